@@ -1,0 +1,9 @@
+//! Engines execute a plan: they get bytes and a request, hand out [`Event`]s while they work, and end with an image or an error.
+//!
+//! Nothing about *what* goes into an image is decided here. Async lives below this module only; callers see blocking functions.
+
+pub mod docker;
+pub mod event;
+pub mod host;
+
+pub use event::{Event, LogStream, StepId};

@@ -1,0 +1,166 @@
+//! [`ImageRef`] and [`Platform`]: names of images as registries and Docker write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// A tag or digest reference such as `shop/server:1.2` or `gcr.io/distroless/cc-debian12:nonroot`. Displays as it was given, with
+/// `:latest` added where it names neither tag nor digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageRef {
+    name: String,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+/// Why a text is no image reference.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ImageRefError {
+    /// Nothing was given.
+    #[error("an image name is empty")]
+    Empty,
+    /// A repository name breaks the rules of the distribution specification.
+    #[error("`{0}` is not an image name: names are lower case letters and digits, parted by `.`, `_`, `-` or `/`")]
+    Name(String),
+    /// A tag breaks the rules.
+    #[error("`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`")]
+    Tag(String),
+    /// A digest breaks the rules.
+    #[error("`{0}` is not a digest: `sha256:` and 64 hexadecimal digits")]
+    Digest(String),
+}
+
+impl ImageRef {
+    /// The repository with its registry, without tag and digest.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tag; `latest` where neither tag nor digest was given.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref().or(if self.digest.is_none() { Some("latest") } else { None })
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = ImageRefError;
+
+    /// Mirrors the grammar of distribution's `reference` package, as far as tags that a user gives need it.
+    fn from_str(text: &str) -> Result<Self, ImageRefError> {
+        if text.is_empty() {
+            return Err(ImageRefError::Empty);
+        }
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => {
+                let hex = digest.strip_prefix("sha256:").unwrap_or("");
+                if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                    return Err(ImageRefError::Digest(digest.to_owned()));
+                }
+                (rest, Some(digest.to_owned()))
+            }
+            None => (text, None),
+        };
+        // A colon before the last slash is a registry's port.
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (rest, None),
+        };
+        if let Some(tag) = tag {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+            if tag.is_empty() || tag.len() > 128 || !tag.bytes().all(legal) || tag.starts_with(['.', '-']) {
+                return Err(ImageRefError::Tag(tag.to_owned()));
+            }
+        }
+        let mut parts = name.split('/').peekable();
+        let first = parts.peek().copied().unwrap_or_default();
+        if name.contains('/') && (first.contains(['.', ':']) || first == "localhost") {
+            parts.next();
+        }
+        let mut repository = parts.peekable();
+        if repository.peek().is_none() || !repository.all(is_name_part) {
+            return Err(ImageRefError::Name(name.to_owned()));
+        }
+        Ok(Self { name: name.to_owned(), tag: tag.map(str::to_owned), digest })
+    }
+}
+
+fn is_name_part(part: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    part.bytes().all(legal) && edge(part.bytes().next()) && edge(part.bytes().next_back())
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(tag) = self.tag() {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for ImageRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An operating system and architecture, `linux/amd64` or `linux/arm/v7`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Platform(String);
+
+impl FromStr for Platform {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let legal = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if (2..=3).contains(&parts.len()) && parts.iter().all(legal) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` is not a platform: expected something like `linux/amd64` or `linux/arm64`"))
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn displays_with_a_tag() {
+        for (text, shown) in [
+            ("server", "server:latest"),
+            ("shop/server:1.2", "shop/server:1.2"),
+            ("localhost:5000/server", "localhost:5000/server:latest"),
+            ("127.0.0.1:5000/a/b:c", "127.0.0.1:5000/a/b:c"),
+        ] {
+            assert_eq!(text.parse::<ImageRef>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn refuses_what_docker_would_refuse() {
+        for text in ["", "Server", "a:", "a/-b", "a b", "a@sha256:12", "a:.x", "/x", "x/"] {
+            assert!(text.parse::<ImageRef>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn platforms() {
+        assert!("linux/amd64".parse::<Platform>().is_ok());
+        assert!("linux/arm/v7".parse::<Platform>().is_ok());
+        assert!("amd64".parse::<Platform>().is_err());
+    }
+}

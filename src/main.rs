@@ -1,0 +1,2 @@
+//! The `slimbuild` command.
+fn main() {}

@@ -1,0 +1,58 @@
+//! [`Ui`]: the two streams a command talks to. It alone prints: stdout is data, stderr is talk.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// Where a command's output goes, and what the reader's terminal can show.
+pub struct Ui {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    /// Whether stderr is a terminal that can be drawn on.
+    pub terminal: bool,
+    color: bool,
+}
+
+impl Ui {
+    /// The process's own streams. Colours follow `NO_COLOR`, `CLICOLOR_FORCE` and the terminal, by anstream.
+    pub fn of_process() -> Self {
+        let terminal = io::IsTerminal::is_terminal(&io::stderr());
+        let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+        Self { out: Box::new(io::stdout()), err: Box::new(anstream::stderr()), terminal, color }
+    }
+
+    /// Streams of one's own, without colours or a terminal: for tests and for embedding.
+    pub fn plain(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        Self { out, err, terminal: false, color: false }
+    }
+
+    /// Stdout: data for another program.
+    pub fn out(&mut self) -> &mut dyn Write {
+        &mut *self.out
+    }
+
+    /// Stderr: words for a person.
+    pub fn err(&mut self) -> &mut dyn Write {
+        &mut *self.err
+    }
+
+    /// Whether words on stderr may be coloured.
+    pub fn color(&self) -> bool {
+        self.color
+    }
+
+    /// Prints `warning: …` on stderr.
+    pub fn warn(&mut self, message: &str) -> io::Result<()> {
+        let label = self.label("warning:", AnsiColor::Yellow);
+        writeln!(self.err, "{label} {message}")
+    }
+
+    /// Prints a word in bold and colour, plain where colours are off.
+    pub fn label(&self, word: &str, color: AnsiColor) -> String {
+        if !self.color {
+            return word.to_owned();
+        }
+        let style = Style::new().bold().fg_color(Some(color.into()));
+        format!("{style}{word}{style:#}")
+    }
+}
