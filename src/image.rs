@@ -21,10 +21,14 @@ pub enum ImageRefError {
     #[error("an image name is empty")]
     Empty,
     /// A repository name breaks the rules of the distribution specification.
-    #[error("`{0}` is not an image name: names are lower case letters and digits, parted by `.`, `_`, `-` or `/`")]
+    #[error(
+        "`{0}` is not an image name: names are lower case letters and digits, parted by `.`, `_`, `-` or `/`"
+    )]
     Name(String),
     /// A tag breaks the rules.
-    #[error("`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`")]
+    #[error(
+        "`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
+    )]
     Tag(String),
     /// A digest breaks the rules.
     #[error("`{0}` is not a digest: `sha256:` and 64 hexadecimal digits")]
@@ -39,7 +43,11 @@ impl ImageRef {
 
     /// The tag; `latest` where neither tag nor digest was given.
     pub fn tag(&self) -> Option<&str> {
-        self.tag.as_deref().or(if self.digest.is_none() { Some("latest") } else { None })
+        self.tag.as_deref().or(if self.digest.is_none() {
+            Some("latest")
+        } else {
+            None
+        })
     }
 }
 
@@ -68,7 +76,11 @@ impl FromStr for ImageRef {
         };
         if let Some(tag) = tag {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-            if tag.is_empty() || tag.len() > 128 || !tag.bytes().all(legal) || tag.starts_with(['.', '-']) {
+            if tag.is_empty()
+                || tag.len() > 128
+                || !tag.bytes().all(legal)
+                || tag.starts_with(['.', '-'])
+            {
                 return Err(ImageRefError::Tag(tag.to_owned()));
             }
         }
@@ -81,13 +93,20 @@ impl FromStr for ImageRef {
         if repository.peek().is_none() || !repository.all(is_name_part) {
             return Err(ImageRefError::Name(name.to_owned()));
         }
-        Ok(Self { name: name.to_owned(), tag: tag.map(str::to_owned), digest })
+        Ok(Self {
+            name: name.to_owned(),
+            tag: tag.map(str::to_owned),
+            digest,
+        })
     }
 }
 
 fn is_name_part(part: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let legal =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    let edge = |byte: Option<u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
     part.bytes().all(legal) && edge(part.bytes().next()) && edge(part.bytes().next_back())
 }
 
@@ -119,11 +138,14 @@ impl FromStr for Platform {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split('/').collect();
-        let legal = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let legal =
+            |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if (2..=3).contains(&parts.len()) && parts.iter().all(legal) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(format!("`{text}` is not a platform: expected something like `linux/amd64` or `linux/arm64`"))
+            Err(format!(
+                "`{text}` is not a platform: expected something like `linux/amd64` or `linux/arm64`"
+            ))
         }
     }
 }
@@ -152,7 +174,17 @@ mod tests {
 
     #[test]
     fn refuses_what_docker_would_refuse() {
-        for text in ["", "Server", "a:", "a/-b", "a b", "a@sha256:12", "a:.x", "/x", "x/"] {
+        for text in [
+            "",
+            "Server",
+            "a:",
+            "a/-b",
+            "a b",
+            "a@sha256:12",
+            "a:.x",
+            "/x",
+            "x/",
+        ] {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }
     }

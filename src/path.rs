@@ -45,7 +45,9 @@ impl RepoPath {
             match part {
                 "" | "." => {}
                 ".." => {
-                    parts.pop().ok_or_else(|| PathError::Outside(text.to_owned()))?;
+                    parts
+                        .pop()
+                        .ok_or_else(|| PathError::Outside(text.to_owned()))?;
                 }
                 name => parts.push(name),
             }
@@ -56,11 +58,15 @@ impl RepoPath {
     /// The path of `path` below `root`; both must be absolute and without `..`.
     pub fn from_disk(root: &Path, path: &Path) -> Result<Self, PathError> {
         let shown = || path.display().to_string();
-        let below = path.strip_prefix(root).map_err(|_| PathError::Outside(shown()))?;
+        let below = path
+            .strip_prefix(root)
+            .map_err(|_| PathError::Outside(shown()))?;
         let mut parts = Vec::new();
         for component in below.components() {
             match component {
-                Component::Normal(name) => parts.push(name.to_str().ok_or_else(|| PathError::NotUtf8(shown()))?),
+                Component::Normal(name) => {
+                    parts.push(name.to_str().ok_or_else(|| PathError::NotUtf8(shown()))?)
+                }
                 Component::CurDir => {}
                 _ => return Err(PathError::Outside(shown())),
             }
@@ -93,7 +99,11 @@ impl RepoPath {
         if self.is_root() {
             return None;
         }
-        Some(Self(self.0.rsplit_once('/').map_or_else(String::new, |(dir, _)| dir.to_owned())))
+        Some(Self(
+            self.0
+                .rsplit_once('/')
+                .map_or_else(String::new, |(dir, _)| dir.to_owned()),
+        ))
     }
 
     /// Whether this path is `dir` or lies below it.
@@ -107,7 +117,11 @@ impl RepoPath {
             return Some(&self.0);
         }
         let rest = self.0.strip_prefix(dir.as_str())?;
-        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+        if rest.is_empty() {
+            Some(rest)
+        } else {
+            rest.strip_prefix('/')
+        }
     }
 
     /// Where this path lies on disk.
@@ -146,23 +160,40 @@ mod tests {
 
     #[test]
     fn normalises() {
-        for (text, shown) in
-            [("./apps/server/", "apps/server"), (".", "."), ("", "."), ("a//b/./c", "a/b/c"), ("a/b/../c", "a/c"), ("a\\b", "a/b")]
-        {
+        for (text, shown) in [
+            ("./apps/server/", "apps/server"),
+            (".", "."),
+            ("", "."),
+            ("a//b/./c", "a/b/c"),
+            ("a/b/../c", "a/c"),
+            ("a\\b", "a/b"),
+        ] {
             assert_eq!(path(text).to_string(), shown, "{text}");
         }
     }
 
     #[test]
     fn refuses_what_leaves_the_workspace() {
-        assert_eq!(RepoPath::new("../x"), Err(PathError::Outside("../x".into())));
-        assert_eq!(path("apps/a").join("../../../x"), Err(PathError::Outside("../../../x".into())));
-        assert_eq!(RepoPath::new("/etc"), Err(PathError::Absolute("/etc".into())));
+        assert_eq!(
+            RepoPath::new("../x"),
+            Err(PathError::Outside("../x".into()))
+        );
+        assert_eq!(
+            path("apps/a").join("../../../x"),
+            Err(PathError::Outside("../../../x".into()))
+        );
+        assert_eq!(
+            RepoPath::new("/etc"),
+            Err(PathError::Absolute("/etc".into()))
+        );
     }
 
     #[test]
     fn joins_links_as_pnpm_writes_them() {
-        assert_eq!(path("apps/server").join("../../packages/lib"), Ok(path("packages/lib")));
+        assert_eq!(
+            path("apps/server").join("../../packages/lib"),
+            Ok(path("packages/lib"))
+        );
     }
 
     #[test]
@@ -171,7 +202,10 @@ mod tests {
         assert!(path("apps/a").is_within(&path("apps/a")));
         assert!(path("apps/a").is_within(&RepoPath::ROOT));
         assert!(!path("apps/ab").is_within(&path("apps/a")));
-        assert_eq!(path("apps/a/src/x.ts").strip(&path("apps/a")), Some("src/x.ts"));
+        assert_eq!(
+            path("apps/a/src/x.ts").strip(&path("apps/a")),
+            Some("src/x.ts")
+        );
     }
 
     #[test]

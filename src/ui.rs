@@ -18,12 +18,22 @@ impl Ui {
     pub fn of_process() -> Self {
         let terminal = io::IsTerminal::is_terminal(&io::stderr());
         let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-        Self { out: Box::new(io::stdout()), err: Box::new(anstream::stderr()), terminal, color }
+        Self {
+            out: Box::new(io::stdout()),
+            err: Box::new(anstream::stderr()),
+            terminal,
+            color,
+        }
     }
 
     /// Streams of one's own, without colours or a terminal: for tests and for embedding.
     pub fn plain(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
-        Self { out, err, terminal: false, color: false }
+        Self {
+            out,
+            err,
+            terminal: false,
+            color: false,
+        }
     }
 
     /// Stdout: data for another program.
