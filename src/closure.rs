@@ -1,0 +1,220 @@
+//! The two closures of an app: what its build needs, and what it needs when it runs.
+//!
+//! Goes in: the workspace, its lockfile, the app. Comes out: members with the reason for each, and the lockfile's entries that they reach.
+//! Each closure is pruned on its own, so that the production install is independent of every dev dependency.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::lockfile::prune::{Kept, prune};
+use crate::lockfile::reach::Reach;
+use crate::lockfile::{Field, Lockfile, LockfileError};
+use crate::path::RepoPath;
+use crate::workspace::Workspace;
+
+/// Why a member is in a closure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "because")]
+pub enum Because {
+    /// It is the app.
+    App,
+    /// It is the root project, whose tools every build may use.
+    Root,
+    /// Another member depends on it.
+    Dependency {
+        /// That member's directory.
+        of: RepoPath,
+        /// In which map.
+        field: &'static str,
+    },
+    /// turbo's task graph names it.
+    Task {
+        /// As `turbo.json` has it: `codegen#build`.
+        task: String,
+    },
+}
+
+/// A closure: members, and all that they reach in the lockfile.
+#[derive(Debug)]
+pub struct Closure<'l, 'a> {
+    /// Positions of members, and why each is here.
+    pub members: BTreeMap<usize, Because>,
+    /// Directories that are no members and that a `link:` names.
+    pub linked: BTreeSet<RepoPath>,
+    /// The lockfile's entries.
+    pub reach: Reach<'l, 'a>,
+    /// Dev dependencies that count at run time, by the importer's key: see [`Closure::runtime`].
+    peers: BTreeSet<(String, String)>,
+    with_dev: bool,
+}
+
+impl<'l, 'a> Closure<'l, 'a> {
+    /// What the build needs: the app, the root project, the members that `tasks` names, and everything that any of them depends on in any way.
+    pub fn build(
+        workspace: &Workspace,
+        lockfile: &'l Lockfile<'a>,
+        app: usize,
+        tasks: &BTreeMap<usize, String>,
+    ) -> Result<Self, LockfileError> {
+        let mut closure = Self::empty(lockfile, true);
+        let mut queue = vec![(app, Because::App), (0, Because::Root)];
+        queue.extend(
+            tasks
+                .iter()
+                .map(|(&at, task)| (at, Because::Task { task: task.clone() })),
+        );
+        closure.extend(workspace, lockfile, queue)?;
+        Ok(closure)
+    }
+
+    /// What the app needs when it runs: itself and what it reaches over `dependencies` and `optionalDependencies`.
+    ///
+    /// A member that is linked resolves its peers from its own directory, where only a dev dependency puts them. So a dev dependency counts
+    /// where it is also a peer and a member of this closure has the same package among its dependencies: that is the peer which the member asks for.
+    pub fn runtime(
+        workspace: &Workspace,
+        lockfile: &'l Lockfile<'a>,
+        app: usize,
+    ) -> Result<Self, LockfileError> {
+        let mut closure = Self::empty(lockfile, false);
+        closure.extend(workspace, lockfile, vec![(app, Because::App)])?;
+        loop {
+            let provided: BTreeSet<&str> = closure
+                .members
+                .keys()
+                .flat_map(|&at| {
+                    let manifest = &workspace.members[at].manifest;
+                    [Field::Prod, Field::Optional]
+                        .into_iter()
+                        .flat_map(|field| manifest.dependencies(field).into_keys())
+                })
+                .collect();
+            let mut found: Vec<(usize, String)> = Vec::new();
+            for &at in closure.members.keys() {
+                let member = &workspace.members[at];
+                let dev = member.manifest.dependencies(Field::Dev);
+                for peer in member.manifest.peers().into_keys() {
+                    let known = closure
+                        .peers
+                        .contains(&(member.importer_key(), peer.to_owned()));
+                    if dev.contains_key(peer) && provided.contains(peer) && !known {
+                        found.push((at, peer.to_owned()));
+                    }
+                }
+            }
+            if found.is_empty() {
+                return Ok(closure);
+            }
+            for (at, peer) in found {
+                closure
+                    .peers
+                    .insert((workspace.members[at].importer_key(), peer));
+                let because = closure.members.remove(&at).unwrap_or(Because::App);
+                closure.extend(workspace, lockfile, vec![(at, because)])?;
+            }
+        }
+    }
+
+    fn empty(lockfile: &'l Lockfile<'a>, with_dev: bool) -> Self {
+        let (members, linked, peers) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self {
+            members,
+            linked,
+            reach: Reach::new(lockfile),
+            peers,
+            with_dev,
+        }
+    }
+
+    fn extend(
+        &mut self,
+        workspace: &Workspace,
+        lockfile: &'l Lockfile<'a>,
+        mut queue: Vec<(usize, Because)>,
+    ) -> Result<(), LockfileError> {
+        // Breadth first, so that the reason given is a shortest one.
+        let mut next = 0;
+        while next < queue.len() {
+            let (at, because) = queue[next].clone();
+            next += 1;
+            if self.members.contains_key(&at) {
+                continue;
+            }
+            self.members.insert(at, because);
+            let member = &workspace.members[at];
+            let Some(importer) = lockfile.importer(&member.importer_key()) else {
+                continue;
+            };
+            for dependency in &importer.dependencies {
+                if !self.keeps(&importer.key, dependency.field, &dependency.alias) {
+                    continue;
+                }
+                for dir in self.reach.follow(importer, dependency)? {
+                    match workspace.position(&dir) {
+                        Some(to) => {
+                            let because = Because::Dependency {
+                                of: member.dir.clone(),
+                                field: dependency.field.key(),
+                            };
+                            queue.push((to, because));
+                        }
+                        None => {
+                            self.linked.insert(dir);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the closure keeps an importer's direct dependency.
+    pub fn keeps(&self, importer: &str, field: Field, alias: &str) -> bool {
+        self.with_dev
+            || field != Field::Dev
+            || self
+                .peers
+                .contains(&(importer.to_owned(), alias.to_owned()))
+    }
+
+    /// Dev dependencies that count at run time because they are peers, as (importer, package).
+    pub fn peers(&self) -> &BTreeSet<(String, String)> {
+        &self.peers
+    }
+
+    /// The lockfile of this closure. The root project is always an importer of it: pnpm installs no workspace without its root.
+    pub fn lockfile(&self, workspace: &Workspace, lockfile: &Lockfile<'a>) -> String {
+        let mut importers: BTreeSet<String> = self
+            .members
+            .keys()
+            .map(|&at| workspace.members[at].importer_key())
+            .collect();
+        importers.insert(".".to_owned());
+        prune(
+            lockfile,
+            &Kept {
+                importers: &importers,
+                dependency: &|key, field, alias| self.keeps_in(workspace, key, field, alias),
+            },
+            &self.reach,
+        )
+    }
+
+    /// The skeleton manifest of a member in this closure, in step with [`Closure::lockfile`].
+    pub fn skeleton(&self, workspace: &Workspace, at: usize) -> String {
+        let member = &workspace.members[at];
+        let key = member.importer_key();
+        member
+            .manifest
+            .skeleton(|field, alias| self.keeps_in(workspace, &key, field, alias))
+    }
+
+    /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
+    fn keeps_in(&self, workspace: &Workspace, key: &str, field: Field, alias: &str) -> bool {
+        let member = RepoPath::new(key)
+            .ok()
+            .and_then(|dir| workspace.position(&dir));
+        member.is_some_and(|at| self.members.contains_key(&at)) && self.keeps(key, field, alias)
+    }
+}

@@ -1,0 +1,166 @@
+//! The graph of members: who depends on whom, by the lockfile's own links, in an order that builds.
+
+use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::graphmap::DiGraphMap;
+
+use crate::lockfile::keys::{Reference, local_path, resolve};
+use crate::lockfile::{Dependency, Field, Importer, Lockfile};
+use crate::path::RepoPath;
+use crate::workspace::Workspace;
+
+/// Members (by position in [`Workspace::members`]) and the strongest kind of dependency between each two.
+#[derive(Debug)]
+pub struct Graph {
+    edges: DiGraphMap<usize, Field>,
+}
+
+/// Members that depend on each other in a circle, each followed by the one that it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cycle(pub Vec<usize>);
+
+impl Cycle {
+    /// `a → b → a`
+    pub fn display(&self, workspace: &Workspace) -> String {
+        let labels: Vec<String> = self
+            .0
+            .iter()
+            .chain(self.0.first())
+            .map(|&at| workspace.members[at].label())
+            .collect();
+        labels.join(" → ")
+    }
+}
+
+impl Graph {
+    /// Reads the direct edges of all importers. Links that land in no member are not edges.
+    pub fn new(workspace: &Workspace, lockfile: &Lockfile<'_>) -> Self {
+        let mut edges = DiGraphMap::new();
+        for (at, member) in workspace.members.iter().enumerate() {
+            edges.add_node(at);
+            let Some(importer) = lockfile.importer(&member.importer_key()) else {
+                continue;
+            };
+            for dependency in &importer.dependencies {
+                let Some(to) =
+                    local_target(importer, dependency).and_then(|dir| workspace.position(&dir))
+                else {
+                    continue;
+                };
+                let strongest = edges
+                    .edge_weight(at, to)
+                    .map_or(dependency.field, |&known: &Field| {
+                        known.min(dependency.field)
+                    });
+                edges.add_edge(at, to, strongest);
+            }
+        }
+        Self { edges }
+    }
+
+    /// The members that `at` depends on directly, by position.
+    pub fn dependencies(&self, at: usize) -> Vec<(usize, Field)> {
+        let mut found: Vec<(usize, Field)> = self
+            .edges
+            .edges(at)
+            .map(|(_, to, &field)| (to, field))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Orders members so that each follows what it depends on; among equals, by position. Dev dependencies that close a circle are passed
+    /// over and reported; a circle without any is an error.
+    pub fn build_order(&self, members: &[usize]) -> Result<(Vec<usize>, Vec<Cycle>), Cycle> {
+        // An edge leads from what is needed to what needs it, so that a topological order builds.
+        let mut needed_by: DiGraphMap<usize, Field> = DiGraphMap::new();
+        for &at in members {
+            needed_by.add_node(at);
+            for (to, field) in self.dependencies(at) {
+                if to != at && members.contains(&to) {
+                    needed_by.add_edge(to, at, field);
+                }
+            }
+        }
+        let mut circles = Vec::new();
+        for mut component in kosaraju_scc(&needed_by) {
+            if component.len() < 2 {
+                continue;
+            }
+            component.sort_unstable();
+            let dev: Vec<(usize, usize)> = needed_by
+                .all_edges()
+                .filter(|(from, to, field)| {
+                    **field == Field::Dev && component.contains(from) && component.contains(to)
+                })
+                .map(|(from, to, _)| (from, to))
+                .collect();
+            circles.push(self.circle(&component));
+            for (from, to) in dev {
+                needed_by.remove_edge(from, to);
+            }
+        }
+        if let Some(mut component) = kosaraju_scc(&needed_by)
+            .into_iter()
+            .find(|component| component.len() > 1)
+        {
+            component.sort_unstable();
+            return Err(self.circle(&component));
+        }
+        Ok((sorted_order(&needed_by), circles))
+    }
+
+    /// One circle through the first of a strongly connected set of members.
+    fn circle(&self, component: &[usize]) -> Cycle {
+        let mut path = vec![component[0]];
+        while let Some(&last) = path.last() {
+            let next = self
+                .dependencies(last)
+                .into_iter()
+                .map(|(to, _)| to)
+                .find(|to| component.contains(to) && *to != last);
+            match next {
+                Some(next) => match path.iter().position(|&seen| seen == next) {
+                    Some(start) => return Cycle(path.split_off(start)),
+                    None => path.push(next),
+                },
+                None => break,
+            }
+        }
+        Cycle(path)
+    }
+}
+
+/// Kahn's algorithm with the smallest position first, since `toposort` promises no order among equals.
+fn sorted_order(needed_by: &DiGraphMap<usize, Field>) -> Vec<usize> {
+    debug_assert!(toposort(needed_by, None).is_ok(), "circles were taken out");
+    let mut open: std::collections::BTreeMap<usize, usize> = needed_by
+        .nodes()
+        .map(|at| {
+            (
+                at,
+                needed_by
+                    .neighbors_directed(at, petgraph::Direction::Incoming)
+                    .count(),
+            )
+        })
+        .collect();
+    let mut order = Vec::with_capacity(open.len());
+    while let Some((&at, _)) = open.iter().find(|(_, waits)| **waits == 0) {
+        open.remove(&at);
+        for next in needed_by.neighbors(at) {
+            if let Some(waits) = open.get_mut(&next) {
+                *waits -= 1;
+            }
+        }
+        order.push(at);
+    }
+    order
+}
+
+/// The directory that a direct dependency leads to, where it is a local one.
+fn local_target(importer: &Importer<'_>, dependency: &Dependency<'_>) -> Option<RepoPath> {
+    match resolve(&dependency.alias, &dependency.version) {
+        Reference::Link(target) => RepoPath::new(&importer.key).ok()?.join(target).ok(),
+        Reference::Entry(key) => RepoPath::new(local_path(&key)?).ok(),
+    }
+}

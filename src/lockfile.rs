@@ -1,0 +1,102 @@
+//! `pnpm-lock.yaml`: read as an index of byte ranges, pruned by leaving ranges out.
+//!
+//! Goes in: the lockfile's text. Comes out: which entries an importer reaches ([`reach`]), the same text without the entries that
+//! nothing reaches ([`prune`]), and where text and manifests disagree ([`frozen`]). Nothing is ever re-serialised, so that whatever
+//! pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
+
+pub mod frozen;
+pub mod index;
+pub mod keys;
+pub mod prune;
+pub mod reach;
+mod scalar;
+
+pub use index::{Dependency, Field, Importer, Lockfile};
+
+/// The file's name in a workspace.
+pub const FILE: &str = "pnpm-lock.yaml";
+
+/// What is wrong with a lockfile.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LockfileError {
+    /// A line that pnpm would not have written.
+    #[error("cannot read `{FILE}`, line {line}: {problem}")]
+    Unreadable {
+        /// Counted from one.
+        line: usize,
+        /// What was found there.
+        problem: String,
+    },
+    /// Git left a conflict in the file.
+    #[error("`{FILE}`, line {line}: there is a merge conflict in the file")]
+    Conflict {
+        /// Counted from one.
+        line: usize,
+    },
+    /// The file does not say which format it has.
+    #[error("`{FILE}` has no `lockfileVersion`")]
+    NoVersion,
+    /// A format that is known, but not read yet.
+    #[error("`{FILE}` has format {0}, which slimbuild does not read yet: it reads 9.0")]
+    NotYet(String),
+    /// A format that nobody knows.
+    #[error("`{FILE}` has the unknown format {0}: slimbuild reads 9.0")]
+    Unknown(String),
+    /// A reference to an entry that is not there.
+    #[error("`{FILE}`: {from} needs `{key}`, which the file does not hold")]
+    Dangling {
+        /// The importer or entry that has the reference.
+        from: String,
+        /// The key that is missing.
+        key: String,
+    },
+    /// A local reference that leads out of the workspace.
+    #[error("`{FILE}`: {from} needs `{target}`, which lies outside of the workspace")]
+    Outside {
+        /// The importer or entry that has the reference.
+        from: String,
+        /// As it is written.
+        target: String,
+    },
+    /// The lockfile knows nothing of a member.
+    #[error("`{FILE}` does not know `{0}`: the package was added after the last install")]
+    NoImporter(String),
+    /// The lockfile and a manifest disagree.
+    #[error("`{FILE}` is older than `{manifest}`: {problem}")]
+    Outdated {
+        /// The manifest's path.
+        manifest: String,
+        /// The first difference.
+        problem: String,
+    },
+}
+
+impl LockfileError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Unreadable { .. } => {
+                "slimbuild reads the layout that pnpm writes: if a formatter changed the file, restore it \
+                 with `pnpm install --lockfile-only` and exclude it from formatting"
+            }
+            Self::Conflict { .. } => {
+                "run `pnpm install`, which resolves conflicts in its lockfile, and commit the result"
+            }
+            Self::NoVersion => "make a lockfile with `pnpm install`",
+            Self::NotYet(_) => {
+                "pnpm 9 and later write format 9.0: `pnpm install --lockfile-only` with one of them converts the file"
+            }
+            Self::Unknown(_) => "a newer slimbuild may read it",
+            Self::Dangling { .. } => {
+                "the lockfile is damaged, often by a merge: run `pnpm install --fix-lockfile` and commit the result"
+            }
+            Self::Outside { .. } => {
+                "a Docker build sees the workspace only: move the package into it, or publish it to a registry"
+            }
+            Self::NoImporter(_) | Self::Outdated { .. } => {
+                "run `pnpm install` and commit the lockfile"
+            }
+        };
+        Some(text.to_owned())
+    }
+}

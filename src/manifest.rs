@@ -1,0 +1,102 @@
+//! Typed views of the files that describe a workspace: parsed, not judged.
+//!
+//! Goes in: the text of a `package.json`, `pnpm-workspace.yaml`, `turbo.json`, `.npmrc` or `tsconfig.json`. Comes out: what slimbuild reads of
+//! it. Unknown keys are ignored on reading and, where a file travels on, preserved.
+
+pub mod npmrc;
+pub mod package;
+pub mod tsconfig;
+pub mod turbo;
+pub mod workspace;
+
+use jsonc_parser::ParseOptions;
+use serde_json::Value;
+
+/// A file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The disk said no.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The text breaks the rules of its format.
+    #[error("cannot read `{file}`, line {line}, column {column}: {problem}")]
+    Syntax {
+        /// Relative to the workspace root.
+        file: String,
+        /// Counted from one.
+        line: usize,
+        /// Counted from one.
+        column: usize,
+        /// In the parser's words.
+        problem: String,
+    },
+    /// The text is fine, what it says is not.
+    #[error("`{file}`: {problem}")]
+    Meaning {
+        /// Relative to the workspace root.
+        file: String,
+        /// Names the key.
+        problem: String,
+    },
+}
+
+impl ManifestError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io(_) | Self::Meaning { .. } => None,
+            Self::Syntax { file, .. } => Some(format!(
+                "mend `{file}`; slimbuild changes no file of the workspace"
+            )),
+        }
+    }
+}
+
+/// Parses strict JSON, as npm and pnpm read a `package.json`.
+fn parse_json(file: &str, text: &str) -> Result<Value, ManifestError> {
+    let text = text.trim_start_matches('\u{feff}');
+    serde_json::from_str(text).map_err(|error| {
+        // serde_json repeats the position at the message's end.
+        let words = error.to_string();
+        let problem = words
+            .split(" at line ")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        ManifestError::Syntax {
+            file: file.to_owned(),
+            line: error.line(),
+            column: error.column(),
+            problem,
+        }
+    })
+}
+
+/// Parses JSON with comments and trailing commas, as turbo and TypeScript read theirs.
+fn parse_jsonc(file: &str, text: &str) -> Result<Value, ManifestError> {
+    let options = ParseOptions {
+        allow_comments: true,
+        allow_trailing_commas: true,
+        ..ParseOptions::default()
+    };
+    let value: Option<Value> =
+        jsonc_parser::parse_to_serde_value(text.trim_start_matches('\u{feff}'), &options).map_err(
+            |error| ManifestError::Syntax {
+                file: file.to_owned(),
+                line: error.line_display(),
+                column: error.column_display(),
+                problem: error.kind().to_string(),
+            },
+        )?;
+    Ok(value.unwrap_or(Value::Null))
+}
+
+/// The strings of a JSON array; nothing where it is no array.
+fn strings(value: Option<&Value>) -> Vec<String> {
+    let list = value.and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,225 @@
+//! `package.json`: the manifest of a member or of the root, and its skeleton.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{ManifestError, parse_json};
+use crate::lockfile::Field;
+
+/// A manifest: the whole document, with typed ways into it.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    file: String,
+    document: Map<String, Value>,
+}
+
+/// The keys that can change what `pnpm install` does with a project; a skeleton holds no others. Scripts are not among them: in the install
+/// layers the files that they run are not there yet.
+const SKELETON: [&str; 22] = [
+    "name",
+    "version",
+    "private",
+    "packageManager",
+    "devEngines",
+    "engines",
+    "os",
+    "cpu",
+    "libc",
+    "bin",
+    "directories",
+    "dependencies",
+    "devDependencies",
+    "optionalDependencies",
+    "peerDependencies",
+    "peerDependenciesMeta",
+    "dependenciesMeta",
+    "bundledDependencies",
+    "bundleDependencies",
+    "publishConfig",
+    "pnpm",
+    "resolutions",
+];
+
+/// Scripts that `pnpm install` runs for a project of the workspace.
+const LIFECYCLE: [&str; 7] = [
+    "pnpm:devPreinstall",
+    "preinstall",
+    "install",
+    "postinstall",
+    "preprepare",
+    "prepare",
+    "postprepare",
+];
+
+impl Manifest {
+    /// Parses a manifest; `file` is its path in messages.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
+        match parse_json(file, text)? {
+            Value::Object(document) => {
+                let manifest = Self {
+                    file: file.to_owned(),
+                    document,
+                };
+                for field in [Field::Prod, Field::Optional, Field::Dev] {
+                    manifest.check_map(field.key())?;
+                }
+                manifest.check_map("peerDependencies")?;
+                manifest.check_map("scripts")?;
+                Ok(manifest)
+            }
+            _ => Err(ManifestError::Meaning {
+                file: file.to_owned(),
+                problem: "expected an object".to_owned(),
+            }),
+        }
+    }
+
+    fn check_map(&self, key: &str) -> Result<(), ManifestError> {
+        let fail = |problem| {
+            Err(ManifestError::Meaning {
+                file: self.file.clone(),
+                problem,
+            })
+        };
+        match self.document.get(key) {
+            None | Some(Value::Null) => Ok(()),
+            Some(Value::Object(map)) => match map.iter().find(|(_, value)| !value.is_string()) {
+                Some((name, _)) => fail(format!("`{key}.{name}` is not a text")),
+                None => Ok(()),
+            },
+            Some(_) => fail(format!("`{key}` is not an object")),
+        }
+    }
+
+    /// The path that messages name.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The package's name.
+    pub fn name(&self) -> Option<&str> {
+        self.text("name").filter(|name| !name.is_empty())
+    }
+
+    /// A key whose value is a text.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.document.get(key).and_then(Value::as_str)
+    }
+
+    /// Any key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.document.get(key)
+    }
+
+    /// A script's text.
+    pub fn script(&self, name: &str) -> Option<&str> {
+        self.document.get("scripts")?.get(name)?.as_str()
+    }
+
+    /// The lifecycle scripts that an install of the whole workspace would run here.
+    pub fn lifecycle_scripts(&self) -> impl Iterator<Item = &'static str> {
+        LIFECYCLE
+            .into_iter()
+            .filter(|name| self.script(name).is_some())
+    }
+
+    /// The dependencies of one map, by name.
+    pub fn dependencies(&self, field: Field) -> BTreeMap<&str, &str> {
+        self.map(field.key())
+    }
+
+    /// `peerDependencies`, by name.
+    pub fn peers(&self) -> BTreeMap<&str, &str> {
+        self.map("peerDependencies")
+    }
+
+    /// Whether any of the maps, peers included, has the name.
+    pub fn depends_on(&self, name: &str) -> bool {
+        [Field::Prod, Field::Optional, Field::Dev]
+            .into_iter()
+            .any(|field| self.dependencies(field).contains_key(name))
+    }
+
+    fn map(&self, key: &str) -> BTreeMap<&str, &str> {
+        let map = self.document.get(key).and_then(Value::as_object);
+        map.into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .collect()
+    }
+
+    /// The manifest reduced to what an install reads, so that editing a script or `exports` leaves the install layers cached (the idea of
+    /// cargo-chef's recipe). Dependencies for which `keep` is false are left out, and with a dev dependency the peer of the same name: pnpm
+    /// would otherwise look for it among the others.
+    pub fn skeleton(&self, keep: impl Fn(Field, &str) -> bool) -> String {
+        let mut skeleton = Map::new();
+        let mut gone = Vec::new();
+        for key in SKELETON {
+            let Some(value) = self.document.get(key) else {
+                continue;
+            };
+            let mut value = value.clone();
+            let field = [Field::Prod, Field::Optional, Field::Dev]
+                .into_iter()
+                .find(|field| field.key() == key);
+            if let (Some(field), Some(map)) = (field, value.as_object_mut()) {
+                map.retain(|name, _| {
+                    let stays = keep(field, name);
+                    if !stays {
+                        gone.push(name.clone());
+                    }
+                    stays
+                });
+                if map.is_empty() {
+                    continue;
+                }
+            }
+            skeleton.insert(key.to_owned(), value);
+        }
+        if let Some(peers) = skeleton
+            .get_mut("peerDependencies")
+            .and_then(Value::as_object_mut)
+        {
+            peers.retain(|name, _| !gone.contains(name));
+        }
+        let mut text = serde_json::to_string_pretty(&Value::Object(skeleton)).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_file_and_line() {
+        let error = Manifest::parse("apps/a/package.json", "{\n  \"name\": \"a\",\n}").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read `apps/a/package.json`, line 3, column 1: trailing comma"
+        );
+        let error = Manifest::parse("package.json", r#"{"dependencies": {"a": 1}}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`package.json`: `dependencies.a` is not a text"
+        );
+    }
+
+    #[test]
+    fn skeletons_hold_what_an_install_reads() {
+        let text = r#"{"name": "a", "description": "d", "scripts": {"build": "tsc"}, "exports": {}, "type": "module",
+            "dependencies": {"x": "1"}, "devDependencies": {"y": "2", "z": "3"}, "peerDependencies": {"y": "*", "x": "1"}}"#;
+        let manifest = Manifest::parse("package.json", text).unwrap();
+        let shown = |text: String| serde_json::from_str::<Value>(&text).unwrap().to_string();
+        assert_eq!(
+            shown(manifest.skeleton(|_, _| true)),
+            r#"{"name":"a","dependencies":{"x":"1"},"devDependencies":{"y":"2","z":"3"},"peerDependencies":{"y":"*","x":"1"}}"#
+        );
+        assert_eq!(
+            shown(manifest.skeleton(|field, _| field != Field::Dev)),
+            r#"{"name":"a","dependencies":{"x":"1"},"peerDependencies":{"x":"1"}}"#
+        );
+    }
+}

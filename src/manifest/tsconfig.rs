@@ -1,0 +1,64 @@
+//! `tsconfig.json`: what decides which files the compiler reads and where it writes.
+
+use serde_json::Value;
+
+use super::{ManifestError, parse_jsonc, strings};
+
+/// One file, before its `extends` are followed.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tsconfig {
+    /// Files that this one builds on: relative paths or packages.
+    pub extends: Vec<String>,
+    /// Other projects that are built first.
+    pub references: Vec<String>,
+    /// `files`, where given.
+    pub files: Option<Vec<String>>,
+    /// `include`, where given.
+    pub include: Option<Vec<String>>,
+    /// `exclude`, where given.
+    pub exclude: Option<Vec<String>>,
+    /// `compilerOptions.outDir`
+    pub out_dir: Option<String>,
+    /// `compilerOptions.rootDir`
+    pub root_dir: Option<String>,
+    /// `compilerOptions.noEmit`
+    pub no_emit: Option<bool>,
+    /// `compilerOptions.composite`
+    pub composite: Option<bool>,
+    /// `compilerOptions.allowJs`
+    pub allow_js: Option<bool>,
+}
+
+impl Tsconfig {
+    /// Parses the file's text; `file` is its path in messages.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
+        let document = parse_jsonc(file, text)?;
+        let options = document.get("compilerOptions").cloned().unwrap_or_default();
+        let list = |key| document.get(key).map(|list| strings(Some(list)));
+        let text = |key| options.get(key).and_then(Value::as_str).map(str::to_owned);
+        let flag = |key| options.get(key).and_then(Value::as_bool);
+        let extends = match document.get("extends") {
+            Some(Value::String(one)) => vec![one.clone()],
+            other => strings(other),
+        };
+        let references = document
+            .get("references")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        Ok(Self {
+            extends,
+            references: references
+                .filter_map(|one| one.get("path")?.as_str().map(str::to_owned))
+                .collect(),
+            files: list("files"),
+            include: list("include"),
+            exclude: list("exclude"),
+            out_dir: text("outDir"),
+            root_dir: text("rootDir"),
+            no_emit: flag("noEmit"),
+            composite: flag("composite"),
+            allow_js: flag("allowJs"),
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! `pnpm-workspace.yaml`: the globs of members, and the file with the exact list of those that a closure keeps.
+
+use serde::Deserialize;
+
+use super::ManifestError;
+use crate::lockfile::prune::apply;
+
+/// The file's name; it marks the workspace root.
+pub const FILE: &str = "pnpm-workspace.yaml";
+
+/// What slimbuild reads of the file.
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceManifest {
+    /// Globs of member directories.
+    #[serde(default)]
+    pub packages: Option<Vec<String>>,
+    /// Patches by package; pnpm 10 and later read them here.
+    #[serde(default)]
+    pub patched_dependencies: Option<std::collections::BTreeMap<String, String>>,
+    /// A pnpmfile under another name.
+    #[serde(default)]
+    pub pnpmfile: Option<String>,
+}
+
+impl WorkspaceManifest {
+    /// Parses the file's text.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        if text.trim_start_matches('\u{feff}').trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str::<Option<Self>>(text)
+            .map(Option::unwrap_or_default)
+            .map_err(|error| {
+                let (line, column) = error.location().map_or((1, 1), |at| {
+                    (
+                        usize::try_from(at.line()).unwrap_or(1),
+                        usize::try_from(at.column()).unwrap_or(1),
+                    )
+                });
+                let words = error.without_snippet().to_string();
+                let problem = words.lines().next().unwrap_or_default();
+                // The parser repeats the position in its message.
+                let problem = problem
+                    .split_once(": ")
+                    .filter(|(head, _)| head.starts_with("error: line"))
+                    .map_or(problem, |(_, rest)| rest);
+                ManifestError::Syntax {
+                    file: FILE.to_owned(),
+                    line,
+                    column,
+                    problem: problem.to_owned(),
+                }
+            })
+    }
+}
+
+/// The text with `packages:` naming exactly `members` (directories), all else untouched.
+pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> String {
+    let mut block = String::from("packages:\n");
+    for member in members {
+        block.push_str(&format!("  - '{}'\n", member.replace('\'', "''")));
+    }
+    if block.lines().count() == 1 {
+        block = "packages: []\n".to_owned();
+    }
+    let mut at = 0;
+    let mut start = None;
+    for line in text.split_inclusive('\n') {
+        let body = line.trim_end();
+        let is_key = !body.is_empty() && !line.starts_with([' ', '\t', '#', '-']);
+        match start {
+            None if is_key
+                && body
+                    .trim_start_matches('\u{feff}')
+                    .split(':')
+                    .next()
+                    .is_some_and(is_packages) =>
+            {
+                start = Some(at)
+            }
+            Some(start) if is_key => return apply(text, vec![(start..at, block)]),
+            _ => {}
+        }
+        at += line.len();
+    }
+    match start {
+        Some(start) => apply(text, vec![(start..text.len(), block)]),
+        None => format!("{block}{text}"),
+    }
+}
+
+fn is_packages(key: &str) -> bool {
+    matches!(key.trim_end(), "packages" | "'packages'" | "\"packages\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_the_list_alone() {
+        let text = "# ours\npackages:\n  - 'apps/*'   # all\n\n  - '!packages/x'\n# built\nonlyBuiltDependencies:\n  - esbuild\n";
+        assert_eq!(
+            with_members(text, ["apps/a", "packages/it's"].into_iter()),
+            "# ours\npackages:\n  - 'apps/a'\n  - 'packages/it''s'\nonlyBuiltDependencies:\n  - esbuild\n"
+        );
+        assert_eq!(
+            with_members("packages:\n- a/*\n", [].into_iter()),
+            "packages: []\n"
+        );
+        assert_eq!(
+            with_members("catalog:\n  a: 1\n", ["a"].into_iter()),
+            "packages:\n  - 'a'\ncatalog:\n  a: 1\n"
+        );
+        assert_eq!(
+            with_members("packages: ['a/*']\nb: 1\n", ["a"].into_iter()),
+            "packages:\n  - 'a'\nb: 1\n"
+        );
+    }
+
+    #[test]
+    fn names_the_line() {
+        let error = WorkspaceManifest::parse("packages:\n  - 'a\n").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot read `pnpm-workspace.yaml`, line "),
+            "{error}"
+        );
+    }
+}

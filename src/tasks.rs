@@ -1,0 +1,123 @@
+//! Tasks: which scripts run for the app's build, in which package, by `turbo.json` where there is one.
+//!
+//! Goes in: the workspace and the app. Comes out: for each member the scripts to run, in order. Between packages, scripts run in dependency
+//! order even where `turbo.json` forgets `^build`: a library that is not built cannot be used.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::turbo::Task;
+use crate::workspace::Workspace;
+
+/// The task that makes an app or a library.
+pub const BUILD: &str = "build";
+
+/// Members that `turbo.json` names for the build of `app` or of anything it depends on, beyond what manifests say: `pkg#task`.
+pub fn named_packages(workspace: &Workspace, members: &[usize]) -> BTreeMap<usize, String> {
+    let mut named = BTreeMap::new();
+    for &at in members {
+        for task in scripts(workspace, at)
+            .iter()
+            .map(String::as_str)
+            .chain([BUILD])
+        {
+            for need in needs(workspace, at, task) {
+                let Some((package, _)) = need.split_once('#') else {
+                    continue;
+                };
+                let position = (1..workspace.members.len())
+                    .find(|&other| workspace.members[other].manifest.name() == Some(package));
+                if let Some(position) = position.filter(|position| !members.contains(position)) {
+                    named.insert(position, need);
+                }
+            }
+        }
+    }
+    named
+}
+
+/// The scripts that make this member, in order: what `build` depends on in the same package, then `build`.
+pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
+    let mut order = Vec::new();
+    visit(workspace, at, BUILD, &mut Vec::new(), &mut order);
+    // A task that another package asks for by name.
+    let name = workspace.members[at].manifest.name().unwrap_or_default();
+    for other in 1..workspace.members.len() {
+        for need in needs(workspace, other, BUILD) {
+            if let Some((package, task)) = need.split_once('#') {
+                if package == name {
+                    visit(workspace, at, task, &mut Vec::new(), &mut order);
+                }
+            }
+        }
+    }
+    order
+}
+
+fn visit(
+    workspace: &Workspace,
+    at: usize,
+    task: &str,
+    path: &mut Vec<String>,
+    order: &mut Vec<String>,
+) {
+    if path.iter().any(|seen| seen == task) || order.iter().any(|seen| seen == task) {
+        return;
+    }
+    path.push(task.to_owned());
+    for need in needs(workspace, at, task) {
+        if !need.starts_with('^') && !need.contains('#') {
+            visit(workspace, at, &need, path, order);
+        }
+    }
+    path.pop();
+    if workspace.members[at].manifest.script(task).is_some() {
+        order.push(task.to_owned());
+    }
+}
+
+/// `dependsOn` of a task, from the most specific definition that has one: the package's own `turbo.json`, `pkg#task`, `task`.
+fn needs(workspace: &Workspace, at: usize, task: &str) -> Vec<String> {
+    let definitions = definitions(workspace, at, task);
+    let needs = definitions
+        .iter()
+        .find_map(|one| one.depends_on.clone())
+        .unwrap_or_default();
+    // turbo 1 wrote environment variables as `$NAME` into the same list.
+    needs
+        .into_iter()
+        .filter(|need| !need.starts_with('$'))
+        .collect()
+}
+
+/// `inputs` of a member's tasks, likewise.
+pub fn inputs(workspace: &Workspace, at: usize) -> Vec<String> {
+    let of = |task: &String| {
+        definitions(workspace, at, task)
+            .iter()
+            .find_map(|one| one.inputs.clone())
+    };
+    scripts(workspace, at)
+        .iter()
+        .filter_map(of)
+        .flatten()
+        .collect()
+}
+
+fn definitions<'w>(workspace: &'w Workspace, at: usize, task: &str) -> Vec<&'w Task> {
+    let member = &workspace.members[at];
+    let own = member
+        .turbo
+        .as_ref()
+        .and_then(|turbo| turbo.tasks.get(task));
+    let named = format!("{}#{task}", member.manifest.name().unwrap_or_default());
+    let root = |name: &str| {
+        workspace
+            .turbo
+            .as_ref()
+            .and_then(|turbo| turbo.tasks.get(name))
+    };
+    [own, root(&named), root(task)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
