@@ -1,6 +1,7 @@
 //! slimbuild turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 
 pub mod closure;
+pub mod detect;
 pub mod engine;
 pub mod env;
 pub mod graph;

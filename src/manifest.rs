@@ -73,7 +73,7 @@ fn parse_json(file: &str, text: &str) -> Result<Value, ManifestError> {
 }
 
 /// Parses JSON with comments and trailing commas, as turbo and TypeScript read theirs.
-fn parse_jsonc(file: &str, text: &str) -> Result<Value, ManifestError> {
+pub(crate) fn parse_jsonc(file: &str, text: &str) -> Result<Value, ManifestError> {
     let options = ParseOptions {
         allow_comments: true,
         allow_trailing_commas: true,

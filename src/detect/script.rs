@@ -1,0 +1,193 @@
+//! Scripts of a `package.json`, read as the commands that a shell would run. Nothing is run; what is not understood is left alone.
+
+use crate::manifest::package::Manifest;
+
+/// One command of a script, with what stood before it taken off.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// `NAME=value` before the program, or given to `cross-env`.
+    pub env: Vec<(String, String)>,
+    /// The program and its arguments.
+    pub words: Vec<String>,
+}
+
+impl Command {
+    /// The program.
+    pub fn program(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// The value that follows one of `flags`: `-p tsconfig.build.json`, `--project=…`.
+    pub fn flag(&self, flags: &[&str]) -> Option<&str> {
+        self.words.iter().enumerate().find_map(|(at, word)| {
+            if flags.contains(&word.as_str()) {
+                return self.words.get(at + 1).map(String::as_str);
+            }
+            let (name, value) = word.split_once('=')?;
+            flags.contains(&name).then_some(value)
+        })
+    }
+}
+
+/// The commands of a script in order, following `pnpm run x` into the other scripts of the manifest.
+pub fn commands(manifest: &Manifest, script: &str) -> Vec<Command> {
+    let mut found = Vec::new();
+    collect(manifest, script, &mut vec![script.to_owned()], &mut found);
+    found
+}
+
+fn collect(manifest: &Manifest, script: &str, path: &mut Vec<String>, found: &mut Vec<Command>) {
+    for command in manifest.script(script).map(parse).unwrap_or_default() {
+        match called_script(manifest, &command) {
+            Some(inner) if !path.contains(&inner) => {
+                path.push(inner.clone());
+                collect(manifest, &inner, path, found);
+                path.pop();
+            }
+            _ => found.push(command),
+        }
+    }
+}
+
+/// The script that a command of a package manager runs.
+fn called_script(manifest: &Manifest, command: &Command) -> Option<String> {
+    if !matches!(command.program(), "pnpm" | "npm" | "yarn" | "bun") {
+        return None;
+    }
+    let mut words = command.words[1..]
+        .iter()
+        .filter(|word| !word.starts_with('-'));
+    let first = words.next()?;
+    let name = if matches!(first.as_str(), "run" | "run-script") {
+        words.next()?
+    } else {
+        first
+    };
+    manifest.script(name).map(|_| name.clone())
+}
+
+/// Splits a script at `&&`, `||`, `;` and `|` and takes off what only sets the stage: variables, `cross-env`, `exec`, `dotenv --`.
+pub fn parse(script: &str) -> Vec<Command> {
+    let mut commands = Vec::new();
+    let mut current = Vec::new();
+    for word in words(script) {
+        match word.as_str() {
+            "&&" | "||" | ";" | "|" | "&" => commands.push(std::mem::take(&mut current)),
+            _ => current.push(word),
+        }
+    }
+    commands.push(current);
+    commands
+        .into_iter()
+        .map(unwrap)
+        .filter(|command| !command.words.is_empty())
+        .collect()
+}
+
+fn unwrap(words: Vec<String>) -> Command {
+    let mut command = Command::default();
+    let mut rest = words.into_iter().peekable();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "cross-env" | "cross-env-shell" | "env" | "exec" | "npx" => {}
+            "dotenv" | "dotenvx" | "dotenv-flow" | "env-cmd" => {
+                // Everything up to `--` configures the wrapper.
+                for skipped in rest.by_ref() {
+                    if skipped == "--" {
+                        break;
+                    }
+                }
+            }
+            other => match other.split_once('=') {
+                Some((name, value)) if is_variable(name) => {
+                    command.env.push((name.to_owned(), value.to_owned()))
+                }
+                _ => {
+                    command.words.push(word);
+                    command.words.extend(rest.by_ref());
+                }
+            },
+        }
+    }
+    command
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Words as a shell parts them: quotes hold together, operators stand alone.
+fn words(script: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut word: Option<String> = None;
+    let mut letters = script.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\'' | '"' => {
+                let text = word.get_or_insert_default();
+                while let Some(inner) = letters.next() {
+                    match inner {
+                        _ if inner == letter => break,
+                        '\\' if letter == '"' => text.extend(letters.next()),
+                        _ => text.push(inner),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().extend(letters.next()),
+            ' ' | '\t' | '\n' => found.extend(word.take()),
+            '&' | '|' | ';' => {
+                found.extend(word.take());
+                let mut operator = letter.to_string();
+                operator.extend(letters.next_if_eq(&letter));
+                found.push(operator);
+            }
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    found.extend(word);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(script: &str) -> Vec<String> {
+        parse(script)
+            .iter()
+            .map(|command| command.words.join(" "))
+            .collect()
+    }
+
+    #[test]
+    fn commands_without_their_wrappers() {
+        assert_eq!(shown("pnpm gen && nest build"), ["pnpm gen", "nest build"]);
+        assert_eq!(
+            shown("NODE_ENV=production cross-env PORT=1 node dist/main"),
+            ["node dist/main"]
+        );
+        assert_eq!(shown("dotenv -e ../.env -- node 'a b.js'"), ["node a b.js"]);
+        assert_eq!(shown("a;b||c"), ["a", "b", "c"]);
+        assert_eq!(
+            parse("A=1 cross-env B=2 node x")[0].env,
+            [("A".into(), "1".into()), ("B".into(), "2".into())]
+        );
+    }
+
+    #[test]
+    fn follows_scripts() {
+        let text = r#"{"scripts": {"build": "pnpm run gen && npm run compile", "gen": "gen", "compile": "tsc -p x.json", "loop": "pnpm loop"}}"#;
+        let manifest = Manifest::parse("package.json", text).unwrap();
+        let found = commands(&manifest, "build");
+        assert_eq!(
+            found.iter().map(Command::program).collect::<Vec<_>>(),
+            ["gen", "tsc"]
+        );
+        assert_eq!(found[1].flag(&["-p", "--project"]), Some("x.json"));
+        assert_eq!(commands(&manifest, "loop").len(), 1);
+    }
+}

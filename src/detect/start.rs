@@ -1,0 +1,387 @@
+//! The start command: from `--entry`, the scripts, `main`, `bin` or a framework's convention, as arguments for node itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::DetectError;
+use super::script::{Command, commands};
+use super::tsc::{self, Writes};
+use crate::path::RepoPath;
+use crate::tasks;
+use crate::workspace::Workspace;
+
+/// How the app starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Start {
+    /// The file that node runs, relative to the app's directory.
+    pub entry: String,
+    /// node's own flags, before the file.
+    pub node_args: Vec<String>,
+    /// The program's arguments, after the file.
+    pub args: Vec<String>,
+    /// Variables that the start script sets.
+    pub env: BTreeMap<String, String>,
+    /// Whether the file is a source, or is written by the build.
+    pub built: bool,
+    /// Who named it.
+    pub reason: String,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// A file that may be the entry, before it is known whether it will exist.
+struct Candidate {
+    file: String,
+    command: Command,
+    node_args: Vec<String>,
+    args: Vec<String>,
+    reason: String,
+    /// What the script does before it starts node.
+    before: Option<String>,
+}
+
+/// Scripts that start an app in production, the most explicit first.
+const START_SCRIPTS: [&str; 5] = ["start:prod", "start:production", "prod", "start", "serve"];
+
+/// node's flags that take the next word as their value.
+const WITH_VALUE: [&str; 9] = [
+    "-r",
+    "--require",
+    "--import",
+    "--loader",
+    "--experimental-loader",
+    "-C",
+    "--conditions",
+    "--env-file",
+    "--title",
+];
+
+/// Decides the start command of the app at `app`; `files` are its sources, relative to its directory.
+pub fn start(
+    workspace: &Workspace,
+    app: usize,
+    entry: Option<&str>,
+    files: &BTreeSet<String>,
+) -> Result<Start, DetectError> {
+    let member = &workspace.members[app];
+    let scripts = tasks::scripts(workspace, app);
+    let build: Vec<Command> = scripts
+        .iter()
+        .flat_map(|name| commands(&member.manifest, name))
+        .collect();
+    let writes = if scripts.is_empty() {
+        Writes::Known(BTreeSet::new())
+    } else {
+        tsc::writes(workspace, &member.dir, &build, files)?
+    };
+    if let Some(entry) = entry {
+        let entry = entry.trim_start_matches("./").to_owned();
+        let built = !files.contains(&entry);
+        if built && scripts.is_empty() {
+            let (manifest, reason) = (
+                member.manifest.file().to_owned(),
+                "named by --entry".to_owned(),
+            );
+            return Err(DetectError::NoBuild {
+                manifest,
+                entry,
+                reason,
+            });
+        }
+        return Ok(Start {
+            entry,
+            node_args: Vec::new(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            built,
+            reason: "named by --entry".to_owned(),
+            warnings: Vec::new(),
+        });
+    }
+    let candidates = candidates(workspace, app);
+    let mut missing: Vec<&Candidate> = Vec::new();
+    for candidate in &candidates {
+        match locate(&candidate.file, files, &writes) {
+            Some((file, built)) => {
+                let mut start = from_candidate(candidate, file, built);
+                start.warnings.extend(missing.iter().map(|other| {
+                    format!(
+                        "{} starts `{}`, which the build does not write: `{}` is taken",
+                        other.reason, other.file, start.entry
+                    )
+                }));
+                return Ok(start);
+            }
+            None => missing.push(candidate),
+        }
+    }
+    // Somebody names a file that the compiler writes elsewhere: one file of that name is as good as certain.
+    if let (Writes::Known(outputs), Some(candidate)) = (&writes, missing.first()) {
+        let name = format!(
+            "/{}",
+            with_extension(&candidate.file)
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+        );
+        let alike: Vec<&String> = outputs
+            .iter()
+            .filter(|output| output.ends_with(&name))
+            .collect();
+        if let [only] = alike[..] {
+            let mut start = from_candidate(candidate, only.clone(), true);
+            let warning = format!(
+                "{} starts `{}`, which the build does not write: it writes `{only}`",
+                candidate.reason, candidate.file
+            );
+            start.warnings.push(warning);
+            return Ok(start);
+        }
+    }
+    let app = member.dir.clone();
+    match missing.first() {
+        Some(candidate) if scripts.is_empty() => Err(DetectError::NoBuild {
+            manifest: member.manifest.file().to_owned(),
+            entry: candidate.file.clone(),
+            reason: candidate.reason.clone(),
+        }),
+        Some(candidate) => {
+            let tried = format!(
+                "{} starts `{}`, which neither the sources hold nor the build writes",
+                candidate.reason, candidate.file
+            );
+            Err(DetectError::NoStart { app, tried })
+        }
+        None => {
+            let tried =
+                "no script starts node with a file, and there is no `main`, `bin` or index.js"
+                    .to_owned();
+            Err(DetectError::NoStart { app, tried })
+        }
+    }
+}
+
+fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
+    let mut warnings = Vec::new();
+    if let Some(before) = &candidate.before {
+        warnings.push(format!(
+            "{} runs `{before}` before it starts node: the image does not",
+            candidate.reason
+        ));
+    }
+    let mut node_args = Vec::new();
+    let mut rest = candidate.node_args.iter();
+    while let Some(flag) = rest.next() {
+        if flag.starts_with("--env-file") {
+            if !flag.contains('=') {
+                rest.next();
+            }
+            warnings.push(format!("{} reads an env file, which the image does not hold: set its variables when the container starts", candidate.reason));
+        } else {
+            node_args.push(flag.clone());
+        }
+    }
+    // NODE_ENV is the image's own.
+    let env = candidate
+        .command
+        .env
+        .iter()
+        .filter(|(name, _)| name != "NODE_ENV")
+        .cloned()
+        .collect();
+    Start {
+        entry,
+        node_args,
+        args: candidate.args.clone(),
+        env,
+        built,
+        reason: candidate.reason.clone(),
+        warnings,
+    }
+}
+
+/// All files that somebody names, in the order in which they count.
+fn candidates(workspace: &Workspace, app: usize) -> Vec<Candidate> {
+    let manifest = &workspace.members[app].manifest;
+    let mut found = Vec::new();
+    let plain = |file: &str, reason: String| Candidate {
+        file: file.trim_start_matches("./").to_owned(),
+        command: Command::default(),
+        node_args: Vec::new(),
+        args: Vec::new(),
+        reason,
+        before: None,
+    };
+    for name in START_SCRIPTS {
+        let commands = commands(manifest, name);
+        let Some((command, before)) = commands.split_last() else {
+            continue;
+        };
+        let before = (!before.is_empty()).then(|| {
+            before
+                .iter()
+                .map(|command| command.words.join(" "))
+                .collect::<Vec<_>>()
+                .join(" && ")
+        });
+        let reason = format!("the `{name}` script");
+        match command.program() {
+            "node" => {
+                if let Some((node_args, file, args)) = node_command(&command.words[1..]) {
+                    let file = if file == "." {
+                        manifest.text("main").unwrap_or("index.js").to_owned()
+                    } else {
+                        file
+                    };
+                    let file = file.trim_start_matches("./").to_owned();
+                    found.push(Candidate {
+                        file,
+                        command: command.clone(),
+                        node_args,
+                        args,
+                        reason,
+                        before,
+                    });
+                }
+            }
+            "nest" if command.words.get(1).is_some_and(|word| word == "start") => {
+                // `nest start` looks for the source root below the output first, then without it.
+                let reason = format!("{reason} (`nest start`)");
+                found.extend(
+                    ["dist/src/main.js", "dist/main.js"].map(|file| plain(file, reason.clone())),
+                );
+            }
+            _ => {}
+        }
+    }
+    if let Some(main) = manifest.text("main") {
+        found.push(plain(main, "`main` in package.json".to_owned()));
+    }
+    let bin = manifest.get("bin").and_then(|bin| {
+        let first = || {
+            bin.as_object()
+                .and_then(|map| map.values().next())
+                .and_then(serde_json::Value::as_str)
+        };
+        bin.as_str().or_else(first)
+    });
+    if let Some(bin) = bin {
+        found.push(plain(bin, "`bin` in package.json".to_owned()));
+    }
+    if found.is_empty() {
+        for file in [
+            "index.js",
+            "server.js",
+            "src/index.js",
+            "src/main.js",
+            "dist/main.js",
+            "dist/index.js",
+        ] {
+            found.push(plain(file, format!("convention: `{file}`")));
+        }
+    }
+    found
+}
+
+/// node's arguments parted into its own flags, the file, and the program's arguments.
+fn node_command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
+    let mut flags = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        if !word.starts_with('-') {
+            return Some((flags, word.clone(), rest.cloned().collect()));
+        }
+        flags.push(word.clone());
+        if WITH_VALUE.contains(&word.as_str()) {
+            flags.push(rest.next()?.clone());
+        }
+    }
+    None
+}
+
+/// Where a named file will be: among the sources, or written by the build. node completes names as `require` does.
+fn locate(file: &str, files: &BTreeSet<String>, writes: &Writes) -> Option<(String, bool)> {
+    let names = [
+        file.to_owned(),
+        format!("{file}.js"),
+        format!("{file}.cjs"),
+        format!("{file}/index.js"),
+    ];
+    if let Some(name) = names.iter().find(|name| files.contains(*name)) {
+        return Some((name.clone(), false));
+    }
+    match writes {
+        Writes::Known(outputs) => names
+            .iter()
+            .find(|name| outputs.contains(*name))
+            .map(|name| (name.clone(), true)),
+        // Outputs lie below a directory; a bare name would be a source that is missing.
+        Writes::Unknown if file.contains('/') => Some((with_extension(file), true)),
+        Writes::Unknown => None,
+    }
+}
+
+fn with_extension(file: &str) -> String {
+    let name = file.rsplit('/').next().unwrap_or_default();
+    if name.contains('.') {
+        file.to_owned()
+    } else {
+        format!("{file}.js")
+    }
+}
+
+/// Whether one of a package's declared entry points is among its sources: then its sources are what is used at run time.
+pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) -> bool {
+    let manifest = &workspace.members[at].manifest;
+    let mut named: Vec<String> = Vec::new();
+    for key in ["main", "module", "exports", "bin"] {
+        if let Some(value) = manifest.get(key) {
+            leaves(value, &mut named);
+        }
+    }
+    if named.is_empty() {
+        named.push("index.js".to_owned());
+    }
+    let member = &workspace.members[at].dir;
+    let path = |name: &str| {
+        member
+            .join(name)
+            .ok()
+            .and_then(|path| path.strip(member).map(str::to_owned))
+    };
+    named.iter().any(|name| match name.split_once('*') {
+        // `./*` names every file; a pattern with a directory names what lies below it.
+        Some((dir, _)) => {
+            let dir = path(dir).filter(|dir| !dir.is_empty());
+            dir.is_some_and(|dir| {
+                files
+                    .iter()
+                    .any(|file| file.starts_with(&format!("{dir}/")) && is_code(file))
+            })
+        }
+        None => path(name).is_some_and(|name| files.contains(&name) && is_code(&name)),
+    })
+}
+
+fn leaves(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => found.push(text.clone()),
+        serde_json::Value::Array(list) => list.iter().for_each(|one| leaves(one, found)),
+        // `types` is for the compiler.
+        serde_json::Value::Object(map) => map
+            .iter()
+            .filter(|(key, _)| *key != "types")
+            .for_each(|(_, one)| leaves(one, found)),
+        _ => {}
+    }
+}
+
+/// Whether a file is a program, by its name.
+pub fn is_code(file: &str) -> bool {
+    let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
+    matches!(
+        extension,
+        "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" | "vue" | "svelte" | "astro"
+    )
+}

@@ -1,0 +1,349 @@
+//! What the TypeScript compiler will write, told from `tsconfig.json` and the list of files.
+//!
+//! The place of `dist/main.js` depends on every file that the compiler reads: one configuration file beside `src/` that `include` does not leave
+//! out moves it to `dist/src/main.js`. The rule is the compiler's: below `outDir`, at the place below `rootDir`, which by default is the deepest
+//! directory that holds all inputs ([`getCommonSourceDirectory`](https://github.com/microsoft/TypeScript/blob/main/src/compiler/emitter.ts)).
+
+use std::collections::BTreeSet;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::script::Command;
+use crate::manifest::tsconfig::Tsconfig;
+use crate::manifest::{ManifestError, parse_jsonc};
+use crate::path::RepoPath;
+use crate::workspace::Workspace;
+
+/// What writes the build's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writes {
+    /// The compiler: these files, relative to the package.
+    Known(BTreeSet<String>),
+    /// Something whose outputs cannot be told from outside: a bundler, a script.
+    Unknown,
+}
+
+/// Tells what the commands of a package's build write.
+pub fn writes(
+    workspace: &Workspace,
+    dir: &RepoPath,
+    commands: &[Command],
+    files: &BTreeSet<String>,
+) -> Result<Writes, ManifestError> {
+    let mut known = BTreeSet::new();
+    let mut compiled = false;
+    for command in commands {
+        let project = match command.program() {
+            "tsc" if command.words.iter().any(|word| word == "--noEmit") => continue,
+            "tsc" => {
+                let named = command
+                    .flag(&["-p", "--project", "-b", "--build"])
+                    .filter(|name| !name.starts_with('-'));
+                named.unwrap_or("tsconfig.json").to_owned()
+            }
+            "nest" if command.words.get(1).is_some_and(|word| word == "build") => {
+                match nest_project(workspace, dir, files)? {
+                    Some(project) => command
+                        .flag(&["-p", "--path"])
+                        .map_or(project, str::to_owned),
+                    None => return Ok(Writes::Unknown),
+                }
+            }
+            // These write nothing that starts.
+            "rimraf" | "rm" | "mkdir" | "prisma" | "eslint" | "prettier" | "echo" | "tsc-alias"
+            | "cp" | "copyfiles" => continue,
+            "node" => continue,
+            _ => return Ok(Writes::Unknown),
+        };
+        let project = if files.contains(&project) {
+            project
+        } else {
+            format!("{}/tsconfig.json", project.trim_end_matches('/'))
+        };
+        let Some(outputs) = outputs(workspace, dir, &project, files)? else {
+            continue;
+        };
+        known.extend(outputs);
+        compiled = true;
+    }
+    Ok(if compiled {
+        Writes::Known(known)
+    } else {
+        Writes::Unknown
+    })
+}
+
+/// The configuration that `nest build` compiles with, or nothing where it hands over to webpack or swc.
+fn nest_project(
+    workspace: &Workspace,
+    dir: &RepoPath,
+    files: &BTreeSet<String>,
+) -> Result<Option<String>, ManifestError> {
+    let path = format!("{dir}/nest-cli.json");
+    let text =
+        fs_err::read_to_string(workspace.root.join(&path)).unwrap_or_else(|_| "{}".to_owned());
+    let document = parse_jsonc(&path, &text)?;
+    let options = document.get("compilerOptions").cloned().unwrap_or_default();
+    let builder = options
+        .get("builder")
+        .map(|builder| builder.get("type").unwrap_or(builder));
+    let other = builder
+        .and_then(|name| name.as_str())
+        .is_some_and(|name| name != "tsc");
+    if other || options.get("webpack").and_then(serde_json::Value::as_bool) == Some(true) {
+        return Ok(None);
+    }
+    let named = options.get("tsConfigPath").and_then(|path| path.as_str());
+    let default = if files.contains("tsconfig.build.json") {
+        "tsconfig.build.json"
+    } else {
+        "tsconfig.json"
+    };
+    Ok(Some(
+        named.unwrap_or(default).trim_start_matches("./").to_owned(),
+    ))
+}
+
+/// The files that one project writes; nothing where it emits nothing.
+fn outputs(
+    workspace: &Workspace,
+    dir: &RepoPath,
+    project: &str,
+    files: &BTreeSet<String>,
+) -> Result<Option<BTreeSet<String>>, ManifestError> {
+    let Ok(path) = dir.join(project) else {
+        return Ok(None);
+    };
+    let Some(config) = resolve(workspace, &path, 0)? else {
+        return Ok(None);
+    };
+    let Some(out_dir) = config
+        .out_dir
+        .as_ref()
+        .and_then(|out| out.strip(dir))
+        .filter(|out| !out.is_empty())
+    else {
+        return Ok(None);
+    };
+    if config.options.no_emit == Some(true) {
+        return Ok(None);
+    }
+    let base = path.parent().unwrap_or_default();
+    let base = base.strip(dir).unwrap_or_default().to_owned();
+    let prefix = if base.is_empty() {
+        String::new()
+    } else {
+        format!("{base}/")
+    };
+    let sources = inputs(&config, &prefix, out_dir, files);
+    if sources.is_empty() {
+        return Ok(None);
+    }
+    let root = match (&config.root_dir, config.options.composite) {
+        (Some(root), _) => root.strip(dir).unwrap_or_default().to_owned(),
+        (None, Some(true)) => base,
+        (None, _) => common_directory(&sources),
+    };
+    let below = |source: &str| match root.as_str() {
+        "" => Some(source.to_owned()),
+        root => source
+            .strip_prefix(root)?
+            .strip_prefix('/')
+            .map(str::to_owned),
+    };
+    let written = sources
+        .iter()
+        .filter_map(|source| Some(format!("{out_dir}/{}", emitted(&below(source)?)?)));
+    Ok(Some(written.collect()))
+}
+
+/// The name that a source has once it is compiled.
+fn emitted(source: &str) -> Option<String> {
+    let (stem, extension) = source.rsplit_once('.')?;
+    let extension = match extension {
+        "ts" | "tsx" | "js" | "jsx" => "js",
+        "mts" | "mjs" => "mjs",
+        "cts" | "cjs" => "cjs",
+        _ => return None,
+    };
+    Some(format!("{stem}.{extension}"))
+}
+
+/// The files that the compiler starts from: `files` and `include` without `exclude`.
+fn inputs<'f>(
+    config: &Resolved,
+    prefix: &str,
+    out_dir: &str,
+    files: &'f BTreeSet<String>,
+) -> Vec<&'f str> {
+    let js = config.options.allow_js == Some(true);
+    let compiled = |file: &str| {
+        let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let declaration = [".d.ts", ".d.mts", ".d.cts"]
+            .iter()
+            .any(|end| file.ends_with(end));
+        !declaration
+            && (matches!(extension, "ts" | "tsx" | "mts" | "cts")
+                || (js && matches!(extension, "js" | "jsx" | "mjs" | "cjs")))
+    };
+    let listed: Vec<String> = config
+        .options
+        .files
+        .iter()
+        .flatten()
+        .map(|file| join(prefix, file))
+        .collect();
+    let default = if config.options.files.is_some() {
+        Vec::new()
+    } else {
+        vec!["**/*".to_owned()]
+    };
+    let include = set(prefix, config.options.include.as_ref().unwrap_or(&default));
+    let mut excluded = config.options.exclude.clone().unwrap_or_else(|| {
+        ["node_modules", "bower_components", "jspm_packages"]
+            .map(str::to_owned)
+            .to_vec()
+    });
+    if config.options.exclude.is_none() {
+        excluded.push(out_dir.strip_prefix(prefix).unwrap_or(out_dir).to_owned());
+    }
+    let exclude = set(prefix, &excluded);
+    let taken = |file: &&String| {
+        compiled(file)
+            && (listed.contains(file)
+                || (include.is_match(file.as_str()) && !exclude.is_match(file.as_str())))
+    };
+    files.iter().filter(taken).map(String::as_str).collect()
+}
+
+fn join(prefix: &str, path: &str) -> String {
+    RepoPath::new(&format!("{prefix}{path}"))
+        .map_or_else(|_| path.to_owned(), |path| path.as_str().to_owned())
+}
+
+/// TypeScript's patterns: a directory stands for all below it, `*` stays between slashes.
+fn set(prefix: &str, patterns: &[String]) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for pattern in patterns {
+        let pattern = join(prefix, pattern);
+        let inner = if pattern.is_empty() {
+            "**".to_owned()
+        } else {
+            format!("{pattern}/**")
+        };
+        for pattern in [pattern, inner] {
+            if let Ok(glob) = GlobBuilder::new(&pattern).literal_separator(true).build() {
+                builder.add(glob);
+            }
+        }
+    }
+    builder.build().unwrap_or_default()
+}
+
+fn common_directory(sources: &[&str]) -> String {
+    let parents = sources
+        .iter()
+        .map(|source| source.rsplit_once('/').map_or("", |(dir, _)| dir));
+    let common = parents
+        .map(|dir| {
+            dir.split('/')
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+        })
+        .reduce(|left, right| {
+            left.into_iter()
+                .zip(right)
+                .take_while(|(left, right)| left == right)
+                .map(|(left, _)| left)
+                .collect()
+        });
+    common.unwrap_or_default().join("/")
+}
+
+/// A configuration with its `extends` followed.
+#[derive(Debug, Default)]
+struct Resolved {
+    options: Tsconfig,
+    out_dir: Option<RepoPath>,
+    root_dir: Option<RepoPath>,
+}
+
+fn resolve(
+    workspace: &Workspace,
+    path: &RepoPath,
+    depth: usize,
+) -> Result<Option<Resolved>, ManifestError> {
+    let Ok(text) = fs_err::read_to_string(path.on_disk(&workspace.root)) else {
+        return Ok(None);
+    };
+    let own = Tsconfig::parse(path.as_str(), &text)?;
+    let dir = path.parent().unwrap_or_default();
+    let mut resolved = Resolved::default();
+    for base in own.extends.iter().filter(|_| depth < 16) {
+        let Some(base) = extended(workspace, &dir, base) else {
+            continue;
+        };
+        let Some(base) = resolve(workspace, &base, depth + 1)? else {
+            continue;
+        };
+        // Later bases win over earlier ones; `files`, `include` and `exclude` of a base count where this file has none.
+        let take =
+            |own: &mut Option<Vec<String>>, base: Option<Vec<String>>| *own = base.or(own.take());
+        take(&mut resolved.options.files, base.options.files);
+        take(&mut resolved.options.include, base.options.include);
+        take(&mut resolved.options.exclude, base.options.exclude);
+        resolved.options.no_emit = base.options.no_emit.or(resolved.options.no_emit);
+        resolved.options.composite = base.options.composite.or(resolved.options.composite);
+        resolved.options.allow_js = base.options.allow_js.or(resolved.options.allow_js);
+        resolved.out_dir = base.out_dir.or(resolved.out_dir);
+        resolved.root_dir = base.root_dir.or(resolved.root_dir);
+    }
+    let options = &mut resolved.options;
+    options.files = own.files.or(options.files.take());
+    options.include = own.include.or(options.include.take());
+    options.exclude = own.exclude.or(options.exclude.take());
+    options.no_emit = own.no_emit.or(options.no_emit);
+    options.composite = own.composite.or(options.composite);
+    options.allow_js = own.allow_js.or(options.allow_js);
+    // Directories are relative to the file that has them.
+    let joined = |text: Option<String>| {
+        text.and_then(|text| dir.join(&text.replace("${configDir}/", "")).ok())
+    };
+    resolved.out_dir = joined(own.out_dir).or(resolved.out_dir);
+    resolved.root_dir = joined(own.root_dir).or(resolved.root_dir);
+    Ok(Some(resolved))
+}
+
+/// The file that an `extends` names: relative, or in a package of the workspace. Packages from the registry are not on disk before an install.
+pub fn extended(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<RepoPath> {
+    let path = if base.starts_with('.') {
+        dir.join(base).ok()?
+    } else {
+        let member = workspace.members[1..].iter().find(|member| {
+            let rest = member
+                .manifest
+                .name()
+                .and_then(|name| base.strip_prefix(name));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })?;
+        let rest = base
+            .strip_prefix(member.manifest.name()?)?
+            .trim_start_matches('/');
+        member
+            .dir
+            .join(if rest.is_empty() {
+                "tsconfig.json"
+            } else {
+                rest
+            })
+            .ok()?
+    };
+    let candidates = [
+        path.clone(),
+        RepoPath::new(&format!("{path}.json")).ok()?,
+        path.join("tsconfig.json").ok()?,
+    ];
+    candidates
+        .into_iter()
+        .find(|path| path.on_disk(&workspace.root).is_file())
+}
