@@ -2,6 +2,8 @@
 
 pub mod engine;
 pub mod env;
+pub mod files;
+pub mod ignore;
 pub mod image;
 pub mod path;
 pub mod ui;
