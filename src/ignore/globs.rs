@@ -1,0 +1,194 @@
+//! The globs of the `include` and `exclude` options.
+//!
+//! Goes in: globs relative to the workspace root. Comes out: which of them matches a path, and whether one may match below a directory.
+//! `*` and `?` stay within a name, `**` crosses directories, `{a,b}` and `[a-z]` choose, `\` escapes on every system. A glob is anchored
+//! at the root, as `dist` names the root's `dist` alone. One that matches a directory speaks for all below, which is seen to by whoever
+//! descends.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+/// Why a text is no glob.
+#[derive(Debug, thiserror::Error)]
+pub enum GlobError {
+    /// There is nothing in it, or only slashes and dots.
+    #[error("it names the workspace root itself")]
+    Root,
+    /// It starts with `!`.
+    #[error("a `!` has no meaning here")]
+    Negated,
+    /// It has a `..` in it.
+    #[error("it leaves the workspace")]
+    Outside,
+    /// Its syntax is wrong.
+    #[error(transparent)]
+    Syntax(#[from] globset::Error),
+}
+
+impl GlobError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Root => Some("name files or directories relative to the workspace root, such as `packages/api/generated`".to_owned()),
+            Self::Negated => Some("use `include` for what is to be kept and `exclude` for what is not".to_owned()),
+            Self::Outside => Some("move what the app needs into the workspace".to_owned()),
+            Self::Syntax(_) => Some("write `\\[` or `\\{` for a bracket or brace that is part of a name".to_owned()),
+        }
+    }
+}
+
+/// Compiled globs, in the order given.
+#[derive(Debug, Default)]
+pub(super) struct Globs(Vec<Glob>);
+
+#[derive(Debug)]
+struct Glob {
+    text: String,
+    matcher: GlobMatcher,
+    /// The leading parts that match a name each, up to the first one that may span directories.
+    parts: Vec<GlobMatcher>,
+    /// Whether `parts` is all of it.
+    bounded: bool,
+}
+
+impl Globs {
+    /// Compiles globs; a faulty one comes back with its problem.
+    pub(super) fn compile(globs: &[String]) -> Result<Self, (String, GlobError)> {
+        globs
+            .iter()
+            .map(|text| Glob::compile(text).map_err(|problem| (text.clone(), problem)))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The first glob that matches this very path.
+    pub(super) fn matching(&self, path: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|glob| glob.matcher.is_match(path))
+            .map(|glob| glob.text.as_str())
+    }
+
+    /// Whether a glob may match a path below `dir`. It may say yes where the answer is no, never the reverse.
+    pub(super) fn may_match_below(&self, dir: &str) -> bool {
+        let names: Vec<&str> = dir.split('/').collect();
+        self.0.iter().any(|glob| {
+            (!glob.bounded || glob.parts.len() > names.len())
+                && glob
+                    .parts
+                    .iter()
+                    .zip(&names)
+                    .all(|(part, name)| part.is_match(name))
+        })
+    }
+}
+
+impl Glob {
+    fn compile(text: &str) -> Result<Self, GlobError> {
+        if text.starts_with('!') {
+            return Err(GlobError::Negated);
+        }
+        let parts: Vec<&str> = text
+            .split('/')
+            .filter(|part| !matches!(*part, "" | "."))
+            .collect();
+        if parts.is_empty() {
+            return Err(GlobError::Root);
+        }
+        if parts.contains(&"..") {
+            return Err(GlobError::Outside);
+        }
+        // a part with a brace or a bracket may be half of something that holds a slash
+        let own = parts
+            .iter()
+            .take_while(|part| !part.contains("**") && !part.contains(['{', '[', '\\']))
+            .count();
+        Ok(Self {
+            text: text.to_owned(),
+            matcher: matcher(&parts.join("/"))?,
+            parts: parts[..own]
+                .iter()
+                .map(|part| matcher(part))
+                .collect::<Result<_, _>>()?,
+            bounded: own == parts.len(),
+        })
+    }
+}
+
+fn matcher(glob: &str) -> Result<GlobMatcher, globset::Error> {
+    // said outright: the default for the backslash differs on Windows
+    Ok(GlobBuilder::new(glob)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()?
+        .compile_matcher())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn globs(text: &str) -> Globs {
+        Globs::compile(&[text.to_owned()]).unwrap()
+    }
+
+    #[test]
+    fn matches_from_the_root() {
+        for (glob, path, expected) in [
+            ("dist", "dist", true),
+            ("./dist/", "dist", true),
+            ("/dist", "dist", true),
+            ("dist", "apps/dist", false),
+            ("*/dist", "apps/dist", true),
+            ("*", "apps/dist", false),
+            ("**/dist", "dist", true),
+            ("**/dist", "a/b/dist", true),
+            ("dist/**", "dist/a/b", true),
+            ("a/{b,c/d}/e", "a/c/d/e", true),
+            ("a/\\[id\\]/page", "a/[id]/page", true),
+            ("A", "a", false),
+        ] {
+            assert_eq!(
+                globs(glob).matching(path).is_some(),
+                expected,
+                "{glob} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn knows_where_a_match_may_lie() {
+        for (glob, dir, expected) in [
+            ("dist/a", "dist", true),
+            ("dist", "dist", false),
+            ("*/gen", "apps", true),
+            ("*/gen", "apps/gen", false),
+            ("apps/*/gen", "packages", false),
+            ("apps/**", "apps/a/b", true),
+            ("apps/**", "packages", false),
+            ("a/{b,c/d}/e", "a/c/d", true),
+            ("a/{b,c/d}/e", "b", false),
+        ] {
+            assert_eq!(globs(glob).may_match_below(dir), expected, "{glob} {dir}");
+        }
+    }
+
+    #[test]
+    fn refuses() {
+        for (glob, message) in [
+            ("", "it names the workspace root itself"),
+            ("./", "it names the workspace root itself"),
+            ("!a", "a `!` has no meaning here"),
+            ("a/../b", "it leaves the workspace"),
+            (
+                "a[",
+                "error parsing glob 'a[': unclosed character class; missing ']'",
+            ),
+        ] {
+            let (text, problem) = Globs::compile(&[glob.to_owned()]).unwrap_err();
+            assert_eq!(
+                (text.as_str(), problem.to_string().as_str()),
+                (glob, message)
+            );
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! One pattern of a `.dockerignore`, compiled and matched as moby does it.
+//!
+//! Goes in: the text of a pattern. Comes out: whether it matches one path. What a list of patterns means for a path and for what lies
+//! below it is decided in `dockerignore`.
+//!
+//! The rules are those of moby's `patternmatcher` (<https://github.com/moby/patternmatcher/blob/main/patternmatcher.go>): Go's
+//! `filepath.Match` decides what is well-formed, then the pattern is either compared as text or read as a regular expression. That order
+//! has corners, which are kept, because they decide what Docker sends: `**foo` matches every path that ends in `foo`, `foo**` every path
+//! that starts with it, and a class such as `[^a]` matches a `/`.
+//!
+//! `/` separates and `\` escapes on every system; moby on Windows would read `\` as a separator. Four things which moby accepts, and then
+//! misreads, are refused instead: `\` before a letter, digit or non-ASCII character (moby sees a regular expression's `\d` or an error),
+//! and `*`, `?` or `[:` inside a class. A newline in a name is a character like any other, which moby's `**` stops at.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// What is wrong with a pattern.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
+pub enum Malformed {
+    /// `!` without a pattern behind it.
+    #[error("`!` is followed by nothing")]
+    BareException,
+    /// A `[` without its `]`.
+    #[error("`[` is never closed")]
+    UnclosedClass,
+    /// A class that is empty, or a range without two ends in order.
+    #[error("the `[…]` is empty or holds a range without a start and an end in order")]
+    BadClass,
+    /// Something in a class that moby would garble.
+    #[error("`{0}` inside `[…]` does not mean what it seems to")]
+    UnclearClass(&'static str),
+    /// A `\` as the last character.
+    #[error("`\\` at the end escapes nothing")]
+    TrailingEscape,
+    /// A `\` before a character that needs no escape.
+    #[error("`\\{0}` is no escape")]
+    UnclearEscape(char),
+}
+
+impl Malformed {
+    /// What to do about it.
+    pub fn hint(self) -> Option<String> {
+        Some(match self {
+            Self::BareException => {
+                "write the path to keep directly behind `!`, or delete the line".to_owned()
+            }
+            Self::UnclosedClass => "write `\\[` for a bracket that is part of a name".to_owned(),
+            Self::BadClass => {
+                "write `[a-z]`, and `\\-` or `\\]` for a literal character".to_owned()
+            }
+            Self::UnclearClass(_) => {
+                "write the alternatives as patterns on lines of their own".to_owned()
+            }
+            Self::TrailingEscape | Self::UnclearEscape(_) => {
+                "separate directories with `/`; `\\` takes the meaning from the character behind it"
+                    .to_owned()
+            }
+        })
+    }
+}
+
+/// A compiled pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    cleaned: String,
+    matcher: Matcher,
+}
+
+/// moby's four kinds of comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Matcher {
+    Exact,
+    /// `foo**`, which holds `foo`.
+    Prefix(String),
+    /// `**foo`, which holds `foo`.
+    Suffix(String),
+    Steps(Vec<Step>),
+}
+
+/// A piece of what is a regular expression in moby; the expression in question is in the comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Literal(String),
+    /// `^`, which moby does not escape.
+    Start,
+    /// `[^/]`
+    One,
+    /// `[^/]*`
+    Segment,
+    /// `(.*/)?`
+    Directories,
+    /// `.*`
+    Anything,
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
+}
+
+impl Pattern {
+    /// Compiles a pattern that is cleaned (see [`clean`]) and carries no `!`.
+    pub(super) fn compile(cleaned: &str) -> Result<Self, Malformed> {
+        let mut steps: Vec<Step> = Vec::new();
+        // moby's `matchType`, which each special character overwrites; the last one wins
+        let mut special = false;
+        let mut prefix = false;
+        let mut suffix = false;
+        let mut chars = cleaned.chars().peekable();
+        let mut first = true;
+        while let Some(char) = chars.next() {
+            match char {
+                '*' if chars.next_if_eq(&'*').is_some() => {
+                    let after_slash = chars.next_if_eq(&'/');
+                    debug_assert!(
+                        after_slash.is_none() || chars.peek().is_some(),
+                        "a cleaned pattern ends without a slash"
+                    );
+                    if chars.peek().is_none() {
+                        if special || suffix {
+                            special = true;
+                        } else {
+                            prefix = true;
+                        }
+                        steps.push(Step::Anything);
+                    } else {
+                        special = true;
+                        steps.push(Step::Directories);
+                    }
+                    if first {
+                        (special, prefix, suffix) = (false, false, true);
+                    }
+                }
+                '*' => {
+                    special = true;
+                    steps.push(Step::Segment);
+                }
+                '?' => {
+                    special = true;
+                    steps.push(Step::One);
+                }
+                '[' => {
+                    special = true;
+                    steps.push(class(&mut chars)?);
+                }
+                ']' => {
+                    special = true;
+                    push_literal(&mut steps, char);
+                }
+                '\\' => {
+                    special = true;
+                    push_literal(&mut steps, escaped(&mut chars)?);
+                }
+                '^' => steps.push(Step::Start),
+                _ => push_literal(&mut steps, char),
+            }
+            first = false;
+        }
+        let matcher = if special {
+            Matcher::Steps(steps)
+        } else if suffix {
+            Matcher::Suffix(cleaned[2..].to_owned())
+        } else if prefix {
+            Matcher::Prefix(cleaned[..cleaned.len() - 2].to_owned())
+        } else {
+            Matcher::Exact
+        };
+        Ok(Self {
+            cleaned: cleaned.to_owned(),
+            matcher,
+        })
+    }
+
+    /// Whether the pattern matches this path itself; its parents are the caller's business.
+    pub(super) fn matches(&self, path: &str) -> bool {
+        match &self.matcher {
+            Matcher::Exact => path == self.cleaned,
+            Matcher::Prefix(text) => path.starts_with(text.as_str()),
+            Matcher::Suffix(text) => {
+                path.ends_with(text.as_str()) || text.strip_prefix('/') == Some(path)
+            }
+            Matcher::Steps(steps) => steps_match(steps, path),
+        }
+    }
+
+    /// Whether the pattern may match a path below the directory `dir`. It may say yes where the answer is no, never the reverse.
+    pub(super) fn may_match_below(&self, dir: &str) -> bool {
+        let literal = match &self.matcher {
+            Matcher::Exact => {
+                return self
+                    .cleaned
+                    .strip_prefix(dir)
+                    .is_some_and(|rest| rest.starts_with('/'));
+            }
+            Matcher::Prefix(text) => text.as_str(),
+            Matcher::Suffix(_) => "",
+            Matcher::Steps(steps) => match steps.first() {
+                Some(Step::Literal(text)) => text.as_str(),
+                _ => "",
+            },
+        };
+        let common = literal
+            .bytes()
+            .zip(dir.bytes().chain([b'/']))
+            .take_while(|(a, b)| a == b)
+            .count();
+        common == literal.len() || common > dir.len()
+    }
+}
+
+/// Go's `path.Clean`: resolves `.`, `..` and double slashes, by the text alone. The result is never empty.
+pub(super) fn clean(text: &str) -> String {
+    let rooted = text.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            name => parts.push(name),
+        }
+    }
+    let joined = parts.join("/");
+    match (rooted, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => joined,
+    }
+}
+
+fn push_literal(steps: &mut Vec<Step>, char: char) {
+    if let Some(Step::Literal(text)) = steps.last_mut() {
+        text.push(char);
+    } else {
+        steps.push(Step::Literal(char.to_string()));
+    }
+}
+
+fn escaped(chars: &mut Peekable<Chars>) -> Result<char, Malformed> {
+    match chars.next() {
+        None => Err(Malformed::TrailingEscape),
+        Some(char) if char.is_ascii() && !char.is_ascii_alphanumeric() => Ok(char),
+        Some(char) => Err(Malformed::UnclearEscape(char)),
+    }
+}
+
+/// Reads a class behind its `[`.
+fn class(chars: &mut Peekable<Chars>) -> Result<Step, Malformed> {
+    let negated = chars.next_if_eq(&'^').is_some();
+    let mut ranges = Vec::new();
+    while ranges.is_empty() || chars.next_if_eq(&']').is_none() {
+        if chars.peek() == Some(&'[') && chars.clone().nth(1) == Some(':') {
+            return Err(Malformed::UnclearClass("[:"));
+        }
+        let low = class_char(chars)?;
+        let high = if chars.next_if_eq(&'-').is_some() {
+            class_char(chars)?
+        } else {
+            low
+        };
+        if low > high {
+            return Err(Malformed::BadClass);
+        }
+        ranges.push((low, high));
+    }
+    Ok(Step::Class { negated, ranges })
+}
+
+fn class_char(chars: &mut Peekable<Chars>) -> Result<char, Malformed> {
+    match chars.peek() {
+        None => Err(Malformed::UnclosedClass),
+        Some('-' | ']') => Err(Malformed::BadClass),
+        Some('*') => Err(Malformed::UnclearClass("*")),
+        Some('?') => Err(Malformed::UnclearClass("?")),
+        Some('\\') => {
+            chars.next();
+            escaped(chars)
+        }
+        Some(_) => chars.next().ok_or(Malformed::UnclosedClass),
+    }
+}
+
+/// Follows the steps with the set of all offsets that the path may be matched up to. There is no backtracking, so no pattern is slow.
+fn steps_match(steps: &[Step], path: &str) -> bool {
+    // the commonest way not to match: another extension
+    if let Some(Step::Literal(end)) = steps.last()
+        && !path.ends_with(end.as_str())
+    {
+        return false;
+    }
+    let mut offsets = vec![0];
+    for step in steps {
+        if offsets.is_empty() {
+            return false;
+        }
+        offsets = advance(step, path, &offsets);
+    }
+    offsets.last() == Some(&path.len())
+}
+
+/// The offsets after a step, sorted and without doubles, as `offsets` are.
+fn advance(step: &Step, path: &str, offsets: &[usize]) -> Vec<usize> {
+    let one = |accepts: &dyn Fn(char) -> bool| {
+        offsets
+            .iter()
+            .filter_map(|&at| {
+                path[at..]
+                    .chars()
+                    .next()
+                    .filter(|char| accepts(*char))
+                    .map(|char| at + char.len_utf8())
+            })
+            .collect()
+    };
+    // what `.*` reaches from the first offset; from the others it reaches no more
+    let reached = || {
+        let first = offsets[0];
+        path[first..]
+            .char_indices()
+            .map(move |(index, _)| first + index)
+            .chain([path.len()])
+    };
+    match step {
+        Step::Literal(text) => offsets
+            .iter()
+            .filter(|at| path[**at..].starts_with(text.as_str()))
+            .map(|at| at + text.len())
+            .collect(),
+        Step::Start => offsets.iter().copied().filter(|at| *at == 0).collect(),
+        Step::One => one(&|char| char != '/'),
+        Step::Class { negated, ranges } => one(&|char| {
+            ranges
+                .iter()
+                .any(|(low, high)| (*low..=*high).contains(&char))
+                != *negated
+        }),
+        Step::Segment => {
+            let mut ends: Vec<usize> = Vec::new();
+            for &at in offsets {
+                if ends.last().is_none_or(|last| *last < at) {
+                    ends.push(at);
+                    let segment = path[at..].split('/').next().unwrap_or_default();
+                    ends.extend(
+                        segment
+                            .char_indices()
+                            .map(|(index, char)| at + index + char.len_utf8()),
+                    );
+                }
+            }
+            ends
+        }
+        Step::Anything => reached().collect(),
+        Step::Directories => {
+            let mut ends: Vec<usize> = offsets.to_vec();
+            let bytes = path.as_bytes();
+            ends.extend(reached().skip(1).filter(|&at| bytes[at - 1] == b'/'));
+            ends.sort_unstable();
+            ends.dedup();
+            ends
+        }
+    }
+}
