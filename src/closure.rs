@@ -210,6 +210,15 @@ impl<'l, 'a> Closure<'l, 'a> {
             .skeleton(|field, alias| self.keeps_in(workspace, &key, field, alias))
     }
 
+    /// The whole manifest of a member but its scripts, likewise: for packages that pnpm copies when it installs.
+    pub fn manifest(&self, workspace: &Workspace, at: usize) -> String {
+        let member = &workspace.members[at];
+        let key = member.importer_key();
+        member
+            .manifest
+            .without(|field, alias| self.keeps_in(workspace, &key, field, alias))
+    }
+
     /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
     fn keeps_in(&self, workspace: &Workspace, key: &str, field: Field, alias: &str) -> bool {
         let member = RepoPath::new(key)

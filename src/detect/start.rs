@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::DetectError;
 use super::script::{Command, commands};
 use super::tsc::{self, Writes};
-use crate::path::RepoPath;
 use crate::tasks;
 use crate::workspace::Workspace;
 

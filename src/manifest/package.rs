@@ -153,40 +153,56 @@ impl Manifest {
     /// cargo-chef's recipe). Dependencies for which `keep` is false are left out, and with a dev dependency the peer of the same name: pnpm
     /// would otherwise look for it among the others.
     pub fn skeleton(&self, keep: impl Fn(Field, &str) -> bool) -> String {
-        let mut skeleton = Map::new();
-        let mut gone = Vec::new();
-        for key in SKELETON {
-            let Some(value) = self.document.get(key) else {
-                continue;
-            };
-            let mut value = value.clone();
-            let field = [Field::Prod, Field::Optional, Field::Dev]
-                .into_iter()
-                .find(|field| field.key() == key);
-            if let (Some(field), Some(map)) = (field, value.as_object_mut()) {
-                map.retain(|name, _| {
-                    let stays = keep(field, name);
-                    if !stays {
-                        gone.push(name.clone());
-                    }
-                    stays
-                });
-                if map.is_empty() {
-                    continue;
-                }
-            }
-            skeleton.insert(key.to_owned(), value);
-        }
-        if let Some(peers) = skeleton
-            .get_mut("peerDependencies")
-            .and_then(Value::as_object_mut)
-        {
-            peers.retain(|name, _| !gone.contains(name));
-        }
-        let mut text = serde_json::to_string_pretty(&Value::Object(skeleton)).unwrap_or_default();
-        text.push('\n');
-        text
+        let keys = SKELETON
+            .iter()
+            .filter_map(|key| Some((*key, self.document.get(*key)?)));
+        reduced(keys, keep)
     }
+
+    /// The whole manifest but its scripts, with dependencies left out likewise.
+    pub fn without(&self, keep: impl Fn(Field, &str) -> bool) -> String {
+        let keys = self
+            .document
+            .iter()
+            .map(|(key, value)| (key.as_str(), value));
+        reduced(keys.filter(|(key, _)| *key != "scripts"), keep)
+    }
+}
+
+fn reduced<'m>(
+    keys: impl Iterator<Item = (&'m str, &'m Value)>,
+    keep: impl Fn(Field, &str) -> bool,
+) -> String {
+    let mut reduced = Map::new();
+    let mut gone = Vec::new();
+    for (key, value) in keys {
+        let mut value = value.clone();
+        let field = [Field::Prod, Field::Optional, Field::Dev]
+            .into_iter()
+            .find(|field| field.key() == key);
+        if let (Some(field), Some(map)) = (field, value.as_object_mut()) {
+            map.retain(|name, _| {
+                let stays = keep(field, name);
+                if !stays {
+                    gone.push(name.clone());
+                }
+                stays
+            });
+            if map.is_empty() {
+                continue;
+            }
+        }
+        reduced.insert(key.to_owned(), value);
+    }
+    if let Some(peers) = reduced
+        .get_mut("peerDependencies")
+        .and_then(Value::as_object_mut)
+    {
+        peers.retain(|name, _| !gone.contains(name));
+    }
+    let mut text = serde_json::to_string_pretty(&Value::Object(reduced)).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 #[cfg(test)]

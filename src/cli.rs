@@ -1,0 +1,192 @@
+//! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::plan::PlanOptions;
+
+/// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
+#[derive(Debug, Parser)]
+#[command(
+    name = "slimbuild",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  slimbuild apps/server                       build the image `server:latest`
+  slimbuild apps/server -t shop/server:1.2    … under another name
+  slimbuild apps/server --dry-run             print the Dockerfile, touch nothing
+  docker run --rm $(slimbuild apps/server -q) build and run
+
+Exit codes: 0 done · 1 the workspace or its configuration is wrong · 2 bad arguments
+            3 no engine reached · 4 the image build failed · 130 interrupted"
+)]
+pub struct Cli {
+    /// Run as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+
+    /// What to do; without a command, an image is built
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    #[command(flatten)]
+    pub build: BuildArgs,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build an app's image (what `slimbuild APP` does)
+    Build(BuildArgs),
+    /// Show every decision about an app's image, with its reason
+    Plan(PlanCommandArgs),
+    /// Print the Dockerfile
+    Dockerfile(DockerfileArgs),
+    /// Write the context: all that Docker gets to see, the Dockerfile included
+    Context(ContextArgs),
+}
+
+/// The app.
+#[derive(Debug, Args)]
+pub struct AppArg {
+    /// The app: its directory (apps/server, or . inside of it) or its package name
+    #[arg(value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// What decides about the plan.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Plan")]
+pub struct PlanArgs {
+    /// Start the image from IMAGE instead of distroless; `node` must be on its path
+    #[arg(long, value_name = "IMAGE")]
+    pub base: Option<String>,
+
+    /// Build in IMAGE instead of node:VERSION-slim; it needs node and npm
+    #[arg(long, value_name = "IMAGE")]
+    pub build_base: Option<String>,
+
+    /// Use this node: a line (22) or an exact version (22.11.0)
+    #[arg(long, value_name = "VERSION")]
+    pub node: Option<String>,
+
+    /// Start this file, relative to the app (dist/main.js)
+    #[arg(long, value_name = "FILE")]
+    pub entry: Option<String>,
+
+    /// Give build and image these files too, ignored or not; a glob from the workspace's root
+    #[arg(long, value_name = "GLOB")]
+    pub include: Vec<String>,
+
+    /// Leave these files out of everything
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+}
+
+impl From<PlanArgs> for PlanOptions {
+    fn from(args: PlanArgs) -> Self {
+        let PlanArgs { base, build_base, node, entry, include, exclude } = args;
+        Self { node, build_base, base, entry, include, exclude }
+    }
+}
+
+/// `slimbuild [build]`
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    #[command(flatten)]
+    pub app: AppArg,
+
+    /// Name the image; may be repeated [default: the package's name without its scope]
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    pub tags: Vec<String>,
+
+    /// Print the Dockerfile on stdout and a summary on stderr; Docker is not touched
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print nothing but the image's name, and the log of a step that fails
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Show progress as: auto, tty, plain, json, quiet
+    #[arg(long, value_name = "MODE", default_value = "auto", conflicts_with = "quiet")]
+    pub progress: String,
+
+    /// Write the image's id, size and names to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub metadata_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub plan: PlanArgs,
+
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// What the engine is told.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineArgs {
+    /// Use this daemon instead of the one that Docker's command line would use
+    #[arg(short = 'H', long, value_name = "URL")]
+    pub host: Option<String>,
+
+    /// Build for this platform (linux/arm64)
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
+
+    /// Add a label to the image; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    pub labels: Vec<String>,
+
+    /// Run every step again
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// Ask the registry for newer base images
+    #[arg(long)]
+    pub pull: bool,
+}
+
+/// `slimbuild plan`
+#[derive(Debug, Args)]
+pub struct PlanCommandArgs {
+    #[command(flatten)]
+    pub app: AppArg,
+
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub plan: PlanArgs,
+}
+
+/// `slimbuild dockerfile`
+#[derive(Debug, Args)]
+pub struct DockerfileArgs {
+    #[command(flatten)]
+    pub app: AppArg,
+
+    #[command(flatten)]
+    pub plan: PlanArgs,
+}
+
+/// `slimbuild context`
+#[derive(Debug, Args)]
+pub struct ContextArgs {
+    #[command(flatten)]
+    pub app: AppArg,
+
+    /// Where to: a file (ctx.tar), a directory that does not exist yet or is empty, or - for stdout
+    #[arg(short, long, value_name = "FILE|DIR|-")]
+    pub output: PathBuf,
+
+    #[command(flatten)]
+    pub plan: PlanArgs,
+}

@@ -1,0 +1,63 @@
+//! `slimbuild context APP -o FILE|DIR|-`: all that Docker gets to see.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::{Place, planned, warn};
+use crate::context::{write_dir, write_tar};
+use crate::error::Error;
+use crate::plan::{Plan, PlanOptions};
+use crate::report::{count, size};
+use crate::ui::Ui;
+
+/// Writes the context.
+pub fn run(place: &Place<'_>, options: &PlanOptions, output: &Path, ui: &mut Ui) -> Result<(), Error> {
+    let (root, plan) = planned(place, options)?;
+    warn(&plan, ui)?;
+    let target = place.cwd.join(output);
+    if output == Path::new("-") {
+        let mut out = BufWriter::new(ui.out());
+        write_tar(&plan, &root, &mut out).and_then(|()| out.flush()).map_err(Error::io("cannot write to stdout"))?;
+    } else if target.is_dir() || is_directory_name(output) {
+        into_directory(&plan, &root, &target)?;
+    } else {
+        into_file(&plan, &root, &target)?;
+    }
+    let (files, bytes) = (plan.context.len() + 1, plan.context_size());
+    writeln!(ui.err(), "{} of context, {}", count(files, "file"), size(bytes)).map_err(Error::io("cannot write to stderr"))
+}
+
+/// A name with an ending is a file's, unless it ends in a slash.
+fn is_directory_name(output: &Path) -> bool {
+    output.as_os_str().to_string_lossy().ends_with(['/', '\\']) || output.extension().is_none()
+}
+
+/// Never mixes the context with files that were there before.
+fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> {
+    let doing = format!("cannot write the context to `{}`", target.display());
+    if target.is_dir() && fs_err::read_dir(target).map_err(Error::io(&doing))?.next().is_some() {
+        return Err(Error::Usage {
+            message: format!("`{}` is not empty", target.display()),
+            hint: Some("name a directory that does not exist yet, or a file such as `ctx.tar`".to_owned()),
+        });
+    }
+    write_dir(plan, root, target).map_err(Error::io(doing))
+}
+
+/// Writes beside the target and renames: a file under the final name is whole.
+fn into_file(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> {
+    let doing = format!("cannot write the context to `{}`", target.display());
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let part = target.with_file_name(format!(".{name}.part"));
+    let write = || -> io::Result<()> {
+        let mut file = BufWriter::new(fs_err::File::create(&part)?);
+        write_tar(plan, root, &mut file)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        fs_err::rename(&part, target)
+    };
+    write().map_err(|error| {
+        // The first error is the one to tell.
+        drop(fs_err::remove_file(&part));
+        Error::Io { doing, source: error }
+    })
+}

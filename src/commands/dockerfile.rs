@@ -1,0 +1,15 @@
+//! `slimbuild dockerfile APP`: the Dockerfile on stdout.
+
+use super::{Place, planned, warn};
+use crate::dockerfile;
+use crate::error::Error;
+use crate::plan::PlanOptions;
+use crate::ui::Ui;
+
+/// Prints the Dockerfile.
+pub fn run(place: &Place<'_>, options: &PlanOptions, ui: &mut Ui) -> Result<(), Error> {
+    let (_, plan) = planned(place, options)?;
+    warn(&plan, ui)?;
+    let text = dockerfile::render(&plan);
+    ui.out().write_all(text.as_bytes()).map_err(Error::io("cannot write to stdout"))
+}

@@ -1,0 +1,32 @@
+//! `slimbuild plan APP`: every decision and its reason, in words or as JSON.
+
+use super::{Place, planned, warn};
+use crate::error::Error;
+use crate::plan::PlanOptions;
+use crate::report;
+use crate::ui::Ui;
+
+/// How the plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Prints the plan.
+pub fn run(place: &Place<'_>, options: &PlanOptions, format: Format, ui: &mut Ui) -> Result<(), Error> {
+    let (_, plan) = planned(place, options)?;
+    let stdout = || Error::io("cannot write to stdout");
+    match format {
+        Format::Text => {
+            warn(&plan, ui)?;
+            ui.out().write_all(report::plan(&plan).as_bytes()).map_err(stdout())
+        }
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&plan).map_err(|error| stdout()(error.into()))?;
+            writeln!(ui.out(), "{json}").map_err(stdout())
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The context: a [`Plan`]'s files as a deterministic tar, or as a directory.
+//!
+//! Goes in: the plan's list and the workspace's files. Comes out: a stream of bytes that depends on names, contents and executable bits alone.
+//! Files are read while the stream is written, so that memory stays flat however large they are.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use tar::{Builder, EntryType, Header};
+
+use crate::dockerfile;
+use crate::files::Kind;
+use crate::plan::{Content, ContextEntry, Plan};
+
+/// Writes the tar: the Dockerfile first, then all entries in order; times are nought, owners are root, modes are 0644 and 0755.
+pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()> {
+    let mut tar = Builder::new(out);
+    let text = dockerfile::render(plan);
+    append(
+        &mut tar,
+        dockerfile::PATH,
+        false,
+        text.len() as u64,
+        text.as_bytes(),
+    )?;
+    for entry in &plan.context {
+        match &entry.content {
+            Content::Made { text, executable } => append(
+                &mut tar,
+                &entry.path,
+                *executable,
+                text.len() as u64,
+                text.as_bytes(),
+            )?,
+            Content::Source {
+                path,
+                kind: Kind::Regular { executable },
+                ..
+            } => {
+                let file = fs_err::File::open(path.on_disk(root))?;
+                let size = file.metadata()?.len();
+                // A file that grows while it is read must not push what follows out of place, nor one that shrinks.
+                let mut exact = Exact {
+                    file: file.take(size),
+                    left: size,
+                    path: entry.path.clone(),
+                };
+                append(&mut tar, &entry.path, *executable, size, &mut exact)?;
+            }
+            Content::Source {
+                kind: Kind::Symlink { target },
+                ..
+            } => {
+                let mut header = header(EntryType::Symlink, true, 0);
+                tar.append_link(&mut header, &entry.path, target)?;
+            }
+        }
+    }
+    tar.finish()
+}
+
+fn append(
+    tar: &mut Builder<impl Write>,
+    path: &str,
+    executable: bool,
+    size: u64,
+    data: impl Read,
+) -> io::Result<()> {
+    let mut header = header(EntryType::Regular, executable, size);
+    tar.append_data(&mut header, path, data)
+}
+
+fn header(kind: EntryType, executable: bool, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_mode(if executable { 0o755 } else { 0o644 });
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header
+}
+
+/// A reader of exactly as many bytes as the header says.
+struct Exact<R> {
+    file: R,
+    left: u64,
+    path: String,
+}
+
+impl<R: Read> Read for Exact<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.left -= read as u64;
+        if read == 0 && self.left > 0 && !buffer.is_empty() {
+            let problem = format!("`{}` became shorter while it was read", self.path);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
+        }
+        Ok(read)
+    }
+}
+
+/// Writes the same files into a directory.
+pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
+    fs_err::create_dir_all(target)?;
+    fs_err::write(target.join(dockerfile::PATH), dockerfile::render(plan))?;
+    for entry in &plan.context {
+        write_entry(entry, root, &target.join(&entry.path))?;
+    }
+    Ok(())
+}
+
+fn write_entry(entry: &ContextEntry, root: &Path, target: &Path) -> io::Result<()> {
+    if let Some(parent) = target.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
+    match &entry.content {
+        Content::Made { text, executable } => {
+            fs_err::write(target, text)?;
+            set_mode(target, *executable)
+        }
+        Content::Source {
+            path,
+            kind: Kind::Regular { executable },
+            ..
+        } => {
+            fs_err::copy(path.on_disk(root), target)?;
+            set_mode(target, *executable)
+        }
+        Content::Source {
+            kind: Kind::Symlink { target: to },
+            ..
+        } => link(to, target),
+    }
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, executable: bool) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = if executable { 0o755 } else { 0o644 };
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_: &Path, _: bool) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn link(to: &str, at: &Path) -> io::Result<()> {
+    fs_err::os::unix::fs::symlink(to, at)
+}
+
+#[cfg(not(unix))]
+fn link(_: &str, at: &Path) -> io::Result<()> {
+    let problem = format!(
+        "cannot make the symlink `{}` on this system: write a tar instead",
+        at.display()
+    );
+    Err(io::Error::new(io::ErrorKind::Unsupported, problem))
+}

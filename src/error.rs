@@ -1,0 +1,139 @@
+//! Errors: what is wrong, what caused it, what to do, and which exit code it means.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io;
+
+use crate::detect::DetectError;
+use crate::files::FilesError;
+use crate::ignore::IgnoreError;
+use crate::image::ImageRefError;
+use crate::lockfile::LockfileError;
+use crate::manifest::ManifestError;
+use crate::toolchain::ToolchainError;
+use crate::workspace::WorkspaceError;
+
+/// Everything that can end a command.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The workspace, or the app in it.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// A file that describes the workspace.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The lockfile.
+    #[error(transparent)]
+    Lockfile(#[from] LockfileError),
+    /// The versions of node and pnpm.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// The kind of app and its start command.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// The files of the context.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The rules that choose the files.
+    #[error(transparent)]
+    Ignore(#[from] IgnoreError),
+    /// Packages that need each other to be built first.
+    #[error("packages need each other to be built first: {0}")]
+    Cycle(String),
+    /// A file that the lockfile or a setting names.
+    #[error("{by} names `{path}`, which is not there")]
+    MissingFile {
+        /// Where the name stands.
+        by: String,
+        /// What is missing.
+        path: String,
+    },
+    /// A name that Docker would refuse.
+    #[error(transparent)]
+    Image(#[from] ImageRefError),
+    /// Arguments that fit each other or the workspace badly.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong with them.
+        message: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// The disk, or a pipe.
+    #[error("{doing}")]
+    Io {
+        /// `cannot write \`ctx.tar\``
+        doing: String,
+        /// The system's words.
+        source: io::Error,
+    },
+}
+
+/// How a command ends; the numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Done.
+    Success = 0,
+    /// The workspace or its configuration is wrong.
+    Workspace = 1,
+    /// The arguments are wrong.
+    Usage = 2,
+    /// No engine was reached.
+    NoEngine = 3,
+    /// The image could not be built.
+    Build = 4,
+    /// The user interrupted.
+    Interrupted = 130,
+}
+
+impl Error {
+    /// Notes what was being done when the system said no.
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Workspace(error) => error.hint(),
+            Self::Manifest(error) => error.hint(),
+            Self::Lockfile(error) => error.hint(),
+            Self::Toolchain(error) => error.hint(),
+            Self::Detect(error) => error.hint(),
+            Self::Files(error) => error.hint(),
+            Self::Ignore(error) => error.hint(),
+            Self::Cycle(_) => {
+                Some("turn one of these dependencies into a dev dependency, or move what both need into a package of its own".to_owned())
+            }
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::MissingFile { .. } | Self::Image(_) | Self::Io { .. } => None,
+        }
+    }
+
+    /// The exit code that it means.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage { .. } | Self::Image(_) => ExitCode::Usage,
+            // A reader that closed its pipe has what it wanted.
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
+                ExitCode::Success
+            }
+            _ => ExitCode::Workspace,
+        }
+    }
+
+    /// The whole message: the error, one line a cause, and the hint after a blank line.
+    pub fn render(&self, error_label: &str, hint_label: &str) -> String {
+        let mut text = format!("{error_label} {self}\n");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let _ = writeln!(text, "  caused by: {error}");
+            cause = error.source();
+        }
+        if let Some(hint) = self.hint() {
+            let _ = writeln!(text, "\n{hint_label} {hint}");
+        }
+        text
+    }
+}

@@ -1,0 +1,271 @@
+//! The [`Plan`]: every decision about an image, each with its reason. What follows executes it and decides nothing.
+//!
+//! It is a value that can be printed, compared and tested; it holds no absolute path, no time and no secret, so that the same tree gives the same
+//! plan on every machine.
+
+mod base;
+mod inputs;
+mod make;
+mod steps;
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::closure::Because;
+use crate::detect::{Detected, Start};
+use crate::files::Kind;
+use crate::path::RepoPath;
+use crate::sources::Role;
+pub use crate::toolchain::Decision;
+
+/// What a user may decide beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Node's version.
+    pub node: Option<String>,
+    /// The image that the build stages start from.
+    pub build_base: Option<String>,
+    /// The image that the result starts from.
+    pub base: Option<String>,
+    /// The file that node starts, relative to the app.
+    pub entry: Option<String>,
+    /// Globs of files that the build and the image get, ignored or not.
+    pub include: Vec<String>,
+    /// Globs of files that neither gets.
+    pub exclude: Vec<String>,
+}
+
+/// Everything that was decided for the image of one app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The app.
+    pub app: App,
+    /// The image's name where the user gives none.
+    pub image: String,
+    /// Node's version: a line (`22`) or exact (`22.11.0`).
+    pub node: Decision<String>,
+    /// pnpm's version.
+    pub pnpm: Decision<String>,
+    /// The image that the build stages start from.
+    pub build_base: Decision<String>,
+    /// The image that the result starts from.
+    pub runtime_base: Decision<RuntimeBase>,
+    /// How the app starts.
+    pub start: Start,
+    /// What the build needs.
+    pub build: ClosurePlan,
+    /// What the app needs when it runs.
+    pub runtime: ClosurePlan,
+    /// How many packages of the registry the whole workspace has.
+    pub workspace_packages: usize,
+    /// How many members it has, the root project not counted.
+    pub workspace_members: usize,
+    /// Files at the root that builds read.
+    pub root_files: Vec<RepoPath>,
+    /// The packages that are built, each after what it needs; the app is last.
+    pub steps: Vec<BuildStep>,
+    /// The members that the image gets, the app last.
+    pub image_packages: Vec<ImagePackage>,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+    /// Every file that is sent to the engine, but for the Dockerfile; sorted.
+    pub context: Vec<ContextEntry>,
+}
+
+/// The app that the image is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct App {
+    /// The package's name.
+    pub name: String,
+    /// Its directory.
+    pub dir: RepoPath,
+    /// Its kind.
+    #[serde(flatten)]
+    pub detected: Detected,
+}
+
+/// The image that the result starts from, and how node is called there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuntimeBase {
+    /// The image.
+    pub image: String,
+    /// What stands before node's arguments.
+    pub node: NodeCommand,
+    /// The user and group, by number: Kubernetes checks `runAsNonRoot` by it.
+    pub user: String,
+}
+
+/// How node is called in a base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeCommand {
+    /// The base's entry point is node.
+    Entrypoint,
+    /// `node` is found on the path.
+    OnPath,
+    /// The build stage's node is copied into the image.
+    Copied,
+}
+
+/// A closure, as a reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClosurePlan {
+    /// The members, by directory.
+    pub members: Vec<MemberPlan>,
+    /// How many packages of the registry it has.
+    pub packages: usize,
+    /// Dev dependencies that count at run time, since they are peers: `packages/ui: react`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<String>,
+}
+
+/// A member of a closure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberPlan {
+    /// Its name, or its directory where it has none.
+    pub name: String,
+    /// Its directory.
+    pub dir: RepoPath,
+    /// Why it is here.
+    #[serde(flatten)]
+    pub because: Because,
+}
+
+/// One package's build: a stage of the Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildStep {
+    /// The package's directory.
+    pub dir: RepoPath,
+    /// Its name.
+    pub name: String,
+    /// The stage's name.
+    pub stage: String,
+    /// The scripts that run, in order.
+    pub scripts: Vec<String>,
+    /// Directories of the context whose contents are copied, with the place they go to.
+    pub copies: Vec<Copy>,
+    /// Stages whose outputs it needs.
+    pub needs: Vec<String>,
+    /// A file that must be there afterwards.
+    pub writes: Option<RepoPath>,
+    /// Whether the image gets the package; of other packages it gets generated modules alone.
+    pub in_image: bool,
+}
+
+/// `COPY` from the context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Copy {
+    /// Directories of the context.
+    pub from: Vec<String>,
+    /// The place in the image.
+    pub to: String,
+}
+
+/// A member in the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImagePackage {
+    /// Its directory.
+    pub dir: RepoPath,
+    /// Its name.
+    pub name: String,
+    /// The stage that builds it, if any.
+    pub stage: Option<String>,
+}
+
+/// A file of the context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContextEntry {
+    /// Its path in the context.
+    pub path: String,
+    /// What it holds.
+    #[serde(flatten)]
+    pub content: Content,
+    /// Why it is there.
+    pub why: String,
+}
+
+/// What a file of the context holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text that slimbuild made.
+    Made {
+        /// The text.
+        text: String,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// A file of the workspace.
+    Source {
+        /// Where it lies there.
+        path: RepoPath,
+        /// What it is.
+        kind: Kind,
+        /// Its length in bytes when the plan was made.
+        size: u64,
+    },
+}
+
+impl Content {
+    /// The length in bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Made { text, .. } => text.len() as u64,
+            Self::Source { size, .. } => *size,
+        }
+    }
+}
+
+impl Serialize for Content {
+    /// Text that was made is shown by its digest: a lockfile would drown the plan.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map: BTreeMap<&str, serde_json::Value> = BTreeMap::new();
+        map.insert("size", self.size().into());
+        match self {
+            Self::Made { text, .. } => {
+                map.insert("sha256", hex(&Sha256::digest(text.as_bytes())).into());
+            }
+            Self::Source { path, kind, .. } => {
+                map.insert("source", path.to_string().into());
+                if let Kind::Symlink { target } = kind {
+                    map.insert("link", target.clone().into());
+                }
+            }
+        }
+        map.serialize(serializer)
+    }
+}
+
+/// The directories of a context.
+pub mod place {
+    /// Manifests and lockfile of the build closure.
+    pub const BUILD: &str = "build";
+    /// Manifests and lockfile of the runtime closure.
+    pub const PROD: &str = "prod";
+    /// Files of the workspace's root that builds read.
+    pub const ROOT: &str = "root";
+    /// Sources that only builds read.
+    pub const SRC: &str = "src";
+    /// Files that the image keeps as they are.
+    pub const RUN: &str = "run";
+}
+
+impl Role {
+    /// The directory of the context that files of this role go to.
+    fn place(self) -> Option<&'static str> {
+        match self {
+            Self::Build => Some(place::SRC),
+            Self::Image => Some(place::RUN),
+            Self::Out => None,
+        }
+    }
+}
+
+/// Lower case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,43 @@
+//! The images that stages start from.
+
+use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
+
+/// Lines of node that distroless has an image for.
+const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];
+
+/// The image of the build stages: Debian, as the runtime base, so that native modules fit.
+pub(super) fn build(options: &PlanOptions, node: &Decision<String>) -> Decision<String> {
+    match &options.build_base {
+        Some(image) => Decision::new(image.clone(), "named by --build-base"),
+        None => Decision::new(
+            format!("node:{}-slim", node.value),
+            "the official image; Debian, as the base of the result",
+        ),
+    }
+}
+
+/// The image of the result.
+pub(super) fn runtime(options: &PlanOptions, node: &Decision<String>) -> Decision<RuntimeBase> {
+    let base = |image: String, node, user: &str| RuntimeBase {
+        image,
+        node,
+        user: user.to_owned(),
+    };
+    if let Some(image) = &options.base {
+        let distroless = image.contains("distroless/nodejs");
+        let (node, user) = if distroless {
+            (NodeCommand::Entrypoint, "65532:65532")
+        } else {
+            (NodeCommand::OnPath, "1000:1000")
+        };
+        return Decision::new(base(image.clone(), node, user), "named by --base");
+    }
+    if DISTROLESS_NODE.contains(&node.value.as_str()) {
+        let image = format!("gcr.io/distroless/nodejs{}-debian12:nonroot", node.value);
+        let reason = "distroless: node and the libraries that it needs, no shell, no package manager, not root";
+        return Decision::new(base(image, NodeCommand::Entrypoint, "65532:65532"), reason);
+    }
+    let image = "gcr.io/distroless/cc-debian12:nonroot".to_owned();
+    let reason = "distroless without node: the exact node is copied from the build stage";
+    Decision::new(base(image, NodeCommand::Copied, "65532:65532"), reason)
+}

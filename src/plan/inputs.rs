@@ -1,0 +1,243 @@
+//! Files of the workspace that a plan takes along: sources of members, root files that builds read, files that an install names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::{Content, ContextEntry};
+use crate::detect::tsc::extended;
+use crate::error::Error;
+use crate::files::{self, File};
+use crate::ignore::Rules;
+use crate::manifest::package::Manifest;
+use crate::manifest::tsconfig::Tsconfig;
+use crate::path::RepoPath;
+use crate::sources::{Role, Usage, role};
+use crate::tasks;
+use crate::workspace::Workspace;
+
+/// The files of a member that no rule drops.
+pub(super) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Vec<File>, Error> {
+    let dir = &workspace.members[at].dir;
+    let inside = workspace.members.iter().map(|member| member.dir.clone());
+    let nested: BTreeSet<RepoPath> = inside
+        .filter(|other| other != dir && other.is_within(dir))
+        .collect();
+    Ok(files::walk(&workspace.root, dir, &nested, rules)?.files)
+}
+
+/// The paths of a member's files relative to it.
+pub(super) fn relative(files: &[File], dir: &RepoPath) -> BTreeSet<String> {
+    files
+        .iter()
+        .filter_map(|file| file.path.strip(dir).map(str::to_owned))
+        .collect()
+}
+
+/// A member's files, each at its place in the context.
+pub(super) fn sources(
+    files: &[File],
+    dir: &RepoPath,
+    usage: Usage,
+    forced: &GlobSet,
+    context: &mut Vec<ContextEntry>,
+) {
+    for file in files {
+        let Some(path) = file.path.strip(dir) else {
+            continue;
+        };
+        let (role, why) = match role(path, usage) {
+            (Role::Out, _) | (Role::Build, _) if forced.is_match(file.path.as_str()) => {
+                let role = if usage == Usage::BuildOnly {
+                    Role::Build
+                } else {
+                    Role::Image
+                };
+                (role, "named by --include")
+            }
+            decided => decided,
+        };
+        if let Some(place) = role.place() {
+            context.push(source(place, file, why));
+        }
+    }
+}
+
+pub(super) fn source(place: &str, file: &File, why: &str) -> ContextEntry {
+    let content = Content::Source {
+        path: file.path.clone(),
+        kind: file.kind.clone(),
+        size: file.size,
+    };
+    ContextEntry {
+        path: format!("{place}/{}", file.path),
+        content,
+        why: why.to_owned(),
+    }
+}
+
+/// A set of globs relative to the workspace root.
+pub(super) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for pattern in patterns {
+        let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
+        // A directory stands for all below it.
+        for pattern in [pattern.to_owned(), format!("{pattern}/**")] {
+            if let Ok(glob) = GlobBuilder::new(&pattern).literal_separator(true).build() {
+                builder.add(glob);
+            }
+        }
+    }
+    builder.build().unwrap_or_default()
+}
+
+/// Files that belong to no member and that the builds of `members` read, with who asks for each: configuration that a tsconfig extends,
+/// `globalDependencies` and `$TURBO_ROOT$` inputs of turbo.json, `--include`.
+pub(super) fn root_files(
+    workspace: &Workspace,
+    members: &BTreeMap<usize, Vec<File>>,
+    rules: &Rules,
+    include: &[String],
+) -> Result<BTreeMap<RepoPath, (File, String)>, Error> {
+    let mut asked: BTreeMap<RepoPath, String> = BTreeMap::new();
+    for files in members.values() {
+        for file in files.iter().filter(|file| is_tsconfig(&file.path)) {
+            tsconfig_chain(workspace, &file.path, &file.path, &mut asked, 0)?;
+        }
+    }
+    let mut patterns: Vec<(String, String)> = Vec::new();
+    if let Some(turbo) = &workspace.turbo {
+        patterns.extend(turbo.global_dependencies.iter().map(|glob| {
+            (
+                glob.clone(),
+                "`globalDependencies` of turbo.json".to_owned(),
+            )
+        }));
+    }
+    for &at in members.keys() {
+        for input in tasks::inputs(workspace, at) {
+            if let Some(glob) = input.strip_prefix("$TURBO_ROOT$/") {
+                patterns.push((glob.to_owned(), "`inputs` of turbo.json".to_owned()));
+            }
+        }
+    }
+    patterns.extend(
+        include
+            .iter()
+            .map(|glob| (glob.clone(), "named by --include".to_owned())),
+    );
+    let mut found = BTreeMap::new();
+    let no_member = |path: &RepoPath| workspace.enclosing(path) == 0;
+    for (path, why) in asked {
+        if no_member(&path) {
+            found.insert(path.clone(), (File::load(&workspace.root, &path)?, why));
+        }
+    }
+    if !patterns.is_empty() {
+        let set = globs(patterns.iter().map(|(glob, _)| glob));
+        for file in walk(workspace, 0, rules)? {
+            let generated = matches!(
+                file.path.as_str(),
+                "package.json" | "pnpm-lock.yaml" | "pnpm-workspace.yaml"
+            );
+            if !generated && set.is_match(file.path.as_str()) {
+                let why = patterns
+                    .iter()
+                    .find(|(glob, _)| globs([glob]).is_match(file.path.as_str()));
+                let why = why.map(|(_, why)| why.clone()).unwrap_or_default();
+                found.entry(file.path.clone()).or_insert((file, why));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_tsconfig(path: &RepoPath) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.starts_with("tsconfig") && name.ends_with(".json"))
+}
+
+fn tsconfig_chain(
+    workspace: &Workspace,
+    path: &RepoPath,
+    asker: &RepoPath,
+    asked: &mut BTreeMap<RepoPath, String>,
+    depth: usize,
+) -> Result<(), Error> {
+    let Ok(text) = fs_err::read_to_string(path.on_disk(&workspace.root)) else {
+        return Ok(());
+    };
+    // A configuration that cannot be read is the compiler's to complain about; a template need not be JSON at all.
+    let Ok(config) = Tsconfig::parse(path.as_str(), &text) else {
+        return Ok(());
+    };
+    let dir = path.parent().unwrap_or_default();
+    for base in config
+        .extends
+        .iter()
+        .chain(&config.references)
+        .filter(|_| depth < 16)
+    {
+        let Some(base) = extended(workspace, &dir, base) else {
+            continue;
+        };
+        if asked
+            .insert(base.clone(), format!("`{asker}` builds on it"))
+            .is_none()
+        {
+            tsconfig_chain(workspace, &base, asker, asked, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Files that `pnpm install` reads besides manifests and the lockfile: patches and pnpmfiles.
+pub(super) fn install_files(workspace: &Workspace) -> Result<Vec<File>, Error> {
+    let root = &workspace.root_member().manifest;
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    if let Some(patches) =
+        pnpm_setting(root, "patchedDependencies").and_then(serde_json::Value::as_object)
+    {
+        let paths = patches.values().filter_map(serde_json::Value::as_str);
+        named.extend(paths.map(|path| {
+            (
+                path.to_owned(),
+                "`pnpm.patchedDependencies` in package.json".to_owned(),
+            )
+        }));
+    }
+    if let Some(patches) = &workspace.settings.patched_dependencies {
+        let by = "`patchedDependencies` in pnpm-workspace.yaml";
+        named.extend(patches.values().map(|path| (path.clone(), by.to_owned())));
+    }
+    let pnpmfile = workspace
+        .settings
+        .pnpmfile
+        .as_deref()
+        .or(workspace.npmrc.get("pnpmfile"));
+    if let Some(path) = pnpmfile {
+        named.insert(path.to_owned(), "the setting `pnpmfile`".to_owned());
+    }
+    let mut found = Vec::new();
+    for (path, by) in named {
+        let missing = || Error::MissingFile {
+            by: by.clone(),
+            path: path.clone(),
+        };
+        let inside = RepoPath::new(&path).map_err(|_| missing())?;
+        found.push(File::load(&workspace.root, &inside).map_err(|_| missing())?);
+    }
+    for name in [".pnpmfile.cjs", ".pnpmfile.mjs"] {
+        let Ok(path) = RepoPath::new(name) else {
+            continue;
+        };
+        if path.on_disk(&workspace.root).is_file() && !found.iter().any(|file| file.path == path) {
+            found.push(File::load(&workspace.root, &path)?);
+        }
+    }
+    Ok(found)
+}
+
+fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json::Value> {
+    manifest.get("pnpm")?.get(key)
+}
