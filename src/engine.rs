@@ -6,4 +6,4 @@ pub mod docker;
 pub mod event;
 pub mod host;
 
-pub use event::{Event, LogStream, StepId};
+pub use event::{Event, LogStream, StepId, StepKind};
