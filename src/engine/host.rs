@@ -253,9 +253,8 @@ fn configuration_directory(env: &Env) -> Option<PathBuf> {
 fn context_name(env: &Env, configuration: Option<&Path>) -> Result<Option<String>, HostError> {
     let name = match (env.get("DOCKER_CONTEXT"), configuration) {
         (Some(name), _) => Some(name.to_owned()),
-        (None, Some(directory)) => {
-            read_json::<Configuration>(&directory.join("config.json"))?.and_then(|configuration| configuration.current_context)
-        }
+        (None, Some(directory)) => read_json::<Configuration>(&directory.join("config.json"))?
+            .and_then(|configuration| configuration.current_context),
         (None, None) => None,
     };
     Ok(name.filter(|name| !name.is_empty() && name != "default"))
@@ -326,7 +325,7 @@ fn with_port(authority: &str, port: u16) -> String {
     }
 }
 
-/// Sockets of Docker Desktop, rootless Docker, Colima, Rancher Desktop and OrbStack, as far as they exist.
+/// Sockets of Docker Desktop, rootless Docker, Colima, Rancher Desktop and `OrbStack`, as far as they exist.
 fn neighbours(env: &Env) -> Vec<PathBuf> {
     let runtime = env
         .get("XDG_RUNTIME_DIR")
@@ -351,16 +350,19 @@ fn neighbours(env: &Env) -> Vec<PathBuf> {
 /// Reads a JSON file; `None` where there is none.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, HostError> {
     match fs_err::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|source| HostError::Corrupt {
-                path: path.to_owned(),
-                source,
-            }),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|source| HostError::Corrupt {
+                    path: path.to_owned(),
+                    source,
+                })
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(HostError::Unreadable(error)),
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

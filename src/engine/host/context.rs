@@ -29,10 +29,9 @@ struct Endpoint {
 /// Loads a context from `contexts/` in Docker's configuration directory, where its files lie under the SHA-256 of its name.
 pub(super) fn load(configuration: &Path, name: &str) -> Result<Address, HostError> {
     let contexts = configuration.join("contexts");
-    let id: String = Sha256::digest(name)
+    let id = Sha256::digest(name)
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+        .fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
     let path = contexts.join("meta").join(&id).join("meta.json");
     let Some(metadata) = read_json::<Metadata>(&path)? else {
         return Err(HostError::UnknownContext {

@@ -148,7 +148,12 @@ fn nonsense_is_refused() {
     `docker.sock` (from DOCKER_HOST) is not an address of a Docker daemon
     hint: Write `unix:///var/run/docker.sock`, or `tcp://host:2375` for a daemon that listens on the network.
     ");
-    for text in ["unix://", "tcp://", "fd://", "npipe:////./pipe/docker_engine"] {
+    for text in [
+        "unix://",
+        "tcp://",
+        "fd://",
+        "npipe:////./pipe/docker_engine",
+    ] {
         assert!(Home::new().resolve(&[("DOCKER_HOST", text)]).is_err());
     }
 }
