@@ -5,5 +5,9 @@
 pub mod docker;
 pub mod event;
 pub mod host;
+pub mod interrupt;
+#[cfg(test)]
+mod testing;
 
-pub use event::{Event, LogStream, StepId};
+pub use event::{Event, LogStream, StepId, StepKind};
+pub use interrupt::{Interrupt, Trigger};

@@ -1,4 +1,25 @@
 //! slimbuild turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
+//!
+//! Data flows one way; each arrow is a plain value that can be printed, compared and tested:
+//!
+//! ```text
+//! flags ─► PlanOptions                                                              cli
+//! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, workspace, lockfile
+//! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   graph, closure, tasks
+//! files of the closures ─► roles; kind and start of the app                         files, ignore, sources, detect
+//! all of it ─► Plan                                                                 plan
+//! Plan ─► Dockerfile text                                                           dockerfile, templates/
+//! Plan ─► context tar, streamed                                                     context
+//! both ─► engine ─► events ─► progress, then the report                             engine, progress, report
+//! ```
+//!
+//! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides; everything after it executes and decides nothing. Nothing
+//! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
+//! working directory, and async lives in `engine` alone; a test reads the `use crate::` lines and holds this up.
+//!
+//! Words: an *app* is a workspace package that an image is made of, a *member* any workspace package, the *root* the workspace root's project. A
+//! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
+//! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
 pub mod closure;
 pub mod context;
@@ -15,6 +36,7 @@ pub mod lockfile;
 pub mod manifest;
 pub mod path;
 pub mod plan;
+pub mod report;
 pub mod sources;
 pub mod tasks;
 pub mod toolchain;

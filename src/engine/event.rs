@@ -6,6 +6,15 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub u32);
 
+/// Whether a step stands in the Dockerfile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// An instruction of the Dockerfile: `[deps 2/3] RUN pnpm install`. Only these are counted in a report.
+    Instruction,
+    /// What the engine does of its own accord: unpacking the context, looking up a base image, exporting the result.
+    Housekeeping,
+}
+
 /// Which of a step's two outputs a log chunk comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogStream {
@@ -25,14 +34,16 @@ pub enum Event {
         /// Whether that was all.
         done: bool,
     },
-    /// The step is known (BuildKit names all steps early, before they run).
+    /// The step is known (BuildKit names all steps early, before they run). It comes before all else about a step.
     StepKnown {
         /// The step.
         step: StepId,
         /// As the engine words it: `[build-lib 2/3] RUN pnpm run build`.
         name: String,
+        /// Whether it stands in the Dockerfile.
+        kind: StepKind,
     },
-    /// The step runs.
+    /// The step runs. A step can run more than once: an image that was found in the cache is fetched when a later step needs its files.
     StepStarted {
         /// The step.
         step: StepId,
@@ -49,7 +60,12 @@ pub enum Event {
         /// By the engine's clock.
         took: Duration,
     },
-    /// The step failed or was cancelled.
+    /// The step was given up because another one failed.
+    StepCancelled {
+        /// The step.
+        step: StepId,
+    },
+    /// The step failed.
     StepFailed {
         /// The step.
         step: StepId,
@@ -62,6 +78,8 @@ pub enum Event {
         step: StepId,
         /// Where it wrote them.
         stream: LogStream,
+        /// When, since the step's start, by the engine's clock.
+        at: Duration,
         /// The bytes.
         bytes: Vec<u8>,
     },
@@ -75,8 +93,10 @@ pub enum Event {
         current: u64,
         /// All bytes, where known.
         total: Option<u64>,
+        /// Whether it ended.
+        done: bool,
     },
-    /// Something the engine warns of.
+    /// Something the engine, or the way to it, warns of.
     Warning {
         /// One line.
         message: String,

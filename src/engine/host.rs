@@ -1,1 +1,368 @@
-//! To come.
+//! [`Host`]: which Docker daemon to talk to.
+//!
+//! A flag, the environment and Docker's configuration directory go in; an address, how to prove oneself there, and where all that was found
+//! come out. Nothing is contacted. The order is that of Docker's own CLI
+//! (<https://github.com/docker/cli/blob/master/cli/command/cli.go>, `resolveContextName`).
+
+mod context;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::env::Env;
+
+/// A daemon's address, and where it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    address: Address,
+    origin: Origin,
+    configuration: Option<PathBuf>,
+    neighbours: Vec<PathBuf>,
+}
+
+/// How to get to a daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A Unix socket, or on Windows a named pipe.
+    Local(PathBuf),
+    /// `host:port` over plain HTTP.
+    Tcp(String),
+    /// `host:port` over TLS.
+    Tls {
+        /// `host:port`.
+        authority: String,
+        /// The directory with `ca.pem`, `cert.pem` and `key.pem`.
+        certificates: PathBuf,
+    },
+}
+
+/// Who named a daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `--host`.
+    Flag,
+    /// `DOCKER_HOST`.
+    Environment,
+    /// A context, named by `DOCKER_CONTEXT` or by Docker's configuration.
+    Context(String),
+    /// Nobody.
+    Default,
+}
+
+/// Why there is no daemon to talk to, as far as that can be known without trying.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The text is no address.
+    #[error("`{text}` (from {origin}) is not an address of a Docker daemon")]
+    Malformed {
+        /// The text.
+        text: String,
+        /// Who gave it.
+        origin: Origin,
+    },
+    /// Only Docker's own CLI speaks this.
+    #[error("`{text}` (from {origin}) is reached over ssh, which slimbuild cannot do by itself")]
+    Ssh {
+        /// The text.
+        text: String,
+        /// Who gave it.
+        origin: Origin,
+    },
+    /// A named pipe elsewhere than on Windows, or a Unix socket there.
+    #[error("`{text}` (from {origin}) does not exist on this operating system")]
+    WrongSystem {
+        /// The text.
+        text: String,
+        /// Who gave it.
+        origin: Origin,
+    },
+    /// TLS without a client's certificate.
+    #[error("`{text}` (from {origin}) needs certificates")]
+    NoCertificates {
+        /// The text.
+        text: String,
+        /// Who gave it.
+        origin: Origin,
+    },
+    /// The daemon's certificate is not to be verified.
+    #[error("{origin} turns the verification of the daemon's certificate off")]
+    Unverified {
+        /// Who asks for it.
+        origin: Origin,
+    },
+    /// The context is not in Docker's context store.
+    #[error("there is no Docker context `{name}`: `{}` does not exist", path.display())]
+    UnknownContext {
+        /// The context.
+        name: String,
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The context has no address of a Docker daemon, a Kubernetes one for example.
+    #[error("the Docker context `{name}` in `{}` names no daemon", path.display())]
+    NoEndpoint {
+        /// The context.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// A file of Docker's cannot be read.
+    #[error("cannot read Docker's configuration")]
+    Unreadable(#[source] std::io::Error),
+    /// A file of Docker's is not what it should be.
+    #[error("cannot understand Docker's `{}`", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+impl HostError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Malformed { .. } | Self::WrongSystem { .. } => Some(format!(
+                "Write `{DEFAULT}`, or `tcp://host:2375` for a daemon that listens on the network."
+            )),
+            Self::Ssh { text, .. } => Some(format!(
+                "Forward the daemon's socket with `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock {}` and set \
+                 `DOCKER_HOST=unix:///tmp/docker.sock`.",
+                text.trim_start_matches("ssh://")
+            )),
+            Self::Unverified { .. } | Self::NoCertificates { .. } => Some(
+                "Put the daemon's `ca.pem`, with a client's `cert.pem` and `key.pem`, into one directory, and set `DOCKER_TLS_VERIFY=1` \
+                 and `DOCKER_CERT_PATH`."
+                    .to_owned(),
+            ),
+            Self::UnknownContext { .. } | Self::NoEndpoint { .. } => Some(
+                "See `docker context ls`, and choose another with `docker context use` or `DOCKER_CONTEXT`.".to_owned(),
+            ),
+            Self::Unreadable(_) | Self::Corrupt { .. } => None,
+        }
+    }
+}
+
+/// Where Docker's CLI looks when nobody says anything.
+const DEFAULT: &str = if cfg!(windows) {
+    "npipe:////./pipe/docker_engine"
+} else {
+    "unix:///var/run/docker.sock"
+};
+
+/// The part of Docker's `config.json` that matters here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    current_context: Option<String>,
+}
+
+/// Finds the daemon that Docker's CLI would use: `--host`, `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context, the default socket.
+pub fn resolve(env: &Env, flag: Option<&str>) -> Result<Host, HostError> {
+    let configuration = configuration_directory(env);
+    let named = flag
+        .map(|text| (text, Origin::Flag))
+        .or_else(|| Some((env.get("DOCKER_HOST")?, Origin::Environment)));
+    let (address, origin) = match named {
+        Some((text, origin)) => (parse(text, &origin, certificates(env, &origin)?)?, origin),
+        None => match context_name(env, configuration.as_deref())? {
+            Some(name) => {
+                let directory = configuration.as_deref().unwrap_or(Path::new("."));
+                let address = context::load(directory, &name)?;
+                (address, Origin::Context(name))
+            }
+            None => (parse(DEFAULT, &Origin::Default, None)?, Origin::Default),
+        },
+    };
+    let neighbours = match (&address, &origin) {
+        (Address::Local(socket), Origin::Default) if !socket.exists() => neighbours(env),
+        _ => Vec::new(),
+    };
+    Ok(Host {
+        address,
+        origin,
+        configuration,
+        neighbours,
+    })
+}
+
+impl Host {
+    /// How to get there.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Who named it.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Docker's `config.json`, which may not exist: it says how to log in to registries.
+    pub fn configuration_file(&self) -> Option<PathBuf> {
+        Some(self.configuration.as_ref()?.join("config.json"))
+    }
+
+    /// Sockets of other daemons that exist on this machine while the default one does not.
+    pub fn neighbours(&self) -> &[PathBuf] {
+        &self.neighbours
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ({})", self.address, self.origin)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) if cfg!(windows) => write!(f, "npipe://{}", path.display()),
+            Self::Local(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(authority) | Self::Tls { authority, .. } => write!(f, "tcp://{authority}"),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("--host"),
+            Self::Environment => f.write_str("DOCKER_HOST"),
+            Self::Context(name) => write!(f, "context `{name}`"),
+            Self::Default => f.write_str("the default socket"),
+        }
+    }
+}
+
+fn home(env: &Env) -> Option<PathBuf> {
+    let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    env.get(name).map(PathBuf::from)
+}
+
+fn configuration_directory(env: &Env) -> Option<PathBuf> {
+    env.get("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| Some(home(env)?.join(".docker")))
+}
+
+/// The context in force; `default` is Docker's name for none.
+fn context_name(env: &Env, configuration: Option<&Path>) -> Result<Option<String>, HostError> {
+    let name = match (env.get("DOCKER_CONTEXT"), configuration) {
+        (Some(name), _) => Some(name.to_owned()),
+        (None, Some(directory)) => read_json::<Configuration>(&directory.join("config.json"))?
+            .and_then(|configuration| configuration.current_context),
+        (None, None) => None,
+    };
+    Ok(name.filter(|name| !name.is_empty() && name != "default"))
+}
+
+/// The certificates that the environment asks for, which hold for an address from the flag or the environment.
+fn certificates(env: &Env, origin: &Origin) -> Result<Option<PathBuf>, HostError> {
+    if env.get("DOCKER_TLS_VERIFY").is_none() {
+        return match env.get("DOCKER_TLS") {
+            Some(_) => Err(HostError::Unverified {
+                origin: origin.clone(),
+            }),
+            None => Ok(None),
+        };
+    }
+    Ok(env
+        .get("DOCKER_CERT_PATH")
+        .map(PathBuf::from)
+        .or_else(|| configuration_directory(env)))
+}
+
+/// Reads an address as Docker writes it.
+fn parse(text: &str, origin: &Origin, certificates: Option<PathBuf>) -> Result<Address, HostError> {
+    let malformed = || HostError::Malformed {
+        text: text.to_owned(),
+        origin: origin.clone(),
+    };
+    let (scheme, rest) = text.split_once("://").ok_or_else(malformed)?;
+    let authority = rest.split('/').next().unwrap_or_default();
+    match scheme {
+        "ssh" => Err(HostError::Ssh {
+            text: text.to_owned(),
+            origin: origin.clone(),
+        }),
+        "unix" | "npipe" if rest.is_empty() => Err(malformed()),
+        "unix" | "npipe" if (scheme == "npipe") != cfg!(windows) => Err(HostError::WrongSystem {
+            text: text.to_owned(),
+            origin: origin.clone(),
+        }),
+        "unix" | "npipe" => Ok(Address::Local(PathBuf::from(rest))),
+        "tcp" | "http" | "https" if authority.is_empty() => Err(malformed()),
+        "https" | "tcp" | "http" => {
+            let secure = scheme == "https" || (scheme == "tcp" && certificates.is_some());
+            let authority = with_port(authority, if secure { 2376 } else { 2375 });
+            match certificates {
+                Some(certificates) if secure => Ok(Address::Tls {
+                    authority,
+                    certificates,
+                }),
+                None if secure => Err(HostError::NoCertificates {
+                    text: text.to_owned(),
+                    origin: origin.clone(),
+                }),
+                _ => Ok(Address::Tcp(authority)),
+            }
+        }
+        _ => Err(malformed()),
+    }
+}
+
+fn with_port(authority: &str, port: u16) -> String {
+    // A bracketed IPv6 address has colons of its own.
+    let tail = authority.rsplit(']').next().unwrap_or(authority);
+    if tail.contains(':') {
+        authority.to_owned()
+    } else {
+        format!("{authority}:{port}")
+    }
+}
+
+/// Sockets of Docker Desktop, rootless Docker, Colima, Rancher Desktop and `OrbStack`, as far as they exist.
+fn neighbours(env: &Env) -> Vec<PathBuf> {
+    let runtime = env
+        .get("XDG_RUNTIME_DIR")
+        .map(|directory| PathBuf::from(directory).join("docker.sock"));
+    let below_home = [
+        ".docker/run/docker.sock",
+        ".docker/desktop/docker.sock",
+        ".colima/default/docker.sock",
+        ".rd/docker.sock",
+        ".orbstack/run/docker.sock",
+    ];
+    let below_home = home(env)
+        .into_iter()
+        .flat_map(|home| below_home.map(|socket| home.join(socket)));
+    runtime
+        .into_iter()
+        .chain(below_home)
+        .filter(|socket| socket.exists())
+        .collect()
+}
+
+/// Reads a JSON file; `None` where there is none.
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, HostError> {
+    match fs_err::read(path) {
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|source| HostError::Corrupt {
+                    path: path.to_owned(),
+                    source,
+                })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(HostError::Unreadable(error)),
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

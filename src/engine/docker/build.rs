@@ -1,0 +1,184 @@
+//! One build: the request to `/build`, the events on the way, and the two or three requests after it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::time::Duration;
+
+use bollard::body_try_stream;
+use bollard::models::BuildInfoAux;
+use bollard::query_parameters::{BuildImageOptions, BuilderVersion, TagImageOptions};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::time::MissedTickBehavior;
+
+use super::trace::Trace;
+use super::upload::Upload;
+use super::{
+    BuildRequest, Built, CachePolicy, Docker, EngineError, PATIENCE_WITH_BUILDS, PullPolicy,
+    credentials, error,
+};
+use crate::engine::{Event, Interrupt};
+
+/// How often to say how much of the context was sent.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The parties to a build.
+pub(super) struct Build<'a> {
+    pub(super) docker: &'a Docker,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) on_event: &'a mut dyn FnMut(Event),
+}
+
+impl Build<'_> {
+    /// Builds, tags, and asks for the size.
+    pub(super) async fn run(
+        mut self,
+        request: &BuildRequest,
+        upload: Upload,
+        body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<Built, EngineError> {
+        let id = self.build(request, upload, body).await?;
+        let client = &self.docker.client;
+        for tag in request.tags.iter().skip(1) {
+            let options = TagImageOptions {
+                repo: Some(tag.name().to_owned()),
+                tag: tag.tag().map(str::to_owned),
+            };
+            client
+                .tag_image(&id, Some(options))
+                .await
+                .map_err(|error| after_build(format!("tag it as `{tag}`"), &error))?;
+        }
+        let image = client
+            .inspect_image(&id)
+            .await
+            .map_err(|error| after_build("tell its size".to_owned(), &error))?;
+        let layers = image.root_fs.and_then(|file_system| file_system.layers);
+        Ok(Built {
+            id,
+            size: image
+                .size
+                .and_then(|size| u64::try_from(size).ok())
+                .unwrap_or_default(),
+            layers: layers.map_or(0, |layers| layers.len()),
+        })
+    }
+
+    /// Runs the build until the daemon names the image, or somebody or something ends it.
+    async fn build(
+        &mut self,
+        request: &BuildRequest,
+        mut upload: Upload,
+        body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<String, EngineError> {
+        let host = &self.docker.host;
+        let (credentials, warnings) = host
+            .configuration_file()
+            .map(|file| credentials::collect(&file, &request.bases))
+            .unwrap_or_default();
+        for message in warnings {
+            (self.on_event)(Event::Warning { message });
+        }
+        let client = self
+            .docker
+            .client
+            .clone()
+            .with_timeout(PATIENCE_WITH_BUILDS);
+        let mut answers = client.build_image(
+            options(request),
+            Some(credentials.into_iter().collect()),
+            Some(body_try_stream(body)),
+        );
+        let mut trace = Trace::default();
+        let mut image = None;
+        let mut sent = (0, false);
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.interrupt.raised() => return Err(EngineError::Interrupted),
+                // Before the answers, for the daemon's complaint about half a context would hide why it is half.
+                error = upload.failed() => return Err(EngineError::Context(error)),
+                answer = answers.next() => {
+                    let Some(answer) = answer else { break };
+                    let answer = answer.map_err(|error| EngineError::from_build(error, host, trace.failed()))?;
+                    self.report(&upload, &mut sent);
+                    match answer.aux {
+                        Some(BuildInfoAux::BuildKit(status)) => trace.apply(status).into_iter().for_each(&mut *self.on_event),
+                        Some(BuildInfoAux::Default(aux)) => image = aux.id.or(image),
+                        // Engine 20.10 also says "Successfully tagged …" in plain words.
+                        None => {}
+                    }
+                }
+                _ = ticks.tick(), if !sent.1 => self.report(&upload, &mut sent),
+            }
+        }
+        image.ok_or_else(|| EngineError::Lost {
+            host: Box::new(host.clone()),
+            source: io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "its answer ends before it names the image",
+            ),
+        })
+    }
+
+    /// Says how much of the context was sent, when there is news.
+    fn report(&mut self, upload: &Upload, sent: &mut (u64, bool)) {
+        let progress = upload.progress();
+        if *sent != progress {
+            *sent = progress;
+            let (bytes, done) = progress;
+            (self.on_event)(Event::ContextSent { bytes, done });
+        }
+    }
+}
+
+fn after_build(what: String, error: &bollard::errors::Error) -> EngineError {
+    EngineError::AfterBuild {
+        what,
+        source: error::root(error),
+    }
+}
+
+fn options(request: &BuildRequest) -> BuildImageOptions {
+    let pairs = |pairs: &std::collections::BTreeMap<String, String>| {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    };
+    BuildImageOptions {
+        dockerfile: request.dockerfile.clone(),
+        t: request.tags.first().map(ToString::to_string),
+        buildargs: Some(pairs(&request.build_args)),
+        labels: Some(pairs(&request.labels)),
+        target: request.target.clone().unwrap_or_default(),
+        platform: request
+            .platform
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        nocache: request.cache == CachePolicy::Ignore,
+        pull: (request.pull == PullPolicy::Always).then(|| "1".to_owned()),
+        version: BuilderVersion::BuilderBuildKit,
+        session: Some(session_id()),
+        ..BuildImageOptions::default()
+    }
+}
+
+/// An id that no other build has: std's hash keys come from the operating system's random numbers, and differ from call to call.
+fn session_id() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_differ() {
+        assert_ne!(session_id(), session_id());
+    }
+}

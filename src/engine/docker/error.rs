@@ -1,0 +1,382 @@
+//! [`EngineError`]: bollard's errors in, what a person can act on out.
+
+use std::error::Error;
+use std::io;
+
+use bollard::errors::Error as Bollard;
+
+use crate::engine::host::{Address, Host, Origin};
+
+/// Why an engine did not make an image.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No daemon answers.
+    #[error("cannot reach a Docker daemon at {host}")]
+    NotReached {
+        /// Where it was looked for.
+        host: Box<Host>,
+        /// What happened instead.
+        source: io::Error,
+    },
+    /// Something answers that cannot build.
+    #[error("{engine} at {host} cannot build with BuildKit")]
+    Unsupported {
+        /// Where.
+        host: Box<Host>,
+        /// What it calls itself.
+        engine: String,
+    },
+    /// The context could not be written, so the build was given up.
+    #[error("cannot put the build context together")]
+    Context(#[source] io::Error),
+    /// The build itself failed.
+    #[error("{}", failure(step.as_deref(), message, *exit_code))]
+    BuildFailed {
+        /// The step that failed, in the engine's words; a build can also fail before any step.
+        step: Option<String>,
+        /// The engine's words, without what its layers put before them.
+        message: String,
+        /// What the step's command returned.
+        exit_code: Option<i64>,
+    },
+    /// The daemon went away.
+    #[error("lost the connection to the Docker daemon at {host} during the build")]
+    Lost {
+        /// Where it was.
+        host: Box<Host>,
+        /// What was seen of it.
+        source: io::Error,
+    },
+    /// The image is built, and then the daemon would not tag it or tell its size.
+    #[error("the image is built, but the Docker daemon cannot {what}")]
+    AfterBuild {
+        /// `tag it as …`.
+        what: String,
+        /// The engine's words.
+        source: io::Error,
+    },
+    /// Somebody interrupted the build.
+    #[error("interrupted")]
+    Interrupted,
+    /// This process could not start what it needs to talk to a daemon.
+    #[error("cannot start the engine's client")]
+    Client(#[source] io::Error),
+}
+
+/// What an error means for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineErrorKind {
+    /// No engine that could build: exit code 3.
+    Unreached,
+    /// The workspace's files could not be read: exit code 1.
+    Workspace,
+    /// The build failed: exit code 4.
+    Build,
+    /// Exit code 130.
+    Interrupted,
+}
+
+impl EngineError {
+    /// What this means for the exit code.
+    pub fn kind(&self) -> EngineErrorKind {
+        match self {
+            Self::NotReached { .. } | Self::Unsupported { .. } | Self::Client(_) => {
+                EngineErrorKind::Unreached
+            }
+            Self::Context(_) => EngineErrorKind::Workspace,
+            Self::BuildFailed { .. } | Self::Lost { .. } | Self::AfterBuild { .. } => {
+                EngineErrorKind::Build
+            }
+            Self::Interrupted => EngineErrorKind::Interrupted,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotReached { host, source } => Some(hint_for_unreached(host, source.kind())),
+            Self::Unsupported { .. } => Some(
+                "Use Docker Engine 20.10 or newer with Linux containers, or write the context with `slimbuild context` and build it with \
+                 another tool."
+                    .to_owned(),
+            ),
+            Self::BuildFailed {
+                step,
+                message,
+                exit_code,
+            } => hint_for_failure(step.as_deref(), message, *exit_code).map(str::to_owned),
+            Self::Lost { .. } => Some(
+                "Check that the daemon runs with `docker version`, and look into its log for why it stopped; then build again: finished steps \
+                 are cached."
+                    .to_owned(),
+            ),
+            Self::Context(_) | Self::AfterBuild { .. } | Self::Interrupted | Self::Client(_) => {
+                None
+            }
+        }
+    }
+
+    /// The error of a build, as far as the daemon's answer alone tells.
+    pub(super) fn from_build(error: Bollard, host: &Host, step: Option<&str>) -> Self {
+        let message = match error {
+            Bollard::DockerStreamError { error } => error,
+            Bollard::DockerResponseServerError { message, .. } => message,
+            other => {
+                return Self::Lost {
+                    host: Box::new(host.clone()),
+                    source: root(&other),
+                };
+            }
+        };
+        let message = bare(&message, step.and_then(looked_up));
+        if step.is_none() && message.ends_with("context canceled") {
+            // A daemon that is shut down cancels its builds and says so while it still can.
+            return Self::Lost {
+                host: Box::new(host.clone()),
+                source: io::Error::other("the daemon gave the build up"),
+            };
+        }
+        Self::BuildFailed {
+            step: step.map(str::to_owned),
+            exit_code: exit_code(&message),
+            message,
+        }
+    }
+}
+
+/// The innermost cause, which is the one that says something: bollard and hyper wrap it in several layers that do not.
+pub(super) fn root(error: &Bollard) -> io::Error {
+    if let Bollard::SocketNotFoundError(_) = error {
+        return io::Error::new(io::ErrorKind::NotFound, "there is no such socket");
+    }
+    if let Bollard::RequestTimeoutError = error {
+        return io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
+    }
+    if let Bollard::DockerResponseServerError {
+        status_code,
+        message,
+    } = error
+    {
+        let message = message.trim();
+        return io::Error::other(format!("it answers with status {status_code}: {message}"));
+    }
+    let mut kind = io::ErrorKind::Other;
+    let mut cause: &dyn Error = error;
+    loop {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            kind = error.kind();
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => return io::Error::new(kind, cause.to_string()),
+        }
+    }
+}
+
+fn failure(step: Option<&str>, message: &str, exit_code: Option<i64>) -> String {
+    // A step that holds a here-document has many lines.
+    let step = step.and_then(|step| step.lines().next());
+    match (step, exit_code) {
+        (Some(step), Some(code)) => format!("`{step}` failed with exit code {code}"),
+        (Some(step), None) => {
+            let step = step.strip_prefix("[internal] ").unwrap_or(step);
+            format!("`{step}` failed: {message}")
+        }
+        (None, _) => format!("the build failed: {message}"),
+    }
+}
+
+/// The base image that a step looks up in its registry.
+fn looked_up(step: &str) -> Option<&str> {
+    step.strip_prefix("[internal] load metadata for ")
+}
+
+/// The engine's sentence without the names of the parts of the engine that it passed through, and of an image that is known anyway.
+fn bare(message: &str, image: Option<&str>) -> String {
+    let mut layers: Vec<String> = [
+        "failed to solve with frontend dockerfile.v0: ",
+        "failed to solve with frontend gateway.v0: ",
+        "failed to solve: ",
+        "failed to build LLB: ",
+        "failed to create LLB definition: ",
+        "failed to compute cache key: ",
+    ]
+    .map(str::to_owned)
+    .into();
+    if let Some(image) = image {
+        layers.push(format!("{image}: "));
+        layers.push(format!("failed to resolve source metadata for {image}: "));
+    }
+    let mut rest = message.trim();
+    loop {
+        let before = rest;
+        for layer in &layers {
+            rest = rest.strip_prefix(layer.as_str()).unwrap_or(rest);
+        }
+        for (start, end) in [
+            // What stands before most sentences of 20.10, and a reference that means nothing outside BuildKit.
+            ("rpc error: code = ", " desc = "),
+            ("failed to calculate checksum of ref ", ": "),
+        ] {
+            let after = rest
+                .strip_prefix(start)
+                .and_then(|rest| rest.split_once(end));
+            rest = after.map_or(rest, |(_, after)| after);
+        }
+        if rest == before {
+            return rest.to_owned();
+        }
+    }
+}
+
+/// BuildKit says `process "/bin/sh -c …" did not complete successfully: exit code: 7`, 20.10 `executor failed running […]: exit code: 7`.
+fn exit_code(message: &str) -> Option<i64> {
+    let (_, rest) = message.rsplit_once("exit code: ")?;
+    let digits = rest.split(|digit: char| !digit.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+fn hint_for_failure(
+    step: Option<&str>,
+    message: &str,
+    exit_code: Option<i64>,
+) -> Option<&'static str> {
+    if exit_code == Some(137) {
+        return Some(
+            "Exit code 137 mostly means that the step ran out of memory: give the Docker daemon more.",
+        );
+    }
+    if exit_code.is_some() {
+        return None; // The step's own log says it better.
+    }
+    let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
+    if has(&["toomanyrequests"]) {
+        Some("Log in with `docker login`: registries let known users pull more.")
+    } else if has(&[
+        "pull access denied",
+        "insufficient_scope",
+        "authorization failed",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "no basic auth credentials",
+    ]) {
+        Some(
+            "Check the name of the base image, and log in with `docker login` to its registry if it is private.",
+        )
+    } else if has(&["no match for platform", "no matching manifest"]) {
+        Some("Choose a base image that exists for this platform, or another `--platform`.")
+    } else if has(&["exec format error"]) {
+        Some(
+            "Install emulation for that platform: `docker run --privileged --rm tonistiigi/binfmt --install all`.",
+        )
+    } else if has(&["no space left on device"]) {
+        Some("Free disk space in the Docker daemon, for example with `docker builder prune`.")
+    } else if has(&[
+        "no such host",
+        "i/o timeout",
+        "connection refused",
+        "network is unreachable",
+        "TLS handshake timeout",
+        "certificate signed by unknown authority",
+        "failed to verify certificate",
+        "failed to do request",
+        "Service Unavailable",
+        "Temporary failure in name resolution",
+        "dial tcp",
+        "Client.Timeout exceeded",
+    ]) {
+        Some(
+            "Check that the Docker daemon reaches the registry (network, proxy, certificates), or pull the base image beforehand.",
+        )
+    } else if has(&["manifest unknown", "not found"])
+        && step.is_some_and(|step| looked_up(step).is_some())
+    {
+        Some("Check the name and the tag of the base image.")
+    } else {
+        None
+    }
+}
+
+fn hint_for_unreached(host: &Host, kind: io::ErrorKind) -> String {
+    let mut hint = match (host.address(), kind) {
+        (Address::Local(_), io::ErrorKind::PermissionDenied) => {
+            "Join the group `docker` with `sudo usermod -aG docker $USER` and log in again, or point DOCKER_HOST at a daemon of your own."
+                .to_owned()
+        }
+        (Address::Local(_), _) => "Start Docker: open Docker Desktop, or run `sudo systemctl start docker`. It is to be had at \
+                                   https://docs.docker.com/get-started/get-docker."
+            .to_owned(),
+        (Address::Tls { certificates, .. }, _) => {
+            format!(
+                "Check that the daemon runs there, and that `{}` holds its `ca.pem` and your `cert.pem` and `key.pem`.",
+                certificates.display()
+            )
+        }
+        (Address::Tcp(_), _) => "Check that the daemon runs there and listens without TLS.".to_owned(),
+    };
+    hint.push_str(match host.origin() {
+        Origin::Environment => " Or unset DOCKER_HOST to use the daemon of this machine.",
+        Origin::Context(_) => " Or choose another daemon with `docker context use`.",
+        Origin::Flag | Origin::Default => "",
+    });
+    for socket in host.neighbours() {
+        let address = Address::Local(socket.clone());
+        hint = format!("{hint} A daemon seems to be at `{address}`: try `--host {address}`.");
+    }
+    hint.push_str(" `--dry-run` needs no daemon.");
+    hint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_layers_are_peeled_off() {
+        let process = "process \"/bin/sh -c false\" did not complete successfully: exit code: 1";
+        for layers in [
+            "failed to solve: ",
+            "failed to solve with frontend dockerfile.v0: failed to build LLB: ",
+            "rpc error: code = Unknown desc = ",
+        ] {
+            let message = bare(&format!("{layers}{process}"), None);
+            assert_eq!(message, process);
+            assert_eq!(exit_code(&message), Some(1));
+        }
+        let copied = "failed to compute cache key: failed to calculate checksum of ref 955b8f4a::1h5d: \"/nothing\": not found";
+        assert_eq!(bare(copied, None), "\"/nothing\": not found");
+        let image = "127.0.0.1:5000/nosuch:1";
+        let twice =
+            format!("{image}: failed to resolve source metadata for {image}: {image}: not found");
+        assert_eq!(bare(&twice, Some(image)), "not found");
+    }
+
+    #[test]
+    fn hints_fit_the_failure() {
+        let lookup = Some("[internal] load metadata for docker.io/library/node:99");
+        for (message, expected) in [
+            (
+                "pull access denied, repository does not exist or may require authorization",
+                "Check the name of the base image, and log in",
+            ),
+            ("not found", "Check the name and the tag"),
+            (
+                "failed to do request: Head \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: no such host",
+                "Check that the Docker daemon reaches the registry",
+            ),
+            (
+                "no match for platform in manifest sha256:1: not found",
+                "Choose a base image that exists",
+            ),
+        ] {
+            let hint = hint_for_failure(lookup, message, None).unwrap_or_default();
+            assert!(hint.starts_with(expected), "{message} -> {hint}");
+        }
+        assert_eq!(hint_for_failure(Some("[1/1] RUN x"), "", Some(1)), None);
+        let copy = Some("[1/1] COPY nothing /");
+        assert_eq!(
+            hint_for_failure(copy, "\"/nothing\": not found", None),
+            None
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! A base image that only those who log in can pull.
+
+use bollard::query_parameters::PushImageOptions;
+
+use super::{build, remove, request, unique};
+use crate::engine::docker::{Docker, EngineError, PullPolicy, runtime};
+use crate::engine::host;
+use crate::engine::testing::with_each_daemon;
+use crate::env::Env;
+
+#[test]
+fn credentials_open_a_private_registry() {
+    with_each_daemon("credentials_open_a_private_registry", |engine, docker| {
+        let registry = Env::of_process()
+            .get("LAB_REGISTRY_AUTH")
+            .unwrap_or("127.0.0.1:5001")
+            .to_owned();
+        if engine == "default" || std::net::TcpStream::connect(&registry).is_err() {
+            eprintln!("SKIPPED (no registry with a password)");
+            return;
+        }
+        let base = format!("{registry}/slimbuild-test/private:{}", unique());
+        push(docker, &base);
+        let home = tempfile::tempdir().unwrap();
+        // `lab:lab`
+        let logins = format!(r#"{{"auths":{{"{registry}":{{"auth":"bGFiOmxhYg=="}}}}}}"#);
+        fs_err::write(home.path().join("config.json"), logins).unwrap();
+        let configuration = [("DOCKER_CONFIG", home.path().to_str().unwrap())];
+        let address = docker.host().address().to_string();
+        let host = host::resolve(&configuration.into_iter().collect(), Some(&address)).unwrap();
+        let known = Docker::connect(&host).unwrap();
+        let mut request = request(&[]);
+        request.bases = vec![base.parse().unwrap()];
+        build(&known, &request, &format!("FROM {base}\n"))
+            .0
+            .unwrap();
+
+        request.bases.clear();
+        request.pull = PullPolicy::Always;
+        let refused = build(&known, &request, &format!("FROM {base}\nLABEL a=b\n"))
+            .0
+            .unwrap_err();
+        eprintln!("{refused}\n  hint: {:?}", refused.hint());
+        assert!(
+            matches!(refused, EngineError::BuildFailed { .. }),
+            "{refused:?}"
+        );
+    });
+}
+
+/// Puts a small image into the lab's private registry, and takes it from the daemon.
+fn push(docker: &Docker, name: &str) {
+    build(
+        docker,
+        &request(&[name]),
+        "FROM scratch\nCOPY hello.txt /\n",
+    )
+    .0
+    .unwrap();
+    let login = bollard::auth::DockerCredentials {
+        username: Some("lab".to_owned()),
+        password: Some("lab".to_owned()),
+        ..bollard::auth::DockerCredentials::default()
+    };
+    let (repository, tag) = name.rsplit_once(':').unwrap();
+    let options = PushImageOptions {
+        tag: Some(tag.to_owned()),
+        ..Default::default()
+    };
+    runtime().unwrap().block_on(async {
+        let mut pushed = docker
+            .client
+            .push_image(repository, Some(options), Some(login));
+        while let Some(step) = futures_util::StreamExt::next(&mut pushed).await {
+            step.unwrap();
+        }
+    });
+    remove(docker, name);
+}

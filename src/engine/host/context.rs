@@ -1,0 +1,57 @@
+//! Docker's context store: the name of a context in, the address of its daemon out.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{Address, HostError, Origin, parse, read_json};
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(rename = "Endpoints", default)]
+    endpoints: Endpoints,
+}
+
+#[derive(Deserialize, Default)]
+struct Endpoints {
+    docker: Option<Endpoint>,
+}
+
+#[derive(Deserialize)]
+struct Endpoint {
+    #[serde(rename = "Host", default)]
+    host: String,
+    #[serde(rename = "SkipTLSVerify", default)]
+    skip_verification: bool,
+}
+
+/// Loads a context from `contexts/` in Docker's configuration directory, where its files lie under the SHA-256 of its name.
+pub(super) fn load(configuration: &Path, name: &str) -> Result<Address, HostError> {
+    let contexts = configuration.join("contexts");
+    let id = Sha256::digest(name)
+        .iter()
+        .fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
+    let path = contexts.join("meta").join(&id).join("meta.json");
+    let Some(metadata) = read_json::<Metadata>(&path)? else {
+        return Err(HostError::UnknownContext {
+            name: name.to_owned(),
+            path,
+        });
+    };
+    let endpoint = metadata.endpoints.docker;
+    let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.host.is_empty()) else {
+        return Err(HostError::NoEndpoint {
+            name: name.to_owned(),
+            path,
+        });
+    };
+    let origin = Origin::Context(name.to_owned());
+    let certificates = contexts.join("tls").join(&id).join("docker");
+    let certificates = certificates.is_dir().then_some(certificates);
+    let address = parse(&endpoint.host, &origin, certificates)?;
+    if endpoint.skip_verification && !matches!(address, Address::Local(_)) {
+        return Err(HostError::Unverified { origin });
+    }
+    Ok(address)
+}
