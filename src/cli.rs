@@ -1,5 +1,6 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -34,8 +35,37 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
 
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub build: BuildArgs,
+}
+
+impl Cli {
+    /// Parses what the user typed.
+    ///
+    /// With options of `build` at the top level, clap takes no option before a subcommand. `-C DIR` belongs there by custom (git, make, pnpm), so
+    /// it is moved behind.
+    pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut args: Vec<OsString> = args.into_iter().collect();
+        let leads = args
+            .get(1)
+            .and_then(|arg| arg.to_str())
+            .is_some_and(|arg| arg.starts_with("-C"));
+        let length = if args.get(1).is_some_and(|arg| arg == "-C") {
+            2
+        } else {
+            1
+        };
+        if leads && args.len() > length + 1 {
+            let moved: Vec<OsString> = args.drain(1..=length).collect();
+            let end = args
+                .iter()
+                .position(|arg| arg == "--")
+                .unwrap_or(args.len());
+            args.splice(end..end, moved);
+        }
+        Self::try_parse_from(args)
+    }
 }
 
 /// The verbs.
@@ -90,14 +120,29 @@ pub struct PlanArgs {
 
 impl From<PlanArgs> for PlanOptions {
     fn from(args: PlanArgs) -> Self {
-        let PlanArgs { base, build_base, node, entry, include, exclude } = args;
-        Self { node, build_base, base, entry, include, exclude }
+        let PlanArgs {
+            base,
+            build_base,
+            node,
+            entry,
+            include,
+            exclude,
+        } = args;
+        Self {
+            node,
+            build_base,
+            base,
+            entry,
+            include,
+            exclude,
+        }
     }
 }
 
 /// `slimbuild [build]`
 #[derive(Debug, Args)]
 pub struct BuildArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub app: AppArg,
 
@@ -114,16 +159,23 @@ pub struct BuildArgs {
     pub quiet: bool,
 
     /// Show progress as: auto, tty, plain, json, quiet
-    #[arg(long, value_name = "MODE", default_value = "auto", conflicts_with = "quiet")]
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "auto",
+        conflicts_with = "quiet"
+    )]
     pub progress: String,
 
     /// Write the image's id, size and names to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
 
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub plan: PlanArgs,
 
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub engine: EngineArgs,
 }
@@ -156,6 +208,7 @@ pub struct EngineArgs {
 /// `slimbuild plan`
 #[derive(Debug, Args)]
 pub struct PlanCommandArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub app: AppArg,
 
@@ -163,6 +216,7 @@ pub struct PlanCommandArgs {
     #[arg(long)]
     pub json: bool,
 
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub plan: PlanArgs,
 }
@@ -170,9 +224,11 @@ pub struct PlanCommandArgs {
 /// `slimbuild dockerfile`
 #[derive(Debug, Args)]
 pub struct DockerfileArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub app: AppArg,
 
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub plan: PlanArgs,
 }
@@ -180,6 +236,7 @@ pub struct DockerfileArgs {
 /// `slimbuild context`
 #[derive(Debug, Args)]
 pub struct ContextArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub app: AppArg,
 
@@ -187,6 +244,45 @@ pub struct ContextArgs {
     #[arg(short, long, value_name = "FILE|DIR|-")]
     pub output: PathBuf,
 
+    #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub plan: PlanArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_directory_may_stand_before_the_verb() {
+        let parse = |line: &str| Cli::from_args(line.split(' ').map(OsString::from)).unwrap();
+        for line in [
+            "slimbuild -C d plan a",
+            "slimbuild plan -C d a",
+            "slimbuild plan a -C d",
+            "slimbuild -Cd plan a",
+        ] {
+            let cli = parse(line);
+            assert_eq!(
+                cli.directory.as_deref(),
+                Some(std::path::Path::new("d")),
+                "{line}"
+            );
+            assert!(
+                matches!(cli.command, Some(Command::Plan(args)) if args.app.app.as_deref() == Some("a")),
+                "{line}"
+            );
+        }
+        let cli = parse("slimbuild -C d a --tag x");
+        assert_eq!(
+            (cli.build.app.app.as_deref(), cli.build.tags.len()),
+            (Some("a"), 1)
+        );
+    }
 }

@@ -17,19 +17,25 @@ pub struct Place<'p> {
     /// The working directory, after `-C`.
     pub cwd: &'p Path,
     /// The app as it was named; the one around the working directory where it was not.
-    pub app: Option<&'p str>,
+    pub app: Option<String>,
 }
 
 /// Reads the workspace around the working directory and makes the app's plan.
 fn planned(place: &Place<'_>, options: &PlanOptions) -> Result<(PathBuf, Plan), Error> {
     let root = find_root(place.cwd)?;
     let workspace = Workspace::load(&root)?;
-    let app = match place.app {
+    let app = match place.app.as_deref() {
         Some(name) => workspace.find_app(name, place.cwd)?,
-        None => workspace.find_app(".", place.cwd).map_err(|_| Error::Usage {
-            message: "which app?".to_owned(),
-            hint: Some(format!("name one, as in `slimbuild {}`; there are: {}", workspace.app_dirs().first().map_or("APP", String::as_str), workspace.app_dirs().join(", "))),
-        })?,
+        None => workspace
+            .find_app(".", place.cwd)
+            .map_err(|_| Error::Usage {
+                message: "which app?".to_owned(),
+                hint: Some(format!(
+                    "name one, as in `slimbuild {}`; there are: {}",
+                    workspace.app_dirs().first().map_or("APP", String::as_str),
+                    workspace.app_dirs().join(", ")
+                )),
+            })?,
     };
     Ok((root, Plan::new(&workspace, app, options)?))
 }
@@ -37,7 +43,8 @@ fn planned(place: &Place<'_>, options: &PlanOptions) -> Result<(PathBuf, Plan), 
 /// Prints a plan's warnings.
 fn warn(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     for warning in &plan.warnings {
-        ui.warn(warning).map_err(Error::io("cannot write to stderr"))?;
+        ui.warn(warning)
+            .map_err(Error::io("cannot write to stderr"))?;
     }
     Ok(())
 }

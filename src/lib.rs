@@ -21,7 +21,9 @@
 //! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
+pub mod cli;
 pub mod closure;
+pub mod commands;
 pub mod context;
 pub mod detect;
 pub mod dockerfile;
@@ -42,3 +44,59 @@ pub mod tasks;
 pub mod toolchain;
 pub mod ui;
 pub mod workspace;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::cli::{Cli, Command};
+use crate::commands::Place;
+use crate::env::Env;
+use crate::error::{Error, ExitCode};
+use crate::ui::Ui;
+
+/// Runs the program: arguments as `main` gets them, the directory that it was started in, its environment, and where it prints.
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    cwd: &Path,
+    env: &Env,
+    ui: &mut Ui,
+) -> ExitCode {
+    let cli = match Cli::from_args(args) {
+        Ok(cli) => cli,
+        Err(error) => return ui.clap(&error),
+    };
+    match dispatch(cli, cwd, env, ui) {
+        Ok(()) => ExitCode::Success,
+        Err(error) => {
+            let code = error.exit_code();
+            if code != ExitCode::Success {
+                ui.error(&error);
+            }
+            code
+        }
+    }
+}
+
+fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
+    let cwd = cli
+        .directory
+        .map_or_else(|| cwd.to_path_buf(), |directory| cwd.join(directory));
+    let place = |app: Option<String>| Place { cwd: &cwd, app };
+    match cli.command.unwrap_or(Command::Build(cli.build)) {
+        Command::Build(args) => commands::build::run(args, &cwd, env, ui),
+        Command::Plan(args) => {
+            let format = if args.json {
+                commands::plan::Format::Json
+            } else {
+                commands::plan::Format::Text
+            };
+            commands::plan::run(&place(args.app.app), &args.plan.into(), format, ui)
+        }
+        Command::Dockerfile(args) => {
+            commands::dockerfile::run(&place(args.app.app), &args.plan.into(), ui)
+        }
+        Command::Context(args) => {
+            commands::context::run(&place(args.app.app), &args.plan.into(), &args.output, ui)
+        }
+    }
+}

@@ -1,2 +1,21 @@
-//! The `slimbuild` command.
-fn main() {}
+//! The `slimbuild` command: hands the process's own arguments, directory, environment and streams to [`slimbuild::run`].
+
+use std::process::ExitCode;
+
+use slimbuild::env::Env;
+use slimbuild::ui::Ui;
+
+fn main() -> ExitCode {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the working directory comes in"
+    )]
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let code = slimbuild::run(
+        std::env::args_os(),
+        &cwd,
+        &Env::of_process(),
+        &mut Ui::of_process(),
+    );
+    ExitCode::from(code as u8)
+}

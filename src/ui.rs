@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::error::{Error, ExitCode};
+
 /// Where a command's output goes, and what the reader's terminal can show.
 pub struct Ui {
     out: Box<dyn Write + Send>,
@@ -64,5 +66,31 @@ impl Ui {
         }
         let style = Style::new().bold().fg_color(Some(color.into()));
         format!("{style}{word}{style:#}")
+    }
+
+    /// Prints an error with its causes and its hint.
+    pub fn error(&mut self, error: &Error) {
+        let text = error.render(
+            &self.label("error:", AnsiColor::Red),
+            &self.label("hint:", AnsiColor::Cyan),
+        );
+        // There is nobody left to tell.
+        drop(self.err.write_all(text.as_bytes()));
+    }
+
+    /// Prints what clap has to say: help and version on stdout, mistakes on stderr.
+    pub fn clap(&mut self, error: &clap::Error) -> ExitCode {
+        let text = if self.color {
+            error.render().ansi().to_string()
+        } else {
+            error.render().to_string()
+        };
+        if error.use_stderr() {
+            drop(self.err.write_all(text.as_bytes()));
+            ExitCode::Usage
+        } else {
+            drop(self.out.write_all(text.as_bytes()));
+            ExitCode::Success
+        }
     }
 }

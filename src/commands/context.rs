@@ -11,20 +11,33 @@ use crate::report::{count, size};
 use crate::ui::Ui;
 
 /// Writes the context.
-pub fn run(place: &Place<'_>, options: &PlanOptions, output: &Path, ui: &mut Ui) -> Result<(), Error> {
+pub fn run(
+    place: &Place<'_>,
+    options: &PlanOptions,
+    output: &Path,
+    ui: &mut Ui,
+) -> Result<(), Error> {
     let (root, plan) = planned(place, options)?;
     warn(&plan, ui)?;
     let target = place.cwd.join(output);
     if output == Path::new("-") {
         let mut out = BufWriter::new(ui.out());
-        write_tar(&plan, &root, &mut out).and_then(|()| out.flush()).map_err(Error::io("cannot write to stdout"))?;
+        write_tar(&plan, &root, &mut out)
+            .and_then(|()| out.flush())
+            .map_err(Error::io("cannot write to stdout"))?;
     } else if target.is_dir() || is_directory_name(output) {
         into_directory(&plan, &root, &target)?;
     } else {
         into_file(&plan, &root, &target)?;
     }
     let (files, bytes) = (plan.context.len() + 1, plan.context_size());
-    writeln!(ui.err(), "{} of context, {}", count(files, "file"), size(bytes)).map_err(Error::io("cannot write to stderr"))
+    writeln!(
+        ui.err(),
+        "{} of context, {}",
+        count(files, "file"),
+        size(bytes)
+    )
+    .map_err(Error::io("cannot write to stderr"))
 }
 
 /// A name with an ending is a file's, unless it ends in a slash.
@@ -35,10 +48,17 @@ fn is_directory_name(output: &Path) -> bool {
 /// Never mixes the context with files that were there before.
 fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> {
     let doing = format!("cannot write the context to `{}`", target.display());
-    if target.is_dir() && fs_err::read_dir(target).map_err(Error::io(&doing))?.next().is_some() {
+    if target.is_dir()
+        && fs_err::read_dir(target)
+            .map_err(Error::io(&doing))?
+            .next()
+            .is_some()
+    {
         return Err(Error::Usage {
             message: format!("`{}` is not empty", target.display()),
-            hint: Some("name a directory that does not exist yet, or a file such as `ctx.tar`".to_owned()),
+            hint: Some(
+                "name a directory that does not exist yet, or a file such as `ctx.tar`".to_owned(),
+            ),
         });
     }
     write_dir(plan, root, target).map_err(Error::io(doing))
@@ -58,6 +78,9 @@ fn into_file(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> {
     write().map_err(|error| {
         // The first error is the one to tell.
         drop(fs_err::remove_file(&part));
-        Error::Io { doing, source: error }
+        Error::Io {
+            doing,
+            source: error,
+        }
     })
 }

@@ -11,5 +11,7 @@ pub fn run(place: &Place<'_>, options: &PlanOptions, ui: &mut Ui) -> Result<(), 
     let (_, plan) = planned(place, options)?;
     warn(&plan, ui)?;
     let text = dockerfile::render(&plan);
-    ui.out().write_all(text.as_bytes()).map_err(Error::io("cannot write to stdout"))
+    ui.out()
+        .write_all(text.as_bytes())
+        .map_err(Error::io("cannot write to stdout"))
 }

@@ -16,16 +16,24 @@ pub enum Format {
 }
 
 /// Prints the plan.
-pub fn run(place: &Place<'_>, options: &PlanOptions, format: Format, ui: &mut Ui) -> Result<(), Error> {
+pub fn run(
+    place: &Place<'_>,
+    options: &PlanOptions,
+    format: Format,
+    ui: &mut Ui,
+) -> Result<(), Error> {
     let (_, plan) = planned(place, options)?;
     let stdout = || Error::io("cannot write to stdout");
     match format {
         Format::Text => {
             warn(&plan, ui)?;
-            ui.out().write_all(report::plan(&plan).as_bytes()).map_err(stdout())
+            ui.out()
+                .write_all(report::plan(&plan).as_bytes())
+                .map_err(stdout())
         }
         Format::Json => {
-            let json = serde_json::to_string_pretty(&plan).map_err(|error| stdout()(error.into()))?;
+            let json =
+                serde_json::to_string_pretty(&plan).map_err(|error| stdout()(error.into()))?;
             writeln!(ui.out(), "{json}").map_err(stdout())
         }
     }
