@@ -4,4 +4,5 @@ pub mod engine;
 pub mod env;
 pub mod image;
 pub mod path;
+pub mod progress;
 pub mod ui;

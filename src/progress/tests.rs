@@ -1,0 +1,283 @@
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::engine::docker::{BuildRequest, CachePolicy, Docker};
+use crate::engine::{Interrupt, LogStream, StepId, StepKind, host};
+use crate::env::Env;
+
+/// A stream that can be read afterwards.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn shown(mode: ProgressMode, events: &[Event]) -> (String, Summary) {
+    let sink = Sink::default();
+    let mut ui = Ui::plain(Box::new(io::sink()), Box::new(sink.clone()));
+    let mut progress = Progress::new(mode, &mut ui);
+    progress.note("building shop/server:latest");
+    for event in events {
+        progress.event(event);
+    }
+    let summary = progress.finish();
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    (text, summary)
+}
+
+fn known(step: u32, name: &str, kind: StepKind) -> Event {
+    let name = name.to_owned();
+    Event::StepKnown {
+        step: StepId(step),
+        name,
+        kind,
+    }
+}
+
+fn log(step: u32, millis: u64, text: &str) -> Event {
+    Event::Log {
+        step: StepId(step),
+        stream: LogStream::Stdout,
+        at: Duration::from_millis(millis),
+        bytes: text.as_bytes().to_vec(),
+    }
+}
+
+fn done(step: u32, millis: u64) -> Event {
+    Event::StepDone {
+        step: StepId(step),
+        took: Duration::from_millis(millis),
+    }
+}
+
+/// A build up to where its second instruction runs.
+pub(super) fn begun() -> Vec<Event> {
+    vec![
+        known(
+            1,
+            "[internal] load build definition from Dockerfile",
+            StepKind::Housekeeping,
+        ),
+        Event::StepStarted { step: StepId(1) },
+        Event::ContextSent {
+            bytes: 900_000,
+            done: false,
+        },
+        Event::ContextSent {
+            bytes: 1_230_000,
+            done: true,
+        },
+        Event::Transfer {
+            step: StepId(1),
+            what: "transferring dockerfile:".to_owned(),
+            current: 456,
+            total: None,
+            done: true,
+        },
+        done(1, 20),
+        known(2, "[deps 1/2] COPY json/ .", StepKind::Instruction),
+        known(
+            3,
+            "[deps 2/2] RUN pnpm install --frozen-lockfile",
+            StepKind::Instruction,
+        ),
+        known(4, "exporting to image", StepKind::Housekeeping),
+        Event::StepCached { step: StepId(2) },
+        Event::StepStarted { step: StepId(3) },
+        log(
+            3,
+            1234,
+            "Progress: resolved 1\rProgress: resolved 12\r\n\x1b[32mLock",
+        ),
+        log(3, 2000, "file\x1b[0m is up to date\nno newline"),
+    ]
+}
+
+fn succeeded() -> Vec<Event> {
+    let mut events = begun();
+    events.extend([
+        done(3, 83_456),
+        Event::StepStarted { step: StepId(4) },
+        done(4, 1500),
+        Event::Warning {
+            message: "a word of warning".to_owned(),
+        },
+    ]);
+    events
+}
+
+fn failed() -> Vec<Event> {
+    let mut events = begun();
+    events.push(Event::StepFailed {
+        step: StepId(3),
+        message: "exit code: 1".to_owned(),
+    });
+    events
+}
+
+#[test]
+fn plain_says_all() {
+    assert_snapshot!(shown(ProgressMode::Plain, &succeeded()).0, @r"
+    building shop/server:latest
+    #1 [internal] load build definition from Dockerfile
+    context: 1.23 MB sent
+    #1 transferring dockerfile 456 B done
+    #1 DONE 0.0s
+    #2 [deps 1/2] COPY json/ .
+    #2 CACHED
+    #3 [deps 2/2] RUN pnpm install --frozen-lockfile
+    #3 1.234 Progress: resolved 12
+    #3 2.000 Lockfile is up to date
+    #3 2.000 no newline
+    #3 DONE 1m 23s
+    #4 exporting to image
+    #4 DONE 1.5s
+    warning: a word of warning
+    ");
+}
+
+#[test]
+fn plain_repeats_the_end_of_a_failed_log() {
+    let mut events = begun();
+    let lines: Vec<_> = (1..=30).map(|line| format!("line {line}\n")).collect();
+    events.push(log(3, 3000, &lines.concat()));
+    events.push(failed().pop().unwrap());
+    let (text, _) = shown(ProgressMode::Plain, &events);
+    let (_, end) = text.split_once("#3 ERROR").unwrap();
+    assert_eq!(end.lines().count(), 23);
+    assert_snapshot!(end.lines().take(4).collect::<Vec<_>>().join("\n"), @r"
+    : exit code: 1
+    ✗ [deps 2/2] RUN pnpm install --frozen-lockfile
+      │ … 12 lines above
+      │ line 11
+    ");
+}
+
+#[test]
+fn json_says_all() {
+    assert_snapshot!(shown(ProgressMode::Json, &succeeded()).0, @r#"
+    {"event":"note","message":"building shop/server:latest"}
+    {"event":"step-known","step":1,"name":"[internal] load build definition from Dockerfile","instruction":false}
+    {"event":"step-started","step":1}
+    {"event":"context-sent","bytes":900000,"done":false}
+    {"event":"context-sent","bytes":1230000,"done":true}
+    {"event":"transfer","step":1,"what":"transferring dockerfile:","current":456,"total":null,"done":true}
+    {"event":"step-done","step":1,"seconds":0.02}
+    {"event":"step-known","step":2,"name":"[deps 1/2] COPY json/ .","instruction":true}
+    {"event":"step-known","step":3,"name":"[deps 2/2] RUN pnpm install --frozen-lockfile","instruction":true}
+    {"event":"step-known","step":4,"name":"exporting to image","instruction":false}
+    {"event":"step-cached","step":2}
+    {"event":"step-started","step":3}
+    {"event":"log","step":3,"stream":"stdout","seconds":1.234,"line":"Progress: resolved 12"}
+    {"event":"log","step":3,"stream":"stdout","seconds":2.0,"line":"Lockfile is up to date"}
+    {"event":"log","step":3,"stream":"stdout","seconds":2.0,"line":"no newline"}
+    {"event":"step-done","step":3,"seconds":83.456}
+    {"event":"step-started","step":4}
+    {"event":"step-done","step":4,"seconds":1.5}
+    {"event":"warning","message":"a word of warning"}
+    "#);
+}
+
+#[test]
+fn quiet_says_nothing_unless_a_step_fails() {
+    assert_eq!(shown(ProgressMode::Quiet, &succeeded()).0, "");
+    assert_snapshot!(shown(ProgressMode::Quiet, &failed()).0, @r"
+    ✗ [deps 2/2] RUN pnpm install --frozen-lockfile
+      │ Progress: resolved 12
+      │ Lockfile is up to date
+      │ no newline
+    ");
+}
+
+#[test]
+fn the_summary_counts_instructions() {
+    let (_, mut summary) = shown(ProgressMode::Quiet, &failed());
+    summary.took = Duration::ZERO;
+    assert_eq!(
+        (summary.steps, summary.cached, summary.context),
+        (2, 1, 1_230_000)
+    );
+    let failed = summary.failed.unwrap();
+    assert_eq!(failed.name, "[deps 2/2] RUN pnpm install --frozen-lockfile");
+    assert_eq!(failed.log.len(), 3);
+}
+
+#[test]
+fn modes_are_read_as_they_are_shown() {
+    for mode in ProgressMode::ALL {
+        assert_eq!(mode.to_string().parse(), Ok(mode));
+    }
+    let error = "bars".parse::<ProgressMode>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`bars` is no way to show progress: it is one of `auto`, `tty`, `plain`, `json` and `quiet`"
+    );
+}
+
+#[test]
+fn durations_are_short() {
+    for (seconds, expected) in [(0.04, "0.0s"), (12.34, "12.3s"), (125.0, "2m 05s")] {
+        assert_eq!(human(Duration::from_secs_f64(seconds)), expected);
+    }
+}
+
+/// `cargo test --lib progress -- --ignored --nocapture`, in a terminal; `DOCKERFILE` can name another than this.
+#[test]
+#[ignore = "shows a real build: run it by hand, and look"]
+fn look() {
+    const DOCKERFILE: &str = r#"
+FROM node:22-slim AS base
+FROM base AS deps
+WORKDIR /app
+RUN --mount=type=cache,id=pnpm,target=/pnpm/store for i in 1 2 3 4 5 6 7 8; do echo "Progress: resolved ${i}00, reused ${i}0, downloaded $i"; sleep 0.5; done
+RUN printf '\033[32mgreen\033[0m\n'; sleep 1
+FROM base AS build
+RUN for i in 1 2 3 4 5 6; do echo "src/index.ts($i,1): a very long line that does not fit: $(seq -s ' ' 1 80)"; sleep 0.6; done
+COPY --from=deps /app /app
+RUN dd if=/dev/urandom of=/big bs=1M count=60 && sleep 1
+RUN echo "> tsc -p ." && echo "src/index.ts(1,1): error TS2304: Cannot find name 'x'." >&2 && exit ${FAIL:-2}
+"#;
+    let env = Env::of_process();
+    let docker = Docker::connect(&host::resolve(&env, None).unwrap()).unwrap();
+    let mut ui = Ui::of_process();
+    let mode = env.get("MODE").unwrap_or("auto").parse().unwrap();
+    let mut progress = Progress::new(mode, &mut ui);
+    progress.note("building slimbuild-test/look:latest");
+    let dockerfile = DOCKERFILE.replace("${FAIL:-2}", env.get("FAIL").unwrap_or("2"));
+    let request = BuildRequest {
+        tags: vec!["slimbuild-test/look".parse().unwrap()],
+        dockerfile: "Dockerfile".to_owned(),
+        cache: env
+            .get("CACHE")
+            .map_or(CachePolicy::Ignore, |_| CachePolicy::Use),
+        ..BuildRequest::default()
+    };
+    let result = docker.build(
+        &request,
+        Box::new(move |out| {
+            let mut archive = tar::Builder::new(out);
+            let mut header = tar::Header::new_gnu();
+            header.set_size(dockerfile.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, "Dockerfile", dockerfile.as_bytes())?;
+            let noise = 200_000_000;
+            header.set_size(noise);
+            archive.append_data(&mut header, "noise", io::Read::take(io::repeat(7), noise))?;
+            archive.finish()
+        }),
+        &Interrupt::listen().unwrap(),
+        &mut |event| progress.event(&event),
+    );
+    let summary = progress.finish();
+    eprintln!("{result:?}\n{summary:?}");
+}

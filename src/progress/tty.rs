@@ -1,0 +1,87 @@
+//! The live view: what ended stands above as a line each, what runs moves below, a heading says how far it all is.
+//!
+//! A thread of its own redraws, for engines can be silent for minutes. Steps that are over in a moment never move.
+
+mod rows;
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressDrawTarget;
+
+use crate::engine::Event;
+
+use super::steps::{LogLine, Steps};
+
+use rows::Rows;
+
+/// Between two redraws.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// A terminal that is drawn on.
+pub(super) struct Tty {
+    rows: Arc<Mutex<Rows>>,
+    ticker: Option<Ticker>,
+}
+
+struct Ticker {
+    /// Dropped to end the thread.
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Tty {
+    /// Draws on stderr. The width and the cursor are indicatif's business.
+    pub(super) fn on_stderr(color: bool) -> Self {
+        let rows = Rows::new(ProgressDrawTarget::stderr(), color);
+        let rows = Arc::new(Mutex::new(rows));
+        let (stop, stopped) = channel();
+        let redrawn = rows.clone();
+        let thread = std::thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || {
+                while stopped.recv_timeout(FRAME) == Err(RecvTimeoutError::Timeout) {
+                    lock(&redrawn).tick(Instant::now());
+                }
+            });
+        // Without a thread the view moves with events only, which is no reason to fail.
+        let ticker = thread.ok().map(|thread| Ticker { stop, thread });
+        Self { rows, ticker }
+    }
+
+    /// Changes the heading.
+    pub(super) fn note(&self, message: &str) {
+        lock(&self.rows).title(message);
+    }
+
+    /// Shows an event.
+    pub(super) fn show(&self, event: &Event, lines: &[LogLine], steps: &Steps) {
+        lock(&self.rows).show(event, lines, steps, Instant::now());
+    }
+
+    /// Removes what moves; the lines above stay.
+    pub(super) fn finish(&self) {
+        lock(&self.rows).clear();
+    }
+}
+
+impl Drop for Tty {
+    fn drop(&mut self) {
+        if let Some(Ticker { stop, thread }) = self.ticker.take() {
+            drop(stop);
+            // A panic over there has been printed; there is nothing to add.
+            let _ended = thread.join();
+        }
+        lock(&self.rows).clear();
+    }
+}
+
+/// What a panic left half drawn can still be cleared.
+fn lock(rows: &Mutex<Rows>) -> MutexGuard<'_, Rows> {
+    rows.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
