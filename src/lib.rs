@@ -38,6 +38,7 @@ pub mod lockfile;
 pub mod manifest;
 pub mod path;
 pub mod plan;
+pub mod progress;
 pub mod report;
 pub mod sources;
 pub mod tasks;

@@ -149,8 +149,8 @@ fn plain_says_all() {
 #[test]
 fn plain_repeats_the_end_of_a_failed_log() {
     let mut events = begun();
-    let lines: String = (1..=30).map(|line| format!("line {line}\n")).collect();
-    events.push(log(3, 3000, &lines));
+    let lines: Vec<_> = (1..=30).map(|line| format!("line {line}\n")).collect();
+    events.push(log(3, 3000, &lines.concat()));
     events.push(failed().pop().unwrap());
     let (text, _) = shown(ProgressMode::Plain, &events);
     let (_, end) = text.split_once("#3 ERROR").unwrap();

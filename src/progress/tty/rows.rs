@@ -194,7 +194,7 @@ impl Rows {
 
     fn context(&mut self, bytes: u64, done: bool, now: Instant) {
         let row = self
-            .rows
+            .running
             .entry(None)
             .or_insert_with(|| Row::new("sending the context".to_owned(), PATIENCE, now));
         row.detail = DecimalBytes(bytes).to_string();

@@ -7,7 +7,7 @@ use super::*;
 use crate::engine::StepId;
 use crate::progress::tests::begun;
 
-const WIDTH: usize = 60;
+const WIDTH: u16 = 60;
 
 /// A terminal that remembers what stands on it, as far as indicatif's ways of writing go.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ impl Cells {
                 continue;
             }
             // As real terminals do: a full line breaks when the next character comes.
-            if self.column == WIDTH {
+            if self.column == usize::from(WIDTH) {
                 (self.row, self.column) = (self.row + 1, 0);
             }
             if self.lines.len() <= self.row {
@@ -57,7 +57,7 @@ impl Screen {
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        WIDTH as u16
+        WIDTH
     }
     fn height(&self) -> u16 {
         30

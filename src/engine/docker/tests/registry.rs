@@ -31,9 +31,8 @@ fn credentials_open_a_private_registry() {
         let known = Docker::connect(&host).unwrap();
         let mut request = request(&[]);
         request.bases = vec![base.parse().unwrap()];
-        build(&known, &request, &format!("FROM {base}\n"))
-            .0
-            .unwrap();
+        let pulled = build(&known, &request, &format!("FROM {base}\n"));
+        remove(docker, &pulled.0.unwrap().id);
 
         request.bases.clear();
         request.pull = PullPolicy::Always;
