@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::image::{ImageRef, Platform};
 use crate::plan::PlanOptions;
+use crate::progress::ProgressMode;
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -148,7 +150,7 @@ pub struct BuildArgs {
 
     /// Name the image; may be repeated [default: the package's name without its scope]
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
-    pub tags: Vec<String>,
+    pub tags: Vec<ImageRef>,
 
     /// Print the Dockerfile on stdout and a summary on stderr; Docker is not touched
     #[arg(long)]
@@ -159,13 +161,8 @@ pub struct BuildArgs {
     pub quiet: bool,
 
     /// Show progress as: auto, tty, plain, json, quiet
-    #[arg(
-        long,
-        value_name = "MODE",
-        default_value = "auto",
-        conflicts_with = "quiet"
-    )]
-    pub progress: String,
+    #[arg(long, value_name = "MODE", default_value_t, conflicts_with = "quiet")]
+    pub progress: ProgressMode,
 
     /// Write the image's id, size and names to FILE, as JSON
     #[arg(long, value_name = "FILE")]
@@ -190,7 +187,7 @@ pub struct EngineArgs {
 
     /// Build for this platform (linux/arm64)
     #[arg(long, value_name = "OS/ARCH")]
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
 
     /// Add a label to the image; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE")]

@@ -5,6 +5,7 @@ pub mod context;
 pub mod dockerfile;
 pub mod plan;
 
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -47,4 +48,27 @@ fn warn(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
             .map_err(Error::io("cannot write to stderr"))?;
     }
     Ok(())
+}
+
+/// Writes a file beside its final name and renames it: what has the name is whole.
+fn write_whole(
+    target: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let part = target.with_file_name(format!(".{name}.part"));
+    let all = || -> io::Result<()> {
+        let mut file = BufWriter::new(fs_err::File::create(&part)?);
+        write(&mut file)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        fs_err::rename(&part, target)
+    };
+    all().map_err(|source| {
+        // The first error is the one to tell.
+        drop(fs_err::remove_file(&part));
+        Error::Io {
+            doing: format!("cannot write `{}`", target.display()),
+            source,
+        }
+    })
 }

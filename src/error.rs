@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::io;
 
 use crate::detect::DetectError;
+use crate::engine::docker::{EngineError, EngineErrorKind};
+use crate::engine::host::HostError;
 use crate::files::FilesError;
 use crate::ignore::IgnoreError;
 use crate::image::ImageRefError;
@@ -48,6 +50,12 @@ pub enum Error {
         /// What is missing.
         path: String,
     },
+    /// The address of the daemon.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The engine, or what it built.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A name that Docker would refuse.
     #[error(transparent)]
     Image(#[from] ImageRefError),
@@ -103,6 +111,8 @@ impl Error {
             Self::Detect(error) => error.hint(),
             Self::Files(error) => error.hint(),
             Self::Ignore(error) => error.hint(),
+            Self::Host(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
             Self::Cycle(_) => {
                 Some("turn one of these dependencies into a dev dependency, or move what both need into a package of its own".to_owned())
             }
@@ -115,6 +125,13 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage { .. } | Self::Image(_) => ExitCode::Usage,
+            Self::Host(_) => ExitCode::NoEngine,
+            Self::Engine(error) => match error.kind() {
+                EngineErrorKind::Unreached => ExitCode::NoEngine,
+                EngineErrorKind::Workspace => ExitCode::Workspace,
+                EngineErrorKind::Build => ExitCode::Build,
+                EngineErrorKind::Interrupted => ExitCode::Interrupted,
+            },
             // A reader that closed its pipe has what it wanted.
             Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
                 ExitCode::Success

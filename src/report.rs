@@ -68,6 +68,19 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
     text
 }
 
+/// The closing lines of a dry run.
+pub fn dry_run(plan: &Plan) -> String {
+    let files = count(plan.context.len() + 1, "file");
+    format!(
+        "\n{}: {} of context in {files}, {} of {} packages from registries; nothing was built (`slimbuild plan {}` gives the reasons)\n",
+        plan.image,
+        size(plan.context_size()),
+        plan.runtime.packages,
+        plan.workspace_packages,
+        plan.app.dir,
+    )
+}
+
 /// A size as people read it: `12.3 MiB` would be exact and strange beside Docker's own numbers, so units are decimal.
 pub fn size(bytes: u64) -> String {
     indicatif::DecimalBytes(bytes).to_string()

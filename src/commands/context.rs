@@ -1,9 +1,9 @@
 //! `slimbuild context APP -o FILE|DIR|-`: all that Docker gets to see.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::{Place, planned, warn};
+use super::{Place, planned, warn, write_whole};
 use crate::context::{write_dir, write_tar};
 use crate::error::Error;
 use crate::plan::{Plan, PlanOptions};
@@ -28,7 +28,7 @@ pub fn run(
     } else if target.is_dir() || is_directory_name(output) {
         into_directory(&plan, &root, &target)?;
     } else {
-        into_file(&plan, &root, &target)?;
+        write_whole(&target, |out| write_tar(&plan, &root, out))?;
     }
     let (files, bytes) = (plan.context.len() + 1, plan.context_size());
     writeln!(
@@ -62,25 +62,4 @@ fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> 
         });
     }
     write_dir(plan, root, target).map_err(Error::io(doing))
-}
-
-/// Writes beside the target and renames: a file under the final name is whole.
-fn into_file(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> {
-    let doing = format!("cannot write the context to `{}`", target.display());
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let part = target.with_file_name(format!(".{name}.part"));
-    let write = || -> io::Result<()> {
-        let mut file = BufWriter::new(fs_err::File::create(&part)?);
-        write_tar(plan, root, &mut file)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        fs_err::rename(&part, target)
-    };
-    write().map_err(|error| {
-        // The first error is the one to tell.
-        drop(fs_err::remove_file(&part));
-        Error::Io {
-            doing,
-            source: error,
-        }
-    })
 }
