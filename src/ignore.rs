@@ -222,7 +222,7 @@ fn lineage(dir: &RepoPath) -> Vec<RepoPath> {
     dirs
 }
 
-impl<'rules> Scope<'rules> {
+impl Scope<'_> {
     /// The verdict on a file or symlink in this directory.
     pub fn file(&self, path: &RepoPath) -> Verdict {
         self.decide(path, Entry::File).0.into()

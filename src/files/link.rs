@@ -11,11 +11,10 @@ use super::FilesError;
 
 /// The target as a context records it.
 pub(super) fn checked(link: &RepoPath, target: &Path) -> Result<String, FilesError> {
-    let link = || link.clone();
     let Some(text) = target.to_str() else {
         let target = target.to_string_lossy().into_owned();
         return Err(FilesError::TargetNotUtf8 {
-            link: link(),
+            link: link.clone(),
             target,
         });
     };
@@ -26,17 +25,17 @@ pub(super) fn checked(link: &RepoPath, target: &Path) -> Result<String, FilesErr
     };
     if text.starts_with('/') || target.has_root() || target.is_absolute() {
         return Err(FilesError::AbsoluteTarget {
-            link: link(),
+            link: link.clone(),
             target: text,
         });
     }
-    let mut depth = link().parts().count() - 1;
+    let mut depth = link.parts().count() - 1;
     for part in text.split('/') {
         depth = match part {
             "" | "." => depth,
             ".." if depth == 0 => {
                 return Err(FilesError::TargetOutside {
-                    link: link(),
+                    link: link.clone(),
                     target: text,
                 });
             }

@@ -59,13 +59,13 @@ impl DockerIgnore {
     /// Judges one path, given what its directory inherits to it. The line is the one that drops the path.
     pub(super) fn judge(&self, path: &str, parent: &Inherited) -> (Option<&Line>, Inherited) {
         let mut dropped_by: Option<&Line> = None;
-        let mut matched = Vec::with_capacity(self.lines.len());
+        let mut inherited = Vec::with_capacity(self.lines.len());
         for (index, line) in self.lines.iter().enumerate() {
             // A line that could not change the outcome is not evaluated, and then counts as unmatched for all that lies below. This is
             // no optimisation but moby's rule, and it shows: see the module's docs.
             let matches = parent.0.get(index).copied().unwrap_or(false)
                 || (line.exception == dropped_by.is_some() && line.pattern.matches(path));
-            matched.push(matches);
+            inherited.push(matches);
             if matches {
                 dropped_by = match dropped_by {
                     _ if line.exception => None,
@@ -74,7 +74,7 @@ impl DockerIgnore {
                 };
             }
         }
-        (dropped_by, Inherited(matched))
+        (dropped_by, Inherited(inherited))
     }
 
     /// Whether an exception may keep a path below a directory that is dropped itself.

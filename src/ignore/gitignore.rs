@@ -9,9 +9,11 @@
 //! the workspace is no part of that repository.
 //!
 //! A limit: git goes on tracking a committed file that a later pattern ignores. The index is not read here, so such a file is dropped;
-//! the `include` option brings it back.
+//! the `include` option brings it back. Two things inside a `[…]` are not read as git does: `\` and `[:alpha:]`.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::iter;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -37,6 +39,8 @@ struct Link {
     /// The file, as seen from the workspace root.
     file: String,
     matcher: Gitignore,
+    /// Patterns as they were written, by what they were translated to; where that is the same, nothing is held.
+    written: BTreeMap<String, String>,
     /// The length of the file's directory, with its slash, in a path from the top of the repository.
     skip: usize,
     above: Option<Rc<Link>>,
@@ -139,7 +143,10 @@ impl GitIgnores {
                 Match::Ignore(glob) => {
                     return Some(Ignored {
                         file: at.file.clone(),
-                        pattern: unescape_braces(glob.original()),
+                        pattern: at
+                            .written
+                            .get(glob.original())
+                            .map_or_else(|| glob.original().to_owned(), Clone::clone),
                     });
                 }
                 Match::Whitelist(_) => return None,
@@ -171,51 +178,103 @@ fn read(
         }
         Err(error) => return Err(error),
     }
-    let matcher = parse(&String::from_utf8_lossy(&fs::read(&path)?));
-    Ok((!matcher.is_empty()).then(|| {
-        Rc::new(Link {
-            file,
-            matcher,
-            skip,
-            above: above.cloned(),
-        })
-    }))
+    let (matcher, written) = parse(&String::from_utf8_lossy(&fs::read(&path)?))
+        .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+    if matcher.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Rc::new(Link {
+        file,
+        matcher,
+        written,
+        skip,
+        above: above.cloned(),
+    })))
 }
 
 /// Parses the text. A line that is no pattern matches nothing, as with git, which does not complain either.
-fn parse(text: &str) -> Gitignore {
+fn parse(text: &str) -> Result<(Gitignore, BTreeMap<String, String>), ignore::Error> {
     // with `.` for a root, the matcher takes every path as relative to itself
     let mut builder = GitignoreBuilder::new(".");
-    builder.allow_unclosed_class(false);
-    for line in text.strip_prefix('\u{feff}').unwrap_or(text).lines() {
+    let mut written = BTreeMap::new();
+    for line in text.strip_prefix('\u{feff}').unwrap_or(text).split('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let Some(translated) = translate(line) else {
+            continue;
+        };
         // a faulty line is not added, which is all there is to do about it
-        let _ignored = builder.add_line(None, &escape_braces(line)).is_err();
+        if builder.add_line(None, &translated).is_ok() && translated != line {
+            written.insert(translated, trim(line).to_owned());
+        }
     }
-    builder.build().unwrap_or_else(|_| Gitignore::empty())
+    Ok((builder.build()?, written))
 }
 
-/// `{a,b}` is a choice for the `ignore` crate, but to git braces are characters like any other.
-fn escape_braces(line: &str) -> String {
-    let mut escaped = String::with_capacity(line.len());
-    let mut chars = line.chars();
-    let mut in_class = false;
+/// Rewrites a line where the `ignore` crate reads it differently from git; nothing is left of one that can match nothing.
+///
+/// * `{a,b}` is a choice there; to git, braces are characters like any other.
+/// * `[!a]` matches a `/` there, which no wildcard but `**` does in git.
+/// * Space of any kind is cut from the end there; git cuts blanks only, unless a `\` is before them.
+/// * `!` and `!/` stand for everything there, and for nothing in git, as does a `[` that is never closed.
+fn translate(line: &str) -> Option<String> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let (bang, pattern) = line
+        .strip_prefix('!')
+        .map_or(("", line), |rest| ("!", rest));
+    let pattern = trim(pattern);
+    if matches!(pattern, "" | "/") {
+        return None;
+    }
+    let mut translated = String::with_capacity(line.len());
+    let mut chars = pattern.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
-            '\\' if !in_class => {
-                escaped.push(char);
-                escaped.extend(chars.next());
-                continue;
+            '\\' => match chars.next() {
+                Some(space) if space.is_whitespace() => translated.extend(['[', space, ']']),
+                escaped => translated.extend(iter::once(char).chain(escaped)),
+            },
+            _ if char.is_whitespace() && chars.peek().is_none() => {
+                translated.extend(['[', char, ']']);
             }
-            '[' => in_class = true,
-            ']' => in_class = false,
-            '{' | '}' if !in_class => escaped.push('\\'),
-            _ => {}
+            '{' | '}' => translated.extend(['\\', char]),
+            '[' => {
+                translated.push(char);
+                let negation = chars.next_if(|next| matches!(next, '!' | '^'));
+                translated.extend(negation);
+                // a `]` in front does not close the class
+                translated.extend(chars.next_if_eq(&']'));
+                loop {
+                    match chars.next()? {
+                        ']' => break,
+                        char => translated.push(char),
+                    }
+                }
+                translated.push_str(if negation.is_some() { "/]" } else { "]" });
+            }
+            _ => translated.push(char),
         }
-        escaped.push(char);
     }
-    escaped
+    // the slash in a class is none that anchors the pattern
+    let anchored = pattern.strip_suffix('/').unwrap_or(pattern).contains('/');
+    let anywhere = if anchored || !translated.contains("/]") {
+        ""
+    } else {
+        "**/"
+    };
+    Some(format!("{bang}{anywhere}{translated}"))
 }
 
-fn unescape_braces(pattern: &str) -> String {
-    pattern.replace("\\{", "{").replace("\\}", "}")
+/// Cuts the blanks from the end, up to one that is escaped.
+fn trim(pattern: &str) -> &str {
+    let mut end = 0;
+    let mut escaped = false;
+    for (index, char) in pattern.char_indices() {
+        if escaped || char != ' ' {
+            end = index + char.len_utf8();
+        }
+        escaped = !escaped && char == '\\';
+    }
+    &pattern[..end]
 }

@@ -38,10 +38,7 @@ fn checked_by_go(pattern: &str) -> usize {
         let (mut escaped, mut in_class) = (false, false);
         for (index, char) in rest.char_indices() {
             match char {
-                _ if escaped => {
-                    escaped = false;
-                    continue;
-                }
+                _ if escaped => escaped = false,
                 '\\' => escaped = true,
                 '[' => in_class = true,
                 ']' => in_class = false,
