@@ -65,7 +65,7 @@ impl RepoPath {
         for component in below.components() {
             match component {
                 Component::Normal(name) => {
-                    parts.push(name.to_str().ok_or_else(|| PathError::NotUtf8(shown()))?)
+                    parts.push(name.to_str().ok_or_else(|| PathError::NotUtf8(shown()))?);
                 }
                 Component::CurDir => {}
                 _ => return Err(PathError::Outside(shown())),
