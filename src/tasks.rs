@@ -43,10 +43,10 @@ pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
     let name = workspace.members[at].manifest.name().unwrap_or_default();
     for other in 1..workspace.members.len() {
         for need in needs(workspace, other, BUILD) {
-            if let Some((package, task)) = need.split_once('#') {
-                if package == name {
-                    visit(workspace, at, task, &mut Vec::new(), &mut order);
-                }
+            if let Some((package, task)) = need.split_once('#')
+                && package == name
+            {
+                visit(workspace, at, task, &mut Vec::new(), &mut order);
             }
         }
     }

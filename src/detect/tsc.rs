@@ -51,8 +51,7 @@ pub fn writes(
             }
             // These write nothing that starts.
             "rimraf" | "rm" | "mkdir" | "prisma" | "eslint" | "prettier" | "echo" | "tsc-alias"
-            | "cp" | "copyfiles" => continue,
-            "node" => continue,
+            | "cp" | "copyfiles" | "node" => continue,
             _ => return Ok(Writes::Unknown),
         };
         let project = if files.contains(&project) {

@@ -10,6 +10,10 @@ use crate::manifest::package::Manifest;
 
 /// What in the lockfile makes specifiers differ from manifests, read once.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of the lockfile, and any may be on"
+)]
 pub struct Frozen {
     /// Names that an override changes.
     overridden: Vec<String>,
