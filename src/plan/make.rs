@@ -93,7 +93,7 @@ impl Plan {
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
             runtime_base: base::runtime(options, &node),
-            warnings: warnings(workspace, &start, &circles),
+            warnings: warnings(workspace, &start, &circles, &build),
             node,
             pnpm,
             start,
@@ -150,7 +150,12 @@ fn image_packages(
     others.chain([app]).map(package).collect()
 }
 
-fn warnings(workspace: &Workspace, start: &start::Start, circles: &[Cycle]) -> Vec<String> {
+fn warnings(
+    workspace: &Workspace,
+    start: &start::Start,
+    circles: &[Cycle],
+    build: &Closure<'_, '_>,
+) -> Vec<String> {
     let circle = |circle: &Cycle| {
         format!(
             "dev dependencies make a circle, which is passed over: {}",
@@ -158,7 +163,23 @@ fn warnings(workspace: &Workspace, start: &start::Start, circles: &[Cycle]) -> V
         )
     };
     let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
+    // The root's are for developers: husky and the like.
+    let members = build
+        .members
+        .keys()
+        .filter(|at| **at != 0)
+        .map(|&at| &workspace.members[at].manifest);
+    let lifecycle = members.flat_map(|manifest| {
+        let skipped = |name| {
+            format!(
+                "the `{name}` script in {} is not run: only manifests are there when pnpm installs",
+                manifest.file()
+            )
+        };
+        manifest.lifecycle_scripts().map(skipped)
+    });
     let mut warnings = start.warnings.clone();
+    warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
     warnings.extend(workspace.npmrc.secrets.iter().map(secret));
     warnings
