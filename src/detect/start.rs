@@ -43,6 +43,16 @@ struct Candidate {
 /// Scripts that start an app in production, the most explicit first.
 const START_SCRIPTS: [&str; 5] = ["start:prod", "start:production", "prod", "start", "serve"];
 
+/// Files that start an app which says nothing of it.
+const CONVENTIONS: [&str; 6] = [
+    "index.js",
+    "server.js",
+    "src/index.js",
+    "src/main.js",
+    "dist/main.js",
+    "dist/index.js",
+];
+
 /// node's flags that take the next word as their value.
 const WITH_VALUE: [&str; 9] = [
     "-r",
@@ -88,15 +98,7 @@ pub fn start(
                 reason,
             });
         }
-        return Ok(Start {
-            entry,
-            node_args: Vec::new(),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            built,
-            reason: "named by --entry".to_owned(),
-            warnings: Vec::new(),
-        });
+        return Ok(named(entry, built, "named by --entry"));
     }
     let candidates = candidates(workspace, app);
     let mut missing: Vec<&Candidate> = Vec::new();
@@ -153,11 +155,35 @@ pub fn start(
             Err(DetectError::NoStart { app, tried })
         }
         None => {
+            // Nobody names a file: one that is there, or certain to be, may be guessed.
+            let guess = CONVENTIONS
+                .iter()
+                .find_map(|file| match locate(file, files, &writes) {
+                    Some((_, true)) if writes == Writes::Unknown => None,
+                    found => found,
+                });
+            if let Some((file, built)) = guess {
+                return Ok(named(file, built, "convention: nothing names another file"));
+            }
             let tried =
-                "no script starts node with a file, and there is no `main`, `bin` or index.js"
+                "no script starts node with a file, and there is no `main`, `bin` or `index.js`"
                     .to_owned();
             Err(DetectError::NoStart { app, tried })
         }
+    }
+}
+
+/// A file that is started without flags.
+fn named(entry: String, built: bool, reason: &str) -> Start {
+    let (node_args, args, env, warnings) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
+    Start {
+        entry,
+        node_args,
+        args,
+        env,
+        built,
+        reason: reason.to_owned(),
+        warnings,
     }
 }
 
@@ -267,18 +293,6 @@ fn candidates(workspace: &Workspace, app: usize) -> Vec<Candidate> {
     });
     if let Some(bin) = bin {
         found.push(plain(bin, "`bin` in package.json".to_owned()));
-    }
-    if found.is_empty() {
-        for file in [
-            "index.js",
-            "server.js",
-            "src/index.js",
-            "src/main.js",
-            "dist/main.js",
-            "dist/index.js",
-        ] {
-            found.push(plain(file, format!("convention: `{file}`")));
-        }
     }
     found
 }
