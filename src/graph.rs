@@ -175,18 +175,24 @@ mod tests {
         let dirs = [("apps/a", "a"), ("packages/b", "b"), ("packages/c", "c")];
         let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n".to_owned();
         for (dir, name) in dirs {
-            let mut entry = String::new();
-            for (_, to, field) in links.iter().filter(|(from, _, _)| *from == name) {
+            let entry = |(_, to, field): &(&str, &str, &str)| {
                 let target = dirs.iter().find(|(_, name)| name == to).unwrap().0;
-                entry += &format!(
-                    "    {field}:\n      {to}:\n        specifier: workspace:*\n        version: link:../../{target}\n"
-                );
-            }
-            lockfile += &if entry.is_empty() {
-                format!("\n  {dir}: {{}}\n")
-            } else {
-                format!("\n  {dir}:\n{entry}")
+                let lines = [
+                    format!("    {field}:"),
+                    format!("      {to}:"),
+                    "        specifier: workspace:*".to_owned(),
+                    format!("        version: link:../../{target}\n"),
+                ];
+                lines.join("\n")
             };
+            let own = links.iter().filter(|(from, _, _)| *from == name);
+            let entries: String = own.map(entry).collect();
+            let value = if entries.is_empty() {
+                " {}\n".to_owned()
+            } else {
+                format!("\n{entries}")
+            };
+            lockfile.push_str(&["\n  ", dir, ":", &value].concat());
         }
         let (_dir, workspace) = workspace(&[
             ("pnpm-lock.yaml", &lockfile),
