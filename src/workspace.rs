@@ -164,7 +164,7 @@ impl Workspace {
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
         let settings_text = read(root, workspace::FILE)?.unwrap_or_default();
         let settings = WorkspaceManifest::parse(&settings_text)?;
-        let lockfile_text = lockfile::index::load(root)
+        let lockfile_text = lockfile::load(root)
             .map_err(ManifestError::from)?
             .ok_or(WorkspaceError::NoLockfile)?;
         let turbo = turbo_manifest(root, &RepoPath::ROOT)?;
