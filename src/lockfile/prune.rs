@@ -681,7 +681,6 @@ snapshots:
                 "  x@1.0.0:\n    optionalDependencies:\n      o: 1.0.0\n",
                 &format!("  ? {long}\n  : optionalDependencies:\n      o: 1.0.0\n"),
             )
-            .replace("version: 1.0.0\n\npackages", "version: 1.0.0\n\npackages")
             .replacen(
                 "        specifier: '1'\n        version: 1.0.0",
                 &format!(
