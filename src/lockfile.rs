@@ -105,11 +105,28 @@ impl LockfileError {
     }
 }
 
-/// The text of the workspace's lockfile, or nothing where there is none.
-pub fn load(root: &Path) -> std::io::Result<Option<String>> {
-    match fs_err::read_to_string(root.join(FILE)) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// The lockfile's name on a branch where `gitBranchLockfile` is on
+/// (pnpm's [`lockfileName.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/lockfileName.ts)).
+pub fn branch_file(branch: &str) -> String {
+    let legal = |letter: char| {
+        if letter.is_ascii_alphanumeric() || "_.-".contains(letter) {
+            letter
+        } else {
+            '!'
+        }
+    };
+    let branch: String = branch.chars().map(legal).collect();
+    format!("pnpm-lock.{}.yaml", branch.to_lowercase())
+}
+
+/// The text of the first of these files that is there.
+pub fn load(root: &Path, files: &[String]) -> std::io::Result<Option<String>> {
+    for file in files {
+        match fs_err::read_to_string(root.join(file)) {
+            Ok(text) => return Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(None)
 }
