@@ -5,7 +5,8 @@
 
 mod base;
 mod gather;
-mod inputs;
+pub(crate) mod inputs;
+pub(crate) mod install;
 mod make;
 mod steps;
 

@@ -1,5 +1,7 @@
 //! `turbo.json`: the tasks, with comments and trailing commas, in turbo 2's shape (`tasks`) and turbo 1's (`pipeline`).
 
+pub mod prune;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -16,6 +18,8 @@ pub struct TurboManifest {
     pub tasks: BTreeMap<String, Task>,
     /// Globs of root files that every task depends on.
     pub global_dependencies: Vec<String>,
+    /// What a package's own file builds on: `//` is the root's, anything else the package of that name.
+    pub extends: Vec<String>,
 }
 
 /// One task's definition.
@@ -53,6 +57,7 @@ impl TurboManifest {
         Ok(Self {
             tasks,
             global_dependencies: strings(document.get("globalDependencies")),
+            extends: strings(document.get("extends")),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
-use super::steps::{Steps, needed_for_build};
+use super::steps::Steps;
 use super::{
     App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
 };
@@ -14,7 +14,6 @@ use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::Rules;
 use crate::lockfile::Lockfile;
-use crate::lockfile::frozen::Frozen;
 use crate::lockfile::reach::Reach;
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
@@ -26,18 +25,14 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
         let graph = Graph::new(workspace, &lockfile);
-        let named = tasks::named_packages(
-            workspace,
-            &needed_for_build(&graph, app, std::iter::empty()),
-        );
-        let needed = needed_for_build(&graph, app, named.keys().copied());
+        let needed = tasks::needed(workspace, &graph, &[app]);
         let (order, circles) = graph
-            .build_order(&needed)
+            .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
-        let build = Closure::build(workspace, &lockfile, app, &named)?;
-        check_frozen(workspace, &lockfile, &build)?;
-        let runtime = Closure::runtime(workspace, &lockfile, app)?;
+        let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
+        build.check_frozen(workspace, &lockfile)?;
+        let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
 
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
@@ -114,20 +109,6 @@ impl Plan {
     pub fn context_size(&self) -> u64 {
         self.context.iter().map(|entry| entry.content.size()).sum()
     }
-}
-
-/// Refuses a lockfile that pnpm would find out of step with a manifest of the closure.
-fn check_frozen(
-    workspace: &Workspace,
-    lockfile: &Lockfile<'_>,
-    build: &Closure<'_, '_>,
-) -> Result<(), Error> {
-    let frozen = Frozen::of(lockfile)?;
-    for &at in build.members.keys() {
-        let member = &workspace.members[at];
-        frozen.check(lockfile, &member.importer_key(), &member.manifest)?;
-    }
-    Ok(())
 }
 
 /// The members that the image gets, the app last: it changes most often.
