@@ -239,12 +239,28 @@ impl<'l, 'a> Closure<'l, 'a> {
     }
 
     /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
-    fn keeps_in(&self, workspace: &Workspace, key: &str, field: Field, alias: &str) -> bool {
+    pub fn keeps_in(&self, workspace: &Workspace, key: &str, field: Field, alias: &str) -> bool {
         let member = RepoPath::new(key)
             .ok()
             .and_then(|dir| workspace.position(&dir));
         member.is_some_and(|at| self.members.contains_key(&at)) && self.keeps(key, field, alias)
     }
+}
+
+/// How many packages of registries all members together have.
+pub fn workspace_packages(
+    workspace: &Workspace,
+    lockfile: &Lockfile<'_>,
+) -> Result<usize, LockfileError> {
+    let mut reach = Reach::new(lockfile);
+    for member in &workspace.members {
+        if let Some(importer) = lockfile.importer(&member.importer_key()) {
+            for dependency in &importer.dependencies {
+                reach.follow(importer, dependency)?;
+            }
+        }
+    }
+    Ok(reach.package_count())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod base;
 mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
-mod make;
+pub(crate) mod make;
 mod steps;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,9 @@ use super::{ManifestError, parse_jsonc, strings};
 /// The file's name, at the root and beside a package.
 pub const FILE: &str = "turbo.json";
 
+/// The names that the file may have; where both are there, the first counts.
+pub const FILES: [&str; 2] = [FILE, "turbo.jsonc"];
+
 /// What slimbuild reads of the file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct TurboManifest {

@@ -6,7 +6,7 @@ use super::{Content, ContextEntry, PlanOptions, inputs, install, place};
 use crate::closure::Closure;
 use crate::detect::start::{self, Start};
 use crate::error::Error;
-use crate::files::{self, File};
+use crate::files::File;
 use crate::ignore::Rules;
 use crate::lockfile::Lockfile;
 use crate::manifest::workspace as workspace_file;
@@ -64,16 +64,12 @@ impl Gather<'_, '_, '_> {
             let usage = self.usage(at, &inputs::relative(files, dir));
             inputs::sources(files, dir, usage, &forced, entries);
         }
-        for dir in &self.build.linked {
-            let why = "a `link:` in the lockfile leads here";
-            let linked =
-                files::walk(&self.workspace.root, dir, &BTreeSet::new(), self.rules)?.files;
-            entries.extend(
-                linked
-                    .iter()
-                    .map(|file| inputs::source(place::SRC, file, why)),
-            );
-        }
+        entries.extend(inputs::linked(
+            self.workspace,
+            self.build,
+            self.rules,
+            place::SRC,
+        )?);
         let root = inputs::root_files(
             self.workspace,
             self.files,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{Content, ContextEntry};
+use crate::closure::Closure;
 use crate::detect::tsc::extended;
 use crate::error::Error;
 use crate::files::{self, File};
@@ -73,6 +74,22 @@ pub(crate) fn source(place: &str, file: &File, why: &str) -> ContextEntry {
         content,
         why: why.to_owned(),
     }
+}
+
+/// The files of directories that are no members and that a `link:` names.
+pub(crate) fn linked(
+    workspace: &Workspace,
+    closure: &Closure<'_, '_>,
+    rules: &Rules,
+    place: &str,
+) -> Result<Vec<ContextEntry>, Error> {
+    let mut entries = Vec::new();
+    for dir in &closure.linked {
+        let why = "a `link:` in the lockfile leads here";
+        let files = files::walk(&workspace.root, dir, &BTreeSet::new(), rules)?.files;
+        entries.extend(files.iter().map(|file| source(place, file, why)));
+    }
+    Ok(entries)
 }
 
 /// A set of globs relative to the workspace root.

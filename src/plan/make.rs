@@ -7,15 +7,13 @@ use super::steps::Steps;
 use super::{
     App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
 };
-use crate::closure::{Because, Closure};
+use crate::closure::{Because, Closure, workspace_packages};
 use crate::detect::{self, AppKind, DetectError, start};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::Rules;
 use crate::lockfile::Lockfile;
-use crate::lockfile::reach::Reach;
-use crate::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
 
@@ -94,7 +92,7 @@ impl Plan {
             start,
             build: closure_plan(workspace, &build),
             runtime: closure_plan(workspace, &runtime),
-            workspace_packages: whole(workspace, &lockfile)?,
+            workspace_packages: workspace_packages(workspace, &lockfile)?,
             workspace_members: workspace.members.len() - 1,
             has_root_files: context
                 .iter()
@@ -166,24 +164,8 @@ fn warnings(
     warnings
 }
 
-/// Everything in the lockfile, counted.
-fn whole(workspace: &Workspace, lockfile: &Lockfile<'_>) -> Result<usize, Error> {
-    let mut reach = Reach::new(lockfile);
-    for importer in lockfile.importers() {
-        if RepoPath::new(&importer.key)
-            .ok()
-            .and_then(|dir| workspace.position(&dir))
-            .is_some()
-        {
-            for dependency in &importer.dependencies {
-                reach.follow(importer, dependency)?;
-            }
-        }
-    }
-    Ok(reach.package_count())
-}
-
-fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
+/// The members of a closure as a reader sees them.
+pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<MemberPlan> {
     let member = |(&at, because): (&usize, &Because)| {
         let member = &workspace.members[at];
         MemberPlan {
@@ -192,8 +174,12 @@ fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan
             because: because.clone(),
         }
     };
+    closure.members.iter().map(member).collect()
+}
+
+fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
     ClosurePlan {
-        members: closure.members.iter().map(member).collect(),
+        members: members(workspace, closure),
         packages: closure.reach.package_count(),
         peers: closure
             .peers()
