@@ -227,3 +227,140 @@ impl<'l, 'a> Closure<'l, 'a> {
         member.is_some_and(|at| self.members.contains_key(&at)) && self.keeps(key, field, alias)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, workspace};
+
+    const LOCKFILE: &str = "\
+lockfileVersion: '9.0'
+
+importers:
+
+  .:
+    devDependencies:
+      turbo:
+        specifier: '2'
+        version: 2.0.0
+
+  apps/a:
+    dependencies:
+      react:
+        specifier: '18'
+        version: 18.0.0
+      ui:
+        specifier: workspace:*
+        version: link:../../packages/ui
+    devDependencies:
+      tool:
+        specifier: workspace:*
+        version: link:../../packages/tool
+
+  packages/tool:
+    dependencies:
+      turbo:
+        specifier: '2'
+        version: 2.0.0
+
+  packages/ui:
+    devDependencies:
+      react:
+        specifier: '18'
+        version: 18.0.0
+      typescript:
+        specifier: '5'
+        version: 5.0.0
+
+packages:
+
+  react@18.0.0:
+    resolution: {integrity: sha512-r}
+
+  turbo@2.0.0:
+    resolution: {integrity: sha512-t}
+
+  typescript@5.0.0:
+    resolution: {integrity: sha512-ts}
+
+snapshots:
+
+  react@18.0.0: {}
+
+  turbo@2.0.0: {}
+
+  typescript@5.0.0: {}
+";
+
+    fn in_closures(show: impl Fn(&Workspace, &Lockfile<'_>, &Closure<'_, '_>, &Closure<'_, '_>)) {
+        let (_dir, workspace) = workspace(&[
+            ("pnpm-lock.yaml", LOCKFILE),
+            ("package.json", r#"{"devDependencies": {"turbo": "2"}}"#),
+            (
+                "apps/a/package.json",
+                r#"{"dependencies": {"react": "18", "ui": "workspace:*"}, "devDependencies": {"tool": "workspace:*"}}"#,
+            ),
+            (
+                "packages/tool/package.json",
+                r#"{"dependencies": {"turbo": "2"}}"#,
+            ),
+            (
+                "packages/ui/package.json",
+                r#"{"devDependencies": {"react": "18", "typescript": "5"}, "peerDependencies": {"react": "18", "typescript": "5"}}"#,
+            ),
+            ("packages/unused/package.json", "{}"),
+        ]);
+        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let app = at(&workspace, "apps/a");
+        let build = Closure::build(&workspace, &lockfile, app, &BTreeMap::new()).unwrap();
+        let runtime = Closure::runtime(&workspace, &lockfile, app).unwrap();
+        show(&workspace, &lockfile, &build, &runtime);
+    }
+
+    fn dirs(workspace: &Workspace, closure: &Closure<'_, '_>) -> String {
+        let dirs: Vec<String> = closure
+            .members
+            .keys()
+            .map(|&at| workspace.members[at].dir.to_string())
+            .collect();
+        dirs.join(" ")
+    }
+
+    #[test]
+    fn runtime_is_within_build_and_build_within_the_workspace() {
+        in_closures(|workspace, _, build, runtime| {
+            assert_eq!(dirs(workspace, build), ". apps/a packages/tool packages/ui");
+            assert_eq!(dirs(workspace, runtime), "apps/a packages/ui");
+            assert_eq!(build.reach.snapshot_keys().count(), 3);
+        });
+    }
+
+    #[test]
+    fn a_peer_that_another_member_brings_counts_at_run_time() {
+        in_closures(|workspace, lockfile, _, runtime| {
+            // react is the app's own dependency; typescript is nobody's, and stays a tool.
+            assert_eq!(
+                runtime.reach.snapshot_keys().collect::<Vec<_>>(),
+                ["react@18.0.0"]
+            );
+            let ui = at(workspace, "packages/ui");
+            insta::assert_snapshot!(runtime.skeleton(workspace, ui), @r#"
+            {
+              "devDependencies": {
+                "react": "18"
+              },
+              "peerDependencies": {
+                "react": "18"
+              }
+            }
+            "#);
+            let text = runtime.lockfile(workspace, lockfile);
+            assert!(text.contains("\n  .: {}\n"), "{text}");
+            assert!(
+                !text.contains("typescript") && !text.contains("turbo") && !text.contains("tool"),
+                "{text}"
+            );
+            assert_eq!(runtime.skeleton(workspace, 0), "{}\n");
+        });
+    }
+}

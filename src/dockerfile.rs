@@ -129,7 +129,7 @@ fn view(plan: &Plan) -> View<'_> {
             members: plan.workspace_members,
             packages: plan.workspace_packages,
         },
-        root_files: !plan.root_files.is_empty(),
+        root_files: plan.has_root_files,
         steps: plan.steps.iter().map(step).collect(),
         runtime_base: BaseView {
             image: &base.value.image,

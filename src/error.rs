@@ -70,7 +70,7 @@ pub enum Error {
     /// The disk, or a pipe.
     #[error("{doing}")]
     Io {
-        /// `cannot write \`ctx.tar\``
+        /// What was being done: cannot write `ctx.tar`
         doing: String,
         /// The system's words.
         source: io::Error,

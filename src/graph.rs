@@ -164,3 +164,84 @@ fn local_target(importer: &Importer<'_>, dependency: &Dependency<'_>) -> Option<
         Reference::Entry(key) => RepoPath::new(local_path(&key)?).ok(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::workspace;
+
+    /// Builds the order of `apps/a` and `packages/{b,c}` whose links are given as `a b dependencies`.
+    fn order(links: &[(&str, &str, &str)]) -> Result<String, String> {
+        let dirs = [("apps/a", "a"), ("packages/b", "b"), ("packages/c", "c")];
+        let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n".to_owned();
+        for (dir, name) in dirs {
+            let entry = |(_, to, field): &(&str, &str, &str)| {
+                let target = dirs.iter().find(|(_, name)| name == to).unwrap().0;
+                let lines = [
+                    format!("    {field}:"),
+                    format!("      {to}:"),
+                    "        specifier: workspace:*".to_owned(),
+                    format!("        version: link:../../{target}\n"),
+                ];
+                lines.join("\n")
+            };
+            let own = links.iter().filter(|(from, _, _)| *from == name);
+            let entries: String = own.map(entry).collect();
+            let value = if entries.is_empty() {
+                " {}\n".to_owned()
+            } else {
+                format!("\n{entries}")
+            };
+            lockfile.push_str(&["\n  ", dir, ":", &value].concat());
+        }
+        let (_dir, workspace) = workspace(&[
+            ("pnpm-lock.yaml", &lockfile),
+            ("apps/a/package.json", r#"{"name": "a"}"#),
+            ("packages/b/package.json", r#"{"name": "b"}"#),
+            ("packages/c/package.json", r#"{"name": "c"}"#),
+        ]);
+        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let graph = Graph::new(&workspace, &lockfile);
+        match graph.build_order(&[1, 2, 3]) {
+            Ok((order, circles)) => {
+                let names: Vec<String> = order
+                    .iter()
+                    .map(|&at| workspace.members[at].label())
+                    .collect();
+                let circles: Vec<String> = circles
+                    .iter()
+                    .map(|circle| circle.display(&workspace))
+                    .collect();
+                Ok(format!("{} [{}]", names.join(" "), circles.join(", ")))
+            }
+            Err(circle) => Err(circle.display(&workspace)),
+        }
+    }
+
+    #[test]
+    fn what_is_needed_comes_first() {
+        let (prod, dev) = ("dependencies", "devDependencies");
+        assert_eq!(order(&[]).unwrap(), "a b c []");
+        assert_eq!(
+            order(&[("a", "b", prod), ("b", "c", dev)]).unwrap(),
+            "c b a []"
+        );
+        assert_eq!(
+            order(&[("a", "c", prod), ("a", "b", prod)]).unwrap(),
+            "b c a []"
+        );
+    }
+
+    #[test]
+    fn circles_are_shown_as_a_chain() {
+        let (prod, dev) = ("dependencies", "devDependencies");
+        assert_eq!(
+            order(&[("b", "c", prod), ("c", "b", dev)]).unwrap(),
+            "a c b [b → c → b]"
+        );
+        assert_eq!(
+            order(&[("a", "b", prod), ("b", "c", prod), ("c", "a", prod)]).unwrap_err(),
+            "a → b → c → a"
+        );
+    }
+}

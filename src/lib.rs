@@ -42,6 +42,8 @@ pub mod progress;
 pub mod report;
 pub mod sources;
 pub mod tasks;
+#[cfg(test)]
+mod testing;
 pub mod toolchain;
 pub mod ui;
 pub mod workspace;

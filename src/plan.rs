@@ -4,11 +4,13 @@
 //! plan on every machine.
 
 mod base;
+mod gather;
 mod inputs;
 mod make;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -63,8 +65,8 @@ pub struct Plan {
     pub workspace_packages: usize,
     /// How many members it has, the root project not counted.
     pub workspace_members: usize,
-    /// Files at the root that builds read.
-    pub root_files: Vec<RepoPath>,
+    /// Whether builds read files at the root.
+    pub has_root_files: bool,
     /// The packages that are built, each after what it needs; the app is last.
     pub steps: Vec<BuildStep>,
     /// The members that the image gets, the app last.
@@ -267,5 +269,10 @@ impl Role {
 
 /// Lower case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

@@ -43,10 +43,10 @@ pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
     let name = workspace.members[at].manifest.name().unwrap_or_default();
     for other in 1..workspace.members.len() {
         for need in needs(workspace, other, BUILD) {
-            if let Some((package, task)) = need.split_once('#') {
-                if package == name {
-                    visit(workspace, at, task, &mut Vec::new(), &mut order);
-                }
+            if let Some((package, task)) = need.split_once('#')
+                && package == name
+            {
+                visit(workspace, at, task, &mut Vec::new(), &mut order);
             }
         }
     }
@@ -120,4 +120,64 @@ fn definitions<'w>(workspace: &'w Workspace, at: usize, task: &str) -> Vec<&'w T
         .into_iter()
         .flatten()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, workspace};
+
+    #[test]
+    fn scripts_in_turbos_order() {
+        let (_dir, workspace) = workspace(&[
+            (
+                "turbo.json",
+                r#"{"tasks": {
+                    "build": {"dependsOn": ["^build", "codegen", "$OLD_STYLE", "loop"], "inputs": ["$TURBO_ROOT$/a.json"]},
+                    "loop": {"dependsOn": ["build"]},
+                    "codegen": {"dependsOn": ["schema#emit"]},
+                    "own#build": {"dependsOn": []}
+                }}"#,
+            ),
+            (
+                "apps/a/package.json",
+                r#"{"name": "a", "scripts": {"build": "tsc", "codegen": "gen", "dev": "x"}}"#,
+            ),
+            (
+                "packages/none/package.json",
+                r#"{"name": "none", "scripts": {"dev": "x"}}"#,
+            ),
+            (
+                "packages/own/package.json",
+                r#"{"name": "own", "scripts": {"build": "tsc", "codegen": "gen"}}"#,
+            ),
+            (
+                "packages/pre/package.json",
+                r#"{"name": "pre", "scripts": {"build": "tsc", "prepare-it": "x"}}"#,
+            ),
+            (
+                "packages/pre/turbo.json",
+                r#"{"extends": ["//"], "tasks": {"build": {"dependsOn": ["prepare-it"]}}}"#,
+            ),
+            (
+                "packages/schema/package.json",
+                r#"{"name": "schema", "scripts": {"emit": "x"}}"#,
+            ),
+        ]);
+        let scripts = |dir: &str| scripts(&workspace, at(&workspace, dir)).join(" ");
+        assert_eq!(scripts("apps/a"), "codegen build");
+        assert_eq!(scripts("packages/none"), "");
+        assert_eq!(scripts("packages/own"), "build");
+        assert_eq!(scripts("packages/pre"), "prepare-it build");
+        assert_eq!(
+            inputs(&workspace, at(&workspace, "apps/a")),
+            ["$TURBO_ROOT$/a.json"]
+        );
+        let app = at(&workspace, "apps/a");
+        let named = named_packages(&workspace, &[app]);
+        assert_eq!(
+            named.into_iter().collect::<Vec<_>>(),
+            [(at(&workspace, "packages/schema"), "schema#emit".to_owned())]
+        );
+    }
 }

@@ -91,15 +91,26 @@ impl ToolchainError {
     }
 }
 
+/// Decides both, and checks that they go together.
+pub fn decide(
+    workspace: &Workspace,
+    app: &Member,
+    flag: Option<&str>,
+) -> Result<(Decision<String>, Decision<String>), ToolchainError> {
+    let (node, pnpm) = (node(workspace, app, flag)?, pnpm(workspace)?);
+    check(&node, &pnpm)?;
+    Ok((node, pnpm))
+}
+
 /// Decides node's version: `--node`, then version files and manifests, those of the app before the root's. A full version (`22.11.0`) is taken
 /// exactly; anything else becomes the newest fitting line with long-term support, so that rebuilding brings security fixes.
-pub fn node(
+fn node(
     workspace: &Workspace,
     app: &Member,
     flag: Option<&str>,
 ) -> Result<Decision<String>, ToolchainError> {
     if let Some(flag) = flag {
-        return decide("--node", flag);
+        return from_text("--node", flag);
     }
     let places = [&app.dir, &RepoPath::ROOT];
     for dir in places {
@@ -110,14 +121,14 @@ pub fn node(
                 format!("{dir}/{name}")
             };
             if let Some(text) = first_line(&workspace.root.join(&file)) {
-                return decide(&file, &text);
+                return from_text(&file, &text);
             }
         }
     }
     let manifests = [&app.manifest, &workspace.root_member().manifest];
     for manifest in manifests {
         if let Some(version) = dev_engine(manifest, "runtime", "node") {
-            return decide(&format!("{} (devEngines)", manifest.file()), &version);
+            return from_text(&format!("{} (devEngines)", manifest.file()), &version);
         }
     }
     for manifest in manifests {
@@ -126,7 +137,7 @@ pub fn node(
             .and_then(|engines| engines.get("node"))
             .and_then(Value::as_str)
         {
-            return decide(&format!("{} (engines)", manifest.file()), range);
+            return from_text(&format!("{} (engines)", manifest.file()), range);
         }
     }
     Ok(Decision::new(
@@ -156,7 +167,7 @@ fn dev_engine(manifest: &Manifest, kind: &str, name: &str) -> Option<String> {
     engine.get("version")?.as_str().map(str::to_owned)
 }
 
-fn decide(file: &str, text: &str) -> Result<Decision<String>, ToolchainError> {
+fn from_text(file: &str, text: &str) -> Result<Decision<String>, ToolchainError> {
     let wanted = text.trim().trim_start_matches(['v', 'V']);
     if let Ok(exact) = Version::parse(wanted) {
         return Ok(Decision::new(
@@ -200,7 +211,7 @@ fn decide(file: &str, text: &str) -> Result<Decision<String>, ToolchainError> {
 }
 
 /// Decides pnpm's exact version: `packageManager`, `devEngines`, `engines`, else a default that reads the lockfile.
-pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
+fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
     let manifest = &workspace.root_member().manifest;
     let file = manifest.file();
     if let Some(text) = manifest.text("packageManager") {
@@ -252,7 +263,7 @@ pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
 }
 
 /// Checks that the pnpm runs on the node.
-pub fn check(node: &Decision<String>, pnpm: &Decision<String>) -> Result<(), ToolchainError> {
+fn check(node: &Decision<String>, pnpm: &Decision<String>) -> Result<(), ToolchainError> {
     let major = |version: &str| {
         version
             .split('.')
@@ -285,7 +296,7 @@ mod tests {
     #[test]
     fn versions_and_ranges() {
         let node = |text| {
-            decide(".nvmrc", text)
+            from_text(".nvmrc", text)
                 .map(|decision| decision.value)
                 .map_err(|error| error.to_string())
         };

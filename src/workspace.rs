@@ -434,21 +434,12 @@ fn expand(root: &Path, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn workspace(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = dir.path().join(path);
-            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-            fs_err::write(path, text).unwrap();
-        }
-        dir
-    }
+    use crate::testing::tree;
 
     #[test]
     fn globs_as_pnpm_reads_them() {
         let manifest = "{}";
-        let dir = workspace(&[
+        let dir = tree(&[
             ("packages/a/package.json", manifest),
             ("packages/b/package.json", manifest),
             ("packages/.hidden/package.json", manifest),
@@ -477,7 +468,7 @@ mod tests {
 
     #[test]
     fn apps_by_directory_and_name() {
-        let dir = workspace(&[
+        let dir = tree(&[
             ("pnpm-workspace.yaml", "packages: ['apps/*', 'libs/*']"),
             ("pnpm-lock.yaml", ""),
             ("package.json", "{}"),

@@ -87,7 +87,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
             scope.spawn(|| Rules::load(&root, &[], &[]).map(|rules| files::measure(&root, &rules)));
         let context = Box::new(|out: &mut dyn Write| write_tar(&plan, &root, out));
         let built = docker.build(&request, context, &interrupt, &mut |event| {
-            shown.event(&event)
+            shown.event(&event);
         });
         (
             built,

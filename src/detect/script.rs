@@ -100,7 +100,7 @@ fn unwrap(words: Vec<String>) -> Command {
             }
             other => match other.split_once('=') {
                 Some((name, value)) if is_variable(name) => {
-                    command.env.push((name.to_owned(), value.to_owned()))
+                    command.env.push((name.to_owned(), value.to_owned()));
                 }
                 _ => {
                     command.words.push(word);

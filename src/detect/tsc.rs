@@ -51,8 +51,7 @@ pub fn writes(
             }
             // These write nothing that starts.
             "rimraf" | "rm" | "mkdir" | "prisma" | "eslint" | "prettier" | "echo" | "tsc-alias"
-            | "cp" | "copyfiles" => continue,
-            "node" => continue,
+            | "cp" | "copyfiles" | "node" => continue,
             _ => return Ok(Writes::Unknown),
         };
         let project = if files.contains(&project) {
@@ -114,7 +113,7 @@ fn outputs(
     let Ok(path) = dir.join(project) else {
         return Ok(None);
     };
-    let Some(config) = resolve(workspace, &path, 0)? else {
+    let Some(config) = resolve(workspace, &path, &path.parent().unwrap_or_default(), 0)? else {
         return Ok(None);
     };
     let Some(out_dir) = config
@@ -271,6 +270,7 @@ struct Resolved {
 fn resolve(
     workspace: &Workspace,
     path: &RepoPath,
+    leaf: &RepoPath,
     depth: usize,
 ) -> Result<Option<Resolved>, ManifestError> {
     let Ok(text) = fs_err::read_to_string(path.on_disk(&workspace.root)) else {
@@ -283,7 +283,7 @@ fn resolve(
         let Some(base) = extended(workspace, &dir, base) else {
             continue;
         };
-        let Some(base) = resolve(workspace, &base, depth + 1)? else {
+        let Some(base) = resolve(workspace, &base, leaf, depth + 1)? else {
             continue;
         };
         // Later bases win over earlier ones; `files`, `include` and `exclude` of a base count where this file has none.
@@ -305,9 +305,13 @@ fn resolve(
     options.no_emit = own.no_emit.or(options.no_emit);
     options.composite = own.composite.or(options.composite);
     options.allow_js = own.allow_js.or(options.allow_js);
-    // Directories are relative to the file that has them.
+    // Directories are relative to the file that has them, `${configDir}` to the one that the compiler was given.
     let joined = |text: Option<String>| {
-        text.and_then(|text| dir.join(&text.replace("${configDir}/", "")).ok())
+        let text = text?;
+        match text.strip_prefix("${configDir}") {
+            Some(rest) => leaf.join(rest.trim_start_matches('/')).ok(),
+            None => dir.join(&text).ok(),
+        }
     };
     resolved.out_dir = joined(own.out_dir).or(resolved.out_dir);
     resolved.root_dir = joined(own.root_dir).or(resolved.root_dir);
@@ -346,4 +350,119 @@ pub fn extended(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<Rep
     candidates
         .into_iter()
         .find(|path| path.on_disk(&workspace.root).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::script;
+    use crate::testing::workspace;
+
+    /// The outputs of an app with these files, whose build is `build`.
+    fn outputs_of(build: &str, files: &[(&str, &str)]) -> Option<Vec<String>> {
+        let placed: Vec<(String, &str)> = files
+            .iter()
+            .map(|(path, text)| (format!("apps/a/{path}"), *text))
+            .collect();
+        let mut all: Vec<(&str, &str)> = placed
+            .iter()
+            .map(|(path, text)| (path.as_str(), *text))
+            .collect();
+        all.push(("apps/a/package.json", "{}"));
+        all.push((
+            "packages/tsconfig/package.json",
+            r#"{"name": "@x/tsconfig"}"#,
+        ));
+        all.push((
+            "packages/tsconfig/node.json",
+            r#"{"compilerOptions": {"rootDir": "${configDir}/src"}}"#,
+        ));
+        let (_dir, workspace) = workspace(&all);
+        let names = files.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let dir = RepoPath::new("apps/a").unwrap();
+        match writes(&workspace, &dir, &script::parse(build), &names).unwrap() {
+            Writes::Known(outputs) => Some(outputs.into_iter().collect()),
+            Writes::Unknown => None,
+        }
+    }
+
+    #[test]
+    fn the_root_is_the_deepest_directory_of_all_inputs() {
+        let plain = r#"{"compilerOptions": {"outDir": "./dist"}} // comment"#;
+        let outputs = outputs_of(
+            "tsc",
+            &[
+                ("tsconfig.json", plain),
+                ("src/main.ts", ""),
+                ("src/lib/a.mts", ""),
+            ],
+        );
+        assert_eq!(outputs.unwrap(), ["dist/lib/a.mjs", "dist/main.js"]);
+        let outputs = outputs_of(
+            "tsc",
+            &[
+                ("tsconfig.json", plain),
+                ("src/main.ts", ""),
+                ("vitest.config.ts", ""),
+            ],
+        );
+        assert_eq!(
+            outputs.unwrap(),
+            ["dist/src/main.js", "dist/vitest.config.js"]
+        );
+        let include =
+            r#"{"include": ["src"], "compilerOptions": {"outDir": "dist", "rootDir": "."}}"#;
+        let outputs = outputs_of(
+            "tsc",
+            &[
+                ("tsconfig.json", include),
+                ("src/main.ts", ""),
+                ("vitest.config.ts", ""),
+            ],
+        );
+        assert_eq!(outputs.unwrap(), ["dist/src/main.js"]);
+    }
+
+    #[test]
+    fn nest_builds_with_its_own_configuration() {
+        let base = r#"{"compilerOptions": {"outDir": "./dist"}}"#;
+        let build =
+            r#"{"extends": "./tsconfig.json", "exclude": ["node_modules", "test", "**/*spec.ts"]}"#;
+        let files = [
+            ("tsconfig.json", base),
+            ("tsconfig.build.json", build),
+            ("src/main.ts", ""),
+            ("src/a.spec.ts", ""),
+            ("test/b.ts", ""),
+        ];
+        assert_eq!(
+            outputs_of("prisma generate && nest build", &files).unwrap(),
+            ["dist/main.js"]
+        );
+        let mut webpack = files.to_vec();
+        webpack.push(("nest-cli.json", r#"{"compilerOptions": {"webpack": true}}"#));
+        assert_eq!(outputs_of("nest build", &webpack), None);
+    }
+
+    #[test]
+    fn extends_leads_into_other_packages() {
+        let config =
+            r#"{"extends": "@x/tsconfig/node.json", "compilerOptions": {"outDir": "out"}}"#;
+        assert_eq!(
+            outputs_of("tsc", &[("tsconfig.json", config), ("src/main.ts", "")]).unwrap(),
+            ["out/main.js"]
+        );
+    }
+
+    #[test]
+    fn others_cannot_be_told() {
+        assert_eq!(outputs_of("tsup src/main.ts", &[("src/main.ts", "")]), None);
+        assert_eq!(
+            outputs_of(
+                "tsc --noEmit",
+                &[("tsconfig.json", "{}"), ("src/main.ts", "")]
+            ),
+            None
+        );
+    }
 }

@@ -10,6 +10,10 @@ use crate::manifest::package::Manifest;
 
 /// What in the lockfile makes specifiers differ from manifests, read once.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of the lockfile, and any may be on"
+)]
 pub struct Frozen {
     /// Names that an override changes.
     overridden: Vec<String>,
@@ -124,9 +128,14 @@ fn wanted(manifest: &Manifest) -> BTreeMap<&str, (Field, &str)> {
     wanted
 }
 
-/// `bar` of `foo@1>bar@^2`: the package whose specifier an override's selector changes.
+/// `bar` of `foo@1>bar@^2`: the package whose specifier an override's selector changes. A `>` parts parent and child unless a space, `|` or
+/// `@` stands before it: then it belongs to a range, as in `bar@>=1` (pnpm's
+/// [`parseOverrides`](https://github.com/pnpm/pnpm/blob/main/config/parse-overrides/src/index.ts)).
 fn overridden_name(selector: &str) -> String {
-    let target = selector.rsplit('>').next().unwrap_or_default().trim();
+    let bytes = selector.as_bytes();
+    let delimiter =
+        (1..bytes.len()).find(|&at| bytes[at] == b'>' && !b" |@".contains(&bytes[at - 1]));
+    let target = delimiter.map_or(selector, |at| &selector[at + 1..]).trim();
     let end = target
         .get(1..)
         .and_then(|rest| rest.find('@'))
@@ -180,6 +189,8 @@ mod tests {
     fn overrides_excuse_specifiers() {
         assert_eq!(overridden_name("a@1>@s/q@^2"), "@s/q");
         assert_eq!(overridden_name("z@1"), "z");
+        assert_eq!(overridden_name("defu@>=6 <6.1.5"), "defu");
+        assert_eq!(overridden_name("a@1 || >=2>b@<=3"), "b");
         assert_eq!(overridden_name("@s/z"), "@s/z");
     }
 }

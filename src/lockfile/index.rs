@@ -17,6 +17,9 @@ pub struct Lockfile<'a> {
     snapshots: Vec<Entry<'a>>,
 }
 
+/// A key and its value, each one line's scalar.
+pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// A top-level key and its lines, from the key to the next key.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
@@ -205,10 +208,7 @@ impl<'a> Lockfile<'a> {
     }
 
     /// The scalar keys of a top-level map: `overrides`, `settings`.
-    pub(super) fn map(
-        &self,
-        section: &str,
-    ) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, LockfileError> {
+    pub(super) fn map(&self, section: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
         let Some(range) = self.section(section) else {
             return Ok(Vec::new());
         };
@@ -229,10 +229,7 @@ impl<'a> Lockfile<'a> {
     }
 
     /// The dependencies of a snapshot: alias and version, both kinds that are installed.
-    pub(super) fn edges(
-        &self,
-        at: usize,
-    ) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, LockfileError> {
+    pub(super) fn edges(&self, at: usize) -> Result<Vec<Pair<'a>>, LockfileError> {
         let entry = &self.snapshots[at];
         let mut edges = Vec::new();
         let mut inside = false;
@@ -426,11 +423,15 @@ fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, Lockfile
     }
     let mut keys: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
     keys.sort_unstable();
-    if let Some(twice) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+    if let Some(twice) = keys
+        .iter()
+        .zip(keys.iter().skip(1))
+        .find(|(left, right)| left == right)
+    {
         return Err(unreadable(
             text,
             section.start,
-            format!("`{}` is there twice in `{name}`", twice[0]),
+            format!("`{}` is there twice in `{name}`", twice.0),
         ));
     }
     Ok(entries)

@@ -35,7 +35,7 @@ pub fn prune(lockfile: &Lockfile<'_>, kept: &Kept<'_>, reach: &Reach<'_, '_>) ->
                     .iter()
                     .filter(|one| Some(one.field) == block.field)
             };
-            if block.field.is_some() && !of_block().any(|one| keep(one)) {
+            if block.field.is_some() && !of_block().any(&keep) {
                 within.push((block.range.clone(), String::new()));
                 left -= 1;
             } else {
@@ -129,10 +129,16 @@ pub(crate) fn apply(text: &str, mut cuts: Vec<(Range<usize>, String)>) -> String
 
 /// Adds `{}` for projects without any dependency that an older pnpm left out: a project without an importer is an outdated lockfile.
 fn with_empty_importers(text: &str, missing: &[&str]) -> String {
-    let entries: String = missing
-        .iter()
-        .map(|key| format!("\n  '{}': {{}}\n", key.replace('\'', "''")))
-        .collect();
+    let entry = |key: &&str| {
+        format!(
+            "
+  '{}': {{}}
+",
+            key.replace('\'', "''")
+        )
+    };
+    let entries: Vec<String> = missing.iter().map(entry).collect();
+    let entries = entries.concat();
     let head = "importers:\n";
     match text
         .strip_prefix(head)

@@ -117,7 +117,7 @@ impl<'l, 'a> Reach<'l, 'a> {
                         self.enter(directory, found);
                     }
                     Reference::Entry(key) => {
-                        stack.push(self.mark(&key, &format!("`{entry}`"), found)?)
+                        stack.push(self.mark(&key, &format!("`{entry}`"), found)?);
                     }
                 }
             }

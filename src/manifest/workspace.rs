@@ -57,13 +57,13 @@ impl WorkspaceManifest {
 
 /// The text with `packages:` naming exactly `members` (directories), all else untouched.
 pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> String {
-    let mut block = String::from("packages:\n");
-    for member in members {
-        block.push_str(&format!("  - '{}'\n", member.replace('\'', "''")));
-    }
-    if block.lines().count() == 1 {
-        block = "packages: []\n".to_owned();
-    }
+    let entries: Vec<String> = members
+        .map(|member| format!("  - '{}'\n", member.replace('\'', "''")))
+        .collect();
+    let block = match entries.concat() {
+        none if none.is_empty() => "packages: []\n".to_owned(),
+        some => format!("packages:\n{some}"),
+    };
     let mut at = 0;
     let mut start = None;
     for line in text.split_inclusive('\n') {
@@ -77,7 +77,7 @@ pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> S
                     .next()
                     .is_some_and(is_packages) =>
             {
-                start = Some(at)
+                start = Some(at);
             }
             Some(start) if is_key => return apply(text, vec![(start..at, block)]),
             _ => {}

@@ -47,7 +47,7 @@ pub(super) fn sources(
             continue;
         };
         let (role, why) = match role(path, usage) {
-            (Role::Out, _) | (Role::Build, _) if forced.is_match(file.path.as_str()) => {
+            (Role::Out | Role::Build, _) if forced.is_match(file.path.as_str()) => {
                 let role = if usage == Usage::BuildOnly {
                     Role::Build
                 } else {

@@ -2,24 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::inputs;
+use super::gather::Gather;
 use super::steps::{Steps, needed_for_build};
 use super::{
-    App, ClosurePlan, Content, ContextEntry, ImagePackage, MemberPlan, Plan, PlanOptions, base,
-    place,
+    App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
 };
-use crate::closure::Closure;
+use crate::closure::{Because, Closure};
 use crate::detect::{self, AppKind, DetectError, start};
 use crate::error::Error;
 use crate::files::File;
-use crate::graph::Graph;
+use crate::graph::{Cycle, Graph};
 use crate::ignore::Rules;
 use crate::lockfile::Lockfile;
 use crate::lockfile::frozen::Frozen;
 use crate::lockfile::reach::Reach;
-use crate::manifest::workspace as workspace_file;
 use crate::path::RepoPath;
-use crate::sources::Usage;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
 
@@ -33,22 +30,15 @@ impl Plan {
             workspace,
             &needed_for_build(&graph, app, std::iter::empty()),
         );
-        let members = needed_for_build(&graph, app, named.keys().copied());
+        let needed = needed_for_build(&graph, app, named.keys().copied());
         let (order, circles) = graph
-            .build_order(&members)
+            .build_order(&needed)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
-        let frozen = Frozen::of(&lockfile)?;
         let build = Closure::build(workspace, &lockfile, app, &named)?;
-        for &at in build.members.keys() {
-            let member = &workspace.members[at];
-            frozen.check(&lockfile, &member.importer_key(), &member.manifest)?;
-        }
+        check_frozen(workspace, &lockfile, &build)?;
         let runtime = Closure::runtime(workspace, &lockfile, app)?;
-
-        let node = toolchain::node(workspace, member, options.node.as_deref())?;
-        let pnpm = toolchain::pnpm(workspace)?;
-        toolchain::check(&node, &pnpm)?;
+        let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
 
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
@@ -68,48 +58,19 @@ impl Plan {
         }
         let start = start::start(workspace, app, options.entry.as_deref(), &own)?;
 
-        let mut context = Vec::new();
-        let forced = inputs::globs(&options.include);
-        for (&at, files) in &files {
-            let dir = &workspace.members[at].dir;
-            let in_image = runtime.members.contains_key(&at);
-            let usage = usage(
-                workspace,
-                at,
-                app,
-                start.built,
-                in_image,
-                &inputs::relative(files, dir),
-            );
-            inputs::sources(files, dir, usage, &forced, &mut context);
-        }
-        for dir in &build.linked {
-            let linked = crate::files::walk(&workspace.root, dir, &BTreeSet::new(), &rules)?.files;
-            context.extend(linked.iter().map(|file| {
-                inputs::source(place::SRC, file, "a `link:` in the lockfile leads here")
-            }));
-        }
-        let root_files = inputs::root_files(workspace, &files, &rules, &options.include)?;
-        context.extend(
-            root_files
-                .values()
-                .map(|(file, why)| inputs::source(place::ROOT, file, why)),
-        );
-        let install_files = inputs::install_files(workspace)?;
-        for (closure, place) in [(&build, place::BUILD), (&runtime, place::PROD)] {
-            manifests(workspace, &lockfile, closure, place, &mut context);
-            context.extend(
-                install_files
-                    .iter()
-                    .map(|file| inputs::source(place, file, "pnpm reads it when it installs")),
-            );
-            local_files(workspace, closure, place, &files, &rules, &mut context)?;
-        }
-        bin_stubs(workspace, &build, &mut context);
-        context.sort_by(|left, right| left.path.cmp(&right.path));
-        context.dedup_by(|later, first| later.path == first.path);
-
-        let runtime_set: BTreeSet<usize> = runtime.members.keys().copied().collect();
+        let gather = Gather {
+            workspace,
+            lockfile: &lockfile,
+            app,
+            start: &start,
+            build: &build,
+            runtime: &runtime,
+            files: &files,
+            rules: &rules,
+            options,
+        };
+        let context = gather.entries()?;
+        let in_image: BTreeSet<usize> = runtime.members.keys().copied().collect();
         let writes = start
             .built
             .then(|| member.dir.join(&start.entry).unwrap_or_default());
@@ -118,47 +79,11 @@ impl Plan {
             graph: &graph,
             app,
             order: &order,
-            runtime: &runtime_set,
+            in_image: &in_image,
             context: &context,
             writes,
-        }
-        .plan();
-        let stage_of = |at: usize| {
-            steps
-                .iter()
-                .find(|step| step.dir == workspace.members[at].dir)
-                .map(|step| step.stage.clone())
         };
-        let mut image_members: Vec<usize> = runtime_set
-            .iter()
-            .copied()
-            .filter(|&at| at != app && at != 0)
-            .collect();
-        image_members.push(app);
-        let image_packages = image_members
-            .into_iter()
-            .map(|at| ImagePackage {
-                dir: workspace.members[at].dir.clone(),
-                name: workspace.members[at].label(),
-                stage: stage_of(at),
-            })
-            .collect();
-
-        let mut warnings = start.warnings.clone();
-        warnings.extend(circles.iter().map(|circle| {
-            format!(
-                "dev dependencies make a circle, which is passed over: {}",
-                circle.display(workspace)
-            )
-        }));
-        warnings.extend(
-            workspace
-                .npmrc
-                .secrets
-                .iter()
-                .map(|key| format!("`{key}` of .npmrc stays behind: it is a credential")),
-        );
-        let all = whole(workspace, &lockfile)?;
+        let steps = steps.plan();
         Ok(Self {
             app: App {
                 name: member.label(),
@@ -168,44 +93,96 @@ impl Plan {
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
             runtime_base: base::runtime(options, &node),
+            warnings: warnings(workspace, &start, &circles, &build),
             node,
             pnpm,
             start,
             build: closure_plan(workspace, &build),
             runtime: closure_plan(workspace, &runtime),
-            workspace_packages: all,
+            workspace_packages: whole(workspace, &lockfile)?,
             workspace_members: workspace.members.len() - 1,
-            root_files: root_files.into_keys().collect(),
+            has_root_files: context
+                .iter()
+                .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
+            image_packages: image_packages(workspace, app, &in_image, &steps),
             steps,
-            image_packages,
-            warnings,
             context,
         })
     }
+
+    /// The bytes of all files of the context together.
+    pub fn context_size(&self) -> u64 {
+        self.context.iter().map(|entry| entry.content.size()).sum()
+    }
 }
 
-/// How a member's files are used.
-fn usage(
+/// Refuses a lockfile that pnpm would find out of step with a manifest of the closure.
+fn check_frozen(
     workspace: &Workspace,
-    at: usize,
+    lockfile: &Lockfile<'_>,
+    build: &Closure<'_, '_>,
+) -> Result<(), Error> {
+    let frozen = Frozen::of(lockfile)?;
+    for &at in build.members.keys() {
+        let member = &workspace.members[at];
+        frozen.check(lockfile, &member.importer_key(), &member.manifest)?;
+    }
+    Ok(())
+}
+
+/// The members that the image gets, the app last: it changes most often.
+fn image_packages(
+    workspace: &Workspace,
     app: usize,
-    app_is_built: bool,
-    in_image: bool,
-    files: &BTreeSet<String>,
-) -> Usage {
-    if !in_image {
-        return Usage::BuildOnly;
-    }
-    let from_sources = if at == app {
-        !app_is_built
-    } else {
-        tasks::scripts(workspace, at).is_empty() || start::uses_sources(workspace, at, files)
+    in_image: &BTreeSet<usize>,
+    steps: &[BuildStep],
+) -> Vec<ImagePackage> {
+    let others = in_image.iter().copied().filter(|&at| at != app && at != 0);
+    let package = |at: usize| {
+        let member = &workspace.members[at];
+        let step = steps.iter().find(|step| step.dir == member.dir);
+        ImagePackage {
+            dir: member.dir.clone(),
+            name: member.label(),
+            stage: step.map(|step| step.stage.clone()),
+        }
     };
-    if from_sources {
-        Usage::Sources
-    } else {
-        Usage::Outputs
-    }
+    others.chain([app]).map(package).collect()
+}
+
+fn warnings(
+    workspace: &Workspace,
+    start: &start::Start,
+    circles: &[Cycle],
+    build: &Closure<'_, '_>,
+) -> Vec<String> {
+    let circle = |circle: &Cycle| {
+        format!(
+            "dev dependencies make a circle, which is passed over: {}",
+            circle.display(workspace)
+        )
+    };
+    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
+    // The root's are for developers: husky and the like.
+    let members = build
+        .members
+        .keys()
+        .filter(|at| **at != 0)
+        .map(|&at| &workspace.members[at].manifest);
+    let lifecycle = members.flat_map(|manifest| {
+        let skipped = |name| {
+            format!(
+                "the `{name}` script in {} is not run: only manifests are there when pnpm installs",
+                manifest.file()
+            )
+        };
+        manifest.lifecycle_scripts().map(skipped)
+    });
+    let mut warnings = start.warnings.clone();
+    warnings.extend(lifecycle);
+    warnings.extend(circles.iter().map(circle));
+    warnings.extend(workspace.npmrc.secrets.iter().map(secret));
+    warnings
 }
 
 /// Everything in the lockfile, counted.
@@ -226,7 +203,7 @@ fn whole(workspace: &Workspace, lockfile: &Lockfile<'_>) -> Result<usize, Error>
 }
 
 fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
-    let member = |(&at, because): (&usize, &crate::closure::Because)| {
+    let member = |(&at, because): (&usize, &Because)| {
         let member = &workspace.members[at];
         MemberPlan {
             name: member.label(),
@@ -242,140 +219,6 @@ fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan
             .iter()
             .map(|(importer, peer)| format!("{importer}: {peer}"))
             .collect(),
-    }
-}
-
-/// What an install reads: the lockfile, the workspace file, `.npmrc`, and the skeletons.
-fn manifests(
-    workspace: &Workspace,
-    lockfile: &Lockfile<'_>,
-    closure: &Closure<'_, '_>,
-    place: &str,
-    context: &mut Vec<ContextEntry>,
-) {
-    let mut made = |path: &str, text: String, why: &str| {
-        let content = Content::Made {
-            text,
-            executable: false,
-        };
-        context.push(ContextEntry {
-            path: format!("{place}/{path}"),
-            content,
-            why: why.to_owned(),
-        });
-    };
-    let dirs: Vec<String> = closure
-        .members
-        .keys()
-        .filter(|at| **at != 0)
-        .map(|&at| workspace.members[at].dir.to_string())
-        .collect();
-    made(
-        "pnpm-lock.yaml",
-        closure.lockfile(workspace, lockfile),
-        "the lockfile without what this closure does not reach",
-    );
-    made(
-        workspace_file::FILE,
-        workspace_file::with_members(&workspace.settings_text, dirs.iter().map(String::as_str)),
-        "the settings, and the members of this closure",
-    );
-    if !workspace.npmrc.text.is_empty() {
-        made(
-            ".npmrc",
-            workspace.npmrc.text.clone(),
-            "the settings without credentials",
-        );
-    }
-    let why = "what an install reads of the manifest";
-    made("package.json", closure.skeleton(workspace, 0), why);
-    for &at in closure.members.keys().filter(|at| **at != 0) {
-        let dir = &workspace.members[at].dir;
-        let text = if closure.reach.copied_directories().contains(dir) {
-            closure.manifest(workspace, at)
-        } else {
-            closure.skeleton(workspace, at)
-        };
-        made(&format!("{dir}/package.json"), text, why);
-    }
-}
-
-/// Files that an install copies out of the workspace: tarballs, and the sources of packages that are not linked but copied.
-fn local_files(
-    workspace: &Workspace,
-    closure: &Closure<'_, '_>,
-    place: &str,
-    files: &BTreeMap<usize, Vec<File>>,
-    rules: &Rules,
-    context: &mut Vec<ContextEntry>,
-) -> Result<(), Error> {
-    for tarball in closure.reach.tarballs() {
-        let file = File::load(&workspace.root, tarball).map_err(|_| Error::MissingFile {
-            by: "pnpm-lock.yaml".to_owned(),
-            path: tarball.to_string(),
-        })?;
-        context.push(inputs::source(
-            place,
-            &file,
-            "a `file:` in the lockfile names it",
-        ));
-    }
-    let why = "pnpm copies this package when it installs";
-    for dir in closure.reach.copied_directories() {
-        let member = workspace.position(dir).and_then(|at| files.get(&at));
-        let walked;
-        let files = match member {
-            Some(files) => files,
-            None => {
-                walked = crate::files::walk(&workspace.root, dir, &BTreeSet::new(), rules)?.files;
-                &walked
-            }
-        };
-        let manifest = dir.join("package.json").unwrap_or_default();
-        let has_skeleton = workspace.position(dir).is_some();
-        context.extend(
-            files
-                .iter()
-                .filter(|file| !has_skeleton || file.path != manifest)
-                .map(|file| inputs::source(place, file, why)),
-        );
-    }
-    Ok(())
-}
-
-/// pnpm links only those binaries of a member whose files are there when it installs; sources and outputs come later. The stub's first line
-/// tells pnpm to call node.
-fn bin_stubs(workspace: &Workspace, closure: &Closure<'_, '_>, context: &mut Vec<ContextEntry>) {
-    for &at in closure.members.keys().filter(|at| **at != 0) {
-        let member = &workspace.members[at];
-        let Some(bin) = member.manifest.get("bin") else {
-            continue;
-        };
-        let files: Vec<&str> = match bin {
-            serde_json::Value::String(file) => vec![file],
-            serde_json::Value::Object(map) => {
-                map.values().filter_map(serde_json::Value::as_str).collect()
-            }
-            _ => Vec::new(),
-        };
-        for file in files {
-            let Ok(path) = member.dir.join(file) else {
-                continue;
-            };
-            if path.is_within(&member.dir) {
-                let content = Content::Made {
-                    text: "#!/usr/bin/env node\n".to_owned(),
-                    executable: true,
-                };
-                let why = "stands in for a binary that comes later: pnpm links only what is there"
-                    .to_owned();
-                context.push(ContextEntry {
-                    path: format!("{}/{path}", place::BUILD),
-                    content,
-                    why,
-                });
-            }
-        }
     }
 }
 
@@ -397,12 +240,5 @@ fn image_name(package: &str) -> String {
         "app".to_owned()
     } else {
         trimmed.to_owned()
-    }
-}
-
-impl Plan {
-    /// The bytes of all files of the context together.
-    pub fn context_size(&self) -> u64 {
-        self.context.iter().map(|entry| entry.content.size()).sum()
     }
 }

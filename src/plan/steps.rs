@@ -16,7 +16,7 @@ pub(super) struct Steps<'s> {
     pub(super) app: usize,
     /// The members that the app's build needs, in dependency order.
     pub(super) order: &'s [usize],
-    pub(super) runtime: &'s BTreeSet<usize>,
+    pub(super) in_image: &'s BTreeSet<usize>,
     pub(super) context: &'s [ContextEntry],
     /// The file that the app starts from, where the build writes it.
     pub(super) writes: Option<RepoPath>,
@@ -50,7 +50,7 @@ impl Steps<'_> {
                 } else {
                     None
                 },
-                in_image: self.runtime.contains(&at),
+                in_image: self.in_image.contains(&at),
             });
             stages.insert(at, stage);
         }

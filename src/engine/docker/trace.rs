@@ -63,7 +63,7 @@ impl Trace {
             let id = StepId(number.saturating_add(1));
             events.push(Event::StepKnown {
                 step: id,
-                name: vertex.name.clone(),
+                name: one_line(&vertex.name),
                 kind: kind(&vertex.name),
             });
             Step {
@@ -90,7 +90,7 @@ impl Trace {
                 if is_cancelled(&vertex.error) {
                     events.push(Event::StepCancelled { step: id });
                 } else {
-                    self.failed.get_or_insert(vertex.name);
+                    self.failed.get_or_insert_with(|| one_line(&vertex.name));
                     events.push(Event::StepFailed {
                         step: id,
                         message: vertex.error,
@@ -155,6 +155,11 @@ impl Trace {
             .insert(message.clone())
             .then_some(Event::Warning { message })
     }
+}
+
+/// A name without the runs of spaces that continued lines and aligned numbers leave in it.
+fn one_line(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The Dockerfile frontend names its instructions `[2/3] RUN …`, `[stage 2/3] RUN …` or `[linux/arm64 stage 2/3] RUN …`.

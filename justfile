@@ -1,0 +1,38 @@
+# What a developer of slimbuild types. `.ci/run` does not need just.
+
+set positional-arguments
+
+# list the recipes
+default:
+    @just --list --unsorted
+
+# run slimbuild: `just run -C testdata/shop apps/server`
+[group('use')]
+run *args:
+    cargo run --release --quiet -- "$@"
+
+# all tests; those that need Docker say so where there is none
+[group('check')]
+test *filter:
+    cargo test "$@"
+
+# format and lints, as CI has them
+[group('check')]
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# take what the program does now for right: golden files and snapshots; review the diff
+[group('check')]
+accept:
+    SLIMBUILD_ACCEPT=1 INSTA_UPDATE=always cargo test
+
+# sizes and times against hand-made Dockerfiles; see benches/images.rs
+[group('check')]
+bench *args:
+    cargo bench --bench images -- "$@"
+
+# what CI runs
+[group('check')]
+ci:
+    .ci/run

@@ -1,0 +1,183 @@
+//! The plan in words: every decision with its reason.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{count, size};
+use crate::closure::Because;
+use crate::plan::{ClosurePlan, Plan, place};
+
+/// A plan in words.
+pub fn plan(plan: &Plan) -> String {
+    Words(plan).to_string()
+}
+
+struct Words<'p>(&'p Plan);
+
+impl Display for Words<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plan = self.0;
+        writeln!(f, "{} in {}\n", plan.app.name, plan.app.dir)?;
+        let kind = plan.app.detected.kind.label();
+        decision(f, "kind", kind, &plan.app.detected.evidence.join("; "))?;
+        decision(f, "node", &plan.node.value, &plan.node.reason)?;
+        decision(f, "pnpm", &plan.pnpm.value, &plan.pnpm.reason)?;
+        decision(
+            f,
+            "builds in",
+            &plan.build_base.value,
+            &plan.build_base.reason,
+        )?;
+        decision(
+            f,
+            "runs in",
+            &plan.runtime_base.value.image,
+            &plan.runtime_base.reason,
+        )?;
+        let made = if plan.start.built {
+            "the build writes it"
+        } else {
+            "it is a source"
+        };
+        decision(
+            f,
+            "starts",
+            &self.command(),
+            &format!("{}; {made}", plan.start.reason),
+        )?;
+        self.closure(f, "needed to build", &plan.build)?;
+        self.closure(f, "needed to run", &plan.runtime)?;
+        self.root_files(f)?;
+        self.steps(f)?;
+        self.context(f)
+    }
+}
+
+/// `  node      22` and the reason, in a column of its own.
+fn decision(f: &mut Formatter<'_>, what: &str, value: &str, reason: &str) -> fmt::Result {
+    writeln!(f, "  {what:<10} {value}")?;
+    writeln!(f, "  {:<10}   {reason}", "")
+}
+
+impl Words<'_> {
+    fn command(&self) -> String {
+        let start = &self.0.start;
+        let words = start
+            .node_args
+            .iter()
+            .chain([&start.entry])
+            .chain(&start.args);
+        words.fold("node".to_owned(), |line, word| format!("{line} {word}"))
+    }
+
+    fn closure(&self, f: &mut Formatter<'_>, name: &str, closure: &ClosurePlan) -> fmt::Result {
+        let plan = self.0;
+        let members = closure
+            .members
+            .iter()
+            .filter(|member| !member.dir.is_root())
+            .count();
+        writeln!(
+            f,
+            "\n{name}: {members} of {}, {} of {} from registries",
+            count(plan.workspace_members, "package"),
+            closure.packages,
+            plan.workspace_packages
+        )?;
+        for member in &closure.members {
+            let why = match &member.because {
+                Because::App => "the app".to_owned(),
+                Because::Root => "the root project, whose tools every build may use".to_owned(),
+                Because::Dependency { of, field } => format!("`{field}` of {of}"),
+                Because::Task { task } => format!("turbo.json names `{task}`"),
+            };
+            writeln!(f, "  {:<24} {why}", member.dir.to_string())?;
+        }
+        for peer in &closure.peers {
+            writeln!(
+                f,
+                "  {peer}: a dev dependency that counts, since it is a peer that another package brings"
+            )?;
+        }
+        Ok(())
+    }
+
+    fn root_files(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plan = self.0;
+        if !plan.has_root_files {
+            return Ok(());
+        }
+        writeln!(f, "\nfiles at the root")?;
+        for entry in &plan.context {
+            if let Some(path) = entry
+                .path
+                .strip_prefix(place::ROOT)
+                .and_then(|rest| rest.strip_prefix('/'))
+            {
+                writeln!(f, "  {path:<24} {}", entry.why)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn steps(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plan = self.0;
+        writeln!(f, "\nbuild steps")?;
+        if plan.steps.is_empty() {
+            writeln!(f, "  none: the image is made of sources")?;
+        }
+        for step in &plan.steps {
+            let after = if step.needs.is_empty() {
+                String::new()
+            } else {
+                format!(" (after {})", step.needs.join(", "))
+            };
+            writeln!(
+                f,
+                "  {:<24} {}{after}",
+                step.dir.to_string(),
+                step.scripts.join(", ")
+            )?;
+        }
+        Ok(())
+    }
+
+    fn context(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plan = self.0;
+        writeln!(
+            f,
+            "\ncontext: {} in {}",
+            size(plan.context_size()),
+            count(plan.context.len(), "file")
+        )?;
+        for (place, what) in [
+            (
+                place::BUILD,
+                "manifests and lockfile of what the build needs",
+            ),
+            (
+                place::PROD,
+                "manifests and lockfile of what the app needs when it runs",
+            ),
+            (place::ROOT, "files at the root that builds read"),
+            (place::SRC, "sources that only builds read"),
+            (place::RUN, "files that the image keeps as they are"),
+        ] {
+            let inside = || {
+                plan.context
+                    .iter()
+                    .filter(|entry| entry.path.starts_with(&format!("{place}/")))
+            };
+            let files = inside().count();
+            if files > 0 {
+                let bytes = size(inside().map(|entry| entry.content.size()).sum());
+                writeln!(
+                    f,
+                    "  {:<6} {bytes:>10} in {:<10} {what}",
+                    format!("{place}/"),
+                    count(files, "file")
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! Small workspaces on disk, for tests.
+
+use crate::workspace::Workspace;
+
+/// A directory with these files.
+pub(crate) fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = dir.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    dir
+}
+
+/// A workspace of `apps/*` and `packages/*` with these files beside the ones that make it one.
+pub(crate) fn workspace(files: &[(&str, &str)]) -> (tempfile::TempDir, Workspace) {
+    let mut all = vec![
+        (
+            "pnpm-workspace.yaml",
+            "packages: ['apps/*', 'packages/*']\n",
+        ),
+        ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+        ("package.json", "{}"),
+    ];
+    all.extend(files);
+    let dir = tree(&all);
+    let root = fs_err::canonicalize(dir.path()).unwrap();
+    let workspace = Workspace::load(&root).unwrap();
+    (dir, workspace)
+}
+
+/// The position of the member in this directory.
+pub(crate) fn at(workspace: &Workspace, dir: &str) -> usize {
+    workspace
+        .position(&crate::path::RepoPath::new(dir).unwrap())
+        .unwrap()
+}
