@@ -4,6 +4,11 @@
 //! `SKIPPED (no Docker daemon)` without one, and fail instead where `SLIMBUILD_REQUIRE_DOCKER=1` is set.
 //! `SLIMBUILD_ACCEPT=1` rewrites the golden files.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "all of it is tests, which clippy sees in `#[test]` functions alone"
+)]
 
 mod cache;
 mod context;
