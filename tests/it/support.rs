@@ -5,6 +5,7 @@ pub(crate) mod container;
 pub(crate) mod daemon;
 pub(crate) mod golden;
 pub(crate) mod program;
+pub(crate) mod steps;
 pub(crate) mod tree;
 
 /// A text that no other run has: for names that must not meet, and steps that must not be cached.
