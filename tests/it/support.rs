@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod container;
 pub(crate) mod daemon;
 pub(crate) mod golden;
+pub(crate) mod line;
 pub(crate) mod program;
 pub(crate) mod steps;
 pub(crate) mod tree;
