@@ -31,6 +31,7 @@ pub mod engine;
 pub mod env;
 pub mod error;
 pub mod files;
+pub mod git;
 pub mod graph;
 pub mod ignore;
 pub mod image;
