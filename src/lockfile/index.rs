@@ -18,7 +18,7 @@ pub struct Lockfile<'a> {
 }
 
 /// A key and its value, each one line's scalar.
-pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// A top-level key and its lines, from the key to the next key.
 #[derive(Debug)]
@@ -544,5 +544,17 @@ pub fn load(root: &std::path::Path) -> std::io::Result<Option<String>> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+impl<'a> Lockfile<'a> {
+    /// The key of every entry of `snapshots`.
+    pub fn snapshot_keys(&self) -> impl Iterator<Item = &str> {
+        self.snapshots.iter().map(|entry| &*entry.key)
+    }
+
+    /// What an entry of `snapshots` needs, as (alias, version): for whoever follows edges one by one. Nothing where there is no such entry.
+    pub fn needs(&self, key: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
+        Self::find(&self.snapshots, key).map_or_else(|| Ok(Vec::new()), |at| self.edges(at))
     }
 }
