@@ -119,8 +119,9 @@ impl Why {
         let packages = meant.into_iter().map(|(package, targets)| {
             let build = part(starts.clone(), &all, &targets);
             let runtime = part(vec![app], &in_runtime, &targets);
+            let others = (0..workspace.members.len()).filter(|at| !targets.contains(at));
             let elsewhere = if build.is_none() && runtime.is_none() {
-                part((0..workspace.members.len()).collect(), &all, &targets)
+                part(others.collect(), &all, &targets)
             } else {
                 None
             };
@@ -168,18 +169,22 @@ fn meant(web: &Web, query: &str) -> Result<Vec<(String, BTreeSet<usize>)>, WhyEr
                 nearest,
             });
         }
-        let found = of_name.into_iter().map(str::to_owned).collect();
+        let mut found: Vec<String> = of_name.into_iter().map(str::to_owned).collect();
+        found.sort_by_cached_key(|label| by_version(label));
         return Err(WhyError::OtherVersions { query, found });
     }
     let mut meant: Vec<(String, BTreeSet<usize>)> = by_label
         .into_iter()
         .map(|(label, nodes)| (label.to_owned(), nodes))
         .collect();
-    meant.sort_by_cached_key(|(label, _)| {
-        let (name, version) = label.rsplit_once('@').unwrap_or((label, ""));
-        (name.to_owned(), Version::parse(version).ok())
-    });
+    meant.sort_by_cached_key(|(label, _)| by_version(label));
     Ok(meant)
+}
+
+/// Puts `a@9.0.0` before `a@10.0.0`.
+fn by_version(label: &str) -> (String, Option<Version>) {
+    let (name, version) = label.rsplit_once('@').unwrap_or((label, ""));
+    (name.to_owned(), Version::parse(version).ok())
 }
 
 /// What somebody imports by this name though it has another: `npm:` aliases.

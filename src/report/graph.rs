@@ -201,6 +201,16 @@ mod tests {
     #[test]
     fn trees_end_in_circles_and_do_not_repeat_themselves() {
         let overview = overview("abcdef", &["ab", "ac?", "bd", "cb", "ef", "ee", "fe?"]);
-        insta::assert_snapshot!(tree(&overview), @r"");
+        insta::assert_snapshot!(tree(&overview), @"
+        a
+        ├── b
+        │   └── d
+        └── c (dev)
+            └── b (see above)
+        e
+        ├── f
+        │   └── e (dev) (a circle)
+        └── e (a circle)
+        ");
     }
 }

@@ -65,6 +65,9 @@ fn route(text: &mut String, place: &str, route: &Route) {
 /// `apps/server → (dependencies) fastify@5.12.8 → ajv@8.20.0`
 fn chain(chain: &Chain) -> String {
     let mut text = chain.from.clone();
+    if chain.steps.is_empty() {
+        text.push_str(" itself");
+    }
     for step in &chain.steps {
         let arrow = if step.only_way { "⇒" } else { "→" };
         let _ = write!(text, " {arrow} {}", named(step));

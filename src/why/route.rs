@@ -157,7 +157,7 @@ impl Part<'_> {
             let mut from = chain.from.clone();
             for step in &mut chain.steps {
                 step.only_way = marked.contains(&(from, step.clone()));
-                from = step.to.clone();
+                from = String::clone(&step.to);
             }
         }
     }
