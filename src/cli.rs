@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::image::{ImageRef, Platform};
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
+use crate::report::Notation;
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -84,6 +85,10 @@ pub enum Command {
     Context(ContextArgs),
     /// Write the part of the workspace that apps need, for a Dockerfile of your own (as `turbo prune --docker`)
     Prune(PruneArgs),
+    /// Show why an app has a package: the shortest chains of dependencies that lead to it
+    Why(WhyArgs),
+    /// Show the workspace's packages and who depends on whom
+    Graph(GraphArgs),
 }
 
 /// The app.
@@ -315,6 +320,59 @@ impl From<PruneOptionArgs> for PruneOptions {
             scope,
             include,
             exclude,
+        }
+    }
+}
+
+/// `slimbuild why`
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The app: its directory (apps/server, or . inside of it) or its package name
+    #[arg(value_name = "APP")]
+    pub app: String,
+
+    /// The package: its name, name@version, or the directory of a workspace package
+    #[arg(value_name = "PACKAGE")]
+    pub package: String,
+
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `slimbuild graph`
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub app: AppArg,
+
+    /// Write it as
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: GraphFormat,
+}
+
+/// The notations of `slimbuild graph`.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum GraphFormat {
+    /// A tree for the terminal
+    #[default]
+    Tree,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+    /// For programs
+    Json,
+}
+
+impl From<GraphFormat> for Notation {
+    fn from(format: GraphFormat) -> Self {
+        match format {
+            GraphFormat::Tree => Self::Tree,
+            GraphFormat::Dot => Self::Dot,
+            GraphFormat::Mermaid => Self::Mermaid,
+            GraphFormat::Json => Self::Json,
         }
     }
 }

@@ -3,11 +3,15 @@
 pub mod build;
 pub mod context;
 pub mod dockerfile;
+pub mod graph;
 pub mod plan;
 pub mod prune;
+pub mod why;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::plan::{Plan, PlanOptions};
@@ -22,24 +26,44 @@ pub struct Place<'p> {
     pub app: Option<String>,
 }
 
+/// How data is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// Reads the workspace around the working directory and makes the app's plan.
 fn planned(place: &Place<'_>, options: &PlanOptions) -> Result<(PathBuf, Plan), Error> {
     let root = find_root(place.cwd)?;
     let workspace = Workspace::load(&root)?;
-    let app = match place.app.as_deref() {
-        Some(name) => workspace.find_app(name, place.cwd)?,
-        None => workspace
-            .find_app(".", place.cwd)
-            .map_err(|_| Error::Usage {
-                message: "which app?".to_owned(),
-                hint: Some(format!(
-                    "name one, as in `slimbuild {}`; there are: {}",
-                    workspace.app_dirs().first().map_or("APP", String::as_str),
-                    workspace.app_dirs().join(", ")
-                )),
-            })?,
-    };
+    let app = app_at(&workspace, place)?;
     Ok((root, Plan::new(&workspace, app, options)?))
+}
+
+/// The app that was named, or the one around the working directory.
+fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
+    let Some(name) = place.app.as_deref() else {
+        let unnamed = |_| Error::Usage {
+            message: "which app?".to_owned(),
+            hint: Some(format!(
+                "name one, as in `slimbuild {}`; there are: {}",
+                workspace.app_dirs().first().map_or("APP", String::as_str),
+                workspace.app_dirs().join(", ")
+            )),
+        };
+        return workspace.find_app(".", place.cwd).map_err(unnamed);
+    };
+    Ok(workspace.find_app(name, place.cwd)?)
+}
+
+/// A value as JSON, for stdout.
+fn json(value: &impl Serialize) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::io("cannot write to stdout")(error.into()))?;
+    Ok(text + "\n")
 }
 
 /// Prints a plan's warnings.

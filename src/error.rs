@@ -14,6 +14,7 @@ use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
 use crate::pruned::output::OutputError;
 use crate::toolchain::ToolchainError;
+use crate::why::WhyError;
 use crate::workspace::WorkspaceError;
 
 /// Everything that can end a command.
@@ -51,6 +52,9 @@ pub enum Error {
         /// What is missing.
         path: String,
     },
+    /// A package that is asked about.
+    #[error(transparent)]
+    Why(#[from] WhyError),
     /// The directory that a pruned workspace is written to.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -115,6 +119,7 @@ impl Error {
             Self::Detect(error) => error.hint(),
             Self::Files(error) => error.hint(),
             Self::Ignore(error) => error.hint(),
+            Self::Why(error) => error.hint(),
             Self::Output(error) => error.hint(),
             Self::Host(error) => error.hint(),
             Self::Engine(error) => error.hint(),

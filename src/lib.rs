@@ -10,9 +10,11 @@
 //! all of it ─► Plan                                                                 plan
 //! Plan ─► Dockerfile text                                                           dockerfile, templates/
 //! Plan ─► context tar, streamed                                                     context
-//! Workspace + closures ─► a pruned workspace, for a Dockerfile of one's own            pruned
 //! both ─► engine ─► events ─► progress, then the report                             engine, progress, report
 //! ```
+//!
+//! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
+//! ([`mod@why`]), and the picture of members and edges ([`overview`]).
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides; everything after it executes and decides nothing. Nothing
 //! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
@@ -38,6 +40,7 @@ pub mod ignore;
 pub mod image;
 pub mod lockfile;
 pub mod manifest;
+pub mod overview;
 pub mod path;
 pub mod plan;
 pub mod progress;
@@ -49,13 +52,14 @@ pub mod tasks;
 mod testing;
 pub mod toolchain;
 pub mod ui;
+pub mod why;
 pub mod workspace;
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use crate::cli::{Cli, Command};
-use crate::commands::Place;
+use crate::commands::{Format, Place};
 use crate::env::Env;
 use crate::error::{Error, ExitCode};
 use crate::ui::Ui;
@@ -91,12 +95,8 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     match cli.command.unwrap_or(Command::Build(cli.build)) {
         Command::Build(args) => commands::build::run(args, &cwd, env, ui),
         Command::Plan(args) => {
-            let format = if args.json {
-                commands::plan::Format::Json
-            } else {
-                commands::plan::Format::Text
-            };
-            commands::plan::run(&place(args.app.app), &args.plan.into(), format, ui)
+            let options = args.plan.into();
+            commands::plan::run(&place(args.app.app), &options, format(args.json), ui)
         }
         Command::Dockerfile(args) => {
             commands::dockerfile::run(&place(args.app.app), &args.plan.into(), ui)
@@ -104,8 +104,17 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Context(args) => {
             commands::context::run(&place(args.app.app), &args.plan.into(), &args.output, ui)
         }
+        Command::Graph(args) => commands::graph::run(&place(args.app.app), args.format.into(), ui),
+        Command::Why(args) => {
+            let place = place(Some(args.app));
+            commands::why::run(&place, &args.package, format(args.json), ui)
+        }
         Command::Prune(args) => {
             commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)
         }
     }
+}
+
+fn format(json: bool) -> Format {
+    if json { Format::Json } else { Format::Text }
 }

@@ -1,7 +1,9 @@
 //! The report: what was built, how large, how long, what was cached.
 
+mod graph;
 mod plan;
 mod prune;
+mod why;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,8 +13,10 @@ use indicatif::HumanCount;
 use crate::files::Measure;
 use crate::plan::Plan;
 
+pub use graph::{Notation, dot, mermaid, tree};
 pub use plan::plan;
 pub use prune::pruned;
+pub use why::why;
 
 /// What is known when a build has ended.
 pub struct Outcome<'o> {

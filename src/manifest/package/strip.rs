@@ -69,7 +69,22 @@ mod tests {
 "#;
         let stripped = |keep: &dyn Fn(Field, &str) -> bool| strip("package.json", text, keep);
         assert_eq!(stripped(&|_, _| true).unwrap(), text);
-        insta::assert_snapshot!(stripped(&|field, name| field == Field::Prod || name == "react").unwrap(), @r#""#);
-        insta::assert_snapshot!(stripped(&|_, _| false).unwrap(), @r#""#);
+        insta::assert_snapshot!(stripped(&|field, name| field == Field::Prod || name == "react").unwrap(), @r#"
+        {
+            "name": "a",
+            "scripts": { "build": "tsc" },
+            "devDependencies": {
+                "react": "18"
+            },
+            "dependencies": {"x": "1"},
+            "peerDependencies": {"react": "18"}
+        }
+        "#);
+        insta::assert_snapshot!(stripped(&|_, _| false).unwrap(), @r#"
+        {
+            "name": "a",
+            "scripts": { "build": "tsc" }
+        }
+        "#);
     }
 }
