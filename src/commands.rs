@@ -4,6 +4,7 @@ pub mod build;
 pub mod context;
 pub mod dockerfile;
 pub mod plan;
+pub mod prune;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

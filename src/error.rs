@@ -12,6 +12,7 @@ use crate::ignore::IgnoreError;
 use crate::image::ImageRefError;
 use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
+use crate::pruned::output::OutputError;
 use crate::toolchain::ToolchainError;
 use crate::workspace::WorkspaceError;
 
@@ -50,6 +51,9 @@ pub enum Error {
         /// What is missing.
         path: String,
     },
+    /// The directory that a pruned workspace is written to.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The address of the daemon.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -111,6 +115,7 @@ impl Error {
             Self::Detect(error) => error.hint(),
             Self::Files(error) => error.hint(),
             Self::Ignore(error) => error.hint(),
+            Self::Output(error) => error.hint(),
             Self::Host(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Cycle(_) => {

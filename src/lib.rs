@@ -10,6 +10,7 @@
 //! all of it ─► Plan                                                                 plan
 //! Plan ─► Dockerfile text                                                           dockerfile, templates/
 //! Plan ─► context tar, streamed                                                     context
+//! Workspace + closures ─► a pruned workspace, for a Dockerfile of one's own            pruned
 //! both ─► engine ─► events ─► progress, then the report                             engine, progress, report
 //! ```
 //!
@@ -40,6 +41,7 @@ pub mod manifest;
 pub mod path;
 pub mod plan;
 pub mod progress;
+pub mod pruned;
 pub mod report;
 pub mod sources;
 pub mod tasks;
@@ -101,6 +103,9 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         }
         Command::Context(args) => {
             commands::context::run(&place(args.app.app), &args.plan.into(), &args.output, ui)
+        }
+        Command::Prune(args) => {
+            commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)
         }
     }
 }

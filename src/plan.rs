@@ -5,8 +5,9 @@
 
 mod base;
 mod gather;
-mod inputs;
-mod make;
+pub(crate) mod inputs;
+pub(crate) mod install;
+pub(crate) mod make;
 mod steps;
 
 use std::collections::BTreeMap;

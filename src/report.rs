@@ -1,6 +1,7 @@
 //! The report: what was built, how large, how long, what was cached.
 
 mod plan;
+mod prune;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::files::Measure;
 use crate::plan::Plan;
 
 pub use plan::plan;
+pub use prune::pruned;
 
 /// What is known when a build has ended.
 pub struct Outcome<'o> {

@@ -340,7 +340,7 @@ fn read(root: &Path, file: &str) -> Result<Option<String>, ManifestError> {
 }
 
 fn turbo_manifest(root: &Path, dir: &RepoPath) -> Result<Option<TurboManifest>, ManifestError> {
-    for name in [turbo::FILE, "turbo.jsonc"] {
+    for name in turbo::FILES {
         let file = below(dir, name);
         if let Some(text) = read(root, &file)? {
             return TurboManifest::parse(&file, &text).map(Some);

@@ -3,20 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
-use super::steps::{Steps, needed_for_build};
+use super::steps::Steps;
 use super::{
     App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
 };
-use crate::closure::{Because, Closure};
+use crate::closure::{Because, Closure, workspace_packages};
 use crate::detect::{self, AppKind, DetectError, start};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::Rules;
 use crate::lockfile::Lockfile;
-use crate::lockfile::frozen::Frozen;
-use crate::lockfile::reach::Reach;
-use crate::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
 
@@ -26,18 +23,14 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
         let graph = Graph::new(workspace, &lockfile);
-        let named = tasks::named_packages(
-            workspace,
-            &needed_for_build(&graph, app, std::iter::empty()),
-        );
-        let needed = needed_for_build(&graph, app, named.keys().copied());
+        let needed = tasks::needed(workspace, &graph, &[app]);
         let (order, circles) = graph
-            .build_order(&needed)
+            .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
-        let build = Closure::build(workspace, &lockfile, app, &named)?;
-        check_frozen(workspace, &lockfile, &build)?;
-        let runtime = Closure::runtime(workspace, &lockfile, app)?;
+        let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
+        build.check_frozen(workspace, &lockfile)?;
+        let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
 
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
@@ -99,7 +92,7 @@ impl Plan {
             start,
             build: closure_plan(workspace, &build),
             runtime: closure_plan(workspace, &runtime),
-            workspace_packages: whole(workspace, &lockfile)?,
+            workspace_packages: workspace_packages(workspace, &lockfile)?,
             workspace_members: workspace.members.len() - 1,
             has_root_files: context
                 .iter()
@@ -114,20 +107,6 @@ impl Plan {
     pub fn context_size(&self) -> u64 {
         self.context.iter().map(|entry| entry.content.size()).sum()
     }
-}
-
-/// Refuses a lockfile that pnpm would find out of step with a manifest of the closure.
-fn check_frozen(
-    workspace: &Workspace,
-    lockfile: &Lockfile<'_>,
-    build: &Closure<'_, '_>,
-) -> Result<(), Error> {
-    let frozen = Frozen::of(lockfile)?;
-    for &at in build.members.keys() {
-        let member = &workspace.members[at];
-        frozen.check(lockfile, &member.importer_key(), &member.manifest)?;
-    }
-    Ok(())
 }
 
 /// The members that the image gets, the app last: it changes most often.
@@ -185,24 +164,8 @@ fn warnings(
     warnings
 }
 
-/// Everything in the lockfile, counted.
-fn whole(workspace: &Workspace, lockfile: &Lockfile<'_>) -> Result<usize, Error> {
-    let mut reach = Reach::new(lockfile);
-    for importer in lockfile.importers() {
-        if RepoPath::new(&importer.key)
-            .ok()
-            .and_then(|dir| workspace.position(&dir))
-            .is_some()
-        {
-            for dependency in &importer.dependencies {
-                reach.follow(importer, dependency)?;
-            }
-        }
-    }
-    Ok(reach.package_count())
-}
-
-fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
+/// The members of a closure as a reader sees them.
+pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<MemberPlan> {
     let member = |(&at, because): (&usize, &Because)| {
         let member = &workspace.members[at];
         MemberPlan {
@@ -211,8 +174,12 @@ fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan
             because: because.clone(),
         }
     };
+    closure.members.iter().map(member).collect()
+}
+
+fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
     ClosurePlan {
-        members: closure.members.iter().map(member).collect(),
+        members: members(workspace, closure),
         packages: closure.reach.package_count(),
         peers: closure
             .peers()
