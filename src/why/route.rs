@@ -156,7 +156,7 @@ impl Part<'_> {
         for chain in chains {
             let mut from = chain.from.clone();
             for step in &mut chain.steps {
-                step.only_way = marked.contains(&(from, step.clone()));
+                step.only_way = marked.contains(&(from.clone(), step.clone()));
                 from.clone_from(&step.to);
             }
         }
