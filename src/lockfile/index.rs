@@ -177,6 +177,14 @@ impl<'a> Lockfile<'a> {
         }
     }
 
+    /// How many packages an install of the whole workspace unpacks.
+    pub fn package_total(&self) -> usize {
+        match self.format {
+            Format::V9 => self.packages.len(),
+            Format::V5 | Format::V6 => self.nodes.len(),
+        }
+    }
+
     /// The key of every node: depPaths.
     pub fn node_keys(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().map(|entry| &*entry.key)
