@@ -95,6 +95,8 @@ pub enum WorkspaceError {
         name: String,
         /// Directories of members that look alike, best first.
         nearest: Vec<String>,
+        /// Directories of apps, for a name that looks like none.
+        apps: Vec<String>,
     },
     /// Several members have that name.
     #[error("`{name}` is the name of several packages: {}", .dirs.join(", "))]
@@ -126,7 +128,9 @@ impl WorkspaceError {
             ),
             Self::NoLockfile => Some("run `pnpm install` and commit the lockfile".to_owned()),
             Self::Manifest(error) => error.hint(),
-            Self::UnknownApp { nearest, .. } if nearest.is_empty() => None,
+            Self::UnknownApp { nearest, apps, .. } if nearest.is_empty() => {
+                (!apps.is_empty()).then(|| format!("there are: {}", apps.join(", ")))
+            }
             Self::UnknownApp { nearest, .. } => Some(format!("did you mean {}?", or_list(nearest))),
             Self::AmbiguousApp { .. } => Some("name the directory instead".to_owned()),
             Self::RootIsNoApp { members } if members.is_empty() => None,

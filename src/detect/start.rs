@@ -172,7 +172,7 @@ fn guess(files: &BTreeSet<String>, writes: &Writes) -> Option<Start> {
         Some((_, true)) if *writes == Writes::Unknown => None,
         found => found,
     };
-    let (file, built) = CONVENTIONS.iter().find_map(|file| certain(file))?;
+    let (file, built) = CONVENTIONS.iter().find_map(certain)?;
     Some(named(file, built, "convention: nothing names another file"))
 }
 

@@ -52,6 +52,7 @@ impl Workspace {
             [] => Err(WorkspaceError::UnknownApp {
                 name: name.to_owned(),
                 nearest: self.nearest(name),
+                apps: self.app_dirs(),
             }),
             _ => Err(WorkspaceError::AmbiguousApp {
                 name: name.to_owned(),
@@ -97,12 +98,7 @@ impl Workspace {
                 .total_cmp(&left.0)
                 .then_with(|| left.1.cmp(&right.1))
         });
-        let found: Vec<String> = scored.into_iter().take(3).map(|(_, dir)| dir).collect();
-        if found.is_empty() {
-            self.app_dirs()
-        } else {
-            found
-        }
+        scored.into_iter().take(3).map(|(_, dir)| dir).collect()
     }
 
     /// The directories of members that are apps by their place, or of all, for lists in messages.
