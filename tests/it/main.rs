@@ -12,6 +12,7 @@
 
 mod cache;
 mod context;
+mod corpus;
 mod golden;
 mod images;
 mod layering;
