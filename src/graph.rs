@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
-use crate::lockfile::keys::{Reference, local_path, resolve};
-use crate::lockfile::{Dependency, Field, Importer, Lockfile};
-use crate::path::RepoPath;
+use crate::lockfile::{Field, Lockfile};
 use crate::workspace::Workspace;
 
 /// Members (by position in [`Workspace::members`]) and the strongest kind of dependency between each two.
@@ -43,8 +41,9 @@ impl Graph {
                 continue;
             };
             for dependency in &importer.dependencies {
-                let Some(to) =
-                    local_target(importer, dependency).and_then(|dir| workspace.position(&dir))
+                let Some(to) = lockfile
+                    .local_target(importer, dependency)
+                    .and_then(|dir| workspace.position(&dir))
                 else {
                     continue;
                 };
@@ -170,14 +169,6 @@ fn sorted_order(needed_by: &DiGraphMap<usize, Field>) -> Vec<usize> {
         order.push(at);
     }
     order
-}
-
-/// The directory that a direct dependency leads to, where it is a local one.
-fn local_target(importer: &Importer<'_>, dependency: &Dependency<'_>) -> Option<RepoPath> {
-    match resolve(&dependency.alias, &dependency.version) {
-        Reference::Link(target) => RepoPath::new(&importer.key).ok()?.join(target).ok(),
-        Reference::Entry(key) => RepoPath::new(local_path(&key)?).ok(),
-    }
 }
 
 #[cfg(test)]

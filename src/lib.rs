@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! flags ─► PlanOptions                                                              cli
-//! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, workspace, lockfile
+//! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, git, workspace, lockfile
 //! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   graph, closure, tasks
 //! files of the closures ─► roles; kind and start of the app                         files, ignore, sources, detect
 //! all of it ─► Plan                                                                 plan
@@ -34,6 +34,7 @@ pub mod engine;
 pub mod env;
 pub mod error;
 pub mod files;
+pub mod git;
 pub mod graph;
 pub mod ignore;
 pub mod image;

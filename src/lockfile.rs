@@ -5,13 +5,18 @@
 //! pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
 
 pub mod frozen;
+mod importer;
 pub mod index;
 pub mod keys;
+mod lines;
 pub mod prune;
 pub mod reach;
 mod scalar;
 
-pub use index::{Dependency, Field, Importer, Lockfile};
+use std::path::Path;
+
+pub use importer::{Dependency, Field, Importer};
+pub use index::Lockfile;
 
 /// The file's name in a workspace.
 pub const FILE: &str = "pnpm-lock.yaml";
@@ -36,11 +41,8 @@ pub enum LockfileError {
     /// The file does not say which format it has.
     #[error("`{FILE}` has no `lockfileVersion`")]
     NoVersion,
-    /// A format that is known, but not read yet.
-    #[error("`{FILE}` has format {0}, which slimbuild does not read yet: it reads 9.0")]
-    NotYet(String),
-    /// A format that nobody knows.
-    #[error("`{FILE}` has the unknown format {0}: slimbuild reads 9.0")]
+    /// A format that slimbuild does not read.
+    #[error("`{FILE}` has format {0}: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0")]
     Unknown(String),
     /// A reference to an entry that is not there.
     #[error("`{FILE}`: {from} needs `{key}`, which the file does not hold")]
@@ -50,6 +52,9 @@ pub enum LockfileError {
         /// The key that is missing.
         key: String,
     },
+    /// A snapshot whose package is not there.
+    #[error("`{FILE}`: `packages` has no entry for `{0}` of `snapshots`")]
+    NoPackage(String),
     /// A local reference that leads out of the workspace.
     #[error("`{FILE}`: {from} needs `{target}`, which lies outside of the workspace")]
     Outside {
@@ -83,11 +88,10 @@ impl LockfileError {
                 "run `pnpm install`, which resolves conflicts in its lockfile, and commit the result"
             }
             Self::NoVersion => "make a lockfile with `pnpm install`",
-            Self::NotYet(_) => {
-                "pnpm 9 and later write format 9.0: `pnpm install --lockfile-only` with one of them converts the file"
+            Self::Unknown(_) => {
+                "`pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0"
             }
-            Self::Unknown(_) => "a newer slimbuild may read it",
-            Self::Dangling { .. } => {
+            Self::Dangling { .. } | Self::NoPackage(_) => {
                 "the lockfile is damaged, often by a merge: run `pnpm install --fix-lockfile` and commit the result"
             }
             Self::Outside { .. } => {
@@ -99,4 +103,30 @@ impl LockfileError {
         };
         Some(text.to_owned())
     }
+}
+
+/// The lockfile's name on a branch where `gitBranchLockfile` is on
+/// (pnpm's [`lockfileName.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/lockfileName.ts)).
+pub fn branch_file(branch: &str) -> String {
+    let legal = |letter: char| {
+        if letter.is_ascii_alphanumeric() || "_.-".contains(letter) {
+            letter
+        } else {
+            '!'
+        }
+    };
+    let branch: String = branch.chars().map(legal).collect();
+    format!("pnpm-lock.{}.yaml", branch.to_lowercase())
+}
+
+/// The text of the first of these files that is there.
+pub fn load(root: &Path, files: &[String]) -> std::io::Result<Option<String>> {
+    for file in files {
+        match fs_err::read_to_string(root.join(file)) {
+            Ok(text) => return Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }

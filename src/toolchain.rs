@@ -199,15 +199,28 @@ fn from_text(file: &str, text: &str) -> Result<Decision<String>, ToolchainError>
     let fits = |line: &u64| {
         Version::parse(format!("{line}.999.999")).is_ok_and(|newest| range.satisfies(&newest))
     };
-    let line = NODE_LTS.iter().find(|line| fits(line));
-    let line = line.ok_or_else(|| ToolchainError::NoLine {
-        file: file.to_owned(),
-        text: text.to_owned(),
-    })?;
-    Ok(Decision::new(
-        line.to_string(),
-        format!("`{text}` in {file}; the newest line with long-term support that fits"),
-    ))
+    if let Some(line) = NODE_LTS.iter().find(|line| fits(line)) {
+        let reason =
+            format!("`{text}` in {file}; the newest line with long-term support that fits");
+        return Ok(Decision::new(line.to_string(), reason));
+    }
+    // A narrower range, as `20.12` or `~20.12.1`: an image is tagged by its minor version too.
+    let minor = range
+        .min_version()
+        .filter(|version| NODE_LTS.contains(&version.major()));
+    let fits = |major: u64, minor: u64| {
+        Version::parse(format!("{major}.{minor}.999")).is_ok_and(|newest| range.satisfies(&newest))
+    };
+    match minor.filter(|version| fits(version.major(), version.minor())) {
+        Some(version) => {
+            let tag = format!("{}.{}", version.major(), version.minor());
+            Ok(Decision::new(tag, format!("`{text}` in {file}")))
+        }
+        None => Err(ToolchainError::NoLine {
+            file: file.to_owned(),
+            text: text.to_owned(),
+        }),
+    }
 }
 
 /// Decides pnpm's exact version: `packageManager`, `devEngines`, `engines`, else a default that reads the lockfile.
@@ -310,6 +323,8 @@ mod tests {
             ("20.x", "20"),
             (">=18 <23", "22"),
             ("23", "23"),
+            ("20.12", "20.12"),
+            ("~20.12.1", "20.12"),
         ] {
             assert_eq!(node(text).as_deref(), Ok(expected), "{text}");
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::WalkDir;
 
+use crate::git;
 use crate::lockfile;
 use crate::manifest::ManifestError;
 use crate::manifest::npmrc::Npmrc;
@@ -164,13 +165,23 @@ impl Workspace {
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
         let settings_text = read(root, workspace::FILE)?.unwrap_or_default();
         let settings = WorkspaceManifest::parse(&settings_text)?;
-        let lockfile_text = lockfile::index::load(root)
-            .map_err(ManifestError::from)?
-            .ok_or(WorkspaceError::NoLockfile)?;
         let turbo = turbo_manifest(root, &RepoPath::ROOT)?;
         let npmrc = read(root, ".npmrc")?
             .map(|text| Npmrc::parse(&text))
             .unwrap_or_default();
+        let by_branch = settings
+            .git_branch_lockfile
+            .unwrap_or(npmrc.get("git-branch-lockfile") == Some("true"));
+        let branch = git::branch(root)
+            .filter(|_| by_branch)
+            .map(|branch| lockfile::branch_file(&branch));
+        let files: Vec<String> = branch
+            .into_iter()
+            .chain([lockfile::FILE.to_owned()])
+            .collect();
+        let lockfile_text = lockfile::load(root, &files)
+            .map_err(ManifestError::from)?
+            .ok_or(WorkspaceError::NoLockfile)?;
         let mut members = vec![member(root, RepoPath::ROOT)?];
         for dir in expand(root, settings.packages.as_deref().unwrap_or_default())? {
             members.push(member(root, dir)?);
@@ -464,6 +475,31 @@ mod tests {
         );
         assert_eq!(found(&["{apps,packages}/*", "!**/b"]), "apps/w packages/a");
         assert_eq!(found(&[]), "");
+    }
+
+    #[test]
+    fn a_branch_may_have_a_lockfile_of_its_own() {
+        let text = |setting: &str, head: &str| {
+            let dir = tree(&[
+                ("pnpm-workspace.yaml", setting),
+                ("pnpm-lock.yaml", "main"),
+                ("pnpm-lock.feature!x.yaml", "branch"),
+                (".git/HEAD", head),
+            ]);
+            Workspace::load(dir.path()).unwrap().lockfile_text
+        };
+        assert_eq!(
+            text("gitBranchLockfile: true\n", "ref: refs/heads/Feature/X\n"),
+            "branch"
+        );
+        assert_eq!(
+            text("gitBranchLockfile: true\n", "ref: refs/heads/other\n"),
+            "main"
+        );
+        assert_eq!(
+            text("packages: []\n", "ref: refs/heads/Feature/X\n"),
+            "main"
+        );
     }
 
     #[test]

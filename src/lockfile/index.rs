@@ -3,18 +3,25 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::LockfileError;
+use super::importer::{Dependency, Importer};
+use super::keys::{Format, Reference, resolve};
+use super::lines::{indentation, line_end, lines, unreadable};
 use super::scalar::{split_entry, value};
-use super::{FILE, LockfileError};
+use crate::path::RepoPath;
 
-/// A lockfile of format 9.0.
+/// A lockfile of one of the formats that pnpm 6 and later write.
 #[derive(Debug)]
 pub struct Lockfile<'a> {
     text: &'a str,
+    format: Format,
     /// Top-level keys of the main document, in order, with all their lines.
     sections: Vec<Section<'a>>,
     importers: Vec<Importer<'a>>,
+    /// The graph's nodes: `snapshots`, or `packages` in the older formats.
+    nodes: Vec<Entry<'a>>,
+    /// `packages` of format 9.0.
     packages: Vec<Entry<'a>>,
-    snapshots: Vec<Entry<'a>>,
 }
 
 /// A key and its value, each one line's scalar.
@@ -32,145 +39,72 @@ pub(super) struct Section<'a> {
 pub(super) struct Entry<'a> {
     pub(super) key: Cow<'a, str>,
     pub(super) range: Range<usize>,
-    /// Where the line after the key's begins.
-    body: usize,
-}
-
-/// A project of the workspace, as the lockfile knows it.
-#[derive(Debug)]
-pub struct Importer<'a> {
-    /// The directory as it is written: `.` or `apps/server`.
-    pub key: Cow<'a, str>,
-    /// All that the project depends on directly.
-    pub dependencies: Vec<Dependency<'a>>,
-    pub(super) range: Range<usize>,
     /// Where the key's own line begins.
     pub(super) head: usize,
-    pub(super) blocks: Vec<Block>,
+    /// Where the line after the key's begins.
+    pub(super) body: usize,
 }
 
-/// One of an importer's dependency maps: its lines, the key's included.
-#[derive(Debug)]
-pub(super) struct Block {
-    pub(super) field: Option<Field>,
-    pub(super) range: Range<usize>,
-}
-
-/// Which of a manifest's maps holds a dependency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Field {
-    /// `dependencies`
-    Prod,
-    /// `optionalDependencies`
-    Optional,
-    /// `devDependencies`
-    Dev,
-}
-
-impl Field {
-    /// The key in manifests and lockfiles.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Prod => "dependencies",
-            Self::Optional => "optionalDependencies",
-            Self::Dev => "devDependencies",
-        }
-    }
-
-    fn from_key(key: &str) -> Option<Self> {
-        [Self::Prod, Self::Optional, Self::Dev]
-            .into_iter()
-            .find(|field| field.key() == key)
-    }
-}
-
-/// A direct dependency of an importer.
-#[derive(Debug)]
-pub struct Dependency<'a> {
-    /// The map it stands in.
-    pub field: Field,
-    /// The name it is imported by.
-    pub alias: Cow<'a, str>,
-    /// What the manifest asked for when the lockfile was written.
-    pub specifier: Cow<'a, str>,
-    /// What it was resolved to.
-    pub version: Cow<'a, str>,
-    pub(super) range: Range<usize>,
-}
-
-/// A line of the text: where it begins, how far it is indented, what it says.
-struct Line<'a> {
-    start: usize,
-    indent: usize,
-    text: &'a str,
-}
-
-/// The lines from `range.start` on, blank ones left out, without their ends.
-fn lines(text: &str, range: Range<usize>) -> impl Iterator<Item = Line<'_>> {
-    let mut at = range.start;
-    std::iter::from_fn(move || {
-        while at < range.end {
-            let start = at;
-            let line = text[start..range.end].split_inclusive('\n').next()?;
-            at += line.len();
-            let line = line.trim_end_matches(['\n', '\r']);
-            let body = line.trim_start_matches(' ');
-            if !body.trim_end().is_empty() {
-                return Some(Line {
-                    start,
-                    indent: line.len() - body.len(),
-                    text: body,
-                });
-            }
-        }
-        None
-    })
+/// What a node's own lines say.
+#[derive(Debug, Default)]
+pub(super) struct Node<'a> {
+    /// Alias, version, and whether the node can do without.
+    pub(super) edges: Vec<(Cow<'a, str>, Cow<'a, str>, bool)>,
+    /// The line `optional: true`.
+    pub(super) optional: Option<Range<usize>>,
+    /// The line `dev: …`, and what it says.
+    pub(super) dev: Option<(bool, Range<usize>)>,
 }
 
 impl<'a> Lockfile<'a> {
     /// Indexes a lockfile's text. pnpm 11 and later may put a document of their own before the main one; it is passed through.
     pub fn parse(text: &'a str) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
-        let mut lockfile = Self {
-            text,
-            sections: sections(text, main_document(text))?,
-            importers: Vec::new(),
-            packages: Vec::new(),
-            snapshots: Vec::new(),
+        let sections = sections(text, main_document(text))?;
+        let format = format(text, &sections)?;
+        let of = |key: &str| {
+            sections
+                .iter()
+                .find(|section| section.key == key)
+                .map(|section| section.range.clone())
         };
-        lockfile.check_version()?;
-        for name in ["importers", "packages", "snapshots"] {
-            let Some(range) = lockfile.section(name) else {
-                continue;
-            };
-            let entries = entries(text, range)?;
-            match name {
-                "packages" => lockfile.packages = entries,
-                "snapshots" => lockfile.snapshots = entries,
-                _ => {
-                    lockfile.importers = entries
-                        .into_iter()
-                        .map(|entry| importer(text, entry))
-                        .collect::<Result<_, _>>()?;
-                }
+        let all = |key: &str| of(key).map_or(Ok(Vec::new()), |range| entries(text, range));
+        let mut importers = match of("importers") {
+            Some(range) => {
+                let entries = entries(text, range)?;
+                entries
+                    .into_iter()
+                    .map(|entry| Importer::of_entry(text, format, entry))
+                    .collect::<Result<_, _>>()?
             }
-        }
+            None => vec![Importer::of_document(text, format, &sections)?],
+        };
+        let (mut nodes, mut packages) = match format {
+            Format::V9 => (all("snapshots")?, all("packages")?),
+            Format::V5 | Format::V6 => (all("packages")?, Vec::new()),
+        };
         // pnpm sorts by UTF-16 units in some versions and by locale in others; look-ups need one order.
-        lockfile
-            .importers
-            .sort_by(|left, right| left.key.cmp(&right.key));
-        lockfile
-            .packages
-            .sort_by(|left, right| left.key.cmp(&right.key));
-        lockfile
-            .snapshots
-            .sort_by(|left, right| left.key.cmp(&right.key));
-        Ok(lockfile)
+        importers.sort_by(|left, right| left.key.cmp(&right.key));
+        nodes.sort_by(|left, right| left.key.cmp(&right.key));
+        packages.sort_by(|left, right| left.key.cmp(&right.key));
+        Ok(Self {
+            text,
+            format,
+            sections,
+            importers,
+            nodes,
+            packages,
+        })
     }
 
     /// The whole text.
     pub fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// The format.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// All projects, by key.
@@ -186,6 +120,57 @@ impl<'a> Lockfile<'a> {
             .map(|at| &self.importers[at])
     }
 
+    /// The directory that a direct dependency leads to, where it is a local one.
+    pub fn local_target(
+        &self,
+        importer: &Importer<'a>,
+        dependency: &Dependency<'a>,
+    ) -> Option<RepoPath> {
+        match resolve(self.format, &dependency.alias, &dependency.version) {
+            Reference::Link(target) => RepoPath::new(&importer.key).ok()?.join(target).ok(),
+            Reference::Entry(key) => match self.local_source(&key)? {
+                LocalSource::Directory(path) => RepoPath::new(&path).ok(),
+                LocalSource::Tarball(_) => None,
+            },
+        }
+    }
+
+    /// The directory or tarball of the workspace that an entry is made of.
+    pub(super) fn local_source(&self, key: &str) -> Option<LocalSource<'a>> {
+        let (entries, local) = match self.format {
+            Format::V9 => (
+                &self.packages,
+                key.get(1..).is_some_and(|rest| rest.contains("@file:")),
+            ),
+            Format::V5 | Format::V6 => (&self.nodes, key.starts_with("file:")),
+        };
+        let key = match self.format {
+            Format::V9 => super::keys::package_key(key),
+            Format::V5 | Format::V6 => key,
+        };
+        if !local {
+            return None;
+        }
+        let entry = &entries[Self::find(entries, key)?];
+        let text = &self.text[entry.body..entry.range.end];
+        // The resolution is a flow map; a formatter may have spread it over lines.
+        let field = |name: &str| {
+            let start = text.find(name)? + name.len();
+            let rest = text[start..].trim_start();
+            let end = match rest.as_bytes().first()? {
+                quote @ (b'\'' | b'"') => return rest[1..].split(char::from(*quote)).next(),
+                _ => rest.find([',', '}', '\n']).unwrap_or(rest.len()),
+            };
+            Some(rest[..end].trim())
+        };
+        if text.contains("type: directory") {
+            field("directory:").map(|path| LocalSource::Directory(Cow::Borrowed(path)))
+        } else {
+            field("tarball:")
+                .map(|path| LocalSource::Tarball(path.strip_prefix("file:").unwrap_or(path)))
+        }
+    }
+
     /// The lines of a top-level key, the key's own included.
     pub(super) fn section(&self, key: &str) -> Option<Range<usize>> {
         self.sections
@@ -194,20 +179,22 @@ impl<'a> Lockfile<'a> {
             .map(|section| section.range.clone())
     }
 
+    /// The graph's nodes, by key.
+    pub(super) fn nodes(&self) -> &[Entry<'a>] {
+        &self.nodes
+    }
+
+    /// `packages` of format 9.0, by key.
     pub(super) fn packages(&self) -> &[Entry<'a>] {
         &self.packages
     }
 
-    pub(super) fn snapshots(&self) -> &[Entry<'a>] {
-        &self.snapshots
-    }
-
-    /// The position of a key in `packages` and `snapshots`.
+    /// The position of a key.
     pub(super) fn find(entries: &[Entry<'a>], key: &str) -> Option<usize> {
         entries.binary_search_by(|entry| (*entry.key).cmp(key)).ok()
     }
 
-    /// The scalar keys of a top-level map: `overrides`, `settings`.
+    /// The scalar entries of a top-level map: `overrides`, `settings`.
     pub(super) fn map(&self, section: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
         let Some(range) = self.section(section) else {
             return Ok(Vec::new());
@@ -217,80 +204,91 @@ impl<'a> Lockfile<'a> {
             .skip(1)
             .filter(|line| line.indent == 2)
         {
-            let (key, text) = self.split(&line)?;
+            let fail = |problem| unreadable(self.text, line.start, problem);
+            let (key, text) = split_entry(line.text).map_err(fail)?;
             if let Some(text) = text {
-                pairs.push((
-                    key,
-                    value(text).map_err(|problem| self.unreadable(line.start, problem))?,
-                ));
+                pairs.push((key, value(text).map_err(fail)?));
             }
         }
         Ok(pairs)
     }
 
-    /// The dependencies of a snapshot: alias and version, both kinds that are installed.
-    pub(super) fn edges(&self, at: usize) -> Result<Vec<Pair<'a>>, LockfileError> {
-        let entry = &self.snapshots[at];
-        let mut edges = Vec::new();
-        let mut inside = false;
+    /// Looks into a node.
+    pub(super) fn node(&self, at: usize) -> Result<Node<'a>, LockfileError> {
+        let entry = &self.nodes[at];
+        let mut node = Node::default();
+        // Whether the lines are those of a dependency map, and whether of the optional one.
+        let mut inside = None;
         for line in lines(self.text, entry.body..entry.range.end) {
+            let fail = |problem| unreadable(self.text, line.start, problem);
             match line.indent {
                 4 => {
-                    let (key, _) = self.split(&line)?;
-                    inside = matches!(&*key, "dependencies" | "optionalDependencies");
+                    let (key, text) = split_entry(line.text).map_err(fail)?;
+                    let own = || line.start..line_end(self.text, line.start, entry.range.end);
+                    inside = match (&*key, text) {
+                        ("dependencies", None) => Some(false),
+                        ("optionalDependencies", None) => Some(true),
+                        ("dependencies" | "optionalDependencies", Some(_)) => {
+                            return Err(fail(format!(
+                                "`{key}` of `{}` is not written as a block",
+                                entry.key
+                            )));
+                        }
+                        ("optional", Some("true")) => {
+                            node.optional = Some(own());
+                            None
+                        }
+                        ("dev", Some(text)) => {
+                            node.dev = Some((text == "true", own()));
+                            None
+                        }
+                        _ => None,
+                    };
                 }
-                6 if inside => {
-                    let (alias, text) = self.split(&line)?;
+                6 => {
+                    let Some(optional) = inside else { continue };
+                    let (alias, text) = split_entry(line.text).map_err(fail)?;
                     let version = text
                         .ok_or_else(|| "expected a version".to_owned())
-                        .and_then(value);
-                    edges.push((
-                        alias,
-                        version.map_err(|problem| self.unreadable(line.start, problem))?,
-                    ));
+                        .and_then(value)
+                        .map_err(fail)?;
+                    node.edges.push((alias, version, optional));
                 }
-                _ if inside => return Err(self.unreadable(line.start, indentation(line.indent))),
+                _ if inside.is_some() => return Err(indentation(self.text, &line)),
                 _ => {}
             }
         }
-        Ok(edges)
-    }
-
-    fn split(&self, line: &Line<'a>) -> Result<(Cow<'a, str>, Option<&'a str>), LockfileError> {
-        split_entry(line.text).map_err(|problem| self.unreadable(line.start, problem))
-    }
-
-    fn unreadable(&self, at: usize, problem: String) -> LockfileError {
-        unreadable(self.text, at, problem)
-    }
-
-    fn check_version(&self) -> Result<(), LockfileError> {
-        let range = self
-            .section("lockfileVersion")
-            .ok_or(LockfileError::NoVersion)?;
-        let line = lines(self.text, range)
-            .next()
-            .ok_or(LockfileError::NoVersion)?;
-        let (_, text) = self.split(&line)?;
-        let version = value(text.unwrap_or_default())
-            .map_err(|problem| self.unreadable(line.start, problem))?;
-        match version.split('.').next().unwrap_or_default() {
-            "9" => Ok(()),
-            "5" | "6" => Err(LockfileError::NotYet(version.into_owned())),
-            _ => Err(LockfileError::Unknown(version.into_owned())),
-        }
+        Ok(node)
     }
 }
 
-fn unreadable(text: &str, at: usize, problem: String) -> LockfileError {
-    LockfileError::Unreadable {
-        line: text[..at].matches('\n').count() + 1,
-        problem,
-    }
+/// What of the workspace an entry is made of.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LocalSource<'a> {
+    /// A directory that pnpm copies.
+    Directory(Cow<'a, str>),
+    /// An archive that pnpm unpacks.
+    Tarball(&'a str),
 }
 
-fn indentation(indent: usize) -> String {
-    format!("a line is indented by {indent} spaces, where pnpm writes none so")
+fn format(text: &str, sections: &[Section<'_>]) -> Result<Format, LockfileError> {
+    let section = sections
+        .iter()
+        .find(|section| section.key == "lockfileVersion")
+        .ok_or(LockfileError::NoVersion)?;
+    let line = lines(text, section.range.clone())
+        .next()
+        .ok_or(LockfileError::NoVersion)?;
+    let fail = |problem| unreadable(text, line.start, problem);
+    let (_, version) = split_entry(line.text).map_err(fail)?;
+    let version = value(version.unwrap_or_default()).map_err(fail)?;
+    let (major, minor) = version.split_once('.').unwrap_or((&version, "0"));
+    match (major, minor) {
+        ("9", _) => Ok(Format::V9),
+        ("6", _) => Ok(Format::V6),
+        ("5", "3" | "4") => Ok(Format::V5),
+        _ => Err(LockfileError::Unknown(version.into_owned())),
+    }
 }
 
 fn refuse_conflicts(text: &str) -> Result<(), LockfileError> {
@@ -317,7 +315,7 @@ fn main_document(text: &str) -> Range<usize> {
     let mut marks = 0;
     for line in text[start..].split_inclusive('\n') {
         let next = at + line.len();
-        if line.trim_end() == "---" && line.starts_with("---") {
+        if line.starts_with("---") && line.trim_end() == "---" {
             marks += 1;
             if marks == 2 {
                 return next..text.len();
@@ -338,28 +336,20 @@ fn sections(text: &str, document: Range<usize>) -> Result<Vec<Section<'_>>, Lock
         }
         if line.indent > 0 {
             if sections.is_empty() {
-                return Err(unreadable(text, line.start, indentation(line.indent)));
+                return Err(indentation(text, &line));
             }
             continue;
         }
-        let (key, _) =
-            split_entry(line.text).map_err(|problem| unreadable(text, line.start, problem))?;
+        let fail = |problem: String| unreadable(text, line.start, problem);
+        let (key, _) = split_entry(line.text).map_err(fail)?;
         let Cow::Borrowed(key) = key else {
-            return Err(unreadable(
-                text,
-                line.start,
-                format!("unexpected key `{key}`"),
-            ));
+            return Err(fail(format!("unexpected key `{key}`")));
         };
         if let Some(last) = sections.last_mut() {
             last.range.end = line.start;
         }
         if sections.iter().any(|section| section.key == key) {
-            return Err(unreadable(
-                text,
-                line.start,
-                format!("`{key}` is there twice"),
-            ));
+            return Err(fail(format!("`{key}` is there twice")));
         }
         sections.push(Section {
             key,
@@ -394,12 +384,15 @@ fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, Lockfile
     for line in found {
         match line.indent {
             2 => {
-                let (key, rest) = split_entry(line.text)
-                    .map_err(|problem| unreadable(text, line.start, problem))?;
+                let fail = |problem: String| unreadable(text, line.start, problem);
+                let (key, rest) = match line.text.strip_prefix("? ") {
+                    Some(long) => (value(long).map_err(fail)?, None),
+                    None => split_entry(line.text).map_err(fail)?,
+                };
                 if rest.is_some_and(|rest| rest.trim_end() != "{}") {
-                    let problem =
-                        format!("the entry `{key}` of `{name}` is not written as a block");
-                    return Err(unreadable(text, line.start, problem));
+                    return Err(fail(format!(
+                        "the entry `{key}` of `{name}` is not written as a block"
+                    )));
                 }
                 if let Some(last) = entries.last_mut() {
                     last.range.end = end;
@@ -408,12 +401,11 @@ fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, Lockfile
                 entries.push(Entry {
                     key,
                     range: end..section.end,
+                    head: line.start,
                     body,
                 });
             }
-            indent if indent < 4 || entries.is_empty() => {
-                return Err(unreadable(text, line.start, indentation(indent)));
-            }
+            indent if indent < 4 || entries.is_empty() => return Err(indentation(text, &line)),
             _ => {}
         }
         end = line_end(text, line.start, section.end);
@@ -437,124 +429,29 @@ fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, Lockfile
     Ok(entries)
 }
 
-fn line_end(text: &str, start: usize, limit: usize) -> usize {
-    text[start..limit]
-        .find('\n')
-        .map_or(limit, |at| start + at + 1)
-}
-
-fn importer<'a>(text: &'a str, entry: Entry<'a>) -> Result<Importer<'a>, LockfileError> {
-    let fail = |at: usize, problem: String| unreadable(text, at, problem);
-    let head = lines(text, entry.range.clone())
-        .next()
-        .map_or(entry.range.start, |line| line.start);
-    let mut importer = Importer {
-        key: entry.key,
-        dependencies: Vec::new(),
-        range: entry.range.clone(),
-        head,
-        blocks: Vec::new(),
-    };
-    let mut found = lines(text, entry.body..entry.range.end).peekable();
-    while let Some(line) = found.next() {
-        let end = found.peek().map_or(entry.range.end, |next| next.start);
-        match line.indent {
-            4 => {
-                let (key, _) =
-                    split_entry(line.text).map_err(|problem| fail(line.start, problem))?;
-                importer.blocks.push(Block {
-                    field: Field::from_key(&key),
-                    range: line.start..end,
-                });
-            }
-            6 => {
-                let Some(block) = importer.blocks.last_mut() else {
-                    return Err(fail(line.start, indentation(line.indent)));
-                };
-                block.range.end = end;
-                let Some(field) = block.field else { continue };
-                let (alias, rest) =
-                    split_entry(line.text).map_err(|problem| fail(line.start, problem))?;
-                if rest.is_some() {
-                    return Err(fail(
-                        line.start,
-                        format!("`{alias}` of `{}` is not written as a block", importer.key),
-                    ));
-                }
-                let (specifier, version) = (Cow::default(), Cow::default());
-                importer.dependencies.push(Dependency {
-                    field,
-                    alias,
-                    specifier,
-                    version,
-                    range: line.start..end,
-                });
-            }
-            indent => {
-                let Some(block) = importer.blocks.last_mut() else {
-                    return Err(fail(line.start, indentation(indent)));
-                };
-                block.range.end = end;
-                if block.field.is_none() {
-                    continue;
-                }
-                let (8, Some(dependency)) = (indent, importer.dependencies.last_mut()) else {
-                    return Err(fail(line.start, indentation(indent)));
-                };
-                dependency.range.end = end;
-                let (key, rest) =
-                    split_entry(line.text).map_err(|problem| fail(line.start, problem))?;
-                let rest =
-                    value(rest.unwrap_or_default()).map_err(|problem| fail(line.start, problem))?;
-                match &*key {
-                    "specifier" => dependency.specifier = rest,
-                    "version" => dependency.version = rest,
-                    _ => {}
-                }
-            }
-        }
-    }
-    if let Some(broken) = importer
-        .dependencies
-        .iter()
-        .find(|dependency| dependency.version.is_empty())
-    {
-        return Err(fail(
-            broken.range.start,
-            format!("`{}` of `{}` has no version", broken.alias, importer.key),
-        ));
-    }
-    Ok(importer)
-}
-
-impl Importer<'_> {
-    /// The path of the importer's manifest, for messages.
-    pub fn manifest(&self) -> String {
-        if self.key == "." {
-            "package.json".to_owned()
-        } else {
-            format!("{}/package.json", self.key)
-        }
-    }
-}
-
-/// The text of the workspace's lockfile, or nothing where there is none.
-pub fn load(root: &std::path::Path) -> std::io::Result<Option<String>> {
-    match fs_err::read_to_string(root.join(FILE)) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
+/// For whoever follows edges one by one.
 impl<'a> Lockfile<'a> {
-    /// The key of every entry of `snapshots`.
-    pub fn snapshot_keys(&self) -> impl Iterator<Item = &str> {
-        self.snapshots.iter().map(|entry| &*entry.key)
+    /// The key of every node: depPaths.
+    pub fn node_keys(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|entry| &*entry.key)
     }
 
-    /// What an entry of `snapshots` needs, as (alias, version): for whoever follows edges one by one. Nothing where there is no such entry.
+    /// What a node needs, as alias and version. Nothing where there is no such node.
     pub fn needs(&self, key: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
-        Self::find(&self.snapshots, key).map_or_else(|| Ok(Vec::new()), |at| self.edges(at))
+        let Some(at) = Self::find(&self.nodes, key) else {
+            return Ok(Vec::new());
+        };
+        let edges = self.node(at)?.edges.into_iter();
+        Ok(edges.map(|(alias, version, _)| (alias, version)).collect())
+    }
+
+    /// The directory that a node is copied from. Older pnpm wrote no node where such a directory depends on nothing.
+    pub fn copied_from(&self, key: &str) -> Option<RepoPath> {
+        match self.local_source(key) {
+            Some(LocalSource::Directory(path)) => RepoPath::new(&path).ok(),
+            Some(LocalSource::Tarball(_)) => None,
+            None if Self::find(&self.nodes, key).is_some() => None,
+            None => RepoPath::new(key.strip_prefix("file:")?).ok(),
+        }
     }
 }

@@ -1,43 +1,67 @@
 //! Names of entries: from the reference in an importer or snapshot to the entry's key, and from a snapshot's key to its package's.
 //!
-//! Mirrors pnpm's [`deps/path`](https://github.com/pnpm/pnpm/blob/main/deps/path/src/index.ts). Strings are compared, never rebuilt: a
-//! long peer suffix is a hash that cannot be computed back.
+//! Mirrors pnpm's [`deps/path`](https://github.com/pnpm/pnpm/blob/main/deps/path/src/index.ts), and for the older formats `dependency-path` of
+//! pnpm 7 and `lockfileFormatConverters` of pnpm 9. Strings are compared, never rebuilt: a long peer suffix is a hash that cannot be computed back.
 
 use std::borrow::Cow;
+
+/// The formats that differ in their keys and in the layout of importers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// 5.3 and 5.4, of pnpm 6 and 7: `/name/1.0.0_peers`, specifiers in a map of their own.
+    V5,
+    /// 6.0 and 6.1, of pnpm 8: `/name@1.0.0(peers)`.
+    V6,
+    /// 9.0, of pnpm 9 and later: `name@1.0.0(peers)`, packages and snapshots apart.
+    V9,
+}
 
 /// What a version slot refers to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reference<'a> {
-    /// `link:`: a directory, relative to the importer, or to the lockfile where a snapshot holds it.
+    /// `link:`: a directory, relative to the importer, or to the lockfile where an entry holds it.
     Link(&'a str),
-    /// An entry of `snapshots`.
+    /// An entry of `snapshots`, or of `packages` in the older formats.
     Entry(Cow<'a, str>),
 }
 
 /// Resolves the version that stands beside `alias`, as pnpm's `refToRelative` does.
-pub fn resolve<'a>(alias: &str, version: &'a str) -> Reference<'a> {
+pub fn resolve<'a>(format: Format, alias: &str, version: &'a str) -> Reference<'a> {
     if let Some(target) = version.strip_prefix("link:") {
         return Reference::Link(target);
     }
-    if version.starts_with('@') {
-        return Reference::Entry(Cow::Borrowed(version));
-    }
-    let own = match version.find('@') {
-        None => true,
-        // `bar@1.0.0` is an alias's target; in `file:a@b`, `1.0.0(peer@2)` and `https://x@y` the sign belongs to something else.
-        Some(at) => {
-            version.find(':').is_some_and(|colon| colon < at)
-                || version.find('(').is_some_and(|bracket| bracket < at)
+    let whole = Reference::Entry(Cow::Borrowed(version));
+    match format {
+        Format::V9 => {
+            if version.starts_with('@') {
+                return whole;
+            }
+            let own = match version.find('@') {
+                None => true,
+                // `bar@1.0.0` is an alias's target; in `file:a@b`, `1.0.0(peer@2)` and `https://x@y` the sign belongs to something else.
+                Some(at) => {
+                    version.find(':').is_some_and(|colon| colon < at)
+                        || version.find('(').is_some_and(|bracket| bracket < at)
+                }
+            };
+            if own {
+                Reference::Entry(Cow::Owned(format!("{alias}@{version}")))
+            } else {
+                whole
+            }
         }
-    };
-    Reference::Entry(if own {
-        Cow::Owned(format!("{alias}@{version}"))
-    } else {
-        Cow::Borrowed(version)
-    })
+        Format::V6 | Format::V5 if version.starts_with("file:") => whole,
+        // A slash marks what is a key already: an alias's target, a git commit, another registry's package. Those of peers do not count.
+        Format::V6 if version[..suffix_start(version).unwrap_or(version.len())].contains('/') => {
+            whole
+        }
+        Format::V6 => Reference::Entry(Cow::Owned(format!("/{alias}@{version}"))),
+        Format::V5 if version[..version.find('(').unwrap_or(version.len())].contains('/') => whole,
+        Format::V5 => Reference::Entry(Cow::Owned(format!("/{alias}/{version}"))),
+    }
 }
 
-/// The key in `packages` of a key in `snapshots`: without peers and patch hash.
+/// The key in `packages` of a key in `snapshots`: without peers and patch hash. (Format 9.0; the older ones have no snapshots.)
 pub fn package_key(snapshot: &str) -> &str {
     suffix_start(snapshot).map_or(snapshot, |start| &snapshot[..start])
 }
@@ -60,34 +84,46 @@ fn suffix_start(key: &str) -> Option<usize> {
     None
 }
 
-/// The directory of an entry such as `lib@file:packages/lib(react@18.0.0)`, or the tarball's path.
-pub fn local_path(snapshot: &str) -> Option<&str> {
-    let key = package_key(snapshot);
-    // The name may begin with `@`; the next one parts it from the version.
-    let at = key.get(1..)?.find('@')? + 1;
-    key[at + 1..].strip_prefix("file:")
-}
-
-/// The package's name in a key: `@scope/name` of `@scope/name@1.0.0(peer@2.0.0)`.
-pub fn package_name(snapshot: &str) -> &str {
-    let key = package_key(snapshot);
-    let end = key
-        .get(1..)
-        .and_then(|rest| rest.find('@'))
-        .map_or(key.len(), |at| at + 1);
-    &key[..end]
+/// The package's name and version in a key: `@scope/name` and `1.0.0` of `@scope/name@1.0.0(peer@2.0.0)`.
+pub fn name_and_version(format: Format, key: &str) -> (&str, &str) {
+    let key = if format == Format::V5 {
+        key
+    } else {
+        package_key(key)
+    };
+    let key = key.strip_prefix('/').unwrap_or(key);
+    let (separator, from) = match (format, key.starts_with('@')) {
+        (Format::V5, true) => ('/', key.find('/').map_or(0, |slash| slash + 1)),
+        (Format::V5, false) => ('/', 0),
+        _ => ('@', 1.min(key.len())),
+    };
+    match key.get(from..).and_then(|rest| rest.find(separator)) {
+        Some(at) => {
+            let version = &key[from + at + 1..];
+            let end = if format == Format::V5 {
+                version.find('_').unwrap_or(version.len())
+            } else {
+                version.len()
+            };
+            (&key[..from + at], &version[..end])
+        }
+        None => (key, ""),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn references() {
-        let entry = |alias, version| match resolve(alias, version) {
+    fn entry(format: Format, alias: &str, version: &str) -> String {
+        match resolve(format, alias, version) {
             Reference::Entry(key) => key.into_owned(),
             Reference::Link(target) => format!("-> {target}"),
-        };
+        }
+    }
+
+    #[test]
+    fn references_of_format_9() {
         for (alias, version, expected) in [
             ("react", "18.2.0", "react@18.2.0"),
             (
@@ -114,8 +150,64 @@ mod tests {
                 "git+ssh://git@host/o/r.git#abc",
                 "r@git+ssh://git@host/o/r.git#abc",
             ),
+            ("p", "work:1.0.0", "p@work:1.0.0"),
         ] {
-            assert_eq!(entry(alias, version), expected, "{alias}: {version}");
+            assert_eq!(
+                entry(Format::V9, alias, version),
+                expected,
+                "{alias}: {version}"
+            );
+        }
+    }
+
+    #[test]
+    fn references_of_older_formats() {
+        for (format, alias, version, expected) in [
+            (Format::V6, "react", "18.2.0", "/react@18.2.0"),
+            (Format::V6, "a", "1.0.0(@s/b@2.0.0)", "/a@1.0.0(@s/b@2.0.0)"),
+            (
+                Format::V6,
+                "a",
+                "1.0.0(@s/b@2.0.0(@s/c@3.0.0))",
+                "/a@1.0.0(@s/b@2.0.0(@s/c@3.0.0))",
+            ),
+            (
+                Format::V6,
+                "alias",
+                "/bar@1.0.0(x@1.0.0)",
+                "/bar@1.0.0(x@1.0.0)",
+            ),
+            (Format::V6, "r", "github.com/o/r/abc", "github.com/o/r/abc"),
+            (
+                Format::V6,
+                "r",
+                "registry.example/r@1.0.0",
+                "registry.example/r@1.0.0",
+            ),
+            (
+                Format::V6,
+                "l",
+                "file:packages/l(react@18.2.0)",
+                "file:packages/l(react@18.2.0)",
+            ),
+            (Format::V6, "l", "link:../l", "-> ../l"),
+            (Format::V5, "react", "17.0.2", "/react/17.0.2"),
+            (
+                Format::V5,
+                "a",
+                "1.0.0_react@17.0.2",
+                "/a/1.0.0_react@17.0.2",
+            ),
+            (Format::V5, "a", "1.0.0_@s+b@1.0.0", "/a/1.0.0_@s+b@1.0.0"),
+            (Format::V5, "alias", "/bar/1.0.0", "/bar/1.0.0"),
+            (Format::V5, "r", "github.com/o/r/abc", "github.com/o/r/abc"),
+            (Format::V5, "l", "file:packages/l", "file:packages/l"),
+        ] {
+            assert_eq!(
+                entry(format, alias, version),
+                expected,
+                "{format:?} {alias}: {version}"
+            );
         }
     }
 
@@ -134,13 +226,22 @@ mod tests {
     }
 
     #[test]
-    fn names_and_paths() {
-        assert_eq!(package_name("@s/a@1.0.0(b@2)"), "@s/a");
-        assert_eq!(package_name("a@1.0.0"), "a");
-        assert_eq!(
-            local_path("@s/l@file:packages/l(react@18.0.0)"),
-            Some("packages/l")
-        );
-        assert_eq!(local_path("l@1.0.0"), None);
+    fn names_and_versions() {
+        for (format, key, expected) in [
+            (Format::V9, "@s/a@1.0.0(b@2)", ("@s/a", "1.0.0")),
+            (Format::V9, "a@1.0.0", ("a", "1.0.0")),
+            (
+                Format::V9,
+                "node@runtime:22.0.0",
+                ("node", "runtime:22.0.0"),
+            ),
+            (Format::V6, "/@s/a@1.0.0(b@2)", ("@s/a", "1.0.0")),
+            (Format::V6, "/a@1.0.0", ("a", "1.0.0")),
+            (Format::V5, "/@s/a/1.0.0_react@17.0.2", ("@s/a", "1.0.0")),
+            (Format::V5, "/a/1.0.0", ("a", "1.0.0")),
+            (Format::V6, "file:packages/l", ("file:packages/l", "")),
+        ] {
+            assert_eq!(name_and_version(format, key), expected, "{key}");
+        }
     }
 }

@@ -3,20 +3,93 @@
 //! Edges are the lockfile's own; version ranges of manifests are never matched.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use super::keys::{Reference, local_path, package_key, resolve};
-use super::{Dependency, Importer, Lockfile, LockfileError};
+use super::index::LocalSource;
+use super::keys::{Format, Reference, package_key, resolve};
+use super::{Dependency, Field, Importer, Lockfile, LockfileError};
 use crate::path::RepoPath;
 
 /// What has been reached so far.
 #[derive(Debug)]
 pub struct Reach<'l, 'a> {
     lockfile: &'l Lockfile<'a>,
-    snapshots: Vec<bool>,
+    nodes: Vec<Option<Box<Reached>>>,
     packages: Vec<bool>,
     directories: BTreeSet<RepoPath>,
     copied: BTreeSet<RepoPath>,
     tarballs: BTreeSet<RepoPath>,
+}
+
+/// A node that was reached, with its edges resolved once.
+#[derive(Debug)]
+pub(super) struct Reached {
+    edges: Vec<Edge>,
+    ways: Ways,
+    /// The line `optional: true`.
+    pub(super) optional: Option<Range<usize>>,
+    /// The line `dev: …`, and what it says.
+    pub(super) dev: Option<(bool, Range<usize>)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    to: usize,
+    optional: bool,
+}
+
+/// How a node is reached, as pnpm's `pruneSharedLockfile` tells it for the flags `dev` and `optional`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Way {
+    dev: bool,
+    optional: bool,
+}
+
+/// The ways in which a node has been reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Ways(u8);
+
+impl Ways {
+    fn bit(way: Way) -> u8 {
+        1 << (2 * u8::from(way.dev) + u8::from(way.optional))
+    }
+
+    /// Notes a way; false where it tells nothing new: who is needed is not also optional.
+    fn add(&mut self, way: Way) -> bool {
+        let needed = Self::bit(Way {
+            optional: false,
+            ..way
+        });
+        if self.0 & (needed | Self::bit(way)) != 0 && (self.0 & needed != 0 || way.optional) {
+            return false;
+        }
+        self.0 |= Self::bit(way);
+        true
+    }
+
+    fn any(self, wanted: impl Fn(Way) -> bool) -> bool {
+        [false, true].into_iter().any(|dev| {
+            [false, true].into_iter().any(|optional| {
+                let way = Way { dev, optional };
+                wanted(way) && self.0 & Self::bit(way) != 0
+            })
+        })
+    }
+}
+
+impl Reached {
+    /// Whether nothing that was reached needs the node.
+    pub(super) fn is_optional(&self) -> bool {
+        !self.ways.any(|way| !way.optional)
+    }
+
+    /// Whether only dev dependencies lead here, only others, or both.
+    pub(super) fn is_dev(&self) -> Option<bool> {
+        match (self.ways.any(|way| way.dev), self.ways.any(|way| !way.dev)) {
+            (true, true) => None,
+            (dev, _) => Some(dev),
+        }
+    }
 }
 
 impl<'l, 'a> Reach<'l, 'a> {
@@ -24,7 +97,9 @@ impl<'l, 'a> Reach<'l, 'a> {
     pub fn new(lockfile: &'l Lockfile<'a>) -> Self {
         Self {
             lockfile,
-            snapshots: vec![false; lockfile.snapshots().len()],
+            nodes: std::iter::repeat_with(|| None)
+                .take(lockfile.nodes().len())
+                .collect(),
             packages: vec![false; lockfile.packages().len()],
             directories: BTreeSet::new(),
             copied: BTreeSet::new(),
@@ -41,7 +116,11 @@ impl<'l, 'a> Reach<'l, 'a> {
     ) -> Result<Vec<RepoPath>, LockfileError> {
         let from = || format!("`{}` in `{}`", dependency.alias, importer.key);
         let mut found = Vec::new();
-        match resolve(&dependency.alias, &dependency.version) {
+        match resolve(
+            self.lockfile.format(),
+            &dependency.alias,
+            &dependency.version,
+        ) {
             Reference::Link(target) => {
                 let outside = || LockfileError::Outside {
                     from: from(),
@@ -50,23 +129,32 @@ impl<'l, 'a> Reach<'l, 'a> {
                 let base = RepoPath::new(&importer.key).map_err(|_| outside())?;
                 self.enter(base.join(target).map_err(|_| outside())?, &mut found);
             }
-            Reference::Entry(key) => self.visit(&key, &from(), &mut found)?,
+            Reference::Entry(key) => {
+                let way = Way {
+                    dev: dependency.field == Field::Dev,
+                    optional: dependency.field == Field::Optional,
+                };
+                if let Some(at) = self.locate(&key, &from(), &mut found)? {
+                    self.visit(at, way, &mut found)?;
+                }
+            }
         }
         Ok(found)
     }
 
-    /// How many entries of `packages` have been reached: what an install unpacks.
+    /// How many packages have been reached: what an install unpacks. (Format 9.0 counts a package once, whatever its peers.)
     pub fn package_count(&self) -> usize {
-        self.packages.iter().filter(|reached| **reached).count()
+        match self.lockfile.format() {
+            Format::V9 => self.packages.iter().filter(|reached| **reached).count(),
+            Format::V5 | Format::V6 => self.nodes.iter().flatten().count(),
+        }
     }
 
-    /// The keys of all snapshots that have been reached.
+    /// The keys of all nodes that have been reached: depPaths.
     pub fn snapshot_keys(&self) -> impl Iterator<Item = &str> {
-        self.lockfile
-            .snapshots()
-            .iter()
-            .zip(&self.snapshots)
-            .filter(|(_, reached)| **reached)
+        let nodes = self.lockfile.nodes().iter().zip(&self.nodes);
+        nodes
+            .filter(|(_, reached)| reached.is_some())
             .map(|(entry, _)| &*entry.key)
     }
 
@@ -80,8 +168,8 @@ impl<'l, 'a> Reach<'l, 'a> {
         &self.tarballs
     }
 
-    pub(super) fn has_snapshot(&self, at: usize) -> bool {
-        self.snapshots[at]
+    pub(super) fn node(&self, at: usize) -> Option<&Reached> {
+        self.nodes[at].as_deref()
     }
 
     pub(super) fn has_package(&self, at: usize) -> bool {
@@ -94,70 +182,139 @@ impl<'l, 'a> Reach<'l, 'a> {
         }
     }
 
-    /// Marks an entry and all that it needs. The stack is a list of its own: chains in real lockfiles are long.
-    fn visit(
-        &mut self,
-        key: &str,
-        from: &str,
-        found: &mut Vec<RepoPath>,
-    ) -> Result<(), LockfileError> {
-        let mut stack = vec![self.mark(key, from, found)?];
-        while let Some(at) = stack.pop() {
-            let Some(at) = at else { continue };
-            let entry = &self.lockfile.snapshots()[at].key;
-            for (alias, version) in self.lockfile.edges(at)? {
-                match resolve(&alias, &version) {
-                    Reference::Link(target) => {
-                        // In snapshots, links are relative to the lockfile.
-                        let directory =
-                            RepoPath::new(target).map_err(|_| LockfileError::Outside {
-                                from: format!("`{entry}`"),
-                                target: format!("link:{target}"),
-                            })?;
-                        self.enter(directory, found);
-                    }
-                    Reference::Entry(key) => {
-                        stack.push(self.mark(&key, &format!("`{entry}`"), found)?);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Marks one snapshot and its package; returns its position where it is new.
-    fn mark(
+    /// The position of a key. Older pnpm left out entries of local directories that depend on nothing: these have none, and are no error.
+    fn locate(
         &mut self,
         key: &str,
         from: &str,
         found: &mut Vec<RepoPath>,
     ) -> Result<Option<usize>, LockfileError> {
-        let dangling = |key: &str| LockfileError::Dangling {
-            from: from.to_owned(),
-            key: key.to_owned(),
-        };
-        let at = Lockfile::find(self.lockfile.snapshots(), key).ok_or_else(|| dangling(key))?;
-        if self.snapshots[at] {
-            return Ok(None);
+        let nodes = self.lockfile.nodes();
+        if let Some(at) = Lockfile::find(nodes, key) {
+            return Ok(Some(at));
         }
-        self.snapshots[at] = true;
-        let package = Lockfile::find(self.lockfile.packages(), package_key(key))
-            .ok_or_else(|| dangling(package_key(key)))?;
-        self.packages[package] = true;
-        if let Some(target) = local_path(key) {
+        if let (Format::V5 | Format::V6, Some(path)) =
+            (self.lockfile.format(), key.strip_prefix("file:"))
+            && !path.ends_with(".tgz")
+            && !path.ends_with(".tar.gz")
+            && !path.ends_with(".tar")
+        {
             let outside = |_| LockfileError::Outside {
                 from: from.to_owned(),
+                target: key.to_owned(),
+            };
+            let directory = RepoPath::new(path).map_err(outside)?;
+            self.copied.insert(directory.clone());
+            self.enter(directory, found);
+            return Ok(None);
+        }
+        Err(LockfileError::Dangling {
+            from: from.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+
+    /// Marks a node and all that it needs. The stack is a list of its own: chains in real lockfiles are long.
+    fn visit(
+        &mut self,
+        start: usize,
+        way: Way,
+        found: &mut Vec<RepoPath>,
+    ) -> Result<(), LockfileError> {
+        let mut stack = vec![(start, way)];
+        while let Some((at, way)) = stack.pop() {
+            if self.nodes[at].is_none() {
+                let reached = self.load(at, found)?;
+                self.nodes[at] = Some(Box::new(reached));
+            }
+            let Some(reached) = &mut self.nodes[at] else {
+                continue;
+            };
+            if !reached.ways.add(way) {
+                continue;
+            }
+            let onward = reached.edges.iter().map(|edge| {
+                (
+                    edge.to,
+                    Way {
+                        optional: way.optional || edge.optional,
+                        ..way
+                    },
+                )
+            });
+            stack.extend(onward);
+        }
+        Ok(())
+    }
+
+    /// Looks into a node for the first time: its edges, its package, the directory it is made of.
+    fn load(&mut self, at: usize, found: &mut Vec<RepoPath>) -> Result<Reached, LockfileError> {
+        let lockfile = self.lockfile;
+        let key = &lockfile.nodes()[at].key;
+        let from = format!("`{key}`");
+        if lockfile.format() == Format::V9 {
+            let package = Lockfile::find(lockfile.packages(), package_key(key));
+            let missing = || LockfileError::NoPackage(key.to_string());
+            self.packages[package.ok_or_else(missing)?] = true;
+        }
+        if let Some(source) = lockfile.local_source(key) {
+            let outside = |target: &str| LockfileError::Outside {
+                from: from.clone(),
                 target: format!("file:{target}"),
             };
-            let path = RepoPath::new(target).map_err(outside)?;
-            let range = self.lockfile.packages()[package].range.clone();
-            if self.lockfile.text()[range].contains("type: directory") {
-                self.copied.insert(path.clone());
-                self.enter(path, found);
-            } else {
-                self.tarballs.insert(path);
+            match source {
+                LocalSource::Directory(path) => {
+                    let directory = RepoPath::new(&path).map_err(|_| outside(&path))?;
+                    self.copied.insert(directory.clone());
+                    self.enter(directory, found);
+                }
+                LocalSource::Tarball(path) => {
+                    self.tarballs
+                        .insert(RepoPath::new(path).map_err(|_| outside(path))?);
+                }
             }
         }
-        Ok(Some(at))
+        let node = lockfile.node(at)?;
+        let mut edges = Vec::with_capacity(node.edges.len());
+        for (alias, version, optional) in node.edges {
+            match resolve(lockfile.format(), &alias, &version) {
+                Reference::Link(target) => {
+                    // In entries, links are relative to the lockfile.
+                    let outside = |_| LockfileError::Outside {
+                        from: from.clone(),
+                        target: format!("link:{target}"),
+                    };
+                    self.enter(RepoPath::new(target).map_err(outside)?, found);
+                }
+                Reference::Entry(key) => {
+                    if let Some(to) = self.locate(&key, &from, found)? {
+                        edges.push(Edge { to, optional });
+                    }
+                }
+            }
+        }
+        Ok(Reached {
+            edges,
+            ways: Ways::default(),
+            optional: node.optional,
+            dev: node.dev,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_needed_is_not_also_optional() {
+        let way = |dev, optional| Way { dev, optional };
+        let mut ways = Ways::default();
+        assert!(ways.add(way(false, true)));
+        assert!(!ways.add(way(false, true)));
+        assert!(ways.add(way(false, false)));
+        assert!(!ways.add(way(false, true)));
+        assert!(ways.add(way(true, true)));
+        assert!(ways.any(|way| way.dev) && ways.any(|way| !way.optional));
     }
 }

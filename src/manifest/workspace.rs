@@ -18,6 +18,9 @@ pub struct WorkspaceManifest {
     /// Patches by package; pnpm 10 and later read them here.
     #[serde(default)]
     pub patched_dependencies: Option<std::collections::BTreeMap<String, String>>,
+    /// Whether each branch has a lockfile of its own.
+    #[serde(default)]
+    pub git_branch_lockfile: Option<bool>,
     /// A pnpmfile under another name.
     #[serde(default)]
     pub pnpmfile: Option<String>,

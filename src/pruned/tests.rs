@@ -200,7 +200,7 @@ fn a_lockfile_that_is_behind_is_refused() {
         let error = pruned(&workspace, &["apps/a"], scope).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`pnpm-lock.yaml` does not know `.`: the package was added after the last install"
+            "`pnpm-lock.yaml` is older than `package.json`: `turbo` of its `devDependencies` is not recorded"
         );
     }
 }

@@ -1,0 +1,263 @@
+//! Importers: the projects of the workspace as the lockfile knows them, in the layouts of all formats.
+//!
+//! A lockfile of a single project (formats 5 and 6) has no `importers`: the project's maps are top-level keys.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::LockfileError;
+use super::index::{Entry, Section};
+use super::keys::Format;
+use super::lines::{indentation, line_end, lines, unreadable};
+use super::scalar::{split_entry, value};
+
+/// A project of the workspace, as the lockfile knows it.
+#[derive(Debug)]
+pub struct Importer<'a> {
+    /// The directory as it is written: `.` or `apps/server`.
+    pub key: Cow<'a, str>,
+    /// All that the project depends on directly.
+    pub dependencies: Vec<Dependency<'a>>,
+    /// The whole entry, or nothing where the document itself is the project.
+    pub(super) range: Option<Range<usize>>,
+    /// Where the key's own line begins.
+    pub(super) head: usize,
+    pub(super) blocks: Vec<Block>,
+}
+
+/// One of an importer's maps: its lines, the key's included.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) kind: BlockKind,
+    pub(super) range: Range<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BlockKind {
+    /// A map of dependencies.
+    Field(Field),
+    /// `specifiers` of format 5.
+    Specifiers,
+    /// Anything else, which always stays.
+    Other,
+}
+
+/// Which of a manifest's maps holds a dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// `dependencies`
+    Prod,
+    /// `optionalDependencies`
+    Optional,
+    /// `devDependencies`
+    Dev,
+}
+
+impl Field {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Prod, Self::Optional, Self::Dev];
+
+    /// The key in manifests and lockfiles.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Prod => "dependencies",
+            Self::Optional => "optionalDependencies",
+            Self::Dev => "devDependencies",
+        }
+    }
+
+    /// The map with this key.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.key() == key)
+    }
+}
+
+/// A direct dependency of an importer.
+#[derive(Debug)]
+pub struct Dependency<'a> {
+    /// The map it stands in.
+    pub field: Field,
+    /// The name it is imported by.
+    pub alias: Cow<'a, str>,
+    /// What the manifest asked for when the lockfile was written.
+    pub specifier: Cow<'a, str>,
+    /// What it was resolved to.
+    pub version: Cow<'a, str>,
+    pub(super) range: Range<usize>,
+    /// Its line in `specifiers` (format 5).
+    pub(super) specifier_range: Option<Range<usize>>,
+}
+
+impl<'a> Importer<'a> {
+    /// An entry of `importers`.
+    pub(super) fn of_entry(
+        text: &'a str,
+        format: Format,
+        entry: Entry<'a>,
+    ) -> Result<Self, LockfileError> {
+        let mut parser = Parser::new(text, format, 4);
+        parser.read(entry.body..entry.range.end)?;
+        parser.finish(entry.key, Some(entry.range), entry.head)
+    }
+
+    /// The document of a single project.
+    pub(super) fn of_document(
+        text: &'a str,
+        format: Format,
+        sections: &[Section<'a>],
+    ) -> Result<Self, LockfileError> {
+        let mut parser = Parser::new(text, format, 0);
+        for section in sections {
+            if block_kind(section.key) != BlockKind::Other {
+                // The blank line before the next key belongs to the map, not to its last entry.
+                let mut end = section.range.start;
+                for line in lines(text, section.range.clone()) {
+                    end = line_end(text, line.start, section.range.end);
+                }
+                parser.read(section.range.start..end)?;
+                if let Some(block) = parser.blocks.last_mut() {
+                    block.range.end = section.range.end;
+                }
+            }
+        }
+        parser.finish(Cow::Borrowed("."), None, 0)
+    }
+
+    /// The path of the importer's manifest, for messages.
+    pub fn manifest(&self) -> String {
+        if self.key == "." {
+            "package.json".to_owned()
+        } else {
+            format!("{}/package.json", self.key)
+        }
+    }
+}
+
+fn block_kind(key: &str) -> BlockKind {
+    match Field::from_key(key) {
+        Some(field) => BlockKind::Field(field),
+        None if key == "specifiers" => BlockKind::Specifiers,
+        None => BlockKind::Other,
+    }
+}
+
+/// A specifier and its line.
+type Specifier<'a> = (Cow<'a, str>, Range<usize>);
+
+struct Parser<'a> {
+    text: &'a str,
+    format: Format,
+    /// The indentation of the project's maps.
+    base: usize,
+    dependencies: Vec<Dependency<'a>>,
+    specifiers: BTreeMap<Cow<'a, str>, Specifier<'a>>,
+    blocks: Vec<Block>,
+}
+
+impl<'a> Parser<'a> {
+    fn new(text: &'a str, format: Format, base: usize) -> Self {
+        let (dependencies, specifiers, blocks) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self {
+            text,
+            format,
+            base,
+            dependencies,
+            specifiers,
+            blocks,
+        }
+    }
+
+    fn read(&mut self, range: Range<usize>) -> Result<(), LockfileError> {
+        let mut found = lines(self.text, range.clone()).peekable();
+        while let Some(line) = found.next() {
+            let end = found.peek().map_or(range.end, |next| next.start);
+            let fail = |problem: String| unreadable(self.text, line.start, problem);
+            let Some(depth) = line.indent.checked_sub(self.base) else {
+                return Err(indentation(self.text, &line));
+            };
+            if depth == 0 {
+                let (key, _) = split_entry(line.text).map_err(fail)?;
+                self.blocks.push(Block {
+                    kind: block_kind(&key),
+                    range: line.start..end,
+                });
+                continue;
+            }
+            let Some(block) = self.blocks.last_mut() else {
+                return Err(indentation(self.text, &line));
+            };
+            block.range.end = end;
+            match (block.kind, depth) {
+                (BlockKind::Other, _) => {}
+                (BlockKind::Specifiers, 2) => {
+                    let (alias, rest) = split_entry(line.text).map_err(fail)?;
+                    let specifier = value(rest.unwrap_or_default()).map_err(fail)?;
+                    self.specifiers.insert(alias, (specifier, line.start..end));
+                }
+                (BlockKind::Field(field), 2) => {
+                    let (alias, rest) = split_entry(line.text).map_err(fail)?;
+                    let version = match (self.format, rest) {
+                        (Format::V5, Some(rest)) => value(rest).map_err(fail)?,
+                        (Format::V6 | Format::V9, None) => Cow::default(),
+                        _ => {
+                            return Err(fail(format!(
+                                "`{alias}` is not written as format 9.0, 6.0 or 5.4 has it"
+                            )));
+                        }
+                    };
+                    let (specifier, specifier_range) = (Cow::default(), None);
+                    let range = line.start..end;
+                    self.dependencies.push(Dependency {
+                        field,
+                        alias,
+                        specifier,
+                        version,
+                        range,
+                        specifier_range,
+                    });
+                }
+                (BlockKind::Field(_), 4) if self.format != Format::V5 => {
+                    let Some(dependency) = self.dependencies.last_mut() else {
+                        return Err(indentation(self.text, &line));
+                    };
+                    dependency.range.end = end;
+                    let (key, rest) = split_entry(line.text).map_err(fail)?;
+                    let rest = value(rest.unwrap_or_default()).map_err(fail)?;
+                    match &*key {
+                        "specifier" => dependency.specifier = rest,
+                        "version" => dependency.version = rest,
+                        _ => {}
+                    }
+                }
+                _ => return Err(indentation(self.text, &line)),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(
+        mut self,
+        key: Cow<'a, str>,
+        range: Option<Range<usize>>,
+        head: usize,
+    ) -> Result<Importer<'a>, LockfileError> {
+        for dependency in &mut self.dependencies {
+            if let Some((specifier, range)) = self.specifiers.get(&dependency.alias) {
+                dependency.specifier = specifier.clone();
+                dependency.specifier_range = Some(range.clone());
+            }
+            if dependency.version.is_empty() {
+                let problem = format!("`{}` of `{key}` has no version", dependency.alias);
+                return Err(unreadable(self.text, dependency.range.start, problem));
+            }
+        }
+        Ok(Importer {
+            key,
+            dependencies: self.dependencies,
+            range,
+            head,
+            blocks: self.blocks,
+        })
+    }
+}
