@@ -36,6 +36,13 @@ pub enum Because {
     },
 }
 
+impl Because {
+    /// Whether another member's dependency is the reason.
+    pub fn is_dependency(&self) -> bool {
+        matches!(self, Self::Dependency { .. })
+    }
+}
+
 /// A closure: members, and all that they reach in the lockfile.
 #[derive(Debug)]
 pub struct Closure<'l, 'a> {
