@@ -128,10 +128,15 @@ impl<'a> Lockfile<'a> {
     ) -> Option<RepoPath> {
         match resolve(self.format, &dependency.alias, &dependency.version) {
             Reference::Link(target) => RepoPath::new(&importer.key).ok()?.join(target).ok(),
-            Reference::Entry(key) => match self.local_source(&key)? {
-                LocalSource::Directory(path) => RepoPath::new(&path).ok(),
-                LocalSource::Tarball(_) => None,
-            },
+            Reference::Entry(key) => self.copied_directory(&key),
+        }
+    }
+
+    /// The directory of the workspace that pnpm copies for an entry (`file:` and injected packages).
+    pub fn copied_directory(&self, key: &str) -> Option<RepoPath> {
+        match self.local_source(key)? {
+            LocalSource::Directory(path) => RepoPath::new(&path).ok(),
+            LocalSource::Tarball(_) => None,
         }
     }
 
@@ -169,6 +174,23 @@ impl<'a> Lockfile<'a> {
             field("tarball:")
                 .map(|path| LocalSource::Tarball(path.strip_prefix("file:").unwrap_or(path)))
         }
+    }
+
+    /// The key of every node: depPaths.
+    pub fn node_keys(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|entry| &*entry.key)
+    }
+
+    /// What a node needs, as alias and version: for whoever follows edges one by one. Nothing where there is no such node.
+    pub fn needs(&self, key: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
+        let Some(at) = Self::find(&self.nodes, key) else {
+            return Ok(Vec::new());
+        };
+        let edges = self.node(at)?.edges;
+        Ok(edges
+            .into_iter()
+            .map(|(alias, version, _)| (alias, version))
+            .collect())
     }
 
     /// The lines of a top-level key, the key's own included.
@@ -427,31 +449,4 @@ fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, Lockfile
         ));
     }
     Ok(entries)
-}
-
-/// For whoever follows edges one by one.
-impl<'a> Lockfile<'a> {
-    /// The key of every node: depPaths.
-    pub fn node_keys(&self) -> impl Iterator<Item = &str> {
-        self.nodes.iter().map(|entry| &*entry.key)
-    }
-
-    /// What a node needs, as alias and version. Nothing where there is no such node.
-    pub fn needs(&self, key: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
-        let Some(at) = Self::find(&self.nodes, key) else {
-            return Ok(Vec::new());
-        };
-        let edges = self.node(at)?.edges.into_iter();
-        Ok(edges.map(|(alias, version, _)| (alias, version)).collect())
-    }
-
-    /// The directory that a node is copied from. Older pnpm wrote no node where such a directory depends on nothing.
-    pub fn copied_from(&self, key: &str) -> Option<RepoPath> {
-        match self.local_source(key) {
-            Some(LocalSource::Directory(path)) => RepoPath::new(&path).ok(),
-            Some(LocalSource::Tarball(_)) => None,
-            None if Self::find(&self.nodes, key).is_some() => None,
-            None => RepoPath::new(key.strip_prefix("file:")?).ok(),
-        }
-    }
 }

@@ -88,7 +88,7 @@ impl Web {
         // A member that is copied is still a project, whose own dependencies are installed.
         for at in 0..web.nodes.len() {
             if let Node::Entry(key) = &web.nodes[at]
-                && let Some(dir) = lockfile.copied_from(key)
+                && let Some(dir) = copied_from(lockfile, key)
                 && let Some(member) = workspace.position(&dir)
             {
                 let name = web.names[at].clone().unwrap_or_default();
@@ -139,15 +139,28 @@ impl Named {
             Node::Member(at) => (workspace.members[*at].dir.to_string(), name_of(*at)),
             Node::Directory(dir) => (dir.to_string(), None),
             Node::Entry(key) => {
-                if let Some(dir) = lockfile.copied_from(key) {
+                if let Some(dir) = copied_from(lockfile, key) {
                     let name = workspace.position(&dir).and_then(name_of);
                     (format!("{dir}{COPIED}"), name)
                 } else {
                     let (name, version) = name_and_version(lockfile.format(), key);
-                    (format!("{name}@{version}"), Some(name.to_owned()))
+                    let separator = if version.is_empty() { "" } else { "@" };
+                    (format!("{name}{separator}{version}"), Some(name.to_owned()))
                 }
             }
         };
         Self { node, label, name }
     }
+}
+
+/// The directory that a node is copied from. Older pnpm wrote no node where such a directory depends on nothing.
+fn copied_from(lockfile: &Lockfile<'_>, key: &str) -> Option<RepoPath> {
+    let without_node = || {
+        let path = key.strip_prefix("file:")?;
+        let is_archive = [".tgz", ".tar.gz", ".tar"]
+            .iter()
+            .any(|ending| path.ends_with(ending));
+        RepoPath::new(path).ok().filter(|_| !is_archive)
+    };
+    lockfile.copied_directory(key).or_else(without_node)
 }

@@ -13,7 +13,7 @@ use crate::support::tree::{Tree, shop};
 
 #[test]
 fn headers_are_the_same_everywhere() {
-    let tree = with_odd_names();
+    let tree = Tree::with_odd_names();
     for (root, app) in [
         (shop(), "apps/server"),
         (tree.root().to_path_buf(), "apps/worker"),
@@ -52,37 +52,9 @@ fn headers_are_the_same_everywhere() {
     }
 }
 
-/// The worker with names and files as they come in the wild.
-fn with_odd_names() -> Tree {
-    let tree = Tree::shop();
-    let long = format!(
-        "apps/worker/assets/{}/{}.txt",
-        "d".repeat(120),
-        "n".repeat(120)
-    );
-    for path in [
-        "apps/worker/assets/with space.txt",
-        "apps/worker/assets/größe-日本.txt",
-        "apps/worker/assets/a'b\"c$d`e.txt",
-        "apps/worker/assets/[id].txt",
-        "apps/worker/assets/-dash.txt",
-        "apps/worker/assets/#hash.txt",
-        "apps/worker/assets.txt",
-        "apps/worker/assets/run.sh",
-        long.as_str(),
-    ] {
-        tree.write(path, path);
-    }
-    tree.write("apps/worker/assets/empty.txt", "");
-    let script = tree.root().join("apps/worker/assets/run.sh");
-    fs_err::set_permissions(script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    symlink("assets/run.sh", tree.root().join("apps/worker/start.link")).unwrap();
-    tree
-}
-
 #[test]
 fn every_name_arrives() {
-    let tree = with_odd_names();
+    let tree = Tree::with_odd_names();
     let files = context_files(tree.root(), "apps/worker", &[]);
     for path in tree.files() {
         let path = path.to_str().unwrap();
@@ -97,7 +69,7 @@ fn every_name_arrives() {
 
 #[test]
 fn a_file_a_directory_and_a_pipe_get_the_same() {
-    let tree = with_odd_names();
+    let tree = Tree::with_odd_names();
     let piped = context(tree.root(), "apps/worker", &[]);
     let out = tempfile::tempdir().unwrap();
     let write = |target: &str| {

@@ -1,5 +1,6 @@
 //! Images on real daemons: they boot, answer, and hold nothing that the app does not need.
 
+mod bases;
 mod contents;
 mod naive;
 mod names;

@@ -1,8 +1,11 @@
 //! Memory: a context is streamed, however large the sources are.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
+use crate::support::daemon::{Daemon, one_daemon};
 use crate::support::tree::Tree;
 
 const MEGABYTE: u64 = 1 << 20;
@@ -60,9 +63,35 @@ fn peak_memory(status: &str) -> Option<u64> {
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
-#[test]
-#[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
-fn half_a_gigabyte_of_sources_takes_no_memory() {
+/// The bytes that a build sends to the daemon and the most memory that it had until all were sent; then the build is interrupted.
+fn send(daemon: &Daemon, tree: &Tree) -> (u64, u64) {
+    let tag = daemon.tag("memory");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
+        .args(["apps/worker", "--progress", "json", "-t", &tag.name])
+        .current_dir(tree.root())
+        .env("DOCKER_HOST", &daemon.address)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let (mut bytes, mut peak) = (0, 0);
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        peak = peak.max(peak_memory(&status).unwrap_or_default());
+        if event["event"] == "context-sent" && event["done"] == true {
+            bytes = event["bytes"].as_u64().unwrap();
+            break;
+        }
+    }
+    let process = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &process]).status();
+    assert!(sent.unwrap().success());
+    child.wait().unwrap();
+    (bytes, peak)
+}
+
+fn assert_flat(run: impl Fn(&Tree) -> (u64, u64)) {
     let (small, before) = run(&workspace(2));
     let (large, after) = run(&workspace(500));
     assert!(
@@ -75,4 +104,18 @@ fn half_a_gigabyte_of_sources_takes_no_memory() {
         before / MEGABYTE
     );
     assert!(added <= 64, "{added} MiB");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
+fn half_a_gigabyte_of_sources_takes_no_memory() {
+    assert_flat(run);
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
+fn half_a_gigabyte_to_a_daemon_takes_no_memory() {
+    one_daemon("half_a_gigabyte_to_a_daemon_takes_no_memory", |daemon| {
+        assert_flat(|tree| send(daemon, tree));
+    });
 }

@@ -61,6 +61,15 @@ impl Contents {
             .collect()
     }
 
+    /// Where a symlink leads.
+    pub(super) fn link(&self, path: &str) -> Option<&str> {
+        self.files.get(path)?.link.as_deref()
+    }
+
+    pub(super) fn mode(&self, path: &str) -> u32 {
+        self.files[path].mode & 0o777
+    }
+
     /// The packages that are really there, `name@version`, by their manifests.
     fn packages(&self) -> BTreeSet<String> {
         let manifests = self.files.iter().filter(|(path, entry)| {

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use insta::assert_snapshot;
 
-use crate::support::daemon::{Daemon, each_daemon, one_daemon};
+use crate::support::daemon::{Daemon, each_daemon, one_daemon, skipped};
 use crate::support::line::Line;
 use crate::support::tree::Tree;
 use crate::support::unique;
@@ -120,7 +120,7 @@ fn a_daemon_that_goes_away_in_the_middle() {
     let test = "a_daemon_that_goes_away_in_the_middle";
     one_daemon(test, |daemon| {
         let Some(line) = Line::to(&daemon.address) else {
-            return eprintln!("SKIPPED (the daemon has no socket): {test}");
+            return skipped("the daemon has no socket", test);
         };
         let tag = daemon.tag("cut");
         let build = Running::start(&slow_server(), &line.address, &tag.name);

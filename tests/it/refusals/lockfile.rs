@@ -186,23 +186,23 @@ fn other_formats() {
             tree.replace(LOCKFILE, "lockfileVersion: '9.0'", version);
         })
     };
-    assert_snapshot!(format("lockfileVersion: '6.0'"), @"
+    assert_snapshot!(format("lockfileVersion: 4"), @"
     exit code 1
-    error: `pnpm-lock.yaml` has format 6.0, which slimbuild does not read yet: it reads 9.0
+    error: `pnpm-lock.yaml` has format 4: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0
 
-    hint: pnpm 9 and later write format 9.0: `pnpm install --lockfile-only` with one of them converts the file
+    hint: `pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0
     ");
-    assert_snapshot!(format("lockfileVersion: 5.4"), @"
+    assert_snapshot!(format("lockfileVersion: '7.0'"), @"
     exit code 1
-    error: `pnpm-lock.yaml` has format 5.4, which slimbuild does not read yet: it reads 9.0
+    error: `pnpm-lock.yaml` has format 7.0: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0
 
-    hint: pnpm 9 and later write format 9.0: `pnpm install --lockfile-only` with one of them converts the file
+    hint: `pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0
     ");
     assert_snapshot!(format("lockfileVersion: '12.0'"), @"
     exit code 1
-    error: `pnpm-lock.yaml` has the unknown format 12.0: slimbuild reads 9.0
+    error: `pnpm-lock.yaml` has format 12.0: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0
 
-    hint: a newer slimbuild may read it
+    hint: `pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0
     ");
     assert_snapshot!(format("# nothing"), @"
     exit code 1
@@ -229,7 +229,7 @@ fn not_what_pnpm_writes() {
     ");
     assert_snapshot!(text("lockfileVersion: '9.0'\n"), @"
     exit code 1
-    error: `pnpm-lock.yaml` does not know `.`: the package was added after the last install
+    error: `pnpm-lock.yaml` is older than `package.json`: `eslint` of its `devDependencies` is not recorded
 
     hint: run `pnpm install` and commit the lockfile
     ");

@@ -1,6 +1,7 @@
 //! Docker daemons, where there are any: those of the lab where it is up, else the one that Docker's command line would use.
 
 use std::future::Future;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -50,10 +51,19 @@ fn with_daemons(test: &str, most: usize, run: impl Fn(&Daemon)) {
             Err(error) => {
                 let required = env.get("SLIMBUILD_REQUIRE_DOCKER") == Some("1");
                 assert!(!required, "{test}: no Docker daemon at {address}: {error}");
-                eprintln!("SKIPPED (no Docker daemon): {test}");
+                skipped("no Docker daemon", test);
             }
         }
     }
+}
+
+/// Says so even where the test harness swallows what a test prints.
+#[expect(
+    clippy::explicit_write,
+    reason = "the harness would swallow `eprintln!`"
+)]
+pub(crate) fn skipped(why: &str, test: &str) {
+    writeln!(io::stderr(), "SKIPPED ({why}): {test}").unwrap();
 }
 
 fn addresses(env: &Env) -> Vec<(String, String)> {

@@ -1,5 +1,6 @@
 //! Trees of files to run the program on.
 
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -61,6 +62,34 @@ impl Tree {
             fs_err::create_dir_all(target.parent().unwrap()).unwrap();
             fs_err::copy(shop().join(&path), target).unwrap();
         }
+        tree
+    }
+
+    /// The sample workspace, whose worker has files with names as they come in the wild.
+    pub(crate) fn with_odd_names() -> Self {
+        let tree = Self::shop();
+        let long = format!(
+            "apps/worker/assets/{}/{}.txt",
+            "d".repeat(120),
+            "n".repeat(120)
+        );
+        for path in [
+            "apps/worker/assets/with space.txt",
+            "apps/worker/assets/größe-日本.txt",
+            "apps/worker/assets/a'b\"c$d`e.txt",
+            "apps/worker/assets/[id].txt",
+            "apps/worker/assets/-dash.txt",
+            "apps/worker/assets/#hash.txt",
+            "apps/worker/assets.txt",
+            "apps/worker/assets/run.sh",
+            long.as_str(),
+        ] {
+            tree.write(path, path);
+        }
+        tree.write("apps/worker/assets/empty.txt", "");
+        let script = tree.root().join("apps/worker/assets/run.sh");
+        fs_err::set_permissions(script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("assets/run.sh", tree.root().join("apps/worker/start.link")).unwrap();
         tree
     }
 
