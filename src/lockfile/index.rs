@@ -77,6 +77,7 @@ impl<'a> Lockfile<'a> {
                     .map(|entry| Importer::of_entry(text, format, entry))
                     .collect::<Result<_, _>>()?
             }
+            None if format == Format::V9 => Vec::new(),
             None => vec![Importer::of_document(text, format, &sections)?],
         };
         let (mut nodes, mut packages) = match format {

@@ -20,6 +20,9 @@ import tempfile
 
 import yaml
 
+# Workspaces whose lockfile pnpm refuses too, and the words that say so.
+OUTDATED = {"nextjs-express-turborepo-starter": "is older than"}
+
 FIELDS = ("dependencies", "optionalDependencies", "devDependencies")
 
 
@@ -184,6 +187,40 @@ def compare(name, lock, text, importers, nodes, stripped):
     return problems
 
 
+def tasks_of(root, member):
+    """`dependsOn` of the build, from turbo.json: comments and trailing commas taken out by force."""
+    path = os.path.join(root, member, "turbo.json")
+    if not os.path.exists(path):
+        return {}
+    with open(path) as file:
+        text = re.sub(r"^\s*//.*$|/\*.*?\*/", "", file.read(), flags=re.M | re.S)
+    document = json.loads(re.sub(r",(\s*[}\]])", r"\1", text))
+    return document.get("tasks") or document.get("pipeline") or {}
+
+
+def named_by_tasks(root, members, kept):
+    """Members that `pkg#task` in turbo.json adds to what manifests say, one round."""
+    names = {manifest(root, member).get("name"): member for member in members - {"."}}
+    tasks = tasks_of(root, ".")
+    queue, seen = [(member, "build") for member in kept if member != "."], set()
+    while queue:
+        member, task = queue.pop()
+        if (member, task) in seen:
+            continue
+        seen.add((member, task))
+        own = tasks_of(root, member).get(task, {}).get("dependsOn")
+        needs = own or tasks.get(f"{manifest(root, member).get('name')}#{task}", {}).get("dependsOn") or tasks.get(task, {}).get("dependsOn") or []
+        for need in needs:
+            package, _, name = need.rpartition("#")
+            if need.startswith("^"):
+                queue += [(other, need[1:]) for other in kept if other != "."]
+            elif not package:
+                queue.append((member, need))
+            elif package in names:
+                queue.append((names[package], name))
+    return {member for member, _ in seen}
+
+
 def members_of(slimbuild, root):
     done = subprocess.run([slimbuild, "graph", "-C", root, "--format", "json"], capture_output=True, text=True)
     if done.returncode:
@@ -216,7 +253,9 @@ def main():
             if problem:
                 problems.append(f"{workspace} {app}: {problem}")
             else:
-                importers, nodes = closure(lock, members, [app, "."], everything)
+                # The root is there for its tools; what it depends on is not built for the app.
+                named = named_by_tasks(root, members, closure(lock, members, [app], everything)[0])
+                importers, nodes = closure(lock, members, [app, ".", *named], everything)
                 problems += compare(f"{workspace} {app}", lock, text, importers, nodes, False)
             text, problem = pruned(slimbuild, root, app, "--production")
             if problem:
@@ -224,6 +263,9 @@ def main():
             else:
                 importers, nodes = runtime(lock, root, members, app)
                 problems += compare(f"{workspace} {app} --production", lock, text, importers, nodes, True)
+            if workspace in OUTDATED:
+                wrong = [problem for problem in problems if OUTDATED[workspace] not in problem]
+                problems = wrong if problems else [f"{workspace} {app}: was known to be outdated, and passes"]
             for problem in problems:
                 print(problem)
             passed, failed = (passed, failed + 1) if problems else (passed + 1, failed)
