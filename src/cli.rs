@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::image::{ImageRef, Platform};
+use crate::path::RepoPath;
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
@@ -68,7 +70,24 @@ impl Cli {
                 .unwrap_or(args.len());
             args.splice(end..end, moved);
         }
-        Self::try_parse_from(args)
+        Self::try_parse_from(args).map_err(one_app)
+    }
+}
+
+/// clap takes a second app for a command that may not follow the first.
+fn one_app(error: clap::Error) -> clap::Error {
+    let text = error.to_string();
+    let second = text
+        .strip_prefix("error: the subcommand '")
+        .and_then(|rest| rest.split('\'').next());
+    match (error.kind(), second) {
+        (ErrorKind::ArgumentConflict, Some(second)) => {
+            let message = format!(
+                "unexpected `{second}`: one app is built at a time, and commands come first\n"
+            );
+            clap::Error::raw(ErrorKind::UnknownArgument, message)
+        }
+        _ => error,
     }
 }
 
@@ -91,6 +110,28 @@ pub enum Command {
     Graph(GraphArgs),
 }
 
+/// A name to give: a digest is what content has, and cannot be chosen.
+fn tag(text: &str) -> Result<ImageRef, String> {
+    match text.parse::<ImageRef>() {
+        Ok(_) if text.contains('@') => {
+            Err("an image cannot be given a digest, only a name and a tag".to_owned())
+        }
+        Ok(tag) => Ok(tag),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A file inside of the app.
+fn entry(text: &str) -> Result<String, String> {
+    match RepoPath::new(text) {
+        Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
+        Ok(path) => Ok(path.as_str().to_owned()),
+        Err(error) => Err(format!(
+            "{error}; name a file inside of the app, as in `dist/main.js`"
+        )),
+    }
+}
+
 /// The app.
 #[derive(Debug, Args)]
 pub struct AppArg {
@@ -105,18 +146,18 @@ pub struct AppArg {
 pub struct PlanArgs {
     /// Start the image from IMAGE instead of distroless; `node` must be on its path
     #[arg(long, value_name = "IMAGE")]
-    pub base: Option<String>,
+    pub base: Option<ImageRef>,
 
     /// Build in IMAGE instead of node:VERSION-slim; it needs node and npm
     #[arg(long, value_name = "IMAGE")]
-    pub build_base: Option<String>,
+    pub build_base: Option<ImageRef>,
 
     /// Use this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
     pub node: Option<String>,
 
     /// Start this file, relative to the app (dist/main.js)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = entry)]
     pub entry: Option<String>,
 
     /// Give build and image these files too, ignored or not; a glob from the workspace's root
@@ -157,7 +198,7 @@ pub struct BuildArgs {
     pub app: AppArg,
 
     /// Name the image; may be repeated [default: the package's name without its scope]
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag)]
     pub tags: Vec<ImageRef>,
 
     /// Print the Dockerfile on stdout and a summary on stderr; Docker is not touched

@@ -272,22 +272,6 @@ impl<'l, 'a> Closure<'l, 'a> {
     }
 }
 
-/// How many packages of registries all members together have.
-pub fn workspace_packages(
-    workspace: &Workspace,
-    lockfile: &Lockfile<'_>,
-) -> Result<usize, LockfileError> {
-    let mut reach = Reach::new(lockfile);
-    for member in &workspace.members {
-        if let Some(importer) = lockfile.importer(&member.importer_key()) {
-            for dependency in &importer.dependencies {
-                reach.follow(importer, dependency)?;
-            }
-        }
-    }
-    Ok(reach.package_count())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ pub mod output;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use crate::closure::{Closure, workspace_packages};
+use crate::closure::Closure;
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::Graph;
@@ -102,7 +102,7 @@ impl Pruned {
             members: make::members(workspace, &closure),
             workspace_members: workspace.members.len() - 1,
             packages: closure.reach.package_count(),
-            workspace_packages: workspace_packages(workspace, &lockfile)?,
+            workspace_packages: lockfile.package_total(),
             warnings: warnings(workspace, &closure),
             entries: layout.entries()?,
         })

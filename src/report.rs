@@ -28,7 +28,7 @@ pub struct Outcome<'o> {
     pub size: u64,
     /// Files and bytes that `COPY . .` would have sent.
     pub workspace: Measure,
-    /// Bytes of the context as a tar.
+    /// Bytes of the context's files.
     pub context: u64,
     /// Steps of the build, without the engine's own.
     pub steps: usize,

@@ -10,6 +10,9 @@ use crate::manifest::package::Manifest;
 use crate::path::RepoPath;
 use crate::workspace::{Member, Workspace};
 
+/// The argument that decides node's version.
+const FLAG: &str = "--node";
+
 /// Node lines with long-term support, the one that slimbuild prefers first.
 const NODE_LTS: [u64; 4] = [24, 22, 20, 18];
 
@@ -77,6 +80,11 @@ pub enum ToolchainError {
 }
 
 impl ToolchainError {
+    /// Whether an argument, and no file, is wrong.
+    pub fn is_argument(&self) -> bool {
+        matches!(self, Self::NotAVersion { file, .. } | Self::NoLine { file, .. } if file == FLAG)
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -110,7 +118,7 @@ fn node(
     flag: Option<&str>,
 ) -> Result<Decision<String>, ToolchainError> {
     if let Some(flag) = flag {
-        return from_text("--node", flag);
+        return from_text(FLAG, flag);
     }
     let places = [&app.dir, &RepoPath::ROOT];
     for dir in places {

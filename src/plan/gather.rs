@@ -26,6 +26,8 @@ pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) files: &'g BTreeMap<usize, Vec<File>>,
     pub(super) rules: &'g Rules,
     pub(super) options: &'g PlanOptions,
+    /// Whether anything is built: without, only what the image keeps is sent.
+    pub(super) builds: bool,
 }
 
 impl Gather<'_, '_, '_> {
@@ -34,7 +36,8 @@ impl Gather<'_, '_, '_> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
         let install_files = install::settings_files(self.workspace)?;
-        for (closure, place) in [(self.build, place::BUILD), (self.runtime, place::PROD)] {
+        let build = self.builds.then_some((self.build, place::BUILD));
+        for (closure, place) in build.into_iter().chain([(self.runtime, place::PROD)]) {
             self.manifests(closure, place, &mut entries);
             entries.extend(install::local_files(
                 self.workspace,
@@ -51,6 +54,13 @@ impl Gather<'_, '_, '_> {
             );
         }
         entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
+        if !self.builds {
+            entries.retain(|entry| {
+                [place::PROD, place::RUN]
+                    .into_iter()
+                    .any(|place| entry.path.starts_with(&format!("{place}/")))
+            });
+        }
         entries.sort_by(|left, right| left.path.cmp(&right.path));
         entries.dedup_by(|later, first| later.path == first.path);
         Ok(entries)

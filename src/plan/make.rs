@@ -7,13 +7,14 @@ use super::steps::Steps;
 use super::{
     App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
 };
-use crate::closure::{Because, Closure, workspace_packages};
+use crate::closure::{Because, Closure};
 use crate::detect::{self, AppKind, DetectError, start};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
-use crate::ignore::Rules;
+use crate::ignore::{Rules, Verdict};
 use crate::lockfile::Lockfile;
+use crate::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
 
@@ -49,7 +50,8 @@ impl Plan {
             }
             .into());
         }
-        let start = start::start(workspace, app, options.entry.as_deref(), &own)?;
+        let start = start::start(workspace, app, options.entry.as_deref(), &own)
+            .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
 
         let gather = Gather {
             workspace,
@@ -61,8 +63,12 @@ impl Plan {
             files: &files,
             rules: &rules,
             options,
+            builds: order
+                .iter()
+                .any(|&at| !tasks::scripts(workspace, at).is_empty()),
         };
         let context = gather.entries()?;
+        check_kept(workspace, &runtime, &files, &rules)?;
         let in_image: BTreeSet<usize> = runtime.members.keys().copied().collect();
         let writes = start
             .built
@@ -86,18 +92,18 @@ impl Plan {
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
             runtime_base: base::runtime(options, &node),
-            warnings: warnings(workspace, &start, &circles, &build),
             node,
             pnpm,
-            start,
             build: closure_plan(workspace, &build),
             runtime: closure_plan(workspace, &runtime),
-            workspace_packages: workspace_packages(workspace, &lockfile)?,
+            workspace_packages: lockfile.package_total(),
             workspace_members: workspace.members.len() - 1,
             has_root_files: context
                 .iter()
                 .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
             image_packages: image_packages(workspace, app, &in_image, &steps),
+            warnings: warnings(workspace, &start, &circles, &build),
+            start,
             steps,
             context,
         })
@@ -106,6 +112,50 @@ impl Plan {
     /// The bytes of all files of the context together.
     pub fn context_size(&self) -> u64 {
         self.context.iter().map(|entry| entry.content.size()).sum()
+    }
+}
+
+/// Refuses rules that leave out what the image cannot do without: `*` in a `.dockerignore` made for one app is an easy way to lose a library.
+fn check_kept(
+    workspace: &Workspace,
+    runtime: &Closure<'_, '_>,
+    files: &BTreeMap<usize, Vec<File>>,
+    rules: &Rules,
+) -> Result<(), Error> {
+    for at in runtime.members.keys().filter(|at| **at != 0) {
+        let path = workspace.members[*at]
+            .dir
+            .join("package.json")
+            .unwrap_or_default();
+        if files[at].iter().any(|file| file.path == path) {
+            continue;
+        }
+        if let Verdict::Drop(reason) = rules.file(&path)? {
+            return Err(Error::Dropped {
+                path,
+                reason: reason.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A start file that is there, but that a rule drops, is not simply missing.
+fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: DetectError) -> Error {
+    let (DetectError::NoBuild { entry, .. }
+    | DetectError::NoStart {
+        entry: Some(entry), ..
+    }) = &error
+    else {
+        return error.into();
+    };
+    let path = app.join(entry).unwrap_or_default();
+    match rules.file(&path) {
+        Ok(Verdict::Drop(reason)) if path.on_disk(&workspace.root).is_file() => Error::Dropped {
+            path,
+            reason: reason.to_string(),
+        },
+        _ => error.into(),
     }
 }
 

@@ -175,7 +175,6 @@ fn ignored_files_stay_out() {
             "run/apps/worker/keys/public.pem",
             "run/apps/worker/package.json",
             "run/apps/worker/src/main.js",
-            "src/apps/worker/.gitignore",
         ]
     );
 }

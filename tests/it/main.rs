@@ -15,6 +15,7 @@ mod context;
 mod golden;
 mod images;
 mod layering;
+mod promises;
 mod refusals;
 mod secrets;
 mod streaming;

@@ -12,13 +12,13 @@ fn unknown_app() {
     exit code 1
     error: there is no app `apps/sever` in this workspace
 
-    hint: did you mean `apps/server`, `apps/site` or `apps/worker`?
+    hint: did you mean `apps/server`?
     ");
     assert_snapshot!(refusal("@shop/sever", |_| {}), @"
     exit code 1
     error: there is no app `@shop/sever` in this workspace
 
-    hint: did you mean `apps/server`, `apps/site` or `apps/worker`?
+    hint: did you mean `apps/server`?
     ");
     assert_snapshot!(refusal("wroker", |_| {}), @"
     exit code 1
@@ -30,19 +30,19 @@ fn unknown_app() {
     exit code 1
     error: there is no app `qqqqqqqq` in this workspace
 
-    hint: did you mean `apps/server`, `apps/site`, `apps/web` or `apps/worker`?
+    hint: there are: apps/server, apps/site, apps/web, apps/worker
     ");
     assert_snapshot!(refusal("packages/scratch", |_| {}), @"
     exit code 1
     error: there is no app `packages/scratch` in this workspace
 
-    hint: did you mean `packages/legacy`, `packages/tsconfig` or `packages/catalog`?
+    hint: there are: apps/server, apps/site, apps/web, apps/worker
     ");
     assert_snapshot!(refusal("/etc", |_| {}), @"
     exit code 1
     error: there is no app `/etc` in this workspace
 
-    hint: did you mean `apps/server`, `apps/site`, `apps/web` or `apps/worker`?
+    hint: there are: apps/server, apps/site, apps/web, apps/worker
     ");
     assert_snapshot!(refusal("", |_| {}), @"
     exit code 1
@@ -181,10 +181,10 @@ fn an_entry_that_is_not_there() {
     hint: add a `build` script that writes the file, or name another one with `--entry FILE`
     ");
     assert_snapshot!(refusal("apps/worker", "../../packages/events/src/index.js"), @"
-    exit code 1
-    error: `apps/worker/package.json` has no `build` script, and `../../packages/events/src/index.js` (named by --entry) is not there without one
+    exit code 2
+    error: invalid value '../../packages/events/src/index.js' for '--entry <FILE>': `../../packages/events/src/index.js` leaves the workspace; name a file inside of the app, as in `dist/main.js`
 
-    hint: add a `build` script that writes the file, or name another one with `--entry FILE`
+    For more information, try '--help'.
     ");
 }
 

@@ -59,13 +59,13 @@ fn bad_modes() {
 #[test]
 fn bad_versions_and_images() {
     assert_snapshot!(refusal(&["plan", "apps/server", "--node", "newest"]), @"
-    exit code 1
+    exit code 2
     error: `--node` asks for node `newest`, which is no version
 
     hint: mend it, or choose with `--node VERSION`
     ");
     assert_snapshot!(refusal(&["plan", "apps/server", "--node", "16.x"]), @"
-    exit code 1
+    exit code 2
     error: `--node` asks for node `16.x`, which none of the lines 24, 22, 20, 18 fits
 
     hint: mend it, or choose with `--node VERSION`
@@ -86,12 +86,7 @@ fn unknown_flags_and_verbs() {
     ");
     assert_snapshot!(refusal(&["apps/server", "apps/worker"]), @"
     exit code 2
-    error: the subcommand 'apps/worker' cannot be used with '[APP]'
-
-    Usage: slimbuild [OPTIONS] [APP]
-           slimbuild <COMMAND>
-
-    For more information, try '--help'.
+    error: unexpected `apps/worker`: one app is built at a time, and commands come first
     ");
     assert_snapshot!(refusal(&["context", "apps/server"]), @"
     exit code 2

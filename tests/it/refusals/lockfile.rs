@@ -229,7 +229,7 @@ fn not_what_pnpm_writes() {
     ");
     assert_snapshot!(text("lockfileVersion: '9.0'\n"), @"
     exit code 1
-    error: `pnpm-lock.yaml` is older than `package.json`: `eslint` of its `devDependencies` is not recorded
+    error: `pnpm-lock.yaml` does not know `.`: the package was added after the last install
 
     hint: run `pnpm install` and commit the lockfile
     ");

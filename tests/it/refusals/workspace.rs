@@ -47,19 +47,19 @@ fn broken_workspace_file() {
     };
     assert_snapshot!(with("packages:\n  - 'apps/*\n  - 'packages/*'\n"), @"
     exit code 1
-    error: cannot read `pnpm-workspace.yaml`, line 3, column 3: invalid indentation in multiline quoted scalar at line 3, column 3
+    error: cannot read `pnpm-workspace.yaml`, line 3, column 3: invalid indentation in multiline quoted scalar
 
     hint: mend `pnpm-workspace.yaml`; slimbuild changes no file of the workspace
     ");
     assert_snapshot!(with("packages:\n  - apps/*\n\tbad: tab\n"), @"
     exit code 1
-    error: cannot read `pnpm-workspace.yaml`, line 2, column 5: while scanning a plain scalar, found a tab at line 2, column 5
+    error: cannot read `pnpm-workspace.yaml`, line 2, column 5: while scanning a plain scalar, found a tab
 
     hint: mend `pnpm-workspace.yaml`; slimbuild changes no file of the workspace
     ");
     assert_snapshot!(with("packages: apps/*\n"), @"
     exit code 1
-    error: cannot read `pnpm-workspace.yaml`, line 1, column 11: expected sequence start at line 1, column 11
+    error: cannot read `pnpm-workspace.yaml`, line 1, column 11: expected sequence start
 
     hint: mend `pnpm-workspace.yaml`; slimbuild changes no file of the workspace
     ");
