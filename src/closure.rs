@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::lockfile::frozen::whole;
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::reach::Reach;
 use crate::lockfile::{Field, Lockfile, LockfileError};
@@ -191,14 +192,16 @@ impl<'l, 'a> Closure<'l, 'a> {
             .map(|&at| workspace.members[at].importer_key())
             .collect();
         importers.insert(".".to_owned());
-        prune(
+        let text = prune(
             lockfile,
             &Kept {
                 importers: &importers,
                 dependency: &|key, field, alias| self.keeps_in(workspace, key, field, alias),
             },
             &self.reach,
-        )
+        );
+        debug_assert_eq!(whole::check(&text, &importers), Ok(()));
+        text
     }
 
     /// The skeleton manifest of a member in this closure, in step with [`Closure::lockfile`].

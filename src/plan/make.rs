@@ -13,9 +13,8 @@ use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::Rules;
-use crate::lockfile::Lockfile;
-use crate::lockfile::frozen::Frozen;
 use crate::lockfile::reach::Reach;
+use crate::lockfile::{Lockfile, frozen};
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
@@ -36,9 +35,10 @@ impl Plan {
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
         let build = Closure::build(workspace, &lockfile, app, &named)?;
-        check_frozen(workspace, &lockfile, &build)?;
-        let runtime = Closure::runtime(workspace, &lockfile, app)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
+        let members = build.members.keys().copied();
+        frozen::check(workspace, &lockfile, members, Some(&pnpm.value))?;
+        let runtime = Closure::runtime(workspace, &lockfile, app)?;
 
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
@@ -114,20 +114,6 @@ impl Plan {
     pub fn context_size(&self) -> u64 {
         self.context.iter().map(|entry| entry.content.size()).sum()
     }
-}
-
-/// Refuses a lockfile that pnpm would find out of step with a manifest of the closure.
-fn check_frozen(
-    workspace: &Workspace,
-    lockfile: &Lockfile<'_>,
-    build: &Closure<'_, '_>,
-) -> Result<(), Error> {
-    let frozen = Frozen::of(lockfile)?;
-    for &at in build.members.keys() {
-        let member = &workspace.members[at];
-        frozen.check(lockfile, &member.importer_key(), &member.manifest)?;
-    }
-    Ok(())
 }
 
 /// The members that the image gets, the app last: it changes most often.
