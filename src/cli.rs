@@ -3,11 +3,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::image::{ImageRef, Platform};
+use crate::path::RepoPath;
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
+use crate::pruned::{PruneOptions, Scope};
+use crate::report::Notation;
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -66,7 +70,24 @@ impl Cli {
                 .unwrap_or(args.len());
             args.splice(end..end, moved);
         }
-        Self::try_parse_from(args)
+        Self::try_parse_from(args).map_err(one_app)
+    }
+}
+
+/// clap takes a second app for a command that may not follow the first.
+fn one_app(error: clap::Error) -> clap::Error {
+    let text = error.to_string();
+    let second = text
+        .strip_prefix("error: the subcommand '")
+        .and_then(|rest| rest.split('\'').next());
+    match (error.kind(), second) {
+        (ErrorKind::ArgumentConflict, Some(second)) => {
+            let message = format!(
+                "unexpected `{second}`: one app is built at a time, and commands come first\n"
+            );
+            clap::Error::raw(ErrorKind::UnknownArgument, message)
+        }
+        _ => error,
     }
 }
 
@@ -81,6 +102,34 @@ pub enum Command {
     Dockerfile(DockerfileArgs),
     /// Write the context: all that Docker gets to see, the Dockerfile included
     Context(ContextArgs),
+    /// Write the part of the workspace that apps need, for a Dockerfile of your own (as `turbo prune --docker`)
+    Prune(PruneArgs),
+    /// Show why an app has a package: the shortest chains of dependencies that lead to it
+    Why(WhyArgs),
+    /// Show the workspace's packages and who depends on whom
+    Graph(GraphArgs),
+}
+
+/// A name to give: a digest is what content has, and cannot be chosen.
+fn tag(text: &str) -> Result<ImageRef, String> {
+    match text.parse::<ImageRef>() {
+        Ok(_) if text.contains('@') => {
+            Err("an image cannot be given a digest, only a name and a tag".to_owned())
+        }
+        Ok(tag) => Ok(tag),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A file inside of the app.
+fn entry(text: &str) -> Result<String, String> {
+    match RepoPath::new(text) {
+        Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
+        Ok(path) => Ok(path.as_str().to_owned()),
+        Err(error) => Err(format!(
+            "{error}; name a file inside of the app, as in `dist/main.js`"
+        )),
+    }
 }
 
 /// The app.
@@ -97,18 +146,18 @@ pub struct AppArg {
 pub struct PlanArgs {
     /// Start the image from IMAGE instead of distroless; `node` must be on its path
     #[arg(long, value_name = "IMAGE")]
-    pub base: Option<String>,
+    pub base: Option<ImageRef>,
 
     /// Build in IMAGE instead of node:VERSION-slim; it needs node and npm
     #[arg(long, value_name = "IMAGE")]
-    pub build_base: Option<String>,
+    pub build_base: Option<ImageRef>,
 
     /// Use this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
     pub node: Option<String>,
 
     /// Start this file, relative to the app (dist/main.js)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = entry)]
     pub entry: Option<String>,
 
     /// Give build and image these files too, ignored or not; a glob from the workspace's root
@@ -149,7 +198,7 @@ pub struct BuildArgs {
     pub app: AppArg,
 
     /// Name the image; may be repeated [default: the package's name without its scope]
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag)]
     pub tags: Vec<ImageRef>,
 
     /// Print the Dockerfile on stdout and a summary on stderr; Docker is not touched
@@ -244,6 +293,129 @@ pub struct ContextArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub plan: PlanArgs,
+}
+
+/// `slimbuild prune`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+DIR gets json/ (manifests and the lockfile: all that an install reads), full/ (sources), pnpm-lock.yaml and
+pnpm-workspace.yaml. In the Dockerfile:
+  COPY out/json/ .
+  RUN pnpm install --frozen-lockfile
+  COPY out/full/ .
+  RUN pnpm turbo run build --filter=APP")]
+pub struct PruneArgs {
+    /// The apps: directories (apps/server) or package names
+    #[arg(value_name = "APP", required = true)]
+    pub apps: Vec<String>,
+
+    /// Write to DIR: one that does not exist yet, is empty, or holds an earlier output, which is replaced
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        visible_alias = "out-dir",
+        default_value = "out"
+    )]
+    pub out: PathBuf,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub options: PruneOptionArgs,
+}
+
+/// What decides about a pruned workspace.
+#[derive(Debug, Args)]
+pub struct PruneOptionArgs {
+    /// Keep what the apps need when they run; dev dependencies go, in manifests and lockfile alike
+    #[arg(long)]
+    pub production: bool,
+
+    /// Keep these files too, ignored or not; a glob from the workspace's root
+    #[arg(long, value_name = "GLOB")]
+    pub include: Vec<String>,
+
+    /// Leave these files out
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+
+    /// Accepted for turbo's sake: the layout is always this one
+    #[arg(long)]
+    pub docker: bool,
+}
+
+impl From<PruneOptionArgs> for PruneOptions {
+    fn from(args: PruneOptionArgs) -> Self {
+        let PruneOptionArgs {
+            production,
+            include,
+            exclude,
+            docker: _,
+        } = args;
+        let scope = if production {
+            Scope::Production
+        } else {
+            Scope::Build
+        };
+        Self {
+            scope,
+            include,
+            exclude,
+        }
+    }
+}
+
+/// `slimbuild why`
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The app: its directory (apps/server, or . inside of it) or its package name
+    #[arg(value_name = "APP")]
+    pub app: String,
+
+    /// The package: its name, name@version, or the directory of a workspace package
+    #[arg(value_name = "PACKAGE")]
+    pub package: String,
+
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `slimbuild graph`
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub app: AppArg,
+
+    /// Write it as
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: GraphFormat,
+}
+
+/// The notations of `slimbuild graph`.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum GraphFormat {
+    /// A tree for the terminal
+    #[default]
+    Tree,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+    /// For programs
+    Json,
+}
+
+impl From<GraphFormat> for Notation {
+    fn from(format: GraphFormat) -> Self {
+        match format {
+            GraphFormat::Tree => Self::Tree,
+            GraphFormat::Dot => Self::Dot,
+            GraphFormat::Mermaid => Self::Mermaid,
+            GraphFormat::Json => Self::Json,
+        }
+    }
 }
 
 #[cfg(test)]

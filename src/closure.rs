@@ -1,13 +1,13 @@
-//! The two closures of an app: what its build needs, and what it needs when it runs.
+//! The two closures of an app, or of several: what their builds need, and what they need when they run.
 //!
-//! Goes in: the workspace, its lockfile, the app. Comes out: members with the reason for each, and the lockfile's entries that they reach.
+//! Goes in: the workspace, its lockfile, the apps. Comes out: members with the reason for each, and the lockfile's entries that they reach.
 //! Each closure is pruned on its own, so that the production install is independent of every dev dependency.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::lockfile::frozen::whole;
+use crate::lockfile::frozen::{self, whole};
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::reach::Reach;
 use crate::lockfile::{Field, Lockfile, LockfileError};
@@ -51,15 +51,17 @@ pub struct Closure<'l, 'a> {
 }
 
 impl<'l, 'a> Closure<'l, 'a> {
-    /// What the build needs: the app, the root project, the members that `tasks` names, and everything that any of them depends on in any way.
+    /// What builds need: the apps, the root project, the members that `tasks` names, and everything that any of them depends on in any way.
     pub fn build(
         workspace: &Workspace,
         lockfile: &'l Lockfile<'a>,
-        app: usize,
+        apps: &[usize],
         tasks: &BTreeMap<usize, String>,
     ) -> Result<Self, LockfileError> {
         let mut closure = Self::empty(lockfile, true);
-        let mut queue = vec![(app, Because::App), (0, Because::Root)];
+        let mut queue: Vec<(usize, Because)> =
+            apps.iter().map(|&app| (app, Because::App)).collect();
+        queue.push((0, Because::Root));
         queue.extend(
             tasks
                 .iter()
@@ -69,17 +71,18 @@ impl<'l, 'a> Closure<'l, 'a> {
         Ok(closure)
     }
 
-    /// What the app needs when it runs: itself and what it reaches over `dependencies` and `optionalDependencies`.
+    /// What the apps need when they run: themselves and what they reach over `dependencies` and `optionalDependencies`.
     ///
     /// A member that is linked resolves its peers from its own directory, where only a dev dependency puts them. So a dev dependency counts
     /// where it is also a peer and a member of this closure has the same package among its dependencies: that is the peer which the member asks for.
     pub fn runtime(
         workspace: &Workspace,
         lockfile: &'l Lockfile<'a>,
-        app: usize,
+        apps: &[usize],
     ) -> Result<Self, LockfileError> {
         let mut closure = Self::empty(lockfile, false);
-        closure.extend(workspace, lockfile, vec![(app, Because::App)])?;
+        let queue = apps.iter().map(|&app| (app, Because::App)).collect();
+        closure.extend(workspace, lockfile, queue)?;
         loop {
             let provided: BTreeSet<&str> = closure
                 .members
@@ -213,6 +216,18 @@ impl<'l, 'a> Closure<'l, 'a> {
             .skeleton(|field, alias| self.keeps_in(workspace, &key, field, alias))
     }
 
+    /// Refuses a lockfile that this version of pnpm would find out of step with the settings, or with a manifest of this closure or of the root
+    /// project.
+    pub fn check_frozen(
+        &self,
+        workspace: &Workspace,
+        lockfile: &Lockfile<'_>,
+        pnpm: Option<&str>,
+    ) -> Result<(), LockfileError> {
+        let others = self.members.keys().copied().filter(|at| *at != 0);
+        frozen::check(workspace, lockfile, [0].into_iter().chain(others), pnpm)
+    }
+
     /// The whole manifest of a member but its scripts, likewise: for packages that pnpm copies when it installs.
     pub fn manifest(&self, workspace: &Workspace, at: usize) -> String {
         let member = &workspace.members[at];
@@ -223,7 +238,7 @@ impl<'l, 'a> Closure<'l, 'a> {
     }
 
     /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
-    fn keeps_in(&self, workspace: &Workspace, key: &str, field: Field, alias: &str) -> bool {
+    pub fn keeps_in(&self, workspace: &Workspace, key: &str, field: Field, alias: &str) -> bool {
         let member = RepoPath::new(key)
             .ok()
             .and_then(|dir| workspace.position(&dir));
@@ -315,8 +330,8 @@ snapshots:
         ]);
         let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
         let app = at(&workspace, "apps/a");
-        let build = Closure::build(&workspace, &lockfile, app, &BTreeMap::new()).unwrap();
-        let runtime = Closure::runtime(&workspace, &lockfile, app).unwrap();
+        let build = Closure::build(&workspace, &lockfile, &[app], &BTreeMap::new()).unwrap();
+        let runtime = Closure::runtime(&workspace, &lockfile, &[app]).unwrap();
         show(&workspace, &lockfile, &build, &runtime);
     }
 

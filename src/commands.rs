@@ -3,10 +3,15 @@
 pub mod build;
 pub mod context;
 pub mod dockerfile;
+pub mod graph;
 pub mod plan;
+pub mod prune;
+pub mod why;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::plan::{Plan, PlanOptions};
@@ -21,24 +26,44 @@ pub struct Place<'p> {
     pub app: Option<String>,
 }
 
+/// How data is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// Reads the workspace around the working directory and makes the app's plan.
 fn planned(place: &Place<'_>, options: &PlanOptions) -> Result<(PathBuf, Plan), Error> {
     let root = find_root(place.cwd)?;
     let workspace = Workspace::load(&root)?;
-    let app = match place.app.as_deref() {
-        Some(name) => workspace.find_app(name, place.cwd)?,
-        None => workspace
-            .find_app(".", place.cwd)
-            .map_err(|_| Error::Usage {
-                message: "which app?".to_owned(),
-                hint: Some(format!(
-                    "name one, as in `slimbuild {}`; there are: {}",
-                    workspace.app_dirs().first().map_or("APP", String::as_str),
-                    workspace.app_dirs().join(", ")
-                )),
-            })?,
-    };
+    let app = app_at(&workspace, place)?;
     Ok((root, Plan::new(&workspace, app, options)?))
+}
+
+/// The app that was named, or the one around the working directory.
+fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
+    let Some(name) = place.app.as_deref() else {
+        let unnamed = |_| Error::Usage {
+            message: "which app?".to_owned(),
+            hint: Some(format!(
+                "name one, as in `slimbuild {}`; there are: {}",
+                workspace.app_dirs().first().map_or("APP", String::as_str),
+                workspace.app_dirs().join(", ")
+            )),
+        };
+        return workspace.find_app(".", place.cwd).map_err(unnamed);
+    };
+    Ok(workspace.find_app(name, place.cwd)?)
+}
+
+/// A value as JSON, for stdout.
+fn json(value: &impl Serialize) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::io("cannot write to stdout")(error.into()))?;
+    Ok(text + "\n")
 }
 
 /// Prints a plan's warnings.
@@ -50,25 +75,46 @@ fn warn(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes a file beside its final name and renames it: what has the name is whole.
-fn write_whole(
-    target: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Error> {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let part = target.with_file_name(format!(".{name}.part"));
-    let all = || -> io::Result<()> {
-        let mut file = BufWriter::new(fs_err::File::create(&part)?);
-        write(&mut file)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        fs_err::rename(&part, target)
-    };
-    all().map_err(|source| {
-        // The first error is the one to tell.
-        drop(fs_err::remove_file(&part));
-        Error::Io {
-            doing: format!("cannot write `{}`", target.display()),
-            source,
-        }
-    })
+/// A file that is written beside its final name and renamed when it is whole. Nothing half-written stays behind.
+struct Whole {
+    target: PathBuf,
+    part: PathBuf,
+    file: Option<fs_err::File>,
+}
+
+impl Whole {
+    /// Begins to write: what cannot be written fails here.
+    fn begin(target: &Path) -> Result<Self, Error> {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let part = target.with_file_name(format!(".{name}.part"));
+        let file = fs_err::File::create(&part).map_err(Error::io(cannot_write(target)))?;
+        Ok(Self {
+            target: target.to_path_buf(),
+            part,
+            file: Some(file),
+        })
+    }
+
+    /// Writes all of it.
+    fn finish(mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
+        let mut file = BufWriter::new(file);
+        let written = write(&mut file).and_then(|()| file.flush());
+        drop(file);
+        let renamed = written.and_then(|()| fs_err::rename(&self.part, &self.target));
+        renamed.map_err(Error::io(cannot_write(&self.target)))
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        // After a rename there is nothing left to remove; before, the first error is the one to tell.
+        drop(fs_err::remove_file(&self.part));
+    }
+}
+
+fn cannot_write(target: &Path) -> String {
+    format!("cannot write `{}`", target.display())
 }

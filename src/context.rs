@@ -104,7 +104,28 @@ impl<R: Read> Read for Exact<R> {
 pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
     fs_err::create_dir_all(target)?;
     fs_err::write(target.join(dockerfile::PATH), dockerfile::render(plan))?;
-    for entry in &plan.context {
+    write_entries(&plan.context, root, target, &|| Ok(()))
+}
+
+/// Writes entries into an empty directory. `go_on` is asked before each of them, and ends the work with its error.
+///
+/// Symlinks come last: while files are written there is none that could lead them out of the directory.
+pub fn write_entries(
+    entries: &[ContextEntry],
+    root: &Path,
+    target: &Path,
+    go_on: &dyn Fn() -> io::Result<()>,
+) -> io::Result<()> {
+    let is_link = |entry: &&ContextEntry| {
+        let kind = match &entry.content {
+            Content::Source { kind, .. } => Some(kind),
+            Content::Made { .. } => None,
+        };
+        matches!(kind, Some(Kind::Symlink { .. }))
+    };
+    let files = entries.iter().filter(|entry| !is_link(entry));
+    for entry in files.chain(entries.iter().filter(is_link)) {
+        go_on()?;
         write_entry(entry, root, &target.join(&entry.path))?;
     }
     Ok(())

@@ -62,6 +62,8 @@ pub enum DetectError {
         app: RepoPath,
         /// What was looked at.
         tried: String,
+        /// The file that somebody named.
+        entry: Option<String>,
     },
     /// There is nothing to start, and no build that could make it.
     #[error(

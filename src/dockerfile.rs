@@ -26,7 +26,6 @@ struct View<'p> {
     build_base: &'p str,
     build: Count,
     runtime: Count,
-    workspace: Count,
     root_files: bool,
     steps: Vec<StepView<'p>>,
     runtime_base: BaseView<'p>,
@@ -124,10 +123,6 @@ fn view(plan: &Plan) -> View<'_> {
         runtime: Count {
             members: members(&plan.runtime),
             packages: plan.runtime.packages,
-        },
-        workspace: Count {
-            members: plan.workspace_members,
-            packages: plan.workspace_packages,
         },
         root_files: plan.has_root_files,
         steps: plan.steps.iter().map(step).collect(),

@@ -12,7 +12,10 @@ use crate::ignore::IgnoreError;
 use crate::image::ImageRefError;
 use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
+use crate::path::RepoPath;
+use crate::pruned::output::OutputError;
 use crate::toolchain::ToolchainError;
+use crate::why::WhyError;
 use crate::workspace::WorkspaceError;
 
 /// Everything that can end a command.
@@ -49,6 +52,20 @@ pub enum Error {
         by: String,
         /// What is missing.
         path: String,
+    },
+    /// A package that is asked about.
+    #[error(transparent)]
+    Why(#[from] WhyError),
+    /// The directory that a pruned workspace is written to.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A file that the image cannot do without, and that a rule leaves out.
+    #[error("the image needs `{path}`, which is left out: {reason}")]
+    Dropped {
+        /// The file.
+        path: RepoPath,
+        /// The rule, and the file that has it.
+        reason: String,
     },
     /// The address of the daemon.
     #[error(transparent)]
@@ -111,10 +128,15 @@ impl Error {
             Self::Detect(error) => error.hint(),
             Self::Files(error) => error.hint(),
             Self::Ignore(error) => error.hint(),
+            Self::Why(error) => error.hint(),
+            Self::Output(error) => error.hint(),
             Self::Host(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Cycle(_) => {
                 Some("turn one of these dependencies into a dev dependency, or move what both need into a package of its own".to_owned())
+            }
+            Self::Dropped { path, .. } => {
+                Some(format!("change the rule, or take the file along with `--include {path}`"))
             }
             Self::Usage { hint, .. } => hint.clone(),
             Self::MissingFile { .. } | Self::Image(_) | Self::Io { .. } => None,
@@ -124,7 +146,10 @@ impl Error {
     /// The exit code that it means.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage { .. } | Self::Image(_) => ExitCode::Usage,
+            Self::Usage { .. } | Self::Image(_) | Self::Ignore(IgnoreError::Glob { .. }) => {
+                ExitCode::Usage
+            }
+            Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) => ExitCode::NoEngine,
             Self::Engine(error) => match error.kind() {
                 EngineErrorKind::Unreached => ExitCode::NoEngine,
@@ -142,15 +167,25 @@ impl Error {
 
     /// The whole message: the error, one line a cause, and the hint after a blank line.
     pub fn render(&self, error_label: &str, hint_label: &str) -> String {
-        let mut text = format!("{error_label} {self}\n");
+        let mut text = format!("{error_label} {}\n", printable(&self.to_string()));
         let mut cause = self.source();
         while let Some(error) = cause {
-            let _ = writeln!(text, "  caused by: {error}");
+            let _ = writeln!(text, "  caused by: {}", printable(&error.to_string()));
             cause = error.source();
         }
         if let Some(hint) = self.hint() {
-            let _ = writeln!(text, "\n{hint_label} {hint}");
+            let _ = writeln!(text, "\n{hint_label} {}", printable(&hint));
         }
         text
     }
+}
+
+/// What files hold may reach a message; what would move a terminal's cursor is shown as an escape.
+fn printable(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' | '\t' => letter.to_string(),
+        _ if letter.is_control() => letter.escape_debug().to_string(),
+        _ => letter.to_string(),
+    };
+    text.chars().map(shown).collect()
 }

@@ -1,5 +1,7 @@
 //! The graph of members: who depends on whom, by the lockfile's own links, in an order that builds.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
@@ -67,6 +69,19 @@ impl Graph {
         found
     }
 
+    /// The members that `starts` reach over any kind of dependency, themselves included, by position. The root project is not followed: it builds
+    /// nothing that an app needs.
+    pub fn reachable(&self, starts: impl Iterator<Item = usize>) -> Vec<usize> {
+        let mut found: BTreeSet<usize> = BTreeSet::new();
+        let mut queue: Vec<usize> = starts.collect();
+        while let Some(at) = queue.pop() {
+            if at != 0 && found.insert(at) {
+                queue.extend(self.dependencies(at).into_iter().map(|(to, _)| to));
+            }
+        }
+        found.into_iter().collect()
+    }
+
     /// Orders members so that each follows what it depends on; among equals, by position. Dev dependencies that close a circle are passed
     /// over and reported; a circle without any is an error.
     pub fn build_order(&self, members: &[usize]) -> Result<(Vec<usize>, Vec<Cycle>), Cycle> {
@@ -132,7 +147,7 @@ impl Graph {
 /// Kahn's algorithm with the smallest position first, since `toposort` promises no order among equals.
 fn sorted_order(needed_by: &DiGraphMap<usize, Field>) -> Vec<usize> {
     debug_assert!(toposort(needed_by, None).is_ok(), "circles were taken out");
-    let mut open: std::collections::BTreeMap<usize, usize> = needed_by
+    let mut open: BTreeMap<usize, usize> = needed_by
         .nodes()
         .map(|at| {
             (

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! flags ─► PlanOptions                                                              cli
-//! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, workspace, lockfile
+//! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, git, workspace, lockfile
 //! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   graph, closure, tasks
 //! files of the closures ─► roles; kind and start of the app                         files, ignore, sources, detect
 //! all of it ─► Plan                                                                 plan
@@ -12,6 +12,9 @@
 //! Plan ─► context tar, streamed                                                     context
 //! both ─► engine ─► events ─► progress, then the report                             engine, progress, report
 //! ```
+//!
+//! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
+//! ([`mod@why`]), and the picture of members and edges ([`overview`]).
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides; everything after it executes and decides nothing. Nothing
 //! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
@@ -37,9 +40,11 @@ pub mod ignore;
 pub mod image;
 pub mod lockfile;
 pub mod manifest;
+pub mod overview;
 pub mod path;
 pub mod plan;
 pub mod progress;
+pub mod pruned;
 pub mod report;
 pub mod sources;
 pub mod tasks;
@@ -47,13 +52,14 @@ pub mod tasks;
 mod testing;
 pub mod toolchain;
 pub mod ui;
+pub mod why;
 pub mod workspace;
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use crate::cli::{Cli, Command};
-use crate::commands::Place;
+use crate::commands::{Format, Place};
 use crate::env::Env;
 use crate::error::{Error, ExitCode};
 use crate::ui::Ui;
@@ -89,12 +95,8 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     match cli.command.unwrap_or(Command::Build(cli.build)) {
         Command::Build(args) => commands::build::run(args, &cwd, env, ui),
         Command::Plan(args) => {
-            let format = if args.json {
-                commands::plan::Format::Json
-            } else {
-                commands::plan::Format::Text
-            };
-            commands::plan::run(&place(args.app.app), &args.plan.into(), format, ui)
+            let options = args.plan.into();
+            commands::plan::run(&place(args.app.app), &options, format(args.json), ui)
         }
         Command::Dockerfile(args) => {
             commands::dockerfile::run(&place(args.app.app), &args.plan.into(), ui)
@@ -102,5 +104,17 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Context(args) => {
             commands::context::run(&place(args.app.app), &args.plan.into(), &args.output, ui)
         }
+        Command::Graph(args) => commands::graph::run(&place(args.app.app), args.format.into(), ui),
+        Command::Why(args) => {
+            let place = place(Some(args.app));
+            commands::why::run(&place, &args.package, format(args.json), ui)
+        }
+        Command::Prune(args) => {
+            commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)
+        }
     }
+}
+
+fn format(json: bool) -> Format {
+    if json { Format::Json } else { Format::Text }
 }

@@ -4,6 +4,7 @@
 //! nothing reaches ([`prune`]), and where text and manifests disagree ([`frozen`]). Nothing is ever re-serialised, so that whatever
 //! pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
 
+mod document;
 pub mod frozen;
 mod importer;
 pub mod index;

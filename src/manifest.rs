@@ -10,6 +10,7 @@ pub mod turbo;
 pub mod workspace;
 
 use jsonc_parser::ParseOptions;
+use jsonc_parser::errors::ParseError;
 use serde_json::Value;
 
 /// A file that cannot be read.
@@ -74,21 +75,27 @@ fn parse_json(file: &str, text: &str) -> Result<Value, ManifestError> {
 
 /// Parses JSON with comments and trailing commas, as turbo and TypeScript read theirs.
 pub(crate) fn parse_jsonc(file: &str, text: &str) -> Result<Value, ManifestError> {
-    let options = ParseOptions {
+    let text = text.trim_start_matches('\u{feff}');
+    let value: Option<Value> = jsonc_parser::parse_to_serde_value(text, &jsonc_options())
+        .map_err(|error| syntax(file, &error))?;
+    Ok(value.unwrap_or(Value::Null))
+}
+
+fn jsonc_options() -> ParseOptions {
+    ParseOptions {
         allow_comments: true,
         allow_trailing_commas: true,
         ..ParseOptions::default()
-    };
-    let value: Option<Value> =
-        jsonc_parser::parse_to_serde_value(text.trim_start_matches('\u{feff}'), &options).map_err(
-            |error| ManifestError::Syntax {
-                file: file.to_owned(),
-                line: error.line_display(),
-                column: error.column_display(),
-                problem: error.kind().to_string(),
-            },
-        )?;
-    Ok(value.unwrap_or(Value::Null))
+    }
+}
+
+fn syntax(file: &str, error: &ParseError) -> ManifestError {
+    ManifestError::Syntax {
+        file: file.to_owned(),
+        line: error.line_display(),
+        column: error.column_display(),
+        problem: error.kind().to_string(),
+    }
 }
 
 /// The strings of a JSON array; nothing where it is no array.

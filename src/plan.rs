@@ -5,8 +5,9 @@
 
 mod base;
 mod gather;
-mod inputs;
-mod make;
+pub(crate) mod inputs;
+pub(crate) mod install;
+pub(crate) mod make;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::closure::Because;
 use crate::detect::{Detected, Start};
 use crate::files::Kind;
+use crate::image::ImageRef;
 use crate::path::RepoPath;
 use crate::sources::Role;
 pub use crate::toolchain::Decision;
@@ -28,9 +30,9 @@ pub struct PlanOptions {
     /// Node's version.
     pub node: Option<String>,
     /// The image that the build stages start from.
-    pub build_base: Option<String>,
+    pub build_base: Option<ImageRef>,
     /// The image that the result starts from.
-    pub base: Option<String>,
+    pub base: Option<ImageRef>,
     /// The file that node starts, relative to the app.
     pub entry: Option<String>,
     /// Globs of files that the build and the image get, ignored or not.

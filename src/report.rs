@@ -1,6 +1,9 @@
 //! The report: what was built, how large, how long, what was cached.
 
+mod graph;
 mod plan;
+mod prune;
+mod why;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,7 +13,10 @@ use indicatif::HumanCount;
 use crate::files::Measure;
 use crate::plan::Plan;
 
+pub use graph::{Notation, dot, mermaid, tree};
 pub use plan::plan;
+pub use prune::pruned;
+pub use why::why;
 
 /// What is known when a build has ended.
 pub struct Outcome<'o> {
@@ -22,7 +28,7 @@ pub struct Outcome<'o> {
     pub size: u64,
     /// Files and bytes that `COPY . .` would have sent.
     pub workspace: Measure,
-    /// Bytes of the context as a tar.
+    /// Bytes of the context's files.
     pub context: u64,
     /// Steps of the build, without the engine's own.
     pub steps: usize,

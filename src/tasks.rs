@@ -5,16 +5,46 @@
 
 use std::collections::BTreeMap;
 
+use crate::graph::Graph;
 use crate::manifest::turbo::Task;
 use crate::workspace::Workspace;
 
 /// The task that makes an app or a library.
 pub const BUILD: &str = "build";
 
-/// Members that `turbo.json` names for the build of `app` or of anything it depends on, beyond what manifests say: `pkg#task`.
-pub fn named_packages(workspace: &Workspace, members: &[usize]) -> BTreeMap<usize, String> {
+/// The members that builds need.
+#[derive(Debug, Default)]
+pub struct Needed {
+    /// All of them, by position, without the root project.
+    pub members: Vec<usize>,
+    /// Those that `turbo.json` names and no manifest mentions, with the name: `pkg#task`.
+    pub named: BTreeMap<usize, String>,
+}
+
+/// All that the builds of `apps` need: what they reach over any kind of dependency, what `turbo.json` names for any of these, and so on.
+pub fn needed(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
+    let mut needed = Needed::default();
+    loop {
+        let starts = apps.iter().copied().chain(needed.named.keys().copied());
+        needed.members = graph.reachable(starts);
+        let more = named_packages(workspace, &needed.members);
+        if more.is_empty() {
+            return needed;
+        }
+        needed.named.extend(more);
+    }
+}
+
+/// Members that `turbo.json` names for the build of one of `members`, beyond these: `pkg#task`, and packages whose `turbo.json` another
+/// `extends`, without which turbo stops.
+fn named_packages(workspace: &Workspace, members: &[usize]) -> BTreeMap<usize, String> {
     let mut named = BTreeMap::new();
     for &at in members {
+        for base in lineage(workspace, at) {
+            if !members.contains(&base) {
+                named.insert(base, workspace.members[base].label());
+            }
+        }
         for task in scripts(workspace, at)
             .iter()
             .map(String::as_str)
@@ -24,8 +54,7 @@ pub fn named_packages(workspace: &Workspace, members: &[usize]) -> BTreeMap<usiz
                 let Some((package, _)) = need.split_once('#') else {
                     continue;
                 };
-                let position = (1..workspace.members.len())
-                    .find(|&other| workspace.members[other].manifest.name() == Some(package));
+                let position = named_member(workspace, package);
                 if let Some(position) = position.filter(|position| !members.contains(position)) {
                     named.insert(position, need);
                 }
@@ -75,7 +104,8 @@ fn visit(
     }
 }
 
-/// `dependsOn` of a task, from the most specific definition that has one: the package's own `turbo.json`, `pkg#task`, `task`.
+/// `dependsOn` of a task, from the most specific definition that has one: the package's own `turbo.json`, those that it extends, `pkg#task`,
+/// `task`.
 fn needs(workspace: &Workspace, at: usize, task: &str) -> Vec<String> {
     let definitions = definitions(workspace, at, task);
     let needs = definitions
@@ -103,12 +133,32 @@ pub fn inputs(workspace: &Workspace, at: usize) -> Vec<String> {
         .collect()
 }
 
+fn named_member(workspace: &Workspace, name: &str) -> Option<usize> {
+    (1..workspace.members.len()).find(|&at| workspace.members[at].manifest.name() == Some(name))
+}
+
+/// The members whose `turbo.json` defines this one's tasks, the one that has the last word first: its own, and those that it extends.
+fn lineage(workspace: &Workspace, at: usize) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut next = vec![at];
+    while let Some(at) = next.pop() {
+        if found.contains(&at) {
+            continue;
+        }
+        found.push(at);
+        let turbo = workspace.members[at].turbo.as_ref();
+        let extends = turbo.into_iter().flat_map(|turbo| &turbo.extends);
+        // The last of a list wins, and is the first to leave the stack.
+        next.extend(extends.filter_map(|name| named_member(workspace, name)));
+    }
+    found
+}
+
 fn definitions<'w>(workspace: &'w Workspace, at: usize, task: &str) -> Vec<&'w Task> {
     let member = &workspace.members[at];
-    let own = member
-        .turbo
-        .as_ref()
-        .and_then(|turbo| turbo.tasks.get(task));
+    let own = lineage(workspace, at)
+        .into_iter()
+        .filter_map(|at| workspace.members[at].turbo.as_ref()?.tasks.get(task));
     let named = format!("{}#{task}", member.manifest.name().unwrap_or_default());
     let root = |name: &str| {
         workspace
@@ -116,16 +166,51 @@ fn definitions<'w>(workspace: &'w Workspace, at: usize, task: &str) -> Vec<&'w T
             .as_ref()
             .and_then(|turbo| turbo.tasks.get(name))
     };
-    [own, root(&named), root(task)]
-        .into_iter()
-        .flatten()
-        .collect()
+    own.chain(root(&named)).chain(root(task)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lockfile::Lockfile;
     use crate::testing::{at, workspace};
+
+    #[test]
+    fn what_a_turbo_json_extends_is_needed_and_counts() {
+        let (_dir, workspace) = workspace(&[
+            (
+                "turbo.json",
+                r#"{"tasks": {"build": {"dependsOn": ["root"]}}}"#,
+            ),
+            (
+                "apps/a/package.json",
+                r#"{"name": "a", "scripts": {"build": "x", "root": "x", "near": "x", "far": "x"}}"#,
+            ),
+            (
+                "apps/a/turbo.json",
+                r#"{"extends": ["//", "far", "near"], "tasks": {"build": {}}}"#,
+            ),
+            ("packages/far/package.json", r#"{"name": "far"}"#),
+            (
+                "packages/far/turbo.json",
+                r#"{"extends": ["//", "near"], "tasks": {"build": {"dependsOn": ["far"]}}}"#,
+            ),
+            ("packages/near/package.json", r#"{"name": "near"}"#),
+            (
+                "packages/near/turbo.json",
+                r#"{"extends": ["//", "near"], "tasks": {"build": {"dependsOn": ["near"]}}}"#,
+            ),
+        ]);
+        let app = at(&workspace, "apps/a");
+        assert_eq!(scripts(&workspace, app).join(" "), "near build");
+        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let needed = needed(&workspace, &Graph::new(&workspace, &lockfile), &[app]);
+        let (far, near) = (
+            at(&workspace, "packages/far"),
+            at(&workspace, "packages/near"),
+        );
+        assert_eq!(needed.members, [app, far, near]);
+    }
 
     #[test]
     fn scripts_in_turbos_order() {
@@ -174,10 +259,13 @@ mod tests {
             ["$TURBO_ROOT$/a.json"]
         );
         let app = at(&workspace, "apps/a");
-        let named = named_packages(&workspace, &[app]);
+        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let needed = needed(&workspace, &Graph::new(&workspace, &lockfile), &[app]);
+        let schema = at(&workspace, "packages/schema");
+        assert_eq!(needed.members, [app, schema]);
         assert_eq!(
-            named.into_iter().collect::<Vec<_>>(),
-            [(at(&workspace, "packages/schema"), "schema#emit".to_owned())]
+            needed.named,
+            BTreeMap::from([(schema, "schema#emit".to_owned())])
         );
     }
 }

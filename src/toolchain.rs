@@ -12,6 +12,9 @@ use crate::manifest::package::Manifest;
 use crate::path::RepoPath;
 use crate::workspace::{Member, Workspace};
 
+/// The argument that decides node's version.
+const FLAG: &str = "--node";
+
 /// Node lines with long-term support, the one that slimbuild prefers first.
 const NODE_LTS: [u64; 4] = [24, 22, 20, 18];
 
@@ -86,6 +89,11 @@ pub enum ToolchainError {
 }
 
 impl ToolchainError {
+    /// Whether an argument, and no file, is wrong.
+    pub fn is_argument(&self) -> bool {
+        matches!(self, Self::NotAVersion { file, .. } | Self::NoLine { file, .. } if file == FLAG)
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -119,7 +127,7 @@ fn node(
     flag: Option<&str>,
 ) -> Result<Decision<String>, ToolchainError> {
     if let Some(flag) = flag {
-        return from_text("--node", flag);
+        return from_text(FLAG, flag);
     }
     let places = [&app.dir, &RepoPath::ROOT];
     for dir in places {
@@ -230,6 +238,12 @@ fn from_text(file: &str, text: &str) -> Result<Decision<String>, ToolchainError>
             text: text.to_owned(),
         }),
     }
+}
+
+/// The exact version of pnpm that the workspace pins.
+pub fn named_pnpm(workspace: &Workspace) -> Option<&str> {
+    let text = workspace.root_member().manifest.text("packageManager")?;
+    text.strip_prefix("pnpm@")?.split('+').next()
 }
 
 /// Decides pnpm's exact version: `packageManager`, `devEngines`, `engines`, else a default that reads the lockfile.

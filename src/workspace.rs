@@ -2,10 +2,10 @@
 //!
 //! Goes in: a directory to start from. Comes out: every manifest, parsed. What depends on what is the lockfile's business.
 
-use std::path::{Path, PathBuf};
+mod find;
+mod globs;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use walkdir::WalkDir;
+use std::path::{Path, PathBuf};
 
 use crate::git;
 use crate::lockfile;
@@ -95,6 +95,8 @@ pub enum WorkspaceError {
         name: String,
         /// Directories of members that look alike, best first.
         nearest: Vec<String>,
+        /// Directories of apps, for a name that looks like none.
+        apps: Vec<String>,
     },
     /// Several members have that name.
     #[error("`{name}` is the name of several packages: {}", .dirs.join(", "))]
@@ -126,7 +128,9 @@ impl WorkspaceError {
             ),
             Self::NoLockfile => Some("run `pnpm install` and commit the lockfile".to_owned()),
             Self::Manifest(error) => error.hint(),
-            Self::UnknownApp { nearest, .. } if nearest.is_empty() => None,
+            Self::UnknownApp { nearest, apps, .. } if nearest.is_empty() => {
+                (!apps.is_empty()).then(|| format!("there are: {}", apps.join(", ")))
+            }
             Self::UnknownApp { nearest, .. } => Some(format!("did you mean {}?", or_list(nearest))),
             Self::AmbiguousApp { .. } => Some("name the directory instead".to_owned()),
             Self::RootIsNoApp { members } if members.is_empty() => None,
@@ -183,7 +187,7 @@ impl Workspace {
             .map_err(ManifestError::from)?
             .ok_or(WorkspaceError::NoLockfile)?;
         let mut members = vec![member(root, RepoPath::ROOT)?];
-        for dir in expand(root, settings.packages.as_deref().unwrap_or_default())? {
+        for dir in globs::expand(root, settings.packages.as_deref().unwrap_or_default())? {
             members.push(member(root, dir)?);
         }
         Ok(Self {
@@ -220,127 +224,23 @@ impl Workspace {
         }
         0
     }
-
-    /// Finds the app that a user names: by directory (seen from `cwd`, or from the root) or by package name.
-    pub fn find_app(&self, name: &str, cwd: &Path) -> Result<usize, WorkspaceError> {
-        let here = fs_err::canonicalize(cwd)
-            .ok()
-            .and_then(|cwd| RepoPath::from_disk(&self.root, &cwd).ok());
-        let from_here = match (&here, Path::new(name).is_absolute()) {
-            (_, true) => fs_err::canonicalize(name)
-                .ok()
-                .and_then(|path| RepoPath::from_disk(&self.root, &path).ok()),
-            (Some(here), false) => here.join(name).ok(),
-            (None, false) => None,
-        };
-        let by_dir = |dir: Option<RepoPath>| dir.and_then(|dir| self.position(&dir));
-        // `.` deep inside an app means that app.
-        let enclosing = || match (name, &here) {
-            ("." | "./", Some(here)) => Some(self.enclosing(here)),
-            _ => None,
-        };
-        let found = by_dir(from_here)
-            .or_else(enclosing)
-            .or_else(|| by_dir(RepoPath::new(name).ok()));
-        let at = match found {
-            Some(at) => at,
-            None => self.find_by_name(name)?,
-        };
-        if at == 0 {
-            return Err(WorkspaceError::RootIsNoApp {
-                members: self.app_dirs(),
-            });
-        }
-        let member = &self.members[at];
-        if member.manifest.name().is_none() {
-            return Err(WorkspaceError::Nameless(member.manifest.file().to_owned()));
-        }
-        Ok(at)
-    }
-
-    fn find_by_name(&self, name: &str) -> Result<usize, WorkspaceError> {
-        let named: Vec<usize> = (0..self.members.len())
-            .filter(|&at| self.members[at].manifest.name() == Some(name))
-            .collect();
-        match named[..] {
-            [at] => Ok(at),
-            [] => Err(WorkspaceError::UnknownApp {
-                name: name.to_owned(),
-                nearest: self.nearest(name),
-            }),
-            _ => Err(WorkspaceError::AmbiguousApp {
-                name: name.to_owned(),
-                dirs: named
-                    .iter()
-                    .map(|&at| self.members[at].dir.to_string())
-                    .collect(),
-            }),
-        }
-    }
-
-    /// Up to three members that look like `name`.
-    fn nearest(&self, name: &str) -> Vec<String> {
-        let wanted = name.trim_end_matches('/').to_lowercase();
-        let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_lowercase();
-        let alike = |text: &str| {
-            let whole = strsim::normalized_damerau_levenshtein(&wanted, &text.to_lowercase());
-            whole.max(strsim::normalized_damerau_levenshtein(
-                &last(&wanted),
-                &last(text),
-            ))
-        };
-        let mut scored: Vec<(f64, String)> = self.members[1..]
-            .iter()
-            .map(|member| {
-                let dir = member.dir.to_string();
-                let score = member.manifest.name().map_or(0.0, &alike).max(alike(&dir));
-                (score, dir)
-            })
-            .filter(|(score, _)| *score > 0.55)
-            .collect();
-        scored.sort_by(|left, right| {
-            right
-                .0
-                .total_cmp(&left.0)
-                .then_with(|| left.1.cmp(&right.1))
-        });
-        let found: Vec<String> = scored.into_iter().take(3).map(|(_, dir)| dir).collect();
-        if found.is_empty() {
-            self.app_dirs()
-        } else {
-            found
-        }
-    }
-
-    /// The directories of members that are apps by their place, or of all, for lists in messages.
-    pub fn app_dirs(&self) -> Vec<String> {
-        let dirs = || {
-            self.members[1..]
-                .iter()
-                .map(|member| member.dir.to_string())
-        };
-        let apps: Vec<String> = dirs()
-            .filter(|dir| dir.starts_with("apps/"))
-            .take(8)
-            .collect();
-        if apps.is_empty() {
-            dirs().take(8).collect()
-        } else {
-            apps
-        }
-    }
 }
 
 fn read(root: &Path, file: &str) -> Result<Option<String>, ManifestError> {
-    match fs_err::read_to_string(root.join(file)) {
-        Ok(text) => Ok(Some(text)),
+    match fs_err::read(root.join(file)) {
+        Ok(bytes) => String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| ManifestError::Meaning {
+                file: file.to_owned(),
+                problem: "the file is not valid UTF-8".to_owned(),
+            }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 fn turbo_manifest(root: &Path, dir: &RepoPath) -> Result<Option<TurboManifest>, ManifestError> {
-    for name in [turbo::FILE, "turbo.jsonc"] {
+    for name in turbo::FILES {
         let file = below(dir, name);
         if let Some(text) = read(root, &file)? {
             return TurboManifest::parse(&file, &text).map(Some);
@@ -376,173 +276,5 @@ fn below(dir: &RepoPath, name: &str) -> String {
     }
 }
 
-/// The directories with a `package.json` that the globs of `packages:` name, as pnpm finds them: a `!` glob takes away wherever it stands in
-/// the list (tried with pnpm 8, 9, 10 and 12), `node_modules` and `bower_components` are never entered, and `*` matches no leading dot
-/// ([`find-packages`](https://github.com/pnpm/pnpm/blob/main/workspace/projects-reader)).
-fn expand(root: &Path, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError> {
-    let (mut wanted, mut unwanted) = (GlobSetBuilder::new(), GlobSetBuilder::new());
-    let mut depth = 0;
-    for glob in globs {
-        let (set, pattern) = match glob.strip_prefix('!') {
-            Some(pattern) => (&mut unwanted, pattern),
-            None => (&mut wanted, glob.as_str()),
-        };
-        let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
-        let fail = |error: &globset::Error| WorkspaceError::Glob {
-            glob: glob.clone(),
-            problem: error.kind().to_string(),
-        };
-        let built = GlobBuilder::new(pattern)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| fail(&error))?;
-        set.add(built);
-        if !glob.starts_with('!') {
-            depth = depth.max(if pattern.contains("**") {
-                usize::MAX
-            } else {
-                pattern.matches('/').count() + 1
-            });
-        }
-    }
-    let fail = |error: globset::Error| WorkspaceError::Glob {
-        glob: globs.join(", "),
-        problem: error.kind().to_string(),
-    };
-    let (wanted, unwanted): (GlobSet, GlobSet) = (
-        wanted.build().map_err(fail)?,
-        unwanted.build().map_err(fail)?,
-    );
-    let mut found = Vec::new();
-    let enter =
-        |name: &str| !name.starts_with('.') && !matches!(name, "node_modules" | "bower_components");
-    let walk = WalkDir::new(root)
-        .min_depth(1)
-        .max_depth(depth)
-        .into_iter()
-        .filter_entry(|entry| {
-            entry.depth() == 0
-                || (entry.file_type().is_dir() && entry.file_name().to_str().is_some_and(enter))
-        });
-    for entry in walk {
-        // What cannot be entered cannot be a member; pnpm passes over it too.
-        let Ok(entry) = entry else { continue };
-        let Ok(dir) = RepoPath::from_disk(root, entry.path()) else {
-            continue;
-        };
-        let name = dir.as_str();
-        if wanted.is_match(name)
-            && !unwanted.is_match(name)
-            && entry.path().join("package.json").is_file()
-        {
-            found.push(dir);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::tree;
-
-    #[test]
-    fn globs_as_pnpm_reads_them() {
-        let manifest = "{}";
-        let dir = tree(&[
-            ("packages/a/package.json", manifest),
-            ("packages/b/package.json", manifest),
-            ("packages/.hidden/package.json", manifest),
-            ("packages/deep/x/package.json", manifest),
-            ("packages/b/node_modules/c/package.json", manifest),
-            ("packages/none/readme", ""),
-            ("apps/w/package.json", manifest),
-        ]);
-        let found = |globs: &[&str]| {
-            let globs: Vec<String> = globs.iter().map(|&glob| glob.to_owned()).collect();
-            expand(dir.path(), &globs)
-                .unwrap()
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        assert_eq!(found(&["packages/*"]), "packages/a packages/b");
-        assert_eq!(
-            found(&["!packages/a", "packages/**", "./apps/*/"]),
-            "apps/w packages/b packages/deep/x"
-        );
-        assert_eq!(found(&["{apps,packages}/*", "!**/b"]), "apps/w packages/a");
-        assert_eq!(found(&[]), "");
-    }
-
-    #[test]
-    fn a_branch_may_have_a_lockfile_of_its_own() {
-        let text = |setting: &str, head: &str| {
-            let dir = tree(&[
-                ("pnpm-workspace.yaml", setting),
-                ("pnpm-lock.yaml", "main"),
-                ("pnpm-lock.feature!x.yaml", "branch"),
-                (".git/HEAD", head),
-            ]);
-            Workspace::load(dir.path()).unwrap().lockfile_text
-        };
-        assert_eq!(
-            text("gitBranchLockfile: true\n", "ref: refs/heads/Feature/X\n"),
-            "branch"
-        );
-        assert_eq!(
-            text("gitBranchLockfile: true\n", "ref: refs/heads/other\n"),
-            "main"
-        );
-        assert_eq!(
-            text("packages: []\n", "ref: refs/heads/Feature/X\n"),
-            "main"
-        );
-    }
-
-    #[test]
-    fn apps_by_directory_and_name() {
-        let dir = tree(&[
-            ("pnpm-workspace.yaml", "packages: ['apps/*', 'libs/*']"),
-            ("pnpm-lock.yaml", ""),
-            ("package.json", "{}"),
-            ("apps/server/package.json", r#"{"name": "@shop/server"}"#),
-            ("apps/server/src/x", ""),
-            ("apps/nameless/package.json", "{}"),
-            ("libs/a/package.json", r#"{"name": "twin"}"#),
-            ("libs/b/package.json", r#"{"name": "twin"}"#),
-        ]);
-        let root = find_root(&dir.path().join("apps/server/src")).unwrap();
-        let workspace = Workspace::load(&root).unwrap();
-        let find = |name: &str, cwd: &str| match workspace.find_app(name, &root.join(cwd)) {
-            Ok(at) => workspace.members[at].dir.to_string(),
-            Err(error) => format!("{error}; {}", error.hint().unwrap_or_default()),
-        };
-        for (name, cwd) in [
-            ("apps/server", ""),
-            ("./apps/server/", ""),
-            ("@shop/server", "libs/a"),
-            (".", "apps/server"),
-            (".", "apps/server/src"),
-            ("../../apps/server", "libs/a"),
-            ("apps/server", "libs/a"),
-        ] {
-            assert_eq!(find(name, cwd), "apps/server", "{name} in {cwd}");
-        }
-        assert_eq!(
-            find("apps/sever", ""),
-            "there is no app `apps/sever` in this workspace; did you mean `apps/server`?"
-        );
-        assert_eq!(
-            find("twin", ""),
-            "`twin` is the name of several packages: libs/a, libs/b; name the directory instead"
-        );
-        assert_eq!(
-            find("apps/nameless", ""),
-            "`apps/nameless/package.json` has no `name`; give it one: pnpm and turbo select packages by their names"
-        );
-        assert!(find(".", "").starts_with("the workspace's root is not an app; name one of its packages: `apps/nameless` or `apps/server`"));
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Place, planned, warn, write_whole};
+use super::{Place, Whole, planned, warn};
 use crate::cli::BuildArgs;
 use crate::context::write_tar;
 use crate::dockerfile;
@@ -78,6 +78,10 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         ..BuildRequest::default()
     };
 
+    // What cannot be written is better known before minutes of building than after.
+    let metadata = metadata_file
+        .map(|file| Whole::begin(&cwd.join(file)))
+        .transpose()?;
     let docker = Docker::connect(&host::resolve(env, engine.host.as_deref())?)?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let mut shown = Progress::new(mode, ui);
@@ -110,9 +114,9 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         workspace,
         began,
     };
-    if let Some(file) = metadata_file {
+    if let Some(file) = metadata {
         let text = format!("{:#}\n", done.metadata());
-        write_whole(&cwd.join(file), |out| out.write_all(text.as_bytes()))?;
+        file.finish(|out| out.write_all(text.as_bytes()))?;
     }
     done.report(mode, ui)
         .map_err(Error::io("cannot write the report"))?;
@@ -154,7 +158,7 @@ impl Done<'_> {
                     tags: self.names,
                     size: self.built.size,
                     workspace: self.workspace,
-                    context: self.summary.context,
+                    context: self.plan.context_size(),
                     steps: self.summary.steps,
                     cached: self.summary.cached,
                     took: self.began.elapsed(),
@@ -171,7 +175,7 @@ impl Done<'_> {
             "containerimage.digest": self.built.id,
             "slimbuild.app": self.plan.app.dir,
             "slimbuild.image.size": self.built.size,
-            "slimbuild.context.size": self.summary.context,
+            "slimbuild.context.size": self.plan.context_size(),
             "slimbuild.context.files": self.plan.context.len() + 1,
             "slimbuild.workspace.size": self.workspace.bytes,
             "slimbuild.workspace.files": self.workspace.files,

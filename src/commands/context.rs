@@ -3,12 +3,14 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::{Place, planned, warn, write_whole};
+use super::{Place, Whole, planned, warn};
 use crate::context::{write_dir, write_tar};
 use crate::error::Error;
+use crate::path::RepoPath;
 use crate::plan::{Plan, PlanOptions};
 use crate::report::{count, size};
 use crate::ui::Ui;
+use crate::workspace::find_root;
 
 /// Writes the context.
 pub fn run(
@@ -17,9 +19,11 @@ pub fn run(
     output: &Path,
     ui: &mut Ui,
 ) -> Result<(), Error> {
-    let (root, plan) = planned(place, options)?;
-    warn(&plan, ui)?;
     let target = place.cwd.join(output);
+    let mut options = options.clone();
+    options.exclude.extend(own_output(place.cwd, &target));
+    let (root, plan) = planned(place, &options)?;
+    warn(&plan, ui)?;
     if output == Path::new("-") {
         let mut out = BufWriter::new(ui.out());
         write_tar(&plan, &root, &mut out)
@@ -28,7 +32,7 @@ pub fn run(
     } else if target.is_dir() || is_directory_name(output) {
         into_directory(&plan, &root, &target)?;
     } else {
-        write_whole(&target, |out| write_tar(&plan, &root, out))?;
+        Whole::begin(&target)?.finish(|out| write_tar(&plan, &root, out))?;
     }
     let (files, bytes) = (plan.context.len() + 1, plan.context_size());
     writeln!(
@@ -38,6 +42,17 @@ pub fn run(
         size(bytes)
     )
     .map_err(Error::io("cannot write to stderr"))
+}
+
+/// The output's own path where it lies in the workspace: yesterday's context is no part of today's.
+fn own_output(cwd: &Path, target: &Path) -> Option<String> {
+    let root = find_root(cwd).ok()?;
+    let parent = fs_err::canonicalize(target.parent()?).ok()?;
+    let path = RepoPath::from_disk(&root, &parent.join(target.file_name()?)).ok()?;
+    Some(
+        path.as_str()
+            .replace(['*', '?', '[', ']', '{', '}', '\\'], "?"),
+    )
 }
 
 /// A name with an ending is a file's, unless it ends in a slash.

@@ -1,19 +1,10 @@
 //! `slimbuild plan APP`: every decision and its reason, in words or as JSON.
 
-use super::{Place, planned, warn};
+use super::{Format, Place, planned, warn};
 use crate::error::Error;
 use crate::plan::PlanOptions;
 use crate::report;
 use crate::ui::Ui;
-
-/// How the plan is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
 
 /// Prints the plan.
 pub fn run(

@@ -12,6 +12,7 @@ use crate::workspace::Workspace;
 
 /// How the app starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Start {
     /// The file that node runs, relative to the app's directory.
     pub entry: String,
@@ -117,60 +118,62 @@ pub fn start(
             None => missing.push(candidate),
         }
     }
-    // Somebody names a file that the compiler writes elsewhere: one file of that name is as good as certain.
-    if let (Writes::Known(outputs), Some(candidate)) = (&writes, missing.first()) {
-        let name = format!(
-            "/{}",
-            with_extension(&candidate.file)
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-        );
-        let alike: Vec<&String> = outputs
-            .iter()
-            .filter(|output| output.ends_with(&name))
-            .collect();
-        if let [only] = alike[..] {
-            let mut start = from_candidate(candidate, only.clone(), true);
-            let warning = format!(
-                "{} starts `{}`, which the build does not write: it writes `{only}`",
-                candidate.reason, candidate.file
-            );
-            start.warnings.push(warning);
-            return Ok(start);
-        }
+    let Some(&first) = missing.first() else {
+        return guess(files, &writes).ok_or_else(|| DetectError::NoStart {
+            app: member.dir.clone(),
+            tried: "no script starts node with a file, and there is no `main`, `bin` or `index.js`"
+                .to_owned(),
+            entry: None,
+        });
+    };
+    if let Some(start) = written_elsewhere(first, &writes) {
+        return Ok(start);
     }
-    let app = member.dir.clone();
-    match missing.first() {
-        Some(candidate) if scripts.is_empty() => Err(DetectError::NoBuild {
+    let (entry, reason) = (first.file.clone(), first.reason.clone());
+    if scripts.is_empty() {
+        return Err(DetectError::NoBuild {
             manifest: member.manifest.file().to_owned(),
-            entry: candidate.file.clone(),
-            reason: candidate.reason.clone(),
-        }),
-        Some(candidate) => {
-            let tried = format!(
-                "{} starts `{}`, which neither the sources hold nor the build writes",
-                candidate.reason, candidate.file
-            );
-            Err(DetectError::NoStart { app, tried })
-        }
-        None => {
-            // Nobody names a file: one that is there, or certain to be, may be guessed.
-            let guess = CONVENTIONS
-                .iter()
-                .find_map(|file| match locate(file, files, &writes) {
-                    Some((_, true)) if writes == Writes::Unknown => None,
-                    found => found,
-                });
-            if let Some((file, built)) = guess {
-                return Ok(named(file, built, "convention: nothing names another file"));
-            }
-            let tried =
-                "no script starts node with a file, and there is no `main`, `bin` or `index.js`"
-                    .to_owned();
-            Err(DetectError::NoStart { app, tried })
-        }
+            entry,
+            reason,
+        });
     }
+    let tried =
+        format!("{reason} starts `{entry}`, which neither the sources hold nor the build writes");
+    Err(DetectError::NoStart {
+        app: member.dir.clone(),
+        tried,
+        entry: Some(entry),
+    })
+}
+
+/// Somebody names a file that the compiler writes elsewhere: one file of that name is as good as certain.
+fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
+    let Writes::Known(outputs) = writes else {
+        return None;
+    };
+    let file = with_extension(&candidate.file);
+    let name = format!("/{}", file.rsplit('/').next().unwrap_or_default());
+    let alike: Vec<&String> = outputs
+        .iter()
+        .filter(|output| output.ends_with(&name))
+        .collect();
+    let [only] = alike[..] else { return None };
+    let mut start = from_candidate(candidate, only.clone(), true);
+    start.warnings.push(format!(
+        "{} starts `{}`, which the build does not write: it writes `{only}`",
+        candidate.reason, candidate.file
+    ));
+    Some(start)
+}
+
+/// Nobody names a file: one that is there, or certain to be, may be guessed.
+fn guess(files: &BTreeSet<String>, writes: &Writes) -> Option<Start> {
+    let certain = |file: &&str| match locate(file, files, writes) {
+        Some((_, true)) if *writes == Writes::Unknown => None,
+        found => found,
+    };
+    let (file, built) = CONVENTIONS.iter().find_map(certain)?;
+    Some(named(file, built, "convention: nothing names another file"))
 }
 
 /// A file that is started without flags.

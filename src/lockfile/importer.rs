@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::LockfileError;
-use super::index::{Entry, Section};
+use super::document::{Entry, Section};
 use super::keys::Format;
 use super::lines::{indentation, line_end, lines, unreadable};
 use super::scalar::{split_entry, value};

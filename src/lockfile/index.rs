@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::LockfileError;
+use super::document::{Entry, Section, entries, format, refuse_conflicts, sections};
 use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
 use super::lines::{indentation, line_end, lines, unreadable};
@@ -25,25 +26,7 @@ pub struct Lockfile<'a> {
 }
 
 /// A key and its value, each one line's scalar.
-pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
-
-/// A top-level key and its lines, from the key to the next key.
-#[derive(Debug)]
-pub(super) struct Section<'a> {
-    pub(super) key: &'a str,
-    pub(super) range: Range<usize>,
-}
-
-/// An entry of `packages` or `snapshots`: its key and its lines, the blank ones before it included.
-#[derive(Debug)]
-pub(super) struct Entry<'a> {
-    pub(super) key: Cow<'a, str>,
-    pub(super) range: Range<usize>,
-    /// Where the key's own line begins.
-    pub(super) head: usize,
-    /// Where the line after the key's begins.
-    pub(super) body: usize,
-}
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// What a node's own lines say.
 #[derive(Debug, Default)]
@@ -60,7 +43,7 @@ impl<'a> Lockfile<'a> {
     /// Indexes a lockfile's text. pnpm 11 and later may put a document of their own before the main one; it is passed through.
     pub fn parse(text: &'a str) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
-        let sections = sections(text, main_document(text))?;
+        let sections = sections(text)?;
         let format = format(text, &sections)?;
         let of = |key: &str| {
             sections
@@ -77,6 +60,7 @@ impl<'a> Lockfile<'a> {
                     .map(|entry| Importer::of_entry(text, format, entry))
                     .collect::<Result<_, _>>()?
             }
+            None if format == Format::V9 => Vec::new(),
             None => vec![Importer::of_document(text, format, &sections)?],
         };
         let (mut nodes, mut packages) = match format {
@@ -128,10 +112,15 @@ impl<'a> Lockfile<'a> {
     ) -> Option<RepoPath> {
         match resolve(self.format, &dependency.alias, &dependency.version) {
             Reference::Link(target) => RepoPath::new(&importer.key).ok()?.join(target).ok(),
-            Reference::Entry(key) => match self.local_source(&key)? {
-                LocalSource::Directory(path) => RepoPath::new(&path).ok(),
-                LocalSource::Tarball(_) => None,
-            },
+            Reference::Entry(key) => self.copied_directory(&key),
+        }
+    }
+
+    /// The directory of the workspace that pnpm copies for an entry (`file:` and injected packages).
+    pub fn copied_directory(&self, key: &str) -> Option<RepoPath> {
+        match self.local_source(key)? {
+            LocalSource::Directory(path) => RepoPath::new(&path).ok(),
+            LocalSource::Tarball(_) => None,
         }
     }
 
@@ -169,6 +158,31 @@ impl<'a> Lockfile<'a> {
             field("tarball:")
                 .map(|path| LocalSource::Tarball(path.strip_prefix("file:").unwrap_or(path)))
         }
+    }
+
+    /// How many packages an install of the whole workspace unpacks.
+    pub fn package_total(&self) -> usize {
+        match self.format {
+            Format::V9 => self.packages.len(),
+            Format::V5 | Format::V6 => self.nodes.len(),
+        }
+    }
+
+    /// The key of every node: depPaths.
+    pub fn node_keys(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|entry| &*entry.key)
+    }
+
+    /// What a node needs, as alias and version: for whoever follows edges one by one. Nothing where there is no such node.
+    pub fn needs(&self, key: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
+        let Some(at) = Self::find(&self.nodes, key) else {
+            return Ok(Vec::new());
+        };
+        let edges = self.node(at)?.edges;
+        Ok(edges
+            .into_iter()
+            .map(|(alias, version, _)| (alias, version))
+            .collect())
     }
 
     /// The lines of a top-level key, the key's own included.
@@ -269,162 +283,4 @@ pub(super) enum LocalSource<'a> {
     Directory(Cow<'a, str>),
     /// An archive that pnpm unpacks.
     Tarball(&'a str),
-}
-
-fn format(text: &str, sections: &[Section<'_>]) -> Result<Format, LockfileError> {
-    let section = sections
-        .iter()
-        .find(|section| section.key == "lockfileVersion")
-        .ok_or(LockfileError::NoVersion)?;
-    let line = lines(text, section.range.clone())
-        .next()
-        .ok_or(LockfileError::NoVersion)?;
-    let fail = |problem| unreadable(text, line.start, problem);
-    let (_, version) = split_entry(line.text).map_err(fail)?;
-    let version = value(version.unwrap_or_default()).map_err(fail)?;
-    let (major, minor) = version.split_once('.').unwrap_or((&version, "0"));
-    match (major, minor) {
-        ("9", _) => Ok(Format::V9),
-        ("6", _) => Ok(Format::V6),
-        ("5", "3" | "4") => Ok(Format::V5),
-        _ => Err(LockfileError::Unknown(version.into_owned())),
-    }
-}
-
-fn refuse_conflicts(text: &str) -> Result<(), LockfileError> {
-    for mark in ["<<<<<<< ", ">>>>>>> "] {
-        let at = if text.starts_with(mark) {
-            Some(0)
-        } else {
-            text.find(&format!("\n{mark}")).map(|at| at + 1)
-        };
-        if let Some(at) = at {
-            return Err(LockfileError::Conflict {
-                line: text[..at].matches('\n').count() + 1,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// The main document: all, or what follows the first document of a file that starts with `---`
-/// (pnpm's [`yamlDocuments.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/yamlDocuments.ts)).
-fn main_document(text: &str) -> Range<usize> {
-    let start = text.len() - text.trim_start_matches('\u{feff}').len();
-    let mut at = start;
-    let mut marks = 0;
-    for line in text[start..].split_inclusive('\n') {
-        let next = at + line.len();
-        if line.starts_with("---") && line.trim_end() == "---" {
-            marks += 1;
-            if marks == 2 {
-                return next..text.len();
-            }
-        } else if marks == 0 {
-            break;
-        }
-        at = next;
-    }
-    start..text.len()
-}
-
-fn sections(text: &str, document: Range<usize>) -> Result<Vec<Section<'_>>, LockfileError> {
-    let mut sections: Vec<Section<'_>> = Vec::new();
-    for line in lines(text, document.clone()) {
-        if line.text == "---" && line.indent == 0 && sections.is_empty() {
-            continue;
-        }
-        if line.indent > 0 {
-            if sections.is_empty() {
-                return Err(indentation(text, &line));
-            }
-            continue;
-        }
-        let fail = |problem: String| unreadable(text, line.start, problem);
-        let (key, _) = split_entry(line.text).map_err(fail)?;
-        let Cow::Borrowed(key) = key else {
-            return Err(fail(format!("unexpected key `{key}`")));
-        };
-        if let Some(last) = sections.last_mut() {
-            last.range.end = line.start;
-        }
-        if sections.iter().any(|section| section.key == key) {
-            return Err(fail(format!("`{key}` is there twice")));
-        }
-        sections.push(Section {
-            key,
-            range: line.start..document.end,
-        });
-    }
-    Ok(sections)
-}
-
-/// The entries of `importers`, `packages` or `snapshots`. Blank lines belong to the entry that follows them, so that leaving an entry out
-/// leaves the spacing that pnpm would have written.
-fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, LockfileError> {
-    let mut found = lines(text, section.clone());
-    let name = match found
-        .next()
-        .map(|head| (head.start, split_entry(head.text)))
-    {
-        Some((_, Ok((key, None | Some("{}"))))) => key,
-        Some((at, Ok((key, Some(_))))) => {
-            return Err(unreadable(
-                text,
-                at,
-                format!("`{key}` is not written as a block, one entry below another"),
-            ));
-        }
-        Some((at, Err(problem))) => return Err(unreadable(text, at, problem)),
-        None => return Ok(Vec::new()),
-    };
-    let mut entries: Vec<Entry<'_>> = Vec::new();
-    // The end of the last line that is not blank: where the next entry's range begins.
-    let mut end = line_end(text, section.start, section.end);
-    for line in found {
-        match line.indent {
-            2 => {
-                let fail = |problem: String| unreadable(text, line.start, problem);
-                let (key, rest) = match line.text.strip_prefix("? ") {
-                    Some(long) => (value(long).map_err(fail)?, None),
-                    None => split_entry(line.text).map_err(fail)?,
-                };
-                if rest.is_some_and(|rest| rest.trim_end() != "{}") {
-                    return Err(fail(format!(
-                        "the entry `{key}` of `{name}` is not written as a block"
-                    )));
-                }
-                if let Some(last) = entries.last_mut() {
-                    last.range.end = end;
-                }
-                let body = line_end(text, line.start, section.end);
-                entries.push(Entry {
-                    key,
-                    range: end..section.end,
-                    head: line.start,
-                    body,
-                });
-            }
-            indent if indent < 4 || entries.is_empty() => return Err(indentation(text, &line)),
-            _ => {}
-        }
-        end = line_end(text, line.start, section.end);
-    }
-    if let Some(last) = entries.last_mut() {
-        last.range.end = end;
-    }
-    let mut keys: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
-    keys.sort_unstable();
-    if let Some(twice) = keys
-        .iter()
-        .zip(keys.iter().skip(1))
-        .find(|(left, right)| left == right)
-    {
-        return Err(unreadable(
-            text,
-            section.start,
-            format!("`{}` is there twice in `{name}`", twice.0),
-        ));
-    }
-    Ok(entries)
 }

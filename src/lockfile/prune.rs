@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::document::Entry;
 use super::importer::BlockKind;
-use super::index::Entry;
 use super::keys::Format;
 use super::reach::{Reach, Reached};
 use super::{Dependency, Field, Importer, Lockfile};

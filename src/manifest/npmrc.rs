@@ -1,17 +1,16 @@
 //! `.npmrc`: the lines that an install needs, without those that hold a secret.
 
-/// Keys whose values are credentials, also behind a registry's prefix (`//host/:_authToken`).
-const SECRET: [&str; 9] = [
-    "_auth",
-    "_authToken",
-    "_password",
-    "username",
-    "email",
-    "cert",
-    "key",
-    "tokenHelper",
-    "keyfile",
-];
+/// Whether the value of a key is a credential, also behind a registry's prefix (`//host/:_authToken`). Rather one setting too many stays behind.
+fn is_secret(key: &str) -> bool {
+    let name = key.rsplit(':').next().unwrap_or_default().to_lowercase();
+    let part = ["auth", "token", "password", "secret"]
+        .iter()
+        .any(|part| name.contains(part));
+    part || matches!(
+        name.as_str(),
+        "username" | "email" | "cert" | "key" | "keyfile" | "certfile"
+    )
+}
 
 /// An `.npmrc` that may travel into a build.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,13 +31,13 @@ impl Npmrc {
                 continue;
             }
             let key = line.split('=').next().unwrap_or_default().trim();
-            let name = key.rsplit(':').next().unwrap_or_default();
+            let key = key.trim_matches(['"', '\'']).trim();
             let user_info = line.split("//").nth(1).is_some_and(|rest| {
                 rest.split('/')
                     .next()
                     .is_some_and(|host| host.contains('@'))
             });
-            if SECRET.contains(&name) || (user_info && !key.starts_with("//")) {
+            if is_secret(key) || (user_info && !key.starts_with("//")) {
                 npmrc.secrets.push(key.to_owned());
             } else {
                 npmrc.text.push_str(line);
@@ -75,6 +74,9 @@ mod tests {
             npmrc.secrets,
             ["//r/:_authToken", "_auth", "//r/:_password", "@s:registry"]
         );
+        let quoted =
+            Npmrc::parse("\"//r/:_authToken\"=s3cret\n'_AuthToken'=s3cret\npassword=s3cret\n");
+        assert_eq!((quoted.text.as_str(), quoted.secrets.len()), ("", 3));
         assert_eq!(npmrc.get("node-linker"), Some("hoisted"));
         assert!(!format!("{npmrc:?}").contains("s3cret"));
     }

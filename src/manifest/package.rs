@@ -1,5 +1,7 @@
 //! `package.json`: the manifest of a member or of the root, and its skeleton.
 
+pub mod strip;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};

@@ -1,5 +1,7 @@
 //! `turbo.json`: the tasks, with comments and trailing commas, in turbo 2's shape (`tasks`) and turbo 1's (`pipeline`).
 
+pub mod prune;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -9,6 +11,9 @@ use super::{ManifestError, parse_jsonc, strings};
 /// The file's name, at the root and beside a package.
 pub const FILE: &str = "turbo.json";
 
+/// The names that the file may have; where both are there, the first counts.
+pub const FILES: [&str; 2] = [FILE, "turbo.jsonc"];
+
 /// What slimbuild reads of the file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct TurboManifest {
@@ -16,6 +21,8 @@ pub struct TurboManifest {
     pub tasks: BTreeMap<String, Task>,
     /// Globs of root files that every task depends on.
     pub global_dependencies: Vec<String>,
+    /// What a package's own file builds on: `//` is the root's, anything else the package of that name.
+    pub extends: Vec<String>,
 }
 
 /// One task's definition.
@@ -53,6 +60,7 @@ impl TurboManifest {
         Ok(Self {
             tasks,
             global_dependencies: strings(document.get("globalDependencies")),
+            extends: strings(document.get("extends")),
         })
     }
 }

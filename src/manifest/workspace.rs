@@ -59,11 +59,12 @@ impl WorkspaceManifest {
                 });
                 let words = error.without_snippet().to_string();
                 let problem = words.lines().next().unwrap_or_default();
-                // The parser repeats the position in its message.
-                let problem = problem
-                    .split_once(": ")
-                    .filter(|(head, _)| head.starts_with("error: line"))
-                    .map_or(problem, |(_, rest)| rest);
+                // The parser repeats the position, before or behind its message.
+                let problem = match problem.split_once(": ") {
+                    Some((head, rest)) if head.starts_with("error: line") => rest,
+                    _ => problem,
+                };
+                let problem = problem.split(" at line ").next().unwrap_or_default();
                 ManifestError::Syntax {
                     file: FILE.to_owned(),
                     line,

@@ -8,7 +8,7 @@ const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];
 /// The image of the build stages: Debian, as the runtime base, so that native modules fit.
 pub(super) fn build(options: &PlanOptions, node: &Decision<String>) -> Decision<String> {
     match &options.build_base {
-        Some(image) => Decision::new(image.clone(), "named by --build-base"),
+        Some(image) => Decision::new(image.to_string(), "named by --build-base"),
         None => Decision::new(
             format!("node:{}-slim", node.value),
             "the official image; Debian, as the base of the result",
@@ -24,13 +24,13 @@ pub(super) fn runtime(options: &PlanOptions, node: &Decision<String>) -> Decisio
         user: user.to_owned(),
     };
     if let Some(image) = &options.base {
-        let distroless = image.contains("distroless/nodejs");
+        let distroless = image.name().contains("distroless/nodejs");
         let (node, user) = if distroless {
             (NodeCommand::Entrypoint, "65532:65532")
         } else {
             (NodeCommand::OnPath, "1000:1000")
         };
-        return Decision::new(base(image.clone(), node, user), "named by --base");
+        return Decision::new(base(image.to_string(), node, user), "named by --base");
     }
     if DISTROLESS_NODE.contains(&node.value.as_str()) {
         let image = format!("gcr.io/distroless/nodejs{}-debian12:nonroot", node.value);

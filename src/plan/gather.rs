@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, ContextEntry, PlanOptions, inputs, place};
+use super::{Content, ContextEntry, PlanOptions, inputs, install, place};
 use crate::closure::Closure;
 use crate::detect::start::{self, Start};
 use crate::error::Error;
-use crate::files::{self, File};
+use crate::files::File;
 use crate::ignore::Rules;
 use crate::lockfile::Lockfile;
 use crate::manifest::workspace as workspace_file;
@@ -26,6 +26,8 @@ pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) files: &'g BTreeMap<usize, Vec<File>>,
     pub(super) rules: &'g Rules,
     pub(super) options: &'g PlanOptions,
+    /// Whether anything is built: without, only what the image keeps is sent.
+    pub(super) builds: bool,
 }
 
 impl Gather<'_, '_, '_> {
@@ -33,10 +35,17 @@ impl Gather<'_, '_, '_> {
     pub(super) fn entries(&self) -> Result<Vec<ContextEntry>, Error> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
-        let install_files = inputs::install_files(self.workspace)?;
-        for (closure, place) in [(self.build, place::BUILD), (self.runtime, place::PROD)] {
+        let install_files = install::settings_files(self.workspace)?;
+        let build = self.builds.then_some((self.build, place::BUILD));
+        for (closure, place) in build.into_iter().chain([(self.runtime, place::PROD)]) {
             self.manifests(closure, place, &mut entries);
-            self.local_files(closure, place, &mut entries)?;
+            entries.extend(install::local_files(
+                self.workspace,
+                closure,
+                self.files,
+                self.rules,
+                place,
+            )?);
             let why = "pnpm reads it when it installs";
             entries.extend(
                 install_files
@@ -44,7 +53,14 @@ impl Gather<'_, '_, '_> {
                     .map(|file| inputs::source(place, file, why)),
             );
         }
-        self.bin_stubs(&mut entries);
+        entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
+        if !self.builds {
+            entries.retain(|entry| {
+                [place::PROD, place::RUN]
+                    .into_iter()
+                    .any(|place| entry.path.starts_with(&format!("{place}/")))
+            });
+        }
         entries.sort_by(|left, right| left.path.cmp(&right.path));
         entries.dedup_by(|later, first| later.path == first.path);
         Ok(entries)
@@ -58,16 +74,12 @@ impl Gather<'_, '_, '_> {
             let usage = self.usage(at, &inputs::relative(files, dir));
             inputs::sources(files, dir, usage, &forced, entries);
         }
-        for dir in &self.build.linked {
-            let why = "a `link:` in the lockfile leads here";
-            let linked =
-                files::walk(&self.workspace.root, dir, &BTreeSet::new(), self.rules)?.files;
-            entries.extend(
-                linked
-                    .iter()
-                    .map(|file| inputs::source(place::SRC, file, why)),
-            );
-        }
+        entries.extend(inputs::linked(
+            self.workspace,
+            self.build,
+            self.rules,
+            place::SRC,
+        )?);
         let root = inputs::root_files(
             self.workspace,
             self.files,
@@ -146,85 +158,6 @@ impl Gather<'_, '_, '_> {
                 closure.skeleton(workspace, at)
             };
             made(&format!("{dir}/package.json"), text, why);
-        }
-    }
-
-    /// Files that an install copies out of the workspace: tarballs, and the sources of packages that are not linked but copied.
-    fn local_files(
-        &self,
-        closure: &Closure<'_, '_>,
-        place: &str,
-        entries: &mut Vec<ContextEntry>,
-    ) -> Result<(), Error> {
-        let workspace = self.workspace;
-        for tarball in closure.reach.tarballs() {
-            let file = File::load(&workspace.root, tarball).map_err(|_| Error::MissingFile {
-                by: "pnpm-lock.yaml".to_owned(),
-                path: tarball.to_string(),
-            })?;
-            entries.push(inputs::source(
-                place,
-                &file,
-                "a `file:` in the lockfile names it",
-            ));
-        }
-        let why = "pnpm copies this package when it installs";
-        for dir in closure.reach.copied_directories() {
-            let member = workspace.position(dir).and_then(|at| self.files.get(&at));
-            let walked;
-            let files = if let Some(files) = member {
-                files
-            } else {
-                walked = files::walk(&workspace.root, dir, &BTreeSet::new(), self.rules)?.files;
-                &walked
-            };
-            let manifest = dir.join("package.json").unwrap_or_default();
-            let has_skeleton = workspace.position(dir).is_some();
-            entries.extend(
-                files
-                    .iter()
-                    .filter(|file| !has_skeleton || file.path != manifest)
-                    .map(|file| inputs::source(place, file, why)),
-            );
-        }
-        Ok(())
-    }
-
-    /// pnpm links only those binaries of a member whose files are there when it installs; sources and outputs come later. The stub's first line
-    /// tells pnpm to call node.
-    fn bin_stubs(&self, entries: &mut Vec<ContextEntry>) {
-        let (workspace, closure) = (self.workspace, self.build);
-        for &at in closure.members.keys().filter(|at| **at != 0) {
-            let member = &workspace.members[at];
-            let Some(bin) = member.manifest.get("bin") else {
-                continue;
-            };
-            let files: Vec<&str> = match bin {
-                serde_json::Value::String(file) => vec![file],
-                serde_json::Value::Object(map) => {
-                    map.values().filter_map(serde_json::Value::as_str).collect()
-                }
-                _ => Vec::new(),
-            };
-            for file in files {
-                let Ok(path) = member.dir.join(file) else {
-                    continue;
-                };
-                if path.is_within(&member.dir) {
-                    let made = Content::Made {
-                        text: "#!/usr/bin/env node\n".to_owned(),
-                        executable: true,
-                    };
-                    let why =
-                        "stands in for a binary that comes later: pnpm links only what is there"
-                            .to_owned();
-                    entries.push(ContextEntry {
-                        path: format!("{}/{path}", place::BUILD),
-                        content: made,
-                        why,
-                    });
-                }
-            }
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Files of the workspace that a plan takes along: sources of members, root files that builds read, files that an install names.
+//! Files of the workspace that a plan takes along: sources of members, and root files that builds read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{Content, ContextEntry};
+use crate::closure::Closure;
 use crate::detect::tsc::extended;
 use crate::error::Error;
 use crate::files::{self, File};
 use crate::ignore::Rules;
-use crate::manifest::package::Manifest;
 use crate::manifest::tsconfig::Tsconfig;
 use crate::path::RepoPath;
 use crate::sources::{Role, Usage, role};
@@ -17,7 +17,7 @@ use crate::tasks;
 use crate::workspace::Workspace;
 
 /// The files of a member that no rule drops.
-pub(super) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Vec<File>, Error> {
+pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Vec<File>, Error> {
     let dir = &workspace.members[at].dir;
     let inside = workspace.members.iter().map(|member| member.dir.clone());
     let nested: BTreeSet<RepoPath> = inside
@@ -27,7 +27,7 @@ pub(super) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Ve
 }
 
 /// The paths of a member's files relative to it.
-pub(super) fn relative(files: &[File], dir: &RepoPath) -> BTreeSet<String> {
+pub(crate) fn relative(files: &[File], dir: &RepoPath) -> BTreeSet<String> {
     files
         .iter()
         .filter_map(|file| file.path.strip(dir).map(str::to_owned))
@@ -35,7 +35,7 @@ pub(super) fn relative(files: &[File], dir: &RepoPath) -> BTreeSet<String> {
 }
 
 /// A member's files, each at its place in the context.
-pub(super) fn sources(
+pub(crate) fn sources(
     files: &[File],
     dir: &RepoPath,
     usage: Usage,
@@ -63,7 +63,7 @@ pub(super) fn sources(
     }
 }
 
-pub(super) fn source(place: &str, file: &File, why: &str) -> ContextEntry {
+pub(crate) fn source(place: &str, file: &File, why: &str) -> ContextEntry {
     let content = Content::Source {
         path: file.path.clone(),
         kind: file.kind.clone(),
@@ -76,8 +76,24 @@ pub(super) fn source(place: &str, file: &File, why: &str) -> ContextEntry {
     }
 }
 
+/// The files of directories that are no members and that a `link:` names.
+pub(crate) fn linked(
+    workspace: &Workspace,
+    closure: &Closure<'_, '_>,
+    rules: &Rules,
+    place: &str,
+) -> Result<Vec<ContextEntry>, Error> {
+    let mut entries = Vec::new();
+    for dir in &closure.linked {
+        let why = "a `link:` in the lockfile leads here";
+        let files = files::walk(&workspace.root, dir, &BTreeSet::new(), rules)?.files;
+        entries.extend(files.iter().map(|file| source(place, file, why)));
+    }
+    Ok(entries)
+}
+
 /// A set of globs relative to the workspace root.
-pub(super) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> GlobSet {
+pub(crate) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> GlobSet {
     let mut builder = GlobSetBuilder::new();
     for pattern in patterns {
         let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
@@ -93,7 +109,7 @@ pub(super) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> GlobS
 
 /// Files that belong to no member and that the builds of `members` read, with who asks for each: configuration that a tsconfig extends,
 /// `globalDependencies` and `$TURBO_ROOT$` inputs of turbo.json, `--include`.
-pub(super) fn root_files(
+pub(crate) fn root_files(
     workspace: &Workspace,
     members: &BTreeMap<usize, Vec<File>>,
     rules: &Rules,
@@ -189,56 +205,4 @@ fn tsconfig_chain(
         }
     }
     Ok(())
-}
-
-/// Files that `pnpm install` reads besides manifests and the lockfile: patches and pnpmfiles.
-pub(super) fn install_files(workspace: &Workspace) -> Result<Vec<File>, Error> {
-    let root = &workspace.root_member().manifest;
-    let mut named: BTreeMap<String, String> = BTreeMap::new();
-    if let Some(patches) =
-        pnpm_setting(root, "patchedDependencies").and_then(serde_json::Value::as_object)
-    {
-        let paths = patches.values().filter_map(serde_json::Value::as_str);
-        named.extend(paths.map(|path| {
-            (
-                path.to_owned(),
-                "`pnpm.patchedDependencies` in package.json".to_owned(),
-            )
-        }));
-    }
-    if let Some(patches) = &workspace.settings.patched_dependencies {
-        let by = "`patchedDependencies` in pnpm-workspace.yaml";
-        named.extend(patches.values().map(|path| (path.clone(), by.to_owned())));
-    }
-    let mut pnpmfiles = workspace.settings.pnpmfile.clone();
-    if pnpmfiles.is_empty() {
-        pnpmfiles.extend(workspace.npmrc.get("pnpmfile").map(str::to_owned));
-    }
-    named.extend(
-        pnpmfiles
-            .into_iter()
-            .map(|path| (path, "the setting `pnpmfile`".to_owned())),
-    );
-    let mut found = Vec::new();
-    for (path, by) in named {
-        let missing = || Error::MissingFile {
-            by: by.clone(),
-            path: path.clone(),
-        };
-        let inside = RepoPath::new(&path).map_err(|_| missing())?;
-        found.push(File::load(&workspace.root, &inside).map_err(|_| missing())?);
-    }
-    for name in [".pnpmfile.cjs", ".pnpmfile.mjs"] {
-        let Ok(path) = RepoPath::new(name) else {
-            continue;
-        };
-        if path.on_disk(&workspace.root).is_file() && !found.iter().any(|file| file.path == path) {
-            found.push(File::load(&workspace.root, &path)?);
-        }
-    }
-    Ok(found)
-}
-
-fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json::Value> {
-    manifest.get("pnpm")?.get(key)
 }

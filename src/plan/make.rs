@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
-use super::steps::{Steps, needed_for_build};
+use super::steps::Steps;
 use super::{
     App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
 };
@@ -12,9 +12,8 @@ use crate::detect::{self, AppKind, DetectError, start};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
-use crate::ignore::Rules;
-use crate::lockfile::reach::Reach;
-use crate::lockfile::{Lockfile, frozen};
+use crate::ignore::{Rules, Verdict};
+use crate::lockfile::Lockfile;
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
@@ -25,20 +24,15 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
         let graph = Graph::new(workspace, &lockfile);
-        let named = tasks::named_packages(
-            workspace,
-            &needed_for_build(&graph, app, std::iter::empty()),
-        );
-        let needed = needed_for_build(&graph, app, named.keys().copied());
+        let needed = tasks::needed(workspace, &graph, &[app]);
         let (order, circles) = graph
-            .build_order(&needed)
+            .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
-        let build = Closure::build(workspace, &lockfile, app, &named)?;
+        let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
-        let members = build.members.keys().copied();
-        frozen::check(workspace, &lockfile, members, Some(&pnpm.value))?;
-        let runtime = Closure::runtime(workspace, &lockfile, app)?;
+        build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
+        let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
 
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
@@ -56,7 +50,8 @@ impl Plan {
             }
             .into());
         }
-        let start = start::start(workspace, app, options.entry.as_deref(), &own)?;
+        let start = start::start(workspace, app, options.entry.as_deref(), &own)
+            .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
 
         let gather = Gather {
             workspace,
@@ -68,8 +63,12 @@ impl Plan {
             files: &files,
             rules: &rules,
             options,
+            builds: order
+                .iter()
+                .any(|&at| !tasks::scripts(workspace, at).is_empty()),
         };
         let context = gather.entries()?;
+        check_kept(workspace, &runtime, &files, &rules)?;
         let in_image: BTreeSet<usize> = runtime.members.keys().copied().collect();
         let writes = start
             .built
@@ -93,18 +92,18 @@ impl Plan {
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
             runtime_base: base::runtime(options, &node),
-            warnings: warnings(workspace, &start, &circles, &build),
             node,
             pnpm,
-            start,
             build: closure_plan(workspace, &build),
             runtime: closure_plan(workspace, &runtime),
-            workspace_packages: whole(workspace, &lockfile)?,
+            workspace_packages: lockfile.package_total(),
             workspace_members: workspace.members.len() - 1,
             has_root_files: context
                 .iter()
                 .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
             image_packages: image_packages(workspace, app, &in_image, &steps),
+            warnings: warnings(workspace, &start, &circles, &build),
+            start,
             steps,
             context,
         })
@@ -113,6 +112,50 @@ impl Plan {
     /// The bytes of all files of the context together.
     pub fn context_size(&self) -> u64 {
         self.context.iter().map(|entry| entry.content.size()).sum()
+    }
+}
+
+/// Refuses rules that leave out what the image cannot do without: `*` in a `.dockerignore` made for one app is an easy way to lose a library.
+fn check_kept(
+    workspace: &Workspace,
+    runtime: &Closure<'_, '_>,
+    files: &BTreeMap<usize, Vec<File>>,
+    rules: &Rules,
+) -> Result<(), Error> {
+    for at in runtime.members.keys().filter(|at| **at != 0) {
+        let path = workspace.members[*at]
+            .dir
+            .join("package.json")
+            .unwrap_or_default();
+        if files[at].iter().any(|file| file.path == path) {
+            continue;
+        }
+        if let Verdict::Drop(reason) = rules.file(&path)? {
+            return Err(Error::Dropped {
+                path,
+                reason: reason.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A start file that is there, but that a rule drops, is not simply missing.
+fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: DetectError) -> Error {
+    let (DetectError::NoBuild { entry, .. }
+    | DetectError::NoStart {
+        entry: Some(entry), ..
+    }) = &error
+    else {
+        return error.into();
+    };
+    let path = app.join(entry).unwrap_or_default();
+    match rules.file(&path) {
+        Ok(Verdict::Drop(reason)) if path.on_disk(&workspace.root).is_file() => Error::Dropped {
+            path,
+            reason: reason.to_string(),
+        },
+        _ => error.into(),
     }
 }
 
@@ -171,24 +214,8 @@ fn warnings(
     warnings
 }
 
-/// Everything in the lockfile, counted.
-fn whole(workspace: &Workspace, lockfile: &Lockfile<'_>) -> Result<usize, Error> {
-    let mut reach = Reach::new(lockfile);
-    for importer in lockfile.importers() {
-        if RepoPath::new(&importer.key)
-            .ok()
-            .and_then(|dir| workspace.position(&dir))
-            .is_some()
-        {
-            for dependency in &importer.dependencies {
-                reach.follow(importer, dependency)?;
-            }
-        }
-    }
-    Ok(reach.package_count())
-}
-
-fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
+/// The members of a closure as a reader sees them.
+pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<MemberPlan> {
     let member = |(&at, because): (&usize, &Because)| {
         let member = &workspace.members[at];
         MemberPlan {
@@ -197,8 +224,12 @@ fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan
             because: because.clone(),
         }
     };
+    closure.members.iter().map(member).collect()
+}
+
+fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
     ClosurePlan {
-        members: closure.members.iter().map(member).collect(),
+        members: members(workspace, closure),
         packages: closure.reach.package_count(),
         peers: closure
             .peers()

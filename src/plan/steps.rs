@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{BuildStep, ContextEntry, Copy, place};
 use crate::graph::Graph;
-use crate::lockfile::Field;
 use crate::path::RepoPath;
 use crate::tasks;
 use crate::workspace::Workspace;
@@ -109,27 +108,6 @@ impl Steps<'_> {
         };
         dirs.into_iter().filter_map(copy).collect()
     }
-}
-
-/// The members that the app's build needs: all that it reaches over any kind of dependency, and what turbo.json names.
-pub(super) fn needed_for_build(
-    graph: &Graph,
-    app: usize,
-    named: impl Iterator<Item = usize>,
-) -> Vec<usize> {
-    let mut found: BTreeSet<usize> = BTreeSet::new();
-    let mut queue: Vec<usize> = named.chain([app]).collect();
-    while let Some(at) = queue.pop() {
-        if at != 0 && found.insert(at) {
-            queue.extend(
-                graph
-                    .dependencies(at)
-                    .into_iter()
-                    .map(|(to, _): (usize, Field)| to),
-            );
-        }
-    }
-    found.into_iter().collect()
 }
 
 /// `build-apps-server`: legal as a stage's name, and one of its kind.

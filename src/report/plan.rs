@@ -84,12 +84,7 @@ impl Words<'_> {
             plan.workspace_packages
         )?;
         for member in &closure.members {
-            let why = match &member.because {
-                Because::App => "the app".to_owned(),
-                Because::Root => "the root project, whose tools every build may use".to_owned(),
-                Because::Dependency { of, field } => format!("`{field}` of {of}"),
-                Because::Task { task } => format!("turbo.json names `{task}`"),
-            };
+            let why = why_kept(&member.because);
             writeln!(f, "  {:<24} {why}", member.dir.to_string())?;
         }
         for peer in &closure.peers {
@@ -179,5 +174,15 @@ impl Words<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a member is in a closure, in words.
+pub(super) fn why_kept(because: &Because) -> String {
+    match because {
+        Because::App => "the app".to_owned(),
+        Because::Root => "the root project, whose tools every build may use".to_owned(),
+        Because::Dependency { of, field } => format!("`{field}` of {of}"),
+        Because::Task { task } => format!("turbo.json names `{task}`"),
     }
 }

@@ -165,9 +165,10 @@ fn one_line(name: &str) -> String {
 /// The Dockerfile frontend names its instructions `[2/3] RUN …`, `[stage 2/3] RUN …` or `[linux/arm64 stage 2/3] RUN …`.
 fn kind(name: &str) -> StepKind {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let position = name
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
+    let step = name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    // A base image that is there is neither run nor cached.
+    let step = step.filter(|(_, instruction)| !instruction.trim_start().starts_with("FROM "));
+    let position = step
         .and_then(|(place, _)| place.rsplit(' ').next())
         .and_then(|position| position.split_once('/'));
     match position {
@@ -355,7 +356,8 @@ mod tests {
         for (name, expected) in [
             (RUN, StepKind::Instruction),
             ("[2/12] COPY . .", StepKind::Instruction),
-            ("[linux/arm64 a 1/1] FROM x", StepKind::Instruction),
+            ("[linux/arm64 a 2/2] RUN x", StepKind::Instruction),
+            ("[a 1/2] FROM x", StepKind::Housekeeping),
             (
                 "[internal] load build definition from Dockerfile",
                 StepKind::Housekeeping,

@@ -1,0 +1,339 @@
+//! The daemon: builds, images, their sizes, and whether they boot.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bollard::API_DEFAULT_VERSION;
+use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
+use bollard::query_parameters::{
+    CreateContainerOptions, InspectContainerOptions, LogsOptionsBuilder, PruneBuildOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, StartContainerOptions,
+};
+use futures_util::TryStreamExt;
+use serde_json::Value;
+use slimbuild::engine::docker::{BuildRequest, Docker};
+use slimbuild::engine::host::{self, Address};
+use slimbuild::engine::{Event, Interrupt, StepKind};
+use slimbuild::env::Env;
+use slimbuild::image::ImageRef;
+use tokio::runtime::Runtime;
+
+use crate::Result;
+use crate::tree::Tree;
+
+/// How long an app may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A daemon on this machine. slimbuild's own engine builds the other Dockerfiles too, so that all go the same way: a tar of the context,
+/// streamed to `POST /build` of BuildKit.
+pub(crate) struct Lab {
+    docker: Docker,
+    client: bollard::Docker,
+    runtime: Runtime,
+}
+
+/// One build.
+#[derive(Debug, Default)]
+pub(crate) struct Built {
+    /// From the start of the command until the image is there.
+    pub(crate) seconds: f64,
+    /// Instructions that ran, and for how long.
+    pub(crate) steps: BTreeMap<String, f64>,
+    /// Instructions whose results were there already. Base images do not count.
+    pub(crate) cached: Vec<String>,
+}
+
+/// How to see that an app is alive.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Probe {
+    /// It answers 200 here, and the answer holds the changed line.
+    Answers { port: u16, path: &'static str },
+    /// It prints this. What is around the app is not there, so it may end afterwards.
+    Prints {
+        text: &'static str,
+        env: &'static [&'static str],
+    },
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Boots {
+    /// It is alive.
+    Yes,
+    /// The line of its log that says most.
+    No(String),
+}
+
+impl Lab {
+    pub(crate) fn connect(env: &Env) -> Result<Self> {
+        let host = host::resolve(env, None)?;
+        let Address::Local(socket) = host.address() else {
+            return Err("a daemon on this machine is needed, to ask the containers' ports".into());
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let client = {
+            let _inside = runtime.enter();
+            // Pruning takes its time.
+            bollard::Docker::connect_with_local(
+                &socket.to_string_lossy(),
+                600,
+                API_DEFAULT_VERSION,
+            )?
+        };
+        let client = runtime.block_on(client.negotiate_version())?;
+        Ok(Self {
+            docker: Docker::connect(&host)?,
+            client,
+            runtime,
+        })
+    }
+
+    /// The daemon's version.
+    pub(crate) fn version(&self) -> &str {
+        self.docker.version()
+    }
+
+    /// Builds a Dockerfile with a tree as its context.
+    pub(crate) fn build(&self, dockerfile: &str, tree: &Tree, tag: &str) -> Result<Built> {
+        const NAME: &str = "slimbuild-bench.Dockerfile";
+        let request = BuildRequest {
+            tags: vec![tag.parse::<ImageRef>()?],
+            dockerfile: NAME.to_owned(),
+            ..BuildRequest::default()
+        };
+        let (_trigger, interrupt) = Interrupt::by_hand();
+        let mut events = Events::default();
+        let mut log = Vec::new();
+        let began = Instant::now();
+        let context = Box::new(|out: &mut dyn Write| tree.write_tar(NAME, dockerfile, out));
+        let built = self
+            .docker
+            .build(&request, context, &interrupt, &mut |event| match event {
+                Event::StepKnown { step, name, kind } => {
+                    events.known(step.0, name, kind == StepKind::Instruction);
+                }
+                Event::StepDone { step, took } => events.done(step.0, took.as_secs_f64()),
+                Event::StepCached { step } => events.cached(step.0),
+                Event::Log { bytes, .. } => log.extend(bytes),
+                _ => {}
+            });
+        if let Err(error) = built {
+            let log = String::from_utf8_lossy(&log);
+            return Err(format!("{}\n{tag}: {error}", tail(&log, 30)).into());
+        }
+        Ok(events.built(began.elapsed()))
+    }
+
+    /// Bytes of an image, unpacked, its base included: what `docker images` shows.
+    pub(crate) fn size(&self, tag: &str) -> Result<u64> {
+        let image = self.runtime.block_on(self.client.inspect_image(tag))?;
+        Ok(image.size.unwrap_or_default().try_into()?)
+    }
+
+    /// Forgets these images and the whole build cache, cache mounts included. Base images are images, and stay.
+    pub(crate) fn forget(&self, tags: &[&str]) -> Result<()> {
+        self.runtime.block_on(async {
+            for tag in tags {
+                let force = RemoveImageOptionsBuilder::default().force(true).build();
+                match self.client.remove_image(tag, Some(force), None).await {
+                    Ok(_)
+                    | Err(bollard::errors::Error::DockerResponseServerError {
+                        status_code: 404,
+                        ..
+                    }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let all = PruneBuildOptionsBuilder::default().all(true).build();
+            self.client.prune_build(Some(all)).await
+        })?;
+        Ok(())
+    }
+
+    /// Starts a container of an image, and looks whether it lives. `changed` is the text that the last change of the source brought in.
+    pub(crate) fn boots(&self, tag: &str, probe: Probe, changed: &str) -> Result<Boots> {
+        let mut body = ContainerCreateBody {
+            image: Some(tag.to_owned()),
+            ..ContainerCreateBody::default()
+        };
+        match probe {
+            Probe::Answers { port, .. } => {
+                let port = format!("{port}/tcp");
+                let binding = PortBinding {
+                    host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
+                    host_port: None,
+                };
+                body.exposed_ports = Some(vec![port.clone()]);
+                body.host_config = Some(HostConfig {
+                    port_bindings: Some([(port, Some(vec![binding]))].into()),
+                    ..HostConfig::default()
+                });
+            }
+            Probe::Prints { env, .. } => {
+                body.env = Some(env.iter().map(|&variable| variable.to_owned()).collect());
+            }
+        }
+        self.runtime.block_on(async {
+            let none = None::<CreateContainerOptions>;
+            let id = self.client.create_container(none, body).await?.id;
+            let seen = self.watch(&id, probe, changed).await;
+            let force = RemoveContainerOptionsBuilder::default().force(true).build();
+            self.client.remove_container(&id, Some(force)).await?;
+            seen
+        })
+    }
+
+    async fn watch(&self, id: &str, probe: Probe, changed: &str) -> Result<Boots> {
+        self.client
+            .start_container(id, None::<StartContainerOptions>)
+            .await?;
+        let began = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let container = self
+                .client
+                .inspect_container(id, None::<InspectContainerOptions>)
+                .await?;
+            let running = container.state.and_then(|state| state.running) == Some(true);
+            let log = self.log(id).await?;
+            let alive = match probe {
+                Probe::Prints { text, .. } => log.contains(text),
+                Probe::Answers { path, .. } => container
+                    .network_settings
+                    .and_then(|network| network.ports)
+                    .and_then(|ports| ports.into_values().flatten().flatten().next())
+                    .and_then(|binding| binding.host_port?.parse().ok())
+                    .and_then(|port| get(port, path))
+                    .is_some_and(|answer| {
+                        answer.starts_with("HTTP/1.1 200") && answer.contains(changed)
+                    }),
+            };
+            if alive {
+                return Ok(Boots::Yes);
+            }
+            if !running || began.elapsed() > PATIENCE {
+                let telling = log.lines().find(|line| line.contains("Error"));
+                let line = telling.or_else(|| log.lines().last()).unwrap_or_default();
+                return Ok(Boots::No(line.trim().to_owned()));
+            }
+        }
+    }
+
+    async fn log(&self, id: &str) -> Result<String> {
+        let options = LogsOptionsBuilder::default()
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let chunks: Vec<_> = self.client.logs(id, Some(options)).try_collect().await?;
+        Ok(chunks.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// Runs slimbuild as a person does.
+pub(crate) fn slimbuild(args: &[String], tree: &Tree, tag: &str) -> Result<Built> {
+    let began = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
+        .args(args)
+        .args(["--tag", tag, "--progress=json"])
+        .current_dir(tree.path())
+        .stdin(Stdio::null())
+        .output()?;
+    let took = began.elapsed();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("{}\n{tag}: slimbuild failed", tail(&said, 30)).into());
+    }
+    let mut events = Events::default();
+    for line in said.lines() {
+        let Ok(event) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        let Some(step) = event["step"].as_u64().and_then(|step| step.try_into().ok()) else {
+            continue;
+        };
+        match event["event"].as_str() {
+            Some("step-known") => events.known(
+                step,
+                event["name"].as_str().unwrap_or_default().to_owned(),
+                event["instruction"] == true,
+            ),
+            Some("step-done") => {
+                events.done(step, event["seconds"].as_f64().unwrap_or_default());
+            }
+            Some("step-cached") => events.cached(step),
+            _ => {}
+        }
+    }
+    Ok(events.built(took))
+}
+
+/// A request of the simplest kind; no answer is an answer, too.
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Gathers what an engine says about steps.
+#[derive(Default)]
+struct Events {
+    names: BTreeMap<u32, String>,
+    built: Built,
+}
+
+impl Events {
+    fn known(&mut self, step: u32, name: String, instruction: bool) {
+        if instruction && !name.contains("] FROM ") || name.contains("exporting to image") {
+            self.names.insert(step, name);
+        }
+    }
+
+    fn done(&mut self, step: u32, seconds: f64) {
+        if let Some(name) = self.names.get(&step) {
+            *self.built.steps.entry(name.clone()).or_default() += seconds;
+        }
+    }
+
+    fn cached(&mut self, step: u32) {
+        if let Some(name) = self.names.get(&step) {
+            self.built.cached.push(name.clone());
+        }
+    }
+
+    fn built(self, took: Duration) -> Built {
+        Built {
+            seconds: took.as_secs_f64(),
+            ..self.built
+        }
+    }
+}
+
+/// Builds an image out of a Dockerfile without a context.
+pub(crate) fn build_base(lab: &Lab, dockerfile: &str, tag: &str) -> Result<()> {
+    let nothing = Tree::empty()?;
+    lab.build(dockerfile, &nothing, tag)?;
+    Ok(())
+}
+
+/// Reads a text and names the file in the error.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    Ok(fs_err::read_to_string(path)?)
+}

@@ -1,0 +1,283 @@
+//! Sizes and times of slimbuild's images, against Dockerfiles as people write them.
+//!
+//! ```sh
+//! cargo bench --bench images                   # everything, three rounds
+//! cargo bench --bench images -- --rounds 1 --part shop
+//! ```
+//!
+//! Two workspaces: `testdata/shop`, and cloud-canvas, a public project with a Dockerfile of its own, of which a checkout must be named by
+//! `SLIMBUILD_BENCH_CLOUD_CANVAS`. In every round each contestant builds its image cold (no images, no build cache, no cache mounts; base
+//! images are there), once more with nothing changed, and after a change in one line of the app's source; then the image is started. All
+//! builds go to the same daemon in the same way; times run from the start of the command to the finished image, the upload included, and
+//! for slimbuild its planning.
+//!
+//! The daemon's **whole build cache is emptied**: do not run it where you need that cache, and let nothing else use the daemon meanwhile.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tables are data, rounds are talk"
+)]
+
+mod lab;
+mod race;
+mod table;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use slimbuild::env::Env;
+
+use crate::lab::{Lab, Probe};
+use crate::race::{Contestant, Course, How, Record};
+use crate::table::Targets;
+use crate::tree::{Edit, Tree};
+
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+const CLOUD_CANVAS: &str = "SLIMBUILD_BENCH_CLOUD_CANVAS";
+
+#[derive(Parser)]
+struct Args {
+    /// How often to measure everything
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+
+    /// Only this workspace
+    #[arg(long)]
+    part: Option<Part>,
+
+    /// Only contestants whose name holds TEXT, and slimbuild
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+
+    /// A context with a Dockerfile, from `slimbuild context -o DIR` and then changed: one more contestant
+    #[arg(long, value_name = "DIR")]
+    variant: Vec<PathBuf>,
+
+    /// Also print how long each step took
+    #[arg(long)]
+    steps: bool,
+
+    /// What cargo adds
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Shop,
+    CloudCanvas,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut source = error.source();
+            while let Some(error) = source {
+                eprintln!("  caused by: {error}");
+                source = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let env = Env::of_process();
+    let lab = Lab::connect(&env)?;
+    if args.part.is_none_or(|part| part == Part::Shop) {
+        shop(&lab, args)?;
+    }
+    if args.part.is_none_or(|part| part == Part::CloudCanvas) {
+        match env.get(CLOUD_CANVAS) {
+            Some(tree) => cloud_canvas(&lab, Path::new(tree), args)?,
+            None => println!(
+                "cloud-canvas: skipped. Name a checkout of github.com/boostcampwm-2024/refactor-web37-cloud-canvas @ 311dd65be5 \
+                 by {CLOUD_CANVAS}=DIR."
+            ),
+        }
+    }
+    let cores = std::thread::available_parallelism()?;
+    println!(
+        "Medians of {} interleaved rounds (lowest–highest). {cores} cores, {} {}, Docker Engine {}.",
+        args.rounds,
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        lab.version(),
+    );
+    Ok(())
+}
+
+/// The sample workspace: Fastify, two shared packages, code generated into `node_modules`.
+fn shop(lab: &Lab, args: &Args) -> Result<()> {
+    let tree = Tree::checkout(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/shop"))?;
+    let hand_made = [
+        ("`COPY . .`", include_str!("shop/naive.Dockerfile")),
+        (
+            "turbo prune, as its guide shows",
+            include_str!("shop/turbo-prune.Dockerfile"),
+        ),
+        (
+            "turbo prune + production install",
+            include_str!("shop/turbo-prune-prod.Dockerfile"),
+        ),
+        (
+            "pnpm deploy, as its docs show",
+            include_str!("shop/pnpm-deploy.Dockerfile"),
+        ),
+    ];
+    let mut contestants: Vec<Contestant<'_>> = hand_made
+        .into_iter()
+        .map(|(name, text)| Contestant {
+            name: name.to_owned(),
+            how: How::Dockerfile(text.to_owned(), &tree),
+        })
+        .collect();
+    contestants.push(slimbuild(&["apps/server"], &tree));
+    let course = Course {
+        edit: Edit {
+            file: "apps/server/src/app.ts",
+            text: "status: 'ok'",
+            becomes: "status: 'ok {n}'",
+        },
+        // The changed text as JSON has it.
+        probe: Probe::Answers {
+            port: 3000,
+            path: "/health",
+        },
+        rounds: args.rounds,
+    };
+    println!("## testdata/shop, apps/server\n");
+    let records = compete(lab, contestants, course, args)?;
+    let subject = position(&records, "slimbuild");
+    let against = records.iter().enumerate();
+    let against: Vec<usize> = against
+        .filter(|(_, record)| record.name.contains("COPY") || record.name.contains("guide"))
+        .map(|(index, _)| index)
+        .collect();
+    println!("{}", table::table(&records, subject, &against));
+    Ok(())
+}
+
+/// A public project: NestJS with Prisma, one shared package.
+fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
+    const BASE: &str = "slimbuild-bench/base:prisma";
+    // `prisma generate` downloads an engine that it does not use, unless it is told where to find one; the mirror may be out of reach.
+    let base = "FROM node:20-slim\n\
+        ENV PRISMA_QUERY_ENGINE_LIBRARY=/etc/os-release PRISMA_SCHEMA_ENGINE_BINARY=/etc/os-release\n";
+    lab::build_base(lab, base, BASE)?;
+    let tree = Tree::checkout(from)?;
+    let own = own_dockerfile(
+        &lab::read(&tree.path().join("apps/server/Dockerfile"))?,
+        BASE,
+    )?;
+    let contestants = vec![
+        Contestant {
+            name: "its own Dockerfile".to_owned(),
+            how: How::Dockerfile(own, &tree),
+        },
+        slimbuild(
+            &["apps/server", "--build-base", BASE, "--node", "20"],
+            &tree,
+        ),
+    ];
+    let course = Course {
+        edit: Edit {
+            file: "apps/server/src/app.service.ts",
+            text: "Hello World!",
+            becomes: "Hello World {n}!",
+        },
+        probe: Probe::Prints {
+            text: "Mapped {",
+            env: &[
+                "DATABASE_URL=mysql://x:y@127.0.0.1:3306/z",
+                "REDIS_HOST=127.0.0.1",
+                "REDIS_PORT=6379",
+                "JWT_SECRET=x",
+            ],
+        },
+        rounds: args.rounds,
+    };
+    println!("## cloud-canvas, apps/server\n");
+    let records = compete(lab, contestants, course, args)?;
+    let subject = position(&records, "slimbuild");
+    let others: Vec<usize> = (0..records.len())
+        .filter(|&index| index != subject)
+        .collect();
+    println!("{}", table::table(&records, subject, &others));
+    if let Some(own) = records.iter().find(|record| record.name.contains("own")) {
+        let targets = Targets {
+            size: 0.65,
+            cold: 1.05,
+            line: 0.65,
+            nothing: 1.0,
+        };
+        println!("{}", table::targets(&records[subject], own, targets));
+    }
+    Ok(())
+}
+
+/// The project's Dockerfile on the base that slimbuild builds in, without the packages of Alpine.
+fn own_dockerfile(text: &str, base: &str) -> Result<String> {
+    let changed = text
+        .replace("FROM node:20-alpine", &format!("FROM {base}"))
+        .replace("RUN apk add --no-cache openssl\n", "")
+        .replace("apk add --no-cache openssl && ", "");
+    if changed.contains("alpine") || changed.contains("apk ") || !changed.contains(base) {
+        return Err("cloud-canvas' Dockerfile is not the one of 311dd65be5".into());
+    }
+    Ok(changed)
+}
+
+fn slimbuild<'a>(args: &[&str], tree: &'a Tree) -> Contestant<'a> {
+    Contestant {
+        name: "slimbuild".to_owned(),
+        how: How::Slimbuild(args.iter().map(|&arg| arg.to_owned()).collect(), tree),
+    }
+}
+
+/// Runs those that were asked for, and the variants.
+fn compete(
+    lab: &Lab,
+    contestants: Vec<Contestant<'_>>,
+    course: Course,
+    args: &Args,
+) -> Result<Vec<Record>> {
+    let mut variants = Vec::new();
+    for dir in &args.variant {
+        let name = dir.file_name().unwrap_or(dir.as_os_str());
+        let tree = Tree::context(dir)?;
+        let text = lab::read(&tree.path().join("Dockerfile"))?;
+        variants.push((name.to_string_lossy().into_owned(), text, tree));
+    }
+    let wanted = |contestant: &Contestant<'_>| {
+        args.only.is_empty()
+            || contestant.name == "slimbuild"
+            || args.only.iter().any(|text| contestant.name.contains(text))
+    };
+    let variants = variants.iter().map(|(name, text, tree)| Contestant {
+        name: name.clone(),
+        how: How::Dockerfile(text.clone(), tree),
+    });
+    let contestants: Vec<Contestant<'_>> = contestants
+        .into_iter()
+        .filter(wanted)
+        .chain(variants)
+        .collect();
+    let records = race::run(lab, &contestants, course)?;
+    if args.steps {
+        println!("{}", table::steps(&records));
+    }
+    Ok(records)
+}
+
+fn position(records: &[Record], name: &str) -> usize {
+    let found = records.iter().position(|record| record.name == name);
+    found.unwrap_or_default()
+}

@@ -1,0 +1,28 @@
+//! `slimbuild graph [APP]`: members and who depends on whom.
+
+use crate::error::Error;
+use crate::overview::Overview;
+use crate::report::{self, Notation};
+use crate::ui::Ui;
+use crate::workspace::{Workspace, find_root};
+
+use super::{Place, json};
+
+/// Prints the graph: of the app's closures, or of the whole workspace where none is named.
+pub fn run(place: &Place<'_>, notation: Notation, ui: &mut Ui) -> Result<(), Error> {
+    let workspace = Workspace::load(&find_root(place.cwd)?)?;
+    let app = match &place.app {
+        Some(name) => Some(workspace.find_app(name, place.cwd)?),
+        None => None,
+    };
+    let overview = Overview::new(&workspace, app)?;
+    let text = match notation {
+        Notation::Tree => report::tree(&overview),
+        Notation::Dot => report::dot(&overview),
+        Notation::Mermaid => report::mermaid(&overview),
+        Notation::Json => json(&overview)?,
+    };
+    ui.out()
+        .write_all(text.as_bytes())
+        .map_err(Error::io("cannot write to stdout"))
+}

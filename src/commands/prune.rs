@@ -1,0 +1,71 @@
+//! `slimbuild prune APP... --out DIR`: the layout of `turbo prune --docker`, for a Dockerfile of one's own.
+
+use std::path::Path;
+
+use crate::engine::Interrupt;
+use crate::engine::docker::EngineError;
+use crate::error::Error;
+use crate::path::RepoPath;
+use crate::pruned::output::{self, OutputError};
+use crate::pruned::{PruneOptions, Pruned};
+use crate::report;
+use crate::ui::Ui;
+use crate::workspace::{Workspace, find_root};
+
+/// Writes the pruned workspace.
+pub fn run(
+    apps: &[String],
+    out: &Path,
+    mut options: PruneOptions,
+    cwd: &Path,
+    ui: &mut Ui,
+) -> Result<(), Error> {
+    let root = find_root(cwd)?;
+    let mut workspace = Workspace::load(&root)?;
+    let target = cwd.join(out);
+    // An earlier output is neither a source nor full of members.
+    if let Some(inside) = inside(&root, &target) {
+        workspace
+            .members
+            .retain(|member| member.dir.is_root() || !member.dir.is_within(&inside));
+        options.exclude.push(globset::escape(inside.as_str()));
+    }
+    let mut positions = Vec::new();
+    for app in apps {
+        let at = workspace.find_app(app, cwd)?;
+        if !positions.contains(&at) {
+            positions.push(at);
+        }
+    }
+    let pruned = Pruned::new(&workspace, &positions, &options)?;
+    for warning in &pruned.warnings {
+        ui.warn(warning)
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
+    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
+    output::write(&pruned, &root, &target, &|| interrupt.is_raised()).map_err(
+        |error| match error {
+            OutputError::Interrupted => EngineError::Interrupted.into(),
+            error => Error::from(error),
+        },
+    )?;
+    ui.err()
+        .write_all(report::pruned(&pruned, out).as_bytes())
+        .map_err(Error::io("cannot write to stderr"))
+}
+
+/// Where the output lies in the workspace, unless it lies elsewhere.
+fn inside(root: &Path, target: &Path) -> Option<RepoPath> {
+    let mut existing = target.to_path_buf();
+    let mut rest = Vec::new();
+    loop {
+        if let Ok(real) = fs_err::canonicalize(&existing) {
+            let whole = rest.iter().rev().fold(real, |path, name| path.join(name));
+            return RepoPath::from_disk(root, &whole)
+                .ok()
+                .filter(|path| !path.is_root());
+        }
+        rest.push(existing.file_name()?.to_owned());
+        existing.pop();
+    }
+}

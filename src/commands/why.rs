@@ -1,0 +1,23 @@
+//! `slimbuild why APP PACKAGE`: the chains of dependencies that pull a package in.
+
+use crate::error::Error;
+use crate::report;
+use crate::ui::Ui;
+use crate::why::Why;
+use crate::workspace::{Workspace, find_root};
+
+use super::{Format, Place, app_at, json};
+
+/// Prints the chains.
+pub fn run(place: &Place<'_>, package: &str, format: Format, ui: &mut Ui) -> Result<(), Error> {
+    let workspace = Workspace::load(&find_root(place.cwd)?)?;
+    let app = app_at(&workspace, place)?;
+    let why = Why::new(&workspace, app, package)?;
+    let text = match format {
+        Format::Text => report::why(&why),
+        Format::Json => json(&why)?,
+    };
+    ui.out()
+        .write_all(text.as_bytes())
+        .map_err(Error::io("cannot write to stdout"))
+}

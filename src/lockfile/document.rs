@@ -1,0 +1,189 @@
+//! The document: its format, its top-level keys, and the entries below a key, as byte ranges.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::LockfileError;
+use super::keys::Format;
+use super::lines::{indentation, line_end, lines, unreadable};
+use super::scalar::{split_entry, value};
+
+/// A top-level key and its lines, from the key to the next key.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    pub(super) key: &'a str,
+    pub(super) range: Range<usize>,
+}
+
+/// An entry of `packages` or `snapshots`: its key and its lines, the blank ones before it included.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) key: Cow<'a, str>,
+    pub(super) range: Range<usize>,
+    /// Where the key's own line begins.
+    pub(super) head: usize,
+    /// Where the line after the key's begins.
+    pub(super) body: usize,
+}
+
+/// The format that the document says it has.
+pub(super) fn format(text: &str, sections: &[Section<'_>]) -> Result<Format, LockfileError> {
+    let section = sections
+        .iter()
+        .find(|section| section.key == "lockfileVersion")
+        .ok_or(LockfileError::NoVersion)?;
+    let line = lines(text, section.range.clone())
+        .next()
+        .ok_or(LockfileError::NoVersion)?;
+    let fail = |problem| unreadable(text, line.start, problem);
+    let (_, version) = split_entry(line.text).map_err(fail)?;
+    let version = value(version.unwrap_or_default()).map_err(fail)?;
+    let (major, minor) = version.split_once('.').unwrap_or((&version, "0"));
+    match (major, minor) {
+        ("9", _) => Ok(Format::V9),
+        ("6", _) => Ok(Format::V6),
+        ("5", "3" | "4") => Ok(Format::V5),
+        _ => Err(LockfileError::Unknown(version.into_owned())),
+    }
+}
+
+/// Refuses a file in which git left a conflict.
+pub(super) fn refuse_conflicts(text: &str) -> Result<(), LockfileError> {
+    for mark in ["<<<<<<< ", ">>>>>>> "] {
+        let at = if text.starts_with(mark) {
+            Some(0)
+        } else {
+            text.find(&format!("\n{mark}")).map(|at| at + 1)
+        };
+        if let Some(at) = at {
+            return Err(LockfileError::Conflict {
+                line: text[..at].matches('\n').count() + 1,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The main document: all, or what follows the first document of a file that starts with `---`
+/// (pnpm's [`yamlDocuments.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/yamlDocuments.ts)).
+fn main_document(text: &str) -> Range<usize> {
+    let start = text.len() - text.trim_start_matches('\u{feff}').len();
+    let mut at = start;
+    let mut marks = 0;
+    for line in text[start..].split_inclusive('\n') {
+        let next = at + line.len();
+        if line.starts_with("---") && line.trim_end() == "---" {
+            marks += 1;
+            if marks == 2 {
+                return next..text.len();
+            }
+        } else if marks == 0 {
+            break;
+        }
+        at = next;
+    }
+    start..text.len()
+}
+
+/// The top-level keys of the main document, in order.
+pub(super) fn sections(text: &str) -> Result<Vec<Section<'_>>, LockfileError> {
+    let document = main_document(text);
+    let mut sections: Vec<Section<'_>> = Vec::new();
+    for line in lines(text, document.clone()) {
+        if line.text == "---" && line.indent == 0 && sections.is_empty() {
+            continue;
+        }
+        if line.indent > 0 {
+            if sections.is_empty() {
+                return Err(indentation(text, &line));
+            }
+            continue;
+        }
+        let fail = |problem: String| unreadable(text, line.start, problem);
+        let (key, _) = split_entry(line.text).map_err(fail)?;
+        let Cow::Borrowed(key) = key else {
+            return Err(fail(format!("unexpected key `{key}`")));
+        };
+        if let Some(last) = sections.last_mut() {
+            last.range.end = line.start;
+        }
+        if sections.iter().any(|section| section.key == key) {
+            return Err(fail(format!("`{key}` is there twice")));
+        }
+        sections.push(Section {
+            key,
+            range: line.start..document.end,
+        });
+    }
+    Ok(sections)
+}
+
+/// The entries of `importers`, `packages` or `snapshots`. Blank lines belong to the entry that follows them, so that leaving an entry out
+/// leaves the spacing that pnpm would have written.
+pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, LockfileError> {
+    let mut found = lines(text, section.clone());
+    let name = match found
+        .next()
+        .map(|head| (head.start, split_entry(head.text)))
+    {
+        Some((_, Ok((key, None | Some("{}"))))) => key,
+        Some((at, Ok((key, Some(_))))) => {
+            return Err(unreadable(
+                text,
+                at,
+                format!("`{key}` is not written as a block, one entry below another"),
+            ));
+        }
+        Some((at, Err(problem))) => return Err(unreadable(text, at, problem)),
+        None => return Ok(Vec::new()),
+    };
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    // The end of the last line that is not blank: where the next entry's range begins.
+    let mut end = line_end(text, section.start, section.end);
+    for line in found {
+        match line.indent {
+            2 => {
+                let fail = |problem: String| unreadable(text, line.start, problem);
+                let (key, rest) = match line.text.strip_prefix("? ") {
+                    Some(long) => (value(long).map_err(fail)?, None),
+                    None => split_entry(line.text).map_err(fail)?,
+                };
+                if rest.is_some_and(|rest| rest.trim_end() != "{}") {
+                    return Err(fail(format!(
+                        "the entry `{key}` of `{name}` is not written as a block"
+                    )));
+                }
+                if let Some(last) = entries.last_mut() {
+                    last.range.end = end;
+                }
+                let body = line_end(text, line.start, section.end);
+                entries.push(Entry {
+                    key,
+                    range: end..section.end,
+                    head: line.start,
+                    body,
+                });
+            }
+            indent if indent < 4 || entries.is_empty() => return Err(indentation(text, &line)),
+            _ => {}
+        }
+        end = line_end(text, line.start, section.end);
+    }
+    if let Some(last) = entries.last_mut() {
+        last.range.end = end;
+    }
+    let mut keys: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
+    keys.sort_unstable();
+    if let Some(twice) = keys
+        .iter()
+        .zip(keys.iter().skip(1))
+        .find(|(left, right)| left == right)
+    {
+        return Err(unreadable(
+            text,
+            section.start,
+            format!("`{}` is there twice in `{name}`", twice.0),
+        ));
+    }
+    Ok(entries)
+}

@@ -1,0 +1,90 @@
+//! Stripping a `package.json`: the text without some dependencies.
+//!
+//! Goes in: a manifest's text and which dependencies stay. Comes out: the same text without the others, its layout kept.
+
+use std::collections::BTreeSet;
+
+use jsonc_parser::cst::CstRootNode;
+
+use crate::lockfile::Field;
+use crate::manifest::{ManifestError, jsonc_options, syntax};
+
+/// Strips the text; `file` is its path in messages. With a dependency goes the peer of the same name, which pnpm would otherwise look for
+/// among the others, and with the last entry of a map the map.
+pub fn strip(
+    file: &str,
+    text: &str,
+    keep: impl Fn(Field, &str) -> bool,
+) -> Result<String, ManifestError> {
+    let body = text.trim_start_matches('\u{feff}');
+    let root = CstRootNode::parse(body, &jsonc_options()).map_err(|error| syntax(file, &error))?;
+    let Some(document) = root.object_value() else {
+        return Ok(text.to_owned());
+    };
+    let remove = |key: &str, goes: &dyn Fn(&str) -> bool| {
+        let mut gone = BTreeSet::new();
+        let Some(map) = document.object_value(key) else {
+            return gone;
+        };
+        for property in map.properties() {
+            if let Some(name) = property.decoded_name().filter(|name| goes(name)) {
+                property.remove();
+                gone.insert(name);
+            }
+        }
+        if !gone.is_empty()
+            && map.properties().is_empty()
+            && let Some(map) = document.get(key)
+        {
+            map.remove();
+        }
+        gone
+    };
+    let mut gone = BTreeSet::new();
+    for field in [Field::Prod, Field::Optional, Field::Dev] {
+        gone.extend(remove(field.key(), &|name| !keep(field, name)));
+    }
+    remove("peerDependencies", &|name| gone.contains(name));
+    Ok(format!("{}{root}", &text[..text.len() - body.len()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_go_and_the_layout_stays() {
+        let text = r#"{
+    "name": "a",
+    "scripts": { "build": "tsc" },
+    "devDependencies": {
+        "tsx": "4",
+        "react": "18",
+        "vitest": "3"
+    },
+    "dependencies": {"x": "1"},
+    "peerDependencies": {"react": "18", "vitest": "*"},
+    "optionalDependencies": {"y": "1"}
+}
+"#;
+        let stripped = |keep: &dyn Fn(Field, &str) -> bool| strip("package.json", text, keep);
+        assert_eq!(stripped(&|_, _| true).unwrap(), text);
+        insta::assert_snapshot!(stripped(&|field, name| field == Field::Prod || name == "react").unwrap(), @r#"
+        {
+            "name": "a",
+            "scripts": { "build": "tsc" },
+            "devDependencies": {
+                "react": "18"
+            },
+            "dependencies": {"x": "1"},
+            "peerDependencies": {"react": "18"}
+        }
+        "#);
+        insta::assert_snapshot!(stripped(&|_, _| false).unwrap(), @r#"
+        {
+            "name": "a",
+            "scripts": { "build": "tsc" }
+        }
+        "#);
+    }
+}

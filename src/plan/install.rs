@@ -1,0 +1,140 @@
+//! Files that `pnpm install` reads besides manifests and the lockfile: patches, pnpmfiles, tarballs, packages that it copies, binaries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Content, ContextEntry, inputs};
+use crate::closure::Closure;
+use crate::error::Error;
+use crate::files::{self, File};
+use crate::ignore::Rules;
+use crate::manifest::package::Manifest;
+use crate::path::RepoPath;
+use crate::workspace::Workspace;
+
+/// Files that settings name: patches and pnpmfiles.
+pub(crate) fn settings_files(workspace: &Workspace) -> Result<Vec<File>, Error> {
+    let root = &workspace.root_member().manifest;
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    if let Some(patches) =
+        pnpm_setting(root, "patchedDependencies").and_then(serde_json::Value::as_object)
+    {
+        let paths = patches.values().filter_map(serde_json::Value::as_str);
+        named.extend(paths.map(|path| {
+            (
+                path.to_owned(),
+                "`pnpm.patchedDependencies` in package.json".to_owned(),
+            )
+        }));
+    }
+    if let Some(patches) = &workspace.settings.patched_dependencies {
+        let by = "`patchedDependencies` in pnpm-workspace.yaml";
+        named.extend(patches.values().map(|path| (path.clone(), by.to_owned())));
+    }
+    let mut pnpmfiles = workspace.settings.pnpmfile.clone();
+    if pnpmfiles.is_empty() {
+        pnpmfiles.extend(workspace.npmrc.get("pnpmfile").map(str::to_owned));
+    }
+    let by = "the setting `pnpmfile`";
+    named.extend(pnpmfiles.into_iter().map(|path| (path, by.to_owned())));
+    let mut found = Vec::new();
+    for (path, by) in named {
+        let missing = || Error::MissingFile {
+            by: by.clone(),
+            path: path.clone(),
+        };
+        let inside = RepoPath::new(&path).map_err(|_| missing())?;
+        found.push(File::load(&workspace.root, &inside).map_err(|_| missing())?);
+    }
+    for name in [".pnpmfile.cjs", ".pnpmfile.mjs"] {
+        let Ok(path) = RepoPath::new(name) else {
+            continue;
+        };
+        if path.on_disk(&workspace.root).is_file() && !found.iter().any(|file| file.path == path) {
+            found.push(File::load(&workspace.root, &path)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Files that an install copies out of the workspace: tarballs, and the sources of packages that are not linked but copied. `files` holds those of
+/// members as far as they were walked.
+pub(crate) fn local_files(
+    workspace: &Workspace,
+    closure: &Closure<'_, '_>,
+    files: &BTreeMap<usize, Vec<File>>,
+    rules: &Rules,
+    place: &str,
+) -> Result<Vec<ContextEntry>, Error> {
+    let mut entries = Vec::new();
+    for tarball in closure.reach.tarballs() {
+        let file = File::load(&workspace.root, tarball).map_err(|_| Error::MissingFile {
+            by: "pnpm-lock.yaml".to_owned(),
+            path: tarball.to_string(),
+        })?;
+        let why = "a `file:` in the lockfile names it";
+        entries.push(inputs::source(place, &file, why));
+    }
+    let why = "pnpm copies this package when it installs";
+    for dir in closure.reach.copied_directories() {
+        let member = workspace.position(dir).and_then(|at| files.get(&at));
+        let walked;
+        let files = if let Some(files) = member {
+            files
+        } else {
+            walked = files::walk(&workspace.root, dir, &BTreeSet::new(), rules)?.files;
+            &walked
+        };
+        let manifest = dir.join("package.json").unwrap_or_default();
+        // A member's manifest is the closure's business.
+        let is_member = workspace.position(dir).is_some();
+        entries.extend(
+            files
+                .iter()
+                .filter(|file| !is_member || file.path != manifest)
+                .map(|file| inputs::source(place, file, why)),
+        );
+    }
+    Ok(entries)
+}
+
+/// pnpm links only those binaries of a member whose files are there when it installs; sources and outputs come later. The stub's first line
+/// tells pnpm to call node.
+pub(crate) fn bin_stubs(
+    workspace: &Workspace,
+    closure: &Closure<'_, '_>,
+    place: &str,
+) -> Vec<ContextEntry> {
+    let mut entries = Vec::new();
+    for &at in closure.members.keys().filter(|at| **at != 0) {
+        let member = &workspace.members[at];
+        let files: Vec<&str> = match member.manifest.get("bin") {
+            Some(serde_json::Value::String(file)) => vec![file],
+            Some(serde_json::Value::Object(map)) => {
+                map.values().filter_map(serde_json::Value::as_str).collect()
+            }
+            _ => Vec::new(),
+        };
+        for file in files {
+            let Ok(path) = member.dir.join(file) else {
+                continue;
+            };
+            if !path.is_within(&member.dir) {
+                continue;
+            }
+            entries.push(ContextEntry {
+                path: format!("{place}/{path}"),
+                content: Content::Made {
+                    text: "#!/usr/bin/env node\n".to_owned(),
+                    executable: true,
+                },
+                why: "stands in for a binary that comes later: pnpm links only what is there"
+                    .to_owned(),
+            });
+        }
+    }
+    entries
+}
+
+fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json::Value> {
+    manifest.get("pnpm")?.get(key)
+}

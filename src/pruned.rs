@@ -1,0 +1,328 @@
+//! A pruned workspace for people who write their own Dockerfile, in the layout of `turbo prune --docker`.
+//!
+//! Goes in: the workspace and the apps. Comes out: [`Pruned`], the list of files, each with what it holds. `json/` has all that an install reads,
+//! `full/` the sources and what builds read, so that `COPY json`, install, `COPY full`, build caches the install. Nothing is written here
+//! (see [`output`]), and nothing decided about images.
+
+pub mod output;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use crate::closure::Closure;
+use crate::error::Error;
+use crate::files::File;
+use crate::graph::Graph;
+use crate::ignore::Rules;
+use crate::lockfile::{self, Lockfile};
+use crate::manifest::package::strip::strip;
+use crate::manifest::{turbo, workspace as workspace_file};
+use crate::path::RepoPath;
+use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
+use crate::workspace::Workspace;
+use crate::{tasks, toolchain};
+
+/// Manifests and lockfile: all that an install reads.
+pub const JSON: &str = "json";
+/// The sources, and all else that builds read.
+pub const FULL: &str = "full";
+
+/// Files at the root that travel with the sources where they are there.
+const ROOT_FILES: [&str; 2] = [".gitignore", ".gitattributes"];
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// All that builds need.
+    #[default]
+    Build,
+    /// What the apps need when they run: no dev dependencies, neither of the workspace nor of registries.
+    Production,
+}
+
+/// What a user may decide.
+#[derive(Debug, Clone, Default)]
+pub struct PruneOptions {
+    /// What is kept.
+    pub scope: Scope,
+    /// Globs of files that are kept, ignored or not.
+    pub include: Vec<String>,
+    /// Globs of files that are not.
+    pub exclude: Vec<String>,
+}
+
+/// A workspace without what some apps do not need.
+#[derive(Debug)]
+pub struct Pruned {
+    /// The members that are kept.
+    pub members: Vec<MemberPlan>,
+    /// How many there are, the root project not counted.
+    pub workspace_members: usize,
+    /// How many packages of registries are kept.
+    pub packages: usize,
+    /// How many there are.
+    pub workspace_packages: usize,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+    /// Every file, sorted by path.
+    pub entries: Vec<ContextEntry>,
+}
+
+impl Pruned {
+    /// Decides what is kept for the apps at these positions. Reads the workspace, and nothing else.
+    pub fn new(
+        workspace: &Workspace,
+        apps: &[usize],
+        options: &PruneOptions,
+    ) -> Result<Self, Error> {
+        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
+        let closure = match options.scope {
+            Scope::Build => {
+                let graph = Graph::new(workspace, &lockfile);
+                let needed = tasks::needed(workspace, &graph, apps);
+                Closure::build(workspace, &lockfile, apps, &needed.named)?
+            }
+            Scope::Production => Closure::runtime(workspace, &lockfile, apps)?,
+        };
+        closure.check_frozen(workspace, &lockfile, toolchain::named_pnpm(workspace))?;
+        let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+        let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
+        for &at in closure.members.keys().filter(|at| **at != 0) {
+            files.insert(at, inputs::walk(workspace, at, &rules)?);
+        }
+        let layout = Layout {
+            workspace,
+            lockfile: &lockfile,
+            closure: &closure,
+            files: &files,
+            rules: &rules,
+            options,
+        };
+        Ok(Self {
+            members: make::members(workspace, &closure),
+            workspace_members: workspace.members.len() - 1,
+            packages: closure.reach.package_count(),
+            workspace_packages: lockfile.package_total(),
+            warnings: warnings(workspace, &closure),
+            entries: layout.entries()?,
+        })
+    }
+}
+
+struct Layout<'w, 'l, 'a> {
+    workspace: &'w Workspace,
+    lockfile: &'w Lockfile<'a>,
+    closure: &'w Closure<'l, 'a>,
+    /// The files of every member that is kept, the root project's not.
+    files: &'w BTreeMap<usize, Vec<File>>,
+    rules: &'w Rules,
+    options: &'w PruneOptions,
+}
+
+/// Entries by path. The first one that is put somewhere stays.
+#[derive(Default)]
+struct Entries(BTreeMap<String, ContextEntry>);
+
+impl Entries {
+    fn put(&mut self, entries: impl IntoIterator<Item = ContextEntry>) {
+        for entry in entries {
+            self.0.entry(entry.path.clone()).or_insert(entry);
+        }
+    }
+
+    fn made(&mut self, places: &[&str], path: impl Display, text: &str, why: &str) {
+        self.put(places.iter().map(|place| ContextEntry {
+            path: if place.is_empty() {
+                path.to_string()
+            } else {
+                format!("{place}/{path}")
+            },
+            content: Content::Made {
+                text: text.to_owned(),
+                executable: false,
+            },
+            why: why.to_owned(),
+        }));
+    }
+}
+
+impl Layout<'_, '_, '_> {
+    fn entries(&self) -> Result<Vec<ContextEntry>, Error> {
+        let mut entries = Entries::default();
+        self.settings(&mut entries);
+        self.manifests(&mut entries)?;
+        self.turbo(&mut entries)?;
+        self.install_files(&mut entries)?;
+        self.sources(&mut entries)?;
+        Ok(entries.0.into_values().collect())
+    }
+
+    /// The positions of the members that are kept, the root project among them: no workspace is without.
+    fn members(&self) -> BTreeSet<usize> {
+        self.closure.members.keys().copied().chain([0]).collect()
+    }
+
+    fn settings(&self, entries: &mut Entries) {
+        let workspace = self.workspace;
+        let dirs: Vec<String> = self
+            .members()
+            .into_iter()
+            .filter(|at| *at != 0)
+            .map(|at| workspace.members[at].dir.to_string())
+            .collect();
+        entries.made(
+            &["", JSON],
+            lockfile::FILE,
+            &self.closure.lockfile(workspace, self.lockfile),
+            "the lockfile without what is not reached",
+        );
+        entries.made(
+            &["", JSON, FULL],
+            workspace_file::FILE,
+            &workspace_file::with_members(
+                &workspace.settings_text,
+                dirs.iter().map(String::as_str),
+            ),
+            "the settings, and the members that are kept",
+        );
+        if !workspace.npmrc.text.is_empty() {
+            entries.made(
+                &[JSON, FULL],
+                ".npmrc",
+                &workspace.npmrc.text,
+                "the settings without credentials",
+            );
+        }
+    }
+
+    fn manifests(&self, entries: &mut Entries) -> Result<(), Error> {
+        for at in self.members() {
+            let member = &self.workspace.members[at];
+            let path = below(&member.dir, "package.json");
+            // pnpm does without a manifest at the root.
+            let Some(text) = self.text(&path)? else {
+                continue;
+            };
+            let (text, why) = match self.options.scope {
+                Scope::Build => (text, "the manifest as it is"),
+                Scope::Production => {
+                    let key = member.importer_key();
+                    let keep = |field, name: &str| {
+                        self.closure.keeps_in(self.workspace, &key, field, name)
+                    };
+                    let text = strip(path.as_str(), &text, keep)?;
+                    (text, "the manifest without dev dependencies")
+                }
+            };
+            entries.made(&[JSON, FULL], &path, &text, why);
+        }
+        Ok(())
+    }
+
+    /// `turbo.json` of the root and of members, without what names packages that are not kept.
+    fn turbo(&self, entries: &mut Entries) -> Result<(), Error> {
+        let members = self.members();
+        let packages: BTreeSet<&str> = members
+            .iter()
+            .filter_map(|&at| self.workspace.members[at].manifest.name())
+            .collect();
+        for at in members {
+            let dir = &self.workspace.members[at].dir;
+            for name in turbo::FILES {
+                let path = below(dir, name);
+                if let Some(text) = self.text(&path)? {
+                    let text = turbo::prune::prune(path.as_str(), &text, &packages)?;
+                    let why = "the tasks without those of packages that are not kept";
+                    entries.made(&[FULL], &path, &text, why);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What an install reads besides manifests and the lockfile.
+    fn install_files(&self, entries: &mut Entries) -> Result<(), Error> {
+        let (workspace, closure) = (self.workspace, self.closure);
+        let settings = install::settings_files(workspace)?;
+        let why = "pnpm reads it when it installs";
+        for place in [JSON, FULL] {
+            entries.put(settings.iter().map(|file| inputs::source(place, file, why)));
+            entries.put(install::local_files(
+                workspace, closure, self.files, self.rules, place,
+            )?);
+        }
+        entries.put(install::bin_stubs(workspace, closure, JSON));
+        Ok(())
+    }
+
+    /// The files of members, and those at the root that builds read.
+    fn sources(&self, entries: &mut Entries) -> Result<(), Error> {
+        for files in self.files.values() {
+            let why = "a source";
+            entries.put(files.iter().map(|file| inputs::source(FULL, file, why)));
+        }
+        entries.put(inputs::linked(
+            self.workspace,
+            self.closure,
+            self.rules,
+            FULL,
+        )?);
+        let root = inputs::root_files(
+            self.workspace,
+            self.files,
+            self.rules,
+            &self.options.include,
+        )?;
+        entries.put(
+            root.values()
+                .map(|(file, why)| inputs::source(FULL, file, why)),
+        );
+        for name in ROOT_FILES {
+            if let Some(text) = self.text(&below(&RepoPath::ROOT, name))? {
+                entries.made(
+                    &[FULL],
+                    name,
+                    &text,
+                    "git's rules, which turbo hashes files by",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// A file's text, if there is one.
+    fn text(&self, path: &RepoPath) -> Result<Option<String>, Error> {
+        match fs_err::read_to_string(path.on_disk(&self.workspace.root)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(format!("cannot read `{path}`"))(error)),
+        }
+    }
+}
+
+fn below(dir: &RepoPath, name: &str) -> RepoPath {
+    dir.join(name).unwrap_or_default()
+}
+
+fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
+    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
+    let members = closure.members.keys().filter(|at| **at != 0);
+    let lifecycle = members.flat_map(|&at| {
+        let manifest = &workspace.members[at].manifest;
+        let early = |name| {
+            format!(
+                "pnpm runs the `{name}` script in {} when it installs, before the package's files are copied: pass it \
+                 `--ignore-scripts`, or guard the script",
+                manifest.file()
+            )
+        };
+        manifest.lifecycle_scripts().map(early)
+    });
+    lifecycle
+        .chain(workspace.npmrc.secrets.iter().map(secret))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Routes: the shortest chains from some nodes of the web to others, and which edges none of all chains can do without.
+//!
+//! Entries that differ in their peers alone have one label, so that chains are told apart, counted and cut by labels: by what a reader sees.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::Serialize;
+
+use super::web::{Edge, Web};
+use crate::lockfile::Field;
+
+/// The chains that lead somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// The shortest chains, up to a limit.
+    pub chains: Vec<Chain>,
+    /// How many more there are of that length.
+    pub more: u64,
+}
+
+/// A chain of dependencies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chain {
+    /// The member that it starts from, by directory.
+    pub from: String,
+    /// What comes after, each a dependency of what stands before it.
+    pub steps: Vec<Step>,
+}
+
+/// A dependency in a chain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// The manifest's map, where a member depends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'static str>,
+    /// The name that it is imported by, where that is another than its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// A directory, or `name@version`.
+    pub to: String,
+    /// Whether every chain, short or long, has this step: without this dependency the package goes.
+    pub only_way: bool,
+}
+
+/// Edges that count.
+pub(super) type Counts<'c> = &'c dyn Fn(usize, &Edge) -> bool;
+
+/// A part of the web.
+pub(super) struct Part<'p> {
+    pub(super) web: &'p Web,
+    /// Where chains start, the most telling first.
+    pub(super) starts: Vec<usize>,
+    pub(super) counts: Counts<'p>,
+}
+
+impl Part<'_> {
+    /// The routes to any of `targets`, with up to `limit` chains; nothing where none leads there.
+    pub(super) fn route(&self, targets: &BTreeSet<usize>, limit: usize) -> Option<Route> {
+        let distances = self.distances(&|_, _| true);
+        let shortest = targets.iter().filter_map(|at| distances[*at]).min()?;
+        let ends: BTreeSet<usize> = targets
+            .iter()
+            .copied()
+            .filter(|&at| distances[at] == Some(shortest))
+            .collect();
+        let mut chains = Chains {
+            part: self,
+            distances: &distances,
+            leads: self.leads(&distances, &ends),
+            counted: BTreeMap::new(),
+        };
+        let (mut found, mut total) = (Vec::new(), 0_u64);
+        for &start in &self.starts {
+            let nodes = BTreeSet::from([start]);
+            if !chains.leads.contains(&start) {
+                continue;
+            }
+            total = total.saturating_add(chains.count(&nodes));
+            let mut steps = Vec::new();
+            chains.list(&nodes, &mut steps, &mut |steps| {
+                let from = self.web.labels[start].clone();
+                found.push(Chain { from, steps });
+                found.len() < limit
+            });
+        }
+        found.truncate(limit);
+        self.mark(&mut found, targets);
+        let more = total - found.len() as u64;
+        Some(Route {
+            chains: found,
+            more,
+        })
+    }
+
+    /// How many steps each node is away from the nearest start.
+    fn distances(&self, passes: &dyn Fn(usize, &Edge) -> bool) -> Vec<Option<usize>> {
+        let mut distances = vec![None; self.web.nodes.len()];
+        let mut queue = VecDeque::new();
+        for &start in &self.starts {
+            distances[start] = Some(0);
+            queue.push_back((start, 0));
+        }
+        while let Some((at, distance)) = queue.pop_front() {
+            for edge in &self.web.edges[at] {
+                if distances[edge.to].is_none() && (self.counts)(at, edge) && passes(at, edge) {
+                    distances[edge.to] = Some(distance + 1);
+                    queue.push_back((edge.to, distance + 1));
+                }
+            }
+        }
+        distances
+    }
+
+    /// The nodes from which a shortest chain leads to one of `ends`, these included.
+    fn leads(&self, distances: &[Option<usize>], ends: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let last = ends.first().and_then(|at| distances[*at]).unwrap_or(0);
+        let mut by_distance = vec![Vec::new(); last + 1];
+        for (at, distance) in distances.iter().enumerate() {
+            if let Some(nodes) = distance.and_then(|distance| by_distance.get_mut(distance)) {
+                nodes.push(at);
+            }
+        }
+        let mut leads = ends.clone();
+        for nodes in by_distance.iter().rev().skip(1) {
+            for &at in nodes {
+                let next = |edge: &Edge| {
+                    leads.contains(&edge.to)
+                        && distances[edge.to] > distances[at]
+                        && (self.counts)(at, edge)
+                };
+                if self.web.edges[at].iter().any(next) {
+                    leads.insert(at);
+                }
+            }
+        }
+        leads
+    }
+
+    /// Marks the steps that no chain does without. Such a step is in every chain, so those of the first are all that need a look: what is not
+    /// reached without it has no other way.
+    fn mark(&self, chains: &mut [Chain], targets: &BTreeSet<usize>) {
+        let Some(first) = chains.first() else { return };
+        let mut marked = BTreeSet::new();
+        let mut from = first.from.clone();
+        for step in &first.steps {
+            let other =
+                |at: usize, edge: &Edge| self.web.labels[at] != from || self.step(edge) != *step;
+            let distances = self.distances(&other);
+            if targets.iter().all(|at| distances[*at].is_none()) {
+                marked.insert((from.clone(), step.clone()));
+            }
+            from.clone_from(&step.to);
+        }
+        for chain in chains {
+            let mut from = chain.from.clone();
+            for step in &mut chain.steps {
+                step.only_way = marked.contains(&(from.clone(), step.clone()));
+                from.clone_from(&step.to);
+            }
+        }
+    }
+
+    fn step(&self, edge: &Edge) -> Step {
+        let name = self.web.names[edge.to].as_ref();
+        let own = name.is_none_or(|name| *name == edge.alias);
+        Step {
+            field: edge.field.map(Field::key),
+            alias: (!own).then(|| edge.alias.clone()),
+            to: self.web.labels[edge.to].clone(),
+            only_way: false,
+        }
+    }
+}
+
+/// The shortest chains, as words over steps: the nodes that one word may stand for are looked at together.
+struct Chains<'c> {
+    part: &'c Part<'c>,
+    distances: &'c [Option<usize>],
+    leads: BTreeSet<usize>,
+    counted: BTreeMap<BTreeSet<usize>, u64>,
+}
+
+impl Chains<'_> {
+    /// What may come next, with the nodes it leads to; nothing at the end.
+    fn next(&self, nodes: &BTreeSet<usize>) -> BTreeMap<Step, BTreeSet<usize>> {
+        let mut next: BTreeMap<Step, BTreeSet<usize>> = BTreeMap::new();
+        for &at in nodes {
+            for edge in &self.part.web.edges[at] {
+                let ahead = self.leads.contains(&edge.to)
+                    && self.distances[edge.to] > self.distances[at]
+                    && (self.part.counts)(at, edge);
+                if ahead {
+                    next.entry(self.part.step(edge))
+                        .or_default()
+                        .insert(edge.to);
+                }
+            }
+        }
+        next
+    }
+
+    fn count(&mut self, nodes: &BTreeSet<usize>) -> u64 {
+        if let Some(&known) = self.counted.get(nodes) {
+            return known;
+        }
+        let next = self.next(nodes);
+        let count = if next.is_empty() {
+            1
+        } else {
+            next.values()
+                .fold(0_u64, |sum, nodes| sum.saturating_add(self.count(nodes)))
+        };
+        self.counted.insert(nodes.clone(), count);
+        count
+    }
+
+    /// Hands out chains in the order of their words, until `take` has enough.
+    fn list(
+        &self,
+        nodes: &BTreeSet<usize>,
+        steps: &mut Vec<Step>,
+        take: &mut dyn FnMut(Vec<Step>) -> bool,
+    ) -> bool {
+        let next = self.next(nodes);
+        if next.is_empty() {
+            return take(steps.clone());
+        }
+        for (step, nodes) in next {
+            steps.push(step);
+            let more = self.list(&nodes, steps, take);
+            steps.pop();
+            if !more {
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,121 @@
+//! Finding the app that a user names: by directory, by package name, and by likeness for those who mistype.
+
+use std::path::Path;
+
+use super::{Workspace, WorkspaceError};
+use crate::path::RepoPath;
+
+impl Workspace {
+    /// Finds the app that a user names: by directory (seen from `cwd`, or from the root) or by package name.
+    pub fn find_app(&self, name: &str, cwd: &Path) -> Result<usize, WorkspaceError> {
+        let here = fs_err::canonicalize(cwd)
+            .ok()
+            .and_then(|cwd| RepoPath::from_disk(&self.root, &cwd).ok());
+        let from_here = match (&here, Path::new(name).is_absolute()) {
+            (_, true) => fs_err::canonicalize(name)
+                .ok()
+                .and_then(|path| RepoPath::from_disk(&self.root, &path).ok()),
+            (Some(here), false) => here.join(name).ok(),
+            (None, false) => None,
+        };
+        let by_dir = |dir: Option<RepoPath>| dir.and_then(|dir| self.position(&dir));
+        // `.` deep inside an app means that app.
+        let enclosing = || match (name, &here) {
+            ("." | "./", Some(here)) => Some(self.enclosing(here)),
+            _ => None,
+        };
+        let found = by_dir(from_here)
+            .or_else(enclosing)
+            .or_else(|| by_dir(RepoPath::new(name).ok()));
+        let at = match found {
+            Some(at) => at,
+            None => self.find_by_name(name)?,
+        };
+        if at == 0 {
+            return Err(WorkspaceError::RootIsNoApp {
+                members: self.app_dirs(),
+            });
+        }
+        let member = &self.members[at];
+        if member.manifest.name().is_none() {
+            return Err(WorkspaceError::Nameless(member.manifest.file().to_owned()));
+        }
+        Ok(at)
+    }
+
+    fn find_by_name(&self, name: &str) -> Result<usize, WorkspaceError> {
+        let named: Vec<usize> = (0..self.members.len())
+            .filter(|&at| self.members[at].manifest.name() == Some(name))
+            .collect();
+        match named[..] {
+            [at] => Ok(at),
+            [] => Err(WorkspaceError::UnknownApp {
+                name: name.to_owned(),
+                nearest: self.nearest(name),
+                apps: self.app_dirs(),
+            }),
+            _ => Err(WorkspaceError::AmbiguousApp {
+                name: name.to_owned(),
+                dirs: named
+                    .iter()
+                    .map(|&at| self.members[at].dir.to_string())
+                    .collect(),
+            }),
+        }
+    }
+
+    /// Up to three members that look like `name`.
+    fn nearest(&self, name: &str) -> Vec<String> {
+        let wanted = name.trim_end_matches('/').to_lowercase();
+        let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let parent = |text: &str| {
+            text.rsplit_once('/')
+                .map(|(parent, _)| parent.to_lowercase())
+        };
+        let alike = |text: &str| {
+            let names = strsim::normalized_damerau_levenshtein(&last(&wanted), &last(text));
+            // What both begin with says nothing: everything in `apps/` does.
+            if parent(&wanted) == parent(text) {
+                return names;
+            }
+            names.max(strsim::normalized_damerau_levenshtein(
+                &wanted,
+                &text.to_lowercase(),
+            ))
+        };
+        let mut scored: Vec<(f64, String)> = self.members[1..]
+            .iter()
+            .map(|member| {
+                let dir = member.dir.to_string();
+                let score = member.manifest.name().map_or(0.0, &alike).max(alike(&dir));
+                (score, dir)
+            })
+            .filter(|(score, _)| *score > 0.55)
+            .collect();
+        scored.sort_by(|left, right| {
+            right
+                .0
+                .total_cmp(&left.0)
+                .then_with(|| left.1.cmp(&right.1))
+        });
+        scored.into_iter().take(3).map(|(_, dir)| dir).collect()
+    }
+
+    /// The directories of members that are apps by their place, or of all, for lists in messages.
+    pub fn app_dirs(&self) -> Vec<String> {
+        let dirs = || {
+            self.members[1..]
+                .iter()
+                .map(|member| member.dir.to_string())
+        };
+        let apps: Vec<String> = dirs()
+            .filter(|dir| dir.starts_with("apps/"))
+            .take(8)
+            .collect();
+        if apps.is_empty() {
+            dirs().take(8).collect()
+        } else {
+            apps
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use super::*;
+use crate::testing::tree;
+
+#[test]
+fn globs_as_pnpm_reads_them() {
+    let manifest = "{}";
+    let dir = tree(&[
+        ("packages/a/package.json", manifest),
+        ("packages/b/package.json", manifest),
+        ("packages/.hidden/package.json", manifest),
+        ("packages/deep/x/package.json", manifest),
+        ("packages/b/node_modules/c/package.json", manifest),
+        ("packages/none/readme", ""),
+        ("apps/w/package.json", manifest),
+    ]);
+    let found = |globs: &[&str]| {
+        let globs: Vec<String> = globs.iter().map(|&glob| glob.to_owned()).collect();
+        globs::expand(dir.path(), &globs)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(found(&["packages/*"]), "packages/a packages/b");
+    assert_eq!(
+        found(&["!packages/a", "packages/**", "./apps/*/"]),
+        "apps/w packages/b packages/deep/x"
+    );
+    assert_eq!(found(&["{apps,packages}/*", "!**/b"]), "apps/w packages/a");
+    assert_eq!(found(&[]), "");
+}
+
+#[test]
+fn a_branch_may_have_a_lockfile_of_its_own() {
+    let text = |setting: &str, head: &str| {
+        let dir = tree(&[
+            ("pnpm-workspace.yaml", setting),
+            ("pnpm-lock.yaml", "main"),
+            ("pnpm-lock.feature!x.yaml", "branch"),
+            (".git/HEAD", head),
+        ]);
+        Workspace::load(dir.path()).unwrap().lockfile_text
+    };
+    assert_eq!(
+        text("gitBranchLockfile: true\n", "ref: refs/heads/Feature/X\n"),
+        "branch"
+    );
+    assert_eq!(
+        text("gitBranchLockfile: true\n", "ref: refs/heads/other\n"),
+        "main"
+    );
+    assert_eq!(
+        text("packages: []\n", "ref: refs/heads/Feature/X\n"),
+        "main"
+    );
+}
+
+#[test]
+fn apps_by_directory_and_name() {
+    let dir = tree(&[
+        ("pnpm-workspace.yaml", "packages: ['apps/*', 'libs/*']"),
+        ("pnpm-lock.yaml", ""),
+        ("package.json", "{}"),
+        ("apps/server/package.json", r#"{"name": "@shop/server"}"#),
+        ("apps/server/src/x", ""),
+        ("apps/nameless/package.json", "{}"),
+        ("libs/a/package.json", r#"{"name": "twin"}"#),
+        ("libs/b/package.json", r#"{"name": "twin"}"#),
+    ]);
+    let root = find_root(&dir.path().join("apps/server/src")).unwrap();
+    let workspace = Workspace::load(&root).unwrap();
+    let find = |name: &str, cwd: &str| match workspace.find_app(name, &root.join(cwd)) {
+        Ok(at) => workspace.members[at].dir.to_string(),
+        Err(error) => format!("{error}; {}", error.hint().unwrap_or_default()),
+    };
+    for (name, cwd) in [
+        ("apps/server", ""),
+        ("./apps/server/", ""),
+        ("@shop/server", "libs/a"),
+        (".", "apps/server"),
+        (".", "apps/server/src"),
+        ("../../apps/server", "libs/a"),
+        ("apps/server", "libs/a"),
+    ] {
+        assert_eq!(find(name, cwd), "apps/server", "{name} in {cwd}");
+    }
+    assert_eq!(
+        find("apps/sever", ""),
+        "there is no app `apps/sever` in this workspace; did you mean `apps/server`?"
+    );
+    assert_eq!(
+        find("twin", ""),
+        "`twin` is the name of several packages: libs/a, libs/b; name the directory instead"
+    );
+    assert_eq!(
+        find("apps/nameless", ""),
+        "`apps/nameless/package.json` has no `name`; give it one: pnpm and turbo select packages by their names"
+    );
+    assert!(find(".", "").starts_with("the workspace's root is not an app; name one of its packages: `apps/nameless` or `apps/server`"));
+}

@@ -1,0 +1,324 @@
+//! The architecture: who may know whom. The `use crate::` lines of `src/` are read and held against the map in `src/lib.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use walkdir::WalkDir;
+
+use crate::support::tree::repository;
+
+/// A source file without its tests and comments.
+struct Source {
+    /// Relative to `src/`.
+    path: String,
+    /// The module at the top that it belongs to: `engine` for `engine/docker/build.rs`.
+    module: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = repository().join("src");
+    let walk = WalkDir::new(&root).sort_by_file_name().into_iter();
+    let paths = walk.map(|entry| entry.unwrap().into_path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let sources = paths.filter_map(|path| {
+        let name = path
+            .strip_prefix(&root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let module = name.split(['/', '.']).next().unwrap().to_owned();
+        let is_test = |part: &str| matches!(part, "tests" | "testing");
+        if name.trim_end_matches(".rs").split('/').any(is_test) {
+            return None;
+        }
+        let text = fs_err::read_to_string(&path).unwrap();
+        let text = text.split("\n#[cfg(test)]\n").next().unwrap();
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let lines: Vec<&str> = text.lines().filter(is_code).collect();
+        Some(Source {
+            path: name,
+            module,
+            text: lines.join("\n"),
+        })
+    });
+    sources.collect()
+}
+
+impl Source {
+    /// What it names behind `crate::`, a path each: `closure::Because`, `graph`.
+    fn uses(&self) -> Vec<String> {
+        let mut uses = Vec::new();
+        for (at, start) in self.text.match_indices("crate::") {
+            let rest = &self.text[at + start.len()..];
+            let head = self.text[..at].chars().next_back();
+            if head.is_some_and(|letter| letter.is_alphanumeric() || letter == '_') {
+                continue;
+            }
+            match rest.strip_prefix('{') {
+                Some(list) => {
+                    let list = list.split('}').next().unwrap_or_default();
+                    let names = list.split(',').map(path_at).filter(|name| !name.is_empty());
+                    uses.extend(names);
+                }
+                None => uses.push(path_at(rest)),
+            }
+        }
+        uses
+    }
+
+    /// Whether it uses this crate by name.
+    fn uses_crate(&self, name: &str) -> bool {
+        let path = format!("{name}::");
+        self.text.match_indices(&path).any(|(at, _)| {
+            let before = self.text[..at].chars().next_back();
+            !before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+        }) || self.text.contains(&format!("use {name};"))
+    }
+
+    fn is_within(&self, modules: &[&str]) -> bool {
+        modules.contains(&self.module.as_str())
+    }
+}
+
+/// The path that a text begins with: `closure::Because;` is `closure::Because`.
+fn path_at(text: &str) -> String {
+    let part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == ':';
+    let text = text.trim_start();
+    let path: String = text.chars().take_while(|letter| part(*letter)).collect();
+    path.trim_end_matches(':').to_owned()
+}
+
+fn head(path: &str) -> &str {
+    path.split("::").next().unwrap_or_default()
+}
+
+/// All `file: path` that break a rule.
+fn violations(breaks: impl Fn(&Source, &str) -> bool) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for source in sources() {
+        for path in source.uses() {
+            if breaks(&source, &path) {
+                found.insert(format!("{}: {path}", source.path));
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+#[test]
+fn what_executes_a_plan_does_not_look_behind_it() {
+    let after = ["dockerfile", "context", "report", "engine", "progress"];
+    let before = [
+        "manifest",
+        "workspace",
+        "lockfile",
+        "graph",
+        "closure",
+        "tasks",
+        "sources",
+        "toolchain",
+        "ignore",
+        "cli",
+        "commands",
+    ];
+    let found = violations(|source, path| source.is_within(&after) && before.contains(&head(path)));
+    // The words for why a member is in a closure are part of the plan.
+    assert_eq!(
+        found,
+        [
+            "report/graph.rs: closure::Because",
+            "report/plan.rs: closure::Because"
+        ]
+    );
+}
+
+#[test]
+fn what_decides_does_not_know_what_executes() {
+    let before = [
+        "manifest",
+        "workspace",
+        "lockfile",
+        "graph",
+        "closure",
+        "tasks",
+        "files",
+        "ignore",
+        "sources",
+        "detect",
+        "toolchain",
+        "plan",
+        "path",
+        "image",
+    ];
+    let after = [
+        "dockerfile",
+        "context",
+        "report",
+        "engine",
+        "progress",
+        "commands",
+        "cli",
+        "ui",
+        "env",
+    ];
+    let found = violations(|source, path| source.is_within(&before) && after.contains(&head(path)));
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn the_command_line_the_terminal_and_the_environment_stay_above() {
+    let allowed = |module: &str| -> &[&str] {
+        match module {
+            "cli" => &["commands", "cli", "lib", "main"],
+            "commands" => &["commands", "lib", "main"],
+            "ui" => &["commands", "progress", "lib", "main", "ui", "error"],
+            // The engine's host gets the environment as a value.
+            "env" => &["commands", "engine", "lib", "main", "env"],
+            _ => &[],
+        }
+    };
+    let found = violations(|source, path| {
+        ["cli", "commands", "ui", "env"].contains(&head(path))
+            && !source.is_within(allowed(head(path)))
+    });
+    assert_eq!(found, [""; 0]);
+    let process: Vec<String> = sources()
+        .into_iter()
+        .filter(|source| source.text.contains("std::env::") && !source.is_within(&["env", "main"]))
+        .map(|source| source.path)
+        .collect();
+    assert_eq!(process, [""; 0], "reads the process's environment");
+}
+
+#[test]
+fn heavy_crates_have_one_home_each() {
+    let homes: [(&str, &[&str]); 8] = [
+        // `ui` prints clap's own words.
+        ("clap", &["cli", "ui"]),
+        ("bollard", &["engine"]),
+        ("tokio", &["engine"]),
+        ("docker_credential", &["engine"]),
+        ("indicatif", &["progress", "report"]),
+        ("minijinja", &["dockerfile"]),
+        ("petgraph", &["graph"]),
+        ("serde_saphyr", &["manifest", "lockfile"]),
+    ];
+    for (name, homes) in homes {
+        let sources = sources();
+        let users: Vec<&Source> = sources
+            .iter()
+            .filter(|source| source.uses_crate(name))
+            .collect();
+        assert!(!users.is_empty(), "nobody uses {name}");
+        for source in users {
+            assert!(source.is_within(homes), "{} uses {name}", source.path);
+        }
+    }
+    for source in sources() {
+        let waits = source.text.contains(".await") || source.text.contains("async ");
+        assert!(
+            !waits || source.is_within(&["engine"]),
+            "{} is asynchronous",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn modules_know_each_other_one_way() {
+    // Not this test's business: `commands` and `cli` are leaves above all, `error` gathers everybody's errors.
+    let gathers = ["lib", "main", "error", "cli", "commands"];
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources() {
+        assert!(
+            source.path.contains('/') || !source.text.contains("super::"),
+            "{} hides what it uses behind `super`",
+            source.path
+        );
+        for path in source.uses() {
+            let to = head(&path).to_owned();
+            if to != source.module && !gathers.contains(&to.as_str()) && !source.is_within(&gathers)
+            {
+                graph.entry(source.module.clone()).or_default().insert(to);
+            }
+        }
+    }
+    let reaches = |from: &str| {
+        let mut found = BTreeSet::new();
+        let mut queue: Vec<&str> = vec![from];
+        while let Some(at) = queue.pop() {
+            for to in graph.get(at).into_iter().flatten() {
+                if found.insert(to.as_str()) {
+                    queue.push(to);
+                }
+            }
+        }
+        found
+    };
+    let circular: Vec<&str> = graph
+        .keys()
+        .map(String::as_str)
+        .filter(|module| reaches(module).contains(module))
+        .collect();
+    // The frozen check compares a lockfile with manifests, and a skeleton cuts a manifest by the lockfile's kinds of dependency.
+    assert_eq!(circular, ["lockfile", "manifest"]);
+}
+
+#[test]
+fn files_stay_small() {
+    let mut large = Vec::new();
+    for source in sources() {
+        let path = repository().join("src").join(&source.path);
+        let text = fs_err::read_to_string(path).unwrap();
+        let lines = text
+            .split("\n#[cfg(test)]\n")
+            .next()
+            .unwrap()
+            .lines()
+            .count();
+        if lines > 450 {
+            large.push(format!("{}: {lines}", source.path));
+        }
+        assert!(
+            source.path != "main.rs" || lines <= 25,
+            "main.rs has {lines} lines"
+        );
+    }
+    assert_eq!(large, [""; 0]);
+}
+
+#[test]
+fn the_map_names_every_module() {
+    let library = fs_err::read_to_string(repository().join("src/lib.rs")).unwrap();
+    let map: String = library
+        .lines()
+        .filter(|line| line.starts_with("//!"))
+        .collect();
+    let modules = sources().into_iter().map(|source| source.module);
+    let modules: BTreeSet<String> = modules
+        .filter(|module| module != "lib" && module != "main")
+        .collect();
+    for module in &modules {
+        assert!(library.contains(&format!("pub mod {module};")), "{module}");
+    }
+    // Vocabulary and plumbing, which every stage of the pipeline uses.
+    let plumbing = [
+        "commands",
+        "env",
+        "error",
+        "git",
+        "image",
+        "path",
+        "toolchain",
+        "ui",
+    ];
+    let missing: Vec<&String> = modules
+        .iter()
+        .filter(|module| !plumbing.contains(&module.as_str()) && !map.contains(module.as_str()))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "the map of src/lib.rs does not show {missing:?}"
+    );
+}

@@ -1,0 +1,22 @@
+//! slimbuild from outside: the whole program on real trees and, where one answers, on real Docker daemons.
+//!
+//! One target, since each links the crate anew. Most tests call [`slimbuild::run`] with captured streams. Those that need a daemon say
+//! `SKIPPED (no Docker daemon)` without one, and fail instead where `SLIMBUILD_REQUIRE_DOCKER=1` is set.
+//! `SLIMBUILD_ACCEPT=1` rewrites the golden files.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "all of it is tests, which clippy sees in `#[test]` functions alone"
+)]
+
+mod cache;
+mod context;
+mod golden;
+mod images;
+mod layering;
+mod promises;
+mod refusals;
+mod secrets;
+mod streaming;
+mod support;

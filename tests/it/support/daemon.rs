@@ -1,0 +1,174 @@
+//! Docker daemons, where there are any: those of the lab where it is up, else the one that Docker's command line would use.
+
+use std::future::Future;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bollard::body_full;
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{BuildImageOptions, BuilderVersion, RemoveImageOptions};
+use futures_util::StreamExt;
+use slimbuild::engine::host;
+use slimbuild::env::Env;
+
+use super::program::{Outcome, slimbuild_with};
+use super::unique;
+
+/// Builds are heavy, and compare what they do with what is cached: one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A daemon that answers.
+pub(crate) struct Daemon {
+    /// `26`, `20` or `default`.
+    pub(crate) name: String,
+    /// As `DOCKER_HOST` has it.
+    pub(crate) address: String,
+    pub(crate) client: bollard::Docker,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Runs a test on each daemon in turn.
+pub(crate) fn each_daemon(test: &str, run: impl Fn(&Daemon)) {
+    with_daemons(test, usize::MAX, run);
+}
+
+/// Runs a test on one daemon, the newest of the lab.
+pub(crate) fn one_daemon(test: &str, run: impl Fn(&Daemon)) {
+    with_daemons(test, 1, run);
+}
+
+fn with_daemons(test: &str, most: usize, run: impl Fn(&Daemon)) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let env = Env::of_process();
+    for (name, address) in addresses(&env).into_iter().take(most) {
+        match Daemon::connect(&name, &address) {
+            Ok(daemon) => {
+                eprintln!("{test}: engine {name} at {address}");
+                run(&daemon);
+            }
+            Err(error) => {
+                let required = env.get("SLIMBUILD_REQUIRE_DOCKER") == Some("1");
+                assert!(!required, "{test}: no Docker daemon at {address}: {error}");
+                skipped("no Docker daemon", test);
+            }
+        }
+    }
+}
+
+/// Says so even where the test harness swallows what a test prints.
+#[expect(
+    clippy::explicit_write,
+    reason = "the harness would swallow `eprintln!`"
+)]
+pub(crate) fn skipped(why: &str, test: &str) {
+    writeln!(io::stderr(), "SKIPPED ({why}): {test}").unwrap();
+}
+
+fn addresses(env: &Env) -> Vec<(String, String)> {
+    let lab = ["26", "20"].iter().filter_map(|name| {
+        let socket = format!("/var/tmp/slimbuild-lab/engine-{name}/run/docker.sock");
+        let standard = Path::new(&socket).exists();
+        let address = env
+            .get(&format!("LAB_DOCKER_{name}"))
+            .map(str::to_owned)
+            .or_else(|| standard.then(|| format!("unix://{socket}")))?;
+        Some(((*name).to_owned(), address))
+    });
+    let lab: Vec<_> = lab.collect();
+    if !lab.is_empty() {
+        return lab;
+    }
+    let host = host::resolve(env, None).unwrap();
+    vec![("default".to_owned(), host.address().to_string())]
+}
+
+impl Daemon {
+    fn connect(name: &str, address: &str) -> Result<Self, bollard::errors::Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let client = runtime.block_on(async {
+            let client = bollard::Docker::connect_with_host(address)?;
+            let client = client.with_timeout(Duration::from_secs(20 * 60));
+            tokio::time::timeout(Duration::from_secs(10), client.ping())
+                .await
+                .map_err(|_| bollard::errors::Error::RequestTimeoutError)??;
+            client.negotiate_version().await
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            client,
+            runtime,
+        })
+    }
+
+    /// Waits for what the client does.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Runs the program so that it finds this daemon.
+    pub(crate) fn slimbuild(&self, directory: &Path, arguments: &[&str]) -> Outcome {
+        slimbuild_with(directory, arguments, &self.env())
+    }
+
+    /// An environment with this daemon and nothing else.
+    pub(crate) fn env(&self) -> Env {
+        [("DOCKER_HOST", self.address.as_str())]
+            .into_iter()
+            .collect()
+    }
+
+    /// A name that no other test has; the image goes when the value goes.
+    pub(crate) fn tag(&self, name: &str) -> Tag<'_> {
+        Tag {
+            daemon: self,
+            name: format!("slimbuild-it/{name}:{}", unique()),
+        }
+    }
+
+    pub(crate) fn image(&self, reference: &str) -> ImageInspect {
+        self.wait(self.client.inspect_image(reference)).unwrap()
+    }
+
+    /// Hands an archive to the daemon's `/build`, as `docker build -t TAG -` does.
+    pub(crate) fn build(&self, archive: Vec<u8>, tag: &str) {
+        let options = BuildImageOptions {
+            t: Some(tag.to_owned()),
+            version: BuilderVersion::BuilderBuildKit,
+            session: Some(unique()),
+            ..BuildImageOptions::default()
+        };
+        let body = body_full(archive.into());
+        self.wait(async {
+            let mut answers = self.client.build_image(options, None, Some(body));
+            while let Some(answer) = answers.next().await {
+                answer.unwrap_or_else(|error| panic!("engine {}: {error}", self.name));
+            }
+        });
+    }
+}
+
+/// An image's name.
+pub(crate) struct Tag<'d> {
+    daemon: &'d Daemon,
+    pub(crate) name: String,
+}
+
+impl Drop for Tag<'_> {
+    fn drop(&mut self) {
+        let options = RemoveImageOptions {
+            force: true,
+            ..RemoveImageOptions::default()
+        };
+        let removal = self
+            .daemon
+            .client
+            .remove_image(&self.name, Some(options), None);
+        // A test that failed may never have come to make it.
+        drop(self.daemon.wait(removal));
+    }
+}
