@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::lockfile::frozen::Frozen;
+use crate::lockfile::frozen::{self, whole};
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::reach::Reach;
 use crate::lockfile::{Field, Lockfile, LockfileError};
@@ -203,14 +203,16 @@ impl<'l, 'a> Closure<'l, 'a> {
             .map(|&at| workspace.members[at].importer_key())
             .collect();
         importers.insert(".".to_owned());
-        prune(
+        let text = prune(
             lockfile,
             &Kept {
                 importers: &importers,
                 dependency: &|key, field, alias| self.keeps_in(workspace, key, field, alias),
             },
             &self.reach,
-        )
+        );
+        debug_assert_eq!(whole::check(&text, &importers), Ok(()));
+        text
     }
 
     /// `pnpm-workspace.yaml` for this closure: its members alone, and overrides that refer to none of the root's dependencies that it lacks.
@@ -239,19 +241,16 @@ impl<'l, 'a> Closure<'l, 'a> {
             .skeleton(|field, alias| self.keeps_in(workspace, &key, field, alias))
     }
 
-    /// Refuses a lockfile that pnpm would find out of step with a manifest of this closure, or of the root project.
+    /// Refuses a lockfile that this version of pnpm would find out of step with the settings, or with a manifest of this closure or of the root
+    /// project.
     pub fn check_frozen(
         &self,
         workspace: &Workspace,
         lockfile: &Lockfile<'_>,
+        pnpm: Option<&str>,
     ) -> Result<(), LockfileError> {
-        let frozen = Frozen::of(lockfile)?;
-        let others = self.members.keys().filter(|at| **at != 0);
-        for &at in [0].iter().chain(others) {
-            let member = &workspace.members[at];
-            frozen.check(lockfile, &member.importer_key(), &member.manifest)?;
-        }
-        Ok(())
+        let others = self.members.keys().copied().filter(|at| *at != 0);
+        frozen::check(workspace, lockfile, [0].into_iter().chain(others), pnpm)
     }
 
     /// The whole manifest of a member but its scripts, likewise: for packages that pnpm copies when it installs.

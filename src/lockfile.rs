@@ -64,6 +64,26 @@ pub enum LockfileError {
         /// As it is written.
         target: String,
     },
+    /// A format that the workspace's pnpm does not read.
+    #[error("`{FILE}` has format {format}, which pnpm {pnpm} does not read: {readers} do")]
+    Incompatible {
+        /// The format's major number.
+        format: &'static str,
+        /// The versions of pnpm that read it.
+        readers: &'static str,
+        /// The version that would install.
+        pnpm: String,
+    },
+    /// A setting is not what it was when the lockfile was written.
+    #[error("`{FILE}` does not match the setting `{setting}` of `{file}`: {problem}")]
+    Setting {
+        /// In pnpm's words.
+        setting: &'static str,
+        /// The file that holds the setting, or that would.
+        file: String,
+        /// The first difference.
+        problem: String,
+    },
     /// The lockfile knows nothing of a member.
     #[error("`{FILE}` does not know `{0}`: the package was added after the last install")]
     NoImporter(String),
@@ -97,6 +117,12 @@ impl LockfileError {
             }
             Self::Outside { .. } => {
                 "a Docker build sees the workspace only: move the package into it, or publish it to a registry"
+            }
+            Self::Incompatible { .. } => {
+                "write the lockfile anew with `pnpm install`, or name a pnpm that reads it by `packageManager` in package.json"
+            }
+            Self::Setting { .. } => {
+                "a frozen install stops there with ERR_PNPM_LOCKFILE_CONFIG_MISMATCH: run `pnpm install` and commit the lockfile"
             }
             Self::NoImporter(_) | Self::Outdated { .. } => {
                 "run `pnpm install` and commit the lockfile"

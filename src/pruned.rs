@@ -19,8 +19,8 @@ use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
-use crate::tasks;
 use crate::workspace::Workspace;
+use crate::{tasks, toolchain};
 
 /// Manifests and lockfile: all that an install reads.
 pub const JSON: &str = "json";
@@ -84,7 +84,7 @@ impl Pruned {
             }
             Scope::Production => Closure::runtime(workspace, &lockfile, apps)?,
         };
-        closure.check_frozen(workspace, &lockfile)?;
+        closure.check_frozen(workspace, &lockfile, toolchain::named_pnpm(workspace))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
         for &at in closure.members.keys().filter(|at| **at != 0) {

@@ -6,6 +6,8 @@ use nodejs_semver::{Range, Version};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::lockfile::Lockfile;
+use crate::lockfile::keys::Format;
 use crate::manifest::package::Manifest;
 use crate::path::RepoPath;
 use crate::workspace::{Member, Workspace};
@@ -16,8 +18,15 @@ const FLAG: &str = "--node";
 /// Node lines with long-term support, the one that slimbuild prefers first.
 const NODE_LTS: [u64; 4] = [24, 22, 20, 18];
 
-/// The pnpm that slimbuild takes where nothing names one: it reads lockfile format 9.0 and settings in all the places that pnpm 9 to 12 use.
-const PNPM_DEFAULT: &str = "10.34.5";
+/// The pnpm that slimbuild takes where nothing names one: the newest that writes the lockfile's format; for 9.0 one that reads settings in all
+/// the places that pnpm 9 to 12 use.
+fn default_pnpm(workspace: &Workspace) -> &'static str {
+    match Lockfile::parse(&workspace.lockfile_text).map(|lockfile| lockfile.format()) {
+        Ok(Format::V5) => "7.33.7",
+        Ok(Format::V6) => "8.15.9",
+        Ok(Format::V9) | Err(_) => "10.34.5",
+    }
+}
 
 /// A value and the place or rule that decided it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -231,8 +240,14 @@ fn from_text(file: &str, text: &str) -> Result<Decision<String>, ToolchainError>
     }
 }
 
+/// The exact version of pnpm that the workspace pins.
+pub fn named_pnpm(workspace: &Workspace) -> Option<&str> {
+    let text = workspace.root_member().manifest.text("packageManager")?;
+    text.strip_prefix("pnpm@")?.split('+').next()
+}
+
 /// Decides pnpm's exact version: `packageManager`, `devEngines`, `engines`, else a default that reads the lockfile.
-fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
+pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
     let manifest = &workspace.root_member().manifest;
     let file = manifest.file();
     if let Some(text) = manifest.text("packageManager") {
@@ -260,14 +275,15 @@ fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
                 format!("`{text}` in {file} ({place})"),
             ));
         }
-        let default = Version::parse(PNPM_DEFAULT).ok();
+        let default = default_pnpm(workspace);
+        let version = Version::parse(default).ok();
         let fits = Range::parse(&text)
-            .is_ok_and(|range| default.is_some_and(|default| range.satisfies(&default)));
+            .is_ok_and(|range| version.is_some_and(|version| range.satisfies(&version)));
         if fits {
             let reason = format!(
                 "fits `{text}` in {file} ({place}); name an exact version by `packageManager`"
             );
-            return Ok(Decision::new(PNPM_DEFAULT.to_owned(), reason));
+            return Ok(Decision::new(default.to_owned(), reason));
         }
         // npm resolves the range; the plan says so.
         return Ok(Decision::new(
@@ -278,7 +294,7 @@ fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
         ));
     }
     Ok(Decision::new(
-        PNPM_DEFAULT.to_owned(),
+        default_pnpm(workspace).to_owned(),
         format!("{file} has no `packageManager`: slimbuild's default"),
     ))
 }

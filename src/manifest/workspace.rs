@@ -21,9 +21,25 @@ pub struct WorkspaceManifest {
     /// Whether each branch has a lockfile of its own.
     #[serde(default)]
     pub git_branch_lockfile: Option<bool>,
-    /// A pnpmfile under another name.
-    #[serde(default)]
-    pub pnpmfile: Option<String>,
+    /// Pnpmfiles under other names.
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub pnpmfile: Vec<String>,
+}
+
+/// A text or a list of texts.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Texts {
+        None,
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Texts::deserialize(reader)? {
+        Texts::None => Vec::new(),
+        Texts::One(text) => vec![text],
+        Texts::More(texts) => texts,
+    })
 }
 
 impl WorkspaceManifest {

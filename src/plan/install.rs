@@ -30,14 +30,12 @@ pub(crate) fn settings_files(workspace: &Workspace) -> Result<Vec<File>, Error> 
         let by = "`patchedDependencies` in pnpm-workspace.yaml";
         named.extend(patches.values().map(|path| (path.clone(), by.to_owned())));
     }
-    let pnpmfile = workspace
-        .settings
-        .pnpmfile
-        .as_deref()
-        .or(workspace.npmrc.get("pnpmfile"));
-    if let Some(path) = pnpmfile {
-        named.insert(path.to_owned(), "the setting `pnpmfile`".to_owned());
+    let mut pnpmfiles = workspace.settings.pnpmfile.clone();
+    if pnpmfiles.is_empty() {
+        pnpmfiles.extend(workspace.npmrc.get("pnpmfile").map(str::to_owned));
     }
+    let by = "the setting `pnpmfile`";
+    named.extend(pnpmfiles.into_iter().map(|path| (path, by.to_owned())));
     let mut found = Vec::new();
     for (path, by) in named {
         let missing = || Error::MissingFile {

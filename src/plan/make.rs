@@ -30,9 +30,9 @@ impl Plan {
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
         let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
-        build.check_frozen(workspace, &lockfile)?;
-        let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
+        build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
+        let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
 
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();

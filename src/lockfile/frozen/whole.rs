@@ -1,0 +1,24 @@
+//! A check of our own work: that a pruned lockfile is whole.
+
+use std::collections::BTreeSet;
+
+use crate::lockfile::reach::Reach;
+use crate::lockfile::{Lockfile, LockfileError};
+
+/// Whether the text of a pruned lockfile can be read, has an importer for each of these keys, and an entry for every reference.
+pub fn check(text: &str, importers: &BTreeSet<String>) -> Result<(), LockfileError> {
+    let lockfile = Lockfile::parse(text)?;
+    if let Some(missing) = importers
+        .iter()
+        .find(|key| lockfile.importer(key).is_none())
+    {
+        return Err(LockfileError::NoImporter(missing.clone()));
+    }
+    let mut reach = Reach::new(&lockfile);
+    for importer in lockfile.importers() {
+        for dependency in &importer.dependencies {
+            reach.follow(importer, dependency)?;
+        }
+    }
+    Ok(())
+}
