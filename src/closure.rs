@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::lockfile::frozen::{self, whole};
+use crate::frozen::{self, whole};
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::reach::Reach;
 use crate::lockfile::{Field, Lockfile, LockfileError};

@@ -1,6 +1,7 @@
 //! `pnpm-workspace.yaml`: the globs of members, and the file with the exact list of those that a closure keeps.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::ManifestError;
 use crate::lockfile::prune::apply;
@@ -72,6 +73,17 @@ impl WorkspaceManifest {
                     problem: problem.to_owned(),
                 }
             })
+    }
+}
+
+/// All settings of the file, by key; nothing where they are no map.
+pub fn settings(text: &str) -> Option<Map<String, Value>> {
+    let text = text.trim_start_matches('\u{feff}');
+    match serde_saphyr::from_str::<Option<Value>>(text) {
+        Ok(Some(Value::Object(map))) => Some(map),
+        Ok(None) => Some(Map::new()),
+        _ if text.trim().is_empty() => Some(Map::new()),
+        Ok(Some(_)) | Err(_) => None,
     }
 }
 
