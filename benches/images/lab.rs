@@ -45,6 +45,8 @@ pub(crate) struct Built {
     pub(crate) steps: BTreeMap<String, f64>,
     /// Instructions whose results were there already. Base images do not count.
     pub(crate) cached: Vec<String>,
+    /// What the package manager said about a registry that did not answer.
+    pub(crate) stalled: Option<String>,
 }
 
 /// How to see that an app is alive.
@@ -120,7 +122,10 @@ impl Lab {
                 }
                 Event::StepDone { step, took } => events.done(step.0, took.as_secs_f64()),
                 Event::StepCached { step } => events.cached(step.0),
-                Event::Log { bytes, .. } => log.extend(bytes),
+                Event::Log { bytes, .. } => {
+                    events.log(&String::from_utf8_lossy(&bytes));
+                    log.extend(bytes);
+                }
                 _ => {}
             });
         if let Err(error) = built {
@@ -267,6 +272,7 @@ pub(crate) fn slimbuild(args: &[String], tree: &Tree, tag: &str) -> Result<Built
                 events.done(step, event["seconds"].as_f64().unwrap_or_default());
             }
             Some("step-cached") => events.cached(step),
+            Some("log") => events.log(event["line"].as_str().unwrap_or_default()),
             _ => {}
         }
     }
@@ -315,6 +321,15 @@ impl Events {
     fn cached(&mut self, step: u32) {
         if let Some(name) = self.names.get(&step) {
             self.built.cached.push(name.clone());
+        }
+    }
+
+    fn log(&mut self, text: &str) {
+        // As pnpm words it.
+        if let Some(line) = text.lines().find(|line| line.contains("Will retry in")) {
+            self.built
+                .stalled
+                .get_or_insert_with(|| line.trim().to_owned());
         }
     }
 

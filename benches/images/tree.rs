@@ -19,10 +19,10 @@ const NOT_IN_A_CHECKOUT: &[&str] = &["node_modules", ".git", ".turbo", ".next", 
 pub(crate) struct Edit {
     /// The file, below the workspace's root.
     pub(crate) file: &'static str,
-    /// A text that the file holds once.
-    pub(crate) text: &'static str,
-    /// What comes instead; `{n}` is the round.
-    pub(crate) becomes: &'static str,
+    /// The line, or a part of it that the file holds once.
+    pub(crate) line: &'static str,
+    /// Words in it, to which the round's number is added.
+    pub(crate) words: &'static str,
 }
 
 /// A copy of a directory.
@@ -80,17 +80,18 @@ impl Tree {
             .ok_or_else(|| format!("there is no {file}").into())
     }
 
-    /// Changes the line, and says what the file now holds; calling `undo` brings the old text back.
+    /// Changes the line.
     pub(crate) fn change(&self, edit: Edit, round: usize) -> Result<Changed> {
         let file = self.find(edit.file)?;
         let before = fs::read_to_string(&file)?;
-        let text = edit.becomes.replace("{n}", &round.to_string());
-        let after = before.replacen(edit.text, &text, 1);
+        let words = format!("{} {round}", edit.words);
+        let line = edit.line.replace(edit.words, &words);
+        let after = before.replacen(edit.line, &line, 1);
         if after == before {
-            return Err(format!("`{}` is not in {}", edit.text, edit.file).into());
+            return Err(format!("`{}` is not in {}", edit.line, edit.file).into());
         }
         fs::write(&file, after)?;
-        Ok(Changed { file, before, text })
+        Ok(Changed { file, before })
     }
 
     /// Writes what `docker build` would send: all that the `.dockerignore` lets through, and the Dockerfile.
@@ -124,8 +125,6 @@ impl Tree {
 pub(crate) struct Changed {
     file: PathBuf,
     before: String,
-    /// The text that came in.
-    pub(crate) text: String,
 }
 
 impl Changed {
