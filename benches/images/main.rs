@@ -28,7 +28,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use slimbuild::env::Env;
 
 use crate::lab::{Lab, Probe};
@@ -66,9 +66,20 @@ struct Args {
     #[arg(long)]
     steps: bool,
 
+    /// What the bench starts itself for
+    #[command(subcommand)]
+    role: Option<Role>,
+
     /// What cargo adds
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Build the Dockerfile on stdin
+    #[command(name = lab::CHILD, hide = true)]
+    DockerBuild { tag: String, tree: PathBuf },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,6 +106,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let env = Env::of_process();
+    if let Some(Role::DockerBuild { tag, tree }) = &args.role {
+        return lab::child(&env, tag, tree);
+    }
     let lab = Lab::connect(&env)?;
     if args.part.is_none_or(|part| part == Part::Shop) {
         shop(&lab, args)?;
@@ -123,7 +137,7 @@ fn run(args: &Args) -> Result<()> {
 /// The sample workspace: Fastify, two shared packages, code generated into `node_modules`.
 fn shop(lab: &Lab, args: &Args) -> Result<()> {
     let tree = Tree::checkout(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/shop"))?;
-    let base = base(lab, "node:22-slim", "slimbuild-bench/base:shop", "", args)?;
+    let base = base("node:22-slim", "slimbuild-bench/base:shop", "", args)?;
     let hand_made = [
         ("`COPY . .`", include_str!("shop/naive.Dockerfile")),
         (
@@ -176,7 +190,6 @@ fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
     // `prisma generate` downloads an engine that it does not use, unless it is told where to find one; the mirror may be out of reach.
     let prisma = "ENV PRISMA_QUERY_ENGINE_LIBRARY=/etc/os-release PRISMA_SCHEMA_ENGINE_BINARY=/etc/os-release\n";
     let base = base(
-        lab,
         "node:20-slim",
         "slimbuild-bench/base:cloud-canvas",
         prisma,
@@ -234,7 +247,7 @@ fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
 }
 
 /// The image that all contestants build in: a public one, or one of the bench's own that differs by environment variables alone.
-fn base<'a>(lab: &Lab, from: &'a str, tag: &'a str, env: &str, args: &Args) -> Result<&'a str> {
+fn base<'a>(from: &'a str, tag: &'a str, env: &str, args: &Args) -> Result<&'a str> {
     let mut text = env.to_owned();
     if let Some(url) = &args.registry {
         let _ = writeln!(
@@ -245,7 +258,7 @@ fn base<'a>(lab: &Lab, from: &'a str, tag: &'a str, env: &str, args: &Args) -> R
     if text.is_empty() {
         return Ok(from);
     }
-    lab::build_base(lab, &format!("FROM {from}\n{text}"), tag)?;
+    lab::build(&format!("FROM {from}\n{text}"), &Tree::empty()?, tag)?;
     Ok(tag)
 }
 

@@ -72,9 +72,9 @@ impl Contestant<'_> {
         }
     }
 
-    fn build(&self, lab: &Lab) -> Result<Built> {
+    fn build(&self) -> Result<Built> {
         match &self.how {
-            How::Dockerfile(text, tree) => lab.build(text, tree, &self.tag()),
+            How::Dockerfile(text, tree) => lab::build(text, tree, &self.tag()),
             How::Slimbuild(args, tree) => lab::slimbuild(args, tree, &self.tag()),
         }
     }
@@ -129,10 +129,10 @@ fn turn_of(
 ) -> Result<[(Case, Built); 3]> {
     for _ in 0..TRIES {
         lab.forget(tags)?;
-        let cold = contestant.build(lab)?;
-        let nothing = contestant.build(lab)?;
+        let cold = contestant.build()?;
+        let nothing = contestant.build()?;
         let changed = contestant.tree().change(course.edit, round + 1)?;
-        let line = contestant.build(lab);
+        let line = contestant.build();
         changed.undo()?;
         let line = line?;
         let spoiled = if cold.cached.is_empty() {

@@ -93,32 +93,32 @@ impl Tree {
         fs::write(&file, after)?;
         Ok(Changed { file, before })
     }
+}
 
-    /// Writes what `docker build` would send: all that the `.dockerignore` lets through, and the Dockerfile.
-    pub(crate) fn write_tar(
-        &self,
-        name: &str,
-        dockerfile: &str,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let rules = Rules::load(self.path(), &[], &[]).map_err(io::Error::other)?;
-        let mut tar = tar::Builder::new(out);
-        let mut header = tar::Header::new_gnu();
-        header.set_size(dockerfile.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, dockerfile.as_bytes())?;
-        for entry in WalkDir::new(self.path()).min_depth(1).sort_by_file_name() {
-            let entry = entry?;
-            let path = RepoPath::from_disk(self.path(), entry.path()).map_err(io::Error::other)?;
-            let verdict = rules.file(&path).map_err(io::Error::other)?;
-            // The other rules are slimbuild's own, not Docker's.
-            let dropped = matches!(verdict, Verdict::Drop(Reason::DockerIgnore { .. }));
-            if !dropped && !entry.file_type().is_dir() {
-                tar.append_path_with_name(entry.path(), path.as_str())?;
-            }
+/// Writes what `docker build` would send: all that the `.dockerignore` lets through, and the Dockerfile.
+pub(crate) fn write_tar(
+    root: &Path,
+    name: &str,
+    dockerfile: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let rules = Rules::load(root, &[], &[]).map_err(io::Error::other)?;
+    let mut tar = tar::Builder::new(out);
+    let mut header = tar::Header::new_gnu();
+    header.set_size(dockerfile.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, name, dockerfile.as_bytes())?;
+    for entry in WalkDir::new(root).min_depth(1).sort_by_file_name() {
+        let entry = entry?;
+        let path = RepoPath::from_disk(root, entry.path()).map_err(io::Error::other)?;
+        let verdict = rules.file(&path).map_err(io::Error::other)?;
+        // The other rules are slimbuild's own, not Docker's.
+        let dropped = matches!(verdict, Verdict::Drop(Reason::DockerIgnore { .. }));
+        if !dropped && !entry.file_type().is_dir() {
+            tar.append_path_with_name(entry.path(), path.as_str())?;
         }
-        tar.finish()
     }
+    tar.finish()
 }
 
 /// A changed line.
