@@ -196,7 +196,7 @@ fn heavy_crates_have_one_home_each() {
         ("indicatif", &["progress", "report"]),
         ("minijinja", &["dockerfile"]),
         ("petgraph", &["graph"]),
-        ("serde_saphyr", &["manifest", "lockfile"]),
+        ("serde_saphyr", &["manifest", "frozen"]),
     ];
     for (name, homes) in homes {
         let sources = sources();
