@@ -12,6 +12,7 @@
 
 mod cache;
 mod context;
+mod fixtures;
 mod golden;
 mod images;
 mod layering;
