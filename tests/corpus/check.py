@@ -21,7 +21,7 @@ import tempfile
 import yaml
 
 # Workspaces whose lockfile pnpm refuses too, and the words that say so.
-OUTDATED = {"nextjs-express-turborepo-starter": "is older than"}
+OUTDATED = {"nextjs-express-turborepo-starter": "is older than", "pnpm-turbo-repo": "does not read"}
 
 FIELDS = ("dependencies", "optionalDependencies", "devDependencies")
 
