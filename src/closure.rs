@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::lockfile::frozen::{self, whole};
+use crate::frozen::{self, whole};
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::reach::Reach;
 use crate::lockfile::{Field, Lockfile, LockfileError};
+use crate::manifest::workspace::{with_members, with_references};
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -34,6 +35,13 @@ pub enum Because {
         /// As `turbo.json` has it: `codegen#build`.
         task: String,
     },
+}
+
+impl Because {
+    /// Whether another member's dependency is the reason.
+    pub fn is_dependency(&self) -> bool {
+        matches!(self, Self::Dependency { .. })
+    }
 }
 
 /// A closure: members, and all that they reach in the lockfile.
@@ -205,6 +213,23 @@ impl<'l, 'a> Closure<'l, 'a> {
         );
         debug_assert_eq!(whole::check(&text, &importers), Ok(()));
         text
+    }
+
+    /// `pnpm-workspace.yaml` for this closure: its members alone, and overrides that refer to none of the root's dependencies that it lacks.
+    pub fn settings(&self, workspace: &Workspace) -> String {
+        let members = self.members.keys().filter(|at| **at != 0);
+        let dirs: Vec<String> = members
+            .map(|&at| workspace.members[at].dir.to_string())
+            .collect();
+        let text = with_members(&workspace.settings_text, dirs.iter().map(String::as_str));
+        let root = &workspace.root_member().manifest;
+        with_references(&text, |name| {
+            let has = |field: &Field| root.dependencies(*field).contains_key(name);
+            let kept = [Field::Prod, Field::Optional, Field::Dev]
+                .iter()
+                .any(|field| has(field) && self.keeps_in(workspace, ".", *field, name));
+            root.referred(name).filter(|_| !kept)
+        })
     }
 
     /// The skeleton manifest of a member in this closure, in step with [`Closure::lockfile`].

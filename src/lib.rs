@@ -6,6 +6,7 @@
 //! flags ─► PlanOptions                                                              cli
 //! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, git, workspace, lockfile
 //! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   graph, closure, tasks
+//! lockfile, manifests, settings ─► would pnpm take them as they are?                 frozen
 //! files of the closures ─► roles; kind and start of the app                         files, ignore, sources, detect
 //! all of it ─► Plan                                                                 plan
 //! Plan ─► Dockerfile text                                                           dockerfile, templates/
@@ -34,6 +35,7 @@ pub mod engine;
 pub mod env;
 pub mod error;
 pub mod files;
+pub mod frozen;
 pub mod git;
 pub mod graph;
 pub mod ignore;

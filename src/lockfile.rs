@@ -1,12 +1,10 @@
 //! `pnpm-lock.yaml`: read as an index of byte ranges, pruned by leaving ranges out.
 //!
-//! Goes in: the lockfile's text. Comes out: which entries an importer reaches ([`reach`]), the same text without the entries that
-//! nothing reaches ([`prune`]), and where text and manifests disagree ([`frozen`]). Nothing is ever re-serialised, so that whatever
-//! pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
+//! Goes in: the lockfile's text. Comes out: which entries an importer reaches ([`reach`]), and the same text without the entries that nothing
+//! reaches ([`prune`]). Whether the text is in step with manifests is [`frozen`](crate::frozen)'s business. Nothing is ever re-serialised, so that whatever pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
 
 mod document;
-pub mod frozen;
-mod importer;
+pub(crate) mod importer;
 pub mod index;
 pub mod keys;
 mod lines;

@@ -164,12 +164,6 @@ impl Layout<'_, '_, '_> {
 
     fn settings(&self, entries: &mut Entries) {
         let workspace = self.workspace;
-        let dirs: Vec<String> = self
-            .members()
-            .into_iter()
-            .filter(|at| *at != 0)
-            .map(|at| workspace.members[at].dir.to_string())
-            .collect();
         entries.made(
             &["", JSON],
             lockfile::FILE,
@@ -179,10 +173,7 @@ impl Layout<'_, '_, '_> {
         entries.made(
             &["", JSON, FULL],
             workspace_file::FILE,
-            &workspace_file::with_members(
-                &workspace.settings_text,
-                dirs.iter().map(String::as_str),
-            ),
+            &self.closure.settings(workspace),
             "the settings, and the members that are kept",
         );
         if !workspace.npmrc.text.is_empty() {

@@ -20,7 +20,7 @@ use crate::tasks;
 use crate::workspace::Workspace;
 pub use route::{Chain, Route, Step};
 use route::{Counts, Part};
-use web::{Edge, Node, Web};
+use web::{COPIED, Edge, Node, Web};
 
 /// How many chains are told of those that are equally short.
 const CHAINS: usize = 5;
@@ -153,6 +153,8 @@ fn meant(web: &Web, query: &str) -> Result<Vec<(String, BTreeSet<usize>)>, WhyEr
     let aliased = aliased(web, query);
     for (at, label) in web.labels.iter().enumerate() {
         let own = web.names[at].as_deref();
+        // A member is one, linked or copied.
+        let label = label.strip_suffix(COPIED).unwrap_or(label);
         if own == Some(name) {
             of_name.insert(label);
         }

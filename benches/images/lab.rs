@@ -1,4 +1,7 @@
 //! The daemon: builds, images, their sizes, and whether they boot.
+//!
+//! slimbuild's own engine builds the other Dockerfiles too, so that all go the same way: a process that streams a tar of the context to the
+//! BuildKit behind `POST /build`.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -15,23 +18,24 @@ use bollard::query_parameters::{
 };
 use futures_util::TryStreamExt;
 use serde_json::Value;
+use slimbuild::engine::Interrupt;
 use slimbuild::engine::docker::{BuildRequest, Docker};
 use slimbuild::engine::host::{self, Address};
-use slimbuild::engine::{Event, Interrupt, StepKind};
 use slimbuild::env::Env;
 use slimbuild::image::ImageRef;
+use slimbuild::progress::{Progress, ProgressMode};
+use slimbuild::ui::Ui;
 use tokio::runtime::Runtime;
 
 use crate::Result;
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 
 /// How long an app may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A daemon on this machine. slimbuild's own engine builds the other Dockerfiles too, so that all go the same way: a tar of the context,
-/// streamed to `POST /build` of BuildKit.
+/// A daemon on this machine.
 pub(crate) struct Lab {
-    docker: Docker,
+    version: String,
     client: bollard::Docker,
     runtime: Runtime,
 }
@@ -45,6 +49,8 @@ pub(crate) struct Built {
     pub(crate) steps: BTreeMap<String, f64>,
     /// Instructions whose results were there already. Base images do not count.
     pub(crate) cached: Vec<String>,
+    /// What the package manager said about a registry that did not answer.
+    pub(crate) stalled: Option<String>,
 }
 
 /// How to see that an app is alive.
@@ -88,7 +94,7 @@ impl Lab {
         };
         let client = runtime.block_on(client.negotiate_version())?;
         Ok(Self {
-            docker: Docker::connect(&host)?,
+            version: Docker::connect(&host)?.version().to_owned(),
             client,
             runtime,
         })
@@ -96,38 +102,7 @@ impl Lab {
 
     /// The daemon's version.
     pub(crate) fn version(&self) -> &str {
-        self.docker.version()
-    }
-
-    /// Builds a Dockerfile with a tree as its context.
-    pub(crate) fn build(&self, dockerfile: &str, tree: &Tree, tag: &str) -> Result<Built> {
-        const NAME: &str = "slimbuild-bench.Dockerfile";
-        let request = BuildRequest {
-            tags: vec![tag.parse::<ImageRef>()?],
-            dockerfile: NAME.to_owned(),
-            ..BuildRequest::default()
-        };
-        let (_trigger, interrupt) = Interrupt::by_hand();
-        let mut events = Events::default();
-        let mut log = Vec::new();
-        let began = Instant::now();
-        let context = Box::new(|out: &mut dyn Write| tree.write_tar(NAME, dockerfile, out));
-        let built = self
-            .docker
-            .build(&request, context, &interrupt, &mut |event| match event {
-                Event::StepKnown { step, name, kind } => {
-                    events.known(step.0, name, kind == StepKind::Instruction);
-                }
-                Event::StepDone { step, took } => events.done(step.0, took.as_secs_f64()),
-                Event::StepCached { step } => events.cached(step.0),
-                Event::Log { bytes, .. } => log.extend(bytes),
-                _ => {}
-            });
-        if let Err(error) = built {
-            let log = String::from_utf8_lossy(&log);
-            return Err(format!("{}\n{tag}: {error}", tail(&log, 30)).into());
-        }
-        Ok(events.built(began.elapsed()))
+        &self.version
     }
 
     /// Bytes of an image, unpacked, its base included: what `docker images` shows.
@@ -218,7 +193,7 @@ impl Lab {
                 return Ok(Boots::Yes);
             }
             if !running || began.elapsed() > PATIENCE {
-                let telling = log.lines().find(|line| line.contains("Error"));
+                let telling = log.lines().find(|line| line.starts_with("Error: "));
                 let line = telling.or_else(|| log.lines().last()).unwrap_or_default();
                 return Ok(Boots::No(line.trim().to_owned()));
             }
@@ -235,38 +210,82 @@ impl Lab {
     }
 }
 
+/// The name of a Dockerfile that is not of the tree.
+const DOCKERFILE: &str = "slimbuild-bench.Dockerfile";
+
+/// Builds a Dockerfile with a tree as its context, in a process of its own, as `docker build` is one.
+pub(crate) fn build(dockerfile: &str, tree: &Tree, tag: &str) -> Result<Built> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args([CHILD, tag]).arg(tree.path());
+    observe(command, dockerfile, tag)
+}
+
 /// Runs slimbuild as a person does.
 pub(crate) fn slimbuild(args: &[String], tree: &Tree, tag: &str) -> Result<Built> {
-    let began = Instant::now();
-    let output = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slimbuild"));
+    command
         .args(args)
         .args(["--tag", tag, "--progress=json"])
-        .current_dir(tree.path())
-        .stdin(Stdio::null())
-        .output()?;
+        .current_dir(tree.path());
+    observe(command, "", tag)
+}
+
+/// The first argument of such a process.
+pub(crate) const CHILD: &str = "docker-build";
+
+/// What it does: the tag and the tree are its arguments, the Dockerfile comes over stdin, and it speaks as `slimbuild --progress=json`.
+pub(crate) fn child(env: &Env, tag: &str, tree: &Path) -> Result<()> {
+    let dockerfile = std::io::read_to_string(std::io::stdin())?;
+    let request = BuildRequest {
+        tags: vec![tag.parse::<ImageRef>()?],
+        dockerfile: DOCKERFILE.to_owned(),
+        ..BuildRequest::default()
+    };
+    let docker = Docker::connect(&host::resolve(env, None)?)?;
+    let (_trigger, interrupt) = Interrupt::by_hand();
+    let mut ui = Ui::of_process();
+    let mut progress = Progress::new(ProgressMode::Json, &mut ui);
+    let context =
+        Box::new(|out: &mut dyn Write| tree::write_tar(tree, DOCKERFILE, &dockerfile, out));
+    let built = docker.build(&request, context, &interrupt, &mut |event| {
+        progress.event(&event);
+    });
+    progress.finish();
+    built?;
+    Ok(())
+}
+
+/// Runs a build and reads its events.
+fn observe(mut command: Command, stdin: &str, tag: &str) -> Result<Built> {
+    let began = Instant::now();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(stdin.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
     let took = began.elapsed();
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(format!("{}\n{tag}: slimbuild failed", tail(&said, 30)).into());
+        return Err(format!("{}\n{tag} was not built", tail(&said, 30)).into());
     }
     let mut events = Events::default();
     for line in said.lines() {
         let Ok(event) = serde_json::from_str::<Value>(line) else {
             continue;
         };
-        let Some(step) = event["step"].as_u64().and_then(|step| step.try_into().ok()) else {
+        let Some(step) = event["step"].as_u64() else {
             continue;
         };
+        let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
         match event["event"].as_str() {
-            Some("step-known") => events.known(
-                step,
-                event["name"].as_str().unwrap_or_default().to_owned(),
-                event["instruction"] == true,
-            ),
-            Some("step-done") => {
-                events.done(step, event["seconds"].as_f64().unwrap_or_default());
-            }
+            Some("step-known") => events.known(step, text("name"), event["instruction"] == true),
+            Some("step-done") => events.done(step, event["seconds"].as_f64().unwrap_or_default()),
             Some("step-cached") => events.cached(step),
+            Some("log") => events.log(&text("line")),
             _ => {}
         }
     }
@@ -295,26 +314,35 @@ fn tail(text: &str, lines: usize) -> String {
 /// Gathers what an engine says about steps.
 #[derive(Default)]
 struct Events {
-    names: BTreeMap<u32, String>,
+    names: BTreeMap<u64, String>,
     built: Built,
 }
 
 impl Events {
-    fn known(&mut self, step: u32, name: String, instruction: bool) {
+    fn known(&mut self, step: u64, name: String, instruction: bool) {
         if instruction && !name.contains("] FROM ") || name.contains("exporting to image") {
             self.names.insert(step, name);
         }
     }
 
-    fn done(&mut self, step: u32, seconds: f64) {
+    fn done(&mut self, step: u64, seconds: f64) {
         if let Some(name) = self.names.get(&step) {
             *self.built.steps.entry(name.clone()).or_default() += seconds;
         }
     }
 
-    fn cached(&mut self, step: u32) {
+    fn cached(&mut self, step: u64) {
         if let Some(name) = self.names.get(&step) {
             self.built.cached.push(name.clone());
+        }
+    }
+
+    fn log(&mut self, text: &str) {
+        // As pnpm words it.
+        if let Some(line) = text.lines().find(|line| line.contains("Will retry in")) {
+            self.built
+                .stalled
+                .get_or_insert_with(|| line.trim().to_owned());
         }
     }
 
@@ -324,13 +352,6 @@ impl Events {
             ..self.built
         }
     }
-}
-
-/// Builds an image out of a Dockerfile without a context.
-pub(crate) fn build_base(lab: &Lab, dockerfile: &str, tag: &str) -> Result<()> {
-    let nothing = Tree::empty()?;
-    lab.build(dockerfile, &nothing, tag)?;
-    Ok(())
 }
 
 /// Reads a text and names the file in the error.

@@ -24,10 +24,11 @@ mod race;
 mod table;
 mod tree;
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use slimbuild::env::Env;
 
 use crate::lab::{Lab, Probe};
@@ -57,13 +58,28 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     variant: Vec<PathBuf>,
 
+    /// Let all builds install from this npm registry; one on this machine keeps the network's moods out of the times
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
+
     /// Also print how long each step took
     #[arg(long)]
     steps: bool,
 
+    /// What the bench starts itself for
+    #[command(subcommand)]
+    role: Option<Role>,
+
     /// What cargo adds
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Build the Dockerfile on stdin
+    #[command(name = lab::CHILD, hide = true)]
+    DockerBuild { tag: String, tree: PathBuf },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,6 +106,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let env = Env::of_process();
+    if let Some(Role::DockerBuild { tag, tree }) = &args.role {
+        return lab::child(&env, tag, tree);
+    }
     let lab = Lab::connect(&env)?;
     if args.part.is_none_or(|part| part == Part::Shop) {
         shop(&lab, args)?;
@@ -105,11 +124,12 @@ fn run(args: &Args) -> Result<()> {
     }
     let cores = std::thread::available_parallelism()?;
     println!(
-        "Medians of {} interleaved rounds (lowest–highest). {cores} cores, {} {}, Docker Engine {}.",
+        "Medians of {} interleaved rounds (lowest–highest). {cores} cores, {} {}, Docker Engine {}, packages from {}.",
         args.rounds,
         std::env::consts::OS,
         std::env::consts::ARCH,
         lab.version(),
+        args.registry.as_deref().unwrap_or("npm's registry"),
     );
     Ok(())
 }
@@ -117,6 +137,7 @@ fn run(args: &Args) -> Result<()> {
 /// The sample workspace: Fastify, two shared packages, code generated into `node_modules`.
 fn shop(lab: &Lab, args: &Args) -> Result<()> {
     let tree = Tree::checkout(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/shop"))?;
+    let base = base("node:22-slim", "slimbuild-bench/base:shop", "", args)?;
     let hand_made = [
         ("`COPY . .`", include_str!("shop/naive.Dockerfile")),
         (
@@ -136,17 +157,16 @@ fn shop(lab: &Lab, args: &Args) -> Result<()> {
         .into_iter()
         .map(|(name, text)| Contestant {
             name: name.to_owned(),
-            how: How::Dockerfile(text.to_owned(), &tree),
+            how: How::Dockerfile(text.replace("node:22-slim", base), &tree),
         })
         .collect();
-    contestants.push(slimbuild(&["apps/server"], &tree));
+    contestants.push(slimbuild(&["apps/server", "--build-base", base], &tree));
     let course = Course {
         edit: Edit {
             file: "apps/server/src/app.ts",
-            text: "status: 'ok'",
-            becomes: "status: 'ok {n}'",
+            line: "status: 'ok'",
+            words: "ok",
         },
-        // The changed text as JSON has it.
         probe: Probe::Answers {
             port: 3000,
             path: "/health",
@@ -167,15 +187,18 @@ fn shop(lab: &Lab, args: &Args) -> Result<()> {
 
 /// A public project: NestJS with Prisma, one shared package.
 fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
-    const BASE: &str = "slimbuild-bench/base:prisma";
     // `prisma generate` downloads an engine that it does not use, unless it is told where to find one; the mirror may be out of reach.
-    let base = "FROM node:20-slim\n\
-        ENV PRISMA_QUERY_ENGINE_LIBRARY=/etc/os-release PRISMA_SCHEMA_ENGINE_BINARY=/etc/os-release\n";
-    lab::build_base(lab, base, BASE)?;
+    let prisma = "ENV PRISMA_QUERY_ENGINE_LIBRARY=/etc/os-release PRISMA_SCHEMA_ENGINE_BINARY=/etc/os-release\n";
+    let base = base(
+        "node:20-slim",
+        "slimbuild-bench/base:cloud-canvas",
+        prisma,
+        args,
+    )?;
     let tree = Tree::checkout(from)?;
     let own = own_dockerfile(
         &lab::read(&tree.path().join("apps/server/Dockerfile"))?,
-        BASE,
+        base,
     )?;
     let contestants = vec![
         Contestant {
@@ -183,15 +206,15 @@ fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
             how: How::Dockerfile(own, &tree),
         },
         slimbuild(
-            &["apps/server", "--build-base", BASE, "--node", "20"],
+            &["apps/server", "--build-base", base, "--node", "20"],
             &tree,
         ),
     ];
     let course = Course {
         edit: Edit {
             file: "apps/server/src/app.service.ts",
-            text: "Hello World!",
-            becomes: "Hello World {n}!",
+            line: "return 'Hello World!'",
+            words: "Hello World!",
         },
         probe: Probe::Prints {
             text: "Mapped {",
@@ -223,12 +246,30 @@ fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The project's Dockerfile on the base that slimbuild builds in, without the packages of Alpine.
+/// The image that all contestants build in: a public one, or one of the bench's own that differs by environment variables alone.
+fn base<'a>(from: &'a str, tag: &'a str, env: &str, args: &Args) -> Result<&'a str> {
+    let mut text = env.to_owned();
+    if let Some(url) = &args.registry {
+        let _ = writeln!(
+            text,
+            "ENV npm_config_registry={url} pnpm_config_registry={url}"
+        );
+    }
+    if text.is_empty() {
+        return Ok(from);
+    }
+    lab::build(&format!("FROM {from}\n{text}"), &Tree::empty()?, tag)?;
+    Ok(tag)
+}
+
+/// The project's Dockerfile on the base that slimbuild builds in, without Alpine's packages. It takes the latest pnpm, which was 9 when it was
+/// written; the one of today first looks for the project's own, and that for platforms which not every mirror has.
 fn own_dockerfile(text: &str, base: &str) -> Result<String> {
     let changed = text
         .replace("FROM node:20-alpine", &format!("FROM {base}"))
         .replace("RUN apk add --no-cache openssl\n", "")
-        .replace("apk add --no-cache openssl && ", "");
+        .replace("apk add --no-cache openssl && ", "")
+        .replace("npm install -g pnpm ", "npm install -g pnpm@9.12.3 ");
     if changed.contains("alpine") || changed.contains("apk ") || !changed.contains(base) {
         return Err("cloud-canvas' Dockerfile is not the one of 311dd65be5".into());
     }

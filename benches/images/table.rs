@@ -129,5 +129,7 @@ fn ratio(this: &Record, other: &Record, case: Case) -> f64 {
 }
 
 fn seconds(Sample { median, min, max }: Sample) -> String {
-    format!("{median:.1} s ({min:.1}–{max:.1})")
+    // Tenths are fine enough, unless they are all there is.
+    let digits = if median < 1.0 { 2 } else { 1 };
+    format!("{median:.digits$} s ({min:.digits$}–{max:.digits$})")
 }

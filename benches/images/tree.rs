@@ -19,10 +19,10 @@ const NOT_IN_A_CHECKOUT: &[&str] = &["node_modules", ".git", ".turbo", ".next", 
 pub(crate) struct Edit {
     /// The file, below the workspace's root.
     pub(crate) file: &'static str,
-    /// A text that the file holds once.
-    pub(crate) text: &'static str,
-    /// What comes instead; `{n}` is the round.
-    pub(crate) becomes: &'static str,
+    /// The line, or a part of it that the file holds once.
+    pub(crate) line: &'static str,
+    /// Words in it, to which the round's number is added.
+    pub(crate) words: &'static str,
 }
 
 /// A copy of a directory.
@@ -80,52 +80,51 @@ impl Tree {
             .ok_or_else(|| format!("there is no {file}").into())
     }
 
-    /// Changes the line, and says what the file now holds; calling `undo` brings the old text back.
+    /// Changes the line.
     pub(crate) fn change(&self, edit: Edit, round: usize) -> Result<Changed> {
         let file = self.find(edit.file)?;
         let before = fs::read_to_string(&file)?;
-        let text = edit.becomes.replace("{n}", &round.to_string());
-        let after = before.replacen(edit.text, &text, 1);
+        let words = format!("{} {round}", edit.words);
+        let line = edit.line.replace(edit.words, &words);
+        let after = before.replacen(edit.line, &line, 1);
         if after == before {
-            return Err(format!("`{}` is not in {}", edit.text, edit.file).into());
+            return Err(format!("`{}` is not in {}", edit.line, edit.file).into());
         }
         fs::write(&file, after)?;
-        Ok(Changed { file, before, text })
+        Ok(Changed { file, before })
     }
+}
 
-    /// Writes what `docker build` would send: all that the `.dockerignore` lets through, and the Dockerfile.
-    pub(crate) fn write_tar(
-        &self,
-        name: &str,
-        dockerfile: &str,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let rules = Rules::load(self.path(), &[], &[]).map_err(io::Error::other)?;
-        let mut tar = tar::Builder::new(out);
-        let mut header = tar::Header::new_gnu();
-        header.set_size(dockerfile.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, dockerfile.as_bytes())?;
-        for entry in WalkDir::new(self.path()).min_depth(1).sort_by_file_name() {
-            let entry = entry?;
-            let path = RepoPath::from_disk(self.path(), entry.path()).map_err(io::Error::other)?;
-            let verdict = rules.file(&path).map_err(io::Error::other)?;
-            // The other rules are slimbuild's own, not Docker's.
-            let dropped = matches!(verdict, Verdict::Drop(Reason::DockerIgnore { .. }));
-            if !dropped && !entry.file_type().is_dir() {
-                tar.append_path_with_name(entry.path(), path.as_str())?;
-            }
+/// Writes what `docker build` would send: all that the `.dockerignore` lets through, and the Dockerfile.
+pub(crate) fn write_tar(
+    root: &Path,
+    name: &str,
+    dockerfile: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let rules = Rules::load(root, &[], &[]).map_err(io::Error::other)?;
+    let mut tar = tar::Builder::new(out);
+    let mut header = tar::Header::new_gnu();
+    header.set_size(dockerfile.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, name, dockerfile.as_bytes())?;
+    for entry in WalkDir::new(root).min_depth(1).sort_by_file_name() {
+        let entry = entry?;
+        let path = RepoPath::from_disk(root, entry.path()).map_err(io::Error::other)?;
+        let verdict = rules.file(&path).map_err(io::Error::other)?;
+        // The other rules are slimbuild's own, not Docker's.
+        let dropped = matches!(verdict, Verdict::Drop(Reason::DockerIgnore { .. }));
+        if !dropped && !entry.file_type().is_dir() {
+            tar.append_path_with_name(entry.path(), path.as_str())?;
         }
-        tar.finish()
     }
+    tar.finish()
 }
 
 /// A changed line.
 pub(crate) struct Changed {
     file: PathBuf,
     before: String,
-    /// The text that came in.
-    pub(crate) text: String,
 }
 
 impl Changed {

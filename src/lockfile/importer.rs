@@ -20,21 +20,21 @@ pub struct Importer<'a> {
     /// All that the project depends on directly.
     pub dependencies: Vec<Dependency<'a>>,
     /// The whole entry, or nothing where the document itself is the project.
-    pub(super) range: Option<Range<usize>>,
+    pub(crate) range: Option<Range<usize>>,
     /// Where the key's own line begins.
     pub(super) head: usize,
-    pub(super) blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
 }
 
 /// One of an importer's maps: its lines, the key's included.
 #[derive(Debug)]
-pub(super) struct Block {
-    pub(super) kind: BlockKind,
-    pub(super) range: Range<usize>,
+pub(crate) struct Block {
+    pub(crate) kind: BlockKind,
+    pub(crate) range: Range<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BlockKind {
+pub(crate) enum BlockKind {
     /// A map of dependencies.
     Field(Field),
     /// `specifiers` of format 5.

@@ -186,7 +186,7 @@ impl<'a> Lockfile<'a> {
     }
 
     /// The lines of a top-level key, the key's own included.
-    pub(super) fn section(&self, key: &str) -> Option<Range<usize>> {
+    pub(crate) fn section(&self, key: &str) -> Option<Range<usize>> {
         self.sections
             .iter()
             .find(|section| section.key == key)
@@ -209,7 +209,7 @@ impl<'a> Lockfile<'a> {
     }
 
     /// The scalar entries of a top-level map: `overrides`, `settings`.
-    pub(super) fn map(&self, section: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
+    pub(crate) fn map(&self, section: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
         let Some(range) = self.section(section) else {
             return Ok(Vec::new());
         };

@@ -136,6 +136,13 @@ impl Manifest {
         self.map("peerDependencies")
     }
 
+    /// What `overrides` mean by `$name`: the range of a direct dependency, as pnpm's `createVersionReferencesReplacer` reads it.
+    pub fn referred(&self, name: &str) -> Option<&str> {
+        [Field::Optional, Field::Prod, Field::Dev]
+            .into_iter()
+            .find_map(|field| self.document.get(field.key())?.get(name)?.as_str())
+    }
+
     /// Whether any of the maps, peers included, has the name.
     pub fn depends_on(&self, name: &str) -> bool {
         [Field::Prod, Field::Optional, Field::Dev]
@@ -158,7 +165,7 @@ impl Manifest {
         let keys = SKELETON
             .iter()
             .filter_map(|key| Some((*key, self.document.get(*key)?)));
-        reduced(keys, keep)
+        self.reduced(keys, keep)
     }
 
     /// The whole manifest but its scripts, with dependencies left out likewise.
@@ -167,44 +174,66 @@ impl Manifest {
             .document
             .iter()
             .map(|(key, value)| (key.as_str(), value));
-        reduced(keys.filter(|(key, _)| *key != "scripts"), keep)
+        self.reduced(keys.filter(|(key, _)| *key != "scripts"), keep)
+    }
+
+    fn reduced<'m>(
+        &'m self,
+        keys: impl Iterator<Item = (&'m str, &'m Value)>,
+        keep: impl Fn(Field, &str) -> bool,
+    ) -> String {
+        let mut reduced = Map::new();
+        let mut gone = Vec::new();
+        for (key, value) in keys {
+            let mut value = value.clone();
+            let field = [Field::Prod, Field::Optional, Field::Dev]
+                .into_iter()
+                .find(|field| field.key() == key);
+            if let (Some(field), Some(map)) = (field, value.as_object_mut()) {
+                map.retain(|name, _| {
+                    let stays = keep(field, name);
+                    if !stays {
+                        gone.push(name.clone());
+                    }
+                    stays
+                });
+                if map.is_empty() {
+                    continue;
+                }
+            }
+            reduced.insert(key.to_owned(), value);
+        }
+        if let Some(peers) = reduced
+            .get_mut("peerDependencies")
+            .and_then(Value::as_object_mut)
+        {
+            peers.retain(|name, _| !gone.contains(name));
+        }
+        // An override may refer to what is gone.
+        for map in overrides(&mut reduced) {
+            for value in map.values_mut() {
+                let name = value.as_str().and_then(|value| value.strip_prefix('$'));
+                let Some(name) = name.filter(|name| gone.iter().any(|gone| gone == name)) else {
+                    continue;
+                };
+                if let Some(range) = self.referred(name) {
+                    *value = range.into();
+                }
+            }
+        }
+        let mut text = serde_json::to_string_pretty(&Value::Object(reduced)).unwrap_or_default();
+        text.push('\n');
+        text
     }
 }
 
-fn reduced<'m>(
-    keys: impl Iterator<Item = (&'m str, &'m Value)>,
-    keep: impl Fn(Field, &str) -> bool,
-) -> String {
-    let mut reduced = Map::new();
-    let mut gone = Vec::new();
-    for (key, value) in keys {
-        let mut value = value.clone();
-        let field = [Field::Prod, Field::Optional, Field::Dev]
-            .into_iter()
-            .find(|field| field.key() == key);
-        if let (Some(field), Some(map)) = (field, value.as_object_mut()) {
-            map.retain(|name, _| {
-                let stays = keep(field, name);
-                if !stays {
-                    gone.push(name.clone());
-                }
-                stays
-            });
-            if map.is_empty() {
-                continue;
-            }
-        }
-        reduced.insert(key.to_owned(), value);
-    }
-    if let Some(peers) = reduced
-        .get_mut("peerDependencies")
-        .and_then(Value::as_object_mut)
-    {
-        peers.retain(|name, _| !gone.contains(name));
-    }
-    let mut text = serde_json::to_string_pretty(&Value::Object(reduced)).unwrap_or_default();
-    text.push('\n');
-    text
+/// The maps of overrides in a manifest: `pnpm.overrides` and `resolutions`.
+fn overrides(document: &mut Map<String, Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
+    document.iter_mut().filter_map(|(key, value)| match &**key {
+        "pnpm" => value.get_mut("overrides")?.as_object_mut(),
+        "resolutions" => value.as_object_mut(),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -238,6 +267,27 @@ mod tests {
         assert_eq!(
             shown(manifest.skeleton(|field, _| field != Field::Dev)),
             r#"{"name":"a","dependencies":{"x":"1"},"peerDependencies":{"x":"1"}}"#
+        );
+    }
+
+    #[test]
+    fn overrides_do_not_refer_to_what_is_gone() {
+        let text = r#"{"dependencies": {"x": "1"}, "devDependencies": {"y": "2"},
+            "pnpm": {"overrides": {"a": "$x", "b": "$y", "c": "$z"}}, "resolutions": {"y": "$y"}}"#;
+        let manifest = Manifest::parse("package.json", text).unwrap();
+        let skeleton = manifest.skeleton(|field, _| field != Field::Dev);
+        assert_eq!(
+            serde_json::from_str::<Value>(&skeleton)
+                .unwrap()
+                .to_string(),
+            r#"{"dependencies":{"x":"1"},"pnpm":{"overrides":{"a":"$x","b":"2","c":"$z"}},"resolutions":{"y":"2"}}"#
+        );
+        let stripped = strip::strip("package.json", text, |field, _| field != Field::Dev).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Value>(&stripped)
+                .unwrap()
+                .to_string(),
+            r#"{"dependencies":{"x":"1"},"pnpm":{"overrides":{"a":"$x","b":"2","c":"$z"}},"resolutions":{"y":"2"}}"#
         );
     }
 }

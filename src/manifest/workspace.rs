@@ -1,6 +1,7 @@
 //! `pnpm-workspace.yaml`: the globs of members, and the file with the exact list of those that a closure keeps.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::ManifestError;
 use crate::lockfile::prune::apply;
@@ -75,6 +76,17 @@ impl WorkspaceManifest {
     }
 }
 
+/// All settings of the file, by key; nothing where they are no map.
+pub fn settings(text: &str) -> Option<Map<String, Value>> {
+    let text = text.trim_start_matches('\u{feff}');
+    match serde_saphyr::from_str::<Option<Value>>(text) {
+        Ok(Some(Value::Object(map))) => Some(map),
+        Ok(None) => Some(Map::new()),
+        _ if text.trim().is_empty() => Some(Map::new()),
+        Ok(Some(_)) | Err(_) => None,
+    }
+}
+
 /// The text with `packages:` naming exactly `members` (directories), all else untouched.
 pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> String {
     let entries: Vec<String> = members
@@ -114,6 +126,35 @@ pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> S
     }
 }
 
+/// The text with what `overrides:` refer to by `$name` written out, where `written_out` knows it: such a name is a direct dependency of the
+/// root project, and pnpm stops where the root's manifest does not have it.
+pub fn with_references<'a>(text: &str, written_out: impl Fn(&str) -> Option<&'a str>) -> String {
+    let mut changes = Vec::new();
+    let (mut at, mut inside) = (0, false);
+    for line in text.split_inclusive('\n') {
+        if !line.trim().is_empty() && !line.starts_with([' ', '\t', '#']) {
+            let key = line.trim_start_matches('\u{feff}').split(':').next();
+            inside = key.is_some_and(|key| key.trim_matches(['\'', '"', ' ']) == "overrides");
+        }
+        for (dollar, _) in line.match_indices('$').filter(|_| inside) {
+            let before = &line[..dollar];
+            let quote = before.ends_with(['\'', '"']).then(|| &before[dollar - 1..]);
+            let before = &before[..dollar - quote.map_or(0, str::len)];
+            let is_value = before.trim_end_matches(' ').ends_with(':') && before.ends_with(' ');
+            let name = &line[dollar + 1..];
+            let end = name.find([' ', '\'', '"', ',', '}', '\r', '\n']);
+            let name = &name[..end.unwrap_or(name.len())];
+            if let Some(range) = written_out(name).filter(|_| is_value) {
+                let quoted = quote.map_or(0, str::len);
+                let span = at + dollar - quoted..at + dollar + 1 + name.len() + quoted;
+                changes.push((span, format!("'{}'", range.replace('\'', "''"))));
+            }
+        }
+        at += line.len();
+    }
+    apply(text, changes)
+}
+
 fn is_packages(key: &str) -> bool {
     matches!(key.trim_end(), "packages" | "'packages'" | "\"packages\"")
 }
@@ -140,6 +181,22 @@ mod tests {
         assert_eq!(
             with_members("packages: ['a/*']\nb: 1\n", ["a"].into_iter()),
             "packages:\n  - 'a'\nb: 1\n"
+        );
+    }
+
+    #[test]
+    fn references_of_overrides_are_written_out() {
+        let written =
+            |text| with_references(text, |name| (name == "a" || name == "@s/b").then_some("^1"));
+        assert_eq!(
+            written(
+                "x: $a\noverrides: # $a\n  a: $a # as the root\n  'c>a': '$a'\n\n  d: \"$@s/b\"\n  e: $e\n  f: npm:$a\ny: $a\n"
+            ),
+            "x: $a\noverrides: # $a\n  a: '^1' # as the root\n  'c>a': '^1'\n\n  d: '^1'\n  e: $e\n  f: npm:$a\ny: $a\n"
+        );
+        assert_eq!(
+            written("overrides: {a: $a, b: '$@s/b'}\r\n"),
+            "overrides: {a: '^1', b: '^1'}\r\n"
         );
     }
 

@@ -125,12 +125,6 @@ impl Gather<'_, '_, '_> {
                 why: why.to_owned(),
             });
         };
-        let dirs: Vec<String> = closure
-            .members
-            .keys()
-            .filter(|at| **at != 0)
-            .map(|&at| workspace.members[at].dir.to_string())
-            .collect();
         made(
             "pnpm-lock.yaml",
             closure.lockfile(workspace, self.lockfile),
@@ -138,7 +132,7 @@ impl Gather<'_, '_, '_> {
         );
         made(
             workspace_file::FILE,
-            workspace_file::with_members(&workspace.settings_text, dirs.iter().map(String::as_str)),
+            closure.settings(workspace),
             "the settings, and the members of this closure",
         );
         if !workspace.npmrc.text.is_empty() {

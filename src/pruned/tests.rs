@@ -192,9 +192,39 @@ fn pruning_twice_is_pruning_once() {
     }
 }
 
+/// pnpm stops at an override that refers to a dependency which the root does not have.
+#[test]
+fn overrides_refer_to_nothing_that_is_gone() {
+    let (_dir, workspace) = workspace(&[
+        (
+            "pnpm-lock.yaml",
+            "lockfileVersion: '9.0'\n\noverrides:\n  tool: ^1.0.0\n\nimporters:\n\n  .:\n    devDependencies:\n      tool:\n        \
+             specifier: ^1.0.0\n        version: link:packages/tool\n",
+        ),
+        (
+            "pnpm-workspace.yaml",
+            "packages: ['apps/*', 'packages/*']\noverrides:\n  tool: $tool\n",
+        ),
+        ("package.json", r#"{"devDependencies": {"tool": "^1.0.0"}}"#),
+        ("apps/a/package.json", r#"{"name": "a"}"#),
+        ("packages/tool/package.json", r#"{"name": "tool"}"#),
+    ]);
+    let overrides = |scope| {
+        let pruned = pruned(&workspace, &["apps/a"], scope).unwrap();
+        let settings = text(&pruned, "json/pnpm-workspace.yaml");
+        settings.lines().last().unwrap().trim().to_owned()
+    };
+    assert_eq!(overrides(Scope::Build), "tool: $tool");
+    assert_eq!(overrides(Scope::Production), "tool: '^1.0.0'");
+}
+
 #[test]
 fn a_lockfile_that_is_behind_is_refused() {
     let (_dir, workspace) = workspace(&[
+        (
+            "pnpm-lock.yaml",
+            "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n",
+        ),
         ("package.json", r#"{"devDependencies": {"turbo": "2"}}"#),
         ("apps/a/package.json", r#"{"name": "a"}"#),
     ]);
@@ -202,7 +232,7 @@ fn a_lockfile_that_is_behind_is_refused() {
         let error = pruned(&workspace, &["apps/a"], scope).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`pnpm-lock.yaml` does not know `.`: the package was added after the last install"
+            "`pnpm-lock.yaml` is older than `package.json`: `turbo` of its `devDependencies` is not recorded"
         );
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::plan::why_kept;
-use crate::closure::Because;
 use crate::overview::{Edge, Member, Overview};
 
 /// The notations that a graph is written in.
@@ -76,10 +75,11 @@ struct Tree<'o> {
 impl Tree<'_> {
     fn top(&mut self, at: usize) {
         let member = &self.overview.members[at];
+        let is_app = self.overview.app.as_ref() == Some(&member.dir);
         let because = member.role.as_ref().map(|role| &role.because);
         let note = match because {
             // What no edge explains.
-            Some(because @ (Because::Task { .. } | Because::Root)) => {
+            Some(because) if !is_app && !because.is_dependency() => {
                 format!("  ({})", why_kept(because))
             }
             None if member.dir.is_root() => "  (the root project)".to_owned(),

@@ -154,10 +154,10 @@ impl Part<'_> {
             from.clone_from(&step.to);
         }
         for chain in chains {
-            let mut from = chain.from.clone();
+            let mut from = &chain.from;
             for step in &mut chain.steps {
                 step.only_way = marked.contains(&(from.clone(), step.clone()));
-                from.clone_from(&step.to);
+                from = &step.to;
             }
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::lockfile::keys::package_key;
 use crate::report;
 use crate::testing::{at, workspace};
 
@@ -21,13 +22,14 @@ fn importer(dir: &str, dependencies: &[&str]) -> String {
 
 /// Entries of `packages` and `snapshots`: a key and what it needs, as `alias version`.
 fn entries(entries: &[(&str, &[&str])]) -> String {
-    let package = |(key, _): &(&str, &[&str])| crate::lockfile::keys::package_key(key).to_owned();
+    let package = |(key, _): &(&str, &[&str])| package_key(key).to_owned();
     let mut lines = vec!["\npackages:\n".to_owned()];
     for key in entries.iter().map(package).collect::<BTreeSet<String>>() {
-        let directory = key.split_once("@file:").map_or("", |(_, path)| path);
-        lines.push(format!(
-            "  {key}:\n    resolution: {{directory: {directory}, type: directory}}\n"
-        ));
+        let resolution = match key.split_once("@file:") {
+            Some((_, dir)) => format!("{{directory: {dir}, type: directory}}"),
+            None => "{integrity: sha512-x}".to_owned(),
+        };
+        lines.push(format!("  {key}:\n    resolution: {resolution}\n"));
     }
     lines.push("snapshots:\n".to_owned());
     for (key, needs) in entries {
@@ -163,23 +165,18 @@ fn members_are_packages_too() {
     ⇒ every chain goes this way
     ");
     insta::assert_snapshot!(asked("copied"), @"
-    copied@file:packages/copied
-      in the build and the runtime closure:
-        apps/a ⇒ (dependencies) copied@file:packages/copied
-        only through apps/a → (dependencies) copied@file:packages/copied: removing that dependency removes it
-
     packages/copied
       in the build and the runtime closure:
-        apps/a ⇒ (dependencies) copied@file:packages/copied ⇒ packages/copied
-        only through apps/a → (dependencies) copied@file:packages/copied: removing that dependency removes it
+        apps/a ⇒ (dependencies) packages/copied (copied)
+        only through apps/a → (dependencies) packages/copied (copied): removing that dependency removes it
 
     ⇒ every chain goes this way
     ");
     insta::assert_snapshot!(asked("odd"), @"
     odd@1.0.0
       in the build closure:
-        apps/a ⇒ (dependencies) copied@file:packages/copied ⇒ packages/copied ⇒ (devDependencies) odd@1.0.0
-        only through apps/a → (dependencies) copied@file:packages/copied: removing that dependency removes it
+        apps/a ⇒ (dependencies) packages/copied (copied) ⇒ packages/copied ⇒ (devDependencies) odd@1.0.0
+        only through apps/a → (dependencies) packages/copied (copied): removing that dependency removes it
         only through packages/copied → (devDependencies) odd@1.0.0: removing that dependency removes it
       not in the runtime closure
 

@@ -4,10 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::lockfile::keys::{Format, Reference, name_and_version, resolve};
+use crate::lockfile::keys::{Reference, name_and_version, resolve};
 use crate::lockfile::{Field, Lockfile, LockfileError};
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
+
+/// Follows the directory of a package that pnpm copies instead of linking it.
+pub(super) const COPIED: &str = " (copied)";
 
 /// What depends, or is depended on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,12 +35,11 @@ pub(super) struct Edge {
 }
 
 /// All nodes, by position, and the edges that leave each.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Web {
-    format: Format,
     pub(super) nodes: Vec<Node>,
     pub(super) edges: Vec<Vec<Edge>>,
-    /// What a node is called: a directory, or `name@version`.
+    /// What a node is called: a directory, or `name@version`, whatever its peers.
     pub(super) labels: Vec<String>,
     /// The package's name, where it has one.
     pub(super) names: Vec<Option<String>>,
@@ -49,47 +51,48 @@ impl Web {
         workspace: &Workspace,
         lockfile: &Lockfile<'_>,
     ) -> Result<Self, LockfileError> {
-        let mut web = Self {
-            format: lockfile.format(),
-            nodes: Vec::new(),
-            edges: Vec::new(),
-            labels: Vec::new(),
-            names: Vec::new(),
-            positions: BTreeMap::new(),
+        let mut web = Self::default();
+        let node = |node: Node| Named::new(node, workspace, lockfile);
+        let directory = |dir: RepoPath| {
+            let member = workspace.position(&dir);
+            member.map_or(Node::Directory(dir), Node::Member)
         };
         for at in 0..workspace.members.len() {
-            web.node(Node::Member(at), workspace);
+            web.node(node(Node::Member(at)));
         }
+        let format = lockfile.format();
         for (at, member) in workspace.members.iter().enumerate() {
             let Some(importer) = lockfile.importer(&member.importer_key()) else {
                 continue;
             };
             for dependency in &importer.dependencies {
                 let (alias, field) = (&*dependency.alias, Some(dependency.field));
-                let target = match resolve(lockfile.format(), alias, &dependency.version) {
-                    Reference::Link(target) => {
-                        member.dir.join(target).ok().map(directory(workspace))
-                    }
+                let target = match resolve(format, alias, &dependency.version) {
+                    Reference::Link(target) => member.dir.join(target).ok().map(&directory),
                     Reference::Entry(key) => Some(Node::Entry(key.into_owned())),
                 };
-                web.edge(at, field, alias, target, workspace);
+                web.edge(at, field, alias, target.map(&node));
             }
         }
         for key in lockfile.node_keys() {
-            let at = web.node(Node::Entry(key.to_owned()), workspace);
+            let at = web.node(node(Node::Entry(key.to_owned())));
             for (alias, version) in lockfile.needs(key)? {
-                // In snapshots, links are relative to the lockfile.
-                let target = match resolve(lockfile.format(), &alias, &version) {
-                    Reference::Link(target) => RepoPath::new(target).ok().map(directory(workspace)),
+                // In entries, links are relative to the lockfile.
+                let target = match resolve(format, &alias, &version) {
+                    Reference::Link(target) => RepoPath::new(target).ok().map(&directory),
                     Reference::Entry(key) => Some(Node::Entry(key.into_owned())),
                 };
-                web.edge(at, None, &alias, target, workspace);
+                web.edge(at, None, &alias, target.map(&node));
             }
-            // A member that is copied is still a project, whose own dependencies are installed.
-            let copied = lockfile.copied_directory(key);
-            if let Some(member) = copied.and_then(|dir| workspace.position(&dir)) {
-                let (name, _) = name_and_version(lockfile.format(), key);
-                web.edge(at, None, name, Some(Node::Member(member)), workspace);
+        }
+        // A member that is copied is still a project, whose own dependencies are installed.
+        for at in 0..web.nodes.len() {
+            if let Node::Entry(key) = &web.nodes[at]
+                && let Some(dir) = copied_from(lockfile, key)
+                && let Some(member) = workspace.position(&dir)
+            {
+                let name = web.names[at].clone().unwrap_or_default();
+                web.edge(at, None, &name, Some(node(Node::Member(member))));
             }
         }
         Ok(web)
@@ -100,50 +103,64 @@ impl Web {
         self.positions.get(node).copied()
     }
 
-    fn node(&mut self, node: Node, workspace: &Workspace) -> usize {
-        if let Some(at) = self.position(&node) {
+    fn node(&mut self, named: Named) -> usize {
+        if let Some(at) = self.position(&named.node) {
             return at;
         }
         let at = self.nodes.len();
-        self.labels.push(match &node {
-            Node::Member(at) => workspace.members[*at].dir.to_string(),
-            Node::Directory(dir) => dir.to_string(),
-            Node::Entry(key) => match name_and_version(self.format, key) {
-                (name, "") => name.to_owned(),
-                (name, version) => format!("{name}@{version}"),
-            },
-        });
-        self.names.push(match &node {
-            Node::Member(at) => workspace.members[*at].manifest.name().map(str::to_owned),
-            Node::Directory(_) => None,
-            Node::Entry(key) => Some(name_and_version(self.format, key).0.to_owned()),
-        });
-        self.nodes.push(node.clone());
+        self.nodes.push(named.node.clone());
+        self.labels.push(named.label);
+        self.names.push(named.name);
         self.edges.push(Vec::new());
-        self.positions.insert(node, at);
+        self.positions.insert(named.node, at);
         at
     }
 
-    fn edge(
-        &mut self,
-        from: usize,
-        field: Option<Field>,
-        alias: &str,
-        target: Option<Node>,
-        workspace: &Workspace,
-    ) {
+    fn edge(&mut self, from: usize, field: Option<Field>, alias: &str, target: Option<Named>) {
         // A link that leaves the workspace is what closures complain about.
         let Some(target) = target else { return };
-        let to = self.node(target, workspace);
+        let to = self.node(target);
         let alias = alias.to_owned();
         self.edges[from].push(Edge { to, field, alias });
     }
 }
 
-fn directory(workspace: &Workspace) -> impl Fn(RepoPath) -> Node {
-    |dir| {
-        workspace
-            .position(&dir)
-            .map_or(Node::Directory(dir), Node::Member)
+/// A node and what it is called.
+struct Named {
+    node: Node,
+    label: String,
+    name: Option<String>,
+}
+
+impl Named {
+    fn new(node: Node, workspace: &Workspace, lockfile: &Lockfile<'_>) -> Self {
+        let name_of = |at: usize| workspace.members[at].manifest.name().map(str::to_owned);
+        let (label, name) = match &node {
+            Node::Member(at) => (workspace.members[*at].dir.to_string(), name_of(*at)),
+            Node::Directory(dir) => (dir.to_string(), None),
+            Node::Entry(key) => {
+                if let Some(dir) = copied_from(lockfile, key) {
+                    let name = workspace.position(&dir).and_then(name_of);
+                    (format!("{dir}{COPIED}"), name)
+                } else {
+                    let (name, version) = name_and_version(lockfile.format(), key);
+                    let separator = if version.is_empty() { "" } else { "@" };
+                    (format!("{name}{separator}{version}"), Some(name.to_owned()))
+                }
+            }
+        };
+        Self { node, label, name }
     }
+}
+
+/// The directory that a node is copied from. Older pnpm wrote no node where such a directory depends on nothing.
+fn copied_from(lockfile: &Lockfile<'_>, key: &str) -> Option<RepoPath> {
+    let without_node = || {
+        let path = key.strip_prefix("file:")?;
+        let is_archive = [".tgz", ".tar.gz", ".tar"]
+            .iter()
+            .any(|ending| path.ends_with(ending));
+        RepoPath::new(path).ok().filter(|_| !is_archive)
+    };
+    lockfile.copied_directory(key).or_else(without_node)
 }

@@ -188,13 +188,13 @@ def compare(name, lock, text, importers, nodes, stripped):
 
 
 def tasks_of(root, member):
-    """`dependsOn` of the build, from turbo.json: comments and trailing commas taken out by force."""
+    """The tasks of turbo.json. Without its comments it is YAML, trailing commas and all."""
     path = os.path.join(root, member, "turbo.json")
     if not os.path.exists(path):
         return {}
     with open(path) as file:
-        text = re.sub(r"^\s*//.*$|/\*.*?\*/", "", file.read(), flags=re.M | re.S)
-    document = json.loads(re.sub(r",(\s*[}\]])", r"\1", text))
+        text = re.sub(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', lambda match: match[1] or "", file.read(), flags=re.S)
+    document = load(text.replace("\t", " "))
     return document.get("tasks") or document.get("pipeline") or {}
 
 

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use slimbuild::closure::Closure;
 use slimbuild::error::Error;
-use slimbuild::lockfile::{Lockfile, frozen};
+use slimbuild::frozen;
+use slimbuild::lockfile::Lockfile;
 use slimbuild::path::RepoPath;
 use slimbuild::pruned::Scope;
 use slimbuild::toolchain;

@@ -124,13 +124,7 @@ fn what_executes_a_plan_does_not_look_behind_it() {
     ];
     let found = violations(|source, path| source.is_within(&after) && before.contains(&head(path)));
     // The words for why a member is in a closure are part of the plan.
-    assert_eq!(
-        found,
-        [
-            "report/graph.rs: closure::Because",
-            "report/plan.rs: closure::Because"
-        ]
-    );
+    assert_eq!(found, ["report/plan.rs: closure::Because"]);
 }
 
 #[test]
@@ -202,7 +196,7 @@ fn heavy_crates_have_one_home_each() {
         ("indicatif", &["progress", "report"]),
         ("minijinja", &["dockerfile"]),
         ("petgraph", &["graph"]),
-        ("serde_saphyr", &["manifest", "lockfile"]),
+        ("serde_saphyr", &["manifest", "frozen"]),
     ];
     for (name, homes) in homes {
         let sources = sources();
@@ -261,8 +255,7 @@ fn modules_know_each_other_one_way() {
         .map(String::as_str)
         .filter(|module| reaches(module).contains(module))
         .collect();
-    // The frozen check compares a lockfile with manifests, and a skeleton cuts a manifest by the lockfile's kinds of dependency.
-    assert_eq!(circular, ["lockfile", "manifest"]);
+    assert_eq!(circular, [""; 0]);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 
 mod cache;
 mod context;
+mod corpus;
 mod fixtures;
 mod golden;
 mod images;

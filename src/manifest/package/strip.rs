@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use jsonc_parser::cst::CstRootNode;
 
 use crate::lockfile::Field;
+use crate::manifest::package::Manifest;
 use crate::manifest::{ManifestError, jsonc_options, syntax};
 
 /// Strips the text; `file` is its path in messages. With a dependency goes the peer of the same name, which pnpm would otherwise look for
-/// among the others, and with the last entry of a map the map.
+/// among the others, and with the last entry of a map the map. `$name` in overrides is written out where it meant one of them.
 pub fn strip(
     file: &str,
     text: &str,
@@ -21,6 +22,7 @@ pub fn strip(
     let Some(document) = root.object_value() else {
         return Ok(text.to_owned());
     };
+    let manifest = Manifest::parse(file, text)?;
     let remove = |key: &str, goes: &dyn Fn(&str) -> bool| {
         let mut gone = BTreeSet::new();
         let Some(map) = document.object_value(key) else {
@@ -45,6 +47,23 @@ pub fn strip(
         gone.extend(remove(field.key(), &|name| !keep(field, name)));
     }
     remove("peerDependencies", &|name| gone.contains(name));
+    // An override may refer to what is gone.
+    let of_pnpm = document.object_value("pnpm");
+    let of_pnpm = of_pnpm.and_then(|pnpm| pnpm.object_value("overrides"));
+    let maps = of_pnpm
+        .into_iter()
+        .chain(document.object_value("resolutions"));
+    for property in maps.flat_map(|map| map.properties()) {
+        let value = property.value().and_then(|value| value.as_string_lit());
+        let value = value.and_then(|value| value.decoded_value().ok());
+        let name = value.as_ref().and_then(|value| value.strip_prefix('$'));
+        if let Some(range) = name
+            .filter(|name| gone.contains(*name))
+            .and_then(|name| manifest.referred(name))
+        {
+            property.set_value(range.into());
+        }
+    }
     Ok(format!("{}{root}", &text[..text.len() - body.len()]))
 }
 

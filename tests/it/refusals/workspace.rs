@@ -190,6 +190,8 @@ fn files_that_settings_name_and_that_are_not_there() {
     };
     assert_snapshot!(refusal("apps/server", patch), @"
     exit code 1
-    error: `patchedDependencies` in pnpm-workspace.yaml names `patches/fastify.patch`, which is not there
+    error: `pnpm-lock.yaml` does not match the setting `patchedDependencies` of `pnpm-workspace.yaml`: the patch of `fastify` is not recorded
+
+    hint: a frozen install stops there with ERR_PNPM_LOCKFILE_CONFIG_MISMATCH: run `pnpm install` and commit the lockfile
     ");
 }

@@ -15,8 +15,8 @@ pub mod whole;
 
 use nodejs_semver::Version;
 
-use super::keys::Format;
-use super::{Lockfile, LockfileError};
+use crate::lockfile::keys::Format;
+use crate::lockfile::{Lockfile, LockfileError};
 use crate::workspace::Workspace;
 use config::Config;
 use project::Projects;

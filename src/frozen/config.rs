@@ -43,19 +43,12 @@ const NPMRC: &str = ".npmrc";
 impl<'w> Config<'w> {
     /// Reads the configuration as this version of pnpm does.
     pub(super) fn new(workspace: &'w Workspace, pnpm: &Version) -> Result<Self, LockfileError> {
-        let text = workspace.settings_text.trim_start_matches('\u{feff}');
-        let parsed = serde_saphyr::from_str::<Option<Value>>(text);
-        let settings = match parsed {
-            Ok(Some(Value::Object(map))) => map,
-            Ok(None) => Map::new(),
-            _ if text.trim().is_empty() => Map::new(),
-            Ok(Some(_)) | Err(_) => {
-                return Err(LockfileError::Unreadable {
-                    line: 1,
-                    problem: format!("the settings in `{}` are no map", workspace_file::FILE),
-                });
+        let settings = workspace_file::settings(&workspace.settings_text).ok_or_else(|| {
+            LockfileError::Unreadable {
+                line: 1,
+                problem: format!("the settings in `{}` are no map", workspace_file::FILE),
             }
-        };
+        })?;
         Ok(Self {
             workspace,
             settings,
