@@ -16,6 +16,11 @@ run *args:
 test *filter:
     cargo test "$@"
 
+# the real pnpm installs what is pruned: versions 7 to 12 from npm; SLIMBUILD_FIXTURE=NAME takes one
+[group('check')]
+test-pnpm:
+    cargo test --test it fixtures::pnpm -- --ignored --nocapture
+
 # format and lints, as CI has them
 [group('check')]
 lint:

@@ -257,6 +257,7 @@ impl<'l, 'a> Reach<'l, 'a> {
             let missing = || LockfileError::NoPackage(key.to_string());
             self.packages[package.ok_or_else(missing)?] = true;
         }
+        let mut own = None;
         if let Some(source) = lockfile.local_source(key) {
             let outside = |target: &str| LockfileError::Outside {
                 from: from.clone(),
@@ -266,6 +267,7 @@ impl<'l, 'a> Reach<'l, 'a> {
                 LocalSource::Directory(path) => {
                     let directory = RepoPath::new(&path).map_err(|_| outside(&path))?;
                     self.copied.insert(directory.clone());
+                    own = Some(directory.clone());
                     self.enter(directory, found);
                 }
                 LocalSource::Tarball(path) => {
@@ -279,12 +281,17 @@ impl<'l, 'a> Reach<'l, 'a> {
         for (alias, version, optional) in node.edges {
             match resolve(lockfile.format(), &alias, &version) {
                 Reference::Link(target) => {
-                    // In entries, links are relative to the lockfile.
+                    // In entries, links are relative to the lockfile. One that a copied member asks for by `link:` stands as in its manifest,
+                    // though; pnpm makes a link that leads nowhere of it, and minds no more.
                     let outside = |_| LockfileError::Outside {
                         from: from.clone(),
                         target: format!("link:{target}"),
                     };
-                    self.enter(RepoPath::new(target).map_err(outside)?, found);
+                    let below = |own: &RepoPath| own.join(target).ok();
+                    let directory = RepoPath::new(target)
+                        .or_else(|error| own.as_ref().and_then(below).ok_or(error))
+                        .map_err(outside)?;
+                    self.enter(directory, found);
                 }
                 Reference::Entry(key) => {
                     if let Some(to) = self.locate(&key, &from, found)? {

@@ -98,6 +98,8 @@ pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> S
     };
     let mut at = 0;
     let mut start = None;
+    // Comments and blank lines after the list belong to what follows.
+    let mut end = 0;
     for line in text.split_inclusive('\n') {
         let body = line.trim_end();
         let is_key = !body.is_empty() && !line.starts_with([' ', '\t', '#', '-']);
@@ -110,14 +112,16 @@ pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> S
                     .is_some_and(is_packages) =>
             {
                 start = Some(at);
+                end = at + line.len();
             }
-            Some(start) if is_key => return apply(text, vec![(start..at, block)]),
+            Some(_) if is_key => break,
+            Some(_) if !body.is_empty() && !line.starts_with('#') => end = at + line.len(),
             _ => {}
         }
         at += line.len();
     }
     match start {
-        Some(start) => apply(text, vec![(start..text.len(), block)]),
+        Some(start) => apply(text, vec![(start..end, block)]),
         None => format!("{block}{text}"),
     }
 }
@@ -164,7 +168,7 @@ mod tests {
         let text = "# ours\npackages:\n  - 'apps/*'   # all\n\n  - '!packages/x'\n# built\nonlyBuiltDependencies:\n  - esbuild\n";
         assert_eq!(
             with_members(text, ["apps/a", "packages/it's"].into_iter()),
-            "# ours\npackages:\n  - 'apps/a'\n  - 'packages/it''s'\nonlyBuiltDependencies:\n  - esbuild\n"
+            "# ours\npackages:\n  - 'apps/a'\n  - 'packages/it''s'\n# built\nonlyBuiltDependencies:\n  - esbuild\n"
         );
         assert_eq!(
             with_members("packages:\n- a/*\n", [].into_iter()),

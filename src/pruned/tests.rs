@@ -97,8 +97,8 @@ fn the_shops_server() {
       packages/events    `dependencies` of apps/server
       packages/tsconfig  `devDependencies` of apps/server
     written to out
-      json/    69.40 kB in 8 files    manifests and lockfile, for the install
-      full/    11.74 kB in 30 files   sources, for the build
+      json/    69.47 kB in 8 files    manifests and lockfile, for the install
+      full/    11.81 kB in 30 files   sources, for the build
     ");
     insta::assert_snapshot!(text(&pruned, "pnpm-workspace.yaml"), @"
     packages:
@@ -106,6 +106,8 @@ fn the_shops_server() {
       - 'packages/catalog'
       - 'packages/events'
       - 'packages/tsconfig'
+
+    # pnpm 10 runs no dependency's install script unless it is listed here.
     onlyBuiltDependencies:
       - esbuild # for vite and tsx
     ");

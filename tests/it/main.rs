@@ -13,6 +13,7 @@
 mod cache;
 mod context;
 mod corpus;
+mod fixtures;
 mod golden;
 mod images;
 mod layering;
