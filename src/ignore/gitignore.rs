@@ -214,6 +214,7 @@ fn parse(text: &str) -> Result<(Gitignore, BTreeMap<String, String>), ignore::Er
 ///
 /// * `{a,b}` is a choice there; to git, braces are characters like any other.
 /// * `[!a]` matches a `/` there, which no wildcard but `**` does in git.
+/// * Three stars and more are `**` to git where they fill the space between slashes, and `*` elsewhere.
 /// * Space of any kind is cut from the end there; git cuts blanks only, unless a `\` is before them.
 /// * `!` and `!/` stand for everything there, and for nothing in git, as does a `[` that is never closed.
 fn translate(line: &str) -> Option<String> {
@@ -239,6 +240,20 @@ fn translate(line: &str) -> Option<String> {
                 translated.extend(['[', char, ']']);
             }
             '{' | '}' => translated.extend(['\\', char]),
+            '*' => {
+                let mut stars = 1;
+                while chars.next_if_eq(&'*').is_some() {
+                    stars += 1;
+                }
+                let whole_part = matches!(translated.chars().next_back(), None | Some('/'))
+                    && matches!(chars.peek(), None | Some('/'));
+                translated.push_str(match stars {
+                    1 => "*",
+                    2 => "**",
+                    _ if whole_part => "**",
+                    _ => "*",
+                });
+            }
             '[' => {
                 translated.push(char);
                 let negation = chars.next_if(|next| matches!(next, '!' | '^'));
@@ -277,4 +292,21 @@ fn trim(pattern: &str) -> &str {
         escaped = !escaped && char == '\\';
     }
     &pattern[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_stars_are_two_or_one() {
+        for (line, expected) in [
+            ("***/?", "**/?"),
+            ("a/****", "a/**"),
+            ("a***b", "a*b"),
+            ("a**", "a**"),
+        ] {
+            assert_eq!(translate(line).as_deref(), Some(expected), "{line}");
+        }
+    }
 }
