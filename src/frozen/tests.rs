@@ -1,4 +1,3 @@
-mod corpus;
 mod projects;
 
 use super::*;

@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex};
 use insta::assert_snapshot;
 
 use super::*;
-use crate::engine::docker::{BuildRequest, CachePolicy, Docker};
-use crate::engine::{Interrupt, LogStream, StepId, StepKind, host};
-use crate::env::Env;
+use crate::engine::{LogStream, StepId, StepKind};
 
 /// A stream that can be read afterwards.
 #[derive(Clone, Default)]
@@ -229,55 +227,4 @@ fn durations_are_short() {
     for (seconds, expected) in [(0.04, "0.0s"), (12.34, "12.3s"), (125.0, "2m 05s")] {
         assert_eq!(human(Duration::from_secs_f64(seconds)), expected);
     }
-}
-
-/// `cargo test --lib progress -- --ignored --nocapture`, in a terminal; `DOCKERFILE` can name another than this.
-#[test]
-#[ignore = "shows a real build: run it by hand, and look"]
-fn look() {
-    const DOCKERFILE: &str = r#"
-FROM node:22-slim AS base
-FROM base AS deps
-WORKDIR /app
-RUN --mount=type=cache,id=pnpm,target=/pnpm/store for i in 1 2 3 4 5 6 7 8; do echo "Progress: resolved ${i}00, reused ${i}0, downloaded $i"; sleep 0.5; done
-RUN printf '\033[32mgreen\033[0m\n'; sleep 1
-FROM base AS build
-RUN for i in 1 2 3 4 5 6; do echo "src/index.ts($i,1): a very long line that does not fit: $(seq -s ' ' 1 80)"; sleep 0.6; done
-COPY --from=deps /app /app
-RUN dd if=/dev/urandom of=/big bs=1M count=60 && sleep 1
-RUN echo "> tsc -p ." && echo "src/index.ts(1,1): error TS2304: Cannot find name 'x'." >&2 && exit ${FAIL:-2}
-"#;
-    let env = Env::of_process();
-    let docker = Docker::connect(&host::resolve(&env, None).unwrap()).unwrap();
-    let mut ui = Ui::of_process();
-    let mode = env.get("MODE").unwrap_or("auto").parse().unwrap();
-    let mut progress = Progress::new(mode, &mut ui);
-    progress.note("building slimbuild-test/look:latest");
-    let dockerfile = DOCKERFILE.replace("${FAIL:-2}", env.get("FAIL").unwrap_or("2"));
-    let request = BuildRequest {
-        tags: vec!["slimbuild-test/look".parse().unwrap()],
-        dockerfile: "Dockerfile".to_owned(),
-        cache: env
-            .get("CACHE")
-            .map_or(CachePolicy::Ignore, |_| CachePolicy::Use),
-        ..BuildRequest::default()
-    };
-    let result = docker.build(
-        &request,
-        Box::new(move |out| {
-            let mut archive = tar::Builder::new(out);
-            let mut header = tar::Header::new_gnu();
-            header.set_size(dockerfile.len() as u64);
-            header.set_mode(0o644);
-            archive.append_data(&mut header, "Dockerfile", dockerfile.as_bytes())?;
-            let noise = 200_000_000;
-            header.set_size(noise);
-            archive.append_data(&mut header, "noise", io::Read::take(io::repeat(7), noise))?;
-            archive.finish()
-        }),
-        &Interrupt::listen().unwrap(),
-        &mut |event| progress.event(&event),
-    );
-    let summary = progress.finish();
-    eprintln!("{result:?}\n{summary:?}");
 }

@@ -3,24 +3,72 @@
 //! The workspaces lie beside the repository (`../shared/corpus`), not in it. Where they or Python's YAML are missing, the test says so, and fails
 //! where `SLIMBUILD_REQUIRE_CORPUS=1` is set.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use slimbuild::env::Env;
+use slimbuild::lockfile::{Lockfile, LockfileError};
+use slimbuild::workspace::Workspace;
+use slimbuild::{frozen, toolchain};
 
 use crate::support::daemon::skipped;
 use crate::support::tree::repository;
 
+/// Workspaces whose lockfile pnpm refuses too.
+const REFUSED: [&str; 2] = [
+    "nextjs-express-turborepo-starter: outdated",
+    "pnpm-turbo-repo: incompatible",
+];
+
 #[test]
-fn closures_of_real_workspaces_are_exact() {
-    let name = "closures_of_real_workspaces_are_exact";
-    let (corpus, python) = match (corpus(), python()) {
-        (Ok(corpus), Ok(python)) => (corpus, python),
-        (Err(problem), _) | (_, Err(problem)) => {
+fn the_frozen_check_raises_no_false_alarm() {
+    let Some(corpus) = found("the_frozen_check_raises_no_false_alarm", corpus()) else {
+        return;
+    };
+    let mut refused = BTreeSet::new();
+    for entry in fs_err::read_dir(corpus).unwrap() {
+        let root = entry.unwrap().path();
+        let name = root.file_name().unwrap().to_string_lossy().into_owned();
+        let Ok(workspace) = Workspace::load(&root) else {
+            continue;
+        };
+        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let pinned = toolchain::pnpm(&workspace).unwrap();
+        for pnpm in [Some(&*pinned.value), None] {
+            for at in 0..workspace.members.len() {
+                let problem = match frozen::check(&workspace, &lockfile, [at], pnpm) {
+                    Ok(()) => continue,
+                    Err(LockfileError::Outdated { .. }) => "outdated",
+                    Err(LockfileError::Incompatible { .. }) => "incompatible",
+                    Err(error) => panic!("{name} with pnpm {pnpm:?}: {error}"),
+                };
+                refused.insert(format!("{name}: {problem}"));
+            }
+        }
+    }
+    assert_eq!(Vec::from_iter(refused), REFUSED);
+}
+
+/// What a test needs, or its excuse, which is said.
+fn found<T>(test: &str, thing: Result<T, String>) -> Option<T> {
+    match thing {
+        Ok(thing) => Some(thing),
+        Err(problem) => {
             let required = Env::of_process().get("SLIMBUILD_REQUIRE_CORPUS") == Some("1");
             assert!(!required, "{problem}");
-            return skipped(&problem, name);
+            skipped(&problem, test);
+            None
         }
+    }
+}
+
+#[test]
+fn closures_of_real_workspaces_are_exact() {
+    let both = corpus().and_then(|corpus| Ok((corpus, python()?)));
+    let Some((corpus, python)) = found("closures_of_real_workspaces_are_exact", both) else {
+        return;
     };
     let output = Command::new(python)
         .arg(repository().join("tests/corpus/check.py"))
@@ -39,6 +87,9 @@ fn closures_of_real_workspaces_are_exact() {
     assert!(passed >= 70, "{last}");
 }
 
+/// Two tests unpack the same archive.
+static UNPACKING: Mutex<()> = Mutex::new(());
+
 /// The unpacked workspaces.
 fn corpus() -> Result<PathBuf, String> {
     let archive = repository().join("../shared/corpus/corpus.tar.xz");
@@ -46,6 +97,7 @@ fn corpus() -> Result<PathBuf, String> {
         return Err(format!("no corpus at {}", archive.display()));
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus");
+    let _alone = UNPACKING.lock();
     if !target.is_dir() {
         let part = target.with_extension("part");
         fs_err::create_dir_all(&part).unwrap();
