@@ -331,6 +331,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn where_nothing_names_a_pnpm_the_lockfile_does() {
+        for (format, expected) in [("5.4", "7.33.7"), ("'6.0'", "8.15.9"), ("'9.0'", "10.34.5")] {
+            let text = format!("lockfileVersion: {format}\n\nimporters:\n\n  .: {{}}\n");
+            let (_dir, workspace) = crate::testing::workspace(&[("pnpm-lock.yaml", &text)]);
+            assert_eq!(pnpm(&workspace).unwrap().value, expected);
+            assert_eq!(named_pnpm(&workspace), None);
+        }
+    }
+
+    #[test]
     fn versions_and_ranges() {
         let node = |text| {
             from_text(".nvmrc", text)

@@ -30,6 +30,8 @@ pub(super) struct Projects<'p, 'a> {
     exclude_links: bool,
     ignored: Vec<String>,
     major: u64,
+    /// Whether pnpm makes dependencies of the programs that `devEngines.runtime` asks for.
+    runtimes: bool,
 }
 
 /// Whether peers are among the dependencies of a project.
@@ -75,6 +77,7 @@ impl<'p, 'a> Projects<'p, 'a> {
             exclude_links: setting("excludeLinksFromLockfile") == Some("true"),
             ignored: ignored.filter_map(known).collect(),
             major: config.major,
+            runtimes: (config.major, config.minor) >= (10, 34),
         })
     }
 
@@ -170,6 +173,12 @@ impl<'p, 'a> Projects<'p, 'a> {
                     "it records `{name}` as `{}`, the manifest asks for `{specifier}`",
                     found.specifier
                 ));
+            }
+        }
+        for (key, field, name) in manifest.runtimes().filter(|_| self.runtimes) {
+            let mut same = recorded.iter().filter(|one| one.alias == name);
+            if !same.any(|one| one.field == field) {
+                return Some(format!("`{name}` of its `{key}.runtime` is not recorded"));
             }
         }
         let extra = recorded.iter().find(|one| {

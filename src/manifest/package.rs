@@ -177,6 +177,25 @@ impl Manifest {
         self.reduced(keys.filter(|(key, _)| *key != "scripts"), keep)
     }
 
+    /// The programs that pnpm 10 and later make dependencies of: where they are asked for, in which map pnpm puts them, and their names.
+    pub fn runtimes(&self) -> impl Iterator<Item = (&'static str, Field, &str)> {
+        let maps = [("engines", Field::Prod), ("devEngines", Field::Dev)];
+        maps.into_iter().flat_map(move |(key, field)| {
+            let runtime = self.get(key).and_then(|engines| engines.get("runtime"));
+            let all = runtime.into_iter().flat_map(|runtime| {
+                runtime
+                    .as_array()
+                    .map_or(std::slice::from_ref(runtime), Vec::as_slice)
+            });
+            all.filter_map(move |one| {
+                let text = |key| one.get(key).and_then(Value::as_str);
+                let name = text("name").filter(|name| ["node", "deno", "bun"].contains(name))?;
+                let own = self.dependencies(field).contains_key(name);
+                (text("onFail") == Some("download") && !own).then_some((key, field, name))
+            })
+        })
+    }
+
     fn reduced<'m>(
         &'m self,
         keys: impl Iterator<Item = (&'m str, &'m Value)>,
@@ -207,7 +226,19 @@ impl Manifest {
             .get_mut("peerDependencies")
             .and_then(Value::as_object_mut)
         {
-            peers.retain(|name, _| !gone.contains(name));
+            // One that is in no other map counts as a regular dependency, where pnpm installs peers by itself.
+            peers.retain(|name, _| {
+                !gone.contains(name) && (self.depends_on(name) || keep(Field::Prod, name))
+            });
+        }
+        // pnpm makes a dependency of a runtime, which the lockfile has no more.
+        for (key, ..) in self
+            .runtimes()
+            .filter(|(_, field, name)| !keep(*field, name))
+        {
+            if let Some(engines) = reduced.get_mut(key).and_then(Value::as_object_mut) {
+                engines.shift_remove("runtime");
+            }
         }
         // An override may refer to what is gone.
         for map in overrides(&mut reduced) {

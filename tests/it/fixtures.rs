@@ -13,9 +13,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use slimbuild::closure::Closure;
-use slimbuild::error::Error;
 use slimbuild::frozen;
-use slimbuild::lockfile::Lockfile;
+use slimbuild::lockfile::{Lockfile, LockfileError};
 use slimbuild::path::RepoPath;
 use slimbuild::pruned::Scope;
 use slimbuild::toolchain;
@@ -88,19 +87,27 @@ impl Fixture {
     }
 }
 
+fn closure<'l, 'a>(
+    workspace: &Workspace,
+    lockfile: &'l Lockfile<'a>,
+    apps: &[usize],
+    scope: Scope,
+) -> Result<Closure<'l, 'a>, LockfileError> {
+    match scope {
+        Scope::Build => Closure::build(workspace, lockfile, apps, &BTreeMap::new()),
+        Scope::Production => Closure::runtime(workspace, lockfile, apps),
+    }
+}
+
 /// The lockfile of a closure of these apps.
-fn prune(workspace: &Workspace, apps: &[usize], scope: Scope) -> Result<String, Error> {
+fn prune(workspace: &Workspace, apps: &[usize], scope: Scope) -> Result<String, LockfileError> {
     let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-    let closure = match scope {
-        Scope::Build => Closure::build(workspace, &lockfile, apps, &BTreeMap::new())?,
-        Scope::Production => Closure::runtime(workspace, &lockfile, apps)?,
-    };
-    Ok(closure.lockfile(workspace, &lockfile))
+    Ok(closure(workspace, &lockfile, apps, scope)?.lockfile(workspace, &lockfile))
 }
 
 /// All that must hold of a fixture; the first thing that does not.
 fn check(fixture: &Fixture) -> Result<(), String> {
-    let text = |error: Error| error.to_string();
+    let text = |error: LockfileError| error.to_string();
     let mut workspace = fixture.workspace()?;
     let apps = fixture.apps(&workspace);
     let original = workspace.lockfile_text.clone();

@@ -131,6 +131,10 @@ fn what_may_differ() {
         project("", runtime, "{}"),
         "it records `node`, which the manifest does not have"
     );
+    assert_eq!(
+        project("", "    publishDirectory: dist\n", manifest),
+        "`node` of its `devEngines.runtime` is not recorded"
+    );
 }
 
 #[test]

@@ -46,7 +46,18 @@ pub fn strip(
     for field in [Field::Prod, Field::Optional, Field::Dev] {
         gone.extend(remove(field.key(), &|name| !keep(field, name)));
     }
-    remove("peerDependencies", &|name| gone.contains(name));
+    remove("peerDependencies", &|name| {
+        gone.contains(name) || !(manifest.depends_on(name) || keep(Field::Prod, name))
+    });
+    for (key, ..) in manifest
+        .runtimes()
+        .filter(|(_, field, name)| !keep(*field, name))
+    {
+        let engines = document.object_value(key);
+        if let Some(runtime) = engines.and_then(|engines| engines.get("runtime")) {
+            runtime.remove();
+        }
+    }
     // An override may refer to what is gone.
     let of_pnpm = document.object_value("pnpm");
     let of_pnpm = of_pnpm.and_then(|pnpm| pnpm.object_value("overrides"));
