@@ -50,7 +50,7 @@ pub mod pruned;
 pub mod report;
 pub mod sources;
 pub mod tasks;
-mod template;
+pub mod template;
 #[cfg(test)]
 mod testing;
 pub mod toolchain;

@@ -10,7 +10,7 @@ use serde::Serialize;
 /// # Panics
 ///
 /// Never, but for a broken template, and every test renders it.
-pub(crate) fn render(name: &str, text: &str, data: &impl Serialize) -> String {
+pub fn render(name: &str, text: &str, data: &impl Serialize) -> String {
     let mut environment = environment();
     environment
         .add_template(name, text)
