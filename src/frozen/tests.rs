@@ -6,9 +6,9 @@ use crate::testing::workspace;
 /// What a small workspace with these files, the lockfile among them, is refused for by a version of pnpm.
 fn refused(pnpm: &str, files: &[(&str, &str)]) -> String {
     let (_dir, workspace) = workspace(files);
-    let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+    let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
     let members = 0..workspace.members.len();
-    match check(&workspace, &lockfile, members, Some(pnpm)) {
+    match check(&workspace, &lockfiles, members, Some(pnpm)) {
         Ok(()) => "fits".to_owned(),
         Err(error) => error.to_string().replace("`pnpm-lock.yaml` ", ""),
     }

@@ -8,7 +8,7 @@ use crate::detect::start::{self, Start};
 use crate::error::Error;
 use crate::files::File;
 use crate::ignore::Rules;
-use crate::lockfile::Lockfile;
+use crate::lockfile;
 use crate::manifest::workspace as workspace_file;
 use crate::sources::Usage;
 use crate::tasks;
@@ -17,7 +17,6 @@ use crate::workspace::Workspace;
 /// What the list is made from.
 pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
-    pub(super) lockfile: &'g Lockfile<'a>,
     pub(super) app: usize,
     pub(super) start: &'g Start,
     pub(super) build: &'g Closure<'l, 'a>,
@@ -125,11 +124,14 @@ impl Gather<'_, '_, '_> {
                 why: why.to_owned(),
             });
         };
-        made(
-            "pnpm-lock.yaml",
-            closure.lockfile(workspace, self.lockfile),
-            "the lockfile without what this closure does not reach",
-        );
+        let why = "the lockfile without what this closure does not reach";
+        for (dir, text) in closure.lockfiles(workspace) {
+            made(
+                dir.join(lockfile::FILE).unwrap_or_default().as_str(),
+                text,
+                why,
+            );
+        }
         made(
             workspace_file::FILE,
             closure.settings(workspace),
@@ -143,10 +145,11 @@ impl Gather<'_, '_, '_> {
             );
         }
         let why = "what an install reads of the manifest";
+        let copied = closure.copied_directories();
         made("package.json", closure.skeleton(workspace, 0), why);
         for &at in closure.members.keys().filter(|at| **at != 0) {
             let dir = &workspace.members[at].dir;
-            let text = if closure.reach.copied_directories().contains(dir) {
+            let text = if copied.contains(dir) {
                 closure.manifest(workspace, at)
             } else {
                 closure.skeleton(workspace, at)

@@ -66,7 +66,7 @@ pub(crate) fn local_files(
     place: &str,
 ) -> Result<Vec<ContextEntry>, Error> {
     let mut entries = Vec::new();
-    for tarball in closure.reach.tarballs() {
+    for tarball in closure.tarballs() {
         let file = File::load(&workspace.root, tarball).map_err(|_| Error::MissingFile {
             by: "pnpm-lock.yaml".to_owned(),
             path: tarball.to_string(),
@@ -75,7 +75,7 @@ pub(crate) fn local_files(
         entries.push(inputs::source(place, &file, why));
     }
     let why = "pnpm copies this package when it installs";
-    for dir in closure.reach.copied_directories() {
+    for dir in closure.copied_directories() {
         let member = workspace.position(dir).and_then(|at| files.get(&at));
         let walked;
         let files = if let Some(files) = member {

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
@@ -22,17 +22,17 @@ impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
     pub fn new(workspace: &Workspace, app: usize, options: &PlanOptions) -> Result<Self, Error> {
         let member = &workspace.members[app];
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-        let graph = Graph::new(workspace, &lockfile);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let graph = Graph::new(workspace, &lockfiles);
         let needed = tasks::needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
-        let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
+        let build = Closure::build(workspace, &lockfiles, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
-        build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
-        let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
+        build.check_frozen(workspace, Some(&pnpm.value))?;
+        let runtime = Closure::runtime(workspace, &lockfiles, &[app])?;
 
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
@@ -55,7 +55,6 @@ impl Plan {
 
         let gather = Gather {
             workspace,
-            lockfile: &lockfile,
             app,
             start: &start,
             build: &build,
@@ -96,7 +95,7 @@ impl Plan {
             pnpm,
             build: closure_plan(workspace, &build),
             runtime: closure_plan(workspace, &runtime),
-            workspace_packages: lockfile.package_total(),
+            workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
             has_root_files: context
                 .iter()
@@ -230,11 +229,11 @@ pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<M
 fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
     ClosurePlan {
         members: members(workspace, closure),
-        packages: closure.reach.package_count(),
+        packages: closure.package_count(),
         peers: closure
             .peers()
             .iter()
-            .map(|(importer, peer)| format!("{importer}: {peer}"))
+            .map(|(at, peer)| format!("{}: {peer}", workspace.members[*at].dir))
             .collect(),
     }
 }

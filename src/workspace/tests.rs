@@ -40,7 +40,8 @@ fn a_branch_may_have_a_lockfile_of_its_own() {
             ("pnpm-lock.feature!x.yaml", "branch"),
             (".git/HEAD", head),
         ]);
-        Workspace::load(dir.path()).unwrap().lockfile_text
+        let lockfiles = Workspace::load(dir.path()).unwrap().lockfiles;
+        lockfiles.first().unwrap().to_owned()
     };
     assert_eq!(
         text("gitBranchLockfile: true\n", "ref: refs/heads/Feature/X\n"),
