@@ -217,6 +217,17 @@ impl<'l, 'a> Closure<'l, 'a> {
         [0].into_iter().chain(others)
     }
 
+    /// The directories that pnpm installs by themselves for this closure; none where one lockfile serves all.
+    pub fn installed_alone(&self, workspace: &Workspace) -> Vec<RepoPath> {
+        if self.lockfiles.is_shared() {
+            return Vec::new();
+        }
+        let dirs = self.projects().map(|at| &workspace.members[at].dir);
+        dirs.filter(|dir| self.lockfiles.home(dir).is_some())
+            .cloned()
+            .collect()
+    }
+
     /// The lockfiles of this closure, each with its directory.
     pub fn lockfiles(&self, workspace: &Workspace) -> Vec<(RepoPath, String)> {
         let mut kept: BTreeMap<usize, BTreeMap<String, usize>> = BTreeMap::new();

@@ -8,6 +8,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use crate::detect::Start;
+use crate::path::RepoPath;
 use crate::plan::{BuildStep, ImagePackage, NodeCommand, Plan, place};
 
 /// The path of the Dockerfile in a context.
@@ -27,6 +28,10 @@ struct View<'p> {
     build: Count,
     runtime: Count,
     root_files: bool,
+    /// Below which directories else pnpm puts modules of the runtime closure, as words for a shell.
+    stores: Vec<String>,
+    /// Conditions of `find` for the virtual stores that a build may not mistake for its output.
+    passed_over: String,
     steps: Vec<StepView<'p>>,
     runtime_base: BaseView<'p>,
     packages: Vec<PackageView<'p>>,
@@ -125,6 +130,13 @@ fn view(plan: &Plan) -> View<'_> {
             packages: plan.runtime.packages,
         },
         root_files: plan.has_root_files,
+        stores: below_root(&plan.installed_alone.runtime)
+            .map(|dir| quote(dir.as_str()))
+            .collect(),
+        passed_over: below_root(&plan.installed_alone.build)
+            .map(|dir| quote(&format!("./{dir}/node_modules/.pnpm")))
+            .map(|path| format!("-path {path} -prune -o "))
+            .collect(),
         steps: plan.steps.iter().map(step).collect(),
         runtime_base: BaseView {
             image: &base.value.image,
@@ -140,6 +152,11 @@ fn view(plan: &Plan) -> View<'_> {
         start: &plan.start,
         command: command(plan),
     }
+}
+
+/// pnpm installs at the root in any case.
+fn below_root(dirs: &[RepoPath]) -> impl Iterator<Item = &RepoPath> {
+    dirs.iter().filter(|dir| !dir.is_root())
 }
 
 fn step(step: &BuildStep) -> StepView<'_> {

@@ -164,7 +164,13 @@ impl Layout<'_, '_, '_> {
         let workspace = self.workspace;
         let why = "the lockfile without what is not reached";
         for (dir, text) in self.closure.lockfiles(workspace) {
-            entries.made(&["", JSON], below(&dir, lockfile::FILE), &text, why);
+            // The root's also lies beside `json/`, where turbo puts it. A member's is a source too, and not to be had as it was.
+            let places = if dir.is_root() {
+                ["", JSON]
+            } else {
+                [JSON, FULL]
+            };
+            entries.made(&places, below(&dir, lockfile::FILE), &text, why);
         }
         entries.made(
             &["", JSON, FULL],
@@ -172,13 +178,9 @@ impl Layout<'_, '_, '_> {
             &self.closure.settings(workspace),
             "the settings, and the members that are kept",
         );
-        if !workspace.npmrc.text.is_empty() {
-            entries.made(
-                &[JSON, FULL],
-                ".npmrc",
-                &workspace.npmrc.text,
-                "the settings without credentials",
-            );
+        let why = "the settings without credentials";
+        for (path, text) in install::npmrcs(workspace, self.closure) {
+            entries.made(&[JSON, FULL], path, text, why);
         }
     }
 
@@ -228,7 +230,7 @@ impl Layout<'_, '_, '_> {
     /// What an install reads besides manifests and the lockfile.
     fn install_files(&self, entries: &mut Entries) -> Result<(), Error> {
         let (workspace, closure) = (self.workspace, self.closure);
-        let settings = install::settings_files(workspace)?;
+        let settings = install::settings_files(workspace, closure)?;
         let why = "pnpm reads it when it installs";
         for place in [JSON, FULL] {
             entries.put(settings.iter().map(|file| inputs::source(place, file, why)));
@@ -290,7 +292,6 @@ fn below(dir: &RepoPath, name: &str) -> RepoPath {
 }
 
 fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
-    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
     let members = closure.members.keys().filter(|at| **at != 0);
     let lifecycle = members.flat_map(|&at| {
         let manifest = &workspace.members[at].manifest;
@@ -303,9 +304,8 @@ fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
         };
         manifest.lifecycle_scripts().map(early)
     });
-    lifecycle
-        .chain(workspace.npmrc.secrets.iter().map(secret))
-        .collect()
+    let secrets = make::secrets(workspace, closure);
+    lifecycle.chain(secrets).collect()
 }
 
 #[cfg(test)]

@@ -34,7 +34,6 @@ impl Gather<'_, '_, '_> {
     pub(super) fn entries(&self) -> Result<Vec<ContextEntry>, Error> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
-        let install_files = install::settings_files(self.workspace)?;
         let build = self.builds.then_some((self.build, place::BUILD));
         for (closure, place) in build.into_iter().chain([(self.runtime, place::PROD)]) {
             self.manifests(closure, place, &mut entries);
@@ -46,6 +45,7 @@ impl Gather<'_, '_, '_> {
                 place,
             )?);
             let why = "pnpm reads it when it installs";
+            let install_files = install::settings_files(self.workspace, closure)?;
             entries.extend(
                 install_files
                     .iter()
@@ -137,10 +137,10 @@ impl Gather<'_, '_, '_> {
             closure.settings(workspace),
             "the settings, and the members of this closure",
         );
-        if !workspace.npmrc.text.is_empty() {
+        for (path, text) in install::npmrcs(workspace, closure) {
             made(
-                ".npmrc",
-                workspace.npmrc.text.clone(),
+                path.as_str(),
+                text.to_owned(),
                 "the settings without credentials",
             );
         }

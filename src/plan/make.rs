@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gather::Gather;
 use super::steps::Steps;
 use super::{
-    App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
+    App, BuildStep, ClosurePlan, ImagePackage, InstalledAlone, MemberPlan, Plan, PlanOptions, base,
+    inputs, place,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{self, AppKind, DetectError, start};
@@ -14,6 +15,7 @@ use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
 use crate::lockfile::Lockfiles;
+use crate::manifest::npmrc;
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
@@ -100,6 +102,10 @@ impl Plan {
             has_root_files: context
                 .iter()
                 .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
+            installed_alone: InstalledAlone {
+                build: build.installed_alone(workspace),
+                runtime: runtime.installed_alone(workspace),
+            },
             image_packages: image_packages(workspace, app, &in_image, &steps),
             warnings: warnings(workspace, &start, &circles, &build),
             start,
@@ -190,7 +196,6 @@ fn warnings(
             circle.display(workspace)
         )
     };
-    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
     // The root's are for developers: husky and the like.
     let members = build
         .members
@@ -209,8 +214,23 @@ fn warnings(
     let mut warnings = start.warnings.clone();
     warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
-    warnings.extend(workspace.npmrc.secrets.iter().map(secret));
+    warnings.extend(secrets(workspace, build));
     warnings
+}
+
+/// What stays behind of each `.npmrc` that an install of the closure gets.
+pub(crate) fn secrets(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
+    let own = closure.members.keys().map(|&at| &workspace.members[at]);
+    let own = own.map(|member| (member.dir.join(npmrc::FILE), &member.npmrc));
+    let all = [(RepoPath::new(npmrc::FILE), &workspace.npmrc)];
+    let secret =
+        |file: RepoPath, key| format!("`{key}` of {file} stays behind: it is a credential");
+    let secrets = all.into_iter().chain(own).flat_map(|(file, npmrc)| {
+        let file = file.unwrap_or_default();
+        let keys = npmrc.secrets.iter();
+        keys.map(move |key| secret(file.clone(), key))
+    });
+    secrets.collect()
 }
 
 /// The members of a closure as a reader sees them.
