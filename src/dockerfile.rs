@@ -133,10 +133,7 @@ fn view(plan: &Plan) -> View<'_> {
         stores: below_root(&plan.installed_alone.runtime)
             .map(|dir| quote(dir.as_str()))
             .collect(),
-        passed_over: below_root(&plan.installed_alone.build)
-            .map(|dir| quote(&format!("./{dir}/node_modules/.pnpm")))
-            .map(|path| format!("-path {path} -prune -o "))
-            .collect(),
+        passed_over: passed_over(&plan.installed_alone.build),
         steps: plan.steps.iter().map(step).collect(),
         runtime_base: BaseView {
             image: &base.value.image,
@@ -152,6 +149,14 @@ fn view(plan: &Plan) -> View<'_> {
         start: &plan.start,
         command: command(plan),
     }
+}
+
+fn passed_over(installed_alone: &[RepoPath]) -> String {
+    let conditions: Vec<String> = below_root(installed_alone)
+        .map(|dir| quote(&format!("./{dir}/node_modules/.pnpm")))
+        .map(|path| format!("-path {path} -prune -o "))
+        .collect();
+    conditions.concat()
 }
 
 /// pnpm installs at the root in any case.

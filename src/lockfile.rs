@@ -114,6 +114,7 @@ pub enum LockfileError {
 
 impl LockfileError {
     /// The same of the lockfile in `dir`.
+    #[must_use]
     pub fn of(self, dir: &RepoPath) -> Self {
         if dir.is_root() {
             return self;

@@ -75,6 +75,16 @@ pub enum WorkspaceError {
     /// No lockfile at the root.
     #[error("there is no `{}` beside `{}`", lockfile::FILE, workspace::FILE)]
     NoLockfile,
+    /// No lockfile at the root, but one in a member.
+    #[error(
+        "there is no `{}` beside `{}`, but one in `{dir}`",
+        lockfile::FILE,
+        workspace::FILE
+    )]
+    OwnLockfile {
+        /// The member's directory.
+        dir: RepoPath,
+    },
     /// A file cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -126,6 +136,11 @@ impl WorkspaceError {
             ),
             Self::NoLockfile => Some("run `pnpm install` and commit the lockfile".to_owned()),
             Self::Manifest(error) => error.hint(),
+            Self::OwnLockfile { .. } => Some(
+                "where each package has its own, say so: `sharedWorkspaceLockfile: false` in pnpm-workspace.yaml, before pnpm 10 \
+                 `shared-workspace-lockfile=false` in .npmrc"
+                    .to_owned(),
+            ),
             Self::UnknownApp { nearest, apps, .. } if nearest.is_empty() => {
                 (!apps.is_empty()).then(|| format!("there are: {}", apps.join(", ")))
             }
@@ -196,7 +211,8 @@ impl Workspace {
             lockfile::load(&dir.on_disk(root), &files).map_err(ManifestError::from)
         };
         let lockfiles = if is_shared {
-            load(&RepoPath::ROOT)?.map(lockfile::Texts::Shared)
+            let text = load(&RepoPath::ROOT)?;
+            lockfile::Texts::Shared(text.ok_or_else(|| no_lockfile(root, &members))?)
         } else {
             let mut texts = BTreeMap::new();
             for member in &members {
@@ -204,7 +220,7 @@ impl Workspace {
                     texts.insert(member.dir.clone(), text);
                 }
             }
-            Some(lockfile::Texts::PerProject(texts))
+            lockfile::Texts::PerProject(texts)
         };
         Ok(Self {
             root: root.to_path_buf(),
@@ -213,7 +229,7 @@ impl Workspace {
             settings_text,
             turbo,
             npmrc,
-            lockfiles: lockfiles.ok_or(WorkspaceError::NoLockfile)?,
+            lockfiles,
         })
     }
 
@@ -255,6 +271,17 @@ fn is_shared(settings: &WorkspaceManifest, npmrc: &Npmrc, root: &Manifest) -> bo
         .get("shared-workspace-lockfile")
         .filter(|_| major.is_none_or(|major| major <= 10));
     here.unwrap_or(there != Some("false"))
+}
+
+/// No lockfile at the root, where one should serve all.
+fn no_lockfile(root: &Path, members: &[Member]) -> WorkspaceError {
+    let own = |member: &&Member| root.join(below(&member.dir, lockfile::FILE)).is_file();
+    match members.iter().find(own) {
+        Some(member) => WorkspaceError::OwnLockfile {
+            dir: member.dir.clone(),
+        },
+        None => WorkspaceError::NoLockfile,
+    }
 }
 
 fn read(root: &Path, file: &str) -> Result<Option<String>, ManifestError> {

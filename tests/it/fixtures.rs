@@ -47,11 +47,16 @@ fn all() -> Vec<Fixture> {
         .collect();
     names.sort();
     let fixture = |name: String| Fixture {
-        tree: copy(&directory().join(&name).join("in")),
+        tree: self::fixture(&name),
         expected: Expected::load(&directory().join(&name)),
         name,
     };
     names.into_iter().map(fixture).collect()
+}
+
+/// A copy of this fixture's workspace.
+pub(crate) fn fixture(name: &str) -> Tree {
+    copy(&directory().join(name).join("in"))
 }
 
 /// A copy of a workspace; git would not take a `.git` in, so that `dot-git` stands for it.

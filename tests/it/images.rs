@@ -2,6 +2,7 @@
 
 mod bases;
 mod contents;
+mod lockfiles;
 mod naive;
 mod names;
 
