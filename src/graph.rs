@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
-use crate::lockfile::{Field, Lockfile};
+use crate::lockfile::{Field, Lockfiles};
 use crate::workspace::Workspace;
 
 /// Members (by position in [`Workspace::members`]) and the strongest kind of dependency between each two.
@@ -33,13 +33,14 @@ impl Cycle {
 
 impl Graph {
     /// Reads the direct edges of all importers. Links that land in no member are not edges.
-    pub fn new(workspace: &Workspace, lockfile: &Lockfile<'_>) -> Self {
+    pub fn new(workspace: &Workspace, lockfiles: &Lockfiles<'_>) -> Self {
         let mut edges = DiGraphMap::new();
         for (at, member) in workspace.members.iter().enumerate() {
             edges.add_node(at);
-            let Some(importer) = lockfile.importer(&member.importer_key()) else {
+            let Some((lockfile, importer)) = lockfiles.project(&member.dir) else {
                 continue;
             };
+            let lockfile = &lockfiles.all()[lockfile];
             for dependency in &importer.dependencies {
                 let Some(to) = lockfile
                     .local_target(importer, dependency)
@@ -206,8 +207,8 @@ mod tests {
             ("packages/b/package.json", r#"{"name": "b"}"#),
             ("packages/c/package.json", r#"{"name": "c"}"#),
         ]);
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
-        let graph = Graph::new(&workspace, &lockfile);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let graph = Graph::new(&workspace, &lockfiles);
         match graph.build_order(&[1, 2, 3]) {
             Ok((order, circles)) => {
                 let names: Vec<String> = order

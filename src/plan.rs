@@ -76,6 +76,9 @@ pub struct Plan {
     pub workspace_members: usize,
     /// Whether builds read files at the root.
     pub has_root_files: bool,
+    /// Directories of the workspace that pnpm installs by themselves, each by a lockfile of its own; none where one lockfile serves all.
+    #[serde(skip_serializing_if = "InstalledAlone::is_none")]
+    pub installed_alone: InstalledAlone,
     /// The packages that are built, each after what it needs; the app is last.
     pub steps: Vec<BuildStep>,
     /// The members that the image gets, the app last.
@@ -133,6 +136,21 @@ pub struct ClosurePlan {
     /// Dev dependencies that count at run time, since they are peers: `packages/ui: react`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<String>,
+}
+
+/// Directories with a lockfile of their own, and so with a virtual store of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct InstalledAlone {
+    /// Those of the build closure.
+    pub build: Vec<RepoPath>,
+    /// Those of the runtime closure.
+    pub runtime: Vec<RepoPath>,
+}
+
+impl InstalledAlone {
+    fn is_none(&self) -> bool {
+        self.build.is_empty() && self.runtime.is_empty()
+    }
 }
 
 /// A member of a closure.

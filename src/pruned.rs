@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::files::File;
 use crate::graph::Graph;
 use crate::ignore::Rules;
-use crate::lockfile::{self, Lockfile};
+use crate::lockfile::{self, Lockfiles};
 use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
@@ -75,16 +75,16 @@ impl Pruned {
         apps: &[usize],
         options: &PruneOptions,
     ) -> Result<Self, Error> {
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
         let closure = match options.scope {
             Scope::Build => {
-                let graph = Graph::new(workspace, &lockfile);
+                let graph = Graph::new(workspace, &lockfiles);
                 let needed = tasks::needed(workspace, &graph, apps);
-                Closure::build(workspace, &lockfile, apps, &needed.named)?
+                Closure::build(workspace, &lockfiles, apps, &needed.named)?
             }
-            Scope::Production => Closure::runtime(workspace, &lockfile, apps)?,
+            Scope::Production => Closure::runtime(workspace, &lockfiles, apps)?,
         };
-        closure.check_frozen(workspace, &lockfile, toolchain::named_pnpm(workspace))?;
+        closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
         for &at in closure.members.keys().filter(|at| **at != 0) {
@@ -92,7 +92,6 @@ impl Pruned {
         }
         let layout = Layout {
             workspace,
-            lockfile: &lockfile,
             closure: &closure,
             files: &files,
             rules: &rules,
@@ -101,8 +100,8 @@ impl Pruned {
         Ok(Self {
             members: make::members(workspace, &closure),
             workspace_members: workspace.members.len() - 1,
-            packages: closure.reach.package_count(),
-            workspace_packages: lockfile.package_total(),
+            packages: closure.package_count(),
+            workspace_packages: lockfiles.package_total(),
             warnings: warnings(workspace, &closure),
             entries: layout.entries()?,
         })
@@ -111,7 +110,6 @@ impl Pruned {
 
 struct Layout<'w, 'l, 'a> {
     workspace: &'w Workspace,
-    lockfile: &'w Lockfile<'a>,
     closure: &'w Closure<'l, 'a>,
     /// The files of every member that is kept, the root project's not.
     files: &'w BTreeMap<usize, Vec<File>>,
@@ -164,25 +162,25 @@ impl Layout<'_, '_, '_> {
 
     fn settings(&self, entries: &mut Entries) {
         let workspace = self.workspace;
-        entries.made(
-            &["", JSON],
-            lockfile::FILE,
-            &self.closure.lockfile(workspace, self.lockfile),
-            "the lockfile without what is not reached",
-        );
+        let why = "the lockfile without what is not reached";
+        for (dir, text) in self.closure.lockfiles(workspace) {
+            // The root's also lies beside `json/`, where turbo puts it. A member's is a source too, and not to be had as it was.
+            let places = if dir.is_root() {
+                ["", JSON]
+            } else {
+                [JSON, FULL]
+            };
+            entries.made(&places, below(&dir, lockfile::FILE), &text, why);
+        }
         entries.made(
             &["", JSON, FULL],
             workspace_file::FILE,
             &self.closure.settings(workspace),
             "the settings, and the members that are kept",
         );
-        if !workspace.npmrc.text.is_empty() {
-            entries.made(
-                &[JSON, FULL],
-                ".npmrc",
-                &workspace.npmrc.text,
-                "the settings without credentials",
-            );
+        let why = "the settings without credentials";
+        for (path, text) in install::npmrcs(workspace, self.closure) {
+            entries.made(&[JSON, FULL], path, text, why);
         }
     }
 
@@ -197,10 +195,7 @@ impl Layout<'_, '_, '_> {
             let (text, why) = match self.options.scope {
                 Scope::Build => (text, "the manifest as it is"),
                 Scope::Production => {
-                    let key = member.importer_key();
-                    let keep = |field, name: &str| {
-                        self.closure.keeps_in(self.workspace, &key, field, name)
-                    };
+                    let keep = |field, name: &str| self.closure.keeps_in(at, field, name);
                     let text = strip(path.as_str(), &text, keep)?;
                     (text, "the manifest without dev dependencies")
                 }
@@ -235,7 +230,7 @@ impl Layout<'_, '_, '_> {
     /// What an install reads besides manifests and the lockfile.
     fn install_files(&self, entries: &mut Entries) -> Result<(), Error> {
         let (workspace, closure) = (self.workspace, self.closure);
-        let settings = install::settings_files(workspace)?;
+        let settings = install::settings_files(workspace, closure)?;
         let why = "pnpm reads it when it installs";
         for place in [JSON, FULL] {
             entries.put(settings.iter().map(|file| inputs::source(place, file, why)));
@@ -297,7 +292,6 @@ fn below(dir: &RepoPath, name: &str) -> RepoPath {
 }
 
 fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
-    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
     let members = closure.members.keys().filter(|at| **at != 0);
     let lifecycle = members.flat_map(|&at| {
         let manifest = &workspace.members[at].manifest;
@@ -310,9 +304,8 @@ fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
         };
         manifest.lifecycle_scripts().map(early)
     });
-    lifecycle
-        .chain(workspace.npmrc.secrets.iter().map(secret))
-        .collect()
+    let secrets = make::secrets(workspace, closure);
+    lifecycle.chain(secrets).collect()
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ fn definitions<'w>(workspace: &'w Workspace, at: usize, task: &str) -> Vec<&'w T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lockfile::Lockfile;
+    use crate::lockfile::Lockfiles;
     use crate::testing::{at, workspace};
 
     #[test]
@@ -203,8 +203,8 @@ mod tests {
         ]);
         let app = at(&workspace, "apps/a");
         assert_eq!(scripts(&workspace, app).join(" "), "near build");
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
-        let needed = needed(&workspace, &Graph::new(&workspace, &lockfile), &[app]);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let needed = needed(&workspace, &Graph::new(&workspace, &lockfiles), &[app]);
         let (far, near) = (
             at(&workspace, "packages/far"),
             at(&workspace, "packages/near"),
@@ -259,8 +259,8 @@ mod tests {
             ["$TURBO_ROOT$/a.json"]
         );
         let app = at(&workspace, "apps/a");
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
-        let needed = needed(&workspace, &Graph::new(&workspace, &lockfile), &[app]);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let needed = needed(&workspace, &Graph::new(&workspace, &lockfiles), &[app]);
         let schema = at(&workspace, "packages/schema");
         assert_eq!(needed.members, [app, schema]);
         assert_eq!(

@@ -21,10 +21,11 @@ const NODE_LTS: [u64; 4] = [24, 22, 20, 18];
 /// The pnpm that slimbuild takes where nothing names one: the newest that writes the lockfile's format; for 9.0 one that reads settings in all
 /// the places that pnpm 9 to 12 use.
 fn default_pnpm(workspace: &Workspace) -> &'static str {
-    match Lockfile::parse(&workspace.lockfile_text).map(|lockfile| lockfile.format()) {
-        Ok(Format::V5) => "7.33.7",
-        Ok(Format::V6) => "8.15.9",
-        Ok(Format::V9) | Err(_) => "10.34.5",
+    let lockfile = workspace.lockfiles.first().map(Lockfile::parse);
+    match lockfile.map(|parsed| parsed.map(|lockfile| lockfile.format())) {
+        Some(Ok(Format::V5)) => "7.33.7",
+        Some(Ok(Format::V6)) => "8.15.9",
+        Some(Ok(Format::V9) | Err(_)) | None => "10.34.5",
     }
 }
 

@@ -5,6 +5,7 @@
 mod find;
 mod globs;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::git;
@@ -25,6 +26,8 @@ pub struct Member {
     pub manifest: Manifest,
     /// Its own `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
+    /// Its own `.npmrc` without its secrets, empty for the root project. pnpm reads it where it installs each project by itself.
+    pub npmrc: Npmrc,
 }
 
 impl Member {
@@ -33,11 +36,6 @@ impl Member {
         self.manifest
             .name()
             .map_or_else(|| self.dir.to_string(), str::to_owned)
-    }
-
-    /// The importer's key in the lockfile.
-    pub fn importer_key(&self) -> String {
-        self.dir.to_string()
     }
 }
 
@@ -56,8 +54,8 @@ pub struct Workspace {
     pub turbo: Option<TurboManifest>,
     /// `.npmrc` without its secrets.
     pub npmrc: Npmrc,
-    /// The text of `pnpm-lock.yaml`.
-    pub lockfile_text: String,
+    /// The texts of the lockfiles.
+    pub lockfiles: lockfile::Texts,
 }
 
 /// Why there is no workspace, or no such app in it.
@@ -77,6 +75,16 @@ pub enum WorkspaceError {
     /// No lockfile at the root.
     #[error("there is no `{}` beside `{}`", lockfile::FILE, workspace::FILE)]
     NoLockfile,
+    /// No lockfile at the root, but one in a member.
+    #[error(
+        "there is no `{}` beside `{}`, but one in `{dir}`",
+        lockfile::FILE,
+        workspace::FILE
+    )]
+    OwnLockfile {
+        /// The member's directory.
+        dir: RepoPath,
+    },
     /// A file cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -128,6 +136,11 @@ impl WorkspaceError {
             ),
             Self::NoLockfile => Some("run `pnpm install` and commit the lockfile".to_owned()),
             Self::Manifest(error) => error.hint(),
+            Self::OwnLockfile { .. } => Some(
+                "where each package has its own, say so: `sharedWorkspaceLockfile: false` in pnpm-workspace.yaml, before pnpm 10 \
+                 `shared-workspace-lockfile=false` in .npmrc"
+                    .to_owned(),
+            ),
             Self::UnknownApp { nearest, apps, .. } if nearest.is_empty() => {
                 (!apps.is_empty()).then(|| format!("there are: {}", apps.join(", ")))
             }
@@ -173,6 +186,17 @@ impl Workspace {
         let npmrc = read(root, ".npmrc")?
             .map(|text| Npmrc::parse(&text))
             .unwrap_or_default();
+        let mut members = vec![member(root, RepoPath::ROOT)?];
+        for dir in globs::expand(root, settings.packages.as_deref().unwrap_or_default())? {
+            members.push(member(root, dir)?);
+        }
+        let is_shared = is_shared(&settings, &npmrc, &members[0].manifest);
+        if !is_shared {
+            for member in &mut members[1..] {
+                let text = read(root, &below(&member.dir, ".npmrc"))?;
+                member.npmrc = text.map(|text| Npmrc::parse(&text)).unwrap_or_default();
+            }
+        }
         let by_branch = settings
             .git_branch_lockfile
             .unwrap_or(npmrc.get("git-branch-lockfile") == Some("true"));
@@ -183,13 +207,21 @@ impl Workspace {
             .into_iter()
             .chain([lockfile::FILE.to_owned()])
             .collect();
-        let lockfile_text = lockfile::load(root, &files)
-            .map_err(ManifestError::from)?
-            .ok_or(WorkspaceError::NoLockfile)?;
-        let mut members = vec![member(root, RepoPath::ROOT)?];
-        for dir in globs::expand(root, settings.packages.as_deref().unwrap_or_default())? {
-            members.push(member(root, dir)?);
-        }
+        let load = |dir: &RepoPath| {
+            lockfile::load(&dir.on_disk(root), &files).map_err(ManifestError::from)
+        };
+        let lockfiles = if is_shared {
+            let text = load(&RepoPath::ROOT)?;
+            lockfile::Texts::Shared(text.ok_or_else(|| no_lockfile(root, &members))?)
+        } else {
+            let mut texts = BTreeMap::new();
+            for member in &members {
+                if let Some(text) = load(&member.dir)? {
+                    texts.insert(member.dir.clone(), text);
+                }
+            }
+            lockfile::Texts::PerProject(texts)
+        };
         Ok(Self {
             root: root.to_path_buf(),
             members,
@@ -197,7 +229,7 @@ impl Workspace {
             settings_text,
             turbo,
             npmrc,
-            lockfile_text,
+            lockfiles,
         })
     }
 
@@ -223,6 +255,32 @@ impl Workspace {
             dir = at.parent();
         }
         0
+    }
+}
+
+/// Whether one lockfile serves all projects. pnpm reads the setting in `.npmrc` up to 10, in `pnpm-workspace.yaml` from 10 on.
+fn is_shared(settings: &WorkspaceManifest, npmrc: &Npmrc, root: &Manifest) -> bool {
+    let major = root.text("packageManager").and_then(|text| {
+        let version = text.strip_prefix("pnpm@")?;
+        version.split('.').next()?.parse::<u64>().ok()
+    });
+    let here = settings
+        .shared_workspace_lockfile
+        .filter(|_| major.is_none_or(|major| major >= 10));
+    let there = npmrc
+        .get("shared-workspace-lockfile")
+        .filter(|_| major.is_none_or(|major| major <= 10));
+    here.unwrap_or(there != Some("false"))
+}
+
+/// No lockfile at the root, where one should serve all.
+fn no_lockfile(root: &Path, members: &[Member]) -> WorkspaceError {
+    let own = |member: &&Member| root.join(below(&member.dir, lockfile::FILE)).is_file();
+    match members.iter().find(own) {
+        Some(member) => WorkspaceError::OwnLockfile {
+            dir: member.dir.clone(),
+        },
+        None => WorkspaceError::NoLockfile,
     }
 }
 
@@ -265,6 +323,7 @@ fn member(root: &Path, dir: RepoPath) -> Result<Member, ManifestError> {
         dir,
         manifest,
         turbo,
+        npmrc: Npmrc::default(),
     })
 }
 

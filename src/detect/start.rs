@@ -398,7 +398,7 @@ pub fn is_code(file: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lockfile::Lockfile;
+    use crate::lockfile::Lockfiles;
     use crate::testing::{at, workspace};
 
     /// The start command of an app, or the error, in one line.
@@ -419,10 +419,10 @@ mod tests {
         all.push(("apps/a/package.json", manifest));
         let (_dir, workspace) = workspace(&all);
         let files = files.iter().map(|&path| path.to_owned()).collect();
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
         let subject = Subject {
             workspace: &workspace,
-            lockfile: &lockfile,
+            lockfiles: &lockfiles,
             app: at(&workspace, "apps/a"),
             files: &files,
             entry: None,

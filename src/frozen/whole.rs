@@ -4,10 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::lockfile::reach::Reach;
 use crate::lockfile::{Lockfile, LockfileError};
+use crate::path::RepoPath;
 
-/// Whether the text of a pruned lockfile can be read, has an importer for each of these keys, and an entry for every reference.
-pub fn check(text: &str, importers: &BTreeSet<String>) -> Result<(), LockfileError> {
-    let lockfile = Lockfile::parse(text)?;
+/// Whether the text of a pruned lockfile in `dir` can be read, has an importer for each of these keys, and an entry for every reference.
+pub fn check(
+    dir: &RepoPath,
+    text: &str,
+    importers: &BTreeSet<String>,
+) -> Result<(), LockfileError> {
+    let lockfile = Lockfile::parse_in(dir.clone(), text)?;
     if let Some(missing) = importers
         .iter()
         .find(|key| lockfile.importer(key).is_none())

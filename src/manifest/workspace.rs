@@ -22,6 +22,9 @@ pub struct WorkspaceManifest {
     /// Whether each branch has a lockfile of its own.
     #[serde(default)]
     pub git_branch_lockfile: Option<bool>,
+    /// Whether one lockfile at the root serves all members; each has its own otherwise.
+    #[serde(default)]
+    pub shared_workspace_lockfile: Option<bool>,
     /// Pnpmfiles under other names.
     #[serde(default, deserialize_with = "one_or_more")]
     pub pnpmfile: Vec<String>,

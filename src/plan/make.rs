@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gather::Gather;
 use super::steps::Steps;
 use super::{
-    App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
+    App, BuildStep, ClosurePlan, ImagePackage, InstalledAlone, MemberPlan, Plan, PlanOptions, base,
+    inputs, place,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{self, Delivery, DetectError, Subject};
@@ -13,7 +14,8 @@ use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
+use crate::manifest::npmrc;
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::{tasks, toolchain};
@@ -22,16 +24,16 @@ impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
     pub fn new(workspace: &Workspace, app: usize, options: &PlanOptions) -> Result<Self, Error> {
         let member = &workspace.members[app];
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-        let graph = Graph::new(workspace, &lockfile);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let graph = Graph::new(workspace, &lockfiles);
         let needed = tasks::needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
-        let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
+        let build = Closure::build(workspace, &lockfiles, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
-        build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
+        build.check_frozen(workspace, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
         for &at in build.members.keys().filter(|at| **at != 0) {
@@ -40,7 +42,7 @@ impl Plan {
         let own = inputs::relative(&files[&app], &member.dir);
         let subject = Subject {
             workspace,
-            lockfile: &lockfile,
+            lockfiles: &lockfiles,
             app,
             files: &own,
             entry: options.entry.as_deref(),
@@ -49,14 +51,13 @@ impl Plan {
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
         let runtime = if delivery.has_modules() {
-            Some(Closure::runtime(workspace, &lockfile, &[app])?)
+            Some(Closure::runtime(workspace, &lockfiles, &[app])?)
         } else {
             None
         };
 
         let gather = Gather {
             workspace,
-            lockfile: &lockfile,
             app,
             delivery: &delivery,
             build: &build,
@@ -106,11 +107,17 @@ impl Plan {
             runtime: runtime
                 .as_ref()
                 .map(|runtime| closure_plan(workspace, runtime)),
-            workspace_packages: lockfile.package_total(),
+            workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
             has_root_files: context
                 .iter()
                 .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
+            installed_alone: InstalledAlone {
+                build: build.installed_alone(workspace),
+                runtime: runtime
+                    .as_ref()
+                    .map_or_else(Vec::new, |runtime| runtime.installed_alone(workspace)),
+            },
             image_packages: if delivery.has_modules() {
                 image_packages(workspace, app, &in_image, &steps)
             } else {
@@ -206,7 +213,6 @@ fn warnings(
             circle.display(workspace)
         )
     };
-    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
     // The root's are for developers: husky and the like.
     let members = build
         .members
@@ -226,8 +232,23 @@ fn warnings(
     let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
     warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
-    warnings.extend(workspace.npmrc.secrets.iter().map(secret));
+    warnings.extend(secrets(workspace, build));
     warnings
+}
+
+/// What stays behind of each `.npmrc` that an install of the closure gets.
+pub(crate) fn secrets(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
+    let own = closure.members.keys().map(|&at| &workspace.members[at]);
+    let own = own.map(|member| (member.dir.join(npmrc::FILE), &member.npmrc));
+    let all = [(RepoPath::new(npmrc::FILE), &workspace.npmrc)];
+    let secret =
+        |file: RepoPath, key| format!("`{key}` of {file} stays behind: it is a credential");
+    let secrets = all.into_iter().chain(own).flat_map(|(file, npmrc)| {
+        let file = file.unwrap_or_default();
+        let keys = npmrc.secrets.iter();
+        keys.map(move |key| secret(file.clone(), key))
+    });
+    secrets.collect()
 }
 
 /// The members of a closure as a reader sees them.
@@ -246,11 +267,11 @@ pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<M
 fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
     ClosurePlan {
         members: members(workspace, closure),
-        packages: closure.reach.package_count(),
+        packages: closure.package_count(),
         peers: closure
             .peers()
             .iter()
-            .map(|(importer, peer)| format!("{importer}: {peer}"))
+            .map(|(at, peer)| format!("{}: {peer}", workspace.members[*at].dir))
             .collect(),
     }
 }

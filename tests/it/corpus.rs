@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use slimbuild::env::Env;
-use slimbuild::lockfile::{Lockfile, LockfileError};
+use slimbuild::lockfile::{LockfileError, Lockfiles};
 use slimbuild::workspace::Workspace;
 use slimbuild::{frozen, toolchain};
 
@@ -34,11 +34,11 @@ fn the_frozen_check_raises_no_false_alarm() {
         let Ok(workspace) = Workspace::load(&root) else {
             continue;
         };
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
         let pinned = toolchain::pnpm(&workspace).unwrap();
         for pnpm in [Some(&*pinned.value), None] {
             for at in 0..workspace.members.len() {
-                let problem = match frozen::check(&workspace, &lockfile, [at], pnpm) {
+                let problem = match frozen::check(&workspace, &lockfiles, [at], pnpm) {
                     Ok(()) => continue,
                     Err(LockfileError::Outdated { .. }) => "outdated",
                     Err(LockfileError::Incompatible { .. }) => "incompatible",

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use slimbuild::closure::Closure;
 use slimbuild::frozen;
-use slimbuild::lockfile::{Lockfile, LockfileError};
+use slimbuild::lockfile::{LockfileError, Lockfiles, Texts};
 use slimbuild::path::RepoPath;
 use slimbuild::pruned::Scope;
 use slimbuild::toolchain;
@@ -25,10 +25,7 @@ use crate::support::tree::{Tree, repository};
 use expected::{Expected, Kept};
 
 /// Subjects that slimbuild does not get right yet, with what is missing.
-const KNOWN_FAILURES: [(&str, &str); 1] = [(
-    "per-project-lockfiles",
-    "lockfiles of single projects are not read",
-)];
+const KNOWN_FAILURES: [(&str, &str); 0] = [];
 
 /// A fixture: its name, a copy of its workspace, and what is expected.
 struct Fixture {
@@ -50,11 +47,16 @@ fn all() -> Vec<Fixture> {
         .collect();
     names.sort();
     let fixture = |name: String| Fixture {
-        tree: copy(&directory().join(&name).join("in")),
+        tree: self::fixture(&name),
         expected: Expected::load(&directory().join(&name)),
         name,
     };
     names.into_iter().map(fixture).collect()
+}
+
+/// A copy of this fixture's workspace.
+pub(crate) fn fixture(name: &str) -> Tree {
+    copy(&directory().join(name).join("in"))
 }
 
 /// A copy of a workspace; git would not take a `.git` in, so that `dot-git` stands for it.
@@ -89,20 +91,35 @@ impl Fixture {
 
 fn closure<'l, 'a>(
     workspace: &Workspace,
-    lockfile: &'l Lockfile<'a>,
+    lockfiles: &'l Lockfiles<'a>,
     apps: &[usize],
     scope: Scope,
 ) -> Result<Closure<'l, 'a>, LockfileError> {
     match scope {
-        Scope::Build => Closure::build(workspace, lockfile, apps, &BTreeMap::new()),
-        Scope::Production => Closure::runtime(workspace, lockfile, apps),
+        Scope::Build => Closure::build(workspace, lockfiles, apps, &BTreeMap::new()),
+        Scope::Production => Closure::runtime(workspace, lockfiles, apps),
     }
 }
 
-/// The lockfile of a closure of these apps.
-fn prune(workspace: &Workspace, apps: &[usize], scope: Scope) -> Result<String, LockfileError> {
-    let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-    Ok(closure(workspace, &lockfile, apps, scope)?.lockfile(workspace, &lockfile))
+/// The lockfiles of a closure of these apps.
+fn prune(workspace: &Workspace, apps: &[usize], scope: Scope) -> Result<Texts, LockfileError> {
+    let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+    let pruned = closure(workspace, &lockfiles, apps, scope)?.lockfiles(workspace);
+    Ok(match workspace.lockfiles {
+        Texts::Shared(_) => Texts::Shared(pruned.into_iter().next().unwrap().1),
+        Texts::PerProject(_) => Texts::PerProject(pruned.into_iter().collect()),
+    })
+}
+
+/// The texts of lockfiles, by directory.
+fn by_dir(texts: &Texts) -> BTreeMap<RepoPath, &str> {
+    match texts {
+        Texts::Shared(text) => BTreeMap::from([(RepoPath::ROOT, &**text)]),
+        Texts::PerProject(texts) => texts
+            .iter()
+            .map(|(dir, text)| (dir.clone(), &**text))
+            .collect(),
+    }
 }
 
 /// All that must hold of a fixture; the first thing that does not.
@@ -110,7 +127,7 @@ fn check(fixture: &Fixture) -> Result<(), String> {
     let text = |error: LockfileError| error.to_string();
     let mut workspace = fixture.workspace()?;
     let apps = fixture.apps(&workspace);
-    let original = workspace.lockfile_text.clone();
+    let original = workspace.lockfiles.clone();
     let pruned = prune(&workspace, &apps, Scope::Build);
     if let Some(words) = &fixture.expected.error {
         return match pruned {
@@ -121,8 +138,8 @@ fn check(fixture: &Fixture) -> Result<(), String> {
     }
     let pinned = toolchain::named_pnpm(&workspace);
     let members = 0..workspace.members.len();
-    let lockfile = Lockfile::parse(&original).map_err(|error| error.to_string())?;
-    frozen::check(&workspace, &lockfile, members.clone(), pinned)
+    let lockfiles = Lockfiles::parse(&original).map_err(|error| error.to_string())?;
+    frozen::check(&workspace, &lockfiles, members.clone(), pinned)
         .map_err(|error| error.to_string())?;
 
     let mut kept = Vec::new();
@@ -133,13 +150,16 @@ fn check(fixture: &Fixture) -> Result<(), String> {
             prune(&workspace, &apps, Scope::Production).map_err(text)?,
         ),
     ] {
-        lockfile::same_but_for_flags(&original, &pruned)?;
-        kept.push(Kept::of(&pruned));
-        workspace.lockfile_text.clone_from(&pruned);
+        let before = by_dir(&original);
+        for (dir, text) in by_dir(&pruned) {
+            lockfile::same_but_for_flags(before[&dir], text)?;
+        }
+        kept.push(Kept::of(&by_dir(&pruned)));
+        workspace.lockfiles.clone_from(&pruned);
         if prune(&workspace, &apps, scope).map_err(text)? != pruned {
             return Err(format!("pruning again changes something ({scope:?})"));
         }
-        workspace.lockfile_text.clone_from(&original);
+        workspace.lockfiles.clone_from(&original);
         pruned::check(fixture, &workspace, &apps, scope, &pruned)?;
     }
     let whole = prune(&workspace, &members.collect::<Vec<_>>(), Scope::Build).map_err(text)?;
