@@ -36,6 +36,8 @@ pub mod env;
 pub mod error;
 pub mod files;
 pub mod frozen;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod git;
 pub mod graph;
 pub mod ignore;

@@ -3,6 +3,8 @@
 //! Goes in: the text of a `package.json`, `pnpm-workspace.yaml`, `turbo.json`, `.npmrc` or `tsconfig.json`. Comes out: what slimbuild reads of
 //! it. Unknown keys are ignored on reading and, where a file travels on, preserved.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod npmrc;
 pub mod package;
 pub mod tsconfig;

@@ -126,6 +126,39 @@ impl GitIgnores {
         })
     }
 
+    /// The root's file alone, with this text.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_text(text: &str) -> Self {
+        let deepest = parse(text).ok().map(|(matcher, written)| {
+            Rc::new(Link {
+                file: NAME.to_owned(),
+                matcher,
+                written,
+                skip: 0,
+                above: None,
+            })
+        });
+        Self {
+            prefix: Rc::from(""),
+            deepest,
+        }
+    }
+
+    /// Whether the deepest file has something to say on a path: that it is ignored, or that it is not.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn verdict(&self, path: &str, entry: Entry) -> Option<bool> {
+        match self
+            .deepest
+            .as_ref()?
+            .matcher
+            .matched(path, entry == Entry::Directory)
+        {
+            Match::Ignore(_) => Some(true),
+            Match::Whitelist(_) => Some(false),
+            Match::None => None,
+        }
+    }
+
     /// What ignores a path within the directory that this is for, if anything does.
     pub(super) fn ignored(&self, path: &RepoPath, entry: Entry) -> Option<Ignored> {
         self.deepest.as_ref()?;

@@ -54,16 +54,14 @@ pub fn prune(lockfile: &Lockfile<'_>, kept: &Kept<'_>, reach: &Reach<'_, '_>) ->
         }
     }
     leave_out_empty_sections(lockfile, reach, &mut cuts);
-    let mut text = apply(lockfile.text(), cuts.0);
     let missing: Vec<&str> = kept
         .importers
         .iter()
         .map(String::as_str)
         .filter(|key| lockfile.importer(key).is_none())
         .collect();
-    if !missing.is_empty() {
-        text = with_empty_importers(&text, &missing);
-    }
+    add_empty_importers(lockfile, &missing, &mut cuts);
+    let mut text = apply(lockfile.text(), cuts.0);
     // A section at the end that went took the text's last line with it; the blank lines before it stay behind.
     while text.ends_with("\n\n") {
         text.pop();
@@ -244,28 +242,31 @@ pub(crate) fn apply(text: &str, mut cuts: Vec<(Range<usize>, String)>) -> String
 }
 
 /// Adds `{}` for projects without any dependency that an older pnpm left out: a project without an importer is an outdated lockfile.
-fn with_empty_importers(text: &str, missing: &[&str]) -> String {
+fn add_empty_importers(lockfile: &Lockfile<'_>, missing: &[&str], cuts: &mut Cuts) {
+    let text = lockfile.text();
+    let line_break = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let entry = |key: &&str| {
-        format!(
-            "
-  '{}': {{}}
-",
-            key.replace('\'', "''")
-        )
+        let key = key.replace('\'', "''");
+        format!("{line_break}  '{key}': {{}}{line_break}")
     };
-    let entries: Vec<String> = missing.iter().map(entry).collect();
-    let entries = entries.concat();
-    let head = "importers:\n";
-    match text
-        .strip_prefix(head)
-        .map(|_| 0)
-        .or_else(|| text.find(&format!("\n{head}")).map(|at| at + 1))
-    {
-        Some(at) => {
-            let at = at + head.len();
-            format!("{}{entries}{}", &text[..at], &text[at..])
+    let entries: String = missing.iter().map(entry).collect();
+    let head = format!("importers:{line_break}");
+    if missing.is_empty() {
+        return;
+    }
+    match lockfile.section("importers") {
+        Some(section) => {
+            let line = text[section.clone()].split_inclusive('\n').next();
+            let end = section.start + line.map_or(0, str::len);
+            cuts.0
+                .push((section.start..end, format!("{head}{entries}")));
         }
-        None => format!("{text}\n{head}{entries}"),
+        // The document of a single project holds no others; pnpm does not look for those that depend on nothing.
+        None if !lockfile.importers().is_empty() => {}
+        None => {
+            let end = if text.ends_with('\n') { "" } else { line_break };
+            cuts.insert(text.len(), format!("{end}{line_break}{head}{entries}"));
+        }
     }
 }
 

@@ -429,3 +429,48 @@ fn keys_that_are_too_long_for_one_line() {
             .contains("  o@1.0.0:\n    optional: true\n")
     );
 }
+
+#[test]
+fn a_missing_importer_is_added_where_importers_are() {
+    let added = |text: &str| {
+        let lockfile = Lockfile::parse(text).unwrap();
+        let importers = BTreeSet::from(["it's".to_owned()]);
+        let kept = Kept {
+            importers: &importers,
+            dependency: &|_, _, _| true,
+        };
+        prune(&lockfile, &kept, &Reach::new(&lockfile))
+    };
+    for (text, expected) in [
+        (
+            "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\nsettings:\n  a: b\n",
+            "lockfileVersion: '9.0'\n\nimporters:\n\n  'it''s': {}\n\nsettings:\n  a: b\n",
+        ),
+        // windows line ends
+        (
+            "lockfileVersion: '9.0'\r\n\r\nimporters:\r\n\r\n  .: {}\r\n",
+            "lockfileVersion: '9.0'\r\n\r\nimporters:\r\n\r\n  'it''s': {}\r\n",
+        ),
+        // the first document has importers too
+        (
+            "---\nlockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n---\nlockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n",
+            "---\nlockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n---\nlockfileVersion: '9.0'\n\nimporters:\n\n  'it''s': {}\n",
+        ),
+        // an empty map, or none
+        (
+            "lockfileVersion: '9.0'\n\nimporters: {}\n",
+            "lockfileVersion: '9.0'\n\nimporters:\n\n  'it''s': {}\n",
+        ),
+        (
+            "lockfileVersion: '9.0'",
+            "lockfileVersion: '9.0'\n\nimporters:\n\n  'it''s': {}\n",
+        ),
+        // the document of a single project
+        (
+            "lockfileVersion: '6.0'\n\ndependencies: {}\n",
+            "lockfileVersion: '6.0'\n\ndependencies: {}\n",
+        ),
+    ] {
+        assert_eq!(added(text), expected, "{text}");
+    }
+}
