@@ -127,8 +127,9 @@ pub fn npmrc(text: &str) {
     );
     for line in npmrc.text.lines() {
         let key = line.split('=').next().unwrap_or_default().to_lowercase();
+        let name = key.rsplit(':').next().unwrap_or_default();
         assert!(
-            !key.contains("_auth") && !key.contains("password"),
+            !name.contains("_auth") && !name.contains("password"),
             "{text}"
         );
         if let Some((name, _)) = line.split_once('=') {

@@ -8,7 +8,7 @@ use jsonc_parser::cst::CstRootNode;
 
 use crate::lockfile::Field;
 use crate::manifest::package::Manifest;
-use crate::manifest::{ManifestError, jsonc_options, syntax};
+use crate::manifest::{ManifestError, all, jsonc_options, objects, syntax};
 
 /// Strips the text; `file` is its path in messages. With a dependency goes the peer of the same name, which pnpm would otherwise look for
 /// among the others, and with the last entry of a map the map. `$name` in overrides is written out where it meant one of them.
@@ -25,20 +25,21 @@ pub fn strip(
     let manifest = Manifest::parse(file, text)?;
     let remove = |key: &str, goes: &dyn Fn(&str) -> bool| {
         let mut gone = BTreeSet::new();
-        let Some(map) = document.object_value(key) else {
-            return gone;
-        };
-        for property in map.properties() {
-            if let Some(name) = property.decoded_name().filter(|name| goes(name)) {
-                property.remove();
-                gone.insert(name);
+        for property in all(&document, key) {
+            let Some(map) = property.object_value() else {
+                continue;
+            };
+            let mut some = false;
+            for property in map.properties() {
+                if let Some(name) = property.decoded_name().filter(|name| goes(name)) {
+                    property.remove();
+                    gone.insert(name);
+                    some = true;
+                }
             }
-        }
-        if !gone.is_empty()
-            && map.properties().is_empty()
-            && let Some(map) = document.get(key)
-        {
-            map.remove();
+            if some && map.properties().is_empty() {
+                property.remove();
+            }
         }
         gone
     };
@@ -53,17 +54,18 @@ pub fn strip(
         .runtimes()
         .filter(|(_, field, name)| !keep(*field, name))
     {
-        let engines = document.object_value(key);
-        if let Some(runtime) = engines.and_then(|engines| engines.get("runtime")) {
-            runtime.remove();
+        for engines in objects(&document, key) {
+            for runtime in all(&engines, "runtime") {
+                runtime.remove();
+            }
         }
     }
     // An override may refer to what is gone.
-    let of_pnpm = document.object_value("pnpm");
-    let of_pnpm = of_pnpm.and_then(|pnpm| pnpm.object_value("overrides"));
-    let maps = of_pnpm
+    let of_pnpm = objects(&document, "pnpm");
+    let of_pnpm = of_pnpm
         .into_iter()
-        .chain(document.object_value("resolutions"));
+        .flat_map(|pnpm| objects(&pnpm, "overrides"));
+    let maps = of_pnpm.chain(objects(&document, "resolutions"));
     for property in maps.flat_map(|map| map.properties()) {
         let value = property.value().and_then(|value| value.as_string_lit());
         let value = value.and_then(|value| value.decoded_value().ok());
@@ -116,5 +118,13 @@ mod tests {
             "scripts": { "build": "tsc" }
         }
         "#);
+    }
+    #[test]
+    fn a_key_that_is_there_twice_goes_twice() {
+        let text = r#"{"dependencies": {"a": "1"}, "dependencies": {"a": "1", "b": "2"}}"#;
+        assert_eq!(
+            strip("package.json", text, |_, name| name == "b").unwrap(),
+            r#"{ "dependencies": { "b": "2"}}"#
+        );
     }
 }
