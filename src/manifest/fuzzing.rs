@@ -98,11 +98,8 @@ pub fn settings(text: &str) {
         wanted.shift_remove("packages"),
     );
     assert_eq!(others, wanted, "{text}\nis\n{written}");
-    assert_eq!(
-        with_members(&written, members.into_iter()),
-        written,
-        "{text}"
-    );
+    let twice = workspace::settings(&with_members(&written, members.into_iter()));
+    assert_eq!(twice, workspace::settings(&written), "{text}");
     let mut others = match workspace::settings(&referred) {
         Some(others) => others,
         None => panic!("cannot be read again:\n{text}\nis\n{referred}"),

@@ -165,6 +165,31 @@ fn formats_that_are_not_read() {
 fn a_layout_that_pnpm_does_not_write_is_refused() {
     for (from, to, expected) in [
         (
+            "  turbo@2.1.0: {}",
+            "  turbo@2.1.0: {}\n    optional: true",
+            "line 55: a line is indented by 4 spaces",
+        ),
+        (
+            "      turbo:\n",
+            "      turbo:\n    dependencies:\n",
+            "line 12: a line is indented by 8 spaces",
+        ),
+        (
+            "        version: 2.1.0\n",
+            "        version: 2.1.0\n    devDependencies:\n      a:\n",
+            "line 13: `devDependencies` is there twice",
+        ),
+        (
+            "    devDependencies:\n      turbo:",
+            "    dependencies: {a: b}\n    devDependencies:\n      turbo:",
+            "line 9: `dependencies` is not written as a block",
+        ),
+        (
+            "    devDependencies:\n      turbo:",
+            "    dependencies: {}\n      turbo:",
+            "line 10: a line is indented by 6 spaces",
+        ),
+        (
             "  apps/a:\n",
             "   apps/a:\n",
             "line 14: a line is indented by 3 spaces",
