@@ -167,7 +167,7 @@ fn a_layout_that_pnpm_does_not_write_is_refused() {
         (
             "  turbo@2.1.0: {}",
             "  turbo@2.1.0: {}\n    optional: true",
-            "line 55: a line is indented by 4 spaces",
+            "line 51: a line is indented by 4 spaces",
         ),
         (
             "      turbo:\n",
