@@ -22,7 +22,7 @@ pub const TARGETS: [Target; 9] = [
     ("package", |bytes| manifest::fuzzing::package(&text(bytes))),
     ("turbo", |bytes| manifest::fuzzing::turbo(&text(bytes))),
     ("settings", |bytes| {
-        manifest::fuzzing::settings(&text(bytes))
+        manifest::fuzzing::settings(&text(bytes));
     }),
     ("npmrc", |bytes| manifest::fuzzing::npmrc(&text(bytes))),
 ];

@@ -93,21 +93,16 @@ pub fn settings(text: &str) {
     assert_eq!(found, members, "{text}\nis\n{written}");
     let mut others = workspace::settings(&written).unwrap_or_default();
     let mut wanted = settings;
-    (
-        others.shift_remove("packages"),
-        wanted.shift_remove("packages"),
-    );
+    others.shift_remove("packages");
+    wanted.shift_remove("packages");
     assert_eq!(others, wanted, "{text}\nis\n{written}");
     let twice = workspace::settings(&with_members(&written, members.into_iter()));
     assert_eq!(twice, workspace::settings(&written), "{text}");
-    let mut others = match workspace::settings(&referred) {
-        Some(others) => others,
-        None => panic!("cannot be read again:\n{text}\nis\n{referred}"),
+    let Some(mut others) = workspace::settings(&referred) else {
+        panic!("cannot be read again:\n{text}\nis\n{referred}")
     };
-    (
-        others.shift_remove("overrides"),
-        wanted.shift_remove("overrides"),
-    );
+    others.shift_remove("overrides");
+    wanted.shift_remove("overrides");
     others.shift_remove("packages");
     assert_eq!(others, wanted, "{text}\nis\n{referred}");
 }

@@ -35,7 +35,10 @@ fn git(dir: &Path, home: &Path, args: &[&str]) -> Option<String> {
 
 /// How many trees are asked for.
 fn more_trees() -> Option<u32> {
-    std::env::var("SLIMBUILD_GIT_TREES").ok()?.parse().ok()
+    std::env::var_os("SLIMBUILD_GIT_TREES")?
+        .to_str()?
+        .parse()
+        .ok()
 }
 
 const NAMES: &[&str] = &[

@@ -163,16 +163,14 @@ impl<'p> Wild<'p> {
 
     /// As [`Wild::from`], which is not asked twice for what is known to fail.
     fn once(&mut self, at: usize, text: &[u8], from: usize) -> bool {
-        match self.failed.binary_search(&(at, from)) {
-            Ok(_) => false,
-            Err(_) => {
-                let matches = self.from(at, text, from);
-                if !matches && let Err(place) = self.failed.binary_search(&(at, from)) {
-                    self.failed.insert(place, (at, from));
-                }
-                matches
-            }
+        if self.failed.binary_search(&(at, from)).is_ok() {
+            return false;
         }
+        let matches = self.from(at, text, from);
+        if !matches && let Err(place) = self.failed.binary_search(&(at, from)) {
+            self.failed.insert(place, (at, from));
+        }
+        matches
     }
 }
 
@@ -213,16 +211,13 @@ fn class(pattern: &[u8], start: usize, byte: u8) -> Option<(usize, bool)> {
             (b'[', _, Some(b':')) => {
                 let name = at + 2;
                 let end = name + pattern[name..].iter().position(|byte| *byte == b']')?;
-                match pattern[name..end].strip_suffix(b":") {
-                    Some(name) => {
-                        found |= is_of(name, byte)?;
-                        at = end;
-                        low = None;
-                    }
-                    None => {
-                        found |= byte == b'[';
-                        low = Some(b'[');
-                    }
+                if let Some(name) = pattern[name..end].strip_suffix(b":") {
+                    found |= is_of(name, byte)?;
+                    at = end;
+                    low = None;
+                } else {
+                    found |= byte == b'[';
+                    low = Some(b'[');
                 }
             }
             _ => {
