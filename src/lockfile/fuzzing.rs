@@ -210,12 +210,11 @@ fn dependencies(importer: &super::Importer<'_>, keep: Keep) -> Dependencies {
 fn lines(lockfile: &Lockfile<'_>, entry: &Entry<'_>, node: bool) -> Vec<String> {
     let text = &lockfile.text()[entry.head..entry.range.end];
     let is_flag = |line: &&str| {
-        node && (line.trim_end() == "    optional: true" || line.starts_with("    dev: "))
+        node && (line.trim_end() == "    optional: true" || line.starts_with("    dev:"))
     };
     let lines = text.trim_end().lines().filter(|line| !is_flag(line));
-    let mut lines: Vec<String> = lines
-        .map(|line| line.trim_end_matches('\r').to_owned())
-        .collect();
+    // What blanks are at the end of the last line depends on whether a flag stands behind it.
+    let mut lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
     if node && let Some(head) = lines.first_mut() {
         let key = head.trim_end().trim_end_matches("{}").trim_end().len();
         head.truncate(key);

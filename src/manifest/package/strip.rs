@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use jsonc_parser::cst::CstRootNode;
+use jsonc_parser::cst::{CstObjectProp, CstRootNode};
 
 use crate::lockfile::Field;
 use crate::manifest::package::Manifest;
@@ -25,21 +25,19 @@ pub fn strip(
     let manifest = Manifest::parse(file, text)?;
     let remove = |key: &str, goes: &dyn Fn(&str) -> bool| {
         let mut gone = BTreeSet::new();
-        for property in all(&document, key) {
-            let Some(map) = property.object_value() else {
-                continue;
-            };
-            let mut some = false;
-            for property in map.properties() {
-                if let Some(name) = property.decoded_name().filter(|name| goes(name)) {
-                    property.remove();
-                    gone.insert(name);
-                    some = true;
-                }
-            }
-            if some && map.properties().is_empty() {
+        // Of maps with the same name, the last one counts.
+        let maps = all(&document, key);
+        let Some(map) = maps.last().and_then(CstObjectProp::object_value) else {
+            return gone;
+        };
+        for property in map.properties() {
+            if let Some(name) = property.decoded_name().filter(|name| goes(name)) {
                 property.remove();
+                gone.insert(name);
             }
+        }
+        if !gone.is_empty() && map.properties().is_empty() {
+            maps.into_iter().for_each(CstObjectProp::remove);
         }
         gone
     };
@@ -120,11 +118,14 @@ mod tests {
         "#);
     }
     #[test]
-    fn a_key_that_is_there_twice_goes_twice() {
-        let text = r#"{"dependencies": {"a": "1"}, "dependencies": {"a": "1", "b": "2"}}"#;
+    fn of_maps_that_are_there_twice_the_last_counts() {
+        let text = r#"{"dependencies": {"a": "1"}, "dependencies": {"a": "1", "b": "2"}, "c": 1}"#;
+        let stripped =
+            |name: &'static str| strip("package.json", text, move |_, own| own == name).unwrap();
         assert_eq!(
-            strip("package.json", text, |_, name| name == "b").unwrap(),
-            r#"{ "dependencies": { "b": "2"}}"#
+            stripped("b"),
+            r#"{"dependencies": {"a": "1"}, "dependencies": { "b": "2"}, "c": 1}"#
         );
+        assert_eq!(stripped("x"), r#"{ "c": 1}"#);
     }
 }
