@@ -219,3 +219,6 @@ fn parse(text: &[u8]) -> Vec<Pattern> {
         .filter_map(Pattern::parse)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
