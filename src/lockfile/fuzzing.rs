@@ -7,6 +7,7 @@ use super::importer::BlockKind;
 use super::keys::{Format, Reference, name_and_version, package_key, resolve};
 use super::prune::{Kept, prune};
 use super::reach::Reach;
+use super::scalar::split_entry;
 use super::{Field, Lockfile, LockfileError};
 use crate::path::RepoPath;
 
@@ -210,7 +211,13 @@ fn dependencies(importer: &super::Importer<'_>, keep: Keep) -> Dependencies {
 fn lines(lockfile: &Lockfile<'_>, entry: &Entry<'_>, node: bool) -> Vec<String> {
     let text = &lockfile.text()[entry.head..entry.range.end];
     let is_flag = |line: &&str| {
-        node && (line.trim_end() == "    optional: true" || line.starts_with("    dev:"))
+        let own = line.strip_prefix("    ").map(split_entry);
+        match own {
+            Some(Ok((key, value))) => {
+                node && (key == "dev" || (key == "optional" && value == Some("true")))
+            }
+            _ => false,
+        }
     };
     let lines = text.trim_end().lines().filter(|line| !is_flag(line));
     // What blanks are at the end of the last line depends on whether a flag stands behind it.
