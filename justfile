@@ -21,6 +21,11 @@ test *filter:
 test-pnpm:
     cargo test --test it fixtures::pnpm -- --ignored --nocapture
 
+# look for inputs that break what must hold of any (`cargo install cargo-fuzz`): all targets, or one, so many seconds each
+[group('check')]
+fuzz target='all' seconds='60':
+    fuzz/run {{ target }} {{ seconds }}
+
 # format and lints, as CI has them
 [group('check')]
 lint:

@@ -182,18 +182,26 @@ mod tests {
         let dirs = [("apps/a", "a"), ("packages/b", "b"), ("packages/c", "c")];
         let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n".to_owned();
         for (dir, name) in dirs {
-            let entry = |(_, to, field): &(&str, &str, &str)| {
+            let entry = |(_, to, _): &&(&str, &str, &str)| {
                 let target = dirs.iter().find(|(_, name)| name == to).unwrap().0;
                 let lines = [
-                    format!("    {field}:"),
                     format!("      {to}:"),
                     "        specifier: workspace:*".to_owned(),
                     format!("        version: link:../../{target}\n"),
                 ];
                 lines.join("\n")
             };
-            let own = links.iter().filter(|(from, _, _)| *from == name);
-            let entries: String = own.map(entry).collect();
+            let map = |field: &str| {
+                let own = links.iter();
+                let own = own.filter(|(from, _, own)| *from == name && *own == field);
+                let entries: String = own.map(|one| entry(&one)).collect();
+                if entries.is_empty() {
+                    entries
+                } else {
+                    format!("    {field}:\n{entries}")
+                }
+            };
+            let entries = ["dependencies", "devDependencies"].map(map).concat();
             let value = if entries.is_empty() {
                 " {}\n".to_owned()
             } else {

@@ -4,6 +4,8 @@
 //! reaches ([`prune`]). Whether the text is in step with manifests is [`frozen`](crate::frozen)'s business. Nothing is ever re-serialised, so that whatever pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
 
 mod document;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub(crate) mod importer;
 pub mod index;
 pub mod keys;

@@ -3,6 +3,8 @@
 //! Goes in: a directory to start from. Comes out: every manifest, parsed. What depends on what is the lockfile's business.
 
 mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod globs;
 
 use std::collections::BTreeMap;

@@ -140,6 +140,8 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
     let mut entries: Vec<Entry<'_>> = Vec::new();
     // The end of the last line that is not blank: where the next entry's range begins.
     let mut end = line_end(text, section.start, section.end);
+    // Whether the entry is `{}`, behind which nothing can follow.
+    let mut closed = false;
     for line in found {
         match line.indent {
             2 => {
@@ -153,6 +155,7 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
                         "the entry `{key}` of `{name}` is not written as a block"
                     )));
                 }
+                closed = rest.is_some();
                 if let Some(last) = entries.last_mut() {
                     last.range.end = end;
                 }
@@ -164,7 +167,9 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
                     body,
                 });
             }
-            indent if indent < 4 || entries.is_empty() => return Err(indentation(text, &line)),
+            indent if indent < 4 || closed || entries.is_empty() => {
+                return Err(indentation(text, &line));
+            }
             _ => {}
         }
         end = line_end(text, line.start, section.end);

@@ -19,7 +19,7 @@ pub struct Lockfile<'a> {
     text: &'a str,
     format: Format,
     /// Top-level keys of the main document, in order, with all their lines.
-    sections: Vec<Section<'a>>,
+    pub(super) sections: Vec<Section<'a>>,
     importers: Vec<Importer<'a>>,
     /// The graph's nodes: `snapshots`, or `packages` in the older formats.
     nodes: Vec<Entry<'a>>,

@@ -92,7 +92,28 @@ pub fn settings(text: &str) -> Option<Map<String, Value>> {
 
 /// The text with `packages:` naming exactly `members` (directories), all else untouched.
 pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> String {
+    let members: Vec<&str> = members.collect();
+    let edited = with_list(text, &members);
+    let Some(mut wanted) = settings(text) else {
+        return edited;
+    };
+    let list = members.into_iter().map(Value::from).collect();
+    wanted.insert("packages".to_owned(), Value::Array(list));
+    written(edited, &wanted)
+}
+
+/// An edited text, if that says what is wanted. In a layout that lines do not show (a map in braces, an anchor in what went) it does not, and all
+/// is written anew, as JSON, which YAML includes.
+fn written(edited: String, wanted: &Map<String, Value>) -> String {
+    if settings(&edited).as_ref() == Some(wanted) {
+        return edited;
+    }
+    serde_json::to_string_pretty(wanted).map_or(edited, |text| text + "\n")
+}
+
+fn with_list(text: &str, members: &[&str]) -> String {
     let entries: Vec<String> = members
+        .iter()
         .map(|member| format!("  - '{}'\n", member.replace('\'', "''")))
         .collect();
     let block = match entries.concat() {
@@ -155,7 +176,20 @@ pub fn with_references<'a>(text: &str, written_out: impl Fn(&str) -> Option<&'a 
         }
         at += line.len();
     }
-    apply(text, changes)
+    let edited = apply(text, changes);
+    match settings(text) {
+        Some(mut wanted) => {
+            let overrides = wanted.get_mut("overrides").and_then(Value::as_object_mut);
+            for value in overrides.into_iter().flat_map(Map::values_mut) {
+                let name = value.as_str().and_then(|value| value.strip_prefix('$'));
+                if let Some(range) = name.and_then(&written_out) {
+                    *value = range.into();
+                }
+            }
+            written(edited, &wanted)
+        }
+        None => edited,
+    }
 }
 
 fn is_packages(key: &str) -> bool {
@@ -201,6 +235,23 @@ mod tests {
             written("overrides: {a: $a, b: '$@s/b'}\r\n"),
             "overrides: {a: '^1', b: '^1'}\r\n"
         );
+    }
+
+    #[test]
+    fn what_lines_do_not_show_is_written_anew() {
+        for text in [
+            "{packages: [a/*], overrides: {a: $a}}\n",
+            "  packages: [a/*]\n  overrides:\n    a: $a\n",
+            "---\noverrides:\n  a: $a\n",
+            "packages: &p [a/*]\nother: *p\noverrides:\n  a: $a\n",
+            "packages: [x,\n\ny]\noverrides: {a:\n  $a}\n",
+        ] {
+            let text = with_members(text, ["b"].into_iter());
+            let text = with_references(&text, |name| (name == "a").then_some("^1"));
+            let found = settings(&text).unwrap();
+            assert_eq!(found["packages"], serde_json::json!(["b"]), "{text}");
+            assert_eq!(found["overrides"], serde_json::json!({"a": "^1"}), "{text}");
+        }
     }
 
     #[test]

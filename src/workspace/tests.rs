@@ -28,7 +28,30 @@ fn globs_as_pnpm_reads_them() {
         "apps/w packages/b packages/deep/x"
     );
     assert_eq!(found(&["{apps,packages}/*", "!**/b"]), "apps/w packages/a");
+    assert_eq!(found(&["packages/{a,}"]), "packages/a");
+    assert_eq!(
+        found(&["packages/.hidden", "**/.h*/**", "*/*"]),
+        "apps/w packages/.hidden packages/a packages/b"
+    );
     assert_eq!(found(&[]), "");
+    fs_err::write(dir.path().join("packages/package.json"), manifest).unwrap();
+    assert_eq!(
+        found(&["packages/**"]),
+        "packages packages/a packages/b packages/deep/x"
+    );
+}
+
+#[test]
+fn globs_that_only_pnpm_reads_are_refused() {
+    for (glob, problem) in [
+        ("packages/!(a)", "groups such as"),
+        ("packages/(a|b)", "groups such as"),
+        ("packages/v{1..3}", "ranges such as"),
+        ("packages/[!a]", "pnpm does not take `[!a]`"),
+    ] {
+        let error = globs::expand(Path::new("."), &[glob.to_owned()]).unwrap_err();
+        assert!(error.to_string().contains(problem), "{glob}: {error}");
+    }
 }
 
 #[test]

@@ -9,7 +9,10 @@ mod lockfile;
 mod pnpm;
 mod pruned;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use slimbuild::closure::Closure;
@@ -19,7 +22,7 @@ use slimbuild::path::RepoPath;
 use slimbuild::pruned::Scope;
 use slimbuild::toolchain;
 use slimbuild::workspace::Workspace;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::support::tree::{Tree, repository};
 use expected::{Expected, Kept};
@@ -61,9 +64,14 @@ pub(crate) fn fixture(name: &str) -> Tree {
 
 /// A copy of a workspace; git would not take a `.git` in, so that `dot-git` stands for it.
 fn copy(from: &Path) -> Tree {
+    copy_in_order(from, |entries| entries)
+}
+
+/// The same, where `order` says in which order entries are made (directories are made as they are needed).
+fn copy_in_order(from: &Path, order: impl Fn(Vec<DirEntry>) -> Vec<DirEntry>) -> Tree {
     let tree = Tree::new(&[]);
-    for entry in WalkDir::new(from).min_depth(1) {
-        let entry = entry.unwrap();
+    let entries = WalkDir::new(from).min_depth(1).into_iter();
+    for entry in order(entries.map(|entry| entry.unwrap()).collect()) {
         let path = entry.path().strip_prefix(from).unwrap();
         let target = match path.strip_prefix("dot-git") {
             Ok(rest) => tree.root().join(".git").join(rest),
@@ -72,6 +80,7 @@ fn copy(from: &Path) -> Tree {
         if entry.file_type().is_dir() {
             fs_err::create_dir_all(target).unwrap();
         } else {
+            fs_err::create_dir_all(target.parent().unwrap()).unwrap();
             fs_err::copy(entry.path(), target).unwrap();
         }
     }
@@ -198,4 +207,55 @@ fn every_subject() {
         }
     }
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Another order on the disk, other permissions and times: `slimbuild prune` writes the same bytes and modes.
+#[test]
+fn another_checkout_gives_the_same_output() {
+    for fixture in all() {
+        let known = KNOWN_FAILURES.iter().any(|(name, _)| *name == fixture.name);
+        if known || fixture.expected.error.is_some() {
+            continue;
+        }
+        let from = directory().join(&fixture.name).join("in");
+        let other = Fixture {
+            name: fixture.name.clone(),
+            tree: copy_in_order(&from, |mut entries| {
+                entries.sort_by_key(|entry| Reverse(entry.path().to_owned()));
+                entries
+            }),
+            expected: Expected::load(&directory().join(&fixture.name)),
+        };
+        for entry in WalkDir::new(other.tree.root()).min_depth(1) {
+            let entry = entry.unwrap();
+            let mode = if entry.file_type().is_dir() {
+                0o700
+            } else {
+                0o640
+            };
+            fs_err::set_permissions(entry.path(), Permissions::from_mode(mode)).unwrap();
+        }
+        for scope in [Scope::Build, Scope::Production] {
+            let outputs = [&fixture, &other].map(|fixture| output(fixture, scope));
+            assert_eq!(outputs[0], outputs[1], "{} ({scope:?})", fixture.name);
+        }
+    }
+}
+
+/// The files that `slimbuild prune` writes: modes and content.
+fn output(fixture: &Fixture, scope: Scope) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let workspace = fixture.workspace().unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().join("out");
+    let apps = fixture.apps(&workspace);
+    pruned::write(fixture, &workspace, &apps, scope, &out).unwrap();
+    let files = WalkDir::new(&out).into_iter().map(|entry| entry.unwrap());
+    let files = files.filter(|entry| entry.file_type().is_file());
+    files
+        .map(|entry| {
+            let mode = entry.metadata().unwrap().permissions().mode();
+            let path = entry.path().strip_prefix(&out).unwrap().to_owned();
+            (path, (mode, fs_err::read(entry.path()).unwrap()))
+        })
+        .collect()
 }

@@ -28,7 +28,7 @@ fn sources() -> Vec<Source> {
             .unwrap()
             .to_owned();
         let module = name.split(['/', '.']).next().unwrap().to_owned();
-        let is_test = |part: &str| matches!(part, "tests" | "testing");
+        let is_test = |part: &str| matches!(part, "tests" | "testing" | "fuzzing");
         if name.trim_end_matches(".rs").split('/').any(is_test) {
             return None;
         }
