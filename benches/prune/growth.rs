@@ -1,0 +1,105 @@
+//! How time and memory grow with the workspace.
+
+use fs_err as fs;
+use tempfile::TempDir;
+
+use crate::program::Program;
+use crate::{Result, SCRATCH, median, synthetic};
+
+/// What is to be kept: how much a member may cost more in the largest workspace than in the smallest, and memory in lockfiles.
+const TARGETS: (f64, f64) = (1.3, 4.0);
+
+struct Row {
+    members: usize,
+    lockfile: u64,
+    seconds: f64,
+    peak: Option<u64>,
+}
+
+impl Row {
+    #[expect(clippy::cast_precision_loss, reason = "for a table")]
+    fn per_member(&self) -> f64 {
+        self.seconds / self.members as f64
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "for a table")]
+    fn lockfiles(&self) -> Option<f64> {
+        Some(self.peak? as f64 / self.lockfile as f64)
+    }
+}
+
+/// Prints the table.
+pub(crate) fn run(sizes: &[usize], rounds: usize) -> Result<()> {
+    let mut trees = Vec::new();
+    for &members in sizes {
+        let tree = TempDir::with_prefix_in("prune-growth-", SCRATCH)?;
+        synthetic::write(tree.path(), members)?;
+        let out = tree.path().with_extension("out");
+        let program = Program::slimbuild(tree.path(), "apps/app", &out);
+        if let Err(words) = program.attempt()? {
+            return Err(words.into());
+        }
+        trees.push((members, program, tree, Vec::new()));
+    }
+    for round in 1..=rounds {
+        for (members, program, _, times) in &mut trees {
+            let seconds = program.seconds()?;
+            eprintln!("round {round}, {members} members: {seconds:.3} s");
+            times.push(seconds);
+        }
+    }
+    let mut rows = Vec::new();
+    for (members, program, tree, times) in trees {
+        rows.push(Row {
+            members,
+            lockfile: fs::metadata(tree.path().join("pnpm-lock.yaml"))?.len(),
+            seconds: median(times),
+            peak: program.peak()?,
+        });
+    }
+    print(&rows);
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for a table")]
+fn print(rows: &[Row]) {
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    println!("## growth\n");
+    println!(
+        "| members | lockfile | time | time per member | peak memory | peak ÷ lockfile |\n|--:|--:|--:|--:|--:|--:|"
+    );
+    for row in rows {
+        println!(
+            "| {} | {:.1} MB | {:.0} ms | {:.3} ms | {} | {} |",
+            row.members,
+            megabytes(row.lockfile),
+            row.seconds * 1e3,
+            row.per_member() * 1e3,
+            row.peak.map_or("–".to_owned(), |bytes| format!(
+                "{:.0} MB",
+                megabytes(bytes)
+            )),
+            row.lockfiles()
+                .map_or("–".to_owned(), |ratio| format!("{ratio:.1}")),
+        );
+    }
+    if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
+        let (most_time, most_memory) = TARGETS;
+        println!(
+            "\nA member of the largest costs {:.2} times what one of the smallest costs (target: at most {most_time}); the largest takes {} times \
+             its lockfile in memory (target: below {most_memory}).",
+            last.per_member() / first.per_member(),
+            last.lockfiles()
+                .map_or("–".to_owned(), |ratio| format!("{ratio:.1}")),
+        );
+        if let [_, .., before, _] = rows {
+            println!(
+                "Where the start of the program no longer counts, from {} to {} members, it is {:.2} times.",
+                before.members,
+                last.members,
+                last.per_member() / before.per_member()
+            );
+        }
+        println!();
+    }
+}

@@ -1,0 +1,107 @@
+//! A program that is run to its end: how long it takes, and how much memory.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+
+use crate::Result;
+
+/// A command that writes into an output directory, which its last argument names.
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) cwd: PathBuf,
+    pub(crate) out: PathBuf,
+}
+
+impl Program {
+    /// `slimbuild prune APP --out OUT` in a workspace.
+    pub(crate) fn slimbuild(cwd: &Path, app: &str, out: &Path) -> Self {
+        Self {
+            path: env!("CARGO_BIN_EXE_slimbuild").into(),
+            args: ["prune", app, "--out"].map(OsString::from).to_vec(),
+            cwd: cwd.to_path_buf(),
+            out: out.to_path_buf(),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(&self.args)
+            .arg(&self.out)
+            .current_dir(&self.cwd)
+            .env("TURBO_TELEMETRY_DISABLED", "1")
+            .env("TURBO_NO_UPDATE_NOTIFIER", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn without_output(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.out) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs once without a clock, and gives back what the program has to say where it fails.
+    pub(crate) fn attempt(&self) -> Result<Result<(), String>> {
+        self.without_output()?;
+        let Output { status, stderr, .. } = self.command().output()?;
+        self.without_output()?;
+        if status.success() {
+            return Ok(Ok(()));
+        }
+        let text = String::from_utf8_lossy(&stderr);
+        // turbo draws a frame around its words.
+        let words = text
+            .split(|letter: char| letter.is_whitespace() || letter == '│' || letter == '|')
+            .filter(|word| !matches!(*word, "" | "×" | "x" | "╰─▶" | "╭─[" | "`->" | "->"));
+        Ok(Err(words.take(28).collect::<Vec<_>>().join(" ")))
+    }
+
+    /// Seconds from the start to the end. The output is removed before, and stays.
+    pub(crate) fn seconds(&self) -> Result<f64> {
+        self.without_output()?;
+        let mut command = self.command();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let start = Instant::now();
+        let status = command.status()?;
+        let time = start.elapsed().as_secs_f64();
+        if !status.success() {
+            return Err(format!("{} failed in {}", self.path.display(), self.cwd.display()).into());
+        }
+        Ok(time)
+    }
+
+    /// The most memory that the program held at once, in bytes; only Linux tells.
+    ///
+    /// It is read again and again from `/proc` while the program runs: the figure of `wait4` would be that of this bench where it is higher.
+    pub(crate) fn peak(&self) -> Result<Option<u64>> {
+        self.without_output()?;
+        let mut command = self.command();
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+        let mut peak = None;
+        while child.try_wait()?.is_none() {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+            peak = peak.max(kilobytes.map(|kilobytes: u64| kilobytes * 1024));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(peak)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.without_output());
+    }
+}
