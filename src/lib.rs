@@ -52,6 +52,7 @@ pub mod sources;
 pub mod tasks;
 #[cfg(test)]
 mod testing;
+pub mod threads;
 pub mod toolchain;
 pub mod ui;
 pub mod why;

@@ -5,6 +5,7 @@
 mod find;
 mod globs;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::git;
@@ -15,6 +16,7 @@ use crate::manifest::package::Manifest;
 use crate::manifest::turbo::{self, TurboManifest};
 use crate::manifest::workspace::{self, WorkspaceManifest};
 use crate::path::RepoPath;
+use crate::threads;
 
 /// A package of the workspace; the root project is one too.
 #[derive(Debug)]
@@ -58,6 +60,8 @@ pub struct Workspace {
     pub npmrc: Npmrc,
     /// The text of `pnpm-lock.yaml`.
     pub lockfile_text: String,
+    /// Positions by name, the first of equals.
+    by_name: BTreeMap<String, usize>,
 }
 
 /// Why there is no workspace, or no such app in it.
@@ -186,12 +190,16 @@ impl Workspace {
         let lockfile_text = lockfile::load(root, &files)
             .map_err(ManifestError::from)?
             .ok_or(WorkspaceError::NoLockfile)?;
-        let mut members = vec![member(root, RepoPath::ROOT)?];
-        for dir in globs::expand(root, settings.packages.as_deref().unwrap_or_default())? {
-            members.push(member(root, dir)?);
-        }
+        let mut dirs = vec![RepoPath::ROOT];
+        dirs.extend(globs::expand(
+            root,
+            settings.packages.as_deref().unwrap_or_default(),
+        )?);
+        let members = threads::map(&dirs, 16, |dir| member(root, dir.clone()));
+        let members = members.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             root: root.to_path_buf(),
+            by_name: by_name(&members),
             members,
             settings,
             settings_text,
@@ -213,6 +221,34 @@ impl Workspace {
             .ok()
     }
 
+    /// The position of the member with this name, the root project not counted; of the first where several have it.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The members that lie below a directory, not in it.
+    pub fn nested(&self, dir: &RepoPath) -> impl Iterator<Item = &Member> {
+        // They are neighbours: nothing but a path below `a` sorts between two paths that begin with `a/`.
+        let prefix = if dir.is_root() {
+            String::new()
+        } else {
+            format!("{}/", dir.as_str())
+        };
+        let first = self
+            .members
+            .partition_point(|member| member.dir.is_root() || member.dir.as_str() < &*prefix);
+        self.members[first..]
+            .iter()
+            .take_while(move |member| member.dir.as_str().starts_with(&prefix))
+    }
+
+    /// Forgets the members in a directory and below it; positions change.
+    pub fn leave_out(&mut self, dir: &RepoPath) {
+        self.members
+            .retain(|member| member.dir.is_root() || !member.dir.is_within(dir));
+        self.by_name = by_name(&self.members);
+    }
+
     /// The member whose directory is the deepest that holds `path`; the root project where no other does.
     pub fn enclosing(&self, path: &RepoPath) -> usize {
         let mut dir = Some(path.clone());
@@ -224,6 +260,13 @@ impl Workspace {
         }
         0
     }
+}
+
+fn by_name(members: &[Member]) -> BTreeMap<String, usize> {
+    let named = members.iter().enumerate().skip(1).rev();
+    named
+        .filter_map(|(at, member)| Some((member.manifest.name()?.to_owned(), at)))
+        .collect()
 }
 
 fn read(root: &Path, file: &str) -> Result<Option<String>, ManifestError> {

@@ -9,6 +9,7 @@ use fs_err as fs;
 use slimbuild::graph::Graph;
 use slimbuild::lockfile::Lockfile;
 use slimbuild::workspace::Workspace;
+use tempfile::TempDir;
 
 use crate::program::Program;
 use crate::{Result, SCRATCH, median, turbo};
@@ -33,6 +34,7 @@ impl Row {
 pub(crate) fn run(only: Option<&str>, rounds: usize) -> Result<()> {
     let corpus = unpacked()?;
     let turbo = turbo::fetch()?;
+    let outputs = TempDir::with_prefix_in("prune-outputs-", SCRATCH)?;
     let mut names = Vec::new();
     for entry in fs::read_dir(&corpus)? {
         names.push(entry?.file_name().to_string_lossy().into_owned());
@@ -45,15 +47,14 @@ pub(crate) fn run(only: Option<&str>, rounds: usize) -> Result<()> {
         let Some((dir, app)) = largest_app(&root)? else {
             continue;
         };
-        let out = |of: &str| Path::new(SCRATCH).join(format!("prune-by-{of}"));
-        let ours = Program::slimbuild(&root, &dir, &out("slimbuild"));
+        let ours = Program::slimbuild(&root, &dir, outputs.path());
         let theirs = Program {
             path: turbo.clone(),
             args: ["prune", &app, "--docker", "--out-dir"]
                 .map(OsString::from)
                 .to_vec(),
             cwd: root.clone(),
-            out: out("turbo"),
+            outputs: outputs.path().to_path_buf(),
         };
         let problems = [("turbo", theirs.attempt()?), ("slimbuild", ours.attempt()?)];
         let problems = problems.into_iter().filter_map(|(by, one)| {

@@ -30,12 +30,12 @@ impl Row {
 
 /// Prints the table.
 pub(crate) fn run(sizes: &[usize], rounds: usize) -> Result<()> {
+    let outputs = TempDir::with_prefix_in("prune-outputs-", SCRATCH)?;
     let mut trees = Vec::new();
     for &members in sizes {
         let tree = TempDir::with_prefix_in("prune-growth-", SCRATCH)?;
         synthetic::write(tree.path(), members)?;
-        let out = tree.path().with_extension("out");
-        let program = Program::slimbuild(tree.path(), "apps/app", &out);
+        let program = Program::slimbuild(tree.path(), "apps/app", outputs.path());
         if let Err(words) = program.attempt()? {
             return Err(words.into());
         }

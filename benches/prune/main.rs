@@ -7,7 +7,7 @@
 //! ```
 //!
 //! **corpus**: the workspaces of `../shared/corpus`. Of each the app is pruned that needs the most members; both programs get the same tree, which is
-//! a git repository as it would be at home, and take turns. An output directory is made anew each time; that it goes away again is not measured.
+//! a git repository as it would be at home, and take turns. Each run writes a directory of its own; that these go away again is not measured.
 //! turbo is the native program out of npm's `turbo`, called directly: without the wrapper that runs in node.
 //!
 //! **growth**: workspaces made up for this, in which everything grows alike: half of the members and half of the packages stay.

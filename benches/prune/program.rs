@@ -3,36 +3,41 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
 use crate::Result;
 
-/// A command that writes into an output directory, which its last argument names.
+/// A command that writes into an output directory, which its last argument names. It gets another one each time, and all of them go away only with
+/// the bench: a file system that has just removed many files is slow to make new ones, which would be added to the time.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) args: Vec<OsString>,
     pub(crate) cwd: PathBuf,
-    pub(crate) out: PathBuf,
+    /// Where outputs are put.
+    pub(crate) outputs: PathBuf,
 }
 
 impl Program {
     /// `slimbuild prune APP --out OUT` in a workspace.
-    pub(crate) fn slimbuild(cwd: &Path, app: &str, out: &Path) -> Self {
+    pub(crate) fn slimbuild(cwd: &Path, app: &str, outputs: &Path) -> Self {
         Self {
             path: env!("CARGO_BIN_EXE_slimbuild").into(),
             args: ["prune", app, "--out"].map(OsString::from).to_vec(),
             cwd: cwd.to_path_buf(),
-            out: out.to_path_buf(),
+            outputs: outputs.to_path_buf(),
         }
     }
 
     fn command(&self) -> Command {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let mut command = Command::new(&self.path);
         command
             .args(&self.args)
-            .arg(&self.out)
+            .arg(self.outputs.join(number.to_string()))
             .current_dir(&self.cwd)
             .env("TURBO_TELEMETRY_DISABLED", "1")
             .env("TURBO_NO_UPDATE_NOTIFIER", "1")
@@ -40,18 +45,9 @@ impl Program {
         command
     }
 
-    fn without_output(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.out) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
-    }
-
     /// Runs once without a clock, and gives back what the program has to say where it fails.
     pub(crate) fn attempt(&self) -> Result<Result<(), String>> {
-        self.without_output()?;
         let Output { status, stderr, .. } = self.command().output()?;
-        self.without_output()?;
         if status.success() {
             return Ok(Ok(()));
         }
@@ -63,9 +59,8 @@ impl Program {
         Ok(Err(words.take(28).collect::<Vec<_>>().join(" ")))
     }
 
-    /// Seconds from the start to the end. The output is removed before, and stays.
+    /// Seconds from the start to the end.
     pub(crate) fn seconds(&self) -> Result<f64> {
-        self.without_output()?;
         let mut command = self.command();
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let start = Instant::now();
@@ -81,7 +76,6 @@ impl Program {
     ///
     /// It is read again and again from `/proc` while the program runs: the figure of `wait4` would be that of this bench where it is higher.
     pub(crate) fn peak(&self) -> Result<Option<u64>> {
-        self.without_output()?;
         let mut command = self.command();
         let mut child = command
             .stdout(Stdio::null())
@@ -97,11 +91,5 @@ impl Program {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(peak)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.without_output());
     }
 }

@@ -40,6 +40,12 @@ pub(crate) fn write(root: &Path, members: usize) -> io::Result<()> {
         let dir = root.join(directory(at));
         fs::create_dir_all(dir.join("src"))?;
         fs::write(dir.join("package.json"), workspace.manifest(at))?;
+        if at.is_multiple_of(3) {
+            fs::write(
+                dir.join("turbo.json"),
+                r#"{"extends": ["//"], "tasks": {}}"#,
+            )?;
+        }
         fs::write(
             dir.join("src/index.ts"),
             format!("export const number = {at};\n"),
@@ -70,7 +76,7 @@ fn directory(member: usize) -> String {
 }
 
 fn package(at: usize) -> String {
-    if at % 3 == 0 {
+    if at.is_multiple_of(3) {
         format!("@scope-{}/package-{at}", at % 7)
     } else {
         format!("package-{at}")
@@ -80,7 +86,7 @@ fn package(at: usize) -> String {
 /// With peers in brackets, where it has some.
 fn version(at: usize) -> String {
     let own = format!("{}.{}.{}", at % 9, at % 21, at % 5);
-    if at >= POPULAR && at % 4 == 0 {
+    if at >= POPULAR && at.is_multiple_of(4) {
         format!("{own}({}@{})", package(1), version(1))
     } else {
         own
@@ -136,7 +142,7 @@ impl Synthetic {
                 let around = at * PACKAGES + chance(at, draw) % 24;
                 POPULAR + around % (self.packages() - POPULAR)
             };
-            (package(to), (to, draw % 4 == 0))
+            (package(to), (to, draw.is_multiple_of(4)))
         };
         (0..DIRECT).map(draw).collect()
     }

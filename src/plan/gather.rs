@@ -116,7 +116,7 @@ impl Gather<'_, '_, '_> {
         let workspace = self.workspace;
         let mut made = |path: &str, text: String, why: &str| {
             let made = Content::Made {
-                text,
+                text: text.into(),
                 executable: false,
             };
             entries.push(ContextEntry {
