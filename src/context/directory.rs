@@ -39,6 +39,7 @@ pub fn write_entries(
     let (links, files): (Vec<&ContextEntry>, Vec<&ContextEntry>) =
         entries.iter().partition(|entry| is_link(entry));
     let shares: Vec<&[&ContextEntry]> = files.chunks(SHARE).collect();
+    let shares = spread(&shares);
     let failed = AtomicBool::new(false);
     let results = threads::map(&shares, 1, |share| {
         let mut writer = Writer::new(root, target);
@@ -60,6 +61,17 @@ pub fn write_entries(
         writer.write(entry)?;
     }
     Ok(())
+}
+
+/// From the first and the last half in turns: two that add to one directory wait for each other.
+fn spread<T: Copy>(items: &[T]) -> Vec<T> {
+    let (first, last) = items.split_at(items.len().div_ceil(2));
+    let pairs = first.iter().enumerate();
+    pairs
+        .flat_map(|(at, item)| [Some(item), last.get(at)])
+        .flatten()
+        .copied()
+        .collect()
 }
 
 fn is_link(entry: &ContextEntry) -> bool {
