@@ -24,6 +24,7 @@ mod program;
 mod synthetic;
 mod turbo;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -56,6 +57,10 @@ struct Args {
     )]
     members: Vec<usize>,
 
+    /// Where outputs are written, instead of below `target/`; a file system in memory leaves the disk's moods out
+    #[arg(long, value_name = "DIR", default_value = SCRATCH)]
+    outputs: PathBuf,
+
     /// What cargo adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -80,15 +85,16 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let wanted = |part| args.part.is_none_or(|only| only == part);
     if wanted(Part::Corpus) {
-        corpus::run(args.only.as_deref(), args.rounds)?;
+        corpus::run(args.only.as_deref(), args.rounds, &args.outputs)?;
     }
     if wanted(Part::Growth) {
-        growth::run(&args.members, args.rounds)?;
+        growth::run(&args.members, args.rounds, &args.outputs)?;
     }
     let cores = std::thread::available_parallelism()?;
     println!(
-        "Medians of {} rounds. {cores} cores, {} {}.",
+        "Medians of {} rounds, written to {}. {cores} cores, {} {}.",
         args.rounds,
+        args.outputs.display(),
         std::env::consts::OS,
         std::env::consts::ARCH,
     );

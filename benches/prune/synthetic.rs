@@ -11,9 +11,11 @@ use std::path::Path;
 use fs_err as fs;
 
 /// How many packages of registries come with each member.
-const PACKAGES: usize = 8;
+const PACKAGES: usize = 13;
 /// How many of them a member depends on directly.
 const DIRECT: usize = 20;
+/// Packages depend on others of their hundreds alone.
+const CHAIN: usize = 200;
 /// Packages that members all over the workspace share.
 const POPULAR: usize = 60;
 
@@ -157,11 +159,11 @@ impl Synthetic {
             };
             (package(to), to)
         };
-        // What is popular needs only what is popular.
+        // What is popular needs only what is popular, and no chain leads through all packages.
         let end = if at < POPULAR {
             POPULAR
         } else {
-            self.packages()
+            self.packages().min((at / CHAIN + 1) * CHAIN)
         };
         let mut needs: BTreeMap<String, usize> = (0..chance(at, 9) % 5).map(draw).collect();
         needs.retain(|_, to| *to < end);
