@@ -42,6 +42,11 @@ accept:
 bench *args:
     cargo bench --bench images -- "$@"
 
+# speed and growth of `slimbuild prune`, against turbo's; see benches/prune/main.rs
+[group('check')]
+bench-prune *args:
+    cargo bench --bench prune -- "$@"
+
 # what CI runs
 [group('check')]
 ci:

@@ -55,6 +55,7 @@ pub mod tasks;
 pub mod template;
 #[cfg(test)]
 mod testing;
+pub mod threads;
 pub mod toolchain;
 pub mod ui;
 pub mod why;

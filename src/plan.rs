@@ -13,6 +13,7 @@ mod steps;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -227,8 +228,8 @@ pub struct ContextEntry {
 pub enum Content {
     /// Text that slimbuild made.
     Made {
-        /// The text.
-        text: String,
+        /// The text, which may stand in several places.
+        text: Arc<String>,
         /// Whether it may be executed.
         executable: bool,
     },

@@ -8,6 +8,7 @@ pub mod output;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::sync::Arc;
 
 use crate::closure::Closure;
 use crate::error::Error;
@@ -20,7 +21,7 @@ use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
 use crate::workspace::Workspace;
-use crate::{tasks, toolchain};
+use crate::{tasks, threads, toolchain};
 
 /// Manifests and lockfile: all that an install reads.
 pub const JSON: &str = "json";
@@ -29,6 +30,9 @@ pub const FULL: &str = "full";
 
 /// Files at the root that travel with the sources where they are there.
 const ROOT_FILES: [&str; 2] = [".gitignore", ".gitattributes"];
+
+/// How many members a thread looks into at a time.
+const SHARE: usize = 8;
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,10 +90,16 @@ impl Pruned {
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+        let members: Vec<usize> = closure.members.keys().copied().collect();
+        let walked = threads::map(&members, SHARE, |&at| match at {
+            0 => Ok(Vec::new()),
+            at => inputs::walk(workspace, at, &rules),
+        });
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
-        for &at in closure.members.keys().filter(|at| **at != 0) {
-            files.insert(at, inputs::walk(workspace, at, &rules)?);
+        for (at, walked) in members.into_iter().zip(walked) {
+            files.insert(at, walked?);
         }
+        files.remove(&0);
         let layout = Layout {
             workspace,
             closure: &closure,
@@ -128,7 +138,8 @@ impl Entries {
         }
     }
 
-    fn made(&mut self, places: &[&str], path: impl Display, text: &str, why: &str) {
+    fn made(&mut self, places: &[&str], path: impl Display, text: String, why: &str) {
+        let text = Arc::new(text);
         self.put(places.iter().map(|place| ContextEntry {
             path: if place.is_empty() {
                 path.to_string()
@@ -136,7 +147,7 @@ impl Entries {
                 format!("{place}/{path}")
             },
             content: Content::Made {
-                text: text.to_owned(),
+                text: Arc::clone(&text),
                 executable: false,
             },
             why: why.to_owned(),
@@ -170,39 +181,49 @@ impl Layout<'_, '_, '_> {
             } else {
                 [JSON, FULL]
             };
-            entries.made(&places, below(&dir, lockfile::FILE), &text, why);
+            entries.made(&places, below(&dir, lockfile::FILE), text, why);
         }
         entries.made(
             &["", JSON, FULL],
             workspace_file::FILE,
-            &self.closure.settings(workspace),
+            self.closure.settings(workspace),
             "the settings, and the members that are kept",
         );
         let why = "the settings without credentials";
         for (path, text) in install::npmrcs(workspace, self.closure) {
-            entries.made(&[JSON, FULL], path, text, why);
+            entries.made(&[JSON, FULL], path, text.to_owned(), why);
         }
     }
 
     fn manifests(&self, entries: &mut Entries) -> Result<(), Error> {
-        for at in self.members() {
-            let member = &self.workspace.members[at];
-            let path = below(&member.dir, "package.json");
+        let members: Vec<usize> = self.members().into_iter().collect();
+        let why = match self.options.scope {
+            Scope::Build => "the manifest as it is",
+            Scope::Production => "the manifest without dev dependencies",
+        };
+        for made in threads::map(&members, SHARE, |&at| self.manifest(at)) {
             // pnpm does without a manifest at the root.
-            let Some(text) = self.text(&path)? else {
-                continue;
-            };
-            let (text, why) = match self.options.scope {
-                Scope::Build => (text, "the manifest as it is"),
-                Scope::Production => {
-                    let keep = |field, name: &str| self.closure.keeps_in(at, field, name);
-                    let text = strip(path.as_str(), &text, keep)?;
-                    (text, "the manifest without dev dependencies")
-                }
-            };
-            entries.made(&[JSON, FULL], &path, &text, why);
+            if let Some((path, text)) = made? {
+                entries.made(&[JSON, FULL], &path, text, why);
+            }
         }
         Ok(())
+    }
+
+    fn manifest(&self, at: usize) -> Result<Option<(RepoPath, String)>, Error> {
+        let member = &self.workspace.members[at];
+        let path = below(&member.dir, "package.json");
+        let Some(text) = self.text(&path)? else {
+            return Ok(None);
+        };
+        let text = match self.options.scope {
+            Scope::Build => text,
+            Scope::Production => {
+                let keep = |field, name: &str| self.closure.keeps_in(at, field, name);
+                strip(path.as_str(), &text, keep)?
+            }
+        };
+        Ok(Some((path, text)))
     }
 
     /// `turbo.json` of the root and of members, without what names packages that are not kept.
@@ -213,13 +234,18 @@ impl Layout<'_, '_, '_> {
             .filter_map(|&at| self.workspace.members[at].manifest.name())
             .collect();
         for at in members {
-            let dir = &self.workspace.members[at].dir;
+            let member = &self.workspace.members[at];
+            let dir = &member.dir;
+            // Most members have none, as is known by now.
+            if at != 0 && member.turbo.is_none() {
+                continue;
+            }
             for name in turbo::FILES {
                 let path = below(dir, name);
                 if let Some(text) = self.text(&path)? {
                     let text = turbo::prune::prune(path.as_str(), &text, &packages)?;
                     let why = "the tasks without those of packages that are not kept";
-                    entries.made(&[FULL], &path, &text, why);
+                    entries.made(&[FULL], &path, text, why);
                     break;
                 }
             }
@@ -269,7 +295,7 @@ impl Layout<'_, '_, '_> {
                 entries.made(
                     &[FULL],
                     name,
-                    &text,
+                    text,
                     "git's rules, which turbo hashes files by",
                 );
             }

@@ -39,13 +39,16 @@ pub fn needed(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
 /// `extends`, without which turbo stops.
 fn named_packages(workspace: &Workspace, members: &[usize]) -> BTreeMap<usize, String> {
     let mut named = BTreeMap::new();
+    // `members` is in order.
+    let known = |at: &usize| members.binary_search(at).is_ok();
+    let asked = asked_by_name(workspace);
     for &at in members {
         for base in lineage(workspace, at) {
-            if !members.contains(&base) {
+            if !known(&base) {
                 named.insert(base, workspace.members[base].label());
             }
         }
-        for task in scripts(workspace, at)
+        for task in scripts_of(workspace, at, &asked)
             .iter()
             .map(String::as_str)
             .chain([BUILD])
@@ -54,8 +57,8 @@ fn named_packages(workspace: &Workspace, members: &[usize]) -> BTreeMap<usize, S
                 let Some((package, _)) = need.split_once('#') else {
                     continue;
                 };
-                let position = named_member(workspace, package);
-                if let Some(position) = position.filter(|position| !members.contains(position)) {
+                let position = workspace.named(package);
+                if let Some(position) = position.filter(|position| !known(position)) {
                     named.insert(position, need);
                 }
             }
@@ -66,18 +69,33 @@ fn named_packages(workspace: &Workspace, members: &[usize]) -> BTreeMap<usize, S
 
 /// The scripts that make this member, in order: what `build` depends on in the same package, then `build`.
 pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
-    let mut order = Vec::new();
-    visit(workspace, at, BUILD, &mut Vec::new(), &mut order);
-    // A task that another package asks for by name.
-    let name = workspace.members[at].manifest.name().unwrap_or_default();
-    for other in 1..workspace.members.len() {
-        for need in needs(workspace, other, BUILD) {
-            if let Some((package, task)) = need.split_once('#')
-                && package == name
-            {
-                visit(workspace, at, task, &mut Vec::new(), &mut order);
+    scripts_of(workspace, at, &asked_by_name(workspace))
+}
+
+/// Tasks that builds ask for by name, by package: `task` for `package` where one has `package#task`.
+type AskedByName = BTreeMap<String, Vec<String>>;
+
+fn asked_by_name(workspace: &Workspace) -> AskedByName {
+    let mut asked = AskedByName::new();
+    for at in 1..workspace.members.len() {
+        for need in needs(workspace, at, BUILD) {
+            if let Some((package, task)) = need.split_once('#') {
+                let tasks = asked.entry(package.to_owned()).or_default();
+                if !tasks.iter().any(|known| known == task) {
+                    tasks.push(task.to_owned());
+                }
             }
         }
+    }
+    asked
+}
+
+fn scripts_of(workspace: &Workspace, at: usize, asked: &AskedByName) -> Vec<String> {
+    let mut order = Vec::new();
+    visit(workspace, at, BUILD, &mut Vec::new(), &mut order);
+    let name = workspace.members[at].manifest.name().unwrap_or_default();
+    for task in asked.get(name).into_iter().flatten() {
+        visit(workspace, at, task, &mut Vec::new(), &mut order);
     }
     order
 }
@@ -119,22 +137,18 @@ fn needs(workspace: &Workspace, at: usize, task: &str) -> Vec<String> {
         .collect()
 }
 
-/// `inputs` of a member's tasks, likewise.
-pub fn inputs(workspace: &Workspace, at: usize) -> Vec<String> {
-    let of = |task: &String| {
-        definitions(workspace, at, task)
-            .iter()
-            .find_map(|one| one.inputs.clone())
+/// `inputs` of these members' tasks, likewise.
+pub fn inputs(workspace: &Workspace, members: impl IntoIterator<Item = usize>) -> Vec<String> {
+    let asked = asked_by_name(workspace);
+    let of = |at: usize| {
+        let tasks = scripts_of(workspace, at, &asked).into_iter();
+        tasks.filter_map(move |task| {
+            definitions(workspace, at, &task)
+                .iter()
+                .find_map(|one| one.inputs.clone())
+        })
     };
-    scripts(workspace, at)
-        .iter()
-        .filter_map(of)
-        .flatten()
-        .collect()
-}
-
-fn named_member(workspace: &Workspace, name: &str) -> Option<usize> {
-    (1..workspace.members.len()).find(|&at| workspace.members[at].manifest.name() == Some(name))
+    members.into_iter().flat_map(of).flatten().collect()
 }
 
 /// The members whose `turbo.json` defines this one's tasks, the one that has the last word first: its own, and those that it extends.
@@ -149,7 +163,7 @@ fn lineage(workspace: &Workspace, at: usize) -> Vec<usize> {
         let turbo = workspace.members[at].turbo.as_ref();
         let extends = turbo.into_iter().flat_map(|turbo| &turbo.extends);
         // The last of a list wins, and is the first to leave the stack.
-        next.extend(extends.filter_map(|name| named_member(workspace, name)));
+        next.extend(extends.filter_map(|name| workspace.named(name)));
     }
     found
 }
@@ -255,7 +269,7 @@ mod tests {
         assert_eq!(scripts("packages/own"), "build");
         assert_eq!(scripts("packages/pre"), "prepare-it build");
         assert_eq!(
-            inputs(&workspace, at(&workspace, "apps/a")),
+            inputs(&workspace, [at(&workspace, "apps/a")]),
             ["$TURBO_ROOT$/a.json"]
         );
         let app = at(&workspace, "apps/a");

@@ -18,6 +18,7 @@ use crate::manifest::package::Manifest;
 use crate::manifest::turbo::{self, TurboManifest};
 use crate::manifest::workspace::{self, WorkspaceManifest};
 use crate::path::RepoPath;
+use crate::threads;
 
 /// A package of the workspace; the root project is one too.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub struct Workspace {
     pub npmrc: Npmrc,
     /// The texts of the lockfiles.
     pub lockfiles: lockfile::Texts,
+    /// Positions by name, the first of equals.
+    by_name: BTreeMap<String, usize>,
 }
 
 /// Why there is no workspace, or no such app in it.
@@ -188,10 +191,13 @@ impl Workspace {
         let npmrc = read(root, ".npmrc")?
             .map(|text| Npmrc::parse(&text))
             .unwrap_or_default();
-        let mut members = vec![member(root, RepoPath::ROOT)?];
-        for dir in globs::expand(root, settings.packages.as_deref().unwrap_or_default())? {
-            members.push(member(root, dir)?);
-        }
+        let mut dirs = vec![RepoPath::ROOT];
+        dirs.extend(globs::expand(
+            root,
+            settings.packages.as_deref().unwrap_or_default(),
+        )?);
+        let members = threads::map(&dirs, 16, |dir| member(root, dir.clone()));
+        let mut members = members.into_iter().collect::<Result<Vec<_>, _>>()?;
         let is_shared = is_shared(&settings, &npmrc, &members[0].manifest);
         if !is_shared {
             for member in &mut members[1..] {
@@ -226,6 +232,7 @@ impl Workspace {
         };
         Ok(Self {
             root: root.to_path_buf(),
+            by_name: by_name(&members),
             members,
             settings,
             settings_text,
@@ -245,6 +252,34 @@ impl Workspace {
         self.members
             .binary_search_by(|member| member.dir.cmp(dir))
             .ok()
+    }
+
+    /// The position of the member with this name, the root project not counted; of the first where several have it.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The members that lie below a directory, not in it.
+    pub fn nested(&self, dir: &RepoPath) -> impl Iterator<Item = &Member> {
+        // They are neighbours: nothing but a path below `a` sorts between two paths that begin with `a/`.
+        let prefix = if dir.is_root() {
+            String::new()
+        } else {
+            format!("{}/", dir.as_str())
+        };
+        let first = self
+            .members
+            .partition_point(|member| member.dir.is_root() || member.dir.as_str() < &*prefix);
+        self.members[first..]
+            .iter()
+            .take_while(move |member| member.dir.as_str().starts_with(&prefix))
+    }
+
+    /// Forgets the members in a directory and below it; positions change.
+    pub fn leave_out(&mut self, dir: &RepoPath) {
+        self.members
+            .retain(|member| member.dir.is_root() || !member.dir.is_within(dir));
+        self.by_name = by_name(&self.members);
     }
 
     /// The member whose directory is the deepest that holds `path`; the root project where no other does.
@@ -284,6 +319,13 @@ fn no_lockfile(root: &Path, members: &[Member]) -> WorkspaceError {
         },
         None => WorkspaceError::NoLockfile,
     }
+}
+
+fn by_name(members: &[Member]) -> BTreeMap<String, usize> {
+    let named = members.iter().enumerate().skip(1).rev();
+    named
+        .filter_map(|(at, member)| Some((member.manifest.name()?.to_owned(), at)))
+        .collect()
 }
 
 fn read(root: &Path, file: &str) -> Result<Option<String>, ManifestError> {

@@ -15,7 +15,7 @@ mod pattern;
 
 use std::io;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use fs_err as fs;
 
@@ -29,8 +29,8 @@ const NAME: &str = ".gitignore";
 #[derive(Debug, Clone)]
 pub(super) struct GitIgnores {
     /// Where the workspace root lies below the top of the repository: empty, or with a slash at its end.
-    prefix: Rc<str>,
-    deepest: Option<Rc<Link>>,
+    prefix: Arc<str>,
+    deepest: Option<Arc<Link>>,
 }
 
 #[derive(Debug)]
@@ -40,7 +40,7 @@ struct Link {
     patterns: Vec<Pattern>,
     /// The length of the file's directory, with its slash, in a path from the top of the repository.
     skip: usize,
-    above: Option<Rc<Link>>,
+    above: Option<Arc<Link>>,
 }
 
 /// What ignores a path.
@@ -61,7 +61,7 @@ impl GitIgnores {
     /// Reads the root's file and those above it.
     pub(super) fn load(root: &Path) -> io::Result<Self> {
         let alone = Self {
-            prefix: Rc::from(""),
+            prefix: Arc::from(""),
             deepest: None,
         };
         let Some(top) = root
@@ -77,7 +77,7 @@ impl GitIgnores {
             .replace('\\', "/");
         let names: Vec<&str> = below.split('/').filter(|name| !name.is_empty()).collect();
 
-        let mut above: Option<Rc<Link>> = None;
+        let mut above: Option<Arc<Link>> = None;
         let mut dir = top.to_path_buf();
         let mut skip = 0;
         for (depth, name) in names.iter().enumerate() {
@@ -86,7 +86,7 @@ impl GitIgnores {
             dir.push(name);
             skip += name.len() + 1;
             let seen = Self {
-                prefix: Rc::from(""),
+                prefix: Arc::from(""),
                 deepest: above.clone(),
             };
             if seen
@@ -101,7 +101,7 @@ impl GitIgnores {
             .flat_map(|name| [*name, "/"])
             .collect::<String>();
         Self {
-            prefix: Rc::from(prefix),
+            prefix: Arc::from(prefix),
             deepest: above,
         }
         .with_file_in(root, &RepoPath::ROOT)
@@ -118,7 +118,7 @@ impl GitIgnores {
             self.deepest.as_ref(),
         )?;
         Ok(Self {
-            prefix: Rc::clone(&self.prefix),
+            prefix: Arc::clone(&self.prefix),
             deepest: link.or_else(|| self.deepest.clone()),
         })
     }
@@ -127,8 +127,8 @@ impl GitIgnores {
     #[cfg(any(test, fuzzing))]
     pub(super) fn of_text(text: &str) -> Self {
         Self {
-            prefix: Rc::from(""),
-            deepest: Some(Rc::new(Link {
+            prefix: Arc::from(""),
+            deepest: Some(Arc::new(Link {
                 file: NAME.to_owned(),
                 patterns: parse(text.as_bytes()),
                 skip: 0,
@@ -182,8 +182,8 @@ fn read(
     dir: &Path,
     file: String,
     skip: usize,
-    above: Option<&Rc<Link>>,
-) -> io::Result<Option<Rc<Link>>> {
+    above: Option<&Arc<Link>>,
+) -> io::Result<Option<Arc<Link>>> {
     let path = dir.join(NAME);
     match fs::symlink_metadata(&path) {
         Ok(metadata) if metadata.is_file() => {}
@@ -202,7 +202,7 @@ fn read(
     if patterns.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Rc::new(Link {
+    Ok(Some(Arc::new(Link {
         file,
         patterns,
         skip,

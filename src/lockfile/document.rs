@@ -118,7 +118,7 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section<'_>>, LockfileError> {
     Ok(sections)
 }
 
-/// The entries of `importers`, `packages` or `snapshots`. Blank lines belong to the entry that follows them, so that leaving an entry out
+/// The entries of `importers`, `packages` or `snapshots`, by key. Blank lines belong to the entry that follows them, so that leaving an entry out
 /// leaves the spacing that pnpm would have written.
 pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, LockfileError> {
     let mut found = lines(text, section.clone());
@@ -177,18 +177,18 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
     if let Some(last) = entries.last_mut() {
         last.range.end = end;
     }
-    let mut keys: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
-    keys.sort_unstable();
-    if let Some(twice) = keys
-        .iter()
-        .zip(keys.iter().skip(1))
-        .find(|(left, right)| left == right)
+    // pnpm sorts by UTF-16 units in some versions and by locale in others; look-ups need one order.
+    entries.sort_by(|left, right| left.key.cmp(&right.key));
+    if let Some(twice) = entries
+        .windows(2)
+        .find(|neighbours| neighbours[0].key == neighbours[1].key)
     {
         return Err(unreadable(
             text,
             section.start,
-            format!("`{}` is there twice in `{name}`", twice.0),
+            format!("`{}` is there twice in `{name}`", twice[0].key),
         ));
     }
+    entries.shrink_to_fit();
     Ok(entries)
 }

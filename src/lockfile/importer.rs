@@ -86,7 +86,7 @@ pub struct Dependency<'a> {
     pub version: Cow<'a, str>,
     pub(super) range: Range<usize>,
     /// Its line in `specifiers` (format 5).
-    pub(super) specifier_range: Option<Range<usize>>,
+    pub(super) specifier_range: Option<Box<Range<usize>>>,
 }
 
 impl<'a> Importer<'a> {
@@ -264,13 +264,16 @@ impl<'a> Parser<'a> {
         for dependency in &mut self.dependencies {
             if let Some((specifier, range)) = self.specifiers.get(&dependency.alias) {
                 dependency.specifier = specifier.clone();
-                dependency.specifier_range = Some(range.clone());
+                dependency.specifier_range = Some(Box::new(range.clone()));
             }
             if dependency.version.is_empty() {
                 let problem = format!("`{}` of `{key}` has no version", dependency.alias);
                 return Err(unreadable(self.text, dependency.range.start, problem));
             }
         }
+        // There are as many as all manifests have together: what is held in reserve for more would add up.
+        self.dependencies.shrink_to_fit();
+        self.blocks.shrink_to_fit();
         Ok(Importer {
             key,
             dependencies: self.dependencies,

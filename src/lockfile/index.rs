@@ -60,7 +60,7 @@ impl<'a> Lockfile<'a> {
                 .map(|section| section.range.clone())
         };
         let all = |key: &str| of(key).map_or(Ok(Vec::new()), |range| entries(text, range));
-        let mut importers = match of("importers") {
+        let importers = match of("importers") {
             Some(range) => {
                 let entries = entries(text, range)?;
                 entries
@@ -71,14 +71,10 @@ impl<'a> Lockfile<'a> {
             None if format == Format::V9 => Vec::new(),
             None => vec![Importer::of_document(text, format, &sections)?],
         };
-        let (mut nodes, mut packages) = match format {
+        let (nodes, packages) = match format {
             Format::V9 => (all("snapshots")?, all("packages")?),
             Format::V5 | Format::V6 => (all("packages")?, Vec::new()),
         };
-        // pnpm sorts by UTF-16 units in some versions and by locale in others; look-ups need one order.
-        importers.sort_by(|left, right| left.key.cmp(&right.key));
-        nodes.sort_by(|left, right| left.key.cmp(&right.key));
-        packages.sort_by(|left, right| left.key.cmp(&right.key));
         Ok(Self {
             dir,
             text,

@@ -103,7 +103,7 @@ fn prune_importer(
             BlockKind::Other => Vec::new(),
         };
         let own = |one: &Dependency<'_>| match block.kind {
-            BlockKind::Specifiers => one.specifier_range.clone(),
+            BlockKind::Specifiers => one.specifier_range.as_deref().cloned(),
             _ => Some(one.range.clone()),
         };
         let emptied = !all.is_empty() && !all.iter().any(|one| keep(one));

@@ -61,7 +61,7 @@ impl Gather<'_, '_, '_> {
             entries.push(ContextEntry {
                 path: format!("{}/nginx.conf", place::SERVE),
                 content: Content::Made {
-                    text: nginx::configuration(site, &own),
+                    text: nginx::configuration(site, &own).into(),
                     executable: false,
                 },
                 why: "how the site is served".to_owned(),
@@ -132,7 +132,7 @@ impl Gather<'_, '_, '_> {
         let workspace = self.workspace;
         let mut made = |path: &str, text: String, why: &str| {
             let made = Content::Made {
-                text,
+                text: text.into(),
                 executable: false,
             };
             entries.push(ContextEntry {

@@ -163,7 +163,7 @@ pub(crate) fn bin_stubs(
             entries.push(ContextEntry {
                 path: format!("{place}/{path}"),
                 content: Content::Made {
-                    text: "#!/usr/bin/env node\n".to_owned(),
+                    text: "#!/usr/bin/env node\n".to_owned().into(),
                     executable: true,
                 },
                 why: "stands in for a binary that comes later: pnpm links only what is there"

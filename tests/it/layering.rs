@@ -303,6 +303,7 @@ fn the_map_names_every_module() {
         "git",
         "image",
         "path",
+        "threads",
         "toolchain",
         "ui",
     ];

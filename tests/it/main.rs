@@ -15,6 +15,7 @@ mod context;
 mod corpus;
 mod fixtures;
 mod golden;
+mod growth;
 mod images;
 mod layering;
 mod promises;
