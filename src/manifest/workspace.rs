@@ -121,14 +121,12 @@ pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> S
         }
         at += line.len();
     }
-    match start {
-        Some(start) => apply(text, vec![(start..end, block)]),
-        None => {
-            let (before, after) = text.split_at(head);
-            let end = if before.ends_with("---") { "\n" } else { "" };
-            format!("{before}{end}{block}{after}")
-        }
+    if let Some(start) = start {
+        return apply(text, vec![(start..end, block)]);
     }
+    let (before, after) = text.split_at(head);
+    let end = if before.ends_with("---") { "\n" } else { "" };
+    format!("{before}{end}{block}{after}")
 }
 
 /// The text with what `overrides:` refer to by `$name` written out, where `written_out` knows it: such a name is a direct dependency of the

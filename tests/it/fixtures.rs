@@ -9,10 +9,8 @@ mod lockfile;
 mod pnpm;
 mod pruned;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use slimbuild::closure::Closure;
 use slimbuild::frozen;
 use slimbuild::lockfile::{Lockfile, LockfileError};
 use slimbuild::path::RepoPath;
@@ -21,6 +19,7 @@ use slimbuild::toolchain;
 use slimbuild::workspace::Workspace;
 use walkdir::WalkDir;
 
+use crate::support::pruned::closure;
 use crate::support::tree::{Tree, repository};
 use expected::{Expected, Kept};
 
@@ -84,18 +83,6 @@ impl Fixture {
     fn apps(&self, workspace: &Workspace) -> Vec<usize> {
         let position = |dir: &String| workspace.position(&RepoPath::new(dir).unwrap()).unwrap();
         self.expected.apps.iter().map(position).collect()
-    }
-}
-
-fn closure<'l, 'a>(
-    workspace: &Workspace,
-    lockfile: &'l Lockfile<'a>,
-    apps: &[usize],
-    scope: Scope,
-) -> Result<Closure<'l, 'a>, LockfileError> {
-    match scope {
-        Scope::Build => Closure::build(workspace, lockfile, apps, &BTreeMap::new()),
-        Scope::Production => Closure::runtime(workspace, lockfile, apps),
     }
 }
 
