@@ -102,16 +102,12 @@ const PATCHES: &str = "the corpus has placeholders for patches, and other hashes
 const PNPMFILE: &str = "the corpus has a placeholder for the pnpmfile, which does not run";
 
 /// Installs that another host than npm's has a part in, and that fail where it is out of reach.
-const OTHER_HOSTS: [(&str, &str); 3] = [
+const OTHER_HOSTS: [(&str, &str); 2] = [
     // pnpm 11 looks up how old packages are.
     ("openstatus apps/server", "npm.jsr.io"),
     // A dependency that is a repository.
     (
         "ember-mobile-menu@injected-old ember-mobile-menu",
-        "codeload.github.com",
-    ),
-    (
-        "ember-mobile-menu@injected-old ember-mobile-menu --prod",
         "codeload.github.com",
     ),
 ];

@@ -148,7 +148,11 @@ fn program(name: &str, version: &str) -> Result<PathBuf, String> {
         drop(fs_err::remove_dir_all(&part));
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    fs_err::rename(part, &dir).unwrap();
+    // Another process may have been faster.
+    if let Err(error) = fs_err::rename(&part, &dir) {
+        drop(fs_err::remove_dir_all(&part));
+        assert!(dir.is_dir(), "{error}");
+    }
     Ok(dir)
 }
 
