@@ -1,7 +1,7 @@
 //! The real pnpm installs what is pruned of real workspaces.
 //!
 //! Of each app the build tree and the runtime tree are installed frozen, each once with the manifests that `slimbuild prune` writes and once with
-//! those that an image's install gets. Node and pnpm are those that slimbuild would choose, unless a row says another pnpm. Scripts stay off
+//! those that an image's install gets (of the small apps, the runtime tree alone). Node and pnpm are those that slimbuild would choose, unless a row says another pnpm. Scripts stay off
 //! (they need sources, and would download browsers); nothing else is spared: every package is fetched, checked and linked.
 
 use std::collections::BTreeSet;
@@ -270,6 +270,10 @@ fn install(corpus: &Path, row: &App, scope: Scope, store: &Path) -> Result<(), S
     let json = out.join("json");
     pnpm.install(&json, scope, store)
         .map_err(|words| format!("manifests as pruned: {words}"))?;
+    if scope == Scope::Build && QUICK.contains(row) {
+        // Every run pays for these; that of the runtime tree comes cheap.
+        return Ok(());
+    }
     // All that was pruned for a build belongs to it, what tasks name too.
     let pruned = Workspace::load(&json).map_err(|error| error.to_string())?;
     let apps: Vec<usize> = match scope {
