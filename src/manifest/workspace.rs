@@ -120,21 +120,22 @@ fn with_list(text: &str, members: &[&str]) -> String {
         none if none.is_empty() => "packages: []\n".to_owned(),
         some => format!("packages:\n{some}"),
     };
-    let mut at = 0;
     let mut start = None;
     // Comments and blank lines after the list belong to what follows.
     let mut end = 0;
-    for line in text.split_inclusive('\n') {
+    // Behind the byte order mark, and the line that begins the document.
+    let mut head = text.len() - text.trim_start_matches('\u{feff}').len();
+    let mut at = head;
+    let mut keys = false;
+    for line in text[head..].split_inclusive('\n') {
         let body = line.trim_end();
-        let is_key = !body.is_empty() && !line.starts_with([' ', '\t', '#', '-']);
+        let is_key = !body.is_empty() && !line.starts_with([' ', '\t', '#', '-', '%']);
+        if !keys && body.split(' ').next() == Some("---") {
+            head = at + line.len();
+        }
+        keys |= is_key;
         match start {
-            None if is_key
-                && body
-                    .trim_start_matches('\u{feff}')
-                    .split(':')
-                    .next()
-                    .is_some_and(is_packages) =>
-            {
+            None if is_key && body.split(':').next().is_some_and(is_packages) => {
                 start = Some(at);
                 end = at + line.len();
             }
@@ -144,10 +145,12 @@ fn with_list(text: &str, members: &[&str]) -> String {
         }
         at += line.len();
     }
-    match start {
-        Some(start) => apply(text, vec![(start..end, block)]),
-        None => format!("{block}{text}"),
+    if let Some(start) = start {
+        return apply(text, vec![(start..end, block)]);
     }
+    let (before, after) = text.split_at(head);
+    let end = if before.ends_with("---") { "\n" } else { "" };
+    format!("{before}{end}{block}{after}")
 }
 
 /// The text with what `overrides:` refer to by `$name` written out, where `written_out` knows it: such a name is a direct dependency of the
@@ -218,6 +221,33 @@ mod tests {
         assert_eq!(
             with_members("packages: ['a/*']\nb: 1\n", ["a"].into_iter()),
             "packages:\n  - 'a'\nb: 1\n"
+        );
+    }
+
+    #[test]
+    fn a_list_that_was_not_there_comes_behind_what_begins_the_document() {
+        let with = |text: &str| with_members(text, ["a"].into_iter());
+        let list = "packages:\n  - 'a'\n";
+        for (head, rest) in [
+            ("\u{feff}", "catalog:\n  b: 1\n"),
+            ("---\n", "catalog:\n  b: 1\n"),
+            (
+                "\u{feff}# ours\r\n--- # settings\r\n",
+                "catalog:\r\n  b: 1\r\n",
+            ),
+            ("%YAML 1.2\n---\n", "# the catalog\ncatalog:\n  b: 1\n"),
+            ("\u{feff}", ""),
+        ] {
+            let text = with(&format!("{head}{rest}"));
+            assert_eq!(text, format!("{head}{list}{rest}"));
+            let parsed = WorkspaceManifest::parse(&text).unwrap();
+            assert_eq!(parsed.packages, Some(vec!["a".to_owned()]));
+        }
+        assert_eq!(with("---"), format!("---\n{list}"));
+        // What is there keeps its place, and the mark too.
+        assert_eq!(
+            with("\u{feff}packages: ['b']\nc: 1\n"),
+            format!("\u{feff}{list}c: 1\n")
         );
     }
 

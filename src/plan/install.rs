@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nodejs_semver::{Range, Version};
+
 use super::{Content, ContextEntry, inputs};
 use crate::closure::Closure;
 use crate::error::Error;
@@ -10,9 +12,10 @@ use crate::ignore::Rules;
 use crate::manifest::npmrc;
 use crate::manifest::package::Manifest;
 use crate::path::RepoPath;
+use crate::toolchain;
 use crate::workspace::Workspace;
 
-/// Files that settings name: patches and pnpmfiles. Where pnpm installs each project of the closure by itself, each has its own beside those of
+/// Files that settings name: patches and pnpmfiles, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
 /// the root.
 pub(crate) fn settings_files(
     workspace: &Workspace,
@@ -24,6 +27,10 @@ pub(crate) fn settings_files(
         named.entry(inside).or_insert(by);
         Ok::<_, Error>(())
     };
+    let major = pnpm_major(workspace);
+    // pnpm 11 gave up the one place, and pnpm 10 brought the other.
+    let reads_manifest = major.is_none_or(|major| major <= 10);
+    let reads_settings = major.is_none_or(|major| major >= 10);
     let alone = closure.installed_alone(workspace);
     let own: BTreeSet<RepoPath> = alone.into_iter().chain([RepoPath::ROOT]).collect();
     for dir in &own {
@@ -31,6 +38,7 @@ pub(crate) fn settings_files(
             .position(dir)
             .map(|at| &workspace.members[at].manifest);
         let patches = manifest.and_then(|one| pnpm_setting(one, "patchedDependencies"));
+        let patches = patches.filter(|_| reads_manifest);
         let patches = patches.and_then(serde_json::Value::as_object).into_iter();
         for path in patches.flat_map(serde_json::Map::values) {
             let file = manifest.map_or("package.json", Manifest::file);
@@ -44,13 +52,17 @@ pub(crate) fn settings_files(
         .settings
         .patched_dependencies
         .iter()
+        .filter(|_| reads_settings)
         .flat_map(BTreeMap::values)
     {
         let by = "`patchedDependencies` in pnpm-workspace.yaml";
         name(&RepoPath::ROOT, path, by.to_owned())?;
     }
-    let mut pnpmfiles = workspace.settings.pnpmfile.clone();
-    if pnpmfiles.is_empty() {
+    let mut pnpmfiles = Vec::new();
+    if reads_settings {
+        pnpmfiles.clone_from(&workspace.settings.pnpmfile);
+    }
+    if pnpmfiles.is_empty() && reads_manifest {
         pnpmfiles.extend(workspace.npmrc.get("pnpmfile").map(str::to_owned));
     }
     for path in &pnpmfiles {
@@ -93,6 +105,14 @@ pub(crate) fn npmrcs<'w>(
     all.filter(|(_, npmrc)| !npmrc.text.is_empty())
         .filter_map(|(dir, npmrc)| Some((dir.join(npmrc::FILE).ok()?, npmrc.text.as_str())))
         .collect()
+}
+
+/// The major version of the workspace's pnpm, the least where it is a range; nothing where it cannot be known.
+fn pnpm_major(workspace: &Workspace) -> Option<u64> {
+    let pnpm = toolchain::pnpm(workspace).ok()?.value;
+    let exact = Version::parse(&pnpm).ok();
+    let version = exact.or_else(|| Range::parse(&pnpm).ok()?.min_version())?;
+    Some(version.major())
 }
 
 /// Files that an install copies out of the workspace: tarballs, and the sources of packages that are not linked but copied. `files` holds those of
@@ -176,4 +196,51 @@ pub(crate) fn bin_stubs(
 
 fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json::Value> {
     manifest.get("pnpm")?.get(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lockfile::Lockfiles;
+
+    /// The files that this pnpm reads by settings, or what is missing.
+    fn files(pnpm: &str, extra: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let manifest = format!(
+            r#"{{"packageManager":"pnpm@{pnpm}","pnpm":{{"patchedDependencies":{{"a":"a.patch"}}}}}}"#
+        );
+        let settings = "packages: []\npatchedDependencies:\n  b: b.patch\npnpmfile: settings.cjs\n";
+        let mut all = vec![
+            ("package.json", manifest.as_str()),
+            ("pnpm-workspace.yaml", settings),
+            (".npmrc", "pnpmfile=npmrc.cjs\n"),
+        ];
+        all.extend(extra);
+        let (_dir, workspace) = crate::testing::workspace(&all);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let closure = Closure::runtime(&workspace, &lockfiles, &[]).unwrap();
+        match settings_files(&workspace, &closure) {
+            Ok(files) => Ok(files.iter().map(|file| file.path.to_string()).collect()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn files_are_asked_for_where_the_pnpm_reads_who_names_them() {
+        let old = [("a.patch", ""), ("npmrc.cjs", "")];
+        let new = [("b.patch", ""), ("settings.cjs", "")];
+        let both = [old, new].concat();
+        let names = |names: &[&str]| Ok(names.iter().map(ToString::to_string).collect());
+        assert_eq!(files("9.15.9", &old), names(&["a.patch", "npmrc.cjs"]));
+        assert_eq!(files("11.2.1", &new), names(&["b.patch", "settings.cjs"]));
+        assert_eq!(
+            files("12.0.0-rc.8", &both),
+            names(&["b.patch", "settings.cjs"])
+        );
+        assert_eq!(
+            files("10.34.5", &both),
+            names(&["a.patch", "b.patch", "settings.cjs"])
+        );
+        assert!(files("10.34.5", &new).unwrap_err().contains("a.patch"));
+        assert!(files("11.2.1", &old).unwrap_err().contains("b.patch"));
+    }
 }

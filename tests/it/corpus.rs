@@ -1,7 +1,9 @@
 //! Real workspaces: what `slimbuild prune` keeps equals an independent computation, `tests/corpus/check.py`.
 //!
-//! The workspaces lie beside the repository (`../shared/corpus`), not in it. Where they or Python's YAML are missing, the test says so, and fails
-//! where `SLIMBUILD_REQUIRE_CORPUS=1` is set.
+//! The workspaces lie beside the repository (`../shared/corpus`), not in it. Where they, Python's YAML or npm's registry are missing, the test
+//! says so, and fails where `SLIMBUILD_REQUIRE_CORPUS=1` is set.
+
+mod pnpm;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -15,7 +15,6 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use slimbuild::closure::Closure;
 use slimbuild::frozen;
 use slimbuild::lockfile::{LockfileError, Lockfiles, Texts};
 use slimbuild::path::RepoPath;
@@ -24,6 +23,7 @@ use slimbuild::toolchain;
 use slimbuild::workspace::Workspace;
 use walkdir::{DirEntry, WalkDir};
 
+use crate::support::pruned::closure;
 use crate::support::tree::{Tree, repository};
 use expected::{Expected, Kept};
 
@@ -95,18 +95,6 @@ impl Fixture {
     fn apps(&self, workspace: &Workspace) -> Vec<usize> {
         let position = |dir: &String| workspace.position(&RepoPath::new(dir).unwrap()).unwrap();
         self.expected.apps.iter().map(position).collect()
-    }
-}
-
-fn closure<'l, 'a>(
-    workspace: &Workspace,
-    lockfiles: &'l Lockfiles<'a>,
-    apps: &[usize],
-    scope: Scope,
-) -> Result<Closure<'l, 'a>, LockfileError> {
-    match scope {
-        Scope::Build => Closure::build(workspace, lockfiles, apps, &BTreeMap::new()),
-        Scope::Production => Closure::runtime(workspace, lockfiles, apps),
     }
 }
 
