@@ -167,6 +167,39 @@ pub struct PlanArgs {
     /// Leave these files out of everything
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+
+    /// Give the tasks that declare it in turbo.json a variable; without a value, the environment's
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = build_arg)]
+    pub build_args: Vec<BuildArg>,
+}
+
+/// A build argument. Its value may be a secret, so that nothing prints it.
+#[derive(Clone)]
+pub struct BuildArg {
+    /// The variable's name.
+    pub name: String,
+    /// What it holds; the environment's where nothing is given.
+    pub value: Option<String>,
+}
+
+impl std::fmt::Debug for BuildArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BuildArg")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Never fails: clap would repeat the value.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn build_arg(text: &str) -> Result<BuildArg, std::convert::Infallible> {
+    let (name, value) = text
+        .split_once('=')
+        .map_or((text, None), |(name, value)| (name, Some(value)));
+    Ok(BuildArg {
+        name: name.to_owned(),
+        value: value.map(str::to_owned),
+    })
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -178,7 +211,11 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            build_args,
         } = args;
+        let mut build_args: Vec<String> = build_args.into_iter().map(|arg| arg.name).collect();
+        build_args.sort();
+        build_args.dedup();
         Self {
             node,
             build_base,
@@ -186,6 +223,7 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            build_args,
         }
     }
 }

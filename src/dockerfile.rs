@@ -2,6 +2,8 @@
 //!
 //! It uses only what the frontend inside of Docker 20.10 understands, so that no `# syntax=` line has to reach a registry.
 
+use std::collections::BTreeSet;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
@@ -51,11 +53,19 @@ struct StepView<'p> {
     name: &'p str,
     dir: String,
     stage: &'p str,
-    scripts: &'p [String],
+    tasks: Vec<TaskView<'p>>,
     copies: Vec<String>,
     needs: &'p [String],
+    continues: &'p [String],
     writes: Option<String>,
     in_image: bool,
+}
+
+#[derive(Serialize)]
+struct TaskView<'p> {
+    script: &'p str,
+    /// Variables that no task before this one has.
+    args: Vec<&'p str>,
 }
 
 #[derive(Serialize)]
@@ -156,12 +166,28 @@ fn step(step: &BuildStep) -> StepView<'_> {
         name: &step.name,
         dir: step.dir.to_string(),
         stage: &step.stage,
-        scripts: &step.scripts,
+        tasks: tasks(step),
         copies: step.copies.iter().map(copy).collect(),
         needs: &step.needs,
+        continues: &step.continues,
         writes: step.writes.as_ref().map(ToString::to_string),
         in_image: step.in_image,
     }
+}
+
+/// An `ARG` holds from where it stands to the stage's end, so it stands before the first task that declares it.
+fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
+    let mut known = BTreeSet::new();
+    let mut views = Vec::new();
+    for task in &step.tasks {
+        let args = task.args.iter().map(String::as_str);
+        let args = args.filter(|arg| known.insert(*arg)).collect();
+        views.push(TaskView {
+            script: &task.script,
+            args,
+        });
+    }
+    views
 }
 
 fn package<'p>(plan: &'p Plan, package: &'p ImagePackage) -> PackageView<'p> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
-use super::steps::Steps;
+use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
 };
@@ -15,8 +15,9 @@ use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
 use crate::lockfile::Lockfile;
 use crate::path::RepoPath;
+use crate::tasks::{self, Tasks};
+use crate::toolchain;
 use crate::workspace::Workspace;
-use crate::{tasks, toolchain};
 
 impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
@@ -24,7 +25,9 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
         let graph = Graph::new(workspace, &lockfile);
-        let needed = tasks::needed(workspace, &graph, &[app]);
+        let needed = tasks::needed(workspace, &graph, &[app])?;
+        let tasks = Tasks::new(workspace, &graph, &[app])?;
+        let runs = tasks.runs(workspace)?;
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
@@ -63,9 +66,8 @@ impl Plan {
             files: &files,
             rules: &rules,
             options,
-            builds: order
-                .iter()
-                .any(|&at| !tasks::scripts(workspace, at).is_empty()),
+            tasks: &tasks,
+            builds: !runs.is_empty(),
         };
         let context = gather.entries()?;
         check_kept(workspace, &runtime, &files, &rules)?;
@@ -78,6 +80,9 @@ impl Plan {
             graph: &graph,
             app,
             order: &order,
+            tasks: &tasks,
+            runs: &runs,
+            given: &options.build_args,
             in_image: &in_image,
             context: &context,
             writes,
@@ -102,7 +107,11 @@ impl Plan {
                 .iter()
                 .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
             image_packages: image_packages(workspace, app, &in_image, &steps),
-            warnings: warnings(workspace, &start, &circles, &build),
+            warnings: warnings(workspace, &start, &circles, &build)
+                .into_iter()
+                .chain(tasks.warnings.iter().cloned())
+                .chain(steps::argument_warnings(&steps, &options.build_args))
+                .collect(),
             start,
             steps,
             context,
@@ -169,7 +178,8 @@ fn image_packages(
     let others = in_image.iter().copied().filter(|&at| at != app && at != 0);
     let package = |at: usize| {
         let member = &workspace.members[at];
-        let step = steps.iter().find(|step| step.dir == member.dir);
+        // The last of its stages has what the ones before it wrote too.
+        let step = steps.iter().rfind(|step| step.dir == member.dir);
         ImagePackage {
             dir: member.dir.clone(),
             name: member.label(),
