@@ -1,10 +1,15 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
+mod build_arg;
+
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use build_arg::BuildArg;
 
 use crate::image::{ImageRef, Platform};
 use crate::path::RepoPath;
@@ -169,37 +174,8 @@ pub struct PlanArgs {
     pub exclude: Vec<String>,
 
     /// Give the tasks that declare it in turbo.json a variable; without a value, the environment's
-    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = build_arg)]
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = BuildArg::parse)]
     pub build_args: Vec<BuildArg>,
-}
-
-/// A build argument. Its value may be a secret, so that nothing prints it.
-#[derive(Clone)]
-pub struct BuildArg {
-    /// The variable's name.
-    pub name: String,
-    /// What it holds; the environment's where nothing is given.
-    pub value: Option<String>,
-}
-
-impl std::fmt::Debug for BuildArg {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BuildArg")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Never fails: clap would repeat the value.
-#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
-fn build_arg(text: &str) -> Result<BuildArg, std::convert::Infallible> {
-    let (name, value) = text
-        .split_once('=')
-        .map_or((text, None), |(name, value)| (name, Some(value)));
-    Ok(BuildArg {
-        name: name.to_owned(),
-        value: value.map(str::to_owned),
-    })
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -213,9 +189,7 @@ impl From<PlanArgs> for PlanOptions {
             exclude,
             build_args,
         } = args;
-        let mut build_args: Vec<String> = build_args.into_iter().map(|arg| arg.name).collect();
-        build_args.sort();
-        build_args.dedup();
+        let build_args: BTreeSet<String> = build_args.into_iter().map(|arg| arg.name).collect();
         Self {
             node,
             build_base,

@@ -72,7 +72,7 @@ impl Overview {
         let mut positions: Vec<usize> = (0..workspace.members.len()).collect();
         let mut roles = vec![None; positions.len()];
         if let Some(app) = app {
-            let named = tasks::needed(workspace, &graph, &[app])?.named;
+            let named = tasks::needed(workspace, &graph, &[app]).named;
             let build = Closure::build(workspace, &lockfile, &[app], &named)?;
             let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
             positions = build.members.keys().copied().collect();

@@ -10,7 +10,7 @@ pub(crate) mod install;
 pub(crate) mod make;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer};
@@ -42,7 +42,7 @@ pub struct PlanOptions {
     /// Globs of files that neither gets.
     pub exclude: Vec<String>,
     /// The names of the build arguments that will be given. Their values are none of the plan's business.
-    pub build_args: Vec<String>,
+    pub build_args: BTreeSet<String>,
 }
 
 /// Everything that was decided for the image of one app.

@@ -78,10 +78,10 @@ impl Pruned {
     ) -> Result<Self, Error> {
         let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
         let graph = Graph::new(workspace, &lockfile);
-        let tasks = Tasks::new(workspace, &graph, apps)?;
+        let tasks = Tasks::new(workspace, &graph, apps);
         let closure = match options.scope {
             Scope::Build => {
-                let needed = tasks::needed(workspace, &graph, apps)?;
+                let needed = tasks::needed(workspace, &graph, apps);
                 Closure::build(workspace, &lockfile, apps, &needed.named)?
             }
             Scope::Production => Closure::runtime(workspace, &lockfile, apps)?,

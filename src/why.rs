@@ -91,7 +91,7 @@ impl Why {
         let web = Web::new(workspace, &lockfile)?;
         let meant = meant(&web, query)?;
         let graph = Graph::new(workspace, &lockfile);
-        let named = tasks::needed(workspace, &graph, &[app])?.named;
+        let named = tasks::needed(workspace, &graph, &[app]).named;
         let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
         let in_runtime = |from: usize, edge: &Edge| match (&web.nodes[from], edge.field) {
             (Node::Member(at), Some(field)) => {

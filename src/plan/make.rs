@@ -25,12 +25,12 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
         let graph = Graph::new(workspace, &lockfile);
-        let needed = tasks::needed(workspace, &graph, &[app])?;
-        let tasks = Tasks::new(workspace, &graph, &[app])?;
-        let runs = tasks.runs(workspace)?;
+        let needed = tasks::needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
+        let tasks = Tasks::new(workspace, &graph, &[app]);
+        let runs = tasks.runs(workspace)?;
 
         let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;

@@ -18,7 +18,7 @@ pub(super) struct Steps<'s> {
     pub(super) tasks: &'s Tasks,
     pub(super) runs: &'s [Run],
     /// The names of build arguments that will be given.
-    pub(super) given: &'s [String],
+    pub(super) given: &'s BTreeSet<String>,
     pub(super) in_image: &'s BTreeSet<usize>,
     pub(super) context: &'s [ContextEntry],
     /// The file that the app starts from, where the build writes it.
@@ -119,7 +119,7 @@ impl Steps<'_> {
 }
 
 /// What is odd about the build arguments of these names.
-pub(super) fn argument_warnings(steps: &[BuildStep], given: &[String]) -> Vec<String> {
+pub(super) fn argument_warnings(steps: &[BuildStep], given: &BTreeSet<String>) -> Vec<String> {
     let declared: BTreeSet<&String> = steps
         .iter()
         .flat_map(|step| &step.tasks)

@@ -52,6 +52,9 @@ impl State<'_> {
 impl Tasks {
     /// The runs in order. A package has one, but where a task of another one stands between two of its own.
     pub fn runs(&self, workspace: &Workspace) -> Result<Vec<Run>, TaskError> {
+        if let Some(problem) = &self.problem {
+            return Err(problem.clone());
+        }
         let graph = self.without_circles(workspace)?;
         let waits = |node: usize| graph.neighbors_directed(node, Direction::Incoming).count();
         let mut state = State {

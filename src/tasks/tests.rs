@@ -1,6 +1,7 @@
 //! Each case was given to turbo 2.11 too; `tests/it/turbo.rs` compares on real workspaces.
 
 use super::*;
+use crate::graph::Graph;
 use crate::lockfile::Lockfile;
 use crate::testing::{at, workspace};
 
@@ -48,7 +49,7 @@ fn with<T>(
     root: &str,
     turbo: &str,
     packages: &[Package],
-    then: impl Fn(&Workspace, &Graph, Result<Tasks, TaskError>) -> T,
+    then: impl Fn(&Workspace, &Graph, Tasks) -> T,
 ) -> T {
     let mut files = vec![("package.json".to_owned(), manifest("root", root))];
     if !turbo.is_empty() {
@@ -66,11 +67,8 @@ fn with<T>(
                 one.turbo.to_owned(),
             ));
         }
-        lockfile += &format!(
-            "\n  {}:{}\n",
-            dir(one.name),
-            if one.needs.is_empty() { " {}" } else { "" }
-        );
+        let value = if one.needs.is_empty() { " {}" } else { "" };
+        lockfile.push_str(&["\n  ", &dir(one.name), ":", value, "\n"].concat());
         for (key, dev) in [("dependencies", false), ("devDependencies", true)] {
             let needs = one
                 .needs
@@ -85,7 +83,7 @@ fn with<T>(
             };
             let entries: String = needs.map(entry).collect();
             if !entries.is_empty() {
-                lockfile += &format!("    {key}:\n{entries}");
+                lockfile.push_str(&["    ", key, ":\n", &entries].concat());
             }
         }
     }
@@ -104,10 +102,6 @@ fn with<T>(
 /// The runs: `b: build | a: codegen, build`, with `!` behind what turbo would not run; or the error.
 fn runs(root: &str, turbo: &str, packages: &[Package]) -> String {
     with(root, turbo, packages, |workspace, _, tasks| {
-        let tasks = match tasks {
-            Ok(tasks) => tasks,
-            Err(error) => return error.to_string(),
-        };
         let runs = match tasks.runs(workspace) {
             Ok(runs) => runs,
             Err(error) => return error.to_string(),
@@ -186,7 +180,7 @@ fn a_package_is_interrupted_where_it_must_be() {
         "a: types | b: build | a: codegen, build"
     );
     with("", turbo, &packages, |workspace, _, tasks| {
-        let runs = tasks.unwrap().runs(workspace).unwrap();
+        let runs = tasks.runs(workspace).unwrap();
         assert_eq!(runs[2].needs, BTreeSet::from([0, 1]));
         assert_eq!(runs[1].members, BTreeSet::from([at(workspace, "apps/a")]));
     });
@@ -338,10 +332,10 @@ fn tasks_beside_others() {
     assert_eq!(runs("", turbo, &packages), "b: side | a: build");
     with("", turbo, &packages, |workspace, graph, tasks| {
         assert_eq!(
-            tasks.unwrap().warnings,
+            tasks.warnings,
             ["`b#serve` does not run beside `a#build`: it is persistent, and a build ends"]
         );
-        let needed = needed(workspace, graph, &[at(workspace, "apps/a")]).unwrap();
+        let needed = needed(workspace, graph, &[at(workspace, "apps/a")]);
         assert_eq!(needed.members.len(), 2);
     });
 }
@@ -349,7 +343,6 @@ fn tasks_beside_others() {
 /// `env` and `dependsOn` of `a#build`, as turbo prints them.
 fn evaluated(turbo: &str, packages: &[Package]) -> (String, String) {
     with("", turbo, packages, |_, _, tasks| {
-        let tasks = tasks.unwrap();
         let mut env = tasks.nodes[0].definition.env.clone();
         env.sort();
         (
@@ -417,7 +410,7 @@ fn members_that_only_turbo_json_names_are_needed() {
         package("other", "build", "", ""),
     ];
     with("", turbo, &packages, |workspace, graph, _| {
-        let needed = needed(workspace, graph, &[at(workspace, "apps/a")]).unwrap();
+        let needed = needed(workspace, graph, &[at(workspace, "apps/a")]);
         let positions = ["apps/a", "packages/deep", "packages/far", "packages/schema"]
             .map(|dir| at(workspace, dir));
         assert_eq!(needed.members, positions);
@@ -459,7 +452,8 @@ fn variables_become_arguments_of_the_tasks_that_declare_them() {
         "OTHER",
         "HTTPS_PROXY",
     ]
-    .map(str::to_owned);
+    .map(str::to_owned)
+    .into();
     let arguments = |turbo: &str, dependencies: &str| {
         let manifest = format!(
             r#"{{"name": "a", "scripts": {{"build": "x", "codegen": "x"}}, "dependencies": {{{dependencies}}}}}"#
@@ -470,7 +464,7 @@ fn variables_become_arguments_of_the_tasks_that_declare_them() {
             &workspace,
             &Lockfile::parse(&workspace.lockfile_text).unwrap(),
         );
-        let tasks = Tasks::new(&workspace, &graph, &[at(&workspace, "apps/a")]).unwrap();
+        let tasks = Tasks::new(&workspace, &graph, &[at(&workspace, "apps/a")]);
         let of = |task: usize| {
             format!(
                 "{}: {}",

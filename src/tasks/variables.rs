@@ -140,7 +140,7 @@ const SECRET: [&str; 12] = [
 pub(super) fn arguments(
     workspace: &Workspace,
     node: &Node,
-    given: &[String],
+    given: &BTreeSet<String>,
     all: bool,
 ) -> Vec<String> {
     let turbo = workspace.turbo.as_ref();

@@ -22,3 +22,4 @@ mod refusals;
 mod secrets;
 mod streaming;
 mod support;
+mod turbo;
