@@ -8,7 +8,7 @@ use super::{
     App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{self, AppKind, DetectError, start};
+use crate::detect::{self, Delivery, DetectError, Subject};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
@@ -35,34 +35,35 @@ impl Plan {
         let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
         build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
-        let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
-
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
         for &at in build.members.keys().filter(|at| **at != 0) {
             files.insert(at, inputs::walk(workspace, at, &rules)?);
         }
         let own = inputs::relative(&files[&app], &member.dir);
-        let detected = detect::detect(workspace, app, &own);
-        if detected.kind != AppKind::Node {
-            let evidence = detected.evidence.join("; ");
-            return Err(DetectError::NotYet {
-                app: member.dir.clone(),
-                kind: detected.kind,
-                evidence,
-            }
-            .into());
-        }
-        let start = start::start(workspace, app, options.entry.as_deref(), &own)
+        let subject = Subject {
+            workspace,
+            lockfile: &lockfile,
+            app,
+            files: &own,
+            entry: options.entry.as_deref(),
+        };
+        let detection = detect::detect(&subject, options.kind)
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
+        let delivery = detection.delivery;
+        let runtime = if delivery.has_modules() {
+            Some(Closure::runtime(workspace, &lockfile, &[app])?)
+        } else {
+            None
+        };
 
         let gather = Gather {
             workspace,
             lockfile: &lockfile,
             app,
-            start: &start,
+            delivery: &delivery,
             build: &build,
-            runtime: &runtime,
+            runtime: runtime.as_ref(),
             files: &files,
             rules: &rules,
             options,
@@ -70,11 +71,11 @@ impl Plan {
             builds: !runs.is_empty(),
         };
         let context = gather.entries()?;
-        check_kept(workspace, &runtime, &files, &rules)?;
-        let in_image: BTreeSet<usize> = runtime.members.keys().copied().collect();
-        let writes = start
-            .built
-            .then(|| member.dir.join(&start.entry).unwrap_or_default());
+        let mut in_image = BTreeSet::new();
+        if let Some(runtime) = &runtime {
+            check_kept(workspace, runtime, &files, &rules)?;
+            in_image.extend(runtime.members.keys().copied());
+        }
         let steps = Steps {
             workspace,
             graph: &graph,
@@ -85,34 +86,40 @@ impl Plan {
             given: &options.build_args,
             in_image: &in_image,
             context: &context,
-            writes,
+            writes: writes(&delivery, &member.dir),
+            build_env: &detection.build_env,
         };
         let steps = steps.plan();
         Ok(Self {
             app: App {
                 name: member.label(),
                 dir: member.dir.clone(),
-                detected,
+                detected: detection.detected,
             },
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
-            runtime_base: base::runtime(options, &node),
+            runtime_base: base::runtime(options, &node, &delivery),
             node,
             pnpm,
             build: closure_plan(workspace, &build),
-            runtime: closure_plan(workspace, &runtime),
+            runtime: runtime
+                .as_ref()
+                .map(|runtime| closure_plan(workspace, runtime)),
             workspace_packages: lockfile.package_total(),
             workspace_members: workspace.members.len() - 1,
-            has_root_files: context
-                .iter()
-                .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
-            image_packages: image_packages(workspace, app, &in_image, &steps),
-            warnings: warnings(workspace, &start, &circles, &build)
-                .into_iter()
-                .chain(tasks.warnings.iter().cloned())
-                .chain(steps::argument_warnings(&steps, &options.build_args))
-                .collect(),
-            start,
+            has_root_files: context.iter().any(|entry| in_root(&entry.path)),
+            image_packages: match &runtime {
+                Some(_) => image_packages(workspace, app, &in_image, &steps),
+                None => Vec::new(),
+            },
+            warnings: [
+                warnings(workspace, &delivery, &circles, &build),
+                tasks.warnings,
+                steps::argument_warnings(&steps, &options.build_args),
+            ]
+            .concat(),
+            delivery,
+            port: detection.port,
             steps,
             context,
         })
@@ -168,6 +175,19 @@ fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: Detec
     }
 }
 
+/// Whether a file of the context lies among those of the workspace's root that builds read.
+fn in_root(path: &str) -> bool {
+    path.strip_prefix(place::ROOT)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What the app's build must write, from the workspace's root; a directory ends in a slash.
+fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
+    let (path, directory) = delivery.written()?;
+    let path = app.join(path).unwrap_or_default();
+    Some(format!("{path}{}", if directory { "/" } else { "" }))
+}
+
 /// The members that the image gets, the app last: it changes most often.
 fn image_packages(
     workspace: &Workspace,
@@ -191,7 +211,7 @@ fn image_packages(
 
 fn warnings(
     workspace: &Workspace,
-    start: &start::Start,
+    delivery: &Delivery,
     circles: &[Cycle],
     build: &Closure<'_, '_>,
 ) -> Vec<String> {
@@ -217,7 +237,8 @@ fn warnings(
         };
         manifest.lifecycle_scripts().map(skipped)
     });
-    let mut warnings = start.warnings.clone();
+    let start = delivery.start();
+    let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
     warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
     warnings.extend(workspace.npmrc.secrets.iter().map(secret));

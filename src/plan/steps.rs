@@ -1,6 +1,6 @@
 //! The build steps: one stage a run of tasks, in their order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{BuildStep, ContextEntry, Copy, TaskPlan, place};
 use crate::graph::Graph;
@@ -21,8 +21,10 @@ pub(super) struct Steps<'s> {
     pub(super) given: &'s BTreeSet<String>,
     pub(super) in_image: &'s BTreeSet<usize>,
     pub(super) context: &'s [ContextEntry],
-    /// The file that the app starts from, where the build writes it.
-    pub(super) writes: Option<RepoPath>,
+    /// What the app's build must write.
+    pub(super) writes: Option<String>,
+    /// Variables that the app's build runs with.
+    pub(super) build_env: &'s BTreeMap<String, String>,
 }
 
 impl Steps<'_> {
@@ -46,6 +48,11 @@ impl Steps<'_> {
                 name: member.label(),
                 stage: stage.clone(),
                 tasks: run.tasks.iter().map(|&task| self.task(task)).collect(),
+                env: if at == self.app {
+                    self.build_env.clone()
+                } else {
+                    BTreeMap::new()
+                },
                 copies: self.copies(at, &sources),
                 needs: run.needs.iter().map(|&need| stages[need].clone()).collect(),
                 continues: own.map(|&need| stages[need].clone()).collect(),

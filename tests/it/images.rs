@@ -2,6 +2,7 @@
 
 mod bases;
 mod contents;
+mod kinds;
 mod naive;
 mod names;
 
