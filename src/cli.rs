@@ -1,6 +1,6 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
-mod build_arg;
+mod values;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use build_arg::BuildArg;
+pub use values::BuildArg;
+use values::{entry, tag};
 
 use crate::detect::AppKind;
 use crate::image::{ImageRef, Platform};
-use crate::path::RepoPath;
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
@@ -114,28 +114,6 @@ pub enum Command {
     Why(WhyArgs),
     /// Show the workspace's packages and who depends on whom
     Graph(GraphArgs),
-}
-
-/// A name to give: a digest is what content has, and cannot be chosen.
-fn tag(text: &str) -> Result<ImageRef, String> {
-    match text.parse::<ImageRef>() {
-        Ok(_) if text.contains('@') => {
-            Err("an image cannot be given a digest, only a name and a tag".to_owned())
-        }
-        Ok(tag) => Ok(tag),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A file inside of the app.
-fn entry(text: &str) -> Result<String, String> {
-    match RepoPath::new(text) {
-        Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
-        Ok(path) => Ok(path.as_str().to_owned()),
-        Err(error) => Err(format!(
-            "{error}; name a file inside of the app, as in `dist/main.js`"
-        )),
-    }
 }
 
 /// The app.

@@ -38,7 +38,8 @@ impl Steps<'_> {
             let member = &self.workspace.members[at];
             let stage = stage_name(&member.dir, stages.iter());
             let mut sources = self.needed(at);
-            sources.extend(&run.members);
+            // The root's files are its own tasks' business: who waits for one of these gets what it wrote.
+            sources.extend(run.members.iter().filter(|&&member| member != 0));
             let own = run
                 .needs
                 .iter()

@@ -1,7 +1,32 @@
-//! `--build-arg NAME[=VALUE]`.
+//! What a single value on the command line may be.
 
 use std::convert::Infallible;
 use std::fmt::{self, Debug, Formatter};
+
+use crate::image::ImageRef;
+use crate::path::RepoPath;
+
+/// A name to give: a digest is what content has, and cannot be chosen.
+pub(super) fn tag(text: &str) -> Result<ImageRef, String> {
+    match text.parse::<ImageRef>() {
+        Ok(_) if text.contains('@') => {
+            Err("an image cannot be given a digest, only a name and a tag".to_owned())
+        }
+        Ok(tag) => Ok(tag),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A file inside of the app.
+pub(super) fn entry(text: &str) -> Result<String, String> {
+    match RepoPath::new(text) {
+        Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
+        Ok(path) => Ok(path.as_str().to_owned()),
+        Err(error) => Err(format!(
+            "{error}; name a file inside of the app, as in `dist/main.js`"
+        )),
+    }
+}
 
 /// A build argument. Its value may be a secret, so that nothing prints it.
 #[derive(Clone)]
