@@ -55,10 +55,11 @@ fn workspace(nonce: &str) -> Tree {
             write("late.txt", "fs.readFileSync('names.txt', 'utf8') + ' late'"),
         ),
     ];
-    let scripts: String = scripts
+    let scripts: Vec<String> = scripts
         .iter()
         .map(|(name, text)| format!("\"{name}\": \"{text}\",\n    "))
         .collect();
+    let scripts = scripts.concat();
     tree.replace(
         "apps/server/package.json",
         "\"build\": \"",

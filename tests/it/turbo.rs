@@ -246,7 +246,7 @@ fn the_sample_is_built_in_turbos_order() {
     };
     let (apps, unseen) = check(&turbo, &shop()).unwrap();
     assert!(apps >= 4 && unseen.is_empty(), "{unseen:?}");
-    for app in ["@shop/server", "@shop/worker"] {
+    for app in ["@shop/server", "@shop/worker", "@shop/web", "@shop/site"] {
         let plan: Value =
             serde_json::from_str(&slimbuild(&shop(), &["plan", app, "--json"]).text()).unwrap();
         let steps = plan["steps"].as_array().unwrap().iter();
