@@ -91,7 +91,7 @@ impl Graph {
         for &at in members {
             needed_by.add_node(at);
             for (to, field) in self.dependencies(at) {
-                if to != at && members.contains(&to) {
+                if to != at && members.binary_search(&to).is_ok() {
                     needed_by.add_edge(to, at, field);
                 }
             }

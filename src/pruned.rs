@@ -20,8 +20,9 @@ use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
+use crate::tasks::{self, Tasks};
 use crate::workspace::Workspace;
-use crate::{tasks, threads, toolchain};
+use crate::{threads, toolchain};
 
 /// Manifests and lockfile: all that an install reads.
 pub const JSON: &str = "json";
@@ -80,9 +81,10 @@ impl Pruned {
         options: &PruneOptions,
     ) -> Result<Self, Error> {
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let graph = Graph::new(workspace, &lockfiles);
+        let tasks = Tasks::new(workspace, &graph, apps);
         let closure = match options.scope {
             Scope::Build => {
-                let graph = Graph::new(workspace, &lockfiles);
                 let needed = tasks::needed(workspace, &graph, apps);
                 Closure::build(workspace, &lockfiles, apps, &needed.named)?
             }
@@ -105,6 +107,7 @@ impl Pruned {
             closure: &closure,
             files: &files,
             rules: &rules,
+            tasks: &tasks,
             options,
         };
         Ok(Self {
@@ -124,6 +127,7 @@ struct Layout<'w, 'l, 'a> {
     /// The files of every member that is kept, the root project's not.
     files: &'w BTreeMap<usize, Vec<File>>,
     rules: &'w Rules,
+    tasks: &'w Tasks,
     options: &'w PruneOptions,
 }
 
@@ -285,6 +289,7 @@ impl Layout<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
+            self.tasks,
         )?;
         entries.put(
             root.values()

@@ -66,8 +66,8 @@ pub fn turbo(text: &str) {
     let mut wanted = turbo;
     wanted.tasks.retain(|name, _| stays(name));
     for task in wanted.tasks.values_mut() {
-        if let Some(list) = &mut task.depends_on {
-            list.retain(|name| stays(name));
+        for list in [&mut task.depends_on, &mut task.with].into_iter().flatten() {
+            list.values.retain(|name| stays(name));
         }
     }
     assert_eq!(again, wanted, "{text}\nis\n{pruned}");

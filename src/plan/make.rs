@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
-use super::steps::Steps;
+use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, ImagePackage, InstalledAlone, MemberPlan, Plan, PlanOptions, base,
     inputs, place,
@@ -17,8 +17,9 @@ use crate::ignore::{Rules, Verdict};
 use crate::lockfile::Lockfiles;
 use crate::manifest::npmrc;
 use crate::path::RepoPath;
+use crate::tasks::{self, Tasks};
+use crate::toolchain;
 use crate::workspace::Workspace;
-use crate::{tasks, toolchain};
 
 impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
@@ -30,6 +31,8 @@ impl Plan {
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
+        let tasks = Tasks::new(workspace, &graph, &[app]);
+        let runs = tasks.runs(workspace)?;
 
         let build = Closure::build(workspace, &lockfiles, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
@@ -65,30 +68,26 @@ impl Plan {
             files: &files,
             rules: &rules,
             options,
-            builds: order
-                .iter()
-                .any(|&at| !tasks::scripts(workspace, at).is_empty()),
+            tasks: &tasks,
+            builds: !runs.is_empty(),
         };
         let context = gather.entries()?;
+        let mut in_image = BTreeSet::new();
         if let Some(runtime) = &runtime {
             check_kept(workspace, runtime, &files, &rules)?;
+            in_image.extend(runtime.members.keys().copied());
         }
-        let in_image: BTreeSet<usize> = runtime
-            .iter()
-            .flat_map(|runtime| runtime.members.keys().copied())
-            .collect();
-        let writes = delivery.written().map(|(path, directory)| {
-            let path = member.dir.join(path).unwrap_or_default();
-            format!("{path}{}", if directory { "/" } else { "" })
-        });
         let steps = Steps {
             workspace,
             graph: &graph,
             app,
             order: &order,
+            tasks: &tasks,
+            runs: &runs,
+            given: &options.build_args,
             in_image: &in_image,
             context: &context,
-            writes,
+            writes: writes(&delivery, &member.dir),
             build_env: &detection.build_env,
         };
         let steps = steps.plan();
@@ -109,21 +108,23 @@ impl Plan {
                 .map(|runtime| closure_plan(workspace, runtime)),
             workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
-            has_root_files: context
-                .iter()
-                .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
+            has_root_files: context.iter().any(|entry| in_root(&entry.path)),
             installed_alone: InstalledAlone {
                 build: build.installed_alone(workspace),
                 runtime: runtime
                     .as_ref()
                     .map_or_else(Vec::new, |runtime| runtime.installed_alone(workspace)),
             },
-            image_packages: if delivery.has_modules() {
-                image_packages(workspace, app, &in_image, &steps)
-            } else {
-                Vec::new()
+            image_packages: match &runtime {
+                Some(_) => image_packages(workspace, app, &in_image, &steps),
+                None => Vec::new(),
             },
-            warnings: warnings(workspace, &delivery, &circles, &build),
+            warnings: [
+                warnings(workspace, &delivery, &circles, &build),
+                tasks.warnings,
+                steps::argument_warnings(&steps, &options.build_args),
+            ]
+            .concat(),
             delivery,
             port: detection.port,
             steps,
@@ -181,6 +182,19 @@ fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: Detec
     }
 }
 
+/// Whether a file of the context lies among those of the workspace's root that builds read.
+fn in_root(path: &str) -> bool {
+    path.strip_prefix(place::ROOT)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What the app's build must write, from the workspace's root; a directory ends in a slash.
+fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
+    let (path, directory) = delivery.written()?;
+    let path = app.join(path).unwrap_or_default();
+    Some(format!("{path}{}", if directory { "/" } else { "" }))
+}
+
 /// The members that the image gets, the app last: it changes most often.
 fn image_packages(
     workspace: &Workspace,
@@ -191,7 +205,8 @@ fn image_packages(
     let others = in_image.iter().copied().filter(|&at| at != app && at != 0);
     let package = |at: usize| {
         let member = &workspace.members[at];
-        let step = steps.iter().find(|step| step.dir == member.dir);
+        // The last of its stages has what the ones before it wrote too.
+        let step = steps.iter().rfind(|step| step.dir == member.dir);
         ImagePackage {
             dir: member.dir.clone(),
             name: member.label(),

@@ -23,3 +23,5 @@ mod refusals;
 mod secrets;
 mod streaming;
 mod support;
+mod tasks;
+mod turbo;
