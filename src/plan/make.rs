@@ -9,7 +9,7 @@ use super::{
     inputs, place,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{self, Delivery, DetectError, Subject};
+use crate::detect::{self, Delivery, DetectError, Detection, Subject};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
@@ -42,16 +42,7 @@ impl Plan {
         for &at in build.members.keys().filter(|at| **at != 0) {
             files.insert(at, inputs::walk(workspace, at, &rules)?);
         }
-        let own = inputs::relative(&files[&app], &member.dir);
-        let subject = Subject {
-            workspace,
-            lockfiles: &lockfiles,
-            app,
-            files: &own,
-            entry: options.entry.as_deref(),
-        };
-        let detection = detect::detect(&subject, options.kind)
-            .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
+        let detection = detection(workspace, &lockfiles, app, &files[&app], &rules, options)?;
         let delivery = detection.delivery;
         let runtime = if delivery.has_modules() {
             Some(Closure::runtime(workspace, &lockfiles, &[app])?)
@@ -136,6 +127,26 @@ impl Plan {
     pub fn context_size(&self) -> u64 {
         self.context.iter().map(|entry| entry.content.size()).sum()
     }
+}
+
+/// What the app's own files tell of it.
+fn detection(
+    workspace: &Workspace,
+    lockfiles: &Lockfiles<'_>,
+    app: usize,
+    files: &[File],
+    rules: &Rules,
+    options: &PlanOptions,
+) -> Result<Detection, Error> {
+    let dir = &workspace.members[app].dir;
+    let subject = Subject {
+        workspace,
+        lockfiles,
+        app,
+        files: &inputs::relative(files, dir),
+        entry: options.entry.as_deref(),
+    };
+    detect::detect(&subject, options.kind).map_err(|error| named_rule(workspace, dir, rules, error))
 }
 
 /// Refuses rules that leave out what the image cannot do without: `*` in a `.dockerignore` made for one app is an easy way to lose a library.
