@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::detect::AppKind;
 use crate::image::{ImageRef, Platform};
 use crate::path::RepoPath;
 use crate::plan::PlanOptions;
@@ -156,6 +157,10 @@ pub struct PlanArgs {
     #[arg(long, value_name = "VERSION")]
     pub node: Option<String>,
 
+    /// What kind of app it is, where slimbuild cannot tell
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub kind: Option<KindArg>,
+
     /// Start this file, relative to the app (dist/main.js)
     #[arg(long, value_name = "FILE", value_parser = entry)]
     pub entry: Option<String>,
@@ -175,6 +180,7 @@ impl From<PlanArgs> for PlanOptions {
             base,
             build_base,
             node,
+            kind,
             entry,
             include,
             exclude,
@@ -183,9 +189,34 @@ impl From<PlanArgs> for PlanOptions {
             node,
             build_base,
             base,
+            kind: kind.map(AppKind::from),
             entry,
             include,
             exclude,
+        }
+    }
+}
+
+/// The kinds of app.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum KindArg {
+    /// A program that node runs: a server, a worker, a command
+    Node,
+    /// A Next.js app
+    Next,
+    /// Files that any web server can hand out
+    StaticSite,
+    /// Pages that a framework renders on a server
+    ServerRendering,
+}
+
+impl From<KindArg> for AppKind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Node => Self::Node,
+            KindArg::Next => Self::Next,
+            KindArg::StaticSite => Self::StaticSite,
+            KindArg::ServerRendering => Self::ServerRendering,
         }
     }
 }

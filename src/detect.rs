@@ -2,19 +2,25 @@
 //!
 //! Goes in: the app's manifest and the list of its files. Comes out: the kind with its evidence, and the start command. Nothing is run.
 
+pub mod delivery;
 mod framework;
+mod next;
 pub mod script;
+mod site;
 pub mod start;
+pub mod subject;
 pub mod tsc;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
-use crate::workspace::Workspace;
+pub use delivery::{Bundle, Delivery, Fallback, Piece, Site};
+pub use framework::Framework;
 pub use start::Start;
+pub use subject::Subject;
 
 /// The kinds of app that can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,6 +61,24 @@ pub enum DetectError {
         /// What gave it away.
         evidence: String,
     },
+    /// A framework that makes a site, and a script that starts a server.
+    #[error("`{app}` may be a static site ({site}) or a program that node runs ({server})")]
+    TwoKinds {
+        /// The app's directory.
+        app: RepoPath,
+        /// What speaks for a site.
+        site: String,
+        /// What speaks for a server.
+        server: String,
+    },
+    /// The user names a kind that the app has no mark of.
+    #[error("`{app}` is not of the kind `{}`: no framework that makes such an app builds it", .kind.label())]
+    NotThatKind {
+        /// The app's directory.
+        app: RepoPath,
+        /// The kind that was named.
+        kind: AppKind,
+    },
     /// Nothing says how the app starts.
     #[error("cannot tell how `{app}` starts: {tried}")]
     NoStart {
@@ -86,7 +110,9 @@ impl DetectError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotYet { .. } => Some("apps that node starts from a file are supported so far".to_owned()),
+            Self::NotYet { .. } => Some("name the file that node starts, if there is one: `--kind node --entry FILE`".to_owned()),
+            Self::TwoKinds { .. } => Some("decide: `--kind static-site` or `--kind node`".to_owned()),
+            Self::NotThatKind { .. } => Some("leave `--kind` out to see what was found, or use `--kind node --entry FILE`".to_owned()),
             Self::NoStart { .. } => Some(
                 "name the file that node starts with `--entry dist/main.js`, or write it into the `start` script as `node dist/main.js`"
                     .to_owned(),
@@ -104,25 +130,112 @@ impl DetectError {
 pub struct Detected {
     /// The kind.
     pub kind: AppKind,
+    /// What it is made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framework: Option<Framework>,
     /// What speaks for it.
     pub evidence: Vec<String>,
 }
 
-/// Tells an app's kind. A framework's own marks win over the general case, that node starts a file.
-pub fn detect(workspace: &Workspace, app: usize, files: &BTreeSet<String>) -> Detected {
-    let manifest = &workspace.members[app].manifest;
-    framework::detect(manifest, files).unwrap_or_else(|| {
-        let evidence = if ["start:prod", "prod", "start"]
-            .iter()
-            .any(|name| manifest.script(name).is_some())
-        {
-            "it has a start script and no framework of another kind"
-        } else {
-            "no framework of another kind"
-        };
-        Detected {
-            kind: AppKind::Node,
-            evidence: vec![evidence.to_owned()],
+impl Detected {
+    /// The kind and what it is made with, as messages name them.
+    pub fn label(&self) -> String {
+        match self.framework {
+            Some(framework) if framework.label() != self.kind.label() => {
+                format!("{}, {}", self.kind.label(), framework.label())
+            }
+            _ => self.kind.label().to_owned(),
         }
-    })
+    }
+}
+
+/// All that is to be told from an app's own files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detection {
+    /// What it is.
+    pub detected: Detected,
+    /// What its image holds.
+    pub delivery: Delivery,
+    /// Variables that its build runs with.
+    pub build_env: BTreeMap<String, String>,
+    /// The port that it listens on, where that is known.
+    pub port: Option<u16>,
+}
+
+impl Detection {
+    fn new(detected: Detected, delivery: Delivery) -> Self {
+        let (build_env, port) = (BTreeMap::new(), None);
+        Self {
+            detected,
+            delivery,
+            build_env,
+            port,
+        }
+    }
+}
+
+/// Tells an app's kind, and what its image holds. A framework's own marks win over the general case, that node starts a file; where both fit
+/// a site and a server, the user decides (`wanted`).
+pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
+    let found = framework::detect(subject).filter(|_| wanted != Some(AppKind::Node));
+    let Some((framework, evidence)) = found else {
+        return match wanted {
+            None | Some(AppKind::Node) => node(subject),
+            Some(kind) => Err(DetectError::NotThatKind {
+                app: subject.member().dir.clone(),
+                kind,
+            }),
+        };
+    };
+    if framework.kind() == AppKind::StaticSite && wanted.is_none() {
+        check_no_server(subject, &evidence)?;
+    }
+    match framework.kind() {
+        AppKind::Next => next::detect(subject, evidence),
+        AppKind::StaticSite => site::detect(subject, framework, evidence),
+        kind @ (AppKind::ServerRendering | AppKind::Node) => Err(DetectError::NotYet {
+            app: subject.member().dir.clone(),
+            kind,
+            evidence: evidence.join("; "),
+        }),
+    }
+}
+
+/// The general case: node starts a file.
+fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
+    let scripts = start::START_SCRIPTS;
+    let script = scripts
+        .iter()
+        .any(|name| subject.manifest().script(name).is_some());
+    let evidence = if script {
+        "it has a start script and no framework of another kind"
+    } else {
+        "no framework of another kind"
+    };
+    let detected = Detected {
+        kind: AppKind::Node,
+        framework: None,
+        evidence: vec![evidence.to_owned()],
+    };
+    Ok(Detection::new(
+        detected,
+        Delivery::Modules(start::start(subject)?),
+    ))
+}
+
+/// A site whose start script runs node may be both: pages, and a server that hands them out.
+fn check_no_server(subject: &Subject<'_>, evidence: &[String]) -> Result<(), DetectError> {
+    let server = start::START_SCRIPTS.iter().find_map(|name| {
+        let command = script::commands(subject.manifest(), name).pop()?;
+        (command.program() == "node")
+            .then(|| format!("the `{name}` script runs `{}`", command.words.join(" ")))
+    });
+    match server {
+        Some(server) => Err(DetectError::TwoKinds {
+            app: subject.member().dir.clone(),
+            site: evidence.join("; "),
+            server,
+        }),
+        None => Ok(()),
+    }
 }

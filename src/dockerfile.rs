@@ -2,14 +2,14 @@
 //!
 //! It uses only what the frontend inside of Docker 20.10 understands, so that no `# syntax=` line has to reach a registry.
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::detect::Start;
+use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::path::RepoPath;
 use crate::plan::{BuildStep, ImagePackage, NodeCommand, Plan, place};
+use crate::template::{self, quote};
 
 /// The path of the Dockerfile in a context.
 pub const PATH: &str = "Dockerfile";
@@ -26,17 +26,27 @@ struct View<'p> {
     pnpm_package: String,
     build_base: &'p str,
     build: Count,
-    runtime: Count,
+    runtime: Option<Count>,
     root_files: bool,
-    /// Below which directories else pnpm puts modules of the runtime closure, as words for a shell.
-    stores: Vec<String>,
+    stores: Stores,
     /// Conditions of `find` for the virtual stores that a build may not mistake for its output.
     passed_over: String,
     steps: Vec<StepView<'p>>,
     runtime_base: BaseView<'p>,
     packages: Vec<PackageView<'p>>,
-    start: &'p Start,
-    command: String,
+    start: Option<&'p Start>,
+    command: Option<String>,
+    bundle: Option<&'p Bundle>,
+    site: Option<&'p Site>,
+    app_stage: Option<&'p str>,
+    port: Option<u16>,
+}
+
+/// Below which directories, beside the root, pnpm puts modules of a closure.
+#[derive(Serialize)]
+struct Stores {
+    build: Vec<String>,
+    runtime: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -56,10 +66,13 @@ struct StepView<'p> {
     name: &'p str,
     dir: String,
     stage: &'p str,
+    is_app: bool,
+    handed_over: bool,
     scripts: &'p [String],
+    env: &'p BTreeMap<String, String>,
     copies: Vec<String>,
     needs: &'p [String],
-    writes: Option<String>,
+    writes: Option<&'p str>,
     in_image: bool,
 }
 
@@ -67,7 +80,7 @@ struct StepView<'p> {
 struct BaseView<'p> {
     image: &'p str,
     reason: &'p str,
-    node: NodeCommand,
+    node: Option<NodeCommand>,
     user: &'p str,
 }
 
@@ -79,26 +92,8 @@ struct PackageView<'p> {
 }
 
 /// Renders the plan.
-///
-/// # Panics
-///
-/// Never, but for a broken template: it is compiled in, and every test renders it.
 pub fn render(plan: &Plan) -> String {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(
-        SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .keep_trailing_newline(true)
-            .build()
-            .unwrap_or_default(),
-    );
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.add_filter("quote", |text: String| quote(&text));
-    environment.add_filter("quote_word", |text: String| quote_word(&text));
-    let rendered = environment.render_str(TEMPLATE, Serde(view(plan)));
-    rendered.unwrap_or_else(|error| panic!("templates/Dockerfile.j2 is broken: {error:#}"))
+    template::render("Dockerfile.j2", TEMPLATE, &view(plan))
 }
 
 fn view(plan: &Plan) -> View<'_> {
@@ -125,16 +120,21 @@ fn view(plan: &Plan) -> View<'_> {
             members: members(&plan.build),
             packages: plan.build.packages,
         },
-        runtime: Count {
-            members: members(&plan.runtime),
-            packages: plan.runtime.packages,
-        },
+        runtime: plan.runtime.as_ref().map(|runtime| Count {
+            members: members(runtime),
+            packages: runtime.packages,
+        }),
         root_files: plan.has_root_files,
-        stores: below_root(&plan.installed_alone.runtime)
-            .map(|dir| quote(dir.as_str()))
-            .collect(),
+        stores: Stores {
+            build: words(&plan.installed_alone.build),
+            runtime: words(&plan.installed_alone.runtime),
+        },
         passed_over: passed_over(&plan.installed_alone.build),
-        steps: plan.steps.iter().map(step).collect(),
+        steps: plan
+            .steps
+            .iter()
+            .map(|step| self::step(plan, step))
+            .collect(),
         runtime_base: BaseView {
             image: &base.value.image,
             reason: &base.reason,
@@ -146,9 +146,28 @@ fn view(plan: &Plan) -> View<'_> {
             .iter()
             .map(|package| self::package(plan, package))
             .collect(),
-        start: &plan.start,
-        command: command(plan),
+        start: plan.delivery.start(),
+        command: plan.delivery.start().map(|start| command(plan, start)),
+        bundle: match &plan.delivery {
+            Delivery::Bundle(bundle) => Some(bundle),
+            Delivery::Modules(_) | Delivery::Site(_) => None,
+        },
+        site: match &plan.delivery {
+            Delivery::Site(site) => Some(site),
+            Delivery::Modules(_) | Delivery::Bundle(_) => None,
+        },
+        app_stage: plan
+            .steps
+            .iter()
+            .find(|step| step.dir == plan.app.dir)
+            .map(|step| &*step.stage),
+        port: plan.port,
     }
+}
+
+/// Directories below the root, as words for a shell.
+fn words(dirs: &[RepoPath]) -> Vec<String> {
+    below_root(dirs).map(|dir| quote(dir.as_str())).collect()
 }
 
 fn passed_over(installed_alone: &[RepoPath]) -> String {
@@ -164,7 +183,8 @@ fn below_root(dirs: &[RepoPath]) -> impl Iterator<Item = &RepoPath> {
     dirs.iter().filter(|dir| !dir.is_root())
 }
 
-fn step(step: &BuildStep) -> StepView<'_> {
+fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
+    let is_app = step.dir == plan.app.dir;
     let copy = |copy: &crate::plan::Copy| {
         let words: Vec<&str> = copy
             .from
@@ -178,10 +198,13 @@ fn step(step: &BuildStep) -> StepView<'_> {
         name: &step.name,
         dir: step.dir.to_string(),
         stage: &step.stage,
+        is_app,
+        handed_over: !is_app || plan.delivery.has_modules(),
         scripts: &step.scripts,
+        env: &step.env,
         copies: step.copies.iter().map(copy).collect(),
         needs: &step.needs,
-        writes: step.writes.as_ref().map(ToString::to_string),
+        writes: step.writes.as_deref(),
         in_image: step.in_image,
     }
 }
@@ -201,11 +224,10 @@ fn package<'p>(plan: &'p Plan, package: &'p ImagePackage) -> PackageView<'p> {
 }
 
 /// The exec form of `CMD`.
-fn command(plan: &Plan) -> String {
-    let start = &plan.start;
+fn command(plan: &Plan, start: &Start) -> String {
     let program = match plan.runtime_base.value.node {
-        NodeCommand::OnPath => Some("node"),
-        NodeCommand::Entrypoint | NodeCommand::Copied => None,
+        Some(NodeCommand::OnPath) => Some("node"),
+        Some(NodeCommand::Entrypoint | NodeCommand::Copied) | None => None,
     };
     let words = start
         .node_args
@@ -233,33 +255,12 @@ fn json(words: &[&str]) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
-/// A word for a shell.
-fn quote(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-/// A word for an instruction that is not a shell's.
-fn quote_word(text: &str) -> String {
-    if text.contains(char::is_whitespace) {
-        format!("\"{text}\"")
-    } else {
-        text.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn quotes() {
-        assert_eq!(quote("packages/a"), "packages/a");
-        assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
+    fn words_with_spaces_are_json() {
         assert_eq!(copy_words(&["src/a/", "a/"]), "src/a/ a/");
         assert_eq!(copy_words(&["src/a b/", "a b/"]), r#"["src/a b/", "a b/"]"#);
     }

@@ -9,7 +9,7 @@
 //! lockfile, manifests, settings ─► would pnpm take them as they are?                 frozen
 //! files of the closures ─► roles; kind and start of the app                         files, ignore, sources, detect
 //! all of it ─► Plan                                                                 plan
-//! Plan ─► Dockerfile text                                                           dockerfile, templates/
+//! Plan ─► Dockerfile text                                                           dockerfile, template, templates/
 //! Plan ─► context tar, streamed                                                     context
 //! both ─► engine ─► events ─► progress, then the report                             engine, progress, report
 //! ```
@@ -50,6 +50,7 @@ pub mod pruned;
 pub mod report;
 pub mod sources;
 pub mod tasks;
+pub mod template;
 #[cfg(test)]
 mod testing;
 pub mod toolchain;

@@ -8,6 +8,7 @@ mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
 pub(crate) mod make;
+mod nginx;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::closure::Because;
-use crate::detect::{Detected, Start};
+use crate::detect::{AppKind, Delivery, Detected};
 use crate::files::Kind;
 use crate::image::ImageRef;
 use crate::path::RepoPath;
@@ -33,6 +34,8 @@ pub struct PlanOptions {
     pub build_base: Option<ImageRef>,
     /// The image that the result starts from.
     pub base: Option<ImageRef>,
+    /// What kind of app it is.
+    pub kind: Option<AppKind>,
     /// The file that node starts, relative to the app.
     pub entry: Option<String>,
     /// Globs of files that the build and the image get, ignored or not.
@@ -57,12 +60,16 @@ pub struct Plan {
     pub build_base: Decision<String>,
     /// The image that the result starts from.
     pub runtime_base: Decision<RuntimeBase>,
-    /// How the app starts.
-    pub start: Start,
+    /// What the image holds, and what runs in it.
+    pub delivery: Delivery,
+    /// The port that it listens on, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// What the build needs.
     pub build: ClosurePlan,
-    /// What the app needs when it runs.
-    pub runtime: ClosurePlan,
+    /// What the app needs when it runs; nothing where the build's output brings it along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<ClosurePlan>,
     /// How many packages of the registry the whole workspace has.
     pub workspace_packages: usize,
     /// How many members it has, the root project not counted.
@@ -100,8 +107,9 @@ pub struct App {
 pub struct RuntimeBase {
     /// The image.
     pub image: String,
-    /// What stands before node's arguments.
-    pub node: NodeCommand,
+    /// What stands before node's arguments; nothing where no node runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeCommand>,
     /// The user and group, by number: Kubernetes checks `runAsNonRoot` by it.
     pub user: String,
 }
@@ -169,12 +177,15 @@ pub struct BuildStep {
     pub stage: String,
     /// The scripts that run, in order.
     pub scripts: Vec<String>,
+    /// Variables that they run with.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
     /// Directories of the context whose contents are copied, with the place they go to.
     pub copies: Vec<Copy>,
     /// Stages whose outputs it needs.
     pub needs: Vec<String>,
-    /// A file that must be there afterwards.
-    pub writes: Option<RepoPath>,
+    /// What must be there afterwards: a file, or a directory where a slash ends it.
+    pub writes: Option<String>,
     /// Whether the image gets the package; of other packages it gets generated modules alone.
     pub in_image: bool,
 }
@@ -274,6 +285,8 @@ pub mod place {
     pub const SRC: &str = "src";
     /// Files that the image keeps as they are.
     pub const RUN: &str = "run";
+    /// What a web server reads: its configuration.
+    pub const SERVE: &str = "serve";
 }
 
 impl Role {

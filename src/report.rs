@@ -62,13 +62,9 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
             ),
         ),
     );
-    line(
-        "packages",
-        format!(
-            "{} of {} from registries",
-            plan.runtime.packages, plan.workspace_packages
-        ),
-    );
+    if let Some(packages) = packages(plan) {
+        line("packages", packages);
+    }
     line(
         "steps",
         format!("{} of {} cached", outcome.cached, outcome.steps),
@@ -81,13 +77,23 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
 pub fn dry_run(plan: &Plan) -> String {
     let files = count(plan.context.len() + 1, "file");
     format!(
-        "\n{}: {} of context in {files}, {} of {} packages from registries; nothing was built (`slimbuild plan {}` gives the reasons)\n",
+        "\n{}: {} of context in {files}{}; nothing was built (`slimbuild plan {}` gives the reasons)\n",
         plan.image,
         size(plan.context_size()),
-        plan.runtime.packages,
-        plan.workspace_packages,
+        packages(plan)
+            .map(|packages| format!(", {packages}"))
+            .unwrap_or_default(),
         plan.app.dir,
     )
+}
+
+/// How many packages are installed for the image, where it gets any.
+fn packages(plan: &Plan) -> Option<String> {
+    let runtime = plan.runtime.as_ref()?;
+    Some(format!(
+        "{} of {} packages from registries",
+        runtime.packages, plan.workspace_packages
+    ))
 }
 
 /// A size as people read it: `12.3 MiB` would be exact and strange beside Docker's own numbers, so units are decimal.

@@ -1,88 +1,138 @@
 //! The marks by which frameworks are known: a dependency and the command that builds with it.
 
-use std::collections::BTreeSet;
+use serde::Serialize;
 
-use super::{AppKind, Detected};
-use crate::manifest::package::Manifest;
+use super::AppKind;
+use super::subject::Subject;
 
-/// Package, command in the build script, kind. The first that fits decides, so the special stands before the general: Astro, Nuxt and
-/// `SvelteKit` build with Vite too.
-const FRAMEWORKS: [(&str, &str, AppKind); 21] = [
-    ("next", "next build", AppKind::Next),
-    ("nuxt", "nuxt", AppKind::ServerRendering),
-    ("@sveltejs/kit", "vite build", AppKind::ServerRendering),
-    (
-        "@tanstack/react-start",
-        "vite build",
-        AppKind::ServerRendering,
-    ),
-    ("@tanstack/start", "vinxi build", AppKind::ServerRendering),
-    ("@solidjs/start", "vinxi build", AppKind::ServerRendering),
-    (
-        "@react-router/dev",
-        "react-router build",
-        AppKind::ServerRendering,
-    ),
-    ("@remix-run/dev", "remix", AppKind::ServerRendering),
-    ("nitropack", "nitro", AppKind::ServerRendering),
-    ("astro", "astro build", AppKind::ServerRendering),
-    ("@angular/cli", "ng build", AppKind::StaticSite),
-    ("react-scripts", "react-scripts build", AppKind::StaticSite),
-    ("vitepress", "vitepress build", AppKind::StaticSite),
-    ("@docusaurus/core", "docusaurus build", AppKind::StaticSite),
-    ("gatsby", "gatsby build", AppKind::StaticSite),
-    ("parcel", "parcel build", AppKind::StaticSite),
-    ("@11ty/eleventy", "eleventy", AppKind::StaticSite),
-    (
-        "@vue/cli-service",
-        "vue-cli-service build",
-        AppKind::StaticSite,
-    ),
-    ("rsbuild", "rsbuild build", AppKind::StaticSite),
-    ("@rsbuild/core", "rsbuild build", AppKind::StaticSite),
-    ("vite", "vite build", AppKind::StaticSite),
-];
-
-pub(super) fn detect(manifest: &Manifest, files: &BTreeSet<String>) -> Option<Detected> {
-    let build = manifest.script("build")?;
-    let (package, command, kind) = FRAMEWORKS
-        .into_iter()
-        .find(|(package, command, _)| manifest.depends_on(package) && build.contains(command))?;
-    // Vite builds libraries and servers too; a site has a page to start from.
-    if package == "vite" && !files.contains("index.html") {
-        return None;
-    }
-    let evidence = vec![
-        format!("it depends on `{package}`"),
-        format!("its build script runs `{command}`"),
-    ];
-    Some(Detected { kind, evidence })
+/// A framework that an app is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "they are names")]
+pub enum Framework {
+    Angular,
+    Astro,
+    CreateReactApp,
+    Docusaurus,
+    Eleventy,
+    Gatsby,
+    Next,
+    Nitro,
+    Nuxt,
+    Parcel,
+    ReactRouter,
+    Remix,
+    Rsbuild,
+    SolidStart,
+    Storybook,
+    SvelteKit,
+    TanStackStart,
+    Vite,
+    VitePress,
+    VueCli,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+use Framework::{
+    Angular, Astro, CreateReactApp, Docusaurus, Eleventy, Gatsby, Next, Nitro, Nuxt, Parcel,
+    ReactRouter, Remix, Rsbuild, SolidStart, Storybook, SvelteKit, TanStackStart, Vite, VitePress,
+    VueCli,
+};
 
-    fn kind(manifest: &str, files: &[&str]) -> Option<AppKind> {
-        let manifest = Manifest::parse("package.json", manifest).unwrap();
-        let files = files.iter().map(|&file| file.to_owned()).collect();
-        detect(&manifest, &files).map(|detected| detected.kind)
+/// Package, the words that its build command begins with, framework. The first that fits decides, so the special stands before the general:
+/// Astro, Nuxt and `SvelteKit` build with Vite too.
+const MARKS: [(&str, &str, Framework); 25] = [
+    ("next", "next build", Next),
+    ("nuxt", "nuxt build", Nuxt),
+    ("nuxt", "nuxi build", Nuxt),
+    ("nuxt", "nuxt generate", Nuxt),
+    ("@sveltejs/kit", "vite build", SvelteKit),
+    ("@tanstack/react-start", "vite build", TanStackStart),
+    ("@tanstack/solid-start", "vite build", TanStackStart),
+    ("@tanstack/start", "vinxi build", TanStackStart),
+    ("@solidjs/start", "vinxi build", SolidStart),
+    ("@solidjs/start", "vite build", SolidStart),
+    ("@react-router/dev", "react-router build", ReactRouter),
+    ("@remix-run/dev", "remix", Remix),
+    ("nitropack", "nitro", Nitro),
+    ("nitro", "nitro", Nitro),
+    ("astro", "astro build", Astro),
+    ("@angular/cli", "ng build", Angular),
+    ("react-scripts", "react-scripts build", CreateReactApp),
+    ("vitepress", "vitepress build", VitePress),
+    ("@docusaurus/core", "docusaurus build", Docusaurus),
+    ("storybook", "storybook build", Storybook),
+    ("gatsby", "gatsby build", Gatsby),
+    ("parcel", "parcel build", Parcel),
+    ("@11ty/eleventy", "eleventy", Eleventy),
+    ("@vue/cli-service", "vue-cli-service build", VueCli),
+    ("@rsbuild/core", "rsbuild build", Rsbuild),
+];
+
+impl Framework {
+    /// As messages name it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Angular => "Angular",
+            Astro => "Astro",
+            CreateReactApp => "Create React App",
+            Docusaurus => "Docusaurus",
+            Eleventy => "Eleventy",
+            Gatsby => "Gatsby",
+            Next => "Next.js",
+            Nitro => "Nitro",
+            Nuxt => "Nuxt",
+            Parcel => "Parcel",
+            ReactRouter => "React Router",
+            Remix => "Remix",
+            Rsbuild => "Rsbuild",
+            SolidStart => "SolidStart",
+            Storybook => "Storybook",
+            SvelteKit => "SvelteKit",
+            TanStackStart => "TanStack Start",
+            Vite => "Vite",
+            VitePress => "VitePress",
+            VueCli => "Vue CLI",
+        }
     }
 
-    #[test]
-    fn kinds() {
-        let vite =
-            r#"{"scripts": {"build": "tsc && vite build"}, "devDependencies": {"vite": "7"}}"#;
-        assert_eq!(kind(vite, &["index.html"]), Some(AppKind::StaticSite));
-        assert_eq!(kind(vite, &["src/index.ts"]), None);
-        let next = r#"{"scripts": {"build": "next build"}, "dependencies": {"next": "15"}}"#;
-        assert_eq!(kind(next, &[]), Some(AppKind::Next));
-        assert_eq!(
-            kind(
-                r#"{"scripts": {"build": "tsc"}, "dependencies": {"fastify": "5"}}"#,
-                &[]
-            ),
-            None
-        );
+    /// The kind of app that it makes as a rule; its configuration may say otherwise.
+    pub fn kind(self) -> AppKind {
+        match self {
+            Next => AppKind::Next,
+            Astro | Nitro | Nuxt | ReactRouter | Remix | SolidStart | SvelteKit | TanStackStart => {
+                AppKind::ServerRendering
+            }
+            Angular | CreateReactApp | Docusaurus | Eleventy | Gatsby | Parcel | Rsbuild
+            | Storybook | Vite | VitePress | VueCli => AppKind::StaticSite,
+        }
     }
+}
+
+/// The framework that builds the app, and the evidence.
+pub(super) fn detect(subject: &Subject<'_>) -> Option<(Framework, Vec<String>)> {
+    let build = subject.build();
+    let runs = |command: &str| {
+        build.iter().any(|one| {
+            let mut words = one.words.iter();
+            command
+                .split(' ')
+                .all(|word| words.next().is_some_and(|next| next == word))
+        })
+    };
+    let marked = MARKS
+        .into_iter()
+        .find(|(package, command, _)| subject.depends_on(package) && runs(command));
+    // Vite builds libraries and servers too; a site has a page to start from.
+    let vite = || {
+        let page = subject.depends_on("vite")
+            && runs("vite build")
+            && subject.files.contains("index.html");
+        page.then_some(("vite", "vite build", Vite))
+    };
+    let (package, command, framework) = marked.or_else(vite)?;
+    let evidence = vec![
+        format!("it depends on `{package}`"),
+        format!("its build runs `{command}`"),
+    ];
+    Some((framework, evidence))
 }

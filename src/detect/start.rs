@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::DetectError;
 use super::script::{Command, commands};
+use super::subject::Subject;
 use super::tsc::{self, Writes};
-use crate::tasks;
 use crate::workspace::Workspace;
 
 /// How the app starts.
@@ -42,7 +42,8 @@ struct Candidate {
 }
 
 /// Scripts that start an app in production, the most explicit first.
-const START_SCRIPTS: [&str; 5] = ["start:prod", "start:production", "prod", "start", "serve"];
+pub(super) const START_SCRIPTS: [&str; 5] =
+    ["start:prod", "start:production", "prod", "start", "serve"];
 
 /// Files that start an app which says nothing of it.
 const CONVENTIONS: [&str; 6] = [
@@ -67,25 +68,17 @@ const WITH_VALUE: [&str; 9] = [
     "--title",
 ];
 
-/// Decides the start command of the app at `app`; `files` are its sources, relative to its directory.
-pub fn start(
-    workspace: &Workspace,
-    app: usize,
-    entry: Option<&str>,
-    files: &BTreeSet<String>,
-) -> Result<Start, DetectError> {
-    let member = &workspace.members[app];
-    let scripts = tasks::scripts(workspace, app);
-    let build: Vec<Command> = scripts
-        .iter()
-        .flat_map(|name| commands(&member.manifest, name))
-        .collect();
+/// Decides the start command of an app.
+pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
+    let (workspace, app, files) = (subject.workspace, subject.app, subject.files);
+    let member = subject.member();
+    let scripts = subject.build_scripts();
     let writes = if scripts.is_empty() {
         Writes::Known(BTreeSet::new())
     } else {
-        tsc::writes(workspace, &member.dir, &build, files)?
+        tsc::writes(workspace, &member.dir, &subject.build(), files)?
     };
-    if let Some(entry) = entry {
+    if let Some(entry) = subject.entry {
         let entry = entry.trim_start_matches("./").to_owned();
         let built = !files.contains(&entry);
         if built && scripts.is_empty() {
@@ -301,7 +294,7 @@ fn candidates(workspace: &Workspace, app: usize) -> Vec<Candidate> {
 }
 
 /// node's arguments parted into its own flags, the file, and the program's arguments.
-fn node_command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
+pub(super) fn node_command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
     let mut flags = Vec::new();
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
@@ -405,6 +398,7 @@ pub fn is_code(file: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lockfile::Lockfiles;
     use crate::testing::{at, workspace};
 
     /// The start command of an app, or the error, in one line.
@@ -425,7 +419,15 @@ mod tests {
         all.push(("apps/a/package.json", manifest));
         let (_dir, workspace) = workspace(&all);
         let files = files.iter().map(|&path| path.to_owned()).collect();
-        match start(&workspace, at(&workspace, "apps/a"), None, &files) {
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let subject = Subject {
+            workspace: &workspace,
+            lockfiles: &lockfiles,
+            app: at(&workspace, "apps/a"),
+            files: &files,
+            entry: None,
+        };
+        match start(&subject) {
             Ok(start) => {
                 let words: Vec<String> = start
                     .node_args

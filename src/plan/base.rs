@@ -1,9 +1,13 @@
 //! The images that stages start from.
 
 use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
+use crate::detect::Delivery;
 
 /// Lines of node that distroless has an image for.
 const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];
+
+/// The web server of static sites.
+const NGINX: &str = "nginxinc/nginx-unprivileged:stable";
 
 /// The image of the build stages: Debian, as the runtime base, so that native modules fit.
 pub(super) fn build(options: &PlanOptions, node: &Decision<String>) -> Decision<String> {
@@ -17,12 +21,27 @@ pub(super) fn build(options: &PlanOptions, node: &Decision<String>) -> Decision<
 }
 
 /// The image of the result.
-pub(super) fn runtime(options: &PlanOptions, node: &Decision<String>) -> Decision<RuntimeBase> {
+pub(super) fn runtime(
+    options: &PlanOptions,
+    node: &Decision<String>,
+    delivery: &Delivery,
+) -> Decision<RuntimeBase> {
     let base = |image: String, node, user: &str| RuntimeBase {
         image,
         node,
         user: user.to_owned(),
     };
+    if matches!(delivery, Delivery::Site(_)) {
+        let (image, reason) = match &options.base {
+            Some(image) => (image.to_string(), "named by --base"),
+            None => (
+                NGINX.to_owned(),
+                "nginx that needs no root; the official image",
+            ),
+        };
+        return Decision::new(base(image, None, "101:101"), reason);
+    }
+    let base = |image, node, user| base(image, Some(node), user);
     if let Some(image) = &options.base {
         let distroless = image.name().contains("distroless/nodejs");
         let (node, user) = if distroless {

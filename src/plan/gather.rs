@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, ContextEntry, PlanOptions, inputs, install, place};
+use super::{Content, ContextEntry, PlanOptions, inputs, install, nginx, place};
 use crate::closure::Closure;
-use crate::detect::start::{self, Start};
+use crate::detect::{Delivery, start};
 use crate::error::Error;
 use crate::files::File;
 use crate::ignore::Rules;
@@ -18,9 +18,10 @@ use crate::workspace::Workspace;
 pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
     pub(super) app: usize,
-    pub(super) start: &'g Start,
+    pub(super) delivery: &'g Delivery,
     pub(super) build: &'g Closure<'l, 'a>,
-    pub(super) runtime: &'g Closure<'l, 'a>,
+    /// Nothing where the image needs no production modules.
+    pub(super) runtime: Option<&'g Closure<'l, 'a>>,
     /// The files of every member of the build closure.
     pub(super) files: &'g BTreeMap<usize, Vec<File>>,
     pub(super) rules: &'g Rules,
@@ -35,7 +36,8 @@ impl Gather<'_, '_, '_> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
         let build = self.builds.then_some((self.build, place::BUILD));
-        for (closure, place) in build.into_iter().chain([(self.runtime, place::PROD)]) {
+        let runtime = self.runtime.map(|closure| (closure, place::PROD));
+        for (closure, place) in build.into_iter().chain(runtime) {
             self.manifests(closure, place, &mut entries);
             entries.extend(install::local_files(
                 self.workspace,
@@ -53,6 +55,18 @@ impl Gather<'_, '_, '_> {
             );
         }
         entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
+        if let Delivery::Site(site) = self.delivery {
+            let own = &self.files[&self.app];
+            let own = inputs::relative(own, &self.workspace.members[self.app].dir);
+            entries.push(ContextEntry {
+                path: format!("{}/nginx.conf", place::SERVE),
+                content: Content::Made {
+                    text: nginx::configuration(site, &own),
+                    executable: false,
+                },
+                why: "how the site is served".to_owned(),
+            });
+        }
         if !self.builds {
             entries.retain(|entry| {
                 [place::PROD, place::RUN]
@@ -94,11 +108,14 @@ impl Gather<'_, '_, '_> {
 
     /// How a member's files are used.
     fn usage(&self, at: usize, files: &BTreeSet<String>) -> Usage {
-        if !self.runtime.members.contains_key(&at) {
+        if !self
+            .runtime
+            .is_some_and(|runtime| runtime.members.contains_key(&at))
+        {
             return Usage::BuildOnly;
         }
         let from_sources = if at == self.app {
-            !self.start.built
+            self.delivery.start().is_some_and(|start| !start.built)
         } else {
             tasks::scripts(self.workspace, at).is_empty()
                 || start::uses_sources(self.workspace, at, files)

@@ -9,7 +9,7 @@ use super::{
     inputs, place,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{self, AppKind, DetectError, start};
+use crate::detect::{self, Delivery, DetectError, Subject};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
@@ -34,33 +34,34 @@ impl Plan {
         let build = Closure::build(workspace, &lockfiles, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
         build.check_frozen(workspace, Some(&pnpm.value))?;
-        let runtime = Closure::runtime(workspace, &lockfiles, &[app])?;
-
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
         for &at in build.members.keys().filter(|at| **at != 0) {
             files.insert(at, inputs::walk(workspace, at, &rules)?);
         }
         let own = inputs::relative(&files[&app], &member.dir);
-        let detected = detect::detect(workspace, app, &own);
-        if detected.kind != AppKind::Node {
-            let evidence = detected.evidence.join("; ");
-            return Err(DetectError::NotYet {
-                app: member.dir.clone(),
-                kind: detected.kind,
-                evidence,
-            }
-            .into());
-        }
-        let start = start::start(workspace, app, options.entry.as_deref(), &own)
+        let subject = Subject {
+            workspace,
+            lockfiles: &lockfiles,
+            app,
+            files: &own,
+            entry: options.entry.as_deref(),
+        };
+        let detection = detect::detect(&subject, options.kind)
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
+        let delivery = detection.delivery;
+        let runtime = if delivery.has_modules() {
+            Some(Closure::runtime(workspace, &lockfiles, &[app])?)
+        } else {
+            None
+        };
 
         let gather = Gather {
             workspace,
             app,
-            start: &start,
+            delivery: &delivery,
             build: &build,
-            runtime: &runtime,
+            runtime: runtime.as_ref(),
             files: &files,
             rules: &rules,
             options,
@@ -69,11 +70,17 @@ impl Plan {
                 .any(|&at| !tasks::scripts(workspace, at).is_empty()),
         };
         let context = gather.entries()?;
-        check_kept(workspace, &runtime, &files, &rules)?;
-        let in_image: BTreeSet<usize> = runtime.members.keys().copied().collect();
-        let writes = start
-            .built
-            .then(|| member.dir.join(&start.entry).unwrap_or_default());
+        if let Some(runtime) = &runtime {
+            check_kept(workspace, runtime, &files, &rules)?;
+        }
+        let in_image: BTreeSet<usize> = runtime
+            .iter()
+            .flat_map(|runtime| runtime.members.keys().copied())
+            .collect();
+        let writes = delivery.written().map(|(path, directory)| {
+            let path = member.dir.join(path).unwrap_or_default();
+            format!("{path}{}", if directory { "/" } else { "" })
+        });
         let steps = Steps {
             workspace,
             graph: &graph,
@@ -82,33 +89,38 @@ impl Plan {
             in_image: &in_image,
             context: &context,
             writes,
+            build_env: &detection.build_env,
         };
         let steps = steps.plan();
         Ok(Self {
             app: App {
                 name: member.label(),
                 dir: member.dir.clone(),
-                detected,
+                detected: detection.detected,
             },
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
-            runtime_base: base::runtime(options, &node),
+            runtime_base: base::runtime(options, &node, &delivery),
             node,
             pnpm,
             build: closure_plan(workspace, &build),
-            runtime: closure_plan(workspace, &runtime),
+            runtime: runtime
+                .as_ref()
+                .map(|runtime| closure_plan(workspace, runtime)),
             workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
             has_root_files: context
                 .iter()
                 .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
-            installed_alone: InstalledAlone {
-                build: build.installed_alone(workspace),
-                runtime: runtime.installed_alone(workspace),
+            installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
+            image_packages: if delivery.has_modules() {
+                image_packages(workspace, app, &in_image, &steps)
+            } else {
+                Vec::new()
             },
-            image_packages: image_packages(workspace, app, &in_image, &steps),
-            warnings: warnings(workspace, &start, &circles, &build),
-            start,
+            warnings: warnings(workspace, &delivery, &circles, &build),
+            delivery,
+            port: detection.port,
             steps,
             context,
         })
@@ -164,6 +176,18 @@ fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: Detec
     }
 }
 
+fn installed_alone(
+    workspace: &Workspace,
+    build: &Closure<'_, '_>,
+    runtime: Option<&Closure<'_, '_>>,
+) -> InstalledAlone {
+    let of = |closure: &Closure<'_, '_>| closure.installed_alone(workspace);
+    InstalledAlone {
+        build: of(build),
+        runtime: runtime.map_or_else(Vec::new, of),
+    }
+}
+
 /// The members that the image gets, the app last: it changes most often.
 fn image_packages(
     workspace: &Workspace,
@@ -186,7 +210,7 @@ fn image_packages(
 
 fn warnings(
     workspace: &Workspace,
-    start: &start::Start,
+    delivery: &Delivery,
     circles: &[Cycle],
     build: &Closure<'_, '_>,
 ) -> Vec<String> {
@@ -211,7 +235,8 @@ fn warnings(
         };
         manifest.lifecycle_scripts().map(skipped)
     });
-    let mut warnings = start.warnings.clone();
+    let start = delivery.start();
+    let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
     warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
     warnings.extend(secrets(workspace, build));

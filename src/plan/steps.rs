@@ -17,8 +17,10 @@ pub(super) struct Steps<'s> {
     pub(super) order: &'s [usize],
     pub(super) in_image: &'s BTreeSet<usize>,
     pub(super) context: &'s [ContextEntry],
-    /// The file that the app starts from, where the build writes it.
-    pub(super) writes: Option<RepoPath>,
+    /// What the app's build must write.
+    pub(super) writes: Option<String>,
+    /// Variables that the app's build runs with.
+    pub(super) build_env: &'s BTreeMap<String, String>,
 }
 
 impl Steps<'_> {
@@ -39,6 +41,11 @@ impl Steps<'_> {
                 name: member.label(),
                 stage: stage.clone(),
                 scripts,
+                env: if at == self.app {
+                    self.build_env.clone()
+                } else {
+                    BTreeMap::new()
+                },
                 copies: self.copies(at, &needed),
                 needs: needed
                     .iter()

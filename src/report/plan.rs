@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{count, size};
 use crate::closure::Because;
+use crate::detect::{Delivery, Start};
 use crate::plan::{ClosurePlan, Plan, place};
 
 /// A plan in words.
@@ -17,8 +18,8 @@ impl Display for Words<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let plan = self.0;
         writeln!(f, "{} in {}\n", plan.app.name, plan.app.dir)?;
-        let kind = plan.app.detected.kind.label();
-        decision(f, "kind", kind, &plan.app.detected.evidence.join("; "))?;
+        let kind = plan.app.detected.label();
+        decision(f, "kind", &kind, &plan.app.detected.evidence.join("; "))?;
         decision(f, "node", &plan.node.value, &plan.node.reason)?;
         decision(f, "pnpm", &plan.pnpm.value, &plan.pnpm.reason)?;
         decision(
@@ -33,23 +34,25 @@ impl Display for Words<'_> {
             &plan.runtime_base.value.image,
             &plan.runtime_base.reason,
         )?;
-        let made = if plan.start.built {
-            "the build writes it"
-        } else {
-            "it is a source"
-        };
-        decision(
-            f,
-            "starts",
-            &self.command(),
-            &format!("{}; {made}", plan.start.reason),
-        )?;
+        self.delivery(f)?;
         self.closure(f, "needed to build", &plan.build)?;
-        self.closure(f, "needed to run", &plan.runtime)?;
+        if let Some(runtime) = &plan.runtime {
+            self.closure(f, "needed to run", runtime)?;
+        }
         self.root_files(f)?;
         self.steps(f)?;
         self.context(f)
     }
+}
+
+/// The line that starts the app, as a shell would have it.
+fn command(start: &Start) -> String {
+    let words = start
+        .node_args
+        .iter()
+        .chain([&start.entry])
+        .chain(&start.args);
+    words.fold("node".to_owned(), |line, word| format!("{line} {word}"))
 }
 
 /// `  node      22` and the reason, in a column of its own.
@@ -59,14 +62,34 @@ fn decision(f: &mut Formatter<'_>, what: &str, value: &str, reason: &str) -> fmt
 }
 
 impl Words<'_> {
-    fn command(&self) -> String {
-        let start = &self.0.start;
-        let words = start
-            .node_args
-            .iter()
-            .chain([&start.entry])
-            .chain(&start.args);
-        words.fold("node".to_owned(), |line, word| format!("{line} {word}"))
+    fn delivery(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let dirs = |dirs: &[String]| dirs.join(", ");
+        match &self.0.delivery {
+            Delivery::Modules(start) => {
+                let made = if start.built {
+                    "the build writes it"
+                } else {
+                    "it is there without a build"
+                };
+                let reason = format!("{}; {made}", start.reason);
+                decision(f, "starts", &command(start), &reason)
+            }
+            Delivery::Bundle(bundle) => {
+                decision(f, "starts", &command(&bundle.start), &bundle.start.reason)?;
+                let from: Vec<String> = bundle
+                    .pieces
+                    .iter()
+                    .map(|piece| piece.from.clone())
+                    .collect();
+                let reason = "the build puts there what the app needs when it runs";
+                decision(f, "holds", &dirs(&from), reason)
+            }
+            Delivery::Site(site) => {
+                decision(f, "serves", &site.dir, &site.reason)?;
+                let page = site.fallback.page.as_deref().unwrap_or("404");
+                decision(f, "otherwise", page, &site.fallback.reason)
+            }
+        }
     }
 
     fn closure(&self, f: &mut Formatter<'_>, name: &str, closure: &ClosurePlan) -> fmt::Result {
@@ -156,6 +179,7 @@ impl Words<'_> {
             (place::ROOT, "files at the root that builds read"),
             (place::SRC, "sources that only builds read"),
             (place::RUN, "files that the image keeps as they are"),
+            (place::SERVE, "how the site is served"),
         ] {
             let inside = || {
                 plan.context

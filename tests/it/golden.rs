@@ -12,7 +12,12 @@ use crate::support::program::slimbuild;
 use crate::support::tree::{Order, Tree, shop};
 
 /// The apps that can be built, with the names of their golden directories.
-const APPS: [(&str, &str); 2] = [("apps/server", "server"), ("apps/worker", "worker")];
+const APPS: [(&str, &str); 4] = [
+    ("apps/server", "server"),
+    ("apps/site", "site"),
+    ("apps/web", "web"),
+    ("apps/worker", "worker"),
+];
 
 fn dockerfile(root: &Path, app: &str) -> String {
     slimbuild(root, &["dockerfile", app]).text()

@@ -2,6 +2,7 @@
 
 mod bases;
 mod contents;
+mod kinds;
 mod lockfiles;
 mod naive;
 mod names;

@@ -194,7 +194,7 @@ fn heavy_crates_have_one_home_each() {
         ("tokio", &["engine"]),
         ("docker_credential", &["engine"]),
         ("indicatif", &["progress", "report"]),
-        ("minijinja", &["dockerfile"]),
+        ("minijinja", &["template"]),
         ("petgraph", &["graph"]),
         ("serde_saphyr", &["manifest", "frozen"]),
     ];

@@ -110,18 +110,27 @@ fn a_name_that_two_packages_have() {
 }
 
 #[test]
-fn kinds_that_are_not_supported_yet() {
-    assert_snapshot!(refusal("apps/web", |_| {}), @"
+fn a_site_with_a_server() {
+    let with_server = |tree: &Tree| {
+        tree.replace(
+            "apps/site/package.json",
+            "\"dev\": \"vite\"",
+            "\"start\": \"node server.js\"",
+        );
+    };
+    assert_snapshot!(refusal("apps/site", with_server), @"
     exit code 1
-    error: `apps/web` is an app of the kind `Next.js`, which slimbuild does not support yet (it depends on `next`; its build script runs `next build`)
+    error: `apps/site` may be a static site (it depends on `vite`; its build runs `vite build`) or a program that node runs (the `start` script runs `node server.js`)
 
-    hint: apps that node starts from a file are supported so far
+    hint: decide: `--kind static-site` or `--kind node`
     ");
-    assert_snapshot!(refusal("apps/site", |_| {}), @"
+    let tree = Tree::shop();
+    let wrong = slimbuild(tree.root(), &["plan", "apps/server", "--kind", "next"]);
+    assert_snapshot!(wrong.refusal(tree.root()), @"
     exit code 1
-    error: `apps/site` is an app of the kind `static site`, which slimbuild does not support yet (it depends on `vite`; its build script runs `vite build`)
+    error: `apps/server` is not of the kind `Next.js`: no framework that makes such an app builds it
 
-    hint: apps that node starts from a file are supported so far
+    hint: leave `--kind` out to see what was found, or use `--kind node --entry FILE`
     ");
 }
 

@@ -79,14 +79,21 @@ impl<'d> Container<'d> {
 
     /// The body of the answer to `GET PATH`, as soon as there is one.
     pub(crate) fn get(&self, port: u16, path: &str) -> String {
+        let (head, body) = self.answer(port, path, "identity");
+        assert!(head.contains(" 200 OK"), "{path}: {head}\n{body}");
+        body
+    }
+
+    /// Head and body of the answer to `GET PATH`, whatever it is, by one who reads this encoding.
+    pub(crate) fn answer(&self, port: u16, path: &str, encoding: &str) -> (String, String) {
         let began = Instant::now();
         loop {
-            if let Some(body) = self
+            if let Some(answer) = self
                 .addresses(port)
                 .iter()
-                .find_map(|address| get(address, path))
+                .find_map(|address| get(address, path, encoding))
             {
-                return body;
+                return answer;
             }
             let gone = !self.is_running() || began.elapsed() > PATIENCE;
             assert!(
@@ -178,17 +185,18 @@ impl<'d> Container<'d> {
     }
 }
 
-fn get(address: &SocketAddr, path: &str) -> Option<String> {
+fn get(address: &SocketAddr, path: &str, encoding: &str) -> Option<(String, String)> {
     let timeout = Some(Duration::from_secs(5));
     let mut stream = TcpStream::connect_timeout(address, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(timeout).ok()?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    assert!(head.contains(" 200 OK"), "{path}: {answer}");
-    Some(body.to_owned())
+    Some((head.to_owned(), body.to_owned()))
 }
 
 impl Drop for Container<'_> {

@@ -1,0 +1,202 @@
+//! Static sites: where the build puts the files, which of them never change, and whether one page stands for all.
+
+use super::DetectError;
+use super::delivery::{Delivery, Fallback, Site};
+use super::framework::Framework;
+use super::subject::{Subject, literal};
+use super::{AppKind, Detected, Detection};
+use crate::manifest::parse_jsonc;
+
+/// Routers that change the address without asking the server: every address is the one page's.
+const ROUTERS: [&str; 12] = [
+    "react-router",
+    "react-router-dom",
+    "vue-router",
+    "@tanstack/react-router",
+    "@tanstack/vue-router",
+    "@tanstack/solid-router",
+    "@solidjs/router",
+    "wouter",
+    "preact-router",
+    "preact-iso",
+    "svelte-routing",
+    "@angular/router",
+];
+
+/// Decides how a static site is delivered.
+pub(super) fn detect(
+    subject: &Subject<'_>,
+    framework: Framework,
+    evidence: Vec<String>,
+) -> Result<Detection, DetectError> {
+    let detected = Detected {
+        kind: AppKind::StaticSite,
+        framework: Some(framework),
+        evidence,
+    };
+    let (dir, reason) = directory(subject, framework)?;
+    let site = Site {
+        dir,
+        reason,
+        fallback: fallback(subject, framework),
+        hashed: hashed(framework)
+            .iter()
+            .map(|&dir| dir.to_owned())
+            .collect(),
+    };
+    Ok(Detection::new(detected, Delivery::Site(site)))
+}
+
+/// Where the build writes: a flag of its command, an option of its configuration, or the framework's convention.
+fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, String), DetectError> {
+    let (flags, program): (&[&str], &str) = match framework {
+        Framework::Vite => (&["--outDir"], "vite"),
+        Framework::Storybook => (&["-o", "--output-dir"], "storybook"),
+        Framework::Docusaurus => (&["--out-dir"], "docusaurus"),
+        Framework::VitePress => (&["--outDir"], "vitepress"),
+        Framework::Parcel => (&["--dist-dir"], "parcel"),
+        Framework::Eleventy => (&["--output"], "eleventy"),
+        Framework::Angular => (&["--output-path"], "ng"),
+        Framework::VueCli => (&["--dest"], "vue-cli-service"),
+        _ => (&[], ""),
+    };
+    let build = subject.build();
+    let command = build.iter().find(|command| command.program() == program);
+    if let Some(dir) = command.and_then(|command| command.flag(flags)) {
+        return Ok((tidy(dir), format!("`{dir}` in the build script")));
+    }
+    let scripts = &["ts", "js", "mjs", "mts", "cjs"][..];
+    let configured = |stem: &str, option: &str| {
+        let (file, text) = subject.text(stem, scripts)?;
+        let dir = literal(&text, option)?;
+        Some((tidy(dir), format!("`{option}` in {file}")))
+    };
+    let convention = |dir: &str| {
+        let reason = format!("where {} writes by default", framework.label());
+        (dir.to_owned(), reason)
+    };
+    Ok(match framework {
+        Framework::Vite => {
+            configured("vite.config", "outDir").unwrap_or_else(|| convention("dist"))
+        }
+        Framework::Astro => {
+            configured("astro.config", "outDir").unwrap_or_else(|| convention("dist"))
+        }
+        Framework::VueCli => {
+            configured("vue.config", "outputDir").unwrap_or_else(|| convention("dist"))
+        }
+        Framework::CreateReactApp | Framework::Docusaurus => convention("build"),
+        Framework::Storybook => convention("storybook-static"),
+        Framework::Gatsby => convention("public"),
+        Framework::Eleventy => convention("_site"),
+        Framework::VitePress => {
+            let root = command
+                .and_then(|command| command.words.get(2))
+                .filter(|word| !word.starts_with('-'))
+                .map(|root| format!("{}/", tidy(root)))
+                .filter(|root| root != "./")
+                .unwrap_or_default();
+            convention(&format!("{root}.vitepress/dist"))
+        }
+        Framework::Angular => angular(subject)?,
+        _ => convention("dist"),
+    })
+}
+
+/// `outputPath` of angular.json; since Angular 17 the files for browsers are in `browser/` below it.
+fn angular(subject: &Subject<'_>) -> Result<(String, String), DetectError> {
+    let path = format!("{}/angular.json", subject.member().dir);
+    let text = fs_err::read_to_string(subject.workspace.root.join(&path))
+        .unwrap_or_else(|_| "{}".to_owned());
+    let document = parse_jsonc(&path, &text)?;
+    let projects = document
+        .get("projects")
+        .and_then(|projects| projects.as_object());
+    let named = document
+        .get("defaultProject")
+        .and_then(|name| name.as_str());
+    let project = projects.and_then(|projects| {
+        named
+            .and_then(|name| projects.get_key_value(name))
+            .or_else(|| projects.iter().next())
+    });
+    let Some((name, project)) = project else {
+        return Ok((
+            "dist".to_owned(),
+            "where Angular writes by default".to_owned(),
+        ));
+    };
+    let architect = project.get("architect").or_else(|| project.get("targets"));
+    let build = architect.and_then(|targets| targets.get("build"));
+    let builder = build
+        .and_then(|build| build.get("builder"))
+        .and_then(|builder| builder.as_str())
+        .unwrap_or_default();
+    let output = build.and_then(|build| build.get("options")?.get("outputPath").cloned());
+    let text = |key: &str| Some(output.as_ref()?.get(key)?.as_str()?.to_owned());
+    let base = output
+        .as_ref()
+        .and_then(|path| path.as_str().map(str::to_owned))
+        .or_else(|| text("base"))
+        .unwrap_or_else(|| format!("dist/{name}"));
+    let reason = format!("`outputPath` of `{name}` in angular.json");
+    // The builder `application` parts the output, `browser` and `browser-esbuild` do not.
+    let inner = text("browser").unwrap_or_else(|| "browser".to_owned());
+    let dir = if builder.ends_with(":application") && !inner.is_empty() {
+        format!("{}/{inner}", tidy(&base))
+    } else {
+        tidy(&base)
+    };
+    Ok((dir, reason))
+}
+
+fn tidy(dir: &str) -> String {
+    dir.trim_start_matches("./")
+        .trim_end_matches('/')
+        .to_owned()
+}
+
+/// Whether every address leads to one page.
+fn fallback(subject: &Subject<'_>, framework: Framework) -> Fallback {
+    let one = |reason: String| Fallback {
+        page: Some("index.html".to_owned()),
+        reason,
+    };
+    let pages = |reason: &str| Fallback {
+        page: None,
+        reason: reason.to_owned(),
+    };
+    match framework {
+        Framework::Vite
+        | Framework::Parcel
+        | Framework::Rsbuild
+        | Framework::VueCli
+        | Framework::CreateReactApp => {
+            match ROUTERS
+                .into_iter()
+                .find(|router| subject.depends_on(router))
+            {
+                Some(router) => one(format!("`{router}` makes addresses of its own")),
+                None => {
+                    pages("no router that makes addresses of its own is among the dependencies")
+                }
+            }
+        }
+        Framework::Angular => one("Angular makes addresses of its own".to_owned()),
+        _ => pages("every page is a file"),
+    }
+}
+
+/// Directories whose files are named by their content.
+fn hashed(framework: Framework) -> &'static [&'static str] {
+    match framework {
+        Framework::Vite | Framework::VitePress | Framework::Storybook | Framework::Docusaurus => {
+            &["assets"]
+        }
+        Framework::CreateReactApp | Framework::Rsbuild => &["static"],
+        Framework::Astro => &["_astro"],
+        Framework::VueCli => &["js", "css"],
+        Framework::Angular => &[""],
+        _ => &[],
+    }
+}

@@ -1,0 +1,160 @@
+//! The app that is looked at: what detectors may ask of it.
+
+use std::collections::BTreeSet;
+
+use super::script::{Command, commands};
+use crate::lockfile::Lockfiles;
+use crate::manifest::package::Manifest;
+use crate::tasks;
+use crate::workspace::{Member, Workspace};
+
+/// An app, as detectors see it.
+pub struct Subject<'s> {
+    /// The workspace.
+    pub workspace: &'s Workspace,
+    /// Its lockfiles.
+    pub lockfiles: &'s Lockfiles<'s>,
+    /// The app's position.
+    pub app: usize,
+    /// Its files, relative to its directory.
+    pub files: &'s BTreeSet<String>,
+    /// The file that the user wants node to start.
+    pub entry: Option<&'s str>,
+}
+
+impl Subject<'_> {
+    /// The app.
+    pub fn member(&self) -> &Member {
+        &self.workspace.members[self.app]
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.member().manifest
+    }
+
+    /// The scripts that build it, in order.
+    pub fn build_scripts(&self) -> Vec<String> {
+        tasks::scripts(self.workspace, self.app)
+    }
+
+    /// The commands that build it, in order.
+    pub fn build(&self) -> Vec<Command> {
+        self.build_scripts()
+            .iter()
+            .flat_map(|name| commands(self.manifest(), name))
+            .collect()
+    }
+
+    /// The text of the first of these files that is there, and its name.
+    pub fn text(&self, stem: &str, extensions: &[&str]) -> Option<(String, String)> {
+        let name = extensions
+            .iter()
+            .map(|extension| format!("{stem}.{extension}"))
+            .find(|name| self.files.contains(name))?;
+        let path = self.member().dir.join(&name).ok()?;
+        let text = fs_err::read_to_string(path.on_disk(&self.workspace.root)).ok()?;
+        Some((name, without_comments(&text)))
+    }
+
+    /// Whether the app itself depends on the package.
+    pub fn depends_on(&self, package: &str) -> bool {
+        self.manifest().depends_on(package)
+    }
+
+    /// The major version of a dependency, by its lockfile.
+    pub fn major(&self, package: &str) -> Option<u32> {
+        let (_, importer) = self.lockfiles.project(&self.member().dir)?;
+        let dependency = importer
+            .dependencies
+            .iter()
+            .find(|dependency| dependency.alias == package)?;
+        dependency.version.split('.').next()?.parse().ok()
+    }
+}
+
+/// Takes comments out of JavaScript, as far as telling an option from one that was commented out needs it.
+fn without_comments(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut quote = None;
+    while let Some(letter) = rest.chars().next() {
+        let pair = rest.as_bytes().get(..2);
+        let skip = match (quote, pair) {
+            (None, Some(b"//")) => rest.find('\n').unwrap_or(rest.len()),
+            (None, Some(b"/*")) => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            (Some(_), Some([b'\\', next])) if next.is_ascii() => {
+                kept.push_str(&rest[..2]);
+                2
+            }
+            _ => {
+                match quote {
+                    Some(open) if open == letter => quote = None,
+                    None if matches!(letter, '"' | '\'' | '`') => quote = Some(letter),
+                    _ => {}
+                }
+                kept.push(letter);
+                letter.len_utf8()
+            }
+        };
+        rest = &rest[skip..];
+    }
+    kept
+}
+
+/// The text that an option of a configuration file is set to, where it stands there as a plain literal: `outDir: 'build'`.
+pub fn literal<'t>(text: &'t str, option: &str) -> Option<&'t str> {
+    values(text, option).find_map(|value| {
+        let quote = value
+            .chars()
+            .next()
+            .filter(|letter| matches!(letter, '"' | '\'' | '`'))?;
+        let (inside, _) = value[1..].split_once(quote)?;
+        (!inside.contains("${")).then_some(inside)
+    })
+}
+
+/// Whether an option of a configuration file is set to this word: `ssr: false`.
+pub fn is_set_to(text: &str, option: &str, word: &str) -> bool {
+    values(text, option).any(|value| {
+        value
+            .strip_prefix(word)
+            .is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
+    })
+}
+
+/// What follows `option:` each time that it stands there as a key.
+fn values<'t>(text: &'t str, option: &str) -> impl Iterator<Item = &'t str> {
+    text.match_indices(option).filter_map(move |(at, _)| {
+        let before = text[..at].chars().next_back();
+        if before
+            .is_some_and(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '$' | '.'))
+        {
+            return None;
+        }
+        let rest = text[at + option.len()..].trim_start_matches(['"', '\'']);
+        Some(rest.trim_start().strip_prefix(':')?.trim_start())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_configuration_files() {
+        let text = without_comments(
+            "// output: 'export'\nexport default { /* distDir: 'x' */ output: \"standalone\", a: 'it\\'s // x',\n 'distDir' : `build`, ssr: false }",
+        );
+        assert_eq!(literal(&text, "output"), Some("standalone"));
+        assert_eq!(literal(&text, "distDir"), Some("build"));
+        assert_eq!(literal(&text, "outDir"), None);
+        assert!(is_set_to(&text, "ssr", "false"));
+        assert!(!is_set_to(&text, "output", "false"));
+        assert_eq!(
+            literal("output: on ? 'standalone' : undefined", "output"),
+            None
+        );
+        assert_eq!(literal("my.output: 'x'", "output"), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! The configuration of the web server that hands out a static site: `templates/nginx.conf.j2`.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::detect::Site;
+use crate::template;
+
+const TEMPLATE: &str = include_str!("../../templates/nginx.conf.j2");
+
+/// What builders put between a file's name and its extension: eight letters or more of base 64 or of hexadecimal digits. One of them is a digit
+/// or a capital, so that `site-background.png` is not taken for a name with a hash.
+const HASH: &str = "[-._](?=[A-Za-z_-]*[0-9A-Z])[A-Za-z0-9_-]{8,}\\.[a-z0-9]+(\\.map)?$";
+
+/// What the template sees.
+#[derive(Serialize)]
+struct View<'s> {
+    hashed: Vec<String>,
+    unhashed: Vec<String>,
+    directories: Vec<&'s String>,
+    last: String,
+    reason: String,
+}
+
+/// The text of `nginx.conf` for a site, whose sources have these files.
+pub(super) fn configuration(site: &Site, files: &BTreeSet<String>) -> String {
+    let directories: Vec<&String> = site.hashed.iter().filter(|dir| !dir.is_empty()).collect();
+    let hashed: Vec<String> = site
+        .hashed
+        .iter()
+        .map(|dir| {
+            let dir = if dir.is_empty() {
+                String::new()
+            } else {
+                format!("{}/.*", dir.replace('.', "\\."))
+            };
+            let name = if dir.is_empty() { "[^/]*" } else { "" };
+            format!("~^/{dir}{name}{HASH}")
+        })
+        .collect();
+    // Files that the app brings as they are, under a name that looks like a hash.
+    let unhashed: Vec<String> = files
+        .iter()
+        .filter_map(|file| file.strip_prefix("public"))
+        .filter(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            directories
+                .iter()
+                .any(|dir| path.starts_with(&format!("/{dir}/")))
+                && looks_hashed(name)
+        })
+        .map(|path| format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"")))
+        .collect();
+    let last = match &site.fallback.page {
+        Some(page) => format!("/{page}"),
+        None => "=404".to_owned(),
+    };
+    let reason = &site.fallback.reason;
+    let mut letters = reason.chars();
+    let reason: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(letters)
+        .collect();
+    template::render(
+        "nginx.conf.j2",
+        TEMPLATE,
+        &View {
+            hashed,
+            unhashed,
+            directories,
+            last,
+            reason,
+        },
+    )
+}
+
+/// Whether [`HASH`] fits the name; rather too often than not.
+fn looks_hashed(name: &str) -> bool {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let tail = |(at, _): (usize, &str)| stem[at + 1..].len() >= 8;
+    stem.match_indices(['-', '.', '_']).any(tail)
+        && stem
+            .chars()
+            .any(|letter| letter.is_ascii_digit() || letter.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_hashes() {
+        for (name, hashed) in [
+            ("index-C2xKQ9aZ.js", true),
+            ("Screenshot-20240101.png", true),
+            ("site-background.png", false),
+            ("logo-2x.png", false),
+        ] {
+            assert_eq!(looks_hashed(name), hashed, "{name}");
+        }
+    }
+}
