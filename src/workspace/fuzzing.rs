@@ -1,5 +1,7 @@
 //! What holds of any globs of `packages:`.
 
+use std::collections::BTreeMap;
+
 use super::globs::Globs;
 
 /// Where globs are tried: a small tree.
@@ -33,11 +35,15 @@ pub fn globs(text: &str) {
         .collect();
     assert_eq!(all.is_ok(), each.iter().all(Result::is_ok), "{globs:?}");
     let Ok(all) = all else { return };
+    let compiled: BTreeMap<&String, Option<Globs>> = globs
+        .iter()
+        .map(|glob| {
+            let plain = glob.trim_start_matches('!').to_owned();
+            (glob, Globs::compile(&[plain]).ok())
+        })
+        .collect();
     for dir in DIRS {
-        let named = |glob: &String| {
-            let glob = glob.trim_start_matches('!').to_owned();
-            Globs::compile(&[glob]).is_ok_and(|glob| glob.name(dir))
-        };
+        let named = |glob: &String| compiled[glob].as_ref().is_some_and(|glob| glob.name(dir));
         let bangs = |glob: &String| glob.len() - glob.trim_start_matches('!').len();
         if globs.iter().any(|glob| bangs(glob) > 1) {
             continue;
