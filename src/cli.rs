@@ -1,11 +1,16 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
+mod setup;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use setup::{InitArgs, LsArgs};
+
+use crate::config::{Given, NodeArguments};
 use crate::detect::AppKind;
 use crate::image::{ImageRef, Platform};
 use crate::path::RepoPath;
@@ -109,6 +114,12 @@ pub enum Command {
     Why(WhyArgs),
     /// Show the workspace's packages and who depends on whom
     Graph(GraphArgs),
+    /// List the apps: what each is, how much it needs, whether it needs a decision
+    Ls(LsArgs),
+    /// Write a slimbuild.json with what was detected, as comments
+    Init(InitArgs),
+    /// Print the JSON Schema of slimbuild.json
+    Schema,
 }
 
 /// A name to give: a digest is what content has, and cannot be chosen.
@@ -186,13 +197,20 @@ impl From<PlanArgs> for PlanOptions {
             exclude,
         } = args;
         Self {
-            node,
-            build_base,
-            base,
-            kind: kind.map(AppKind::from),
-            entry,
+            node: node.map(|node| Given::by_flag(node, "--node")),
+            build_base: build_base.map(|image| Given::by_flag(image, "--build-base")),
+            base: base.map(|image| Given::by_flag(image, "--base")),
+            kind: kind.map(|kind| Given::by_flag(kind.into(), "--kind")),
+            start: entry.map(|file| {
+                let start = NodeArguments {
+                    file,
+                    ..NodeArguments::default()
+                };
+                Given::by_flag(start, "--entry")
+            }),
             include,
             exclude,
+            ..Self::default()
         }
     }
 }
@@ -301,6 +319,10 @@ pub struct PlanCommandArgs {
 /// `slimbuild dockerfile`
 #[derive(Debug, Args)]
 pub struct DockerfileArgs {
+    /// Print the template that it is made from, whose blocks a template of yours may replace
+    #[arg(long)]
+    pub template: bool,
+
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub app: AppArg,

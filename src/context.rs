@@ -15,7 +15,7 @@ use crate::plan::{Content, ContextEntry, Plan};
 /// Writes the tar: the Dockerfile first, then all entries in order; times are nought, owners are root, modes are 0644 and 0755.
 pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()> {
     let mut tar = Builder::new(out);
-    let text = dockerfile::render(plan);
+    let text = dockerfile::render(plan).map_err(io::Error::other)?;
     append(
         &mut tar,
         dockerfile::PATH,
@@ -103,7 +103,8 @@ impl<R: Read> Read for Exact<R> {
 /// Writes the same files into a directory.
 pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
     fs_err::create_dir_all(target)?;
-    fs_err::write(target.join(dockerfile::PATH), dockerfile::render(plan))?;
+    let text = dockerfile::render(plan).map_err(io::Error::other)?;
+    fs_err::write(target.join(dockerfile::PATH), text)?;
     write_entries(&plan.context, root, target, &|| Ok(()))
 }
 

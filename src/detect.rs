@@ -20,7 +20,7 @@ use crate::path::RepoPath;
 pub use delivery::{Bundle, Delivery, Fallback, Piece, Site};
 pub use framework::Framework;
 pub use start::Start;
-pub use subject::Subject;
+pub use subject::{Subject, Wanted};
 
 /// The kinds of app that can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -108,13 +108,14 @@ impl ToolchainError {
     }
 }
 
-/// Decides both, and checks that they go together.
+/// Decides both, and checks that they go together. `given` is a place outside of the files that name versions (`--node`, a
+/// configuration file), with the version of node that it names; it wins.
 pub fn decide(
     workspace: &Workspace,
     app: &Member,
-    flag: Option<&str>,
+    given: Option<(&str, &str)>,
 ) -> Result<(Decision<String>, Decision<String>), ToolchainError> {
-    let (node, pnpm) = (node(workspace, app, flag)?, pnpm(workspace)?);
+    let (node, pnpm) = (node(workspace, app, given)?, pnpm(workspace)?);
     check(&node, &pnpm)?;
     Ok((node, pnpm))
 }
@@ -124,10 +125,10 @@ pub fn decide(
 fn node(
     workspace: &Workspace,
     app: &Member,
-    flag: Option<&str>,
+    given: Option<(&str, &str)>,
 ) -> Result<Decision<String>, ToolchainError> {
-    if let Some(flag) = flag {
-        return from_text(FLAG, flag);
+    if let Some((place, text)) = given {
+        return from_text(place, text);
     }
     let places = [&app.dir, &RepoPath::ROOT];
     for dir in places {

@@ -50,10 +50,14 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         let (key, value) = label.split_once('=').unwrap_or((&label, ""));
         labels.insert(key.to_owned(), value.to_owned());
     }
-    let tags = if tags.is_empty() {
-        vec![plan.image.parse()?]
-    } else {
-        tags
+    let tags = match &plan.configured.tags {
+        _ if !tags.is_empty() => tags,
+        Some(tags) => tags
+            .value
+            .iter()
+            .map(|tag| tag.parse())
+            .collect::<Result<_, _>>()?,
+        None => vec![plan.image.parse()?],
     };
     let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
     let request = BuildRequest {
@@ -126,7 +130,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
 /// The dry run: the Dockerfile as data, a summary as talk.
 fn show(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     ui.out()
-        .write_all(dockerfile::render(plan).as_bytes())
+        .write_all(dockerfile::render(plan)?.as_bytes())
         .map_err(Error::io("cannot write to stdout"))?;
     ui.err()
         .write_all(report::dry_run(plan).as_bytes())

@@ -8,6 +8,19 @@ use crate::manifest::package::Manifest;
 use crate::tasks;
 use crate::workspace::{Member, Workspace};
 
+/// What a user wants node to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The file, relative to the app.
+    pub entry: String,
+    /// node's own flags.
+    pub node_args: Vec<String>,
+    /// The program's arguments.
+    pub args: Vec<String>,
+    /// Who says so: "named by --entry".
+    pub reason: String,
+}
+
 /// An app, as detectors see it.
 pub struct Subject<'s> {
     /// The workspace.
@@ -18,8 +31,8 @@ pub struct Subject<'s> {
     pub app: usize,
     /// Its files, relative to its directory.
     pub files: &'s BTreeSet<String>,
-    /// The file that the user wants node to start.
-    pub entry: Option<&'s str>,
+    /// What the user wants node to start.
+    pub entry: Option<&'s Wanted>,
 }
 
 impl Subject<'_> {

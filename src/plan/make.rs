@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gather::Gather;
 use super::steps::Steps;
 use super::{
-    App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
+    App, BuildStep, ClosurePlan, Configured, ImagePackage, MemberPlan, Plan, PlanOptions, base,
+    configured, inputs, place,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{self, Delivery, DetectError, Subject};
+use crate::config::{Given, NodeArguments};
+use crate::detect::{self, Delivery, DetectError, Subject, Wanted};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
@@ -30,7 +32,14 @@ impl Plan {
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
 
         let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
-        let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
+        let (node, pnpm) = toolchain::decide(
+            workspace,
+            member,
+            options
+                .node
+                .as_ref()
+                .map(|node| (node.source.place(), node.value.as_str())),
+        )?;
         build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
@@ -38,16 +47,20 @@ impl Plan {
             files.insert(at, inputs::walk(workspace, at, &rules)?);
         }
         let own = inputs::relative(&files[&app], &member.dir);
+        let wanted = options.start.as_ref().map(wanted);
         let subject = Subject {
             workspace,
             lockfile: &lockfile,
             app,
             files: &own,
-            entry: options.entry.as_deref(),
+            entry: wanted.as_ref(),
         };
-        let detection = detect::detect(&subject, options.kind)
+        let mut detection = detect::detect(&subject, options.kind.as_ref().map(|kind| kind.value))
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
-        let delivery = detection.delivery;
+        if let Some(kind) = &options.kind {
+            detection.detected.evidence.push(kind.source.to_string());
+        }
+        let mut delivery = detection.delivery;
         let runtime = if delivery.has_modules() {
             Some(Closure::runtime(workspace, &lockfile, &[app])?)
         } else {
@@ -91,6 +104,10 @@ impl Plan {
             build_env: &detection.build_env,
         };
         let steps = steps.plan();
+        let port = configured::port(options, detection.port);
+        let runtime_base = base::runtime(options, &node, &delivery)?;
+        let configured = Configured::new(workspace, options, &runtime_base.value, &delivery, port)?;
+        delivery.forget(configured.env.keys());
         Ok(Self {
             app: App {
                 name: member.label(),
@@ -99,7 +116,7 @@ impl Plan {
             },
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
-            runtime_base: base::runtime(options, &node, &delivery),
+            runtime_base,
             node,
             pnpm,
             build: closure_plan(workspace, &build),
@@ -116,9 +133,14 @@ impl Plan {
             } else {
                 Vec::new()
             },
-            warnings: warnings(workspace, &delivery, &circles, &build),
+            warnings: [
+                warnings(workspace, &delivery, &circles, &build),
+                configured::warnings(options, &delivery),
+            ]
+            .concat(),
             delivery,
-            port: detection.port,
+            port,
+            configured,
             steps,
             context,
         })
@@ -127,6 +149,17 @@ impl Plan {
     /// The bytes of all files of the context together.
     pub fn context_size(&self) -> u64 {
         self.context.iter().map(|entry| entry.content.size()).sum()
+    }
+}
+
+/// What the user wants node to start, as detection takes it.
+pub(crate) fn wanted(start: &Given<NodeArguments>) -> Wanted {
+    let NodeArguments { flags, file, args } = start.value.clone();
+    Wanted {
+        entry: file,
+        node_args: flags,
+        args,
+        reason: start.source.to_string(),
     }
 }
 
