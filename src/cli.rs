@@ -1,6 +1,7 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
-mod setup;
+mod values;
+mod workspace;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,16 +9,16 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use setup::{InitArgs, LsArgs};
+pub use values::BuildArg;
+use values::{entry, tag};
+pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
 
 use crate::config::{Given, NodeArguments};
 use crate::detect::AppKind;
 use crate::image::{ImageRef, Platform};
-use crate::path::RepoPath;
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
-use crate::report::Notation;
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -122,28 +123,6 @@ pub enum Command {
     Schema,
 }
 
-/// A name to give: a digest is what content has, and cannot be chosen.
-fn tag(text: &str) -> Result<ImageRef, String> {
-    match text.parse::<ImageRef>() {
-        Ok(_) if text.contains('@') => {
-            Err("an image cannot be given a digest, only a name and a tag".to_owned())
-        }
-        Ok(tag) => Ok(tag),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A file inside of the app.
-fn entry(text: &str) -> Result<String, String> {
-    match RepoPath::new(text) {
-        Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
-        Ok(path) => Ok(path.as_str().to_owned()),
-        Err(error) => Err(format!(
-            "{error}; name a file inside of the app, as in `dist/main.js`"
-        )),
-    }
-}
-
 /// The app.
 #[derive(Debug, Args)]
 pub struct AppArg {
@@ -183,6 +162,10 @@ pub struct PlanArgs {
     /// Leave these files out of everything
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+
+    /// Give the tasks that declare it in turbo.json a variable; without a value, the environment's
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = BuildArg::parse)]
+    pub build_args: Vec<BuildArg>,
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -195,7 +178,10 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            build_args,
         } = args;
+        // Their values are none of the plan's business.
+        let given = |arg: BuildArg| (arg.name, Given::by_flag(None, "--build-arg"));
         Self {
             node: node.map(|node| Given::by_flag(node, "--node")),
             build_base: build_base.map(|image| Given::by_flag(image, "--build-base")),
@@ -210,6 +196,7 @@ impl From<PlanArgs> for PlanOptions {
             }),
             include,
             exclude,
+            build_args: build_args.into_iter().map(given).collect(),
             ..Self::default()
         }
     }
@@ -414,59 +401,6 @@ impl From<PruneOptionArgs> for PruneOptions {
             scope,
             include,
             exclude,
-        }
-    }
-}
-
-/// `slimbuild why`
-#[derive(Debug, Args)]
-pub struct WhyArgs {
-    /// The app: its directory (apps/server, or . inside of it) or its package name
-    #[arg(value_name = "APP")]
-    pub app: String,
-
-    /// The package: its name, name@version, or the directory of a workspace package
-    #[arg(value_name = "PACKAGE")]
-    pub package: String,
-
-    /// Print the answer as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `slimbuild graph`
-#[derive(Debug, Args)]
-pub struct GraphArgs {
-    #[allow(missing_docs, reason = "clap would show it as help")]
-    #[command(flatten)]
-    pub app: AppArg,
-
-    /// Write it as
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    pub format: GraphFormat,
-}
-
-/// The notations of `slimbuild graph`.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum GraphFormat {
-    /// A tree for the terminal
-    #[default]
-    Tree,
-    /// For Graphviz
-    Dot,
-    /// For Markdown
-    Mermaid,
-    /// For programs
-    Json,
-}
-
-impl From<GraphFormat> for Notation {
-    fn from(format: GraphFormat) -> Self {
-        match format {
-            GraphFormat::Tree => Self::Tree,
-            GraphFormat::Dot => Self::Dot,
-            GraphFormat::Mermaid => Self::Mermaid,
-            GraphFormat::Json => Self::Json,
         }
     }
 }

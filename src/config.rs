@@ -62,7 +62,7 @@ pub struct PlanOptions {
     pub runtime_packages: Vec<Given<String>>,
     /// The scripts that build the app, in order.
     pub tasks: Option<Given<Vec<String>>>,
-    /// Arguments of the build.
+    /// Arguments of the build. Values of the command line are not among them: they may be secrets.
     pub build_args: BTreeMap<String, Given<Option<String>>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,

@@ -8,15 +8,15 @@ use serde::Serialize;
 
 use crate::closure::Closure;
 use crate::config;
-use crate::detect::{self, AppKind, Delivery, Detected, Start, Subject, start};
+use crate::detect::{AppKind, Delivery, Detected, Start, Subject, start};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::ignore::Rules;
 use crate::lockfile::Lockfile;
 use crate::path::RepoPath;
 use crate::plan::{inputs, make};
+use crate::toolchain;
 use crate::workspace::{Member, Workspace};
-use crate::{tasks, toolchain};
 
 /// The apps of a workspace.
 #[derive(Debug, Serialize)]
@@ -137,9 +137,8 @@ impl Survey<'_> {
         let (workspace, lockfile) = (self.workspace, &self.lockfile);
         let member = &workspace.members[app];
         let options = config::load(workspace, app)?;
-        let node = options.node.as_ref();
-        let node = node.map(|node| (node.source.place(), node.value.as_str()));
-        toolchain::decide(workspace, member, node)?;
+        toolchain::decide(workspace, member, options.node())?;
+        let scripts = make::scripts(member, &options)?;
         let files = inputs::walk(workspace, app, &self.rules)?;
         let own = inputs::relative(&files, &member.dir);
         let wanted = options.start.as_ref().map(make::wanted);
@@ -149,10 +148,11 @@ impl Survey<'_> {
             app,
             files: &own,
             entry: wanted.as_ref(),
+            tasks: scripts,
         };
-        let kind = options.kind.as_ref().map(|kind| kind.value);
-        let detection = detect::detect(&subject, kind)?;
-        let needed = tasks::needed(workspace, &self.graph, &[app]);
+        let detection = make::look(&subject, &options)?;
+        let tasks = make::tasks(workspace, &self.graph, app, scripts);
+        let needed = tasks.needed(workspace, &self.graph, &[app]);
         let build = Closure::build(workspace, lockfile, &[app], &needed.named)?;
         let runtime = if detection.delivery.has_modules() {
             Some(size(&Closure::runtime(workspace, lockfile, &[app])?))

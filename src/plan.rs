@@ -24,6 +24,8 @@ use crate::detect::{Delivery, Detected};
 use crate::files::Kind;
 use crate::path::RepoPath;
 use crate::sources::Role;
+/// Why a task runs.
+pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
 
@@ -62,7 +64,7 @@ pub struct Plan {
     pub workspace_members: usize,
     /// Whether builds read files at the root.
     pub has_root_files: bool,
-    /// The packages that are built, each after what it needs; the app is last.
+    /// The builds, each after what it needs; the app's is last.
     pub steps: Vec<BuildStep>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
@@ -133,7 +135,8 @@ pub struct MemberPlan {
     pub because: Because,
 }
 
-/// One package's build: a stage of the Dockerfile.
+/// Tasks of one package that run one after the other: a stage of the Dockerfile. A package has several where a task of another one must run
+/// between two of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildStep {
@@ -143,19 +146,35 @@ pub struct BuildStep {
     pub name: String,
     /// The stage's name.
     pub stage: String,
-    /// The scripts that run, in order.
-    pub scripts: Vec<String>,
-    /// Variables that they run with.
+    /// What runs, in order.
+    pub tasks: Vec<TaskPlan>,
+    /// Variables that it runs with.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Directories of the context whose contents are copied, with the place they go to.
     pub copies: Vec<Copy>,
     /// Stages whose outputs it needs.
     pub needs: Vec<String>,
+    /// Of these, the ones of the same package: their outputs count as its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub continues: Vec<String>,
     /// What must be there afterwards: a file, or a directory where a slash ends it.
     pub writes: Option<String>,
     /// Whether the image gets the package; of other packages it gets generated modules alone.
     pub in_image: bool,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskPlan {
+    /// The script.
+    pub script: String,
+    /// Why it runs.
+    #[serde(flatten)]
+    pub because: Reason,
+    /// The names of the variables that it may be given as build arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
 }
 
 /// `COPY` from the context.
@@ -249,6 +268,8 @@ pub mod place {
     pub const PROD: &str = "prod";
     /// Files of the workspace's root that builds read.
     pub const ROOT: &str = "root";
+    /// Files of the root project that its own tasks read.
+    pub const TOP: &str = "top";
     /// Sources that only builds read.
     pub const SRC: &str = "src";
     /// Files that the image keeps as they are.

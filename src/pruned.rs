@@ -19,8 +19,9 @@ use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
+use crate::tasks::{self, Tasks};
+use crate::toolchain;
 use crate::workspace::Workspace;
-use crate::{tasks, toolchain};
 
 /// Manifests and lockfile: all that an install reads.
 pub const JSON: &str = "json";
@@ -76,9 +77,10 @@ impl Pruned {
         options: &PruneOptions,
     ) -> Result<Self, Error> {
         let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
+        let graph = Graph::new(workspace, &lockfile);
+        let tasks = Tasks::new(workspace, &graph, apps);
         let closure = match options.scope {
             Scope::Build => {
-                let graph = Graph::new(workspace, &lockfile);
                 let needed = tasks::needed(workspace, &graph, apps);
                 Closure::build(workspace, &lockfile, apps, &needed.named)?
             }
@@ -96,6 +98,7 @@ impl Pruned {
             closure: &closure,
             files: &files,
             rules: &rules,
+            tasks: &tasks,
             options,
         };
         Ok(Self {
@@ -116,6 +119,7 @@ struct Layout<'w, 'l, 'a> {
     /// The files of every member that is kept, the root project's not.
     files: &'w BTreeMap<usize, Vec<File>>,
     rules: &'w Rules,
+    tasks: &'w Tasks,
     options: &'w PruneOptions,
 }
 
@@ -264,6 +268,7 @@ impl Layout<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
+            self.tasks,
         )?;
         entries.put(
             root.values()

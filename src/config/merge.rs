@@ -1,10 +1,16 @@
-//! Who wins: flags over the app's own file, that over the root's.
+//! Options as a whole, and who wins: flags over the app's own file, that over the root's.
 
 use std::collections::BTreeMap;
 
 use super::PlanOptions;
 
 impl PlanOptions {
+    /// Node's version with the place that names it.
+    pub(crate) fn node(&self) -> Option<(&str, &str)> {
+        let node = self.node.as_ref()?;
+        Some((node.source.place(), &node.value))
+    }
+
     /// These options, and what they leave open from `below`. Lists add up, those from below first; of variables and labels the names count.
     #[must_use]
     pub fn over(self, below: Self) -> Self {

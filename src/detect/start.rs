@@ -435,6 +435,7 @@ mod tests {
             app: at(&workspace, "apps/a"),
             files: &files,
             entry: None,
+            tasks: None,
         };
         match start(&subject) {
             Ok(start) => {

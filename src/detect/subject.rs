@@ -33,6 +33,8 @@ pub struct Subject<'s> {
     pub files: &'s BTreeSet<String>,
     /// What the user wants node to start.
     pub entry: Option<&'s Wanted>,
+    /// The scripts that the user has build it.
+    pub tasks: Option<&'s [String]>,
 }
 
 impl Subject<'_> {
@@ -48,7 +50,10 @@ impl Subject<'_> {
 
     /// The scripts that build it, in order.
     pub fn build_scripts(&self) -> Vec<String> {
-        tasks::scripts(self.workspace, self.app)
+        match self.tasks {
+            Some(tasks) => tasks.to_vec(),
+            None => tasks::scripts(self.workspace, self.app),
+        }
     }
 
     /// The commands that build it, in order.

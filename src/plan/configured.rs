@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::image::ImageRef;
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
+use crate::tasks;
 use crate::workspace::Workspace;
 
 /// The port of a static site.
@@ -41,6 +42,9 @@ pub struct Configured {
     /// Packages that the image gets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_packages: Option<SystemPackages>,
+    /// Arguments of the build; without a value, the environment's counts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub build_args: BTreeMap<String, Decision<Option<String>>>,
     /// The template of the Dockerfile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
@@ -119,6 +123,7 @@ impl Configured {
             },
             build_packages: packages(&options.build_packages, options.build_base.as_ref()),
             runtime_packages: packages(&options.runtime_packages, options.base.as_ref()),
+            build_args: build_args(options),
             template: match &options.template {
                 Some(template) => Some(self::template(workspace, template)?),
                 None => None,
@@ -133,6 +138,18 @@ fn decisions(given: &BTreeMap<String, Given<String>>) -> BTreeMap<String, Decisi
         (name.clone(), decision)
     };
     given.iter().map(decision).collect()
+}
+
+/// The build arguments that files give; those of the command line are the command's business.
+fn build_args(options: &PlanOptions) -> BTreeMap<String, Decision<Option<String>>> {
+    let of_files = |(name, given): (&String, &Given<Option<String>>)| match &given.source {
+        Source::Flag(_) => None,
+        source @ Source::Key { .. } => {
+            let decision = Decision::new(given.value.clone(), source.to_string());
+            Some((name.clone(), decision))
+        }
+    };
+    options.build_args.iter().filter_map(of_files).collect()
 }
 
 /// The port that the image listens on: the user's, `PORT` of the user's variables, or the app's own.
@@ -252,7 +269,7 @@ fn template(workspace: &Workspace, given: &Given<RepoPath>) -> Result<Template, 
 pub(super) fn warnings(options: &PlanOptions, delivery: &Delivery) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, given) in &options.env {
-        if is_secret(name) && !given.value.is_empty() {
+        if tasks::looks_secret(name) && !given.value.is_empty() {
             warnings.push(format!(
                 "`{name}` ({}) looks like a secret, and whoever gets the image can read it: leave it out, and set it when the container starts",
                 given.source
@@ -287,47 +304,4 @@ pub(super) fn warnings(options: &PlanOptions, delivery: &Delivery) -> Vec<String
         Delivery::Modules(_) => {}
     }
     warnings
-}
-
-/// Whether a variable's name says that its value is for few eyes. What a framework publishes by its name is for all.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_uppercase();
-    let words = [
-        "TOKEN",
-        "SECRET",
-        "PASSWORD",
-        "PASSWD",
-        "PWD",
-        "PASSPHRASE",
-        "CREDENTIAL",
-        "CREDENTIALS",
-        "APIKEY",
-        "KEY",
-    ];
-    !name.contains("PUBLIC") && name.split('_').any(|part| words.contains(&part))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_secrets() {
-        for name in [
-            "NPM_TOKEN",
-            "DB_PASSWORD",
-            "STRIPE_API_KEY",
-            "session_secret",
-        ] {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in [
-            "TOKENS_PER_MINUTE",
-            "NEXT_PUBLIC_MAP_KEY",
-            "KEYBOARD",
-            "LOG_LEVEL",
-        ] {
-            assert!(!is_secret(name), "{name}");
-        }
-    }
 }

@@ -11,7 +11,7 @@ use crate::ignore::Rules;
 use crate::lockfile::Lockfile;
 use crate::manifest::workspace as workspace_file;
 use crate::sources::Usage;
-use crate::tasks;
+use crate::tasks::Tasks;
 use crate::workspace::Workspace;
 
 /// What the list is made from.
@@ -27,7 +27,9 @@ pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) files: &'g BTreeMap<usize, Vec<File>>,
     pub(super) rules: &'g Rules,
     pub(super) options: &'g PlanOptions,
-    /// Whether anything is built: without, only what the image keeps is sent.
+    /// What is built; where that is nothing, only what the image keeps is sent.
+    pub(super) tasks: &'g Tasks,
+    /// Whether anything is built.
     pub(super) builds: bool,
 }
 
@@ -100,11 +102,13 @@ impl Gather<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
+            self.tasks,
         )?;
         entries.extend(
             root.values()
                 .map(|(file, why)| inputs::source(place::ROOT, file, why)),
         );
+        entries.extend(inputs::top_files(self.workspace, self.rules, self.tasks)?);
         Ok(())
     }
 
@@ -119,8 +123,7 @@ impl Gather<'_, '_, '_> {
         let from_sources = if at == self.app {
             self.delivery.start().is_some_and(|start| !start.built)
         } else {
-            tasks::scripts(self.workspace, at).is_empty()
-                || start::uses_sources(self.workspace, at, files)
+            !self.tasks.run_in(at) || start::uses_sources(self.workspace, at, files)
         };
         if from_sources {
             Usage::Sources

@@ -3,22 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
-use super::steps::Steps;
+use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, MemberPlan, Plan, PlanOptions, base,
     configured, inputs, place,
 };
 use crate::closure::{Because, Closure};
-use crate::config::{Given, NodeArguments};
-use crate::detect::{self, Delivery, DetectError, Subject, Wanted};
+use crate::config::{ConfigError, Given, NodeArguments};
+use crate::detect::{self, Delivery, DetectError, Detected, Detection, Subject, Wanted};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
 use crate::lockfile::Lockfile;
 use crate::path::RepoPath;
-use crate::workspace::Workspace;
-use crate::{tasks, toolchain};
+use crate::tasks::Tasks;
+use crate::toolchain;
+use crate::workspace::{Member, Workspace};
 
 impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
@@ -26,26 +27,19 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
         let graph = Graph::new(workspace, &lockfile);
-        let needed = tasks::needed(workspace, &graph, &[app]);
+        let scripts = scripts(member, options)?;
+        let tasks = tasks(workspace, &graph, app, scripts);
+        let needed = tasks.needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
+        let runs = tasks.runs(workspace)?;
 
         let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
-        let (node, pnpm) = toolchain::decide(
-            workspace,
-            member,
-            options
-                .node
-                .as_ref()
-                .map(|node| (node.source.place(), node.value.as_str())),
-        )?;
+        let (node, pnpm) = toolchain::decide(workspace, member, options.node())?;
         build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
-        let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
-        for &at in build.members.keys().filter(|at| **at != 0) {
-            files.insert(at, inputs::walk(workspace, at, &rules)?);
-        }
+        let files = files_of(workspace, &build, &rules)?;
         let own = inputs::relative(&files[&app], &member.dir);
         let wanted = options.start.as_ref().map(wanted);
         let subject = Subject {
@@ -54,18 +48,15 @@ impl Plan {
             app,
             files: &own,
             entry: wanted.as_ref(),
+            tasks: scripts,
         };
-        let mut detection = detect::detect(&subject, options.kind.as_ref().map(|kind| kind.value))
+        let mut detection = look(&subject, options)
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
-        if let Some(kind) = &options.kind {
-            detection.detected.evidence.push(kind.source.to_string());
-        }
-        let mut delivery = detection.delivery;
-        let runtime = if delivery.has_modules() {
-            Some(Closure::runtime(workspace, &lockfile, &[app])?)
-        } else {
-            None
-        };
+        detection.delivery.forget(options.env.keys());
+        let delivery = detection.delivery;
+        let runtime = delivery.has_modules();
+        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfile, &[app]));
+        let runtime = runtime.transpose()?;
 
         let gather = Gather {
             workspace,
@@ -77,43 +68,35 @@ impl Plan {
             files: &files,
             rules: &rules,
             options,
-            builds: order
-                .iter()
-                .any(|&at| !tasks::scripts(workspace, at).is_empty()),
+            tasks: &tasks,
+            builds: !runs.is_empty(),
         };
         let context = gather.entries()?;
+        let mut in_image = BTreeSet::new();
         if let Some(runtime) = &runtime {
             check_kept(workspace, runtime, &files, &rules)?;
+            in_image.extend(runtime.members.keys().copied());
         }
-        let in_image: BTreeSet<usize> = runtime
-            .iter()
-            .flat_map(|runtime| runtime.members.keys().copied())
-            .collect();
-        let writes = delivery.written().map(|(path, directory)| {
-            let path = member.dir.join(path).unwrap_or_default();
-            format!("{path}{}", if directory { "/" } else { "" })
-        });
+        let given = options.build_args.keys().cloned().collect();
         let steps = Steps {
             workspace,
             graph: &graph,
             app,
             order: &order,
+            tasks: &tasks,
+            runs: &runs,
+            given: &given,
             in_image: &in_image,
             context: &context,
-            writes,
+            writes: writes(&delivery, &member.dir),
             build_env: &detection.build_env,
         };
         let steps = steps.plan();
         let port = configured::port(options, detection.port);
         let runtime_base = base::runtime(options, &node, &delivery)?;
         let configured = Configured::new(workspace, options, &runtime_base.value, &delivery, port)?;
-        delivery.forget(configured.env.keys());
         Ok(Self {
-            app: App {
-                name: member.label(),
-                dir: member.dir.clone(),
-                detected: detection.detected,
-            },
+            app: App::new(member, detection.detected),
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
             runtime_base,
@@ -125,17 +108,13 @@ impl Plan {
                 .map(|runtime| closure_plan(workspace, runtime)),
             workspace_packages: lockfile.package_total(),
             workspace_members: workspace.members.len() - 1,
-            has_root_files: context
-                .iter()
-                .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
-            image_packages: if delivery.has_modules() {
-                image_packages(workspace, app, &in_image, &steps)
-            } else {
-                Vec::new()
-            },
+            has_root_files: context.iter().any(|entry| in_root(&entry.path)),
+            image_packages: image_packages(workspace, app, &in_image, &steps),
             warnings: [
                 warnings(workspace, &delivery, &circles, &build),
                 configured::warnings(options, &delivery),
+                tasks.warnings,
+                steps::argument_warnings(&steps, &given),
             ]
             .concat(),
             delivery,
@@ -152,6 +131,59 @@ impl Plan {
     }
 }
 
+/// Detection, with what the user decided about it.
+pub(crate) fn look(subject: &Subject<'_>, options: &PlanOptions) -> Result<Detection, DetectError> {
+    let kind = options.kind.as_ref();
+    let mut detection = detect::detect(subject, kind.map(|kind| kind.value))?;
+    let said = kind.map(|kind| kind.source.to_string());
+    detection.detected.evidence.extend(said);
+    Ok(detection)
+}
+
+/// The scripts that the user has make the app, which must be there.
+pub(crate) fn scripts<'o>(
+    member: &Member,
+    options: &'o PlanOptions,
+) -> Result<Option<&'o [String]>, ConfigError> {
+    let Some(tasks) = &options.tasks else {
+        return Ok(None);
+    };
+    let missing = |name: &&String| member.manifest.script(name).is_none();
+    match tasks.value.iter().find(missing) {
+        Some(name) => Err(ConfigError::unfit(
+            &tasks.source,
+            format!("{} has no script `{name}`", member.manifest.file()),
+            "name scripts of that file, as in `[\"build\"]`",
+        )),
+        None => Ok(Some(&tasks.value)),
+    }
+}
+
+/// The tasks that make the app: `build`, or the scripts that the user names.
+pub(crate) fn tasks(
+    workspace: &Workspace,
+    graph: &Graph,
+    app: usize,
+    scripts: Option<&[String]>,
+) -> Tasks {
+    match scripts {
+        Some(scripts) => Tasks::of_scripts(workspace, graph, app, scripts),
+        None => Tasks::new(workspace, graph, &[app]),
+    }
+}
+
+/// The files of every member of the build closure, but for the root's.
+fn files_of(
+    workspace: &Workspace,
+    build: &Closure<'_, '_>,
+    rules: &Rules,
+) -> Result<BTreeMap<usize, Vec<File>>, Error> {
+    let members = build.members.keys().filter(|at| **at != 0);
+    members
+        .map(|&at| Ok((at, inputs::walk(workspace, at, rules)?)))
+        .collect()
+}
+
 /// What the user wants node to start, as detection takes it.
 pub(crate) fn wanted(start: &Given<NodeArguments>) -> Wanted {
     let NodeArguments { flags, file, args } = start.value.clone();
@@ -160,6 +192,16 @@ pub(crate) fn wanted(start: &Given<NodeArguments>) -> Wanted {
         node_args: flags,
         args,
         reason: start.source.to_string(),
+    }
+}
+
+impl App {
+    fn new(member: &Member, detected: Detected) -> Self {
+        Self {
+            name: member.label(),
+            dir: member.dir.clone(),
+            detected,
+        }
     }
 }
 
@@ -207,6 +249,19 @@ fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: Detec
     }
 }
 
+/// Whether a file of the context lies among those of the workspace's root that builds read.
+fn in_root(path: &str) -> bool {
+    path.strip_prefix(place::ROOT)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What the app's build must write, from the workspace's root; a directory ends in a slash.
+fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
+    let (path, directory) = delivery.written()?;
+    let path = app.join(path).unwrap_or_default();
+    Some(format!("{path}{}", if directory { "/" } else { "" }))
+}
+
 /// The members that the image gets, the app last: it changes most often.
 fn image_packages(
     workspace: &Workspace,
@@ -214,10 +269,15 @@ fn image_packages(
     in_image: &BTreeSet<usize>,
     steps: &[BuildStep],
 ) -> Vec<ImagePackage> {
+    if in_image.is_empty() {
+        // The build's output brings along what it needs.
+        return Vec::new();
+    }
     let others = in_image.iter().copied().filter(|&at| at != app && at != 0);
     let package = |at: usize| {
         let member = &workspace.members[at];
-        let step = steps.iter().find(|step| step.dir == member.dir);
+        // The last of its stages has what the ones before it wrote too.
+        let step = steps.iter().rfind(|step| step.dir == member.dir);
         ImagePackage {
             dir: member.dir.clone(),
             name: member.label(),

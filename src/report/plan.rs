@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use super::{count, size};
 use crate::closure::Because;
 use crate::detect::Delivery;
-use crate::plan::{ClosurePlan, Plan, place};
+use crate::plan::{ClosurePlan, Plan, Reason, place};
 
 /// A plan in words.
 pub fn plan(plan: &Plan) -> String {
@@ -93,6 +93,13 @@ impl Words<'_> {
                 decision(f, what, &format!("{name}={}", value.value), &value.reason)?;
             }
         }
+        for (name, value) in &configured.build_args {
+            let shown = match &value.value {
+                Some(value) => format!("{name}={value}"),
+                None => name.clone(),
+            };
+            decision(f, "build arg", &shown, &value.reason)?;
+        }
         if let Some(check) = &configured.healthcheck {
             let command = check.value.command.as_ref().map(|words| words.join(" "));
             decision(
@@ -176,12 +183,20 @@ impl Words<'_> {
             } else {
                 format!(" (after {})", step.needs.join(", "))
             };
+            let scripts: Vec<&str> = step.tasks.iter().map(|task| task.script.as_str()).collect();
             writeln!(
                 f,
                 "  {:<24} {}{after}",
                 step.dir.to_string(),
-                step.scripts.join(", ")
+                scripts.join(", ")
             )?;
+            for task in &step.tasks {
+                let why = why_run(&task.because);
+                writeln!(f, "  {:<24}   {}: {why}", "", task.script)?;
+                if !task.args.is_empty() {
+                    writeln!(f, "  {:<24}   reads {}", "", task.args.join(", "))?;
+                }
+            }
         }
         Ok(())
     }
@@ -204,6 +219,7 @@ impl Words<'_> {
                 "manifests and lockfile of what the app needs when it runs",
             ),
             (place::ROOT, "files at the root that builds read"),
+            (place::TOP, "files at the root that its own tasks read"),
             (place::SRC, "sources that only builds read"),
             (place::RUN, "files that the image keeps as they are"),
             (place::SERVE, "how the site is served"),
@@ -225,6 +241,18 @@ impl Words<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a task runs, in words.
+fn why_run(because: &Reason) -> String {
+    match because {
+        Reason::App => "it makes the app".to_owned(),
+        Reason::Asked { by, entry } => format!("`{entry}` in `dependsOn` of {by}"),
+        Reason::Beside { of } => format!("it runs `with` {of}"),
+        Reason::Dependency { of } => {
+            format!("{of} depends on the package, though no `dependsOn` asks for its build")
+        }
     }
 }
 

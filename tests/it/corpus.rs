@@ -52,7 +52,7 @@ fn the_frozen_check_raises_no_false_alarm() {
 }
 
 /// What a test needs, or its excuse, which is said.
-fn found<T>(test: &str, thing: Result<T, String>) -> Option<T> {
+pub(crate) fn found<T>(test: &str, thing: Result<T, String>) -> Option<T> {
     match thing {
         Ok(thing) => Some(thing),
         Err(problem) => {
@@ -91,7 +91,7 @@ fn closures_of_real_workspaces_are_exact() {
 static UNPACKING: Mutex<()> = Mutex::new(());
 
 /// The unpacked workspaces.
-fn corpus() -> Result<PathBuf, String> {
+pub(crate) fn corpus() -> Result<PathBuf, String> {
     let archive = repository().join("../shared/corpus/corpus.tar.xz");
     if !archive.is_file() {
         return Err(format!("no corpus at {}", archive.display()));
@@ -125,7 +125,7 @@ fn python() -> Result<PathBuf, String> {
     reads_yaml(&python).map(|()| python)
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),

@@ -195,7 +195,7 @@ fn heavy_crates_have_one_home_each() {
         ("docker_credential", &["engine"]),
         ("indicatif", &["progress", "report"]),
         ("minijinja", &["template"]),
-        ("petgraph", &["graph"]),
+        ("petgraph", &["graph", "tasks"]),
         ("serde_saphyr", &["manifest", "frozen"]),
     ];
     for (name, homes) in homes {

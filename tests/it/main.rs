@@ -11,6 +11,7 @@
 )]
 
 mod cache;
+mod config;
 mod context;
 mod corpus;
 mod fixtures;
@@ -22,3 +23,5 @@ mod refusals;
 mod secrets;
 mod streaming;
 mod support;
+mod tasks;
+mod turbo;
