@@ -59,7 +59,7 @@ fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
         let unnamed = |_| Error::Usage {
             message: "which app?".to_owned(),
             hint: Some(format!(
-                "name one, as in `slimbuild {}`; there are: {}",
+                "name one, as in `slimbuild {}`; there are: {}; `slimbuild ls` tells what each is",
                 workspace.app_dirs().first().map_or("APP", String::as_str),
                 workspace.app_dirs().join(", ")
             )),

@@ -111,7 +111,7 @@ impl DetectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotYet { .. } => Some("name the file that node starts, if there is one: `--kind node --entry FILE`".to_owned()),
-            Self::TwoKinds { .. } => Some("decide: `--kind static-site` or `--kind node`".to_owned()),
+            Self::TwoKinds { app, .. } => Some(format!("decide: `--kind static-site` or `--kind node`, or for good with `\"kind\": \"node\"` in {app}/slimbuild.json")),
             Self::NotThatKind { .. } => Some("leave `--kind` out to see what was found, or use `--kind node --entry FILE`".to_owned()),
             Self::NoStart { .. } => Some(
                 "name the file that node starts with `--entry dist/main.js`, or write it into the `start` script as `node dist/main.js`"

@@ -27,7 +27,7 @@ impl Starter<'_> {
     /// The text, from the app's plan or from what keeps it from having one.
     pub fn app(&self, plan: Result<&Plan, &Error>) -> String {
         let mut text = format!(
-            "// How slimbuild makes the image of {}. Every line is what it decides by itself, with the reason;\n// uncomment what you want to decide. `slimbuild schema` describes all keys.\n{{\n",
+            "// How slimbuild makes the image of {}. Commented lines change nothing: they show what it decides by itself,\n// with the reason, and examples; uncomment what you want to decide. `slimbuild schema` describes all keys.\n{{\n",
             self.name
         );
         schema(
@@ -48,16 +48,16 @@ impl Starter<'_> {
         }
         because(
             &mut text,
-            "variables of the image; secrets do not belong here",
+            "examples: variables of the image; secrets do not belong here",
         );
         line(&mut text, "env", &json!({"LOG_LEVEL": "info"}));
         because(
             &mut text,
-            "files that git ignores or that lie elsewhere, and files to leave out: globs, relative to this file",
+            "examples: files that git ignores or that lie elsewhere, and files to leave out: globs, relative to this file",
         );
         line(&mut text, "include", &json!(["config/**"]));
         line(&mut text, "exclude", &json!(["**/*.psd"]));
-        because(&mut text, "packages of the base's distribution");
+        because(&mut text, "examples: packages of the base's distribution");
         line(
             &mut text,
             "systemPackages",
@@ -141,11 +141,14 @@ fn decided(plan: &Plan, text: &mut String) {
     let reason = if plan.port.is_some() || plan.delivery.start().is_none() {
         "the image says that it listens here"
     } else {
-        "not known: the image says nothing of a port"
+        "an example: nothing says where it listens, and the image does not either"
     };
     because(text, reason);
     line(text, "port", &json!(port));
-    because(text, "none: Docker does not ask whether the app is well");
+    because(
+        text,
+        "an example: Docker does not ask whether the app is well",
+    );
     let path = if plan.delivery.start().is_some() {
         "/health"
     } else {

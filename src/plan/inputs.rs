@@ -53,7 +53,7 @@ pub(crate) fn sources(
                 } else {
                     Role::Image
                 };
-                (role, "named by --include")
+                (role, "named by `include`")
             }
             decided => decided,
         };
@@ -141,7 +141,7 @@ pub(crate) fn root_files(
     patterns.extend(
         include
             .iter()
-            .map(|glob| (glob.clone(), "named by --include".to_owned())),
+            .map(|glob| (glob.clone(), "named by `include`".to_owned())),
     );
     let mut found = BTreeMap::new();
     let no_member = |path: &RepoPath| workspace.enclosing(path) == 0;

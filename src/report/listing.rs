@@ -61,14 +61,9 @@ pub fn listing(listing: &Listing) -> String {
         }
     }
     let next = ready.first().map_or(first, |app| app).dir.as_str();
-    let _ = writeln!(
-        text,
-        "\nslimbuild plan {next:<width$}  shows every decision and its reason"
-    );
-    let _ = writeln!(
-        text,
-        "slimbuild {:<width$}  builds the image",
-        format!("{next}     ")
-    );
+    let plan = format!("slimbuild plan {next}");
+    let build = format!("slimbuild {next}");
+    let _ = writeln!(text, "\n{plan}  shows every decision and its reason");
+    let _ = writeln!(text, "{build:<0$}  builds the image", plan.len());
     text
 }
