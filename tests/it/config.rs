@@ -212,11 +212,7 @@ fn the_readme_s_walk_is_true() {
             format!("    # {note}")
         };
         let out = String::from_utf8(outcome.stdout).unwrap();
-        walk.push_str(&format!(
-            "{}{note}\n{out}{}",
-            line.trim_end(),
-            outcome.stderr
-        ));
+        walk += &[line.trim_end(), &note, "\n", &out, &outcome.stderr].concat();
     };
     say("", &[]);
     say("", &["ls"]);
@@ -226,7 +222,7 @@ fn the_readme_s_walk_is_true() {
         "with `\"prot\": 3000` in apps/server/slimbuild.json",
         &["plan", "apps/server"],
     );
-    walk.push_str("```\n");
+    walk += "```\n";
     let readme = fs_err::read_to_string(repository().join("README.md")).unwrap();
     assert!(
         readme.contains(&walk),

@@ -9,7 +9,7 @@ use crate::support::tree::Tree;
 /// What `slimbuild plan apps/server` says to a configuration beside the app.
 fn beside(text: &str) -> String {
     refusal("apps/server", |tree| {
-        tree.write("apps/server/slimbuild.json", text)
+        tree.write("apps/server/slimbuild.json", text);
     })
 }
 
@@ -43,7 +43,7 @@ fn keys_that_do_not_exist() {
         tree.write(
             "slimbuild.json",
             "{\n  \"apps\": {\n    \"apps/sever\": {\"port\": 1}\n  }\n}\n",
-        )
+        );
     };
     assert_snapshot!(refusal("apps/server", root), @r#"
     exit code 1
@@ -55,7 +55,7 @@ fn keys_that_do_not_exist() {
         tree.write(
             "slimbuild.json",
             "{\"apps\": {\"@shop/worker\": {\"prot\": 1}}}",
-        )
+        );
     };
     assert_snapshot!(refusal("apps/server", nested), @r#"
     exit code 1
