@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::detect::{Bundle, Delivery, Site, Start};
+use crate::path::RepoPath;
 use crate::plan::{
     BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, SystemPackages, place,
 };
@@ -33,6 +34,12 @@ struct View<'p> {
     build: Count,
     runtime: Option<Count>,
     root_files: bool,
+    /// Below which directories else pnpm puts modules of the runtime closure, as words for a shell.
+    stores: Vec<String>,
+    /// The same of the build closure.
+    build_stores: Vec<String>,
+    /// Conditions of `find` for the virtual stores that a build may not mistake for its output.
+    passed_over: String,
     steps: Vec<StepView<'p>>,
     runtime_base: BaseView<'p>,
     packages: Vec<PackageView<'p>>,
@@ -154,6 +161,9 @@ fn view(plan: &Plan) -> View<'_> {
             packages: runtime.packages,
         }),
         root_files: plan.has_root_files,
+        stores: stores(&plan.installed_alone.runtime),
+        build_stores: stores(&plan.installed_alone.build),
+        passed_over: passed_over(&plan.installed_alone.build),
         steps: plan
             .steps
             .iter()
@@ -184,6 +194,25 @@ fn view(plan: &Plan) -> View<'_> {
         port: plan.port,
         configured: configured(&plan.configured),
     }
+}
+
+fn passed_over(installed_alone: &[RepoPath]) -> String {
+    let conditions: Vec<String> = below_root(installed_alone)
+        .map(|dir| template::quote(&format!("./{dir}/node_modules/.pnpm")))
+        .map(|path| format!("-path {path} -prune -o "))
+        .collect();
+    conditions.concat()
+}
+
+fn stores(installed_alone: &[RepoPath]) -> Vec<String> {
+    below_root(installed_alone)
+        .map(|dir| template::quote(dir.as_str()))
+        .collect()
+}
+
+/// pnpm installs at the root in any case.
+fn below_root(dirs: &[RepoPath]) -> impl Iterator<Item = &RepoPath> {
+    dirs.iter().filter(|dir| !dir.is_root())
 }
 
 /// The stage that makes the app: its last one.

@@ -16,7 +16,7 @@
 //!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
 //! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with
-//! ([`starter`]).
+//! ([`starter`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides; everything after it executes and decides nothing. Nothing
 //! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
@@ -38,6 +38,8 @@ pub mod env;
 pub mod error;
 pub mod files;
 pub mod frozen;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod git;
 pub mod graph;
 pub mod ignore;
@@ -57,6 +59,7 @@ pub mod tasks;
 pub mod template;
 #[cfg(test)]
 mod testing;
+pub mod threads;
 pub mod toolchain;
 pub mod ui;
 pub mod why;

@@ -1,6 +1,6 @@
 //! The apps of a workspace: what each is, how much it needs, and what keeps it from being built.
 //!
-//! Goes in: the workspace. Comes out: a [`Listing`]. The lockfile is parsed once, and an app that cannot be told stops no other.
+//! Goes in: the workspace. Comes out: a [`Listing`]. The lockfiles is parsed once, and an app that cannot be told stops no other.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::closure::Closure;
 use crate::config;
-use crate::detect::{AppKind, Delivery, Detected, Start, Subject, start};
+use crate::detect::{AppKind, Delivery, Detected, Start, start};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::ignore::Rules;
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
 use crate::path::RepoPath;
-use crate::plan::{inputs, make};
+use crate::plan::{inputs, wishes};
 use crate::toolchain;
 use crate::workspace::{Member, Workspace};
 
@@ -79,11 +79,11 @@ pub struct Size {
 impl Listing {
     /// Looks at every member that may be an app.
     pub fn new(workspace: &Workspace) -> Result<Self, Error> {
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
         let survey = Survey {
             workspace,
-            graph: Graph::new(workspace, &lockfile),
-            lockfile,
+            graph: Graph::new(workspace, &lockfiles),
+            lockfiles,
             rules: Rules::load(&workspace.root, &[], &[])?,
         };
         let used: BTreeSet<usize> = (1..workspace.members.len())
@@ -126,7 +126,7 @@ fn starts(member: &Member) -> bool {
 /// What all apps share.
 struct Survey<'s> {
     workspace: &'s Workspace,
-    lockfile: Lockfile<'s>,
+    lockfiles: Lockfiles<'s>,
     graph: Graph,
     rules: Rules,
 }
@@ -134,28 +134,18 @@ struct Survey<'s> {
 impl Survey<'_> {
     /// What a plan would find out first.
     fn look(&self, app: usize) -> Result<Ready, Error> {
-        let (workspace, lockfile) = (self.workspace, &self.lockfile);
+        let (workspace, lockfiles) = (self.workspace, &self.lockfiles);
         let member = &workspace.members[app];
         let options = config::load(workspace, app)?;
         toolchain::decide(workspace, member, options.node())?;
-        let scripts = make::scripts(member, &options)?;
         let files = inputs::walk(workspace, app, &self.rules)?;
         let own = inputs::relative(&files, &member.dir);
-        let wanted = options.start.as_ref().map(make::wanted);
-        let subject = Subject {
-            workspace,
-            lockfile,
-            app,
-            files: &own,
-            entry: wanted.as_ref(),
-            tasks: scripts,
-        };
-        let detection = make::look(&subject, &options)?;
-        let tasks = make::tasks(workspace, &self.graph, app, scripts);
+        let detection = wishes::detection(workspace, lockfiles, app, &own, &options)?;
+        let tasks = wishes::tasks(workspace, &self.graph, app, &options)?;
         let needed = tasks.needed(workspace, &self.graph, &[app]);
-        let build = Closure::build(workspace, lockfile, &[app], &needed.named)?;
+        let build = Closure::build(workspace, lockfiles, &[app], &needed.named)?;
         let runtime = if detection.delivery.has_modules() {
-            Some(size(&Closure::runtime(workspace, lockfile, &[app])?))
+            Some(size(&Closure::runtime(workspace, lockfiles, &[app])?))
         } else {
             None
         };
@@ -175,6 +165,6 @@ impl Survey<'_> {
 fn size(closure: &Closure<'_, '_>) -> Size {
     Size {
         members: closure.members.keys().filter(|at| **at != 0).count(),
-        packages: closure.reach.package_count(),
+        packages: closure.package_count(),
     }
 }

@@ -11,9 +11,11 @@ pub(crate) mod install;
 pub(crate) mod make;
 mod nginx;
 mod steps;
+pub(crate) mod wishes;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -64,6 +66,9 @@ pub struct Plan {
     pub workspace_members: usize,
     /// Whether builds read files at the root.
     pub has_root_files: bool,
+    /// Directories of the workspace that pnpm installs by themselves, each by a lockfile of its own; none where one lockfile serves all.
+    #[serde(skip_serializing_if = "InstalledAlone::is_none")]
+    pub installed_alone: InstalledAlone,
     /// The builds, each after what it needs; the app's is last.
     pub steps: Vec<BuildStep>,
     /// The members that the image gets, the app last.
@@ -121,6 +126,21 @@ pub struct ClosurePlan {
     /// Dev dependencies that count at run time, since they are peers: `packages/ui: react`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<String>,
+}
+
+/// Directories with a lockfile of their own, and so with a virtual store of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct InstalledAlone {
+    /// Those of the build closure.
+    pub build: Vec<RepoPath>,
+    /// Those of the runtime closure.
+    pub runtime: Vec<RepoPath>,
+}
+
+impl InstalledAlone {
+    fn is_none(&self) -> bool {
+        self.build.is_empty() && self.runtime.is_empty()
+    }
 }
 
 /// A member of a closure.
@@ -214,8 +234,8 @@ pub struct ContextEntry {
 pub enum Content {
     /// Text that slimbuild made.
     Made {
-        /// The text.
-        text: String,
+        /// The text, which may stand in several places.
+        text: Arc<String>,
         /// Whether it may be executed.
         executable: bool,
     },

@@ -180,10 +180,6 @@ fn id(workspace: &Workspace, at: usize, task: &str) -> String {
     format!("{}#{task}", workspace.members[at].label())
 }
 
-fn named_member(workspace: &Workspace, name: &str) -> Option<usize> {
-    (1..workspace.members.len()).find(|&at| workspace.members[at].manifest.name() == Some(name))
-}
-
 fn script(workspace: &Workspace, at: usize, task: &str) -> bool {
     let script = workspace.members[at].manifest.script(task);
     script.is_some_and(|text| !text.is_empty())

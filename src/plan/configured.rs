@@ -186,7 +186,7 @@ pub(super) fn sources(given: &[Given<String>]) -> String {
     places.join(", ")
 }
 
-/// The check as a command that the image can run: distroless has nothing but node, and nginx's image has curl.
+/// The check as a command that the image can run: distroless has nothing but node.
 fn healthcheck(
     given: &Given<Option<Healthcheck>>,
     base: &RuntimeBase,
@@ -207,10 +207,11 @@ fn healthcheck(
     };
     let command = match (&check.probe, delivery) {
         (Probe::Path(path), Delivery::Site(_)) => {
+            // nginx's own image has curl, those on Alpine have wget.
             let url = format!("http://127.0.0.1:{}{path}", port.unwrap_or(SITE_PORT));
-            ["curl", "--fail", "--silent", "--output", "/dev/null", &url]
-                .map(str::to_owned)
-                .to_vec()
+            let script =
+                format!("curl -fso /dev/null '{url}' || wget -qO /dev/null '{url}' || exit 1");
+            ["sh", "-c", &script].map(str::to_owned).to_vec()
         }
         (Probe::Path(path), _) => {
             let Some(port) = port else {

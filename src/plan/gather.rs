@@ -8,7 +8,7 @@ use crate::detect::{Delivery, start};
 use crate::error::Error;
 use crate::files::File;
 use crate::ignore::Rules;
-use crate::lockfile::Lockfile;
+use crate::lockfile;
 use crate::manifest::workspace as workspace_file;
 use crate::sources::Usage;
 use crate::tasks::Tasks;
@@ -17,7 +17,6 @@ use crate::workspace::Workspace;
 /// What the list is made from.
 pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
-    pub(super) lockfile: &'g Lockfile<'a>,
     pub(super) app: usize,
     pub(super) delivery: &'g Delivery,
     pub(super) build: &'g Closure<'l, 'a>,
@@ -38,7 +37,6 @@ impl Gather<'_, '_, '_> {
     pub(super) fn entries(&self) -> Result<Vec<ContextEntry>, Error> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
-        let install_files = install::settings_files(self.workspace)?;
         let build = self.builds.then_some((self.build, place::BUILD));
         let runtime = self.runtime.map(|closure| (closure, place::PROD));
         for (closure, place) in build.into_iter().chain(runtime) {
@@ -51,6 +49,7 @@ impl Gather<'_, '_, '_> {
                 place,
             )?);
             let why = "pnpm reads it when it installs";
+            let install_files = install::settings_files(self.workspace, closure)?;
             entries.extend(
                 install_files
                     .iter()
@@ -65,7 +64,7 @@ impl Gather<'_, '_, '_> {
             entries.push(ContextEntry {
                 path: format!("{}/nginx.conf", place::SERVE),
                 content: Content::Made {
-                    text: nginx::configuration(site, &own, port),
+                    text: nginx::configuration(site, &own, port).into(),
                     executable: false,
                 },
                 why: "how the site is served".to_owned(),
@@ -137,7 +136,7 @@ impl Gather<'_, '_, '_> {
         let workspace = self.workspace;
         let mut made = |path: &str, text: String, why: &str| {
             let made = Content::Made {
-                text,
+                text: text.into(),
                 executable: false,
             };
             entries.push(ContextEntry {
@@ -146,28 +145,32 @@ impl Gather<'_, '_, '_> {
                 why: why.to_owned(),
             });
         };
-        made(
-            "pnpm-lock.yaml",
-            closure.lockfile(workspace, self.lockfile),
-            "the lockfile without what this closure does not reach",
-        );
+        let why = "the lockfile without what this closure does not reach";
+        for (dir, text) in closure.lockfiles(workspace) {
+            made(
+                dir.join(lockfile::FILE).unwrap_or_default().as_str(),
+                text,
+                why,
+            );
+        }
         made(
             workspace_file::FILE,
             closure.settings(workspace),
             "the settings, and the members of this closure",
         );
-        if !workspace.npmrc.text.is_empty() {
+        for (path, text) in install::npmrcs(workspace, closure) {
             made(
-                ".npmrc",
-                workspace.npmrc.text.clone(),
+                path.as_str(),
+                text.to_owned(),
                 "the settings without credentials",
             );
         }
         let why = "what an install reads of the manifest";
+        let copied = closure.copied_directories();
         made("package.json", closure.skeleton(workspace, 0), why);
         for &at in closure.members.keys().filter(|at| **at != 0) {
             let dir = &workspace.members[at].dir;
-            let text = if closure.reach.copied_directories().contains(dir) {
+            let text = if copied.contains(dir) {
                 closure.manifest(workspace, at)
             } else {
                 closure.skeleton(workspace, at)

@@ -19,11 +19,8 @@ use crate::workspace::Workspace;
 /// The files of a member that no rule drops.
 pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Vec<File>, Error> {
     let dir = &workspace.members[at].dir;
-    let inside = workspace.members.iter().map(|member| member.dir.clone());
-    let nested: BTreeSet<RepoPath> = inside
-        .filter(|other| other != dir && other.is_within(dir))
-        .collect();
-    Ok(files::walk(&workspace.root, dir, &nested, rules)?.files)
+    let nested = workspace.nested(dir).map(|member| member.dir.clone());
+    Ok(files::walk(&workspace.root, dir, &nested.collect(), rules)?.files)
 }
 
 /// The paths of a member's files relative to it.
@@ -131,11 +128,9 @@ pub(crate) fn root_files(
             )
         }));
     }
-    for &at in members.keys() {
-        for input in tasks::inputs(tasks, at) {
-            if let Some(glob) = input.strip_prefix("$TURBO_ROOT$/") {
-                patterns.push((glob.to_owned(), "`inputs` of turbo.json".to_owned()));
-            }
+    for input in tasks::inputs(tasks, |at| at != 0) {
+        if let Some(glob) = input.strip_prefix("$TURBO_ROOT$/") {
+            patterns.push((glob.to_owned(), "`inputs` of turbo.json".to_owned()));
         }
     }
     patterns.extend(
@@ -178,7 +173,7 @@ pub(crate) fn top_files(
     if !tasks.run_in(0) {
         return Ok(Vec::new());
     }
-    let named: Vec<String> = tasks::inputs(tasks, 0)
+    let named: Vec<String> = tasks::inputs(tasks, |at| at == 0)
         .map(|glob| glob.trim_start_matches("$TURBO_ROOT$/").to_owned())
         .filter(|glob| !glob.starts_with('!'))
         .collect();

@@ -5,19 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gather::Gather;
 use super::steps::{self, Steps};
 use super::{
-    App, BuildStep, ClosurePlan, Configured, ImagePackage, MemberPlan, Plan, PlanOptions, base,
-    configured, inputs, place,
+    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, MemberPlan, Plan,
+    PlanOptions, base, configured, inputs, place, wishes,
 };
 use crate::closure::{Because, Closure};
-use crate::config::{ConfigError, Given, NodeArguments};
-use crate::detect::{self, Delivery, DetectError, Detected, Detection, Subject, Wanted};
+use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
+use crate::manifest::npmrc;
 use crate::path::RepoPath;
-use crate::tasks::Tasks;
 use crate::toolchain;
 use crate::workspace::{Member, Workspace};
 
@@ -25,42 +24,30 @@ impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
     pub fn new(workspace: &Workspace, app: usize, options: &PlanOptions) -> Result<Self, Error> {
         let member = &workspace.members[app];
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-        let graph = Graph::new(workspace, &lockfile);
-        let scripts = scripts(member, options)?;
-        let tasks = tasks(workspace, &graph, app, scripts);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let graph = Graph::new(workspace, &lockfiles);
+        let tasks = wishes::tasks(workspace, &graph, app, options)?;
         let needed = tasks.needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
         let runs = tasks.runs(workspace)?;
 
-        let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
+        let build = Closure::build(workspace, &lockfiles, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node())?;
-        build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
+        build.check_frozen(workspace, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let files = files_of(workspace, &build, &rules)?;
         let own = inputs::relative(&files[&app], &member.dir);
-        let wanted = options.start.as_ref().map(wanted);
-        let subject = Subject {
-            workspace,
-            lockfile: &lockfile,
-            app,
-            files: &own,
-            entry: wanted.as_ref(),
-            tasks: scripts,
-        };
-        let mut detection = look(&subject, options)
+        let detection = wishes::detection(workspace, &lockfiles, app, &own, options)
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
-        detection.delivery.forget(options.env.keys());
         let delivery = detection.delivery;
         let runtime = delivery.has_modules();
-        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfile, &[app]));
+        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfiles, &[app]));
         let runtime = runtime.transpose()?;
 
         let gather = Gather {
             workspace,
-            lockfile: &lockfile,
             app,
             delivery: &delivery,
             build: &build,
@@ -106,9 +93,10 @@ impl Plan {
             runtime: runtime
                 .as_ref()
                 .map(|runtime| closure_plan(workspace, runtime)),
-            workspace_packages: lockfile.package_total(),
+            workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
             has_root_files: context.iter().any(|entry| in_root(&entry.path)),
+            installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
             image_packages: image_packages(workspace, app, &in_image, &steps),
             warnings: [
                 warnings(workspace, &delivery, &circles, &build),
@@ -131,44 +119,13 @@ impl Plan {
     }
 }
 
-/// Detection, with what the user decided about it.
-pub(crate) fn look(subject: &Subject<'_>, options: &PlanOptions) -> Result<Detection, DetectError> {
-    let kind = options.kind.as_ref();
-    let mut detection = detect::detect(subject, kind.map(|kind| kind.value))?;
-    let said = kind.map(|kind| kind.source.to_string());
-    detection.detected.evidence.extend(said);
-    Ok(detection)
-}
-
-/// The scripts that the user has make the app, which must be there.
-pub(crate) fn scripts<'o>(
-    member: &Member,
-    options: &'o PlanOptions,
-) -> Result<Option<&'o [String]>, ConfigError> {
-    let Some(tasks) = &options.tasks else {
-        return Ok(None);
-    };
-    let missing = |name: &&String| member.manifest.script(name).is_none();
-    match tasks.value.iter().find(missing) {
-        Some(name) => Err(ConfigError::unfit(
-            &tasks.source,
-            format!("{} has no script `{name}`", member.manifest.file()),
-            "name scripts of that file, as in `[\"build\"]`",
-        )),
-        None => Ok(Some(&tasks.value)),
-    }
-}
-
-/// The tasks that make the app: `build`, or the scripts that the user names.
-pub(crate) fn tasks(
-    workspace: &Workspace,
-    graph: &Graph,
-    app: usize,
-    scripts: Option<&[String]>,
-) -> Tasks {
-    match scripts {
-        Some(scripts) => Tasks::of_scripts(workspace, graph, app, scripts),
-        None => Tasks::new(workspace, graph, &[app]),
+impl App {
+    fn new(member: &Member, detected: Detected) -> Self {
+        Self {
+            name: member.label(),
+            dir: member.dir.clone(),
+            detected,
+        }
     }
 }
 
@@ -184,24 +141,15 @@ fn files_of(
         .collect()
 }
 
-/// What the user wants node to start, as detection takes it.
-pub(crate) fn wanted(start: &Given<NodeArguments>) -> Wanted {
-    let NodeArguments { flags, file, args } = start.value.clone();
-    Wanted {
-        entry: file,
-        node_args: flags,
-        args,
-        reason: start.source.to_string(),
-    }
-}
-
-impl App {
-    fn new(member: &Member, detected: Detected) -> Self {
-        Self {
-            name: member.label(),
-            dir: member.dir.clone(),
-            detected,
-        }
+/// The members that are installed by themselves.
+fn installed_alone(
+    workspace: &Workspace,
+    build: &Closure<'_, '_>,
+    runtime: Option<&Closure<'_, '_>>,
+) -> InstalledAlone {
+    InstalledAlone {
+        build: build.installed_alone(workspace),
+        runtime: runtime.map_or_else(Vec::new, |runtime| runtime.installed_alone(workspace)),
     }
 }
 
@@ -299,7 +247,6 @@ fn warnings(
             circle.display(workspace)
         )
     };
-    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
     // The root's are for developers: husky and the like.
     let members = build
         .members
@@ -319,8 +266,23 @@ fn warnings(
     let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
     warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
-    warnings.extend(workspace.npmrc.secrets.iter().map(secret));
+    warnings.extend(secrets(workspace, build));
     warnings
+}
+
+/// What stays behind of each `.npmrc` that an install of the closure gets.
+pub(crate) fn secrets(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
+    let own = closure.members.keys().map(|&at| &workspace.members[at]);
+    let own = own.map(|member| (member.dir.join(npmrc::FILE), &member.npmrc));
+    let all = [(RepoPath::new(npmrc::FILE), &workspace.npmrc)];
+    let secret =
+        |file: RepoPath, key| format!("`{key}` of {file} stays behind: it is a credential");
+    let secrets = all.into_iter().chain(own).flat_map(|(file, npmrc)| {
+        let file = file.unwrap_or_default();
+        let keys = npmrc.secrets.iter();
+        keys.map(move |key| secret(file.clone(), key))
+    });
+    secrets.collect()
 }
 
 /// The members of a closure as a reader sees them.
@@ -339,11 +301,11 @@ pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<M
 fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
     ClosurePlan {
         members: members(workspace, closure),
-        packages: closure.reach.package_count(),
+        packages: closure.package_count(),
         peers: closure
             .peers()
             .iter()
-            .map(|(importer, peer)| format!("{importer}: {peer}"))
+            .map(|(at, peer)| format!("{}: {peer}", workspace.members[*at].dir))
             .collect(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::definition::{Defined, Definition, definition};
-use super::{BUILD, Because, Bond, Node, TaskError, Tasks, id, named_member, script};
+use super::{BUILD, Because, Bond, Node, TaskError, Tasks, id, script};
 use crate::graph::Graph;
 use crate::lockfile::Field;
 use crate::workspace::Workspace;
@@ -243,6 +243,6 @@ pub(super) fn target<'e>(
     match entry.split_once('#') {
         None => Some((at, entry)),
         Some(("//", task)) => Some((0, task)),
-        Some((package, task)) => Some((named_member(workspace, package)?, task)),
+        Some((package, task)) => Some((workspace.named(package)?, task)),
     }
 }

@@ -1,6 +1,6 @@
 //! A task's definition: what all the `turbo.json` that say something about it come to, as turbo 2 evaluates them.
 
-use super::{TaskError, id, named_member};
+use super::{TaskError, id};
 use crate::manifest::turbo::{List, Task, TurboManifest};
 use crate::workspace::Workspace;
 
@@ -114,7 +114,7 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
             let base = if name == "//" {
                 Some(0)
             } else {
-                named_member(workspace, name)
+                workspace.named(name)
             };
             let base = base.ok_or_else(|| TaskError::ExtendsNothing {
                 file: file.file.clone(),
@@ -133,7 +133,7 @@ pub(super) fn bases(workspace: &Workspace, at: usize) -> Vec<usize> {
     while let Some(next) = open.pop() {
         let file = workspace.members[next].turbo.as_ref();
         for name in file.into_iter().flat_map(|file| &file.extends) {
-            if let Some(base) = named_member(workspace, name)
+            if let Some(base) = workspace.named(name)
                 && base != at
                 && !found.contains(&base)
             {

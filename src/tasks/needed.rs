@@ -23,8 +23,8 @@ pub fn needed(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
 }
 
 impl Tasks {
-    /// All that the builds of `apps` need, whose tasks these are: what they reach over any kind of dependency, what `turbo.json` names for any of these, and so on. A package
-    /// whose `turbo.json` another one extends is needed too: without it, turbo stops.
+    /// All that the builds of `apps` need, whose tasks these are: what they reach over any kind of dependency, what `turbo.json` names for
+    /// any of these, and so on. A package whose `turbo.json` another one extends is needed too: without it, turbo stops.
     pub fn needed(&self, workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
         let mut needed = Needed::default();
         let reached = graph.reachable(apps.iter().copied());
@@ -34,7 +34,7 @@ impl Tasks {
                 Because::Beside { .. } => &node.name,
                 _ => continue,
             };
-            if node.member != 0 && !reached.contains(&node.member) {
+            if node.member != 0 && reached.binary_search(&node.member).is_err() {
                 needed
                     .named
                     .entry(node.member)
@@ -45,7 +45,7 @@ impl Tasks {
             needed.members = graph.reachable(apps.iter().chain(needed.named.keys()).copied());
             let bases = needed.members.iter().flat_map(|&at| bases(workspace, at));
             let missing: Vec<usize> = bases
-                .filter(|base| !needed.members.contains(base))
+                .filter(|base| needed.members.binary_search(base).is_err())
                 .collect();
             if missing.is_empty() {
                 return needed;
@@ -96,11 +96,11 @@ pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
     order
 }
 
-/// Globs of files that the tasks of a member read, of those that run.
-pub fn inputs(tasks: &Tasks, at: usize) -> impl Iterator<Item = &String> {
+/// Globs of files that the tasks of these members read.
+pub fn inputs(tasks: &Tasks, of: impl Fn(usize) -> bool) -> impl Iterator<Item = &String> {
     tasks
         .nodes
         .iter()
-        .filter(move |node| node.member == at)
+        .filter(move |node| of(node.member))
         .flat_map(|node| &node.definition.inputs)
 }

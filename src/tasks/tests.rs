@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::graph::Graph;
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
 use crate::testing::{at, workspace};
 
 /// A package: its directory below the root is `apps/NAME` for `a`, `packages/NAME` for others.
@@ -93,7 +93,7 @@ fn with<T>(
         .map(|(path, text)| (path.as_str(), text.as_str()))
         .collect();
     let (_dir, workspace) = workspace(&files);
-    let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+    let lockfile = Lockfiles::parse(&workspace.lockfiles).unwrap();
     let graph = Graph::new(&workspace, &lockfile);
     let tasks = Tasks::new(&workspace, &graph, &[at(&workspace, "apps/a")]);
     then(&workspace, &graph, tasks)
@@ -460,10 +460,7 @@ fn variables_become_arguments_of_the_tasks_that_declare_them() {
         );
         let (_dir, workspace) =
             workspace(&[("turbo.json", turbo), ("apps/a/package.json", &manifest)]);
-        let graph = Graph::new(
-            &workspace,
-            &Lockfile::parse(&workspace.lockfile_text).unwrap(),
-        );
+        let graph = Graph::new(&workspace, &Lockfiles::parse(&workspace.lockfiles).unwrap());
         let tasks = Tasks::new(&workspace, &graph, &[at(&workspace, "apps/a")]);
         let of = |task: usize| {
             format!(

@@ -72,7 +72,7 @@ fn a_site_listens_where_it_is_told_to() {
     let tree = configured();
     let dockerfile = slimbuild(tree.root(), &["dockerfile", "apps/site"]).text();
     assert!(dockerfile.contains("\nEXPOSE 9000\n"), "{dockerfile}");
-    let check = r#"HEALTHCHECK CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:9000/healthz"]"#;
+    let check = r#"HEALTHCHECK CMD ["sh", "-c", "curl -fso /dev/null 'http://127.0.0.1:9000/healthz' || wget "#;
     assert!(dockerfile.contains(check), "{dockerfile}");
 }
 

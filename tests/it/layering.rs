@@ -28,7 +28,7 @@ fn sources() -> Vec<Source> {
             .unwrap()
             .to_owned();
         let module = name.split(['/', '.']).next().unwrap().to_owned();
-        let is_test = |part: &str| matches!(part, "tests" | "testing");
+        let is_test = |part: &str| matches!(part, "tests" | "testing" | "fuzzing");
         if name.trim_end_matches(".rs").split('/').any(is_test) {
             return None;
         }
@@ -111,6 +111,7 @@ fn what_executes_a_plan_does_not_look_behind_it() {
     let after = ["dockerfile", "context", "report", "engine", "progress"];
     let before = [
         "manifest",
+        "config",
         "workspace",
         "lockfile",
         "graph",
@@ -131,6 +132,7 @@ fn what_executes_a_plan_does_not_look_behind_it() {
 fn what_decides_does_not_know_what_executes() {
     let before = [
         "manifest",
+        "config",
         "workspace",
         "lockfile",
         "graph",
@@ -303,6 +305,7 @@ fn the_map_names_every_module() {
         "git",
         "image",
         "path",
+        "threads",
         "toolchain",
         "ui",
     ];

@@ -16,6 +16,7 @@ mod context;
 mod corpus;
 mod fixtures;
 mod golden;
+mod growth;
 mod images;
 mod layering;
 mod promises;

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use serde_json::Value;
 use slimbuild::graph::Graph;
-use slimbuild::lockfile::Lockfile;
+use slimbuild::lockfile::Lockfiles;
 use slimbuild::tasks::{Because, Tasks};
 use slimbuild::workspace::Workspace;
 
@@ -181,7 +181,7 @@ fn planned(workspace: &Workspace, tasks: &Tasks) -> Result<Vec<(String, Because)
 /// Compares the apps of a workspace; gives how many there were, and edges that turbo does not see.
 fn check(turbo: &Path, root: &Path) -> Result<(usize, BTreeSet<String>), String> {
     let workspace = Workspace::load(root).map_err(|error| error.to_string())?;
-    let lockfile = Lockfile::parse(&workspace.lockfile_text).map_err(|error| error.to_string())?;
+    let lockfile = Lockfiles::parse(&workspace.lockfiles).map_err(|error| error.to_string())?;
     let graph = Graph::new(&workspace, &lockfile);
     let whole = dry(turbo, root, None)?;
     let (mut apps, mut unseen) = (Vec::new(), BTreeSet::new());
