@@ -1,8 +1,8 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
 mod values;
+mod workspace;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -11,13 +11,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use values::BuildArg;
 use values::{entry, tag};
+pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
 
+use crate::config::{Given, NodeArguments};
 use crate::detect::AppKind;
 use crate::image::{ImageRef, Platform};
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
-use crate::report::Notation;
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -114,6 +115,12 @@ pub enum Command {
     Why(WhyArgs),
     /// Show the workspace's packages and who depends on whom
     Graph(GraphArgs),
+    /// List the apps: what each is, how much it needs, whether it needs a decision
+    Ls(LsArgs),
+    /// Write a slimbuild.json with what was detected, as comments
+    Init(InitArgs),
+    /// Print the JSON Schema of slimbuild.json
+    Schema,
 }
 
 /// The app.
@@ -173,16 +180,24 @@ impl From<PlanArgs> for PlanOptions {
             exclude,
             build_args,
         } = args;
-        let build_args: BTreeSet<String> = build_args.into_iter().map(|arg| arg.name).collect();
+        // Their values are none of the plan's business.
+        let given = |arg: BuildArg| (arg.name, Given::by_flag(None, "--build-arg"));
         Self {
-            node,
-            build_base,
-            base,
-            kind: kind.map(AppKind::from),
-            entry,
+            node: node.map(|node| Given::by_flag(node, "--node")),
+            build_base: build_base.map(|image| Given::by_flag(image, "--build-base")),
+            base: base.map(|image| Given::by_flag(image, "--base")),
+            kind: kind.map(|kind| Given::by_flag(kind.into(), "--kind")),
+            start: entry.map(|file| {
+                let start = NodeArguments {
+                    file,
+                    ..NodeArguments::default()
+                };
+                Given::by_flag(start, "--entry")
+            }),
             include,
             exclude,
-            build_args,
+            build_args: build_args.into_iter().map(given).collect(),
+            ..Self::default()
         }
     }
 }
@@ -291,6 +306,10 @@ pub struct PlanCommandArgs {
 /// `slimbuild dockerfile`
 #[derive(Debug, Args)]
 pub struct DockerfileArgs {
+    /// Print the template that it is made from, whose blocks a template of yours may replace
+    #[arg(long)]
+    pub template: bool,
+
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub app: AppArg,
@@ -382,59 +401,6 @@ impl From<PruneOptionArgs> for PruneOptions {
             scope,
             include,
             exclude,
-        }
-    }
-}
-
-/// `slimbuild why`
-#[derive(Debug, Args)]
-pub struct WhyArgs {
-    /// The app: its directory (apps/server, or . inside of it) or its package name
-    #[arg(value_name = "APP")]
-    pub app: String,
-
-    /// The package: its name, name@version, or the directory of a workspace package
-    #[arg(value_name = "PACKAGE")]
-    pub package: String,
-
-    /// Print the answer as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `slimbuild graph`
-#[derive(Debug, Args)]
-pub struct GraphArgs {
-    #[allow(missing_docs, reason = "clap would show it as help")]
-    #[command(flatten)]
-    pub app: AppArg,
-
-    /// Write it as
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    pub format: GraphFormat,
-}
-
-/// The notations of `slimbuild graph`.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum GraphFormat {
-    /// A tree for the terminal
-    #[default]
-    Tree,
-    /// For Graphviz
-    Dot,
-    /// For Markdown
-    Mermaid,
-    /// For programs
-    Json,
-}
-
-impl From<GraphFormat> for Notation {
-    fn from(format: GraphFormat) -> Self {
-        match format {
-            GraphFormat::Tree => Self::Tree,
-            GraphFormat::Dot => Self::Dot,
-            GraphFormat::Mermaid => Self::Mermaid,
-            GraphFormat::Json => Self::Json,
         }
     }
 }

@@ -4,8 +4,11 @@ pub mod build;
 pub mod context;
 pub mod dockerfile;
 pub mod graph;
+pub mod init;
+pub mod ls;
 pub mod plan;
 pub mod prune;
+pub mod schema;
 pub mod why;
 
 use std::io::{self, BufWriter, Write};
@@ -13,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::config;
 use crate::error::Error;
 use crate::plan::{Plan, PlanOptions};
 use crate::ui::Ui;
@@ -36,11 +40,17 @@ pub enum Format {
 }
 
 /// Reads the workspace around the working directory and makes the app's plan.
-fn planned(place: &Place<'_>, options: &PlanOptions) -> Result<(PathBuf, Plan), Error> {
+fn planned(place: &Place<'_>, flags: &PlanOptions) -> Result<(PathBuf, Plan), Error> {
     let root = find_root(place.cwd)?;
     let workspace = Workspace::load(&root)?;
     let app = app_at(&workspace, place)?;
-    Ok((root, Plan::new(&workspace, app, options)?))
+    let options = flags.clone().over(config::load(&workspace, app)?);
+    let plan = Plan::new(&workspace, app, &options)?;
+    if plan.configured.template.is_some() {
+        // What is wrong with a user's template is better known before anything is sent.
+        crate::dockerfile::render(&plan)?;
+    }
+    Ok((root, plan))
 }
 
 /// The app that was named, or the one around the working directory.
@@ -49,7 +59,7 @@ fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
         let unnamed = |_| Error::Usage {
             message: "which app?".to_owned(),
             hint: Some(format!(
-                "name one, as in `slimbuild {}`; there are: {}",
+                "name one, as in `slimbuild {}`; there are: {}; `slimbuild ls` tells what each is",
                 workspace.app_dirs().first().map_or("APP", String::as_str),
                 workspace.app_dirs().join(", ")
             )),

@@ -19,7 +19,7 @@ pub use directory::{write_dir, write_entries};
 /// Writes the tar: the Dockerfile first, then all entries in order; times are nought, owners are root, modes are 0644 and 0755.
 pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()> {
     let mut tar = Builder::new(out);
-    let text = dockerfile::render(plan);
+    let text = dockerfile::render(plan).map_err(io::Error::other)?;
     append(
         &mut tar,
         dockerfile::PATH,

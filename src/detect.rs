@@ -20,7 +20,7 @@ use crate::path::RepoPath;
 pub use delivery::{Bundle, Delivery, Fallback, Piece, Site};
 pub use framework::Framework;
 pub use start::Start;
-pub use subject::Subject;
+pub use subject::{Subject, Wanted};
 
 /// The kinds of app that can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -111,7 +111,7 @@ impl DetectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotYet { .. } => Some("name the file that node starts, if there is one: `--kind node --entry FILE`".to_owned()),
-            Self::TwoKinds { .. } => Some("decide: `--kind static-site` or `--kind node`".to_owned()),
+            Self::TwoKinds { app, .. } => Some(format!("decide: `--kind static-site` or `--kind node`, or for good with `\"kind\": \"node\"` in {app}/slimbuild.json")),
             Self::NotThatKind { .. } => Some("leave `--kind` out to see what was found, or use `--kind node --entry FILE`".to_owned()),
             Self::NoStart { .. } => Some(
                 "name the file that node starts with `--entry dist/main.js`, or write it into the `start` script as `node dist/main.js`"

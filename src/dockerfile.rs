@@ -8,13 +8,19 @@ use serde::Serialize;
 
 use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::path::RepoPath;
-use crate::plan::{BuildStep, ImagePackage, NodeCommand, Plan, place};
-use crate::template;
+use crate::plan::{
+    BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, SystemPackages, place,
+};
+use crate::template::{self, TemplateError};
 
 /// The path of the Dockerfile in a context.
 pub const PATH: &str = "Dockerfile";
 
-const TEMPLATE: &str = include_str!("../templates/Dockerfile.j2");
+/// The template, whose blocks a template of the user's may replace.
+pub const TEMPLATE: &str = include_str!("../templates/Dockerfile.j2");
+
+/// The name by which it is extended.
+pub const NAME: &str = "Dockerfile.j2";
 
 /// What the template sees.
 #[derive(Serialize)]
@@ -43,6 +49,17 @@ struct View<'p> {
     site: Option<&'p Site>,
     app_stage: Option<&'p str>,
     port: Option<u16>,
+    configured: ConfiguredView<'p>,
+}
+
+/// What the user adds.
+#[derive(Serialize)]
+struct ConfiguredView<'p> {
+    env: BTreeMap<&'p str, &'p str>,
+    labels: BTreeMap<&'p str, &'p str>,
+    healthcheck: Option<String>,
+    build_packages: Option<&'p SystemPackages>,
+    runtime_packages: Option<&'p SystemPackages>,
 }
 
 #[derive(Serialize)]
@@ -95,9 +112,24 @@ struct PackageView<'p> {
     is_app: bool,
 }
 
-/// Renders the plan.
-pub fn render(plan: &Plan) -> String {
-    template::render("Dockerfile.j2", TEMPLATE, &view(plan))
+/// What a template of the user's sees: the same, and the whole plan.
+#[derive(Serialize)]
+struct OwnView<'p> {
+    #[serde(flatten)]
+    view: View<'p>,
+    plan: &'p Plan,
+}
+
+/// Renders the plan, through the user's own template where there is one: that may fail.
+pub fn render(plan: &Plan) -> Result<String, TemplateError> {
+    let view = view(plan);
+    match &plan.configured.template {
+        None => Ok(template::render(NAME, TEMPLATE, &view)),
+        Some(own) => {
+            let data = OwnView { view, plan };
+            template::render_own((NAME, TEMPLATE), own.path.as_str(), &own.text, &data)
+        }
+    }
 }
 
 fn view(plan: &Plan) -> View<'_> {
@@ -160,6 +192,7 @@ fn view(plan: &Plan) -> View<'_> {
         },
         app_stage: app_stage(plan),
         port: plan.port,
+        configured: configured(&plan.configured),
     }
 }
 
@@ -242,6 +275,34 @@ fn package<'p>(plan: &'p Plan, package: &'p ImagePackage) -> PackageView<'p> {
         kept: kept.then(|| copy_words(&[&from, &to])),
         is_app: package.dir == plan.app.dir,
     }
+}
+
+fn configured(configured: &Configured) -> ConfiguredView<'_> {
+    ConfiguredView {
+        env: texts(&configured.env),
+        labels: texts(&configured.labels),
+        healthcheck: configured.healthcheck.as_ref().map(|check| {
+            let Some(command) = &check.value.command else {
+                return "NONE".to_owned();
+            };
+            let words: Vec<&str> = command.iter().map(String::as_str).collect();
+            let options = check
+                .value
+                .options
+                .iter()
+                .map(|option| format!("{option} "));
+            format!("{}CMD {}", options.collect::<String>(), json(&words))
+        }),
+        build_packages: configured.build_packages.as_ref(),
+        runtime_packages: configured.runtime_packages.as_ref(),
+    }
+}
+
+fn texts(decisions: &BTreeMap<String, Decision<String>>) -> BTreeMap<&str, &str> {
+    decisions
+        .iter()
+        .map(|(name, decision)| (name.as_str(), decision.value.as_str()))
+        .collect()
 }
 
 /// The exec form of `CMD`.

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 
+use crate::config::ConfigError;
 use crate::detect::DetectError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
 use crate::engine::host::HostError;
@@ -15,6 +16,7 @@ use crate::manifest::ManifestError;
 use crate::path::RepoPath;
 use crate::pruned::output::OutputError;
 use crate::tasks::TaskError;
+use crate::template::TemplateError;
 use crate::toolchain::ToolchainError;
 use crate::why::WhyError;
 use crate::workspace::WorkspaceError;
@@ -28,6 +30,12 @@ pub enum Error {
     /// A file that describes the workspace.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// `slimbuild.json`.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The template of the Dockerfile.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// The lockfile.
     #[error(transparent)]
     Lockfile(#[from] LockfileError),
@@ -127,6 +135,8 @@ impl Error {
         match self {
             Self::Workspace(error) => error.hint(),
             Self::Manifest(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::Template(error) => error.hint(),
             Self::Lockfile(error) => error.hint(),
             Self::Toolchain(error) => error.hint(),
             Self::Detect(error) => error.hint(),

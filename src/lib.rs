@@ -3,7 +3,7 @@
 //! Data flows one way; each arrow is a plain value that can be printed, compared and tested:
 //!
 //! ```text
-//! flags ─► PlanOptions                                                              cli
+//! flags, slimbuild.json ─► PlanOptions                                              cli, config
 //! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, git, workspace, lockfile
 //! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   graph, closure, tasks
 //! lockfile, manifests, settings ─► would pnpm take them as they are?                 frozen
@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
-//! ([`mod@why`]), and the picture of members and edges ([`overview`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
+//! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with
+//! ([`starter`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides; everything after it executes and decides nothing. Nothing
 //! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
@@ -28,6 +29,7 @@
 pub mod cli;
 pub mod closure;
 pub mod commands;
+pub mod config;
 pub mod context;
 pub mod detect;
 pub mod dockerfile;
@@ -42,6 +44,7 @@ pub mod git;
 pub mod graph;
 pub mod ignore;
 pub mod image;
+pub mod listing;
 pub mod lockfile;
 pub mod manifest;
 pub mod overview;
@@ -51,6 +54,7 @@ pub mod progress;
 pub mod pruned;
 pub mod report;
 pub mod sources;
+pub mod starter;
 pub mod tasks;
 pub mod template;
 #[cfg(test)]
@@ -104,6 +108,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
             let options = args.plan.into();
             commands::plan::run(&place(args.app.app), &options, format(args.json), ui)
         }
+        Command::Dockerfile(args) if args.template => commands::dockerfile::template(ui),
         Command::Dockerfile(args) => {
             commands::dockerfile::run(&place(args.app.app), &args.plan.into(), ui)
         }
@@ -115,6 +120,9 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
             let place = place(Some(args.app));
             commands::why::run(&place, &args.package, format(args.json), ui)
         }
+        Command::Ls(args) => commands::ls::run(&cwd, format(args.json), ui),
+        Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
+        Command::Schema => commands::schema::run(ui),
         Command::Prune(args) => {
             commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)
         }

@@ -11,9 +11,10 @@ pub mod tsconfig;
 pub mod turbo;
 pub mod workspace;
 
-use jsonc_parser::ParseOptions;
+use jsonc_parser::ast;
 use jsonc_parser::cst::{CstObject, CstObjectProp};
 use jsonc_parser::errors::ParseError;
+use jsonc_parser::{CollectOptions, ParseOptions};
 use serde_json::Value;
 
 /// A file that cannot be read.
@@ -82,6 +83,16 @@ pub(crate) fn parse_jsonc(file: &str, text: &str) -> Result<Value, ManifestError
     let value: Option<Value> = jsonc_parser::parse_to_serde_value(text, &jsonc_options())
         .map_err(|error| syntax(file, &error))?;
     Ok(value.unwrap_or(Value::Null))
+}
+
+/// The same, with the place of every value; nothing where the text is empty.
+pub(crate) fn parse_jsonc_tree<'t>(
+    file: &str,
+    text: &'t str,
+) -> Result<Option<ast::Value<'t>>, ManifestError> {
+    jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &jsonc_options())
+        .map(|parsed| parsed.value)
+        .map_err(|error| syntax(file, &error))
 }
 
 fn jsonc_options() -> ParseOptions {

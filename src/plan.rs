@@ -4,14 +4,16 @@
 //! plan on every machine.
 
 mod base;
+mod configured;
 mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
 pub(crate) mod make;
 mod nginx;
 mod steps;
+pub(crate) mod wishes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -19,35 +21,15 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::closure::Because;
-use crate::detect::{AppKind, Delivery, Detected};
+pub use crate::config::PlanOptions;
+use crate::detect::{Delivery, Detected};
 use crate::files::Kind;
-use crate::image::ImageRef;
 use crate::path::RepoPath;
 use crate::sources::Role;
 /// Why a task runs.
 pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
-
-/// What a user may decide beforehand.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PlanOptions {
-    /// Node's version.
-    pub node: Option<String>,
-    /// The image that the build stages start from.
-    pub build_base: Option<ImageRef>,
-    /// The image that the result starts from.
-    pub base: Option<ImageRef>,
-    /// What kind of app it is.
-    pub kind: Option<AppKind>,
-    /// The file that node starts, relative to the app.
-    pub entry: Option<String>,
-    /// Globs of files that the build and the image get, ignored or not.
-    pub include: Vec<String>,
-    /// Globs of files that neither gets.
-    pub exclude: Vec<String>,
-    /// The names of the build arguments that will be given. Their values are none of the plan's business.
-    pub build_args: BTreeSet<String>,
-}
+pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
 
 /// Everything that was decided for the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,6 +52,9 @@ pub struct Plan {
     /// The port that it listens on, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// What the user adds to it.
+    #[serde(flatten)]
+    pub configured: Configured,
     /// What the build needs.
     pub build: ClosurePlan,
     /// What the app needs when it runs; nothing where the build's output brings it along.

@@ -1,6 +1,7 @@
 //! The report: what was built, how large, how long, what was cached.
 
 mod graph;
+mod listing;
 mod plan;
 mod prune;
 mod why;
@@ -14,6 +15,7 @@ use crate::files::Measure;
 use crate::plan::Plan;
 
 pub use graph::{Notation, dot, mermaid, tree};
+pub use listing::listing;
 pub use plan::plan;
 pub use prune::pruned;
 pub use why::why;

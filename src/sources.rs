@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::config;
 use crate::detect::start::is_code;
 use crate::lockfile;
 
@@ -90,6 +91,9 @@ pub fn role(path: &str, usage: Usage) -> (Role, &'static str) {
     let name = path.rsplit('/').next().unwrap_or_default();
     if below.is_none() && is_prose(name) {
         return (Role::Out, "documentation at the package's top");
+    }
+    if below.is_none() && name == config::FILE {
+        return (Role::Out, "slimbuild alone reads it");
     }
     if below.is_none() && is_docker(name) {
         return (Role::Out, "another way to make an image");

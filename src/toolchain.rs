@@ -132,15 +132,16 @@ impl ToolchainError {
     }
 }
 
-/// Decides both, and checks that they go together.
+/// Decides both, and checks that they go together. `given` is a place outside of the files that name versions (`--node`, a
+/// configuration file), with the version of node that it names; it wins.
 pub fn decide(
     workspace: &Workspace,
     app: &Member,
-    flag: Option<&str>,
+    given: Option<(&str, &str)>,
 ) -> Result<(Decision<String>, Decision<String>), ToolchainError> {
     let pnpm = pnpm(workspace)?;
     let lines = lines(&pnpm.value);
-    let node = node(workspace, app, flag, &lines)?;
+    let node = node(workspace, app, given, &lines)?;
     check(&node, &pnpm, &lines)?;
     Ok((node, pnpm))
 }
@@ -151,12 +152,12 @@ pub fn decide(
 fn node(
     workspace: &Workspace,
     app: &Member,
-    flag: Option<&str>,
+    given: Option<(&str, &str)>,
     lines: &RangeInclusive<u64>,
 ) -> Result<Decision<String>, ToolchainError> {
     let from_text = |file: &str, text: &str| from_text(file, text, lines);
-    if let Some(flag) = flag {
-        return from_text(FLAG, flag);
+    if let Some((place, text)) = given {
+        return from_text(place, text);
     }
     let places = [&app.dir, &RepoPath::ROOT];
     for dir in places {

@@ -52,10 +52,14 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         let (key, value) = label.split_once('=').unwrap_or((&label, ""));
         labels.insert(key.to_owned(), value.to_owned());
     }
-    let tags = if tags.is_empty() {
-        vec![plan.image.parse()?]
-    } else {
-        tags
+    let tags = match &plan.configured.tags {
+        _ if !tags.is_empty() => tags,
+        Some(tags) => tags
+            .value
+            .iter()
+            .map(|tag| tag.parse())
+            .collect::<Result<_, _>>()?,
+        None => vec![plan.image.parse()?],
     };
     let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
     let request = BuildRequest {
@@ -127,7 +131,12 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
 }
 
 /// What the build arguments hold. Only what a task of the plan reads is sent: a value that nobody reads should not leave this machine.
-fn values(given: Vec<BuildArg>, plan: &Plan, env: &Env) -> BTreeMap<String, String> {
+fn values(mut given: Vec<BuildArg>, plan: &Plan, env: &Env) -> BTreeMap<String, String> {
+    let of_files = &plan.configured.build_args;
+    given.extend(of_files.iter().map(|(name, arg)| BuildArg {
+        name: name.clone(),
+        value: arg.value.clone(),
+    }));
     let read = |name: &str| {
         let mut tasks = plan.steps.iter().flat_map(|step| &step.tasks);
         is_proxy(name) || tasks.any(|task| task.args.iter().any(|arg| arg == name))
@@ -144,7 +153,7 @@ fn values(given: Vec<BuildArg>, plan: &Plan, env: &Env) -> BTreeMap<String, Stri
 /// The dry run: the Dockerfile as data, a summary as talk.
 fn show(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     ui.out()
-        .write_all(dockerfile::render(plan).as_bytes())
+        .write_all(dockerfile::render(plan)?.as_bytes())
         .map_err(Error::io("cannot write to stdout"))?;
     ui.err()
         .write_all(report::dry_run(plan).as_bytes())

@@ -6,11 +6,18 @@ use crate::error::Error;
 use crate::plan::PlanOptions;
 use crate::ui::Ui;
 
+/// Prints the template that Dockerfiles are made from.
+pub fn template(ui: &mut Ui) -> Result<(), Error> {
+    ui.out()
+        .write_all(dockerfile::TEMPLATE.as_bytes())
+        .map_err(Error::io("cannot write to stdout"))
+}
+
 /// Prints the Dockerfile.
 pub fn run(place: &Place<'_>, options: &PlanOptions, ui: &mut Ui) -> Result<(), Error> {
     let (_, plan) = planned(place, options)?;
     warn(&plan, ui)?;
-    let text = dockerfile::render(&plan);
+    let text = dockerfile::render(&plan)?;
     ui.out()
         .write_all(text.as_bytes())
         .map_err(Error::io("cannot write to stdout"))

@@ -22,7 +22,8 @@ const SMALL: u64 = 256 * 1024;
 /// Writes a plan's files into a directory.
 pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
     fs_err::create_dir_all(target)?;
-    fs_err::write(target.join(dockerfile::PATH), dockerfile::render(plan))?;
+    let text = dockerfile::render(plan).map_err(io::Error::other)?;
+    fs_err::write(target.join(dockerfile::PATH), text)?;
     write_entries(&plan.context, root, target, &|| Ok(()))
 }
 

@@ -26,6 +26,18 @@ impl Delivery {
         }
     }
 
+    /// Leaves variables to somebody who sets them too.
+    pub(crate) fn forget<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
+        let start = match self {
+            Self::Modules(start) => start,
+            Self::Bundle(bundle) => &mut bundle.start,
+            Self::Site(_) => return,
+        };
+        for name in names {
+            start.env.remove(name);
+        }
+    }
+
     /// The path that the build must have written, and whether it is a directory.
     pub fn written(&self) -> Option<(&str, bool)> {
         match self {

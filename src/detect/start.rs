@@ -30,6 +30,14 @@ pub struct Start {
     pub warnings: Vec<String>,
 }
 
+impl Start {
+    /// The line that starts the app, as a shell would have it.
+    pub fn command(&self) -> String {
+        let words = self.node_args.iter().chain([&self.entry]).chain(&self.args);
+        words.fold("node".to_owned(), |line, word| format!("{line} {word}"))
+    }
+}
+
 /// A file that may be the entry, before it is known whether it will exist.
 struct Candidate {
     file: String,
@@ -42,7 +50,7 @@ struct Candidate {
 }
 
 /// Scripts that start an app in production, the most explicit first.
-pub(super) const START_SCRIPTS: [&str; 5] =
+pub(crate) const START_SCRIPTS: [&str; 5] =
     ["start:prod", "start:production", "prod", "start", "serve"];
 
 /// Files that start an app which says nothing of it.
@@ -78,21 +86,22 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
     } else {
         tsc::writes(workspace, &member.dir, &subject.build(), files)?
     };
-    if let Some(entry) = subject.entry {
-        let entry = entry.trim_start_matches("./").to_owned();
+    if let Some(wanted) = subject.entry {
+        let entry = wanted.entry.trim_start_matches("./").to_owned();
         let built = !files.contains(&entry);
         if built && scripts.is_empty() {
-            let (manifest, reason) = (
-                member.manifest.file().to_owned(),
-                "named by --entry".to_owned(),
-            );
+            let (manifest, reason) = (member.manifest.file().to_owned(), wanted.reason.clone());
             return Err(DetectError::NoBuild {
                 manifest,
                 entry,
                 reason,
             });
         }
-        return Ok(named(entry, built, "named by --entry"));
+        return Ok(Start {
+            node_args: wanted.node_args.clone(),
+            args: wanted.args.clone(),
+            ..named(entry, built, &wanted.reason)
+        });
     }
     let candidates = candidates(workspace, app);
     let mut missing: Vec<&Candidate> = Vec::new();
@@ -294,7 +303,7 @@ fn candidates(workspace: &Workspace, app: usize) -> Vec<Candidate> {
 }
 
 /// node's arguments parted into its own flags, the file, and the program's arguments.
-pub(super) fn node_command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
+pub(crate) fn node_command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
     let mut flags = Vec::new();
     let mut rest = words.iter();
     while let Some(word) = rest.next() {

@@ -8,6 +8,19 @@ use crate::manifest::package::Manifest;
 use crate::tasks;
 use crate::workspace::{Member, Workspace};
 
+/// What a user wants node to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The file, relative to the app.
+    pub entry: String,
+    /// node's own flags.
+    pub node_args: Vec<String>,
+    /// The program's arguments.
+    pub args: Vec<String>,
+    /// Who says so: "named by --entry".
+    pub reason: String,
+}
+
 /// An app, as detectors see it.
 pub struct Subject<'s> {
     /// The workspace.
@@ -18,8 +31,10 @@ pub struct Subject<'s> {
     pub app: usize,
     /// Its files, relative to its directory.
     pub files: &'s BTreeSet<String>,
-    /// The file that the user wants node to start.
-    pub entry: Option<&'s str>,
+    /// What the user wants node to start.
+    pub entry: Option<&'s Wanted>,
+    /// The scripts that the user has build it.
+    pub tasks: Option<&'s [String]>,
 }
 
 impl Subject<'_> {
@@ -35,7 +50,10 @@ impl Subject<'_> {
 
     /// The scripts that build it, in order.
     pub fn build_scripts(&self) -> Vec<String> {
-        tasks::scripts(self.workspace, self.app)
+        match self.tasks {
+            Some(tasks) => tasks.to_vec(),
+            None => tasks::scripts(self.workspace, self.app),
+        }
     }
 
     /// The commands that build it, in order.

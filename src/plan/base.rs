@@ -1,6 +1,8 @@
 //! The images that stages start from.
 
+use super::configured::sources;
 use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
+use crate::config::ConfigError;
 use crate::detect::Delivery;
 
 /// Lines of node that distroless has an image for.
@@ -12,7 +14,7 @@ const NGINX: &str = "nginxinc/nginx-unprivileged:stable";
 /// The image of the build stages: Debian, as the runtime base, so that native modules fit.
 pub(super) fn build(options: &PlanOptions, node: &Decision<String>) -> Decision<String> {
     match &options.build_base {
-        Some(image) => Decision::new(image.to_string(), "named by --build-base"),
+        Some(image) => Decision::new(image.value.to_string(), image.source.to_string()),
         None => Decision::new(
             format!("node:{}-slim", node.value),
             "the official image; Debian, as the base of the result",
@@ -25,7 +27,7 @@ pub(super) fn runtime(
     options: &PlanOptions,
     node: &Decision<String>,
     delivery: &Delivery,
-) -> Decision<RuntimeBase> {
+) -> Result<Decision<RuntimeBase>, ConfigError> {
     let base = |image: String, node, user: &str| RuntimeBase {
         image,
         node,
@@ -33,30 +35,58 @@ pub(super) fn runtime(
     };
     if matches!(delivery, Delivery::Site(_)) {
         let (image, reason) = match &options.base {
-            Some(image) => (image.to_string(), "named by --base"),
+            Some(image) => (image.value.to_string(), image.source.to_string()),
             None => (
                 NGINX.to_owned(),
-                "nginx that needs no root; the official image",
+                "nginx that needs no root; the official image".to_owned(),
             ),
         };
-        return Decision::new(base(image, None, "101:101"), reason);
+        return Ok(Decision::new(base(image, None, "101:101"), reason));
     }
     let base = |image, node, user| base(image, Some(node), user);
     if let Some(image) = &options.base {
-        let distroless = image.name().contains("distroless/nodejs");
+        let distroless = image.value.name().contains("distroless/nodejs");
         let (node, user) = if distroless {
             (NodeCommand::Entrypoint, "65532:65532")
         } else {
             (NodeCommand::OnPath, "1000:1000")
         };
-        return Decision::new(base(image.to_string(), node, user), "named by --base");
+        if let Some(package) = options.runtime_packages.first()
+            && image.value.name().contains("distroless")
+        {
+            let problem = format!("`{}` has no package manager", image.value);
+            let hint = "name a base that has one (`node:22-slim`), or leave `base` out and slimbuild takes one";
+            return Err(ConfigError::unfit(&package.source, problem, hint));
+        }
+        let image = Decision::new(
+            base(image.value.to_string(), node, user),
+            image.source.to_string(),
+        );
+        return Ok(image);
+    }
+    if !options.runtime_packages.is_empty() {
+        let image = format!("node:{}-slim", node.value);
+        let reason = format!(
+            "Debian with node: distroless has no package manager for {}",
+            sources(&options.runtime_packages)
+        );
+        return Ok(Decision::new(
+            base(image, NodeCommand::OnPath, "1000:1000"),
+            reason,
+        ));
     }
     if DISTROLESS_NODE.contains(&node.value.as_str()) {
         let image = format!("gcr.io/distroless/nodejs{}-debian12:nonroot", node.value);
         let reason = "distroless: node and the libraries that it needs, no shell, no package manager, not root";
-        return Decision::new(base(image, NodeCommand::Entrypoint, "65532:65532"), reason);
+        return Ok(Decision::new(
+            base(image, NodeCommand::Entrypoint, "65532:65532"),
+            reason,
+        ));
     }
     let image = "gcr.io/distroless/cc-debian12:nonroot".to_owned();
     let reason = "distroless without node: the exact node is copied from the build stage";
-    Decision::new(base(image, NodeCommand::Copied, "65532:65532"), reason)
+    Ok(Decision::new(
+        base(image, NodeCommand::Copied, "65532:65532"),
+        reason,
+    ))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, ContextEntry, PlanOptions, inputs, install, nginx, place};
+use super::{Content, ContextEntry, PlanOptions, configured, inputs, install, nginx, place};
 use crate::closure::Closure;
 use crate::detect::{Delivery, start};
 use crate::error::Error;
@@ -58,12 +58,13 @@ impl Gather<'_, '_, '_> {
         }
         entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
         if let Delivery::Site(site) = self.delivery {
+            let port = configured::port(self.options, None).unwrap_or(configured::SITE_PORT);
             let own = &self.files[&self.app];
             let own = inputs::relative(own, &self.workspace.members[self.app].dir);
             entries.push(ContextEntry {
                 path: format!("{}/nginx.conf", place::SERVE),
                 content: Content::Made {
-                    text: nginx::configuration(site, &own).into(),
+                    text: nginx::configuration(site, &own, port).into(),
                     executable: false,
                 },
                 why: "how the site is served".to_owned(),

@@ -50,7 +50,7 @@ pub(crate) fn sources(
                 } else {
                     Role::Image
                 };
-                (role, "named by --include")
+                (role, "named by `include`")
             }
             decided => decided,
         };
@@ -136,7 +136,7 @@ pub(crate) fn root_files(
     patterns.extend(
         include
             .iter()
-            .map(|glob| (glob.clone(), "named by --include".to_owned())),
+            .map(|glob| (glob.clone(), "named by `include`".to_owned())),
     );
     let mut found = BTreeMap::new();
     let no_member = |path: &RepoPath| workspace.enclosing(path) == 0;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gather::Gather;
 use super::steps::{self, Steps};
 use super::{
-    App, BuildStep, ClosurePlan, ImagePackage, InstalledAlone, MemberPlan, Plan, PlanOptions, base,
-    inputs, place,
+    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, MemberPlan, Plan,
+    PlanOptions, base, configured, inputs, place, wishes,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{self, Delivery, DetectError, Detection, Subject};
+use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
@@ -17,9 +17,8 @@ use crate::ignore::{Rules, Verdict};
 use crate::lockfile::Lockfiles;
 use crate::manifest::npmrc;
 use crate::path::RepoPath;
-use crate::tasks::{self, Tasks};
 use crate::toolchain;
-use crate::workspace::Workspace;
+use crate::workspace::{Member, Workspace};
 
 impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
@@ -27,28 +26,25 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
         let graph = Graph::new(workspace, &lockfiles);
-        let needed = tasks::needed(workspace, &graph, &[app]);
+        let tasks = wishes::tasks(workspace, &graph, app, options)?;
+        let needed = tasks.needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
-        let tasks = Tasks::new(workspace, &graph, &[app]);
         let runs = tasks.runs(workspace)?;
 
         let build = Closure::build(workspace, &lockfiles, &[app], &needed.named)?;
-        let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
+        let (node, pnpm) = toolchain::decide(workspace, member, options.node())?;
         build.check_frozen(workspace, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
-        let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
-        for &at in build.members.keys().filter(|at| **at != 0) {
-            files.insert(at, inputs::walk(workspace, at, &rules)?);
-        }
-        let detection = detection(workspace, &lockfiles, app, &files[&app], &rules, options)?;
+        let files = files_of(workspace, &build, &rules)?;
+        let own = inputs::relative(&files[&app], &member.dir);
+        let detection = wishes::detection(workspace, &lockfiles, app, &own, options)
+            .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
-        let runtime = if delivery.has_modules() {
-            Some(Closure::runtime(workspace, &lockfiles, &[app])?)
-        } else {
-            None
-        };
+        let runtime = delivery.has_modules();
+        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfiles, &[app]));
+        let runtime = runtime.transpose()?;
 
         let gather = Gather {
             workspace,
@@ -68,6 +64,7 @@ impl Plan {
             check_kept(workspace, runtime, &files, &rules)?;
             in_image.extend(runtime.members.keys().copied());
         }
+        let given = options.build_args.keys().cloned().collect();
         let steps = Steps {
             workspace,
             graph: &graph,
@@ -75,22 +72,21 @@ impl Plan {
             order: &order,
             tasks: &tasks,
             runs: &runs,
-            given: &options.build_args,
+            given: &given,
             in_image: &in_image,
             context: &context,
             writes: writes(&delivery, &member.dir),
             build_env: &detection.build_env,
         };
         let steps = steps.plan();
+        let port = configured::port(options, detection.port);
+        let runtime_base = base::runtime(options, &node, &delivery)?;
+        let configured = Configured::new(workspace, options, &runtime_base.value, &delivery, port)?;
         Ok(Self {
-            app: App {
-                name: member.label(),
-                dir: member.dir.clone(),
-                detected: detection.detected,
-            },
+            app: App::new(member, detection.detected),
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
-            runtime_base: base::runtime(options, &node, &delivery),
+            runtime_base,
             node,
             pnpm,
             build: closure_plan(workspace, &build),
@@ -100,24 +96,18 @@ impl Plan {
             workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
             has_root_files: context.iter().any(|entry| in_root(&entry.path)),
-            installed_alone: InstalledAlone {
-                build: build.installed_alone(workspace),
-                runtime: runtime
-                    .as_ref()
-                    .map_or_else(Vec::new, |runtime| runtime.installed_alone(workspace)),
-            },
-            image_packages: match &runtime {
-                Some(_) => image_packages(workspace, app, &in_image, &steps),
-                None => Vec::new(),
-            },
+            installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
+            image_packages: image_packages(workspace, app, &in_image, &steps),
             warnings: [
                 warnings(workspace, &delivery, &circles, &build),
+                configured::warnings(options, &delivery),
                 tasks.warnings,
-                steps::argument_warnings(&steps, &options.build_args),
+                steps::argument_warnings(&steps, &given),
             ]
             .concat(),
             delivery,
-            port: detection.port,
+            port,
+            configured,
             steps,
             context,
         })
@@ -129,24 +119,38 @@ impl Plan {
     }
 }
 
-/// What the app's own files tell of it.
-fn detection(
+impl App {
+    fn new(member: &Member, detected: Detected) -> Self {
+        Self {
+            name: member.label(),
+            dir: member.dir.clone(),
+            detected,
+        }
+    }
+}
+
+/// The files of every member of the build closure, but for the root's.
+fn files_of(
     workspace: &Workspace,
-    lockfiles: &Lockfiles<'_>,
-    app: usize,
-    files: &[File],
+    build: &Closure<'_, '_>,
     rules: &Rules,
-    options: &PlanOptions,
-) -> Result<Detection, Error> {
-    let dir = &workspace.members[app].dir;
-    let subject = Subject {
-        workspace,
-        lockfiles,
-        app,
-        files: &inputs::relative(files, dir),
-        entry: options.entry.as_deref(),
-    };
-    detect::detect(&subject, options.kind).map_err(|error| named_rule(workspace, dir, rules, error))
+) -> Result<BTreeMap<usize, Vec<File>>, Error> {
+    let members = build.members.keys().filter(|at| **at != 0);
+    members
+        .map(|&at| Ok((at, inputs::walk(workspace, at, rules)?)))
+        .collect()
+}
+
+/// The members that are installed by themselves.
+fn installed_alone(
+    workspace: &Workspace,
+    build: &Closure<'_, '_>,
+    runtime: Option<&Closure<'_, '_>>,
+) -> InstalledAlone {
+    InstalledAlone {
+        build: build.installed_alone(workspace),
+        runtime: runtime.map_or_else(Vec::new, |runtime| runtime.installed_alone(workspace)),
+    }
 }
 
 /// Refuses rules that leave out what the image cannot do without: `*` in a `.dockerignore` made for one app is an easy way to lose a library.
@@ -213,6 +217,10 @@ fn image_packages(
     in_image: &BTreeSet<usize>,
     steps: &[BuildStep],
 ) -> Vec<ImagePackage> {
+    if in_image.is_empty() {
+        // The build's output brings along what it needs.
+        return Vec::new();
+    }
     let others = in_image.iter().copied().filter(|&at| at != app && at != 0);
     let package = |at: usize| {
         let member = &workspace.members[at];

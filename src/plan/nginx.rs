@@ -20,11 +20,12 @@ struct View<'s> {
     unhashed: Vec<String>,
     directories: Vec<&'s String>,
     last: String,
+    port: u16,
     reason: String,
 }
 
 /// The text of `nginx.conf` for a site, whose sources have these files.
-pub(super) fn configuration(site: &Site, files: &BTreeSet<String>) -> String {
+pub(super) fn configuration(site: &Site, files: &BTreeSet<String>, port: u16) -> String {
     let directories: Vec<&String> = site.hashed.iter().filter(|dir| !dir.is_empty()).collect();
     let hashed: Vec<String> = site
         .hashed
@@ -72,6 +73,7 @@ pub(super) fn configuration(site: &Site, files: &BTreeSet<String>) -> String {
             unhashed,
             directories,
             last,
+            port,
             reason,
         },
     )

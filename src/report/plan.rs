@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{count, size};
 use crate::closure::Because;
-use crate::detect::{Delivery, Start};
+use crate::detect::Delivery;
 use crate::plan::{ClosurePlan, Plan, Reason, place};
 
 /// A plan in words.
@@ -35,6 +35,7 @@ impl Display for Words<'_> {
             &plan.runtime_base.reason,
         )?;
         self.delivery(f)?;
+        self.configured(f)?;
         self.closure(f, "needed to build", &plan.build)?;
         if let Some(runtime) = &plan.runtime {
             self.closure(f, "needed to run", runtime)?;
@@ -43,16 +44,6 @@ impl Display for Words<'_> {
         self.steps(f)?;
         self.context(f)
     }
-}
-
-/// The line that starts the app, as a shell would have it.
-fn command(start: &Start) -> String {
-    let words = start
-        .node_args
-        .iter()
-        .chain([&start.entry])
-        .chain(&start.args);
-    words.fold("node".to_owned(), |line, word| format!("{line} {word}"))
 }
 
 /// `  node      22` and the reason, in a column of its own.
@@ -72,10 +63,10 @@ impl Words<'_> {
                     "it is there without a build"
                 };
                 let reason = format!("{}; {made}", start.reason);
-                decision(f, "starts", &command(start), &reason)
+                decision(f, "starts", &start.command(), &reason)
             }
             Delivery::Bundle(bundle) => {
-                decision(f, "starts", &command(&bundle.start), &bundle.start.reason)?;
+                decision(f, "starts", &bundle.start.command(), &bundle.start.reason)?;
                 let from: Vec<String> = bundle
                     .pieces
                     .iter()
@@ -89,6 +80,49 @@ impl Words<'_> {
                 let page = site.fallback.page.as_deref().unwrap_or("404");
                 decision(f, "otherwise", page, &site.fallback.reason)
             }
+        }
+    }
+
+    fn configured(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let configured = &self.0.configured;
+        if let (Some(port), Some(reason)) = (self.0.port, &configured.port_reason) {
+            decision(f, "port", &port.to_string(), reason)?;
+        }
+        for (what, decisions) in [("variable", &configured.env), ("label", &configured.labels)] {
+            for (name, value) in decisions {
+                decision(f, what, &format!("{name}={}", value.value), &value.reason)?;
+            }
+        }
+        for (name, value) in &configured.build_args {
+            let shown = match &value.value {
+                Some(value) => format!("{name}={value}"),
+                None => name.clone(),
+            };
+            decision(f, "build arg", &shown, &value.reason)?;
+        }
+        if let Some(check) = &configured.healthcheck {
+            let command = check.value.command.as_ref().map(|words| words.join(" "));
+            decision(
+                f,
+                "healthy if",
+                command.as_deref().unwrap_or("nobody asks"),
+                &check.reason,
+            )?;
+        }
+        for (when, packages) in [
+            ("to build", &configured.build_packages),
+            ("to run", &configured.runtime_packages),
+        ] {
+            if let Some(packages) = packages {
+                decision(f, when, &packages.names.join(" "), &packages.reason)?;
+            }
+        }
+        if let Some(tags) = &configured.tags {
+            decision(f, "named", &tags.value.join(", "), &tags.reason)?;
+        }
+        match &configured.template {
+            Some(template) => decision(f, "template", template.path.as_str(), &template.reason),
+            None => Ok(()),
         }
     }
 

@@ -13,10 +13,35 @@ impl Tasks {
     /// what is needed gets an answer.
     pub fn new(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Self {
         let mut tasks = Self::default();
-        let mut queue = VecDeque::new();
-        for &app in apps {
-            queue.push_back(tasks.add(workspace, app, BUILD, Because::App).0);
+        let begin = |&app: &usize| tasks.add(workspace, app, BUILD, Because::App).0;
+        let queue = apps.iter().map(begin).collect();
+        tasks.complete(workspace, graph, queue)
+    }
+
+    /// The same for one app that other scripts than `build` make, one after the other.
+    pub fn of_scripts(
+        workspace: &Workspace,
+        graph: &Graph,
+        app: usize,
+        scripts: &[String],
+    ) -> Self {
+        let mut tasks = Self::default();
+        let begin = |script: &String| tasks.add(workspace, app, script, Because::App).0;
+        let queue: VecDeque<usize> = scripts.iter().map(begin).collect();
+        for (first, then) in queue.iter().zip(queue.iter().skip(1)) {
+            tasks.bond(*first, *then, Bond::Named);
         }
+        tasks.complete(workspace, graph, queue)
+    }
+
+    /// Follows what `turbo.json` asks for, then what nobody asks for.
+    fn complete(
+        mut self,
+        workspace: &Workspace,
+        graph: &Graph,
+        mut queue: VecDeque<usize>,
+    ) -> Self {
+        let tasks = &mut self;
         // All that turbo asks for comes before the first thing that it does not, for the reasons' sake; that may ask for more in its turn.
         let mut settled = 0;
         loop {
@@ -24,7 +49,7 @@ impl Tasks {
                 queue.extend(tasks.follow(workspace, graph, node));
             }
             if settled == tasks.nodes.len() {
-                return tasks;
+                return self;
             }
             let end = tasks.nodes.len();
             for node in settled..end {

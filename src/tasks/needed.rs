@@ -17,39 +17,45 @@ pub struct Needed {
     pub named: BTreeMap<usize, String>,
 }
 
-/// All that the builds of `apps` need: what they reach over any kind of dependency, what `turbo.json` names for any of these, and so on. A package
-/// whose `turbo.json` another one extends is needed too: without it, turbo stops.
+/// All that the builds of `apps` need; see [`Tasks::needed`].
 pub fn needed(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
-    let tasks = Tasks::new(workspace, graph, apps);
-    let mut needed = Needed::default();
-    let reached = graph.reachable(apps.iter().copied());
-    for node in &tasks.nodes {
-        let name = match &node.because {
-            Because::Asked { entry, .. } if entry.contains('#') => entry,
-            Because::Beside { .. } => &node.name,
-            _ => continue,
-        };
-        if node.member != 0 && reached.binary_search(&node.member).is_err() {
-            needed
-                .named
-                .entry(node.member)
-                .or_insert_with(|| name.clone());
+    Tasks::new(workspace, graph, apps).needed(workspace, graph, apps)
+}
+
+impl Tasks {
+    /// All that the builds of `apps` need, whose tasks these are: what they reach over any kind of dependency, what `turbo.json` names for
+    /// any of these, and so on. A package whose `turbo.json` another one extends is needed too: without it, turbo stops.
+    pub fn needed(&self, workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
+        let mut needed = Needed::default();
+        let reached = graph.reachable(apps.iter().copied());
+        for node in &self.nodes {
+            let name = match &node.because {
+                Because::Asked { entry, .. } if entry.contains('#') => entry,
+                Because::Beside { .. } => &node.name,
+                _ => continue,
+            };
+            if node.member != 0 && reached.binary_search(&node.member).is_err() {
+                needed
+                    .named
+                    .entry(node.member)
+                    .or_insert_with(|| name.clone());
+            }
         }
-    }
-    loop {
-        needed.members = graph.reachable(apps.iter().chain(needed.named.keys()).copied());
-        let bases = needed.members.iter().flat_map(|&at| bases(workspace, at));
-        let missing: Vec<usize> = bases
-            .filter(|base| needed.members.binary_search(base).is_err())
-            .collect();
-        if missing.is_empty() {
-            return needed;
+        loop {
+            needed.members = graph.reachable(apps.iter().chain(needed.named.keys()).copied());
+            let bases = needed.members.iter().flat_map(|&at| bases(workspace, at));
+            let missing: Vec<usize> = bases
+                .filter(|base| needed.members.binary_search(base).is_err())
+                .collect();
+            if missing.is_empty() {
+                return needed;
+            }
+            needed.named.extend(
+                missing
+                    .into_iter()
+                    .map(|at| (at, workspace.members[at].label())),
+            );
         }
-        needed.named.extend(
-            missing
-                .into_iter()
-                .map(|at| (at, workspace.members[at].label())),
-        );
     }
 }
 

@@ -101,6 +101,11 @@ impl Workspace {
         scored.into_iter().take(3).map(|(_, dir)| dir).collect()
     }
 
+    /// Whether the member lies where apps lie.
+    pub fn is_app_by_place(&self, at: usize) -> bool {
+        self.members[at].dir.as_str().starts_with("apps/")
+    }
+
     /// The directories of members that are apps by their place, or of all, for lists in messages.
     pub fn app_dirs(&self) -> Vec<String> {
         let dirs = || {

@@ -111,6 +111,7 @@ fn what_executes_a_plan_does_not_look_behind_it() {
     let after = ["dockerfile", "context", "report", "engine", "progress"];
     let before = [
         "manifest",
+        "config",
         "workspace",
         "lockfile",
         "graph",
@@ -131,6 +132,7 @@ fn what_executes_a_plan_does_not_look_behind_it() {
 fn what_decides_does_not_know_what_executes() {
     let before = [
         "manifest",
+        "config",
         "workspace",
         "lockfile",
         "graph",

@@ -11,6 +11,7 @@
 )]
 
 mod cache;
+mod config;
 mod context;
 mod corpus;
 mod fixtures;

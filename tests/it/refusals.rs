@@ -3,6 +3,7 @@
 mod app;
 mod arguments;
 mod build;
+mod config;
 mod lockfile;
 mod workspace;
 

@@ -27,6 +27,7 @@ fn start_of(manifest: &str, files: &[&str]) -> String {
         app: at(&workspace, "apps/a"),
         files: &files,
         entry: None,
+        tasks: None,
     };
     match start(&subject) {
         Ok(start) => {

@@ -59,13 +59,13 @@ fn no_app() {
     exit code 2
     error: which app?
 
-    hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker
+    hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is
     ");
     assert_snapshot!(slimbuild(&tree.root().join("packages"), &["plan"]).refusal(tree.root()), @"
     exit code 2
     error: which app?
 
-    hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker
+    hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is
     ");
     assert_snapshot!(slimbuild(tree.root(), &["."]).refusal(tree.root()), @"
     exit code 1
@@ -118,12 +118,12 @@ fn a_site_with_a_server() {
             "\"start\": \"node server.js\"",
         );
     };
-    assert_snapshot!(refusal("apps/site", with_server), @"
+    assert_snapshot!(refusal("apps/site", with_server), @r#"
     exit code 1
     error: `apps/site` may be a static site (it depends on `vite`; its build runs `vite build`) or a program that node runs (the `start` script runs `node server.js`)
 
-    hint: decide: `--kind static-site` or `--kind node`
-    ");
+    hint: decide: `--kind static-site` or `--kind node`, or for good with `"kind": "node"` in apps/site/slimbuild.json
+    "#);
     let tree = Tree::shop();
     let wrong = slimbuild(tree.root(), &["plan", "apps/server", "--kind", "next"]);
     assert_snapshot!(wrong.refusal(tree.root()), @"

@@ -1,0 +1,75 @@
+//! `slimbuild init [APP]`: a commented `slimbuild.json` with what was detected.
+
+use std::fmt::Write as _;
+
+use super::{Place, Whole};
+use crate::config;
+use crate::error::Error;
+use crate::path::RepoPath;
+use crate::plan::Plan;
+use crate::starter::{self, Starter};
+use crate::ui::Ui;
+use crate::workspace::{Workspace, find_root};
+
+/// The script and the task that build an image, as turbo calls them.
+const TASK: &str = "image";
+
+/// Writes the file beside the app, or at the root where no app is named.
+pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
+    let root = find_root(place.cwd)?;
+    let workspace = Workspace::load(&root)?;
+    let at = match &place.app {
+        Some(name) => Some(workspace.find_app(name, place.cwd)?),
+        None => workspace.find_app(".", place.cwd).ok(),
+    };
+    let dir = at.map_or(RepoPath::ROOT, |at| workspace.members[at].dir.clone());
+    let file = dir.join(config::FILE).unwrap_or_default();
+    let target = file.on_disk(&root);
+    if target.exists() && !force {
+        return Err(Error::Usage {
+            message: format!("`{file}` is there already"),
+            hint: Some("`--force` replaces it".to_owned()),
+        });
+    }
+    let schema = root.join(starter::SCHEMA_FILE).is_file();
+    let text = match at {
+        Some(at) => {
+            // What stands in the file that is replaced does not count.
+            let plan = config::inherited(&workspace, at)
+                .map_err(Error::from)
+                .and_then(|options| Plan::new(&workspace, at, &options));
+            Starter {
+                dir: &dir,
+                name: &workspace.members[at].label(),
+                schema,
+            }
+            .app(plan.as_ref())
+        }
+        None => starter::root(&workspace.app_dirs(), schema),
+    };
+    Whole::begin(&target)?.finish(|out| out.write_all(text.as_bytes()))?;
+    writeln!(ui.out(), "{file}").map_err(Error::io("cannot write to stdout"))?;
+    ui.err()
+        .write_all(next(&workspace, at).as_bytes())
+        .map_err(Error::io("cannot write to stderr"))
+}
+
+/// What to do next.
+fn next(workspace: &Workspace, at: Option<usize>) -> String {
+    let Some(at) = at else {
+        return "all of it is comments: it changes nothing until you uncomment a line\n\nnext: slimbuild ls\n".to_owned();
+    };
+    let member = &workspace.members[at];
+    let dir = &member.dir;
+    let mut text =
+        "all of it is comments: it changes nothing until you uncomment a line\n".to_owned();
+    if workspace.turbo.is_some() && member.manifest.script(TASK).is_none() {
+        let _ = write!(
+            text,
+            "\nto build the image by `turbo run {TASK}`, add\n  to `scripts` in {}:  \"{TASK}\": \"slimbuild . --progress plain\"\n  to `tasks` in turbo.json:  \"{TASK}\": {{ \"cache\": false }}\n",
+            member.manifest.file()
+        );
+    }
+    let _ = writeln!(text, "\nnext: slimbuild plan {dir}");
+    text
+}

@@ -1,0 +1,47 @@
+//! Options as a whole, and who wins: flags over the app's own file, that over the root's.
+
+use std::collections::BTreeMap;
+
+use super::PlanOptions;
+
+impl PlanOptions {
+    /// Node's version with the place that names it.
+    pub(crate) fn node(&self) -> Option<(&str, &str)> {
+        let node = self.node.as_ref()?;
+        Some((node.source.place(), &node.value))
+    }
+
+    /// These options, and what they leave open from `below`. Lists add up, those from below first; of variables and labels the names count.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            node: self.node.or(below.node),
+            build_base: self.build_base.or(below.build_base),
+            base: self.base.or(below.base),
+            kind: self.kind.or(below.kind),
+            start: self.start.or(below.start),
+            include: joined(below.include, self.include),
+            exclude: joined(below.exclude, self.exclude),
+            port: self.port.or(below.port),
+            env: merged(below.env, self.env),
+            healthcheck: self.healthcheck.or(below.healthcheck),
+            labels: merged(below.labels, self.labels),
+            tags: self.tags.or(below.tags),
+            build_packages: joined(below.build_packages, self.build_packages),
+            runtime_packages: joined(below.runtime_packages, self.runtime_packages),
+            tasks: self.tasks.or(below.tasks),
+            build_args: merged(below.build_args, self.build_args),
+            template: self.template.or(below.template),
+        }
+    }
+}
+
+fn joined<T>(mut first: Vec<T>, then: Vec<T>) -> Vec<T> {
+    first.extend(then);
+    first
+}
+
+fn merged<T>(mut below: BTreeMap<String, T>, above: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    below.extend(above);
+    below
+}

@@ -1,0 +1,203 @@
+//! A value of a configuration file that knows where it stands, so that whatever is wrong with it can be pointed at.
+
+use jsonc_parser::ast;
+use jsonc_parser::common::Ranged;
+
+use super::{ConfigError, Given, Source};
+
+/// A value, with its file and the path of keys that leads to it.
+#[derive(Clone, Copy)]
+pub(super) struct Node<'n> {
+    pub(super) file: &'n str,
+    pub(super) text: &'n str,
+    pub(super) path: &'n str,
+    pub(super) value: &'n ast::Value<'n>,
+}
+
+/// A key of an object and what it is set to.
+pub(super) struct Entry<'n> {
+    pub(super) name: &'n str,
+    /// Where the name begins.
+    at: usize,
+    /// The path of keys with this one.
+    pub(super) path: String,
+    of: Node<'n>,
+    value: &'n ast::Value<'n>,
+}
+
+impl Entry<'_> {
+    pub(super) fn node(&self) -> Node<'_> {
+        Node {
+            path: &self.path,
+            value: self.value,
+            ..self.of
+        }
+    }
+
+    /// That the key does not exist; the nearest that does, or all there are.
+    pub(super) fn unknown(&self, known: &[&str]) -> ConfigError {
+        self.wrong(
+            format!("there is no key `{}`", self.path),
+            Some(self.nearest(known)),
+        )
+    }
+
+    /// The same, where keys are the names of apps.
+    pub(super) fn no_app(&self, known: &[&str]) -> ConfigError {
+        let problem = format!("there is no app `{}` in this workspace", self.name);
+        self.wrong(problem, Some(self.nearest(known)))
+    }
+
+    fn nearest(&self, known: &[&str]) -> String {
+        let wanted = self.name.to_lowercase();
+        let alike =
+            |name: &&&str| strsim::normalized_damerau_levenshtein(&wanted, &name.to_lowercase());
+        let nearest = known
+            .iter()
+            .max_by(|left, right| alike(left).total_cmp(&alike(right)))
+            .filter(|name| alike(name) > 0.5);
+        match nearest {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("there are: {}", known.join(", ")),
+        }
+    }
+
+    /// That something is wrong with the key itself.
+    pub(super) fn wrong(&self, problem: String, hint: Option<String>) -> ConfigError {
+        self.of.at(self.at, problem, hint)
+    }
+}
+
+impl<'n> Node<'n> {
+    /// A value of this node's, with its place.
+    pub(super) fn given<T>(&self, value: T) -> Given<T> {
+        Given {
+            value,
+            source: Source::Key {
+                key: self.path.to_owned(),
+                file: self.file.to_owned(),
+            },
+        }
+    }
+
+    fn at(&self, offset: usize, problem: String, hint: Option<String>) -> ConfigError {
+        let before = &self.text[..offset.min(self.text.len())];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        ConfigError::At {
+            file: self.file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            problem,
+            hint,
+        }
+    }
+
+    /// That something is wrong with the value.
+    pub(super) fn wrong(&self, problem: impl Into<String>, hint: Option<String>) -> ConfigError {
+        self.at(self.value.start(), problem.into(), hint)
+    }
+
+    /// That the value is of another kind than it must be.
+    pub(super) fn expected(&self, what: &str) -> ConfigError {
+        let raw = &self.text[self.value.start()..self.value.end()];
+        let mut shown: String = raw.split_whitespace().collect::<Vec<_>>().join(" ");
+        if shown.chars().count() > 40 {
+            shown = shown.chars().take(40).chain(['…']).collect();
+        }
+        let name = match self.path {
+            "" => "it".to_owned(),
+            path => format!("`{path}`"),
+        };
+        self.wrong(format!("{name} must be {what}, and is `{shown}`"), None)
+    }
+
+    /// The keys of an object in their order; none may stand twice.
+    pub(super) fn entries(&self, what: &str) -> Result<Vec<Entry<'n>>, ConfigError> {
+        let ast::Value::Object(object) = self.value else {
+            return Err(self.expected(what));
+        };
+        let mut entries: Vec<Entry<'n>> = Vec::new();
+        for property in &object.properties {
+            let name = property.name.as_str();
+            let step = if name.contains(['/', '@', '.', ' ']) {
+                format!("[\"{name}\"]")
+            } else if self.path.is_empty() {
+                name.to_owned()
+            } else {
+                format!(".{name}")
+            };
+            let entry = Entry {
+                name,
+                at: property.range.start,
+                path: format!("{}{step}", self.path),
+                of: *self,
+                value: &property.value,
+            };
+            if entries.iter().any(|other| other.name == name) {
+                return Err(entry.wrong(format!("`{}` stands twice", entry.path), None));
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// A text of one line: what goes into a Dockerfile cannot have more.
+    pub(super) fn string(&self, what: &str) -> Result<&'n str, ConfigError> {
+        match self.value {
+            ast::Value::StringLit(text) if text.value.contains(['\n', '\r', '\0']) => {
+                Err(self.expected(&format!("{what}, in one line")))
+            }
+            ast::Value::StringLit(text) if !text.value.is_empty() => Ok(&text.value),
+            _ => Err(self.expected(what)),
+        }
+    }
+
+    /// A text, which may be empty; numbers and truth values are taken as they are written.
+    pub(super) fn scalar(&self) -> Result<String, ConfigError> {
+        match self.value {
+            ast::Value::StringLit(text) if text.value.is_empty() => Ok(String::new()),
+            ast::Value::NumberLit(number) => Ok(number.value.to_owned()),
+            ast::Value::BooleanLit(truth) => Ok(truth.value.to_string()),
+            _ => self
+                .string("a text, a number or a truth value")
+                .map(str::to_owned),
+        }
+    }
+
+    /// A list of texts, each with its own place.
+    pub(super) fn strings(&self, what: &str, one: &str) -> Result<Vec<Given<String>>, ConfigError> {
+        self.items(what)?
+            .into_iter()
+            .map(|item| Ok(item.given(item.string(one)?.to_owned())))
+            .collect()
+    }
+
+    /// The values of a list.
+    pub(super) fn items(&self, what: &str) -> Result<Vec<Node<'n>>, ConfigError> {
+        let ast::Value::Array(array) = self.value else {
+            return Err(self.expected(what));
+        };
+        Ok(array
+            .elements
+            .iter()
+            .map(|value| Node { value, ..*self })
+            .collect())
+    }
+
+    /// A number without a fraction.
+    pub(super) fn number(
+        &self,
+        range: std::ops::RangeInclusive<u32>,
+        what: &str,
+    ) -> Result<u32, ConfigError> {
+        match self.value {
+            ast::Value::NumberLit(number) => number
+                .value
+                .parse()
+                .ok()
+                .filter(|number| range.contains(number))
+                .ok_or_else(|| self.expected(what)),
+            _ => Err(self.expected(what)),
+        }
+    }
+}

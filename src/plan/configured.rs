@@ -1,0 +1,308 @@
+//! What a user adds to an image beyond what its app decides: variables, labels, a health check, system packages, names, a template.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
+use crate::config::{ConfigError, Given, Healthcheck, Probe, Source};
+use crate::detect::Delivery;
+use crate::error::Error;
+use crate::image::ImageRef;
+use crate::manifest::ManifestError;
+use crate::path::RepoPath;
+use crate::tasks;
+use crate::workspace::Workspace;
+
+/// The port of a static site.
+pub(super) const SITE_PORT: u16 = 8080;
+
+/// What a user adds to an image, each with the place that says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Configured {
+    /// The image's names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Decision<Vec<String>>>,
+    /// Who decided about the port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port_reason: Option<String>,
+    /// Variables of the image.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Decision<String>>,
+    /// Labels of the image.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, Decision<String>>,
+    /// How Docker asks the container whether it is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Decision<HealthcheckPlan>>,
+    /// Packages that the build stages get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_packages: Option<SystemPackages>,
+    /// Packages that the image gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime_packages: Option<SystemPackages>,
+    /// Arguments of the build; without a value, the environment's counts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub build_args: BTreeMap<String, Decision<Option<String>>>,
+    /// The template of the Dockerfile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
+}
+
+/// A health check as the Dockerfile has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthcheckPlan {
+    /// The command; nothing where a check of the base is to be switched off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Docker's options before it: `--interval=30s`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+/// Packages of a base's distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SystemPackages {
+    /// What installs them.
+    pub manager: PackageManager,
+    /// Their names.
+    pub names: Vec<String>,
+    /// Who asks for them.
+    pub reason: String,
+}
+
+/// What installs packages in a base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageManager {
+    /// Debian's.
+    Apt,
+    /// Alpine's.
+    Apk,
+}
+
+/// A template of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Template {
+    /// Where it lies.
+    pub path: RepoPath,
+    /// Who named it.
+    pub reason: String,
+    /// What it says.
+    #[serde(skip)]
+    pub text: String,
+}
+
+impl Configured {
+    /// Decides it; `port` is the one that the app itself is known to listen on.
+    pub(super) fn new(
+        workspace: &Workspace,
+        options: &PlanOptions,
+        base: &RuntimeBase,
+        delivery: &Delivery,
+        port: Option<u16>,
+    ) -> Result<Self, Error> {
+        let mut env = decisions(&options.env);
+        if let (Some(port), None, Some(_)) = (&options.port, env.get("PORT"), delivery.start()) {
+            let port = Decision::new(port.value.to_string(), port.source.to_string());
+            env.insert("PORT".to_owned(), port);
+        }
+        Ok(Self {
+            tags: options.tags.as_ref().map(|tags| {
+                let names = tags.value.iter().map(ToString::to_string).collect();
+                Decision::new(names, tags.source.to_string())
+            }),
+            port_reason: options.port.as_ref().map(|port| port.source.to_string()),
+            env,
+            labels: decisions(&options.labels),
+            healthcheck: match &options.healthcheck {
+                Some(check) => Some(healthcheck(check, base, delivery, port)?),
+                None => None,
+            },
+            build_packages: packages(&options.build_packages, options.build_base.as_ref()),
+            runtime_packages: packages(&options.runtime_packages, options.base.as_ref()),
+            build_args: build_args(options),
+            template: match &options.template {
+                Some(template) => Some(self::template(workspace, template)?),
+                None => None,
+            },
+        })
+    }
+}
+
+fn decisions(given: &BTreeMap<String, Given<String>>) -> BTreeMap<String, Decision<String>> {
+    let decision = |(name, given): (&String, &Given<String>)| {
+        let decision = Decision::new(given.value.clone(), given.source.to_string());
+        (name.clone(), decision)
+    };
+    given.iter().map(decision).collect()
+}
+
+/// The build arguments that files give; those of the command line are the command's business.
+fn build_args(options: &PlanOptions) -> BTreeMap<String, Decision<Option<String>>> {
+    let of_files = |(name, given): (&String, &Given<Option<String>>)| match &given.source {
+        Source::Flag(_) => None,
+        source @ Source::Key { .. } => {
+            let decision = Decision::new(given.value.clone(), source.to_string());
+            Some((name.clone(), decision))
+        }
+    };
+    options.build_args.iter().filter_map(of_files).collect()
+}
+
+/// The port that the image listens on: the user's, `PORT` of the user's variables, or the app's own.
+pub(super) fn port(options: &PlanOptions, own: Option<u16>) -> Option<u16> {
+    let variable = || options.env.get("PORT")?.value.parse().ok();
+    let given = options.port.as_ref().map(|port| port.value);
+    given.or_else(variable).or(own)
+}
+
+/// Who asks for these packages, and how they are installed.
+fn packages(given: &[Given<String>], base: Option<&Given<ImageRef>>) -> Option<SystemPackages> {
+    if given.is_empty() {
+        return None;
+    }
+    let mut names: Vec<String> = given.iter().map(|name| name.value.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let alpine = base.is_some_and(|base| base.value.to_string().contains("alpine"));
+    Some(SystemPackages {
+        manager: if alpine {
+            PackageManager::Apk
+        } else {
+            PackageManager::Apt
+        },
+        names,
+        reason: sources(given),
+    })
+}
+
+/// The places that gave a list, each once.
+pub(super) fn sources(given: &[Given<String>]) -> String {
+    let mut places: Vec<String> = given.iter().map(|one| one.source.to_string()).collect();
+    places.dedup();
+    places.join(", ")
+}
+
+/// The check as a command that the image can run: distroless has nothing but node.
+fn healthcheck(
+    given: &Given<Option<Healthcheck>>,
+    base: &RuntimeBase,
+    delivery: &Delivery,
+    port: Option<u16>,
+) -> Result<Decision<HealthcheckPlan>, ConfigError> {
+    let source = &given.source;
+    let Some(check) = &given.value else {
+        let none = HealthcheckPlan {
+            command: None,
+            options: Vec::new(),
+        };
+        return Ok(Decision::new(none, source.to_string()));
+    };
+    let node = match base.node {
+        Some(NodeCommand::OnPath) => "node",
+        Some(NodeCommand::Entrypoint | NodeCommand::Copied) | None => "/nodejs/bin/node",
+    };
+    let command = match (&check.probe, delivery) {
+        (Probe::Path(path), Delivery::Site(_)) => {
+            // nginx's own image has curl, those on Alpine have wget.
+            let url = format!("http://127.0.0.1:{}{path}", port.unwrap_or(SITE_PORT));
+            let script =
+                format!("curl -fso /dev/null '{url}' || wget -qO /dev/null '{url}' || exit 1");
+            ["sh", "-c", &script].map(str::to_owned).to_vec()
+        }
+        (Probe::Path(path), _) => {
+            let Some(port) = port else {
+                let problem = "nothing says on which port the app listens";
+                return Err(ConfigError::unfit(source, problem, "add `\"port\": 3000`"));
+            };
+            let script = format!(
+                "fetch('http://127.0.0.1:'+(process.env.PORT||{port})+'{path}').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"
+            );
+            vec![node.to_owned(), "-e".to_owned(), script]
+        }
+        (Probe::Command(words), Delivery::Site(_)) => words.clone(),
+        (Probe::Command(words), _) => {
+            let first = words.first().filter(|word| *word == "node");
+            let program = first.map_or(words[0].as_str(), |_| node);
+            [&[program.to_owned()], &words[1..]].concat()
+        }
+    };
+    let option = |name: &str, value: &Option<String>| {
+        let value = value.as_ref()?;
+        Some(format!("--{name}={value}"))
+    };
+    let options = [
+        option("interval", &check.interval),
+        option("timeout", &check.timeout),
+        option("start-period", &check.start_period),
+        option("retries", &check.retries.map(|count| count.to_string())),
+    ];
+    let plan = HealthcheckPlan {
+        command: Some(command),
+        options: options.into_iter().flatten().collect(),
+    };
+    Ok(Decision::new(plan, source.to_string()))
+}
+
+fn template(workspace: &Workspace, given: &Given<RepoPath>) -> Result<Template, Error> {
+    let path = given.value.clone();
+    let text = match fs_err::read_to_string(path.on_disk(&workspace.root)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::MissingFile {
+                by: given.source.to_string(),
+                path: path.to_string(),
+            });
+        }
+        Err(error) => return Err(ManifestError::from(error).into()),
+    };
+    Ok(Template {
+        path,
+        reason: given.source.to_string(),
+        text,
+    })
+}
+
+/// What a reader should know of it.
+pub(super) fn warnings(options: &PlanOptions, delivery: &Delivery) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (name, given) in &options.env {
+        if tasks::looks_secret(name) && !given.value.is_empty() {
+            warnings.push(format!(
+                "`{name}` ({}) looks like a secret, and whoever gets the image can read it: leave it out, and set it when the container starts",
+                given.source
+            ));
+        }
+    }
+    let unused = |source: &Source, why: &str| format!("{source} has no effect: {why}");
+    match delivery {
+        Delivery::Site(_) => {
+            if let Some(start) = &options.start {
+                warnings.push(unused(
+                    &start.source,
+                    "nginx hands out the site, and no node runs",
+                ));
+            }
+            if let Some(given) = options.env.values().next() {
+                warnings.push(unused(&given.source, "no program of a static site reads variables; what its build reads are `buildArgs`"));
+            }
+        }
+        Delivery::Bundle(bundle) => {
+            if let Some(start) = options
+                .start
+                .as_ref()
+                .filter(|start| start.value.file != bundle.start.entry)
+            {
+                warnings.push(unused(
+                    &start.source,
+                    &format!("{} starts", bundle.start.reason),
+                ));
+            }
+        }
+        Delivery::Modules(_) => {}
+    }
+    warnings
+}

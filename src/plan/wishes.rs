@@ -1,0 +1,72 @@
+//! What the user wants of detection and tasks, as these take it.
+
+use std::collections::BTreeSet;
+
+use super::PlanOptions;
+use crate::config::{ConfigError, NodeArguments};
+use crate::detect::{self, DetectError, Detection, Subject, Wanted};
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::lockfile::Lockfiles;
+use crate::tasks::Tasks;
+use crate::workspace::{Member, Workspace};
+
+/// What the app's own files (relative to its directory) and the user tell of it.
+pub(crate) fn detection(
+    workspace: &Workspace,
+    lockfiles: &Lockfiles<'_>,
+    app: usize,
+    files: &BTreeSet<String>,
+    options: &PlanOptions,
+) -> Result<Detection, DetectError> {
+    let wanted = wanted(options);
+    let subject = Subject {
+        workspace,
+        lockfiles,
+        app,
+        files,
+        entry: wanted.as_ref(),
+        tasks: options.tasks.as_ref().map(|tasks| &*tasks.value),
+    };
+    let kind = options.kind.as_ref();
+    let mut detection = detect::detect(&subject, kind.map(|kind| kind.value))?;
+    let said = kind.map(|kind| kind.source.to_string());
+    detection.detected.evidence.extend(said);
+    detection.delivery.forget(options.env.keys());
+    Ok(detection)
+}
+
+/// What node is to start.
+fn wanted(options: &PlanOptions) -> Option<Wanted> {
+    let start = options.start.as_ref()?;
+    let NodeArguments { flags, file, args } = start.value.clone();
+    Some(Wanted {
+        entry: file,
+        node_args: flags,
+        args,
+        reason: start.source.to_string(),
+    })
+}
+
+/// The tasks that make the app: `build`, or the scripts that the user names, which must be there.
+pub(crate) fn tasks(
+    workspace: &Workspace,
+    graph: &Graph,
+    app: usize,
+    options: &PlanOptions,
+) -> Result<Tasks, Error> {
+    let Some(tasks) = &options.tasks else {
+        return Ok(Tasks::new(workspace, graph, &[app]));
+    };
+    let member: &Member = &workspace.members[app];
+    let missing = |name: &&String| member.manifest.script(name).is_none();
+    match tasks.value.iter().find(missing) {
+        Some(name) => Err(ConfigError::unfit(
+            &tasks.source,
+            format!("{} has no script `{name}`", member.manifest.file()),
+            "name scripts of that file, as in `[\"build\"]`",
+        )
+        .into()),
+        None => Ok(Tasks::of_scripts(workspace, graph, app, &tasks.value)),
+    }
+}
