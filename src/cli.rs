@@ -172,6 +172,10 @@ pub struct PlanArgs {
     /// Leave these files out of everything
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+
+    /// Leave out the proof that the image can run: that files parse and that all they load is there
+    #[arg(long)]
+    pub no_verify: bool,
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -184,6 +188,7 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            no_verify,
         } = args;
         Self {
             node,
@@ -193,6 +198,7 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            no_verify,
         }
     }
 }

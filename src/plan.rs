@@ -10,6 +10,7 @@ pub(crate) mod install;
 pub(crate) mod make;
 mod nginx;
 mod steps;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,6 +43,8 @@ pub struct PlanOptions {
     pub include: Vec<String>,
     /// Globs of files that neither gets.
     pub exclude: Vec<String>,
+    /// To leave out the proof that the image can run.
+    pub no_verify: bool,
 }
 
 /// Everything that was decided for the image of one app.
@@ -80,6 +83,8 @@ pub struct Plan {
     pub steps: Vec<BuildStep>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
+    /// Whether the image proves that it can run before it gets a name.
+    pub verify: bool,
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.
@@ -269,6 +274,8 @@ pub mod place {
     pub const RUN: &str = "run";
     /// What a web server reads: its configuration.
     pub const SERVE: &str = "serve";
+    /// What proves that the image can run; it is not in the image.
+    pub const VERIFY: &str = "verify";
 }
 
 impl Role {

@@ -12,7 +12,7 @@ use crate::cli::BuildArgs;
 use crate::context::write_tar;
 use crate::dockerfile;
 use crate::engine::Interrupt;
-use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, PullPolicy};
+use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
 use crate::engine::host;
 use crate::env::Env;
 use crate::error::Error;
@@ -103,7 +103,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         )
     });
     let summary = shown.finish();
-    let built = built?;
+    let built = built.map_err(|error| disproved(&plan, error))?;
 
     let names: Vec<String> = tags.iter().map(ToString::to_string).collect();
     let done = Done {
@@ -121,6 +121,24 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     done.report(mode, ui)
         .map_err(Error::io("cannot write the report"))?;
     writeln!(ui.out(), "{}", names[0]).map_err(Error::io("cannot write to stdout"))
+}
+
+/// A build that fails in its proof is told apart: the app is at fault, and not the build.
+fn disproved(plan: &Plan, error: EngineError) -> Error {
+    let EngineError::BuildFailed {
+        step: Some(step),
+        exit_code: Some(1),
+        ..
+    } = &error
+    else {
+        return error.into();
+    };
+    if step.starts_with("[verify ") || step.contains(" /verify/verify.mjs ") {
+        return Error::Verify {
+            app: plan.app.dir.clone(),
+        };
+    }
+    error.into()
 }
 
 /// The dry run: the Dockerfile as data, a summary as talk.

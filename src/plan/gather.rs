@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, ContextEntry, PlanOptions, inputs, install, nginx, place};
+use super::{Content, ContextEntry, PlanOptions, inputs, install, nginx, place, verify};
 use crate::closure::Closure;
 use crate::detect::{Delivery, start};
 use crate::error::Error;
@@ -68,9 +68,17 @@ impl Gather<'_, '_, '_> {
                 why: "how the site is served".to_owned(),
             });
         }
+        if !self.options.no_verify {
+            entries.extend(verify::entries(
+                self.workspace,
+                self.lockfile,
+                self.app,
+                self.delivery,
+            )?);
+        }
         if !self.builds {
             entries.retain(|entry| {
-                [place::PROD, place::RUN]
+                [place::PROD, place::RUN, place::VERIFY]
                     .into_iter()
                     .any(|place| entry.path.starts_with(&format!("{place}/")))
             });

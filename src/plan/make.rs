@@ -116,6 +116,7 @@ impl Plan {
             } else {
                 Vec::new()
             },
+            verify: !options.no_verify,
             warnings: warnings(workspace, &delivery, &circles, &build),
             delivery,
             port: detection.port,

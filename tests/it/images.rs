@@ -5,6 +5,7 @@ mod contents;
 mod kinds;
 mod naive;
 mod names;
+mod proof;
 
 use serde_json::{Value, json};
 
