@@ -1,5 +1,8 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
+mod smoke;
+mod values;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -8,11 +11,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::detect::AppKind;
 use crate::image::{ImageRef, Platform};
-use crate::path::RepoPath;
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
 use crate::report::Notation;
+
+pub use smoke::SmokeArgs;
+use values::{entry, tag};
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -31,7 +36,7 @@ Examples:
   docker run --rm $(slimbuild apps/server -q) build and run
 
 Exit codes: 0 done · 1 the workspace or its configuration is wrong · 2 bad arguments
-            3 no engine reached · 4 the image build failed · 130 interrupted"
+            3 no engine reached · 4 the image build failed, or the image does not come up · 130 interrupted"
 )]
 pub struct Cli {
     /// Run as if started in DIR
@@ -109,28 +114,6 @@ pub enum Command {
     Why(WhyArgs),
     /// Show the workspace's packages and who depends on whom
     Graph(GraphArgs),
-}
-
-/// A name to give: a digest is what content has, and cannot be chosen.
-fn tag(text: &str) -> Result<ImageRef, String> {
-    match text.parse::<ImageRef>() {
-        Ok(_) if text.contains('@') => {
-            Err("an image cannot be given a digest, only a name and a tag".to_owned())
-        }
-        Ok(tag) => Ok(tag),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A file inside of the app.
-fn entry(text: &str) -> Result<String, String> {
-    match RepoPath::new(text) {
-        Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
-        Ok(path) => Ok(path.as_str().to_owned()),
-        Err(error) => Err(format!(
-            "{error}; name a file inside of the app, as in `dist/main.js`"
-        )),
-    }
 }
 
 /// The app.
@@ -257,6 +240,10 @@ pub struct BuildArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub plan: PlanArgs,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub smoke: SmokeArgs,
 
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]

@@ -26,6 +26,8 @@ pub struct Outcome<'o> {
     pub tags: &'o [String],
     /// The image's unpacked size in bytes.
     pub size: u64,
+    /// How the program was seen to be up, and how long that took.
+    pub smoke: Option<(&'o str, Duration)>,
     /// Files and bytes that `COPY . .` would have sent.
     pub workspace: Measure,
     /// Bytes of the context's files.
@@ -49,6 +51,9 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
         "image",
         format!("{}, {}", outcome.tags.join(", "), size(outcome.size)),
     );
+    if let Some((how, took)) = outcome.smoke {
+        line("smoke", format!("{how}, after {}", duration(took)));
+    }
     line(
         "context",
         format!(

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::{Place, Whole, planned, warn};
-use crate::cli::BuildArgs;
+use crate::cli::{BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
 use crate::engine::Interrupt;
-use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
+use crate::engine::docker::{
+    Answered, BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy, SmokeRequest,
+};
 use crate::engine::host;
 use crate::env::Env;
 use crate::error::Error;
@@ -22,6 +24,7 @@ use crate::image::ImageRef;
 use crate::plan::{Plan, PlanOptions};
 use crate::progress::{Progress, ProgressMode, Summary};
 use crate::report::{self, Outcome};
+use crate::smoke::{self, Unset};
 use crate::ui::Ui;
 
 /// Builds the image, or shows what would be built.
@@ -35,6 +38,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         progress,
         metadata_file,
         plan,
+        smoke,
         engine,
     } = args;
     let (root, plan) = planned(&Place { cwd, app: app.app }, &PlanOptions::from(plan))?;
@@ -45,37 +49,20 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     if dry_run {
         return show(&plan, ui);
     }
-    let mut labels = BTreeMap::new();
-    for label in engine.labels {
-        let (key, value) = label.split_once('=').unwrap_or((&label, ""));
-        labels.insert(key.to_owned(), value.to_owned());
-    }
     let tags = if tags.is_empty() {
         vec![plan.image.parse()?]
     } else {
         tags
     };
-    let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
+    let trial = trial(&plan, smoke, cwd, env)?;
     let request = BuildRequest {
-        tags: tags.clone(),
-        dockerfile: dockerfile::PATH.to_owned(),
-        labels,
-        platform: engine.platform,
-        bases: bases
-            .into_iter()
-            .map(|base| base.parse::<ImageRef>())
-            .collect::<Result<_, _>>()?,
-        cache: if engine.no_cache {
-            CachePolicy::Ignore
+        // What is tried out gets its names afterwards.
+        tags: if trial.is_some() {
+            Vec::new()
         } else {
-            CachePolicy::Use
+            tags.clone()
         },
-        pull: if engine.pull {
-            PullPolicy::Always
-        } else {
-            PullPolicy::Missing
-        },
-        ..BuildRequest::default()
+        ..request(&plan, &engine)?
     };
 
     // What cannot be written is better known before minutes of building than after.
@@ -104,12 +91,21 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     });
     let summary = shown.finish();
     let built = built.map_err(|error| disproved(&plan, error))?;
+    let answered = match &trial {
+        Some(trial) => {
+            let answered = try_out(&docker, &built, trial, &interrupt, mode, ui)?;
+            docker.tag(&built.id, &tags)?;
+            Some(answered)
+        }
+        None => None,
+    };
 
     let names: Vec<String> = tags.iter().map(ToString::to_string).collect();
     let done = Done {
         plan: &plan,
         names: &names,
         built: &built,
+        answered: answered.as_ref(),
         summary: &summary,
         workspace,
         began,
@@ -141,6 +137,94 @@ fn disproved(plan: &Plan, error: EngineError) -> Error {
     error.into()
 }
 
+/// What the engine is told, but for names.
+fn request(plan: &Plan, engine: &EngineArgs) -> Result<BuildRequest, Error> {
+    let label = |label: &String| {
+        let (key, value) = label.split_once('=').unwrap_or((label, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
+    Ok(BuildRequest {
+        dockerfile: dockerfile::PATH.to_owned(),
+        labels: engine.labels.iter().map(label).collect(),
+        platform: engine.platform.clone(),
+        bases: bases
+            .into_iter()
+            .map(|base| base.parse::<ImageRef>())
+            .collect::<Result<_, _>>()?,
+        cache: if engine.no_cache {
+            CachePolicy::Ignore
+        } else {
+            CachePolicy::Use
+        },
+        pull: if engine.pull {
+            PullPolicy::Always
+        } else {
+            PullPolicy::Missing
+        },
+        ..BuildRequest::default()
+    })
+}
+
+/// What to try the image with, where that is asked for. Variables of the command line beat those of files.
+fn trial(
+    plan: &Plan,
+    args: SmokeArgs,
+    cwd: &Path,
+    env: &Env,
+) -> Result<Option<SmokeRequest>, Error> {
+    let Some(path) = args.smoke else {
+        return Ok(None);
+    };
+    let mut variables = BTreeMap::new();
+    for file in &args.env_file {
+        let cannot = Error::io(format!("cannot read `{}`", file.display()));
+        let text = fs_err::read_to_string(cwd.join(file)).map_err(cannot)?;
+        smoke::env_file(&text, |name| env.get(name), &mut variables);
+    }
+    for word in &args.env {
+        smoke::variable(word, |name| env.get(name), &mut variables).map_err(|Unset(name)| {
+            Error::Usage {
+                message: format!("`--env {name}` asks for a variable that is not set here"),
+                hint: Some(format!("set it, or write `--env {name}=VALUE`")),
+            }
+        })?;
+    }
+    Ok(Some(SmokeRequest {
+        env: variables,
+        probe: smoke::probe(plan, args.smoke_port, path.as_deref()),
+        timeout: Duration::from_secs(args.smoke_timeout),
+    }))
+}
+
+/// Starts the image; the log of one that does not come up is shown.
+fn try_out(
+    docker: &Docker,
+    built: &Built,
+    trial: &SmokeRequest,
+    interrupt: &Interrupt,
+    mode: ProgressMode,
+    ui: &mut Ui,
+) -> Result<Answered, Error> {
+    let words = matches!(
+        mode,
+        ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
+    );
+    let cannot = Error::io("cannot write to stderr");
+    if words {
+        writeln!(ui.err(), "starting the image").map_err(cannot)?;
+    }
+    docker.smoke(&built.id, trial, interrupt).map_err(|error| {
+        if let EngineError::NotUp { log, .. } = &error {
+            for line in log {
+                // The error itself matters more than a stream that is gone.
+                drop(writeln!(ui.err(), "  │ {line}"));
+            }
+        }
+        error.into()
+    })
+}
+
 /// The dry run: the Dockerfile as data, a summary as talk.
 fn show(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     ui.out()
@@ -156,6 +240,7 @@ struct Done<'d> {
     plan: &'d Plan,
     names: &'d [String],
     built: &'d Built,
+    answered: Option<&'d Answered>,
     summary: &'d Summary,
     workspace: Measure,
     began: Instant,
@@ -175,6 +260,9 @@ impl Done<'_> {
                     plan: self.plan,
                     tags: self.names,
                     size: self.built.size,
+                    smoke: self
+                        .answered
+                        .map(|answered| (&*answered.how, answered.took)),
                     workspace: self.workspace,
                     context: self.plan.context_size(),
                     steps: self.summary.steps,
@@ -197,6 +285,7 @@ impl Done<'_> {
             "slimbuild.context.files": self.plan.context.len() + 1,
             "slimbuild.workspace.size": self.workspace.bytes,
             "slimbuild.workspace.files": self.workspace.files,
+            "slimbuild.smoke": self.answered.map(|answered| &answered.how),
             "slimbuild.steps": self.summary.steps,
             "slimbuild.steps.cached": self.summary.cached,
             "slimbuild.seconds": self.began.elapsed().as_secs_f64(),

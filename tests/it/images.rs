@@ -6,6 +6,7 @@ mod kinds;
 mod naive;
 mod names;
 mod proof;
+mod smoke;
 
 use serde_json::{Value, json};
 

@@ -1,0 +1,48 @@
+//! Values of flags that are more than a word.
+
+use crate::image::ImageRef;
+use crate::path::RepoPath;
+use crate::smoke::Port;
+
+/// A name to give: a digest is what content has, and cannot be chosen.
+pub(super) fn tag(text: &str) -> Result<ImageRef, String> {
+    match text.parse::<ImageRef>() {
+        Ok(_) if text.contains('@') => {
+            Err("an image cannot be given a digest, only a name and a tag".to_owned())
+        }
+        Ok(tag) => Ok(tag),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A file inside of the app.
+pub(super) fn entry(text: &str) -> Result<String, String> {
+    match RepoPath::new(text) {
+        Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
+        Ok(path) => Ok(path.as_str().to_owned()),
+        Err(error) => Err(format!(
+            "{error}; name a file inside of the app, as in `dist/main.js`"
+        )),
+    }
+}
+
+/// The path of a request. An app that stands behind `--smoke` is no such path.
+pub(super) fn request_path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && !text.contains(char::is_whitespace) {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "a path begins with a slash, as in `/health`; the app stands before `--smoke`"
+                .to_owned(),
+        )
+    }
+}
+
+/// A port, or `none`.
+pub(super) fn port(text: &str) -> Result<Port, String> {
+    match (text, text.parse()) {
+        ("none", _) => Ok(Port::None),
+        (_, Ok(number)) if number > 0 => Ok(Port::Number(number)),
+        _ => Err("a port is a number up to 65535, or `none`".to_owned()),
+    }
+}
