@@ -159,6 +159,10 @@ pub struct PlanArgs {
     /// Leave out the proof that the image can run: that files parse and that all they load is there
     #[arg(long)]
     pub no_verify: bool,
+
+    /// Keep what modules hold that cannot matter at run time: type declarations, source maps, documents, tests
+    #[arg(long)]
+    pub whole_modules: bool,
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -172,6 +176,7 @@ impl From<PlanArgs> for PlanOptions {
             include,
             exclude,
             no_verify,
+            whole_modules,
         } = args;
         Self {
             node,
@@ -182,6 +187,7 @@ impl From<PlanArgs> for PlanOptions {
             include,
             exclude,
             no_verify,
+            whole_modules,
         }
     }
 }

@@ -39,6 +39,7 @@ struct View<'p> {
     site: Option<&'p Site>,
     app_stage: Option<&'p str>,
     last: LastView,
+    trim: Option<crate::plan::Trim>,
     verify: Option<String>,
     port: Option<u16>,
 }
@@ -159,6 +160,7 @@ fn view(plan: &Plan) -> View<'_> {
         },
         app_stage: app_stage(plan),
         last: last(plan),
+        trim: plan.trim,
         verify: plan.verify.then(|| verify(plan)),
         port: plan.port,
     }

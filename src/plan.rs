@@ -10,6 +10,7 @@ pub(crate) mod install;
 pub(crate) mod make;
 mod nginx;
 mod steps;
+mod trim;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ pub struct PlanOptions {
     pub exclude: Vec<String>,
     /// To leave out the proof that the image can run.
     pub no_verify: bool,
+    /// To keep what packages hold that cannot matter when the app runs.
+    pub whole_modules: bool,
 }
 
 /// Everything that was decided for the image of one app.
@@ -83,12 +86,22 @@ pub struct Plan {
     pub steps: Vec<BuildStep>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
+    /// What is left out of production modules; nothing where they stay whole, or where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trim: Option<Trim>,
     /// Whether the image proves that it can run before it gets a name.
     pub verify: bool,
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.
     pub context: Vec<ContextEntry>,
+}
+
+/// What is left out of production modules: declarations, documents, tests, and mostly source maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Trim {
+    /// Whether source maps stay, since something reads them.
+    pub maps: bool,
 }
 
 /// The app that the image is made of.
@@ -276,6 +289,8 @@ pub mod place {
     pub const SERVE: &str = "serve";
     /// What proves that the image can run; it is not in the image.
     pub const VERIFY: &str = "verify";
+    /// What leaves spare files out of modules.
+    pub const TRIM: &str = "trim";
 }
 
 impl Role {

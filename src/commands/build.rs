@@ -11,11 +11,11 @@ use super::{Place, Whole, planned, warn};
 use crate::cli::{BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
-use crate::engine::Interrupt;
 use crate::engine::docker::{
     Answered, BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy, SmokeRequest,
 };
 use crate::engine::host;
+use crate::engine::{Event, Interrupt};
 use crate::env::Env;
 use crate::error::Error;
 use crate::files::{self, Measure};
@@ -72,12 +72,14 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     let docker = Docker::connect(&host::resolve(env, engine.host.as_deref())?)?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let mut shown = Progress::new(mode, ui);
+    let mut left_out = None;
     let (built, workspace) = std::thread::scope(|scope| {
         // For the report alone: it must not make anybody wait.
         let measuring =
             scope.spawn(|| Rules::load(&root, &[], &[]).map(|rules| files::measure(&root, &rules)));
         let context = Box::new(|out: &mut dyn Write| write_tar(&plan, &root, out));
         let built = docker.build(&request, context, &interrupt, &mut |event| {
+            left_out = said_left_out(&event).or(left_out);
             shown.event(&event);
         });
         (
@@ -106,6 +108,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         names: &names,
         built: &built,
         answered: answered.as_ref(),
+        left_out,
         summary: &summary,
         workspace,
         began,
@@ -197,6 +200,18 @@ fn trial(
     }))
 }
 
+/// What the step that leaves files out of modules says of it: `slimbuild: left out 12 files of modules, 3456 bytes`.
+fn said_left_out(event: &Event) -> Option<(usize, u64)> {
+    let Event::Log { bytes, .. } = event else {
+        return None;
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let (_, rest) = text.split_once("slimbuild: left out ")?;
+    let (files, rest) = rest.split_once(" files of modules, ")?;
+    let (bytes, _) = rest.split_once(" bytes")?;
+    Some((files.parse().ok()?, bytes.parse().ok()?))
+}
+
 /// Starts the image; the log of one that does not come up is shown.
 fn try_out(
     docker: &Docker,
@@ -241,6 +256,7 @@ struct Done<'d> {
     names: &'d [String],
     built: &'d Built,
     answered: Option<&'d Answered>,
+    left_out: Option<(usize, u64)>,
     summary: &'d Summary,
     workspace: Measure,
     began: Instant,
@@ -260,6 +276,7 @@ impl Done<'_> {
                     plan: self.plan,
                     tags: self.names,
                     size: self.built.size,
+                    left_out: self.left_out,
                     smoke: self
                         .answered
                         .map(|answered| (&*answered.how, answered.took)),
@@ -285,6 +302,7 @@ impl Done<'_> {
             "slimbuild.context.files": self.plan.context.len() + 1,
             "slimbuild.workspace.size": self.workspace.bytes,
             "slimbuild.workspace.files": self.workspace.files,
+            "slimbuild.modules.left-out": self.left_out.map(|(_, bytes)| bytes),
             "slimbuild.smoke": self.answered.map(|answered| &answered.how),
             "slimbuild.steps": self.summary.steps,
             "slimbuild.steps.cached": self.summary.cached,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, ContextEntry, PlanOptions, inputs, install, nginx, place, verify};
+use super::{Content, ContextEntry, PlanOptions, inputs, install, nginx, place, trim, verify};
 use crate::closure::Closure;
 use crate::detect::{Delivery, start};
 use crate::error::Error;
@@ -68,6 +68,9 @@ impl Gather<'_, '_, '_> {
                 why: "how the site is served".to_owned(),
             });
         }
+        if self.runtime.is_some() && !self.options.whole_modules {
+            entries.push(trim::entry());
+        }
         if !self.options.no_verify {
             entries.extend(verify::entries(
                 self.workspace,
@@ -78,7 +81,7 @@ impl Gather<'_, '_, '_> {
         }
         if !self.builds {
             entries.retain(|entry| {
-                [place::PROD, place::RUN, place::VERIFY]
+                [place::PROD, place::RUN, place::TRIM, place::VERIFY]
                     .into_iter()
                     .any(|place| entry.path.starts_with(&format!("{place}/")))
             });

@@ -6,6 +6,7 @@ use super::gather::Gather;
 use super::steps::Steps;
 use super::{
     App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
+    trim,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{self, Delivery, DetectError, Subject};
@@ -116,6 +117,7 @@ impl Plan {
             } else {
                 Vec::new()
             },
+            trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
             verify: !options.no_verify,
             warnings: warnings(workspace, &delivery, &circles, &build),
             delivery,

@@ -180,6 +180,7 @@ impl Words<'_> {
             (place::SRC, "sources that only builds read"),
             (place::RUN, "files that the image keeps as they are"),
             (place::SERVE, "how the site is served"),
+            (place::TRIM, "what leaves spare files out of modules"),
             (
                 place::VERIFY,
                 "what proves that the image can run, and is not in it",

@@ -7,6 +7,7 @@ mod naive;
 mod names;
 mod proof;
 mod smoke;
+mod spare;
 
 use serde_json::{Value, json};
 
