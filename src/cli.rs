@@ -1,23 +1,27 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
+mod engine;
 mod smoke;
 mod values;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use engine::EngineArgs;
+pub use smoke::SmokeArgs;
+pub use values::BuildArg;
+use values::{entry, tag};
+
 use crate::detect::AppKind;
-use crate::image::{ImageRef, Platform};
+use crate::image::ImageRef;
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
 use crate::report::Notation;
-
-pub use smoke::SmokeArgs;
-use values::{entry, tag};
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -163,6 +167,10 @@ pub struct PlanArgs {
     /// Keep what modules hold that cannot matter at run time: type declarations, source maps, documents, tests
     #[arg(long)]
     pub whole_modules: bool,
+
+    /// Give the tasks that declare it in turbo.json a variable; without a value, the environment's
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = BuildArg::parse)]
+    pub build_args: Vec<BuildArg>,
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -177,7 +185,9 @@ impl From<PlanArgs> for PlanOptions {
             exclude,
             no_verify,
             whole_modules,
+            build_args,
         } = args;
+        let build_args: BTreeSet<String> = build_args.into_iter().map(|arg| arg.name).collect();
         Self {
             node,
             build_base,
@@ -188,6 +198,7 @@ impl From<PlanArgs> for PlanOptions {
             exclude,
             no_verify,
             whole_modules,
+            build_args,
         }
     }
 }
@@ -254,31 +265,6 @@ pub struct BuildArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub engine: EngineArgs,
-}
-
-/// What the engine is told.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Engine")]
-pub struct EngineArgs {
-    /// Use this daemon instead of the one that Docker's command line would use
-    #[arg(short = 'H', long, value_name = "URL")]
-    pub host: Option<String>,
-
-    /// Build for this platform (linux/arm64)
-    #[arg(long, value_name = "OS/ARCH")]
-    pub platform: Option<Platform>,
-
-    /// Add a label to the image; may be repeated
-    #[arg(long = "label", value_name = "KEY=VALUE")]
-    pub labels: Vec<String>,
-
-    /// Run every step again
-    #[arg(long)]
-    pub no_cache: bool,
-
-    /// Ask the registry for newer base images
-    #[arg(long)]
-    pub pull: bool,
 }
 
 /// `slimbuild plan`

@@ -1,4 +1,7 @@
-//! Values of flags that are more than a word.
+//! What a single value on the command line may be.
+
+use std::convert::Infallible;
+use std::fmt::{self, Debug, Formatter};
 
 use crate::image::ImageRef;
 use crate::path::RepoPath;
@@ -44,5 +47,36 @@ pub(super) fn port(text: &str) -> Result<Port, String> {
         ("none", _) => Ok(Port::None),
         (_, Ok(number)) if number > 0 => Ok(Port::Number(number)),
         _ => Err("a port is a number up to 65535, or `none`".to_owned()),
+    }
+}
+
+/// A build argument. Its value may be a secret, so that nothing prints it.
+#[derive(Clone)]
+pub struct BuildArg {
+    /// The variable's name.
+    pub name: String,
+    /// What it holds; the environment's where nothing is given.
+    pub value: Option<String>,
+}
+
+impl Debug for BuildArg {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BuildArg")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BuildArg {
+    /// Never fails: clap would repeat the value.
+    #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+    pub(super) fn parse(text: &str) -> Result<Self, Infallible> {
+        let (name, value) = text
+            .split_once('=')
+            .map_or((text, None), |(name, value)| (name, Some(value)));
+        Ok(Self {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Place, Whole, planned, warn};
-use crate::cli::{BuildArgs, EngineArgs, SmokeArgs};
+use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
 use crate::engine::docker::{
@@ -25,6 +25,7 @@ use crate::plan::{Plan, PlanOptions};
 use crate::progress::{Progress, ProgressMode, Summary};
 use crate::report::{self, Outcome};
 use crate::smoke::{self, Unset};
+use crate::tasks::is_proxy;
 use crate::ui::Ui;
 
 /// Builds the image, or shows what would be built.
@@ -41,6 +42,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         smoke,
         engine,
     } = args;
+    let given = plan.build_args.clone();
     let (root, plan) = planned(&Place { cwd, app: app.app }, &PlanOptions::from(plan))?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
     if mode != ProgressMode::Quiet {
@@ -62,6 +64,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         } else {
             tags.clone()
         },
+        build_args: values(given, &plan, env),
         ..request(&plan, &engine)?
     };
 
@@ -238,6 +241,21 @@ fn try_out(
         }
         error.into()
     })
+}
+
+/// What the build arguments hold. Only what a task of the plan reads is sent: a value that nobody reads should not leave this machine.
+fn values(given: Vec<BuildArg>, plan: &Plan, env: &Env) -> BTreeMap<String, String> {
+    let read = |name: &str| {
+        let mut tasks = plan.steps.iter().flat_map(|step| &step.tasks);
+        is_proxy(name) || tasks.any(|task| task.args.iter().any(|arg| arg == name))
+    };
+    let given = given.into_iter().filter(|arg| read(&arg.name));
+    given
+        .filter_map(|BuildArg { name, value }| {
+            let value = value.or_else(|| env.get(&name).map(str::to_owned))?;
+            Some((name, value))
+        })
+        .collect()
 }
 
 /// The dry run: the Dockerfile as data, a summary as talk.

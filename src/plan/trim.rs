@@ -38,7 +38,7 @@ pub(super) fn entry() -> ContextEntry {
     ContextEntry {
         path: format!("{}/trim.mjs", place::TRIM),
         content: Content::Made {
-            text: PROGRAM.to_owned(),
+            text: PROGRAM.to_owned().into(),
             executable: false,
         },
         why: "leaves out of modules what cannot matter when the app runs".to_owned(),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Content, ContextEntry, place};
 use crate::detect::Delivery;
-use crate::lockfile::{Lockfile, LockfileError};
+use crate::lockfile::{LockfileError, Lockfiles};
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -13,14 +13,14 @@ const PROGRAM: &str = include_str!("../../templates/verify.mjs");
 /// The files of the context that the proof is made of.
 pub(super) fn entries(
     workspace: &Workspace,
-    lockfile: &Lockfile<'_>,
+    lockfiles: &Lockfiles<'_>,
     app: usize,
     delivery: &Delivery,
 ) -> Result<Vec<ContextEntry>, LockfileError> {
     let entry = |name: &str, text: String, why: &str| ContextEntry {
         path: format!("{}/{name}", place::VERIFY),
         content: Content::Made {
-            text,
+            text: text.into(),
             executable: false,
         },
         why: why.to_owned(),
@@ -38,7 +38,7 @@ pub(super) fn entries(
             "app": workspace.members[app].dir,
             "entry": start.entry,
             "nodeArgs": start.node_args,
-            "removed": removed(lockfile)?,
+            "removed": removed(lockfiles)?,
             "hooked": is_hooked(workspace),
         });
         let why = "what the image starts, for the proof";
@@ -48,10 +48,13 @@ pub(super) fn entries(
 }
 
 /// Dependencies that overrides take away: `foo>bar: '-'`.
-fn removed(lockfile: &Lockfile<'_>) -> Result<Vec<String>, LockfileError> {
-    let overrides = lockfile.map("overrides")?;
-    let away = overrides.iter().filter(|(_, to)| *to == "-");
-    let mut names: Vec<String> = away.map(|(selector, _)| bare(selector)).collect();
+fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
+    let mut names = Vec::new();
+    for lockfile in lockfiles.all() {
+        let overrides = lockfile.map("overrides")?;
+        let away = overrides.iter().filter(|(_, to)| *to == "-");
+        names.extend(away.map(|(selector, _)| bare(selector)));
+    }
     names.sort();
     names.dedup();
     Ok(names)
