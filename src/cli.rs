@@ -1,5 +1,7 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
+mod engine;
+mod smoke;
 mod values;
 mod workspace;
 
@@ -9,13 +11,15 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use engine::EngineArgs;
+pub use smoke::SmokeArgs;
 pub use values::BuildArg;
 use values::{entry, tag};
 pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
 
 use crate::config::{Given, NodeArguments};
 use crate::detect::AppKind;
-use crate::image::{ImageRef, Platform};
+use crate::image::ImageRef;
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
@@ -37,7 +41,7 @@ Examples:
   docker run --rm $(slimbuild apps/server -q) build and run
 
 Exit codes: 0 done · 1 the workspace or its configuration is wrong · 2 bad arguments
-            3 no engine reached · 4 the image build failed · 130 interrupted"
+            3 no engine reached · 4 the image build failed, or the image does not come up · 130 interrupted"
 )]
 pub struct Cli {
     /// Run as if started in DIR
@@ -163,6 +167,14 @@ pub struct PlanArgs {
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 
+    /// Leave out the proof that the image can run: that files parse and that all they load is there
+    #[arg(long)]
+    pub no_verify: bool,
+
+    /// Keep what modules hold that cannot matter at run time: type declarations, source maps, documents, tests
+    #[arg(long)]
+    pub whole_modules: bool,
+
     /// Give the tasks that declare it in turbo.json a variable; without a value, the environment's
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = BuildArg::parse)]
     pub build_args: Vec<BuildArg>,
@@ -178,6 +190,8 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            no_verify,
+            whole_modules,
             build_args,
         } = args;
         // Their values are none of the plan's business.
@@ -196,6 +210,8 @@ impl From<PlanArgs> for PlanOptions {
             }),
             include,
             exclude,
+            no_verify,
+            whole_modules,
             build_args: build_args.into_iter().map(given).collect(),
             ..Self::default()
         }
@@ -259,32 +275,11 @@ pub struct BuildArgs {
 
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
+    pub smoke: SmokeArgs,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
     pub engine: EngineArgs,
-}
-
-/// What the engine is told.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Engine")]
-pub struct EngineArgs {
-    /// Use this daemon instead of the one that Docker's command line would use
-    #[arg(short = 'H', long, value_name = "URL")]
-    pub host: Option<String>,
-
-    /// Build for this platform (linux/arm64)
-    #[arg(long, value_name = "OS/ARCH")]
-    pub platform: Option<Platform>,
-
-    /// Add a label to the image; may be repeated
-    #[arg(long = "label", value_name = "KEY=VALUE")]
-    pub labels: Vec<String>,
-
-    /// Run every step again
-    #[arg(long)]
-    pub no_cache: bool,
-
-    /// Ask the registry for newer base images
-    #[arg(long)]
-    pub pull: bool,
 }
 
 /// `slimbuild plan`

@@ -16,6 +16,9 @@ use crate::template::{self, TemplateError};
 /// The path of the Dockerfile in a context.
 pub const PATH: &str = "Dockerfile";
 
+/// Where the proof keeps the layer that it hands on.
+const VERIFIED: &str = "/verified/";
+
 /// The template, whose blocks a template of the user's may replace.
 pub const TEMPLATE: &str = include_str!("../templates/Dockerfile.j2");
 
@@ -48,6 +51,9 @@ struct View<'p> {
     bundle: Option<&'p Bundle>,
     site: Option<&'p Site>,
     app_stage: Option<&'p str>,
+    last: LastView,
+    trim: Option<crate::plan::Trim>,
+    verify: Option<String>,
     port: Option<u16>,
     configured: ConfiguredView<'p>,
 }
@@ -60,6 +66,18 @@ struct ConfiguredView<'p> {
     healthcheck: Option<String>,
     build_packages: Option<&'p SystemPackages>,
     runtime_packages: Option<&'p SystemPackages>,
+}
+
+/// The image's last layer, the app's own files: the proof hands it on.
+#[derive(Serialize)]
+struct LastView {
+    /// Where it comes from, and whose it is.
+    options: String,
+    chown: String,
+    /// To a place of its own in the proof, from which it comes out again.
+    hand: Option<String>,
+    place: String,
+    out: String,
 }
 
 #[derive(Serialize)]
@@ -191,9 +209,80 @@ fn view(plan: &Plan) -> View<'_> {
             Delivery::Modules(_) | Delivery::Bundle(_) => None,
         },
         app_stage: app_stage(plan),
+        last: last(plan),
+        trim: plan.trim,
+        verify: plan.verify.then(|| verify(plan)),
         port: plan.port,
         configured: configured(&plan.configured),
     }
+}
+
+fn last(plan: &Plan) -> LastView {
+    let (dir, stage) = (&plan.app.dir, app_stage(plan));
+    let (source, to) = match (&plan.delivery, stage) {
+        (Delivery::Site(site), _) => (format!("/app/{dir}/{}/", site.dir), "/app/".to_owned()),
+        (Delivery::Bundle(bundle), _) => match &bundle.writable {
+            Some(writable) => ("/image/writable/".to_owned(), format!("{dir}/{writable}/")),
+            None => ("/image/files/".to_owned(), "./".to_owned()),
+        },
+        (Delivery::Modules(_), Some(_)) => ("/out/files/".to_owned(), "./".to_owned()),
+        (Delivery::Modules(_), None) => (format!("{}/{dir}/", place::RUN), format!("{dir}/")),
+    };
+    // A directory that nothing else is copied into can be taken from where it is.
+    let (mut chown, mut alone) = (String::new(), None);
+    match &plan.delivery {
+        Delivery::Site(_) => alone = Some(to.clone()),
+        Delivery::Bundle(Bundle {
+            writable: Some(_), ..
+        }) => {
+            chown = format!("--chown={} ", plan.runtime_base.value.user);
+            alone = Some(format!("/app/{to}"));
+        }
+        Delivery::Bundle(_) | Delivery::Modules(_) => {}
+    }
+    let from = stage.map_or_else(String::new, |stage| format!("--from={stage} "));
+    LastView {
+        options: format!("{from}{chown}"),
+        chown,
+        place: copy_words(&[&source, &to]),
+        out: copy_words(&[alone.as_deref().unwrap_or(VERIFIED), &to]),
+        hand: alone.is_none().then(|| copy_words(&[&source, VERIFIED])),
+    }
+}
+
+/// The exec form of the proof.
+fn verify(plan: &Plan) -> String {
+    let Some(start) = plan.delivery.start() else {
+        return json(&["nginx", "-t"]);
+    };
+    let node = match plan.runtime_base.value.node {
+        Some(NodeCommand::OnPath) | None => "node",
+        Some(NodeCommand::Entrypoint | NodeCommand::Copied) => "/nodejs/bin/node",
+    };
+    let flags = [
+        "--no-warnings",
+        "--experimental-vm-modules",
+        "--experimental-import-meta-resolve",
+    ];
+    let files = ["/verify/verify.mjs", "/verify/image.json"];
+    let conditions = conditions(&start.node_args);
+    let words = [node].into_iter().chain(flags).chain(conditions);
+    json(&words.chain(files).collect::<Vec<_>>())
+}
+
+/// The flags of node that decide which of a package's entries it takes.
+fn conditions(args: &[String]) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = args.iter();
+    while let Some(word) = rest.next() {
+        if word == "-C" || word == "--conditions" {
+            found.push(word.as_str());
+            found.extend(rest.next().map(String::as_str));
+        } else if word.starts_with("--conditions=") {
+            found.push(word);
+        }
+    }
+    found
 }
 
 fn passed_over(installed_alone: &[RepoPath]) -> String {

@@ -85,6 +85,12 @@ pub enum Error {
     /// The engine, or what it built.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The image was made, and its own proof found that it cannot run.
+    #[error("the image of {app} would not run; what is missing is said above")]
+    Verify {
+        /// The app.
+        app: RepoPath,
+    },
     /// A name that Docker would refuse.
     #[error(transparent)]
     Image(#[from] ImageRefError),
@@ -153,6 +159,9 @@ impl Error {
             Self::Dropped { path, .. } => {
                 Some(format!("change the rule, or take the file along with `--include {path}`"))
             }
+            Self::Verify { app } => Some(format!(
+                "`slimbuild why {app} PACKAGE` shows who needs a package; `--no-verify` makes the image as it is."
+            )),
             Self::Usage { hint, .. } => hint.clone(),
             Self::MissingFile { .. } | Self::Image(_) | Self::Io { .. } => None,
         }
@@ -166,6 +175,7 @@ impl Error {
             }
             Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) => ExitCode::NoEngine,
+            Self::Verify { .. } => ExitCode::Build,
             Self::Engine(error) => match error.kind() {
                 EngineErrorKind::Unreached => ExitCode::NoEngine,
                 EngineErrorKind::Workspace => ExitCode::Workspace,

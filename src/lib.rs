@@ -11,7 +11,7 @@
 //! all of it ─► Plan                                                                 plan
 //! Plan ─► Dockerfile text                                                           dockerfile, template, templates/
 //! Plan ─► context tar, streamed                                                     context
-//! both ─► engine ─► events ─► progress, then the report                             engine, progress, report
+//! both ─► engine ─► events ─► progress; a try of the image, then the report          engine, progress, smoke, report
 //! ```
 //!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
@@ -53,6 +53,7 @@ pub mod plan;
 pub mod progress;
 pub mod pruned;
 pub mod report;
+pub mod smoke;
 pub mod sources;
 pub mod starter;
 pub mod tasks;

@@ -11,6 +11,8 @@ pub(crate) mod install;
 pub(crate) mod make;
 mod nginx;
 mod steps;
+mod trim;
+mod verify;
 pub(crate) mod wishes;
 
 use std::collections::BTreeMap;
@@ -73,10 +75,22 @@ pub struct Plan {
     pub steps: Vec<BuildStep>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
+    /// What is left out of production modules; nothing where they stay whole, or where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trim: Option<Trim>,
+    /// Whether the image proves that it can run before it gets a name.
+    pub verify: bool,
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.
     pub context: Vec<ContextEntry>,
+}
+
+/// What is left out of production modules: declarations, documents, tests, and mostly source maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Trim {
+    /// Whether source maps stay, since something reads them.
+    pub maps: bool,
 }
 
 /// The app that the image is made of.
@@ -296,6 +310,10 @@ pub mod place {
     pub const RUN: &str = "run";
     /// What a web server reads: its configuration.
     pub const SERVE: &str = "serve";
+    /// What proves that the image can run; it is not in the image.
+    pub const VERIFY: &str = "verify";
+    /// What leaves spare files out of modules.
+    pub const TRIM: &str = "trim";
 }
 
 impl Role {

@@ -28,6 +28,10 @@ pub struct Outcome<'o> {
     pub tags: &'o [String],
     /// The image's unpacked size in bytes.
     pub size: u64,
+    /// Files and bytes that were left out of modules, where that was done just now.
+    pub left_out: Option<(usize, u64)>,
+    /// How the program was seen to be up, and how long that took.
+    pub smoke: Option<(&'o str, Duration)>,
     /// Files and bytes that `COPY . .` would have sent.
     pub workspace: Measure,
     /// Bytes of the context's files.
@@ -51,6 +55,9 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
         "image",
         format!("{}, {}", outcome.tags.join(", "), size(outcome.size)),
     );
+    if let Some((how, took)) = outcome.smoke {
+        line("smoke", format!("{how}, after {}", duration(took)));
+    }
     line(
         "context",
         format!(
@@ -66,6 +73,16 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
     );
     if let Some(packages) = packages(plan) {
         line("packages", packages);
+    }
+    if let Some((files, bytes)) = outcome.left_out {
+        line(
+            "left out",
+            format!(
+                "{} in {} of modules (--whole-modules keeps them)",
+                size(bytes),
+                count(files, "file")
+            ),
+        );
     }
     line(
         "steps",

@@ -5,6 +5,7 @@ use std::fmt::{self, Debug, Formatter};
 
 use crate::image::ImageRef;
 use crate::path::RepoPath;
+use crate::smoke::Port;
 
 /// A name to give: a digest is what content has, and cannot be chosen.
 pub(super) fn tag(text: &str) -> Result<ImageRef, String> {
@@ -25,6 +26,27 @@ pub(super) fn entry(text: &str) -> Result<String, String> {
         Err(error) => Err(format!(
             "{error}; name a file inside of the app, as in `dist/main.js`"
         )),
+    }
+}
+
+/// The path of a request. An app that stands behind `--smoke` is no such path.
+pub(super) fn request_path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && !text.contains(char::is_whitespace) {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "a path begins with a slash, as in `/health`; the app stands before `--smoke`"
+                .to_owned(),
+        )
+    }
+}
+
+/// A port, or `none`.
+pub(super) fn port(text: &str) -> Result<Port, String> {
+    match (text, text.parse()) {
+        ("none", _) => Ok(Port::None),
+        (_, Ok(number)) if number > 0 => Ok(Port::Number(number)),
+        _ => Err("a port is a number up to 65535, or `none`".to_owned()),
     }
 }
 

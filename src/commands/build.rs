@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::{Place, Whole, planned, warn};
-use crate::cli::{BuildArg, BuildArgs};
+use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
-use crate::engine::Interrupt;
-use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, PullPolicy};
+use crate::engine::docker::{
+    Answered, BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy, SmokeRequest,
+};
 use crate::engine::host;
+use crate::engine::{Event, Interrupt};
 use crate::env::Env;
 use crate::error::Error;
 use crate::files::{self, Measure};
@@ -22,6 +24,7 @@ use crate::image::ImageRef;
 use crate::plan::{Plan, PlanOptions};
 use crate::progress::{Progress, ProgressMode, Summary};
 use crate::report::{self, Outcome};
+use crate::smoke::{self, Unset};
 use crate::tasks::is_proxy;
 use crate::ui::Ui;
 
@@ -36,6 +39,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         progress,
         metadata_file,
         plan,
+        smoke,
         engine,
     } = args;
     let given = plan.build_args.clone();
@@ -47,11 +51,6 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     if dry_run {
         return show(&plan, ui);
     }
-    let mut labels = BTreeMap::new();
-    for label in engine.labels {
-        let (key, value) = label.split_once('=').unwrap_or((&label, ""));
-        labels.insert(key.to_owned(), value.to_owned());
-    }
     let tags = match &plan.configured.tags {
         _ if !tags.is_empty() => tags,
         Some(tags) => tags
@@ -61,13 +60,104 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
             .collect::<Result<_, _>>()?,
         None => vec![plan.image.parse()?],
     };
-    let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
+    let trial = trial(&plan, smoke, cwd, env)?;
     let request = BuildRequest {
-        tags: tags.clone(),
-        dockerfile: dockerfile::PATH.to_owned(),
+        // What is tried out gets its names afterwards.
+        tags: if trial.is_some() {
+            Vec::new()
+        } else {
+            tags.clone()
+        },
         build_args: values(given, &plan, env),
-        labels,
-        platform: engine.platform,
+        ..request(&plan, &engine)?
+    };
+
+    // What cannot be written is better known before minutes of building than after.
+    let metadata = metadata_file
+        .map(|file| Whole::begin(&cwd.join(file)))
+        .transpose()?;
+    let docker = Docker::connect(&host::resolve(env, engine.host.as_deref())?)?;
+    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
+    let mut shown = Progress::new(mode, ui);
+    let mut left_out = None;
+    let (built, workspace) = std::thread::scope(|scope| {
+        // For the report alone: it must not make anybody wait.
+        let measuring =
+            scope.spawn(|| Rules::load(&root, &[], &[]).map(|rules| files::measure(&root, &rules)));
+        let context = Box::new(|out: &mut dyn Write| write_tar(&plan, &root, out));
+        let built = docker.build(&request, context, &interrupt, &mut |event| {
+            left_out = said_left_out(&event).or(left_out);
+            shown.event(&event);
+        });
+        (
+            built,
+            measuring
+                .join()
+                .ok()
+                .and_then(Result::ok)
+                .unwrap_or_default(),
+        )
+    });
+    let summary = shown.finish();
+    let built = built.map_err(|error| disproved(&plan, error))?;
+    let answered = match &trial {
+        Some(trial) => {
+            let answered = try_out(&docker, &built, trial, &interrupt, mode, ui)?;
+            docker.tag(&built.id, &tags)?;
+            Some(answered)
+        }
+        None => None,
+    };
+
+    let names: Vec<String> = tags.iter().map(ToString::to_string).collect();
+    let done = Done {
+        plan: &plan,
+        names: &names,
+        built: &built,
+        answered: answered.as_ref(),
+        left_out,
+        summary: &summary,
+        workspace,
+        began,
+    };
+    if let Some(file) = metadata {
+        let text = format!("{:#}\n", done.metadata());
+        file.finish(|out| out.write_all(text.as_bytes()))?;
+    }
+    done.report(mode, ui)
+        .map_err(Error::io("cannot write the report"))?;
+    writeln!(ui.out(), "{}", names[0]).map_err(Error::io("cannot write to stdout"))
+}
+
+/// A build that fails in its proof is told apart: the app is at fault, and not the build.
+fn disproved(plan: &Plan, error: EngineError) -> Error {
+    let EngineError::BuildFailed {
+        step: Some(step),
+        exit_code: Some(1),
+        ..
+    } = &error
+    else {
+        return error.into();
+    };
+    if step.starts_with("[verify ") || step.contains(" /verify/verify.mjs ") {
+        return Error::Verify {
+            app: plan.app.dir.clone(),
+        };
+    }
+    error.into()
+}
+
+/// What the engine is told, but for names.
+fn request(plan: &Plan, engine: &EngineArgs) -> Result<BuildRequest, Error> {
+    let label = |label: &String| {
+        let (key, value) = label.split_once('=').unwrap_or((label, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
+    Ok(BuildRequest {
+        dockerfile: dockerfile::PATH.to_owned(),
+        labels: engine.labels.iter().map(label).collect(),
+        platform: engine.platform.clone(),
         bases: bases
             .into_iter()
             .map(|base| base.parse::<ImageRef>())
@@ -83,51 +173,78 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
             PullPolicy::Missing
         },
         ..BuildRequest::default()
-    };
+    })
+}
 
-    // What cannot be written is better known before minutes of building than after.
-    let metadata = metadata_file
-        .map(|file| Whole::begin(&cwd.join(file)))
-        .transpose()?;
-    let docker = Docker::connect(&host::resolve(env, engine.host.as_deref())?)?;
-    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
-    let mut shown = Progress::new(mode, ui);
-    let (built, workspace) = std::thread::scope(|scope| {
-        // For the report alone: it must not make anybody wait.
-        let measuring =
-            scope.spawn(|| Rules::load(&root, &[], &[]).map(|rules| files::measure(&root, &rules)));
-        let context = Box::new(|out: &mut dyn Write| write_tar(&plan, &root, out));
-        let built = docker.build(&request, context, &interrupt, &mut |event| {
-            shown.event(&event);
-        });
-        (
-            built,
-            measuring
-                .join()
-                .ok()
-                .and_then(Result::ok)
-                .unwrap_or_default(),
-        )
-    });
-    let summary = shown.finish();
-    let built = built?;
-
-    let names: Vec<String> = tags.iter().map(ToString::to_string).collect();
-    let done = Done {
-        plan: &plan,
-        names: &names,
-        built: &built,
-        summary: &summary,
-        workspace,
-        began,
+/// What to try the image with, where that is asked for. Variables of the command line beat those of files.
+fn trial(
+    plan: &Plan,
+    args: SmokeArgs,
+    cwd: &Path,
+    env: &Env,
+) -> Result<Option<SmokeRequest>, Error> {
+    let Some(path) = args.smoke else {
+        return Ok(None);
     };
-    if let Some(file) = metadata {
-        let text = format!("{:#}\n", done.metadata());
-        file.finish(|out| out.write_all(text.as_bytes()))?;
+    let mut variables = BTreeMap::new();
+    for file in &args.env_file {
+        let cannot = Error::io(format!("cannot read `{}`", file.display()));
+        let text = fs_err::read_to_string(cwd.join(file)).map_err(cannot)?;
+        smoke::env_file(&text, |name| env.get(name), &mut variables);
     }
-    done.report(mode, ui)
-        .map_err(Error::io("cannot write the report"))?;
-    writeln!(ui.out(), "{}", names[0]).map_err(Error::io("cannot write to stdout"))
+    for word in &args.env {
+        smoke::variable(word, |name| env.get(name), &mut variables).map_err(|Unset(name)| {
+            Error::Usage {
+                message: format!("`--env {name}` asks for a variable that is not set here"),
+                hint: Some(format!("set it, or write `--env {name}=VALUE`")),
+            }
+        })?;
+    }
+    Ok(Some(SmokeRequest {
+        env: variables,
+        probe: smoke::probe(plan, args.smoke_port, path.as_deref()),
+        timeout: Duration::from_secs(args.smoke_timeout),
+    }))
+}
+
+/// What the step that leaves files out of modules says of it: `slimbuild: left out 12 files of modules, 3456 bytes`.
+fn said_left_out(event: &Event) -> Option<(usize, u64)> {
+    let Event::Log { bytes, .. } = event else {
+        return None;
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let (_, rest) = text.split_once("slimbuild: left out ")?;
+    let (files, rest) = rest.split_once(" files of modules, ")?;
+    let (bytes, _) = rest.split_once(" bytes")?;
+    Some((files.parse().ok()?, bytes.parse().ok()?))
+}
+
+/// Starts the image; the log of one that does not come up is shown.
+fn try_out(
+    docker: &Docker,
+    built: &Built,
+    trial: &SmokeRequest,
+    interrupt: &Interrupt,
+    mode: ProgressMode,
+    ui: &mut Ui,
+) -> Result<Answered, Error> {
+    let words = matches!(
+        mode,
+        ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
+    );
+    let cannot = Error::io("cannot write to stderr");
+    if words {
+        writeln!(ui.err(), "starting the image").map_err(cannot)?;
+    }
+    docker.smoke(&built.id, trial, interrupt).map_err(|error| {
+        if let EngineError::NotUp { log, .. } = &error {
+            for line in log {
+                // The error itself matters more than a stream that is gone.
+                drop(writeln!(ui.err(), "  │ {line}"));
+            }
+        }
+        error.into()
+    })
 }
 
 /// What the build arguments hold. Only what a task of the plan reads is sent: a value that nobody reads should not leave this machine.
@@ -165,6 +282,8 @@ struct Done<'d> {
     plan: &'d Plan,
     names: &'d [String],
     built: &'d Built,
+    answered: Option<&'d Answered>,
+    left_out: Option<(usize, u64)>,
     summary: &'d Summary,
     workspace: Measure,
     began: Instant,
@@ -184,6 +303,10 @@ impl Done<'_> {
                     plan: self.plan,
                     tags: self.names,
                     size: self.built.size,
+                    left_out: self.left_out,
+                    smoke: self
+                        .answered
+                        .map(|answered| (&*answered.how, answered.took)),
                     workspace: self.workspace,
                     context: self.plan.context_size(),
                     steps: self.summary.steps,
@@ -206,6 +329,8 @@ impl Done<'_> {
             "slimbuild.context.files": self.plan.context.len() + 1,
             "slimbuild.workspace.size": self.workspace.bytes,
             "slimbuild.workspace.files": self.workspace.files,
+            "slimbuild.modules.left-out": self.left_out.map(|(_, bytes)| bytes),
+            "slimbuild.smoke": self.answered.map(|answered| &answered.how),
             "slimbuild.steps": self.summary.steps,
             "slimbuild.steps.cached": self.summary.cached,
             "slimbuild.seconds": self.began.elapsed().as_secs_f64(),

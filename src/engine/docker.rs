@@ -1,11 +1,12 @@
 //! [`Docker`]: a Docker daemon as a function that builds.
 //!
 //! A request and a writer of the context go in; [`Event`]s come out while the daemon's BuildKit works, and at the end an image or an error.
-//! The functions block; what is asynchronous below them is not seen. Nothing is pushed, and no image is run.
+//! The functions block; what is asynchronous below them is not seen. Nothing is pushed; an image is run only to see whether it comes up.
 
 mod build;
 mod credentials;
 mod error;
+mod smoke;
 mod trace;
 mod upload;
 
@@ -20,6 +21,7 @@ use crate::engine::{Event, Interrupt};
 use crate::image::{ImageRef, Platform};
 
 pub use error::{EngineError, EngineErrorKind};
+pub use smoke::{Answered, SmokeRequest};
 pub use upload::ContextWriter;
 
 /// For requests that a daemon answers at once. Docker Desktop takes its time while it wakes up.

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, ContextEntry, PlanOptions, configured, inputs, install, nginx, place};
+use super::{
+    Content, ContextEntry, PlanOptions, configured, inputs, install, nginx, place, trim, verify,
+};
 use crate::closure::Closure;
 use crate::detect::{Delivery, start};
 use crate::error::Error;
 use crate::files::File;
 use crate::ignore::Rules;
 use crate::lockfile;
+use crate::lockfile::Lockfiles;
 use crate::manifest::workspace as workspace_file;
 use crate::sources::Usage;
 use crate::tasks::Tasks;
@@ -17,6 +20,7 @@ use crate::workspace::Workspace;
 /// What the list is made from.
 pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
+    pub(super) lockfiles: &'g Lockfiles<'a>,
     pub(super) app: usize,
     pub(super) delivery: &'g Delivery,
     pub(super) build: &'g Closure<'l, 'a>,
@@ -70,9 +74,20 @@ impl Gather<'_, '_, '_> {
                 why: "how the site is served".to_owned(),
             });
         }
+        if self.runtime.is_some() && !self.options.whole_modules {
+            entries.push(trim::entry());
+        }
+        if !self.options.no_verify {
+            entries.extend(verify::entries(
+                self.workspace,
+                self.lockfiles,
+                self.app,
+                self.delivery,
+            )?);
+        }
         if !self.builds {
             entries.retain(|entry| {
-                [place::PROD, place::RUN]
+                [place::PROD, place::RUN, place::TRIM, place::VERIFY]
                     .into_iter()
                     .any(|place| entry.path.starts_with(&format!("{place}/")))
             });

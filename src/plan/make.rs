@@ -6,7 +6,7 @@ use super::gather::Gather;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, MemberPlan, Plan,
-    PlanOptions, base, configured, inputs, place, wishes,
+    PlanOptions, base, configured, inputs, place, trim, wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected};
@@ -48,6 +48,7 @@ impl Plan {
 
         let gather = Gather {
             workspace,
+            lockfiles: &lockfiles,
             app,
             delivery: &delivery,
             build: &build,
@@ -97,6 +98,8 @@ impl Plan {
             workspace_members: workspace.members.len() - 1,
             has_root_files: context.iter().any(|entry| in_root(&entry.path)),
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
+            trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
+            verify: !options.no_verify,
             image_packages: image_packages(workspace, app, &in_image, &steps),
             warnings: [
                 warnings(workspace, &delivery, &circles, &build),

@@ -223,6 +223,11 @@ impl Words<'_> {
             (place::SRC, "sources that only builds read"),
             (place::RUN, "files that the image keeps as they are"),
             (place::SERVE, "how the site is served"),
+            (place::TRIM, "what leaves spare files out of modules"),
+            (
+                place::VERIFY,
+                "what proves that the image can run, and is not in it",
+            ),
         ] {
             let inside = || {
                 plan.context
@@ -234,7 +239,7 @@ impl Words<'_> {
                 let bytes = size(inside().map(|entry| entry.content.size()).sum());
                 writeln!(
                     f,
-                    "  {:<6} {bytes:>10} in {:<10} {what}",
+                    "  {:<7} {bytes:>10} in {:<10} {what}",
                     format!("{place}/"),
                     count(files, "file")
                 )?;

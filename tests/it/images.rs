@@ -6,6 +6,9 @@ mod kinds;
 mod lockfiles;
 mod naive;
 mod names;
+mod proof;
+mod smoke;
+mod spare;
 
 use serde_json::{Value, json};
 

@@ -134,7 +134,7 @@ impl Build<'_> {
     }
 }
 
-fn after_build(what: String, error: &bollard::errors::Error) -> EngineError {
+pub(super) fn after_build(what: String, error: &bollard::errors::Error) -> EngineError {
     EngineError::AfterBuild {
         what,
         source: error::root(error),

@@ -55,6 +55,18 @@ pub enum EngineError {
         /// The engine's words.
         source: io::Error,
     },
+    /// The image was started, and its program did not come up.
+    #[error("the image was started, and {how}")]
+    NotUp {
+        /// The image's id.
+        image: String,
+        /// `ended with exit code 1 before it was up`
+        how: String,
+        /// Whether it still ran when patience was at its end.
+        late: bool,
+        /// The last that it wrote.
+        log: Vec<String>,
+    },
     /// Somebody interrupted the build.
     #[error("interrupted")]
     Interrupted,
@@ -84,9 +96,10 @@ impl EngineError {
                 EngineErrorKind::Unreached
             }
             Self::Context(_) => EngineErrorKind::Workspace,
-            Self::BuildFailed { .. } | Self::Lost { .. } | Self::AfterBuild { .. } => {
-                EngineErrorKind::Build
-            }
+            Self::BuildFailed { .. }
+            | Self::Lost { .. }
+            | Self::AfterBuild { .. }
+            | Self::NotUp { .. } => EngineErrorKind::Build,
             Self::Interrupted => EngineErrorKind::Interrupted,
         }
     }
@@ -110,6 +123,18 @@ impl EngineError {
                  are cached."
                     .to_owned(),
             ),
+            Self::NotUp { image, late, .. } => {
+                let image = image.trim_start_matches("sha256:");
+                let image = image.get(..12).unwrap_or(image);
+                let more = if *late {
+                    "`--smoke-timeout SECONDS` waits longer, `--smoke-port PORT` asks elsewhere, `none` asks for nothing. "
+                } else {
+                    "`--env` and `--env-file` give it variables. "
+                };
+                Some(format!(
+                    "{more}The image has no name; `docker run --rm {image}` starts it again."
+                ))
+            }
             Self::Context(_) | Self::AfterBuild { .. } | Self::Interrupted | Self::Client(_) => {
                 None
             }

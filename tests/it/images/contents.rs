@@ -66,6 +66,14 @@ impl Contents {
             .collect()
     }
 
+    /// The paths of third-party modules.
+    pub(super) fn modules(&self) -> Vec<&str> {
+        let paths = self.files.keys().map(String::as_str);
+        paths
+            .filter(|path| path.contains("node_modules/"))
+            .collect()
+    }
+
     /// Where a symlink leads.
     pub(super) fn link(&self, path: &str) -> Option<&str> {
         self.files.get(path)?.link.as_deref()

@@ -1,0 +1,33 @@
+//! The flags of the smoke test.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::{port, request_path};
+use crate::smoke::Port;
+
+/// How the image is tried out.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Smoke test")]
+pub struct SmokeArgs {
+    /// Start the image before it gets its name, and wait for its port, or for an answer to GET PATH
+    #[arg(long, value_name = "PATH", num_args = 0..=1, value_parser = request_path, conflicts_with = "dry_run")]
+    pub smoke: Option<Option<String>>,
+
+    /// Set a variable in its container, to this value or to the one that it has here; may be repeated
+    #[arg(short, long, value_name = "NAME[=VALUE]", requires = "smoke")]
+    pub env: Vec<String>,
+
+    /// Set the variables of FILE, which `docker run --env-file` could read too
+    #[arg(long, value_name = "FILE", requires = "smoke")]
+    pub env_file: Vec<PathBuf>,
+
+    /// Ask at this port [default: the plan's, else any that it opens]; none: it only has to run
+    #[arg(long, value_name = "PORT", value_parser = port, requires = "smoke")]
+    pub smoke_port: Option<Port>,
+
+    /// How long to wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), requires = "smoke")]
+    pub smoke_timeout: u64,
+}

@@ -1,0 +1,98 @@
+//! The proof that an image can run: the program that finds it, and what it has to know.
+
+use serde_json::json;
+
+use super::{Content, ContextEntry, place};
+use crate::detect::Delivery;
+use crate::lockfile::{LockfileError, Lockfiles};
+use crate::path::RepoPath;
+use crate::workspace::Workspace;
+
+const PROGRAM: &str = include_str!("../../templates/verify.mjs");
+
+/// The files of the context that the proof is made of.
+pub(super) fn entries(
+    workspace: &Workspace,
+    lockfiles: &Lockfiles<'_>,
+    app: usize,
+    delivery: &Delivery,
+) -> Result<Vec<ContextEntry>, LockfileError> {
+    let entry = |name: &str, text: String, why: &str| ContextEntry {
+        path: format!("{}/{name}", place::VERIFY),
+        content: Content::Made {
+            text: text.into(),
+            executable: false,
+        },
+        why: why.to_owned(),
+    };
+    let why = "proves that the image can run, and is not in it";
+    let mut entries = vec![entry("verify.mjs", PROGRAM.to_owned(), why)];
+    if let Some(start) = delivery.start() {
+        let holds = if delivery.has_modules() {
+            "modules"
+        } else {
+            "bundle"
+        };
+        let image = json!({
+            "holds": holds,
+            "app": workspace.members[app].dir,
+            "entry": start.entry,
+            "nodeArgs": start.node_args,
+            "removed": removed(lockfiles)?,
+            "hooked": is_hooked(workspace),
+        });
+        let why = "what the image starts, for the proof";
+        entries.push(entry("image.json", format!("{image:#}\n"), why));
+    }
+    Ok(entries)
+}
+
+/// Dependencies that overrides take away: `foo>bar: '-'`.
+fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
+    let mut names = Vec::new();
+    for lockfile in lockfiles.all() {
+        let overrides = lockfile.map("overrides")?;
+        let away = overrides.iter().filter(|(_, to)| *to == "-");
+        names.extend(away.map(|(selector, _)| bare(selector)));
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// The package that an override is about: `bar` of `foo@1>bar@^2`.
+fn bare(selector: &str) -> String {
+    let name = selector.rsplit('>').next().unwrap_or(selector);
+    let version = name
+        .char_indices()
+        .skip(1)
+        .find(|(_, letter)| *letter == '@');
+    version.map_or(name, |(at, _)| &name[..at]).to_owned()
+}
+
+/// Whether a pnpmfile may have changed what packages depend on.
+fn is_hooked(workspace: &Workspace) -> bool {
+    let named =
+        !workspace.settings.pnpmfile.is_empty() || workspace.npmrc.get("pnpmfile").is_some();
+    named
+        || [".pnpmfile.cjs", ".pnpmfile.mjs"].iter().any(|name| {
+            RepoPath::new(name).is_ok_and(|path| path.on_disk(&workspace.root).is_file())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_of_overrides() {
+        for (selector, name) in [
+            ("bar", "bar"),
+            ("bar@1", "bar"),
+            ("@a/b@^2", "@a/b"),
+            ("foo@1>@a/b@2", "@a/b"),
+        ] {
+            assert_eq!(bare(selector), name, "{selector}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+// Leaves out of production modules what cannot matter when the app runs, by slimbuild: node trim.mjs [--keep-maps] DIRECTORY
+// Type declarations, source maps, incremental build states, well-known documents, and the tests and documents of packages. Nothing that a
+// manifest names for something else than types; licences stay; of what nobody can be sure, it stays.
+import { existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+const DECLARATION = /\.d\.(?:[cm]?ts|[\w-]+\.ts)$/;
+const MAP = /\.(?:[cm]?js|css|[cm]?ts)\.map$/;
+const DOCUMENT = /^(?:readme|changelog|changes|history|contributing|upgrading|migration|code_of_conduct|security)(?:[-_.][\w-]+)*\.(?:md|markdown)$/i;
+const DIRECTORIES = new Set(['test', 'tests', '__tests__', 'docs', 'doc', 'example', 'examples', '.github']);
+/** These read declarations when they run, of every package. */
+const COMPILERS = new Set(['typescript', 'ts-morph', '@ts-morph/common', 'ts-node', '@microsoft/api-extractor', 'typedoc', '@typescript/native-preview']);
+const CODE = /\.(?:[cm]?js|[cm]?ts|jsx|tsx|json|node)$/;
+
+const args = process.argv.slice(2);
+const keepMaps = args.includes('--keep-maps');
+const saved = { files: 0, bytes: 0 };
+
+const list = (dir) => { try { return readdirSync(dir, { withFileTypes: true }); } catch { return []; } };
+
+/** The packages below a node_modules directory, as far as they are really there. */
+function* packages(modules) {
+  for (const entry of list(modules)) {
+    if (!entry.isDirectory()) continue;
+    const dir = join(modules, entry.name);
+    if (entry.name === '.pnpm') for (const one of list(dir)) yield* packages(join(dir, one.name, 'node_modules'));
+    else if (entry.name.startsWith('@')) { for (const one of list(dir)) if (one.isDirectory()) yield join(dir, one.name); }
+    else if (!entry.name.startsWith('.')) yield dir;
+  }
+}
+
+/** Everything that a manifest names, but for types. */
+function named(value, found) {
+  if (typeof value === 'string') found.push(value.replace(/^\.\//, ''));
+  else if (Array.isArray(value)) value.forEach((one) => named(one, found));
+  else if (value && typeof value === 'object') {
+    for (const [key, one] of Object.entries(value)) if (key !== 'types' && !key.startsWith('types@')) named(one, found);
+  }
+  return found;
+}
+
+function remove(path) {
+  const { size } = lstatSync(path);
+  rmSync(path);
+  saved.files += 1;
+  saved.bytes += size;
+}
+
+function removeAll(dir) {
+  for (const entry of list(dir)) entry.isDirectory() ? removeAll(join(dir, entry.name)) : remove(join(dir, entry.name));
+  rmSync(dir, { recursive: true });
+}
+
+/** Whether code of a package outside of a directory seems to name it. */
+function mentions(dir, name, skipped) {
+  const word = new RegExp(`["'\`/]${name.replace('.', '\\.')}["'\`/]`);
+  return list(dir).some((entry) => {
+    const path = join(dir, entry.name);
+    if (path === skipped || entry.name === 'node_modules') return false;
+    if (entry.isDirectory()) return mentions(path, name, skipped);
+    return CODE.test(entry.name) && !DECLARATION.test(entry.name) && word.test(readFileSync(path, 'latin1'));
+  });
+}
+
+function trim(root, declarationsStay) {
+  let own;
+  try { own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')); } catch { return; }
+  const names = named([own.main, own.module, own.browser, own.bin, own.exports, own.imports, own.style, own.sass, own.prisma], []);
+  const published = Array.isArray(own.files) ? named(own.files, []) : [];
+  const patterns = names.filter((name) => name.includes('*')).map((name) => name.split('*'));
+  const isNamed = (path) => names.includes(path)
+    || patterns.some(([start, end]) => end !== '' && path.startsWith(start) && path.endsWith(end));
+  const open = patterns.some(([start]) => start === '');
+  const below = (name, dir) => name === dir || name.startsWith(`${dir}/`);
+  const walk = (dir) => {
+    for (const entry of list(dir)) {
+      const path = join(dir, entry.name);
+      const inside = relative(root, path);
+      if (entry.isDirectory()) {
+        // What a package carries in its own node_modules has its own turn.
+        if (entry.name === 'node_modules') { for (const one of packages(path)) trim(one, declarationsStay); continue; }
+        const spare = dir === root && DIRECTORIES.has(entry.name) && !open
+          && ![...names, ...published].some((name) => below(name.replace(/^\//, ''), entry.name))
+          && !existsSync(join(path, 'package.json')) && !mentions(root, entry.name, path);
+        if (spare) removeAll(path); else walk(path);
+      } else if (entry.isFile() && !isNamed(inside)) {
+        const spare = (DECLARATION.test(entry.name) && !declarationsStay) || (MAP.test(entry.name) && !keepMaps)
+          || entry.name.endsWith('.tsbuildinfo') || entry.name.endsWith('.js.flow') || DOCUMENT.test(entry.name);
+        if (spare) remove(path);
+      }
+    }
+  };
+  walk(root);
+}
+
+const all = new Set();
+for (const dir of args.filter((arg) => !arg.startsWith('--'))) for (const one of packages(dir)) all.add(one);
+const name = (dir) => { try { return JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')).name; } catch { return ''; } };
+const compiler = [...all].map(name).find((one) => COMPILERS.has(one));
+for (const dir of all) trim(dir, compiler !== undefined);
+console.log(`slimbuild: left out ${saved.files} files of modules, ${saved.bytes} bytes${compiler ? `; declarations stay, since ${compiler} reads them` : ''}`);

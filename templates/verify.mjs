@@ -1,0 +1,419 @@
+// Proof that the image can run, made by slimbuild before the image has a name. It runs in the image's own file system with its own node, as
+// its own user, and leaves nothing there. It finds what is missing; what it cannot be sure of, it passes over.
+//
+//   node [flags] verify.mjs IMAGE.json       what node starts, and all that it needs
+//   node verify.mjs --site DIRECTORY         pages and the files that they load
+import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { builtinModules, createRequire } from 'node:module';
+import { basename, dirname, extname, join, relative, resolve as absolute } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import vm from 'node:vm';
+
+const ROOT = '/app';
+const began = Date.now();
+const problems = [];
+
+function problem(message, chain = [], note = '') {
+  if (!problems.some((other) => other.message === message)) problems.push({ message, chain, note });
+}
+
+function finish(done) {
+  if (problems.length === 0) {
+    console.log(`slimbuild: ${done} in ${Date.now() - began} ms`);
+    return;
+  }
+  console.error('slimbuild: the image would not run as it is:');
+  const most = 20;
+  for (const { message, chain, note } of problems.slice(0, most)) {
+    console.error(`  ${message}`);
+    if (chain.length > 1) console.error(`    needed by: ${chain.join(' → ')}`);
+    if (note) console.error(`    ${note}`);
+  }
+  if (problems.length > most) console.error(`  … and ${problems.length - most} more`);
+  process.exitCode = 1;
+}
+
+const shown = (path) => relative(ROOT, path) || '.';
+const isFile = (path) => { try { return statSync(path).isFile(); } catch { return false; } };
+const isOurs = (path) => path.startsWith(`${ROOT}/`) && !path.includes('/node_modules/');
+
+const manifests = new Map();
+function manifest(dir) {
+  if (!manifests.has(dir)) {
+    let value = null;
+    try { value = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')); } catch { /* none, or not ours to judge */ }
+    manifests.set(dir, value !== null && typeof value === 'object' ? value : null);
+  }
+  return manifests.get(dir);
+}
+
+/** The directory of the package that a file belongs to. */
+function owner(file) {
+  let dir = dirname(file);
+  while (dir !== dirname(dir)) {
+    if (manifest(dir)) return dir;
+    dir = dirname(dir);
+  }
+  return undefined;
+}
+
+/** The real directory of a package, as seen from a directory: node looks into every node_modules on the way up. */
+const places = new Map();
+function find(dir, name) {
+  for (let at = dir; ; at = dirname(at)) {
+    if (basename(at) !== 'node_modules') {
+      const place = join(at, 'node_modules', name);
+      if (!places.has(place)) {
+        let real;
+        try { real = realpathSync(place); } catch { /* not there, or a link that leads nowhere */ }
+        places.set(place, real);
+      }
+      if (places.get(place)) return places.get(place);
+    }
+    if (at === dirname(at)) return undefined;
+  }
+}
+
+// ─── packages ───────────────────────────────────────────────────────────────
+
+/** Follows dependencies from the app; what a package needs has to be where node looks for it. */
+function checkPackages(image) {
+  const app = join(ROOT, image.app);
+  const forgiven = new Set(image.removed);
+  const name = (dir) => {
+    const { name, version } = manifest(dir) ?? {};
+    return isOurs(`${dir}/`) ? name ?? shown(dir) : `${name ?? shown(dir)}${version ? `@${version}` : ''}`;
+  };
+  const parents = new Map([[app, undefined]]);
+  const chain = (dir) => {
+    const names = [];
+    for (let at = dir; at !== undefined; at = parents.get(at)) names.unshift(name(at));
+    return names;
+  };
+  for (const dir of parents.keys()) {
+    const own = manifest(dir);
+    if (!own) continue;
+    const ours = isOurs(`${dir}/`);
+    const optional = new Set(Object.keys(own.optionalDependencies ?? {}));
+    const bundled = own.bundleDependencies ?? own.bundledDependencies ?? [];
+    const brought = new Set(Array.isArray(bundled) ? bundled : []);
+    const needed = Object.keys(own.dependencies ?? {}).filter((name) => !optional.has(name));
+    for (const dependency of needed) {
+      const found = find(dir, dependency);
+      if (found === undefined) {
+        // Overrides and hooks take dependencies away on purpose.
+        if (forgiven.has(dependency) || brought.has(dependency) || (!ours && image.hooked)) continue;
+        problem(`\`${dependency}\` is a dependency of ${name(dir)}, and is not in the image`, [...chain(dir), dependency]);
+        continue;
+      }
+      if (ours && !isOurs(`${found}/`)) checkMain(found, dependency, [...chain(dir), dependency]);
+    }
+    for (const dependency of [...needed, ...optional, ...Object.keys(own.peerDependencies ?? {})]) {
+      const found = find(dir, dependency);
+      if (found !== undefined && !parents.has(found)) parents.set(found, dir);
+    }
+  }
+  return parents.size - 1;
+}
+
+const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node']);
+
+/** A package of the registry whose main file is gone. One without such a file holds types, styles or the like. */
+function checkMain(dir, name, chain) {
+  const own = manifest(dir);
+  if (!own || name.startsWith('@types/')) return;
+  const targets = [];
+  if (own.exports !== undefined && own.exports !== null) {
+    const entry = typeof own.exports === 'object' && !Array.isArray(own.exports) && Object.keys(own.exports).some((key) => key.startsWith('.'))
+      ? own.exports['.'] : own.exports;
+    for (const mode of ['import', 'require']) targets.push(target(entry, new Set([mode, 'node', 'default'])));
+    for (const path of targets.filter((path) => typeof path === 'string' && CODE.has(extname(path)))) {
+      if (!isFile(join(dir, path))) problem(`\`${path}\`, which \`exports\` of ${name} names, is not in the image`, chain);
+    }
+  } else if (typeof own.main === 'string' && own.main !== '' && !/\.d\.[cm]?ts$/.test(own.main)) {
+    const main = join(dir, own.main);
+    const names = [main, `${main}.js`, `${main}.json`, `${main}.node`, join(main, 'index.js'), join(dir, 'index.js')];
+    if (!names.some(isFile) && hasCode(dir)) problem(`\`${own.main}\`, the \`main\` of ${name}, is not in the image`, chain);
+  }
+}
+
+function target(value, conditions) {
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.map((one) => target(one, conditions)).find((one) => one !== undefined);
+  if (value && typeof value === 'object') {
+    for (const [condition, one] of Object.entries(value)) {
+      const found = conditions.has(condition) ? target(one, conditions) : undefined;
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+function hasCode(dir, depth = 2) {
+  return readdirSync(dir, { withFileTypes: true }).some((entry) => entry.isDirectory()
+    ? depth > 0 && entry.name !== 'node_modules' && hasCode(join(dir, entry.name), depth - 1)
+    : ['.js', '.cjs', '.mjs', '.node'].includes(extname(entry.name)));
+}
+
+// ─── files ──────────────────────────────────────────────────────────────────
+
+/** Modules that change how others are found: then an unknown name is no proof of anything. */
+const CHANGES_RESOLUTION = /^(module-alias|tsconfig-paths|app-module-path|tsx|ts-node|esbuild-register|@swc-node|@esbuild-kit|jiti|pnpapi)(\/|$)/;
+
+/** Our files, from the entry along static imports and the `require`s at the top: each parses, and what it names is there. */
+async function checkFiles(image) {
+  const app = join(ROOT, image.app);
+  const entry = join(app, image.entry);
+  if (!isFile(entry)) {
+    problem(`${shown(entry)}, which the image starts, is not there`);
+    return 0;
+  }
+  let aliases = false;
+  const unknown = [];
+  const preloads = preloaded(image.nodeArgs);
+  for (const name of preloads) {
+    aliases = true;
+    try {
+      await locate(name, join(app, 'slimbuild.mjs'), true);
+    } catch {
+      try {
+        createRequire(join(app, 'slimbuild.js')).resolve(name);
+      } catch {
+        problem(`\`${name}\`, which node is told to load first, is not in the image`, [], where(name, app));
+      }
+    }
+  }
+  const parents = new Map([[realpathSync(entry), undefined]]);
+  for (const file of parents.keys()) {
+    const text = readFileSync(file, 'utf8');
+    const code = parse(file, text, preloads.length > 0);
+    if (!code) continue;
+    for (const name of code.names) {
+      if (isBuiltin(name) || /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(name)) continue;
+      if (CHANGES_RESOLUTION.test(name)) aliases = true;
+      let found;
+      try {
+        found = await locate(name, file, code.esm);
+      } catch (error) {
+        unknown.push({ name, file, error });
+        continue;
+      }
+      if (found && isOurs(found) && !parents.has(found)) parents.set(found, file);
+    }
+  }
+  const chain = (file) => {
+    const files = [];
+    for (let at = file; at !== undefined; at = parents.get(at)) files.unshift(shown(at));
+    return files;
+  };
+  for (const { name, file, error } of unknown) {
+    const local = /^[./]/.test(name);
+    const declared = manifest(owner(file) ?? '')?.devDependencies?.[packageName(name)] !== undefined;
+    if (aliases && !declared && !local) continue;
+    if (local) problem(`${shown(file)} loads \`${name}\`, which is not in the image`, chain(file));
+    else if (find(dirname(file), packageName(name)) !== undefined) {
+      problem(`${shown(file)} loads \`${name}\`, which cannot be found: ${String(error.message).split('\n')[0]}`, chain(file));
+    } else problem(`${shown(file)} loads \`${name}\`, which is not in the image`, chain(file), where(name, dirname(file)));
+  }
+  return parents.size;
+}
+
+/** What explains that a package is not there. */
+function where(name, dir) {
+  const own = owner(join(dir, 'x'));
+  const { devDependencies, peerDependencies, optionalDependencies, dependencies } = manifest(own ?? '') ?? {};
+  const wanted = packageName(name);
+  const file = `${shown(own ?? dir)}/package.json`;
+  if (devDependencies?.[wanted]) return `It is a dev dependency in ${file}: what runs needs it among \`dependencies\`.`;
+  if (dependencies?.[wanted] || optionalDependencies?.[wanted]) return '';
+  if (peerDependencies?.[wanted]) return `It is a peer dependency in ${file}: the app has to bring it along.`;
+  if (/^[.#]/.test(name)) return '';
+  return `${file} does not name it: add it to \`dependencies\`.`;
+}
+
+const packageName = (name) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/');
+const isBuiltin = (name) => name.startsWith('node:') || builtinModules.includes(name);
+
+/** What node loads before the entry: -r X, --require=X, --import X, --loader X. */
+function preloaded(args) {
+  const names = [];
+  for (let at = 0; at < args.length; at += 1) {
+    const [, , value] = /^(-r|--require|--import|--loader|--experimental-loader)(?:=(.*))?$/.exec(args[at]) ?? [, , null];
+    if (value === null) continue;
+    const name = value ?? args[at += 1];
+    if (name && !isBuiltin(name) && !/^data:/.test(name)) names.push(name);
+  }
+  return names;
+}
+
+/** Where a name leads from a file, as node goes; throws where it leads nowhere. */
+async function locate(name, file, esm) {
+  if (!esm) return realpathSync(createRequire(file).resolve(name));
+  const url = await import.meta.resolve(name, pathToFileURL(file).href);
+  if (!url.startsWith('file:')) return undefined;
+  const path = fileURLToPath(url);
+  if (!isFile(path)) throw new Error(`there is no ${shown(path)}`);
+  return realpathSync(path);
+}
+
+/** Which modules a file names where node cannot do without them; nothing for files that node does not read as JavaScript. */
+function parse(file, text, transformed) {
+  const extension = extname(file);
+  if (!['.js', '.cjs', '.mjs', ''].includes(extension)) return undefined;
+  const type = manifest(owner(file) ?? '')?.type;
+  const module = () => {
+    const made = new vm.SourceTextModule(text, { identifier: file });
+    return { esm: true, names: made.dependencySpecifiers ?? made.moduleRequests.map((request) => request.specifier) };
+  };
+  const script = () => {
+    const wrapped = ['exports', 'require', 'module', '__filename', '__dirname'];
+    vm.compileFunction(text.replace(/^#!.*/, ''), wrapped, { filename: file });
+    return { esm: false, names: requires(text) };
+  };
+  try {
+    if (extension === '.mjs' || (extension === '.js' && type === 'module')) return module();
+    if (extension === '.cjs' || type === 'commonjs') return script();
+    try {
+      return script();
+    } catch (error) {
+      // node finds out by itself since 20.19 and 22.7.
+      const [major, minor] = process.versions.node.split('.').map(Number);
+      const detects = major > 22 || (major === 22 && minor >= 7) || (major === 20 && minor >= 19);
+      if (!detects) throw error;
+      try { return module(); } catch { throw error; }
+    }
+  } catch (error) {
+    if (!transformed && error instanceof SyntaxError) {
+      const line = /:(\d+)\n/.exec(error.stack ?? '')?.[1];
+      problem(`${shown(file)}${line ? `:${line}` : ''} is not what node ${process.versions.node} can read: ${error.message}`);
+    }
+    return undefined;
+  }
+}
+
+/** What a CommonJS file requires in plain statements at its top level. In functions, blocks and conditions it may never come to it. */
+export function requires(text) {
+  const names = [];
+  let depth = 0;
+  let statement = 0;
+  let last = '';
+  const braces = [];
+  for (let at = 0; at < text.length; at += 1) {
+    const letter = text[at];
+    if (letter === '/' && (text[at + 1] === '/' || text[at + 1] === '*')) {
+      const end = text[at + 1] === '/' ? text.indexOf('\n', at) : text.indexOf('*/', at + 2) + 1;
+      if (end <= at) break;
+      at = end;
+      continue;
+    }
+    if (letter === '"' || letter === "'") {
+      at = string(text, at);
+      last = letter;
+      continue;
+    }
+    if (letter === '`' || (letter === '}' && braces[braces.length - 1] === '`')) {
+      if (letter === '}') { braces.pop(); depth -= 1; }
+      at = template(text, at);
+      if (text[at] === '{') { braces.push('`'); depth += 1; last = '{'; } else last = '`';
+      continue;
+    }
+    if (letter === '/' && isRegex(text, at, last)) {
+      at = regex(text, at);
+      last = '/';
+      continue;
+    }
+    if (letter === '{') { braces.push('{'); depth += 1; }
+    if (letter === '}') { braces.pop(); depth -= 1; if (depth === 0 && /^[^=]*$/.test(text.slice(statement, at))) statement = at + 1; }
+    if (letter === ';' && depth === 0) statement = at + 1;
+    if (letter === 'r' && depth === 0 && !/[\w$.]/.test(text[at - 1] ?? '')) {
+      const call = /^require\(\s*(["'])([^"'\\\n]+)\1\s*\)/.exec(text.slice(at, at + 300));
+      // A declaration on a line of its own begins a statement, semicolon or not.
+      const before = text.slice(statement, at).replace(/^[^]*\n(?=(?:const|let|var)\s)/, '');
+      if (call && !/=>|\?|&&|\|\||\b(function|if|else|typeof|while|for|case|class)\b/.test(before)) names.push(call[2]);
+    }
+    if (!/\s/.test(letter)) last = letter;
+  }
+  // Braces that do not match: the text was misread, and nothing of it counts.
+  return depth === 0 ? [...new Set(names)] : [];
+}
+
+function string(text, at) {
+  const quote = text[at];
+  for (at += 1; at < text.length && text[at] !== quote; at += 1) if (text[at] === '\\') at += 1;
+  return at;
+}
+
+/** The end of a template's text: its closing quote, or the brace that opens an expression. */
+function template(text, at) {
+  for (at += 1; at < text.length && text[at] !== '`'; at += 1) {
+    if (text[at] === '\\') at += 1;
+    else if (text[at] === '$' && text[at + 1] === '{') return at + 1;
+  }
+  return at;
+}
+
+function isRegex(text, at, last) {
+  if (last === '' || '(,=:[!&|?{;+-*%~^<>'.includes(last)) return true;
+  const word = /(?:^|[^\w$.])([a-z]+)\s*$/.exec(text.slice(Math.max(0, at - 20), at))?.[1];
+  return ['return', 'typeof', 'case', 'in', 'of', 'delete', 'void', 'throw', 'new', 'do', 'else', 'yield', 'await'].includes(word);
+}
+
+function regex(text, at) {
+  let inClass = false;
+  for (at += 1; at < text.length && text[at] !== '\n'; at += 1) {
+    if (text[at] === '\\') at += 1;
+    else if (text[at] === '[') inClass = true;
+    else if (text[at] === ']') inClass = false;
+    else if (text[at] === '/' && !inClass) break;
+  }
+  return at;
+}
+
+// ─── sites ──────────────────────────────────────────────────────────────────
+
+/** The first page is there, and the scripts and styles of ours that it loads. */
+function checkSite(dir) {
+  const index = join(dir, 'index.html');
+  if (!isFile(index)) {
+    problem(`${relative(process.cwd(), index)} is not there: the site has no first page`);
+    return 0;
+  }
+  const page = readFileSync(index, 'utf8').replace(/<!--[^]*?-->/g, '');
+  let count = 0;
+  for (const [tag, kind] of page.matchAll(/<(script|link)\b[^>]*>/gi)) {
+    const value = (name) => {
+      const found = new RegExp(`\\s${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)'|([^\\s>]+))`, 'i').exec(tag);
+      return found?.[1] ?? found?.[2] ?? found?.[3];
+    };
+    const script = kind.toLowerCase() === 'script';
+    const reference = script ? value('src') : value('href');
+    if (!reference || /^([a-z][a-z0-9+.-]*:|\/\/|#)/i.test(reference)) continue;
+    if (!script && !/^(stylesheet|modulepreload)$/i.test(value('rel') ?? '')) continue;
+    let path;
+    try { path = decodeURIComponent(reference.replace(/[?#].*$/, '')); } catch { continue; }
+    // A script without a hash in its name may be put there when the container starts: /env.js
+    const hashed = /[-._][A-Za-z0-9_-]{8,}\.\w+$/.test(path);
+    if (script && value('type') !== 'module' && !hashed) continue;
+    count += 1;
+    // The site may be served below a path that the directory does not have.
+    const parts = path.split('/').filter((part) => part !== '' && part !== '.' && part !== '..');
+    if (!parts.some((_, at) => existsSync(join(dir, ...parts.slice(at))))) problem(`index.html loads \`${reference}\`, which the build did not write`);
+  }
+  return count;
+}
+
+// ─── the program ────────────────────────────────────────────────────────────
+
+async function main([first, second]) {
+  if (first === '--site') {
+    const count = checkSite(absolute(second));
+    finish(`index.html and the ${count} files that it loads are there`);
+    return;
+  }
+  const image = JSON.parse(readFileSync(first, 'utf8'));
+  const files = await checkFiles(image);
+  const packages = image.holds === 'modules' ? checkPackages(image) : 0;
+  finish(`${files} files parse${image.holds === 'modules' ? ` and ${packages} packages are in their places` : ''}`);
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));

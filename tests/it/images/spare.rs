@@ -1,0 +1,131 @@
+//! Files of modules that cannot matter at run time: they are left out, and nothing else is.
+
+use std::process::Command;
+
+use super::contents::Contents;
+use crate::support::daemon::{one_daemon, skipped};
+use crate::support::tree::{Tree, repository, shop};
+
+/// Runs the program on a tree, and gives what is left of its modules.
+fn left(test: &str, files: &[(&str, &str)], more: &[&str]) -> Option<String> {
+    let tree = Tree::new(files);
+    let program = repository().join("templates/trim.mjs");
+    let node = Command::new("node")
+        .arg(program)
+        .args(more)
+        .arg("node_modules")
+        .current_dir(tree.root())
+        .output();
+    let Ok(node) = node else {
+        skipped("no node", test);
+        return None;
+    };
+    assert!(
+        node.status.success(),
+        "{}",
+        String::from_utf8_lossy(&node.stderr)
+    );
+    // `Tree::files` passes `node_modules` over, as git does.
+    let walk = walkdir::WalkDir::new(tree.root()).sort_by_file_name();
+    let files = walk.into_iter().map(Result::unwrap);
+    let files = files.filter(|entry| entry.file_type().is_file());
+    let files = files.map(|entry| {
+        let path = entry.path().strip_prefix(tree.root()).unwrap();
+        path.to_str().unwrap().replace("node_modules/", "")
+    });
+    Some(files.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn what_a_manifest_names_stays() {
+    let files = [
+        (
+            "node_modules/.pnpm/a@1/node_modules/a/package.json",
+            r#"{"name": "a", "main": "index.js", "types": "index.d.ts", "bin": "docs/cli.js"}"#,
+        ),
+        ("node_modules/.pnpm/a@1/node_modules/a/index.js", ""),
+        ("node_modules/.pnpm/a@1/node_modules/a/index.js.map", ""),
+        ("node_modules/.pnpm/a@1/node_modules/a/index.d.ts", ""),
+        ("node_modules/.pnpm/a@1/node_modules/a/README.md", ""),
+        ("node_modules/.pnpm/a@1/node_modules/a/LICENSE.md", ""),
+        ("node_modules/.pnpm/a@1/node_modules/a/prompt.md", ""),
+        ("node_modules/.pnpm/a@1/node_modules/a/test/a.js", ""),
+        ("node_modules/.pnpm/a@1/node_modules/a/docs/cli.js", ""),
+        ("node_modules/.pnpm/a@1/node_modules/a/lib/test/a.js", ""),
+        (
+            "node_modules/@b/c/package.json",
+            r#"{"name": "@b/c", "exports": {".": {"types": "./x.d.ts", "default": "./x.js"}, "./raw": "./raw.d.ts", "./maps/*": "./maps/*.map"}}"#,
+        ),
+        ("node_modules/@b/c/x.js", "require('./test/helper')"),
+        ("node_modules/@b/c/x.d.ts", ""),
+        ("node_modules/@b/c/raw.d.ts", ""),
+        ("node_modules/@b/c/maps/world.js.map", ""),
+        ("node_modules/@b/c/test/helper.js", ""),
+        ("node_modules/@b/c/node_modules/d/package.json", "{}"),
+        ("node_modules/@b/c/node_modules/d/d.d.cts", ""),
+    ];
+    let test = "what_a_manifest_names_stays";
+    let Some(text) = left(test, &files, &[]) else {
+        return;
+    };
+    insta::assert_snapshot!(text, @"
+    .pnpm/a@1/a/LICENSE.md
+    .pnpm/a@1/a/docs/cli.js
+    .pnpm/a@1/a/index.js
+    .pnpm/a@1/a/lib/test/a.js
+    .pnpm/a@1/a/package.json
+    .pnpm/a@1/a/prompt.md
+    @b/c/maps/world.js.map
+    @b/c/d/package.json
+    @b/c/package.json
+    @b/c/raw.d.ts
+    @b/c/test/helper.js
+    @b/c/x.js
+    ");
+    let text = left(test, &files, &["--keep-maps"]).unwrap_or_default();
+    assert!(text.contains("index.js.map"), "{text}");
+}
+
+#[test]
+fn a_compiler_among_the_modules_keeps_declarations() {
+    let files = [
+        (
+            "node_modules/typescript/package.json",
+            r#"{"name": "typescript"}"#,
+        ),
+        ("node_modules/typescript/lib/lib.d.ts", ""),
+        ("node_modules/a/package.json", r#"{"name": "a"}"#),
+        ("node_modules/a/a.d.ts", ""),
+        ("node_modules/a/CHANGELOG.md", ""),
+    ];
+    let test = "a_compiler_among_the_modules_keeps_declarations";
+    if let Some(text) = left(test, &files, &[]) {
+        assert_eq!(
+            text,
+            "a/a.d.ts\na/package.json\ntypescript/lib/lib.d.ts\ntypescript/package.json"
+        );
+    }
+}
+
+#[test]
+fn spare_files_are_left_out_unless_they_are_wanted() {
+    one_daemon(
+        "spare_files_are_left_out_unless_they_are_wanted",
+        |daemon| {
+            let spare = |more: &[&str]| {
+                let tag = daemon.tag("spare");
+                let arguments = [&["apps/server", "-q", "-t", &tag.name], more].concat();
+                daemon.slimbuild(&shop(), &arguments).bytes();
+                let contents = Contents::of(daemon, &tag.name);
+                let modules = contents.modules();
+                let of = |end: &str| modules.iter().filter(|path| path.ends_with(end)).count();
+                (of(".d.ts"), of("README.md"), of("LICENSE"))
+            };
+            let (declarations, readmes, licences) = spare(&[]);
+            assert_eq!((declarations, readmes), (0, 0));
+            let whole = spare(&["--whole-modules"]);
+            assert!(whole.0 > 100 && whole.1 > 20, "{whole:?}");
+            assert_eq!(licences, whole.2);
+        },
+    );
+}
