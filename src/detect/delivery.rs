@@ -29,7 +29,10 @@ impl Delivery {
     /// The path that the build must have written, and whether it is a directory.
     pub fn written(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Modules(start) => start.built.then_some((start.entry.as_str(), false)),
+            Self::Modules(start) => {
+                let file = start.loads.as_ref().unwrap_or(&start.entry);
+                start.built.then_some((file.as_str(), false))
+            }
             Self::Bundle(bundle) => Some((bundle.proof.as_str(), false)),
             Self::Site(site) => Some((site.dir.as_str(), true)),
         }
