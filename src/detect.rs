@@ -12,6 +12,8 @@ pub mod script;
 mod site;
 pub mod start;
 pub mod subject;
+#[cfg(test)]
+mod tests;
 pub mod tsc;
 
 use std::collections::BTreeMap;

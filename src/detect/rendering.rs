@@ -146,7 +146,7 @@ fn svelte_kit(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
         }
         (false, false) => Err(app.undecided(
             "its adapter writes nothing that node can start (`adapter-auto` picks one on hosts that it knows, and a container is none)",
-            "add `@sveltejs/adapter-node` to the dev dependencies and set it as `adapter` in svelte.config.js; \
+            "add `@sveltejs/adapter-node` to the dev dependencies and set it as `adapter` in svelte.config.js or vite.config.js; \
              for a site without a server `@sveltejs/adapter-static`",
         )),
     }
