@@ -6,7 +6,7 @@ pub mod delivery;
 mod framework;
 mod next;
 mod nitro;
-mod program;
+pub mod program;
 mod rendering;
 pub mod script;
 mod site;
@@ -231,10 +231,15 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
         framework: None,
         evidence: vec![evidence.to_owned()],
     };
-    Ok(Detection::new(
-        detected,
-        Delivery::Modules(start::start(subject)?),
-    ))
+    let program = match subject.entry {
+        Some(_) => None,
+        None => program::started(subject)?,
+    };
+    let start = match program {
+        Some(start) => start,
+        None => start::start(subject)?,
+    };
+    Ok(Detection::new(detected, Delivery::Modules(start)))
 }
 
 /// A site whose start script runs node may be both: pages, and a server that hands them out.

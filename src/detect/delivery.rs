@@ -58,7 +58,6 @@ pub struct Bundle {
     /// The file without which the build did not write it.
     pub proof: String,
     /// A directory that the server writes into, if any: a cache of pages.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub writable: Option<String>,
 }
 

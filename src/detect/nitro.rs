@@ -6,7 +6,7 @@ use super::framework::Framework;
 use super::rendering::{PORT, Rendered};
 use super::start::{self, Start};
 use super::subject::literal;
-use super::{DetectError, Detection, program};
+use super::{DetectError, Detection};
 
 /// Where Nitro writes.
 const OUTPUT: &str = ".output";
@@ -99,10 +99,7 @@ fn needs_own_files(start: &Start) -> bool {
 
 /// Vite alone writes a handler of requests, which no node can start by itself: a script says what serves it.
 fn without_nitro(app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
-    let own = match program::started(app.subject)? {
-        Some(start) => Some(start),
-        None => start::scripted(app.subject)?,
-    };
+    let own = app.started()?;
     match own {
         Some(start) => Ok(app.server(Delivery::Modules(start), PORT)),
         None => Err(app.undecided(

@@ -1,6 +1,8 @@
 //! Programs of dependencies that start an app: `react-router-serve ./build/server/index.js`.
 //!
-//! What pnpm puts into `node_modules/.bin` is a script for a shell, which the image has not: node starts the file behind it.
+//! What pnpm puts into `node_modules/.bin` is a script for a shell, which the image has not: where the modules are installed, a link to the
+//! file takes its place, and node starts that. Which file it is the package alone knows, and it changes: `bin.js` of `@react-router/serve` 7
+//! is `bin.cjs` of 8.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +11,20 @@ use super::script::commands;
 use super::start::{START_SCRIPTS, Start};
 use super::subject::Subject;
 
-/// Program, package, its file there: the programs that serve what a build wrote.
-const PROGRAMS: [(&str, &str, &str); 6] = [
-    ("react-router-serve", "@react-router/serve", "bin.js"),
-    ("remix-serve", "@remix-run/serve", "dist/cli.js"),
-    ("srvx", "srvx", "bin/srvx.mjs"),
-    ("serve", "serve", "build/main.js"),
-    ("http-server", "http-server", "bin/http-server"),
-    ("sirv", "sirv-cli", "bin.js"),
+/// Programs that are not named as the package that has them.
+const PROGRAMS: [(&str, &str); 8] = [
+    ("react-router-serve", "@react-router/serve"),
+    ("remix-serve", "@remix-run/serve"),
+    ("fastify", "fastify-cli"),
+    ("keystone", "@keystone-6/core"),
+    ("medusa", "@medusajs/medusa"),
+    ("moleculer-runner", "moleculer"),
+    ("sirv", "sirv-cli"),
+    ("strapi", "@strapi/strapi"),
 ];
+
+/// Where pnpm puts programs; the image has a link there instead of pnpm's script.
+pub const BIN: &str = "node_modules/.bin/";
 
 /// What the first start script runs, where that is such a program.
 pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectError> {
@@ -37,7 +44,7 @@ pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectErro
             start.env.extend(own);
             return Ok(Some(start));
         }
-        if let Some((_, package, _)) = known(command.program()) {
+        if let Some(package) = known(command.program()) {
             let dev = subject.depends_on(package);
             return Err(DetectError::Undecided {
                 app: subject.member().dir.clone(),
@@ -56,8 +63,9 @@ pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectErro
     Ok(None)
 }
 
-fn known(program: &str) -> Option<(&'static str, &'static str, &'static str)> {
-    PROGRAMS.into_iter().find(|(name, _, _)| *name == program)
+fn known(program: &str) -> Option<&'static str> {
+    let known = PROGRAMS.into_iter().find(|(name, _)| *name == program);
+    known.map(|(_, package)| package)
 }
 
 /// A program with its arguments, where its package is a production dependency.
@@ -67,8 +75,7 @@ pub(super) fn of(
     args: &[String],
     reason: &str,
 ) -> Option<Start> {
-    let (_, package, file) = known(program)?;
-    if !subject.ships(package) {
+    if !subject.ships(known(program).unwrap_or(program)) {
         return None;
     }
     let tidy = |word: &String| word.trim_start_matches("./").to_owned();
@@ -84,7 +91,7 @@ pub(super) fn of(
         .map(tidy)
         .filter(|file| !subject.files.contains(file));
     Some(Start {
-        entry: format!("node_modules/{package}/{file}"),
+        entry: format!("{BIN}{program}"),
         node_args: Vec::new(),
         args: args.to_vec(),
         env: BTreeMap::new(),

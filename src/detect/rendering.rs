@@ -42,6 +42,16 @@ impl Rendered<'_, '_> {
         texts.map(|(_, text)| text + "\n").collect()
     }
 
+    /// What the user or a script starts: the program of a dependency, or a file of the app.
+    pub(super) fn started(&self) -> Result<Option<Start>, DetectError> {
+        if self.subject.entry.is_none()
+            && let Some(start) = program::started(self.subject)?
+        {
+            return Ok(Some(start));
+        }
+        start::scripted(self.subject)
+    }
+
     /// Nothing that node can start comes out of this app's build.
     pub(super) fn undecided(&self, problem: &str, fix: &str) -> DetectError {
         DetectError::Undecided {
@@ -87,7 +97,7 @@ impl Rendered<'_, '_> {
         let fallback = Fallback {
             page: page.map(str::to_owned),
             reason: match page {
-                Some(page) => format!("{page} stands for every address that is no file ({reason})"),
+                Some(page) => format!("every address that is no file leads to {page} ({reason})"),
                 None => "every page is a file".to_owned(),
             },
         };
@@ -152,6 +162,9 @@ fn svelte_kit(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     }
 }
 
+/// Ends node at once: as the first process of a container it would not end by a signal that nothing handles.
+const END: &str = "--import=data:text/javascript,process.once('SIGTERM',()=>process.exit(0))";
+
 /// The adapter for node makes a server; without an adapter every page is a file.
 fn astro(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     let text = app.text(&["astro.config"]);
@@ -181,6 +194,9 @@ fn astro(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
             "its adapter makes a middleware (`mode: 'middleware'`), and no script starts a server around it",
             "write `mode: 'standalone'` in astro.config.mjs, or name the server: `\"start\": \"node server.mjs\"`",
         ));
+    }
+    if start.entry == entry {
+        start.node_args.push(END.to_owned());
     }
     // It listens to its own machine alone, unless it is told otherwise.
     start
@@ -222,10 +238,7 @@ fn react_router(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
         ));
     }
     let loads = format!("{dir}/server/index.js");
-    let own = match program::started(app.subject)? {
-        Some(start) => Some(start),
-        None => start::scripted(app.subject)?,
-    };
+    let own = app.started()?;
     let start: Start = match own {
         Some(start) => start,
         None => program::of(app.subject, serve, &[loads], "no script starts a server").ok_or_else(|| {

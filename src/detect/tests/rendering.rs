@@ -187,7 +187,7 @@ fn astro_by_its_adapter() {
     let node = "import node from '@astrojs/node'; export default { adapter: node({ mode: 'standalone' }) }";
     assert_eq!(
         app("node ./dist/server/entry.mjs", node),
-        "modules: dist/server/entry.mjs :4321, writes dist/server/entry.mjs"
+        "modules: --import=data:text/javascript,process.once('SIGTERM',()=>process.exit(0)) dist/server/entry.mjs :4321, writes dist/server/entry.mjs"
     );
     let middleware = "import node from '@astrojs/node'; export default { adapter: node({ mode: 'middleware' }) }";
     assert_eq!(
@@ -215,11 +215,11 @@ fn react_router_by_its_server() {
     let serve = ["@react-router/serve"];
     assert_eq!(
         app(start, &serve, "ssr: true"),
-        "modules: node_modules/@react-router/serve/bin.js ./build/server/index.js :3000, writes build/server/index.js"
+        "modules: node_modules/.bin/react-router-serve ./build/server/index.js :3000, writes build/server/index.js"
     );
     assert_eq!(
         app("", &serve, "buildDirectory: 'out'"),
-        "modules: node_modules/@react-router/serve/bin.js out/server/index.js :3000, writes out/server/index.js"
+        "modules: node_modules/.bin/react-router-serve out/server/index.js :3000, writes out/server/index.js"
     );
     assert_eq!(app("node server.js", &[], ""), "modules: server.js :3000");
     assert_eq!(
@@ -249,7 +249,7 @@ fn react_router_by_its_server() {
     );
     assert_eq!(
         of(&remix, &[]),
-        "modules: node_modules/@remix-run/serve/dist/cli.js ./build/server/index.js :3000, writes build/server/index.js"
+        "modules: node_modules/.bin/remix-serve ./build/server/index.js :3000, writes build/server/index.js"
     );
 }
 
@@ -313,7 +313,7 @@ fn nitro_brings_its_modules() {
     );
     assert_eq!(
         start("srvx --prod -s ../client dist/server/server.js", &[]),
-        "modules: node_modules/srvx/bin/srvx.mjs --prod -s ../client dist/server/server.js :3000, writes dist/server/server.js"
+        "modules: node_modules/.bin/srvx --prod -s ../client dist/server/server.js :3000, writes dist/server/server.js"
     );
     assert_eq!(
         start("vite preview", &[]),
