@@ -30,19 +30,13 @@ pub(super) fn configuration(site: &Site, files: &BTreeSet<String>) -> String {
         .hashed
         .iter()
         .map(|dir| {
-            let dir = if dir.is_empty() {
-                String::new()
-            } else {
-                format!("{}/.*", dir.replace('.', "\\."))
-            };
-            let name = if dir.is_empty() { "[^/]*" } else { "" };
-            // In a directory that is the tool's own by its name (`_next`, `_nuxt`, `_app`) the hash may be all that there is before the extension.
-            let before = if dir.starts_with('_') {
-                "[-._/]"
-            } else {
-                "[-._]"
-            };
-            format!("~^/{dir}{name}{before}{HASH}")
+            let escaped = dir.replace('.', "\\.");
+            match dir.chars().next() {
+                None => format!("~^/[^/]*[-._]{HASH}"),
+                // A directory that is the tool's own by its name (`_next`, `_nuxt`, `_app`): the hash may be all there is before the extension.
+                Some('_') => format!("~^/{escaped}/(.*[-._/])?{HASH}"),
+                Some(_) => format!("~^/{escaped}/.*[-._]{HASH}"),
+            }
         })
         .collect();
     // Files that the app brings as they are, under a name that looks like a hash.
