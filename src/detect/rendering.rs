@@ -230,14 +230,13 @@ fn react_router(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
         } else {
             "index.html"
         };
-        return Ok(app.site(
-            &format!("{dir}/client"),
-            "`ssr: false`",
-            Some(page),
-            "assets",
-        ));
+        let client = format!("{dir}/client");
+        let mut detection = app.site(&client, "`ssr: false`", Some(page), "assets");
+        detection.build_env.extend(ipv4());
+        return Ok(detection);
     }
     let loads = format!("{dir}/server/index.js");
+    let beforehand = text.contains("prerender");
     let own = app.started()?;
     let start: Start = match own {
         Some(start) => start,
@@ -248,5 +247,18 @@ fn react_router(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
             )
         })?,
     };
-    Ok(app.server(Delivery::Modules(start), PORT))
+    let mut detection = app.server(Delivery::Modules(start), PORT);
+    if beforehand {
+        detection.build_env.extend(ipv4());
+    }
+    Ok(detection)
+}
+
+/// To render pages beforehand the build asks a server of its own, which listens on `localhost`. In a container that is `::1` to the one and
+/// 127.0.0.1 to the other, unless both put IPv4 first.
+fn ipv4() -> [(String, String); 1] {
+    [(
+        "NODE_OPTIONS".to_owned(),
+        "--dns-result-order=ipv4first".to_owned(),
+    )]
 }
