@@ -16,10 +16,15 @@ run *args:
 test *filter:
     cargo test "$@"
 
-# the real pnpm installs what is pruned: versions 7 to 12 from npm; SLIMBUILD_FIXTURE=NAME takes one
+# the real pnpm installs what is pruned: versions 7 to 12 from npm; SLIMBUILD_FIXTURE=NAME and SLIMBUILD_WORKSPACE=NAME take one each
 [group('check')]
 test-pnpm:
-    cargo test --test it fixtures::pnpm -- --ignored --nocapture
+    cargo test --test it pnpm -- --ignored --nocapture --test-threads=1
+
+# look for inputs that break what must hold of any (`cargo install cargo-fuzz`): all targets, or one, so many seconds each
+[group('check')]
+fuzz target='all' seconds='60':
+    fuzz/run {{ target }} {{ seconds }}
 
 # format and lints, as CI has them
 [group('check')]
@@ -36,6 +41,11 @@ accept:
 [group('check')]
 bench *args:
     cargo bench --bench images -- "$@"
+
+# speed and growth of `slimbuild prune`, against turbo's; see benches/prune/main.rs
+[group('check')]
+bench-prune *args:
+    cargo bench --bench prune -- "$@"
 
 # what CI runs
 [group('check')]

@@ -1,14 +1,19 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
+mod values;
+
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use values::BuildArg;
+use values::{entry, tag};
+
 use crate::detect::AppKind;
 use crate::image::{ImageRef, Platform};
-use crate::path::RepoPath;
 use crate::plan::PlanOptions;
 use crate::progress::ProgressMode;
 use crate::pruned::{PruneOptions, Scope};
@@ -111,28 +116,6 @@ pub enum Command {
     Graph(GraphArgs),
 }
 
-/// A name to give: a digest is what content has, and cannot be chosen.
-fn tag(text: &str) -> Result<ImageRef, String> {
-    match text.parse::<ImageRef>() {
-        Ok(_) if text.contains('@') => {
-            Err("an image cannot be given a digest, only a name and a tag".to_owned())
-        }
-        Ok(tag) => Ok(tag),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A file inside of the app.
-fn entry(text: &str) -> Result<String, String> {
-    match RepoPath::new(text) {
-        Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
-        Ok(path) => Ok(path.as_str().to_owned()),
-        Err(error) => Err(format!(
-            "{error}; name a file inside of the app, as in `dist/main.js`"
-        )),
-    }
-}
-
 /// The app.
 #[derive(Debug, Args)]
 pub struct AppArg {
@@ -172,6 +155,10 @@ pub struct PlanArgs {
     /// Leave these files out of everything
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+
+    /// Give the tasks that declare it in turbo.json a variable; without a value, the environment's
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = BuildArg::parse)]
+    pub build_args: Vec<BuildArg>,
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -184,7 +171,9 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            build_args,
         } = args;
+        let build_args: BTreeSet<String> = build_args.into_iter().map(|arg| arg.name).collect();
         Self {
             node,
             build_base,
@@ -193,6 +182,7 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            build_args,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The two closures of an app, or of several: what their builds need, and what they need when they run.
 //!
-//! Goes in: the workspace, its lockfile, the apps. Comes out: members with the reason for each, and the lockfile's entries that they reach.
+//! Goes in: the workspace, its lockfiles, the apps. Comes out: members with the reason for each, and the lockfiles' entries that they reach.
 //! Each closure is pruned on its own, so that the production install is independent of every dev dependency.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::frozen::{self, whole};
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::reach::Reach;
-use crate::lockfile::{Field, Lockfile, LockfileError};
+use crate::lockfile::{Field, LockfileError, Lockfiles};
 use crate::manifest::workspace::{with_members, with_references};
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
@@ -44,17 +44,18 @@ impl Because {
     }
 }
 
-/// A closure: members, and all that they reach in the lockfile.
+/// A closure: members, and all that they reach in the lockfiles.
 #[derive(Debug)]
 pub struct Closure<'l, 'a> {
     /// Positions of members, and why each is here.
     pub members: BTreeMap<usize, Because>,
     /// Directories that are no members and that a `link:` names.
     pub linked: BTreeSet<RepoPath>,
-    /// The lockfile's entries.
-    pub reach: Reach<'l, 'a>,
-    /// Dev dependencies that count at run time, by the importer's key: see [`Closure::runtime`].
-    peers: BTreeSet<(String, String)>,
+    lockfiles: &'l Lockfiles<'a>,
+    /// The entries of each lockfile.
+    reaches: Vec<Reach<'l, 'a>>,
+    /// Dev dependencies that count at run time, by the member that has them: see [`Closure::runtime`].
+    peers: BTreeSet<(usize, String)>,
     with_dev: bool,
 }
 
@@ -62,11 +63,11 @@ impl<'l, 'a> Closure<'l, 'a> {
     /// What builds need: the apps, the root project, the members that `tasks` names, and everything that any of them depends on in any way.
     pub fn build(
         workspace: &Workspace,
-        lockfile: &'l Lockfile<'a>,
+        lockfiles: &'l Lockfiles<'a>,
         apps: &[usize],
         tasks: &BTreeMap<usize, String>,
     ) -> Result<Self, LockfileError> {
-        let mut closure = Self::empty(lockfile, true);
+        let mut closure = Self::empty(lockfiles, true);
         let mut queue: Vec<(usize, Because)> =
             apps.iter().map(|&app| (app, Because::App)).collect();
         queue.push((0, Because::Root));
@@ -75,7 +76,7 @@ impl<'l, 'a> Closure<'l, 'a> {
                 .iter()
                 .map(|(&at, task)| (at, Because::Task { task: task.clone() })),
         );
-        closure.extend(workspace, lockfile, queue)?;
+        closure.extend(workspace, queue)?;
         Ok(closure)
     }
 
@@ -85,12 +86,12 @@ impl<'l, 'a> Closure<'l, 'a> {
     /// where it is also a peer and a member of this closure has the same package among its dependencies: that is the peer which the member asks for.
     pub fn runtime(
         workspace: &Workspace,
-        lockfile: &'l Lockfile<'a>,
+        lockfiles: &'l Lockfiles<'a>,
         apps: &[usize],
     ) -> Result<Self, LockfileError> {
-        let mut closure = Self::empty(lockfile, false);
+        let mut closure = Self::empty(lockfiles, false);
         let queue = apps.iter().map(|&app| (app, Because::App)).collect();
-        closure.extend(workspace, lockfile, queue)?;
+        closure.extend(workspace, queue)?;
         loop {
             let provided: BTreeSet<&str> = closure
                 .members
@@ -107,9 +108,7 @@ impl<'l, 'a> Closure<'l, 'a> {
                 let member = &workspace.members[at];
                 let dev = member.manifest.dependencies(Field::Dev);
                 for peer in member.manifest.peers().into_keys() {
-                    let known = closure
-                        .peers
-                        .contains(&(member.importer_key(), peer.to_owned()));
+                    let known = closure.peers.contains(&(at, peer.to_owned()));
                     if dev.contains_key(peer) && provided.contains(peer) && !known {
                         found.push((at, peer.to_owned()));
                     }
@@ -119,21 +118,20 @@ impl<'l, 'a> Closure<'l, 'a> {
                 return Ok(closure);
             }
             for (at, peer) in found {
-                closure
-                    .peers
-                    .insert((workspace.members[at].importer_key(), peer));
+                closure.peers.insert((at, peer));
                 let because = closure.members.remove(&at).unwrap_or(Because::App);
-                closure.extend(workspace, lockfile, vec![(at, because)])?;
+                closure.extend(workspace, vec![(at, because)])?;
             }
         }
     }
 
-    fn empty(lockfile: &'l Lockfile<'a>, with_dev: bool) -> Self {
+    fn empty(lockfiles: &'l Lockfiles<'a>, with_dev: bool) -> Self {
         let (members, linked, peers) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         Self {
             members,
             linked,
-            reach: Reach::new(lockfile),
+            lockfiles,
+            reaches: lockfiles.all().iter().map(Reach::new).collect(),
             peers,
             with_dev,
         }
@@ -142,7 +140,6 @@ impl<'l, 'a> Closure<'l, 'a> {
     fn extend(
         &mut self,
         workspace: &Workspace,
-        lockfile: &'l Lockfile<'a>,
         mut queue: Vec<(usize, Because)>,
     ) -> Result<(), LockfileError> {
         // Breadth first, so that the reason given is a shortest one.
@@ -155,14 +152,16 @@ impl<'l, 'a> Closure<'l, 'a> {
             }
             self.members.insert(at, because);
             let member = &workspace.members[at];
-            let Some(importer) = lockfile.importer(&member.importer_key()) else {
+            let Some((lockfile, importer)) = self.lockfiles.project(&member.dir) else {
                 continue;
             };
+            let lies_in = self.lockfiles.all()[lockfile].dir();
             for dependency in &importer.dependencies {
-                if !self.keeps(&importer.key, dependency.field, &dependency.alias) {
+                if !self.keeps(at, dependency.field, &dependency.alias) {
                     continue;
                 }
-                for dir in self.reach.follow(importer, dependency)? {
+                let found = self.reaches[lockfile].follow(importer, dependency);
+                for dir in found.map_err(|error| error.of(lies_in))? {
                     match workspace.position(&dir) {
                         Some(to) => {
                             let because = Because::Dependency {
@@ -181,38 +180,79 @@ impl<'l, 'a> Closure<'l, 'a> {
         Ok(())
     }
 
-    /// Whether the closure keeps an importer's direct dependency.
-    pub fn keeps(&self, importer: &str, field: Field, alias: &str) -> bool {
-        self.with_dev
-            || field != Field::Dev
-            || self
-                .peers
-                .contains(&(importer.to_owned(), alias.to_owned()))
+    /// Whether the closure keeps a direct dependency of the member at `at`.
+    pub fn keeps(&self, at: usize, field: Field, alias: &str) -> bool {
+        self.with_dev || field != Field::Dev || self.peers.contains(&(at, alias.to_owned()))
     }
 
-    /// Dev dependencies that count at run time because they are peers, as (importer, package).
-    pub fn peers(&self) -> &BTreeSet<(String, String)> {
+    /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
+    pub fn keeps_in(&self, at: usize, field: Field, alias: &str) -> bool {
+        self.members.contains_key(&at) && self.keeps(at, field, alias)
+    }
+
+    /// Dev dependencies that count at run time because they are peers, as (member, package).
+    pub fn peers(&self) -> &BTreeSet<(usize, String)> {
         &self.peers
     }
 
-    /// The lockfile of this closure. The root project is always an importer of it: pnpm installs no workspace without its root.
-    pub fn lockfile(&self, workspace: &Workspace, lockfile: &Lockfile<'a>) -> String {
-        let mut importers: BTreeSet<String> = self
-            .members
-            .keys()
-            .map(|&at| workspace.members[at].importer_key())
-            .collect();
-        importers.insert(".".to_owned());
-        let text = prune(
-            lockfile,
-            &Kept {
+    /// How many packages of registries are reached: what an install unpacks. Each lockfile's are unpacked by themselves.
+    pub fn package_count(&self) -> usize {
+        self.reaches.iter().map(Reach::package_count).sum()
+    }
+
+    /// Directories that pnpm copies when it installs (`file:` and injected packages).
+    pub fn copied_directories(&self) -> BTreeSet<&RepoPath> {
+        let all = self.reaches.iter();
+        all.flat_map(Reach::copied_directories).collect()
+    }
+
+    /// Tarballs that lie in the workspace.
+    pub fn tarballs(&self) -> BTreeSet<&RepoPath> {
+        self.reaches.iter().flat_map(Reach::tarballs).collect()
+    }
+
+    /// The members that an install of this closure sees. The root project is always one: pnpm installs no workspace without its root.
+    fn projects(&self) -> impl Iterator<Item = usize> {
+        let others = self.members.keys().copied().filter(|at| *at != 0);
+        [0].into_iter().chain(others)
+    }
+
+    /// The directories that pnpm installs by themselves for this closure; none where one lockfile serves all.
+    pub fn installed_alone(&self, workspace: &Workspace) -> Vec<RepoPath> {
+        if self.lockfiles.is_shared() {
+            return Vec::new();
+        }
+        let dirs = self.projects().map(|at| &workspace.members[at].dir);
+        dirs.filter(|dir| self.lockfiles.home(dir).is_some())
+            .cloned()
+            .collect()
+    }
+
+    /// The lockfiles of this closure, each with its directory.
+    pub fn lockfiles(&self, workspace: &Workspace) -> Vec<(RepoPath, String)> {
+        let mut kept: BTreeMap<usize, BTreeMap<String, usize>> = BTreeMap::new();
+        for at in self.projects() {
+            if let Some(home) = self.lockfiles.home(&workspace.members[at].dir) {
+                let projects = kept.entry(home.lockfile).or_default();
+                projects.insert(home.key, at);
+            }
+        }
+        let prune = |(at, projects): (usize, BTreeMap<String, usize>)| {
+            let lockfile = &self.lockfiles.all()[at];
+            let importers = projects.keys().cloned().collect();
+            let keeps = |key: &str, field, alias: &str| {
+                let project = projects.get(key);
+                project.is_some_and(|&at| self.keeps_in(at, field, alias))
+            };
+            let kept = Kept {
                 importers: &importers,
-                dependency: &|key, field, alias| self.keeps_in(workspace, key, field, alias),
-            },
-            &self.reach,
-        );
-        debug_assert_eq!(whole::check(&text, &importers), Ok(()));
-        text
+                dependency: &keeps,
+            };
+            let text = prune(lockfile, &kept, &self.reaches[at]);
+            debug_assert_eq!(whole::check(lockfile.dir(), &text, &importers), Ok(()));
+            (lockfile.dir().clone(), text)
+        };
+        kept.into_iter().map(prune).collect()
     }
 
     /// `pnpm-workspace.yaml` for this closure: its members alone, and overrides that refer to none of the root's dependencies that it lacks.
@@ -227,47 +267,31 @@ impl<'l, 'a> Closure<'l, 'a> {
             let has = |field: &Field| root.dependencies(*field).contains_key(name);
             let kept = [Field::Prod, Field::Optional, Field::Dev]
                 .iter()
-                .any(|field| has(field) && self.keeps_in(workspace, ".", *field, name));
+                .any(|field| has(field) && self.keeps_in(0, *field, name));
             root.referred(name).filter(|_| !kept)
         })
     }
 
-    /// The skeleton manifest of a member in this closure, in step with [`Closure::lockfile`].
+    /// The skeleton manifest of a member in this closure, in step with [`Closure::lockfiles`].
     pub fn skeleton(&self, workspace: &Workspace, at: usize) -> String {
-        let member = &workspace.members[at];
-        let key = member.importer_key();
-        member
-            .manifest
-            .skeleton(|field, alias| self.keeps_in(workspace, &key, field, alias))
+        let manifest = &workspace.members[at].manifest;
+        manifest.skeleton(|field, alias| self.keeps_in(at, field, alias))
     }
 
-    /// Refuses a lockfile that this version of pnpm would find out of step with the settings, or with a manifest of this closure or of the root
+    /// Refuses lockfiles that this version of pnpm would find out of step with the settings, or with a manifest of this closure or of the root
     /// project.
     pub fn check_frozen(
         &self,
         workspace: &Workspace,
-        lockfile: &Lockfile<'_>,
         pnpm: Option<&str>,
     ) -> Result<(), LockfileError> {
-        let others = self.members.keys().copied().filter(|at| *at != 0);
-        frozen::check(workspace, lockfile, [0].into_iter().chain(others), pnpm)
+        frozen::check(workspace, self.lockfiles, self.projects(), pnpm)
     }
 
     /// The whole manifest of a member but its scripts, likewise: for packages that pnpm copies when it installs.
     pub fn manifest(&self, workspace: &Workspace, at: usize) -> String {
-        let member = &workspace.members[at];
-        let key = member.importer_key();
-        member
-            .manifest
-            .without(|field, alias| self.keeps_in(workspace, &key, field, alias))
-    }
-
-    /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
-    pub fn keeps_in(&self, workspace: &Workspace, key: &str, field: Field, alias: &str) -> bool {
-        let member = RepoPath::new(key)
-            .ok()
-            .and_then(|dir| workspace.position(&dir));
-        member.is_some_and(|at| self.members.contains_key(&at)) && self.keeps(key, field, alias)
+        let manifest = &workspace.members[at].manifest;
+        manifest.without(|field, alias| self.keeps_in(at, field, alias))
     }
 }
 
@@ -335,7 +359,7 @@ snapshots:
   typescript@5.0.0: {}
 ";
 
-    fn in_closures(show: impl Fn(&Workspace, &Lockfile<'_>, &Closure<'_, '_>, &Closure<'_, '_>)) {
+    fn in_closures(show: impl Fn(&Workspace, &Closure<'_, '_>, &Closure<'_, '_>)) {
         let (_dir, workspace) = workspace(&[
             ("pnpm-lock.yaml", LOCKFILE),
             ("package.json", r#"{"devDependencies": {"turbo": "2"}}"#),
@@ -353,11 +377,11 @@ snapshots:
             ),
             ("packages/unused/package.json", "{}"),
         ]);
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
         let app = at(&workspace, "apps/a");
-        let build = Closure::build(&workspace, &lockfile, &[app], &BTreeMap::new()).unwrap();
-        let runtime = Closure::runtime(&workspace, &lockfile, &[app]).unwrap();
-        show(&workspace, &lockfile, &build, &runtime);
+        let build = Closure::build(&workspace, &lockfiles, &[app], &BTreeMap::new()).unwrap();
+        let runtime = Closure::runtime(&workspace, &lockfiles, &[app]).unwrap();
+        show(&workspace, &build, &runtime);
     }
 
     fn dirs(workspace: &Workspace, closure: &Closure<'_, '_>) -> String {
@@ -371,19 +395,19 @@ snapshots:
 
     #[test]
     fn runtime_is_within_build_and_build_within_the_workspace() {
-        in_closures(|workspace, _, build, runtime| {
+        in_closures(|workspace, build, runtime| {
             assert_eq!(dirs(workspace, build), ". apps/a packages/tool packages/ui");
             assert_eq!(dirs(workspace, runtime), "apps/a packages/ui");
-            assert_eq!(build.reach.snapshot_keys().count(), 3);
+            assert_eq!(build.reaches[0].snapshot_keys().count(), 3);
         });
     }
 
     #[test]
     fn a_peer_that_another_member_brings_counts_at_run_time() {
-        in_closures(|workspace, lockfile, _, runtime| {
+        in_closures(|workspace, _, runtime| {
             // react is the app's own dependency; typescript is nobody's, and stays a tool.
             assert_eq!(
-                runtime.reach.snapshot_keys().collect::<Vec<_>>(),
+                runtime.reaches[0].snapshot_keys().collect::<Vec<_>>(),
                 ["react@18.0.0"]
             );
             let ui = at(workspace, "packages/ui");
@@ -397,7 +421,7 @@ snapshots:
               }
             }
             "#);
-            let text = runtime.lockfile(workspace, lockfile);
+            let text = &runtime.lockfiles(workspace)[0].1;
             assert!(text.contains("\n  .: {}\n"), "{text}");
             assert!(
                 !text.contains("typescript") && !text.contains("turbo") && !text.contains("tool"),

@@ -10,7 +10,11 @@ use tar::{Builder, EntryType, Header};
 
 use crate::dockerfile;
 use crate::files::Kind;
-use crate::plan::{Content, ContextEntry, Plan};
+use crate::plan::{Content, Plan};
+
+mod directory;
+
+pub use directory::{write_dir, write_entries};
 
 /// Writes the tar: the Dockerfile first, then all entries in order; times are nought, owners are root, modes are 0644 and 0755.
 pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()> {
@@ -98,85 +102,4 @@ impl<R: Read> Read for Exact<R> {
         }
         Ok(read)
     }
-}
-
-/// Writes the same files into a directory.
-pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
-    fs_err::create_dir_all(target)?;
-    fs_err::write(target.join(dockerfile::PATH), dockerfile::render(plan))?;
-    write_entries(&plan.context, root, target, &|| Ok(()))
-}
-
-/// Writes entries into an empty directory. `go_on` is asked before each of them, and ends the work with its error.
-///
-/// Symlinks come last: while files are written there is none that could lead them out of the directory.
-pub fn write_entries(
-    entries: &[ContextEntry],
-    root: &Path,
-    target: &Path,
-    go_on: &dyn Fn() -> io::Result<()>,
-) -> io::Result<()> {
-    let is_link = |entry: &&ContextEntry| {
-        let kind = match &entry.content {
-            Content::Source { kind, .. } => Some(kind),
-            Content::Made { .. } => None,
-        };
-        matches!(kind, Some(Kind::Symlink { .. }))
-    };
-    let files = entries.iter().filter(|entry| !is_link(entry));
-    for entry in files.chain(entries.iter().filter(is_link)) {
-        go_on()?;
-        write_entry(entry, root, &target.join(&entry.path))?;
-    }
-    Ok(())
-}
-
-fn write_entry(entry: &ContextEntry, root: &Path, target: &Path) -> io::Result<()> {
-    if let Some(parent) = target.parent() {
-        fs_err::create_dir_all(parent)?;
-    }
-    match &entry.content {
-        Content::Made { text, executable } => {
-            fs_err::write(target, text)?;
-            set_mode(target, *executable)
-        }
-        Content::Source {
-            path,
-            kind: Kind::Regular { executable },
-            ..
-        } => {
-            fs_err::copy(path.on_disk(root), target)?;
-            set_mode(target, *executable)
-        }
-        Content::Source {
-            kind: Kind::Symlink { target: to },
-            ..
-        } => link(to, target),
-    }
-}
-
-#[cfg(unix)]
-fn set_mode(path: &Path, executable: bool) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = if executable { 0o755 } else { 0o644 };
-    fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn set_mode(_: &Path, _: bool) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-fn link(to: &str, at: &Path) -> io::Result<()> {
-    fs_err::os::unix::fs::symlink(to, at)
-}
-
-#[cfg(not(unix))]
-fn link(_: &str, at: &Path) -> io::Result<()> {
-    let problem = format!(
-        "cannot make the symlink `{}` on this system: write a tar instead",
-        at.display()
-    );
-    Err(io::Error::new(io::ErrorKind::Unsupported, problem))
 }

@@ -2,12 +2,13 @@
 //!
 //! It uses only what the frontend inside of Docker 20.10 understands, so that no `# syntax=` line has to reach a registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
+use crate::path::RepoPath;
 use crate::plan::{BuildStep, ImagePackage, NodeCommand, Plan, place};
 use crate::template;
 
@@ -28,6 +29,12 @@ struct View<'p> {
     build: Count,
     runtime: Option<Count>,
     root_files: bool,
+    /// Below which directories else pnpm puts modules of the runtime closure, as words for a shell.
+    stores: Vec<String>,
+    /// The same of the build closure.
+    build_stores: Vec<String>,
+    /// Conditions of `find` for the virtual stores that a build may not mistake for its output.
+    passed_over: String,
     steps: Vec<StepView<'p>>,
     runtime_base: BaseView<'p>,
     packages: Vec<PackageView<'p>>,
@@ -59,12 +66,20 @@ struct StepView<'p> {
     stage: &'p str,
     is_app: bool,
     handed_over: bool,
-    scripts: &'p [String],
+    tasks: Vec<TaskView<'p>>,
     env: &'p BTreeMap<String, String>,
     copies: Vec<String>,
     needs: &'p [String],
+    continues: &'p [String],
     writes: Option<&'p str>,
     in_image: bool,
+}
+
+#[derive(Serialize)]
+struct TaskView<'p> {
+    script: &'p str,
+    /// Variables that no task before this one has.
+    args: Vec<&'p str>,
 }
 
 #[derive(Serialize)]
@@ -116,6 +131,9 @@ fn view(plan: &Plan) -> View<'_> {
             packages: runtime.packages,
         }),
         root_files: plan.has_root_files,
+        stores: stores(&plan.installed_alone.runtime),
+        build_stores: stores(&plan.installed_alone.build),
+        passed_over: passed_over(&plan.installed_alone.build),
         steps: plan
             .steps
             .iter()
@@ -146,17 +164,38 @@ fn view(plan: &Plan) -> View<'_> {
             Delivery::Site(site) => Some(site),
             Delivery::Modules(_) | Delivery::Bundle(_) => None,
         },
-        app_stage: plan
-            .steps
-            .iter()
-            .find(|step| step.dir == plan.app.dir)
-            .map(|step| &*step.stage),
+        app_stage: app_stage(plan),
         port: plan.port,
     }
 }
 
+fn passed_over(installed_alone: &[RepoPath]) -> String {
+    let conditions: Vec<String> = below_root(installed_alone)
+        .map(|dir| template::quote(&format!("./{dir}/node_modules/.pnpm")))
+        .map(|path| format!("-path {path} -prune -o "))
+        .collect();
+    conditions.concat()
+}
+
+fn stores(installed_alone: &[RepoPath]) -> Vec<String> {
+    below_root(installed_alone)
+        .map(|dir| template::quote(dir.as_str()))
+        .collect()
+}
+
+/// pnpm installs at the root in any case.
+fn below_root(dirs: &[RepoPath]) -> impl Iterator<Item = &RepoPath> {
+    dirs.iter().filter(|dir| !dir.is_root())
+}
+
+/// The stage that makes the app: its last one.
+fn app_stage(plan: &Plan) -> Option<&str> {
+    let step = plan.steps.iter().rfind(|step| step.dir == plan.app.dir);
+    step.map(|step| &*step.stage)
+}
+
 fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
-    let is_app = step.dir == plan.app.dir;
+    let is_app = app_stage(plan) == Some(&step.stage);
     let copy = |copy: &crate::plan::Copy| {
         let words: Vec<&str> = copy
             .from
@@ -172,13 +211,29 @@ fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
         stage: &step.stage,
         is_app,
         handed_over: !is_app || plan.delivery.has_modules(),
-        scripts: &step.scripts,
+        tasks: tasks(step),
         env: &step.env,
         copies: step.copies.iter().map(copy).collect(),
         needs: &step.needs,
+        continues: &step.continues,
         writes: step.writes.as_deref(),
         in_image: step.in_image,
     }
+}
+
+/// An `ARG` holds from where it stands to the stage's end, so it stands before the first task that declares it.
+fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
+    let mut known = BTreeSet::new();
+    let mut views = Vec::new();
+    for task in &step.tasks {
+        let args = task.args.iter().map(String::as_str);
+        let args = args.filter(|arg| known.insert(*arg)).collect();
+        views.push(TaskView {
+            script: &task.script,
+            args,
+        });
+    }
+    views
 }
 
 fn package<'p>(plan: &'p Plan, package: &'p ImagePackage) -> PackageView<'p> {

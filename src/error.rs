@@ -14,6 +14,7 @@ use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
 use crate::pruned::output::OutputError;
+use crate::tasks::TaskError;
 use crate::toolchain::ToolchainError;
 use crate::why::WhyError;
 use crate::workspace::WorkspaceError;
@@ -42,6 +43,9 @@ pub enum Error {
     /// The rules that choose the files.
     #[error(transparent)]
     Ignore(#[from] IgnoreError),
+    /// The tasks of `turbo.json`.
+    #[error(transparent)]
+    Tasks(#[from] TaskError),
     /// Packages that need each other to be built first.
     #[error("packages need each other to be built first: {0}")]
     Cycle(String),
@@ -127,6 +131,7 @@ impl Error {
             Self::Toolchain(error) => error.hint(),
             Self::Detect(error) => error.hint(),
             Self::Files(error) => error.hint(),
+            Self::Tasks(error) => error.hint(),
             Self::Ignore(error) => error.hint(),
             Self::Why(error) => error.hint(),
             Self::Output(error) => error.hint(),

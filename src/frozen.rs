@@ -1,6 +1,6 @@
 //! The frozen check: what `pnpm install --frozen-lockfile` would refuse, found before anything is sent.
 //!
-//! Goes in: the workspace, its lockfile, the members that an install gets. Comes out: nothing, or the first thing that pnpm would stop at, in
+//! Goes in: the workspace, its lockfiles, the members that an install gets. Comes out: nothing, or the first thing that pnpm would stop at, in
 //! its terms and with the file to mend. pnpm goes through it in this order, and so does this: the lockfile's format, the settings that it
 //! records ([`settings`], `ERR_PNPM_LOCKFILE_CONFIG_MISMATCH`), each project ([`project`], `ERR_PNPM_OUTDATED_LOCKFILE`).
 //!
@@ -13,20 +13,49 @@ mod settings;
 mod specifier;
 pub mod whole;
 
+use std::collections::BTreeMap;
+
 use nodejs_semver::Version;
 
 use crate::lockfile::keys::Format;
-use crate::lockfile::{Lockfile, LockfileError};
+use crate::lockfile::{Home, Lockfile, LockfileError, Lockfiles};
 use crate::workspace::Workspace;
 use config::Config;
 use project::Projects;
 
-/// Checks the lockfile against the workspace's settings and the manifests of these members. `pnpm` is the version that will install; where it is
-/// not known, what any version takes that reads the lockfile's format is fine.
+/// Checks the lockfiles of these members against the workspace's settings and the members' manifests. `pnpm` is the version that will install;
+/// where it is not known, what any version takes that reads the lockfile's format is fine.
 pub fn check(
     workspace: &Workspace,
-    lockfile: &Lockfile<'_>,
+    lockfiles: &Lockfiles<'_>,
     members: impl IntoIterator<Item = usize>,
+    pnpm: Option<&str>,
+) -> Result<(), LockfileError> {
+    let mut projects: BTreeMap<usize, Vec<(String, usize)>> = BTreeMap::new();
+    for at in members {
+        let member = &workspace.members[at];
+        match lockfiles.home(&member.dir) {
+            Some(Home { lockfile, key }) => projects.entry(lockfile).or_default().push((key, at)),
+            // pnpm minds a missing lockfile only where there is something to record.
+            None if member.manifest.has_dependencies() => {
+                return Err(LockfileError::NoLockfile(member.dir.clone()));
+            }
+            None => {}
+        }
+    }
+    for (at, projects) in projects {
+        let lockfile = &lockfiles.all()[at];
+        check_one(workspace, lockfile, &projects, pnpm)
+            .map_err(|error| error.of(lockfile.dir()))?;
+    }
+    Ok(())
+}
+
+/// Checks a lockfile against the settings, and against the manifests of the members that are its importers with these keys.
+fn check_one(
+    workspace: &Workspace,
+    lockfile: &Lockfile<'_>,
+    members: &[(String, usize)],
     pnpm: Option<&str>,
 ) -> Result<(), LockfileError> {
     let exact = pnpm.and_then(|text| Version::parse(text).ok());
@@ -36,9 +65,8 @@ pub fn check(
     let candidates = exact.map_or_else(|| writers(lockfile.format()), |exact| vec![exact]);
     let config = first_that_fits(workspace, lockfile, &candidates)?;
     let projects = Projects::new(lockfile, &config)?;
-    for at in members {
-        let member = &workspace.members[at];
-        projects.check(&member.importer_key(), &member.manifest)?;
+    for (key, at) in members {
+        projects.check(key, &workspace.members[*at].manifest)?;
     }
     Ok(())
 }
@@ -51,14 +79,15 @@ fn first_that_fits<'w>(
 ) -> Result<Config<'w>, LockfileError> {
     let mut refused = None;
     for version in candidates {
-        let config = Config::new(workspace, version)?;
+        let config = Config::new(workspace, lockfile.dir(), version)?;
         match settings::check(lockfile, &config) {
             Ok(()) => return Ok(config),
             Err(error) => refused = refused.or(Some(error)),
         }
     }
     // The list is never empty; if it were, there would be nothing to hold against the lockfile.
-    refused.map_or_else(|| Config::new(workspace, &writer(10, 34)), Err)
+    let newest = writer(10, 34);
+    refused.map_or_else(|| Config::new(workspace, lockfile.dir(), &newest), Err)
 }
 
 fn writer(major: u64, minor: u64) -> Version {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
-use crate::lockfile::{Field, Lockfile};
+use crate::lockfile::{Field, Lockfiles};
 use crate::workspace::Workspace;
 
 /// Members (by position in [`Workspace::members`]) and the strongest kind of dependency between each two.
@@ -33,13 +33,14 @@ impl Cycle {
 
 impl Graph {
     /// Reads the direct edges of all importers. Links that land in no member are not edges.
-    pub fn new(workspace: &Workspace, lockfile: &Lockfile<'_>) -> Self {
+    pub fn new(workspace: &Workspace, lockfiles: &Lockfiles<'_>) -> Self {
         let mut edges = DiGraphMap::new();
         for (at, member) in workspace.members.iter().enumerate() {
             edges.add_node(at);
-            let Some(importer) = lockfile.importer(&member.importer_key()) else {
+            let Some((lockfile, importer)) = lockfiles.project(&member.dir) else {
                 continue;
             };
+            let lockfile = &lockfiles.all()[lockfile];
             for dependency in &importer.dependencies {
                 let Some(to) = lockfile
                     .local_target(importer, dependency)
@@ -90,7 +91,7 @@ impl Graph {
         for &at in members {
             needed_by.add_node(at);
             for (to, field) in self.dependencies(at) {
-                if to != at && members.contains(&to) {
+                if to != at && members.binary_search(&to).is_ok() {
                     needed_by.add_edge(to, at, field);
                 }
             }
@@ -181,18 +182,26 @@ mod tests {
         let dirs = [("apps/a", "a"), ("packages/b", "b"), ("packages/c", "c")];
         let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n".to_owned();
         for (dir, name) in dirs {
-            let entry = |(_, to, field): &(&str, &str, &str)| {
+            let entry = |(_, to, _): &&(&str, &str, &str)| {
                 let target = dirs.iter().find(|(_, name)| name == to).unwrap().0;
                 let lines = [
-                    format!("    {field}:"),
                     format!("      {to}:"),
                     "        specifier: workspace:*".to_owned(),
                     format!("        version: link:../../{target}\n"),
                 ];
                 lines.join("\n")
             };
-            let own = links.iter().filter(|(from, _, _)| *from == name);
-            let entries: String = own.map(entry).collect();
+            let map = |field: &str| {
+                let own = links.iter();
+                let own = own.filter(|(from, _, own)| *from == name && *own == field);
+                let entries: String = own.map(|one| entry(&one)).collect();
+                if entries.is_empty() {
+                    entries
+                } else {
+                    format!("    {field}:\n{entries}")
+                }
+            };
+            let entries = ["dependencies", "devDependencies"].map(map).concat();
             let value = if entries.is_empty() {
                 " {}\n".to_owned()
             } else {
@@ -206,8 +215,8 @@ mod tests {
             ("packages/b/package.json", r#"{"name": "b"}"#),
             ("packages/c/package.json", r#"{"name": "c"}"#),
         ]);
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
-        let graph = Graph::new(&workspace, &lockfile);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let graph = Graph::new(&workspace, &lockfiles);
         match graph.build_order(&[1, 2, 3]) {
             Ok((order, circles)) => {
                 let names: Vec<String> = order

@@ -28,6 +28,8 @@ use self::gitignore::{Entry, GitIgnores};
 use self::globs::Globs;
 
 mod dockerignore;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gitignore;
 mod globs;
 mod never;

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
-//! ([`mod@why`]), and the picture of members and edges ([`overview`]).
+//! ([`mod@why`]), and the picture of members and edges ([`overview`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides; everything after it executes and decides nothing. Nothing
 //! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
@@ -36,6 +36,8 @@ pub mod env;
 pub mod error;
 pub mod files;
 pub mod frozen;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod git;
 pub mod graph;
 pub mod ignore;
@@ -53,6 +55,7 @@ pub mod tasks;
 pub mod template;
 #[cfg(test)]
 mod testing;
+pub mod threads;
 pub mod toolchain;
 pub mod ui;
 pub mod why;

@@ -1,9 +1,11 @@
 //! `pnpm-lock.yaml`: read as an index of byte ranges, pruned by leaving ranges out.
 //!
-//! Goes in: the lockfile's text. Comes out: which entries an importer reaches ([`reach`]), and the same text without the entries that nothing
+//! A workspace has one for all of its projects, or one for each ([`Lockfiles`]). Goes in: a lockfile's text. Comes out: which entries an importer reaches ([`reach`]), and the same text without the entries that nothing
 //! reaches ([`prune`]). Whether the text is in step with manifests is [`frozen`](crate::frozen)'s business. Nothing is ever re-serialised, so that whatever pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
 
 mod document;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub(crate) mod importer;
 pub mod index;
 pub mod keys;
@@ -11,11 +13,15 @@ mod lines;
 pub mod prune;
 pub mod reach;
 mod scalar;
+mod set;
 
 use std::path::Path;
 
 pub use importer::{Dependency, Field, Importer};
 pub use index::Lockfile;
+pub use set::{Home, Lockfiles, Texts};
+
+use crate::path::RepoPath;
 
 /// The file's name in a workspace.
 pub const FILE: &str = "pnpm-lock.yaml";
@@ -85,6 +91,19 @@ pub enum LockfileError {
     /// The lockfile knows nothing of a member.
     #[error("`{FILE}` does not know `{0}`: the package was added after the last install")]
     NoImporter(String),
+    /// Each project has a lockfile, but for this one.
+    #[error(
+        "there is no `{0}/{FILE}`, and `sharedWorkspaceLockfile` is off: each package has its own"
+    )]
+    NoLockfile(RepoPath),
+    /// Something is wrong with a lockfile that does not lie at the root.
+    #[error("{}", located(dir, error))]
+    Of {
+        /// Where it lies.
+        dir: RepoPath,
+        /// What is wrong.
+        error: Box<Self>,
+    },
     /// The lockfile and a manifest disagree.
     #[error("`{FILE}` is older than `{manifest}`: {problem}")]
     Outdated {
@@ -96,6 +115,18 @@ pub enum LockfileError {
 }
 
 impl LockfileError {
+    /// The same of the lockfile in `dir`.
+    #[must_use]
+    pub fn of(self, dir: &RepoPath) -> Self {
+        if dir.is_root() {
+            return self;
+        }
+        Self::Of {
+            dir: dir.clone(),
+            error: Box::new(self),
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
@@ -122,12 +153,19 @@ impl LockfileError {
             Self::Setting { .. } => {
                 "a frozen install stops there with ERR_PNPM_LOCKFILE_CONFIG_MISMATCH: run `pnpm install` and commit the lockfile"
             }
-            Self::NoImporter(_) | Self::Outdated { .. } => {
+            Self::NoImporter(_) | Self::Outdated { .. } | Self::NoLockfile(_) => {
                 "run `pnpm install` and commit the lockfile"
             }
+            Self::Of { error, .. } => return error.hint(),
         };
         Some(text.to_owned())
     }
+}
+
+/// Every message names the file; this one says where it lies.
+fn located(dir: &RepoPath, error: &LockfileError) -> String {
+    let (bare, whole) = (format!("`{FILE}`"), format!("`{dir}/{FILE}`"));
+    error.to_string().replacen(&bare, &whole, 1)
 }
 
 /// The lockfile's name on a branch where `gitBranchLockfile` is on
@@ -145,9 +183,9 @@ pub fn branch_file(branch: &str) -> String {
 }
 
 /// The text of the first of these files that is there.
-pub fn load(root: &Path, files: &[String]) -> std::io::Result<Option<String>> {
+pub fn load(dir: &Path, files: &[String]) -> std::io::Result<Option<String>> {
     for file in files {
-        match fs_err::read_to_string(root.join(file)) {
+        match fs_err::read_to_string(dir.join(file)) {
             Ok(text) => return Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

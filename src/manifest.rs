@@ -3,6 +3,8 @@
 //! Goes in: the text of a `package.json`, `pnpm-workspace.yaml`, `turbo.json`, `.npmrc` or `tsconfig.json`. Comes out: what slimbuild reads of
 //! it. Unknown keys are ignored on reading and, where a file travels on, preserved.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod npmrc;
 pub mod package;
 pub mod tsconfig;
@@ -10,6 +12,7 @@ pub mod turbo;
 pub mod workspace;
 
 use jsonc_parser::ParseOptions;
+use jsonc_parser::cst::{CstObject, CstObjectProp};
 use jsonc_parser::errors::ParseError;
 use serde_json::Value;
 
@@ -96,6 +99,21 @@ fn syntax(file: &str, error: &ParseError) -> ManifestError {
         column: error.column_display(),
         problem: error.kind().to_string(),
     }
+}
+
+/// All properties of this name. A key that is there twice is a mistake, of which parsers see the last one; an edit must see both.
+fn all(object: &CstObject, name: &str) -> Vec<CstObjectProp> {
+    let mut properties = object.properties();
+    properties.retain(|property| property.decoded_name().is_some_and(|own| own == name));
+    properties
+}
+
+/// Their values, where these are objects.
+fn objects(object: &CstObject, name: &str) -> Vec<CstObject> {
+    all(object, name)
+        .iter()
+        .filter_map(CstObjectProp::object_value)
+        .collect()
 }
 
 /// The strings of a JSON array; nothing where it is no array.

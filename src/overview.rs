@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::closure::{Because, Closure};
 use crate::error::Error;
 use crate::graph::Graph;
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
 use crate::path::RepoPath;
 use crate::tasks;
 use crate::workspace::Workspace;
@@ -67,14 +67,14 @@ pub struct Edge {
 impl Overview {
     /// The whole workspace, or what the app at `app` needs.
     pub fn new(workspace: &Workspace, app: Option<usize>) -> Result<Self, Error> {
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-        let graph = Graph::new(workspace, &lockfile);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let graph = Graph::new(workspace, &lockfiles);
         let mut positions: Vec<usize> = (0..workspace.members.len()).collect();
         let mut roles = vec![None; positions.len()];
         if let Some(app) = app {
             let named = tasks::needed(workspace, &graph, &[app]).named;
-            let build = Closure::build(workspace, &lockfile, &[app], &named)?;
-            let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
+            let build = Closure::build(workspace, &lockfiles, &[app], &named)?;
+            let runtime = Closure::runtime(workspace, &lockfiles, &[app])?;
             positions = build.members.keys().copied().collect();
             for (at, because) in build.members {
                 let runtime = runtime.members.contains_key(&at);

@@ -11,8 +11,9 @@ pub(crate) mod make;
 mod nginx;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -23,6 +24,8 @@ use crate::files::Kind;
 use crate::image::ImageRef;
 use crate::path::RepoPath;
 use crate::sources::Role;
+/// Why a task runs.
+pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
 
 /// What a user may decide beforehand.
@@ -42,6 +45,8 @@ pub struct PlanOptions {
     pub include: Vec<String>,
     /// Globs of files that neither gets.
     pub exclude: Vec<String>,
+    /// The names of the build arguments that will be given. Their values are none of the plan's business.
+    pub build_args: BTreeSet<String>,
 }
 
 /// Everything that was decided for the image of one app.
@@ -76,7 +81,10 @@ pub struct Plan {
     pub workspace_members: usize,
     /// Whether builds read files at the root.
     pub has_root_files: bool,
-    /// The packages that are built, each after what it needs; the app is last.
+    /// Directories of the workspace that pnpm installs by themselves, each by a lockfile of its own; none where one lockfile serves all.
+    #[serde(skip_serializing_if = "InstalledAlone::is_none")]
+    pub installed_alone: InstalledAlone,
+    /// The builds, each after what it needs; the app's is last.
     pub steps: Vec<BuildStep>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
@@ -135,6 +143,21 @@ pub struct ClosurePlan {
     pub peers: Vec<String>,
 }
 
+/// Directories with a lockfile of their own, and so with a virtual store of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct InstalledAlone {
+    /// Those of the build closure.
+    pub build: Vec<RepoPath>,
+    /// Those of the runtime closure.
+    pub runtime: Vec<RepoPath>,
+}
+
+impl InstalledAlone {
+    fn is_none(&self) -> bool {
+        self.build.is_empty() && self.runtime.is_empty()
+    }
+}
+
 /// A member of a closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemberPlan {
@@ -147,7 +170,8 @@ pub struct MemberPlan {
     pub because: Because,
 }
 
-/// One package's build: a stage of the Dockerfile.
+/// Tasks of one package that run one after the other: a stage of the Dockerfile. A package has several where a task of another one must run
+/// between two of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildStep {
@@ -157,19 +181,35 @@ pub struct BuildStep {
     pub name: String,
     /// The stage's name.
     pub stage: String,
-    /// The scripts that run, in order.
-    pub scripts: Vec<String>,
-    /// Variables that they run with.
+    /// What runs, in order.
+    pub tasks: Vec<TaskPlan>,
+    /// Variables that it runs with.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Directories of the context whose contents are copied, with the place they go to.
     pub copies: Vec<Copy>,
     /// Stages whose outputs it needs.
     pub needs: Vec<String>,
+    /// Of these, the ones of the same package: their outputs count as its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub continues: Vec<String>,
     /// What must be there afterwards: a file, or a directory where a slash ends it.
     pub writes: Option<String>,
     /// Whether the image gets the package; of other packages it gets generated modules alone.
     pub in_image: bool,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskPlan {
+    /// The script.
+    pub script: String,
+    /// Why it runs.
+    #[serde(flatten)]
+    pub because: Reason,
+    /// The names of the variables that it may be given as build arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
 }
 
 /// `COPY` from the context.
@@ -209,8 +249,8 @@ pub struct ContextEntry {
 pub enum Content {
     /// Text that slimbuild made.
     Made {
-        /// The text.
-        text: String,
+        /// The text, which may stand in several places.
+        text: Arc<String>,
         /// Whether it may be executed.
         executable: bool,
     },
@@ -263,6 +303,8 @@ pub mod place {
     pub const PROD: &str = "prod";
     /// Files of the workspace's root that builds read.
     pub const ROOT: &str = "root";
+    /// Files of the root project that its own tasks read.
+    pub const TOP: &str = "top";
     /// Sources that only builds read.
     pub const SRC: &str = "src";
     /// Files that the image keeps as they are.

@@ -8,19 +8,21 @@ pub mod output;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::sync::Arc;
 
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::Graph;
 use crate::ignore::Rules;
-use crate::lockfile::{self, Lockfile};
+use crate::lockfile::{self, Lockfiles};
 use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
+use crate::tasks::{self, Tasks};
 use crate::workspace::Workspace;
-use crate::{tasks, toolchain};
+use crate::{threads, toolchain};
 
 /// Manifests and lockfile: all that an install reads.
 pub const JSON: &str = "json";
@@ -29,6 +31,9 @@ pub const FULL: &str = "full";
 
 /// Files at the root that travel with the sources where they are there.
 const ROOT_FILES: [&str; 2] = [".gitignore", ".gitattributes"];
+
+/// How many members a thread looks into at a time.
+const SHARE: usize = 8;
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,34 +80,41 @@ impl Pruned {
         apps: &[usize],
         options: &PruneOptions,
     ) -> Result<Self, Error> {
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let graph = Graph::new(workspace, &lockfiles);
+        let tasks = Tasks::new(workspace, &graph, apps);
         let closure = match options.scope {
             Scope::Build => {
-                let graph = Graph::new(workspace, &lockfile);
                 let needed = tasks::needed(workspace, &graph, apps);
-                Closure::build(workspace, &lockfile, apps, &needed.named)?
+                Closure::build(workspace, &lockfiles, apps, &needed.named)?
             }
-            Scope::Production => Closure::runtime(workspace, &lockfile, apps)?,
+            Scope::Production => Closure::runtime(workspace, &lockfiles, apps)?,
         };
-        closure.check_frozen(workspace, &lockfile, toolchain::named_pnpm(workspace))?;
+        closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+        let members: Vec<usize> = closure.members.keys().copied().collect();
+        let walked = threads::map(&members, SHARE, |&at| match at {
+            0 => Ok(Vec::new()),
+            at => inputs::walk(workspace, at, &rules),
+        });
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
-        for &at in closure.members.keys().filter(|at| **at != 0) {
-            files.insert(at, inputs::walk(workspace, at, &rules)?);
+        for (at, walked) in members.into_iter().zip(walked) {
+            files.insert(at, walked?);
         }
+        files.remove(&0);
         let layout = Layout {
             workspace,
-            lockfile: &lockfile,
             closure: &closure,
             files: &files,
             rules: &rules,
+            tasks: &tasks,
             options,
         };
         Ok(Self {
             members: make::members(workspace, &closure),
             workspace_members: workspace.members.len() - 1,
-            packages: closure.reach.package_count(),
-            workspace_packages: lockfile.package_total(),
+            packages: closure.package_count(),
+            workspace_packages: lockfiles.package_total(),
             warnings: warnings(workspace, &closure),
             entries: layout.entries()?,
         })
@@ -111,11 +123,11 @@ impl Pruned {
 
 struct Layout<'w, 'l, 'a> {
     workspace: &'w Workspace,
-    lockfile: &'w Lockfile<'a>,
     closure: &'w Closure<'l, 'a>,
     /// The files of every member that is kept, the root project's not.
     files: &'w BTreeMap<usize, Vec<File>>,
     rules: &'w Rules,
+    tasks: &'w Tasks,
     options: &'w PruneOptions,
 }
 
@@ -130,7 +142,8 @@ impl Entries {
         }
     }
 
-    fn made(&mut self, places: &[&str], path: impl Display, text: &str, why: &str) {
+    fn made(&mut self, places: &[&str], path: impl Display, text: String, why: &str) {
+        let text = Arc::new(text);
         self.put(places.iter().map(|place| ContextEntry {
             path: if place.is_empty() {
                 path.to_string()
@@ -138,7 +151,7 @@ impl Entries {
                 format!("{place}/{path}")
             },
             content: Content::Made {
-                text: text.to_owned(),
+                text: Arc::clone(&text),
                 executable: false,
             },
             why: why.to_owned(),
@@ -164,50 +177,57 @@ impl Layout<'_, '_, '_> {
 
     fn settings(&self, entries: &mut Entries) {
         let workspace = self.workspace;
-        entries.made(
-            &["", JSON],
-            lockfile::FILE,
-            &self.closure.lockfile(workspace, self.lockfile),
-            "the lockfile without what is not reached",
-        );
+        let why = "the lockfile without what is not reached";
+        for (dir, text) in self.closure.lockfiles(workspace) {
+            // The root's also lies beside `json/`, where turbo puts it. A member's is a source too, and not to be had as it was.
+            let places = if dir.is_root() {
+                ["", JSON]
+            } else {
+                [JSON, FULL]
+            };
+            entries.made(&places, below(&dir, lockfile::FILE), text, why);
+        }
         entries.made(
             &["", JSON, FULL],
             workspace_file::FILE,
-            &self.closure.settings(workspace),
+            self.closure.settings(workspace),
             "the settings, and the members that are kept",
         );
-        if !workspace.npmrc.text.is_empty() {
-            entries.made(
-                &[JSON, FULL],
-                ".npmrc",
-                &workspace.npmrc.text,
-                "the settings without credentials",
-            );
+        let why = "the settings without credentials";
+        for (path, text) in install::npmrcs(workspace, self.closure) {
+            entries.made(&[JSON, FULL], path, text.to_owned(), why);
         }
     }
 
     fn manifests(&self, entries: &mut Entries) -> Result<(), Error> {
-        for at in self.members() {
-            let member = &self.workspace.members[at];
-            let path = below(&member.dir, "package.json");
+        let members: Vec<usize> = self.members().into_iter().collect();
+        let why = match self.options.scope {
+            Scope::Build => "the manifest as it is",
+            Scope::Production => "the manifest without dev dependencies",
+        };
+        for made in threads::map(&members, SHARE, |&at| self.manifest(at)) {
             // pnpm does without a manifest at the root.
-            let Some(text) = self.text(&path)? else {
-                continue;
-            };
-            let (text, why) = match self.options.scope {
-                Scope::Build => (text, "the manifest as it is"),
-                Scope::Production => {
-                    let key = member.importer_key();
-                    let keep = |field, name: &str| {
-                        self.closure.keeps_in(self.workspace, &key, field, name)
-                    };
-                    let text = strip(path.as_str(), &text, keep)?;
-                    (text, "the manifest without dev dependencies")
-                }
-            };
-            entries.made(&[JSON, FULL], &path, &text, why);
+            if let Some((path, text)) = made? {
+                entries.made(&[JSON, FULL], &path, text, why);
+            }
         }
         Ok(())
+    }
+
+    fn manifest(&self, at: usize) -> Result<Option<(RepoPath, String)>, Error> {
+        let member = &self.workspace.members[at];
+        let path = below(&member.dir, "package.json");
+        let Some(text) = self.text(&path)? else {
+            return Ok(None);
+        };
+        let text = match self.options.scope {
+            Scope::Build => text,
+            Scope::Production => {
+                let keep = |field, name: &str| self.closure.keeps_in(at, field, name);
+                strip(path.as_str(), &text, keep)?
+            }
+        };
+        Ok(Some((path, text)))
     }
 
     /// `turbo.json` of the root and of members, without what names packages that are not kept.
@@ -218,13 +238,18 @@ impl Layout<'_, '_, '_> {
             .filter_map(|&at| self.workspace.members[at].manifest.name())
             .collect();
         for at in members {
-            let dir = &self.workspace.members[at].dir;
+            let member = &self.workspace.members[at];
+            let dir = &member.dir;
+            // Most members have none, as is known by now.
+            if at != 0 && member.turbo.is_none() {
+                continue;
+            }
             for name in turbo::FILES {
                 let path = below(dir, name);
                 if let Some(text) = self.text(&path)? {
                     let text = turbo::prune::prune(path.as_str(), &text, &packages)?;
                     let why = "the tasks without those of packages that are not kept";
-                    entries.made(&[FULL], &path, &text, why);
+                    entries.made(&[FULL], &path, text, why);
                     break;
                 }
             }
@@ -235,7 +260,7 @@ impl Layout<'_, '_, '_> {
     /// What an install reads besides manifests and the lockfile.
     fn install_files(&self, entries: &mut Entries) -> Result<(), Error> {
         let (workspace, closure) = (self.workspace, self.closure);
-        let settings = install::settings_files(workspace)?;
+        let settings = install::settings_files(workspace, closure)?;
         let why = "pnpm reads it when it installs";
         for place in [JSON, FULL] {
             entries.put(settings.iter().map(|file| inputs::source(place, file, why)));
@@ -264,6 +289,7 @@ impl Layout<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
+            self.tasks,
         )?;
         entries.put(
             root.values()
@@ -274,7 +300,7 @@ impl Layout<'_, '_, '_> {
                 entries.made(
                     &[FULL],
                     name,
-                    &text,
+                    text,
                     "git's rules, which turbo hashes files by",
                 );
             }
@@ -297,7 +323,6 @@ fn below(dir: &RepoPath, name: &str) -> RepoPath {
 }
 
 fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
-    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
     let members = closure.members.keys().filter(|at| **at != 0);
     let lifecycle = members.flat_map(|&at| {
         let manifest = &workspace.members[at].manifest;
@@ -310,9 +335,8 @@ fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
         };
         manifest.lifecycle_scripts().map(early)
     });
-    lifecycle
-        .chain(workspace.npmrc.secrets.iter().map(secret))
-        .collect()
+    let secrets = make::secrets(workspace, closure);
+    lifecycle.chain(secrets).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use crate::detect::start::is_code;
+use crate::lockfile;
 
 /// What becomes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -92,6 +93,9 @@ pub fn role(path: &str, usage: Usage) -> (Role, &'static str) {
     }
     if below.is_none() && is_docker(name) {
         return (Role::Out, "another way to make an image");
+    }
+    if path == lockfile::FILE {
+        return (Role::Out, "installs get what they need of it");
     }
     if usage == Usage::BuildOnly {
         return (Role::Build, "only builds need this package");

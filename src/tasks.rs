@@ -1,271 +1,235 @@
-//! Tasks: which scripts run for the app's build, in which package, by `turbo.json` where there is one.
+//! Tasks: which scripts run for the app's build, in which package, in which order, and with which variables, by `turbo.json` where there is one.
 //!
-//! Goes in: the workspace and the app. Comes out: for each member the scripts to run, in order. Between packages, scripts run in dependency
-//! order even where `turbo.json` forgets `^build`: a library that is not built cannot be used.
+//! Goes in: the workspace, its graph, the apps. Comes out: a graph whose nodes are tasks (a package and a script's name), in the end as a list of
+//! [`Run`]s: tasks of one package that run one after the other. turbo itself never runs.
+//!
+//! **What turbo runs is run.** The graph begins at the app's `build` and follows `dependsOn` (`task`, `^task`, `pkg#task`, `//#task`) and `with` as
+//! `turbo run build --filter=APP` does, on definitions that are merged as turbo 2 merges them. A task without a script does nothing and hands on
+//! what it waits for. What turbo refuses is refused here too: a task that nothing defines, a package that is not there, a circle.
+//!
+//! **What turbo forgets is run as well.** Before a script of a package runs, the packages that it depends on are built, whether or not somebody
+//! wrote `^build`: on a developer's disk they have been built some day, in an image they have not. Such tasks say so in their reason
+//! ([`Because::Dependency`]). These edges come last: where one contradicts what `turbo.json` says, it is the one that goes. Without a `turbo.json`
+//! there are no others.
+//!
+//! Three differences remain. Edges between packages come from the lockfile, where turbo compares ranges: it misses members that are reached
+//! by `link:`, `file:` or as a peer. A circle of dev dependencies is passed over, where turbo stops. And a persistent task that should run beside
+//! another one (`with`) is left out, for in a build nobody would stop it.
 
-use std::collections::BTreeMap;
+mod collect;
+mod definition;
+mod needed;
+mod order;
+mod variables;
 
-use crate::graph::Graph;
-use crate::manifest::turbo::Task;
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::graphmap::DiGraphMap;
+use serde::Serialize;
+
+use crate::lockfile::Field;
 use crate::workspace::Workspace;
+
+pub use definition::Definition;
+pub use needed::{Needed, inputs, needed, scripts};
+pub use order::Run;
+pub use variables::{is_proxy, looks_secret};
+
+use definition::Defined;
 
 /// The task that makes an app or a library.
 pub const BUILD: &str = "build";
 
-/// The members that builds need.
+/// A `turbo.json` that turbo would refuse.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum TaskError {
+    /// A task that is asked for and that no file defines.
+    #[error("{by} asks for `{task}`, which no turbo.json defines")]
+    Unknown {
+        /// `web#codegen`
+        task: String,
+        /// Where it is asked for.
+        by: String,
+    },
+    /// A package that is asked for and is not there.
+    #[error("{by} asks for `{task}`, and there is no package of that name")]
+    NoPackage {
+        /// `web#codegen`
+        task: String,
+        /// Where it is asked for.
+        by: String,
+    },
+    /// A task that never ends and that another one waits for.
+    #[error("{by} waits for `{task}`, which is persistent: it never ends")]
+    Persistent {
+        /// `web#dev`
+        task: String,
+        /// Where it is asked for.
+        by: String,
+    },
+    /// Tasks that wait for each other.
+    #[error("tasks wait for each other: {0}")]
+    Circle(String),
+    /// A package's own file that builds on none.
+    #[error("`{0}` does not begin with the root's: `\"extends\": [\"//\"]`")]
+    ExtendsNoRoot(String),
+    /// A file that builds on a package which has none.
+    #[error("`{file}` extends `{package}`, which has no turbo.json")]
+    ExtendsNothing {
+        /// The file.
+        file: String,
+        /// The package's name.
+        package: String,
+    },
+    /// Files that build on each other.
+    #[error("turbo.json files extend each other: {0}")]
+    ExtendsItself(String),
+}
+
+impl TaskError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { task, .. } => {
+                let name = task.split_once('#').map_or(task.as_str(), |(_, name)| name);
+                let key = if task.starts_with("//#") { task } else { name };
+                Some(format!(
+                    "define it: `\"tasks\": {{\"{key}\": {{}}}}`; `turbo run build --dry` says the same"
+                ))
+            }
+            Self::NoPackage { .. } | Self::Persistent { .. } | Self::Circle(_) => {
+                Some("mend `dependsOn`; `turbo run build --dry` says the same".to_owned())
+            }
+            Self::ExtendsNoRoot(_) | Self::ExtendsNothing { .. } | Self::ExtendsItself(_) => None,
+        }
+    }
+}
+
+/// Why a task runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "because")]
+pub enum Because {
+    /// It makes the app.
+    App,
+    /// `turbo.json` asks for it.
+    Asked {
+        /// The task that waits for it: `web#build`.
+        by: String,
+        /// As it is written there: `^build`.
+        entry: String,
+    },
+    /// `turbo.json` has it run beside another one.
+    Beside {
+        /// The other one: `web#build`.
+        of: String,
+    },
+    /// A package whose scripts run depends on this one, and `turbo.json` does not ask for its build.
+    Dependency {
+        /// The package's name.
+        of: String,
+    },
+}
+
+/// A task.
+#[derive(Debug)]
+pub struct Node {
+    /// The member whose it is, by position.
+    pub member: usize,
+    /// The task's name, which is the script's.
+    pub name: String,
+    /// Whether there is a script to run.
+    pub runs: bool,
+    /// Its definition.
+    pub definition: Definition,
+    /// Why it is here.
+    pub because: Because,
+    /// Whether any file defines it, or takes it away.
+    defined: Defined,
+}
+
+/// What lies between two tasks; the stronger first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Bond {
+    /// `dependsOn` names the task.
+    Named,
+    /// `^task`, over this kind of dependency.
+    Topological(Field),
+    /// Nobody asked; see the module's second principle.
+    Own(Field),
+}
+
+/// The tasks that the builds of some apps need.
 #[derive(Debug, Default)]
-pub struct Needed {
-    /// All of them, by position, without the root project.
-    pub members: Vec<usize>,
-    /// Those that `turbo.json` names and no manifest mentions, with the name: `pkg#task`.
-    pub named: BTreeMap<usize, String>,
+pub struct Tasks {
+    /// All of them, those without a script too.
+    pub nodes: Vec<Node>,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+    /// Why turbo would refuse.
+    problem: Option<TaskError>,
+    /// From what is waited for to what waits.
+    bonds: DiGraphMap<usize, Bond>,
+    by_id: BTreeMap<(usize, String), usize>,
 }
 
-/// All that the builds of `apps` need: what they reach over any kind of dependency, what `turbo.json` names for any of these, and so on.
-pub fn needed(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
-    let mut needed = Needed::default();
-    loop {
-        let starts = apps.iter().copied().chain(needed.named.keys().copied());
-        needed.members = graph.reachable(starts);
-        let more = named_packages(workspace, &needed.members);
-        if more.is_empty() {
-            return needed;
-        }
-        needed.named.extend(more);
+/// `web#build`; the root's are `//#build`.
+fn id(workspace: &Workspace, at: usize, task: &str) -> String {
+    if at == 0 {
+        return format!("//#{task}");
     }
+    format!("{}#{task}", workspace.members[at].label())
 }
 
-/// Members that `turbo.json` names for the build of one of `members`, beyond these: `pkg#task`, and packages whose `turbo.json` another
-/// `extends`, without which turbo stops.
-fn named_packages(workspace: &Workspace, members: &[usize]) -> BTreeMap<usize, String> {
-    let mut named = BTreeMap::new();
-    for &at in members {
-        for base in lineage(workspace, at) {
-            if !members.contains(&base) {
-                named.insert(base, workspace.members[base].label());
+fn script(workspace: &Workspace, at: usize, task: &str) -> bool {
+    let script = workspace.members[at].manifest.script(task);
+    script.is_some_and(|text| !text.is_empty())
+}
+
+impl Tasks {
+    /// What a task is called: `web#build`.
+    pub fn id(&self, workspace: &Workspace, node: usize) -> String {
+        id(workspace, self.nodes[node].member, &self.nodes[node].name)
+    }
+
+    /// Whether any script of a member runs.
+    pub fn run_in(&self, at: usize) -> bool {
+        self.nodes.iter().any(|node| node.member == at && node.runs)
+    }
+
+    /// The variables of a task that become build arguments, of those whose names are `given`; see [`variables`].
+    pub fn arguments(
+        &self,
+        workspace: &Workspace,
+        node: usize,
+        given: &BTreeSet<String>,
+    ) -> Vec<String> {
+        let node = &self.nodes[node];
+        let loose = workspace.turbo.as_ref().is_none_or(|turbo| !turbo.strict);
+        variables::arguments(
+            workspace,
+            node,
+            given,
+            loose && node.because == Because::App,
+        )
+    }
+
+    /// What turbo asks each task to wait for, as ids: for comparisons.
+    pub fn asked(&self, workspace: &Workspace) -> BTreeMap<String, BTreeSet<String>> {
+        let mut asked: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for node in 0..self.nodes.len() {
+            asked.insert(self.id(workspace, node), BTreeSet::new());
+        }
+        for (first, then, bond) in self.bonds.all_edges() {
+            if !matches!(bond, Bond::Own(_)) {
+                asked
+                    .entry(self.id(workspace, then))
+                    .or_default()
+                    .insert(self.id(workspace, first));
             }
         }
-        for task in scripts(workspace, at)
-            .iter()
-            .map(String::as_str)
-            .chain([BUILD])
-        {
-            for need in needs(workspace, at, task) {
-                let Some((package, _)) = need.split_once('#') else {
-                    continue;
-                };
-                let position = named_member(workspace, package);
-                if let Some(position) = position.filter(|position| !members.contains(position)) {
-                    named.insert(position, need);
-                }
-            }
-        }
+        asked
     }
-    named
-}
-
-/// The scripts that make this member, in order: what `build` depends on in the same package, then `build`.
-pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
-    let mut order = Vec::new();
-    visit(workspace, at, BUILD, &mut Vec::new(), &mut order);
-    // A task that another package asks for by name.
-    let name = workspace.members[at].manifest.name().unwrap_or_default();
-    for other in 1..workspace.members.len() {
-        for need in needs(workspace, other, BUILD) {
-            if let Some((package, task)) = need.split_once('#')
-                && package == name
-            {
-                visit(workspace, at, task, &mut Vec::new(), &mut order);
-            }
-        }
-    }
-    order
-}
-
-fn visit(
-    workspace: &Workspace,
-    at: usize,
-    task: &str,
-    path: &mut Vec<String>,
-    order: &mut Vec<String>,
-) {
-    if path.iter().any(|seen| seen == task) || order.iter().any(|seen| seen == task) {
-        return;
-    }
-    path.push(task.to_owned());
-    for need in needs(workspace, at, task) {
-        if !need.starts_with('^') && !need.contains('#') {
-            visit(workspace, at, &need, path, order);
-        }
-    }
-    path.pop();
-    if workspace.members[at].manifest.script(task).is_some() {
-        order.push(task.to_owned());
-    }
-}
-
-/// `dependsOn` of a task, from the most specific definition that has one: the package's own `turbo.json`, those that it extends, `pkg#task`,
-/// `task`.
-fn needs(workspace: &Workspace, at: usize, task: &str) -> Vec<String> {
-    let definitions = definitions(workspace, at, task);
-    let needs = definitions
-        .iter()
-        .find_map(|one| one.depends_on.clone())
-        .unwrap_or_default();
-    // turbo 1 wrote environment variables as `$NAME` into the same list.
-    needs
-        .into_iter()
-        .filter(|need| !need.starts_with('$'))
-        .collect()
-}
-
-/// `inputs` of a member's tasks, likewise.
-pub fn inputs(workspace: &Workspace, at: usize) -> Vec<String> {
-    let of = |task: &String| {
-        definitions(workspace, at, task)
-            .iter()
-            .find_map(|one| one.inputs.clone())
-    };
-    scripts(workspace, at)
-        .iter()
-        .filter_map(of)
-        .flatten()
-        .collect()
-}
-
-fn named_member(workspace: &Workspace, name: &str) -> Option<usize> {
-    (1..workspace.members.len()).find(|&at| workspace.members[at].manifest.name() == Some(name))
-}
-
-/// The members whose `turbo.json` defines this one's tasks, the one that has the last word first: its own, and those that it extends.
-fn lineage(workspace: &Workspace, at: usize) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut next = vec![at];
-    while let Some(at) = next.pop() {
-        if found.contains(&at) {
-            continue;
-        }
-        found.push(at);
-        let turbo = workspace.members[at].turbo.as_ref();
-        let extends = turbo.into_iter().flat_map(|turbo| &turbo.extends);
-        // The last of a list wins, and is the first to leave the stack.
-        next.extend(extends.filter_map(|name| named_member(workspace, name)));
-    }
-    found
-}
-
-fn definitions<'w>(workspace: &'w Workspace, at: usize, task: &str) -> Vec<&'w Task> {
-    let member = &workspace.members[at];
-    let own = lineage(workspace, at)
-        .into_iter()
-        .filter_map(|at| workspace.members[at].turbo.as_ref()?.tasks.get(task));
-    let named = format!("{}#{task}", member.manifest.name().unwrap_or_default());
-    let root = |name: &str| {
-        workspace
-            .turbo
-            .as_ref()
-            .and_then(|turbo| turbo.tasks.get(name))
-    };
-    own.chain(root(&named)).chain(root(task)).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lockfile::Lockfile;
-    use crate::testing::{at, workspace};
-
-    #[test]
-    fn what_a_turbo_json_extends_is_needed_and_counts() {
-        let (_dir, workspace) = workspace(&[
-            (
-                "turbo.json",
-                r#"{"tasks": {"build": {"dependsOn": ["root"]}}}"#,
-            ),
-            (
-                "apps/a/package.json",
-                r#"{"name": "a", "scripts": {"build": "x", "root": "x", "near": "x", "far": "x"}}"#,
-            ),
-            (
-                "apps/a/turbo.json",
-                r#"{"extends": ["//", "far", "near"], "tasks": {"build": {}}}"#,
-            ),
-            ("packages/far/package.json", r#"{"name": "far"}"#),
-            (
-                "packages/far/turbo.json",
-                r#"{"extends": ["//", "near"], "tasks": {"build": {"dependsOn": ["far"]}}}"#,
-            ),
-            ("packages/near/package.json", r#"{"name": "near"}"#),
-            (
-                "packages/near/turbo.json",
-                r#"{"extends": ["//", "near"], "tasks": {"build": {"dependsOn": ["near"]}}}"#,
-            ),
-        ]);
-        let app = at(&workspace, "apps/a");
-        assert_eq!(scripts(&workspace, app).join(" "), "near build");
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
-        let needed = needed(&workspace, &Graph::new(&workspace, &lockfile), &[app]);
-        let (far, near) = (
-            at(&workspace, "packages/far"),
-            at(&workspace, "packages/near"),
-        );
-        assert_eq!(needed.members, [app, far, near]);
-    }
-
-    #[test]
-    fn scripts_in_turbos_order() {
-        let (_dir, workspace) = workspace(&[
-            (
-                "turbo.json",
-                r#"{"tasks": {
-                    "build": {"dependsOn": ["^build", "codegen", "$OLD_STYLE", "loop"], "inputs": ["$TURBO_ROOT$/a.json"]},
-                    "loop": {"dependsOn": ["build"]},
-                    "codegen": {"dependsOn": ["schema#emit"]},
-                    "own#build": {"dependsOn": []}
-                }}"#,
-            ),
-            (
-                "apps/a/package.json",
-                r#"{"name": "a", "scripts": {"build": "tsc", "codegen": "gen", "dev": "x"}}"#,
-            ),
-            (
-                "packages/none/package.json",
-                r#"{"name": "none", "scripts": {"dev": "x"}}"#,
-            ),
-            (
-                "packages/own/package.json",
-                r#"{"name": "own", "scripts": {"build": "tsc", "codegen": "gen"}}"#,
-            ),
-            (
-                "packages/pre/package.json",
-                r#"{"name": "pre", "scripts": {"build": "tsc", "prepare-it": "x"}}"#,
-            ),
-            (
-                "packages/pre/turbo.json",
-                r#"{"extends": ["//"], "tasks": {"build": {"dependsOn": ["prepare-it"]}}}"#,
-            ),
-            (
-                "packages/schema/package.json",
-                r#"{"name": "schema", "scripts": {"emit": "x"}}"#,
-            ),
-        ]);
-        let scripts = |dir: &str| scripts(&workspace, at(&workspace, dir)).join(" ");
-        assert_eq!(scripts("apps/a"), "codegen build");
-        assert_eq!(scripts("packages/none"), "");
-        assert_eq!(scripts("packages/own"), "build");
-        assert_eq!(scripts("packages/pre"), "prepare-it build");
-        assert_eq!(
-            inputs(&workspace, at(&workspace, "apps/a")),
-            ["$TURBO_ROOT$/a.json"]
-        );
-        let app = at(&workspace, "apps/a");
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
-        let needed = needed(&workspace, &Graph::new(&workspace, &lockfile), &[app]);
-        let schema = at(&workspace, "packages/schema");
-        assert_eq!(needed.members, [app, schema]);
-        assert_eq!(
-            needed.named,
-            BTreeMap::from([(schema, "schema#emit".to_owned())])
-        );
-    }
-}
+mod tests;

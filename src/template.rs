@@ -40,7 +40,7 @@ fn environment<'t>() -> Environment<'t> {
 }
 
 /// A word for a shell.
-fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         text.to_owned()

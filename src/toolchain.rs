@@ -1,5 +1,6 @@
 //! Which node and which pnpm: read from the workspace, with the place that decided.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use nodejs_semver::{Range, Version};
@@ -21,10 +22,11 @@ const NODE_LTS: [u64; 4] = [24, 22, 20, 18];
 /// The pnpm that slimbuild takes where nothing names one: the newest that writes the lockfile's format; for 9.0 one that reads settings in all
 /// the places that pnpm 9 to 12 use.
 fn default_pnpm(workspace: &Workspace) -> &'static str {
-    match Lockfile::parse(&workspace.lockfile_text).map(|lockfile| lockfile.format()) {
-        Ok(Format::V5) => "7.33.7",
-        Ok(Format::V6) => "8.15.9",
-        Ok(Format::V9) | Err(_) => "10.34.5",
+    let lockfile = workspace.lockfiles.first().map(Lockfile::parse);
+    match lockfile.map(|parsed| parsed.map(|lockfile| lockfile.format())) {
+        Some(Ok(Format::V5)) => "7.33.7",
+        Some(Ok(Format::V6)) => "8.15.9",
+        Some(Ok(Format::V9) | Err(_)) | None => "10.34.5",
     }
 }
 
@@ -86,6 +88,18 @@ pub enum ToolchainError {
         /// What chose it.
         reason: String,
     },
+    /// pnpm does not run on that node any more.
+    #[error("pnpm {pnpm} downloads nothing on node {} and newer, and node {node} was chosen ({reason})", .newest + 1)]
+    NodeTooNew {
+        /// pnpm's version.
+        pnpm: String,
+        /// The newest major that it runs on.
+        newest: u64,
+        /// Node's version.
+        node: String,
+        /// What chose it.
+        reason: String,
+    },
 }
 
 impl ToolchainError {
@@ -104,6 +118,16 @@ impl ToolchainError {
             Self::NodeTooOld { needs, .. } => Some(format!(
                 "choose with `--node {needs}`, or write `{needs}` into `.nvmrc`"
             )),
+            Self::NodeTooNew { pnpm, .. } => {
+                let mended = if pnpm.starts_with("8.") {
+                    "8.15.9"
+                } else {
+                    "7.33.7"
+                };
+                Some(format!(
+                    "name pnpm {mended} in `packageManager`, or choose an older node with `--node 18`"
+                ))
+            }
         }
     }
 }
@@ -114,18 +138,23 @@ pub fn decide(
     app: &Member,
     flag: Option<&str>,
 ) -> Result<(Decision<String>, Decision<String>), ToolchainError> {
-    let (node, pnpm) = (node(workspace, app, flag)?, pnpm(workspace)?);
-    check(&node, &pnpm)?;
+    let pnpm = pnpm(workspace)?;
+    let lines = lines(&pnpm.value);
+    let node = node(workspace, app, flag, &lines)?;
+    check(&node, &pnpm, &lines)?;
     Ok((node, pnpm))
 }
 
 /// Decides node's version: `--node`, then version files and manifests, those of the app before the root's. A full version (`22.11.0`) is taken
-/// exactly; anything else becomes the newest fitting line with long-term support, so that rebuilding brings security fixes.
+/// exactly; anything else becomes the newest fitting line with long-term support, so that rebuilding brings security fixes. Where there is a
+/// choice, it is among `lines`.
 fn node(
     workspace: &Workspace,
     app: &Member,
     flag: Option<&str>,
+    lines: &RangeInclusive<u64>,
 ) -> Result<Decision<String>, ToolchainError> {
+    let from_text = |file: &str, text: &str| from_text(file, text, lines);
     if let Some(flag) = flag {
         return from_text(FLAG, flag);
     }
@@ -157,10 +186,21 @@ fn node(
             return from_text(&format!("{} (engines)", manifest.file()), range);
         }
     }
-    Ok(Decision::new(
-        NODE_LTS[0].to_string(),
-        "nothing names a version: the newest line with long-term support",
-    ))
+    let newest = newest(lines, |_| true).unwrap_or(NODE_LTS[0]);
+    let mut reason = "nothing names a version: the newest line with long-term support".to_owned();
+    if newest != NODE_LTS[0] {
+        reason.push_str(RUNS_ON);
+    }
+    Ok(Decision::new(newest.to_string(), reason))
+}
+
+/// Ends a reason where pnpm decided too.
+const RUNS_ON: &str = " that pnpm runs on";
+
+/// The newest line with long-term support that is among `lines` and fits.
+fn newest(lines: &RangeInclusive<u64>, fits: impl Fn(u64) -> bool) -> Option<u64> {
+    let mut both = NODE_LTS.into_iter().filter(|line| lines.contains(line));
+    both.find(|line| fits(*line))
 }
 
 fn first_line(path: &Path) -> Option<String> {
@@ -184,7 +224,11 @@ fn dev_engine(manifest: &Manifest, kind: &str, name: &str) -> Option<String> {
     engine.get("version")?.as_str().map(str::to_owned)
 }
 
-fn from_text(file: &str, text: &str) -> Result<Decision<String>, ToolchainError> {
+fn from_text(
+    file: &str,
+    text: &str,
+    lines: &RangeInclusive<u64>,
+) -> Result<Decision<String>, ToolchainError> {
     let wanted = text.trim().trim_start_matches(['v', 'V']);
     if let Ok(exact) = Version::parse(wanted) {
         return Ok(Decision::new(
@@ -213,12 +257,17 @@ fn from_text(file: &str, text: &str) -> Result<Decision<String>, ToolchainError>
     };
     let range = Range::parse(wanted).map_err(|_| not_a_version())?;
     // A line fits where one of its releases does, and the newest release is what its image tag gives.
-    let fits = |line: &u64| {
+    let fits = |line: u64| {
         Version::parse(format!("{line}.999.999")).is_ok_and(|newest| range.satisfies(&newest))
     };
-    if let Some(line) = NODE_LTS.iter().find(|line| fits(line)) {
-        let reason =
+    let any = NODE_LTS.into_iter().find(|line| fits(*line));
+    if let Some(line) = newest(lines, fits).or(any) {
+        let mut reason =
             format!("`{text}` in {file}; the newest line with long-term support that fits");
+        if Some(line) != any {
+            reason.push_str(" and");
+            reason.push_str(RUNS_ON);
+        }
         return Ok(Decision::new(line.to_string(), reason));
     }
     // A narrower range, as `20.12` or `~20.12.1`: an image is tagged by its minor version too.
@@ -299,31 +348,53 @@ pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
     ))
 }
 
-/// Checks that the pnpm runs on the node.
-fn check(node: &Decision<String>, pnpm: &Decision<String>) -> Result<(), ToolchainError> {
-    let major = |version: &str| {
-        version
-            .split('.')
-            .next()
-            .and_then(|major| major.parse::<u64>().ok())
+/// The majors of node that a pnpm runs on, as tried with the real ones.
+///
+/// Before 7.32.2 and 8.3.1 its requests fail on node 20 and later (`ERR_INVALID_THIS`, pnpm's issue 6424): such a pnpm starts, and downloads
+/// nothing. A range is npm's to resolve, and gives the newest that fits.
+fn lines(pnpm: &str) -> RangeInclusive<u64> {
+    let Ok(version) = Version::parse(pnpm) else {
+        return 0..=u64::MAX;
     };
-    let needs = match major(&pnpm.value) {
-        Some(11..) => 22,
-        Some(9 | 10) => 18,
-        _ => return Ok(()),
-    };
-    // pnpm 12 is a native program.
-    if major(&pnpm.value).is_some_and(|pnpm| pnpm >= 12)
-        || major(&node.value).is_none_or(|node| node >= needs)
-    {
-        return Ok(());
+    let number = (version.major(), version.minor(), version.patch());
+    match number {
+        // pnpm 12 is a native program.
+        (12.., ..) => 0..=u64::MAX,
+        (11, ..) => 22..=u64::MAX,
+        (9 | 10, ..) => 18..=u64::MAX,
+        _ if number < (7, 32, 2) || ((8, 0, 0)..(8, 3, 1)).contains(&number) => 0..=19,
+        _ => 0..=u64::MAX,
     }
-    Err(ToolchainError::NodeTooOld {
-        pnpm: pnpm.value.clone(),
-        needs,
-        node: node.value.clone(),
-        reason: node.reason.clone(),
-    })
+}
+
+/// Checks that the pnpm runs on the node, one of `lines`.
+fn check(
+    node: &Decision<String>,
+    pnpm: &Decision<String>,
+    lines: &RangeInclusive<u64>,
+) -> Result<(), ToolchainError> {
+    let major = node.value.split('.').next();
+    let Some(major) = major.and_then(|major| major.parse::<u64>().ok()) else {
+        return Ok(());
+    };
+    let (pnpm, node, reason) = (pnpm.value.clone(), node.value.clone(), node.reason.clone());
+    if major < *lines.start() {
+        return Err(ToolchainError::NodeTooOld {
+            pnpm,
+            needs: *lines.start(),
+            node,
+            reason,
+        });
+    }
+    if major > *lines.end() {
+        return Err(ToolchainError::NodeTooNew {
+            pnpm,
+            newest: *lines.end(),
+            node,
+            reason,
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -343,7 +414,7 @@ mod tests {
     #[test]
     fn versions_and_ranges() {
         let node = |text| {
-            from_text(".nvmrc", text)
+            from_text(".nvmrc", text, &(0..=u64::MAX))
                 .map(|decision| decision.value)
                 .map_err(|error| error.to_string())
         };
@@ -378,14 +449,71 @@ mod tests {
     #[test]
     fn pnpm_needs_its_node() {
         let check = |node: &str, pnpm: &str| {
-            check(
-                &Decision::new(node.into(), "r"),
-                &Decision::new(pnpm.into(), "r"),
-            )
+            let (node, pnpm) = (
+                Decision::new(node.to_owned(), "r"),
+                Decision::new(pnpm.to_owned(), "r"),
+            );
+            check(&node, &pnpm, &lines(&pnpm.value)).map_err(|error| error.to_string())
         };
-        assert!(check("20", "11.3.0").is_err());
-        assert!(check("22", "11.3.0").is_ok());
-        assert!(check("20", "12.0.0").is_ok());
-        assert!(check("20", "10.1.0").is_ok());
+        let old = |node, pnpm| {
+            format!("pnpm {pnpm} needs node 22 or newer, and node {node} was chosen (r)")
+        };
+        assert_eq!(check("20", "11.3.0"), Err(old("20", "11.3.0")));
+        assert_eq!(check("22", "11.3.0"), Ok(()));
+        assert_eq!(check("20", "12.0.0"), Ok(()));
+        assert_eq!(check("20", "10.1.0"), Ok(()));
+        assert_eq!(check("24", "^7.22.0"), Ok(()));
+        for (pnpm, mended) in [
+            ("7.30.3", "7.32.2"),
+            ("7.32.1", "7.33.7"),
+            ("8.3.0", "8.3.1"),
+        ] {
+            assert_eq!(check("18.20.1", pnpm), Ok(()));
+            assert_eq!(
+                check("20.20.2", pnpm),
+                Err(format!(
+                    "pnpm {pnpm} downloads nothing on node 20 and newer, and node 20.20.2 was chosen (r)"
+                ))
+            );
+            assert_eq!(check("24", mended), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_choice_is_among_the_nodes_that_pnpm_runs_on() {
+        let decide = |pnpm: &str, engines: &str| {
+            let text = format!(r#"{{"name":"root","packageManager":"pnpm@{pnpm}"{engines}}}"#);
+            let (_dir, workspace) = crate::testing::workspace(&[
+                ("package.json", &text),
+                (
+                    "pnpm-lock.yaml",
+                    "lockfileVersion: 5.4\n\nimporters:\n\n  .: {}\n",
+                ),
+            ]);
+            let (node, _) = decide(&workspace, workspace.root_member(), None).unwrap();
+            (node.value, node.reason)
+        };
+        let chosen = |node: &str, reason: &str| (node.to_owned(), reason.to_owned());
+        assert_eq!(
+            decide("7.30.3", ""),
+            chosen(
+                "18",
+                "nothing names a version: the newest line with long-term support that pnpm runs on"
+            )
+        );
+        assert_eq!(
+            decide("8.2.0", r#","engines":{"node":">=16"}"#),
+            chosen(
+                "18",
+                "`>=16` in package.json (engines); the newest line with long-term support that fits and that pnpm runs on"
+            )
+        );
+        assert_eq!(
+            decide("8.15.9", ""),
+            chosen(
+                "24",
+                "nothing names a version: the newest line with long-term support"
+            )
+        );
     }
 }

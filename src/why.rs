@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::graph::Graph;
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
 use crate::path::RepoPath;
 use crate::tasks;
 use crate::workspace::Workspace;
@@ -87,18 +87,15 @@ impl WhyError {
 impl Why {
     /// Looks for `query` (`name` or `name@version`; a member also by its directory) on the ways from the app at `app`.
     pub fn new(workspace: &Workspace, app: usize, query: &str) -> Result<Self, Error> {
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-        let web = Web::new(workspace, &lockfile)?;
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let web = Web::new(workspace, &lockfiles)?;
         let meant = meant(&web, query)?;
-        let graph = Graph::new(workspace, &lockfile);
+        let graph = Graph::new(workspace, &lockfiles);
         let named = tasks::needed(workspace, &graph, &[app]).named;
-        let runtime = Closure::runtime(workspace, &lockfile, &[app])?;
+        let runtime = Closure::runtime(workspace, &lockfiles, &[app])?;
         let in_runtime = |from: usize, edge: &Edge| match (&web.nodes[from], edge.field) {
-            (Node::Member(at), Some(field)) => {
-                let key = workspace.members[*at].importer_key();
-                runtime.members.contains_key(at) && runtime.keeps(&key, field, &edge.alias)
-            }
-            (Node::Entry(_), _) => true,
+            (Node::Member(at), Some(field)) => runtime.keeps_in(*at, field, &edge.alias),
+            (Node::Entry(..), _) => true,
             _ => false,
         };
         let all = |_: usize, _: &Edge| true;

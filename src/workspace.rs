@@ -3,8 +3,11 @@
 //! Goes in: a directory to start from. Comes out: every manifest, parsed. What depends on what is the lockfile's business.
 
 mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod globs;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::git;
@@ -15,6 +18,7 @@ use crate::manifest::package::Manifest;
 use crate::manifest::turbo::{self, TurboManifest};
 use crate::manifest::workspace::{self, WorkspaceManifest};
 use crate::path::RepoPath;
+use crate::threads;
 
 /// A package of the workspace; the root project is one too.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct Member {
     pub manifest: Manifest,
     /// Its own `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
+    /// Its own `.npmrc` without its secrets, empty for the root project. pnpm reads it where it installs each project by itself.
+    pub npmrc: Npmrc,
 }
 
 impl Member {
@@ -33,11 +39,6 @@ impl Member {
         self.manifest
             .name()
             .map_or_else(|| self.dir.to_string(), str::to_owned)
-    }
-
-    /// The importer's key in the lockfile.
-    pub fn importer_key(&self) -> String {
-        self.dir.to_string()
     }
 }
 
@@ -56,8 +57,10 @@ pub struct Workspace {
     pub turbo: Option<TurboManifest>,
     /// `.npmrc` without its secrets.
     pub npmrc: Npmrc,
-    /// The text of `pnpm-lock.yaml`.
-    pub lockfile_text: String,
+    /// The texts of the lockfiles.
+    pub lockfiles: lockfile::Texts,
+    /// Positions by name, the first of equals.
+    by_name: BTreeMap<String, usize>,
 }
 
 /// Why there is no workspace, or no such app in it.
@@ -77,6 +80,16 @@ pub enum WorkspaceError {
     /// No lockfile at the root.
     #[error("there is no `{}` beside `{}`", lockfile::FILE, workspace::FILE)]
     NoLockfile,
+    /// No lockfile at the root, but one in a member.
+    #[error(
+        "there is no `{}` beside `{}`, but one in `{dir}`",
+        lockfile::FILE,
+        workspace::FILE
+    )]
+    OwnLockfile {
+        /// The member's directory.
+        dir: RepoPath,
+    },
     /// A file cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -128,6 +141,11 @@ impl WorkspaceError {
             ),
             Self::NoLockfile => Some("run `pnpm install` and commit the lockfile".to_owned()),
             Self::Manifest(error) => error.hint(),
+            Self::OwnLockfile { .. } => Some(
+                "where each package has its own, say so: `sharedWorkspaceLockfile: false` in pnpm-workspace.yaml, before pnpm 10 \
+                 `shared-workspace-lockfile=false` in .npmrc"
+                    .to_owned(),
+            ),
             Self::UnknownApp { nearest, apps, .. } if nearest.is_empty() => {
                 (!apps.is_empty()).then(|| format!("there are: {}", apps.join(", ")))
             }
@@ -173,6 +191,20 @@ impl Workspace {
         let npmrc = read(root, ".npmrc")?
             .map(|text| Npmrc::parse(&text))
             .unwrap_or_default();
+        let mut dirs = vec![RepoPath::ROOT];
+        dirs.extend(globs::expand(
+            root,
+            settings.packages.as_deref().unwrap_or_default(),
+        )?);
+        let members = threads::map(&dirs, 16, |dir| member(root, dir.clone()));
+        let mut members = members.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let is_shared = is_shared(&settings, &npmrc, &members[0].manifest);
+        if !is_shared {
+            for member in &mut members[1..] {
+                let text = read(root, &below(&member.dir, ".npmrc"))?;
+                member.npmrc = text.map(|text| Npmrc::parse(&text)).unwrap_or_default();
+            }
+        }
         let by_branch = settings
             .git_branch_lockfile
             .unwrap_or(npmrc.get("git-branch-lockfile") == Some("true"));
@@ -183,21 +215,30 @@ impl Workspace {
             .into_iter()
             .chain([lockfile::FILE.to_owned()])
             .collect();
-        let lockfile_text = lockfile::load(root, &files)
-            .map_err(ManifestError::from)?
-            .ok_or(WorkspaceError::NoLockfile)?;
-        let mut members = vec![member(root, RepoPath::ROOT)?];
-        for dir in globs::expand(root, settings.packages.as_deref().unwrap_or_default())? {
-            members.push(member(root, dir)?);
-        }
+        let load = |dir: &RepoPath| {
+            lockfile::load(&dir.on_disk(root), &files).map_err(ManifestError::from)
+        };
+        let lockfiles = if is_shared {
+            let text = load(&RepoPath::ROOT)?;
+            lockfile::Texts::Shared(text.ok_or_else(|| no_lockfile(root, &members))?)
+        } else {
+            let mut texts = BTreeMap::new();
+            for member in &members {
+                if let Some(text) = load(&member.dir)? {
+                    texts.insert(member.dir.clone(), text);
+                }
+            }
+            lockfile::Texts::PerProject(texts)
+        };
         Ok(Self {
             root: root.to_path_buf(),
+            by_name: by_name(&members),
             members,
             settings,
             settings_text,
             turbo,
             npmrc,
-            lockfile_text,
+            lockfiles,
         })
     }
 
@@ -213,6 +254,34 @@ impl Workspace {
             .ok()
     }
 
+    /// The position of the member with this name, the root project not counted; of the first where several have it.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The members that lie below a directory, not in it.
+    pub fn nested(&self, dir: &RepoPath) -> impl Iterator<Item = &Member> {
+        // They are neighbours: nothing but a path below `a` sorts between two paths that begin with `a/`.
+        let prefix = if dir.is_root() {
+            String::new()
+        } else {
+            format!("{}/", dir.as_str())
+        };
+        let first = self
+            .members
+            .partition_point(|member| member.dir.is_root() || member.dir.as_str() < &*prefix);
+        self.members[first..]
+            .iter()
+            .take_while(move |member| member.dir.as_str().starts_with(&prefix))
+    }
+
+    /// Forgets the members in a directory and below it; positions change.
+    pub fn leave_out(&mut self, dir: &RepoPath) {
+        self.members
+            .retain(|member| member.dir.is_root() || !member.dir.is_within(dir));
+        self.by_name = by_name(&self.members);
+    }
+
     /// The member whose directory is the deepest that holds `path`; the root project where no other does.
     pub fn enclosing(&self, path: &RepoPath) -> usize {
         let mut dir = Some(path.clone());
@@ -224,6 +293,39 @@ impl Workspace {
         }
         0
     }
+}
+
+/// Whether one lockfile serves all projects. pnpm reads the setting in `.npmrc` up to 10, in `pnpm-workspace.yaml` from 10 on.
+fn is_shared(settings: &WorkspaceManifest, npmrc: &Npmrc, root: &Manifest) -> bool {
+    let major = root.text("packageManager").and_then(|text| {
+        let version = text.strip_prefix("pnpm@")?;
+        version.split('.').next()?.parse::<u64>().ok()
+    });
+    let here = settings
+        .shared_workspace_lockfile
+        .filter(|_| major.is_none_or(|major| major >= 10));
+    let there = npmrc
+        .get("shared-workspace-lockfile")
+        .filter(|_| major.is_none_or(|major| major <= 10));
+    here.unwrap_or(there != Some("false"))
+}
+
+/// No lockfile at the root, where one should serve all.
+fn no_lockfile(root: &Path, members: &[Member]) -> WorkspaceError {
+    let own = |member: &&Member| root.join(below(&member.dir, lockfile::FILE)).is_file();
+    match members.iter().find(own) {
+        Some(member) => WorkspaceError::OwnLockfile {
+            dir: member.dir.clone(),
+        },
+        None => WorkspaceError::NoLockfile,
+    }
+}
+
+fn by_name(members: &[Member]) -> BTreeMap<String, usize> {
+    let named = members.iter().enumerate().skip(1).rev();
+    named
+        .filter_map(|(at, member)| Some((member.manifest.name()?.to_owned(), at)))
+        .collect()
 }
 
 fn read(root: &Path, file: &str) -> Result<Option<String>, ManifestError> {
@@ -265,6 +367,7 @@ fn member(root: &Path, dir: RepoPath) -> Result<Member, ManifestError> {
         dir,
         manifest,
         turbo,
+        npmrc: Npmrc::default(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{Place, Whole, planned, warn};
-use crate::cli::BuildArgs;
+use crate::cli::{BuildArg, BuildArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
 use crate::engine::Interrupt;
@@ -22,6 +22,7 @@ use crate::image::ImageRef;
 use crate::plan::{Plan, PlanOptions};
 use crate::progress::{Progress, ProgressMode, Summary};
 use crate::report::{self, Outcome};
+use crate::tasks::is_proxy;
 use crate::ui::Ui;
 
 /// Builds the image, or shows what would be built.
@@ -37,6 +38,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         plan,
         engine,
     } = args;
+    let given = plan.build_args.clone();
     let (root, plan) = planned(&Place { cwd, app: app.app }, &PlanOptions::from(plan))?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
     if mode != ProgressMode::Quiet {
@@ -59,6 +61,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     let request = BuildRequest {
         tags: tags.clone(),
         dockerfile: dockerfile::PATH.to_owned(),
+        build_args: values(given, &plan, env),
         labels,
         platform: engine.platform,
         bases: bases
@@ -121,6 +124,21 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     done.report(mode, ui)
         .map_err(Error::io("cannot write the report"))?;
     writeln!(ui.out(), "{}", names[0]).map_err(Error::io("cannot write to stdout"))
+}
+
+/// What the build arguments hold. Only what a task of the plan reads is sent: a value that nobody reads should not leave this machine.
+fn values(given: Vec<BuildArg>, plan: &Plan, env: &Env) -> BTreeMap<String, String> {
+    let read = |name: &str| {
+        let mut tasks = plan.steps.iter().flat_map(|step| &step.tasks);
+        is_proxy(name) || tasks.any(|task| task.args.iter().any(|arg| arg == name))
+    };
+    let given = given.into_iter().filter(|arg| read(&arg.name));
+    given
+        .filter_map(|BuildArg { name, value }| {
+            let value = value.or_else(|| env.get(&name).map(str::to_owned))?;
+            Some((name, value))
+        })
+        .collect()
 }
 
 /// The dry run: the Dockerfile as data, a summary as talk.

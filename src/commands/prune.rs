@@ -25,9 +25,7 @@ pub fn run(
     let target = cwd.join(out);
     // An earlier output is neither a source nor full of members.
     if let Some(inside) = inside(&root, &target) {
-        workspace
-            .members
-            .retain(|member| member.dir.is_root() || !member.dir.is_within(&inside));
+        workspace.leave_out(&inside);
         options.exclude.push(globset::escape(inside.as_str()));
     }
     let mut positions = Vec::new();

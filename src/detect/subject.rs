@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::script::{Command, commands};
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
 use crate::manifest::package::Manifest;
 use crate::tasks;
 use crate::workspace::{Member, Workspace};
@@ -12,8 +12,8 @@ use crate::workspace::{Member, Workspace};
 pub struct Subject<'s> {
     /// The workspace.
     pub workspace: &'s Workspace,
-    /// Its lockfile.
-    pub lockfile: &'s Lockfile<'s>,
+    /// Its lockfiles.
+    pub lockfiles: &'s Lockfiles<'s>,
     /// The app's position.
     pub app: usize,
     /// Its files, relative to its directory.
@@ -72,8 +72,7 @@ impl Subject<'_> {
 
     /// The major version of a dependency, by the lockfile.
     pub fn major(&self, package: &str) -> Option<u32> {
-        let key = self.member().importer_key();
-        let importer = self.lockfile.importer(&key)?;
+        let (_, importer) = self.lockfiles.project(&self.member().dir)?;
         let dependency = importer
             .dependencies
             .iter()

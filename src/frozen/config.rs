@@ -5,6 +5,9 @@
 //! | up to 9 | `pnpm` and `resolutions` of the root `package.json` | `.npmrc` |
 //! | 10 | the same, or `pnpm-workspace.yaml` (since 10.5) | `pnpm-workspace.yaml`, else `.npmrc` |
 //! | 11 and later | `pnpm-workspace.yaml` | `pnpm-workspace.yaml` |
+//!
+//! Where each project has a lockfile, `package.json` and `.npmrc` are the project's own. Later versions of pnpm 10 take the root's `package.json`
+//! for what the project's does not set; what `.npmrc` does not set comes from the root's.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +35,8 @@ pub(super) struct Reading<T> {
 #[derive(Debug)]
 pub(super) struct Config<'w> {
     workspace: &'w Workspace,
+    /// The project at the lockfile's directory: the root's, where one lockfile serves all.
+    project: usize,
     settings: Map<String, Value>,
     pub(super) major: u64,
     pub(super) minor: u64,
@@ -41,8 +46,12 @@ const MANIFEST: &str = "package.json";
 const NPMRC: &str = ".npmrc";
 
 impl<'w> Config<'w> {
-    /// Reads the configuration as this version of pnpm does.
-    pub(super) fn new(workspace: &'w Workspace, pnpm: &Version) -> Result<Self, LockfileError> {
+    /// Reads the configuration for the lockfile in `dir` as this version of pnpm does.
+    pub(super) fn new(
+        workspace: &'w Workspace,
+        dir: &RepoPath,
+        pnpm: &Version,
+    ) -> Result<Self, LockfileError> {
         let settings = workspace_file::settings(&workspace.settings_text).ok_or_else(|| {
             LockfileError::Unreadable {
                 line: 1,
@@ -51,6 +60,7 @@ impl<'w> Config<'w> {
         })?;
         Ok(Self {
             workspace,
+            project: workspace.position(dir).unwrap_or_default(),
             settings,
             major: pnpm.major(),
             minor: pnpm.minor(),
@@ -58,7 +68,12 @@ impl<'w> Config<'w> {
     }
 
     fn manifest(&self) -> &'w Manifest {
-        &self.workspace.root_member().manifest
+        &self.workspace.members[self.project].manifest
+    }
+
+    /// Whether the lockfile is one of several, and not the root's.
+    pub(super) fn is_of_a_member(&self) -> bool {
+        self.project != 0
     }
 
     /// Whether code of the workspace may change settings before pnpm compares them: plugins, and hooks named `updateConfig`.
@@ -77,7 +92,10 @@ impl<'w> Config<'w> {
         };
         self.major >= 10
             && (own(self.settings.get("configDependencies"))
-                || own(self.pnpm_key("configDependencies")))
+                || own(pnpm_key(
+                    &self.workspace.root_member().manifest,
+                    "configDependencies",
+                )))
     }
 
     /// Whether a hook may change the manifests of projects before pnpm compares them.
@@ -89,12 +107,17 @@ impl<'w> Config<'w> {
                 .any(|(_, text)| text.contains("readPackage") || loads_more(text))
     }
 
-    fn pnpm_key(&self, name: &str) -> Option<&'w Value> {
-        self.manifest().get("pnpm")?.get(name)
+    /// What manifest and `pnpm-workspace.yaml` say, as this version may put them together.
+    fn readings(&self, name: &str, of: impl Fn(&Manifest) -> Option<Value>) -> Vec<Reading<Value>> {
+        let mut readings = self.readings_with(name, of(self.manifest()));
+        if self.is_of_a_member() && self.major == 10 {
+            let root = &self.workspace.root_member().manifest;
+            readings.extend(self.readings_with(name, of(root)));
+        }
+        readings
     }
 
-    /// What the root manifest and `pnpm-workspace.yaml` say, as this version may put them together.
-    fn readings(&self, name: &str, manifest: Option<Value>) -> Vec<Reading<Value>> {
+    fn readings_with(&self, name: &str, manifest: Option<Value>) -> Vec<Reading<Value>> {
         let filled = |value: &Value| match value {
             Value::Object(map) => !map.is_empty(),
             Value::Array(list) => !list.is_empty(),
@@ -141,13 +164,13 @@ impl<'w> Config<'w> {
 
     /// A map of texts, such as `patchedDependencies`.
     pub(super) fn maps(&self, name: &str) -> Vec<Reading<BTreeMap<String, Known>>> {
-        let readings = self.readings(name, self.pnpm_key(name).cloned());
+        let readings = self.readings(name, |manifest| pnpm_key(manifest, name).cloned());
         readings.iter().map(as_texts).collect()
     }
 
     /// A list of texts, sorted.
     pub(super) fn lists(&self, name: &str) -> Vec<Reading<Vec<String>>> {
-        let readings = self.readings(name, self.pnpm_key(name).cloned());
+        let readings = self.readings(name, |manifest| pnpm_key(manifest, name).cloned());
         let sorted = |reading: Reading<Value>| {
             let mut list: Vec<String> = texts(&reading.value);
             list.sort();
@@ -161,7 +184,7 @@ impl<'w> Config<'w> {
 
     /// Whether a map of anything has entries.
     pub(super) fn has(&self, name: &str) -> Vec<Reading<bool>> {
-        let readings = self.readings(name, self.pnpm_key(name).cloned());
+        let readings = self.readings(name, |manifest| pnpm_key(manifest, name).cloned());
         let filled = |reading: Reading<Value>| Reading {
             file: reading.file,
             value: !reading.value.is_null(),
@@ -171,19 +194,12 @@ impl<'w> Config<'w> {
 
     /// `overrides` with yarn's `resolutions`, references (`$name`, `catalog:`) resolved.
     pub(super) fn overrides(&self) -> Vec<Reading<BTreeMap<String, Known>>> {
-        let mut own = Map::new();
-        for value in [
-            self.manifest().get("resolutions"),
-            self.pnpm_key("overrides"),
-        ] {
-            own.extend(
-                value
-                    .and_then(Value::as_object)
-                    .cloned()
-                    .unwrap_or_default(),
-            );
-        }
-        let readings = self.readings("overrides", Some(Value::Object(own)));
+        let both = |manifest: &Manifest| {
+            let maps = [manifest.get("resolutions"), pnpm_key(manifest, "overrides")];
+            let maps = maps.into_iter().flatten().filter_map(Value::as_object);
+            Some(Value::Object(maps.flat_map(Map::clone).collect()))
+        };
+        let readings = self.readings("overrides", both);
         let resolve = |reading: &Reading<Value>| {
             let mut reading = as_texts(reading);
             for (selector, value) in &mut reading.value {
@@ -241,10 +257,8 @@ impl<'w> Config<'w> {
 
     /// Names of packages, of the workspace too, that `packageExtensions` adds to.
     pub(super) fn extended(&self) -> Vec<String> {
-        let readings = self.readings(
-            "packageExtensions",
-            self.pnpm_key("packageExtensions").cloned(),
-        );
+        let name = "packageExtensions";
+        let readings = self.readings(name, |manifest| pnpm_key(manifest, name).cloned());
         let keys = readings
             .iter()
             .filter_map(|reading| reading.value.as_object());
@@ -266,7 +280,8 @@ impl<'w> Config<'w> {
         if self.major >= 11 {
             return None;
         }
-        let text = self.workspace.npmrc.get(npmrc)?;
+        let own = self.workspace.members[self.project].npmrc.get(npmrc);
+        let text = own.or_else(|| self.workspace.npmrc.get(npmrc))?;
         let value = (!text.contains("${")).then(|| text.trim_matches(['"', '\'']).to_owned());
         Some(Reading { file: NPMRC, value })
     }
@@ -308,13 +323,18 @@ impl<'w> Config<'w> {
             let path = self.workspace.npmrc.get("pnpmfile")?;
             (self.major <= 10).then(|| vec![path.to_owned()])
         });
-        set.unwrap_or_else(|| {
+        let mut paths = set.unwrap_or_else(|| {
             let module = (self.major >= 11).then(|| ".pnpmfile.mjs".to_owned());
             module
                 .into_iter()
                 .chain([".pnpmfile.cjs".to_owned()])
                 .collect()
-        })
+        });
+        if self.is_of_a_member() {
+            let dir = &self.workspace.members[self.project].dir;
+            paths.push(format!("{dir}/.pnpmfile.cjs"));
+        }
+        paths
     }
 
     /// The text of a file of the workspace, as pnpm hashes it.
@@ -322,6 +342,10 @@ impl<'w> Config<'w> {
         let bytes = fs_err::read(path.on_disk(&self.workspace.root)).ok()?;
         Some(normalized(&bytes))
     }
+}
+
+fn pnpm_key<'m>(manifest: &'m Manifest, name: &str) -> Option<&'m Value> {
+    manifest.get("pnpm")?.get(name)
 }
 
 /// `default` for `catalog:` without a name.

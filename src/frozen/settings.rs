@@ -174,11 +174,14 @@ impl Check<'_, '_, '_> {
         let Some(was) = was else {
             return Some(format!("the patch of `{key}` is not recorded"));
         };
-        // pnpm writes the path as it lies below the lockfile. What lies elsewhere is for others to refuse.
+        // pnpm writes the path relative to the lockfile. What lies elsewhere is for others to refuse.
         let is = RepoPath::new(path).ok()?;
+        let own = self.lockfile.resolve(path).ok();
+        let recorded = |path| self.lockfile.resolve(path).ok();
+        let fits = |was: &Option<RepoPath>| was.as_ref() == Some(&is) || *was == own;
         if self.config.major <= 10 {
             match was.path {
-                Some(was) if was != is.as_str() => {
+                Some(was) if !fits(&recorded(was)) => {
                     return Some(format!(
                         "it records the patch of `{key}` as `{was}`, the file says `{is}`"
                     ));
@@ -192,6 +195,7 @@ impl Check<'_, '_, '_> {
             return None;
         }
         // A file that is not there, or that is no patch, is for others to refuse.
+        let is = was.path.and_then(recorded).unwrap_or(is);
         let text = self.config.text(&is).filter(|text| text.contains("@@ "))?;
         let hash = hex(&Sha256::digest(text));
         (was.hash != Some(&*hash)).then(|| format!("`{is}` has changed since"))
@@ -263,13 +267,14 @@ impl Check<'_, '_, '_> {
         Ok(())
     }
 
-    /// Not compared where none is recorded: whether a pnpmfile exports hooks is not told by its text.
+    /// Not compared where none is recorded: whether a pnpmfile exports hooks is not told by its text. Nor for a member's own lockfile, where
+    /// versions differ in which files count.
     fn pnpmfile(&self) -> Result<(), LockfileError> {
         let recorded = self.recorded("pnpmfileChecksum");
         let Some(was) = recorded
             .as_ref()
             .and_then(Value::as_str)
-            .filter(|_| self.config.major >= 9)
+            .filter(|_| self.config.major >= 9 && !self.config.is_of_a_member())
         else {
             return Ok(());
         };

@@ -6,9 +6,9 @@ use crate::testing::workspace;
 /// What a small workspace with these files, the lockfile among them, is refused for by a version of pnpm.
 fn refused(pnpm: &str, files: &[(&str, &str)]) -> String {
     let (_dir, workspace) = workspace(files);
-    let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+    let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
     let members = 0..workspace.members.len();
-    match check(&workspace, &lockfile, members, Some(pnpm)) {
+    match check(&workspace, &lockfiles, members, Some(pnpm)) {
         Ok(()) => "fits".to_owned(),
         Err(error) => error.to_string().replace("`pnpm-lock.yaml` ", ""),
     }
@@ -374,5 +374,47 @@ fn plugins_and_hooks_may_change_settings() {
             "module.exports = { hooks: { updateConfig (c) { return c } } }\n",
         )],
         &[("10.34.5", "fits")],
+    );
+}
+
+#[test]
+fn each_project_may_have_a_lockfile() {
+    let recorded = |overrides: &str| {
+        format!("lockfileVersion: '9.0'\n\n{overrides}\nimporters:\n\n  .: {{}}\n")
+    };
+    let settings = "packages: ['apps/*']\nsharedWorkspaceLockfile: false\n";
+    let files = |own: &str, lockfile: Option<&str>, pnpm: &str| {
+        let mut files = vec![
+            (".npmrc", "shared-workspace-lockfile=false\n"),
+            ("pnpm-workspace.yaml", settings),
+            ("apps/a/package.json", own),
+            ("package.json", r#"{"pnpm": {"overrides": {"x": "1"}}}"#),
+        ];
+        let root = recorded("overrides:\n  x: '1'\n");
+        files.push(("pnpm-lock.yaml", &root));
+        files.extend(lockfile.map(|text| ("apps/a/pnpm-lock.yaml", text)));
+        refused(pnpm, &files)
+    };
+    let (none, root, own) = (
+        recorded(""),
+        recorded("overrides:\n  x: '1'\n"),
+        recorded("overrides:\n  y: '2'\n"),
+    );
+    let with_own = r#"{"pnpm": {"overrides": {"y": "2"}}}"#;
+    // pnpm 9 reads the project's own manifest; pnpm 10 began with that, and now takes the root's where the project's says nothing.
+    assert_eq!(files(with_own, Some(&own), "9.15.9"), "fits");
+    assert_eq!(files(with_own, Some(&own), "10.34.5"), "fits");
+    assert_eq!(files("{}", Some(&none), "9.15.9"), "fits");
+    assert_eq!(files("{}", Some(&none), "10.0.0"), "fits");
+    assert_eq!(files("{}", Some(&root), "10.34.5"), "fits");
+    assert_eq!(
+        files("{}", Some(&root), "9.15.9"),
+        "`apps/a/pnpm-lock.yaml` does not match the setting `overrides` of `package.json`: it records `x`, which is not there"
+    );
+    // Only what has something to record needs one.
+    assert_eq!(files("{}", None, "9.15.9"), "fits");
+    assert_eq!(
+        files(r#"{"devDependencies": {"x": "1"}}"#, None, "9.15.9"),
+        "there is no `apps/a/pnpm-lock.yaml`, and `sharedWorkspaceLockfile` is off: each package has its own"
     );
 }

@@ -4,13 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::lockfile::reach::Reach;
 use crate::lockfile::{Lockfile, LockfileError};
+use crate::path::RepoPath;
 
-/// Whether the text of a pruned lockfile can be read, has an importer for each of these keys, and an entry for every reference.
-pub fn check(text: &str, importers: &BTreeSet<String>) -> Result<(), LockfileError> {
-    let lockfile = Lockfile::parse(text)?;
+/// Whether the text of a pruned lockfile in `dir` can be read, has an importer for each of these keys, and an entry for every reference. (The
+/// lockfile of a single project has its importer alone.)
+pub fn check(
+    dir: &RepoPath,
+    text: &str,
+    importers: &BTreeSet<String>,
+) -> Result<(), LockfileError> {
+    let lockfile = Lockfile::parse_in(dir.clone(), text)?;
+    let single = lockfile.section("importers").is_none();
     if let Some(missing) = importers
         .iter()
-        .find(|key| lockfile.importer(key).is_none())
+        .find(|key| !(single && *key != ".") && lockfile.importer(key).is_none())
     {
         return Err(LockfileError::NoImporter(missing.clone()));
     }

@@ -1,4 +1,4 @@
-//! `.gitignore` files, as git reads them, by the matchers of the `ignore` crate.
+//! `.gitignore` files, as git reads them.
 //!
 //! Goes in: the workspace root, then directories from it downwards, each with a `.gitignore` or without. Comes out: the pattern that
 //! ignores a path, if one does. Nothing is walked here.
@@ -9,18 +9,17 @@
 //! the workspace is no part of that repository.
 //!
 //! A limit: git goes on tracking a committed file that a later pattern ignores. The index is not read here, so such a file is dropped;
-//! the `include` option brings it back. Two things inside a `[…]` are not read as git does: `\` and `[:alpha:]`.
+//! the `include` option brings it back.
 
-use std::collections::BTreeMap;
+mod pattern;
+
 use std::io;
-use std::iter;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use fs_err as fs;
-use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use self::pattern::Pattern;
 use crate::path::RepoPath;
 
 /// The name of the file.
@@ -30,20 +29,18 @@ const NAME: &str = ".gitignore";
 #[derive(Debug, Clone)]
 pub(super) struct GitIgnores {
     /// Where the workspace root lies below the top of the repository: empty, or with a slash at its end.
-    prefix: Rc<str>,
-    deepest: Option<Rc<Link>>,
+    prefix: Arc<str>,
+    deepest: Option<Arc<Link>>,
 }
 
 #[derive(Debug)]
 struct Link {
     /// The file, as seen from the workspace root.
     file: String,
-    matcher: Gitignore,
-    /// Patterns as they were written, by what they were translated to; where that is the same, nothing is held.
-    written: BTreeMap<String, String>,
+    patterns: Vec<Pattern>,
     /// The length of the file's directory, with its slash, in a path from the top of the repository.
     skip: usize,
-    above: Option<Rc<Link>>,
+    above: Option<Arc<Link>>,
 }
 
 /// What ignores a path.
@@ -64,7 +61,7 @@ impl GitIgnores {
     /// Reads the root's file and those above it.
     pub(super) fn load(root: &Path) -> io::Result<Self> {
         let alone = Self {
-            prefix: Rc::from(""),
+            prefix: Arc::from(""),
             deepest: None,
         };
         let Some(top) = root
@@ -80,7 +77,7 @@ impl GitIgnores {
             .replace('\\', "/");
         let names: Vec<&str> = below.split('/').filter(|name| !name.is_empty()).collect();
 
-        let mut above: Option<Rc<Link>> = None;
+        let mut above: Option<Arc<Link>> = None;
         let mut dir = top.to_path_buf();
         let mut skip = 0;
         for (depth, name) in names.iter().enumerate() {
@@ -89,7 +86,7 @@ impl GitIgnores {
             dir.push(name);
             skip += name.len() + 1;
             let seen = Self {
-                prefix: Rc::from(""),
+                prefix: Arc::from(""),
                 deepest: above.clone(),
             };
             if seen
@@ -104,7 +101,7 @@ impl GitIgnores {
             .flat_map(|name| [*name, "/"])
             .collect::<String>();
         Self {
-            prefix: Rc::from(prefix),
+            prefix: Arc::from(prefix),
             deepest: above,
         }
         .with_file_in(root, &RepoPath::ROOT)
@@ -121,9 +118,30 @@ impl GitIgnores {
             self.deepest.as_ref(),
         )?;
         Ok(Self {
-            prefix: Rc::clone(&self.prefix),
+            prefix: Arc::clone(&self.prefix),
             deepest: link.or_else(|| self.deepest.clone()),
         })
+    }
+
+    /// The root's file alone, with this text.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_text(text: &str) -> Self {
+        Self {
+            prefix: Arc::from(""),
+            deepest: Some(Arc::new(Link {
+                file: NAME.to_owned(),
+                patterns: parse(text.as_bytes()),
+                skip: 0,
+                above: None,
+            })),
+        }
+    }
+
+    /// Whether the deepest file has something to say on a path: that it is ignored, or that it is not.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn verdict(&self, path: &str, entry: Entry) -> Option<bool> {
+        let pattern = self.deepest.as_ref()?.last_on(path, entry);
+        pattern.map(|pattern| !pattern.negative)
     }
 
     /// What ignores a path within the directory that this is for, if anything does.
@@ -136,24 +154,26 @@ impl GitIgnores {
     fn ignored_at(&self, path: &str, entry: Entry) -> Option<Ignored> {
         let mut link = self.deepest.as_ref();
         while let Some(at) = link {
-            match at
-                .matcher
-                .matched(&path[at.skip..], entry == Entry::Directory)
-            {
-                Match::Ignore(glob) => {
+            match at.last_on(&path[at.skip..], entry) {
+                Some(pattern) if pattern.negative => return None,
+                Some(pattern) => {
                     return Some(Ignored {
                         file: at.file.clone(),
-                        pattern: at
-                            .written
-                            .get(glob.original())
-                            .map_or_else(|| glob.original().to_owned(), Clone::clone),
+                        pattern: pattern.written.clone(),
                     });
                 }
-                Match::Whitelist(_) => return None,
-                Match::None => link = at.above.as_ref(),
+                None => link = at.above.as_ref(),
             }
         }
         None
+    }
+}
+
+impl Link {
+    /// The last pattern that matches a path decides.
+    fn last_on(&self, path: &str, entry: Entry) -> Option<&Pattern> {
+        let mut patterns = self.patterns.iter().rev();
+        patterns.find(|pattern| pattern.matches(path, entry == Entry::Directory))
     }
 }
 
@@ -162,8 +182,8 @@ fn read(
     dir: &Path,
     file: String,
     skip: usize,
-    above: Option<&Rc<Link>>,
-) -> io::Result<Option<Rc<Link>>> {
+    above: Option<&Arc<Link>>,
+) -> io::Result<Option<Arc<Link>>> {
     let path = dir.join(NAME);
     match fs::symlink_metadata(&path) {
         Ok(metadata) if metadata.is_file() => {}
@@ -178,135 +198,27 @@ fn read(
         }
         Err(error) => return Err(error),
     }
-    let (matcher, written) = parse(&String::from_utf8_lossy(&fs::read(&path)?))
-        .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-    if matcher.is_empty() {
+    let patterns = parse(&fs::read(&path)?);
+    if patterns.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Rc::new(Link {
+    Ok(Some(Arc::new(Link {
         file,
-        matcher,
-        written,
+        patterns,
         skip,
         above: above.cloned(),
     })))
 }
 
-/// Parses the text. A line that is no pattern matches nothing, as with git, which does not complain either.
-fn parse(text: &str) -> Result<(Gitignore, BTreeMap<String, String>), ignore::Error> {
-    // with `.` for a root, the matcher takes every path as relative to itself
-    let mut builder = GitignoreBuilder::new(".");
-    let mut written = BTreeMap::new();
-    for line in text.strip_prefix('\u{feff}').unwrap_or(text).split('\n') {
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        let Some(translated) = translate(line) else {
-            continue;
-        };
-        // a faulty line is not added, which is all there is to do about it
-        if builder.add_line(None, &translated).is_ok() && translated != line {
-            written.insert(translated, trim(line).to_owned());
-        }
-    }
-    Ok((builder.build()?, written))
-}
-
-/// Rewrites a line where the `ignore` crate reads it differently from git; nothing is left of one that can match nothing.
-///
-/// * `{a,b}` is a choice there; to git, braces are characters like any other.
-/// * `[!a]` matches a `/` there, which no wildcard but `**` does in git.
-/// * Three stars and more are `**` to git where they fill the space between slashes, and `*` elsewhere.
-/// * Space of any kind is cut from the end there; git cuts blanks only, unless a `\` is before them.
-/// * `!` and `!/` stand for everything there, and for nothing in git, as does a `[` that is never closed.
-fn translate(line: &str) -> Option<String> {
-    if line.starts_with('#') {
-        return None;
-    }
-    let (bang, pattern) = line
-        .strip_prefix('!')
-        .map_or(("", line), |rest| ("!", rest));
-    let pattern = trim(pattern);
-    if matches!(pattern, "" | "/") {
-        return None;
-    }
-    let mut translated = String::with_capacity(line.len());
-    let mut chars = pattern.chars().peekable();
-    while let Some(char) = chars.next() {
-        match char {
-            '\\' => match chars.next() {
-                Some(space) if space.is_whitespace() => translated.extend(['[', space, ']']),
-                escaped => translated.extend(iter::once(char).chain(escaped)),
-            },
-            _ if char.is_whitespace() && chars.peek().is_none() => {
-                translated.extend(['[', char, ']']);
-            }
-            '{' | '}' => translated.extend(['\\', char]),
-            '*' => {
-                let mut stars = 1;
-                while chars.next_if_eq(&'*').is_some() {
-                    stars += 1;
-                }
-                let whole_part = matches!(translated.chars().next_back(), None | Some('/'))
-                    && matches!(chars.peek(), None | Some('/'));
-                translated.push_str(match stars {
-                    1 => "*",
-                    2 => "**",
-                    _ if whole_part => "**",
-                    _ => "*",
-                });
-            }
-            '[' => {
-                translated.push(char);
-                let negation = chars.next_if(|next| matches!(next, '!' | '^'));
-                translated.extend(negation);
-                // a `]` in front does not close the class
-                translated.extend(chars.next_if_eq(&']'));
-                loop {
-                    match chars.next()? {
-                        ']' => break,
-                        char => translated.push(char),
-                    }
-                }
-                translated.push_str(if negation.is_some() { "/]" } else { "]" });
-            }
-            _ => translated.push(char),
-        }
-    }
-    // the slash in a class is none that anchors the pattern
-    let anchored = pattern.strip_suffix('/').unwrap_or(pattern).contains('/');
-    let anywhere = if anchored || !translated.contains("/]") {
-        ""
-    } else {
-        "**/"
-    };
-    Some(format!("{bang}{anywhere}{translated}"))
-}
-
-/// Cuts the blanks from the end, up to one that is escaped.
-fn trim(pattern: &str) -> &str {
-    let mut end = 0;
-    let mut escaped = false;
-    for (index, char) in pattern.char_indices() {
-        if escaped || char != ' ' {
-            end = index + char.len_utf8();
-        }
-        escaped = !escaped && char == '\\';
-    }
-    &pattern[..end]
+/// The patterns of a file, in order.
+fn parse(text: &[u8]) -> Vec<Pattern> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let lines = text.split(|byte| *byte == b'\n');
+    lines
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter_map(Pattern::parse)
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_stars_are_two_or_one() {
-        for (line, expected) in [
-            ("***/?", "**/?"),
-            ("a/****", "a/**"),
-            ("a***b", "a*b"),
-            ("a**", "a**"),
-        ] {
-            assert_eq!(translate(line).as_deref(), Some(expected), "{line}");
-        }
-    }
-}
+mod tests;

@@ -240,13 +240,14 @@ fn a_faulty_line_in_a_gitignore_matches_nothing() {
         ("a[", "kept"),
         ("b", "`b` in `.gitignore`"),
         ("c", "`c` in `.gitignore`"),
-        ("z", "kept"),
+        // git compares the start of a range before it sees that there is one
+        ("z", "`[z-a]` in `.gitignore`"),
     ] {
         assert_eq!(verdict(&rules, file), expected, "{file}");
     }
 }
 
-/// What git 2.47.3 does, where the `ignore` crate on its own does otherwise; found by `files`' comparison with git, on 6,000 trees.
+/// What git 2.47.3 does, where other matchers do otherwise; found by `files`' comparison with git, on 6,000 trees.
 #[test]
 fn reads_lines_as_git_and_shows_them_as_written() {
     for (line, ignored, kept) in [

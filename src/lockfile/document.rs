@@ -118,7 +118,7 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section<'_>>, LockfileError> {
     Ok(sections)
 }
 
-/// The entries of `importers`, `packages` or `snapshots`. Blank lines belong to the entry that follows them, so that leaving an entry out
+/// The entries of `importers`, `packages` or `snapshots`, by key. Blank lines belong to the entry that follows them, so that leaving an entry out
 /// leaves the spacing that pnpm would have written.
 pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, LockfileError> {
     let mut found = lines(text, section.clone());
@@ -140,6 +140,8 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
     let mut entries: Vec<Entry<'_>> = Vec::new();
     // The end of the last line that is not blank: where the next entry's range begins.
     let mut end = line_end(text, section.start, section.end);
+    // Whether the entry is `{}`, behind which nothing can follow.
+    let mut closed = false;
     for line in found {
         match line.indent {
             2 => {
@@ -153,6 +155,7 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
                         "the entry `{key}` of `{name}` is not written as a block"
                     )));
                 }
+                closed = rest.is_some();
                 if let Some(last) = entries.last_mut() {
                     last.range.end = end;
                 }
@@ -164,7 +167,9 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
                     body,
                 });
             }
-            indent if indent < 4 || entries.is_empty() => return Err(indentation(text, &line)),
+            indent if indent < 4 || closed || entries.is_empty() => {
+                return Err(indentation(text, &line));
+            }
             _ => {}
         }
         end = line_end(text, line.start, section.end);
@@ -172,18 +177,18 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
     if let Some(last) = entries.last_mut() {
         last.range.end = end;
     }
-    let mut keys: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
-    keys.sort_unstable();
-    if let Some(twice) = keys
-        .iter()
-        .zip(keys.iter().skip(1))
-        .find(|(left, right)| left == right)
+    // pnpm sorts by UTF-16 units in some versions and by locale in others; look-ups need one order.
+    entries.sort_by(|left, right| left.key.cmp(&right.key));
+    if let Some(twice) = entries
+        .windows(2)
+        .find(|neighbours| neighbours[0].key == neighbours[1].key)
     {
         return Err(unreadable(
             text,
             section.start,
-            format!("`{}` is there twice in `{name}`", twice.0),
+            format!("`{}` is there twice in `{name}`", twice[0].key),
         ));
     }
+    entries.shrink_to_fit();
     Ok(entries)
 }

@@ -86,7 +86,7 @@ pub struct Dependency<'a> {
     pub version: Cow<'a, str>,
     pub(super) range: Range<usize>,
     /// Its line in `specifiers` (format 5).
-    pub(super) specifier_range: Option<Range<usize>>,
+    pub(super) specifier_range: Option<Box<Range<usize>>>,
 }
 
 impl<'a> Importer<'a> {
@@ -153,6 +153,10 @@ struct Parser<'a> {
     dependencies: Vec<Dependency<'a>>,
     specifiers: BTreeMap<Cow<'a, str>, Specifier<'a>>,
     blocks: Vec<Block>,
+    /// Whether the map is `{}`, behind which nothing can follow.
+    closed: bool,
+    /// Whether the map has a dependency already.
+    inside: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -165,6 +169,8 @@ impl<'a> Parser<'a> {
             dependencies,
             specifiers,
             blocks,
+            closed: false,
+            inside: false,
         }
     }
 
@@ -177,12 +183,24 @@ impl<'a> Parser<'a> {
                 return Err(indentation(self.text, &line));
             };
             if depth == 0 {
-                let (key, _) = split_entry(line.text).map_err(fail)?;
+                let (key, rest) = split_entry(line.text).map_err(fail)?;
+                let kind = block_kind(&key);
+                let is_map = kind != BlockKind::Other;
+                if is_map && self.blocks.iter().any(|block| block.kind == kind) {
+                    return Err(fail(format!("`{key}` is there twice")));
+                }
+                if is_map && rest.is_some_and(|rest| rest.trim_end() != "{}") {
+                    return Err(fail(format!("`{key}` is not written as a block")));
+                }
+                (self.closed, self.inside) = (is_map && rest.is_some(), false);
                 self.blocks.push(Block {
-                    kind: block_kind(&key),
+                    kind,
                     range: line.start..end,
                 });
                 continue;
+            }
+            if self.closed {
+                return Err(indentation(self.text, &line));
             }
             let Some(block) = self.blocks.last_mut() else {
                 return Err(indentation(self.text, &line));
@@ -208,6 +226,7 @@ impl<'a> Parser<'a> {
                     };
                     let (specifier, specifier_range) = (Cow::default(), None);
                     let range = line.start..end;
+                    self.inside = true;
                     self.dependencies.push(Dependency {
                         field,
                         alias,
@@ -217,7 +236,7 @@ impl<'a> Parser<'a> {
                         specifier_range,
                     });
                 }
-                (BlockKind::Field(_), 4) if self.format != Format::V5 => {
+                (BlockKind::Field(_), 4) if self.format != Format::V5 && self.inside => {
                     let Some(dependency) = self.dependencies.last_mut() else {
                         return Err(indentation(self.text, &line));
                     };
@@ -245,13 +264,16 @@ impl<'a> Parser<'a> {
         for dependency in &mut self.dependencies {
             if let Some((specifier, range)) = self.specifiers.get(&dependency.alias) {
                 dependency.specifier = specifier.clone();
-                dependency.specifier_range = Some(range.clone());
+                dependency.specifier_range = Some(Box::new(range.clone()));
             }
             if dependency.version.is_empty() {
                 let problem = format!("`{}` of `{key}` has no version", dependency.alias);
                 return Err(unreadable(self.text, dependency.range.start, problem));
             }
         }
+        // There are as many as all manifests have together: what is held in reserve for more would add up.
+        self.dependencies.shrink_to_fit();
+        self.blocks.shrink_to_fit();
         Ok(Importer {
             key,
             dependencies: self.dependencies,

@@ -9,15 +9,17 @@ use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
 use super::lines::{indentation, line_end, lines, unreadable};
 use super::scalar::{split_entry, value};
-use crate::path::RepoPath;
+use crate::path::{PathError, RepoPath};
 
 /// A lockfile of one of the formats that pnpm 6 and later write.
 #[derive(Debug)]
 pub struct Lockfile<'a> {
+    /// Where the file lies: what local references start from.
+    dir: RepoPath,
     text: &'a str,
     format: Format,
     /// Top-level keys of the main document, in order, with all their lines.
-    sections: Vec<Section<'a>>,
+    pub(super) sections: Vec<Section<'a>>,
     importers: Vec<Importer<'a>>,
     /// The graph's nodes: `snapshots`, or `packages` in the older formats.
     nodes: Vec<Entry<'a>>,
@@ -40,8 +42,14 @@ pub(super) struct Node<'a> {
 }
 
 impl<'a> Lockfile<'a> {
-    /// Indexes a lockfile's text. pnpm 11 and later may put a document of their own before the main one; it is passed through.
+    /// Indexes the text of the lockfile at the workspace's root. pnpm 11 and later may put a document of their own before the main one; it is
+    /// passed through.
     pub fn parse(text: &'a str) -> Result<Self, LockfileError> {
+        Self::parse_in(RepoPath::ROOT, text)
+    }
+
+    /// Indexes the text of a lockfile that lies in `dir`.
+    pub fn parse_in(dir: RepoPath, text: &'a str) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
         let sections = sections(text)?;
         let format = format(text, &sections)?;
@@ -52,7 +60,7 @@ impl<'a> Lockfile<'a> {
                 .map(|section| section.range.clone())
         };
         let all = |key: &str| of(key).map_or(Ok(Vec::new()), |range| entries(text, range));
-        let mut importers = match of("importers") {
+        let importers = match of("importers") {
             Some(range) => {
                 let entries = entries(text, range)?;
                 entries
@@ -63,15 +71,12 @@ impl<'a> Lockfile<'a> {
             None if format == Format::V9 => Vec::new(),
             None => vec![Importer::of_document(text, format, &sections)?],
         };
-        let (mut nodes, mut packages) = match format {
+        let (nodes, packages) = match format {
             Format::V9 => (all("snapshots")?, all("packages")?),
             Format::V5 | Format::V6 => (all("packages")?, Vec::new()),
         };
-        // pnpm sorts by UTF-16 units in some versions and by locale in others; look-ups need one order.
-        importers.sort_by(|left, right| left.key.cmp(&right.key));
-        nodes.sort_by(|left, right| left.key.cmp(&right.key));
-        packages.sort_by(|left, right| left.key.cmp(&right.key));
         Ok(Self {
+            dir,
             text,
             format,
             sections,
@@ -79,6 +84,16 @@ impl<'a> Lockfile<'a> {
             nodes,
             packages,
         })
+    }
+
+    /// Where the file lies.
+    pub fn dir(&self) -> &RepoPath {
+        &self.dir
+    }
+
+    /// A path or `link:` of an entry, as a path of the workspace: pnpm writes it relative to the lockfile.
+    pub fn resolve(&self, path: &str) -> Result<RepoPath, PathError> {
+        self.dir.join(path)
     }
 
     /// The whole text.
@@ -111,7 +126,7 @@ impl<'a> Lockfile<'a> {
         dependency: &Dependency<'a>,
     ) -> Option<RepoPath> {
         match resolve(self.format, &dependency.alias, &dependency.version) {
-            Reference::Link(target) => RepoPath::new(&importer.key).ok()?.join(target).ok(),
+            Reference::Link(target) => self.resolve(&importer.key).ok()?.join(target).ok(),
             Reference::Entry(key) => self.copied_directory(&key),
         }
     }
@@ -119,7 +134,7 @@ impl<'a> Lockfile<'a> {
     /// The directory of the workspace that pnpm copies for an entry (`file:` and injected packages).
     pub fn copied_directory(&self, key: &str) -> Option<RepoPath> {
         match self.local_source(key)? {
-            LocalSource::Directory(path) => RepoPath::new(&path).ok(),
+            LocalSource::Directory(path) => self.resolve(&path).ok(),
             LocalSource::Tarball(_) => None,
         }
     }

@@ -126,7 +126,10 @@ impl<'l, 'a> Reach<'l, 'a> {
                     from: from(),
                     target: format!("link:{target}"),
                 };
-                let base = RepoPath::new(&importer.key).map_err(|_| outside())?;
+                let base = self
+                    .lockfile
+                    .resolve(&importer.key)
+                    .map_err(|_| outside())?;
                 self.enter(base.join(target).map_err(|_| outside())?, &mut found);
             }
             Reference::Entry(key) => {
@@ -203,7 +206,7 @@ impl<'l, 'a> Reach<'l, 'a> {
                 from: from.to_owned(),
                 target: key.to_owned(),
             };
-            let directory = RepoPath::new(path).map_err(outside)?;
+            let directory = self.lockfile.resolve(path).map_err(outside)?;
             self.copied.insert(directory.clone());
             self.enter(directory, found);
             return Ok(None);
@@ -265,14 +268,14 @@ impl<'l, 'a> Reach<'l, 'a> {
             };
             match source {
                 LocalSource::Directory(path) => {
-                    let directory = RepoPath::new(&path).map_err(|_| outside(&path))?;
+                    let directory = lockfile.resolve(&path).map_err(|_| outside(&path))?;
                     self.copied.insert(directory.clone());
                     own = Some(directory.clone());
                     self.enter(directory, found);
                 }
                 LocalSource::Tarball(path) => {
                     self.tarballs
-                        .insert(RepoPath::new(path).map_err(|_| outside(path))?);
+                        .insert(lockfile.resolve(path).map_err(|_| outside(path))?);
                 }
             }
         }
@@ -288,7 +291,8 @@ impl<'l, 'a> Reach<'l, 'a> {
                         target: format!("link:{target}"),
                     };
                     let below = |own: &RepoPath| own.join(target).ok();
-                    let directory = RepoPath::new(target)
+                    let directory = lockfile
+                        .resolve(target)
                         .or_else(|error| own.as_ref().and_then(below).ok_or(error))
                         .map_err(outside)?;
                     self.enter(directory, found);

@@ -39,6 +39,9 @@ fn plain_key(text: &str) -> Result<(Cow<'_, str>, &str), String> {
     let end = (0..bytes.len())
         .find(|&at| bytes[at] == b':' && matches!(bytes.get(at + 1), None | Some(b' ')))
         .ok_or_else(|| format!("expected `key: value`, found `{}`", shorten(text)))?;
+    if end == 0 {
+        return Err(format!("there is no key in `{}`", shorten(text)));
+    }
     if text[..end].contains(" #") {
         return Err(format!("there is a comment in `{}`", shorten(text)));
     }
@@ -167,6 +170,8 @@ mod tests {
             "*a: b",
             "foo # x: 1",
             "{a: b}",
+            ":",
+            ": a",
         ] {
             assert!(split_entry(text).is_err(), "{text}");
         }

@@ -1,5 +1,8 @@
 //! `.npmrc`: the lines that an install needs, without those that hold a secret.
 
+/// The file's name, at the workspace's root and in members.
+pub const FILE: &str = ".npmrc";
+
 /// Whether the value of a key is a credential, also behind a registry's prefix (`//host/:_authToken`). Rather one setting too many stays behind.
 fn is_secret(key: &str) -> bool {
     let name = key.rsplit(':').next().unwrap_or_default().to_lowercase();

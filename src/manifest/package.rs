@@ -150,6 +150,12 @@ impl Manifest {
             .any(|field| self.dependencies(field).contains_key(name))
     }
 
+    /// Whether any of its maps has an entry.
+    pub fn has_dependencies(&self) -> bool {
+        let any = |field| !self.dependencies(field).is_empty();
+        Field::ALL.into_iter().any(any)
+    }
+
     fn map(&self, key: &str) -> BTreeMap<&str, &str> {
         let map = self.document.get(key).and_then(Value::as_object);
         map.into_iter()

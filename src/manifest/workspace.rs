@@ -22,6 +22,9 @@ pub struct WorkspaceManifest {
     /// Whether each branch has a lockfile of its own.
     #[serde(default)]
     pub git_branch_lockfile: Option<bool>,
+    /// Whether one lockfile at the root serves all members; each has its own otherwise.
+    #[serde(default)]
+    pub shared_workspace_lockfile: Option<bool>,
     /// Pnpmfiles under other names.
     #[serde(default, deserialize_with = "one_or_more")]
     pub pnpmfile: Vec<String>,
@@ -89,28 +92,50 @@ pub fn settings(text: &str) -> Option<Map<String, Value>> {
 
 /// The text with `packages:` naming exactly `members` (directories), all else untouched.
 pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> String {
+    let members: Vec<&str> = members.collect();
+    let edited = with_list(text, &members);
+    let Some(mut wanted) = settings(text) else {
+        return edited;
+    };
+    let list = members.into_iter().map(Value::from).collect();
+    wanted.insert("packages".to_owned(), Value::Array(list));
+    written(edited, &wanted)
+}
+
+/// An edited text, if that says what is wanted. In a layout that lines do not show (a map in braces, an anchor in what went) it does not, and all
+/// is written anew, as JSON, which YAML includes.
+fn written(edited: String, wanted: &Map<String, Value>) -> String {
+    if settings(&edited).as_ref() == Some(wanted) {
+        return edited;
+    }
+    serde_json::to_string_pretty(wanted).map_or(edited, |text| text + "\n")
+}
+
+fn with_list(text: &str, members: &[&str]) -> String {
     let entries: Vec<String> = members
+        .iter()
         .map(|member| format!("  - '{}'\n", member.replace('\'', "''")))
         .collect();
     let block = match entries.concat() {
         none if none.is_empty() => "packages: []\n".to_owned(),
         some => format!("packages:\n{some}"),
     };
-    let mut at = 0;
     let mut start = None;
     // Comments and blank lines after the list belong to what follows.
     let mut end = 0;
-    for line in text.split_inclusive('\n') {
+    // Behind the byte order mark, and the line that begins the document.
+    let mut head = text.len() - text.trim_start_matches('\u{feff}').len();
+    let mut at = head;
+    let mut keys = false;
+    for line in text[head..].split_inclusive('\n') {
         let body = line.trim_end();
-        let is_key = !body.is_empty() && !line.starts_with([' ', '\t', '#', '-']);
+        let is_key = !body.is_empty() && !line.starts_with([' ', '\t', '#', '-', '%']);
+        if !keys && body.split(' ').next() == Some("---") {
+            head = at + line.len();
+        }
+        keys |= is_key;
         match start {
-            None if is_key
-                && body
-                    .trim_start_matches('\u{feff}')
-                    .split(':')
-                    .next()
-                    .is_some_and(is_packages) =>
-            {
+            None if is_key && body.split(':').next().is_some_and(is_packages) => {
                 start = Some(at);
                 end = at + line.len();
             }
@@ -120,10 +145,12 @@ pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> S
         }
         at += line.len();
     }
-    match start {
-        Some(start) => apply(text, vec![(start..end, block)]),
-        None => format!("{block}{text}"),
+    if let Some(start) = start {
+        return apply(text, vec![(start..end, block)]);
     }
+    let (before, after) = text.split_at(head);
+    let end = if before.ends_with("---") { "\n" } else { "" };
+    format!("{before}{end}{block}{after}")
 }
 
 /// The text with what `overrides:` refer to by `$name` written out, where `written_out` knows it: such a name is a direct dependency of the
@@ -152,7 +179,20 @@ pub fn with_references<'a>(text: &str, written_out: impl Fn(&str) -> Option<&'a 
         }
         at += line.len();
     }
-    apply(text, changes)
+    let edited = apply(text, changes);
+    match settings(text) {
+        Some(mut wanted) => {
+            let overrides = wanted.get_mut("overrides").and_then(Value::as_object_mut);
+            for value in overrides.into_iter().flat_map(Map::values_mut) {
+                let name = value.as_str().and_then(|value| value.strip_prefix('$'));
+                if let Some(range) = name.and_then(&written_out) {
+                    *value = range.into();
+                }
+            }
+            written(edited, &wanted)
+        }
+        None => edited,
+    }
 }
 
 fn is_packages(key: &str) -> bool {
@@ -185,6 +225,33 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_was_not_there_comes_behind_what_begins_the_document() {
+        let with = |text: &str| with_members(text, ["a"].into_iter());
+        let list = "packages:\n  - 'a'\n";
+        for (head, rest) in [
+            ("\u{feff}", "catalog:\n  b: 1\n"),
+            ("---\n", "catalog:\n  b: 1\n"),
+            (
+                "\u{feff}# ours\r\n--- # settings\r\n",
+                "catalog:\r\n  b: 1\r\n",
+            ),
+            ("%YAML 1.2\n---\n", "# the catalog\ncatalog:\n  b: 1\n"),
+            ("\u{feff}", ""),
+        ] {
+            let text = with(&format!("{head}{rest}"));
+            assert_eq!(text, format!("{head}{list}{rest}"));
+            let parsed = WorkspaceManifest::parse(&text).unwrap();
+            assert_eq!(parsed.packages, Some(vec!["a".to_owned()]));
+        }
+        assert_eq!(with("---"), format!("---\n{list}"));
+        // What is there keeps its place, and the mark too.
+        assert_eq!(
+            with("\u{feff}packages: ['b']\nc: 1\n"),
+            format!("\u{feff}{list}c: 1\n")
+        );
+    }
+
+    #[test]
     fn references_of_overrides_are_written_out() {
         let written =
             |text| with_references(text, |name| (name == "a" || name == "@s/b").then_some("^1"));
@@ -198,6 +265,23 @@ mod tests {
             written("overrides: {a: $a, b: '$@s/b'}\r\n"),
             "overrides: {a: '^1', b: '^1'}\r\n"
         );
+    }
+
+    #[test]
+    fn what_lines_do_not_show_is_written_anew() {
+        for text in [
+            "{packages: [a/*], overrides: {a: $a}}\n",
+            "  packages: [a/*]\n  overrides:\n    a: $a\n",
+            "---\noverrides:\n  a: $a\n",
+            "packages: &p [a/*]\nother: *p\noverrides:\n  a: $a\n",
+            "packages: [x,\n\ny]\noverrides: {a:\n  $a}\n",
+        ] {
+            let text = with_members(text, ["b"].into_iter());
+            let text = with_references(&text, |name| (name == "a").then_some("^1"));
+            let found = settings(&text).unwrap();
+            assert_eq!(found["packages"], serde_json::json!(["b"]), "{text}");
+            assert_eq!(found["overrides"], serde_json::json!({"a": "^1"}), "{text}");
+        }
     }
 
     #[test]

@@ -8,16 +8,15 @@ use crate::detect::{Delivery, start};
 use crate::error::Error;
 use crate::files::File;
 use crate::ignore::Rules;
-use crate::lockfile::Lockfile;
+use crate::lockfile;
 use crate::manifest::workspace as workspace_file;
 use crate::sources::Usage;
-use crate::tasks;
+use crate::tasks::Tasks;
 use crate::workspace::Workspace;
 
 /// What the list is made from.
 pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
-    pub(super) lockfile: &'g Lockfile<'a>,
     pub(super) app: usize,
     pub(super) delivery: &'g Delivery,
     pub(super) build: &'g Closure<'l, 'a>,
@@ -27,7 +26,9 @@ pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) files: &'g BTreeMap<usize, Vec<File>>,
     pub(super) rules: &'g Rules,
     pub(super) options: &'g PlanOptions,
-    /// Whether anything is built: without, only what the image keeps is sent.
+    /// What is built; where that is nothing, only what the image keeps is sent.
+    pub(super) tasks: &'g Tasks,
+    /// Whether anything is built.
     pub(super) builds: bool,
 }
 
@@ -36,7 +37,6 @@ impl Gather<'_, '_, '_> {
     pub(super) fn entries(&self) -> Result<Vec<ContextEntry>, Error> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
-        let install_files = install::settings_files(self.workspace)?;
         let build = self.builds.then_some((self.build, place::BUILD));
         let runtime = self.runtime.map(|closure| (closure, place::PROD));
         for (closure, place) in build.into_iter().chain(runtime) {
@@ -49,6 +49,7 @@ impl Gather<'_, '_, '_> {
                 place,
             )?);
             let why = "pnpm reads it when it installs";
+            let install_files = install::settings_files(self.workspace, closure)?;
             entries.extend(
                 install_files
                     .iter()
@@ -62,7 +63,7 @@ impl Gather<'_, '_, '_> {
             entries.push(ContextEntry {
                 path: format!("{}/nginx.conf", place::SERVE),
                 content: Content::Made {
-                    text: nginx::configuration(site, &own),
+                    text: nginx::configuration(site, &own).into(),
                     executable: false,
                 },
                 why: "how the site is served".to_owned(),
@@ -99,11 +100,13 @@ impl Gather<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
+            self.tasks,
         )?;
         entries.extend(
             root.values()
                 .map(|(file, why)| inputs::source(place::ROOT, file, why)),
         );
+        entries.extend(inputs::top_files(self.workspace, self.rules, self.tasks)?);
         Ok(())
     }
 
@@ -118,8 +121,7 @@ impl Gather<'_, '_, '_> {
         let from_sources = if at == self.app {
             self.delivery.start().is_some_and(|start| !start.built)
         } else {
-            tasks::scripts(self.workspace, at).is_empty()
-                || start::uses_sources(self.workspace, at, files)
+            !self.tasks.run_in(at) || start::uses_sources(self.workspace, at, files)
         };
         if from_sources {
             Usage::Sources
@@ -133,7 +135,7 @@ impl Gather<'_, '_, '_> {
         let workspace = self.workspace;
         let mut made = |path: &str, text: String, why: &str| {
             let made = Content::Made {
-                text,
+                text: text.into(),
                 executable: false,
             };
             entries.push(ContextEntry {
@@ -142,28 +144,32 @@ impl Gather<'_, '_, '_> {
                 why: why.to_owned(),
             });
         };
-        made(
-            "pnpm-lock.yaml",
-            closure.lockfile(workspace, self.lockfile),
-            "the lockfile without what this closure does not reach",
-        );
+        let why = "the lockfile without what this closure does not reach";
+        for (dir, text) in closure.lockfiles(workspace) {
+            made(
+                dir.join(lockfile::FILE).unwrap_or_default().as_str(),
+                text,
+                why,
+            );
+        }
         made(
             workspace_file::FILE,
             closure.settings(workspace),
             "the settings, and the members of this closure",
         );
-        if !workspace.npmrc.text.is_empty() {
+        for (path, text) in install::npmrcs(workspace, closure) {
             made(
-                ".npmrc",
-                workspace.npmrc.text.clone(),
+                path.as_str(),
+                text.to_owned(),
                 "the settings without credentials",
             );
         }
         let why = "what an install reads of the manifest";
+        let copied = closure.copied_directories();
         made("package.json", closure.skeleton(workspace, 0), why);
         for &at in closure.members.keys().filter(|at| **at != 0) {
             let dir = &workspace.members[at].dir;
-            let text = if closure.reach.copied_directories().contains(dir) {
+            let text = if copied.contains(dir) {
                 closure.manifest(workspace, at)
             } else {
                 closure.skeleton(workspace, at)

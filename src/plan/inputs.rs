@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::{Content, ContextEntry};
+use super::{Content, ContextEntry, place};
 use crate::closure::Closure;
 use crate::detect::tsc::extended;
 use crate::error::Error;
@@ -13,17 +13,14 @@ use crate::ignore::Rules;
 use crate::manifest::tsconfig::Tsconfig;
 use crate::path::RepoPath;
 use crate::sources::{Role, Usage, role};
-use crate::tasks;
+use crate::tasks::{self, Tasks};
 use crate::workspace::Workspace;
 
 /// The files of a member that no rule drops.
 pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Vec<File>, Error> {
     let dir = &workspace.members[at].dir;
-    let inside = workspace.members.iter().map(|member| member.dir.clone());
-    let nested: BTreeSet<RepoPath> = inside
-        .filter(|other| other != dir && other.is_within(dir))
-        .collect();
-    Ok(files::walk(&workspace.root, dir, &nested, rules)?.files)
+    let nested = workspace.nested(dir).map(|member| member.dir.clone());
+    Ok(files::walk(&workspace.root, dir, &nested.collect(), rules)?.files)
 }
 
 /// The paths of a member's files relative to it.
@@ -114,6 +111,7 @@ pub(crate) fn root_files(
     members: &BTreeMap<usize, Vec<File>>,
     rules: &Rules,
     include: &[String],
+    tasks: &Tasks,
 ) -> Result<BTreeMap<RepoPath, (File, String)>, Error> {
     let mut asked: BTreeMap<RepoPath, String> = BTreeMap::new();
     for files in members.values() {
@@ -130,11 +128,9 @@ pub(crate) fn root_files(
             )
         }));
     }
-    for &at in members.keys() {
-        for input in tasks::inputs(workspace, at) {
-            if let Some(glob) = input.strip_prefix("$TURBO_ROOT$/") {
-                patterns.push((glob.to_owned(), "`inputs` of turbo.json".to_owned()));
-            }
+    for input in tasks::inputs(tasks, |at| at != 0) {
+        if let Some(glob) = input.strip_prefix("$TURBO_ROOT$/") {
+            patterns.push((glob.to_owned(), "`inputs` of turbo.json".to_owned()));
         }
     }
     patterns.extend(
@@ -166,6 +162,34 @@ pub(crate) fn root_files(
         }
     }
     Ok(found)
+}
+
+/// The files of the root project, where it has tasks that run: those that their `inputs` name, or all.
+pub(crate) fn top_files(
+    workspace: &Workspace,
+    rules: &Rules,
+    tasks: &Tasks,
+) -> Result<Vec<ContextEntry>, Error> {
+    if !tasks.run_in(0) {
+        return Ok(Vec::new());
+    }
+    let named: Vec<String> = tasks::inputs(tasks, |at| at == 0)
+        .map(|glob| glob.trim_start_matches("$TURBO_ROOT$/").to_owned())
+        .filter(|glob| !glob.starts_with('!'))
+        .collect();
+    let all = named.is_empty() || named.iter().any(|glob| glob == "$TURBO_DEFAULT$");
+    let named = globs(&named);
+    let wanted = |path: &str| match path {
+        // What an install reads is there, and fits each other.
+        "pnpm-lock.yaml" | "pnpm-workspace.yaml" | ".npmrc" => false,
+        "package.json" => true,
+        _ => all || named.is_match(path),
+    };
+    let files = walk(workspace, 0, rules)?;
+    let files = files.iter().filter(|file| wanted(file.path.as_str()));
+    Ok(files
+        .map(|file| source(place::TOP, file, "the root's own tasks may read it"))
+        .collect())
 }
 
 fn is_tsconfig(path: &RepoPath) -> bool {

@@ -2,58 +2,117 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nodejs_semver::{Range, Version};
+
 use super::{Content, ContextEntry, inputs};
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::files::{self, File};
 use crate::ignore::Rules;
+use crate::manifest::npmrc;
 use crate::manifest::package::Manifest;
 use crate::path::RepoPath;
+use crate::toolchain;
 use crate::workspace::Workspace;
 
-/// Files that settings name: patches and pnpmfiles.
-pub(crate) fn settings_files(workspace: &Workspace) -> Result<Vec<File>, Error> {
-    let root = &workspace.root_member().manifest;
-    let mut named: BTreeMap<String, String> = BTreeMap::new();
-    if let Some(patches) =
-        pnpm_setting(root, "patchedDependencies").and_then(serde_json::Value::as_object)
+/// Files that settings name: patches and pnpmfiles, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
+/// the root.
+pub(crate) fn settings_files(
+    workspace: &Workspace,
+    closure: &Closure<'_, '_>,
+) -> Result<Vec<File>, Error> {
+    let mut named: BTreeMap<RepoPath, String> = BTreeMap::new();
+    let mut name = |dir: &RepoPath, path: &str, by: String| {
+        let inside = dir.join(path).map_err(|_| missing(&by, path))?;
+        named.entry(inside).or_insert(by);
+        Ok::<_, Error>(())
+    };
+    let major = pnpm_major(workspace);
+    // pnpm 11 gave up the one place, and pnpm 10 brought the other.
+    let reads_manifest = major.is_none_or(|major| major <= 10);
+    let reads_settings = major.is_none_or(|major| major >= 10);
+    let alone = closure.installed_alone(workspace);
+    let own: BTreeSet<RepoPath> = alone.into_iter().chain([RepoPath::ROOT]).collect();
+    for dir in &own {
+        let manifest = workspace
+            .position(dir)
+            .map(|at| &workspace.members[at].manifest);
+        let patches = manifest.and_then(|one| pnpm_setting(one, "patchedDependencies"));
+        let patches = patches.filter(|_| reads_manifest);
+        let patches = patches.and_then(serde_json::Value::as_object).into_iter();
+        for path in patches.flat_map(serde_json::Map::values) {
+            let file = manifest.map_or("package.json", Manifest::file);
+            let by = format!("`pnpm.patchedDependencies` in {file}");
+            if let Some(path) = path.as_str() {
+                name(dir, path, by)?;
+            }
+        }
+    }
+    for path in workspace
+        .settings
+        .patched_dependencies
+        .iter()
+        .filter(|_| reads_settings)
+        .flat_map(BTreeMap::values)
     {
-        let paths = patches.values().filter_map(serde_json::Value::as_str);
-        named.extend(paths.map(|path| {
-            (
-                path.to_owned(),
-                "`pnpm.patchedDependencies` in package.json".to_owned(),
-            )
-        }));
-    }
-    if let Some(patches) = &workspace.settings.patched_dependencies {
         let by = "`patchedDependencies` in pnpm-workspace.yaml";
-        named.extend(patches.values().map(|path| (path.clone(), by.to_owned())));
+        name(&RepoPath::ROOT, path, by.to_owned())?;
     }
-    let mut pnpmfiles = workspace.settings.pnpmfile.clone();
-    if pnpmfiles.is_empty() {
+    let mut pnpmfiles = Vec::new();
+    if reads_settings {
+        pnpmfiles.clone_from(&workspace.settings.pnpmfile);
+    }
+    if pnpmfiles.is_empty() && reads_manifest {
         pnpmfiles.extend(workspace.npmrc.get("pnpmfile").map(str::to_owned));
     }
-    let by = "the setting `pnpmfile`";
-    named.extend(pnpmfiles.into_iter().map(|path| (path, by.to_owned())));
+    for path in &pnpmfiles {
+        name(&RepoPath::ROOT, path, "the setting `pnpmfile`".to_owned())?;
+    }
     let mut found = Vec::new();
     for (path, by) in named {
-        let missing = || Error::MissingFile {
-            by: by.clone(),
-            path: path.clone(),
-        };
-        let inside = RepoPath::new(&path).map_err(|_| missing())?;
-        found.push(File::load(&workspace.root, &inside).map_err(|_| missing())?);
+        found.push(File::load(&workspace.root, &path).map_err(|_| missing(&by, path.as_str()))?);
     }
-    for name in [".pnpmfile.cjs", ".pnpmfile.mjs"] {
-        let Ok(path) = RepoPath::new(name) else {
-            continue;
-        };
-        if path.on_disk(&workspace.root).is_file() && !found.iter().any(|file| file.path == path) {
-            found.push(File::load(&workspace.root, &path)?);
+    for dir in own {
+        for name in [".pnpmfile.cjs", ".pnpmfile.mjs"] {
+            let Ok(path) = dir.join(name) else {
+                continue;
+            };
+            let known = found.iter().any(|file: &File| file.path == path);
+            if path.on_disk(&workspace.root).is_file() && !known {
+                found.push(File::load(&workspace.root, &path)?);
+            }
         }
     }
     Ok(found)
+}
+
+fn missing(by: &str, path: &str) -> Error {
+    Error::MissingFile {
+        by: by.to_owned(),
+        path: path.to_owned(),
+    }
+}
+
+/// The root's `.npmrc` and those of members, as far as an install of this closure reads them, each without secrets.
+pub(crate) fn npmrcs<'w>(
+    workspace: &'w Workspace,
+    closure: &Closure<'_, '_>,
+) -> Vec<(RepoPath, &'w str)> {
+    let members = closure.members.keys().map(|&at| &workspace.members[at]);
+    let own = members.map(|member| (&member.dir, &member.npmrc));
+    let root = (&workspace.root_member().dir, &workspace.npmrc);
+    let all = [root].into_iter().chain(own);
+    all.filter(|(_, npmrc)| !npmrc.text.is_empty())
+        .filter_map(|(dir, npmrc)| Some((dir.join(npmrc::FILE).ok()?, npmrc.text.as_str())))
+        .collect()
+}
+
+/// The major version of the workspace's pnpm, the least where it is a range; nothing where it cannot be known.
+fn pnpm_major(workspace: &Workspace) -> Option<u64> {
+    let pnpm = toolchain::pnpm(workspace).ok()?.value;
+    let exact = Version::parse(&pnpm).ok();
+    let version = exact.or_else(|| Range::parse(&pnpm).ok()?.min_version())?;
+    Some(version.major())
 }
 
 /// Files that an install copies out of the workspace: tarballs, and the sources of packages that are not linked but copied. `files` holds those of
@@ -66,7 +125,7 @@ pub(crate) fn local_files(
     place: &str,
 ) -> Result<Vec<ContextEntry>, Error> {
     let mut entries = Vec::new();
-    for tarball in closure.reach.tarballs() {
+    for tarball in closure.tarballs() {
         let file = File::load(&workspace.root, tarball).map_err(|_| Error::MissingFile {
             by: "pnpm-lock.yaml".to_owned(),
             path: tarball.to_string(),
@@ -75,7 +134,7 @@ pub(crate) fn local_files(
         entries.push(inputs::source(place, &file, why));
     }
     let why = "pnpm copies this package when it installs";
-    for dir in closure.reach.copied_directories() {
+    for dir in closure.copied_directories() {
         let member = workspace.position(dir).and_then(|at| files.get(&at));
         let walked;
         let files = if let Some(files) = member {
@@ -124,7 +183,7 @@ pub(crate) fn bin_stubs(
             entries.push(ContextEntry {
                 path: format!("{place}/{path}"),
                 content: Content::Made {
-                    text: "#!/usr/bin/env node\n".to_owned(),
+                    text: "#!/usr/bin/env node\n".to_owned().into(),
                     executable: true,
                 },
                 why: "stands in for a binary that comes later: pnpm links only what is there"
@@ -137,4 +196,51 @@ pub(crate) fn bin_stubs(
 
 fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json::Value> {
     manifest.get("pnpm")?.get(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lockfile::Lockfiles;
+
+    /// The files that this pnpm reads by settings, or what is missing.
+    fn files(pnpm: &str, extra: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let manifest = format!(
+            r#"{{"packageManager":"pnpm@{pnpm}","pnpm":{{"patchedDependencies":{{"a":"a.patch"}}}}}}"#
+        );
+        let settings = "packages: []\npatchedDependencies:\n  b: b.patch\npnpmfile: settings.cjs\n";
+        let mut all = vec![
+            ("package.json", manifest.as_str()),
+            ("pnpm-workspace.yaml", settings),
+            (".npmrc", "pnpmfile=npmrc.cjs\n"),
+        ];
+        all.extend(extra);
+        let (_dir, workspace) = crate::testing::workspace(&all);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let closure = Closure::runtime(&workspace, &lockfiles, &[]).unwrap();
+        match settings_files(&workspace, &closure) {
+            Ok(files) => Ok(files.iter().map(|file| file.path.to_string()).collect()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn files_are_asked_for_where_the_pnpm_reads_who_names_them() {
+        let old = [("a.patch", ""), ("npmrc.cjs", "")];
+        let new = [("b.patch", ""), ("settings.cjs", "")];
+        let both = [old, new].concat();
+        let names = |names: &[&str]| Ok(names.iter().map(ToString::to_string).collect());
+        assert_eq!(files("9.15.9", &old), names(&["a.patch", "npmrc.cjs"]));
+        assert_eq!(files("11.2.1", &new), names(&["b.patch", "settings.cjs"]));
+        assert_eq!(
+            files("12.0.0-rc.8", &both),
+            names(&["b.patch", "settings.cjs"])
+        );
+        assert_eq!(
+            files("10.34.5", &both),
+            names(&["a.patch", "b.patch", "settings.cjs"])
+        );
+        assert!(files("10.34.5", &new).unwrap_err().contains("a.patch"));
+        assert!(files("11.2.1", &old).unwrap_err().contains("b.patch"));
+    }
 }

@@ -3,60 +3,55 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
-use super::steps::Steps;
+use super::steps::{self, Steps};
 use super::{
-    App, BuildStep, ClosurePlan, ImagePackage, MemberPlan, Plan, PlanOptions, base, inputs, place,
+    App, BuildStep, ClosurePlan, ImagePackage, InstalledAlone, MemberPlan, Plan, PlanOptions, base,
+    inputs, place,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{self, Delivery, DetectError, Subject};
+use crate::detect::{self, Delivery, DetectError, Detection, Subject};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
+use crate::manifest::npmrc;
 use crate::path::RepoPath;
+use crate::tasks::{self, Tasks};
+use crate::toolchain;
 use crate::workspace::Workspace;
-use crate::{tasks, toolchain};
 
 impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
     pub fn new(workspace: &Workspace, app: usize, options: &PlanOptions) -> Result<Self, Error> {
         let member = &workspace.members[app];
-        let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-        let graph = Graph::new(workspace, &lockfile);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let graph = Graph::new(workspace, &lockfiles);
         let needed = tasks::needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
+        let tasks = Tasks::new(workspace, &graph, &[app]);
+        let runs = tasks.runs(workspace)?;
 
-        let build = Closure::build(workspace, &lockfile, &[app], &needed.named)?;
+        let build = Closure::build(workspace, &lockfiles, &[app], &needed.named)?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node.as_deref())?;
-        build.check_frozen(workspace, &lockfile, Some(&pnpm.value))?;
+        build.check_frozen(workspace, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
         for &at in build.members.keys().filter(|at| **at != 0) {
             files.insert(at, inputs::walk(workspace, at, &rules)?);
         }
-        let own = inputs::relative(&files[&app], &member.dir);
-        let subject = Subject {
-            workspace,
-            lockfile: &lockfile,
-            app,
-            files: &own,
-            entry: options.entry.as_deref(),
-        };
-        let detection = detect::detect(&subject, options.kind)
-            .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
+        let detection = detection(workspace, &lockfiles, app, &files[&app], &rules, options)?;
         let delivery = detection.delivery;
         let runtime = if delivery.has_modules() {
-            Some(Closure::runtime(workspace, &lockfile, &[app])?)
+            Some(Closure::runtime(workspace, &lockfiles, &[app])?)
         } else {
             None
         };
 
         let gather = Gather {
             workspace,
-            lockfile: &lockfile,
             app,
             delivery: &delivery,
             build: &build,
@@ -64,30 +59,26 @@ impl Plan {
             files: &files,
             rules: &rules,
             options,
-            builds: order
-                .iter()
-                .any(|&at| !tasks::scripts(workspace, at).is_empty()),
+            tasks: &tasks,
+            builds: !runs.is_empty(),
         };
         let context = gather.entries()?;
+        let mut in_image = BTreeSet::new();
         if let Some(runtime) = &runtime {
             check_kept(workspace, runtime, &files, &rules)?;
+            in_image.extend(runtime.members.keys().copied());
         }
-        let in_image: BTreeSet<usize> = runtime
-            .iter()
-            .flat_map(|runtime| runtime.members.keys().copied())
-            .collect();
-        let writes = delivery.written().map(|(path, directory)| {
-            let path = member.dir.join(path).unwrap_or_default();
-            format!("{path}{}", if directory { "/" } else { "" })
-        });
         let steps = Steps {
             workspace,
             graph: &graph,
             app,
             order: &order,
+            tasks: &tasks,
+            runs: &runs,
+            given: &options.build_args,
             in_image: &in_image,
             context: &context,
-            writes,
+            writes: writes(&delivery, &member.dir),
             build_env: &detection.build_env,
         };
         let steps = steps.plan();
@@ -106,17 +97,25 @@ impl Plan {
             runtime: runtime
                 .as_ref()
                 .map(|runtime| closure_plan(workspace, runtime)),
-            workspace_packages: lockfile.package_total(),
+            workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
-            has_root_files: context
-                .iter()
-                .any(|entry| entry.path.starts_with(&format!("{}/", place::ROOT))),
-            image_packages: if delivery.has_modules() {
-                image_packages(workspace, app, &in_image, &steps)
-            } else {
-                Vec::new()
+            has_root_files: context.iter().any(|entry| in_root(&entry.path)),
+            installed_alone: InstalledAlone {
+                build: build.installed_alone(workspace),
+                runtime: runtime
+                    .as_ref()
+                    .map_or_else(Vec::new, |runtime| runtime.installed_alone(workspace)),
             },
-            warnings: warnings(workspace, &delivery, &circles, &build),
+            image_packages: match &runtime {
+                Some(_) => image_packages(workspace, app, &in_image, &steps),
+                None => Vec::new(),
+            },
+            warnings: [
+                warnings(workspace, &delivery, &circles, &build),
+                tasks.warnings,
+                steps::argument_warnings(&steps, &options.build_args),
+            ]
+            .concat(),
             delivery,
             port: detection.port,
             steps,
@@ -128,6 +127,26 @@ impl Plan {
     pub fn context_size(&self) -> u64 {
         self.context.iter().map(|entry| entry.content.size()).sum()
     }
+}
+
+/// What the app's own files tell of it.
+fn detection(
+    workspace: &Workspace,
+    lockfiles: &Lockfiles<'_>,
+    app: usize,
+    files: &[File],
+    rules: &Rules,
+    options: &PlanOptions,
+) -> Result<Detection, Error> {
+    let dir = &workspace.members[app].dir;
+    let subject = Subject {
+        workspace,
+        lockfiles,
+        app,
+        files: &inputs::relative(files, dir),
+        entry: options.entry.as_deref(),
+    };
+    detect::detect(&subject, options.kind).map_err(|error| named_rule(workspace, dir, rules, error))
 }
 
 /// Refuses rules that leave out what the image cannot do without: `*` in a `.dockerignore` made for one app is an easy way to lose a library.
@@ -174,6 +193,19 @@ fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: Detec
     }
 }
 
+/// Whether a file of the context lies among those of the workspace's root that builds read.
+fn in_root(path: &str) -> bool {
+    path.strip_prefix(place::ROOT)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What the app's build must write, from the workspace's root; a directory ends in a slash.
+fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
+    let (path, directory) = delivery.written()?;
+    let path = app.join(path).unwrap_or_default();
+    Some(format!("{path}{}", if directory { "/" } else { "" }))
+}
+
 /// The members that the image gets, the app last: it changes most often.
 fn image_packages(
     workspace: &Workspace,
@@ -184,7 +216,8 @@ fn image_packages(
     let others = in_image.iter().copied().filter(|&at| at != app && at != 0);
     let package = |at: usize| {
         let member = &workspace.members[at];
-        let step = steps.iter().find(|step| step.dir == member.dir);
+        // The last of its stages has what the ones before it wrote too.
+        let step = steps.iter().rfind(|step| step.dir == member.dir);
         ImagePackage {
             dir: member.dir.clone(),
             name: member.label(),
@@ -206,7 +239,6 @@ fn warnings(
             circle.display(workspace)
         )
     };
-    let secret = |key: &String| format!("`{key}` of .npmrc stays behind: it is a credential");
     // The root's are for developers: husky and the like.
     let members = build
         .members
@@ -226,8 +258,23 @@ fn warnings(
     let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
     warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
-    warnings.extend(workspace.npmrc.secrets.iter().map(secret));
+    warnings.extend(secrets(workspace, build));
     warnings
+}
+
+/// What stays behind of each `.npmrc` that an install of the closure gets.
+pub(crate) fn secrets(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
+    let own = closure.members.keys().map(|&at| &workspace.members[at]);
+    let own = own.map(|member| (member.dir.join(npmrc::FILE), &member.npmrc));
+    let all = [(RepoPath::new(npmrc::FILE), &workspace.npmrc)];
+    let secret =
+        |file: RepoPath, key| format!("`{key}` of {file} stays behind: it is a credential");
+    let secrets = all.into_iter().chain(own).flat_map(|(file, npmrc)| {
+        let file = file.unwrap_or_default();
+        let keys = npmrc.secrets.iter();
+        keys.map(move |key| secret(file.clone(), key))
+    });
+    secrets.collect()
 }
 
 /// The members of a closure as a reader sees them.
@@ -246,11 +293,11 @@ pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<M
 fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
     ClosurePlan {
         members: members(workspace, closure),
-        packages: closure.reach.package_count(),
+        packages: closure.package_count(),
         peers: closure
             .peers()
             .iter()
-            .map(|(importer, peer)| format!("{importer}: {peer}"))
+            .map(|(at, peer)| format!("{}: {peer}", workspace.members[*at].dir))
             .collect(),
     }
 }

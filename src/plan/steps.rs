@@ -1,11 +1,11 @@
-//! The build steps: one stage a package, in dependency order.
+//! The build steps: one stage a run of tasks, in their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BuildStep, ContextEntry, Copy, place};
+use super::{BuildStep, ContextEntry, Copy, TaskPlan, place};
 use crate::graph::Graph;
 use crate::path::RepoPath;
-use crate::tasks;
+use crate::tasks::{self, Run, Tasks};
 use crate::workspace::Workspace;
 
 /// What steps are made from.
@@ -15,6 +15,10 @@ pub(super) struct Steps<'s> {
     pub(super) app: usize,
     /// The members that the app's build needs, in dependency order.
     pub(super) order: &'s [usize],
+    pub(super) tasks: &'s Tasks,
+    pub(super) runs: &'s [Run],
+    /// The names of build arguments that will be given.
+    pub(super) given: &'s BTreeSet<String>,
     pub(super) in_image: &'s BTreeSet<usize>,
     pub(super) context: &'s [ContextEntry],
     /// What the app's build must write.
@@ -24,50 +28,58 @@ pub(super) struct Steps<'s> {
 }
 
 impl Steps<'_> {
-    /// The stages of all members that have something to run.
+    /// The stages of all runs.
     pub(super) fn plan(&self) -> Vec<BuildStep> {
-        let mut stages: BTreeMap<usize, String> = BTreeMap::new();
+        let mut stages: Vec<String> = Vec::new();
         let mut steps = Vec::new();
-        for &at in self.order {
-            let scripts = tasks::scripts(self.workspace, at);
-            if scripts.is_empty() {
-                continue;
-            }
+        let last = self.runs.iter().rposition(|run| run.member == self.app);
+        for (place, run) in self.runs.iter().enumerate() {
+            let at = run.member;
             let member = &self.workspace.members[at];
-            let stage = stage_name(&member.dir, stages.values());
-            let needed = self.needed(at);
+            let stage = stage_name(&member.dir, stages.iter());
+            let mut sources = self.needed(at);
+            // The root's files are its own tasks' business: who waits for one of these gets what it wrote.
+            sources.extend(run.members.iter().filter(|&&member| member != 0));
+            let own = run
+                .needs
+                .iter()
+                .filter(|&&need| self.runs[need].member == at);
             steps.push(BuildStep {
                 dir: member.dir.clone(),
                 name: member.label(),
                 stage: stage.clone(),
-                scripts,
+                tasks: run.tasks.iter().map(|&task| self.task(task)).collect(),
                 env: if at == self.app {
                     self.build_env.clone()
                 } else {
                     BTreeMap::new()
                 },
-                copies: self.copies(at, &needed),
-                needs: needed
-                    .iter()
-                    .filter_map(|other| stages.get(other).cloned())
-                    .collect(),
-                writes: if at == self.app {
-                    self.writes.clone()
-                } else {
-                    None
-                },
-                in_image: self.in_image.contains(&at),
+                copies: self.copies(at, &sources),
+                needs: run.needs.iter().map(|&need| stages[need].clone()).collect(),
+                continues: own.map(|&need| stages[need].clone()).collect(),
+                writes: self.writes.clone().filter(|_| Some(place) == last),
+                in_image: at != 0 && self.in_image.contains(&at),
             });
-            stages.insert(at, stage);
+            stages.push(stage);
         }
         steps
+    }
+
+    fn task(&self, task: usize) -> TaskPlan {
+        let node = &self.tasks.nodes[task];
+        TaskPlan {
+            script: node.name.clone(),
+            because: node.because.clone(),
+            args: self.tasks.arguments(self.workspace, task, self.given),
+        }
     }
 
     /// All members that `at` needs, near or far, among those that stand before it in the order.
     fn needed(&self, at: usize) -> BTreeSet<usize> {
         let place = |member: usize| self.order.iter().position(|&other| other == member);
         let mut found = BTreeSet::new();
-        let mut queue = vec![at];
+        // What the root depends on are its developers' tools.
+        let mut queue = if at == 0 { vec![] } else { vec![at] };
         while let Some(next) = queue.pop() {
             for (to, _) in self.graph.dependencies(next) {
                 if place(to).is_some_and(|to| Some(to) < place(at)) && found.insert(to) {
@@ -78,43 +90,63 @@ impl Steps<'_> {
         found
     }
 
-    /// The sources that a stage copies: for the app all there are, for a library its own and those of what it needs, so that no change elsewhere
-    /// builds it again.
+    /// The sources that a stage copies: for the app all there are, for another package its own and those of what it needs, so that no change
+    /// elsewhere builds it again.
     fn copies(&self, at: usize, needed: &BTreeSet<usize>) -> Vec<Copy> {
-        let present = |place: &str, dir: &RepoPath| {
-            let prefix = if dir.is_root() {
-                format!("{place}/")
-            } else {
-                format!("{place}/{dir}/")
-            };
+        let has = |prefix: &str| {
             self.context
                 .iter()
-                .any(|entry| entry.path.starts_with(&prefix))
-                .then_some(prefix)
+                .any(|entry| entry.path.starts_with(prefix))
         };
-        let dirs: Vec<RepoPath> = if at == self.app {
-            vec![RepoPath::ROOT]
-        } else {
-            needed
-                .iter()
-                .chain([&at])
-                .map(|&member| self.workspace.members[member].dir.clone())
-                .collect()
-        };
-        let copy = |dir: RepoPath| {
-            let from: Vec<String> = [place::SRC, place::RUN]
-                .into_iter()
-                .filter_map(|place| present(place, &dir))
-                .collect();
-            let to = if dir.is_root() {
-                "./".to_owned()
+        let all = at == self.app;
+        let members = needed.iter().filter(|&&member| member != at).chain([&at]);
+        let members = members.copied().filter(|_| !all);
+        let copy = |dir: RepoPath, places: &[&str]| {
+            let (below, to) = if dir.is_root() {
+                (String::new(), "./".to_owned())
             } else {
-                format!("{dir}/")
+                (format!("{dir}/"), format!("{dir}/"))
             };
+            let from = places.iter().map(|place| format!("{place}/{below}"));
+            let from: Vec<String> = from.filter(|prefix| has(prefix)).collect();
             (!from.is_empty()).then_some(Copy { from, to })
         };
-        dirs.into_iter().filter_map(copy).collect()
+        let whole = all
+            .then(|| copy(RepoPath::ROOT, &[place::SRC, place::RUN]))
+            .flatten();
+        let each = members.filter_map(|member| {
+            let places: &[&str] = if member == 0 {
+                &[place::TOP]
+            } else {
+                &[place::SRC, place::RUN]
+            };
+            copy(self.workspace.members[member].dir.clone(), places)
+        });
+        whole.into_iter().chain(each).collect()
     }
+}
+
+/// What is odd about the build arguments of these names.
+pub(super) fn argument_warnings(steps: &[BuildStep], given: &BTreeSet<String>) -> Vec<String> {
+    let declared: BTreeSet<&String> = steps
+        .iter()
+        .flat_map(|step| &step.tasks)
+        .flat_map(|task| &task.args)
+        .collect();
+    let warning = |name: &String| {
+        if tasks::is_proxy(name) {
+            return None;
+        }
+        if !declared.contains(name) {
+            return Some(format!(
+                "nobody gets the build argument `{name}`: no task that runs declares it in `env` or `passThroughEnv`"
+            ));
+        }
+        tasks::looks_secret(name).then(|| {
+            format!("the build argument `{name}` looks like a secret: the image does not hold it, but the build's cache and records do")
+        })
+    };
+    given.iter().filter_map(warning).collect()
 }
 
 /// `build-apps-server`: legal as a stage's name, and one of its kind.
@@ -126,10 +158,14 @@ fn stage_name<'s>(dir: &RepoPath, mut taken: impl Iterator<Item = &'s String>) -
             '-'
         }
     };
-    let name = format!(
-        "build-{}",
-        dir.as_str().chars().map(legal).collect::<String>()
-    );
+    let name = if dir.is_root() {
+        "build-root".to_owned()
+    } else {
+        format!(
+            "build-{}",
+            dir.as_str().chars().map(legal).collect::<String>()
+        )
+    };
     let alike = taken
         .by_ref()
         .filter(|other| **other == name || other.starts_with(&format!("{name}-x")))

@@ -59,14 +59,15 @@ impl OutputError {
     }
 }
 
-/// Writes `pruned`, whose sources lie below `root`, to `dir`. `stop` is asked before each file whether to give up.
+/// Writes `pruned`, whose sources lie below `root`, to `dir`. `stop` is asked before each file whether to give up,
+/// by several threads.
 ///
 /// All is written beside the directory and then takes its name, so that nobody ever sees half of it.
 pub fn write(
     pruned: &Pruned,
     root: &Path,
     dir: &Path,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), OutputError> {
     let (Some(name), Some(parent)) = (dir.file_name(), dir.parent()) else {
         return Err(OutputError::Nameless(dir.to_path_buf()));

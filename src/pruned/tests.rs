@@ -401,8 +401,8 @@ fn who_is_interrupted_leaves_nothing() {
     let shop = shop();
     let pruned = pruned(&shop, &["apps/worker"], Scope::Build).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let asked = std::cell::Cell::new(0);
-    let stop = || asked.replace(asked.get() + 1) == 5;
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let stop = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 5;
     let error = write(&pruned, &shop.root, &dir.path().join("out"), &stop).unwrap_err();
     assert!(matches!(error, OutputError::Interrupted), "{error}");
     assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 0);
@@ -419,7 +419,7 @@ fn no_symlink_leads_a_file_out() {
     pruned.entries.push(ContextEntry {
         path: "json/packages/copied/dist/evil.js".to_owned(),
         content: Content::Made {
-            text: "1".to_owned(),
+            text: "1".to_owned().into(),
             executable: false,
         },
         why: String::new(),

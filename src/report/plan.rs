@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use super::{count, size};
 use crate::closure::Because;
 use crate::detect::{Delivery, Start};
-use crate::plan::{ClosurePlan, Plan, place};
+use crate::plan::{ClosurePlan, Plan, Reason, place};
 
 /// A plan in words.
 pub fn plan(plan: &Plan) -> String {
@@ -149,12 +149,20 @@ impl Words<'_> {
             } else {
                 format!(" (after {})", step.needs.join(", "))
             };
+            let scripts: Vec<&str> = step.tasks.iter().map(|task| task.script.as_str()).collect();
             writeln!(
                 f,
                 "  {:<24} {}{after}",
                 step.dir.to_string(),
-                step.scripts.join(", ")
+                scripts.join(", ")
             )?;
+            for task in &step.tasks {
+                let why = why_run(&task.because);
+                writeln!(f, "  {:<24}   {}: {why}", "", task.script)?;
+                if !task.args.is_empty() {
+                    writeln!(f, "  {:<24}   reads {}", "", task.args.join(", "))?;
+                }
+            }
         }
         Ok(())
     }
@@ -177,6 +185,7 @@ impl Words<'_> {
                 "manifests and lockfile of what the app needs when it runs",
             ),
             (place::ROOT, "files at the root that builds read"),
+            (place::TOP, "files at the root that its own tasks read"),
             (place::SRC, "sources that only builds read"),
             (place::RUN, "files that the image keeps as they are"),
             (place::SERVE, "how the site is served"),
@@ -198,6 +207,18 @@ impl Words<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a task runs, in words.
+fn why_run(because: &Reason) -> String {
+    match because {
+        Reason::App => "it makes the app".to_owned(),
+        Reason::Asked { by, entry } => format!("`{entry}` in `dependsOn` of {by}"),
+        Reason::Beside { of } => format!("it runs `with` {of}"),
+        Reason::Dependency { of } => {
+            format!("{of} depends on the package, though no `dependsOn` asks for its build")
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The web of dependencies: members and the lockfile's entries, with every edge between them.
 //!
-//! Goes in: the workspace and its lockfile. Comes out: nodes and edges of the whole workspace, each with the word it is called by.
+//! Goes in: the workspace and its lockfiles. Comes out: nodes and edges of the whole workspace, each with the word it is called by.
 
 use std::collections::BTreeMap;
 
 use crate::lockfile::keys::{Reference, name_and_version, resolve};
-use crate::lockfile::{Field, Lockfile, LockfileError};
+use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -19,8 +19,8 @@ pub(super) enum Node {
     Member(usize),
     /// A directory that is no member.
     Directory(RepoPath),
-    /// An entry of the lockfile's `snapshots`, by key.
-    Entry(String),
+    /// An entry of a lockfile's `snapshots`, by the lockfile's position and the key.
+    Entry(usize, String),
 }
 
 /// A dependency.
@@ -49,10 +49,10 @@ pub(super) struct Web {
 impl Web {
     pub(super) fn new(
         workspace: &Workspace,
-        lockfile: &Lockfile<'_>,
+        lockfiles: &Lockfiles<'_>,
     ) -> Result<Self, LockfileError> {
         let mut web = Self::default();
-        let node = |node: Node| Named::new(node, workspace, lockfile);
+        let node = |node: Node| Named::new(node, workspace, lockfiles);
         let directory = |dir: RepoPath| {
             let member = workspace.position(&dir);
             member.map_or(Node::Directory(dir), Node::Member)
@@ -60,35 +60,37 @@ impl Web {
         for at in 0..workspace.members.len() {
             web.node(node(Node::Member(at)));
         }
-        let format = lockfile.format();
         for (at, member) in workspace.members.iter().enumerate() {
-            let Some(importer) = lockfile.importer(&member.importer_key()) else {
+            let Some((home, importer)) = lockfiles.project(&member.dir) else {
                 continue;
             };
+            let format = lockfiles.all()[home].format();
             for dependency in &importer.dependencies {
                 let (alias, field) = (&*dependency.alias, Some(dependency.field));
                 let target = match resolve(format, alias, &dependency.version) {
                     Reference::Link(target) => member.dir.join(target).ok().map(&directory),
-                    Reference::Entry(key) => Some(Node::Entry(key.into_owned())),
+                    Reference::Entry(key) => Some(Node::Entry(home, key.into_owned())),
                 };
                 web.edge(at, field, alias, target.map(&node));
             }
         }
-        for key in lockfile.node_keys() {
-            let at = web.node(node(Node::Entry(key.to_owned())));
-            for (alias, version) in lockfile.needs(key)? {
-                // In entries, links are relative to the lockfile.
-                let target = match resolve(format, &alias, &version) {
-                    Reference::Link(target) => RepoPath::new(target).ok().map(&directory),
-                    Reference::Entry(key) => Some(Node::Entry(key.into_owned())),
-                };
-                web.edge(at, None, &alias, target.map(&node));
+        for (home, lockfile) in lockfiles.all().iter().enumerate() {
+            for key in lockfile.node_keys() {
+                let at = web.node(node(Node::Entry(home, key.to_owned())));
+                let needs = lockfile.needs(key);
+                for (alias, version) in needs.map_err(|error| error.of(lockfile.dir()))? {
+                    let target = match resolve(lockfile.format(), &alias, &version) {
+                        Reference::Link(target) => lockfile.resolve(target).ok().map(&directory),
+                        Reference::Entry(key) => Some(Node::Entry(home, key.into_owned())),
+                    };
+                    web.edge(at, None, &alias, target.map(&node));
+                }
             }
         }
         // A member that is copied is still a project, whose own dependencies are installed.
         for at in 0..web.nodes.len() {
-            if let Node::Entry(key) = &web.nodes[at]
-                && let Some(dir) = copied_from(lockfile, key)
+            if let Node::Entry(home, key) = &web.nodes[at]
+                && let Some(dir) = copied_from(&lockfiles.all()[*home], key)
                 && let Some(member) = workspace.position(&dir)
             {
                 let name = web.names[at].clone().unwrap_or_default();
@@ -133,12 +135,13 @@ struct Named {
 }
 
 impl Named {
-    fn new(node: Node, workspace: &Workspace, lockfile: &Lockfile<'_>) -> Self {
+    fn new(node: Node, workspace: &Workspace, lockfiles: &Lockfiles<'_>) -> Self {
         let name_of = |at: usize| workspace.members[at].manifest.name().map(str::to_owned);
         let (label, name) = match &node {
             Node::Member(at) => (workspace.members[*at].dir.to_string(), name_of(*at)),
             Node::Directory(dir) => (dir.to_string(), None),
-            Node::Entry(key) => {
+            Node::Entry(home, key) => {
+                let lockfile = &lockfiles.all()[*home];
                 if let Some(dir) = copied_from(lockfile, key) {
                     let name = workspace.position(&dir).and_then(name_of);
                     (format!("{dir}{COPIED}"), name)
@@ -160,7 +163,7 @@ fn copied_from(lockfile: &Lockfile<'_>, key: &str) -> Option<RepoPath> {
         let is_archive = [".tgz", ".tar.gz", ".tar"]
             .iter()
             .any(|ending| path.ends_with(ending));
-        RepoPath::new(path).ok().filter(|_| !is_archive)
+        lockfile.resolve(path).ok().filter(|_| !is_archive)
     };
     lockfile.copied_directory(key).or_else(without_node)
 }

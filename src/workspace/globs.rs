@@ -8,53 +8,126 @@ use walkdir::WalkDir;
 use super::WorkspaceError;
 use crate::path::RepoPath;
 
-/// The directories with a `package.json` that the globs of `packages:` name, as pnpm finds them: a `!` glob takes away wherever it stands in
-/// the list (tried with pnpm 8, 9, 10 and 12), `node_modules` and `bower_components` are never entered, and `*` matches no leading dot
-/// ([`find-packages`](https://github.com/pnpm/pnpm/blob/main/workspace/projects-reader)).
-pub(super) fn expand(root: &Path, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError> {
-    let (mut wanted, mut unwanted) = (GlobSetBuilder::new(), GlobSetBuilder::new());
-    let mut depth = 0;
-    for glob in globs {
-        let (set, pattern) = match glob.strip_prefix('!') {
-            Some(pattern) => (&mut unwanted, pattern),
-            None => (&mut wanted, glob.as_str()),
-        };
-        let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
-        let fail = |error: &globset::Error| WorkspaceError::Glob {
-            glob: glob.clone(),
+/// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too.
+const MANIFEST: &str = "/package.json";
+
+/// Compiled globs: a `!` glob takes away wherever it stands in the list (tried with pnpm 8, 9, 10 and 12).
+pub(super) struct Globs {
+    wanted: GlobSet,
+    /// The names that each wanted glob begins with, before anything that is no name.
+    literal: Vec<Vec<String>>,
+    unwanted: GlobSet,
+    /// How deep a match may lie.
+    depth: usize,
+}
+
+impl Globs {
+    pub(super) fn compile(globs: &[String]) -> Result<Self, WorkspaceError> {
+        let (mut wanted, mut unwanted) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+        let (mut literal, mut depth) = (Vec::new(), 0);
+        for glob in globs {
+            let (set, pattern) = match glob.strip_prefix('!') {
+                Some(pattern) => (&mut unwanted, pattern),
+                None => (&mut wanted, glob.as_str()),
+            };
+            let pattern = pattern.trim_start_matches("./");
+            let pattern = pattern.strip_suffix('/').unwrap_or(pattern);
+            if let Some(problem) = unread(pattern) {
+                return Err(WorkspaceError::Glob {
+                    glob: glob.clone(),
+                    problem: problem.to_owned(),
+                });
+            }
+            let fail = |error: &globset::Error| WorkspaceError::Glob {
+                glob: glob.clone(),
+                problem: error.kind().to_string(),
+            };
+            let built = GlobBuilder::new(&format!("{pattern}{MANIFEST}"))
+                .literal_separator(true)
+                .empty_alternates(true)
+                .build()
+                .map_err(|error| fail(&error))?;
+            set.add(built);
+            if !glob.starts_with('!') {
+                let names = pattern
+                    .split('/')
+                    .take_while(|part| !part.contains(['*', '?', '[', ']', '{', '}', '\\']));
+                literal.push(names.map(str::to_owned).collect());
+                depth = depth.max(if pattern.contains("**") {
+                    usize::MAX
+                } else {
+                    pattern.matches('/').count() + 1
+                });
+            }
+        }
+        let fail = |error: globset::Error| WorkspaceError::Glob {
+            glob: globs.join(", "),
             problem: error.kind().to_string(),
         };
-        let built = GlobBuilder::new(pattern)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| fail(&error))?;
-        set.add(built);
-        if !glob.starts_with('!') {
-            depth = depth.max(if pattern.contains("**") {
-                usize::MAX
-            } else {
-                pattern.matches('/').count() + 1
-            });
-        }
+        Ok(Self {
+            wanted: wanted.build().map_err(fail)?,
+            literal,
+            unwanted: unwanted.build().map_err(fail)?,
+            depth,
+        })
     }
-    let fail = |error: globset::Error| WorkspaceError::Glob {
-        glob: globs.join(", "),
-        problem: error.kind().to_string(),
-    };
-    let (wanted, unwanted): (GlobSet, GlobSet) = (
-        wanted.build().map_err(fail)?,
-        unwanted.build().map_err(fail)?,
-    );
+
+    /// Whether they name this directory.
+    pub(super) fn name(&self, dir: &str) -> bool {
+        let manifest = format!("{dir}{MANIFEST}");
+        let parts: Vec<&str> = dir.split('/').collect();
+        let hidden = parts.iter().rposition(|part| part.starts_with('.'));
+        let hidden = hidden.map_or(0, |at| at + 1);
+        let mut wanted = self.wanted.matches(&manifest).into_iter();
+        wanted.any(|at| self.literal[at].len() >= hidden) && !self.unwanted.is_match(&manifest)
+    }
+
+    /// Whether there may be members in this directory, or whether it may be one.
+    fn enter(&self, dir: &str) -> bool {
+        let name = dir.rsplit('/').next().unwrap_or_default();
+        let names: Vec<&str> = dir.split('/').collect();
+        !matches!(name, "node_modules" | "bower_components")
+            && (!name.starts_with('.')
+                || self.literal.iter().any(|own| {
+                    own.len() >= names.len()
+                        && own.iter().zip(&names).all(|(own, name)| own == name)
+                }))
+    }
+}
+
+/// What pnpm reads in a glob and we do not. (That a wildcard for one character stands for one byte here is left at that.)
+fn unread(pattern: &str) -> Option<&'static str> {
+    let group = |start: &str| pattern.contains(start);
+    if ["@(", "!(", "+(", "*(", "?("].into_iter().any(group)
+        || (pattern.contains('(') && pattern.contains('|'))
+    {
+        Some(
+            "groups such as `@(a|b)` and `!(a)` are not supported: write `{a,b}`, or a glob with `!` before it on a line of its own",
+        )
+    } else if pattern.contains('{') && pattern.contains("..") {
+        Some("ranges such as `{1..3}` are not supported: write `{1,2,3}`")
+    } else if pattern.contains("[!") {
+        Some("pnpm does not take `[!a]` for all but `a`: write `[^a]`")
+    } else {
+        None
+    }
+}
+
+/// The directories with a `package.json` that the globs of `packages:` name, as pnpm finds them: `node_modules` and `bower_components` are
+/// never entered, and no wildcard matches a leading dot
+/// ([`find-packages`](https://github.com/pnpm/pnpm/blob/main/workspace/projects-reader)).
+pub(super) fn expand(root: &Path, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError> {
+    let globs = Globs::compile(globs)?;
     let mut found = Vec::new();
-    let enter =
-        |name: &str| !name.starts_with('.') && !matches!(name, "node_modules" | "bower_components");
     let walk = WalkDir::new(root)
         .min_depth(1)
-        .max_depth(depth)
+        .max_depth(globs.depth)
         .into_iter()
         .filter_entry(|entry| {
             entry.depth() == 0
-                || (entry.file_type().is_dir() && entry.file_name().to_str().is_some_and(enter))
+                || (entry.file_type().is_dir()
+                    && RepoPath::from_disk(root, entry.path())
+                        .is_ok_and(|dir| globs.enter(dir.as_str())))
         });
     for entry in walk {
         // What cannot be entered cannot be a member; pnpm passes over it too.
@@ -62,11 +135,7 @@ pub(super) fn expand(root: &Path, globs: &[String]) -> Result<Vec<RepoPath>, Wor
         let Ok(dir) = RepoPath::from_disk(root, entry.path()) else {
             continue;
         };
-        let name = dir.as_str();
-        if wanted.is_match(name)
-            && !unwanted.is_match(name)
-            && entry.path().join("package.json").is_file()
-        {
+        if globs.name(dir.as_str()) && entry.path().join("package.json").is_file() {
             found.push(dir);
         }
     }

@@ -28,7 +28,30 @@ fn globs_as_pnpm_reads_them() {
         "apps/w packages/b packages/deep/x"
     );
     assert_eq!(found(&["{apps,packages}/*", "!**/b"]), "apps/w packages/a");
+    assert_eq!(found(&["packages/{a,}"]), "packages/a");
+    assert_eq!(
+        found(&["packages/.hidden", "**/.h*/**", "*/*"]),
+        "apps/w packages/.hidden packages/a packages/b"
+    );
     assert_eq!(found(&[]), "");
+    fs_err::write(dir.path().join("packages/package.json"), manifest).unwrap();
+    assert_eq!(
+        found(&["packages/**"]),
+        "packages packages/a packages/b packages/deep/x"
+    );
+}
+
+#[test]
+fn globs_that_only_pnpm_reads_are_refused() {
+    for (glob, problem) in [
+        ("packages/!(a)", "groups such as"),
+        ("packages/(a|b)", "groups such as"),
+        ("packages/v{1..3}", "ranges such as"),
+        ("packages/[!a]", "pnpm does not take `[!a]`"),
+    ] {
+        let error = globs::expand(Path::new("."), &[glob.to_owned()]).unwrap_err();
+        assert!(error.to_string().contains(problem), "{glob}: {error}");
+    }
 }
 
 #[test]
@@ -40,7 +63,8 @@ fn a_branch_may_have_a_lockfile_of_its_own() {
             ("pnpm-lock.feature!x.yaml", "branch"),
             (".git/HEAD", head),
         ]);
-        Workspace::load(dir.path()).unwrap().lockfile_text
+        let lockfiles = Workspace::load(dir.path()).unwrap().lockfiles;
+        lockfiles.first().unwrap().to_owned()
     };
     assert_eq!(
         text("gitBranchLockfile: true\n", "ref: refs/heads/Feature/X\n"),
@@ -98,4 +122,35 @@ fn apps_by_directory_and_name() {
         "`apps/nameless/package.json` has no `name`; give it one: pnpm and turbo select packages by their names"
     );
     assert!(find(".", "").starts_with("the workspace's root is not an app; name one of its packages: `apps/nameless` or `apps/server`"));
+}
+
+#[test]
+fn each_pnpm_has_its_place_for_the_setting_of_own_lockfiles() {
+    let own = |pnpm: &str, npmrc: &str, settings: &str| {
+        let manifest = format!(r#"{{"packageManager": "{pnpm}"}}"#);
+        let dir = tree(&[
+            ("pnpm-workspace.yaml", settings),
+            ("pnpm-lock.yaml", "root"),
+            (".npmrc", npmrc),
+            ("package.json", &manifest),
+        ]);
+        let lockfiles = Workspace::load(dir.path()).unwrap().lockfiles;
+        matches!(lockfiles, crate::lockfile::Texts::PerProject(_))
+    };
+    let (npmrc, settings) = (
+        "shared-workspace-lockfile=false\n",
+        "sharedWorkspaceLockfile: false\n",
+    );
+    let (none, shared) = ("packages: []\n", "sharedWorkspaceLockfile: true\n");
+    for (pnpm, there, here) in [
+        ("pnpm@9.15.9", true, false),
+        ("pnpm@10.34.0", true, true),
+        ("pnpm@11.22.0+sha512.x", false, true),
+        ("", true, true),
+    ] {
+        assert_eq!(own(pnpm, npmrc, none), there, "{pnpm}");
+        assert_eq!(own(pnpm, "", settings), here, "{pnpm}");
+        assert!(!own(pnpm, "", none), "{pnpm}");
+    }
+    assert!(!own("pnpm@10.34.0", npmrc, shared));
 }

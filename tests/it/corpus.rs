@@ -1,7 +1,9 @@
 //! Real workspaces: what `slimbuild prune` keeps equals an independent computation, `tests/corpus/check.py`.
 //!
-//! The workspaces lie beside the repository (`../shared/corpus`), not in it. Where they or Python's YAML are missing, the test says so, and fails
-//! where `SLIMBUILD_REQUIRE_CORPUS=1` is set.
+//! The workspaces lie beside the repository (`../shared/corpus`), not in it. Where they, Python's YAML or npm's registry are missing, the test
+//! says so, and fails where `SLIMBUILD_REQUIRE_CORPUS=1` is set.
+
+mod pnpm;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use slimbuild::env::Env;
-use slimbuild::lockfile::{Lockfile, LockfileError};
+use slimbuild::lockfile::{LockfileError, Lockfiles};
 use slimbuild::workspace::Workspace;
 use slimbuild::{frozen, toolchain};
 
@@ -34,11 +36,11 @@ fn the_frozen_check_raises_no_false_alarm() {
         let Ok(workspace) = Workspace::load(&root) else {
             continue;
         };
-        let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
         let pinned = toolchain::pnpm(&workspace).unwrap();
         for pnpm in [Some(&*pinned.value), None] {
             for at in 0..workspace.members.len() {
-                let problem = match frozen::check(&workspace, &lockfile, [at], pnpm) {
+                let problem = match frozen::check(&workspace, &lockfiles, [at], pnpm) {
                     Ok(()) => continue,
                     Err(LockfileError::Outdated { .. }) => "outdated",
                     Err(LockfileError::Incompatible { .. }) => "incompatible",
@@ -52,7 +54,7 @@ fn the_frozen_check_raises_no_false_alarm() {
 }
 
 /// What a test needs, or its excuse, which is said.
-fn found<T>(test: &str, thing: Result<T, String>) -> Option<T> {
+pub(crate) fn found<T>(test: &str, thing: Result<T, String>) -> Option<T> {
     match thing {
         Ok(thing) => Some(thing),
         Err(problem) => {
@@ -91,7 +93,7 @@ fn closures_of_real_workspaces_are_exact() {
 static UNPACKING: Mutex<()> = Mutex::new(());
 
 /// The unpacked workspaces.
-fn corpus() -> Result<PathBuf, String> {
+pub(crate) fn corpus() -> Result<PathBuf, String> {
     let archive = repository().join("../shared/corpus/corpus.tar.xz");
     if !archive.is_file() {
         return Err(format!("no corpus at {}", archive.display()));
@@ -125,7 +127,7 @@ fn python() -> Result<PathBuf, String> {
     reads_yaml(&python).map(|()| python)
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),

@@ -9,26 +9,26 @@ mod lockfile;
 mod pnpm;
 mod pruned;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use slimbuild::closure::Closure;
 use slimbuild::frozen;
-use slimbuild::lockfile::{Lockfile, LockfileError};
+use slimbuild::lockfile::{LockfileError, Lockfiles, Texts};
 use slimbuild::path::RepoPath;
 use slimbuild::pruned::Scope;
 use slimbuild::toolchain;
 use slimbuild::workspace::Workspace;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
+use crate::support::pruned::closure;
 use crate::support::tree::{Tree, repository};
 use expected::{Expected, Kept};
 
 /// Subjects that slimbuild does not get right yet, with what is missing.
-const KNOWN_FAILURES: [(&str, &str); 1] = [(
-    "per-project-lockfiles",
-    "lockfiles of single projects are not read",
-)];
+const KNOWN_FAILURES: [(&str, &str); 0] = [];
 
 /// A fixture: its name, a copy of its workspace, and what is expected.
 struct Fixture {
@@ -50,18 +50,28 @@ fn all() -> Vec<Fixture> {
         .collect();
     names.sort();
     let fixture = |name: String| Fixture {
-        tree: copy(&directory().join(&name).join("in")),
+        tree: self::fixture(&name),
         expected: Expected::load(&directory().join(&name)),
         name,
     };
     names.into_iter().map(fixture).collect()
 }
 
+/// A copy of this fixture's workspace.
+pub(crate) fn fixture(name: &str) -> Tree {
+    copy(&directory().join(name).join("in"))
+}
+
 /// A copy of a workspace; git would not take a `.git` in, so that `dot-git` stands for it.
 fn copy(from: &Path) -> Tree {
+    copy_in_order(from, |entries| entries)
+}
+
+/// The same, where `order` says in which order entries are made (directories are made as they are needed).
+fn copy_in_order(from: &Path, order: impl Fn(Vec<DirEntry>) -> Vec<DirEntry>) -> Tree {
     let tree = Tree::new(&[]);
-    for entry in WalkDir::new(from).min_depth(1) {
-        let entry = entry.unwrap();
+    let entries = WalkDir::new(from).min_depth(1).into_iter();
+    for entry in order(entries.map(|entry| entry.unwrap()).collect()) {
         let path = entry.path().strip_prefix(from).unwrap();
         let target = match path.strip_prefix("dot-git") {
             Ok(rest) => tree.root().join(".git").join(rest),
@@ -70,6 +80,7 @@ fn copy(from: &Path) -> Tree {
         if entry.file_type().is_dir() {
             fs_err::create_dir_all(target).unwrap();
         } else {
+            fs_err::create_dir_all(target.parent().unwrap()).unwrap();
             fs_err::copy(entry.path(), target).unwrap();
         }
     }
@@ -87,22 +98,25 @@ impl Fixture {
     }
 }
 
-fn closure<'l, 'a>(
-    workspace: &Workspace,
-    lockfile: &'l Lockfile<'a>,
-    apps: &[usize],
-    scope: Scope,
-) -> Result<Closure<'l, 'a>, LockfileError> {
-    match scope {
-        Scope::Build => Closure::build(workspace, lockfile, apps, &BTreeMap::new()),
-        Scope::Production => Closure::runtime(workspace, lockfile, apps),
-    }
+/// The lockfiles of a closure of these apps.
+fn prune(workspace: &Workspace, apps: &[usize], scope: Scope) -> Result<Texts, LockfileError> {
+    let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+    let pruned = closure(workspace, &lockfiles, apps, scope)?.lockfiles(workspace);
+    Ok(match workspace.lockfiles {
+        Texts::Shared(_) => Texts::Shared(pruned.into_iter().next().unwrap().1),
+        Texts::PerProject(_) => Texts::PerProject(pruned.into_iter().collect()),
+    })
 }
 
-/// The lockfile of a closure of these apps.
-fn prune(workspace: &Workspace, apps: &[usize], scope: Scope) -> Result<String, LockfileError> {
-    let lockfile = Lockfile::parse(&workspace.lockfile_text)?;
-    Ok(closure(workspace, &lockfile, apps, scope)?.lockfile(workspace, &lockfile))
+/// The texts of lockfiles, by directory.
+fn by_dir(texts: &Texts) -> BTreeMap<RepoPath, &str> {
+    match texts {
+        Texts::Shared(text) => BTreeMap::from([(RepoPath::ROOT, &**text)]),
+        Texts::PerProject(texts) => texts
+            .iter()
+            .map(|(dir, text)| (dir.clone(), &**text))
+            .collect(),
+    }
 }
 
 /// All that must hold of a fixture; the first thing that does not.
@@ -110,7 +124,7 @@ fn check(fixture: &Fixture) -> Result<(), String> {
     let text = |error: LockfileError| error.to_string();
     let mut workspace = fixture.workspace()?;
     let apps = fixture.apps(&workspace);
-    let original = workspace.lockfile_text.clone();
+    let original = workspace.lockfiles.clone();
     let pruned = prune(&workspace, &apps, Scope::Build);
     if let Some(words) = &fixture.expected.error {
         return match pruned {
@@ -121,8 +135,8 @@ fn check(fixture: &Fixture) -> Result<(), String> {
     }
     let pinned = toolchain::named_pnpm(&workspace);
     let members = 0..workspace.members.len();
-    let lockfile = Lockfile::parse(&original).map_err(|error| error.to_string())?;
-    frozen::check(&workspace, &lockfile, members.clone(), pinned)
+    let lockfiles = Lockfiles::parse(&original).map_err(|error| error.to_string())?;
+    frozen::check(&workspace, &lockfiles, members.clone(), pinned)
         .map_err(|error| error.to_string())?;
 
     let mut kept = Vec::new();
@@ -133,13 +147,16 @@ fn check(fixture: &Fixture) -> Result<(), String> {
             prune(&workspace, &apps, Scope::Production).map_err(text)?,
         ),
     ] {
-        lockfile::same_but_for_flags(&original, &pruned)?;
-        kept.push(Kept::of(&pruned));
-        workspace.lockfile_text.clone_from(&pruned);
+        let before = by_dir(&original);
+        for (dir, text) in by_dir(&pruned) {
+            lockfile::same_but_for_flags(before[&dir], text)?;
+        }
+        kept.push(Kept::of(&by_dir(&pruned)));
+        workspace.lockfiles.clone_from(&pruned);
         if prune(&workspace, &apps, scope).map_err(text)? != pruned {
             return Err(format!("pruning again changes something ({scope:?})"));
         }
-        workspace.lockfile_text.clone_from(&original);
+        workspace.lockfiles.clone_from(&original);
         pruned::check(fixture, &workspace, &apps, scope, &pruned)?;
     }
     let whole = prune(&workspace, &members.collect::<Vec<_>>(), Scope::Build).map_err(text)?;
@@ -178,4 +195,55 @@ fn every_subject() {
         }
     }
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Another order on the disk, other permissions and times: `slimbuild prune` writes the same bytes and modes.
+#[test]
+fn another_checkout_gives_the_same_output() {
+    for fixture in all() {
+        let known = KNOWN_FAILURES.iter().any(|(name, _)| *name == fixture.name);
+        if known || fixture.expected.error.is_some() {
+            continue;
+        }
+        let from = directory().join(&fixture.name).join("in");
+        let other = Fixture {
+            name: fixture.name.clone(),
+            tree: copy_in_order(&from, |mut entries| {
+                entries.sort_by_key(|entry| Reverse(entry.path().to_owned()));
+                entries
+            }),
+            expected: Expected::load(&directory().join(&fixture.name)),
+        };
+        for entry in WalkDir::new(other.tree.root()).min_depth(1) {
+            let entry = entry.unwrap();
+            let mode = if entry.file_type().is_dir() {
+                0o700
+            } else {
+                0o640
+            };
+            fs_err::set_permissions(entry.path(), Permissions::from_mode(mode)).unwrap();
+        }
+        for scope in [Scope::Build, Scope::Production] {
+            let outputs = [&fixture, &other].map(|fixture| output(fixture, scope));
+            assert_eq!(outputs[0], outputs[1], "{} ({scope:?})", fixture.name);
+        }
+    }
+}
+
+/// The files that `slimbuild prune` writes: modes and content.
+fn output(fixture: &Fixture, scope: Scope) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let workspace = fixture.workspace().unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().join("out");
+    let apps = fixture.apps(&workspace);
+    pruned::write(fixture, &workspace, &apps, scope, &out).unwrap();
+    let files = WalkDir::new(&out).into_iter().map(|entry| entry.unwrap());
+    let files = files.filter(|entry| entry.file_type().is_file());
+    files
+        .map(|entry| {
+            let mode = entry.metadata().unwrap().permissions().mode();
+            let path = entry.path().strip_prefix(&out).unwrap().to_owned();
+            (path, (mode, fs_err::read(entry.path()).unwrap()))
+        })
+        .collect()
 }

@@ -3,6 +3,7 @@
 mod bases;
 mod contents;
 mod kinds;
+mod lockfiles;
 mod naive;
 mod names;
 

@@ -28,7 +28,7 @@ fn sources() -> Vec<Source> {
             .unwrap()
             .to_owned();
         let module = name.split(['/', '.']).next().unwrap().to_owned();
-        let is_test = |part: &str| matches!(part, "tests" | "testing");
+        let is_test = |part: &str| matches!(part, "tests" | "testing" | "fuzzing");
         if name.trim_end_matches(".rs").split('/').any(is_test) {
             return None;
         }
@@ -195,7 +195,7 @@ fn heavy_crates_have_one_home_each() {
         ("docker_credential", &["engine"]),
         ("indicatif", &["progress", "report"]),
         ("minijinja", &["template"]),
-        ("petgraph", &["graph"]),
+        ("petgraph", &["graph", "tasks"]),
         ("serde_saphyr", &["manifest", "frozen"]),
     ];
     for (name, homes) in homes {
@@ -303,6 +303,7 @@ fn the_map_names_every_module() {
         "git",
         "image",
         "path",
+        "threads",
         "toolchain",
         "ui",
     ];

@@ -5,7 +5,9 @@ pub(crate) mod container;
 pub(crate) mod daemon;
 pub(crate) mod golden;
 pub(crate) mod line;
+pub(crate) mod pnpm;
 pub(crate) mod program;
+pub(crate) mod pruned;
 pub(crate) mod steps;
 pub(crate) mod tree;
 

@@ -43,9 +43,10 @@ fn project(head: &str, importer: &str, manifest: &str) -> String {
         ),
         ("apps/a/package.json", manifest),
     ]);
-    let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
-    let config = Config::new(&workspace, &writer(10, 34)).unwrap();
-    let projects = Projects::new(&lockfile, &config).unwrap();
+    let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+    let lockfile = &lockfiles.all()[0];
+    let config = Config::new(&workspace, lockfile.dir(), &writer(10, 34)).unwrap();
+    let projects = Projects::new(lockfile, &config).unwrap();
     match projects.check(
         "apps/a",
         &workspace.members[at(&workspace, "apps/a")].manifest,

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use jsonc_parser::cst::CstRootNode;
+use jsonc_parser::cst::{CstObjectProp, CstRootNode};
 
 use crate::lockfile::Field;
 use crate::manifest::package::Manifest;
-use crate::manifest::{ManifestError, jsonc_options, syntax};
+use crate::manifest::{ManifestError, all, jsonc_options, objects, syntax};
 
 /// Strips the text; `file` is its path in messages. With a dependency goes the peer of the same name, which pnpm would otherwise look for
 /// among the others, and with the last entry of a map the map. `$name` in overrides is written out where it meant one of them.
@@ -25,7 +25,9 @@ pub fn strip(
     let manifest = Manifest::parse(file, text)?;
     let remove = |key: &str, goes: &dyn Fn(&str) -> bool| {
         let mut gone = BTreeSet::new();
-        let Some(map) = document.object_value(key) else {
+        // Of maps with the same name, the last one counts.
+        let maps = all(&document, key);
+        let Some(map) = maps.last().and_then(CstObjectProp::object_value) else {
             return gone;
         };
         for property in map.properties() {
@@ -34,11 +36,8 @@ pub fn strip(
                 gone.insert(name);
             }
         }
-        if !gone.is_empty()
-            && map.properties().is_empty()
-            && let Some(map) = document.get(key)
-        {
-            map.remove();
+        if !gone.is_empty() && map.properties().is_empty() {
+            maps.into_iter().for_each(CstObjectProp::remove);
         }
         gone
     };
@@ -53,17 +52,18 @@ pub fn strip(
         .runtimes()
         .filter(|(_, field, name)| !keep(*field, name))
     {
-        let engines = document.object_value(key);
-        if let Some(runtime) = engines.and_then(|engines| engines.get("runtime")) {
-            runtime.remove();
+        for engines in objects(&document, key) {
+            for runtime in all(&engines, "runtime") {
+                runtime.remove();
+            }
         }
     }
     // An override may refer to what is gone.
-    let of_pnpm = document.object_value("pnpm");
-    let of_pnpm = of_pnpm.and_then(|pnpm| pnpm.object_value("overrides"));
-    let maps = of_pnpm
+    let of_pnpm = objects(&document, "pnpm");
+    let of_pnpm = of_pnpm
         .into_iter()
-        .chain(document.object_value("resolutions"));
+        .flat_map(|pnpm| objects(&pnpm, "overrides"));
+    let maps = of_pnpm.chain(objects(&document, "resolutions"));
     for property in maps.flat_map(|map| map.properties()) {
         let value = property.value().and_then(|value| value.as_string_lit());
         let value = value.and_then(|value| value.decoded_value().ok());
@@ -116,5 +116,16 @@ mod tests {
             "scripts": { "build": "tsc" }
         }
         "#);
+    }
+    #[test]
+    fn of_maps_that_are_there_twice_the_last_counts() {
+        let text = r#"{"dependencies": {"a": "1"}, "dependencies": {"a": "1", "b": "2"}, "c": 1}"#;
+        let stripped =
+            |name: &'static str| strip("package.json", text, move |_, own| own == name).unwrap();
+        assert_eq!(
+            stripped("b"),
+            r#"{"dependencies": {"a": "1"}, "dependencies": { "b": "2"}, "c": 1}"#
+        );
+        assert_eq!(stripped("x"), r#"{ "c": 1}"#);
     }
 }

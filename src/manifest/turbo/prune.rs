@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jsonc_parser::cst::{CstArray, CstObject, CstRootNode};
 
-use crate::manifest::{ManifestError, jsonc_options, syntax};
+use crate::manifest::{ManifestError, all, jsonc_options, objects, syntax};
 
 /// The lists of a task's definition that may name other packages' tasks.
 const REFERENCES: [&str; 2] = ["dependsOn", "with"];
@@ -28,7 +28,7 @@ pub fn prune(file: &str, text: &str, packages: &BTreeSet<&str>) -> Result<String
         named.is_some_and(|package| package != "//" && !packages.contains(package))
     };
     for key in ["tasks", "pipeline"] {
-        if let Some(tasks) = document.object_value(key) {
+        for tasks in objects(&document, key) {
             prune_tasks(&tasks, &gone);
         }
     }
@@ -44,11 +44,10 @@ fn prune_tasks(tasks: &CstObject, gone: &impl Fn(&str) -> bool) {
         let Some(task) = property.object_value() else {
             continue;
         };
-        for list in REFERENCES
-            .into_iter()
-            .filter_map(|key| task.array_value(key))
-        {
-            prune_list(&list, gone);
+        for property in REFERENCES.into_iter().flat_map(|key| all(&task, key)) {
+            if let Some(list) = property.array_value() {
+                prune_list(&list, gone);
+            }
         }
     }
 }
@@ -136,6 +135,14 @@ mod tests {
         assert_eq!(
             pruned(r#"{"pipeline": {"web#build": {}}}"#),
             r#"{"pipeline": {}}"#
+        );
+    }
+    #[test]
+    fn a_key_that_is_there_twice_is_pruned_twice() {
+        let text = r#"{"tasks": {"a": {"dependsOn": ["web#b"], "dependsOn": ["web#c", "d"]}}}"#;
+        assert_eq!(
+            pruned(text),
+            r#"{"tasks": {"a": {"dependsOn": [], "dependsOn": [ "d"]}}}"#
         );
     }
 }

@@ -50,6 +50,11 @@ impl Contents {
         }
     }
 
+    /// All paths.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
     /// The paths below `/app/` that are no third-party modules.
     pub(super) fn ours(&self) -> Vec<&str> {
         let below = self

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::refusal;
+use crate::fixtures::fixture;
 use crate::support::program::slimbuild;
 use crate::support::tree::Tree;
 
@@ -248,5 +249,52 @@ fn not_what_pnpm_writes() {
     error: `pnpm-lock.yaml`: `ajv` in `apps/server` needs `ajv@8.20.0`, which the file does not hold
 
     hint: the lockfile is damaged, often by a merge: run `pnpm install --fix-lockfile` and commit the result
+    ");
+}
+
+/// What a workspace is refused for in which each project has a lockfile.
+fn refusal_of_own(edit: impl FnOnce(&Tree)) -> String {
+    let tree = fixture("per-project-lockfiles");
+    edit(&tree);
+    let out = tree.root().join("out");
+    let arguments = ["prune", "apps/a", "--out", out.to_str().unwrap()];
+    slimbuild(tree.root(), &arguments).refusal(tree.root())
+}
+
+#[test]
+fn lockfiles_of_single_projects() {
+    let missing = |tree: &Tree| tree.remove("packages/lib/pnpm-lock.yaml");
+    assert_snapshot!(refusal_of_own(missing), @"
+    exit code 1
+    error: there is no `packages/lib/pnpm-lock.yaml`, and `sharedWorkspaceLockfile` is off: each package has its own
+
+    hint: run `pnpm install` and commit the lockfile
+    ");
+    let older = |tree: &Tree| tree.replace("packages/lib/package.json", "7.0.0", "^7.0.0");
+    assert_snapshot!(refusal_of_own(older), @"
+    exit code 1
+    error: `packages/lib/pnpm-lock.yaml` is older than `packages/lib/package.json`: it records `is-number` as `7.0.0`, the manifest asks for `^7.0.0`
+
+    hint: run `pnpm install` and commit the lockfile
+    ");
+    let outside = |tree: &Tree| {
+        let lockfile = "apps/a/pnpm-lock.yaml";
+        tree.replace(lockfile, "link:../../packages", "link:../../../packages");
+    };
+    assert_snapshot!(refusal_of_own(outside), @"
+    exit code 1
+    error: `apps/a/pnpm-lock.yaml`: `lib` in `.` needs `link:../../../packages/lib`, which lies outside of the workspace
+
+    hint: a Docker build sees the workspace only: move the package into it, or publish it to a registry
+    ");
+    let unsaid = |tree: &Tree| {
+        tree.remove(".npmrc");
+        tree.remove(LOCKFILE);
+    };
+    assert_snapshot!(refusal_of_own(unsaid), @"
+    exit code 1
+    error: there is no `pnpm-lock.yaml` beside `pnpm-workspace.yaml`, but one in `apps/a`
+
+    hint: where each package has its own, say so: `sharedWorkspaceLockfile: false` in pnpm-workspace.yaml, before pnpm 10 `shared-workspace-lockfile=false` in .npmrc
     ");
 }

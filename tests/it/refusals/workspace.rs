@@ -178,6 +178,16 @@ fn impossible_versions() {
 
     hint: choose with `--node 22`, or write `22` into `.nvmrc`
     ");
+    let mute = |tree: &Tree| {
+        tree.write(".nvmrc", "20\n");
+        tree.replace("package.json", "pnpm@10.34.8", "pnpm@8.2.0");
+    };
+    assert_snapshot!(refusal("apps/server", mute), @"
+    exit code 1
+    error: pnpm 8.2.0 downloads nothing on node 20 and newer, and node 20 was chosen (`20` in .nvmrc)
+
+    hint: name pnpm 8.15.9 in `packageManager`, or choose an older node with `--node 18`
+    ");
 }
 
 #[test]

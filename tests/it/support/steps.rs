@@ -21,7 +21,7 @@ pub(crate) fn build(daemon: &Daemon, root: &Path, app: &str, tag: &str) -> Steps
     steps(&outcome.stderr)
 }
 
-fn steps(events: &str) -> Steps {
+pub(crate) fn steps(events: &str) -> Steps {
     let mut names: BTreeMap<u64, String> = BTreeMap::new();
     let mut steps = Steps::default();
     for line in events.lines() {

@@ -1,0 +1,252 @@
+//! One line of a `.gitignore`, read and matched as git does it, byte by byte.
+//!
+//! Goes in: a line. Comes out: whether it matches a path. The rules are git's code, of which this is a rewriting: `dir.c` takes the line
+//! apart (<https://github.com/git/git/blob/master/dir.c>), `wildmatch.c` compares (<https://github.com/git/git/blob/master/wildmatch.c>). That
+//! keeps what its documentation does not say: `?` stands for a byte, `a**/b` for `a` followed by `**/b`, and a class that is never closed for nothing.
+
+/// A compiled line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    /// As it is written, without the blanks at the end.
+    pub(super) written: String,
+    /// Whether it begins with `!`.
+    pub(super) negative: bool,
+    directories_only: bool,
+    /// Without a slash it is the name alone that counts, wherever it lies.
+    name_only: bool,
+    /// What is compared as it stands.
+    literal: Vec<u8>,
+    /// What is left, from the first wildcard on.
+    wild: Vec<u8>,
+}
+
+impl Pattern {
+    /// Reads a line without its end; nothing where it is a comment or says nothing.
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+        if line.first() == Some(&b'#') {
+            return None;
+        }
+        let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        let line = trim(line);
+        let (negative, pattern) = match line.strip_prefix(b"!") {
+            Some(rest) => (true, rest),
+            None => (false, line),
+        };
+        let (directories_only, pattern) = match pattern.strip_suffix(b"/") {
+            Some(rest) => (true, rest),
+            None => (false, pattern),
+        };
+        let name_only = !pattern.contains(&b'/');
+        let pattern = pattern.strip_prefix(b"/").unwrap_or(pattern);
+        if pattern.is_empty() {
+            return None;
+        }
+        let wild = pattern.iter().position(|byte| is_special(*byte));
+        let (literal, wild) = pattern.split_at(wild.unwrap_or(pattern.len()));
+        Some(Self {
+            written: String::from_utf8_lossy(line).into_owned(),
+            negative,
+            directories_only,
+            name_only,
+            // A name is compared from its start, stars and all.
+            literal: literal.to_vec(),
+            wild: wild.to_vec(),
+        })
+    }
+
+    /// Whether it matches a path, as seen from the file's directory.
+    pub(super) fn matches(&self, path: &str, is_directory: bool) -> bool {
+        if self.directories_only && !is_directory {
+            return false;
+        }
+        let text = match path.rsplit_once('/') {
+            Some((_, name)) if self.name_only => name,
+            _ => path,
+        };
+        match text.as_bytes().strip_prefix(self.literal.as_slice()) {
+            None => false,
+            Some(rest) if self.wild.is_empty() => rest.is_empty(),
+            Some(rest) => Wild::new(&self.wild).matches(rest),
+        }
+    }
+}
+
+/// Cuts the blanks from the end, up to one that is escaped.
+fn trim(line: &[u8]) -> &[u8] {
+    let (mut end, mut at) = (0, 0);
+    while let Some(byte) = line.get(at) {
+        at += if *byte == b'\\' { 2 } else { 1 };
+        if *byte != b' ' {
+            end = at.min(line.len());
+        }
+    }
+    &line[..end]
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'*' | b'?' | b'[' | b'\\')
+}
+
+/// A pattern with wildcards, and where it is known to fail: without that, some patterns would take forever.
+struct Wild<'p> {
+    pattern: &'p [u8],
+    failed: Vec<(usize, usize)>,
+}
+
+impl<'p> Wild<'p> {
+    fn new(pattern: &'p [u8]) -> Self {
+        let failed = Vec::new();
+        Self { pattern, failed }
+    }
+
+    fn matches(&mut self, text: &[u8]) -> bool {
+        self.from(0, text, 0)
+    }
+
+    /// Whether the pattern from `at` on matches the text from `from` on.
+    fn from(&mut self, mut at: usize, text: &[u8], mut from: usize) -> bool {
+        while let Some(&special) = self.pattern.get(at) {
+            if special == b'*' {
+                return self.stars(at, text, from);
+            }
+            let Some(&byte) = text.get(from) else {
+                return false;
+            };
+            match special {
+                b'?' if byte == b'/' => return false,
+                b'?' => {}
+                b'[' => match class(self.pattern, at, byte) {
+                    Some((end, true)) if byte != b'/' => at = end,
+                    _ => return false,
+                },
+                b'\\' => {
+                    at += 1;
+                    if self.pattern.get(at) != Some(&byte) {
+                        return false;
+                    }
+                }
+                _ if special != byte => return false,
+                _ => {}
+            }
+            at += 1;
+            from += 1;
+        }
+        from == text.len()
+    }
+
+    /// The same, where the pattern goes on with stars.
+    fn stars(&mut self, start: usize, text: &[u8], from: usize) -> bool {
+        let pattern = self.pattern;
+        let count = pattern[start..].iter().take_while(|byte| **byte == b'*');
+        let end = start + count.count();
+        let rest = &pattern[end..];
+        let begins = start == 0 || pattern[start - 1] == b'/';
+        let ends = matches!(rest, [] | [b'/', ..] | [b'\\', b'/', ..]);
+        let crosses = end - start > 1 && begins && ends;
+        if rest.is_empty() {
+            return crosses || !text[from..].contains(&b'/');
+        }
+        // Two stars and a slash may stand for nothing.
+        if crosses && rest[0] == b'/' && self.once(end + 1, text, from) {
+            return true;
+        }
+        for next in from..text.len() {
+            if (is_special(rest[0]) || rest[0] == text[next]) && self.once(end, text, next) {
+                return true;
+            }
+            if !crosses && text[next] == b'/' {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// As [`Wild::from`], which is not asked twice for what is known to fail.
+    fn once(&mut self, at: usize, text: &[u8], from: usize) -> bool {
+        if self.failed.binary_search(&(at, from)).is_ok() {
+            return false;
+        }
+        let matches = self.from(at, text, from);
+        if !matches && let Err(place) = self.failed.binary_search(&(at, from)) {
+            self.failed.insert(place, (at, from));
+        }
+        matches
+    }
+}
+
+/// Whether a byte is in the class that begins at `start`, and where the class ends. Nothing where it is none.
+fn class(pattern: &[u8], start: usize, byte: u8) -> Option<(usize, bool)> {
+    let mut at = start + 1;
+    let negated = matches!(pattern.get(at), Some(b'!' | b'^'));
+    at += usize::from(negated);
+    let mut found = false;
+    // The start of a range, if what comes is a `-`.
+    let mut low = None;
+    let mut first = true;
+    loop {
+        let mut own = *pattern.get(at)?;
+        if own == b']' && !first {
+            return Some((at, found != negated));
+        }
+        first = false;
+        let high = pattern.get(at + 1).filter(|next| **next != b']');
+        match (own, low, high) {
+            (b'\\', ..) => {
+                at += 1;
+                own = *pattern.get(at)?;
+                found |= own == byte;
+                low = Some(own);
+            }
+            (b'-', Some(low_end), Some(&high)) => {
+                at += 1;
+                let high = if high == b'\\' {
+                    at += 1;
+                    *pattern.get(at)?
+                } else {
+                    high
+                };
+                found |= (low_end..=high).contains(&byte);
+                low = None;
+            }
+            (b'[', _, Some(b':')) => {
+                let name = at + 2;
+                let end = name + pattern[name..].iter().position(|byte| *byte == b']')?;
+                if let Some(name) = pattern[name..end].strip_suffix(b":") {
+                    found |= is_of(name, byte)?;
+                    at = end;
+                    low = None;
+                } else {
+                    found |= byte == b'[';
+                    low = Some(b'[');
+                }
+            }
+            _ => {
+                found |= own == byte;
+                low = Some(own);
+            }
+        }
+        at += 1;
+    }
+}
+
+/// Whether a byte is of the kind that stands between `[:` and `:]`.
+fn is_of(name: &[u8], byte: u8) -> Option<bool> {
+    Some(match name {
+        b"alnum" => byte.is_ascii_alphanumeric(),
+        b"alpha" => byte.is_ascii_alphabetic(),
+        b"blank" => matches!(byte, b' ' | b'\t'),
+        b"cntrl" => byte.is_ascii_control(),
+        b"digit" => byte.is_ascii_digit(),
+        b"graph" => byte.is_ascii_graphic(),
+        b"lower" => byte.is_ascii_lowercase(),
+        b"print" => byte.is_ascii_graphic() || byte == b' ',
+        b"punct" => byte.is_ascii_punctuation(),
+        b"space" => matches!(byte, b' ' | b'\t'..=b'\r'),
+        b"upper" => byte.is_ascii_uppercase(),
+        b"xdigit" => byte.is_ascii_hexdigit(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Work that is done by a few threads at once: on files, where most of the time is the kernel's.
+//!
+//! Goes in: a list, and what to do with one of it. Comes out: the results in the list's order, so that nobody can tell how many threads there were.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Threads beyond this many would wait for each other in the kernel.
+const MOST: usize = 8;
+
+/// Does `work` with each item. `share` is how many neighbours a thread takes at a time; up to so many are not worth a second thread.
+pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let shares: Vec<&[T]> = items.chunks(share.max(1)).collect();
+    let helpers = cores.min(MOST).min(shares.len()).saturating_sub(1);
+    let next = AtomicUsize::new(0);
+    let part = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(share) = shares.get(at) else {
+                return done;
+            };
+            done.push((at, share.iter().map(&work).collect::<Vec<R>>()));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        // One that cannot be had is no loss: this thread does what is left.
+        let spawned = (0..helpers).map(|_| std::thread::Builder::new().spawn_scoped(scope, part));
+        let spawned: Vec<_> = spawned.filter_map(Result::ok).collect();
+        let mut done = part();
+        for helper in spawned {
+            match helper.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().flat_map(|(_, results)| results).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_their_order() {
+        for count in [0, 1, 7, 1000] {
+            let items: Vec<usize> = (0..count).collect();
+            let doubled: Vec<usize> = items.iter().map(|item| item * 2).collect();
+            assert_eq!(map(&items, 3, |item| item * 2), doubled);
+        }
+    }
+}

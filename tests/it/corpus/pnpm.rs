@@ -1,0 +1,286 @@
+//! The real pnpm installs what is pruned of real workspaces.
+//!
+//! Of each app the build tree and the runtime tree are installed frozen, each once with the manifests that `slimbuild prune` writes and once with
+//! those that an image's install gets (of the small apps, the runtime tree alone). Node and pnpm are those that slimbuild would choose, unless a row says another pnpm. Scripts stay off
+//! (they need sources, and would download browsers); nothing else is spared: every package is fetched, checked and linked.
+
+use std::collections::BTreeSet;
+use std::net::ToSocketAddrs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use slimbuild::path::RepoPath;
+use slimbuild::pruned::{PruneOptions, Scope};
+use slimbuild::toolchain;
+use slimbuild::workspace::Workspace;
+
+use super::{corpus, found, run};
+use crate::support::pnpm::{Pnpm, home, reachable};
+use crate::support::pruned::{skeletons, write};
+
+/// A row: the workspace, the app's directory, another pnpm than the workspace's.
+type App = (&'static str, &'static str, Option<&'static str>);
+
+/// One small closure for each major of pnpm, and with them the lockfile formats 5.4, 6.0 and 9.0.
+const QUICK: [App; 6] = [
+    ("create-t3-turbo@v5.4", "packages/db", None),
+    ("create-t3-turbo@v6.0", "tooling/prettier", None),
+    ("turborepo-2", "packages/utils", None),
+    ("plane", "packages/tailwind-config", None),
+    ("openstatus", "packages/error", None),
+    ("openstatus", "packages/error", Some("12.21.0")),
+];
+
+/// Large apps of nearly every workspace of the corpus.
+const ALL: [App; 37] = [
+    ("vuejs-core@v5.3", "packages/sfc-playground", None),
+    ("create-t3-turbo@v5.4", "apps/nextjs", None),
+    ("shadcn-ui@v5.4", "templates/next-template", None),
+    ("trpc@v5.4", "examples/lambda-api-gateway", None),
+    ("logto@v5.4", "packages/core", None),
+    ("create-t3-turbo@v6.0", "apps/nextjs", None),
+    ("acme-corp", "packages/stripe", None),
+    ("shadcn-ui@v6.1", "apps/www", None),
+    ("trpc@v6.0", "examples/next-prisma-websockets-starter", None),
+    ("ember-mobile-menu@injected-old", "ember-mobile-menu", None),
+    ("turborepo-2", "apps/web", None),
+    ("fullstack-turborepo-example", "apps/web-api", None),
+    ("refactor-web37-cloud-canvas", "apps/client", None),
+    ("refactor-web37-cloud-canvas", "apps/server", None),
+    (
+        "refactor-web37-cloud-canvas",
+        "apps/client",
+        Some("12.21.0"),
+    ),
+    ("next-nest-monorepo", "apps/api", None),
+    ("turbo-pnpm-monorepo", "apps/api", None),
+    ("monorepo-next-nest", "apps/api", None),
+    ("monorepo-starter-svelte-hono", "apps/api/auth", None),
+    ("express-next-turborepo-boilerplate", "apps/api", None),
+    ("game-watch", "server", None),
+    ("create-t3-turbo", "apps/nextjs", None),
+    ("plane", "apps/live", None),
+    ("logto", "packages/core", None),
+    ("vite", "packages/plugin-legacy", None),
+    ("trigger.dev", "apps/supervisor", None),
+    ("trpc", "examples/next-prisma-websockets-starter", None),
+    ("shadcn-ui", "apps/v4", None),
+    ("vercel-ai", "examples/ai-functions", None),
+    ("vuejs-core", "packages-private/sfc-playground", None),
+    (
+        "vuejs-core",
+        "packages-private/sfc-playground",
+        Some("12.21.0"),
+    ),
+    ("sveltejs-kit", "packages/adapter-cloudflare", None),
+    ("openstatus", "apps/server", None),
+    ("karakeep", "tooling/github", None),
+    ("payload", "templates/website", None),
+    ("astro", "examples/framework-multiple", None),
+    ("pnpm", "pnpm/npm/pnpm", None),
+];
+
+/// Installs that fail, as `workspace app` or `workspace app --prod`, with the reason. Of each the test also finds out whether pnpm refuses the
+/// untouched workspace in the same words: then it is not for slimbuild to mend.
+const KNOWN_FAILURES: [(&str, &str); 9] = [
+    (
+        "sveltejs-kit packages/adapter-cloudflare",
+        "npm has no `@sveltejs/eslint-config` 10.0.3",
+    ),
+    ("karakeep tooling/github", PATCHES),
+    ("karakeep tooling/github --prod", PATCHES),
+    ("trigger.dev apps/supervisor", PATCHES),
+    ("trigger.dev apps/supervisor --prod", PATCHES),
+    ("vite packages/plugin-legacy", PATCHES),
+    ("vite packages/plugin-legacy --prod", PATCHES),
+    ("pnpm pnpm/npm/pnpm", PNPMFILE),
+    ("pnpm pnpm/npm/pnpm --prod", PNPMFILE),
+];
+
+const PATCHES: &str = "the corpus has placeholders for patches, and other hashes with them";
+const PNPMFILE: &str = "the corpus has a placeholder for the pnpmfile, which does not run";
+
+/// Installs that another host than npm's has a part in, and that fail where it is out of reach.
+const OTHER_HOSTS: [(&str, &str); 2] = [
+    // pnpm 11 looks up how old packages are.
+    ("openstatus apps/server", "npm.jsr.io"),
+    // A dependency that is a repository.
+    (
+        "ember-mobile-menu@injected-old ember-mobile-menu",
+        "codeload.github.com",
+    ),
+];
+
+#[test]
+fn six_pnpms_install_small_apps() {
+    let ready = reachable().and_then(|()| corpus());
+    let Some(corpus) = found("six_pnpms_install_small_apps", ready) else {
+        return;
+    };
+    check(&corpus, &QUICK);
+}
+
+#[test]
+#[ignore = "downloads many packages: just test-pnpm"]
+fn six_pnpms_install_large_apps() {
+    let ready = reachable().and_then(|()| corpus());
+    let Some(corpus) = found("six_pnpms_install_large_apps", ready) else {
+        return;
+    };
+    let workspaces: BTreeSet<&str> = ALL.iter().map(|(workspace, ..)| *workspace).collect();
+    assert!(ALL.len() >= 25 && workspaces.len() >= 20);
+    check(&corpus, &ALL);
+}
+
+/// Installs them all, and reports what fails and what is not known to, and what is known to and does not.
+fn check(corpus: &Path, apps: &[App]) {
+    let only = std::env::var_os("SLIMBUILD_WORKSPACE");
+    fs_err::create_dir_all(home()).unwrap();
+    let mut majors = BTreeSet::new();
+    let mut problems = Vec::new();
+    for of_one in apps.chunk_by(|one, next| one.0 == next.0) {
+        if only.as_ref().is_some_and(|only| *only != *of_one[0].0) {
+            continue;
+        }
+        // The store goes with the workspace, else it would grow to many gigabytes.
+        let large = (apps.len() > QUICK.len()).then(|| tempfile::tempdir_in(home()).unwrap());
+        let store = large
+            .as_ref()
+            .map_or_else(|| home().join("store"), |dir| dir.path().to_owned());
+        for app in of_one {
+            let version = pnpm_of(corpus, app);
+            majors.extend(version.split('.').next().map(str::to_owned));
+            for scope in [Scope::Build, Scope::Production] {
+                let flag = if scope == Scope::Production {
+                    " --prod"
+                } else {
+                    ""
+                };
+                let label = format!("{} {}{flag}", app.0, app.1);
+                let start = Instant::now();
+                let result = install(corpus, app, scope, &store);
+                let known = known(&label);
+                let seconds = start.elapsed().as_secs();
+                match &result {
+                    Ok(()) => eprintln!("{label}, pnpm {version}: passes, {seconds} s"),
+                    Err(words) => eprintln!("{label}, pnpm {version}: fails, {seconds} s: {words}"),
+                }
+                match (result, known) {
+                    (Ok(()), None) => {}
+                    (Err(problem), Some(_)) => {
+                        if let Err(doubt) = untouched(corpus, app, scope, &store, &problem) {
+                            problems.push(format!("{label}: {doubt}"));
+                        }
+                    }
+                    (Err(problem), None) => problems.push(format!("{label}: {problem}")),
+                    (Ok(()), Some(reason)) => problems.push(format!(
+                        "{label} passes though {reason}: take it off the list"
+                    )),
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+    assert!(only.is_some() || majors.len() == 6, "{majors:?}");
+}
+
+/// Why this install is known to fail, if it is.
+fn known(label: &str) -> Option<String> {
+    let find = |list: &[(&str, &str)]| {
+        let entry = list.iter().find(|(known, _)| *known == label);
+        entry.map(|(_, what)| (*what).to_owned())
+    };
+    let host = find(&OTHER_HOSTS).filter(|host| (host.as_str(), 443).to_socket_addrs().is_err());
+    let reason = host.map(|host| format!("{host} is out of reach"));
+    reason.or_else(|| find(&KNOWN_FAILURES))
+}
+
+fn load(corpus: &Path, (workspace, app, _): &App) -> (Workspace, usize) {
+    let workspace = Workspace::load(&corpus.join(workspace)).unwrap();
+    let app = workspace.position(&RepoPath::new(app).unwrap()).unwrap();
+    (workspace, app)
+}
+
+fn pnpm_of(corpus: &Path, app: &App) -> String {
+    match app.2 {
+        Some(version) => version.to_owned(),
+        None => toolchain::pnpm(&load(corpus, app).0).unwrap().value,
+    }
+}
+
+fn pnpm(workspace: &Workspace, app: usize, row: &App) -> Result<Pnpm, String> {
+    let (node, pnpm) = toolchain::decide(workspace, &workspace.members[app], None)
+        .map_err(|error| error.to_string())?;
+    Pnpm::new(&node.value, row.2.unwrap_or(&pnpm.value))
+}
+
+/// Whether pnpm refuses the workspace without slimbuild for the same reason.
+fn untouched(
+    corpus: &Path,
+    row: &App,
+    scope: Scope,
+    store: &Path,
+    problem: &str,
+) -> Result<(), String> {
+    let (workspace, app) = load(corpus, row);
+    let out = tempfile::tempdir_in(store.parent().unwrap()).unwrap();
+    let whole = out.path().join("whole");
+    let mut copy = Command::new("cp");
+    run(copy.arg("-r").arg(&workspace.root).arg(&whole))?;
+    let Err(other) = pnpm(&workspace, app, row)?.install(&whole, scope, store) else {
+        return Err(format!(
+            "pnpm takes the untouched workspace, but not what is pruned: {problem}"
+        ));
+    };
+    if codes(&other) == codes(problem) {
+        return Ok(());
+    }
+    Err(format!(
+        "pnpm refuses the untouched workspace in other words: {other}\n---\n{problem}"
+    ))
+}
+
+/// pnpm's codes in its words.
+fn codes(words: &str) -> BTreeSet<&str> {
+    let letter =
+        |letter: char| letter.is_ascii_uppercase() || letter == '_' || letter.is_ascii_digit();
+    words
+        .match_indices("ERR_PNPM_")
+        .map(|(at, _)| {
+            words[at..]
+                .split(|other| !letter(other))
+                .next()
+                .unwrap_or_default()
+        })
+        .collect()
+}
+
+/// Prunes and installs, with either kind of manifests.
+fn install(corpus: &Path, row: &App, scope: Scope, store: &Path) -> Result<(), String> {
+    let (workspace, app) = load(corpus, row);
+    let out = tempfile::tempdir_in(store.parent().unwrap()).unwrap();
+    let out = out.path().join("out");
+    let options = PruneOptions {
+        scope,
+        ..PruneOptions::default()
+    };
+    write(&workspace, &[app], &options, &out)?;
+    let pnpm = pnpm(&workspace, app, row)?;
+    let json = out.join("json");
+    pnpm.install(&json, scope, store)
+        .map_err(|words| format!("manifests as pruned: {words}"))?;
+    if scope == Scope::Build && QUICK.contains(row) {
+        // Every run pays for these; that of the runtime tree comes cheap.
+        return Ok(());
+    }
+    // All that was pruned for a build belongs to it, what tasks name too.
+    let pruned = Workspace::load(&json).map_err(|error| error.to_string())?;
+    let apps: Vec<usize> = match scope {
+        Scope::Build => (0..pruned.members.len()).collect(),
+        Scope::Production => vec![pruned.position(&workspace.members[app].dir).unwrap()],
+    };
+    skeletons(&pruned, &apps, scope, &out)?;
+    pnpm.install(&json, scope, store)
+        .map_err(|words| format!("skeletons of manifests: {words}"))
+}

@@ -1,0 +1,50 @@
+//! Pruned trees: what `slimbuild prune` writes, and the same with the manifests that an image's install gets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use slimbuild::closure::Closure;
+use slimbuild::lockfile::{LockfileError, Lockfiles};
+use slimbuild::pruned::{PruneOptions, Pruned, Scope, output};
+use slimbuild::workspace::Workspace;
+
+/// The closure of these apps; that of builds without what tasks add.
+pub(crate) fn closure<'l, 'a>(
+    workspace: &Workspace,
+    lockfiles: &'l Lockfiles<'a>,
+    apps: &[usize],
+    scope: Scope,
+) -> Result<Closure<'l, 'a>, LockfileError> {
+    match scope {
+        Scope::Build => Closure::build(workspace, lockfiles, apps, &BTreeMap::new()),
+        Scope::Production => Closure::runtime(workspace, lockfiles, apps),
+    }
+}
+
+/// Writes the pruned workspace to `dir`.
+pub(crate) fn write(
+    workspace: &Workspace,
+    apps: &[usize],
+    options: &PruneOptions,
+    dir: &Path,
+) -> Result<(), String> {
+    let pruned = Pruned::new(workspace, apps, options).map_err(|error| error.to_string())?;
+    output::write(&pruned, &workspace.root, dir, &|| false).map_err(|error| error.to_string())
+}
+
+/// Puts the manifests that an image's install gets into a written tree.
+pub(crate) fn skeletons(
+    workspace: &Workspace,
+    apps: &[usize],
+    scope: Scope,
+    out: &Path,
+) -> Result<(), String> {
+    let lockfiles = Lockfiles::parse(&workspace.lockfiles).map_err(|error| error.to_string())?;
+    let closure = closure(workspace, &lockfiles, apps, scope).map_err(|error| error.to_string())?;
+    for at in closure.members.keys().copied().chain([0]) {
+        let path = workspace.members[at].dir.join("package.json").unwrap();
+        let path = path.on_disk(&out.join("json"));
+        fs_err::write(path, closure.skeleton(workspace, at)).unwrap();
+    }
+    Ok(())
+}
