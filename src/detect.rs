@@ -5,10 +5,15 @@
 pub mod delivery;
 mod framework;
 mod next;
+mod nitro;
+pub mod program;
+mod rendering;
 pub mod script;
 mod site;
 pub mod start;
 pub mod subject;
+#[cfg(test)]
+mod tests;
 pub mod tsc;
 
 use std::collections::BTreeMap;
@@ -19,6 +24,7 @@ use crate::manifest::ManifestError;
 use crate::path::RepoPath;
 pub use delivery::{Bundle, Delivery, Fallback, Piece, Site};
 pub use framework::Framework;
+use rendering::Rendered;
 pub use start::Start;
 pub use subject::{Subject, Wanted};
 
@@ -51,15 +57,15 @@ impl AppKind {
 /// Why an app cannot be detected, or not be built yet.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
-    /// A kind that slimbuild knows and does not build yet.
-    #[error("`{app}` is an app of the kind `{}`, which slimbuild does not support yet ({evidence})", .kind.label())]
-    NotYet {
+    /// A framework whose build, as it is configured, writes nothing that can be served.
+    #[error("cannot tell how `{app}` is to be served: {problem}")]
+    Undecided {
         /// The app's directory.
         app: RepoPath,
-        /// Its kind.
-        kind: AppKind,
-        /// What gave it away.
-        evidence: String,
+        /// What is missing, or what stands against what.
+        problem: String,
+        /// What to write where.
+        fix: String,
     },
     /// A framework that makes a site, and a script that starts a server.
     #[error("`{app}` may be a static site ({site}) or a program that node runs ({server})")]
@@ -110,7 +116,7 @@ impl DetectError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotYet { .. } => Some("name the file that node starts, if there is one: `--kind node --entry FILE`".to_owned()),
+            Self::Undecided { fix, .. } => Some(fix.clone()),
             Self::TwoKinds { app, .. } => Some(format!("decide: `--kind static-site` or `--kind node`, or for good with `\"kind\": \"node\"` in {app}/slimbuild.json")),
             Self::NotThatKind { .. } => Some("leave `--kind` out to see what was found, or use `--kind node --entry FILE`".to_owned()),
             Self::NoStart { .. } => Some(
@@ -190,14 +196,22 @@ pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detectio
     if framework.kind() == AppKind::StaticSite && wanted.is_none() {
         check_no_server(subject, &evidence)?;
     }
-    match framework.kind() {
-        AppKind::Next => next::detect(subject, evidence),
-        AppKind::StaticSite => site::detect(subject, framework, evidence),
-        kind @ (AppKind::ServerRendering | AppKind::Node) => Err(DetectError::NotYet {
+    let detection = match framework.kind() {
+        AppKind::Next => next::detect(subject, evidence)?,
+        AppKind::StaticSite => site::detect(subject, framework, evidence)?,
+        AppKind::ServerRendering | AppKind::Node => rendering::detect(Rendered {
+            subject,
+            framework,
+            evidence,
+            wanted,
+        })?,
+    };
+    match wanted.filter(|wanted| *wanted != detection.detected.kind) {
+        Some(kind) => Err(DetectError::NotThatKind {
             app: subject.member().dir.clone(),
             kind,
-            evidence: evidence.join("; "),
         }),
+        None => Ok(detection),
     }
 }
 
@@ -217,10 +231,15 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
         framework: None,
         evidence: vec![evidence.to_owned()],
     };
-    Ok(Detection::new(
-        detected,
-        Delivery::Modules(start::start(subject)?),
-    ))
+    let program = match subject.entry {
+        Some(_) => None,
+        None => program::started(subject)?,
+    };
+    let start = match program {
+        Some(start) => start,
+        None => start::start(subject)?,
+    };
+    Ok(Detection::new(detected, Delivery::Modules(start)))
 }
 
 /// A site whose start script runs node may be both: pages, and a server that hands them out.

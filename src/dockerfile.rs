@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::path::RepoPath;
 use crate::plan::{
@@ -48,6 +49,7 @@ struct View<'p> {
     packages: Vec<PackageView<'p>>,
     start: Option<&'p Start>,
     command: Option<String>,
+    program: Option<&'p str>,
     bundle: Option<&'p Bundle>,
     site: Option<&'p Site>,
     app_stage: Option<&'p str>,
@@ -200,6 +202,10 @@ fn view(plan: &Plan) -> View<'_> {
             .collect(),
         start: plan.delivery.start(),
         command: plan.delivery.start().map(|start| command(plan, start)),
+        program: plan
+            .delivery
+            .start()
+            .and_then(|start| start.entry.strip_prefix(BIN)),
         bundle: match &plan.delivery {
             Delivery::Bundle(bundle) => Some(bundle),
             Delivery::Modules(_) | Delivery::Site(_) => None,

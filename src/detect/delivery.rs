@@ -41,7 +41,10 @@ impl Delivery {
     /// The path that the build must have written, and whether it is a directory.
     pub fn written(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Modules(start) => start.built.then_some((start.entry.as_str(), false)),
+            Self::Modules(start) => {
+                let file = start.loads.as_ref().unwrap_or(&start.entry);
+                start.built.then_some((file.as_str(), false))
+            }
             Self::Bundle(bundle) => Some((bundle.proof.as_str(), false)),
             Self::Site(site) => Some((site.dir.as_str(), true)),
         }
@@ -67,7 +70,6 @@ pub struct Bundle {
     /// The file without which the build did not write it.
     pub proof: String,
     /// A directory that the server writes into, if any: a cache of pages.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub writable: Option<String>,
 }
 

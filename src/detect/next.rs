@@ -83,6 +83,7 @@ fn standalone(subject: &Subject<'_>, dist: &str) -> Bundle {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
             built: true,
+            loads: None,
             reason: "the standalone server of Next.js".to_owned(),
             warnings: Vec::new(),
         },
@@ -118,6 +119,7 @@ fn served(
         args: vec!["start".to_owned()],
         env: BTreeMap::from([("PORT".to_owned(), port.to_string())]),
         built: false,
+        loads: None,
         reason:
             "`next start`: this version has no standalone output that can be asked for from outside"
                 .to_owned(),

@@ -32,16 +32,24 @@ impl Command {
 /// The commands of a script in order, following `pnpm run x` into the other scripts of the manifest.
 pub fn commands(manifest: &Manifest, script: &str) -> Vec<Command> {
     let mut found = Vec::new();
-    collect(manifest, script, &mut vec![script.to_owned()], &mut found);
+    let path = &mut vec![script.to_owned()];
+    collect(manifest, script, &[], path, &mut found);
     found
 }
 
-fn collect(manifest: &Manifest, script: &str, path: &mut Vec<String>, found: &mut Vec<Command>) {
-    for command in manifest.script(script).map(parse).unwrap_or_default() {
+fn collect(
+    manifest: &Manifest,
+    script: &str,
+    more: &[String],
+    path: &mut Vec<String>,
+    found: &mut Vec<Command>,
+) {
+    let text = manifest.script(script).unwrap_or_default();
+    for command in parse_with(text, more) {
         match called_script(manifest, &command) {
-            Some(inner) if !path.contains(&inner) => {
+            Some((inner, more)) if !path.contains(&inner) => {
                 path.push(inner.clone());
-                collect(manifest, &inner, path, found);
+                collect(manifest, &inner, more, path, found);
                 path.pop();
             }
             _ => found.push(command),
@@ -49,25 +57,34 @@ fn collect(manifest: &Manifest, script: &str, path: &mut Vec<String>, found: &mu
     }
 }
 
-/// The script that a command of a package manager runs.
-fn called_script(manifest: &Manifest, command: &Command) -> Option<String> {
+/// The script that a command of a package manager runs, and what is appended to it: `pnpm with-env vite build`.
+fn called_script<'c>(manifest: &Manifest, command: &'c Command) -> Option<(String, &'c [String])> {
     if !matches!(command.program(), "pnpm" | "npm" | "yarn" | "bun") {
         return None;
     }
-    let mut words = command.words[1..]
+    let mut words = command
+        .words
         .iter()
-        .filter(|word| !word.starts_with('-'));
-    let first = words.next()?;
-    let name = if matches!(first.as_str(), "run" | "run-script") {
-        words.next()?
-    } else {
-        first
-    };
-    manifest.script(name).map(|_| name.clone())
+        .enumerate()
+        .skip(1)
+        .filter(|(_, word)| !word.starts_with('-'));
+    let (mut at, mut name) = words.next()?;
+    if matches!(name.as_str(), "run" | "run-script") {
+        (at, name) = words.next()?;
+    }
+    manifest.script(name)?;
+    let more = &command.words[at + 1..];
+    let more = more.strip_prefix(&["--".to_owned()]).unwrap_or(more);
+    Some((name.clone(), more))
 }
 
 /// Splits a script at `&&`, `||`, `;` and `|` and takes off what only sets the stage: variables, `cross-env`, `exec`, `dotenv --`.
 pub fn parse(script: &str) -> Vec<Command> {
+    parse_with(script, &[])
+}
+
+/// The same, with words that are appended to the script.
+fn parse_with(script: &str, more: &[String]) -> Vec<Command> {
     let mut commands = Vec::new();
     let mut current = Vec::new();
     for word in words(script) {
@@ -76,6 +93,7 @@ pub fn parse(script: &str) -> Vec<Command> {
             _ => current.push(word),
         }
     }
+    current.extend_from_slice(more);
     commands.push(current);
     commands
         .into_iter()
@@ -189,5 +207,12 @@ mod tests {
         );
         assert_eq!(found[1].flag(&["-p", "--project"]), Some("x.json"));
         assert_eq!(commands(&manifest, "loop").len(), 1);
+        let text = r#"{"scripts": {"build": "pnpm with-env vite build", "with-env": "dotenv -e ../../.env --", "start": "npm run serve -- -p 1", "serve": "node x"}}"#;
+        let manifest = Manifest::parse("package.json", text).unwrap();
+        assert_eq!(commands(&manifest, "build")[0].words, ["vite", "build"]);
+        assert_eq!(
+            commands(&manifest, "start")[0].words,
+            ["node", "x", "-p", "1"]
+        );
     }
 }

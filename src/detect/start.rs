@@ -24,6 +24,9 @@ pub struct Start {
     pub env: BTreeMap<String, String>,
     /// Whether the file is a source, or is written by the build.
     pub built: bool,
+    /// The file that the build writes for `entry` to load, where that is the program of a dependency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loads: Option<String>,
     /// Who named it.
     pub reason: String,
     /// What a reader should know.
@@ -148,6 +151,41 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
     })
 }
 
+/// The start of an app whose framework writes `file`: a script may start it with flags of its own, or start another one.
+pub(super) fn written(
+    subject: &Subject<'_>,
+    file: &str,
+    reason: &str,
+) -> Result<Start, DetectError> {
+    let writes = Writes::Known([file.to_owned()].into());
+    let found = by_script(subject, &writes)?;
+    Ok(found.unwrap_or_else(|| named(file.to_owned(), true, reason)))
+}
+
+/// The file that a script starts with node, where the build is a bundler's, whose outputs cannot be told.
+pub(super) fn scripted(subject: &Subject<'_>) -> Result<Option<Start>, DetectError> {
+    by_script(subject, &Writes::Unknown)
+}
+
+/// What `--entry` names, or the first script that starts node with a file that will be there.
+fn by_script(subject: &Subject<'_>, writes: &Writes) -> Result<Option<Start>, DetectError> {
+    if subject.entry.is_some() {
+        return start(subject).map(Some);
+    }
+    let candidates = candidates(subject.workspace, subject.app);
+    let scripts = candidates
+        .iter()
+        .filter(|one| !one.command.words.is_empty());
+    for candidate in scripts {
+        let found = locate(&candidate.file, subject.files, writes)
+            .or_else(|| locate(&candidate.file, subject.files, &Writes::Unknown));
+        if let Some((file, built)) = found {
+            return Ok(Some(from_candidate(candidate, file, built)));
+        }
+    }
+    Ok(None)
+}
+
 /// Somebody names a file that the compiler writes elsewhere: one file of that name is as good as certain.
 fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
     let Writes::Known(outputs) = writes else {
@@ -187,6 +225,7 @@ fn named(entry: String, built: bool, reason: &str) -> Start {
         args,
         env,
         built,
+        loads: None,
         reason: reason.to_owned(),
         warnings,
     }
@@ -226,6 +265,7 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
         args: candidate.args.clone(),
         env,
         built,
+        loads: None,
         reason: candidate.reason.clone(),
         warnings,
     }
@@ -324,7 +364,7 @@ fn locate(file: &str, files: &BTreeSet<String>, writes: &Writes) -> Option<(Stri
         file.to_owned(),
         format!("{file}.js"),
         format!("{file}.cjs"),
-        format!("{file}/index.js"),
+        format!("{}/index.js", file.trim_end_matches('/')),
     ];
     if let Some(name) = names.iter().find(|name| files.contains(*name)) {
         return Some((name.clone(), false));

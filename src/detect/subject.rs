@@ -80,6 +80,14 @@ impl Subject<'_> {
         self.manifest().depends_on(package)
     }
 
+    /// Whether the image gets the package: it is a production dependency of the app.
+    pub fn ships(&self, package: &str) -> bool {
+        ["dependencies", "optionalDependencies"].iter().any(|key| {
+            let map = self.manifest().get(key).and_then(|map| map.as_object());
+            map.is_some_and(|map| map.contains_key(package))
+        })
+    }
+
     /// The major version of a dependency, by the lockfile.
     pub fn major(&self, package: &str) -> Option<u32> {
         let (_, importer) = self.lockfiles.project(&self.member().dir)?;

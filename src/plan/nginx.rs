@@ -10,8 +10,8 @@ use crate::template;
 const TEMPLATE: &str = include_str!("../../templates/nginx.conf.j2");
 
 /// What builders put between a file's name and its extension: eight letters or more of base 64 or of hexadecimal digits. One of them is a digit
-/// or a capital, so that `site-background.png` is not taken for a name with a hash.
-const HASH: &str = "[-._](?=[A-Za-z_-]*[0-9A-Z])[A-Za-z0-9_-]{8,}\\.[a-z0-9]+(\\.map)?$";
+/// or a capital, so that `site-background.png` is not taken for a name with a hash. More than one extension may follow: `.chunk.js`, `.lean.js`.
+const HASH: &str = "(?=[A-Za-z_-]*[0-9A-Z])[A-Za-z0-9_-]{8,}(\\.[a-zA-Z0-9]+)+$";
 
 /// What the template sees.
 #[derive(Serialize)]
@@ -31,19 +31,22 @@ pub(super) fn configuration(site: &Site, files: &BTreeSet<String>, port: u16) ->
         .hashed
         .iter()
         .map(|dir| {
-            let dir = if dir.is_empty() {
-                String::new()
-            } else {
-                format!("{}/.*", dir.replace('.', "\\."))
-            };
-            let name = if dir.is_empty() { "[^/]*" } else { "" };
-            format!("~^/{dir}{name}{HASH}")
+            let escaped = dir.replace('.', "\\.");
+            match dir.chars().next() {
+                None => format!("~^/[^/]*[-._]{HASH}"),
+                // A directory that is the tool's own by its name (`_next`, `_nuxt`, `_app`): the hash may be all there is before the extension.
+                Some('_') => format!("~^/{escaped}/(.*[-._/])?{HASH}"),
+                Some(_) => format!("~^/{escaped}/.*[-._]{HASH}"),
+            }
         })
         .collect();
     // Files that the app brings as they are, under a name that looks like a hash.
     let unhashed: Vec<String> = files
         .iter()
-        .filter_map(|file| file.strip_prefix("public"))
+        .filter_map(|file| {
+            file.strip_prefix("public")
+                .or_else(|| file.strip_prefix("static"))
+        })
         .filter(|path| {
             let name = path.rsplit('/').next().unwrap_or_default();
             directories

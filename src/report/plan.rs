@@ -57,10 +57,10 @@ impl Words<'_> {
         let dirs = |dirs: &[String]| dirs.join(", ");
         match &self.0.delivery {
             Delivery::Modules(start) => {
-                let made = if start.built {
-                    "the build writes it"
-                } else {
-                    "it is there without a build"
+                let made = match &start.loads {
+                    Some(file) => format!("the build writes {file}"),
+                    None if start.built => "the build writes it".to_owned(),
+                    None => "it is there without a build".to_owned(),
                 };
                 let reason = format!("{}; {made}", start.reason);
                 decision(f, "starts", &start.command(), &reason)

@@ -1,0 +1,3 @@
+//! Whole apps: from a manifest and files to what the image holds.
+
+mod rendering;
