@@ -1,7 +1,7 @@
 //! Frameworks that render on a server: what comes of each configuration, in one line.
 
 use crate::detect::{AppKind, Delivery, Subject, detect};
-use crate::lockfile::Lockfile;
+use crate::lockfile::Lockfiles;
 use crate::testing::{at, workspace};
 
 /// What an app with this manifest and these files comes to.
@@ -20,10 +20,10 @@ fn wanted(manifest: &str, files: &[(&str, &str)], kind: Option<AppKind>) -> Stri
         .collect();
     all.push(("apps/a/package.json", manifest));
     let (_dir, workspace) = workspace(&all);
-    let lockfile = Lockfile::parse(&workspace.lockfile_text).unwrap();
+    let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
     let subject = Subject {
         workspace: &workspace,
-        lockfile: &lockfile,
+        lockfiles: &lockfiles,
         app: at(&workspace, "apps/a"),
         files: &files.iter().map(|(path, _)| (*path).to_owned()).collect(),
         entry: None,
