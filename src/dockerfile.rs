@@ -57,6 +57,7 @@ struct View<'p> {
     trim: Option<crate::plan::Trim>,
     verify: Option<String>,
     port: Option<u16>,
+    signals: bool,
     configured: ConfiguredView<'p>,
 }
 
@@ -219,6 +220,7 @@ fn view(plan: &Plan) -> View<'_> {
         trim: plan.trim,
         verify: plan.verify.then(|| verify(plan)),
         port: plan.port,
+        signals: plan.signals.is_some(),
         configured: configured(&plan.configured),
     }
 }
@@ -412,7 +414,8 @@ fn command(plan: &Plan, start: &Start) -> String {
         .chain([&start.entry])
         .chain(&start.args)
         .map(String::as_str);
-    json(&program.into_iter().chain(words).collect::<Vec<_>>())
+    let all = program.into_iter().chain(plan.signals).chain(words);
+    json(&all.collect::<Vec<_>>())
 }
 
 /// The arguments of `COPY`: as they are, or as JSON where one holds a space.

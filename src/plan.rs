@@ -51,6 +51,9 @@ pub struct Plan {
     pub runtime_base: Decision<RuntimeBase>,
     /// What the image holds, and what runs in it.
     pub delivery: Delivery,
+    /// What node is given so that a signal ends an app that does not listen for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signals: Option<&'static str>,
     /// The port that it listens on, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,

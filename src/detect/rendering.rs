@@ -162,9 +162,6 @@ fn svelte_kit(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     }
 }
 
-/// Ends node at once: as the first process of a container it would not end by a signal that nothing handles.
-const END: &str = "--import=data:text/javascript,process.once('SIGTERM',()=>process.exit(0))";
-
 /// The adapter for node makes a server; without an adapter every page is a file.
 fn astro(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     let text = app.text(&["astro.config"]);
@@ -194,9 +191,6 @@ fn astro(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
             "its adapter makes a middleware (`mode: 'middleware'`), and no script starts a server around it",
             "write `mode: 'standalone'` in astro.config.mjs, or name the server: `\"start\": \"node server.mjs\"`",
         ));
-    }
-    if start.entry == entry {
-        start.node_args.push(END.to_owned());
     }
     // It listens to its own machine alone, unless it is told otherwise.
     start

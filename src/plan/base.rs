@@ -11,6 +11,16 @@ const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];
 /// The web server of static sites.
 const NGINX: &str = "nginxinc/nginx-unprivileged:stable";
 
+/// What node is given so that SIGTERM and Ctrl-C end an app that does not listen for them: for the first process of a container the kernel leaves out
+/// what signals do otherwise. An app that listens is left alone.
+const SIGNALS: &str = "--import=data:text/javascript,for(const[s,c]of[['SIGINT',130],['SIGTERM',143]])process.on(s,()=>process.listenerCount(s)>1||process.exit(c))";
+
+/// The argument for node of this version that ends an app by a signal which it does not listen for. Before 20, node may not know `--import`.
+pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'static str> {
+    let major: u32 = node.value.split('.').next()?.parse().ok()?;
+    (major >= 20 && delivery.start().is_some()).then_some(SIGNALS)
+}
+
 /// The image of the build stages: Debian, as the runtime base, so that native modules fit.
 pub(super) fn build(options: &PlanOptions, node: &Decision<String>) -> Decision<String> {
     match &options.build_base {

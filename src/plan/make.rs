@@ -88,6 +88,7 @@ impl Plan {
             image: image_name(&member.label()),
             build_base: base::build(options, &node),
             runtime_base,
+            signals: base::signals(&node, &delivery),
             node,
             pnpm,
             build: closure_plan(workspace, &build),

@@ -82,7 +82,9 @@ fn the_image_starts_node_directly_and_not_as_root() {
             let config = daemon.image(&tag.name).config.unwrap();
             assert_eq!(config.user.as_deref(), Some("65532:65532"));
             assert_eq!(config.entrypoint.unwrap(), ["/nodejs/bin/node"]);
-            assert_eq!(config.cmd.unwrap(), [entry], "no shell before it");
+            let command = config.cmd.unwrap();
+            assert!(command[0].starts_with("--import=data:"), "{command:?}");
+            assert_eq!(command[1..], [entry], "no shell before it");
             assert_eq!(config.working_dir.unwrap(), format!("/app/{app}"));
             let env = config.env.unwrap();
             assert!(env.contains(&"NODE_ENV=production".to_owned()), "{env:?}");

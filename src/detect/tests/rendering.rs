@@ -188,7 +188,7 @@ fn astro_by_its_adapter() {
     let node = "import node from '@astrojs/node'; export default { adapter: node({ mode: 'standalone' }) }";
     assert_eq!(
         app("node ./dist/server/entry.mjs", node),
-        "modules: --import=data:text/javascript,process.once('SIGTERM',()=>process.exit(0)) dist/server/entry.mjs :4321, writes dist/server/entry.mjs"
+        "modules: dist/server/entry.mjs :4321, writes dist/server/entry.mjs"
     );
     let middleware = "import node from '@astrojs/node'; export default { adapter: node({ mode: 'middleware' }) }";
     assert_eq!(
