@@ -158,7 +158,7 @@ fn templates() {
     exit code 1
     error: `apps/server/image.j2`, line 2: `Dockerfile.j2` has no block `runtim`
 
-    hint: there are: head, base, deps, modules, sources, builds, runtime, runtime_base, site, runtime_env, runtime_files, start, metadata
+    hint: there are: head, base, deps, modules, sources, builds, runtime, runtime_base, site, runtime_env, runtime_files, proof, start, metadata
     "#);
     assert_snapshot!(with("{% extends \"Dockerfile.j2\" %}\n{% block start %}\n{{ super() }}\nLABEL node={{ plan.nod.value }}\n{% endblock %}\n"), @r#"
     exit code 1
