@@ -211,7 +211,7 @@ fn dependencies(importer: &super::Importer<'_>, keep: Keep) -> Dependencies {
 fn lines(lockfile: &Lockfile<'_>, entry: &Entry<'_>, node: bool) -> Vec<String> {
     let text = &lockfile.text()[entry.head..entry.range.end];
     let is_flag = |line: &&str| {
-        let own = line.strip_prefix("    ").map(split_entry);
+        let own = line.trim_end().strip_prefix("    ").map(split_entry);
         match own {
             Some(Ok((key, value))) => {
                 node && (key == "dev" || (key == "optional" && value == Some("true")))
