@@ -3,7 +3,7 @@
 //! A lockfile of a single project (formats 5 and 6) has no `importers`: the project's maps are top-level keys.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::LockfileError;
@@ -153,6 +153,8 @@ struct Parser<'a> {
     dependencies: Vec<Dependency<'a>>,
     specifiers: BTreeMap<Cow<'a, str>, Specifier<'a>>,
     blocks: Vec<Block>,
+    /// What the map has so far.
+    aliases: BTreeSet<Cow<'a, str>>,
     /// Whether the map is `{}`, behind which nothing can follow.
     closed: bool,
     /// Whether the map has a dependency already.
@@ -169,6 +171,7 @@ impl<'a> Parser<'a> {
             dependencies,
             specifiers,
             blocks,
+            aliases: BTreeSet::new(),
             closed: false,
             inside: false,
         }
@@ -193,6 +196,7 @@ impl<'a> Parser<'a> {
                     return Err(fail(format!("`{key}` is not written as a block")));
                 }
                 (self.closed, self.inside) = (is_map && rest.is_some(), false);
+                self.aliases.clear();
                 self.blocks.push(Block {
                     kind,
                     range: line.start..end,
@@ -211,10 +215,16 @@ impl<'a> Parser<'a> {
                 (BlockKind::Specifiers, 2) => {
                     let (alias, rest) = split_entry(line.text).map_err(fail)?;
                     let specifier = value(rest.unwrap_or_default()).map_err(fail)?;
+                    if self.specifiers.contains_key(&alias) {
+                        return Err(fail(format!("`{alias}` is there twice")));
+                    }
                     self.specifiers.insert(alias, (specifier, line.start..end));
                 }
                 (BlockKind::Field(field), 2) => {
                     let (alias, rest) = split_entry(line.text).map_err(fail)?;
+                    if !self.aliases.insert(alias.clone()) {
+                        return Err(fail(format!("`{alias}` is there twice")));
+                    }
                     let version = match (self.format, rest) {
                         (Format::V5, Some(rest)) => value(rest).map_err(fail)?,
                         (Format::V6 | Format::V9, None) => Cow::default(),

@@ -1,6 +1,6 @@
 //! Pruning: the lockfile's text without the entries that nothing reaches. Ranges are left out; what stays is byte-identical.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::document::Entry;
@@ -83,6 +83,21 @@ impl Cuts {
     }
 }
 
+/// A dependency for each specifier of format 5. Should two maps have the same name, their specifier is that of the one that stays.
+fn specified<'i, 'a>(
+    importer: &'i Importer<'a>,
+    keep: &impl Fn(&Dependency<'_>) -> bool,
+) -> Vec<&'i Dependency<'a>> {
+    let mut by_alias: BTreeMap<&str, &Dependency<'a>> = BTreeMap::new();
+    for one in &importer.dependencies {
+        let chosen = by_alias.entry(&one.alias).or_insert(one);
+        if keep(one) {
+            *chosen = one;
+        }
+    }
+    by_alias.into_values().collect()
+}
+
 fn prune_importer(
     lockfile: &Lockfile<'_>,
     importer: &Importer<'_>,
@@ -99,7 +114,7 @@ fn prune_importer(
                 .iter()
                 .filter(|one| one.field == field)
                 .collect(),
-            BlockKind::Specifiers => importer.dependencies.iter().collect(),
+            BlockKind::Specifiers => specified(importer, &keep),
             BlockKind::Other => Vec::new(),
         };
         let own = |one: &Dependency<'_>| match block.kind {

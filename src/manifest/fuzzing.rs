@@ -61,7 +61,9 @@ pub fn turbo(text: &str) {
     };
     let stays = |name: &str| {
         let package = name.split_once('#').map(|(package, _)| package);
-        package.is_none_or(|package| package == "//" || kept.contains(package))
+        package.is_none_or(|package| {
+            package == "//" || package.starts_with('$') || kept.contains(package)
+        })
     };
     let mut wanted = turbo;
     wanted.tasks.retain(|name, _| stays(name));

@@ -28,8 +28,8 @@ impl Npmrc {
     /// Parts settings from secrets. Comments go too: they may quote a token.
     pub fn parse(text: &str) -> Self {
         let mut npmrc = Self::default();
-        for line in text.trim_start_matches('\u{feff}').lines() {
-            let line = line.trim();
+        for line in text.lines() {
+            let line = line.trim_matches(|one: char| one.is_whitespace() || one == '\u{feff}');
             if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
             }

@@ -171,7 +171,9 @@ pub fn with_references<'a>(text: &str, written_out: impl Fn(&str) -> Option<&'a 
             let name = &line[dollar + 1..];
             let end = name.find([' ', '\'', '"', ',', '}', '\r', '\n']);
             let name = &name[..end.unwrap_or(name.len())];
-            if let Some(range) = written_out(name).filter(|_| is_value) {
+            let closed =
+                quote.is_none_or(|quote| line[dollar + 1 + name.len()..].starts_with(quote));
+            if let Some(range) = written_out(name).filter(|_| is_value && closed) {
                 let quoted = quote.map_or(0, str::len);
                 let span = at + dollar - quoted..at + dollar + 1 + name.len() + quoted;
                 changes.push((span, format!("'{}'", range.replace('\'', "''"))));

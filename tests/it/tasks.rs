@@ -232,7 +232,7 @@ fn a_value_reaches_the_tasks_that_declare_it_and_nothing_else() {
             );
             let built: Vec<&String> = ran
                 .iter()
-                .filter(|step| !step.starts_with("runtime: "))
+                .filter(|step| step.starts_with("build-"))
                 .collect();
             assert_eq!(
                 built,

@@ -25,7 +25,10 @@ pub fn prune(file: &str, text: &str, packages: &BTreeSet<&str>) -> Result<String
     };
     let gone = |task: &str| {
         let named = task.split_once('#').map(|(package, _)| package);
-        named.is_some_and(|package| package != "//" && !packages.contains(package))
+        // turbo 1 has variables among what a task waits for: `$NAME`.
+        named.is_some_and(|package| {
+            package != "//" && !package.starts_with('$') && !packages.contains(package)
+        })
     };
     for key in ["tasks", "pipeline"] {
         for tasks in objects(&document, key) {
