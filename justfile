@@ -21,6 +21,12 @@ test *filter:
 test-pnpm:
     cargo test --test it pnpm -- --ignored --nocapture --test-threads=1
 
+# build and boot real public apps, whose checkouts are in DIR: `just apps DIR [NAME...]`; see tests/apps/run.py
+[group('check')]
+apps dir *names:
+    cargo build --release
+    tests/apps/run.py target/release/slimbuild "$@"
+
 # look for inputs that break what must hold of any (`cargo install cargo-fuzz`): all targets, or one, so many seconds each
 [group('check')]
 fuzz target='all' seconds='60':

@@ -158,6 +158,9 @@ fn prune_importer(
 /// `key:` as `key: {}`, with the same end of the line.
 fn as_empty_map(line: &str) -> String {
     let end = line.trim_end().len();
+    if line[..end].ends_with("{}") {
+        return line.to_owned();
+    }
     format!("{} {{}}{}", &line[..end], &line[end..])
 }
 
