@@ -26,6 +26,7 @@ pub enum Framework {
     SolidStart,
     Storybook,
     SvelteKit,
+    #[serde(rename = "tanstack-start")]
     TanStackStart,
     Vite,
     VitePress,

@@ -69,6 +69,11 @@ pub(super) fn value(text: &str) -> Result<Cow<'_, str>, String> {
             ))
         }
         _ if text.contains(" #") => Err(format!("there is a comment in `{}`", shorten(text))),
+        // To YAML that is a map.
+        _ if text.contains(": ") || text.trim_end().ends_with(':') => Err(format!(
+            "expected one plain or quoted text, found `{}`",
+            shorten(text)
+        )),
         _ => Ok(Cow::Borrowed(text.trim_end())),
     }
 }

@@ -43,7 +43,7 @@ APPS = [
         "tree": "create-t3-turbo",  # t3-oss/create-t3-turbo @ e69b5858fc
         "app": "apps/tanstack-start",
         "args": ["--node", "22"],  # .nvmrc names an exact version, whose image the lab does not have
-        "env": {"POSTGRES_URL": "postgres://u:p@127.0.0.1:1/x", "AUTH_SECRET": "x"},
+        "env": {"POSTGRES_URL": "postgres://u:p@127.0.0.1:1/x", "AUTH_SECRET": "x", "AUTH_DISCORD_ID": "x", "AUTH_DISCORD_SECRET": "x"},
         "port": 3000,
         "page": "/",
     },
