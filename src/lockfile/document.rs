@@ -159,7 +159,7 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
                 if let Some(last) = entries.last_mut() {
                     last.range.end = end;
                 }
-                let body = line_end(text, line.start, section.end);
+                let body = line.end;
                 entries.push(Entry {
                     key,
                     range: end..section.end,
@@ -172,7 +172,7 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
             }
             _ => {}
         }
-        end = line_end(text, line.start, section.end);
+        end = line.end;
     }
     if let Some(last) = entries.last_mut() {
         last.range.end = end;

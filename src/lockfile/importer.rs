@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::LockfileError;
 use super::document::{Entry, Section};
 use super::keys::Format;
-use super::lines::{indentation, line_end, lines, unreadable};
+use super::lines::{indentation, lines, unreadable};
 use super::scalar::{split_entry, value};
 
 /// A project of the workspace, as the lockfile knows it.
@@ -113,7 +113,7 @@ impl<'a> Importer<'a> {
                 // The blank line before the next key belongs to the map, not to its last entry.
                 let mut end = section.range.start;
                 for line in lines(text, section.range.clone()) {
-                    end = line_end(text, line.start, section.range.end);
+                    end = line.end;
                 }
                 parser.read(section.range.start..end)?;
                 if let Some(block) = parser.blocks.last_mut() {

@@ -7,7 +7,7 @@ use super::LockfileError;
 use super::document::{Entry, Section, entries, format, refuse_conflicts, sections};
 use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
-use super::lines::{indentation, line_end, lines, unreadable};
+use super::lines::{indentation, lines, unreadable};
 use super::scalar::{split_entry, value};
 use crate::path::{PathError, RepoPath};
 
@@ -253,7 +253,7 @@ impl<'a> Lockfile<'a> {
             match line.indent {
                 4 => {
                     let (key, text) = split_entry(line.text).map_err(fail)?;
-                    let own = || line.start..line_end(self.text, line.start, entry.range.end);
+                    let own = || line.start..line.end;
                     inside = match (&*key, text) {
                         ("dependencies", None) => Some(false),
                         ("optionalDependencies", None) => Some(true),

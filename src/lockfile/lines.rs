@@ -7,6 +7,8 @@ use super::LockfileError;
 /// A line that is not blank.
 pub(super) struct Line<'a> {
     pub(super) start: usize,
+    /// Where the next one begins.
+    pub(super) end: usize,
     pub(super) indent: usize,
     pub(super) text: &'a str,
 }
@@ -22,6 +24,7 @@ pub(super) fn lines(text: &str, range: Range<usize>) -> impl Iterator<Item = Lin
             let start = at;
             let line = &text[start..line_end(text, start, range.end)];
             at += line.len();
+            let end = at;
             let line = line.trim_end_matches(['\n', '\r']);
             let body = line.trim_start_matches(' ');
             if body.trim_end().is_empty() {
@@ -31,11 +34,13 @@ pub(super) fn lines(text: &str, range: Range<usize>) -> impl Iterator<Item = Lin
             return Some(match body.strip_prefix(": ") {
                 Some(value) => Line {
                     start,
+                    end,
                     indent: indent + 2,
                     text: value,
                 },
                 None => Line {
                     start,
+                    end,
                     indent,
                     text: body,
                 },
@@ -47,9 +52,7 @@ pub(super) fn lines(text: &str, range: Range<usize>) -> impl Iterator<Item = Lin
 
 /// Where the line that begins at `start` ends, its end included.
 pub(super) fn line_end(text: &str, start: usize, limit: usize) -> usize {
-    text[start..limit]
-        .find('\n')
-        .map_or(limit, |at| start + at + 1)
+    memchr::memchr(b'\n', &text.as_bytes()[start..limit]).map_or(limit, |at| start + at + 1)
 }
 
 pub(super) fn unreadable(text: &str, at: usize, problem: impl Into<String>) -> LockfileError {
