@@ -11,6 +11,7 @@
 )]
 
 mod cache;
+mod complaints;
 mod config;
 mod context;
 mod corpus;

@@ -37,8 +37,8 @@ const TABLE: &[Row] = {
         row(M::EditUnusedLibrary, &[]),
         row(M::EditAppReadme, &[]),
         row(M::EditRootScript, &[]),
-        row(M::AddDevDependencyElsewhere, &[]),
-        row(M::BumpVersionElsewhere, &[]),
+        row(M::AddDevDependencyToWeb, &[]),
+        row(M::BumpNext, &[]),
         // The production install does not know dev dependencies.
         row(
             M::AddDevDependency,

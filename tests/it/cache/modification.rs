@@ -5,6 +5,7 @@ use crate::support::tree::Tree;
 /// Something that a person does to the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Modification {
+    /// `apps/server`, as all that say no other app.
     EditAppSource,
     EditAppAsset,
     EditAppScript,
@@ -17,7 +18,18 @@ pub(super) enum Modification {
     EditRootTsconfig,
     /// `packages/legacy`, which no app uses.
     EditUnusedLibrary,
-    EditOtherApp,
+    /// `packages/ui`, whose sources the bundlers of `apps/web` and `apps/site` read.
+    EditComponents,
+    EditPage,
+    EditPublicFile,
+    EditNextConfiguration,
+    EditWebScript,
+    EditSiteSource,
+    EditSitePage,
+    EditViteConfiguration,
+    EditSiteScript,
+    /// Of the apps that have none.
+    AddReadmes,
     EditRootScript,
     EditRootReadme,
     EditTurboComment,
@@ -28,10 +40,16 @@ pub(super) enum Modification {
     AddProductionDependency,
     /// `apps/server` gets `eslint`, which the lockfile has for the root.
     AddDevDependency,
+    /// `apps/web` gets `croner`, which the lockfile has for `apps/worker`.
+    AddProductionDependencyToWeb,
     /// `apps/web` gets `tsx`, which the lockfile has for `apps/server`.
-    AddDevDependencyElsewhere,
+    AddDevDependencyToWeb,
     /// `apps/web` gets another `next`.
-    BumpVersionElsewhere,
+    BumpNext,
+    /// The same for `apps/site`, and another `@vitejs/plugin-react`.
+    AddProductionDependencyToSite,
+    AddDevDependencyToSite,
+    BumpVitePlugin,
 }
 
 const LOCKFILE: &str = "pnpm-lock.yaml";
@@ -68,7 +86,36 @@ impl Modification {
             Self::EditSharedTsconfig => tree.append("packages/tsconfig/base.json", &script),
             Self::EditRootTsconfig => tree.append("tsconfig.base.json", &script),
             Self::EditUnusedLibrary => tree.append("packages/legacy/index.js", &script),
-            Self::EditOtherApp => tree.append("apps/web/app/page.tsx", &script),
+            Self::EditComponents => tree.append("packages/ui/src/price-tag.tsx", &script),
+            Self::EditPage => tree.append("apps/web/app/page.tsx", &script),
+            Self::EditPublicFile => {
+                tree.append("apps/web/public/robots.txt", &format!("# {nonce}\n"));
+            }
+            Self::EditNextConfiguration => tree.append("apps/web/next.config.mjs", &script),
+            Self::EditWebScript => {
+                tree.replace(
+                    "apps/web/package.json",
+                    "next dev",
+                    &format!("next dev {nonce}"),
+                );
+            }
+            Self::EditSiteSource => tree.append("apps/site/src/app.tsx", &script),
+            Self::EditSitePage => {
+                tree.append("apps/site/index.html", &format!("<!-- {nonce} -->\n"));
+            }
+            Self::EditViteConfiguration => tree.append("apps/site/vite.config.ts", &script),
+            Self::EditSiteScript => {
+                tree.replace(
+                    "apps/site/package.json",
+                    "\"dev\": \"vite",
+                    &format!("\"dev\": \"vite {nonce}"),
+                );
+            }
+            Self::AddReadmes => {
+                for app in ["apps/web", "apps/site"] {
+                    tree.write(&format!("{app}/README.md"), nonce);
+                }
+            }
             Self::EditRootScript => {
                 tree.replace(
                     "package.json",
@@ -100,24 +147,39 @@ impl Modification {
                 );
                 add_to_importer(tree, "apps/server", "  tsx:", "eslint", "9.39.5");
             }
-            Self::AddDevDependencyElsewhere => {
-                let manifest = "apps/web/package.json";
-                tree.replace(
-                    manifest,
-                    "\"typescript\":",
-                    "\"tsx\": \"^4.23.15\",\n    \"typescript\":",
-                );
-                add_to_importer(tree, "apps/web", "  typescript:", "tsx", "4.23.15");
-            }
-            Self::BumpVersionElsewhere => {
-                let text = tree.read(LOCKFILE);
-                let text = text.replace(" next@15.5.29", " next@15.5.30");
-                let text = text.replace("version: 15.5.29(", "version: 15.5.30(");
-                assert_ne!(text, tree.read(LOCKFILE));
-                tree.write(LOCKFILE, &text);
-            }
+            Self::AddProductionDependencyToWeb => add_croner(tree, "apps/web", "  next:"),
+            Self::AddProductionDependencyToSite => add_croner(tree, "apps/site", "  react:"),
+            Self::AddDevDependencyToWeb => add_tsx(tree, "apps/web"),
+            Self::AddDevDependencyToSite => add_tsx(tree, "apps/site"),
+            Self::BumpNext => bump(tree, "next", "15.5.29", "15.5.30"),
+            Self::BumpVitePlugin => bump(tree, "@vitejs/plugin-react", "5.2.0", "5.2.1"),
         }
     }
+}
+
+fn add_croner(tree: &Tree, app: &str, before: &str) {
+    let dependency = "\"croner\": \"^10.0.1\",\n    \"react\":";
+    tree.replace(&format!("{app}/package.json"), "\"react\":", dependency);
+    add_to_importer(tree, app, before, "croner", "10.0.1");
+}
+
+fn add_tsx(tree: &Tree, app: &str) {
+    let dependency = "\"tsx\": \"^4.23.15\",\n    \"typescript\":";
+    tree.replace(
+        &format!("{app}/package.json"),
+        "\"typescript\":",
+        dependency,
+    );
+    add_to_importer(tree, app, "  typescript:", "tsx", "4.23.15");
+}
+
+/// Replaces a package by another version of it that the same range allows.
+fn bump(tree: &Tree, name: &str, from: &str, to: &str) {
+    let text = tree.read(LOCKFILE);
+    let text = text.replace(&format!("{name}@{from}"), &format!("{name}@{to}"));
+    let text = text.replace(&format!("version: {from}("), &format!("version: {to}("));
+    assert_ne!(text, tree.read(LOCKFILE));
+    tree.write(LOCKFILE, &text);
 }
 
 /// Records a dependency in the lockfile, before the first line of the importer that holds `before`.

@@ -80,6 +80,26 @@ fn an_engine_without_buildkit_is_refused() {
     }
 }
 
+/// Docker 29 refuses versions of its API that older ones insist on. The scripted daemon knows no path with a version, and what has none is for
+/// every engine in the version that it speaks.
+#[test]
+fn no_version_of_the_api_is_insisted_on() {
+    for version in [
+        r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux"}"#,
+        r#"{"Version":"29.0.0","ApiVersion":"1.52","MinAPIVersion":"1.44","Os":"linux"}"#,
+        r#"{"Version":"35.0.0","ApiVersion":"1.70","MinAPIVersion":"1.60","Os":"linux"}"#,
+    ] {
+        let daemon = Served::scripted(version, "200 OK", r#"{"aux":{"ID":"sha256:0"}}"#);
+        let docker = Docker::connect(&daemon.host()).unwrap();
+        let result = build(&docker, &request(&[]), "").0;
+        // The build is done; the scripted daemon knows no images.
+        assert!(
+            matches!(result, Err(EngineError::AfterBuild { .. })),
+            "{version}: {result:?}"
+        );
+    }
+}
+
 #[test]
 fn a_refused_build_says_what_the_daemon_says() {
     let daemon = Served::scripted(
