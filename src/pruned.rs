@@ -20,7 +20,7 @@ use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
-use crate::tasks::{self, Tasks};
+use crate::tasks::Tasks;
 use crate::workspace::Workspace;
 use crate::{threads, toolchain};
 
@@ -85,7 +85,7 @@ impl Pruned {
         let tasks = Tasks::new(workspace, &graph, apps);
         let closure = match options.scope {
             Scope::Build => {
-                let needed = tasks::needed(workspace, &graph, apps);
+                let needed = tasks.needed(workspace, &graph, apps);
                 Closure::build(workspace, &lockfiles, apps, &needed.named)?
             }
             Scope::Production => Closure::runtime(workspace, &lockfiles, apps)?,
