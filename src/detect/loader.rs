@@ -96,7 +96,8 @@ fn tsx(words: &[String]) -> Option<Run> {
         match word.split_once('=').unwrap_or((word, "")) {
             ("--tsconfig", "") => env.push(("TSX_TSCONFIG_PATH".to_owned(), rest.next()?.clone())),
             ("--tsconfig", file) => env.push(("TSX_TSCONFIG_PATH".to_owned(), file.to_owned())),
-            ("--no-cache", _) => env.push(("TSX_DISABLE_CACHE".to_owned(), "1".to_owned())),
+            // The image has none anyway.
+            ("--no-cache", _) => {}
             _ => {
                 left.push(word.clone());
                 if !word.starts_with('-') {
@@ -328,14 +329,15 @@ pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
                 "{reason} loads `{module}`, a dev dependency, which the image keeps for it: move `{name}` to `dependencies`"
             ));
         }
-        if name == "ts-node" {
+        let (variable, value) = match name {
             // Checking needs the declarations of every package, which only developers have.
-            let value = "true".to_owned();
-            start
-                .env
-                .entry("TS_NODE_TRANSPILE_ONLY".to_owned())
-                .or_insert(value);
-        }
+            "ts-node" => ("TS_NODE_TRANSPILE_ONLY", "true"),
+            // The cache is no older than the container, and would need a file system that can be written to.
+            "tsx" => ("TSX_DISABLE_CACHE", "1"),
+            _ => continue,
+        };
+        let value = value.to_owned();
+        start.env.entry(variable.to_owned()).or_insert(value);
     }
     start.warnings.extend(warnings);
 }

@@ -77,19 +77,25 @@ fn tsx_is_node_with_its_loader() {
          (until then the image keeps `tsx`, a dev dependency)";
     let needed = format!(".: @tsconfig/node22, apps/a: @w/config, apps/a: tsx, {CONFIGURATION}");
     for (script, started) in [
-        ("tsx src/main.ts", "node --import tsx src/main.ts"),
+        (
+            "tsx src/main.ts",
+            "TSX_DISABLE_CACHE=1 node --import tsx src/main.ts",
+        ),
         (
             "tsx --no-warnings ./src/main --port 1",
-            "node --no-warnings --import tsx src/main.ts --port 1",
+            "TSX_DISABLE_CACHE=1 node --no-warnings --import tsx src/main.ts --port 1",
         ),
         (
             "node --import tsx src/main.ts",
-            "node --import tsx src/main.ts",
+            "TSX_DISABLE_CACHE=1 node --import tsx src/main.ts",
         ),
-        ("node -r tsx/cjs src/main", "node -r tsx/cjs src/main.ts"),
+        (
+            "node -r tsx/cjs src/main",
+            "TSX_DISABLE_CACHE=1 node -r tsx/cjs src/main.ts",
+        ),
         (
             "tsx --tsconfig=tsconfig.json src/main.ts",
-            "TSX_TSCONFIG_PATH=tsconfig.json node --import tsx src/main.ts",
+            "TSX_DISABLE_CACHE=1 TSX_TSCONFIG_PATH=tsconfig.json node --import tsx src/main.ts",
         ),
     ] {
         let (shown, named) = start_of("22", &manifest(script), &[]);
@@ -105,14 +111,14 @@ fn tsx_itself_starts_where_node_cannot_load_it() {
     let manifest = r#"{"scripts": {"start": "tsx src/main.ts"}, "devDependencies": {"tsx": "4"}}"#;
     let (shown, needed) = start_of("20.5.1", manifest, &[]);
     assert!(
-        shown.starts_with("node node_modules/.bin/tsx src/main.ts; "),
+        shown.starts_with("TSX_DISABLE_CACHE=1 node node_modules/.bin/tsx src/main.ts; "),
         "{shown}"
     );
     assert!(needed.contains("apps/a: tsx"), "{needed}");
     let lockfile = "lockfileVersion: '9.0'\n\nimporters:\n\n  apps/a:\n    devDependencies:\n      tsx:\n        specifier: '3'\n        version: 3.14.0\n";
     let (shown, _) = start_of("22", manifest, &[("pnpm-lock.yaml", lockfile)]);
     assert!(
-        shown.starts_with("node node_modules/.bin/tsx src/main.ts; "),
+        shown.starts_with("TSX_DISABLE_CACHE=1 node node_modules/.bin/tsx src/main.ts; "),
         "{shown}"
     );
 }
@@ -178,7 +184,7 @@ fn what_the_build_writes_comes_before_a_loader_for_developers() {
     let manifest = manifest.replace("tsup", "tsc --noEmit");
     let (shown, _) = start_of("22", &manifest, &[]);
     assert!(
-        shown.starts_with("node --import tsx src/main.ts"),
+        shown.starts_with("TSX_DISABLE_CACHE=1 node --import tsx src/main.ts"),
         "{shown}"
     );
 }
