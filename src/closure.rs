@@ -56,6 +56,8 @@ pub struct Closure<'l, 'a> {
     reaches: Vec<Reach<'l, 'a>>,
     /// Dev dependencies that count at run time, by the member that has them: see [`Closure::runtime`].
     peers: BTreeSet<(usize, String)>,
+    /// Dev dependencies that somebody names for run time, likewise.
+    named: BTreeSet<(usize, String)>,
     with_dev: bool,
 }
 
@@ -84,13 +86,22 @@ impl<'l, 'a> Closure<'l, 'a> {
     ///
     /// A member that is linked resolves its peers from its own directory, where only a dev dependency puts them. So a dev dependency counts
     /// where it is also a peer and a member of this closure has the same package among its dependencies: that is the peer which the member asks for.
+    ///
+    /// `named` are dev dependencies that count too, by the member that has them: what loads TypeScript when the app starts. Where the root project
+    /// has them, it is a member for their sake and brings nothing else.
     pub fn runtime(
         workspace: &Workspace,
         lockfiles: &'l Lockfiles<'a>,
         apps: &[usize],
+        named: &BTreeSet<(usize, String)>,
     ) -> Result<Self, LockfileError> {
         let mut closure = Self::empty(lockfiles, false);
-        let queue = apps.iter().map(|&app| (app, Because::App)).collect();
+        closure.named.clone_from(named);
+        let mut queue: Vec<(usize, Because)> =
+            apps.iter().map(|&app| (app, Because::App)).collect();
+        if named.iter().any(|(at, _)| *at == 0) {
+            queue.push((0, Because::Root));
+        }
         closure.extend(workspace, queue)?;
         loop {
             let provided: BTreeSet<&str> = closure
@@ -133,6 +144,7 @@ impl<'l, 'a> Closure<'l, 'a> {
             lockfiles,
             reaches: lockfiles.all().iter().map(Reach::new).collect(),
             peers,
+            named: BTreeSet::new(),
             with_dev,
         }
     }
@@ -182,7 +194,12 @@ impl<'l, 'a> Closure<'l, 'a> {
 
     /// Whether the closure keeps a direct dependency of the member at `at`.
     pub fn keeps(&self, at: usize, field: Field, alias: &str) -> bool {
-        self.with_dev || field != Field::Dev || self.peers.contains(&(at, alias.to_owned()))
+        let key = (at, alias.to_owned());
+        if self.with_dev || self.named.contains(&key) {
+            return true;
+        }
+        let for_named = at == 0 && self.members.get(&0) == Some(&Because::Root);
+        !for_named && (field != Field::Dev || self.peers.contains(&key))
     }
 
     /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
@@ -193,6 +210,11 @@ impl<'l, 'a> Closure<'l, 'a> {
     /// Dev dependencies that count at run time because they are peers, as (member, package).
     pub fn peers(&self) -> &BTreeSet<(usize, String)> {
         &self.peers
+    }
+
+    /// Dev dependencies that count at run time because somebody names them, as (member, package).
+    pub fn named(&self) -> &BTreeSet<(usize, String)> {
+        &self.named
     }
 
     /// How many packages of registries are reached: what an install unpacks. Each lockfile's are unpacked by themselves.
@@ -380,7 +402,8 @@ snapshots:
         let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
         let app = at(&workspace, "apps/a");
         let build = Closure::build(&workspace, &lockfiles, &[app], &BTreeMap::new()).unwrap();
-        let runtime = Closure::runtime(&workspace, &lockfiles, &[app]).unwrap();
+        let none = BTreeSet::new();
+        let runtime = Closure::runtime(&workspace, &lockfiles, &[app], &none).unwrap();
         show(&workspace, &build, &runtime);
     }
 
@@ -428,6 +451,24 @@ snapshots:
                 "{text}"
             );
             assert_eq!(runtime.skeleton(workspace, 0), "{}\n");
+        });
+    }
+
+    #[test]
+    fn what_a_start_names_counts_at_run_time() {
+        in_closures(|workspace, _, runtime| {
+            let app = at(workspace, "apps/a");
+            let named = [(app, "tool".to_owned()), (0, "turbo".to_owned())].into();
+            let with = Closure::runtime(workspace, runtime.lockfiles, &[app], &named).unwrap();
+            assert_eq!(dirs(workspace, &with), ". apps/a packages/tool packages/ui");
+            assert!(with.skeleton(workspace, app).contains("\"tool\""));
+            assert!(with.skeleton(workspace, 0).contains("\"turbo\""));
+            let text = &with.lockfiles(workspace)[0].1;
+            assert!(
+                text.contains("link:../../packages/tool") && text.contains("turbo@2.0.0:"),
+                "{text}"
+            );
+            assert!(!text.contains("typescript"), "{text}");
         });
     }
 }

@@ -3,7 +3,9 @@
 //! Goes in: the app's manifest and the list of its files. Comes out: the kind with its evidence, and the start command. Nothing is run.
 
 pub mod delivery;
+pub mod exports;
 mod framework;
+pub mod loader;
 mod next;
 mod nitro;
 pub mod program;
@@ -183,6 +185,14 @@ impl Detection {
 /// Tells an app's kind, and what its image holds. A framework's own marks win over the general case, that node starts a file; where both fit
 /// a site and a server, the user decides (`wanted`).
 pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
+    let mut detection = find(subject, wanted)?;
+    if let Delivery::Modules(start) = &mut detection.delivery {
+        loader::note(subject, start);
+    }
+    Ok(detection)
+}
+
+fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
     let found = framework::detect(subject).filter(|_| wanted != Some(AppKind::Node));
     let Some((framework, evidence)) = found else {
         return match wanted {
@@ -233,6 +243,7 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
     };
     let program = match subject.entry {
         Some(_) => None,
+        None if loader::starts(subject) => None,
         None => program::started(subject)?,
     };
     let start = match program {

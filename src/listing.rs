@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::closure::Closure;
 use crate::config;
-use crate::detect::{AppKind, Delivery, Detected, Start, start};
+use crate::detect::{AppKind, Delivery, Detected, Start, loader, start};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::ignore::Rules;
@@ -137,15 +137,23 @@ impl Survey<'_> {
         let (workspace, lockfiles) = (self.workspace, &self.lockfiles);
         let member = &workspace.members[app];
         let options = config::load(workspace, app)?;
-        toolchain::decide(workspace, member, options.node())?;
+        let (node, _) = toolchain::decide(workspace, member, options.node())?;
         let files = inputs::walk(workspace, app, &self.rules)?;
         let own = inputs::relative(&files, &member.dir);
-        let detection = wishes::detection(workspace, lockfiles, app, &own, &options)?;
+        let detection = wishes::detection(workspace, lockfiles, app, &own, &options, &node.value)?;
         let tasks = wishes::tasks(workspace, &self.graph, app, &options)?;
         let needed = tasks.needed(workspace, &self.graph, &[app]);
         let build = Closure::build(workspace, lockfiles, &[app], &needed.named)?;
         let runtime = if detection.delivery.has_modules() {
-            Some(size(&Closure::runtime(workspace, lockfiles, &[app])?))
+            let named = detection.delivery.start();
+            let named = named.map(|start| loader::needs(workspace, app, start));
+            let named = named.unwrap_or_default();
+            Some(size(&Closure::runtime(
+                workspace,
+                lockfiles,
+                &[app],
+                &named,
+            )?))
         } else {
             None
         };

@@ -3,6 +3,8 @@
 //! Goes in: the workspace, and an app if only its closures are to be seen. Comes out: [`Overview`], members and edges in a fixed order, as a value
 //! that any notation can be written from.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::closure::{Because, Closure};
@@ -74,7 +76,7 @@ impl Overview {
         if let Some(app) = app {
             let named = tasks::needed(workspace, &graph, &[app]).named;
             let build = Closure::build(workspace, &lockfiles, &[app], &named)?;
-            let runtime = Closure::runtime(workspace, &lockfiles, &[app])?;
+            let runtime = Closure::runtime(workspace, &lockfiles, &[app], &BTreeSet::new())?;
             positions = build.members.keys().copied().collect();
             for (at, because) in build.members {
                 let runtime = runtime.members.contains_key(&at);

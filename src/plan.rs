@@ -143,6 +143,9 @@ pub struct ClosurePlan {
     /// Dev dependencies that count at run time, since they are peers: `packages/ui: react`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<String>,
+    /// Dev dependencies that count at run time, since the start names them or what they read does: `apps/api: tsx`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<String>,
 }
 
 /// Directories with a lockfile of their own, and so with a virtual store of their own.

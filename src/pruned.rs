@@ -88,7 +88,7 @@ impl Pruned {
                 let needed = tasks.needed(workspace, &graph, apps);
                 Closure::build(workspace, &lockfiles, apps, &needed.named)?
             }
-            Scope::Production => Closure::runtime(workspace, &lockfiles, apps)?,
+            Scope::Production => Closure::runtime(workspace, &lockfiles, apps, &BTreeSet::new())?,
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::config;
-use crate::detect::start::is_code;
+use crate::detect::exports::is_code;
 use crate::lockfile;
 
 /// What becomes of a file.

@@ -92,7 +92,7 @@ impl Why {
         let meant = meant(&web, query)?;
         let graph = Graph::new(workspace, &lockfiles);
         let named = tasks::needed(workspace, &graph, &[app]).named;
-        let runtime = Closure::runtime(workspace, &lockfiles, &[app])?;
+        let runtime = Closure::runtime(workspace, &lockfiles, &[app], &BTreeSet::new())?;
         let in_runtime = |from: usize, edge: &Edge| match (&web.nodes[from], edge.field) {
             (Node::Member(at), Some(field)) => runtime.keeps_in(*at, field, &edge.alias),
             (Node::Entry(..), _) => true,

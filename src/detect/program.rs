@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::DetectError;
 use super::script::commands;
 use super::start::{START_SCRIPTS, Start};
 use super::subject::Subject;
+use super::{DetectError, loader};
 
 /// Programs that are not named as the package that has them.
 const PROGRAMS: [(&str, &str); 8] = [
@@ -75,7 +75,9 @@ pub(super) fn of(
     args: &[String],
     reason: &str,
 ) -> Option<Start> {
-    if !subject.ships(known(program).unwrap_or(program)) {
+    // A loader of TypeScript is kept where it is for developers too.
+    let kept = program == "tsx" && loader::needs_program(subject) && subject.depends_on(program);
+    if !kept && !subject.ships(known(program).unwrap_or(program)) {
         return None;
     }
     let tidy = |word: &String| word.trim_start_matches("./").to_owned();

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::DetectError;
 use super::script::{Command, commands};
 use super::subject::Subject;
 use super::tsc::{self, Writes};
-use crate::workspace::Workspace;
+use super::{DetectError, loader};
 
 /// How the app starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,7 +80,7 @@ const WITH_VALUE: [&str; 9] = [
 
 /// Decides the start command of an app.
 pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
-    let (workspace, app, files) = (subject.workspace, subject.app, subject.files);
+    let (workspace, files) = (subject.workspace, subject.files);
     let member = subject.member();
     let scripts = subject.build_scripts();
     let writes = if scripts.is_empty() {
@@ -106,12 +105,15 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
             ..named(entry, built, &wanted.reason)
         });
     }
-    let candidates = candidates(workspace, app);
+    let candidates = candidates(subject);
     let mut missing: Vec<&Candidate> = Vec::new();
-    for candidate in &candidates {
+    for (at, candidate) in candidates.iter().enumerate() {
         match locate(&candidate.file, files, &writes) {
             Some((file, built)) => {
-                let mut start = from_candidate(candidate, file, built);
+                let mut start = match compiled(subject, candidate, &candidates[at..], &writes) {
+                    Some(start) => start,
+                    None => from_candidate(candidate, file, built),
+                };
                 start.warnings.extend(missing.iter().map(|other| {
                     format!(
                         "{} starts `{}`, which the build does not write: `{}` is taken",
@@ -151,6 +153,33 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
     })
 }
 
+/// What the build makes of a source that a loader starts, where the loader is for developers and somebody names the output too.
+fn compiled(
+    subject: &Subject<'_>,
+    source: &Candidate,
+    others: &[Candidate],
+    writes: &Writes,
+) -> Option<Start> {
+    let loader = loader::for_developers(subject, &source.node_args)?;
+    // Of a build that only checks, or generates, nothing is to be expected.
+    let makes = |command: &Command| {
+        !["tsc", "prisma", "eslint", "biome", "echo"].contains(&command.program())
+    };
+    if *writes == Writes::Unknown && !subject.build().iter().any(makes) {
+        return None;
+    }
+    let built = |one: &Candidate| match locate(&one.file, subject.files, writes) {
+        Some((file, true)) => Some(from_candidate(one, file, true)),
+        _ => None,
+    };
+    let mut start = others.iter().find_map(built)?;
+    start.warnings.push(format!(
+        "{} starts `{}` through {loader}, a dev dependency: the build's `{}` is taken",
+        source.reason, source.file, start.entry
+    ));
+    Some(start)
+}
+
 /// The start of an app whose framework writes `file`: a script may start it with flags of its own, or start another one.
 pub(super) fn written(
     subject: &Subject<'_>,
@@ -172,10 +201,10 @@ fn by_script(subject: &Subject<'_>, writes: &Writes) -> Result<Option<Start>, De
     if subject.entry.is_some() {
         return start(subject).map(Some);
     }
-    let candidates = candidates(subject.workspace, subject.app);
+    let candidates = candidates(subject);
     let scripts = candidates
         .iter()
-        .filter(|one| !one.command.words.is_empty());
+        .filter(|one| one.command.program() == "node");
     for candidate in scripts {
         let found = locate(&candidate.file, subject.files, writes)
             .or_else(|| locate(&candidate.file, subject.files, &Writes::Unknown));
@@ -272,8 +301,8 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
 }
 
 /// All files that somebody names, in the order in which they count.
-fn candidates(workspace: &Workspace, app: usize) -> Vec<Candidate> {
-    let manifest = &workspace.members[app].manifest;
+fn candidates(subject: &Subject<'_>) -> Vec<Candidate> {
+    let manifest = subject.manifest();
     let mut found = Vec::new();
     let plain = |file: &str, reason: String| Candidate {
         file: file.trim_start_matches("./").to_owned(),
@@ -296,6 +325,19 @@ fn candidates(workspace: &Workspace, app: usize) -> Vec<Candidate> {
                 .join(" && ")
         });
         let reason = format!("the `{name}` script");
+        if let Some(run) = loader::run(subject, command) {
+            let mut command = command.clone();
+            command.env.extend(run.env);
+            found.push(Candidate {
+                file: run.file,
+                command,
+                node_args: run.node_args,
+                args: run.args,
+                reason,
+                before,
+            });
+            continue;
+        }
         match command.program() {
             "node" => {
                 if let Some((node_args, file, args)) = node_command(&command.words[1..]) {
@@ -304,7 +346,8 @@ fn candidates(workspace: &Workspace, app: usize) -> Vec<Candidate> {
                     } else {
                         file
                     };
-                    let file = file.trim_start_matches("./").to_owned();
+                    let file = file.trim_start_matches("./");
+                    let file = loader::complete(subject, &node_args, file);
                     found.push(Candidate {
                         file,
                         command: command.clone(),
@@ -387,61 +430,6 @@ fn with_extension(file: &str) -> String {
     } else {
         format!("{file}.js")
     }
-}
-
-/// Whether one of a package's declared entry points is among its sources: then its sources are what is used at run time.
-pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) -> bool {
-    let manifest = &workspace.members[at].manifest;
-    let mut named: Vec<String> = Vec::new();
-    for key in ["main", "module", "exports", "bin"] {
-        if let Some(value) = manifest.get(key) {
-            leaves(value, &mut named);
-        }
-    }
-    if named.is_empty() {
-        named.push("index.js".to_owned());
-    }
-    let member = &workspace.members[at].dir;
-    let path = |name: &str| {
-        member
-            .join(name)
-            .ok()
-            .and_then(|path| path.strip(member).map(str::to_owned))
-    };
-    named.iter().any(|name| match name.split_once('*') {
-        // `./*` names every file; a pattern with a directory names what lies below it.
-        Some((dir, _)) => {
-            let dir = path(dir).filter(|dir| !dir.is_empty());
-            dir.is_some_and(|dir| {
-                files
-                    .iter()
-                    .any(|file| file.starts_with(&format!("{dir}/")) && is_code(file))
-            })
-        }
-        None => path(name).is_some_and(|name| files.contains(&name) && is_code(&name)),
-    })
-}
-
-fn leaves(value: &serde_json::Value, found: &mut Vec<String>) {
-    match value {
-        serde_json::Value::String(text) => found.push(text.clone()),
-        serde_json::Value::Array(list) => list.iter().for_each(|one| leaves(one, found)),
-        // `types` is for the compiler.
-        serde_json::Value::Object(map) => map
-            .iter()
-            .filter(|(key, _)| *key != "types")
-            .for_each(|(_, one)| leaves(one, found)),
-        _ => {}
-    }
-}
-
-/// Whether a file is a program, by its name.
-pub fn is_code(file: &str) -> bool {
-    let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
-    matches!(
-        extension,
-        "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" | "vue" | "svelte" | "astro"
-    )
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub struct Subject<'s> {
     pub entry: Option<&'s Wanted>,
     /// The scripts that the user has build it.
     pub tasks: Option<&'s [String]>,
+    /// node's version: a line or exact.
+    pub node: &'s str,
 }
 
 impl Subject<'_> {

@@ -3,7 +3,7 @@
 use super::configured::sources;
 use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
 use crate::config::ConfigError;
-use crate::detect::Delivery;
+use crate::detect::{Delivery, loader};
 
 /// Lines of node that distroless has an image for.
 const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];
@@ -15,10 +15,12 @@ const NGINX: &str = "nginxinc/nginx-unprivileged:stable";
 /// what signals do otherwise. An app that listens is left alone.
 const SIGNALS: &str = "--import=data:text/javascript,for(const[s,c]of[['SIGINT',130],['SIGTERM',143]])process.on(s,()=>process.listenerCount(s)>1||process.exit(c))";
 
-/// The argument for node of this version that ends an app by a signal which it does not listen for. Before 20, node may not know `--import`.
+/// The argument for node of this version that ends an app by a signal which it does not listen for. Before 20, node may not know `--import`; and
+/// with it node imports the app's file too, past the loaders of `require`.
 pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'static str> {
     let major: u32 = node.value.split('.').next()?.parse().ok()?;
-    (major >= 20 && delivery.start().is_some()).then_some(SIGNALS)
+    let start = delivery.start()?;
+    (major >= 20 && !loader::hooks_require(start)).then_some(SIGNALS)
 }
 
 /// The image of the build stages: Debian, as the runtime base, so that native modules fit.

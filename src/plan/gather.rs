@@ -6,7 +6,7 @@ use super::{
     Content, ContextEntry, PlanOptions, configured, inputs, install, nginx, place, trim, verify,
 };
 use crate::closure::Closure;
-use crate::detect::{Delivery, start};
+use crate::detect::{Delivery, exports, loader};
 use crate::error::Error;
 use crate::files::File;
 use crate::ignore::Rules;
@@ -111,6 +111,7 @@ impl Gather<'_, '_, '_> {
             self.rules,
             place::SRC,
         )?);
+        self.loader_files(entries)?;
         let root = inputs::root_files(
             self.workspace,
             self.files,
@@ -126,6 +127,28 @@ impl Gather<'_, '_, '_> {
         Ok(())
     }
 
+    /// The configuration that a loader of TypeScript reads when the app starts. What belongs to no package of the image lies beside its modules.
+    fn loader_files(&self, entries: &mut Vec<ContextEntry>) -> Result<(), Error> {
+        let Some((start, runtime)) = self.delivery.start().zip(self.runtime) else {
+            return Ok(());
+        };
+        for path in loader::configuration(self.workspace, self.app, start).files {
+            let owner = self.workspace.enclosing(&path);
+            let place = if owner != 0 && runtime.members.contains_key(&owner) {
+                place::RUN
+            } else {
+                place::PROD
+            };
+            let file = File::load(&self.workspace.root, &path)?;
+            let why = "read when the app starts, to run TypeScript";
+            entries.retain(|entry| {
+                place != place::RUN || entry.path != format!("{}/{path}", place::SRC)
+            });
+            entries.push(inputs::source(place, &file, why));
+        }
+        Ok(())
+    }
+
     /// How a member's files are used.
     fn usage(&self, at: usize, files: &BTreeSet<String>) -> Usage {
         if !self
@@ -137,7 +160,7 @@ impl Gather<'_, '_, '_> {
         let from_sources = if at == self.app {
             self.delivery.start().is_some_and(|start| !start.built)
         } else {
-            !self.tasks.run_in(at) || start::uses_sources(self.workspace, at, files)
+            !self.tasks.run_in(at) || exports::uses_sources(self.workspace, at, files)
         };
         if from_sources {
             Usage::Sources

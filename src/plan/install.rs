@@ -217,7 +217,7 @@ mod tests {
         all.extend(extra);
         let (_dir, workspace) = crate::testing::workspace(&all);
         let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
-        let closure = Closure::runtime(&workspace, &lockfiles, &[]).unwrap();
+        let closure = Closure::runtime(&workspace, &lockfiles, &[], &BTreeSet::new()).unwrap();
         match settings_files(&workspace, &closure) {
             Ok(files) => Ok(files.iter().map(|file| file.path.to_string()).collect()),
             Err(error) => Err(error.to_string()),

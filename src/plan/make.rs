@@ -9,7 +9,7 @@ use super::{
     PlanOptions, base, configured, inputs, place, trim, wishes,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{Delivery, DetectError, Detected};
+use crate::detect::{Delivery, DetectError, Detected, loader};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
@@ -39,11 +39,14 @@ impl Plan {
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let files = files_of(workspace, &build, &rules)?;
         let own = inputs::relative(&files[&app], &member.dir);
-        let detection = wishes::detection(workspace, &lockfiles, app, &own, options)
+        let detection = wishes::detection(workspace, &lockfiles, app, &own, options, &node.value)
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
         let runtime = delivery.has_modules();
-        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfiles, &[app]));
+        let named = delivery.start().filter(|_| runtime);
+        let named = named.map(|start| loader::needs(workspace, app, start));
+        let named = named.unwrap_or_default();
+        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfiles, &[app], &named));
         let runtime = runtime.transpose()?;
 
         let gather = Gather {
@@ -310,6 +313,11 @@ fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan
             .peers()
             .iter()
             .map(|(at, peer)| format!("{}: {peer}", workspace.members[*at].dir))
+            .collect(),
+        named: closure
+            .named()
+            .iter()
+            .map(|(at, package)| format!("{}: {package}", workspace.members[*at].dir))
             .collect(),
     }
 }

@@ -18,6 +18,7 @@ pub(crate) fn detection(
     app: usize,
     files: &BTreeSet<String>,
     options: &PlanOptions,
+    node: &str,
 ) -> Result<Detection, DetectError> {
     let wanted = wanted(options);
     let subject = Subject {
@@ -27,6 +28,7 @@ pub(crate) fn detection(
         files,
         entry: wanted.as_ref(),
         tasks: options.tasks.as_ref().map(|tasks| &*tasks.value),
+        node,
     };
     let kind = options.kind.as_ref();
     let mut detection = detect::detect(&subject, kind.map(|kind| kind.value))?;

@@ -150,6 +150,12 @@ impl Words<'_> {
                 "  {peer}: a dev dependency that counts, since it is a peer that another package brings"
             )?;
         }
+        for named in &closure.named {
+            writeln!(
+                f,
+                "  {named}: a dev dependency that counts, since the app starts with it"
+            )?;
+        }
         Ok(())
     }
 

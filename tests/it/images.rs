@@ -3,6 +3,7 @@
 mod bases;
 mod contents;
 mod kinds;
+mod loaders;
 mod lockfiles;
 mod naive;
 mod names;

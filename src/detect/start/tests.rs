@@ -1,4 +1,5 @@
 use super::*;
+use crate::detect::exports::uses_sources;
 use crate::lockfile::Lockfiles;
 use crate::testing::{at, workspace};
 
@@ -28,6 +29,7 @@ fn start_of(manifest: &str, files: &[&str]) -> String {
         files: &files,
         entry: None,
         tasks: None,
+        node: "24",
     };
     match start(&subject) {
         Ok(start) => {

@@ -28,6 +28,7 @@ fn wanted(manifest: &str, files: &[(&str, &str)], kind: Option<AppKind>) -> Stri
         files: &files.iter().map(|(path, _)| (*path).to_owned()).collect(),
         entry: None,
         tasks: None,
+        node: "24",
     };
     let detection = match detect(&subject, kind) {
         Ok(detection) => detection,

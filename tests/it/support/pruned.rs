@@ -1,6 +1,6 @@
 //! Pruned trees: what `slimbuild prune` writes, and the same with the manifests that an image's install gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use slimbuild::closure::Closure;
@@ -17,7 +17,7 @@ pub(crate) fn closure<'l, 'a>(
 ) -> Result<Closure<'l, 'a>, LockfileError> {
     match scope {
         Scope::Build => Closure::build(workspace, lockfiles, apps, &BTreeMap::new()),
-        Scope::Production => Closure::runtime(workspace, lockfiles, apps),
+        Scope::Production => Closure::runtime(workspace, lockfiles, apps, &BTreeSet::new()),
     }
 }
 

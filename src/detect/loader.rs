@@ -1,0 +1,346 @@
+//! Starts that run TypeScript: `tsx src/main.ts`, `ts-node src/main.ts`, or node with a loader before the file.
+//!
+//! The image has node alone, so a program becomes node with its loader. What the loader needs mostly is for developers by the manifest: the
+//! packages and the configuration that it reads are named here, for the closure and the context.
+
+use std::collections::BTreeSet;
+
+use super::program::BIN;
+use super::script::{Command, commands};
+use super::start::{START_SCRIPTS, Start, node_command};
+use super::subject::Subject;
+use super::tsc::extended;
+use crate::lockfile::Field;
+use crate::manifest::package::Manifest;
+use crate::manifest::tsconfig::Tsconfig;
+use crate::path::RepoPath;
+use crate::workspace::Workspace;
+
+/// Packages that make node run TypeScript, with the compilers that they leave to the app.
+const LOADERS: [(&str, &[&str]); 9] = [
+    ("tsx", &[]),
+    ("ts-node", &["typescript", "@swc/core"]),
+    ("esbuild-register", &["esbuild"]),
+    ("esbuild-runner", &["esbuild"]),
+    ("@esbuild-kit/cjs-loader", &[]),
+    ("@esbuild-kit/esm-loader", &[]),
+    ("@swc-node/register", &["@swc/core", "typescript"]),
+    ("@swc/register", &["@swc/core"]),
+    ("jiti", &[]),
+];
+
+/// node's flags that load a module before the file.
+const PRELOADS: [&str; 5] = [
+    "-r",
+    "--require",
+    "--import",
+    "--loader",
+    "--experimental-loader",
+];
+
+const TYPESCRIPT: [&str; 4] = [".ts", ".tsx", ".mts", ".cts"];
+
+/// A command that runs TypeScript, as node does it.
+pub(super) struct Run {
+    pub(super) node_args: Vec<String>,
+    pub(super) file: String,
+    pub(super) args: Vec<String>,
+    pub(super) env: Vec<(String, String)>,
+}
+
+/// Reads `tsx FILE` and `ts-node FILE`, where the package is at hand and node can do the same.
+pub(super) fn run(subject: &Subject<'_>, command: &Command) -> Option<Run> {
+    let words = &command.words[1..];
+    let run = match command.program() {
+        "tsx" if !needs_program(subject) => tsx(words)?,
+        "ts-node" | "ts-node-script" | "ts-node-transpile-only" => ts_node(words, false)?,
+        "ts-node-esm" => ts_node(words, true)?,
+        _ => return None,
+    };
+    let package = preloaded(&run.node_args).find_map(|name| known(&name))?;
+    holder(subject.workspace, subject.app, package.0)?;
+    let file = complete(subject, &run.node_args, run.file.trim_start_matches("./"));
+    Some(Run { file, ..run })
+}
+
+/// Whether it is such a command that starts the app, as the first of its scripts that start a program.
+pub(super) fn starts(subject: &Subject<'_>) -> bool {
+    let first = START_SCRIPTS
+        .iter()
+        .find_map(|name| commands(subject.manifest(), name).pop());
+    first.is_some_and(|command| run(subject, &command).is_some())
+}
+
+/// Whether only tsx's own program loads TypeScript: tsx before 4 and node before 20.6 (18.19) cannot do it by `--import`.
+pub(super) fn needs_program(subject: &Subject<'_>) -> bool {
+    let mut numbers = subject.node.split('.').map(|part| part.parse().ok());
+    let major: Option<u32> = numbers.next().flatten();
+    // A line is its newest release.
+    let minor: u32 = numbers.next().flatten().unwrap_or(u32::MAX);
+    let old = match major {
+        Some(20) => minor < 6,
+        Some(18) => minor < 19,
+        Some(major) => major < 18,
+        None => false,
+    };
+    old || subject.major("tsx").is_some_and(|major| major < 4)
+}
+
+fn tsx(words: &[String]) -> Option<Run> {
+    if words.first().is_some_and(|word| word == "watch") {
+        return None;
+    }
+    let (mut env, mut left) = (Vec::new(), Vec::new());
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("--tsconfig", "") => env.push(("TSX_TSCONFIG_PATH".to_owned(), rest.next()?.clone())),
+            ("--tsconfig", file) => env.push(("TSX_TSCONFIG_PATH".to_owned(), file.to_owned())),
+            // The image has none anyway.
+            ("--no-cache", _) => {}
+            _ => {
+                left.push(word.clone());
+                if !word.starts_with('-') {
+                    break;
+                }
+            }
+        }
+    }
+    left.extend(rest.cloned());
+    let (mut node_args, file, args) = node_command(&left)?;
+    node_args.extend(["--import", "tsx"].map(str::to_owned));
+    Some(Run {
+        node_args,
+        file,
+        args,
+        env,
+    })
+}
+
+fn ts_node(words: &[String], esm: bool) -> Option<Run> {
+    let (mut env, mut more, mut esm) = (Vec::new(), Vec::new(), esm);
+    let mut rest = words.iter();
+    let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
+    let file = loop {
+        let word = rest.next()?;
+        match word.as_str() {
+            "-P" | "--project" => set("TS_NODE_PROJECT", rest.next()?),
+            "-r" | "--require" => more.extend(["-r".to_owned(), rest.next()?.clone()]),
+            "--swc" => set("TS_NODE_SWC", "true"),
+            "--esm" => esm = true,
+            // Types are not checked in the image, and where to look for the configuration is the app's directory.
+            "-T" | "--transpile-only" | "--transpileOnly" | "--files" | "-s" | "--script-mode"
+            | "--cwd-mode" | "--pretty" => {}
+            flag if flag.starts_with('-') => return None,
+            _ => break word.clone(),
+        }
+    };
+    let loader = if esm {
+        ["--loader", "ts-node/esm"]
+    } else {
+        ["-r", "ts-node/register"]
+    };
+    let mut node_args = loader.map(str::to_owned).to_vec();
+    node_args.append(&mut more);
+    Some(Run {
+        node_args,
+        file,
+        args: rest.cloned().collect(),
+        env,
+    })
+}
+
+/// The file that a loader finds by a name without an extension; node itself is asked first.
+pub(super) fn complete(subject: &Subject<'_>, node_args: &[String], file: &str) -> String {
+    let loaded = preloaded(node_args).any(|name| known(&name).is_some());
+    let exists = |name: &String| subject.files.contains(name);
+    if !loaded || exists(&file.to_owned()) || exists(&format!("{file}.js")) {
+        return file.to_owned();
+    }
+    let dir = file.trim_end_matches('/');
+    let names = TYPESCRIPT.iter().map(|end| format!("{file}{end}"));
+    let mut names = names.chain(TYPESCRIPT.iter().map(|end| format!("{dir}/index{end}")));
+    names.find(exists).unwrap_or_else(|| file.to_owned())
+}
+
+/// The modules of packages that node loads before the file.
+fn preloaded(node_args: &[String]) -> impl Iterator<Item = String> {
+    preloads(node_args).into_iter().map(|(_, name)| name)
+}
+
+/// Whether a loader is one of `require`, which node leaves out for a file that it imports.
+pub fn hooks_require(start: &Start) -> bool {
+    let mut preloads = preloads(&start.node_args).into_iter();
+    preloads.any(|(flag, name)| matches!(flag, "-r" | "--require") && known(&name).is_some())
+}
+
+/// The same, each with its flag.
+fn preloads(node_args: &[String]) -> Vec<(&str, String)> {
+    let mut found = Vec::new();
+    let mut rest = node_args.iter();
+    while let Some(word) = rest.next() {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag, Some(value)),
+            None => (word.as_str(), None),
+        };
+        if PRELOADS.contains(&flag) {
+            let value = value.map(str::to_owned).or_else(|| rest.next().cloned());
+            found.extend(value.map(|value| (flag, value)));
+        }
+    }
+    found.retain(|(_, name)| !name.starts_with(['.', '/', '#']) && !name.contains(':'));
+    found
+}
+
+/// The package that a module is of.
+fn package(module: &str) -> &str {
+    let parts = if module.starts_with('@') { 2 } else { 1 };
+    let end = module.match_indices('/').nth(parts - 1);
+    end.map_or(module, |(end, _)| &module[..end])
+}
+
+fn known(module: &str) -> Option<(&'static str, &'static [&'static str])> {
+    let package = package(module);
+    LOADERS.into_iter().find(|(name, _)| *name == package)
+}
+
+/// The member whose dependency the app finds: its own, or the root project's.
+fn holder(workspace: &Workspace, app: usize, package: &str) -> Option<usize> {
+    let has = |at: &usize| workspace.members[*at].manifest.depends_on(package);
+    [app, 0].into_iter().find(has)
+}
+
+/// Whether a production install of the member has the package.
+fn ships(manifest: &Manifest, package: &str) -> bool {
+    let fields = [Field::Prod, Field::Optional];
+    fields
+        .into_iter()
+        .any(|field| manifest.dependencies(field).contains_key(package))
+}
+
+/// The loader of TypeScript among node's arguments, where a production install would not have it.
+pub(super) fn for_developers(subject: &Subject<'_>, node_args: &[String]) -> Option<&'static str> {
+    let (name, _) = preloaded(node_args).find_map(|module| known(&module))?;
+    (!subject.ships(name)).then_some(name)
+}
+
+/// The packages that node loads first, with the compilers that these leave to the app.
+fn packages(start: &Start) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let program = start.entry.strip_prefix(BIN).map(str::to_owned);
+    for module in preloaded(&start.node_args).chain(program) {
+        let compilers = known(&module).map_or(&[][..], |(_, compilers)| compilers);
+        found.extend(compilers.iter().map(|&name| name.to_owned()));
+        found.insert(package(&module).to_owned());
+    }
+    found
+}
+
+/// The dev dependencies that a start cannot do without, by the member that has them.
+pub fn needs(workspace: &Workspace, app: usize, start: &Start) -> BTreeSet<(usize, String)> {
+    let mut found = configuration(workspace, app, start).packages;
+    for package in packages(start) {
+        if let Some(at) = holder(workspace, app, &package) {
+            insert(workspace, at, &package, &mut found);
+        }
+    }
+    found
+}
+
+/// Notes a dependency, where a production install does not have it anyway. The root project has no such install.
+fn insert(workspace: &Workspace, at: usize, package: &str, found: &mut BTreeSet<(usize, String)>) {
+    if at == 0 || !ships(&workspace.members[at].manifest, package) {
+        found.insert((at, package.to_owned()));
+    }
+}
+
+/// What a loader of TypeScript reads beside the code.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// Files of the workspace: the app's `tsconfig.json`, and what it extends.
+    pub files: BTreeSet<RepoPath>,
+    /// Packages that it extends, where they are dev dependencies.
+    pub packages: BTreeSet<(usize, String)>,
+}
+
+/// The configuration that a start reads; nothing where it loads no TypeScript.
+pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Configuration {
+    let mut found = Configuration::default();
+    if !packages(start).iter().any(|name| known(name).is_some()) {
+        return found;
+    }
+    let named = ["TSX_TSCONFIG_PATH", "TS_NODE_PROJECT"]
+        .iter()
+        .find_map(|name| start.env.get(*name));
+    let own = named.map_or("tsconfig.json", String::as_str);
+    let mut queue: Vec<RepoPath> = workspace.members[app].dir.join(own).into_iter().collect();
+    while let Some(path) = queue.pop() {
+        let Ok(text) = fs_err::read_to_string(path.on_disk(&workspace.root)) else {
+            continue;
+        };
+        if !found.files.insert(path.clone()) {
+            continue;
+        }
+        let Ok(config) = Tsconfig::parse(path.as_str(), &text) else {
+            continue;
+        };
+        let owner = workspace.enclosing(&path);
+        let dir = path.parent().unwrap_or_default();
+        for base in &config.extends {
+            queue.extend(extended(workspace, &dir, base));
+            if !base.starts_with(['.', '/']) {
+                let package = package(base);
+                if let Some(at) = holder(workspace, owner, package) {
+                    insert(workspace, at, package, &mut found.packages);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Says what a start through a loader costs, and what the image does for it.
+pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
+    let program = start.entry.strip_prefix(BIN).map(str::to_owned);
+    let modules: Vec<String> = preloaded(&start.node_args).chain(program.clone()).collect();
+    let is_typescript = |file: &String| TYPESCRIPT.iter().any(|end| file.ends_with(end));
+    let file = match program {
+        Some(_) => start.args.iter().find(|word| is_typescript(word)),
+        None => Some(&start.entry).filter(|file| is_typescript(file)),
+    };
+    let mut typescript = file.is_some();
+    let mut warnings = Vec::new();
+    for module in &modules {
+        let name = package(module);
+        let kept = !subject.ships(name) && holder(subject.workspace, subject.app, name).is_some();
+        let loads = known(module).is_some() && std::mem::take(&mut typescript);
+        let reason = &start.reason;
+        if loads {
+            let keeps = if kept {
+                format!(" (until then the image keeps `{name}`, a dev dependency)")
+            } else {
+                String::new()
+            };
+            warnings.push(format!(
+                "{reason} starts TypeScript through {name} at run time: compile it in a `build` script and start the output{keeps}"
+            ));
+        } else if kept {
+            warnings.push(format!(
+                "{reason} loads `{module}`, a dev dependency, which the image keeps for it: move `{name}` to `dependencies`"
+            ));
+        }
+        let (variable, value) = match name {
+            // Checking needs the declarations of every package, which only developers have.
+            "ts-node" => ("TS_NODE_TRANSPILE_ONLY", "true"),
+            // The cache is no older than the container, and would need a file system that can be written to.
+            "tsx" => ("TSX_DISABLE_CACHE", "1"),
+            _ => continue,
+        };
+        let value = value.to_owned();
+        start.env.entry(variable.to_owned()).or_insert(value);
+    }
+    start.warnings.extend(warnings);
+}
+
+#[cfg(test)]
+mod tests;
