@@ -20,7 +20,7 @@ use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
-use crate::tasks::Tasks;
+use crate::tasks::{self, Tasks};
 use crate::workspace::Workspace;
 use crate::{threads, toolchain};
 
@@ -81,13 +81,15 @@ impl Pruned {
         options: &PruneOptions,
     ) -> Result<Self, Error> {
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
-        let graph = Graph::new(workspace, &lockfiles);
-        let tasks = Tasks::new(workspace, &graph, apps);
+        // Both graphs are large in a large workspace, and not needed for long.
+        let (named, turbo_inputs) = {
+            let graph = Graph::new(workspace, &lockfiles);
+            let tasks = Tasks::new(workspace, &graph, apps);
+            let inputs = tasks::inputs(&tasks, |at| at != 0).cloned().collect();
+            (tasks.needed(workspace, &graph, apps).named, inputs)
+        };
         let closure = match options.scope {
-            Scope::Build => {
-                let needed = tasks.needed(workspace, &graph, apps);
-                Closure::build(workspace, &lockfiles, apps, &needed.named)?
-            }
+            Scope::Build => Closure::build(workspace, &lockfiles, apps, &named)?,
             Scope::Production => Closure::runtime(workspace, &lockfiles, apps, &BTreeSet::new())?,
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
@@ -107,7 +109,7 @@ impl Pruned {
             closure: &closure,
             files: &files,
             rules: &rules,
-            tasks: &tasks,
+            turbo_inputs,
             options,
         };
         Ok(Self {
@@ -127,7 +129,8 @@ struct Layout<'w, 'l, 'a> {
     /// The files of every member that is kept, the root project's not.
     files: &'w BTreeMap<usize, Vec<File>>,
     rules: &'w Rules,
-    tasks: &'w Tasks,
+    /// Globs of files that tasks read.
+    turbo_inputs: Vec<String>,
     options: &'w PruneOptions,
 }
 
@@ -289,7 +292,7 @@ impl Layout<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
-            self.tasks,
+            &self.turbo_inputs,
         )?;
         entries.put(
             root.values()

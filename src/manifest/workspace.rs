@@ -156,6 +156,9 @@ fn with_list(text: &str, members: &[&str]) -> String {
 /// The text with what `overrides:` refer to by `$name` written out, where `written_out` knows it: such a name is a direct dependency of the
 /// root project, and pnpm stops where the root's manifest does not have it.
 pub fn with_references<'a>(text: &str, written_out: impl Fn(&str) -> Option<&'a str>) -> String {
+    if !text.contains('$') {
+        return text.to_owned();
+    }
     let mut changes = Vec::new();
     let (mut at, mut inside) = (0, false);
     for line in text.split_inclusive('\n') {

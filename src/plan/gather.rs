@@ -14,7 +14,7 @@ use crate::lockfile;
 use crate::lockfile::Lockfiles;
 use crate::manifest::workspace as workspace_file;
 use crate::sources::Usage;
-use crate::tasks::Tasks;
+use crate::tasks::{self, Tasks};
 use crate::workspace::Workspace;
 
 /// What the list is made from.
@@ -117,7 +117,9 @@ impl Gather<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
-            self.tasks,
+            &tasks::inputs(self.tasks, |at| at != 0)
+                .cloned()
+                .collect::<Vec<_>>(),
         )?;
         entries.extend(
             root.values()

@@ -111,7 +111,7 @@ pub(crate) fn root_files(
     members: &BTreeMap<usize, Vec<File>>,
     rules: &Rules,
     include: &[String],
-    tasks: &Tasks,
+    turbo_inputs: &[String],
 ) -> Result<BTreeMap<RepoPath, (File, String)>, Error> {
     let mut asked: BTreeMap<RepoPath, String> = BTreeMap::new();
     for files in members.values() {
@@ -128,7 +128,7 @@ pub(crate) fn root_files(
             )
         }));
     }
-    for input in tasks::inputs(tasks, |at| at != 0) {
+    for input in turbo_inputs {
         if let Some(glob) = input.strip_prefix("$TURBO_ROOT$/") {
             patterns.push((glob.to_owned(), "`inputs` of turbo.json".to_owned()));
         }
