@@ -2,6 +2,7 @@
 //!
 //! Goes in: a list, and what to do with one of it. Comes out: the results in the list's order, so that nobody can tell how many threads there were.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Threads beyond this many would wait for each other in the kernel.
@@ -9,9 +10,11 @@ const MOST: usize = 8;
 
 /// Does `work` with each item. `share` is how many neighbours a thread takes at a time; up to so many are not worth a second thread.
 pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if items.len() <= share {
+        return items.iter().map(work).collect();
+    }
     let shares: Vec<&[T]> = items.chunks(share.max(1)).collect();
-    let helpers = cores.min(MOST).min(shares.len()).saturating_sub(1);
+    let helpers = cores().min(MOST).min(shares.len()).saturating_sub(1);
     let next = AtomicUsize::new(0);
     let part = || {
         let mut done = Vec::new();
@@ -38,6 +41,12 @@ pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R +
     });
     done.sort_unstable_by_key(|(at, _)| *at);
     done.into_iter().flat_map(|(_, results)| results).collect()
+}
+
+/// How many threads run at once. To find out, a dozen files of the kernel are read.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 #[cfg(test)]
