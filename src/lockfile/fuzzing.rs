@@ -222,6 +222,9 @@ fn lines(lockfile: &Lockfile<'_>, entry: &Entry<'_>, node: bool) -> Vec<String> 
     let lines = text.trim_end().lines().filter(|line| !is_flag(line));
     // What blanks are at the end of the last line depends on whether a flag stands behind it.
     let mut lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
     if node && let Some(head) = lines.first_mut() {
         let key = head.trim_end().trim_end_matches("{}").trim_end().len();
         head.truncate(key);
