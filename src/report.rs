@@ -71,8 +71,8 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
             ),
         ),
     );
-    if let Some(packages) = packages(plan) {
-        line("packages", packages);
+    if let Some((packages, all)) = packages(plan) {
+        line("packages", format!("{packages} of {all} from registries"));
     }
     if let Some((files, bytes)) = outcome.left_out {
         line(
@@ -100,19 +100,16 @@ pub fn dry_run(plan: &Plan) -> String {
         plan.image,
         size(plan.context_size()),
         packages(plan)
-            .map(|packages| format!(", {packages}"))
+            .map(|(packages, all)| format!(", {packages} of {all} packages from registries"))
             .unwrap_or_default(),
         plan.app.dir,
     )
 }
 
-/// How many packages are installed for the image, where it gets any.
-fn packages(plan: &Plan) -> Option<String> {
+/// How many packages are installed for the image, where it gets any, and of how many.
+fn packages(plan: &Plan) -> Option<(usize, usize)> {
     let runtime = plan.runtime.as_ref()?;
-    Some(format!(
-        "{} of {} packages from registries",
-        runtime.packages, plan.workspace_packages
-    ))
+    Some((runtime.packages, plan.workspace_packages))
 }
 
 /// A size as people read it: `12.3 MiB` would be exact and strange beside Docker's own numbers, so units are decimal.

@@ -8,7 +8,7 @@ use super::document::{Entry, Section, entries, format, refuse_conflicts, section
 use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
 use super::lines::{indentation, lines, unreadable};
-use super::scalar::{split_entry, value};
+use super::scalar::{shorten, split_entry, value};
 use crate::path::{PathError, RepoPath};
 
 /// A lockfile of one of the formats that pnpm 6 and later write.
@@ -248,11 +248,22 @@ impl<'a> Lockfile<'a> {
         let mut node = Node::default();
         // Whether the lines are those of a dependency map, and whether of the optional one.
         let mut inside = None;
+        // A flag is a word, and has nothing below it.
+        let mut flag = false;
         for line in lines(self.text, entry.body..entry.range.end) {
             let fail = |problem| unreadable(self.text, line.start, problem);
+            if flag && line.indent != 4 {
+                return Err(indentation(self.text, &line));
+            }
             match line.indent {
                 4 => {
                     let (key, text) = split_entry(line.text).map_err(fail)?;
+                    let text = text.map(str::trim_end);
+                    flag = matches!(&*key, "dev" | "optional");
+                    if flag && !matches!(text, Some("true" | "false")) {
+                        let key = shorten(line.text);
+                        return Err(fail(format!("expected `true` or `false`, found `{key}`")));
+                    }
                     let own = || line.start..line.end;
                     inside = match (&*key, text) {
                         ("dependencies", None) => Some(false),

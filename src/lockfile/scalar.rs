@@ -125,7 +125,7 @@ fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), String> {
 }
 
 /// Enough of a line to recognise it by.
-fn shorten(text: &str) -> Cow<'_, str> {
+pub(super) fn shorten(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(60) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
         None => Cow::Borrowed(text),
