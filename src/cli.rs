@@ -139,7 +139,7 @@ pub struct AppArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {
-    /// Start the image from IMAGE instead of distroless; `node` must be on its path
+    /// Start the image from IMAGE instead of distroless, with `node` on its path; for a site, instead of nginx, with `nginx`
     #[arg(long, value_name = "IMAGE")]
     pub base: Option<ImageRef>,
 
