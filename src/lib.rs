@@ -44,6 +44,7 @@ pub mod git;
 pub mod graph;
 pub mod ignore;
 pub mod image;
+pub mod layer;
 pub mod listing;
 pub mod lockfile;
 pub mod manifest;
