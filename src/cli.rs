@@ -167,6 +167,10 @@ pub struct PlanArgs {
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 
+    /// Take modules as installed and outputs as built on this machine; nothing is installed or compiled
+    #[arg(long)]
+    pub prebuilt: bool,
+
     /// Leave out the proof that the image can run: that files parse and that all they load is there
     #[arg(long)]
     pub no_verify: bool,
@@ -190,6 +194,7 @@ impl From<PlanArgs> for PlanOptions {
             entry,
             include,
             exclude,
+            prebuilt,
             no_verify,
             whole_modules,
             build_args,
@@ -210,6 +215,7 @@ impl From<PlanArgs> for PlanOptions {
             }),
             include,
             exclude,
+            prebuilt,
             no_verify,
             whole_modules,
             build_args: build_args.into_iter().map(given).collect(),

@@ -222,6 +222,11 @@ impl<'l, 'a> Closure<'l, 'a> {
         self.reaches.iter().map(Reach::package_count).sum()
     }
 
+    /// The packages of registries that are reached, by name and version, and whether nothing needs them.
+    pub fn registry(&self) -> impl Iterator<Item = (&str, &str, bool)> {
+        self.reaches.iter().flat_map(Reach::registry)
+    }
+
     /// Directories that pnpm copies when it installs (`file:` and injected packages).
     pub fn copied_directories(&self) -> BTreeSet<&RepoPath> {
         let all = self.reaches.iter();

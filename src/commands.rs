@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::config;
 use crate::error::Error;
 use crate::plan::{Plan, PlanOptions};
+use crate::prebuilt::prebuilt;
 use crate::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
@@ -45,7 +46,10 @@ fn planned(place: &Place<'_>, flags: &PlanOptions) -> Result<(PathBuf, Plan), Er
     let workspace = Workspace::load(&root)?;
     let app = app_at(&workspace, place)?;
     let options = flags.clone().over(config::load(&workspace, app)?);
-    let plan = Plan::new(&workspace, app, &options)?;
+    let mut plan = Plan::new(&workspace, app, &options)?;
+    if options.prebuilt {
+        plan = prebuilt(plan, &root)?;
+    }
     if plan.configured.template.is_some() {
         // What is wrong with a user's template is better known before anything is sent.
         crate::dockerfile::render(&plan)?;

@@ -66,6 +66,8 @@ pub struct PlanOptions {
     pub build_args: BTreeMap<String, Given<Option<String>>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
+    /// To take modules and outputs as they lie in the workspace.
+    pub prebuilt: bool,
     /// To leave out the proof that the image can run.
     pub no_verify: bool,
     /// To keep what packages hold that cannot matter when the app runs.

@@ -36,6 +36,9 @@ pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()
                 text.len() as u64,
                 text.as_bytes(),
             )?,
+            Content::Packed { bytes } => {
+                append(&mut tar, &entry.path, false, bytes.len() as u64, &**bytes)?;
+            }
             Content::Source {
                 path,
                 kind: Kind::Regular { executable },

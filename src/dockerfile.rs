@@ -59,6 +59,16 @@ struct View<'p> {
     port: Option<u16>,
     signals: bool,
     configured: ConfiguredView<'p>,
+    prebuilt: Option<Prebuilt>,
+}
+
+/// Which layers there are of a workspace that is taken as it lies on the disk.
+#[derive(Serialize)]
+struct Prebuilt {
+    modules: bool,
+    packages: bool,
+    /// What the app writes to is the last layer; then the rest of it is one before.
+    app: bool,
 }
 
 /// What the user adds.
@@ -222,12 +232,38 @@ fn view(plan: &Plan) -> View<'_> {
         port: plan.port,
         signals: plan.signals.is_some(),
         configured: configured(&plan.configured),
+        prebuilt: plan.prebuilt.then(|| prebuilt(plan)),
+    }
+}
+
+fn prebuilt(plan: &Plan) -> Prebuilt {
+    let has = |place: &str| {
+        let prefix = format!("{place}/");
+        let mut all = plan.context.iter();
+        all.any(|entry| entry.path.starts_with(&prefix))
+    };
+    Prebuilt {
+        modules: has(place::MODULES),
+        packages: has(place::PACKAGES),
+        app: has(place::WRITABLE),
     }
 }
 
 fn last(plan: &Plan) -> LastView {
     let (dir, stage) = (&plan.app.dir, app_stage(plan));
     let (source, to) = match (&plan.delivery, stage) {
+        (Delivery::Site(_), _) if plan.prebuilt => (format!("{}/", place::APP), "/app/".to_owned()),
+        (
+            Delivery::Bundle(Bundle {
+                writable: Some(writable),
+                ..
+            }),
+            _,
+        ) if plan.prebuilt => (
+            format!("{}/{dir}/{writable}/", place::WRITABLE),
+            format!("{dir}/{writable}/"),
+        ),
+        _ if plan.prebuilt => (format!("{}/", place::APP), "./".to_owned()),
         (Delivery::Site(site), _) => (format!("/app/{dir}/{}/", site.dir), "/app/".to_owned()),
         (Delivery::Bundle(bundle), _) => match &bundle.writable {
             Some(writable) => ("/image/writable/".to_owned(), format!("{dir}/{writable}/")),

@@ -14,6 +14,7 @@ use crate::image::ImageRefError;
 use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
+use crate::prebuilt::PrebuiltError;
 use crate::pruned::output::OutputError;
 use crate::tasks::TaskError;
 use crate::template::TemplateError;
@@ -68,6 +69,9 @@ pub enum Error {
     /// A package that is asked about.
     #[error(transparent)]
     Why(#[from] WhyError),
+    /// A workspace that is to be taken as it lies there.
+    #[error(transparent)]
+    Prebuilt(#[from] PrebuiltError),
     /// The directory that a pruned workspace is written to.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -151,6 +155,7 @@ impl Error {
             Self::Ignore(error) => error.hint(),
             Self::Why(error) => error.hint(),
             Self::Output(error) => error.hint(),
+            Self::Prebuilt(error) => error.hint(),
             Self::Host(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Cycle(_) => {

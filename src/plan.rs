@@ -10,6 +10,7 @@ pub(crate) mod inputs;
 pub(crate) mod install;
 pub(crate) mod make;
 mod nginx;
+mod outputs;
 mod steps;
 mod trim;
 mod verify;
@@ -83,10 +84,34 @@ pub struct Plan {
     pub trim: Option<Trim>,
     /// Whether the image proves that it can run before it gets a name.
     pub verify: bool,
+    /// Whether modules and outputs are taken as they lie in the workspace: then nothing is installed, and nothing runs.
+    #[serde(skip_serializing_if = "is_false")]
+    pub prebuilt: bool,
+    /// The packages of registries that the app needs when it runs, and whether an install may leave them out; `prod/pnpm-lock.yaml` of the context
+    /// has them in full.
+    #[serde(skip)]
+    pub locked: BTreeMap<Locked, bool>,
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.
     pub context: Vec<ContextEntry>,
+}
+
+/// A package that the lockfile has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Locked {
+    /// Its name.
+    pub name: String,
+    /// Its version; for what comes from git, a tarball or a directory, what stands there instead.
+    pub version: String,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What is left out of production modules: declarations, documents, tests, and mostly source maps.
@@ -235,6 +260,18 @@ pub struct ImagePackage {
     pub name: String,
     /// The stage that builds it, if any.
     pub stage: Option<String>,
+    /// What its build writes.
+    #[serde(skip)]
+    pub outputs: Outputs,
+}
+
+/// What a package's build writes, as far as turbo.json and the manifest tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// The directories and files at the package's top in which the entries of its manifest are.
+    pub entries: Vec<String>,
+    /// Globs from the package's directory, with `!` before those that take away: what its tasks' `outputs` are in turbo.json.
+    pub globs: Vec<String>,
 }
 
 /// A file of the context.
@@ -259,6 +296,11 @@ pub enum Content {
         /// Whether it may be executed.
         executable: bool,
     },
+    /// What slimbuild made of a file: a compressed one.
+    Packed {
+        /// What it holds.
+        bytes: Arc<[u8]>,
+    },
     /// A file of the workspace.
     Source {
         /// Where it lies there.
@@ -270,11 +312,15 @@ pub enum Content {
     },
 }
 
+/// Why a file that a loader of TypeScript reads is in the context.
+pub(crate) const LOADER: &str = "read when the app starts, to run TypeScript";
+
 impl Content {
     /// The length in bytes.
     pub fn size(&self) -> u64 {
         match self {
             Self::Made { text, .. } => text.len() as u64,
+            Self::Packed { bytes } => bytes.len() as u64,
             Self::Source { size, .. } => *size,
         }
     }
@@ -288,6 +334,9 @@ impl Serialize for Content {
         match self {
             Self::Made { text, .. } => {
                 map.insert("sha256", hex(&Sha256::digest(text.as_bytes())).into());
+            }
+            Self::Packed { bytes } => {
+                map.insert("sha256", hex(&Sha256::digest(bytes)).into());
             }
             Self::Source { path, kind, .. } => {
                 map.insert("source", path.to_string().into());
@@ -320,6 +369,14 @@ pub mod place {
     pub const VERIFY: &str = "verify";
     /// What leaves spare files out of modules.
     pub const TRIM: &str = "trim";
+    /// Modules as they are installed in the workspace.
+    pub const MODULES: &str = "modules";
+    /// Packages as they are built there, but for the app.
+    pub const PACKAGES: &str = "packages";
+    /// The app as it is built there.
+    pub const APP: &str = "app";
+    /// What the app writes to when it runs.
+    pub const WRITABLE: &str = "writable";
 }
 
 impl Role {

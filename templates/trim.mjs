@@ -1,4 +1,6 @@
 // Leaves out of production modules what cannot matter when the app runs, by slimbuild: node trim.mjs [--keep-maps] DIRECTORY
+// With --list it removes nothing: directories of packages come in on standard input, and the paths to leave out go to standard output, each
+// list parted by NUL.
 // Type declarations, source maps, incremental build states, well-known documents, and the tests and documents of packages. Nothing that a
 // manifest names for something else than types; licences stay; of what nobody can be sure, it stays.
 import { existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -14,6 +16,7 @@ const CODE = /\.(?:[cm]?js|[cm]?ts|jsx|tsx|json|node)$/;
 
 const args = process.argv.slice(2);
 const keepMaps = args.includes('--keep-maps');
+const listed = args.includes('--list') ? [] : undefined;
 const saved = { files: 0, bytes: 0 };
 
 const list = (dir) => { try { return readdirSync(dir, { withFileTypes: true }); } catch { return []; } };
@@ -40,6 +43,7 @@ function named(value, found) {
 }
 
 function remove(path) {
+  if (listed) { listed.push(path); return; }
   const { size } = lstatSync(path);
   rmSync(path);
   saved.files += 1;
@@ -48,7 +52,7 @@ function remove(path) {
 
 function removeAll(dir) {
   for (const entry of list(dir)) entry.isDirectory() ? removeAll(join(dir, entry.name)) : remove(join(dir, entry.name));
-  rmSync(dir, { recursive: true });
+  if (!listed) rmSync(dir, { recursive: true });
 }
 
 /** Whether code of a package outside of a directory seems to name it. */
@@ -78,7 +82,7 @@ function trim(root, declarationsStay) {
       const inside = relative(root, path);
       if (entry.isDirectory()) {
         // What a package carries in its own node_modules has its own turn.
-        if (entry.name === 'node_modules') { for (const one of packages(path)) trim(one, declarationsStay); continue; }
+        if (entry.name === 'node_modules') { if (!listed) for (const one of packages(path)) trim(one, declarationsStay); continue; }
         const spare = dir === root && DIRECTORIES.has(entry.name) && !open
           && ![...names, ...published].some((name) => below(name.replace(/^\//, ''), entry.name))
           && !existsSync(join(path, 'package.json')) && !mentions(root, entry.name, path);
@@ -94,8 +98,10 @@ function trim(root, declarationsStay) {
 }
 
 const all = new Set();
-for (const dir of args.filter((arg) => !arg.startsWith('--'))) for (const one of packages(dir)) all.add(one);
+if (listed) for (const dir of readFileSync(0, 'utf8').split('\0')) all.add(dir);
+else for (const dir of args.filter((arg) => !arg.startsWith('--'))) for (const one of packages(dir)) all.add(one);
 const name = (dir) => { try { return JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')).name; } catch { return ''; } };
 const compiler = [...all].map(name).find((one) => COMPILERS.has(one));
 for (const dir of all) trim(dir, compiler !== undefined);
-console.log(`slimbuild: left out ${saved.files} files of modules, ${saved.bytes} bytes${compiler ? `; declarations stay, since ${compiler} reads them` : ''}`);
+if (listed) process.stdout.write(listed.join('\0'));
+else console.log(`slimbuild: left out ${saved.files} files of modules, ${saved.bytes} bytes${compiler ? `; declarations stay, since ${compiler} reads them` : ''}`);

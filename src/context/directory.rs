@@ -114,6 +114,7 @@ impl<'w> Writer<'w> {
             Content::Made { text, executable } => {
                 create(&target, *executable)?.write_all(text.as_bytes())
             }
+            Content::Packed { bytes } => create(&target, false)?.write_all(bytes),
             Content::Source {
                 path,
                 kind: Kind::Regular { executable },

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::workspace::Workspace;
 
-/// Whether one of a package's declared entry points is among its sources: then its sources are what is used at run time.
-pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) -> bool {
+/// The files that a package's manifest names as entry points, as they stand there.
+pub fn entries(workspace: &Workspace, at: usize) -> Vec<String> {
     let manifest = &workspace.members[at].manifest;
     let mut named: Vec<String> = Vec::new();
     for key in ["main", "module", "exports", "bin"] {
@@ -13,6 +13,12 @@ pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) 
             leaves(value, &mut named);
         }
     }
+    named
+}
+
+/// Whether one of a package's declared entry points is among its sources: then its sources are what is used at run time.
+pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) -> bool {
+    let mut named = entries(workspace, at);
     if named.is_empty() {
         named.push("index.js".to_owned());
     }

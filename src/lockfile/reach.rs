@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::index::LocalSource;
-use super::keys::{Format, Reference, package_key, resolve};
+use super::keys::{Format, Reference, name_and_version, package_key, resolve};
 use super::{Dependency, Field, Importer, Lockfile, LockfileError};
 use crate::path::RepoPath;
 
@@ -159,6 +159,16 @@ impl<'l, 'a> Reach<'l, 'a> {
         nodes
             .filter(|(_, reached)| reached.is_some())
             .map(|(entry, _)| &*entry.key)
+    }
+
+    /// The packages that have been reached, by name and version, and whether nothing needs them. What comes from git, a tarball or a directory
+    /// has a place instead of a version.
+    pub fn registry(&self) -> impl Iterator<Item = (&str, &str, bool)> {
+        let nodes = self.lockfile.nodes().iter().zip(&self.nodes);
+        nodes.filter_map(|(entry, reached)| {
+            let (name, version) = name_and_version(self.lockfile.format(), &entry.key);
+            Some((name, version, reached.as_ref()?.is_optional()))
+        })
     }
 
     /// Directories that pnpm copies into the virtual store when it installs (`file:` and injected packages).

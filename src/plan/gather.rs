@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Content, ContextEntry, PlanOptions, configured, inputs, install, nginx, place, trim, verify,
+    Content, ContextEntry, LOADER, PlanOptions, configured, inputs, install, nginx, place, trim,
+    verify,
 };
 use crate::closure::Closure;
 use crate::detect::{Delivery, exports, loader};
@@ -142,11 +143,10 @@ impl Gather<'_, '_, '_> {
                 place::PROD
             };
             let file = File::load(&self.workspace.root, &path)?;
-            let why = "read when the app starts, to run TypeScript";
             entries.retain(|entry| {
                 place != place::RUN || entry.path != format!("{}/{path}", place::SRC)
             });
-            entries.push(inputs::source(place, &file, why));
+            entries.push(inputs::source(place, &file, LOADER));
         }
         Ok(())
     }

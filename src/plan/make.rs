@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gather::Gather;
 use super::steps::{self, Steps};
 use super::{
-    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, MemberPlan, Plan,
-    PlanOptions, base, configured, inputs, place, trim, wishes,
+    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, MemberPlan,
+    Outputs, Plan, PlanOptions, base, configured, inputs, outputs, place, trim, wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected, loader};
@@ -17,6 +17,7 @@ use crate::ignore::{Rules, Verdict};
 use crate::lockfile::Lockfiles;
 use crate::manifest::npmrc;
 use crate::path::RepoPath;
+use crate::tasks::Tasks;
 use crate::toolchain;
 use crate::workspace::{Member, Workspace};
 
@@ -104,7 +105,9 @@ impl Plan {
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
             trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
             verify: !options.no_verify,
-            image_packages: image_packages(workspace, app, &in_image, &steps),
+            prebuilt: false,
+            locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
+            image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
                 warnings(workspace, &delivery, &circles, &build),
                 configured::warnings(options, &delivery),
@@ -223,6 +226,8 @@ fn image_packages(
     app: usize,
     in_image: &BTreeSet<usize>,
     steps: &[BuildStep],
+    tasks: &Tasks,
+    delivery: &Delivery,
 ) -> Vec<ImagePackage> {
     if in_image.is_empty() {
         // The build's output brings along what it needs.
@@ -237,6 +242,10 @@ fn image_packages(
             dir: member.dir.clone(),
             name: member.label(),
             stage: step.map(|step| step.stage.clone()),
+            outputs: step.map_or_else(Outputs::default, |_| {
+                let written = delivery.written().filter(|_| at == app);
+                outputs::outputs(workspace, tasks, at, written.map(|(path, _)| path))
+            }),
         }
     };
     others.chain([app]).map(package).collect()
@@ -290,6 +299,18 @@ pub(crate) fn secrets(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<S
         keys.map(move |key| secret(file.clone(), key))
     });
     secrets.collect()
+}
+
+/// The packages of registries that a closure has.
+fn locked(closure: &Closure<'_, '_>) -> BTreeMap<Locked, bool> {
+    let mut all = BTreeMap::new();
+    for (name, version, optional) in closure.registry() {
+        let (name, version) = (name.to_owned(), version.to_owned());
+        let known = all.entry(Locked { name, version }).or_insert(optional);
+        // A version may be there with several sets of peers.
+        *known &= optional;
+    }
+    all
 }
 
 /// The members of a closure as a reader sees them.

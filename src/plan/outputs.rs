@@ -1,0 +1,47 @@
+//! What a package's build writes, as far as turbo.json and the manifest tell: for whoever takes outputs as they lie on the disk.
+
+use std::collections::BTreeSet;
+
+use super::Outputs;
+use crate::detect::exports;
+use crate::tasks::Tasks;
+use crate::workspace::Workspace;
+
+/// The outputs of a member; `entry` is the file in it that the image starts.
+pub(super) fn outputs(
+    workspace: &Workspace,
+    tasks: &Tasks,
+    at: usize,
+    entry: Option<&str>,
+) -> Outputs {
+    let mut globs: Vec<String> = Vec::new();
+    let own = tasks
+        .nodes
+        .iter()
+        .filter(|node| node.member == at && node.runs);
+    for glob in own.flat_map(|node| &node.definition.outputs) {
+        let (not, path) = glob
+            .strip_prefix('!')
+            .map_or(("", glob.as_str()), |rest| ("!", rest));
+        let path = path.trim_start_matches("./");
+        // What a task writes elsewhere in the workspace is not the package's.
+        if !path.starts_with("..") && !path.starts_with('$') && !path.starts_with('/') {
+            globs.push(format!("{not}{path}"));
+        }
+    }
+    let named = exports::entries(workspace, at);
+    let mut entries: BTreeSet<String> = BTreeSet::new();
+    for path in named.iter().map(String::as_str).chain(entry) {
+        let path = path.trim_start_matches("./");
+        let top = path.split('/').next().unwrap_or_default();
+        // Sources are the package's own, and `./*` names everything.
+        let own = !path.contains('/') || !matches!(top, "src" | "..");
+        if own && !top.is_empty() && !top.contains('*') {
+            entries.insert(top.to_owned());
+        }
+    }
+    Outputs {
+        entries: entries.into_iter().collect(),
+        globs,
+    }
+}

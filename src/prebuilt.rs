@@ -1,0 +1,56 @@
+//! A plan whose modules and outputs are taken as they lie in a workspace that is installed and built: nothing is installed, and nothing runs.
+//!
+//! Goes in: the [`Plan`] of the app and the directory that it was installed and built in. Comes out: the same plan with a context of finished
+//! files, a place for each layer, and without build steps. What is missing is named, with the command that makes it.
+
+mod error;
+mod files;
+mod modules;
+mod outputs;
+mod pieces;
+mod trim;
+
+use std::path::Path;
+
+pub use self::error::PrebuiltError;
+use crate::detect::Delivery;
+use crate::modules::ModulesError;
+use crate::plan::{ContextEntry, Plan, place};
+
+/// What stays of the context as it was: what proves the image, and how a site is served.
+const KEPT: [&str; 2] = [place::VERIFY, place::SERVE];
+
+/// Takes what lies below `root`.
+pub fn prebuilt(mut plan: Plan, root: &Path) -> Result<Plan, PrebuiltError> {
+    let mut entries = match &plan.delivery {
+        Delivery::Modules(_) => {
+            let modules = modules::Modules::find(&plan, root)?;
+            let (mut entries, warning) = modules.entries(&plan, root)?;
+            plan.warnings.extend(warning);
+            entries.extend(outputs::entries(&plan, root)?);
+            entries
+        }
+        Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, root)?,
+        Delivery::Site(site) => pieces::site(&plan, site, root)?,
+    };
+    entries.extend(plan.context.drain(..).filter(is_kept));
+    entries.sort_by(|left, right| left.path.cmp(&right.path));
+    entries.dedup_by(|later, first| later.path == first.path);
+    plan.context = entries;
+    plan.steps.clear();
+    plan.has_root_files = false;
+    plan.trim = None;
+    plan.prebuilt = true;
+    Ok(plan)
+}
+
+fn is_kept(entry: &ContextEntry) -> bool {
+    let top = entry.path.split('/').next().unwrap_or_default();
+    KEPT.contains(&top)
+}
+
+impl From<ModulesError> for PrebuiltError {
+    fn from(error: ModulesError) -> Self {
+        Self::Modules(error)
+    }
+}

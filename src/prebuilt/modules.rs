@@ -1,0 +1,127 @@
+//! Production modules, from the installed tree.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::files::{self, Wanted};
+use super::{PrebuiltError, trim};
+use crate::modules::{self, Project, Tree};
+use crate::path::RepoPath;
+use crate::plan::{Content, ContextEntry, Plan, place};
+
+/// What was found.
+pub(super) struct Modules {
+    tree: Tree,
+}
+
+impl Modules {
+    pub(super) fn find(plan: &Plan, root: &Path) -> Result<Self, PrebuiltError> {
+        let tree = modules::walk(root, &projects(plan), &plan.locked)?;
+        Ok(Self { tree })
+    }
+
+    /// All files and links, and what a reader should know of them.
+    pub(super) fn entries(
+        &self,
+        plan: &Plan,
+        root: &Path,
+    ) -> Result<(Vec<ContextEntry>, Option<String>), PrebuiltError> {
+        let mut entries = Vec::new();
+        let spare = match plan.trim {
+            Some(wish) => trim::spare(root, self.tree.packages.keys(), wish)?,
+            None => trim::Spare::default(),
+        };
+        for (dir, package) in &self.tree.packages {
+            let wanted = Wanted {
+                modules: if package.bundles {
+                    files::Modules::Theirs
+                } else {
+                    files::Modules::Below
+                },
+                outputs: false,
+                globs: None,
+            };
+            let why = "the app needs it when it runs";
+            let found = files::below(root, dir, &wanted)?.into_iter();
+            let kept = found.filter(|found| !spare.files.contains(found.file.path.as_str()));
+            entries.extend(kept.map(|found| {
+                let path = found.file.path.as_str().to_owned();
+                files::entry(place::MODULES, &path, found.file, why)
+            }));
+        }
+        for dir in &self.tree.generated {
+            let wanted = Wanted {
+                modules: files::Modules::Theirs,
+                outputs: true,
+                globs: None,
+            };
+            let why = "generated inside of modules";
+            let found = files::below(root, dir, &wanted)?.into_iter();
+            entries.extend(found.map(|found| {
+                let path = found.file.path.as_str().to_owned();
+                files::entry(place::MODULES, &path, found.file, why)
+            }));
+        }
+        for (path, target) in &self.tree.links {
+            entries.push(files::link(
+                place::MODULES,
+                path,
+                target,
+                "node finds modules by it",
+            ));
+        }
+        entries.extend(loader_files(plan));
+        Ok((entries, spare.warning))
+    }
+}
+
+/// The projects that run, and what each needs: the manifests that a production install would get say it.
+fn projects(plan: &Plan) -> Vec<Project> {
+    let prefix = format!("{}/", place::PROD);
+    let mut projects = Vec::new();
+    for entry in &plan.context {
+        let Some(path) = entry.path.strip_prefix(&prefix) else {
+            continue;
+        };
+        let (Ok(path), Content::Made { text, .. }) = (RepoPath::new(path), &entry.content) else {
+            continue;
+        };
+        if path.file_name() != Some("package.json") {
+            continue;
+        }
+        let document: Value = serde_json::from_str(text).unwrap_or_default();
+        let names = |key: &str, optional| {
+            let map = document[key].as_object();
+            let names = map.into_iter().flat_map(Map::keys);
+            names
+                .map(|name| (name.clone(), optional))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let mut needs = names("dependencies", false);
+        // Those that are left count at run time.
+        needs.extend(names("devDependencies", false));
+        needs.extend(names("optionalDependencies", true));
+        projects.push(Project {
+            dir: path.parent().unwrap_or_default(),
+            needs,
+        });
+    }
+    projects
+}
+
+/// What a loader of TypeScript reads when the app starts, and that belongs to no package.
+fn loader_files(plan: &Plan) -> Vec<ContextEntry> {
+    let prefix = format!("{}/", place::PROD);
+    let of_loader = plan
+        .context
+        .iter()
+        .filter(|entry| entry.why == crate::plan::LOADER && entry.path.starts_with(&prefix));
+    of_loader
+        .map(|entry| ContextEntry {
+            path: entry.path.replacen(place::PROD, place::MODULES, 1),
+            ..entry.clone()
+        })
+        .collect()
+}

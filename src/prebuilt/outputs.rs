@@ -1,0 +1,168 @@
+//! The packages that the image gets: what they keep as it is, and what their builds wrote.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::SystemTime;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::PrebuiltError;
+use super::files::{self, Found, Wanted};
+use crate::path::RepoPath;
+use crate::plan::{Content, ContextEntry, ImagePackage, Plan, place};
+
+/// All of them, each at its place.
+pub(super) fn entries(plan: &Plan, root: &Path) -> Result<Vec<ContextEntry>, PrebuiltError> {
+    let mut entries = Vec::new();
+    for package in &plan.image_packages {
+        let place = if package.dir == plan.app.dir {
+            place::APP
+        } else {
+            place::PACKAGES
+        };
+        let kept = of(plan, place::RUN, &package.dir);
+        let mut paths: BTreeSet<String> = BTreeSet::new();
+        for entry in kept {
+            let path = entry.path[place::RUN.len() + 1..].to_owned();
+            entries.push(ContextEntry {
+                path: format!("{place}/{path}"),
+                ..entry.clone()
+            });
+            paths.insert(path);
+        }
+        if package.stage.is_none() {
+            continue;
+        }
+        let written = written(plan, package, root)?;
+        check(plan, package, root, &written, &paths)?;
+        for found in written {
+            let path = found.file.path.as_str().to_owned();
+            if !paths.contains(&path) {
+                let why = "the package's build wrote it";
+                entries.push(files::entry(place, &path, found.file, why));
+            }
+        }
+    }
+    Ok(entries)
+}
+
+/// The files of a package that stand in one place of the context.
+fn of<'p>(plan: &'p Plan, place: &str, dir: &RepoPath) -> impl Iterator<Item = &'p ContextEntry> {
+    let prefix = format!("{place}/{dir}/");
+    let all = plan.context.iter();
+    all.filter(move |entry| entry.path.starts_with(&prefix))
+}
+
+/// What a package's build wrote.
+fn written(plan: &Plan, package: &ImagePackage, root: &Path) -> Result<Vec<Found>, PrebuiltError> {
+    let outputs = &package.outputs;
+    let (not, globs): (Vec<&str>, Vec<&str>) = outputs
+        .entries
+        .iter()
+        .chain(&outputs.globs)
+        .map(String::as_str)
+        .partition(|glob| glob.starts_with('!'));
+    let not = set(not.iter().map(|glob| &glob[1..]));
+    let wanted = Wanted {
+        modules: files::Modules::None,
+        outputs: true,
+        globs: Some((&set(globs.into_iter()), &not)),
+    };
+    let mut found = files::below(root, &package.dir, &wanted)?;
+    // Sources that only the build reads may lie where a glob reaches, and other packages may.
+    let sources: BTreeSet<&str> = of(plan, place::SRC, &package.dir)
+        .map(|entry| &entry.path[place::SRC.len() + 1..])
+        .collect();
+    let others: Vec<&RepoPath> = plan
+        .build
+        .members
+        .iter()
+        .map(|member| &member.dir)
+        .filter(|dir| **dir != package.dir && dir.is_within(&package.dir))
+        .collect();
+    found.retain(|found| {
+        let path = &found.file.path;
+        !sources.contains(path.as_str()) && !others.iter().any(|dir| path.is_within(dir))
+    });
+    Ok(found)
+}
+
+/// A directory stands for all below it.
+fn set<'g>(globs: impl Iterator<Item = &'g str>) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for glob in globs {
+        let glob = glob.trim_end_matches('/');
+        for glob in [glob.to_owned(), format!("{glob}/**")] {
+            if let Ok(glob) = GlobBuilder::new(&glob).literal_separator(true).build() {
+                builder.add(glob);
+            }
+        }
+    }
+    builder.build().unwrap_or_default()
+}
+
+/// Holds a build against what it was made from.
+fn check(
+    plan: &Plan,
+    package: &ImagePackage,
+    root: &Path,
+    written: &[Found],
+    kept: &BTreeSet<String>,
+) -> Result<(), PrebuiltError> {
+    let not_built = |path: RepoPath| PrebuiltError::NotBuilt {
+        package: package.name.clone(),
+        path,
+        command: command(plan),
+    };
+    let start = plan
+        .delivery
+        .written()
+        .filter(|_| package.dir == plan.app.dir);
+    if let Some((path, _)) = start {
+        let path = package.dir.join(path).unwrap_or_default();
+        let there = written.iter().any(|found| found.file.path == path);
+        if !there && !kept.contains(path.as_str()) {
+            return Err(not_built(path));
+        }
+    }
+    let lacking = package.outputs.entries.iter().find_map(|top| {
+        let path = package.dir.join(top).ok()?;
+        let there = fs_err::symlink_metadata(path.on_disk(root)).is_ok();
+        (!there).then_some(path)
+    });
+    // A package without any of its entries is not built; one that lacks some may never have had them.
+    if let Some(path) = lacking.filter(|_| written.is_empty()) {
+        return Err(not_built(path));
+    }
+    let inputs = of(plan, place::SRC, &package.dir).chain(of(plan, place::RUN, &package.dir));
+    let inputs = inputs.filter_map(|entry| match &entry.content {
+        Content::Source { path, .. } => Some((changed(root, path)?, path)),
+        Content::Made { .. } | Content::Packed { .. } => None,
+    });
+    let newest = inputs.max_by_key(|(changed, _)| *changed);
+    let built = written.iter().filter_map(|found| found.changed).max();
+    if let (Some((changed, input)), Some(built)) = (newest, built)
+        && changed > built
+    {
+        return Err(PrebuiltError::Stale {
+            package: package.name.clone(),
+            input: input.clone(),
+            command: command(plan),
+        });
+    }
+    Ok(())
+}
+
+/// When a file was changed. A manifest is written by tools too, at every install and release.
+fn changed(root: &Path, path: &RepoPath) -> Option<SystemTime> {
+    if path.file_name() == Some("package.json") {
+        return None;
+    }
+    let metadata = fs_err::symlink_metadata(path.on_disk(root)).ok()?;
+    metadata.modified().ok()
+}
+
+/// The command that builds the app.
+pub(super) fn command(plan: &Plan) -> String {
+    format!("pnpm turbo run build --filter={}", plan.app.name)
+}
