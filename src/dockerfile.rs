@@ -212,7 +212,10 @@ fn view(plan: &Plan) -> View<'_> {
             .map(|package| self::package(plan, package))
             .collect(),
         start: plan.delivery.start(),
-        command: plan.delivery.start().map(|start| command(plan, start)),
+        command: plan.delivery.start().map(|_| {
+            let words = plan.runs().command;
+            json(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        }),
         program: plan
             .delivery
             .start()
@@ -436,22 +439,6 @@ fn texts(decisions: &BTreeMap<String, Decision<String>>) -> BTreeMap<&str, &str>
         .iter()
         .map(|(name, decision)| (name.as_str(), decision.value.as_str()))
         .collect()
-}
-
-/// The exec form of `CMD`.
-fn command(plan: &Plan, start: &Start) -> String {
-    let program = match plan.runtime_base.value.node {
-        Some(NodeCommand::OnPath) => Some("node"),
-        Some(NodeCommand::Entrypoint | NodeCommand::Copied) | None => None,
-    };
-    let words = start
-        .node_args
-        .iter()
-        .chain([&start.entry])
-        .chain(&start.args)
-        .map(String::as_str);
-    let all = program.into_iter().chain(plan.signals).chain(words);
-    json(&all.collect::<Vec<_>>())
 }
 
 /// The arguments of `COPY`: as they are, or as JSON where one holds a space.

@@ -26,6 +26,7 @@
 //! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
+pub mod assemble;
 pub mod cli;
 pub mod closure;
 pub mod commands;

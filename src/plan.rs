@@ -11,6 +11,7 @@ pub(crate) mod install;
 pub(crate) mod make;
 mod nginx;
 mod outputs;
+mod runs;
 mod steps;
 mod trim;
 mod verify;
@@ -33,6 +34,7 @@ use crate::sources::Role;
 pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
+pub use runs::Runs;
 
 /// Everything that was decided for the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

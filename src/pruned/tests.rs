@@ -32,7 +32,7 @@ fn text<'p>(pruned: &'p Pruned, path: &str) -> &'p str {
         .content
     {
         Content::Made { text, .. } => text,
-        Content::Source { .. } => panic!("`{path}` is a source"),
+        Content::Packed { .. } | Content::Source { .. } => panic!("`{path}` is a source"),
     }
 }
 

@@ -1,0 +1,100 @@
+//! How the image is run: what a Dockerfile says in its last lines, and an image's configuration has.
+
+use std::collections::BTreeMap;
+
+use super::{HealthcheckPlan, NodeCommand, Plan};
+use crate::detect::{Delivery, Start};
+
+/// Where node is in images that have nothing but node.
+const NODE: &str = "/nodejs/bin/node";
+
+/// The port of a site.
+const SITE_PORT: u16 = super::configured::SITE_PORT;
+
+/// How an image is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runs {
+    /// Variables, in the order in which they are set.
+    pub env: Vec<(String, String)>,
+    /// What is started; nothing where the base says it.
+    pub entrypoint: Option<Vec<String>>,
+    /// Its arguments.
+    pub command: Vec<String>,
+    /// Where it is started.
+    pub directory: String,
+    /// The port that it listens on, where that is known.
+    pub port: Option<u16>,
+    /// Whose it is, by number.
+    pub user: String,
+    /// What ends it, if not SIGTERM.
+    pub stop_signal: Option<&'static str>,
+    /// What is said about the image.
+    pub labels: BTreeMap<String, String>,
+    /// How it is asked whether it is well.
+    pub healthcheck: Option<HealthcheckPlan>,
+}
+
+impl Plan {
+    /// How the image is run.
+    pub fn runs(&self) -> Runs {
+        let mut env: Vec<(String, String)> = Vec::new();
+        let configured = self.configured.env.iter();
+        let configured = configured.map(|(name, value)| (name, &value.value));
+        let start = self.delivery.start();
+        if let Some(start) = start {
+            env.push(("NODE_ENV".to_owned(), "production".to_owned()));
+            let own = start.env.iter();
+            env.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+        }
+        env.extend(configured.map(|(name, value)| (name.clone(), value.clone())));
+        let labels = self.configured.labels.iter();
+        let labels = labels.map(|(name, value)| (name.clone(), value.value.clone()));
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let is_site = matches!(self.delivery, Delivery::Site(_));
+        Runs {
+            env,
+            entrypoint: match self.runtime_base.value.node {
+                Some(NodeCommand::Copied) => Some(words(&[NODE])),
+                None => Some(words(&["nginx"])),
+                Some(NodeCommand::Entrypoint | NodeCommand::OnPath) => None,
+            },
+            command: match start {
+                Some(start) => self.command(start),
+                None => words(&["-g", "daemon off;"]),
+            },
+            directory: if is_site {
+                String::new()
+            } else {
+                format!("/app/{}", self.app.dir)
+            },
+            port: if is_site {
+                Some(self.port.unwrap_or(SITE_PORT))
+            } else {
+                self.port
+            },
+            user: self.runtime_base.value.user.clone(),
+            stop_signal: is_site.then_some("SIGQUIT"),
+            labels: labels.collect(),
+            healthcheck: self
+                .configured
+                .healthcheck
+                .as_ref()
+                .map(|check| check.value.clone()),
+        }
+    }
+
+    fn command(&self, start: &Start) -> Vec<String> {
+        let program = match self.runtime_base.value.node {
+            Some(NodeCommand::OnPath) => Some("node"),
+            Some(NodeCommand::Entrypoint | NodeCommand::Copied) | None => None,
+        };
+        let words = start
+            .node_args
+            .iter()
+            .chain([&start.entry])
+            .chain(&start.args)
+            .map(String::as_str);
+        let all = program.into_iter().chain(self.signals).chain(words);
+        all.map(str::to_owned).collect()
+    }
+}
