@@ -26,12 +26,14 @@
 //! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
+pub mod cache;
 pub mod cli;
 pub mod closure;
 pub mod commands;
 pub mod config;
 pub mod context;
 pub mod detect;
+pub mod digest;
 pub mod dockerfile;
 pub mod engine;
 pub mod env;
@@ -48,6 +50,7 @@ pub mod layer;
 pub mod listing;
 pub mod lockfile;
 pub mod manifest;
+pub mod oci;
 pub mod overview;
 pub mod path;
 pub mod plan;
