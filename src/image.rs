@@ -150,6 +150,29 @@ impl FromStr for Platform {
     }
 }
 
+impl Platform {
+    /// The system, the architecture, and its variant where one is named: `linux`, `arm`, `v7`.
+    pub fn parts(&self) -> (&str, &str, Option<&str>) {
+        let mut parts = self.0.split('/');
+        let mut part = || parts.next();
+        (
+            part().unwrap_or_default(),
+            part().unwrap_or_default(),
+            part(),
+        )
+    }
+
+    /// Linux on the processor of this machine.
+    pub fn host() -> Self {
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "amd64"
+        };
+        Self(format!("linux/{architecture}"))
+    }
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -27,12 +27,14 @@
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
 pub mod assemble;
+pub mod cache;
 pub mod cli;
 pub mod closure;
 pub mod commands;
 pub mod config;
 pub mod context;
 pub mod detect;
+pub mod digest;
 pub mod dockerfile;
 pub mod engine;
 pub mod env;
@@ -50,6 +52,7 @@ pub mod listing;
 pub mod lockfile;
 pub mod manifest;
 pub mod modules;
+pub mod oci;
 pub mod overview;
 pub mod path;
 pub mod plan;

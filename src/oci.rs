@@ -1,0 +1,17 @@
+//! Images without a daemon, as the OCI specifications have them: layers are packed, described, and written where they are wanted.
+//!
+//! Goes in: [`Layer`](crate::layer::Layer)s, what a base brought along, and how the image is run. Comes out: blobs in the cache, an [`Image`] that
+//! names them, and archives or directories of it. The same input gives the same bytes on every machine.
+
+mod compress;
+mod error;
+mod image;
+mod output;
+mod pack;
+mod tar;
+
+pub use compress::Compression;
+pub use error::OciError;
+pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
+pub use output::{Output, write};
+pub use pack::{Packing, pack, pack_keyed};

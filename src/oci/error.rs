@@ -1,0 +1,65 @@
+//! What can go wrong between a layer's files and an image on the disk.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+
+/// Why an image could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OciError {
+    /// A file of the image that is written by somebody else.
+    #[error("`{}` changed while it was read", .0.display())]
+    Changed(PathBuf),
+    /// A file of the image that cannot be read.
+    #[error("cannot read a file of the image")]
+    Read(#[source] io::Error),
+    /// A directory, a socket or the like, where a file was expected.
+    #[error("`{}` is no file", .0.display())]
+    NoFile(PathBuf),
+    /// A path that no archive can hold.
+    #[error("cannot put `{path}` into a layer")]
+    Entry {
+        /// The path in the image.
+        path: String,
+        /// What the writer of archives says.
+        source: io::Error,
+    },
+    /// The cache, its disk most likely.
+    #[error("cannot pack a layer")]
+    Cache(#[source] io::Error),
+    /// A blob of the cache that is not what it should be, or that is gone.
+    #[error("a layer in the cache was damaged, and is thrown away: {0}")]
+    Damaged(Digest),
+    /// The place that the image is written to.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// A directory that holds something else.
+    #[error("`{}` is there already, and is no image", .0.display())]
+    Occupied(PathBuf),
+}
+
+impl OciError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Changed(_) => "wait for the program that writes it, then build again",
+            Self::Damaged(_) => "build again: it is made anew",
+            Self::Occupied(_) => {
+                "name a directory that does not exist yet, is empty, or holds an image, which is replaced"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Whether building again makes what is missing.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_))
+    }
+}

@@ -1,0 +1,109 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::layer::{Entry, Layer, Node};
+use crate::oci::{Packing, pack};
+
+fn image(cache: &Cache) -> Image {
+    let mut image = Image::empty("linux/amd64".parse().unwrap(), 0);
+    for path in ["a", "b"] {
+        let bytes = Arc::from(path.as_bytes());
+        let entry = Entry::root(Node::Made { bytes, mode: 0o644 });
+        let layer = Layer {
+            title: path.to_owned(),
+            entries: [(path.to_owned(), entry)].into(),
+        };
+        image.push(pack(&layer, Packing::default(), cache).unwrap());
+    }
+    image
+}
+
+fn names(names: &[&str]) -> Vec<ImageRef> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = Archive::new(File::open(path).unwrap());
+    let read = |entry: io::Result<tar::Entry<'_, File>>| {
+        let mut entry = entry.unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        (entry.path().unwrap().display().to_string(), bytes)
+    };
+    archive.entries().unwrap().map(read).collect()
+}
+
+use ::tar::Archive;
+
+#[test]
+fn an_archive_and_a_directory_hold_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&directory.path().join("cache")).unwrap();
+    let image = image(&cache);
+    let names = names(&["shop/server:1", "localhost:5000/server"]);
+    let out = directory.path().join("out");
+    fs_err::create_dir(&out).unwrap();
+    let (archive, layout) = (out.join("server.oci.tar"), out.join("layout"));
+    // Twice: what an earlier run wrote is replaced.
+    for _ in 0..2 {
+        write(&image, &names, &Output::Archive(archive.clone()), &cache).unwrap();
+        write(&image, &names, &Output::Directory(layout.clone()), &cache).unwrap();
+    }
+    let files = files(&archive);
+    assert_eq!(files.len(), 3 + 2 + 2);
+    for (name, bytes) in &files {
+        assert_eq!(fs_err::read(layout.join(name)).unwrap(), *bytes);
+        if let Some((_, hex)) = name.rsplit_once('/') {
+            assert_eq!(Digest::of(bytes).hex(), hex);
+        }
+    }
+    let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
+    assert_eq!(index["manifests"][0]["digest"], image.digest().to_string());
+    let called = |at: usize| &index["manifests"][at]["annotations"]["io.containerd.image.name"];
+    assert_eq!(called(0), "docker.io/shop/server:1");
+    assert_eq!(called(1), "localhost:5000/server:latest");
+    let docker: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    assert_eq!(
+        docker[0]["RepoTags"],
+        json!(["shop/server:1", "localhost:5000/server:latest"])
+    );
+    let left: Vec<_> = fs_err::read_dir(&out).unwrap().collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_damaged_layer_is_thrown_away_and_no_archive_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&directory.path().join("cache")).unwrap();
+    let image = image(&cache);
+    let damaged = &image.layers[1].descriptor;
+    let path = cache.path(&damaged.digest);
+    let mut bytes = fs_err::read(&path).unwrap();
+    bytes[20] ^= 1;
+    fs_err::write(&path, bytes).unwrap();
+    let out = directory.path().join("out");
+    fs_err::create_dir(&out).unwrap();
+    for output in [
+        Output::Archive(out.join("a.tar")),
+        Output::Directory(out.join("d")),
+    ] {
+        let error = write(&image, &[], &output, &cache).unwrap_err();
+        assert!(error.is_damage(), "{error}");
+        assert!(!path.exists());
+        assert_eq!(fs_err::read_dir(&out).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_directory_of_something_else_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&directory.path().join("cache")).unwrap();
+    let error = write(
+        &image(&cache),
+        &[],
+        &Output::Directory(directory.path().to_path_buf()),
+        &cache,
+    );
+    assert!(matches!(error, Err(OciError::Occupied(_))));
+}
