@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::config;
 use crate::error::Error;
 use crate::plan::{Plan, PlanOptions};
-use crate::prebuilt::prebuilt;
+use crate::prebuilt::{Built, prebuilt};
 use crate::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
@@ -48,7 +48,7 @@ fn planned(place: &Place<'_>, flags: &PlanOptions) -> Result<(PathBuf, Plan), Er
     let options = flags.clone().over(config::load(&workspace, app)?);
     let mut plan = Plan::new(&workspace, app, &options)?;
     if options.prebuilt {
-        plan = prebuilt(plan, &root)?;
+        plan = prebuilt(plan, &root, Built::Once)?;
     }
     if plan.configured.template.is_some() {
         // What is wrong with a user's template is better known before anything is sent.

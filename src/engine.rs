@@ -6,6 +6,7 @@ pub mod docker;
 pub mod event;
 pub mod host;
 pub mod interrupt;
+pub mod native;
 #[cfg(test)]
 mod testing;
 

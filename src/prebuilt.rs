@@ -11,6 +11,7 @@ mod pieces;
 mod trim;
 
 use std::path::Path;
+use std::time::SystemTime;
 
 pub use self::error::PrebuiltError;
 use crate::detect::Delivery;
@@ -20,14 +21,23 @@ use crate::plan::{ContextEntry, Plan, place};
 /// What stays of the context as it was: what proves the image, and how a site is served.
 const KEPT: [&str; 2] = [place::VERIFY, place::SERVE];
 
+/// How a build's outputs are told from all else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Built {
+    /// Somebody built here once: what turbo.json and manifests name, unless it is older than what it was made from.
+    Once,
+    /// slimbuild built here: what was written after this time.
+    Since(SystemTime),
+}
+
 /// Takes what lies below `root`.
-pub fn prebuilt(mut plan: Plan, root: &Path) -> Result<Plan, PrebuiltError> {
+pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, PrebuiltError> {
     let mut entries = match &plan.delivery {
         Delivery::Modules(_) => {
             let modules = modules::Modules::find(&plan, root)?;
             let (mut entries, warning) = modules.entries(&plan, root)?;
             plan.warnings.extend(warning);
-            entries.extend(outputs::entries(&plan, root)?);
+            entries.extend(outputs::entries(&plan, root, built)?);
             entries
         }
         Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, root)?,

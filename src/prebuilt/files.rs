@@ -45,6 +45,8 @@ pub(super) struct Wanted<'w> {
 pub(super) struct Found {
     pub(super) file: File,
     pub(super) changed: Option<SystemTime>,
+    /// When it came to be what it is: nobody can set this time.
+    pub(super) written: Option<SystemTime>,
 }
 
 /// The files and links below a directory, by path; none where there is no such directory.
@@ -98,10 +100,28 @@ pub(super) fn below(
             continue;
         }
         let file = File::load(root, &path)?;
-        let changed = entry.metadata().ok().and_then(|meta| meta.modified().ok());
-        found.push(Found { file, changed });
+        let metadata = entry.metadata().ok();
+        found.push(Found {
+            file,
+            changed: metadata.as_ref().and_then(|meta| meta.modified().ok()),
+            written: metadata.as_ref().and_then(status_changed),
+        });
     }
     Ok(found)
+}
+
+/// The time that `find -cnewer` compares.
+#[cfg(unix)]
+fn status_changed(metadata: &std::fs::Metadata) -> Option<SystemTime> {
+    use std::os::unix::fs::MetadataExt as _;
+    let seconds = u64::try_from(metadata.ctime()).ok()?;
+    let nanos = u32::try_from(metadata.ctime_nsec()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::new(seconds, nanos))
+}
+
+#[cfg(not(unix))]
+fn status_changed(metadata: &std::fs::Metadata) -> Option<SystemTime> {
+    metadata.modified().ok()
 }
 
 fn unreadable(dir: &RepoPath, error: walkdir::Error) -> FilesError {

@@ -6,13 +6,17 @@ use std::time::SystemTime;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::PrebuiltError;
 use super::files::{self, Found, Wanted};
+use super::{Built, PrebuiltError};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, ImagePackage, Plan, place};
 
 /// All of them, each at its place.
-pub(super) fn entries(plan: &Plan, root: &Path) -> Result<Vec<ContextEntry>, PrebuiltError> {
+pub(super) fn entries(
+    plan: &Plan,
+    root: &Path,
+    built: Built,
+) -> Result<Vec<ContextEntry>, PrebuiltError> {
     let mut entries = Vec::new();
     for package in &plan.image_packages {
         let place = if package.dir == plan.app.dir {
@@ -33,8 +37,8 @@ pub(super) fn entries(plan: &Plan, root: &Path) -> Result<Vec<ContextEntry>, Pre
         if package.stage.is_none() {
             continue;
         }
-        let written = written(plan, package, root)?;
-        check(plan, package, root, &written, &paths)?;
+        let written = written(plan, package, root, built)?;
+        check(plan, package, root, &written, &paths, built)?;
         for found in written {
             let path = found.file.path.as_str().to_owned();
             if !paths.contains(&path) {
@@ -54,7 +58,12 @@ fn of<'p>(plan: &'p Plan, place: &str, dir: &RepoPath) -> impl Iterator<Item = &
 }
 
 /// What a package's build wrote.
-fn written(plan: &Plan, package: &ImagePackage, root: &Path) -> Result<Vec<Found>, PrebuiltError> {
+fn written(
+    plan: &Plan,
+    package: &ImagePackage,
+    root: &Path,
+    built: Built,
+) -> Result<Vec<Found>, PrebuiltError> {
     let outputs = &package.outputs;
     let (not, globs): (Vec<&str>, Vec<&str>) = outputs
         .entries
@@ -63,10 +72,11 @@ fn written(plan: &Plan, package: &ImagePackage, root: &Path) -> Result<Vec<Found
         .map(String::as_str)
         .partition(|glob| glob.starts_with('!'));
     let not = set(not.iter().map(|glob| &glob[1..]));
+    let globs = set(globs.into_iter());
     let wanted = Wanted {
         modules: files::Modules::None,
         outputs: true,
-        globs: Some((&set(globs.into_iter()), &not)),
+        globs: (built == Built::Once).then_some((&globs, &not)),
     };
     let mut found = files::below(root, &package.dir, &wanted)?;
     // Sources that only the build reads may lie where a glob reaches, and other packages may.
@@ -82,7 +92,11 @@ fn written(plan: &Plan, package: &ImagePackage, root: &Path) -> Result<Vec<Found
         .collect();
     found.retain(|found| {
         let path = &found.file.path;
-        !sources.contains(path.as_str()) && !others.iter().any(|dir| path.is_within(dir))
+        let output = match built {
+            Built::Once => !sources.contains(path.as_str()),
+            Built::Since(time) => found.written.is_some_and(|at| at > time),
+        };
+        output && !others.iter().any(|dir| path.is_within(dir))
     });
     Ok(found)
 }
@@ -108,6 +122,7 @@ fn check(
     root: &Path,
     written: &[Found],
     kept: &BTreeSet<String>,
+    built: Built,
 ) -> Result<(), PrebuiltError> {
     let not_built = |path: RepoPath| PrebuiltError::NotBuilt {
         package: package.name.clone(),
@@ -125,6 +140,9 @@ fn check(
             return Err(not_built(path));
         }
     }
+    if built != Built::Once {
+        return Ok(());
+    }
     let lacking = package.outputs.entries.iter().find_map(|top| {
         let path = package.dir.join(top).ok()?;
         let there = fs_err::symlink_metadata(path.on_disk(root)).is_ok();
@@ -140,9 +158,9 @@ fn check(
         Content::Made { .. } | Content::Packed { .. } => None,
     });
     let newest = inputs.max_by_key(|(changed, _)| *changed);
-    let built = written.iter().filter_map(|found| found.changed).max();
-    if let (Some((changed, input)), Some(built)) = (newest, built)
-        && changed > built
+    let last = written.iter().filter_map(|found| found.changed).max();
+    if let (Some((changed, input)), Some(last)) = (newest, last)
+        && changed > last
     {
         return Err(PrebuiltError::Stale {
             package: package.name.clone(),

@@ -1,0 +1,223 @@
+//! A build in a private directory of this machine: the plan's context is laid out there, installed, and its tasks run, in the order and with the
+//! variables that the Dockerfile would give them. The user's own tree is not touched.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::error::NativeError;
+use super::process::{self, Ended, Task};
+use crate::context::write_entries;
+use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
+use crate::plan::{ContextEntry, Plan, place};
+
+/// What a build runs with.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// The directories in which node and pnpm are.
+    pub path: Vec<PathBuf>,
+    /// Variables of this machine that a build may see: where home is, which proxy there is.
+    pub env: BTreeMap<String, String>,
+    /// Where pnpm keeps what it fetched.
+    pub store: PathBuf,
+}
+
+/// A build.
+pub struct Workshop<'w> {
+    /// What is built.
+    pub plan: &'w Plan,
+    /// The workspace.
+    pub root: &'w Path,
+    /// An empty directory.
+    pub dir: &'w Path,
+    /// What it runs with.
+    pub tools: &'w Tools,
+    /// Values of build arguments.
+    pub arguments: &'w BTreeMap<String, String>,
+    /// Who may stop it.
+    pub interrupt: &'w Interrupt,
+}
+
+/// Files that are written within this time of each other may carry the same time.
+const TICK: Duration = Duration::from_millis(20);
+
+impl Workshop<'_> {
+    /// Installs and builds. What was written after the time that comes out is what tasks wrote.
+    pub fn build(&self, on_event: &mut dyn FnMut(Event)) -> Result<SystemTime, NativeError> {
+        let mut steps = Steps::new(self.plan, on_event);
+        self.lay(&[place::BUILD])?;
+        let install = [
+            "pnpm",
+            "install",
+            "--frozen-lockfile",
+            &format!("--store-dir={}", self.tools.store.display()),
+        ]
+        .map(str::to_owned);
+        self.run(&mut steps, install.to_vec(), &BTreeMap::new())?;
+        self.lay(&[place::ROOT, place::TOP, place::SRC, place::RUN])?;
+        std::thread::sleep(TICK);
+        let laid = SystemTime::now();
+        for step in &self.plan.steps {
+            let mut env = step.env.clone();
+            for task in &step.tasks {
+                // As in a Dockerfile, an argument holds for the tasks after the one that declares it.
+                for name in &task.args {
+                    if let Some(value) = self.arguments.get(name) {
+                        env.insert(name.clone(), value.clone());
+                    }
+                }
+                let words = ["pnpm", &format!("--dir={}", step.dir), "run", &task.script];
+                self.run(&mut steps, words.map(str::to_owned).to_vec(), &env)?;
+            }
+        }
+        Ok(laid)
+    }
+
+    /// Puts the files of these places where they belong.
+    fn lay(&self, places: &[&str]) -> Result<(), NativeError> {
+        let mut entries: BTreeMap<String, ContextEntry> = BTreeMap::new();
+        for place in places {
+            let prefix = format!("{place}/");
+            for entry in &self.plan.context {
+                if let Some(path) = entry.path.strip_prefix(&prefix) {
+                    let path = path.to_owned();
+                    let entry = ContextEntry {
+                        path: path.clone(),
+                        ..entry.clone()
+                    };
+                    entries.insert(path, entry);
+                }
+            }
+        }
+        let entries: Vec<ContextEntry> = entries.into_values().collect();
+        // A manifest takes the place of its skeleton.
+        for entry in &entries {
+            match std::fs::remove_file(self.dir.join(&entry.path)) {
+                Err(error)
+                    if error.kind() != io::ErrorKind::NotFound
+                        && error.kind() != io::ErrorKind::NotADirectory =>
+                {
+                    return Err(NativeError::Workshop(error));
+                }
+                _ => {}
+            }
+        }
+        let go_on = || {
+            if self.interrupt.is_raised() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            Ok(())
+        };
+        write_entries(&entries, self.root, self.dir, &go_on).map_err(|error| {
+            if self.interrupt.is_raised() {
+                return NativeError::Interrupted;
+            }
+            NativeError::Workshop(error)
+        })
+    }
+
+    fn run(
+        &self,
+        steps: &mut Steps<'_>,
+        words: Vec<String>,
+        own: &BTreeMap<String, String>,
+    ) -> Result<(), NativeError> {
+        let mut env = self.tools.env.clone();
+        let path = std::env::join_paths(&self.tools.path).unwrap_or_default();
+        let fixed = [
+            ("PATH", path.to_string_lossy().into_owned()),
+            // pnpm asks no questions, and `pnpm run` does not install behind the build's back.
+            ("CI", "true".to_owned()),
+            ("pnpm_config_verify_deps_before_run", "false".to_owned()),
+        ];
+        env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
+        env.extend(own.clone());
+        let task = Task {
+            words,
+            dir: self.dir,
+            env,
+        };
+        let step = steps.begin();
+        let began = Instant::now();
+        let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
+            steps.log(step, stream, at, bytes);
+        });
+        let message = match ended.map_err(NativeError::Spawn)? {
+            Ended::Well => {
+                steps.done(step, began.elapsed());
+                return Ok(());
+            }
+            Ended::Interrupted => return Err(NativeError::Interrupted),
+            Ended::Badly(code) => format!("exit code {code}"),
+        };
+        let name = steps.name(step);
+        steps.failed(step, &message);
+        Err(NativeError::Step { name, message })
+    }
+}
+
+/// The steps of a build, told as events.
+struct Steps<'s> {
+    on_event: &'s mut dyn FnMut(Event),
+    names: Vec<String>,
+    next: u32,
+}
+
+impl<'s> Steps<'s> {
+    /// All steps are known from the beginning.
+    fn new(plan: &Plan, on_event: &'s mut dyn FnMut(Event)) -> Self {
+        let mut names = vec!["[deps] pnpm install --frozen-lockfile".to_owned()];
+        for step in &plan.steps {
+            for task in &step.tasks {
+                let (stage, dir, script) = (&step.stage, &step.dir, &task.script);
+                names.push(format!("[{stage}] pnpm --dir={dir} run {script}"));
+            }
+        }
+        for (name, number) in names.iter().zip(1..) {
+            on_event(Event::StepKnown {
+                step: StepId(number),
+                name: name.clone(),
+                kind: StepKind::Instruction,
+            });
+        }
+        Self {
+            on_event,
+            names,
+            next: 0,
+        }
+    }
+
+    fn begin(&mut self) -> StepId {
+        self.next += 1;
+        let step = StepId(self.next);
+        (self.on_event)(Event::StepStarted { step });
+        step
+    }
+
+    fn name(&self, step: StepId) -> String {
+        let at = usize::try_from(step.0).unwrap_or_default();
+        self.names
+            .get(at.saturating_sub(1))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn log(&mut self, step: StepId, stream: LogStream, at: Duration, bytes: Vec<u8>) {
+        (self.on_event)(Event::Log {
+            step,
+            stream,
+            at,
+            bytes,
+        });
+    }
+
+    fn done(&mut self, step: StepId, took: Duration) {
+        (self.on_event)(Event::StepDone { step, took });
+    }
+
+    fn failed(&mut self, step: StepId, message: &str) {
+        let message = message.to_owned();
+        (self.on_event)(Event::StepFailed { step, message });
+    }
+}
