@@ -9,8 +9,10 @@
 //! lockfile, manifests, settings ─► would pnpm take them as they are?                 frozen
 //! files of the closures ─► roles; kind and start of the app                         files, ignore, sources, detect
 //! all of it ─► Plan                                                                 plan
+//! Plan, a tree that is installed and built ─► Plan of finished files                 prebuilt, modules
 //! Plan ─► Dockerfile text                                                           dockerfile, template, templates/
 //! Plan ─► context tar, streamed                                                     context
+//! Plan of finished files ─► layers ─► an image, without a daemon                     assemble, layer, oci, digest, cache
 //! both ─► engine ─► events ─► progress; a try of the image, then the report          engine, progress, smoke, report
 //! ```
 //!

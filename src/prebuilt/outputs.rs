@@ -152,8 +152,8 @@ fn check(
     if let Some(path) = lacking.filter(|_| written.is_empty()) {
         return Err(not_built(path));
     }
-    let inputs = of(plan, place::SRC, &package.dir).chain(of(plan, place::RUN, &package.dir));
-    let inputs = inputs.filter_map(|entry| match &entry.content {
+    // What the image gets as it is, no build need have read.
+    let inputs = of(plan, place::SRC, &package.dir).filter_map(|entry| match &entry.content {
         Content::Source { path, .. } => Some((changed(root, path)?, path)),
         Content::Made { .. } | Content::Packed { .. } => None,
     });

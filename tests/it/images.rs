@@ -1,7 +1,7 @@
 //! Images on real daemons: they boot, answer, and hold nothing that the app does not need.
 
 mod bases;
-mod contents;
+pub(crate) mod contents;
 mod kinds;
 mod loaders;
 mod lockfiles;

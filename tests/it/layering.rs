@@ -108,7 +108,17 @@ fn violations(breaks: impl Fn(&Source, &str) -> bool) -> Vec<String> {
 
 #[test]
 fn what_executes_a_plan_does_not_look_behind_it() {
-    let after = ["dockerfile", "context", "report", "engine", "progress"];
+    let after = [
+        "assemble",
+        "context",
+        "dockerfile",
+        "engine",
+        "modules",
+        "oci",
+        "prebuilt",
+        "progress",
+        "report",
+    ];
     let before = [
         "manifest",
         "config",

@@ -20,6 +20,7 @@ mod golden;
 mod growth;
 mod images;
 mod layering;
+mod prebuilt;
 mod promises;
 mod refusals;
 mod secrets;

@@ -15,8 +15,8 @@ use crate::plan::{ContextEntry, Plan, place};
 /// What a build runs with.
 #[derive(Debug, Clone)]
 pub struct Tools {
-    /// The directories in which node and pnpm are.
-    pub path: Vec<PathBuf>,
+    /// `PATH`, with node and pnpm in front.
+    pub path: String,
     /// Variables of this machine that a build may see: where home is, which proxy there is.
     pub env: BTreeMap<String, String>,
     /// Where pnpm keeps what it fetched.
@@ -124,9 +124,8 @@ impl Workshop<'_> {
         own: &BTreeMap<String, String>,
     ) -> Result<(), NativeError> {
         let mut env = self.tools.env.clone();
-        let path = std::env::join_paths(&self.tools.path).unwrap_or_default();
         let fixed = [
-            ("PATH", path.to_string_lossy().into_owned()),
+            ("PATH", self.tools.path.clone()),
             // pnpm asks no questions, and `pnpm run` does not install behind the build's back.
             ("CI", "true".to_owned()),
             ("pnpm_config_verify_deps_before_run", "false".to_owned()),

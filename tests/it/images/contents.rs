@@ -11,7 +11,7 @@ use crate::support::daemon::Daemon;
 use crate::support::tree::shop;
 
 /// What lies where, directories apart.
-pub(super) struct Contents {
+pub(crate) struct Contents {
     files: BTreeMap<String, Entry>,
 }
 
@@ -42,7 +42,7 @@ const TOOLS: [&str; 21] = [
 
 impl Contents {
     /// Reads an image's files.
-    pub(super) fn of(daemon: &Daemon, image: &str) -> Self {
+    pub(crate) fn of(daemon: &Daemon, image: &str) -> Self {
         let files = Container::create(daemon, image, 80).files().into_iter();
         let files = files.filter(|entry| entry.kind != tar::EntryType::Directory);
         Self {
@@ -51,7 +51,7 @@ impl Contents {
     }
 
     /// All paths.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
     }
 

@@ -76,6 +76,21 @@ impl Pnpm {
         problem
     }
 
+    /// Runs pnpm with these arguments, which has to go well.
+    pub(crate) fn run(&self, dir: &Path, arguments: &[&str]) {
+        let output = Command::new("env")
+            .arg("pnpm")
+            .args(arguments)
+            .current_dir(dir)
+            .env("PATH", &self.path)
+            .env("CI", "true")
+            .env("npm_config_manage_package_manager_versions", "false")
+            .output()
+            .unwrap();
+        let words = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{words}");
+    }
+
     fn command(&self, dir: &Path, scope: Scope, store: &Path) -> Command {
         // `env` looks pnpm up in the new `PATH`; a `Command` would in the old one.
         let mut command = Command::new("env");
