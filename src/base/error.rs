@@ -66,8 +66,8 @@ pub enum BaseError {
         /// What is missing.
         reason: String,
     },
-    /// A version that a lock names, and that the mirror has no more.
-    #[error("the lock names {name} {version}, which the mirror does not have any more")]
+    /// A version that a lock names, or that was there a while ago.
+    #[error("the mirror does not have {name} {version} any more")]
     Superseded {
         /// The package.
         name: String,
@@ -112,7 +112,7 @@ impl BaseError {
             }
             Self::NoNode { .. } => "name a line (22) or an exact version (22.11.0)",
             Self::Superseded { .. } => {
-                "remove the lock to take what there is now; Debian's mirrors keep the newest versions only"
+                "`--pull` asks what there is now, and a lock that names it must be removed: Debian's mirrors keep the newest versions only"
             }
             Self::Lock { .. } | Self::LockedNode { .. } => "remove it, and it is written anew",
             _ => return None,
