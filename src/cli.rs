@@ -1,5 +1,6 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
+mod base;
 mod engine;
 mod smoke;
 mod values;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use base::{BaseArgs, CompressionArg, SourceArgs};
 pub use engine::EngineArgs;
 pub use smoke::SmokeArgs;
 pub use values::BuildArg;
@@ -123,6 +125,8 @@ pub enum Command {
     Ls(LsArgs),
     /// Write a slimbuild.json with what was detected, as comments
     Init(InitArgs),
+    /// Make the built-in base image, without a daemon or a registry, and show what is in it
+    Base(BaseArgs),
     /// Print the JSON Schema of slimbuild.json
     Schema,
 }

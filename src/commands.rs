@@ -1,5 +1,6 @@
 //! The verbs, a file each: they join the pipeline's parts, and decide nothing themselves.
 
+pub mod base;
 pub mod build;
 pub mod context;
 pub mod dockerfile;

@@ -4,15 +4,19 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 
+use crate::base::BaseError;
+use crate::cache::CacheError;
 use crate::config::ConfigError;
 use crate::detect::DetectError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
 use crate::engine::host::HostError;
+use crate::fetch::FetchError;
 use crate::files::FilesError;
 use crate::ignore::IgnoreError;
 use crate::image::ImageRefError;
 use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
+use crate::oci::OciError;
 use crate::path::RepoPath;
 use crate::prebuilt::PrebuiltError;
 use crate::pruned::output::OutputError;
@@ -98,6 +102,18 @@ pub enum Error {
     /// A name that Docker would refuse.
     #[error(transparent)]
     Image(#[from] ImageRefError),
+    /// The cache on the disk.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The network.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The built-in base.
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    /// An image that is made without a daemon.
+    #[error(transparent)]
+    Oci(#[from] OciError),
     /// Arguments that fit each other or the workspace badly.
     #[error("{message}")]
     Usage {
@@ -158,6 +174,10 @@ impl Error {
             Self::Prebuilt(error) => error.hint(),
             Self::Host(error) => error.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Cache(error) => error.hint(),
+            Self::Fetch(error) => error.hint(),
+            Self::Base(error) => error.hint(),
+            Self::Oci(error) => error.hint(),
             Self::Cycle(_) => {
                 Some("turn one of these dependencies into a dev dependency, or move what both need into a package of its own".to_owned())
             }
@@ -180,7 +200,8 @@ impl Error {
             }
             Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) => ExitCode::NoEngine,
-            Self::Verify { .. } => ExitCode::Build,
+            Self::Base(error) if error.is_argument() => ExitCode::Usage,
+            Self::Verify { .. } | Self::Fetch(_) | Self::Base(_) | Self::Oci(_) => ExitCode::Build,
             Self::Engine(error) => match error.kind() {
                 EngineErrorKind::Unreached => ExitCode::NoEngine,
                 EngineErrorKind::Workspace => ExitCode::Workspace,

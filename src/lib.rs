@@ -16,6 +16,13 @@
 //! both ─► engine ─► events ─► progress; a try of the image, then the report          engine, progress, smoke, report
 //! ```
 //!
+//! Images are made without a daemon too:
+//!
+//! ```text
+//! Debian's packages, npm's node ─► base ─► Layers ─┐                                  base, fetch
+//! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      layer, oci, cache, digest
+//! ```
+//!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
 //! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with
 //! ([`starter`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
@@ -29,6 +36,7 @@
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
 pub mod assemble;
+pub mod base;
 pub mod cache;
 pub mod cli;
 pub mod closure;
@@ -41,6 +49,7 @@ pub mod dockerfile;
 pub mod engine;
 pub mod env;
 pub mod error;
+pub mod fetch;
 pub mod files;
 pub mod frozen;
 #[cfg(any(test, fuzzing))]
@@ -132,6 +141,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         }
         Command::Ls(args) => commands::ls::run(&cwd, format(args.json), ui),
         Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
+        Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Schema => commands::schema::run(ui),
         Command::Prune(args) => {
             commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)

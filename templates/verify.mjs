@@ -9,7 +9,8 @@ import { basename, dirname, extname, join, relative, resolve as absolute } from 
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 
-const ROOT = '/app';
+// The image's own directory; where there is no image to run in, one that holds the same.
+const ROOT = process.env.SLIMBUILD_ROOT ?? '/app';
 const began = Date.now();
 const problems = [];
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt::{self, Debug, Formatter};
 
 use crate::image::ImageRef;
+use crate::oci::Output;
 use crate::path::RepoPath;
 use crate::smoke::Port;
 
@@ -26,6 +27,19 @@ pub(super) fn entry(text: &str) -> Result<String, String> {
         Err(error) => Err(format!(
             "{error}; name a file inside of the app, as in `dist/main.js`"
         )),
+    }
+}
+
+/// A place to write an image to. One kind of archive serves all who read any.
+pub(super) fn output(text: &str) -> Result<Output, String> {
+    let place = |path: &str| match path {
+        "" | "-" => Err("name a file or a directory, as in `server.oci.tar`".to_owned()),
+        path => Ok(path.into()),
+    };
+    match text.split_once('=') {
+        Some(("oci" | "docker", path)) => Ok(Output::Archive(place(path)?)),
+        Some(("dir", path)) => Ok(Output::Directory(place(path)?)),
+        _ => Ok(Output::Archive(place(text)?)),
     }
 }
 

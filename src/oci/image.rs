@@ -52,6 +52,8 @@ pub struct ImageLayer {
     pub descriptor: Descriptor,
     /// The digest of the tar in it.
     pub diff_id: Digest,
+    /// How many bytes that tar has.
+    pub unpacked: u64,
     /// What it holds, for the history.
     pub title: String,
 }
@@ -272,6 +274,7 @@ mod tests {
         image.push(ImageLayer {
             descriptor: Descriptor::of("application/vnd.oci.image.layer.v1.tar+gzip", b"z"),
             diff_id: Digest::of(b"tar"),
+            unpacked: 3,
             title: "modules".to_owned(),
         });
         let diff_id = Digest::of(b"tar");

@@ -31,6 +31,7 @@ struct Note {
     digest: Digest,
     size: u64,
     diff_id: Digest,
+    unpacked: u64,
 }
 
 /// Packs a layer. Where its files look as they did the last time, they are not read again.
@@ -85,6 +86,7 @@ fn packed(note: Note, title: &str, packing: Packing) -> ImageLayer {
     ImageLayer {
         descriptor,
         diff_id: note.diff_id,
+        unpacked: note.unpacked,
         title: title.to_owned(),
     }
 }
@@ -124,31 +126,33 @@ fn write(
     threads: usize,
 ) -> Result<Note, OciError> {
     let blob = cache.begin().map_err(OciError::Cache)?;
-    let mut diff_id = Hasher::new(Algorithm::Sha256);
+    let mut tar = Counted::new(io::sink());
     let compressed =
         packing
             .compression
             .compress::<_, OciError>(threads, Counted::new(blob), |out| {
-                let mut both = Both(&mut diff_id, out);
+                let mut both = Both(&mut tar, out);
                 listing.write(packing.epoch, &mut both)
             })?;
     let (mut blob, digest, size) = compressed.finish();
     blob.flush().map_err(OciError::Cache)?;
     blob.keep(&digest).map_err(OciError::Cache)?;
+    let (_, diff_id, unpacked) = tar.finish();
     Ok(Note {
         digest,
         size,
-        diff_id: diff_id.finish(),
+        diff_id,
+        unpacked,
     })
 }
 
-/// Hashes what is written to the other.
-struct Both<'b>(&'b mut Hasher, &'b mut dyn Write);
+/// Hashes and counts what is written to the other.
+struct Both<'b>(&'b mut Counted<io::Sink>, &'b mut dyn Write);
 
 impl Write for Both<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.1.write(bytes)?;
-        self.0.update(&bytes[..written]);
+        self.0.write_all(&bytes[..written])?;
         Ok(written)
     }
 

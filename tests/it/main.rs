@@ -10,6 +10,7 @@
     reason = "all of it is tests, which clippy sees in `#[test]` functions alone"
 )]
 
+mod base;
 mod cache;
 mod complaints;
 mod config;

@@ -1,0 +1,212 @@
+//! The built-in base: what a program of node needs below itself, made of Debian's packages and the node that npm has, without a registry.
+//!
+//! Goes in: a platform, a version of node, and where packages come from. Comes out: an [`Image`] of two layers with nothing of the user's in it.
+//!
+//! ```text
+//! InRelease, signed by Debian's keys ─► Packages, by checksum ─► versions and checksums ─► Contents     debian, keys
+//! node-linux-ARCH of the npm registry ─► version and integrity ─────────────────────────► Contents     node
+//! Contents ─► packages, by checksum ─► files, and what maintainer scripts would make ─► a layer        deb, system
+//! Contents ─► node, by integrity ─► a layer                                                            node
+//! ```
+//!
+//! [`Contents`] is all that decides: the same contents are the same image. A [`Lock`] keeps them.
+
+mod deb;
+mod debian;
+mod error;
+mod keys;
+mod lock;
+mod node;
+mod system;
+mod version;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+pub use debian::Package;
+pub use error::BaseError;
+pub use keys::Keys;
+pub use lock::Lock;
+pub use node::Node;
+
+use crate::cache::Cache;
+use crate::digest::Digest;
+use crate::fetch::Net;
+use crate::image::Platform;
+use crate::layer::Layer;
+use crate::oci::{Config, Image, Packing, pack_keyed};
+
+/// Who runs the program.
+const USER: &str = "65532:65532";
+/// Where its directory is.
+const HOME: &str = "/home/nonroot";
+/// Raised when the same contents would become another image.
+const RECIPE: &str = "recipe 1";
+/// The cache's notes about what mirrors have.
+const NOTES: &str = "bases";
+/// How long it is not asked again what there is.
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where packages come from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The directory that has `debian` and `debian-security`.
+    pub debian: String,
+    /// A registry of npm.
+    pub npm: String,
+    /// Whose signatures are believed.
+    pub keys: Keys,
+}
+
+impl Default for Sources {
+    /// Debian's own mirrors and npm's own registry.
+    fn default() -> Self {
+        Self {
+            debian: "https://deb.debian.org".to_owned(),
+            npm: "https://registry.npmjs.org".to_owned(),
+            keys: Keys::debian(),
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What it runs on.
+    pub platform: Platform,
+    /// A version of node, or the beginning of one: `22`, `22.11`, `22.11.0`. Without it there is none.
+    pub node: Option<String>,
+    /// Whether to ask what there is, however short ago that was asked.
+    pub pull: bool,
+}
+
+/// What a base is made of, to the byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contents {
+    /// Debian's packages, by name.
+    pub packages: BTreeMap<String, Package>,
+    /// The program that runs the apps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Node>,
+}
+
+/// What the cache notes.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    at: u64,
+    contents: Contents,
+}
+
+/// Finds out which versions there are now. Within a day, what was found before is taken.
+pub fn resolve(
+    request: &Request,
+    sources: &Sources,
+    net: &Net,
+    cache: &Cache,
+) -> Result<Contents, BaseError> {
+    let (debian, npm) = architecture(&request.platform)?;
+    let key = format!("{RECIPE} {debian} {request:?} {sources:?}");
+    let key = Digest::of(key.as_bytes());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    if !request.pull
+        && let Some(asked) = cache.note::<Asked>(NOTES, &key)
+        && now.as_secs().saturating_sub(asked.at) < FRESH.as_secs()
+    {
+        return Ok(asked.contents);
+    }
+    let packages = debian::resolve(debian, sources, now.as_secs(), net, cache)?;
+    let version = request.node.as_deref();
+    let node = version.map(|version| node::resolve(version, npm, &sources.npm, net));
+    let asked = Asked {
+        at: now.as_secs(),
+        contents: Contents {
+            packages,
+            node: node.transpose()?,
+        },
+    };
+    cache
+        .write_note(NOTES, &key, &asked)
+        .map_err(BaseError::Cache)?;
+    Ok(asked.contents)
+}
+
+/// Makes the image. What the cache has is neither downloaded nor unpacked.
+pub fn assemble(
+    contents: &Contents,
+    platform: &Platform,
+    sources: &Sources,
+    packing: Packing,
+    net: &Net,
+    cache: &Cache,
+) -> Result<Image, BaseError> {
+    let (_, npm) = architecture(platform)?;
+    let mut image = Image::empty(platform.clone(), packing.epoch);
+    let mut parts = vec![RECIPE];
+    parts.extend(
+        contents
+            .packages
+            .values()
+            .map(|package| package.sha256.as_str()),
+    );
+    let title = "base of Debian packages";
+    image.push(pack_keyed(title, &parts, packing, cache, || {
+        let mut entries = BTreeMap::new();
+        for (name, package) in &contents.packages {
+            let file = package.download(sources, net, cache)?;
+            deb::unpack(name, &file, &mut entries)?;
+        }
+        system::complete(&mut entries)?;
+        Ok::<_, BaseError>(Layer {
+            title: title.to_owned(),
+            entries,
+        })
+    })?);
+    image.config = Config {
+        user: USER.to_owned(),
+        working_dir: HOME.to_owned(),
+        ..Config::default()
+    };
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let certificates = format!("/{}", system::CERTIFICATES);
+    image.config.set_env("SSL_CERT_FILE", &certificates);
+    let Some(node) = &contents.node else {
+        image.config.set_env("PATH", path);
+        return Ok(image);
+    };
+    let title = format!("node {}", node.version);
+    // What is unpacked must stay until the layer is packed.
+    let mut unpacked = None;
+    image.push(pack_keyed(
+        &title,
+        &[RECIPE, &node.integrity],
+        packing,
+        cache,
+        || {
+            let file = node.download(npm, sources, net, cache)?;
+            Ok::<_, BaseError>(Layer {
+                title: title.clone(),
+                entries: node::unpack(&file, cache, &mut unpacked)?,
+            })
+        },
+    )?);
+    // Programs that are started by name find it too.
+    image.config.set_env("PATH", &format!("{path}:/nodejs/bin"));
+    image.config.entrypoint = vec![format!("/{}", node::PROGRAM)];
+    Ok(image)
+}
+
+/// What Debian and npm call the platform's processor.
+fn architecture(platform: &Platform) -> Result<(&'static str, &'static str), BaseError> {
+    match platform.parts() {
+        ("linux", "amd64", None) => Ok(("amd64", "x64")),
+        ("linux", "arm64", None | Some("v8")) => Ok(("arm64", "arm64")),
+        _ => Err(BaseError::Platform(platform.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! A lock: the contents of a base, a platform each, in a file that is checked in.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BaseError, Contents, Request};
+
+/// The only version there is.
+const VERSION: u32 = 1;
+
+/// What a lock's file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lock {
+    lock_version: u32,
+    platforms: BTreeMap<String, Contents>,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self {
+            lock_version: VERSION,
+            platforms: BTreeMap::new(),
+        }
+    }
+}
+
+impl Lock {
+    /// Reads a lock. Where there is none, nothing is locked.
+    pub fn read(path: &Path) -> Result<Self, BaseError> {
+        let broken = |reason: String| BaseError::Lock {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let text = match fs_err::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(broken(error.to_string())),
+            Ok(text) => text,
+        };
+        let lock: Self =
+            serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))?;
+        if lock.lock_version != VERSION {
+            return Err(broken(format!("its version is {}", lock.lock_version)));
+        }
+        Ok(lock)
+    }
+
+    /// What is locked for a request's platform; with another node than is asked for, that is an error.
+    pub fn find(&self, request: &Request, path: &Path) -> Result<Option<&Contents>, BaseError> {
+        let Some(contents) = self.platforms.get(&request.platform.to_string()) else {
+            return Ok(None);
+        };
+        match (&request.node, &contents.node) {
+            (Some(wanted), Some(node)) if node.fits(wanted) => Ok(Some(contents)),
+            (None, _) => Ok(Some(contents)),
+            (Some(wanted), node) => Err(BaseError::LockedNode {
+                path: path.to_path_buf(),
+                locked: node.as_ref().map_or_else(
+                    || "no node".to_owned(),
+                    |node| format!("node {}", node.version),
+                ),
+                wanted: wanted.clone(),
+            }),
+        }
+    }
+
+    /// Adds what was found for a request's platform.
+    pub fn add(&mut self, request: &Request, contents: &Contents) {
+        let platform = request.platform.to_string();
+        self.platforms.insert(platform, contents.clone());
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> String {
+        let text = serde_json::to_string_pretty(self);
+        text.unwrap_or_default() + "\n"
+    }
+}

@@ -1,0 +1,94 @@
+//! The flags of `slimbuild base`, of which images that are made without a daemon share most.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{output, tag};
+use crate::image::{ImageRef, Platform};
+use crate::oci::{Compression, Output};
+
+/// `slimbuild base`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Made of Debian 12's libc6, libstdc++6, libgcc-s1, gcc-12-base, libssl3, ca-certificates, tzdata, base-files and netbase,
+whose signature is checked against Debian's archive keys, and of node from npm, by its integrity. It runs as the user
+nonroot (65532) and has no shell. Times are those of SOURCE_DATE_EPOCH, or zero.
+
+Examples:
+  slimbuild base                                        show what the base is made of, and its digest
+  slimbuild base --node 22 -o base.oci.tar -t base:22   write it for `docker load`, skopeo, umoci
+  slimbuild base --lock base.lock.json                  write the exact versions down, and follow them from then on")]
+pub struct BaseArgs {
+    /// Add this node: a line (22) or an exact version (22.11.0)
+    #[arg(long, value_name = "VERSION")]
+    pub node: Option<String>,
+
+    /// Make it for this platform: linux/amd64 or linux/arm64 [default: this machine's processor]
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<Platform>,
+
+    /// Write it to a file that docker, skopeo and umoci read, or with dir=DIR as an OCI layout; may be repeated
+    #[arg(short, long = "output", value_name = "[oci=]FILE|dir=DIR", value_parser = output)]
+    pub outputs: Vec<Output>,
+
+    /// Name the image in what is written; may be repeated
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag)]
+    pub tags: Vec<ImageRef>,
+
+    /// Follow the exact versions of FILE; where it does not have them yet, write them there
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+
+    /// Compress layers with
+    #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
+    pub compression: CompressionArg,
+
+    /// Print the contents as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub sources: SourceArgs,
+}
+
+/// Where things come from, and where they are kept.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Downloads")]
+pub struct SourceArgs {
+    /// Ask for newer packages, even if that was done within the last day
+    #[arg(long)]
+    pub pull: bool,
+
+    /// Take Debian's packages from below URL, which has debian/ and debian-security/
+    #[arg(long, value_name = "URL")]
+    pub debian_mirror: Option<String>,
+
+    /// Take node from this npm registry
+    #[arg(long, value_name = "URL")]
+    pub npm_registry: Option<String>,
+
+    /// Keep downloads and layers in DIR [default: slimbuild in $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// The ways to compress.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum CompressionArg {
+    /// What every engine and registry can read
+    #[default]
+    Gzip,
+    /// Smaller and faster; Docker reads it since Engine 23
+    Zstd,
+}
+
+impl From<CompressionArg> for Compression {
+    fn from(compression: CompressionArg) -> Self {
+        match compression {
+            CompressionArg::Gzip => Self::Gzip,
+            CompressionArg::Zstd => Self::Zstd,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A small HTTP server for tests, which can be told to misbehave.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// What is done with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// The file.
+    File(Vec<u8>),
+    /// So many bytes of the file, then the connection ends.
+    Cut(Vec<u8>, usize),
+    /// A status, so many times, then the file.
+    Status(u16, usize, Vec<u8>),
+}
+
+/// A server of files by path, and the paths that were asked for.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) files: Arc<Mutex<BTreeMap<String, Answer>>>,
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Starts one on a port of its own; it ends with the process.
+    pub(crate) fn start(files: BTreeMap<String, Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            files: Arc::new(Mutex::new(files)),
+            asked: Arc::default(),
+        };
+        let (files, asked) = (server.files.clone(), server.asked.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(&stream.unwrap(), &files, &asked);
+            }
+        });
+        server
+    }
+
+    /// How often something was asked for.
+    pub(crate) fn requests(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+fn serve(
+    mut stream: &TcpStream,
+    files: &Mutex<BTreeMap<String, Answer>>,
+    asked: &Mutex<Vec<String>>,
+) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let first = lines.next().unwrap_or_default();
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    while lines.next().is_some_and(|line| !line.is_empty()) {}
+    asked.lock().unwrap().push(path.clone());
+    let mut files = files.lock().unwrap();
+    let (status, bytes, sent) = match files.get_mut(&path) {
+        Some(Answer::File(bytes)) => (200, bytes.clone(), bytes.len()),
+        Some(Answer::Cut(bytes, sent)) => (200, bytes.clone(), *sent),
+        Some(Answer::Status(_, 0, bytes)) => (200, bytes.clone(), bytes.len()),
+        Some(Answer::Status(status, times, _)) => {
+            *times -= 1;
+            (*status, Vec::new(), 0)
+        }
+        None => (404, Vec::new(), 0),
+    };
+    let length = bytes.len();
+    let head =
+        format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    // The client may be gone.
+    drop(stream.write_all(head.as_bytes()));
+    drop(stream.write_all(&bytes[..sent]));
+}

@@ -1,0 +1,166 @@
+//! The built-in base, made of what Debian and npm have today, on real engines and for the tools that read images.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bollard::body_full;
+use bollard::query_parameters::ImportImageOptions;
+use futures_util::TryStreamExt;
+use insta::assert_snapshot;
+use serde_json::Value;
+use slimbuild::env::Env;
+
+use crate::support::container::Container;
+use crate::support::daemon::{Daemon, each_daemon, skipped};
+use crate::support::program::{Outcome, slimbuild, slimbuild_with};
+use crate::support::tree::Tree;
+
+/// Kept between runs: only the first waits for the network.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("base-cache")
+}
+
+fn base(directory: &Path, cache: &Path, arguments: &[&str]) -> Outcome {
+    let cache = cache.to_str().unwrap();
+    let arguments = [&["base", "--cache-dir", cache], arguments].concat();
+    slimbuild_with(directory, &arguments, &Env::of_process())
+}
+
+fn digest(outcome: Outcome) -> String {
+    let shown: Value = serde_json::from_str(&outcome.text()).unwrap();
+    shown["digest"].as_str().unwrap().to_owned()
+}
+
+fn load(daemon: &Daemon, archive: &Path) {
+    let bytes = fs_err::read(archive).unwrap();
+    let options = ImportImageOptions::default();
+    let answers = daemon
+        .client
+        .import_image(options, body_full(bytes.into()), None);
+    let answers: Vec<_> = daemon.wait(answers.try_collect()).unwrap();
+    assert!(!answers.is_empty());
+}
+
+#[test]
+fn node_finds_what_it_needs() {
+    let tree = Tree::new(&[]);
+    each_daemon("node_finds_what_it_needs", |daemon| {
+        let tag = daemon.tag("base");
+        base(
+            tree.root(),
+            &cache(),
+            &["--node", "22", "-o", "base.oci.tar", "-t", &tag.name],
+        )
+        .text();
+        load(daemon, &tree.root().join("base.oci.tar"));
+        let [probe, key, certificate] = [
+            include_str!("base/probe.cjs"),
+            include_str!("base/key.pem"),
+            include_str!("base/certificate.pem"),
+        ];
+        let output = Container::output(daemon, &tag.name, &["-e", probe, key, certificate]);
+        insta::allow_duplicates! {
+            assert_snapshot!(output);
+        }
+    });
+}
+
+#[test]
+fn the_same_versions_are_the_same_image() {
+    let (tree, cache) = (Tree::new(&[]), cache());
+    let lock = ["--lock", "base.lock.json", "--json"];
+    let first = digest(base(tree.root(), &cache, &lock));
+    assert!(tree.read("base.lock.json").contains("libssl3"));
+    // Nothing is left of what was made, but for the downloads.
+    fs_err::remove_dir_all(cache.join("notes")).unwrap();
+    let other = Tree::new(&[("base.lock.json", &tree.read("base.lock.json"))]);
+    assert_eq!(digest(base(other.root(), &cache, &lock)), first);
+    let zstd = [&lock[..], &["--compression", "zstd"]].concat();
+    assert_ne!(digest(base(other.root(), &cache, &zstd)), first);
+}
+
+#[test]
+fn it_is_small_and_other_tools_read_it() {
+    let tree = Tree::new(&[]);
+    let arguments = [
+        "--json",
+        "-o",
+        "base.oci.tar",
+        "-o",
+        "dir=layout",
+        "-t",
+        "base:1",
+    ];
+    let shown = base(tree.root(), &cache(), &arguments).text();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let size = shown["layers"][0]["unpackedSize"].as_u64().unwrap();
+    assert!(size <= 24_000_000, "{size}");
+    let run = |program: &str, arguments: &[&str]| -> Option<String> {
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(tree.root())
+            .output();
+        let Ok(output) = output else {
+            skipped(
+                &format!("no {program}"),
+                "it_is_small_and_other_tools_read_it",
+            );
+            return None;
+        };
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Some(String::from_utf8(output.stdout).unwrap())
+    };
+    for place in ["oci-archive:base.oci.tar", "oci:layout"] {
+        if let Some(inspected) = run("skopeo", &["inspect", place]) {
+            let inspected: Value = serde_json::from_str(&inspected).unwrap();
+            assert_eq!(inspected["Digest"], shown["digest"]);
+        }
+    }
+    run(
+        "skopeo",
+        &[
+            "--insecure-policy",
+            "copy",
+            "docker-archive:base.oci.tar",
+            "dir:copied",
+        ],
+    );
+    if run(
+        "umoci",
+        &["unpack", "--rootless", "--image", "layout:1", "bundle"],
+    )
+    .is_some()
+    {
+        let root = tree.root().join("bundle/rootfs");
+        assert!(root.join("lib/x86_64-linux-gnu/libc.so.6").exists());
+        assert!(
+            fs_err::read_to_string(root.join("etc/os-release"))
+                .unwrap()
+                .contains("bookworm")
+        );
+        assert!(root.join("var/lib/dpkg/status.d/libssl3").exists());
+        assert!(root.join("usr/share/doc/libssl3/copyright").exists());
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let tree = Tree::new(&[("lock.json", "{}")]);
+    let refused = |arguments: &[&str]| {
+        let arguments = [&["base", "--cache-dir", "cache"], arguments].concat();
+        slimbuild(tree.root(), &arguments).refusal(tree.root())
+    };
+    assert_snapshot!(refused(&["--platform", "linux/s390x"]));
+    assert_snapshot!(refused(&["--lock", "lock.json"]));
+    assert_snapshot!(refused(&["--output", "dir="]));
+    assert_snapshot!(refused(&["--debian-mirror", "http://127.0.0.1:1"]));
+    assert_snapshot!(slimbuild(tree.root(), &["base"]).refusal(tree.root()));
+    let env = [("SOURCE_DATE_EPOCH", "today")].into_iter().collect();
+    assert_snapshot!(slimbuild_with(tree.root(), &["base"], &env).refusal(tree.root()));
+    let file = slimbuild(tree.root(), &["base", "--cache-dir", "lock.json"]);
+    assert_snapshot!(file.refusal(tree.root()));
+}
