@@ -186,7 +186,7 @@ pub fn assemble(
         packing,
         cache,
         || {
-            let file = node.download(npm, sources, net, cache)?;
+            let file = node::download(node, npm, sources, net, cache)?;
             Ok::<_, BaseError>(Layer {
                 title: title.clone(),
                 entries: node::unpack(&file, cache, &mut unpacked)?,

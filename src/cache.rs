@@ -80,6 +80,11 @@ impl Cache {
         self.root.join("blobs").join(algorithm.name())
     }
 
+    /// Where pnpm may keep what it fetches.
+    pub fn store(&self) -> PathBuf {
+        self.root.join("pnpm-store")
+    }
+
     /// Where a blob lies, if it is there.
     pub fn path(&self, digest: &Digest) -> PathBuf {
         self.blobs(digest.algorithm()).join(digest.hex())

@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use base::{BaseArgs, CompressionArg, SourceArgs};
-pub use engine::EngineArgs;
+pub use engine::{EngineArg, EngineArgs};
 pub use smoke::SmokeArgs;
 pub use values::BuildArg;
 use values::{entry, tag};

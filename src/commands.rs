@@ -7,6 +7,8 @@ pub mod dockerfile;
 pub mod graph;
 pub mod init;
 pub mod ls;
+mod maker;
+mod native;
 pub mod plan;
 pub mod prune;
 pub mod schema;

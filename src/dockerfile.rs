@@ -312,24 +312,9 @@ fn verify(plan: &Plan) -> String {
         "--experimental-import-meta-resolve",
     ];
     let files = ["/verify/verify.mjs", "/verify/image.json"];
-    let conditions = conditions(&start.node_args);
+    let conditions = start.conditions();
     let words = [node].into_iter().chain(flags).chain(conditions);
     json(&words.chain(files).collect::<Vec<_>>())
-}
-
-/// The flags of node that decide which of a package's entries it takes.
-fn conditions(args: &[String]) -> Vec<&str> {
-    let mut found = Vec::new();
-    let mut rest = args.iter();
-    while let Some(word) = rest.next() {
-        if word == "-C" || word == "--conditions" {
-            found.push(word.as_str());
-            found.extend(rest.next().map(String::as_str));
-        } else if word.starts_with("--conditions=") {
-            found.push(word);
-        }
-    }
-    found
 }
 
 fn passed_over(installed_alone: &[RepoPath]) -> String {

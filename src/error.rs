@@ -10,6 +10,7 @@ use crate::config::ConfigError;
 use crate::detect::DetectError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
 use crate::engine::host::HostError;
+use crate::engine::native::NativeError;
 use crate::fetch::FetchError;
 use crate::files::FilesError;
 use crate::ignore::IgnoreError;
@@ -93,6 +94,9 @@ pub enum Error {
     /// The engine, or what it built.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// An image that is made without a daemon.
+    #[error(transparent)]
+    Native(#[from] NativeError),
     /// The image was made, and its own proof found that it cannot run.
     #[error("the image of {app} would not run; what is missing is said above")]
     Verify {
@@ -174,6 +178,7 @@ impl Error {
             Self::Prebuilt(error) => error.hint(),
             Self::Host(error) => error.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Native(error) => error.hint(),
             Self::Cache(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
             Self::Base(error) => error.hint(),
@@ -201,7 +206,12 @@ impl Error {
             Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) => ExitCode::NoEngine,
             Self::Base(error) if error.is_argument() => ExitCode::Usage,
-            Self::Verify { .. } | Self::Fetch(_) | Self::Base(_) | Self::Oci(_) => ExitCode::Build,
+            Self::Native(NativeError::Interrupted) => ExitCode::Interrupted,
+            Self::Verify { .. }
+            | Self::Fetch(_)
+            | Self::Base(_)
+            | Self::Oci(_)
+            | Self::Native(_) => ExitCode::Build,
             Self::Engine(error) => match error.kind() {
                 EngineErrorKind::Unreached => ExitCode::NoEngine,
                 EngineErrorKind::Workspace => ExitCode::Workspace,

@@ -2,6 +2,8 @@
 //!
 //! Goes in: an address. Comes out: bytes, or a file of the cache. What may pass by itself is tried again.
 
+pub mod npm;
+
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::thread;

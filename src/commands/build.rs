@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Place, Whole, planned, warn};
-use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
+use super::{Place, Whole, native, planned, warn};
+use crate::cli::{BuildArg, BuildArgs, EngineArg, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
 use crate::engine::docker::{
@@ -43,7 +43,8 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         engine,
     } = args;
     let given = plan.build_args.clone();
-    let (root, plan) = planned(&Place { cwd, app: app.app }, &PlanOptions::from(plan))?;
+    let options = PlanOptions::from(plan);
+    let (root, plan) = planned(&Place { cwd, app: app.app }, &options)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
     if mode != ProgressMode::Quiet {
         warn(&plan, ui)?;
@@ -59,6 +60,31 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
             .map(|tag| tag.parse())
             .collect::<Result<_, _>>()?,
         None => vec![plan.image.parse()?],
+    };
+    let docker = match reach(&engine, env, mode, ui)? {
+        Some(docker) => docker,
+        None if smoke.smoke.is_some() => {
+            return Err(Error::Usage {
+                message: "`--smoke` starts a container, which needs a Docker daemon".to_owned(),
+                hint: Some("leave it out: the proof that all is there runs here too".to_owned()),
+            });
+        }
+        None => {
+            let job = native::Job {
+                arguments: values(given, &plan, env),
+                base_named: options.base.is_some(),
+                root,
+                plan,
+                tags,
+                engine,
+                mode,
+                metadata: metadata_file,
+                cwd,
+                env,
+                began,
+            };
+            return native::run(job, ui);
+        }
     };
     let trial = trial(&plan, smoke, cwd, env)?;
     let request = BuildRequest {
@@ -76,7 +102,6 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     let metadata = metadata_file
         .map(|file| Whole::begin(&cwd.join(file)))
         .transpose()?;
-    let docker = Docker::connect(&host::resolve(env, engine.host.as_deref())?)?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let mut shown = Progress::new(mode, ui);
     let mut left_out = None;
@@ -127,6 +152,31 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     done.report(mode, ui)
         .map_err(Error::io("cannot write the report"))?;
     writeln!(ui.out(), "{}", names[0]).map_err(Error::io("cannot write to stdout"))
+}
+
+/// The daemon, or nothing where slimbuild makes the image itself. Who named a daemon wants that one.
+fn reach(
+    engine: &EngineArgs,
+    env: &Env,
+    mode: ProgressMode,
+    ui: &mut Ui,
+) -> Result<Option<Docker>, Error> {
+    if engine.engine == EngineArg::Native {
+        return Ok(None);
+    }
+    let host = host::resolve(env, engine.host.as_deref())?;
+    match Docker::connect(&host) {
+        Err(EngineError::NotReached { .. })
+            if engine.engine == EngineArg::Auto && host.is_default() =>
+        {
+            if mode != ProgressMode::Quiet {
+                let note = "no Docker daemon answers: the image is made on this machine and written to a file (--engine docker insists)";
+                writeln!(ui.err(), "{note}").map_err(Error::io("cannot write to stderr"))?;
+            }
+            Ok(None)
+        }
+        reached => Ok(Some(reached?)),
+    }
 }
 
 /// A build that fails in its proof is told apart: the app is at fault, and not the build.

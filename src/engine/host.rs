@@ -190,6 +190,11 @@ pub fn resolve(env: &Env, flag: Option<&str>) -> Result<Host, HostError> {
 }
 
 impl Host {
+    /// Whether nobody named a daemon.
+    pub fn is_default(&self) -> bool {
+        self.origin == Origin::Default
+    }
+
     /// How to get there.
     pub fn address(&self) -> &Address {
         &self.address

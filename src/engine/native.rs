@@ -1,8 +1,17 @@
 //! Images without a daemon: a build in a private directory of this machine, and its result put together as an image.
+//!
+//! Goes in: a plan, what a base brought along. Comes out: an [`Image`](crate::oci::Image) whose layers are in the cache. What goes into it was
+//! decided before.
 
 mod error;
+mod image;
 mod process;
+mod proof;
+mod tools;
 mod workshop;
 
 pub use error::NativeError;
-pub use workshop::{Tools, Workshop};
+pub use image::{Request, image};
+pub use proof::prove;
+pub use tools::{Source, Tools};
+pub use workshop::Workshop;

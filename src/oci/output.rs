@@ -27,6 +27,24 @@ pub enum Output {
     Directory(PathBuf),
 }
 
+impl Output {
+    /// The same, as seen from a directory.
+    #[must_use]
+    pub fn below(&self, directory: &Path) -> Self {
+        match self {
+            Self::Archive(path) => Self::Archive(directory.join(path)),
+            Self::Directory(path) => Self::Directory(directory.join(path)),
+        }
+    }
+
+    /// The file or directory.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Archive(path) | Self::Directory(path) => path,
+        }
+    }
+}
+
 /// A file of a layout.
 enum Content<'c> {
     Bytes(Vec<u8>),

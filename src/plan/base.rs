@@ -1,7 +1,7 @@
 //! The images that stages start from.
 
 use super::configured::sources;
-use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
+use super::{Decision, NodeCommand, Plan, PlanOptions, RuntimeBase};
 use crate::config::ConfigError;
 use crate::detect::{Delivery, loader};
 
@@ -22,6 +22,21 @@ pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'
     let start = delivery.start()?;
     (major >= 20 && !loader::hooks_require(start)).then_some(SIGNALS)
 }
+
+impl Plan {
+    /// The same on the base that slimbuild makes itself, where nobody named another: it has node where distroless has it, and its user.
+    pub fn on_own_base(&mut self) {
+        if self.runtime_base.value.node == Some(NodeCommand::Copied) {
+            self.runtime_base.value.node = Some(NodeCommand::Entrypoint);
+        }
+        OWN.clone_into(&mut self.runtime_base.value.image);
+        self.runtime_base.reason =
+            "made of Debian's packages and npm's node, without a registry".to_owned();
+    }
+}
+
+/// What slimbuild's own base is called.
+const OWN: &str = "slimbuild's own base";
 
 /// The image of the build stages: Debian, as the runtime base, so that native modules fit.
 pub(super) fn build(options: &PlanOptions, node: &Decision<String>) -> Decision<String> {

@@ -3,25 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::error::NativeError;
 use super::process::{self, Ended, Task};
+use super::tools::Tools;
 use crate::context::write_entries;
 use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
 use crate::plan::{ContextEntry, Plan, place};
-
-/// What a build runs with.
-#[derive(Debug, Clone)]
-pub struct Tools {
-    /// `PATH`, with node and pnpm in front.
-    pub path: String,
-    /// Variables of this machine that a build may see: where home is, which proxy there is.
-    pub env: BTreeMap<String, String>,
-    /// Where pnpm keeps what it fetched.
-    pub store: PathBuf,
-}
 
 /// A build.
 pub struct Workshop<'w> {

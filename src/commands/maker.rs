@@ -1,0 +1,88 @@
+//! What images without a daemon are made with: mirrors, the network, the cache.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::{self, BaseError, Contents, Request, Sources};
+use crate::cache::Cache;
+use crate::cli::SourceArgs;
+use crate::env::Env;
+use crate::error::Error;
+use crate::fetch::{Net, Proxies};
+use crate::image::Platform;
+use crate::oci::{Image, Packing};
+
+/// What makes bases: mirrors, the network, the cache.
+pub(super) struct Maker {
+    pub(super) sources: Sources,
+    pub(super) net: Net,
+    pub(super) cache: Cache,
+}
+
+impl Maker {
+    pub(super) fn new(args: SourceArgs, cwd: &Path, env: &Env) -> Result<Self, Error> {
+        let default = Sources::default();
+        let sources = Sources {
+            debian: args.debian_mirror.unwrap_or(default.debian),
+            npm: args.npm_registry.unwrap_or(default.npm),
+            keys: default.keys,
+        };
+        // As curl: the names are known in both cases, but HTTP_PROXY in lower case alone is safe where a web server sets variables.
+        let either = |upper: &str| {
+            let lower = upper.to_lowercase();
+            env.get(&lower)
+                .or_else(|| env.get(upper))
+                .map(str::to_owned)
+        };
+        let all = either("ALL_PROXY");
+        let proxies = Proxies {
+            http: either("HTTP_PROXY").or_else(|| all.clone()),
+            https: either("HTTPS_PROXY").or(all),
+            none: either("NO_PROXY"),
+        };
+        Ok(Self {
+            sources,
+            net: Net::new(&proxies)?,
+            cache: Cache::open(&cache_directory(args.cache_dir, cwd, env)?)?,
+        })
+    }
+
+    pub(super) fn resolve(&self, request: &Request) -> Result<Contents, BaseError> {
+        base::resolve(request, &self.sources, &self.net, &self.cache)
+    }
+
+    pub(super) fn assemble(
+        &self,
+        contents: &Contents,
+        platform: &Platform,
+        packing: Packing,
+    ) -> Result<Image, BaseError> {
+        base::assemble(
+            contents,
+            platform,
+            &self.sources,
+            packing,
+            &self.net,
+            &self.cache,
+        )
+    }
+}
+
+fn cache_directory(given: Option<PathBuf>, cwd: &Path, env: &Env) -> Result<PathBuf, Error> {
+    let given = given.map(|path| cwd.join(path));
+    let directory = given.or_else(|| Cache::directory(env.get("XDG_CACHE_HOME"), env.get("HOME")));
+    directory.ok_or_else(|| Error::Usage {
+        message: "there is no home directory to keep a cache in".to_owned(),
+        hint: Some("name a directory with `--cache-dir DIR`".to_owned()),
+    })
+}
+
+/// The time that everything in an image has: reproducible-builds.org's variable, or zero.
+pub(super) fn epoch(env: &Env) -> Result<u64, Error> {
+    let Some(text) = env.get("SOURCE_DATE_EPOCH") else {
+        return Ok(0);
+    };
+    text.parse().map_err(|_| Error::Usage {
+        message: format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds"),
+        hint: Some("set it to seconds since 1970, as in `git log -1 --format=%ct`".to_owned()),
+    })
+}

@@ -1,0 +1,276 @@
+//! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::Whole;
+use super::maker::{Maker, epoch};
+use crate::assemble;
+use crate::base::Request as BaseRequest;
+use crate::cli::EngineArgs;
+use crate::detect::Delivery;
+use crate::engine::native::{self, NativeError, Request, Source, Tools, Workshop};
+use crate::engine::{Event, Interrupt};
+use crate::env::Env;
+use crate::error::Error;
+use crate::image::{ImageRef, Platform};
+use crate::oci::{self, Image, Output, Packing};
+use crate::plan::Plan;
+use crate::prebuilt::{Built, prebuilt};
+use crate::progress::{Progress, ProgressMode};
+use crate::report;
+use crate::ui::Ui;
+
+/// Variables of this machine that a build may see: none that changes what it makes, but for proxies, certificates and where things are kept.
+const VARIABLES: [&str; 17] = [
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "LANG",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+];
+
+/// What is asked for.
+pub(super) struct Job<'j> {
+    pub(super) root: PathBuf,
+    pub(super) plan: Plan,
+    /// Whether somebody named the image to start from.
+    pub(super) base_named: bool,
+    pub(super) tags: Vec<ImageRef>,
+    pub(super) arguments: BTreeMap<String, String>,
+    pub(super) engine: EngineArgs,
+    pub(super) mode: ProgressMode,
+    pub(super) metadata: Option<PathBuf>,
+    pub(super) cwd: &'j Path,
+    pub(super) env: &'j Env,
+    pub(super) began: Instant,
+}
+
+/// Makes the image and writes it.
+pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
+    let Job {
+        root,
+        mut plan,
+        engine,
+        cwd,
+        env,
+        mode,
+        ..
+    } = job;
+    refuse(&plan, job.base_named)?;
+    plan.on_own_base();
+    let platform = engine.platform.clone().unwrap_or_else(Platform::host);
+    let packing = Packing {
+        epoch: epoch(env)?,
+        compression: engine.compression.into(),
+    };
+    let outputs: Vec<Output> = if engine.outputs.is_empty() {
+        vec![Output::Archive(cwd.join(format!("{}.oci.tar", plan.image)))]
+    } else {
+        let given = engine.outputs.iter();
+        given.map(|output| output.below(cwd)).collect()
+    };
+    // What cannot be written is better known before minutes of building than after.
+    let metadata = job
+        .metadata
+        .map(|file| Whole::begin(&cwd.join(file)))
+        .transpose()?;
+    let maker = Maker::new(engine.sources, cwd, env)?;
+    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
+    let work = tempfile::Builder::new()
+        .prefix("slimbuild-")
+        .tempdir()
+        .map_err(Error::io("cannot make a directory to build in"))?;
+    let labels: BTreeMap<String, String> = engine
+        .labels
+        .iter()
+        .map(|label| {
+            let (key, value) = label.split_once('=').unwrap_or((label, ""));
+            (key.to_owned(), value.to_owned())
+        })
+        .collect();
+
+    let mut shown = Progress::new(mode, ui);
+    let made = make(
+        Making {
+            plan,
+            root: &root,
+            work: work.path(),
+            platform,
+            packing,
+            labels: &labels,
+            arguments: &job.arguments,
+            pull: engine.pull,
+            maker: &maker,
+            env,
+            interrupt: &interrupt,
+        },
+        &mut |event| shown.event(&event),
+    );
+    let summary = shown.finish();
+    let (plan, image) = made?;
+    for output in &outputs {
+        oci::write(&image, &job.tags, output, &maker.cache).map_err(NativeError::Oci)?;
+    }
+    maker.cache.sweep();
+
+    let unpacked: u64 = image.layers.iter().map(|layer| layer.unpacked).sum();
+    let written: Vec<String> = outputs
+        .iter()
+        .map(|output| shown_path(output.path(), cwd))
+        .collect();
+    let names: Vec<String> = job.tags.iter().map(ToString::to_string).collect();
+    if let Some(file) = metadata {
+        let value = json!({
+            "image.name": names.join(","),
+            "containerimage.digest": image.digest(),
+            "slimbuild.app": plan.app.dir,
+            "slimbuild.image.size": unpacked,
+            "slimbuild.outputs": written,
+            "slimbuild.seconds": job.began.elapsed().as_secs_f64(),
+        });
+        let text = format!("{value:#}\n");
+        file.finish(|out| out.write_all(text.as_bytes()))?;
+    }
+    if mode != ProgressMode::Quiet {
+        let text = report::native(&report::Native {
+            names: &names,
+            outputs: &written,
+            digest: &image.digest().to_string(),
+            unpacked,
+            packed: image.size(),
+            steps: summary.steps,
+            took: job.began.elapsed(),
+        });
+        ui.err()
+            .write_all(text.as_bytes())
+            .map_err(Error::io("cannot write the report"))?;
+    }
+    writeln!(ui.out(), "{}", written[0]).map_err(Error::io("cannot write to stdout"))
+}
+
+/// What cannot be made without Docker yet.
+fn refuse(plan: &Plan, base_named: bool) -> Result<(), Error> {
+    let problem = if matches!(plan.delivery, Delivery::Site(_)) {
+        "a static site needs nginx, which slimbuild's own base has not"
+    } else if base_named {
+        "an image to start from has to be fetched from a registry, which needs a Docker daemon"
+    } else if plan.configured.runtime_packages.is_some() {
+        "system packages are installed by a Docker daemon"
+    } else if plan.configured.template.is_some() {
+        "a template is for a Dockerfile, which needs a Docker daemon"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage {
+        message: problem.to_owned(),
+        hint: Some("start Docker, or name its daemon with `--host`".to_owned()),
+    })
+}
+
+struct Making<'m> {
+    plan: Plan,
+    root: &'m Path,
+    work: &'m Path,
+    platform: Platform,
+    packing: Packing,
+    labels: &'m BTreeMap<String, String>,
+    arguments: &'m BTreeMap<String, String>,
+    pull: bool,
+    maker: &'m Maker,
+    env: &'m Env,
+    interrupt: &'m Interrupt,
+}
+
+fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Image), Error> {
+    let Making {
+        mut plan,
+        work,
+        maker,
+        env,
+        interrupt,
+        ..
+    } = making;
+    let path = env.get("PATH").unwrap_or_default();
+    let mut root = making.root.to_path_buf();
+    let mut node = None;
+    if !plan.prebuilt {
+        let source = Source {
+            registry: &maker.sources.npm,
+            net: &maker.net,
+            cache: &maker.cache,
+        };
+        let seen = VARIABLES.iter().filter_map(|name| {
+            let value = env.get(name)?;
+            Some(((*name).to_owned(), value.to_owned()))
+        });
+        let tools = Tools::get(&plan, &work.join("tools"), path, seen.collect(), source)?;
+        let dir = work.join("app");
+        fs_err::create_dir(&dir).map_err(Error::io("cannot make a directory to build in"))?;
+        let workshop = Workshop {
+            plan: &plan,
+            root: making.root,
+            dir: &dir,
+            tools: &tools,
+            arguments: making.arguments,
+            interrupt,
+        };
+        let laid = workshop.build(on_event)?;
+        plan = prebuilt(plan, &dir, Built::Since(laid))?;
+        root = dir;
+        node = Some(work.join("tools/bin/node"));
+    }
+    if plan.verify {
+        let own = || {
+            let places = path.split(':').map(|dir| Path::new(dir).join("node"));
+            places.into_iter().find(|place| place.is_file())
+        };
+        if let Some(node) = node.or_else(own) {
+            native::prove(&plan, &root, &work.join("image"), &node, on_event).map_err(|error| {
+                match error {
+                    NativeError::Disproved => Error::Verify {
+                        app: plan.app.dir.clone(),
+                    },
+                    other => other.into(),
+                }
+            })?;
+        }
+    }
+    let request = BaseRequest {
+        platform: making.platform.clone(),
+        node: Some(plan.node.value.clone()),
+        pull: making.pull,
+    };
+    let contents = maker.resolve(&request)?;
+    let base = maker.assemble(&contents, &making.platform, making.packing)?;
+    let layers = assemble::layers(&plan, &root);
+    let request = Request {
+        base,
+        layers: &layers,
+        runs: &plan.runs(),
+        labels: making.labels,
+        packing: making.packing,
+    };
+    let image = native::image(request, &maker.cache, interrupt, on_event)?;
+    Ok((plan, image))
+}
+
+/// A path as the user would write it.
+fn shown_path(path: &Path, cwd: &Path) -> String {
+    path.strip_prefix(cwd).unwrap_or(path).display().to_string()
+}

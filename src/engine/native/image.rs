@@ -1,0 +1,173 @@
+//! The image: what the base brought along, the layers of the plan, and how it is run.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::NativeError;
+use crate::cache::Cache;
+use crate::engine::{Event, Interrupt, StepId, StepKind};
+use crate::layer::Layer;
+use crate::oci::{Image, Packing, pack};
+use crate::plan::{HealthcheckPlan, Runs};
+
+/// What the steps of packing are numbered from: those of a build come before.
+const FIRST: u32 = 100_000;
+
+/// An image to be made.
+pub struct Request<'r> {
+    /// What lies below.
+    pub base: Image,
+    /// What lies on it.
+    pub layers: &'r [Layer],
+    /// How it is run.
+    pub runs: &'r Runs,
+    /// Labels besides those of the plan.
+    pub labels: &'r BTreeMap<String, String>,
+    /// How layers are packed.
+    pub packing: Packing,
+}
+
+/// Packs what is not packed yet.
+pub fn image(
+    request: Request<'_>,
+    cache: &Cache,
+    interrupt: &Interrupt,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Image, NativeError> {
+    let mut image = request.base;
+    for (layer, number) in request.layers.iter().zip(FIRST..) {
+        let step = StepId(number);
+        on_event(Event::StepKnown {
+            step,
+            name: format!("[image] {}", layer.title),
+            kind: StepKind::Housekeeping,
+        });
+        on_event(Event::StepStarted { step });
+        let began = Instant::now();
+        image.push(pack(layer, request.packing, cache)?);
+        let took = began.elapsed();
+        on_event(Event::StepDone { step, took });
+        if interrupt.is_raised() {
+            return Err(NativeError::Interrupted);
+        }
+    }
+    configure(&mut image, request.runs, request.labels);
+    Ok(image)
+}
+
+fn configure(image: &mut Image, runs: &Runs, labels: &BTreeMap<String, String>) {
+    let config = &mut image.config;
+    config.user.clone_from(&runs.user);
+    if !runs.directory.is_empty() {
+        config.working_dir.clone_from(&runs.directory);
+    }
+    for (name, value) in &runs.env {
+        config.set_env(name, value);
+    }
+    if let Some(entrypoint) = &runs.entrypoint {
+        config.entrypoint.clone_from(entrypoint);
+    }
+    config.cmd.clone_from(&runs.command);
+    if let Some(port) = runs.port {
+        config.expose(port);
+    }
+    config.labels.extend(runs.labels.clone());
+    config.labels.extend(labels.clone());
+    if let Some(signal) = runs.stop_signal {
+        signal.clone_into(&mut config.stop_signal);
+    }
+    if let Some(check) = &runs.healthcheck {
+        let other = &mut config.other;
+        other.insert("Healthcheck".to_owned(), healthcheck(check));
+    }
+}
+
+/// As Docker has it: durations in nanoseconds.
+fn healthcheck(check: &HealthcheckPlan) -> Value {
+    let Some(command) = &check.command else {
+        return json!({ "Test": ["NONE"] });
+    };
+    let words = std::iter::once("CMD").chain(command.iter().map(String::as_str));
+    let mut value = json!({ "Test": words.collect::<Vec<_>>() });
+    for option in &check.options {
+        let Some((name, text)) = option.trim_start_matches("--").split_once('=') else {
+            continue;
+        };
+        let (key, number) = match name {
+            "interval" => ("Interval", nanoseconds(text)),
+            "timeout" => ("Timeout", nanoseconds(text)),
+            "start-period" => ("StartPeriod", nanoseconds(text)),
+            "retries" => ("Retries", text.parse().ok()),
+            _ => continue,
+        };
+        if let Some(number) = number {
+            value[key] = number.into();
+        }
+    }
+    value
+}
+
+/// `1m30s`, as Go has it.
+fn nanoseconds(text: &str) -> Option<u64> {
+    let mut total = 0_f64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+        let number: f64 = rest[..end].parse().ok()?;
+        let unit = &rest[end..];
+        let length = unit
+            .find(|letter: char| letter.is_ascii_digit())
+            .unwrap_or(unit.len());
+        let factor = match &unit[..length] {
+            "h" => 3.6e12,
+            "m" => 6e10,
+            "s" => 1e9,
+            "ms" => 1e6,
+            "us" | "µs" => 1e3,
+            "ns" => 1.0,
+            _ => return None,
+        };
+        total += number * factor;
+        rest = &unit[length..];
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "no sign was read, and what is too large is cut"
+    )]
+    Some(total as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [
+            ("30s", 30.0),
+            ("1m30s", 90.0),
+            ("1.5h", 5400.0),
+            ("250ms", 0.25),
+        ] {
+            let found = nanoseconds(text).map(|nanoseconds| nanoseconds as f64 / 1e9);
+            assert_eq!(found, Some(seconds), "{text}");
+        }
+        assert_eq!(nanoseconds("30"), None);
+        assert_eq!(nanoseconds("3x"), None);
+    }
+
+    #[test]
+    fn health_checks() {
+        let check = HealthcheckPlan {
+            command: Some(vec!["/nodejs/bin/node".to_owned(), "check.js".to_owned()]),
+            options: vec!["--interval=5s".to_owned(), "--retries=2".to_owned()],
+        };
+        assert_eq!(
+            healthcheck(&check),
+            json!({"Test": ["CMD", "/nodejs/bin/node", "check.js"], "Interval": 5_000_000_000_u64, "Retries": 2})
+        );
+    }
+}

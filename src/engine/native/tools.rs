@@ -1,0 +1,154 @@
+//! What a build runs with: the plan's exact pnpm from npm, and node, this machine's where it fits and else npm's.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flate2::read::GzDecoder;
+use fs_err::File;
+use nodejs_semver::{Range, Version};
+use tar::Archive;
+
+use super::error::NativeError;
+use crate::cache::Cache;
+use crate::fetch::Net;
+use crate::fetch::npm;
+use crate::plan::Plan;
+
+/// Where programs come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'s> {
+    /// A registry of npm.
+    pub registry: &'s str,
+    /// Who downloads.
+    pub net: &'s Net,
+    /// Where downloads are kept.
+    pub cache: &'s Cache,
+}
+
+/// What a build runs with.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// `PATH`, with node and pnpm in front.
+    pub path: String,
+    /// Variables of this machine that a build may see: where home is, which proxy there is.
+    pub env: BTreeMap<String, String>,
+    /// Where pnpm keeps what it fetched.
+    pub store: PathBuf,
+}
+
+impl Tools {
+    /// Gets what is missing into `dir`. `path` is this machine's `PATH`.
+    pub fn get(
+        plan: &Plan,
+        dir: &Path,
+        path: &str,
+        env: BTreeMap<String, String>,
+        source: Source<'_>,
+    ) -> Result<Self, NativeError> {
+        let bin = dir.join("bin");
+        fs_err::create_dir_all(&bin).map_err(NativeError::Workshop)?;
+        let wanted = &plan.node.value;
+        let node = match own_node(path, wanted) {
+            Some(node) => node,
+            None => fetched_node(wanted, dir, source)?,
+        };
+        let pnpm = unpack("pnpm", &plan.pnpm.value, &dir.join("pnpm"), source)?;
+        link(&bin.join("node"), &node)?;
+        script(&bin.join("pnpm"), &program(&pnpm, "pnpm")?)?;
+        Ok(Self {
+            path: format!("{}:{path}", bin.display()),
+            env,
+            store: source.cache.store(),
+        })
+    }
+}
+
+/// This machine's node, where it is of the version that the plan wants.
+fn own_node(path: &str, wanted: &str) -> Option<PathBuf> {
+    let places = path.split(':').map(|dir| Path::new(dir).join("node"));
+    let node = places.into_iter().find(|place| place.is_file())?;
+    let output = Command::new(&node).arg("--version").output().ok()?;
+    let version = String::from_utf8(output.stdout).ok()?;
+    let version = Version::parse(version.trim().trim_start_matches('v')).ok()?;
+    Range::parse(wanted)
+        .ok()?
+        .satisfies(&version)
+        .then_some(node)
+}
+
+fn fetched_node(wanted: &str, dir: &Path, source: Source<'_>) -> Result<PathBuf, NativeError> {
+    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    let system = if system == "macos" { "darwin" } else { system };
+    let processor = match processor {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let package = format!("node-{system}-{processor}");
+    let unpacked = unpack(&package, wanted, &dir.join("node"), source)?;
+    Ok(unpacked.join("bin/node"))
+}
+
+/// Unpacks a package of npm.
+fn unpack(
+    package: &str,
+    wanted: &str,
+    to: &Path,
+    source: Source<'_>,
+) -> Result<PathBuf, NativeError> {
+    let published = npm::newest(package, wanted, source.registry, source.net)?;
+    let file = published.download(package, source.registry, source.net, source.cache)?;
+    let unpacked = || -> io::Result<()> {
+        let mut archive = Archive::new(GzDecoder::new(BufReader::new(File::open(file)?)));
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            // npm passes over the first part, whatever it is called.
+            let path = entry.path()?.into_owned();
+            let inside: PathBuf = path.components().skip(1).collect();
+            let target = to.join(&inside);
+            if inside.as_os_str().is_empty() || !entry.header().entry_type().is_file() {
+                continue;
+            }
+            if let Some(parent) = target.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            entry.unpack(target)?;
+        }
+        Ok(())
+    };
+    unpacked().map_err(NativeError::Workshop)?;
+    Ok(to.to_path_buf())
+}
+
+/// The file behind a program of a package.
+fn program(dir: &Path, name: &str) -> Result<PathBuf, NativeError> {
+    let text = fs_err::read(dir.join("package.json")).map_err(NativeError::Workshop)?;
+    let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let file = match &manifest["bin"] {
+        serde_json::Value::String(file) => Some(file.as_str()),
+        map => map[name].as_str(),
+    };
+    let missing = || {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("npm's {name} has no program"),
+        )
+    };
+    let file = file.ok_or_else(missing).map_err(NativeError::Workshop)?;
+    Ok(dir.join(file))
+}
+
+fn link(at: &Path, to: &Path) -> Result<(), NativeError> {
+    fs_err::os::unix::fs::symlink(to, at).map_err(NativeError::Workshop)
+}
+
+/// A program of this name that has node run a file.
+fn script(at: &Path, file: &Path) -> Result<(), NativeError> {
+    let text = format!("#!/bin/sh\nexec node '{}' \"$@\"\n", file.display());
+    fs_err::write(at, text)
+        .and_then(|()| fs_err::set_permissions(at, std::fs::Permissions::from_mode(0o755)))
+        .map_err(NativeError::Workshop)
+}
