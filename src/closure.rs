@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::frozen::{self, whole};
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::reach::Reach;
-use crate::lockfile::{Field, LockfileError, Lockfiles};
+use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
 use crate::manifest::workspace::{with_members, with_references};
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
@@ -220,6 +220,11 @@ impl<'l, 'a> Closure<'l, 'a> {
     /// How many packages of registries are reached: what an install unpacks. Each lockfile's are unpacked by themselves.
     pub fn package_count(&self) -> usize {
         self.reaches.iter().map(Reach::package_count).sum()
+    }
+
+    /// The entries that are reached: the lockfile, the entry's key, and whether the closure can do without it.
+    pub fn entries(&self) -> impl Iterator<Item = (&'l Lockfile<'a>, &'l str, bool)> {
+        self.reaches.iter().flat_map(Reach::entries)
     }
 
     /// Directories that pnpm copies when it installs (`file:` and injected packages).

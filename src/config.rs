@@ -16,7 +16,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::detect::AppKind;
-use crate::image::ImageRef;
+use crate::image::{ImageRef, Platform};
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
 
@@ -66,6 +66,8 @@ pub struct PlanOptions {
     pub build_args: BTreeMap<String, Given<Option<String>>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
+    /// The machine that the image is for; the engine's where nothing is said.
+    pub platform: Option<Platform>,
     /// To leave out the proof that the image can run.
     pub no_verify: bool,
     /// To keep what packages hold that cannot matter when the app runs.

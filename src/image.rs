@@ -150,6 +150,18 @@ impl FromStr for Platform {
     }
 }
 
+impl Platform {
+    /// The processor as node names it.
+    pub fn cpu(&self) -> &str {
+        match self.0.split('/').nth(1).unwrap_or_default() {
+            "amd64" | "x86_64" => "x64",
+            "aarch64" => "arm64",
+            "386" => "ia32",
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

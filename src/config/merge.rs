@@ -32,6 +32,7 @@ impl PlanOptions {
             tasks: self.tasks.or(below.tasks),
             build_args: merged(below.build_args, self.build_args),
             template: self.template.or(below.template),
+            platform: self.platform.or(below.platform),
             no_verify: self.no_verify || below.no_verify,
             whole_modules: self.whole_modules || below.whole_modules,
         }

@@ -161,6 +161,15 @@ impl<'l, 'a> Reach<'l, 'a> {
             .map(|(entry, _)| &*entry.key)
     }
 
+    /// The lockfile, the key of each node that has been reached, and whether everything that was reached can do without it.
+    pub fn entries(&self) -> impl Iterator<Item = (&'l Lockfile<'a>, &'l str, bool)> {
+        let nodes = self.lockfile.nodes().iter().zip(&self.nodes);
+        nodes.filter_map(|(entry, reached)| {
+            let optional = reached.as_ref()?.is_optional();
+            Some((self.lockfile, &*entry.key, optional))
+        })
+    }
+
     /// Directories that pnpm copies into the virtual store when it installs (`file:` and injected packages).
     pub fn copied_directories(&self) -> &BTreeSet<RepoPath> {
         &self.copied

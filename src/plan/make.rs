@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
+use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, MemberPlan, Plan,
@@ -86,14 +87,31 @@ impl Plan {
         let port = configured::port(options, detection.port);
         let runtime_base = base::runtime(options, &node, &delivery)?;
         let configured = Configured::new(workspace, options, &runtime_base.value, &delivery, port)?;
+        let build_base = base::build(options, &node);
+        let (native, native_warnings) = Asked {
+            workspace,
+            lockfiles: &lockfiles,
+            app,
+            options,
+            delivery: &delivery,
+            build: (!steps.is_empty()).then_some(&build),
+            runtime: runtime.as_ref(),
+            files: &files,
+            pnpm: &pnpm.value,
+            build_base: &build_base.value,
+            runtime_base: &runtime_base.value.image,
+            configured: &configured,
+        }
+        .decide()?;
         Ok(Self {
             app: App::new(member, detection.detected),
             image: image_name(&member.label()),
-            build_base: base::build(options, &node),
+            build_base,
             runtime_base,
             signals: base::signals(&node, &delivery),
             node,
             pnpm,
+            native,
             build: closure_plan(workspace, &build),
             runtime: runtime
                 .as_ref()
@@ -110,6 +128,7 @@ impl Plan {
                 configured::warnings(options, &delivery),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
+                native_warnings,
             ]
             .concat(),
             delivery,
