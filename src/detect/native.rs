@@ -35,6 +35,9 @@ const CMAKE: &str = "cmake-js";
 /// Compile, and have none of these dependencies.
 const SILENT: [&str; 1] = ["iconv"];
 
+/// Fetch a binary, and could compile one only with libraries that nobody has by chance.
+const FETCHED: [&str; 4] = ["canvas", "gl", "keytar", "sharp"];
+
 /// Try to compile, and go on without where that fails.
 const TOLERANT: [&str; 3] = ["bigint-buffer", "dtrace-provider", "ssh2"];
 
@@ -72,6 +75,8 @@ pub struct Natives {
     pub compiled: BTreeSet<Package>,
     /// Whether one of these needs CMake.
     pub cmake: bool,
+    /// Fetch a binary when they are installed, and cannot compile one.
+    pub fetched: BTreeSet<Package>,
     /// Come as a package for each machine.
     pub families: BTreeSet<Package>,
     /// Of these, where the C library counts.
@@ -93,7 +98,7 @@ impl Natives {
                 name: name.to_owned(),
                 version: version.to_owned(),
             };
-            let family = Family::of(lockfile, key)?;
+            let family = Family::of(lockfile, key, &traits)?;
             if !family.is_empty() {
                 natives.families.insert(package.clone());
             }
@@ -115,7 +120,11 @@ impl Natives {
             let has = |name: &str| needs.iter().any(|need| need == name);
             let told = lockfile.format() == Format::V9 || traits.requires_build;
             let on_linux = CPUS.iter().any(|cpu| traits.fits("linux", cpu, None));
-            if told && on_linux && !optional && family.is_empty() && compiles(&package.name, has) {
+            if told && on_linux && !optional && family.is_empty() && compiles(name, has) {
+                if FETCHED.contains(&name) {
+                    natives.fetched.insert(package);
+                    continue;
+                }
                 natives.cmake |= has(CMAKE);
                 natives.compiled.insert(package);
             }
@@ -127,6 +136,7 @@ impl Natives {
     pub fn add(&mut self, other: Self) {
         self.compiled.extend(other.compiled);
         self.cmake |= other.cmake;
+        self.fetched.extend(other.fetched);
         self.families.extend(other.families);
         self.bound.extend(other.bound);
         self.missing.extend(other.missing);
@@ -147,14 +157,22 @@ fn compiles(name: &str, has: impl Fn(&str) -> bool) -> bool {
 struct Family<'a>(Vec<Traits<'a>>);
 
 impl<'a> Family<'a> {
-    fn of(lockfile: &Lockfile<'a>, key: &str) -> Result<Self, LockfileError> {
+    fn of(lockfile: &Lockfile<'a>, key: &str, own: &Traits<'a>) -> Result<Self, LockfileError> {
         let mut members = Vec::new();
+        if own.is_bound() {
+            // It is such a package itself, and brings a library along.
+            return Ok(Self(members));
+        }
         for key in lockfile.optional_entries(key)? {
             let (name, _) = name_and_version(lockfile.format(), &key);
             let traits = lockfile.traits(&key);
             if traits.is_bound() && names_a_machine(name) {
                 members.push(traits);
             }
+        }
+        if members.len() == 1 {
+            // One alone is an extra for some machine.
+            members.clear();
         }
         Ok(Self(members))
     }

@@ -174,15 +174,17 @@ impl Asked<'_, '_, '_> {
             Some(installs) => installs.verdict(&package.name, &package.version),
             None => Verdict::Runs,
         };
-        let of = |wanted: Verdict| {
-            let all = installed.compiled.iter();
-            all.filter(|package| verdict(package) == wanted)
-                .cloned()
-                .collect()
-        };
+        let compiled = installed.compiled.iter();
+        let scripts = compiled.clone().chain(&installed.fetched);
         Ok(Found {
-            compiled: of(Verdict::Runs),
-            undecided: of(Verdict::Undecided),
+            compiled: compiled
+                .filter(|package| verdict(package) == Verdict::Runs)
+                .cloned()
+                .collect(),
+            undecided: scripts
+                .filter(|package| verdict(package) == Verdict::Undecided)
+                .cloned()
+                .collect(),
             installed,
             running,
             installs,

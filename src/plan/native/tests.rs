@@ -33,6 +33,7 @@ const CATALOGUE: [(&str, &str, &str, &[&str], &[&str]); 12] = [
         &[],
         &[],
     ),
+    ("electric", "1.0.0", "", &[], &["@img/sharp-darwin-arm64"]),
     ("@prisma/client", "5.22.0", "", &[], &[]),
     ("fsevents", "2.3.3", "    os: [darwin]\n", &["nan"], &[]),
 ];
