@@ -2,6 +2,8 @@
 //!
 //! It uses only what the frontend inside of Docker 20.10 understands, so that no `# syntax=` line has to reach a registry.
 
+mod native;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -10,10 +12,10 @@ use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::path::RepoPath;
 use crate::plan::{
-    BuildStep, Configured, Decision, ImagePackage, NodeCommand, PackageManager, Plan,
-    SystemPackages, place,
+    BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, SystemPackages, place,
 };
 use crate::template::{self, TemplateError};
+use native::NativeView;
 
 /// The path of the Dockerfile in a context.
 pub const PATH: &str = "Dockerfile";
@@ -61,23 +63,6 @@ struct View<'p> {
     signals: bool,
     configured: ConfiguredView<'p>,
     native: NativeView<'p>,
-}
-
-/// What packages of the registry need.
-#[derive(Serialize)]
-struct NativeView<'p> {
-    build: Option<Installed<'p>>,
-    runtime: Option<Installed<'p>>,
-    headers: bool,
-    /// The cache mount of pnpm's store. Before 11, what pnpm compiled for one C library would be taken for the other.
-    store: &'static str,
-}
-
-/// Packages of the system, and the command that installs them.
-#[derive(Serialize)]
-struct Installed<'p> {
-    reason: &'p str,
-    run: String,
 }
 
 /// What the user adds.
@@ -241,34 +226,7 @@ fn view(plan: &Plan) -> View<'_> {
         port: plan.port,
         signals: plan.signals.is_some(),
         configured: configured(&plan.configured),
-        native: NativeView {
-            build: plan.native.build.as_ref().map(installed),
-            runtime: plan.native.runtime.as_ref().map(installed),
-            headers: plan.native.headers,
-            store: if plan.native.musl {
-                "slimbuild-pnpm-musl"
-            } else {
-                "slimbuild-pnpm"
-            },
-        },
-    }
-}
-
-fn installed(packages: &SystemPackages) -> Installed<'_> {
-    let names: Vec<String> = packages
-        .names
-        .iter()
-        .map(|name| template::quote(name))
-        .collect();
-    let names = names.join(" ");
-    Installed {
-        reason: &packages.reason,
-        run: match packages.manager {
-            PackageManager::Apk => format!("apk add --no-cache {names}"),
-            PackageManager::Apt => format!(
-                "apt-get update \\\n && apt-get install --yes --no-install-recommends {names} \\\n && rm -rf /var/lib/apt/lists/*"
-            ),
-        },
+        native: NativeView::new(&plan.native),
     }
 }
 
