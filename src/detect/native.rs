@@ -203,7 +203,17 @@ impl<'a> Family<'a> {
 /// Whether a package's name is that of one for a machine. `fsevents` is for one system too, but has no siblings for others.
 fn names_a_machine(name: &str) -> bool {
     let system = ["linux", "darwin", "win32", "windows", "freebsd"];
-    let processor = ["x64", "arm64", "64", "arm", "ia32", "universal"];
+    let processor = [
+        "x64",
+        "x86",
+        "arm64",
+        "aarch64",
+        "amd64",
+        "64",
+        "arm",
+        "ia32",
+        "universal",
+    ];
     let has = |words: &[&str]| {
         name.split(['-', '/', '.', '_'])
             .any(|part| words.contains(&part))
