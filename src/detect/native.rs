@@ -29,7 +29,7 @@ const LOADERS: [&str; 5] = [
 /// Finds the binary at run time where nothing is brought along: alone, it has been compiled.
 const BINDINGS: &str = "bindings";
 
-/// Compiles with CMake.
+/// Compiles with `CMake`.
 const CMAKE: &str = "cmake-js";
 
 /// Compile, and have none of these dependencies.
@@ -73,7 +73,7 @@ impl std::fmt::Display for Package {
 pub struct Natives {
     /// Compile when they are installed, or may have to.
     pub compiled: BTreeSet<Package>,
-    /// Whether one of these needs CMake.
+    /// Whether one of these needs `CMake`.
     pub cmake: bool,
     /// Fetch a binary when they are installed, and cannot compile one.
     pub fetched: BTreeSet<Package>,

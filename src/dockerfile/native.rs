@@ -10,7 +10,8 @@ pub(super) struct NativeView<'p> {
     build: Option<Installed<'p>>,
     runtime: Option<Installed<'p>>,
     headers: bool,
-    /// The cache mount of pnpm's store. What pnpm compiled lies there too, and before 11 it takes that of one C library for the other's.
+    /// The cache mount of pnpm's store. What pnpm compiled lies there too, found by system, processor and node's major version: it would take
+    /// that of one C library for the other's.
     store: &'static str,
 }
 

@@ -6,7 +6,7 @@
 //! | 10 | `onlyBuiltDependencies`, and what `allowBuilds` approves (10.26 and later); all but `neverBuiltDependencies` where that alone is set |
 //! | 11 and later | what `allowBuilds` approves |
 //!
-//! Read in the sources of pnpm 9.15, 10.34 and 11.22 (`createAllowBuildFunction`), tried with these and 12.21.
+//! Read in the sources of pnpm 9.15, 10.34 and 11.22 (`createAllowBuildFunction`), tried with these and 12.21. Nobody decided: 10 passes the script over, 11 and 12 end with `ERR_PNPM_IGNORED_BUILDS`.
 
 use nodejs_semver::Version;
 use serde_json::Value;

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
-use crate::lockfile::Lockfiles;
+use crate::lockfile::{LockfileError, Lockfiles};
 use crate::manifest::npmrc;
 use crate::path::RepoPath;
 use crate::toolchain;
@@ -43,12 +43,7 @@ impl Plan {
         let detection = wishes::detection(workspace, &lockfiles, app, &own, options, &node.value)
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
-        let runtime = delivery.has_modules();
-        let named = delivery.start().filter(|_| runtime);
-        let named = named.map(|start| loader::needs(workspace, app, start));
-        let named = named.unwrap_or_default();
-        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfiles, &[app], &named));
-        let runtime = runtime.transpose()?;
+        let runtime = runtime(workspace, &lockfiles, app, &delivery)?;
 
         let gather = Gather {
             workspace,
@@ -89,14 +84,7 @@ impl Plan {
         let configured = Configured::new(workspace, options, &runtime_base.value, &delivery, port)?;
         let build_base = base::build(options, &node);
         let (native, native_warnings) = Asked {
-            workspace,
-            lockfiles: &lockfiles,
-            app,
-            options,
-            delivery: &delivery,
-            build: (!steps.is_empty()).then_some(&build),
-            runtime: runtime.as_ref(),
-            files: &files,
+            gather: &gather,
             pnpm: &pnpm.value,
             build_base: &build_base.value,
             runtime_base: &runtime_base.value.image,
@@ -165,6 +153,22 @@ fn files_of(
     members
         .map(|&at| Ok((at, inputs::walk(workspace, at, rules)?)))
         .collect()
+}
+
+/// What the app needs when it runs; nothing where its build brings that along.
+fn runtime<'l, 'a>(
+    workspace: &Workspace,
+    lockfiles: &'l Lockfiles<'a>,
+    app: usize,
+    delivery: &Delivery,
+) -> Result<Option<Closure<'l, 'a>>, LockfileError> {
+    if !delivery.has_modules() {
+        return Ok(None);
+    }
+    let start = delivery.start();
+    let named = start.map(|start| loader::needs(workspace, app, start));
+    let named = named.unwrap_or_default();
+    Closure::runtime(workspace, lockfiles, &[app], &named).map(Some)
 }
 
 /// The members that are installed by themselves.

@@ -1,22 +1,21 @@
 //! What packages that depend on the machine need of the stages: a compiler, OpenSSL, one C library. And what will not work, said before anything is
 //! built.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::gather::Gather;
 use super::libc::{Outfit, has_headers, libc, outfit};
-use super::{Configured, PlanOptions, SystemPackages};
+use super::{Configured, SystemPackages};
 use crate::closure::Closure;
 use crate::config::ConfigError;
 use crate::detect::native::{Natives, Package, Target};
-use crate::detect::{Delivery, prisma};
+use crate::detect::prisma;
 use crate::error::Error;
-use crate::files::File;
 use crate::frozen::installs::{Installs, Verdict};
-use crate::lockfile::{LockfileError, Lockfiles};
+use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
-use crate::workspace::Workspace;
 
 /// What node-gyp compiles with.
 const COMPILER: [&str; 3] = ["g++", "make", "python3"];
@@ -50,16 +49,8 @@ impl Native {
 
 /// What it is decided by.
 pub(super) struct Asked<'q, 'l, 'a> {
-    pub(super) workspace: &'q Workspace,
-    pub(super) lockfiles: &'l Lockfiles<'a>,
-    pub(super) app: usize,
-    pub(super) options: &'q PlanOptions,
-    pub(super) delivery: &'q Delivery,
-    /// What is installed to build; nothing where nothing is built.
-    pub(super) build: Option<&'q Closure<'l, 'a>>,
-    /// What is installed to run.
-    pub(super) runtime: Option<&'q Closure<'l, 'a>>,
-    pub(super) files: &'q BTreeMap<usize, Vec<File>>,
+    /// The closures, and the files of their members.
+    pub(super) gather: &'q Gather<'q, 'l, 'a>,
     pub(super) pnpm: &'q str,
     /// The images that the stages start from.
     pub(super) build_base: &'q str,
@@ -136,7 +127,7 @@ impl Asked<'_, '_, '_> {
             &wanted,
             self.configured.build_packages.as_ref(),
         );
-        if run && self.delivery.start().is_some() {
+        if run && self.gather.delivery.start().is_some() {
             let why = "Prisma's engine is linked with it".to_owned();
             let wanted: [(&[&str], String); 1] = [(&[OPENSSL], why)];
             let given = self.configured.runtime_packages.as_ref();
@@ -146,7 +137,7 @@ impl Asked<'_, '_, '_> {
     }
 
     fn target(&self) -> Target<'_> {
-        let platform = self.options.platform.as_ref();
+        let platform = self.gather.options.platform.as_ref();
         Target {
             cpu: platform.map(crate::image::Platform::cpu),
             libc: libc(self.build_base),
@@ -156,20 +147,21 @@ impl Asked<'_, '_, '_> {
     fn look(&self) -> Result<Found<'_>, LockfileError> {
         let target = self.target();
         let mut installed = Natives::default();
-        for closure in self.build.into_iter().chain(self.runtime) {
+        let build = self.gather.builds.then_some(self.gather.build);
+        for closure in build.into_iter().chain(self.gather.runtime) {
             installed.add(Natives::of(closure, target)?);
         }
-        let running = match self.runtime {
+        let running = match self.gather.runtime {
             Some(closure) => Natives::of(closure, target)?,
-            None if self.delivery.start().is_none() => Natives::default(),
+            None if self.gather.delivery.start().is_none() => Natives::default(),
             None => {
-                let (workspace, lockfiles) = (self.workspace, self.lockfiles);
+                let (workspace, lockfiles) = (self.gather.workspace, self.gather.lockfiles);
                 let none = BTreeSet::new();
-                let closure = Closure::runtime(workspace, lockfiles, &[self.app], &none)?;
+                let closure = Closure::runtime(workspace, lockfiles, &[self.gather.app], &none)?;
                 Natives::of(&closure, target)?
             }
         };
-        let installs = Installs::new(self.workspace, self.pnpm)?;
+        let installs = Installs::new(self.gather.workspace, self.pnpm)?;
         let verdict = |package: &&Package| match &installs {
             Some(installs) => installs.verdict(&package.name, &package.version),
             None => Verdict::Runs,
@@ -244,11 +236,15 @@ impl Asked<'_, '_, '_> {
             self.runtime_base
         );
         let given = [
-            self.options.build_base.as_ref().map(|base| &base.source),
-            self.options.base.as_ref().map(|base| &base.source),
+            self.gather
+                .options
+                .build_base
+                .as_ref()
+                .map(|base| &base.source),
+            self.gather.options.base.as_ref().map(|base| &base.source),
         ];
         match given.into_iter().flatten().next() {
-            Some(source) if self.delivery.has_modules() => {
+            Some(source) if self.gather.delivery.has_modules() => {
                 let hint = "take both images from one distribution: `--build-base node:22-alpine` goes with `--base node:22-alpine`, `node:22-slim` with distroless and Debian";
                 Err(ConfigError::unfit(source, problem, hint))
             }
@@ -259,9 +255,9 @@ impl Asked<'_, '_, '_> {
     /// Prisma's schemas in the members of the build closure.
     fn schemas(&self) -> Result<Vec<Schema>, Error> {
         let mut schemas = Vec::new();
-        let files = self.files.values().flatten();
+        let files = self.gather.files.values().flatten();
         for file in files.filter(|file| file.path.as_str().ends_with(".prisma")) {
-            let path = file.path.on_disk(&self.workspace.root);
+            let path = file.path.on_disk(&self.gather.workspace.root);
             let bytes = fs_err::read(path).map_err(ManifestError::from)?;
             let generators = prisma::generators(&String::from_utf8_lossy(&bytes));
             schemas.extend(generators.into_iter().map(|generator| Schema {

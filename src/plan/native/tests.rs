@@ -1,10 +1,18 @@
 use super::*;
 use crate::config::Given;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanOptions};
 use crate::testing;
 
-/// Packages as lockfiles have them: name and version, what is beside the resolution, needs, optional needs.
-const CATALOGUE: [(&str, &str, &str, &[&str], &[&str]); 12] = [
+/// A package as lockfiles have it: name and version, what is beside the resolution, needs, optional needs.
+type Entry = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const CATALOGUE: [Entry; 13] = [
     ("bcrypt", "5.1.1", "", &["node-addon-api"], &[]),
     ("better-sqlite3", "12.2.0", "", &["prebuild-install"], &[]),
     ("node-addon-api", "5.1.0", "", &[], &[]),
@@ -38,58 +46,60 @@ const CATALOGUE: [(&str, &str, &str, &[&str], &[&str]); 12] = [
     ("fsevents", "2.3.3", "    os: [darwin]\n", &["nan"], &[]),
 ];
 
-fn lockfile(names: &[&str]) -> String {
-    let version = |name: &str| CATALOGUE.iter().find(|one| one.0 == name).unwrap().1;
+fn entry(name: &str) -> &'static Entry {
+    CATALOGUE.iter().find(|one| one.0 == name).unwrap()
+}
+
+fn lockfile(names: &[&'static str]) -> String {
     let mut reached: BTreeSet<&str> = BTreeSet::new();
     let mut queue = names.to_vec();
     while let Some(name) = queue.pop() {
-        let entry = CATALOGUE.iter().find(|one| one.0 == name).unwrap();
-        reached.insert(entry.0);
-        queue.extend(entry.3.iter().chain(entry.4));
+        reached.insert(name);
+        queue.extend(entry(name).3.iter().chain(entry(name).4));
     }
-    let mut text =
-        "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n  apps/api:\n    dependencies:\n"
-            .to_owned();
-    for name in names {
-        let version = version(name);
-        text +=
-            &format!("      '{name}':\n        specifier: {version}\n        version: {version}\n");
-    }
-    text += "\npackages:\n";
-    for name in &reached {
-        let entry = CATALOGUE.iter().find(|one| one.0 == *name).unwrap();
-        text += &format!(
-            "\n  '{name}@{}':\n    resolution: {{integrity: sha512-x}}\n{}",
-            entry.1, entry.2
-        );
-    }
-    text += "\nsnapshots:\n";
-    for name in &reached {
-        let entry = CATALOGUE.iter().find(|one| one.0 == *name).unwrap();
-        text += &format!("\n  '{name}@{}':\n    resolved: true\n", entry.1);
-        for (key, list) in [("dependencies", entry.3), ("optionalDependencies", entry.4)] {
-            if !list.is_empty() {
-                text += &format!("    {key}:\n");
-            }
-            for need in list {
-                text += &format!("      '{need}': {}\n", version(need));
-            }
+    let importer = names.iter().map(|name| {
+        let version = entry(name).1;
+        format!("      '{name}':\n        specifier: {version}\n        version: {version}\n")
+    });
+    let packages = reached.iter().map(|name| {
+        let (_, version, more, ..) = entry(name);
+        format!("\n  '{name}@{version}':\n    resolution: {{integrity: sha512-x}}\n{more}")
+    });
+    let needs = |key: &str, list: &[&str]| {
+        let lines = list
+            .iter()
+            .map(|need| format!("      '{need}': {}\n", entry(need).1));
+        let lines: String = lines.collect();
+        if lines.is_empty() {
+            lines
+        } else {
+            format!("    {key}:\n{lines}")
         }
-    }
-    text
+    };
+    let snapshots = reached.iter().map(|name| {
+        let (_, version, _, own, optional) = entry(name);
+        let own = needs("dependencies", own) + &needs("optionalDependencies", optional);
+        format!("\n  '{name}@{version}':\n    resolved: true\n{own}")
+    });
+    format!(
+        "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {{}}\n\n  apps/api:\n    dependencies:\n{}\npackages:\n{}\nsnapshots:\n{}",
+        importer.collect::<String>(),
+        packages.collect::<String>(),
+        snapshots.collect::<String>()
+    )
 }
 
 /// The plan of a server with these dependencies.
 fn plan(
     pnpm: &str,
-    names: &[&str],
+    names: &[&'static str],
     more: &[(&str, &str)],
     change: impl Fn(&mut PlanOptions),
 ) -> Result<Plan, String> {
     let dependencies: Vec<String> = names
         .iter()
         .map(|name| {
-            let version = CATALOGUE.iter().find(|one| one.0 == *name).unwrap().1;
+            let version = entry(name).1;
             format!("\"{name}\": \"{version}\"")
         })
         .collect();
@@ -122,7 +132,7 @@ fn told(plan: &Plan) -> (Option<String>, Vec<String>) {
 
 #[test]
 fn a_compiler_only_for_what_compiles_and_may() {
-    let build = |pnpm: &str, names: &[&str], more: &[(&str, &str)]| {
+    let build = |pnpm: &str, names: &[&'static str], more: &[(&str, &str)]| {
         told(&plan(pnpm, names, more, |_| {}).unwrap())
     };
     let compiler = Some(
@@ -139,7 +149,7 @@ fn a_compiler_only_for_what_compiles_and_may() {
     )];
     assert_eq!(build("11.22.0", &["bcrypt"], &approved), (compiler, vec![]));
     // Optional, for another system, or brought along.
-    for names in [&["ws"][..], &["sharp"], &["fsevents"], &[]] {
+    for names in [&["ws"][..], &["sharp"], &["fsevents"], &["electric"], &[]] {
         assert_eq!(build("9.15.9", names, &[]), (None, vec![]), "{names:?}");
     }
     let refused = [(
@@ -170,13 +180,13 @@ fn what_stays_unbuilt_is_named_with_the_setting_to_write() {
     );
 }
 
-fn image(image: &'static str, flag: &'static str) -> Option<Given<crate::image::ImageRef>> {
-    Some(Given::by_flag(image.parse().unwrap(), flag))
+fn image<T: std::str::FromStr>(text: &str, flag: &'static str) -> Option<Given<T>> {
+    Some(Given::by_flag(text.parse().ok()?, flag))
 }
 
 #[test]
 fn one_c_library_where_modules_are_installed_and_where_they_run() {
-    let mixed = |names: &[&str]| {
+    let mixed = |names: &[&'static str]| {
         plan("9.15.9", names, &[], |options| {
             options.build_base = image("node:22-slim", "--build-base");
             options.base = image("mirror.example/node:22-alpine", "--base");
