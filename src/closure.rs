@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::frozen::{self, whole};
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::reach::Reach;
-use crate::lockfile::{Field, LockfileError, Lockfiles};
+use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
 use crate::manifest::workspace::{with_members, with_references};
 use crate::path::RepoPath;
 use crate::workspace::Workspace;
@@ -222,9 +222,9 @@ impl<'l, 'a> Closure<'l, 'a> {
         self.reaches.iter().map(Reach::package_count).sum()
     }
 
-    /// The packages of registries that are reached, by name and version, and whether nothing needs them.
-    pub fn registry(&self) -> impl Iterator<Item = (&str, &str, bool)> {
-        self.reaches.iter().flat_map(Reach::registry)
+    /// The entries that are reached: the lockfile, the entry's key, and whether the closure can do without it.
+    pub fn entries(&self) -> impl Iterator<Item = (&'l Lockfile<'a>, &'l str, bool)> {
+        self.reaches.iter().flat_map(Reach::entries)
     }
 
     /// Directories that pnpm copies when it installs (`file:` and injected packages).

@@ -16,7 +16,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::detect::AppKind;
-use crate::image::ImageRef;
+use crate::image::{ImageRef, Platform};
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
 
@@ -68,6 +68,8 @@ pub struct PlanOptions {
     pub template: Option<Given<RepoPath>>,
     /// To take modules and outputs as they lie in the workspace.
     pub prebuilt: bool,
+    /// The machine that the image is for; the engine's where nothing is said.
+    pub platform: Option<Platform>,
     /// To leave out the proof that the image can run.
     pub no_verify: bool,
     /// To keep what packages hold that cannot matter when the app runs.

@@ -2,6 +2,8 @@
 //!
 //! It uses only what the frontend inside of Docker 20.10 understands, so that no `# syntax=` line has to reach a registry.
 
+mod native;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -13,6 +15,7 @@ use crate::plan::{
     BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, SystemPackages, place,
 };
 use crate::template::{self, TemplateError};
+use native::NativeView;
 
 /// The path of the Dockerfile in a context.
 pub const PATH: &str = "Dockerfile";
@@ -60,6 +63,7 @@ struct View<'p> {
     signals: bool,
     configured: ConfiguredView<'p>,
     prebuilt: Option<Prebuilt>,
+    native: NativeView<'p>,
 }
 
 /// Which layers there are of a workspace that is taken as it lies on the disk.
@@ -236,6 +240,7 @@ fn view(plan: &Plan) -> View<'_> {
         signals: plan.signals.is_some(),
         configured: configured(&plan.configured),
         prebuilt: plan.prebuilt.then(|| prebuilt(plan)),
+        native: NativeView::new(&plan.native),
     }
 }
 

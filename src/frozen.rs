@@ -8,6 +8,7 @@
 //! workspace before it compares (a pnpmfile), or where its versions disagree, the check passes: a lockfile that pnpm takes is never refused.
 
 mod config;
+pub mod installs;
 mod project;
 mod settings;
 mod specifier;

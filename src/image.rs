@@ -171,6 +171,16 @@ impl Platform {
         };
         Self(format!("linux/{architecture}"))
     }
+
+    /// The processor as node names it.
+    pub fn cpu(&self) -> &str {
+        match self.0.split('/').nth(1).unwrap_or_default() {
+            "amd64" | "x86_64" => "x64",
+            "aarch64" => "arm64",
+            "386" => "ia32",
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for Platform {

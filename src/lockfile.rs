@@ -14,12 +14,15 @@ pub mod prune;
 pub mod reach;
 mod scalar;
 mod set;
+mod traits;
 
 use std::path::Path;
 
 pub use importer::{Dependency, Field, Importer};
 pub use index::Lockfile;
 pub use set::{Home, Lockfiles, Texts};
+pub use traits::Traits;
+pub(crate) use traits::allows;
 
 use crate::path::RepoPath;
 

@@ -8,7 +8,9 @@ mod configured;
 mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
+mod libc;
 pub(crate) mod make;
+mod native;
 mod nginx;
 mod outputs;
 mod runs;
@@ -34,6 +36,7 @@ use crate::sources::Role;
 pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
+pub use native::Native;
 pub use runs::Runs;
 
 /// Everything that was decided for the image of one app.
@@ -63,6 +66,9 @@ pub struct Plan {
     /// What the user adds to it.
     #[serde(flatten)]
     pub configured: Configured,
+    /// What packages of the registry need of the stages.
+    #[serde(skip_serializing_if = "Native::is_none")]
+    pub native: Native,
     /// What the build needs.
     pub build: ClosurePlan,
     /// What the app needs when it runs; nothing where the build's output brings it along.

@@ -66,6 +66,9 @@ function mentions(dir, name, skipped) {
   });
 }
 
+/** What node-gyp leaves beside the binary that it compiled: objects and generated sources. */
+const INTERMEDIATE = /\/(?:Release|Debug)\/(?:obj|obj\.target|\.deps)$/;
+
 function trim(root, declarationsStay) {
   let own;
   try { own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')); } catch { return; }
@@ -83,6 +86,7 @@ function trim(root, declarationsStay) {
       if (entry.isDirectory()) {
         // What a package carries in its own node_modules has its own turn.
         if (entry.name === 'node_modules') { if (!listed) for (const one of packages(path)) trim(one, declarationsStay); continue; }
+        if (INTERMEDIATE.test(path)) { removeAll(path); continue; }
         const spare = dir === root && DIRECTORIES.has(entry.name) && !open
           && ![...names, ...published].some((name) => below(name.replace(/^\//, ''), entry.name))
           && !existsSync(join(path, 'package.json')) && !mentions(root, entry.name, path);

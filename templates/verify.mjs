@@ -75,6 +75,61 @@ function find(dir, name) {
   }
 }
 
+// ─── libraries ──────────────────────────────────────────────────────────────
+
+/** Binaries of packages find the libraries that come in packages of their own: who traces files by their imports does not see those. */
+function checkLibraries(dir) {
+  let count = 0;
+  let entries = [];
+  try { entries = readdirSync(dir, { withFileTypes: true }); } catch { /* not ours to read */ }
+  for (const entry of entries) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) count += checkLibraries(path);
+    else if (entry.isFile() && entry.name.endsWith('.node')) {
+      count += 1;
+      for (const library of missing(path)) problem(`${shown(path)} needs \`${library}\`, which is not where it looks for it`);
+    }
+  }
+  return count;
+}
+
+/** Libraries that a binary expects in other packages, and that are neither there nor in the system. */
+export function missing(path) {
+  let binary;
+  try { binary = elf(readFileSync(path)); } catch { /* not what the loader reads */ }
+  if (!binary || binary.machine !== { x64: 62, arm64: 183 }[process.arch]) return [];
+  const own = binary.paths.filter((one) => one.includes('$ORIGIN') || one.includes('${ORIGIN}'));
+  const expand = (one) => one.replace(/\$ORIGIN|\$\{ORIGIN\}/, dirname(path));
+  const triplet = `${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu`;
+  const system = ['/lib', '/usr/lib', '/usr/local/lib'].flatMap((dir) => [dir, `${dir}64`, join(dir, triplet)]);
+  const places = [...binary.paths.map(expand), ...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean), ...system];
+  const gone = binary.needed.filter((name) => !places.some((dir) => existsSync(join(dir, name))));
+  // A binary for the other C library is there for others.
+  if (own.length === 0 || gone.some((name) => /^(?:libc|ld-linux|ld-musl)[-.]/.test(name))) return [];
+  return gone;
+}
+
+/** Of a library in ELF's 64 bits: the processor, the libraries that it needs, and where it looks for them. */
+function elf(bytes) {
+  if (bytes.readUInt32BE(0) !== 0x7f454c46 || bytes[4] !== 2 || bytes[5] !== 1) return undefined;
+  const word = (at) => Number(bytes.readBigUInt64LE(at));
+  const [table, size, count] = [word(32), bytes.readUInt16LE(54), bytes.readUInt16LE(56)];
+  const segments = Array.from({ length: count }, (_, index) => table + index * size)
+    .map((at) => ({ type: bytes.readUInt32LE(at), offset: word(at + 8), address: word(at + 16), length: word(at + 32) }));
+  const dynamic = segments.find(({ type }) => type === 2);
+  if (!dynamic) return undefined;
+  const entries = [];
+  for (let at = dynamic.offset; at < dynamic.offset + dynamic.length && word(at) !== 0; at += 16) entries.push([word(at), word(at + 8)]);
+  const strings = entries.find(([tag]) => tag === 5)?.[1];
+  const home = segments.find(({ type, address, length }) => type === 1 && strings >= address && strings < address + length);
+  const text = (at) => {
+    const start = home.offset + strings - home.address + at;
+    return bytes.toString('latin1', start, bytes.indexOf(0, start));
+  };
+  const all = (...tags) => entries.filter(([tag]) => tags.includes(tag)).map(([, value]) => text(value));
+  return { machine: bytes.readUInt16LE(18), needed: all(1), paths: all(15, 29).flatMap((one) => one.split(':')) };
+}
+
 // ─── packages ───────────────────────────────────────────────────────────────
 
 /** Follows dependencies from the app; what a package needs has to be where node looks for it. */
@@ -414,7 +469,9 @@ async function main([first, second]) {
   const image = JSON.parse(readFileSync(first, 'utf8'));
   const files = await checkFiles(image);
   const packages = image.holds === 'modules' ? checkPackages(image) : 0;
-  finish(`${files} files parse${image.holds === 'modules' ? ` and ${packages} packages are in their places` : ''}`);
+  const binaries = checkLibraries(ROOT);
+  const loaded = binaries > 0 ? `, ${binaries} binaries find their libraries` : '';
+  finish(`${files} files parse${image.holds === 'modules' ? ` and ${packages} packages are in their places` : ''}${loaded}`);
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));

@@ -43,7 +43,10 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         engine,
     } = args;
     let given = plan.build_args.clone();
-    let options = PlanOptions::from(plan);
+    let options = PlanOptions {
+        platform: engine.platform.clone(),
+        ..PlanOptions::from(plan)
+    };
     let (root, plan) = planned(&Place { cwd, app: app.app }, &options)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
     if mode != ProgressMode::Quiet {

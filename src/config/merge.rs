@@ -33,6 +33,7 @@ impl PlanOptions {
             build_args: merged(below.build_args, self.build_args),
             template: self.template.or(below.template),
             prebuilt: self.prebuilt || below.prebuilt,
+            platform: self.platform.or(below.platform),
             no_verify: self.no_verify || below.no_verify,
             whole_modules: self.whole_modules || below.whole_modules,
         }

@@ -164,13 +164,13 @@ impl<'w> Config<'w> {
 
     /// A map of texts, such as `patchedDependencies`.
     pub(super) fn maps(&self, name: &str) -> Vec<Reading<BTreeMap<String, Known>>> {
-        let readings = self.readings(name, |manifest| pnpm_key(manifest, name).cloned());
+        let readings = self.values(name);
         readings.iter().map(as_texts).collect()
     }
 
     /// A list of texts, sorted.
     pub(super) fn lists(&self, name: &str) -> Vec<Reading<Vec<String>>> {
-        let readings = self.readings(name, |manifest| pnpm_key(manifest, name).cloned());
+        let readings = self.values(name);
         let sorted = |reading: Reading<Value>| {
             let mut list: Vec<String> = texts(&reading.value);
             list.sort();
@@ -182,9 +182,14 @@ impl<'w> Config<'w> {
         readings.into_iter().map(sorted).collect()
     }
 
+    /// Whatever `name` says.
+    pub(super) fn values(&self, name: &str) -> Vec<Reading<Value>> {
+        self.readings(name, |manifest| pnpm_key(manifest, name).cloned())
+    }
+
     /// Whether a map of anything has entries.
     pub(super) fn has(&self, name: &str) -> Vec<Reading<bool>> {
-        let readings = self.readings(name, |manifest| pnpm_key(manifest, name).cloned());
+        let readings = self.values(name);
         let filled = |reading: Reading<Value>| Reading {
             file: reading.file,
             value: !reading.value.is_null(),
@@ -258,7 +263,7 @@ impl<'w> Config<'w> {
     /// Names of packages, of the workspace too, that `packageExtensions` adds to.
     pub(super) fn extended(&self) -> Vec<String> {
         let name = "packageExtensions";
-        let readings = self.readings(name, |manifest| pnpm_key(manifest, name).cloned());
+        let readings = self.values(name);
         let keys = readings
             .iter()
             .filter_map(|reading| reading.value.as_object());

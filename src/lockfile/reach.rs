@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::index::LocalSource;
-use super::keys::{Format, Reference, name_and_version, package_key, resolve};
+use super::keys::{Format, Reference, package_key, resolve};
 use super::{Dependency, Field, Importer, Lockfile, LockfileError};
 use crate::path::RepoPath;
 
@@ -161,13 +161,12 @@ impl<'l, 'a> Reach<'l, 'a> {
             .map(|(entry, _)| &*entry.key)
     }
 
-    /// The packages that have been reached, by name and version, and whether nothing needs them. What comes from git, a tarball or a directory
-    /// has a place instead of a version.
-    pub fn registry(&self) -> impl Iterator<Item = (&str, &str, bool)> {
+    /// The lockfile, the key of each node that has been reached, and whether everything that was reached can do without it.
+    pub fn entries(&self) -> impl Iterator<Item = (&'l Lockfile<'a>, &'l str, bool)> {
         let nodes = self.lockfile.nodes().iter().zip(&self.nodes);
         nodes.filter_map(|(entry, reached)| {
-            let (name, version) = name_and_version(self.lockfile.format(), &entry.key);
-            Some((name, version, reached.as_ref()?.is_optional()))
+            let optional = reached.as_ref()?.is_optional();
+            Some((self.lockfile, &*entry.key, optional))
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
+use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, MemberPlan,
@@ -14,7 +15,8 @@ use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
-use crate::lockfile::Lockfiles;
+use crate::lockfile::keys::name_and_version;
+use crate::lockfile::{LockfileError, Lockfiles};
 use crate::manifest::npmrc;
 use crate::path::RepoPath;
 use crate::tasks::Tasks;
@@ -43,12 +45,7 @@ impl Plan {
         let detection = wishes::detection(workspace, &lockfiles, app, &own, options, &node.value)
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
-        let runtime = delivery.has_modules();
-        let named = delivery.start().filter(|_| runtime);
-        let named = named.map(|start| loader::needs(workspace, app, start));
-        let named = named.unwrap_or_default();
-        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfiles, &[app], &named));
-        let runtime = runtime.transpose()?;
+        let runtime = runtime(workspace, &lockfiles, app, &delivery)?;
 
         let gather = Gather {
             workspace,
@@ -87,14 +84,24 @@ impl Plan {
         let port = configured::port(options, detection.port);
         let runtime_base = base::runtime(options, &node, &delivery)?;
         let configured = Configured::new(workspace, options, &runtime_base.value, &delivery, port)?;
+        let build_base = base::build(options, &node);
+        let (native, native_warnings) = Asked {
+            gather: &gather,
+            pnpm: &pnpm.value,
+            build_base: &build_base.value,
+            runtime_base: &runtime_base.value.image,
+            configured: &configured,
+        }
+        .decide()?;
         Ok(Self {
             app: App::new(member, detection.detected),
             image: image_name(&member.label()),
-            build_base: base::build(options, &node),
+            build_base,
             runtime_base,
             signals: base::signals(&node, &delivery),
             node,
             pnpm,
+            native,
             build: closure_plan(workspace, &build),
             runtime: runtime
                 .as_ref()
@@ -113,6 +120,7 @@ impl Plan {
                 configured::warnings(options, &delivery),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
+                native_warnings,
             ]
             .concat(),
             delivery,
@@ -149,6 +157,22 @@ fn files_of(
     members
         .map(|&at| Ok((at, inputs::walk(workspace, at, rules)?)))
         .collect()
+}
+
+/// What the app needs when it runs; nothing where its build brings that along.
+fn runtime<'l, 'a>(
+    workspace: &Workspace,
+    lockfiles: &'l Lockfiles<'a>,
+    app: usize,
+    delivery: &Delivery,
+) -> Result<Option<Closure<'l, 'a>>, LockfileError> {
+    if !delivery.has_modules() {
+        return Ok(None);
+    }
+    let start = delivery.start();
+    let named = start.map(|start| loader::needs(workspace, app, start));
+    let named = named.unwrap_or_default();
+    Closure::runtime(workspace, lockfiles, &[app], &named).map(Some)
 }
 
 /// The members that are installed by themselves.
@@ -304,7 +328,8 @@ pub(crate) fn secrets(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<S
 /// The packages of registries that a closure has.
 fn locked(closure: &Closure<'_, '_>) -> BTreeMap<Locked, bool> {
     let mut all = BTreeMap::new();
-    for (name, version, optional) in closure.registry() {
+    for (lockfile, key, optional) in closure.entries() {
+        let (name, version) = name_and_version(lockfile.format(), key);
         let (name, version) = (name.to_owned(), version.to_owned());
         let known = all.entry(Locked { name, version }).or_insert(optional);
         // A version may be there with several sets of peers.

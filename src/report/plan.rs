@@ -35,6 +35,7 @@ impl Display for Words<'_> {
             &plan.runtime_base.reason,
         )?;
         self.delivery(f)?;
+        self.native(f)?;
         self.configured(f)?;
         self.closure(f, "needed to build", &plan.build)?;
         if let Some(runtime) = &plan.runtime {
@@ -81,6 +82,16 @@ impl Words<'_> {
                 decision(f, "otherwise", page, &site.fallback.reason)
             }
         }
+    }
+
+    fn native(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let native = &self.0.native;
+        for (what, packages) in [("to build", &native.build), ("to run", &native.runtime)] {
+            if let Some(packages) = packages {
+                decision(f, what, &packages.names.join(" "), &packages.reason)?;
+            }
+        }
+        Ok(())
     }
 
     fn configured(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -5,11 +5,13 @@
 
 mod pnpm;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
+use slimbuild::closure::Closure;
+use slimbuild::detect::native::{Natives, Package, Target};
 use slimbuild::env::Env;
 use slimbuild::lockfile::{LockfileError, Lockfiles};
 use slimbuild::workspace::Workspace;
@@ -23,6 +25,9 @@ const REFUSED: [&str; 2] = [
     "nextjs-express-turborepo-starter: outdated",
     "pnpm-turbo-repo: incompatible",
 ];
+
+/// Packages that compile where no finished binary can be fetched: in their own words, read in the registry.
+const COMPILED: [&str; 3] = ["bcrypt", "better-sqlite3", "re2"];
 
 #[test]
 fn the_frozen_check_raises_no_false_alarm() {
@@ -51,6 +56,39 @@ fn the_frozen_check_raises_no_false_alarm() {
         }
     }
     assert_eq!(Vec::from_iter(refused), REFUSED);
+}
+
+/// What compiles in real workspaces, and what has no package for Linux.
+#[test]
+fn packages_of_machine_code_are_told_in_real_lockfiles() {
+    let name = "packages_of_machine_code_are_told_in_real_lockfiles";
+    let Some(corpus) = found(name, corpus()) else {
+        return;
+    };
+    let (mut compiled, mut fetched) = (BTreeSet::new(), BTreeSet::new());
+    let mut missing = BTreeSet::new();
+    for entry in fs_err::read_dir(corpus).unwrap() {
+        let root = entry.unwrap().path();
+        let Ok(workspace) = Workspace::load(&root) else {
+            continue;
+        };
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let all: Vec<usize> = (0..workspace.members.len()).collect();
+        let closure = Closure::build(&workspace, &lockfiles, &all, &BTreeMap::new()).unwrap();
+        let target = Target {
+            cpu: None,
+            libc: Some("glibc"),
+        };
+        let natives = Natives::of(&closure, target).unwrap();
+        let names = |packages: BTreeSet<Package>| packages.into_iter().map(|one| one.name);
+        missing.extend(names(natives.missing));
+        compiled.extend(names(natives.compiled));
+        fetched.extend(names(natives.fetched));
+    }
+    assert_eq!(Vec::from_iter(compiled), COMPILED);
+    assert_eq!(Vec::from_iter(fetched), ["canvas", "sharp"]);
+    // pnpm's own workspace leaves out those for Linux.
+    assert_eq!(Vec::from_iter(missing), ["@reflink/reflink"]);
 }
 
 /// What a test needs, or its excuse, which is said.

@@ -7,6 +7,7 @@ mod loaders;
 mod lockfiles;
 mod naive;
 mod names;
+mod native;
 mod proof;
 mod smoke;
 mod spare;

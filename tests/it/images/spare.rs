@@ -37,6 +37,27 @@ fn left(test: &str, files: &[(&str, &str)], more: &[&str]) -> Option<String> {
 }
 
 #[test]
+fn of_what_was_compiled_the_binary_stays() {
+    let files = [
+        ("node_modules/a/package.json", "{}"),
+        ("node_modules/a/build/Release/a.node", ""),
+        ("node_modules/a/build/Release/obj.target/a.node", ""),
+        ("node_modules/a/build/Release/obj.target/a/src/a.o", ""),
+        ("node_modules/a/build/Release/obj/gen/a.c", ""),
+        ("node_modules/a/build/Release/.deps/a.d", ""),
+        ("node_modules/a/lib/obj/mesh.js", ""),
+    ];
+    let test = "of_what_was_compiled_the_binary_stays";
+    if let Some(text) = left(test, &files, &[]) {
+        insta::assert_snapshot!(text, @r"
+        a/build/Release/a.node
+        a/lib/obj/mesh.js
+        a/package.json
+        ");
+    }
+}
+
+#[test]
 fn what_a_manifest_names_stays() {
     let files = [
         (

@@ -1,0 +1,155 @@
+//! Prisma: whether its client queries through an engine, a library in machine code that is chosen by the OpenSSL of the system where the client is
+//! generated, and looked for by that of the system where it runs.
+//!
+//! Before 7 it does, unless the schema's generator says otherwise: `engineType = "client"` (6.16 and later), the preview feature `queryCompiler`
+//! before. Where no OpenSSL is found, Prisma takes version 1.1 for granted, which no base of today has.
+
+use crate::detect::native::Package;
+
+/// A generator of a client, in a schema.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Generator {
+    /// Whether the client needs an engine.
+    pub engine: bool,
+    /// The targets that it names, and the line where it does.
+    pub targets: Option<(usize, Vec<String>)>,
+}
+
+/// Packages that show that a client is generated.
+pub const PACKAGES: [&str; 2] = ["@prisma/client", "prisma"];
+
+/// Whether clients of this version may need an engine.
+pub fn may_need_engine(package: &Package) -> bool {
+    let major = package.version.split('.').next().map(str::parse::<u32>);
+    PACKAGES.contains(&&*package.name) && major.is_some_and(|major| major.is_ok_and(|it| it < 7))
+}
+
+/// The generators of Prisma's own client in a schema.
+pub fn generators(schema: &str) -> Vec<Generator> {
+    let mut found = Vec::new();
+    let mut open: Option<(bool, Generator)> = None;
+    for (at, line) in schema.lines().enumerate() {
+        let line = line.split("//").next().unwrap_or_default().trim();
+        if let Some((is_client, generator)) = &mut open {
+            if line.starts_with('}') {
+                let ours = *is_client;
+                found.extend(open.take().map(|(_, it)| it).filter(|_| ours));
+                continue;
+            }
+            let Some((key, value)) = line.split_once('=') else {
+                continue;
+            };
+            let words: Vec<String> = value
+                .split('"')
+                .skip(1)
+                .step_by(2)
+                .map(str::to_owned)
+                .collect();
+            let has = |word: &str| words.iter().any(|one| one == word);
+            match key.trim() {
+                "provider" => *is_client = has("prisma-client-js") || has("prisma-client"),
+                "engineType" => generator.engine &= !has("client"),
+                "previewFeatures" => generator.engine &= !has("queryCompiler"),
+                // What variables say is not known.
+                "binaryTargets" if !value.contains("env(") => {
+                    generator.targets = Some((at + 1, words));
+                }
+                _ => {}
+            }
+        } else if line.starts_with("generator ") && line.ends_with('{') {
+            let generator = Generator {
+                engine: true,
+                targets: None,
+            };
+            open = Some((false, generator));
+        }
+    }
+    found
+}
+
+/// The target of an image whose C library is this; both processors where the engine decides on one.
+pub fn targets(libc: Option<&str>, cpu: Option<&str>) -> Vec<&'static str> {
+    let all: [(&str, &str, &str); 4] = [
+        ("glibc", "x64", "debian-openssl-3.0.x"),
+        ("glibc", "arm64", "linux-arm64-openssl-3.0.x"),
+        ("musl", "x64", "linux-musl-openssl-3.0.x"),
+        ("musl", "arm64", "linux-musl-arm64-openssl-3.0.x"),
+    ];
+    let fits = |one: Option<&str>, other: &str, default: &str| one.unwrap_or(default) == other;
+    all.into_iter()
+        .filter(|(c, p, _)| fits(libc, c, "glibc") && (cpu.is_none() || fits(cpu, p, "x64")))
+        .map(|(.., target)| target)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generator(text: &str) -> Vec<Generator> {
+        generators(&format!(
+            "// the client\ngenerator client {{\n{text}\n}}\n\nmodel A {{\n  id Int @id\n}}\n"
+        ))
+    }
+
+    #[test]
+    fn generators_of_a_schema() {
+        let found = generator(
+            "  provider = \"prisma-client-js\" // ours\n  binaryTargets = [\"native\", \"debian-openssl-1.1.x\"]",
+        );
+        let targets = vec!["native".to_owned(), "debian-openssl-1.1.x".to_owned()];
+        assert_eq!(
+            found,
+            [Generator {
+                engine: true,
+                targets: Some((4, targets))
+            }]
+        );
+        let client = "provider = \"prisma-client\"\n";
+        for (text, engine) in [
+            ("", true),
+            ("engineType = \"client\"", false),
+            ("engineType = \"library\"", true),
+            (
+                "previewFeatures = [\"queryCompiler\", \"driverAdapters\"]",
+                false,
+            ),
+            ("// engineType = \"client\"", true),
+            ("binaryTargets = env(\"PRISMA_TARGETS\")", true),
+        ] {
+            let found = generator(&format!("{client}{text}"));
+            assert_eq!(
+                found,
+                [Generator {
+                    engine,
+                    targets: None
+                }],
+                "{text}"
+            );
+        }
+        assert_eq!(generator("provider = \"prisma-erd-generator\""), []);
+    }
+
+    #[test]
+    fn versions_and_targets() {
+        let package = |name: &str, version: &str| Package {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        };
+        assert!(may_need_engine(&package("@prisma/client", "5.22.0")));
+        assert!(may_need_engine(&package("prisma", "6.19.0")));
+        assert!(!may_need_engine(&package("@prisma/client", "7.0.1")));
+        assert!(!may_need_engine(&package(
+            "@prisma/instrumentation",
+            "5.22.0"
+        )));
+        assert_eq!(
+            targets(Some("musl"), Some("x64")),
+            ["linux-musl-openssl-3.0.x"]
+        );
+        assert_eq!(
+            targets(None, None),
+            ["debian-openssl-3.0.x", "linux-arm64-openssl-3.0.x"]
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! What packages of machine code need, as the template sees it.
+
+use serde::Serialize;
+
+use crate::plan::{Native, PackageManager, SystemPackages};
+use crate::template;
+
+#[derive(Serialize)]
+pub(super) struct NativeView<'p> {
+    build: Option<Installed<'p>>,
+    runtime: Option<Installed<'p>>,
+    headers: bool,
+    /// The cache mount of pnpm's store. What pnpm compiled lies there too, found by system, processor and node's major version: it would take
+    /// that of one C library for the other's.
+    store: &'static str,
+}
+
+/// Packages of the system, and the command that installs them.
+#[derive(Serialize)]
+struct Installed<'p> {
+    reason: &'p str,
+    run: String,
+}
+
+impl<'p> NativeView<'p> {
+    pub(super) fn new(native: &'p Native) -> Self {
+        Self {
+            build: native.build.as_ref().map(installed),
+            runtime: native.runtime.as_ref().map(installed),
+            headers: native.headers,
+            store: if native.musl {
+                "slimbuild-pnpm-musl"
+            } else {
+                "slimbuild-pnpm"
+            },
+        }
+    }
+}
+
+fn installed(packages: &SystemPackages) -> Installed<'_> {
+    let names = packages.names.iter();
+    let names: Vec<String> = names.map(|name| template::quote(name)).collect();
+    let names = names.join(" ");
+    Installed {
+        reason: &packages.reason,
+        run: match packages.manager {
+            PackageManager::Apk => format!("apk add --no-cache {names}"),
+            PackageManager::Apt => format!(
+                "apt-get update \\\n && apt-get install --yes --no-install-recommends {names} \\\n && rm -rf /var/lib/apt/lists/*"
+            ),
+        },
+    }
+}

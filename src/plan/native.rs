@@ -1,0 +1,373 @@
+//! What packages that depend on the machine need of the stages: a compiler, OpenSSL, one C library. And what will not work, said before anything is
+//! built.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::gather::Gather;
+use super::libc::{Outfit, has_headers, libc, outfit};
+use super::{Configured, SystemPackages};
+use crate::closure::Closure;
+use crate::config::ConfigError;
+use crate::detect::native::{Natives, Package, Target};
+use crate::detect::prisma;
+use crate::error::Error;
+use crate::frozen::installs::{Installs, Verdict};
+use crate::lockfile::LockfileError;
+use crate::manifest::ManifestError;
+
+/// What node-gyp compiles with.
+const COMPILER: [&str; 3] = ["g++", "make", "python3"];
+
+/// The command-line tool and the library, in Debian and in Alpine.
+const OPENSSL: &str = "openssl";
+
+/// What the stages get for the sake of packages of the registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Native {
+    /// Packages of the system that installs and builds need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<SystemPackages>,
+    /// Packages of the system that the image needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<SystemPackages>,
+    /// Whether node's headers are taken from the base instead of being fetched.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub headers: bool,
+    /// Whether the build stages have another C library than most.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub musl: bool,
+}
+
+impl Native {
+    /// Whether there is nothing to tell.
+    pub(super) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What it is decided by.
+pub(super) struct Asked<'q, 'l, 'a> {
+    /// The closures, and the files of their members.
+    pub(super) gather: &'q Gather<'q, 'l, 'a>,
+    pub(super) pnpm: &'q str,
+    /// The images that the stages start from.
+    pub(super) build_base: &'q str,
+    pub(super) runtime_base: &'q str,
+    pub(super) configured: &'q Configured,
+}
+
+/// What was found.
+struct Found<'w> {
+    /// In what is installed.
+    installed: Natives,
+    /// In what the app needs when it runs, installed or brought along by its build.
+    running: Natives,
+    /// Of those installed, the ones whose scripts run, and those of which nobody decided.
+    compiled: Vec<Package>,
+    undecided: Vec<Package>,
+    installs: Option<Installs<'w>>,
+}
+
+impl Asked<'_, '_, '_> {
+    /// Decides, and tells what a reader should know.
+    pub(super) fn decide(&self) -> Result<(Native, Vec<String>), Error> {
+        let found = self.look()?;
+        let schemas = self.schemas()?;
+        let clients = |packages: &BTreeSet<Package>| {
+            let told = schemas.iter().any(|schema| schema.generator.engine);
+            packages.iter().any(prisma::may_need_engine) && (told || schemas.is_empty())
+        };
+        let mut warnings = self.machines(&found);
+        warnings.extend(unbuilt(&found));
+        warnings.extend(self.mismatch(&found)?);
+        let (built, run) = (
+            clients(&found.installed.prisma),
+            clients(&found.running.prisma),
+        );
+        if built {
+            warnings.extend(self.targets(&schemas));
+        }
+        let mut native = Native {
+            build: None,
+            runtime: None,
+            headers: !found.compiled.is_empty() && has_headers(self.build_base),
+            musl: libc(self.build_base) == Some("musl"),
+        };
+        let mut wanted: Vec<(&[&str], String)> = Vec::new();
+        if !found.compiled.is_empty() {
+            let why = format!(
+                "{} when pnpm installs, where no finished binary can be had",
+                plural(&found.compiled, "compiles", "compile")
+            );
+            wanted.push((&COMPILER, why));
+        }
+        if found.installed.cmake && !found.compiled.is_empty() {
+            wanted.push((&["cmake"], "they compile with it".to_owned()));
+        }
+        let unknown = outfit(self.build_base) == Outfit::Unknown;
+        let has = |name: &str| {
+            let given = self.configured.build_packages.as_ref();
+            given.is_some_and(|given| given.names.iter().any(|one| one == name))
+        };
+        if unknown && !found.compiled.is_empty() && !has("g++") {
+            warnings.push(format!(
+                "{} when pnpm installs, and nobody knows whether `{}` has a compiler: if it has none, name what brings it in `buildPackages`",
+                plural(&found.compiled, "compiles", "compile"),
+                self.build_base
+            ));
+        }
+        if built {
+            let why = "Prisma chooses its engine by the OpenSSL that it finds".to_owned();
+            wanted.push((&[OPENSSL], why));
+        }
+        native.build = packages(
+            self.build_base,
+            &wanted,
+            self.configured.build_packages.as_ref(),
+        );
+        if run && self.gather.delivery.start().is_some() {
+            let why = "Prisma's engine is linked with it".to_owned();
+            let wanted: [(&[&str], String); 1] = [(&[OPENSSL], why)];
+            let given = self.configured.runtime_packages.as_ref();
+            native.runtime = packages(self.runtime_base, &wanted, given);
+        }
+        Ok((native, warnings))
+    }
+
+    fn target(&self) -> Target<'_> {
+        let platform = self.gather.options.platform.as_ref();
+        Target {
+            cpu: platform.map(crate::image::Platform::cpu),
+            libc: libc(self.build_base),
+        }
+    }
+
+    fn look(&self) -> Result<Found<'_>, LockfileError> {
+        let target = self.target();
+        let mut installed = Natives::default();
+        let build = self.gather.builds.then_some(self.gather.build);
+        for closure in build.into_iter().chain(self.gather.runtime) {
+            installed.add(Natives::of(closure, target)?);
+        }
+        let running = match self.gather.runtime {
+            Some(closure) => Natives::of(closure, target)?,
+            None if self.gather.delivery.start().is_none() => Natives::default(),
+            None => {
+                let (workspace, lockfiles) = (self.gather.workspace, self.gather.lockfiles);
+                let none = BTreeSet::new();
+                let closure = Closure::runtime(workspace, lockfiles, &[self.gather.app], &none)?;
+                Natives::of(&closure, target)?
+            }
+        };
+        let installs = Installs::new(self.gather.workspace, self.pnpm)?;
+        let verdict = |package: &&Package| match &installs {
+            Some(installs) => installs.verdict(&package.name, &package.version),
+            None => Verdict::Runs,
+        };
+        let compiled = installed.compiled.iter();
+        let scripts = compiled.clone().chain(&installed.fetched);
+        Ok(Found {
+            compiled: compiled
+                .filter(|package| verdict(package) == Verdict::Runs)
+                .cloned()
+                .collect(),
+            undecided: scripts
+                .filter(|package| verdict(package) == Verdict::Undecided)
+                .cloned()
+                .collect(),
+            installed,
+            running,
+            installs,
+        })
+    }
+
+    /// Packages of which the install has none for the target.
+    fn machines(&self, found: &Found<'_>) -> Vec<String> {
+        let target = self.target();
+        let cpus = target.cpu.map_or(vec!["x64", "arm64"], |cpu| vec![cpu]);
+        let mut warnings = Vec::new();
+        let unsupported = found
+            .installs
+            .as_ref()
+            .filter(|_| !found.installed.families.is_empty())
+            .and_then(|installs| installs.unsupported(&cpus, target.libc));
+        if let Some((setting, file)) = unsupported {
+            let families: Vec<Package> = found.installed.families.iter().cloned().collect();
+            warnings.push(format!(
+                "`{setting}` in {file} keeps pnpm from installing what {} for the image: add `current` to the list",
+                plural(&families, "needs", "need")
+            ));
+        }
+        let missing: Vec<Package> = found.installed.missing.iter().cloned().collect();
+        if !missing.is_empty() {
+            let libc = target
+                .libc
+                .map_or(String::new(), |libc| format!(" with {libc}"));
+            warnings.push(format!(
+                "{} as a package for each machine, and the lockfile has none for linux on {}{libc}: write it anew with `pnpm install --lockfile-only`, and look whether `overrides` or `ignoredOptionalDependencies` leave it out",
+                plural(&missing, "comes", "come"),
+                cpus.join(" or "),
+            ));
+        }
+        warnings
+    }
+
+    /// Whether what is installed with one C library is to run on another.
+    fn mismatch(&self, found: &Found<'_>) -> Result<Option<String>, ConfigError> {
+        let libcs = (libc(self.build_base), libc(self.runtime_base));
+        let (Some(build), Some(run)) = libcs else {
+            return Ok(None);
+        };
+        let compiled = found.compiled.iter().filter(|package| {
+            let running = &found.running.compiled;
+            running.contains(package)
+        });
+        let bound: BTreeSet<&Package> = found.running.bound.iter().chain(compiled).collect();
+        if build == run || bound.is_empty() {
+            return Ok(None);
+        }
+        let bound: Vec<Package> = bound.into_iter().cloned().collect();
+        let problem = format!(
+            "{} machine code for one C library: `{}`, where pnpm installs, has {build}, and `{}`, where the app runs, has {run}",
+            plural(&bound, "has", "have"),
+            self.build_base,
+            self.runtime_base
+        );
+        let given = [
+            self.gather
+                .options
+                .build_base
+                .as_ref()
+                .map(|base| &base.source),
+            self.gather.options.base.as_ref().map(|base| &base.source),
+        ];
+        match given.into_iter().flatten().next() {
+            Some(source) if self.gather.delivery.has_modules() => {
+                let hint = "take both images from one distribution: `--build-base node:22-alpine` goes with `--base node:22-alpine`, `node:22-slim` with distroless and Debian";
+                Err(ConfigError::unfit(source, problem, hint))
+            }
+            _ => Ok(Some(problem)),
+        }
+    }
+
+    /// Prisma's schemas in the members of the build closure.
+    fn schemas(&self) -> Result<Vec<Schema>, Error> {
+        let mut schemas = Vec::new();
+        let files = self.gather.files.values().flatten();
+        for file in files.filter(|file| file.path.as_str().ends_with(".prisma")) {
+            let path = file.path.on_disk(&self.gather.workspace.root);
+            let bytes = fs_err::read(path).map_err(ManifestError::from)?;
+            let generators = prisma::generators(&String::from_utf8_lossy(&bytes));
+            schemas.extend(generators.into_iter().map(|generator| Schema {
+                file: file.path.to_string(),
+                generator,
+            }));
+        }
+        Ok(schemas)
+    }
+
+    /// What is said where a schema's targets leave out the image's.
+    fn targets(&self, schemas: &[Schema]) -> Vec<String> {
+        let (build, run) = (libc(self.build_base), libc(self.runtime_base));
+        let fitting = prisma::targets(run, self.target().cpu);
+        let warning = |schema: &Schema| {
+            let (line, targets) = schema.generator.targets.as_ref()?;
+            let has = |target: &str| targets.iter().any(|one| one == target);
+            let native = has("native") && (build == run || build.is_none() || run.is_none());
+            if !schema.generator.engine || native || fitting.iter().any(|target| has(target)) {
+                return None;
+            }
+            let all = targets.iter().map(String::as_str);
+            let all: Vec<String> = ["native"]
+                .into_iter()
+                .chain(all.filter(|one| *one != "native"))
+                .chain(fitting.iter().copied().filter(|_| has("native")))
+                .map(|target| format!("\"{target}\""))
+                .collect();
+            Some(format!(
+                "{}, line {line}: `binaryTargets` has no engine for the image: write `binaryTargets = [{}]`",
+                schema.file,
+                all.join(", ")
+            ))
+        };
+        schemas.iter().filter_map(warning).collect()
+    }
+}
+
+/// A generator of a client, and where it stands.
+struct Schema {
+    file: String,
+    generator: prisma::Generator,
+}
+
+/// What is said of packages whose scripts pnpm will not run.
+fn unbuilt(found: &Found<'_>) -> Option<String> {
+    let installs = found.installs.as_ref()?;
+    let names: BTreeSet<&str> = found.undecided.iter().map(|one| &*one.name).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    let (setting, file) = installs.approval(&names);
+    let (major, list) = (installs.major(), list(&found.undecided));
+    let approve = format!("to approve, write `{setting}` into {file}");
+    Some(if installs.is_strict() {
+        format!(
+            "pnpm {major} stops the install at {list}: nobody decided whether what they run when they are installed may run (`strictDepBuilds`); {approve}"
+        )
+    } else {
+        format!(
+            "pnpm {major} will not build {list}: nobody approved what they run when they are installed, and without it their machine code may be missing when the app runs; {approve}"
+        )
+    })
+}
+
+/// What has to be installed of what is wanted, each with its reason; nothing where the image brings it, or cannot be known.
+fn packages(
+    image: &str,
+    wanted: &[(&[&str], String)],
+    given: Option<&SystemPackages>,
+) -> Option<SystemPackages> {
+    let Outfit::Bare(manager) = outfit(image) else {
+        return None;
+    };
+    let is_given = |name: &str| given.is_some_and(|it| it.names.iter().any(|one| one == name));
+    let (mut names, mut reasons) = (Vec::new(), Vec::new());
+    for (packages, reason) in wanted {
+        let missing: Vec<&str> = packages
+            .iter()
+            .copied()
+            .filter(|one| !is_given(one))
+            .collect();
+        if !missing.is_empty() {
+            reasons.push(reason.clone());
+            names.extend(missing.into_iter().map(str::to_owned));
+        }
+    }
+    (!names.is_empty()).then(|| SystemPackages {
+        manager,
+        names,
+        reason: reasons.join("; "),
+    })
+}
+
+/// `a, b and c`
+fn list(packages: &[Package]) -> String {
+    let names: Vec<String> = packages.iter().map(ToString::to_string).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// `a compiles`, `a and b compile`
+fn plural(packages: &[Package], one: &str, more: &str) -> String {
+    let verb = if packages.len() == 1 { one } else { more };
+    format!("{} {verb}", list(packages))
+}
+
+#[cfg(test)]
+mod tests;
