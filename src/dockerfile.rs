@@ -263,10 +263,8 @@ fn verify(plan: &Plan) -> String {
     let Some(start) = plan.delivery.start() else {
         return json(&["nginx", "-t"]);
     };
-    let node = match plan.runtime_base.value.node {
-        Some(NodeCommand::OnPath) | None => "node",
-        Some(NodeCommand::Entrypoint | NodeCommand::Copied) => "/nodejs/bin/node",
-    };
+    let node = plan.runtime_base.value.node;
+    let node = node.map_or("node", NodeCommand::program);
     let flags = [
         "--no-warnings",
         "--experimental-vm-modules",
@@ -404,10 +402,10 @@ fn texts(decisions: &BTreeMap<String, Decision<String>>) -> BTreeMap<&str, &str>
 
 /// The exec form of `CMD`.
 fn command(plan: &Plan, start: &Start) -> String {
-    let program = match plan.runtime_base.value.node {
-        Some(NodeCommand::OnPath) => Some("node"),
-        Some(NodeCommand::Entrypoint | NodeCommand::Copied) | None => None,
-    };
+    let node = plan.runtime_base.value.node;
+    let program = node
+        .filter(|node| !node.is_entrypoint())
+        .map(NodeCommand::program);
     let words = start
         .node_args
         .iter()

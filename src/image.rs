@@ -41,6 +41,16 @@ impl ImageRef {
         &self.name
     }
 
+    /// Whether it is Alpine, as far as its name tells.
+    pub fn is_alpine(&self) -> bool {
+        self.to_string().contains("alpine")
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
     /// The tag; `latest` where neither tag nor digest was given.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref().or(if self.digest.is_none() {

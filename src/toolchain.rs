@@ -47,6 +47,14 @@ impl<T> Decision<T> {
             reason: reason.into(),
         }
     }
+
+    /// Another value for the same reason.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Decision<U> {
+        Decision {
+            value: change(self.value),
+            reason: self.reason,
+        }
+    }
 }
 
 /// Why a version cannot be decided.

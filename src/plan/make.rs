@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::base::{self, Bases};
 use super::gather::Gather;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, MemberPlan, Plan,
-    PlanOptions, base, configured, inputs, place, trim, wishes,
+    PlanOptions, configured, inputs, place, programs, trim, wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected, loader};
@@ -84,13 +85,14 @@ impl Plan {
         };
         let steps = steps.plan();
         let port = configured::port(options, detection.port);
-        let runtime_base = base::runtime(options, &node, &delivery)?;
-        let configured = Configured::new(workspace, options, &runtime_base.value, &delivery, port)?;
+        let callers = programs::callers(workspace, image_members(app, &in_image), options);
+        let bases = Bases::new(options, &node, &delivery, &callers)?;
+        let configured = Configured::new(workspace, options, &bases, &delivery, port)?;
         Ok(Self {
             app: App::new(member, detection.detected),
             image: image_name(&member.label()),
-            build_base: base::build(options, &node),
-            runtime_base,
+            build_base: bases.build,
+            runtime_base: bases.runtime,
             signals: base::signals(&node, &delivery),
             node,
             pnpm,
@@ -110,6 +112,7 @@ impl Plan {
                 configured::warnings(options, &delivery),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
+                programs::warnings(&callers, &delivery),
             ]
             .concat(),
             delivery,
@@ -217,6 +220,12 @@ fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
     Some(format!("{path}{}", if directory { "/" } else { "" }))
 }
 
+/// The members whose code is in the image.
+fn image_members(app: usize, in_image: &BTreeSet<usize>) -> impl Iterator<Item = usize> {
+    let others = in_image.iter().copied();
+    [app].into_iter().chain(others.filter(move |&at| at != app && at != 0))
+}
+
 /// The members that the image gets, the app last: it changes most often.
 fn image_packages(
     workspace: &Workspace,
@@ -228,7 +237,7 @@ fn image_packages(
         // The build's output brings along what it needs.
         return Vec::new();
     }
-    let others = in_image.iter().copied().filter(|&at| at != app && at != 0);
+    let others = image_members(app, in_image).skip(1);
     let package = |at: usize| {
         let member = &workspace.members[at];
         // The last of its stages has what the ones before it wrote too.
