@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
+use crate::image::ImageRef;
 use crate::path::RepoPath;
 use crate::plan::{
     BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, SystemPackages, place,
@@ -35,6 +36,7 @@ struct View<'p> {
     pnpm: &'p crate::plan::Decision<String>,
     pnpm_package: String,
     build_base: &'p str,
+    build_on_alpine: bool,
     build: Count,
     runtime: Option<Count>,
     root_files: bool,
@@ -173,6 +175,7 @@ fn view(plan: &Plan) -> View<'_> {
         pnpm: &plan.pnpm,
         pnpm_package: format!("pnpm@{}", plan.pnpm.value),
         build_base: &plan.build_base.value,
+        build_on_alpine: is_alpine(&plan.build_base.value),
         build: Count {
             members: members(&plan.build),
             packages: plan.build.packages,
@@ -223,6 +226,12 @@ fn view(plan: &Plan) -> View<'_> {
         signals: plan.signals.is_some(),
         configured: configured(&plan.configured),
     }
+}
+
+fn is_alpine(image: &str) -> bool {
+    image
+        .parse()
+        .is_ok_and(|image: ImageRef| image.is_alpine())
 }
 
 fn last(plan: &Plan) -> LastView {
