@@ -153,6 +153,14 @@ pub struct PlanArgs {
     #[arg(long = "registry-mirror", value_name = "[REGISTRY=]PREFIX")]
     pub registry_mirrors: Vec<Mirror>,
 
+    /// Fix base images by their digests: those of the images that the daemon has, else of their registries (build --pull: of these)
+    #[arg(long)]
+    pub pin: bool,
+
+    /// Use this daemon instead of the one that Docker's command line would use; without a build, only --pin asks it
+    #[arg(short = 'H', long, value_name = "URL", help_heading = "Engine")]
+    pub host: Option<String>,
+
     /// Use this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
     pub node: Option<String>,
@@ -192,6 +200,8 @@ impl From<PlanArgs> for PlanOptions {
             base,
             build_base,
             registry_mirrors,
+            pin: _,
+            host: _,
             node,
             kind,
             entry,

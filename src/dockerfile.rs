@@ -224,9 +224,7 @@ fn view(plan: &Plan) -> View<'_> {
 }
 
 fn is_alpine(image: &str) -> bool {
-    image
-        .parse()
-        .is_ok_and(|image: ImageRef| image.is_alpine())
+    image.parse().is_ok_and(|image: ImageRef| image.is_alpine())
 }
 
 fn last(plan: &Plan) -> LastView {

@@ -10,6 +10,7 @@ pub(crate) mod inputs;
 pub(crate) mod install;
 pub(crate) mod make;
 mod nginx;
+mod pin;
 mod programs;
 mod steps;
 mod trim;

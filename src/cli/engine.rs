@@ -8,10 +8,6 @@ use crate::image::Platform;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// Use this daemon instead of the one that Docker's command line would use
-    #[arg(short = 'H', long, value_name = "URL")]
-    pub host: Option<String>,
-
     /// Build for this platform (linux/arm64)
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<Platform>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Place, Whole, planned, warn};
+use super::{Pins, Place, Whole, planned, warn};
 use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
@@ -43,7 +43,10 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         engine,
     } = args;
     let given = plan.build_args.clone();
-    let (root, plan) = planned(&Place { cwd, app: app.app }, &PlanOptions::from(plan))?;
+    let daemon = plan.host.clone();
+    let pins = Pins::new(&plan, engine.pull, env)?;
+    let app = app.app;
+    let (root, plan) = planned(&Place { cwd, app, pins }, &PlanOptions::from(plan))?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
     if mode != ProgressMode::Quiet {
         warn(&plan, ui)?;
@@ -76,7 +79,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     let metadata = metadata_file
         .map(|file| Whole::begin(&cwd.join(file)))
         .transpose()?;
-    let docker = Docker::connect(&host::resolve(env, engine.host.as_deref())?)?;
+    let docker = Docker::connect(&host::resolve(env, daemon.as_deref())?)?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let mut shown = Progress::new(mode, ui);
     let mut left_out = None;

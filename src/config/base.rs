@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::image::{ImageRef, ImageRefError};
+use crate::image::{ImageRef, ImageRefError, parts};
 
 /// What the result starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +73,7 @@ impl Mirror {
     /// Docker Hub's get their whole path (`library/node`), which proxies take everywhere. A mirror of all registries has those of Docker Hub right
     /// below the prefix, and others below their registry's name.
     pub(crate) fn name(&self, image: &str) -> Option<String> {
-        let (registry, path) = match image.split_once('/') {
-            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
-                (first, rest.to_owned())
-            }
-            Some(_) => ("docker.io", image.to_owned()),
-            None => ("docker.io", format!("library/{image}")),
-        };
+        let (registry, path) = parts(image);
         let prefix = &self.prefix;
         match self.registry.as_deref() {
             Some(own) => (own == registry).then(|| format!("{prefix}/{path}")),
@@ -116,7 +110,11 @@ mod tests {
         let name = |mirror: &str, image: &str| mirror.parse::<Mirror>().unwrap().name(image);
         let distroless = "gcr.io/distroless/nodejs22-debian12:nonroot";
         for (mirror, image, expected) in [
-            ("r.example", "node:22-slim", Some("r.example/library/node:22-slim")),
+            (
+                "r.example",
+                "node:22-slim",
+                Some("r.example/library/node:22-slim"),
+            ),
             (
                 "r.example:5000/hub/",
                 "nginxinc/nginx-unprivileged:stable",
@@ -145,7 +143,14 @@ mod tests {
 
     #[test]
     fn what_is_no_prefix_is_refused() {
-        for text in ["", "https://r.example", "r.example/hub:1", "gcr.io=", "A/b", "r.example/a@b"] {
+        for text in [
+            "",
+            "https://r.example",
+            "r.example/hub:1",
+            "gcr.io=",
+            "A/b",
+            "r.example/a@b",
+        ] {
             assert!(text.parse::<Mirror>().is_err(), "{text}");
         }
         assert_eq!(

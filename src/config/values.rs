@@ -41,10 +41,12 @@ pub(super) fn base(node: &Node<'_>) -> Result<Base, ConfigError> {
 /// Where images come from: one prefix for all registries, or one for each.
 pub(super) fn registry_mirrors(node: &Node<'_>) -> Result<Vec<Given<Mirror>>, ConfigError> {
     let what = "a prefix, as \"registry.example.com/hub\", or an object of one for each registry";
-    let mirror = |node: &Node<'_>, registry: Option<&str>, prefix: &str| match Mirror::new(registry, prefix) {
-        Ok(mirror) => Ok(node.given(mirror)),
-        Err(problem) => Err(node.wrong(format!("`{}`: {problem}", node.path), None)),
-    };
+    let mirror =
+        |node: &Node<'_>, registry: Option<&str>, prefix: &str| match Mirror::new(registry, prefix)
+        {
+            Ok(mirror) => Ok(node.given(mirror)),
+            Err(problem) => Err(node.wrong(format!("`{}`: {problem}", node.path), None)),
+        };
     if let ast::Value::Object(_) = node.value {
         let mut found = Vec::new();
         for entry in node.entries(what)? {

@@ -65,7 +65,11 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
         })
         .collect();
     let is_app = |package: &&ImagePackage| package.dir == plan.app.dir;
-    for package in plan.image_packages.iter().filter(|package| !is_app(package)) {
+    for package in plan
+        .image_packages
+        .iter()
+        .filter(|package| !is_app(package))
+    {
         copies.extend(kept(plan, package).map(plain));
         copies.extend(package.stage.as_deref().map(handed_over).map(plain));
     }

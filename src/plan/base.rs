@@ -64,11 +64,7 @@ impl Bases {
 }
 
 /// The image of the build stages: of the distribution that the result is on, so that native modules fit.
-fn build(
-    options: &PlanOptions,
-    node: &Decision<String>,
-    delivery: &Delivery,
-) -> Decision<String> {
+fn build(options: &PlanOptions, node: &Decision<String>, delivery: &Delivery) -> Decision<String> {
     if let Some(image) = &options.build_base {
         return Decision::new(image.value.to_string(), image.source.to_string());
     }
@@ -196,11 +192,7 @@ fn slim(options: &PlanOptions, why: &str) -> Decision<RuntimeBase> {
     based(chosen(options, DEBIAN, &reason), NodeCommand::Alone, NODE)
 }
 
-fn distroless(
-    options: &PlanOptions,
-    node: &Decision<String>,
-    why: &str,
-) -> Decision<RuntimeBase> {
+fn distroless(options: &PlanOptions, node: &Decision<String>, why: &str) -> Decision<RuntimeBase> {
     if DISTROLESS_NODE.contains(&node.value.as_str()) {
         let image = format!("gcr.io/distroless/nodejs{}-debian12:nonroot", node.value);
         let reason = "distroless: node and the libraries that it needs, no shell, no package manager, not root";
@@ -229,8 +221,7 @@ fn named(
         && image.name().contains("distroless")
     {
         let problem = format!("`{image}` has no package manager");
-        let hint =
-            "name a base that has one (`slim`), or leave `base` out and slimbuild takes one";
+        let hint = "name a base that has one (`slim`), or leave `base` out and slimbuild takes one";
         return Err(ConfigError::unfit(&package.source, problem, hint));
     }
     Ok(based(Decision::new(image.to_string(), said), node, user))
@@ -239,11 +230,16 @@ fn named(
 fn site(options: &PlanOptions) -> Result<Decision<RuntimeBase>, ConfigError> {
     let said = options.base.as_ref().map(|base| base.source.to_string());
     let said = said.map_or_else(String::new, |said| format!("; {said}"));
-    let image = match options.base.as_ref().map(|base| (&base.value, &base.source)) {
+    let image = match options
+        .base
+        .as_ref()
+        .map(|base| (&base.value, &base.source))
+    {
         Some((Base::Image(image), source)) => Decision::new(image.to_string(), source.to_string()),
         Some((Base::Distroless, source)) => {
             let problem = "there is no distroless image with nginx, which hands out a site";
-            let hint = "write `\"base\": \"auto\"` beside this app, or name an image that has nginx";
+            let hint =
+                "write `\"base\": \"auto\"` beside this app, or name an image that has nginx";
             return Err(ConfigError::unfit(source, problem, hint));
         }
         Some((Base::Alpine, _)) => {

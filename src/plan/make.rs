@@ -223,7 +223,9 @@ fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
 /// The members whose code is in the image.
 fn image_members(app: usize, in_image: &BTreeSet<usize>) -> impl Iterator<Item = usize> {
     let others = in_image.iter().copied();
-    [app].into_iter().chain(others.filter(move |&at| at != app && at != 0))
+    [app]
+        .into_iter()
+        .chain(others.filter(move |&at| at != app && at != 0))
 }
 
 /// The members that the image gets, the app last: it changes most often.
