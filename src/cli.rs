@@ -19,7 +19,7 @@ pub use values::BuildArg;
 use values::{entry, tag};
 pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
 
-use crate::config::{Given, NodeArguments};
+use crate::config::{Base, Given, Mirror, NodeArguments};
 use crate::detect::AppKind;
 use crate::image::ImageRef;
 use crate::plan::PlanOptions;
@@ -143,13 +143,27 @@ pub struct AppArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {
-    /// Start the image from IMAGE instead of distroless, with `node` on its path; for a site, instead of nginx, with `nginx`
-    #[arg(long, value_name = "IMAGE")]
-    pub base: Option<ImageRef>,
+    /// Start the image from: auto, distroless, slim, alpine, or an image that has node (for a site: nginx)
+    /// [default: auto, which is distroless where the app needs no shell and no system package]
+    #[arg(long, value_name = "BASE")]
+    pub base: Option<Base>,
 
     /// Build in IMAGE instead of node:VERSION-slim; it needs node and npm
     #[arg(long, value_name = "IMAGE")]
     pub build_base: Option<ImageRef>,
+
+    /// Take images that are not named, but chosen, from a mirror: node:22-slim as PREFIX/library/node:22-slim, gcr.io/… as
+    /// PREFIX/gcr.io/…; with REGISTRY= only those of one registry (gcr.io=PREFIX); may be repeated
+    #[arg(long = "registry-mirror", value_name = "[REGISTRY=]PREFIX")]
+    pub registry_mirrors: Vec<Mirror>,
+
+    /// Fix base images by their digests: those of the images that the daemon has, else of their registries (build --pull: of these)
+    #[arg(long)]
+    pub pin: bool,
+
+    /// Use this daemon instead of the one that Docker's command line would use; without a build, only --pin asks it
+    #[arg(short = 'H', long, value_name = "URL", help_heading = "Engine")]
+    pub host: Option<String>,
 
     /// Use this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
@@ -193,6 +207,9 @@ impl From<PlanArgs> for PlanOptions {
         let PlanArgs {
             base,
             build_base,
+            registry_mirrors,
+            pin: _,
+            host: _,
             node,
             kind,
             entry,
@@ -208,7 +225,11 @@ impl From<PlanArgs> for PlanOptions {
         Self {
             node: node.map(|node| Given::by_flag(node, "--node")),
             build_base: build_base.map(|image| Given::by_flag(image, "--build-base")),
-            base: base.map(|image| Given::by_flag(image, "--base")),
+            base: base.map(|base| Given::by_flag(base, "--base")),
+            registry_mirrors: registry_mirrors
+                .into_iter()
+                .map(|mirror| Given::by_flag(mirror, "--registry-mirror"))
+                .collect(),
             kind: kind.map(|kind| Given::by_flag(kind.into(), "--kind")),
             start: entry.map(|file| {
                 let start = NodeArguments {

@@ -19,7 +19,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::cli::PlanArgs;
 use crate::config;
+use crate::engine::docker::Docker;
+use crate::engine::host::{self, Host, HostError};
+use crate::env::Env;
 use crate::error::Error;
 use crate::plan::{Plan, PlanOptions};
 use crate::prebuilt::{Built, prebuilt};
@@ -32,6 +36,30 @@ pub struct Place<'p> {
     pub cwd: &'p Path,
     /// The app as it was named; the one around the working directory where it was not.
     pub app: Option<String>,
+    /// Who knows the digests of base images, where they are to be fixed.
+    pub pins: Option<Pins>,
+}
+
+/// The daemon that knows the digests of base images.
+pub struct Pins {
+    host: Host,
+    fresh: bool,
+}
+
+impl Pins {
+    /// Where the arguments ask for it; `fresh` lets registries decide.
+    pub fn new(args: &PlanArgs, fresh: bool, env: &Env) -> Result<Option<Self>, HostError> {
+        if !args.pin {
+            return Ok(None);
+        }
+        let host = host::resolve(env, args.host.as_deref())?;
+        Ok(Some(Self { host, fresh }))
+    }
+
+    fn apply(&self, plan: &mut Plan) -> Result<(), Error> {
+        let docker = Docker::connect(&self.host)?;
+        plan.pin(|image| Ok(docker.digest(image, self.fresh)?))
+    }
 }
 
 /// How data is shown.
@@ -50,6 +78,9 @@ fn planned(place: &Place<'_>, flags: &PlanOptions) -> Result<(PathBuf, Plan), Er
     let app = app_at(&workspace, place)?;
     let options = flags.clone().over(config::load(&workspace, app)?);
     let mut plan = Plan::new(&workspace, app, &options)?;
+    if let Some(pins) = &place.pins {
+        pins.apply(&mut plan)?;
+    }
     if options.prebuilt {
         plan = prebuilt(plan, &root, Built::Once)?;
     }

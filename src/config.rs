@@ -4,6 +4,7 @@
 //! root's, and flags win over both; lists of files, variables, labels and system packages add up instead. `schema.json` describes the same
 //! keys for editors, and a test compares the two.
 
+mod base;
 mod keys;
 mod load;
 mod merge;
@@ -20,6 +21,7 @@ use crate::image::{ImageRef, Platform};
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
 
+pub use base::{Base, Mirror};
 pub use keys::KEYS;
 pub use load::{inherited, load};
 
@@ -37,7 +39,9 @@ pub struct PlanOptions {
     /// The image that the build stages start from.
     pub build_base: Option<Given<ImageRef>>,
     /// The image that the result starts from.
-    pub base: Option<Given<ImageRef>>,
+    pub base: Option<Given<Base>>,
+    /// Where images come from that slimbuild chooses; nothing where they come from their own registries.
+    pub registry_mirrors: Vec<Given<Mirror>>,
     /// What kind of app it is.
     pub kind: Option<Given<AppKind>>,
     /// What node starts.

@@ -2,6 +2,7 @@
 //!
 //! It uses only what the frontend inside of Docker 20.10 understands, so that no `# syntax=` line has to reach a registry.
 
+mod layers;
 mod native;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +11,11 @@ use serde::Serialize;
 
 use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
+use crate::image::ImageRef;
 use crate::path::RepoPath;
-use crate::plan::{
-    BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, SystemPackages, place,
-};
+use crate::plan::{BuildStep, Configured, Decision, NodeCommand, Plan, SystemPackages, place};
 use crate::template::{self, TemplateError};
+use layers::{CopyView, Gather};
 use native::NativeView;
 
 /// The path of the Dockerfile in a context.
@@ -38,6 +39,7 @@ struct View<'p> {
     pnpm: &'p crate::plan::Decision<String>,
     pnpm_package: String,
     build_base: &'p str,
+    build_on_alpine: bool,
     build: Count,
     runtime: Option<Count>,
     root_files: bool,
@@ -49,7 +51,9 @@ struct View<'p> {
     passed_over: String,
     steps: Vec<StepView<'p>>,
     runtime_base: BaseView<'p>,
-    packages: Vec<PackageView<'p>>,
+    /// What the image gets of packages, but for the last layer.
+    copies: Vec<CopyView<'p>>,
+    gathers: Vec<Gather>,
     start: Option<&'p Start>,
     command: Option<String>,
     program: Option<&'p str>,
@@ -119,10 +123,11 @@ struct StepView<'p> {
     tasks: Vec<TaskView<'p>>,
     env: &'p BTreeMap<String, String>,
     copies: Vec<String>,
-    needs: &'p [String],
+    /// The arguments of `COPY` for what the stages before it hand over.
+    needs: Vec<String>,
+    gathers: Vec<Gather>,
     continues: &'p [String],
     writes: Option<&'p str>,
-    in_image: bool,
 }
 
 #[derive(Serialize)]
@@ -138,13 +143,6 @@ struct BaseView<'p> {
     reason: &'p str,
     node: Option<NodeCommand>,
     user: &'p str,
-}
-
-#[derive(Serialize)]
-struct PackageView<'p> {
-    stage: Option<&'p str>,
-    kept: Option<String>,
-    is_app: bool,
 }
 
 /// What a template of the user's sees: the same, and the whole plan.
@@ -168,6 +166,7 @@ pub fn render(plan: &Plan) -> Result<String, TemplateError> {
 }
 
 fn view(plan: &Plan) -> View<'_> {
+    let (gathers, copies) = layers::image(plan);
     // The root project is there for its tools, and is not counted among the packages.
     let members = |closure: &crate::plan::ClosurePlan| {
         closure
@@ -187,6 +186,7 @@ fn view(plan: &Plan) -> View<'_> {
         pnpm: &plan.pnpm,
         pnpm_package: format!("pnpm@{}", plan.pnpm.value),
         build_base: &plan.build_base.value,
+        build_on_alpine: is_alpine(&plan.build_base.value),
         build: Count {
             members: members(&plan.build),
             packages: plan.build.packages,
@@ -210,11 +210,8 @@ fn view(plan: &Plan) -> View<'_> {
             node: base.value.node,
             user: &base.value.user,
         },
-        packages: plan
-            .image_packages
-            .iter()
-            .map(|package| self::package(plan, package))
-            .collect(),
+        copies,
+        gathers,
         start: plan.delivery.start(),
         command: plan.delivery.start().map(|_| {
             let words = plan.runs().command;
@@ -255,6 +252,10 @@ fn prebuilt(plan: &Plan) -> Prebuilt {
         packages: has(place::PACKAGES),
         app: has(place::WRITABLE),
     }
+}
+
+fn is_alpine(image: &str) -> bool {
+    image.parse().is_ok_and(|image: ImageRef| image.is_alpine())
 }
 
 fn last(plan: &Plan) -> LastView {
@@ -307,10 +308,8 @@ fn verify(plan: &Plan) -> String {
     let Some(start) = plan.delivery.start() else {
         return json(&["nginx", "-t"]);
     };
-    let node = match plan.runtime_base.value.node {
-        Some(NodeCommand::OnPath) | None => "node",
-        Some(NodeCommand::Entrypoint | NodeCommand::Copied) => "/nodejs/bin/node",
-    };
+    let node = plan.runtime_base.value.node;
+    let node = node.map_or("node", NodeCommand::program);
     let flags = [
         "--no-warnings",
         "--experimental-vm-modules",
@@ -358,6 +357,11 @@ fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
             .collect();
         copy_words(&words)
     };
+    let copies = step.copies.iter().map(copy).collect();
+    let (mut gathers, copies) = layers::gathered(&format!("sources-of-{}", step.stage), copies);
+    let needs = step.needs.iter().map(|need| layers::handed_over(need));
+    let needs = layers::gathered(&format!("needs-of-{}", step.stage), needs.collect());
+    gathers.extend(needs.0);
     StepView {
         name: &step.name,
         dir: step.dir.to_string(),
@@ -366,11 +370,11 @@ fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
         handed_over: !is_app || plan.delivery.has_modules(),
         tasks: tasks(step),
         env: &step.env,
-        copies: step.copies.iter().map(copy).collect(),
-        needs: &step.needs,
+        copies,
+        needs: needs.1,
+        gathers,
         continues: &step.continues,
         writes: step.writes.as_deref(),
-        in_image: step.in_image,
     }
 }
 
@@ -387,20 +391,6 @@ fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
         });
     }
     views
-}
-
-fn package<'p>(plan: &'p Plan, package: &'p ImagePackage) -> PackageView<'p> {
-    let from = format!("{}/{}/", place::RUN, package.dir);
-    let to = format!("{}/", package.dir);
-    let kept = plan
-        .context
-        .iter()
-        .any(|entry| entry.path.starts_with(&from));
-    PackageView {
-        stage: package.stage.as_deref(),
-        kept: kept.then(|| copy_words(&[&from, &to])),
-        is_app: package.dir == plan.app.dir,
-    }
 }
 
 fn configured(configured: &Configured) -> ConfiguredView<'_> {

@@ -41,6 +41,33 @@ impl ImageRef {
         &self.name
     }
 
+    /// Whether it is Alpine, as far as its name tells.
+    pub fn is_alpine(&self) -> bool {
+        self.to_string().contains("alpine")
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// The same image, by its digest.
+    pub(crate) fn with_digest(&self, digest: &str) -> Result<Self, ImageRefError> {
+        format!("{self}@{digest}").parse()
+    }
+
+    /// The whole name, as registries have it: `docker.io/library/node:22-slim`, without a digest.
+    pub(crate) fn qualified(&self) -> String {
+        let (registry, path) = parts(&self.name);
+        let tag = self.tag().map(|tag| format!(":{tag}"));
+        format!("{registry}/{path}{}", tag.unwrap_or_default())
+    }
+
+    /// Whether both are of one repository, however their names are written.
+    pub(crate) fn is_sibling(&self, other: &Self) -> bool {
+        parts(&self.name) == parts(&other.name)
+    }
+
     /// The tag; `latest` where neither tag nor digest was given.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref().or(if self.digest.is_none() {
@@ -98,6 +125,21 @@ impl FromStr for ImageRef {
             tag: tag.map(str::to_owned),
             digest,
         })
+    }
+}
+
+/// The registry of a name, and the path there, as Docker completes them.
+pub(crate) fn parts(name: &str) -> (&str, String) {
+    match name.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => match first {
+            "docker.io" | "index.docker.io" if !rest.contains('/') => {
+                ("docker.io", format!("library/{rest}"))
+            }
+            "index.docker.io" => ("docker.io", rest.to_owned()),
+            _ => (first, rest.to_owned()),
+        },
+        Some(_) => ("docker.io", name.to_owned()),
+        None => ("docker.io", format!("library/{name}")),
     }
 }
 
@@ -220,6 +262,31 @@ mod tests {
         ] {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn names_are_completed_as_docker_does() {
+        for (text, whole) in [
+            ("node:22-slim", "docker.io/library/node:22-slim"),
+            ("docker.io/node", "docker.io/library/node:latest"),
+            ("index.docker.io/a/b:c", "docker.io/a/b:c"),
+            (
+                "gcr.io/distroless/cc-debian12",
+                "gcr.io/distroless/cc-debian12:latest",
+            ),
+            ("127.0.0.1:5000/a", "127.0.0.1:5000/a:latest"),
+        ] {
+            assert_eq!(text.parse::<ImageRef>().unwrap().qualified(), whole);
+        }
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let pinned = "node:22-slim"
+            .parse::<ImageRef>()
+            .unwrap()
+            .with_digest(&digest)
+            .unwrap();
+        assert_eq!(pinned.to_string(), format!("node:22-slim@{digest}"));
+        assert_eq!(pinned.digest(), Some(&*digest));
+        assert!(pinned.is_sibling(&format!("docker.io/library/node@{digest}").parse().unwrap()));
     }
 
     #[test]

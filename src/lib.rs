@@ -87,8 +87,8 @@ pub mod workspace;
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::cli::{Cli, Command};
-use crate::commands::{Format, Place};
+use crate::cli::{AppArg, Cli, Command, PlanArgs};
+use crate::commands::{Format, Pins, Place};
 use crate::env::Env;
 use crate::error::{Error, ExitCode};
 use crate::ui::Ui;
@@ -120,19 +120,34 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let cwd = cli
         .directory
         .map_or_else(|| cwd.to_path_buf(), |directory| cwd.join(directory));
-    let place = |app: Option<String>| Place { cwd: &cwd, app };
+    let place = |app: Option<String>| Place {
+        cwd: &cwd,
+        app,
+        pins: None,
+    };
+    let planned = |app: AppArg, args: &PlanArgs| {
+        let pins = Pins::new(args, false, env)?;
+        let app = app.app;
+        Ok::<_, Error>(Place {
+            cwd: &cwd,
+            app,
+            pins,
+        })
+    };
     match cli.command.unwrap_or(Command::Build(cli.build)) {
         Command::Build(args) => commands::build::run(args, &cwd, env, ui),
         Command::Plan(args) => {
-            let options = args.plan.into();
-            commands::plan::run(&place(args.app.app), &options, format(args.json), ui)
+            let place = planned(args.app, &args.plan)?;
+            commands::plan::run(&place, &args.plan.into(), format(args.json), ui)
         }
         Command::Dockerfile(args) if args.template => commands::dockerfile::template(ui),
         Command::Dockerfile(args) => {
-            commands::dockerfile::run(&place(args.app.app), &args.plan.into(), ui)
+            let place = planned(args.app, &args.plan)?;
+            commands::dockerfile::run(&place, &args.plan.into(), ui)
         }
         Command::Context(args) => {
-            commands::context::run(&place(args.app.app), &args.plan.into(), &args.output, ui)
+            let place = planned(args.app, &args.plan)?;
+            commands::context::run(&place, &args.plan.into(), &args.output, ui)
         }
         Command::Graph(args) => commands::graph::run(&place(args.app.app), args.format.into(), ui),
         Command::Why(args) => {

@@ -13,6 +13,8 @@ pub(crate) mod make;
 mod native;
 mod nginx;
 mod outputs;
+mod pin;
+mod programs;
 mod runs;
 mod steps;
 mod trim;
@@ -162,8 +164,27 @@ pub enum NodeCommand {
     Entrypoint,
     /// `node` is found on the path.
     OnPath,
-    /// The build stage's node is copied into the image.
+    /// The build stage's node is copied into the image, to a place of its own.
     Copied,
+    /// The build stage's node is copied onto the path, and a user is made: the base is a distribution without node.
+    Alone,
+    /// `node` is found on the path; what else the base brings for developers (npm, corepack, yarn, headers) is left behind.
+    Trimmed,
+}
+
+impl NodeCommand {
+    /// The program, as a command of the image's calls it.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::OnPath | Self::Alone | Self::Trimmed => "node",
+            Self::Entrypoint | Self::Copied => "/nodejs/bin/node",
+        }
+    }
+
+    /// Whether the image's entry point is node.
+    pub fn is_entrypoint(self) -> bool {
+        matches!(self, Self::Entrypoint | Self::Copied)
+    }
 }
 
 /// A closure, as a reader sees it.

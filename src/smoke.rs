@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{NodeCommand, Plan};
+use crate::plan::Plan;
 
 const PROBE: &str = include_str!("../templates/probe.cjs");
 
@@ -32,18 +32,14 @@ pub fn probe(plan: &Plan, port: Option<Port>, path: Option<&str>) -> Option<Vec<
         Some(Port::Number(number)) => Some(number),
         None => plan.port,
     };
-    let node = match plan.runtime_base.value.node {
-        Some(NodeCommand::OnPath) => "node",
-        Some(NodeCommand::Entrypoint | NodeCommand::Copied) => "/nodejs/bin/node",
-        None => {
-            let path = if path.is_empty() { "/" } else { path };
-            let number = number.unwrap_or(SITE).to_string();
-            let words = ["sh", "-c", PROBE_OF_SITES, "probe", &number, path];
-            return Some(words.map(str::to_owned).into());
-        }
+    let Some(node) = plan.runtime_base.value.node else {
+        let path = if path.is_empty() { "/" } else { path };
+        let number = number.unwrap_or(SITE).to_string();
+        let words = ["sh", "-c", PROBE_OF_SITES, "probe", &number, path];
+        return Some(words.map(str::to_owned).into());
     };
     let number = number.map_or_else(String::new, |number| number.to_string());
-    let words = [node, "-e", PROBE, "--", &number, path];
+    let words = [node.program(), "-e", PROBE, "--", &number, path];
     Some(words.map(str::to_owned).into())
 }
 

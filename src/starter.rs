@@ -117,16 +117,8 @@ fn decided(plan: &Plan, text: &mut String) {
     line(text, "node", &json!(plan.node.value));
     let base = &plan.runtime_base;
     because(text, &base.reason);
-    if base.value.node == Some(NodeCommand::Copied) {
-        // A base that is named must have a node of its own.
-        line(
-            text,
-            "base",
-            &json!(format!("node:{}-slim", plan.node.value)),
-        );
-    } else {
-        line(text, "base", &json!(base.value.image));
-    }
+    let keyword = base.value.node.and_then(keyword);
+    line(text, "base", &json!(keyword.unwrap_or(&base.value.image)));
     because(text, &plan.build_base.reason);
     line(text, "buildBase", &json!(plan.build_base.value));
     if let Delivery::Modules(start) = &plan.delivery {
@@ -157,6 +149,16 @@ fn decided(plan: &Plan, text: &mut String) {
     line(text, "healthcheck", &json!(path));
     because(text, "the package's name");
     line(text, "tags", &json!([format!("{}:latest", plan.image)]));
+}
+
+/// The keyword that gives the base which was chosen.
+fn keyword(node: NodeCommand) -> Option<&'static str> {
+    match node {
+        NodeCommand::Entrypoint | NodeCommand::Copied => Some("distroless"),
+        NodeCommand::Alone => Some("slim"),
+        NodeCommand::Trimmed => Some("alpine"),
+        NodeCommand::OnPath => None,
+    }
 }
 
 fn words(start: &Start) -> Value {

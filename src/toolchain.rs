@@ -47,6 +47,14 @@ impl<T> Decision<T> {
             reason: reason.into(),
         }
     }
+
+    /// Another value for the same reason.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Decision<U> {
+        Decision {
+            value: change(self.value),
+            reason: self.reason,
+        }
+    }
 }
 
 /// Why a version cannot be decided.
@@ -77,12 +85,12 @@ pub enum ToolchainError {
         text: String,
     },
     /// pnpm does not run on that node.
-    #[error("pnpm {pnpm} needs node {needs} or newer, and node {node} was chosen ({reason})")]
+    #[error("pnpm {pnpm} needs node {}.{} or newer, and node {node} was chosen ({reason})", .needs.0, .needs.1)]
     NodeTooOld {
         /// pnpm's version.
         pnpm: String,
-        /// The oldest major that it runs on.
-        needs: u64,
+        /// The oldest that it runs on: major and minor.
+        needs: (u64, u64),
         /// Node's version.
         node: String,
         /// What chose it.
@@ -115,9 +123,16 @@ impl ToolchainError {
                 Some("mend it, or choose with `--node VERSION`".to_owned())
             }
             Self::NotPnpm { .. } => None,
-            Self::NodeTooOld { needs, .. } => Some(format!(
-                "choose with `--node {needs}`, or write `{needs}` into `.nvmrc`"
-            )),
+            Self::NodeTooOld { needs, reason, .. } => {
+                // A line with long-term support, and so its newest release.
+                let fitting = NODE_LTS.into_iter().rfind(|line| *line >= needs.0);
+                let line = fitting.unwrap_or(needs.0);
+                Some(if reason.starts_with('`') {
+                    format!("write `{line}` there, or choose with `--node {line}`")
+                } else {
+                    format!("choose with `--node {line}`, or write `{line}` into `.nvmrc`")
+                })
+            }
             Self::NodeTooNew { pnpm, .. } => {
                 let mended = if pnpm.starts_with("8.") {
                     "8.15.9"
@@ -349,40 +364,68 @@ pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
     ))
 }
 
-/// The majors of node that a pnpm runs on, as tried with the real ones.
-///
-/// Before 7.32.2 and 8.3.1 its requests fail on node 20 and later (`ERR_INVALID_THIS`, pnpm's issue 6424): such a pnpm starts, and downloads
-/// nothing. A range is npm's to resolve, and gives the newest that fits.
-fn lines(pnpm: &str) -> RangeInclusive<u64> {
-    let Ok(version) = Version::parse(pnpm) else {
-        return 0..=u64::MAX;
-    };
-    let number = (version.major(), version.minor(), version.patch());
-    match number {
-        // pnpm 12 is a native program.
-        (12.., ..) => 0..=u64::MAX,
-        (11, ..) => 22..=u64::MAX,
-        (9 | 10, ..) => 18..=u64::MAX,
-        _ if number < (7, 32, 2) || ((8, 0, 0)..(8, 3, 1)).contains(&number) => 0..=19,
-        _ => 0..=u64::MAX,
+/// The version of a pnpm as far as rules about it need one: of a range, which is npm's to resolve, the newest major that fits stands for its last
+/// release.
+fn release(pnpm: &str) -> Option<(u64, u64, u64)> {
+    if let Ok(version) = Version::parse(pnpm) {
+        return Some((version.major(), version.minor(), version.patch()));
+    }
+    let range = Range::parse(pnpm).ok()?;
+    let mut majors = (6..=NEWEST_PNPM).rev();
+    let last = |major: &u64| Version::parse(format!("{major}.999.999"));
+    let major = majors.find(|major| last(major).is_ok_and(|last| range.satisfies(&last)))?;
+    Some((major, 999, 999))
+}
+
+/// The newest major of pnpm that the rules know.
+const NEWEST_PNPM: u64 = 12;
+
+/// The oldest node, major and minor, that a pnpm runs on: `engines` of its package.json.
+fn oldest(pnpm: &str) -> (u64, u64) {
+    match release(pnpm) {
+        Some((12.., ..)) => (18, 0),
+        Some((11, ..)) => (22, 13),
+        Some((9 | 10, ..)) => (18, 12),
+        Some((8, ..)) => (16, 14),
+        Some((7, 0..=1, _) | (7, 2, 0)) => (14, 19),
+        Some((7, ..)) => (14, 6),
+        Some((6, ..)) => (12, 17),
+        Some(_) | None => (0, 0),
     }
 }
 
-/// Checks that the pnpm runs on the node, one of `lines`.
+/// The majors of node that a pnpm runs on.
+///
+/// Before 7.32.2 and 8.3.1 its requests fail on node 20 and later (`ERR_INVALID_THIS`, pnpm's issue 6424; tried with the real ones): such a pnpm
+/// starts, and downloads nothing.
+fn lines(pnpm: &str) -> RangeInclusive<u64> {
+    let newest = match release(pnpm) {
+        Some(number) if number < (7, 32, 2) || ((8, 0, 0)..(8, 3, 1)).contains(&number) => 19,
+        _ => u64::MAX,
+    };
+    oldest(pnpm).0..=newest
+}
+
+/// Checks that the pnpm runs on the node, one of `lines`. A line (`22`) means its newest release.
 fn check(
     node: &Decision<String>,
     pnpm: &Decision<String>,
     lines: &RangeInclusive<u64>,
 ) -> Result<(), ToolchainError> {
-    let major = node.value.split('.').next();
-    let Some(major) = major.and_then(|major| major.parse::<u64>().ok()) else {
+    let mut numbers = node.value.split('.').map(str::parse::<u64>);
+    let Some(Ok(major)) = numbers.next() else {
         return Ok(());
     };
+    let minor = match numbers.next() {
+        Some(Ok(minor)) => minor,
+        _ => u64::MAX,
+    };
+    let needs = oldest(&pnpm.value);
     let (pnpm, node, reason) = (pnpm.value.clone(), node.value.clone(), node.reason.clone());
-    if major < *lines.start() {
+    if (major, minor) < needs {
         return Err(ToolchainError::NodeTooOld {
             pnpm,
-            needs: *lines.start(),
+            needs,
             node,
             reason,
         });
@@ -399,122 +442,4 @@ fn check(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_nothing_names_a_pnpm_the_lockfile_does() {
-        for (format, expected) in [("5.4", "7.33.7"), ("'6.0'", "8.15.9"), ("'9.0'", "10.34.5")] {
-            let text = format!("lockfileVersion: {format}\n\nimporters:\n\n  .: {{}}\n");
-            let (_dir, workspace) = crate::testing::workspace(&[("pnpm-lock.yaml", &text)]);
-            assert_eq!(pnpm(&workspace).unwrap().value, expected);
-            assert_eq!(named_pnpm(&workspace), None);
-        }
-    }
-
-    #[test]
-    fn versions_and_ranges() {
-        let node = |text| {
-            from_text(".nvmrc", text, &(0..=u64::MAX))
-                .map(|decision| decision.value)
-                .map_err(|error| error.to_string())
-        };
-        for (text, expected) in [
-            ("22", "22"),
-            ("v22.11.0", "22.11.0"),
-            ("lts/*", "24"),
-            ("lts/iron", "20"),
-            (">=18", "24"),
-            ("^20.9.0", "20"),
-            ("20.x", "20"),
-            (">=18 <23", "22"),
-            ("23", "23"),
-            ("20.12", "20.12"),
-            ("~20.12.1", "20.12"),
-        ] {
-            assert_eq!(node(text).as_deref(), Ok(expected), "{text}");
-        }
-        assert_eq!(
-            node("abc"),
-            Err("`.nvmrc` asks for node `abc`, which is no version".to_owned())
-        );
-        assert_eq!(
-            node("<16"),
-            Err(
-                "`.nvmrc` asks for node `<16`, which none of the lines 24, 22, 20, 18 fits"
-                    .to_owned()
-            )
-        );
-    }
-
-    #[test]
-    fn pnpm_needs_its_node() {
-        let check = |node: &str, pnpm: &str| {
-            let (node, pnpm) = (
-                Decision::new(node.to_owned(), "r"),
-                Decision::new(pnpm.to_owned(), "r"),
-            );
-            check(&node, &pnpm, &lines(&pnpm.value)).map_err(|error| error.to_string())
-        };
-        let old = |node, pnpm| {
-            format!("pnpm {pnpm} needs node 22 or newer, and node {node} was chosen (r)")
-        };
-        assert_eq!(check("20", "11.3.0"), Err(old("20", "11.3.0")));
-        assert_eq!(check("22", "11.3.0"), Ok(()));
-        assert_eq!(check("20", "12.0.0"), Ok(()));
-        assert_eq!(check("20", "10.1.0"), Ok(()));
-        assert_eq!(check("24", "^7.22.0"), Ok(()));
-        for (pnpm, mended) in [
-            ("7.30.3", "7.32.2"),
-            ("7.32.1", "7.33.7"),
-            ("8.3.0", "8.3.1"),
-        ] {
-            assert_eq!(check("18.20.1", pnpm), Ok(()));
-            assert_eq!(
-                check("20.20.2", pnpm),
-                Err(format!(
-                    "pnpm {pnpm} downloads nothing on node 20 and newer, and node 20.20.2 was chosen (r)"
-                ))
-            );
-            assert_eq!(check("24", mended), Ok(()));
-        }
-    }
-
-    #[test]
-    fn a_choice_is_among_the_nodes_that_pnpm_runs_on() {
-        let decide = |pnpm: &str, engines: &str| {
-            let text = format!(r#"{{"name":"root","packageManager":"pnpm@{pnpm}"{engines}}}"#);
-            let (_dir, workspace) = crate::testing::workspace(&[
-                ("package.json", &text),
-                (
-                    "pnpm-lock.yaml",
-                    "lockfileVersion: 5.4\n\nimporters:\n\n  .: {}\n",
-                ),
-            ]);
-            let (node, _) = decide(&workspace, workspace.root_member(), None).unwrap();
-            (node.value, node.reason)
-        };
-        let chosen = |node: &str, reason: &str| (node.to_owned(), reason.to_owned());
-        assert_eq!(
-            decide("7.30.3", ""),
-            chosen(
-                "18",
-                "nothing names a version: the newest line with long-term support that pnpm runs on"
-            )
-        );
-        assert_eq!(
-            decide("8.2.0", r#","engines":{"node":">=16"}"#),
-            chosen(
-                "18",
-                "`>=16` in package.json (engines); the newest line with long-term support that fits and that pnpm runs on"
-            )
-        );
-        assert_eq!(
-            decide("8.15.9", ""),
-            chosen(
-                "24",
-                "nothing names a version: the newest line with long-term support"
-            )
-        );
-    }
-}
+mod tests;

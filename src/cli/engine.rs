@@ -29,10 +29,6 @@ pub struct EngineArgs {
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
     pub compression: CompressionArg,
 
-    /// Use this daemon instead of the one that Docker's command line would use
-    #[arg(short = 'H', long, value_name = "URL")]
-    pub host: Option<String>,
-
     /// Build for this platform (linux/arm64)
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<Platform>,

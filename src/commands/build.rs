@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Place, Whole, native, planned, warn};
+use super::{Pins, Place, Whole, native, planned, warn};
 use crate::cli::{BuildArg, BuildArgs, EngineArg, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
@@ -43,11 +43,14 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         engine,
     } = args;
     let given = plan.build_args.clone();
+    let daemon = plan.host.clone();
+    let pins = Pins::new(&plan, engine.pull, env)?;
     let options = PlanOptions {
         platform: engine.platform.clone(),
         ..PlanOptions::from(plan)
     };
-    let (root, plan) = planned(&Place { cwd, app: app.app }, &options)?;
+    let app = app.app;
+    let (root, plan) = planned(&Place { cwd, app, pins }, &options)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
     if mode != ProgressMode::Quiet {
         warn(&plan, ui)?;
@@ -64,7 +67,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
             .collect::<Result<_, _>>()?,
         None => vec![plan.image.parse()?],
     };
-    let docker = match reach(&engine, env, mode, ui)? {
+    let docker = match reach(&engine, daemon.as_deref(), env, mode, ui)? {
         Some(docker) => docker,
         None if smoke.smoke.is_some() => {
             return Err(Error::Usage {
@@ -75,7 +78,6 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         None => {
             let job = native::Job {
                 arguments: values(given, &plan, env),
-                base_named: options.base.is_some(),
                 root,
                 plan,
                 tags,
@@ -160,6 +162,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
 /// The daemon, or nothing where slimbuild makes the image itself. Who named a daemon wants that one.
 fn reach(
     engine: &EngineArgs,
+    daemon: Option<&str>,
     env: &Env,
     mode: ProgressMode,
     ui: &mut Ui,
@@ -167,7 +170,7 @@ fn reach(
     if engine.engine == EngineArg::Native {
         return Ok(None);
     }
-    let host = host::resolve(env, engine.host.as_deref())?;
+    let host = host::resolve(env, daemon)?;
     match Docker::connect(&host) {
         Err(EngineError::NotReached { .. })
             if engine.engine == EngineArg::Auto && host.is_default() =>

@@ -49,8 +49,6 @@ const VARIABLES: [&str; 17] = [
 pub(super) struct Job<'j> {
     pub(super) root: PathBuf,
     pub(super) plan: Plan,
-    /// Whether somebody named the image to start from.
-    pub(super) base_named: bool,
     pub(super) tags: Vec<ImageRef>,
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) engine: EngineArgs,
@@ -72,7 +70,7 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         mode,
         ..
     } = job;
-    refuse(&plan, job.base_named)?;
+    refuse(&plan)?;
     plan.on_own_base();
     let platform = engine.platform.clone().unwrap_or_else(Platform::host);
     let packing = Packing {
@@ -165,13 +163,13 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
 }
 
 /// What cannot be made without Docker yet.
-fn refuse(plan: &Plan, base_named: bool) -> Result<(), Error> {
+fn refuse(plan: &Plan) -> Result<(), Error> {
     let problem = if matches!(plan.delivery, Delivery::Site(_)) {
         "a static site needs nginx, which slimbuild's own base has not"
-    } else if base_named {
-        "an image to start from has to be fetched from a registry, which needs a Docker daemon"
-    } else if plan.configured.runtime_packages.is_some() {
+    } else if plan.configured.runtime_packages.is_some() || plan.native.runtime.is_some() {
         "system packages are installed by a Docker daemon"
+    } else if !plan.runtime_base.value.image.contains("distroless") {
+        "the image starts from one that has more than node, which a Docker daemon has to fetch"
     } else if plan.configured.template.is_some() {
         "a template is for a Dockerfile, which needs a Docker daemon"
     } else {

@@ -7,11 +7,12 @@ use crate::detect::AppKind;
 use crate::path::RepoPath;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "kind",
     "node",
     "base",
     "buildBase",
+    "registryMirror",
     "entry",
     "start",
     "port",
@@ -98,8 +99,9 @@ fn key(
     match entry.name {
         "kind" => options.kind = Some(node.given(kind(node)?)),
         "node" => options.node = Some(node.given(values::version(node)?)),
-        "base" => options.base = Some(node.given(values::image(node)?)),
+        "base" => options.base = Some(node.given(values::base(node)?)),
         "buildBase" => options.build_base = Some(node.given(values::image(node)?)),
+        "registryMirror" => options.registry_mirrors = values::registry_mirrors(node)?,
         "entry" => options.start = Some(node.given(values::entry(node)?)),
         "start" => options.start = Some(node.given(values::start(node)?)),
         "port" => options.port = Some(node.given(values::port(node)?)),

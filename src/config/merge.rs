@@ -18,6 +18,11 @@ impl PlanOptions {
             node: self.node.or(below.node),
             build_base: self.build_base.or(below.build_base),
             base: self.base.or(below.base),
+            registry_mirrors: if self.registry_mirrors.is_empty() {
+                below.registry_mirrors
+            } else {
+                self.registry_mirrors
+            },
             kind: self.kind.or(below.kind),
             start: self.start.or(below.start),
             include: joined(below.include, self.include),

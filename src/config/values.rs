@@ -6,7 +6,7 @@ use globset::GlobBuilder;
 use jsonc_parser::ast;
 
 use super::reader::Node;
-use super::{ConfigError, Given, Healthcheck, NodeArguments, Probe};
+use super::{Base, ConfigError, Given, Healthcheck, Mirror, NodeArguments, Probe};
 use crate::detect::script;
 use crate::detect::start::node_command;
 use crate::image::ImageRef;
@@ -28,6 +28,35 @@ pub(super) fn image(node: &Node<'_>) -> Result<ImageRef, ConfigError> {
     text.parse().map_err(|error: crate::image::ImageRefError| {
         node.wrong(format!("`{}`: {error}", node.path), None)
     })
+}
+
+/// The base of the result: a keyword, or the name of an image.
+pub(super) fn base(node: &Node<'_>) -> Result<Base, ConfigError> {
+    let text = node.string("auto, slim, distroless, alpine or the name of an image")?;
+    text.parse().map_err(|error: crate::image::ImageRefError| {
+        node.wrong(format!("`{}`: {error}", node.path), None)
+    })
+}
+
+/// Where images come from: one prefix for all registries, or one for each.
+pub(super) fn registry_mirrors(node: &Node<'_>) -> Result<Vec<Given<Mirror>>, ConfigError> {
+    let what = "a prefix, as \"registry.example.com/hub\", or an object of one for each registry";
+    let mirror =
+        |node: &Node<'_>, registry: Option<&str>, prefix: &str| match Mirror::new(registry, prefix)
+        {
+            Ok(mirror) => Ok(node.given(mirror)),
+            Err(problem) => Err(node.wrong(format!("`{}`: {problem}", node.path), None)),
+        };
+    if let ast::Value::Object(_) = node.value {
+        let mut found = Vec::new();
+        for entry in node.entries(what)? {
+            let value = entry.node();
+            let prefix = value.string("a prefix, as \"registry.example.com/hub\"")?;
+            found.push(mirror(&value, Some(entry.name), prefix)?);
+        }
+        return Ok(found);
+    }
+    Ok(vec![mirror(node, None, node.string(what)?)?])
 }
 
 /// Names to give to the image.

@@ -5,6 +5,7 @@
 
 mod build;
 mod credentials;
+mod digest;
 mod error;
 mod smoke;
 mod trace;

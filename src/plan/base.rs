@@ -1,15 +1,29 @@
 //! The images that stages start from.
 
 use super::configured::sources;
+use super::programs::Caller;
 use super::{Decision, NodeCommand, Plan, PlanOptions, RuntimeBase};
-use crate::config::ConfigError;
+use crate::config::{Base, ConfigError, Probe, Source};
 use crate::detect::{Delivery, loader};
+use crate::image::ImageRef;
 
 /// Lines of node that distroless has an image for.
 const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];
 
-/// The web server of static sites.
+/// Distroless with the libraries that node needs.
+const DISTROLESS: &str = "gcr.io/distroless/cc-debian12:nonroot";
+
+/// Debian without node: the one that distroless and node's official images are made of.
+const DEBIAN: &str = "debian:bookworm-slim";
+
+/// The web server of static sites, on Debian and on Alpine.
 const NGINX: &str = "nginxinc/nginx-unprivileged:stable";
+const NGINX_ALPINE: &str = "nginxinc/nginx-unprivileged:stable-alpine";
+
+/// Users of bases, by number: distroless' `nonroot`, `node` of node's official images, and `nginx`.
+const NONROOT: &str = "65532:65532";
+const NODE: &str = "1000:1000";
+const WEB: &str = "101:101";
 
 /// What node is given so that SIGTERM and Ctrl-C end an app that does not listen for them: for the first process of a container the kernel leaves out
 /// what signals do otherwise. An app that listens is left alone.
@@ -18,102 +32,271 @@ const SIGNALS: &str = "--import=data:text/javascript,for(const[s,c]of[['SIGINT',
 /// The argument for node of this version that ends an app by a signal which it does not listen for. Before 20, node may not know `--import`; and
 /// with it node imports the app's file too, past the loaders of `require`.
 pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'static str> {
-    let major: u32 = node.value.split('.').next()?.parse().ok()?;
     let start = delivery.start()?;
-    (major >= 20 && !loader::hooks_require(start)).then_some(SIGNALS)
+    (major(&node.value)? >= 20 && !loader::hooks_require(start)).then_some(SIGNALS)
 }
 
 impl Plan {
     /// The same on the base that slimbuild makes itself, where nobody named another: it has node where distroless has it, and its user.
     pub fn on_own_base(&mut self) {
-        if self.runtime_base.value.node == Some(NodeCommand::Copied) {
-            self.runtime_base.value.node = Some(NodeCommand::Entrypoint);
-        }
-        OWN.clone_into(&mut self.runtime_base.value.image);
-        self.runtime_base.reason =
-            "made of Debian's packages and npm's node, without a registry".to_owned();
+        let base = RuntimeBase {
+            image: OWN.to_owned(),
+            node: Some(NodeCommand::Entrypoint),
+            user: NONROOT.to_owned(),
+        };
+        let reason = "made of Debian's packages and npm's node, without a registry";
+        self.runtime_base = Decision::new(base, reason);
     }
 }
 
 /// What slimbuild's own base is called.
 const OWN: &str = "slimbuild's own base";
 
-/// The image of the build stages: Debian, as the runtime base, so that native modules fit.
-pub(super) fn build(options: &PlanOptions, node: &Decision<String>) -> Decision<String> {
-    match &options.build_base {
-        Some(image) => Decision::new(image.value.to_string(), image.source.to_string()),
-        None => Decision::new(
-            format!("node:{}-slim", node.value),
-            "the official image; Debian, as the base of the result",
-        ),
+fn major(node: &str) -> Option<u32> {
+    node.split('.').next()?.parse().ok()
+}
+
+/// What the stages of a plan start from.
+pub(super) struct Bases {
+    /// Those that build.
+    pub(super) build: Decision<String>,
+    /// The result.
+    pub(super) runtime: Decision<RuntimeBase>,
+}
+
+impl Bases {
+    /// Decides both; `callers` are dependencies that call programs.
+    pub(super) fn new(
+        options: &PlanOptions,
+        node: &Decision<String>,
+        delivery: &Delivery,
+        callers: &[Caller],
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            build: build(options, node, delivery),
+            runtime: runtime(options, node, delivery, callers)?,
+        })
+    }
+}
+
+/// The image of the build stages: of the distribution that the result is on, so that native modules fit.
+fn build(options: &PlanOptions, node: &Decision<String>, delivery: &Delivery) -> Decision<String> {
+    if let Some(image) = &options.build_base {
+        return Decision::new(image.value.to_string(), image.source.to_string());
+    }
+    let version = &node.value;
+    if is_alpine(options, delivery) {
+        let image = format!("node:{version}-alpine");
+        return chosen(
+            options,
+            &image,
+            "the official image; Alpine, as the base of the result",
+        );
+    }
+    // From 26 on, the images without Debian's name are on another Debian than distroless.
+    let image = match major(version) {
+        Some(25..) => format!("node:{version}-bookworm-slim"),
+        _ => format!("node:{version}-slim"),
+    };
+    chosen(
+        options,
+        &image,
+        "the official image; Debian, as the base of the result",
+    )
+}
+
+/// Whether the result has Alpine's C library.
+fn is_alpine(options: &PlanOptions, delivery: &Delivery) -> bool {
+    if delivery.start().is_none() {
+        return false;
+    }
+    match options.base.as_ref().map(|base| &base.value) {
+        Some(Base::Alpine) => true,
+        Some(Base::Image(image)) => image.is_alpine(),
+        _ => false,
     }
 }
 
 /// The image of the result.
-pub(super) fn runtime(
+fn runtime(
     options: &PlanOptions,
     node: &Decision<String>,
     delivery: &Delivery,
+    callers: &[Caller],
 ) -> Result<Decision<RuntimeBase>, ConfigError> {
-    let base = |image: String, node, user: &str| RuntimeBase {
-        image,
-        node,
-        user: user.to_owned(),
-    };
     if matches!(delivery, Delivery::Site(_)) {
-        let (image, reason) = match &options.base {
-            Some(image) => (image.value.to_string(), image.source.to_string()),
-            None => (
-                NGINX.to_owned(),
-                "nginx that needs no root; the official image".to_owned(),
-            ),
-        };
-        return Ok(Decision::new(base(image, None, "101:101"), reason));
+        return site(options);
     }
-    let base = |image, node, user| base(image, Some(node), user);
-    if let Some(image) = &options.base {
-        let distroless = image.value.name().contains("distroless/nodejs");
-        let (node, user) = if distroless {
-            (NodeCommand::Entrypoint, "65532:65532")
-        } else {
-            (NodeCommand::OnPath, "1000:1000")
-        };
-        if let Some(package) = options.runtime_packages.first()
-            && image.value.name().contains("distroless")
-        {
-            let problem = format!("`{}` has no package manager", image.value);
-            let hint = "name a base that has one (`node:22-slim`), or leave `base` out and slimbuild takes one";
-            return Err(ConfigError::unfit(&package.source, problem, hint));
+    let Some(given) = &options.base else {
+        return Ok(auto(options, node, callers));
+    };
+    let said = given.source.to_string();
+    Ok(match &given.value {
+        Base::Auto => auto(options, node, callers),
+        Base::Slim => slim(options, &said),
+        Base::Distroless => match needs(options) {
+            Some(need) => {
+                let hint = "leave `base` out, or name `slim`, and the image is Debian with node";
+                return Err(ConfigError::unfit(&given.source, need.distroless(), hint));
+            }
+            None => distroless(options, node, &format!("; {said}")),
+        },
+        Base::Alpine => {
+            let image = format!("node:{}-alpine", node.value);
+            let reason = format!("Alpine with node alone, without npm, corepack and yarn; {said}");
+            based(chosen(options, &image, &reason), NodeCommand::Trimmed, NODE)
         }
-        let image = Decision::new(
-            base(image.value.to_string(), node, user),
-            image.source.to_string(),
-        );
-        return Ok(image);
+        Base::Image(image) => named(options, image, said)?,
+    })
+}
+
+/// Distroless where that can do, else Debian.
+fn auto(
+    options: &PlanOptions,
+    node: &Decision<String>,
+    callers: &[Caller],
+) -> Decision<RuntimeBase> {
+    match (needs(options), callers.first()) {
+        (Some(need), _) => slim(options, &need.distroless()),
+        (None, Some(caller)) => slim(
+            options,
+            &format!("distroless has no programs, and {}", caller.words()),
+        ),
+        (None, None) => distroless(options, node, ""),
     }
+}
+
+/// What the user asks for that no image without a distribution can give.
+enum Need {
+    /// Packages, and who asks for them.
+    Packages(String),
+    /// The program of a health check, and who asks for it.
+    Program(String, Source),
+}
+
+impl Need {
+    fn distroless(&self) -> String {
+        match self {
+            Self::Packages(by) => format!("distroless has no package manager for {by}"),
+            Self::Program(program, by) => {
+                format!("distroless has no programs, and the health check calls `{program}` ({by})")
+            }
+        }
+    }
+}
+
+fn needs(options: &PlanOptions) -> Option<Need> {
     if !options.runtime_packages.is_empty() {
-        let image = format!("node:{}-slim", node.value);
-        let reason = format!(
-            "Debian with node: distroless has no package manager for {}",
-            sources(&options.runtime_packages)
-        );
-        return Ok(Decision::new(
-            base(image, NodeCommand::OnPath, "1000:1000"),
-            reason,
-        ));
+        return Some(Need::Packages(sources(&options.runtime_packages)));
     }
+    let check = options.healthcheck.as_ref()?;
+    match &check.value.as_ref()?.probe {
+        Probe::Command(words) => {
+            let program = words
+                .first()
+                .filter(|word| !["node", "/nodejs/bin/node"].contains(&word.as_str()))?;
+            Some(Need::Program(program.clone(), check.source.clone()))
+        }
+        Probe::Path(_) => None,
+    }
+}
+
+fn slim(options: &PlanOptions, why: &str) -> Decision<RuntimeBase> {
+    let reason = format!(
+        "Debian, onto which the build's node is copied, without npm, corepack, yarn and headers; {why}"
+    );
+    based(chosen(options, DEBIAN, &reason), NodeCommand::Alone, NODE)
+}
+
+fn distroless(options: &PlanOptions, node: &Decision<String>, why: &str) -> Decision<RuntimeBase> {
     if DISTROLESS_NODE.contains(&node.value.as_str()) {
         let image = format!("gcr.io/distroless/nodejs{}-debian12:nonroot", node.value);
         let reason = "distroless: node and the libraries that it needs, no shell, no package manager, not root";
-        return Ok(Decision::new(
-            base(image, NodeCommand::Entrypoint, "65532:65532"),
-            reason,
-        ));
+        let image = chosen(options, &image, &format!("{reason}{why}"));
+        return based(image, NodeCommand::Entrypoint, NONROOT);
     }
-    let image = "gcr.io/distroless/cc-debian12:nonroot".to_owned();
     let reason = "distroless without node: the exact node is copied from the build stage";
-    Ok(Decision::new(
-        base(image, NodeCommand::Copied, "65532:65532"),
-        reason,
-    ))
+    let image = chosen(options, DISTROLESS, &format!("{reason}{why}"));
+    based(image, NodeCommand::Copied, NONROOT)
+}
+
+/// An image that the user names is taken as it is.
+fn named(
+    options: &PlanOptions,
+    image: &ImageRef,
+    said: String,
+) -> Result<Decision<RuntimeBase>, ConfigError> {
+    let (node, user) = if image.name().contains("distroless/nodejs") {
+        (NodeCommand::Entrypoint, NONROOT)
+    } else if image.name().contains("distroless/") {
+        (NodeCommand::Copied, NONROOT)
+    } else {
+        (NodeCommand::OnPath, NODE)
+    };
+    if let Some(package) = options.runtime_packages.first()
+        && image.name().contains("distroless")
+    {
+        let problem = format!("`{image}` has no package manager");
+        let hint = "name a base that has one (`slim`), or leave `base` out and slimbuild takes one";
+        return Err(ConfigError::unfit(&package.source, problem, hint));
+    }
+    Ok(based(Decision::new(image.to_string(), said), node, user))
+}
+
+fn site(options: &PlanOptions) -> Result<Decision<RuntimeBase>, ConfigError> {
+    let said = options.base.as_ref().map(|base| base.source.to_string());
+    let said = said.map_or_else(String::new, |said| format!("; {said}"));
+    let image = match options
+        .base
+        .as_ref()
+        .map(|base| (&base.value, &base.source))
+    {
+        Some((Base::Image(image), source)) => Decision::new(image.to_string(), source.to_string()),
+        Some((Base::Distroless, source)) => {
+            let problem = "there is no distroless image with nginx, which hands out a site";
+            let hint =
+                "write `\"base\": \"auto\"` beside this app, or name an image that has nginx";
+            return Err(ConfigError::unfit(source, problem, hint));
+        }
+        Some((Base::Alpine, _)) => {
+            let reason = format!("nginx that needs no root, on Alpine; the official image{said}");
+            chosen(options, NGINX_ALPINE, &reason)
+        }
+        Some((Base::Slim, _)) => {
+            let reason = format!("nginx that needs no root, on Debian; the official image{said}");
+            chosen(options, NGINX, &reason)
+        }
+        Some((Base::Auto, _)) | None => chosen(
+            options,
+            NGINX,
+            "nginx that needs no root; the official image",
+        ),
+    };
+    Ok(image.map(|image| RuntimeBase {
+        image,
+        node: None,
+        user: WEB.to_owned(),
+    }))
+}
+
+fn based(image: Decision<String>, node: NodeCommand, user: &str) -> Decision<RuntimeBase> {
+    image.map(|image| RuntimeBase {
+        image,
+        node: Some(node),
+        user: user.to_owned(),
+    })
+}
+
+/// An image that nobody named: from the mirror where there is one. That of its own registry goes before that of all.
+fn chosen(options: &PlanOptions, image: &str, reason: &str) -> Decision<String> {
+    let mirrors = || options.registry_mirrors.iter().rev();
+    let own = mirrors().filter(|mirror| mirror.value.registry.is_some());
+    let all = mirrors().filter(|mirror| mirror.value.registry.is_none());
+    let found = own
+        .chain(all)
+        .find_map(|mirror| Some((mirror.value.name(image)?, &mirror.source)));
+    match found {
+        Some((name, source)) => Decision::new(name, format!("{reason}; the mirror is {source}")),
+        None => Decision::new(image.to_owned(), reason),
+    }
 }

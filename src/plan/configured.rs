@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::base::Bases;
 use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
 use crate::config::{ConfigError, Given, Healthcheck, Probe, Source};
 use crate::detect::Delivery;
@@ -100,10 +101,11 @@ impl Configured {
     pub(super) fn new(
         workspace: &Workspace,
         options: &PlanOptions,
-        base: &RuntimeBase,
+        bases: &Bases,
         delivery: &Delivery,
         port: Option<u16>,
     ) -> Result<Self, Error> {
+        let base = &bases.runtime.value;
         let mut env = decisions(&options.env);
         if let (Some(port), None, Some(_)) = (&options.port, env.get("PORT"), delivery.start()) {
             let port = Decision::new(port.value.to_string(), port.source.to_string());
@@ -121,8 +123,8 @@ impl Configured {
                 Some(check) => Some(healthcheck(check, base, delivery, port)?),
                 None => None,
             },
-            build_packages: packages(&options.build_packages, options.build_base.as_ref()),
-            runtime_packages: packages(&options.runtime_packages, options.base.as_ref()),
+            build_packages: packages(&options.build_packages, &bases.build.value),
+            runtime_packages: packages(&options.runtime_packages, &base.image),
             build_args: build_args(options),
             template: match &options.template {
                 Some(template) => Some(self::template(workspace, template)?),
@@ -160,14 +162,14 @@ pub(super) fn port(options: &PlanOptions, own: Option<u16>) -> Option<u16> {
 }
 
 /// Who asks for these packages, and how they are installed.
-fn packages(given: &[Given<String>], base: Option<&Given<ImageRef>>) -> Option<SystemPackages> {
+fn packages(given: &[Given<String>], base: &str) -> Option<SystemPackages> {
     if given.is_empty() {
         return None;
     }
     let mut names: Vec<String> = given.iter().map(|name| name.value.clone()).collect();
     names.sort_unstable();
     names.dedup();
-    let alpine = base.is_some_and(|base| base.value.to_string().contains("alpine"));
+    let alpine = base.parse().is_ok_and(|base: ImageRef| base.is_alpine());
     Some(SystemPackages {
         manager: if alpine {
             PackageManager::Apk
@@ -201,10 +203,7 @@ fn healthcheck(
         };
         return Ok(Decision::new(none, source.to_string()));
     };
-    let node = match base.node {
-        Some(NodeCommand::OnPath) => "node",
-        Some(NodeCommand::Entrypoint | NodeCommand::Copied) | None => "/nodejs/bin/node",
-    };
+    let node = base.node.map_or("node", NodeCommand::program);
     let command = match (&check.probe, delivery) {
         (Probe::Path(path), Delivery::Site(_)) => {
             // nginx's own image has curl, those on Alpine have wget.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::base::{self, Bases};
 use super::gather::Gather;
 use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, MemberPlan,
-    Outputs, Plan, PlanOptions, base, configured, inputs, outputs, place, trim, wishes,
+    Outputs, Plan, PlanOptions, configured, inputs, outputs, place, programs, trim, wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected, loader};
@@ -82,22 +83,22 @@ impl Plan {
         };
         let steps = steps.plan();
         let port = configured::port(options, detection.port);
-        let runtime_base = base::runtime(options, &node, &delivery)?;
-        let configured = Configured::new(workspace, options, &runtime_base.value, &delivery, port)?;
-        let build_base = base::build(options, &node);
+        let callers = programs::callers(workspace, image_members(app, &in_image), options);
+        let bases = Bases::new(options, &node, &delivery, &callers)?;
+        let configured = Configured::new(workspace, options, &bases, &delivery, port)?;
         let (native, native_warnings) = Asked {
             gather: &gather,
             pnpm: &pnpm.value,
-            build_base: &build_base.value,
-            runtime_base: &runtime_base.value.image,
+            build_base: &bases.build.value,
+            runtime_base: &bases.runtime.value.image,
             configured: &configured,
         }
         .decide()?;
         Ok(Self {
             app: App::new(member, detection.detected),
             image: image_name(&member.label()),
-            build_base,
-            runtime_base,
+            build_base: bases.build,
+            runtime_base: bases.runtime,
             signals: base::signals(&node, &delivery),
             node,
             pnpm,
@@ -121,6 +122,7 @@ impl Plan {
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
                 native_warnings,
+                programs::warnings(&callers, &delivery),
             ]
             .concat(),
             delivery,
@@ -244,6 +246,14 @@ fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
     Some(format!("{path}{}", if directory { "/" } else { "" }))
 }
 
+/// The members whose code is in the image.
+fn image_members(app: usize, in_image: &BTreeSet<usize>) -> impl Iterator<Item = usize> {
+    let others = in_image.iter().copied();
+    [app]
+        .into_iter()
+        .chain(others.filter(move |&at| at != app && at != 0))
+}
+
 /// The members that the image gets, the app last: it changes most often.
 fn image_packages(
     workspace: &Workspace,
@@ -257,7 +267,7 @@ fn image_packages(
         // The build's output brings along what it needs.
         return Vec::new();
     }
-    let others = in_image.iter().copied().filter(|&at| at != app && at != 0);
+    let others = image_members(app, in_image).skip(1);
     let package = |at: usize| {
         let member = &workspace.members[at];
         // The last of its stages has what the ones before it wrote too.

@@ -56,7 +56,7 @@ impl Plan {
             entrypoint: match self.runtime_base.value.node {
                 Some(NodeCommand::Copied) => Some(words(&[NODE])),
                 None => Some(words(&["nginx"])),
-                Some(NodeCommand::Entrypoint | NodeCommand::OnPath) => None,
+                Some(_) => None,
             },
             command: match start {
                 Some(start) => self.command(start),
@@ -84,10 +84,10 @@ impl Plan {
     }
 
     fn command(&self, start: &Start) -> Vec<String> {
-        let program = match self.runtime_base.value.node {
-            Some(NodeCommand::OnPath) => Some("node"),
-            Some(NodeCommand::Entrypoint | NodeCommand::Copied) | None => None,
-        };
+        let node = self.runtime_base.value.node;
+        let program = node
+            .filter(|node| !node.is_entrypoint())
+            .map(NodeCommand::program);
         let words = start
             .node_args
             .iter()

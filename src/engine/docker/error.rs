@@ -47,6 +47,16 @@ pub enum EngineError {
         /// What was seen of it.
         source: io::Error,
     },
+    /// Nobody knows by which digest an image can be pulled.
+    #[error(
+        "the digest of {image} is not known: the daemon did not pull it, and its registry does not tell"
+    )]
+    NoDigest {
+        /// The image.
+        image: String,
+        /// The registry's words, or the daemon's.
+        source: io::Error,
+    },
     /// The image is built, and then the daemon would not tag it or tell its size.
     #[error("the image is built, but the Docker daemon cannot {what}")]
     AfterBuild {
@@ -99,6 +109,7 @@ impl EngineError {
             Self::BuildFailed { .. }
             | Self::Lost { .. }
             | Self::AfterBuild { .. }
+            | Self::NoDigest { .. }
             | Self::NotUp { .. } => EngineErrorKind::Build,
             Self::Interrupted => EngineErrorKind::Interrupted,
         }
@@ -135,6 +146,10 @@ impl EngineError {
                     "{more}The image has no name; `docker run --rm {image}` starts it again."
                 ))
             }
+            Self::NoDigest { .. } => Some(
+                "Leave --pin out, name a base with its digest (`--base NAME@sha256:…`), or a registry that can be reached (`--registry-mirror`)."
+                    .to_owned(),
+            ),
             Self::Context(_) | Self::AfterBuild { .. } | Self::Interrupted | Self::Client(_) => {
                 None
             }

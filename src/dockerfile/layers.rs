@@ -1,0 +1,99 @@
+//! Layers: there can be no more than some 125 of them, those of the base included, in an image and in every stage that it is made of
+//! (`maxLayerDepth` of moby's layer store, and the mounts of overlay2). Where there are too many packages for a layer each, they are gathered.
+
+use serde::Serialize;
+
+use super::copy_words;
+use crate::plan::{ImagePackage, Plan, place};
+
+/// How many packages a stage takes one by one. A stage has up to three such lists, and begins with the layers of its base.
+const MOST: usize = 25;
+
+/// A stage that gathers packages, which another one then takes in one layer.
+#[derive(Serialize)]
+pub(super) struct Gather {
+    stage: String,
+    copies: Vec<String>,
+}
+
+/// An instruction of the image's.
+#[derive(Serialize)]
+pub(super) struct CopyView<'p> {
+    /// The arguments of `COPY`.
+    words: String,
+    /// The package that is not in the image, but what its build generates.
+    generated_by: Option<&'p str>,
+}
+
+/// The arguments of `COPY` as they are, or those of stages that gather them. Neighbours stay together, so that a change makes one group anew.
+pub(super) fn gathered(name: &str, copies: Vec<String>) -> (Vec<Gather>, Vec<String>) {
+    if copies.len() <= MOST {
+        return (Vec::new(), copies);
+    }
+    let gathers = copies.chunks(MOST).zip(1..).map(|(copies, number)| Gather {
+        stage: format!("{name}-{number}"),
+        copies: copies.to_vec(),
+    });
+    let gathers: Vec<Gather> = gathers.collect();
+    let copies = gathers
+        .iter()
+        .map(|gather| format!("--from={} / ./", gather.stage))
+        .collect();
+    (gathers, copies)
+}
+
+/// What a stage hands over to others.
+pub(super) fn handed_over(stage: &str) -> String {
+    format!("--from={stage} /out/files/ /out/modules/ ./")
+}
+
+/// What the image gets of packages, the app last, but for the last layer.
+pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
+    if !plan.delivery.has_modules() {
+        return (Vec::new(), Vec::new());
+    }
+    let plain = |words: String| CopyView {
+        words,
+        generated_by: None,
+    };
+    let modules = |stage: &str| format!("--from={stage} /out/modules/ ./");
+    let generated = plan.steps.iter().filter(|step| !step.in_image);
+    let mut copies: Vec<CopyView<'_>> = generated
+        .map(|step| CopyView {
+            words: modules(&step.stage),
+            generated_by: Some(&step.name),
+        })
+        .collect();
+    let is_app = |package: &&ImagePackage| package.dir == plan.app.dir;
+    for package in plan
+        .image_packages
+        .iter()
+        .filter(|package| !is_app(package))
+    {
+        copies.extend(kept(plan, package).map(plain));
+        copies.extend(package.stage.as_deref().map(handed_over).map(plain));
+    }
+    let mut gathers = Vec::new();
+    if copies.len() > MOST {
+        let words = copies.into_iter().map(|copy| copy.words).collect();
+        let groups;
+        (gathers, groups) = gathered("packages", words);
+        copies = groups.into_iter().map(plain).collect();
+    }
+    for package in plan.image_packages.iter().filter(is_app) {
+        if let Some(stage) = &package.stage {
+            copies.push(plain(modules(stage)));
+            copies.extend(kept(plan, package).map(plain));
+        }
+    }
+    (gathers, copies)
+}
+
+/// The files of a package that the image keeps as they are.
+fn kept(plan: &Plan, package: &ImagePackage) -> Option<String> {
+    let from = format!("{}/{}/", place::RUN, package.dir);
+    let to = format!("{}/", package.dir);
+    let mut context = plan.context.iter();
+    let kept = context.any(|entry| entry.path.starts_with(&from));
+    kept.then(|| copy_words(&[&from, &to]))
+}

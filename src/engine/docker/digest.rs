@@ -1,0 +1,51 @@
+//! Digests of images: by what content a name stands for them.
+
+use bollard::auth::DockerCredentials;
+
+use super::{Docker, EngineError, credentials, error, runtime};
+use crate::image::ImageRef;
+
+impl Docker {
+    /// The digest by which the image can be pulled: of the image that the daemon has, as a build takes it, else of its registry; where it is to be
+    /// `fresh`, of the registry alone. Nothing is pulled.
+    pub fn digest(&self, image: &ImageRef, fresh: bool) -> Result<String, EngineError> {
+        runtime()?.block_on(async {
+            if !fresh && let Some(digest) = self.local_digest(image).await {
+                return Ok(digest);
+            }
+            let answer = self
+                .client
+                .inspect_registry_image(&image.to_string(), self.credentials(image))
+                .await;
+            match answer {
+                Ok(answer) => answer
+                    .descriptor
+                    .digest
+                    .ok_or_else(|| no_digest(image, None)),
+                Err(error) => Err(no_digest(image, Some(error::root(&error)))),
+            }
+        })
+    }
+
+    /// An image that was loaded, or built here, has no digest that a registry knows.
+    async fn local_digest(&self, image: &ImageRef) -> Option<String> {
+        let found = self.client.inspect_image(&image.to_string()).await.ok()?;
+        let digests = found.repo_digests.unwrap_or_default().into_iter();
+        let mut known = digests.filter_map(|digest| digest.parse::<ImageRef>().ok());
+        let own = known.find(|known| known.is_sibling(image))?;
+        own.digest().map(str::to_owned)
+    }
+
+    fn credentials(&self, image: &ImageRef) -> Option<DockerCredentials> {
+        let file = self.host.configuration_file()?;
+        let (found, _) = credentials::collect(&file, std::slice::from_ref(image));
+        found.into_values().next()
+    }
+}
+
+fn no_digest(image: &ImageRef, source: Option<std::io::Error>) -> EngineError {
+    EngineError::NoDigest {
+        image: image.to_string(),
+        source: source.unwrap_or_else(|| std::io::Error::other("the registry names none")),
+    }
+}
