@@ -26,6 +26,9 @@ pub use load::{inherited, load};
 /// The file's name, at the root and beside an app.
 pub const FILE: &str = "slimbuild.json";
 
+/// All lifecycle scripts.
+pub const EVERY: &str = "*";
+
 /// The JSON Schema of the file.
 pub const SCHEMA: &str = include_str!("../schema.json");
 
@@ -62,6 +65,8 @@ pub struct PlanOptions {
     pub runtime_packages: Vec<Given<String>>,
     /// The scripts that build the app, in order.
     pub tasks: Option<Given<Vec<String>>>,
+    /// Which lifecycle scripts run, by `PACKAGE#SCRIPT`; [`EVERY`] stands for those that are not named.
+    pub lifecycle: BTreeMap<String, Given<bool>>,
     /// Arguments of the build. Values of the command line are not among them: they may be secrets.
     pub build_args: BTreeMap<String, Given<Option<String>>>,
     /// A template for the Dockerfile.

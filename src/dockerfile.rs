@@ -10,7 +10,7 @@ use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::path::RepoPath;
 use crate::plan::{
-    BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, SystemPackages, place,
+    BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, Reason, SystemPackages, place,
 };
 use crate::template::{self, TemplateError};
 
@@ -107,13 +107,27 @@ struct StepView<'p> {
     copies: Vec<String>,
     needs: &'p [String],
     continues: &'p [String],
+    copied: Option<Copied<'p>>,
     writes: Option<&'p str>,
     in_image: bool,
+    /// Of what the root's scripts write, the packages of the image.
+    parts: Vec<String>,
+}
+
+/// A package that pnpm copies.
+#[derive(Serialize)]
+struct Copied<'p> {
+    /// What is copied there later, and where copies may be, as words for a shell.
+    name: &'p str,
+    from: String,
+    to: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct TaskView<'p> {
     script: &'p str,
+    /// What to call it: `@shop/ui#prepare`. Scripts of an install have a name alone.
+    install: Option<String>,
     /// Variables that no task before this one has.
     args: Vec<&'p str>,
 }
@@ -340,8 +354,33 @@ fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
         copies: step.copies.iter().map(copy).collect(),
         needs: &step.needs,
         continues: &step.continues,
+        copied: step.copied.as_deref().map(|name| copied(plan, step, name)),
         writes: step.writes.as_deref(),
         in_image: step.in_image,
+        parts: if step.dir.is_root() {
+            let packages = plan.image_packages.iter();
+            packages.map(|package| template::quote(package.dir.as_str())).collect()
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// Where pnpm puts copies of a package: into its virtual stores, or where modules are hoisted.
+fn copied<'p>(plan: &Plan, step: &BuildStep, name: &'p str) -> Copied<'p> {
+    let below = below_root(&plan.installed_alone.build).map(|dir| format!("{dir}/"));
+    let to = [String::new()].into_iter().chain(below).flat_map(|dir| {
+        let dir = if dir.is_empty() { dir } else { template::quote(&dir) };
+        let name = template::quote(name);
+        [
+            format!("{dir}node_modules/.pnpm/*/node_modules/{name}"),
+            format!("{dir}node_modules/{name}"),
+        ]
+    });
+    Copied {
+        name,
+        from: template::quote(&format!("/out/files/{}/.", step.dir)),
+        to: to.collect(),
     }
 }
 
@@ -352,8 +391,13 @@ fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
     for task in &step.tasks {
         let args = task.args.iter().map(String::as_str);
         let args = args.filter(|arg| known.insert(*arg)).collect();
+        let id = || match step.dir.is_root() {
+            true => format!("//#{}", task.script),
+            false => format!("{}#{}", step.name, task.script),
+        };
         views.push(TaskView {
             script: &task.script,
+            install: (task.because == Reason::Lifecycle).then(id),
             args,
         });
     }

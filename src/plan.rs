@@ -8,6 +8,7 @@ mod configured;
 mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
+mod lifecycle;
 pub(crate) mod make;
 mod nginx;
 mod steps;
@@ -76,6 +77,9 @@ pub struct Plan {
     pub installed_alone: InstalledAlone,
     /// The builds, each after what it needs; the app's is last.
     pub steps: Vec<BuildStep>,
+    /// Lifecycle scripts that do not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
     /// What is left out of production modules; nothing where they stay whole, or where there are none.
@@ -198,6 +202,9 @@ pub struct BuildStep {
     /// Of these, the ones of the same package: their outputs count as its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub continues: Vec<String>,
+    /// The package's name, where pnpm does not link it but copies it when it installs, before it is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied: Option<String>,
     /// What must be there afterwards: a file, or a directory where a slash ends it.
     pub writes: Option<String>,
     /// Whether the image gets the package; of other packages it gets generated modules alone.
@@ -215,6 +222,17 @@ pub struct TaskPlan {
     /// The names of the variables that it may be given as build arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
+}
+
+/// A script that pnpm would run when it installs, and that does not run in the build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The package's directory.
+    pub dir: RepoPath,
+    /// The script.
+    pub script: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// `COPY` from the context.

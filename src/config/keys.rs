@@ -7,7 +7,7 @@ use crate::detect::AppKind;
 use crate::path::RepoPath;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "kind",
     "node",
     "base",
@@ -21,6 +21,7 @@ pub const KEYS: [&str; 18] = [
     "exclude",
     "systemPackages",
     "tasks",
+    "lifecycle",
     "buildArgs",
     "secrets",
     "labels",
@@ -111,6 +112,7 @@ fn key(
             (options.build_packages, options.runtime_packages) = values::packages(node)?;
         }
         "tasks" => options.tasks = Some(node.given(values::tasks(node)?)),
+        "lifecycle" => options.lifecycle = values::lifecycle(node)?,
         "buildArgs" => options.build_args = values::build_args(node)?,
         "secrets" => return Err(values::secrets(node)),
         "labels" => options.labels = values::labels(node)?,

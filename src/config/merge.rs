@@ -30,6 +30,7 @@ impl PlanOptions {
             build_packages: joined(below.build_packages, self.build_packages),
             runtime_packages: joined(below.runtime_packages, self.runtime_packages),
             tasks: self.tasks.or(below.tasks),
+            lifecycle: merged(below.lifecycle, self.lifecycle),
             build_args: merged(below.build_args, self.build_args),
             template: self.template.or(below.template),
             no_verify: self.no_verify || below.no_verify,

@@ -6,7 +6,7 @@ use globset::GlobBuilder;
 use jsonc_parser::ast;
 
 use super::reader::Node;
-use super::{ConfigError, Given, Healthcheck, NodeArguments, Probe};
+use super::{ConfigError, EVERY, Given, Healthcheck, NodeArguments, Probe};
 use crate::detect::script;
 use crate::detect::start::node_command;
 use crate::image::ImageRef;
@@ -318,6 +318,28 @@ pub(super) fn tasks(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {
     let what = "a list of scripts of the app's package.json, as [\"generate\", \"build\"]";
     let names = node.strings(what, what)?;
     Ok(names.into_iter().map(|name| name.value).collect())
+}
+
+/// Which lifecycle scripts run: all, none, or by name.
+pub(super) fn lifecycle(node: &Node<'_>) -> Result<BTreeMap<String, Given<bool>>, ConfigError> {
+    let what = "true, false, or an object of scripts, as {\"@shop/ui#prepare\": false}";
+    if let ast::Value::BooleanLit(all) = node.value {
+        return Ok(BTreeMap::from([(EVERY.to_owned(), node.given(all.value))]));
+    }
+    let mut found = BTreeMap::new();
+    for entry in node.entries(what)? {
+        let value = entry.node();
+        let ast::Value::BooleanLit(runs) = value.value else {
+            return Err(value.expected("true or false"));
+        };
+        if !entry.name.contains('#') {
+            let problem = format!("`{}` names no script of a package", entry.path);
+            let hint = "write PACKAGE#SCRIPT, as \"@shop/ui#prepare\"; the root's are \"//#postinstall\"";
+            return Err(entry.wrong(problem, Some(hint.to_owned())));
+        }
+        found.insert(entry.name.to_owned(), value.given(runs.value));
+    }
+    Ok(found)
 }
 
 /// A file, relative to the directory of the configuration file.

@@ -26,7 +26,7 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
         let graph = Graph::new(workspace, &lockfiles);
-        let tasks = wishes::tasks(workspace, &graph, app, options)?;
+        let (tasks, left_out) = wishes::tasks(workspace, &graph, app, options)?;
         let needed = tasks.needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
@@ -39,8 +39,16 @@ impl Plan {
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let files = files_of(workspace, &build, &rules)?;
         let own = inputs::relative(&files[&app], &member.dir);
-        let detection = wishes::detection(workspace, &lockfiles, app, &own, options, &node.value)
-            .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
+        let detection = wishes::detection(
+            workspace,
+            &lockfiles,
+            app,
+            &own,
+            options,
+            &tasks,
+            &node.value,
+        )
+        .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
         let runtime = delivery.has_modules();
         let named = delivery.start().filter(|_| runtime);
@@ -69,6 +77,8 @@ impl Plan {
             in_image.extend(runtime.members.keys().copied());
         }
         let given = options.build_args.keys().cloned().collect();
+        let closures = [Some(&build), runtime.as_ref()].into_iter().flatten();
+        let copied = closures.flat_map(Closure::copied_directories).cloned().collect();
         let steps = Steps {
             workspace,
             graph: &graph,
@@ -78,6 +88,7 @@ impl Plan {
             runs: &runs,
             given: &given,
             in_image: &in_image,
+            copied: &copied,
             context: &context,
             writes: writes(&delivery, &member.dir),
             build_env: &detection.build_env,
@@ -104,6 +115,7 @@ impl Plan {
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
             trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
             verify: !options.no_verify,
+            left_out,
             image_packages: image_packages(workspace, app, &in_image, &steps),
             warnings: [
                 warnings(workspace, &delivery, &circles, &build),
@@ -254,24 +266,8 @@ fn warnings(
             circle.display(workspace)
         )
     };
-    // The root's are for developers: husky and the like.
-    let members = build
-        .members
-        .keys()
-        .filter(|at| **at != 0)
-        .map(|&at| &workspace.members[at].manifest);
-    let lifecycle = members.flat_map(|manifest| {
-        let skipped = |name| {
-            format!(
-                "the `{name}` script in {} is not run: only manifests are there when pnpm installs",
-                manifest.file()
-            )
-        };
-        manifest.lifecycle_scripts().map(skipped)
-    });
     let start = delivery.start();
     let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
-    warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
     warnings.extend(secrets(workspace, build));
     warnings

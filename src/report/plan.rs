@@ -204,6 +204,13 @@ impl Words<'_> {
                 }
             }
         }
+        if !plan.left_out.is_empty() {
+            writeln!(f, "\nscripts of an install that do not run")?;
+        }
+        for script in &plan.left_out {
+            let dir = script.dir.to_string();
+            writeln!(f, "  {dir:<24} {}: {}", script.script, script.reason)?;
+        }
         Ok(())
     }
 
@@ -264,6 +271,7 @@ fn why_run(because: &Reason) -> String {
         Reason::Dependency { of } => {
             format!("{of} depends on the package, though no `dependsOn` asks for its build")
         }
+        Reason::Lifecycle => "pnpm runs it when it installs".to_owned(),
     }
 }
 
