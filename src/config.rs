@@ -22,6 +22,7 @@ use crate::path::RepoPath;
 
 pub use keys::KEYS;
 pub use load::{inherited, load};
+pub(crate) use values::is_variable;
 
 /// The file's name, at the root and beside an app.
 pub const FILE: &str = "slimbuild.json";
@@ -69,6 +70,8 @@ pub struct PlanOptions {
     pub lifecycle: BTreeMap<String, Given<bool>>,
     /// Arguments of the build. Values of the command line are not among them: they may be secrets.
     pub build_args: BTreeMap<String, Given<Option<String>>>,
+    /// Names of secrets that the build needs; never their values.
+    pub secrets: Vec<Given<String>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
     /// To leave out the proof that the image can run.

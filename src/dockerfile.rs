@@ -10,7 +10,8 @@ use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::path::RepoPath;
 use crate::plan::{
-    BuildStep, Configured, Decision, ImagePackage, NodeCommand, Plan, Reason, SystemPackages, place,
+    BuildStep, Configured, Decision, ImagePackage, NPMRC, NodeCommand, Plan, Reason, Secrets,
+    SystemPackages, place,
 };
 use crate::template::{self, TemplateError};
 
@@ -37,6 +38,8 @@ struct View<'p> {
     build_base: &'p str,
     build: Count,
     runtime: Option<Count>,
+    /// What an install gets of secrets.
+    install: SecretsView,
     root_files: bool,
     /// Below which directories else pnpm puts modules of the runtime closure, as words for a shell.
     stores: Vec<String>,
@@ -81,6 +84,15 @@ struct LastView {
     hand: Option<String>,
     place: String,
     out: String,
+}
+
+/// How a step gets secrets: a variable holds one only as long as the step's command runs.
+#[derive(Serialize)]
+struct SecretsView {
+    /// `--mount=type=secret,…`
+    mounts: Vec<String>,
+    /// What stands before the command.
+    exports: String,
 }
 
 #[derive(Serialize)]
@@ -128,6 +140,7 @@ struct TaskView<'p> {
     script: &'p str,
     /// What to call it: `@shop/ui#prepare`. Scripts of an install have a name alone.
     install: Option<String>,
+    secrets: SecretsView,
     /// Variables that no task before this one has.
     args: Vec<&'p str>,
 }
@@ -195,6 +208,7 @@ fn view(plan: &Plan) -> View<'_> {
             members: members(runtime),
             packages: runtime.packages,
         }),
+        install: install(&plan.secrets),
         root_files: plan.has_root_files,
         stores: stores(&plan.installed_alone.runtime),
         build_stores: stores(&plan.installed_alone.build),
@@ -359,18 +373,46 @@ fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
         in_image: step.in_image,
         parts: if step.dir.is_root() {
             let packages = plan.image_packages.iter();
-            packages.map(|package| template::quote(package.dir.as_str())).collect()
+            packages
+                .map(|package| template::quote(package.dir.as_str()))
+                .collect()
         } else {
             Vec::new()
         },
     }
 }
 
+/// A mount of a file and a variable, for the frontends that do not know `env=` in a mount, which came with 1.10.
+fn secrets(ids: &[String]) -> SecretsView {
+    let mount = |id: &String| format!("--mount=type=secret,id={id},required=true");
+    let export = |id: &String| format!("export {id}=\"$(cat /run/secrets/{id})\" && ");
+    SecretsView {
+        mounts: ids.iter().map(mount).collect(),
+        exports: ids.iter().map(export).collect(),
+    }
+}
+
+/// What installs get: variables, and the file of credentials where pnpm looks for the user's own.
+fn install(plan: &Secrets) -> SecretsView {
+    let mut view = secrets(&plan.installs);
+    if let Some(npmrc) = plan.npmrc() {
+        let required = if npmrc.required { ",required=true" } else { "" };
+        view.mounts.push(format!(
+            "--mount=type=secret,id={NPMRC},target=/root/.npmrc{required}"
+        ));
+    }
+    view
+}
+
 /// Where pnpm puts copies of a package: into its virtual stores, or where modules are hoisted.
 fn copied<'p>(plan: &Plan, step: &BuildStep, name: &'p str) -> Copied<'p> {
     let below = below_root(&plan.installed_alone.build).map(|dir| format!("{dir}/"));
     let to = [String::new()].into_iter().chain(below).flat_map(|dir| {
-        let dir = if dir.is_empty() { dir } else { template::quote(&dir) };
+        let dir = if dir.is_empty() {
+            dir
+        } else {
+            template::quote(&dir)
+        };
         let name = template::quote(name);
         [
             format!("{dir}node_modules/.pnpm/*/node_modules/{name}"),
@@ -397,6 +439,7 @@ fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
         };
         views.push(TaskView {
             script: &task.script,
+            secrets: secrets(&task.secrets),
             install: (task.because == Reason::Lifecycle).then(id),
             args,
         });

@@ -6,8 +6,10 @@ pub mod docker;
 pub mod event;
 pub mod host;
 pub mod interrupt;
+mod secret;
 #[cfg(test)]
 mod testing;
 
 pub use event::{Event, LogStream, StepId, StepKind};
 pub use interrupt::{Interrupt, Trigger};
+pub use secret::Secret;

@@ -11,6 +11,7 @@ pub(crate) mod install;
 mod lifecycle;
 pub(crate) mod make;
 mod nginx;
+pub(crate) mod secrets;
 mod steps;
 mod trim;
 mod verify;
@@ -33,6 +34,7 @@ use crate::sources::Role;
 pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
+pub use secrets::{NPMRC, SecretPlan, Secrets};
 
 /// Everything that was decided for the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,6 +79,9 @@ pub struct Plan {
     pub installed_alone: InstalledAlone,
     /// The builds, each after what it needs; the app's is last.
     pub steps: Vec<BuildStep>,
+    /// What steps may read and nobody else may see.
+    #[serde(flatten)]
+    pub secrets: Secrets,
     /// Lifecycle scripts that do not run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
@@ -222,6 +227,9 @@ pub struct TaskPlan {
     /// The names of the variables that it may be given as build arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
+    /// The names of the secrets that it gets as variables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
 }
 
 /// A script that pnpm would run when it installs, and that does not run in the build.

@@ -114,7 +114,7 @@ fn key(
         "tasks" => options.tasks = Some(node.given(values::tasks(node)?)),
         "lifecycle" => options.lifecycle = values::lifecycle(node)?,
         "buildArgs" => options.build_args = values::build_args(node)?,
-        "secrets" => return Err(values::secrets(node)),
+        "secrets" => options.secrets = values::secrets(node)?,
         "labels" => options.labels = values::labels(node)?,
         "tags" => options.tags = Some(node.given(values::tags(node)?)),
         "template" => options.template = Some(node.given(values::file(node, dir)?)),

@@ -32,6 +32,7 @@ impl PlanOptions {
             tasks: self.tasks.or(below.tasks),
             lifecycle: merged(below.lifecycle, self.lifecycle),
             build_args: merged(below.build_args, self.build_args),
+            secrets: joined(below.secrets, self.secrets),
             template: self.template.or(below.template),
             no_verify: self.no_verify || below.no_verify,
             whole_modules: self.whole_modules || below.whole_modules,

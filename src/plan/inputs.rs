@@ -178,7 +178,9 @@ pub(crate) fn top_files(
         .filter(|glob| !glob.starts_with('!'))
         .collect();
     // Nobody says what the scripts of an install read.
-    let all = named.is_empty() || !tasks.lifecycle_of(0).is_empty() || named.iter().any(|glob| glob == "$TURBO_DEFAULT$");
+    let all = named.is_empty()
+        || !tasks.lifecycle_of(0).is_empty()
+        || named.iter().any(|glob| glob == "$TURBO_DEFAULT$");
     let named = globs(&named);
     let wanted = |path: &str| match path {
         // What an install reads is there, and fits each other.

@@ -53,8 +53,16 @@ const FOR_DEVELOPERS: [(&str, &[&str]); 5] = [
     (
         "checks sources",
         &[
-            "sherif", "manypkg", "syncpack", "eslint", "prettier", "biome", "oxlint", "knip",
-            "cspell", "lint-staged",
+            "sherif",
+            "manypkg",
+            "syncpack",
+            "eslint",
+            "prettier",
+            "biome",
+            "oxlint",
+            "knip",
+            "cspell",
+            "lint-staged",
         ],
     ),
     (
@@ -65,8 +73,8 @@ const FOR_DEVELOPERS: [(&str, &[&str]); 5] = [
 
 /// Words of a shell, and programs, that do nothing by themselves.
 const NOTHING: [&str; 14] = [
-    "is-ci", "echo", "printf", "true", "false", ":", "exit", "test", "[", "[[", "if", "fi", "sleep",
-    "cd",
+    "is-ci", "echo", "printf", "true", "false", ":", "exit", "test", "[", "[[", "if", "fi",
+    "sleep", "cd",
 ];
 
 /// Decides about the scripts of all members that have tasks, and of the root; `needed` are the members that the build gets to see.
@@ -230,11 +238,7 @@ fn followed(manifest: &Manifest, command: Command) -> Vec<Command> {
 }
 
 /// Why a command of the root's is no business of this build: packages are built in steps of their own, and others are not there.
-fn of_others(
-    workspace: &Workspace,
-    needed: &[usize],
-    command: &Command,
-) -> Option<String> {
+fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Option<String> {
     let program = bare(command).next();
     let runs_in_packages =
         matches!(program, Some("turbo" | "nx" | "lerna")) || command.is_elsewhere();
@@ -262,9 +266,8 @@ fn bare(command: &Command) -> impl Iterator<Item = &str> {
     let words = command.words.iter().map(String::as_str);
     let last = command.words.len().saturating_sub(1);
     let before = words.clone().enumerate();
-    let before = before.take_while(|(at, word)| {
-        word.starts_with('-') || (lead.contains(word) && *at < last)
-    });
+    let before = before
+        .take_while(|(at, word)| word.starts_with('-') || (lead.contains(word) && *at < last));
     let count = before.count();
     words.skip(count)
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gather::Gather;
 use super::steps::{self, Steps};
 use super::{
-    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, MemberPlan, Plan,
-    PlanOptions, base, configured, inputs, place, trim, wishes,
+    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, MemberPlan, NPMRC, Plan,
+    PlanOptions, Secrets, base, configured, inputs, place, trim, wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected, loader};
@@ -15,7 +15,6 @@ use crate::files::File;
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
 use crate::lockfile::Lockfiles;
-use crate::manifest::npmrc;
 use crate::path::RepoPath;
 use crate::toolchain;
 use crate::workspace::{Member, Workspace};
@@ -77,8 +76,13 @@ impl Plan {
             in_image.extend(runtime.members.keys().copied());
         }
         let given = options.build_args.keys().cloned().collect();
+        let secrets = options.secrets.iter().map(|one| one.value.clone());
+        let secrets = secrets.filter(|id| id != NPMRC).collect();
         let closures = [Some(&build), runtime.as_ref()].into_iter().flatten();
-        let copied = closures.flat_map(Closure::copied_directories).cloned().collect();
+        let copied = closures
+            .flat_map(Closure::copied_directories)
+            .cloned()
+            .collect();
         let steps = Steps {
             workspace,
             graph: &graph,
@@ -87,6 +91,7 @@ impl Plan {
             tasks: &tasks,
             runs: &runs,
             given: &given,
+            secrets: &secrets,
             in_image: &in_image,
             copied: &copied,
             context: &context,
@@ -115,10 +120,11 @@ impl Plan {
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
             trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
             verify: !options.no_verify,
+            secrets: Secrets::new(workspace, &build, options, &steps),
             left_out,
             image_packages: image_packages(workspace, app, &in_image, &steps),
             warnings: [
-                warnings(workspace, &delivery, &circles, &build),
+                warnings(workspace, &delivery, &circles),
                 configured::warnings(options, &delivery),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
@@ -254,12 +260,7 @@ fn image_packages(
     others.chain([app]).map(package).collect()
 }
 
-fn warnings(
-    workspace: &Workspace,
-    delivery: &Delivery,
-    circles: &[Cycle],
-    build: &Closure<'_, '_>,
-) -> Vec<String> {
+fn warnings(workspace: &Workspace, delivery: &Delivery, circles: &[Cycle]) -> Vec<String> {
     let circle = |circle: &Cycle| {
         format!(
             "dev dependencies make a circle, which is passed over: {}",
@@ -269,23 +270,7 @@ fn warnings(
     let start = delivery.start();
     let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
     warnings.extend(circles.iter().map(circle));
-    warnings.extend(secrets(workspace, build));
     warnings
-}
-
-/// What stays behind of each `.npmrc` that an install of the closure gets.
-pub(crate) fn secrets(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
-    let own = closure.members.keys().map(|&at| &workspace.members[at]);
-    let own = own.map(|member| (member.dir.join(npmrc::FILE), &member.npmrc));
-    let all = [(RepoPath::new(npmrc::FILE), &workspace.npmrc)];
-    let secret =
-        |file: RepoPath, key| format!("`{key}` of {file} stays behind: it is a credential");
-    let secrets = all.into_iter().chain(own).flat_map(|(file, npmrc)| {
-        let file = file.unwrap_or_default();
-        let keys = npmrc.secrets.iter();
-        keys.map(move |key| secret(file.clone(), key))
-    });
-    secrets.collect()
 }
 
 /// The members of a closure as a reader sees them.

@@ -19,6 +19,8 @@ pub(super) struct Steps<'s> {
     pub(super) runs: &'s [Run],
     /// The names of build arguments that will be given.
     pub(super) given: &'s BTreeSet<String>,
+    /// The names of secrets that will be given as variables.
+    pub(super) secrets: &'s BTreeSet<String>,
     pub(super) in_image: &'s BTreeSet<usize>,
     /// The directories that pnpm copies.
     pub(super) copied: &'s BTreeSet<RepoPath>,
@@ -74,10 +76,19 @@ impl Steps<'_> {
 
     fn task(&self, task: usize) -> TaskPlan {
         let node = &self.tasks.nodes[task];
+        let variables = |given| {
+            self.tasks
+                .arguments(self.workspace, task, given)
+                .into_iter()
+        };
+        // No value that is handed over as a secret is to be a build argument too.
+        let args = variables(self.given).filter(|name| !self.secrets.contains(name));
+        let secrets = variables(self.secrets).filter(|name| self.secrets.contains(name));
         TaskPlan {
             script: node.name.clone(),
             because: node.because.clone(),
-            args: self.tasks.arguments(self.workspace, task, self.given),
+            args: args.collect(),
+            secrets: secrets.collect(),
         }
     }
 
@@ -107,7 +118,9 @@ impl Steps<'_> {
         };
         let all = at == self.app || (at == 0 && installs);
         let members = needed.iter().filter(|&&member| member != at).chain([&at]);
-        let members = members.copied().filter(|&member| !all || (member == 0 && at == 0));
+        let members = members
+            .copied()
+            .filter(|&member| !all || (member == 0 && at == 0));
         let copy = |dir: RepoPath, places: &[&str]| {
             let (below, to) = if dir.is_root() {
                 (String::new(), "./".to_owned())
@@ -150,7 +163,7 @@ pub(super) fn argument_warnings(steps: &[BuildStep], given: &BTreeSet<String>) -
             ));
         }
         tasks::looks_secret(name).then(|| {
-            format!("the build argument `{name}` looks like a secret: the image does not hold it, but the build's cache and records do")
+            format!("the build argument `{name}` looks like a secret: the image does not hold it, but the build's cache and records do (`--secret id={name}` leaves no trace)")
         })
     };
     given.iter().filter_map(warning).collect()

@@ -24,9 +24,8 @@ pub(crate) fn detection(
     let wanted = wanted(options);
     // An app without a `build` script may be built when it is installed.
     let installed = tasks.lifecycle_of(app);
-    let installed = Some(&*installed).filter(|scripts| {
-        !scripts.is_empty() && tasks::scripts(workspace, app).is_empty()
-    });
+    let installed = Some(&*installed)
+        .filter(|scripts| !scripts.is_empty() && tasks::scripts(workspace, app).is_empty());
     let subject = Subject {
         workspace,
         lockfiles,

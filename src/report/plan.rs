@@ -100,6 +100,9 @@ impl Words<'_> {
             };
             decision(f, "build arg", &shown, &value.reason)?;
         }
+        for secret in &self.0.secrets.secrets {
+            decision(f, "secret", &secret.id, &secret.reason)?;
+        }
         if let Some(check) = &configured.healthcheck {
             let command = check.value.command.as_ref().map(|words| words.join(" "));
             decision(
@@ -201,6 +204,10 @@ impl Words<'_> {
                 writeln!(f, "  {:<24}   {}: {why}", "", task.script)?;
                 if !task.args.is_empty() {
                     writeln!(f, "  {:<24}   reads {}", "", task.args.join(", "))?;
+                }
+                if !task.secrets.is_empty() {
+                    let secrets = task.secrets.join(", ");
+                    writeln!(f, "  {:<24}   reads {secrets}, as a secret", "")?;
                 }
             }
         }

@@ -22,9 +22,10 @@ impl Tasks {
 
     /// The lifecycle scripts of a member, in pnpm's order.
     pub fn lifecycle_of(&self, at: usize) -> Vec<String> {
-        let own = self.nodes.iter().filter(|node| {
-            node.member == at && node.runs && node.because == Because::Lifecycle
-        });
+        let own = self
+            .nodes
+            .iter()
+            .filter(|node| node.member == at && node.runs && node.because == Because::Lifecycle);
         own.map(|node| node.name.clone()).collect()
     }
 
