@@ -11,10 +11,7 @@ use serde::Serialize;
 use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::path::RepoPath;
-use crate::plan::{
-    BuildStep, Configured, Decision, ImagePackage, NPMRC, NodeCommand, Plan, Reason, Secrets,
-    SystemPackages, place,
-};
+use crate::plan::{Configured, Decision, ImagePackage, NodeCommand, Plan, SystemPackages, place};
 use crate::template::{self, TemplateError};
 use step::{SecretsView, StepView};
 

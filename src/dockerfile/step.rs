@@ -143,9 +143,9 @@ fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
     for task in &step.tasks {
         let args = task.args.iter().map(String::as_str);
         let args = args.filter(|arg| known.insert(*arg)).collect();
-        let id = || match step.dir.is_root() {
-            true => format!("//#{}", task.script),
-            false => format!("{}#{}", step.name, task.script),
+        let id = || {
+            let package = if step.dir.is_root() { "//" } else { &step.name };
+            format!("{package}#{}", task.script)
         };
         views.push(TaskView {
             script: &task.script,

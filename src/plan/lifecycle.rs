@@ -170,14 +170,11 @@ fn ignored(workspace: &Workspace) -> Option<&'static str> {
         .settings
         .ignore_scripts
         .filter(|_| major.is_none_or(|major| major >= 10));
-    let npmrc = || workspace.npmrc.get("ignore-scripts");
+    let npmrc = workspace.npmrc.get("ignore-scripts") == Some("true");
+    let npmrc = npmrc && major.is_none_or(|major| major <= 10);
     match settings {
-        Some(true) => Some("`ignoreScripts` in pnpm-workspace.yaml"),
-        Some(false) => None,
-        None if major.is_none_or(|major| major <= 10) && npmrc() == Some("true") => {
-            Some("`ignore-scripts` in .npmrc")
-        }
-        None => None,
+        Some(ignore) => ignore.then_some("`ignoreScripts` in pnpm-workspace.yaml"),
+        None => npmrc.then_some("`ignore-scripts` in .npmrc"),
     }
 }
 

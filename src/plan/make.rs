@@ -49,12 +49,7 @@ impl Plan {
         )
         .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
-        let runtime = delivery.has_modules();
-        let named = delivery.start().filter(|_| runtime);
-        let named = named.map(|start| loader::needs(workspace, app, start));
-        let named = named.unwrap_or_default();
-        let runtime = runtime.then(|| Closure::runtime(workspace, &lockfiles, &[app], &named));
-        let runtime = runtime.transpose()?;
+        let runtime = runtime(workspace, &lockfiles, app, &delivery)?;
 
         let gather = Gather {
             workspace,
@@ -76,13 +71,6 @@ impl Plan {
             in_image.extend(runtime.members.keys().copied());
         }
         let given = options.build_args.keys().cloned().collect();
-        let secrets = options.secrets.iter().map(|one| one.value.clone());
-        let secrets = secrets.filter(|id| id != NPMRC).collect();
-        let closures = [Some(&build), runtime.as_ref()].into_iter().flatten();
-        let copied = closures
-            .flat_map(Closure::copied_directories)
-            .cloned()
-            .collect();
         let steps = Steps {
             workspace,
             graph: &graph,
@@ -91,9 +79,9 @@ impl Plan {
             tasks: &tasks,
             runs: &runs,
             given: &given,
-            secrets: &secrets,
+            secrets: &variables(options),
             in_image: &in_image,
-            copied: &copied,
+            copied: &copied(&build, runtime.as_ref()),
             context: &context,
             writes: writes(&delivery, &member.dir),
             build_env: &detection.build_env,
@@ -152,6 +140,37 @@ impl App {
             detected,
         }
     }
+}
+
+/// What the app needs when it runs, where the image gets modules.
+fn runtime<'l, 'a>(
+    workspace: &Workspace,
+    lockfiles: &'l Lockfiles<'a>,
+    app: usize,
+    delivery: &Delivery,
+) -> Result<Option<Closure<'l, 'a>>, Error> {
+    if !delivery.has_modules() {
+        return Ok(None);
+    }
+    let named = delivery.start();
+    let named = named.map(|start| loader::needs(workspace, app, start));
+    let named = named.unwrap_or_default();
+    Closure::runtime(workspace, lockfiles, &[app], &named)
+        .map(Some)
+        .map_err(Error::from)
+}
+
+/// The names of secrets that are variables.
+fn variables(options: &PlanOptions) -> BTreeSet<String> {
+    let names = options.secrets.iter().map(|secret| secret.value.clone());
+    names.filter(|name| name != NPMRC).collect()
+}
+
+/// The directories that pnpm copies when it installs.
+fn copied(build: &Closure<'_, '_>, runtime: Option<&Closure<'_, '_>>) -> BTreeSet<RepoPath> {
+    let closures = [Some(build), runtime].into_iter().flatten();
+    let copied = closures.flat_map(Closure::copied_directories);
+    copied.cloned().collect()
 }
 
 /// The files of every member of the build closure, but for the root's.

@@ -2,12 +2,14 @@
 
 mod bases;
 mod contents;
+mod installs;
 mod kinds;
 mod loaders;
 mod lockfiles;
 mod naive;
 mod names;
 mod proof;
+mod registry;
 mod smoke;
 mod spare;
 

@@ -54,117 +54,118 @@ fn of(dir: &str, scripts: &str) -> String {
     words.join("; ")
 }
 
+/// Scripts, and what becomes of them: all kinds that members of the corpus have, and what else is common.
+const TABLE: &[(&str, &str)] = &[
+    (r#""prepare": "tsc""#, "prepare"),
+    (r#""postinstall": "prisma generate""#, "postinstall"),
+    (r#""postinstall": "fumadocs-mdx""#, "postinstall"),
+    (
+        r#""postinstall": "node scripts/fetch-gtm.mjs""#,
+        "postinstall",
+    ),
+    (r#""postinstall": "nuxt prepare""#, "postinstall"),
+    (r#""postinstall": "tsx scripts/codegen""#, "postinstall"),
+    (r#""postinstall": "patch-package""#, "postinstall"),
+    (
+        r#""postinstall": "run-p postinstall:* --print-label""#,
+        "postinstall",
+    ),
+    (
+        r#""postinstall": "pnpm generate", "generate": "prisma generate""#,
+        "postinstall",
+    ),
+    (r#""prepare": "svelte-kit sync || echo ''""#, "prepare"),
+    (
+        r#""prepare": "svelte-kit sync -c vite.custom.config.js""#,
+        "prepare",
+    ),
+    (r#""prepare": "husky && tsc""#, "prepare"),
+    (
+        r#""preinstall": "node ./scripts/preinstall.js""#,
+        "preinstall",
+    ),
+    (
+        r#""prepare": "c", "preinstall": "a", "postinstall": "b""#,
+        "preinstall; postinstall; prepare",
+    ),
+    (
+        r#""prepare": "pnpm build", "build": "tsc""#,
+        "prepare not: `build` runs as a task",
+    ),
+    (
+        r#""prepare": "npm run compile", "compile": "tsc""#,
+        "prepare",
+    ),
+    (r#""prepare": """#, ""),
+    (
+        r#""prepare": "echo ''""#,
+        "prepare not: `echo` makes nothing",
+    ),
+    (
+        r#""prepare": "husky""#,
+        "prepare not: for developers: `husky` sets up git hooks",
+    ),
+    (
+        r#""prepare": "husky install""#,
+        "prepare not: for developers: `husky` sets up git hooks",
+    ),
+    (
+        r#""prepare": "is-ci || husky install""#,
+        "prepare not: for developers: `husky` sets up git hooks",
+    ),
+    (
+        r#""prepare": "cd ../.. && husky packages/lib/.husky""#,
+        "prepare not: for developers: `husky` sets up git hooks",
+    ),
+    (
+        r#""prepare": "if test \"$NODE_ENV\" != \"production\" && test \"$CI\" != \"true\" ; then husky install ; fi""#,
+        "prepare not: for developers: `husky` sets up git hooks",
+    ),
+    (
+        r#""prepare": "node .husky/install.mjs""#,
+        "prepare not: for developers: it sets up git hooks or checks their tools",
+    ),
+    (
+        r#""prepare": "lefthook install""#,
+        "prepare not: for developers: `lefthook` sets up git hooks",
+    ),
+    (
+        r#""postinstall": "simple-git-hooks""#,
+        "postinstall not: for developers: `simple-git-hooks` sets up git hooks",
+    ),
+    (
+        r#""prepare": "git config core.hooksPath .hooks""#,
+        "prepare not: for developers: `git` sets up git hooks",
+    ),
+    (
+        r#""preinstall": "npx only-allow pnpm""#,
+        "preinstall not: for developers: `only-allow` checks the tools of developers",
+    ),
+    (
+        r#""preinstall": "npx -y only-allow@1 pnpm""#,
+        "preinstall not: for developers: `only-allow` checks the tools of developers",
+    ),
+    (
+        r#""preinstall": "pnpm dlx only-allow pnpm""#,
+        "preinstall not: for developers: `only-allow` checks the tools of developers",
+    ),
+    (
+        r#""postinstall": "playwright install --with-deps""#,
+        "postinstall not: for developers: `playwright` fetches browsers for tests",
+    ),
+    (
+        r#""postinstall": "pnpm lint:ws", "lint:ws": "pnpm dlx sherif@latest""#,
+        "postinstall not: for developers: `sherif` checks sources",
+    ),
+    (
+        r#""postinstall": "cp -n .env.example .env""#,
+        "postinstall not: for developers: it copies a file of variables, and no build gets one",
+    ),
+];
+
 #[test]
 fn what_builds_may_need_runs_and_what_is_for_developers_does_not() {
-    // All that members of the corpus have, and what else is common.
-    let table = [
-        (r#""prepare": "tsc""#, "prepare"),
-        (r#""postinstall": "prisma generate""#, "postinstall"),
-        (r#""postinstall": "fumadocs-mdx""#, "postinstall"),
-        (
-            r#""postinstall": "node scripts/fetch-gtm.mjs""#,
-            "postinstall",
-        ),
-        (r#""postinstall": "nuxt prepare""#, "postinstall"),
-        (r#""postinstall": "tsx scripts/codegen""#, "postinstall"),
-        (r#""postinstall": "patch-package""#, "postinstall"),
-        (
-            r#""postinstall": "run-p postinstall:* --print-label""#,
-            "postinstall",
-        ),
-        (
-            r#""postinstall": "pnpm generate", "generate": "prisma generate""#,
-            "postinstall",
-        ),
-        (r#""prepare": "svelte-kit sync || echo ''""#, "prepare"),
-        (
-            r#""prepare": "svelte-kit sync -c vite.custom.config.js""#,
-            "prepare",
-        ),
-        (r#""prepare": "husky && tsc""#, "prepare"),
-        (
-            r#""preinstall": "node ./scripts/preinstall.js""#,
-            "preinstall",
-        ),
-        (
-            r#""prepare": "c", "preinstall": "a", "postinstall": "b""#,
-            "preinstall; postinstall; prepare",
-        ),
-        (
-            r#""prepare": "pnpm build", "build": "tsc""#,
-            "prepare not: `build` runs as a task",
-        ),
-        (
-            r#""prepare": "npm run compile", "compile": "tsc""#,
-            "prepare",
-        ),
-        (r#""prepare": """#, ""),
-        (
-            r#""prepare": "echo ''""#,
-            "prepare not: `echo` makes nothing",
-        ),
-        (
-            r#""prepare": "husky""#,
-            "prepare not: for developers: `husky` sets up git hooks",
-        ),
-        (
-            r#""prepare": "husky install""#,
-            "prepare not: for developers: `husky` sets up git hooks",
-        ),
-        (
-            r#""prepare": "is-ci || husky install""#,
-            "prepare not: for developers: `husky` sets up git hooks",
-        ),
-        (
-            r#""prepare": "cd ../.. && husky packages/lib/.husky""#,
-            "prepare not: for developers: `husky` sets up git hooks",
-        ),
-        (
-            r#""prepare": "if test \"$NODE_ENV\" != \"production\" && test \"$CI\" != \"true\" ; then husky install ; fi""#,
-            "prepare not: for developers: `husky` sets up git hooks",
-        ),
-        (
-            r#""prepare": "node .husky/install.mjs""#,
-            "prepare not: for developers: it sets up git hooks or checks their tools",
-        ),
-        (
-            r#""prepare": "lefthook install""#,
-            "prepare not: for developers: `lefthook` sets up git hooks",
-        ),
-        (
-            r#""postinstall": "simple-git-hooks""#,
-            "postinstall not: for developers: `simple-git-hooks` sets up git hooks",
-        ),
-        (
-            r#""prepare": "git config core.hooksPath .hooks""#,
-            "prepare not: for developers: `git` sets up git hooks",
-        ),
-        (
-            r#""preinstall": "npx only-allow pnpm""#,
-            "preinstall not: for developers: `only-allow` checks the tools of developers",
-        ),
-        (
-            r#""preinstall": "npx -y only-allow@1 pnpm""#,
-            "preinstall not: for developers: `only-allow` checks the tools of developers",
-        ),
-        (
-            r#""preinstall": "pnpm dlx only-allow pnpm""#,
-            "preinstall not: for developers: `only-allow` checks the tools of developers",
-        ),
-        (
-            r#""postinstall": "playwright install --with-deps""#,
-            "postinstall not: for developers: `playwright` fetches browsers for tests",
-        ),
-        (
-            r#""postinstall": "pnpm lint:ws", "lint:ws": "pnpm dlx sherif@latest""#,
-            "postinstall not: for developers: `sherif` checks sources",
-        ),
-        (
-            r#""postinstall": "cp -n .env.example .env""#,
-            "postinstall not: for developers: it copies a file of variables, and no build gets one",
-        ),
-    ];
-    for (scripts, wanted) in table {
+    for &(scripts, wanted) in TABLE {
         assert_eq!(of("packages/lib", scripts), wanted, "{scripts}");
         if !wanted.contains("as a task") {
             assert_eq!(of("", scripts), wanted, "at the root: {scripts}");
