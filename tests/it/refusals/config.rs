@@ -102,7 +102,7 @@ fn values_that_cannot_be() {
     "#);
     assert_snapshot!(beside("{\"lifecycle\": {\"@shop/catalog#prepare\": false}}"), @r#"
     exit code 1
-    error: `lifecycle.@shop/catalog#prepare` in apps/server/slimbuild.json: there is no lifecycle script `@shop/catalog#prepare`
+    error: `lifecycle["@shop/catalog#prepare"]` in apps/server/slimbuild.json: there is no lifecycle script `@shop/catalog#prepare`
 
     hint: no package that the app needs has any
     "#);
