@@ -15,8 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use base::{BaseArgs, CompressionArg, SourceArgs};
 pub use engine::{EngineArg, EngineArgs};
 pub use smoke::SmokeArgs;
-pub use values::BuildArg;
-use values::{entry, tag};
+pub use values::{BuildArg, SecretArg, SecretSource};
+use values::{SecretParser, entry, tag};
 pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
 
 use crate::config::{Base, Given, Mirror, NodeArguments};
@@ -200,6 +200,10 @@ pub struct PlanArgs {
     /// Give the tasks that declare it in turbo.json a variable; without a value, the environment's
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = BuildArg::parse)]
     pub build_args: Vec<BuildArg>,
+
+    /// Hand a secret to the steps that need it, from the variable NAME, another one, or a file; no layer holds it
+    #[arg(long = "secret", value_name = "id=NAME[,env=VAR|,src=FILE]", value_parser = SecretParser)]
+    pub secrets: Vec<SecretArg>,
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -219,6 +223,7 @@ impl From<PlanArgs> for PlanOptions {
             no_verify,
             whole_modules,
             build_args,
+            secrets,
         } = args;
         // Their values are none of the plan's business.
         let given = |arg: BuildArg| (arg.name, Given::by_flag(None, "--build-arg"));
@@ -244,6 +249,10 @@ impl From<PlanArgs> for PlanOptions {
             no_verify,
             whole_modules,
             build_args: build_args.into_iter().map(given).collect(),
+            secrets: secrets
+                .into_iter()
+                .map(|secret| Given::by_flag(secret.id, "--secret"))
+                .collect(),
             ..Self::default()
         }
     }

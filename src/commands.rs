@@ -12,6 +12,7 @@ mod native;
 pub mod plan;
 pub mod prune;
 pub mod schema;
+mod secrets;
 pub mod why;
 
 use std::io::{self, BufWriter, Write};
@@ -118,6 +119,15 @@ fn json(value: &impl Serialize) -> Result<String, Error> {
 fn warn(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     for warning in &plan.warnings {
         ui.warn(warning)
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
+    Ok(())
+}
+
+/// Prints what somebody else has to hand over to the build.
+fn warn_of_secrets(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
+    for warning in secrets::left_to_others(plan) {
+        ui.warn(&warning)
             .map_err(Error::io("cannot write to stderr"))?;
     }
     Ok(())

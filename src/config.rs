@@ -24,9 +24,13 @@ use crate::path::RepoPath;
 pub use base::{Base, Mirror};
 pub use keys::KEYS;
 pub use load::{inherited, load};
+pub(crate) use values::is_variable;
 
 /// The file's name, at the root and beside an app.
 pub const FILE: &str = "slimbuild.json";
+
+/// All lifecycle scripts.
+pub const EVERY: &str = "*";
 
 /// The JSON Schema of the file.
 pub const SCHEMA: &str = include_str!("../schema.json");
@@ -66,8 +70,12 @@ pub struct PlanOptions {
     pub runtime_packages: Vec<Given<String>>,
     /// The scripts that build the app, in order.
     pub tasks: Option<Given<Vec<String>>>,
+    /// Which lifecycle scripts run, by `PACKAGE#SCRIPT`; [`EVERY`] stands for those that are not named.
+    pub lifecycle: BTreeMap<String, Given<bool>>,
     /// Arguments of the build. Values of the command line are not among them: they may be secrets.
     pub build_args: BTreeMap<String, Given<Option<String>>>,
+    /// Names of secrets that the build needs; never their values.
+    pub secrets: Vec<Given<String>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
     /// To take modules and outputs as they lie in the workspace.

@@ -4,8 +4,9 @@
 
 mod layers;
 mod native;
+mod step;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -13,10 +14,11 @@ use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::image::ImageRef;
 use crate::path::RepoPath;
-use crate::plan::{BuildStep, Configured, Decision, NodeCommand, Plan, SystemPackages, place};
+use crate::plan::{Configured, Decision, NodeCommand, Plan, SystemPackages, place};
 use crate::template::{self, TemplateError};
 use layers::{CopyView, Gather};
 use native::NativeView;
+use step::{SecretsView, StepView};
 
 /// The path of the Dockerfile in a context.
 pub const PATH: &str = "Dockerfile";
@@ -42,6 +44,8 @@ struct View<'p> {
     build_on_alpine: bool,
     build: Count,
     runtime: Option<Count>,
+    /// What an install gets of secrets.
+    install: SecretsView,
     root_files: bool,
     /// Below which directories else pnpm puts modules of the runtime closure, as words for a shell.
     stores: Vec<String>,
@@ -114,30 +118,6 @@ struct Count {
 }
 
 #[derive(Serialize)]
-struct StepView<'p> {
-    name: &'p str,
-    dir: String,
-    stage: &'p str,
-    is_app: bool,
-    handed_over: bool,
-    tasks: Vec<TaskView<'p>>,
-    env: &'p BTreeMap<String, String>,
-    copies: Vec<String>,
-    /// The arguments of `COPY` for what the stages before it hand over.
-    needs: Vec<String>,
-    gathers: Vec<Gather>,
-    continues: &'p [String],
-    writes: Option<&'p str>,
-}
-
-#[derive(Serialize)]
-struct TaskView<'p> {
-    script: &'p str,
-    /// Variables that no task before this one has.
-    args: Vec<&'p str>,
-}
-
-#[derive(Serialize)]
 struct BaseView<'p> {
     image: &'p str,
     reason: &'p str,
@@ -195,6 +175,7 @@ fn view(plan: &Plan) -> View<'_> {
             members: members(runtime),
             packages: runtime.packages,
         }),
+        install: step::install(&plan.secrets),
         root_files: plan.has_root_files,
         stores: stores(&plan.installed_alone.runtime),
         build_stores: stores(&plan.installed_alone.build),
@@ -202,7 +183,7 @@ fn view(plan: &Plan) -> View<'_> {
         steps: plan
             .steps
             .iter()
-            .map(|step| self::step(plan, step))
+            .map(|step| step::step(plan, step))
             .collect(),
         runtime_base: BaseView {
             image: &base.value.image,
@@ -344,53 +325,6 @@ fn below_root(dirs: &[RepoPath]) -> impl Iterator<Item = &RepoPath> {
 fn app_stage(plan: &Plan) -> Option<&str> {
     let step = plan.steps.iter().rfind(|step| step.dir == plan.app.dir);
     step.map(|step| &*step.stage)
-}
-
-fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
-    let is_app = app_stage(plan) == Some(&step.stage);
-    let copy = |copy: &crate::plan::Copy| {
-        let words: Vec<&str> = copy
-            .from
-            .iter()
-            .chain([&copy.to])
-            .map(String::as_str)
-            .collect();
-        copy_words(&words)
-    };
-    let copies = step.copies.iter().map(copy).collect();
-    let (mut gathers, copies) = layers::gathered(&format!("sources-of-{}", step.stage), copies);
-    let needs = step.needs.iter().map(|need| layers::handed_over(need));
-    let needs = layers::gathered(&format!("needs-of-{}", step.stage), needs.collect());
-    gathers.extend(needs.0);
-    StepView {
-        name: &step.name,
-        dir: step.dir.to_string(),
-        stage: &step.stage,
-        is_app,
-        handed_over: !is_app || plan.delivery.has_modules(),
-        tasks: tasks(step),
-        env: &step.env,
-        copies,
-        needs: needs.1,
-        gathers,
-        continues: &step.continues,
-        writes: step.writes.as_deref(),
-    }
-}
-
-/// An `ARG` holds from where it stands to the stage's end, so it stands before the first task that declares it.
-fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
-    let mut known = BTreeSet::new();
-    let mut views = Vec::new();
-    for task in &step.tasks {
-        let args = task.args.iter().map(String::as_str);
-        let args = args.filter(|arg| known.insert(*arg)).collect();
-        views.push(TaskView {
-            script: &task.script,
-            args,
-        });
-    }
-    views
 }
 
 fn configured(configured: &Configured) -> ConfiguredView<'_> {

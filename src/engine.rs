@@ -7,8 +7,10 @@ pub mod event;
 pub mod host;
 pub mod interrupt;
 pub mod native;
+mod secret;
 #[cfg(test)]
 mod testing;
 
 pub use event::{Event, LogStream, StepId, StepKind};
 pub use interrupt::{Interrupt, Trigger};
+pub use secret::Secret;

@@ -140,8 +140,16 @@ impl Survey<'_> {
         let (node, _) = toolchain::decide(workspace, member, options.node())?;
         let files = inputs::walk(workspace, app, &self.rules)?;
         let own = inputs::relative(&files, &member.dir);
-        let detection = wishes::detection(workspace, lockfiles, app, &own, &options, &node.value)?;
-        let tasks = wishes::tasks(workspace, &self.graph, app, &options)?;
+        let (tasks, _) = wishes::tasks(workspace, &self.graph, app, &options)?;
+        let detection = wishes::detection(
+            workspace,
+            lockfiles,
+            app,
+            &own,
+            &options,
+            &tasks,
+            &node.value,
+        )?;
         let needed = tasks.needed(workspace, &self.graph, &[app]);
         let build = Closure::build(workspace, lockfiles, &[app], &needed.named)?;
         let runtime = if detection.delivery.has_modules() {

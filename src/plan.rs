@@ -9,6 +9,7 @@ mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
 mod libc;
+mod lifecycle;
 pub(crate) mod make;
 mod native;
 mod nginx;
@@ -16,6 +17,7 @@ mod outputs;
 mod pin;
 mod programs;
 mod runs;
+pub(crate) mod secrets;
 mod steps;
 mod trim;
 mod verify;
@@ -40,6 +42,7 @@ pub use crate::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
 pub use native::Native;
 pub use runs::Runs;
+pub use secrets::{NPMRC, SecretPlan, Secrets};
 
 /// Everything that was decided for the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,6 +90,12 @@ pub struct Plan {
     pub installed_alone: InstalledAlone,
     /// The builds, each after what it needs; the app's is last.
     pub steps: Vec<BuildStep>,
+    /// What steps may read and nobody else may see.
+    #[serde(flatten)]
+    pub secrets: Secrets,
+    /// Lifecycle scripts that do not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
     /// What is left out of production modules; nothing where they stay whole, or where there are none.
@@ -252,6 +261,9 @@ pub struct BuildStep {
     /// Of these, the ones of the same package: their outputs count as its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub continues: Vec<String>,
+    /// The package's name, where pnpm does not link it but copies it when it installs, before it is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied: Option<String>,
     /// What must be there afterwards: a file, or a directory where a slash ends it.
     pub writes: Option<String>,
     /// Whether the image gets the package; of other packages it gets generated modules alone.
@@ -269,6 +281,20 @@ pub struct TaskPlan {
     /// The names of the variables that it may be given as build arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
+    /// The names of the secrets that it gets as variables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+}
+
+/// A script that pnpm would run when it installs, and that does not run in the build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The package's directory.
+    pub dir: RepoPath,
+    /// The script.
+    pub script: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// `COPY` from the context.

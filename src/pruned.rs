@@ -19,7 +19,7 @@ use crate::lockfile::{self, Lockfiles};
 use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
-use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make};
+use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make, secrets};
 use crate::tasks::{self, Tasks};
 use crate::workspace::Workspace;
 use crate::{threads, toolchain};
@@ -338,8 +338,9 @@ fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
         };
         manifest.lifecycle_scripts().map(early)
     });
-    let secrets = make::secrets(workspace, closure);
-    lifecycle.chain(secrets).collect()
+    lifecycle
+        .chain(secrets::left_behind(workspace, closure))
+        .collect()
 }
 
 #[cfg(test)]

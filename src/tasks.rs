@@ -18,6 +18,7 @@
 
 mod collect;
 mod definition;
+mod lifecycle;
 mod needed;
 mod order;
 mod variables;
@@ -128,6 +129,8 @@ pub enum Because {
         /// The package's name.
         of: String,
     },
+    /// `pnpm install` runs it.
+    Lifecycle,
 }
 
 /// A task.

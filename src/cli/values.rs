@@ -1,8 +1,15 @@
 //! What a single value on the command line may be.
 
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::fmt::{self, Debug, Formatter};
+use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
+
+use crate::config::is_variable;
 use crate::image::ImageRef;
 use crate::oci::Output;
 use crate::path::RepoPath;
@@ -92,5 +99,71 @@ impl BuildArg {
             name: name.to_owned(),
             value: value.map(str::to_owned),
         })
+    }
+}
+
+/// A secret by name, and where its value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretArg {
+    /// The name.
+    pub id: String,
+    /// Where its value is.
+    pub from: SecretSource,
+}
+
+/// Where a secret's value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In the variable of its own name.
+    Own,
+    /// In a variable.
+    Variable(String),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// Reads a [`SecretArg`] without ever repeating it: what is wrong may be the secret itself.
+#[derive(Debug, Clone)]
+pub(super) struct SecretParser;
+
+impl TypedValueParser for SecretParser {
+    type Value = SecretArg;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<SecretArg, clap::Error> {
+        SecretArg::parse(&value.to_string_lossy()).map_err(|problem| {
+            let message = format!("invalid value for '--secret': {problem}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
+impl SecretArg {
+    /// `id=NAME[,env=VAR|,src=FILE]`, as Docker has it.
+    fn parse(text: &str) -> Result<Self, String> {
+        let form = "write `id=NAME`, `id=NAME,env=VARIABLE` or `id=NAME,src=FILE`";
+        let mut id = None;
+        let mut from = SecretSource::Own;
+        for part in text.split(',') {
+            match part.split_once('=') {
+                Some(("id", name)) => id = Some(name.to_owned()),
+                Some(("env", name)) => from = SecretSource::Variable(name.to_owned()),
+                Some(("src" | "source", file)) => from = SecretSource::File(file.into()),
+                Some(("type", "env" | "file")) => {}
+                // What stands there may be the secret itself.
+                _ => return Err(form.to_owned()),
+            }
+        }
+        match id {
+            Some(id) if is_variable(&id) => Ok(Self { id, from }),
+            Some(id) => Err(format!(
+                "`{id}` is no name of a variable: letters, digits and `_`"
+            )),
+            None => Err(form.to_owned()),
+        }
     }
 }

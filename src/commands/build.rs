@@ -43,6 +43,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         engine,
     } = args;
     let given = plan.build_args.clone();
+    let secrets = plan.secrets.clone();
     let daemon = plan.host.clone();
     let pins = Pins::new(&plan, engine.pull, env)?;
     let options = PlanOptions {
@@ -92,7 +93,13 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         }
     };
     let trial = trial(&plan, smoke, cwd, env)?;
+    let (secrets, warnings) = super::secrets::values(&plan, &secrets, &root, cwd, env)?;
+    for warning in warnings.iter().filter(|_| mode != ProgressMode::Quiet) {
+        ui.warn(warning)
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
     let request = BuildRequest {
+        secrets,
         // What is tried out gets its names afterwards.
         tags: if trial.is_some() {
             Vec::new()

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::{Place, Whole, planned, warn};
+use super::{Place, Whole, planned, warn, warn_of_secrets};
 use crate::context::{write_dir, write_tar};
 use crate::error::Error;
 use crate::path::RepoPath;
@@ -24,6 +24,7 @@ pub fn run(
     options.exclude.extend(own_output(place.cwd, &target));
     let (root, plan) = planned(place, &options)?;
     warn(&plan, ui)?;
+    warn_of_secrets(&plan, ui)?;
     if output == Path::new("-") {
         let mut out = BufWriter::new(ui.out());
         write_tar(&plan, &root, &mut out)

@@ -1,6 +1,6 @@
 //! `slimbuild dockerfile APP`: the Dockerfile on stdout.
 
-use super::{Place, planned, warn};
+use super::{Place, planned, warn, warn_of_secrets};
 use crate::dockerfile;
 use crate::error::Error;
 use crate::plan::PlanOptions;
@@ -17,6 +17,7 @@ pub fn template(ui: &mut Ui) -> Result<(), Error> {
 pub fn run(place: &Place<'_>, options: &PlanOptions, ui: &mut Ui) -> Result<(), Error> {
     let (_, plan) = planned(place, options)?;
     warn(&plan, ui)?;
+    warn_of_secrets(&plan, ui)?;
     let text = dockerfile::render(&plan)?;
     ui.out()
         .write_all(text.as_bytes())

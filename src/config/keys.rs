@@ -7,7 +7,7 @@ use crate::detect::AppKind;
 use crate::path::RepoPath;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 20] = [
     "kind",
     "node",
     "base",
@@ -22,6 +22,7 @@ pub const KEYS: [&str; 19] = [
     "exclude",
     "systemPackages",
     "tasks",
+    "lifecycle",
     "buildArgs",
     "secrets",
     "labels",
@@ -113,8 +114,9 @@ fn key(
             (options.build_packages, options.runtime_packages) = values::packages(node)?;
         }
         "tasks" => options.tasks = Some(node.given(values::tasks(node)?)),
+        "lifecycle" => options.lifecycle = values::lifecycle(node)?,
         "buildArgs" => options.build_args = values::build_args(node)?,
-        "secrets" => return Err(values::secrets(node)),
+        "secrets" => options.secrets = values::secrets(node)?,
         "labels" => options.labels = values::labels(node)?,
         "tags" => options.tags = Some(node.given(values::tags(node)?)),
         "template" => options.template = Some(node.given(values::file(node, dir)?)),

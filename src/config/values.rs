@@ -6,7 +6,7 @@ use globset::GlobBuilder;
 use jsonc_parser::ast;
 
 use super::reader::Node;
-use super::{Base, ConfigError, Given, Healthcheck, Mirror, NodeArguments, Probe};
+use super::{Base, ConfigError, EVERY, Given, Healthcheck, Mirror, NodeArguments, Probe};
 use crate::detect::script;
 use crate::detect::start::node_command;
 use crate::image::ImageRef;
@@ -170,7 +170,7 @@ pub(super) fn build_args(
     Ok(pairs.map(|(name, value)| (name, value.map(Some))).collect())
 }
 
-fn is_variable(name: &str) -> bool {
+pub(crate) fn is_variable(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_digit())
         && !name.is_empty()
         && name
@@ -349,6 +349,29 @@ pub(super) fn tasks(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {
     Ok(names.into_iter().map(|name| name.value).collect())
 }
 
+/// Which lifecycle scripts run: all, none, or by name.
+pub(super) fn lifecycle(node: &Node<'_>) -> Result<BTreeMap<String, Given<bool>>, ConfigError> {
+    let what = "true, false, or an object of scripts, as {\"@shop/ui#prepare\": false}";
+    if let ast::Value::BooleanLit(all) = node.value {
+        return Ok(BTreeMap::from([(EVERY.to_owned(), node.given(all.value))]));
+    }
+    let mut found = BTreeMap::new();
+    for entry in node.entries(what)? {
+        let value = entry.node();
+        let ast::Value::BooleanLit(runs) = value.value else {
+            return Err(value.expected("true or false"));
+        };
+        if !entry.name.contains('#') {
+            let problem = format!("`{}` names no script of a package", entry.path);
+            let hint =
+                "write PACKAGE#SCRIPT, as \"@shop/ui#prepare\"; the root's are \"//#postinstall\"";
+            return Err(entry.wrong(problem, Some(hint.to_owned())));
+        }
+        found.insert(entry.name.to_owned(), value.given(runs.value));
+    }
+    Ok(found)
+}
+
 /// A file, relative to the directory of the configuration file.
 pub(super) fn file(node: &Node<'_>, dir: &RepoPath) -> Result<RepoPath, ConfigError> {
     let what = "a file of the workspace, as \"Dockerfile.j2\"";
@@ -361,16 +384,20 @@ pub(super) fn file(node: &Node<'_>, dir: &RepoPath) -> Result<RepoPath, ConfigEr
     Ok(path)
 }
 
-/// Secrets are understood, and refused as long as nothing can mount them: a build without its secret would fail later and say less.
-pub(super) fn secrets(node: &Node<'_>) -> ConfigError {
+/// Names of secrets. Each is a variable where a step gets it.
+pub(super) fn secrets(node: &Node<'_>) -> Result<Names, ConfigError> {
     let what = "a list of names, as [\"NPM_TOKEN\"]";
-    if let Err(error) = node.strings(what, what) {
-        return error;
+    let names = node.strings(what, what)?;
+    match names.iter().find(|name| !is_variable(&name.value)) {
+        Some(wrong) => {
+            let problem = format!(
+                "`{}`: `{}` is no name of a variable",
+                node.path, wrong.value
+            );
+            let hint =
+                "secrets are named here; their values come from the environment, or from --secret";
+            Err(node.wrong(problem, Some(hint.to_owned())))
+        }
+        None => Ok(names),
     }
-    let problem = format!(
-        "`{}`: secrets in build steps are not supported yet",
-        node.path
-    );
-    let hint = "leave it out; registries' credentials are not needed where packages are in the registry that builds reach";
-    node.wrong(problem, Some(hint.to_owned()))
 }

@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::script::commands;
 use super::start::{START_SCRIPTS, Start};
 use super::subject::Subject;
 use super::{DetectError, loader};
+use crate::lockfile::Field;
 
 /// Programs that are not named as the package that has them.
 const PROGRAMS: [(&str, &str); 8] = [
@@ -77,9 +80,13 @@ pub(super) fn of(
 ) -> Option<Start> {
     // A loader of TypeScript is kept where it is for developers too.
     let kept = program == "tsx" && loader::needs_program(subject) && subject.depends_on(program);
-    if !kept && !subject.ships(known(program).unwrap_or(program)) {
-        return None;
-    }
+    let entry = match of_member(subject, program) {
+        Some(file) => file,
+        None if kept || subject.ships(known(program).unwrap_or(program)) => {
+            format!("{BIN}{program}")
+        }
+        None => return None,
+    };
     let tidy = |word: &String| word.trim_start_matches("./").to_owned();
     // The argument that names a file is what the build must have written.
     let loads = args
@@ -93,7 +100,7 @@ pub(super) fn of(
         .map(tidy)
         .filter(|file| !subject.files.contains(file));
     Some(Start {
-        entry: format!("{BIN}{program}"),
+        entry,
         node_args: Vec::new(),
         args: args.to_vec(),
         env: BTreeMap::new(),
@@ -101,5 +108,24 @@ pub(super) fn of(
         loads,
         reason: reason.to_owned(),
         warnings: Vec::new(),
+    })
+}
+
+/// The file behind a program of another package of the workspace. pnpm links it only where it is built before the install, but its name is known.
+fn of_member(subject: &Subject<'_>, program: &str) -> Option<String> {
+    let workspace = subject.workspace;
+    let fields = [Field::Prod, Field::Optional];
+    let mut packages = fields
+        .into_iter()
+        .flat_map(|field| subject.manifest().dependencies(field).into_keys());
+    packages.find_map(|package| {
+        let manifest = &workspace.members[workspace.named(package)?].manifest;
+        let file = match manifest.get("bin")? {
+            Value::String(file) if package.rsplit('/').next() == Some(program) => file,
+            Value::Object(map) => map.get(program)?.as_str()?,
+            _ => return None,
+        };
+        let file = file.trim_start_matches("./");
+        Some(format!("node_modules/{package}/{file}"))
     })
 }

@@ -17,6 +17,27 @@ impl Command {
         self.words.first().map_or("", String::as_str)
     }
 
+    /// Whether a package manager is told to run something in other packages than this one: `pnpm -r build`.
+    pub fn is_elsewhere(&self) -> bool {
+        let flags = [
+            "-r",
+            "--recursive",
+            "-F",
+            "--filter",
+            "-C",
+            "--dir",
+            "--prefix",
+            "-w",
+            "--workspace-root",
+            "--workspace",
+            "--workspaces",
+        ];
+        // Behind the script's name they are the script's own.
+        let before = self.words.iter().skip(1);
+        let mut before = before.take_while(|word| word.starts_with('-') || *word == "run");
+        before.any(|word| flags.contains(&word.split('=').next().unwrap_or_default()))
+    }
+
     /// The value that follows one of `flags`: `-p tsconfig.build.json`, `--project=…`.
     pub fn flag(&self, flags: &[&str]) -> Option<&str> {
         self.words.iter().enumerate().find_map(|(at, word)| {
@@ -58,8 +79,11 @@ fn collect(
 }
 
 /// The script that a command of a package manager runs, and what is appended to it: `pnpm with-env vite build`.
-fn called_script<'c>(manifest: &Manifest, command: &'c Command) -> Option<(String, &'c [String])> {
-    if !matches!(command.program(), "pnpm" | "npm" | "yarn" | "bun") {
+pub fn called_script<'c>(
+    manifest: &Manifest,
+    command: &'c Command,
+) -> Option<(String, &'c [String])> {
+    if !matches!(command.program(), "pnpm" | "npm" | "yarn" | "bun") || command.is_elsewhere() {
         return None;
     }
     let mut words = command
@@ -207,6 +231,15 @@ mod tests {
         );
         assert_eq!(found[1].flag(&["-p", "--project"]), Some("x.json"));
         assert_eq!(commands(&manifest, "loop").len(), 1);
+        let text = r#"{"scripts": {"all": "pnpm -r build && pnpm --filter a run build && npm run build -- -w", "build": "tsc"}}"#;
+        let manifest = Manifest::parse("package.json", text).unwrap();
+        assert_eq!(
+            commands(&manifest, "all")
+                .iter()
+                .map(|command| command.words.join(" "))
+                .collect::<Vec<_>>(),
+            ["pnpm -r build", "pnpm --filter a run build", "tsc -w"]
+        );
         let text = r#"{"scripts": {"build": "pnpm with-env vite build", "with-env": "dotenv -e ../../.env --", "start": "npm run serve -- -p 1", "serve": "node x"}}"#;
         let manifest = Manifest::parse("package.json", text).unwrap();
         assert_eq!(commands(&manifest, "build")[0].words, ["vite", "build"]);

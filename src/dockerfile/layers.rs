@@ -60,7 +60,12 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
     let generated = plan.steps.iter().filter(|step| !step.in_image);
     let mut copies: Vec<CopyView<'_>> = generated
         .map(|step| CopyView {
-            words: modules(&step.stage),
+            words: if step.dir.is_root() && !plan.image_packages.is_empty() {
+                // What the root's own scripts wrote into packages of the image.
+                format!("--from={} /out/image/ /out/modules/ ./", step.stage)
+            } else {
+                modules(&step.stage)
+            },
             generated_by: Some(&step.name),
         })
         .collect();

@@ -7,6 +7,7 @@ mod build;
 mod credentials;
 mod digest;
 mod error;
+mod session;
 mod smoke;
 mod trace;
 mod upload;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use bollard::API_DEFAULT_VERSION;
 
 use crate::engine::host::{Address, Host};
-use crate::engine::{Event, Interrupt};
+use crate::engine::{Event, Interrupt, Secret};
 use crate::image::{ImageRef, Platform};
 
 pub use error::{EngineError, EngineErrorKind};
@@ -47,6 +48,8 @@ pub struct BuildRequest {
     pub dockerfile: String,
     /// Values of the Dockerfile's `ARG`s.
     pub build_args: BTreeMap<String, String>,
+    /// What steps may ask for by `--mount=type=secret`, by id.
+    pub secrets: BTreeMap<String, Secret>,
     /// The image's labels.
     pub labels: BTreeMap<String, String>,
     /// The stage to build, the last one by default.

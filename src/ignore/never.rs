@@ -15,6 +15,10 @@ pub(super) fn barred(name: &str) -> Option<&'static str> {
         _ if is_env(name) => Some(".env*"),
         // it may hold tokens; what an install needs of the root's file, the plan writes anew
         _ if name.eq_ignore_ascii_case(".npmrc") => Some(".npmrc"),
+        // where other programs keep passwords and tokens
+        ".netrc" | "_netrc" => Some(".netrc"),
+        ".yarnrc" | ".yarnrc.yml" => Some(".yarnrc"),
+        ".git-credentials" => Some(".git-credentials"),
         // with a stale one, tsc believes that it has nothing to emit
         _ if name.ends_with(".tsbuildinfo") => Some("*.tsbuildinfo"),
         _ => None,
@@ -52,6 +56,11 @@ mod tests {
             ".Env.Local",
             ".npmrc",
             ".NPMRC",
+            ".netrc",
+            "_netrc",
+            ".yarnrc",
+            ".yarnrc.yml",
+            ".git-credentials",
             "node_modules",
             ".git",
             ".turbo",

@@ -43,8 +43,8 @@ const SKELETON: [&str; 22] = [
     "resolutions",
 ];
 
-/// Scripts that `pnpm install` runs for a project of the workspace.
-const LIFECYCLE: [&str; 7] = [
+/// Scripts that `pnpm install` runs for a project of the workspace, in its order; the first is the root's alone, and runs before all else.
+pub const LIFECYCLE: [&str; 7] = [
     "pnpm:devPreinstall",
     "preinstall",
     "install",

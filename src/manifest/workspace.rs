@@ -25,6 +25,9 @@ pub struct WorkspaceManifest {
     /// Whether one lockfile at the root serves all members; each has its own otherwise.
     #[serde(default)]
     pub shared_workspace_lockfile: Option<bool>,
+    /// Whether scripts of packages and projects stay unrun.
+    #[serde(default)]
+    pub ignore_scripts: Option<bool>,
     /// Pnpmfiles under other names.
     #[serde(default, deserialize_with = "one_or_more")]
     pub pnpmfile: Vec<String>,

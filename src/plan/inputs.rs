@@ -177,7 +177,10 @@ pub(crate) fn top_files(
         .map(|glob| glob.trim_start_matches("$TURBO_ROOT$/").to_owned())
         .filter(|glob| !glob.starts_with('!'))
         .collect();
-    let all = named.is_empty() || named.iter().any(|glob| glob == "$TURBO_DEFAULT$");
+    // Nobody says what the scripts of an install read.
+    let all = named.is_empty()
+        || !tasks.lifecycle_of(0).is_empty()
+        || named.iter().any(|glob| glob == "$TURBO_DEFAULT$");
     let named = globs(&named);
     let wanted = |path: &str| match path {
         // What an install reads is there, and fits each other.

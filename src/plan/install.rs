@@ -108,7 +108,7 @@ pub(crate) fn npmrcs<'w>(
 }
 
 /// The major version of the workspace's pnpm, the least where it is a range; nothing where it cannot be known.
-fn pnpm_major(workspace: &Workspace) -> Option<u64> {
+pub(super) fn pnpm_major(workspace: &Workspace) -> Option<u64> {
     let pnpm = toolchain::pnpm(workspace).ok()?.value;
     let exact = Version::parse(&pnpm).ok();
     let version = exact.or_else(|| Range::parse(&pnpm).ok()?.min_version())?;

@@ -8,7 +8,8 @@ use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, MemberPlan,
-    Outputs, Plan, PlanOptions, configured, inputs, outputs, place, programs, trim, wishes,
+    NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, inputs, outputs, place, programs, trim,
+    wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected, loader};
@@ -18,7 +19,6 @@ use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
 use crate::lockfile::keys::name_and_version;
 use crate::lockfile::{LockfileError, Lockfiles};
-use crate::manifest::npmrc;
 use crate::path::RepoPath;
 use crate::tasks::Tasks;
 use crate::toolchain;
@@ -30,7 +30,7 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
         let graph = Graph::new(workspace, &lockfiles);
-        let tasks = wishes::tasks(workspace, &graph, app, options)?;
+        let (tasks, left_out) = wishes::tasks(workspace, &graph, app, options)?;
         let needed = tasks.needed(workspace, &graph, &[app]);
         let (order, circles) = graph
             .build_order(&needed.members)
@@ -43,8 +43,16 @@ impl Plan {
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let files = files_of(workspace, &build, &rules)?;
         let own = inputs::relative(&files[&app], &member.dir);
-        let detection = wishes::detection(workspace, &lockfiles, app, &own, options, &node.value)
-            .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
+        let detection = wishes::detection(
+            workspace,
+            &lockfiles,
+            app,
+            &own,
+            options,
+            &tasks,
+            &node.value,
+        )
+        .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
         let runtime = runtime(workspace, &lockfiles, app, &delivery)?;
 
@@ -76,7 +84,9 @@ impl Plan {
             tasks: &tasks,
             runs: &runs,
             given: &given,
+            secrets: &variables(options),
             in_image: &in_image,
+            copied: &copied(&build, runtime.as_ref()),
             context: &context,
             writes: writes(&delivery, &member.dir),
             build_env: &detection.build_env,
@@ -115,9 +125,11 @@ impl Plan {
             verify: !options.no_verify,
             prebuilt: false,
             locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
+            secrets: Secrets::new(workspace, &build, options, &steps),
+            left_out,
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
-                warnings(workspace, &delivery, &circles, &build),
+                warnings(workspace, &delivery, &circles),
                 configured::warnings(options, &delivery),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
@@ -147,6 +159,19 @@ impl App {
             detected,
         }
     }
+}
+
+/// The names of secrets that are variables.
+fn variables(options: &PlanOptions) -> BTreeSet<String> {
+    let names = options.secrets.iter().map(|secret| secret.value.clone());
+    names.filter(|name| name != NPMRC).collect()
+}
+
+/// The directories that pnpm copies when it installs.
+fn copied(build: &Closure<'_, '_>, runtime: Option<&Closure<'_, '_>>) -> BTreeSet<RepoPath> {
+    let closures = [Some(build), runtime].into_iter().flatten();
+    let copied = closures.flat_map(Closure::copied_directories);
+    copied.cloned().collect()
 }
 
 /// The files of every member of the build closure, but for the root's.
@@ -285,54 +310,17 @@ fn image_packages(
     others.chain([app]).map(package).collect()
 }
 
-fn warnings(
-    workspace: &Workspace,
-    delivery: &Delivery,
-    circles: &[Cycle],
-    build: &Closure<'_, '_>,
-) -> Vec<String> {
+fn warnings(workspace: &Workspace, delivery: &Delivery, circles: &[Cycle]) -> Vec<String> {
     let circle = |circle: &Cycle| {
         format!(
             "dev dependencies make a circle, which is passed over: {}",
             circle.display(workspace)
         )
     };
-    // The root's are for developers: husky and the like.
-    let members = build
-        .members
-        .keys()
-        .filter(|at| **at != 0)
-        .map(|&at| &workspace.members[at].manifest);
-    let lifecycle = members.flat_map(|manifest| {
-        let skipped = |name| {
-            format!(
-                "the `{name}` script in {} is not run: only manifests are there when pnpm installs",
-                manifest.file()
-            )
-        };
-        manifest.lifecycle_scripts().map(skipped)
-    });
     let start = delivery.start();
     let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
-    warnings.extend(lifecycle);
     warnings.extend(circles.iter().map(circle));
-    warnings.extend(secrets(workspace, build));
     warnings
-}
-
-/// What stays behind of each `.npmrc` that an install of the closure gets.
-pub(crate) fn secrets(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
-    let own = closure.members.keys().map(|&at| &workspace.members[at]);
-    let own = own.map(|member| (member.dir.join(npmrc::FILE), &member.npmrc));
-    let all = [(RepoPath::new(npmrc::FILE), &workspace.npmrc)];
-    let secret =
-        |file: RepoPath, key| format!("`{key}` of {file} stays behind: it is a credential");
-    let secrets = all.into_iter().chain(own).flat_map(|(file, npmrc)| {
-        let file = file.unwrap_or_default();
-        let keys = npmrc.secrets.iter();
-        keys.map(move |key| secret(file.clone(), key))
-    });
-    secrets.collect()
 }
 
 /// The packages of registries that a closure has.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{BuildStep, ContextEntry, Copy, TaskPlan, place};
 use crate::graph::Graph;
 use crate::path::RepoPath;
-use crate::tasks::{self, Run, Tasks};
+use crate::tasks::{self, Because, Run, Tasks};
 use crate::workspace::Workspace;
 
 /// What steps are made from.
@@ -19,7 +19,11 @@ pub(super) struct Steps<'s> {
     pub(super) runs: &'s [Run],
     /// The names of build arguments that will be given.
     pub(super) given: &'s BTreeSet<String>,
+    /// The names of secrets that will be given as variables.
+    pub(super) secrets: &'s BTreeSet<String>,
     pub(super) in_image: &'s BTreeSet<usize>,
+    /// The directories that pnpm copies.
+    pub(super) copied: &'s BTreeSet<RepoPath>,
     pub(super) context: &'s [ContextEntry],
     /// What the app's build must write.
     pub(super) writes: Option<String>,
@@ -40,6 +44,10 @@ impl Steps<'_> {
             let mut sources = self.needed(at);
             // The root's files are its own tasks' business: who waits for one of these gets what it wrote.
             sources.extend(run.members.iter().filter(|&&member| member != 0));
+            let installs = run
+                .tasks
+                .iter()
+                .any(|&task| self.tasks.nodes[task].because == Because::Lifecycle);
             let own = run
                 .needs
                 .iter()
@@ -54,9 +62,10 @@ impl Steps<'_> {
                 } else {
                     BTreeMap::new()
                 },
-                copies: self.copies(at, &sources),
+                copies: self.copies(at, &sources, installs),
                 needs: run.needs.iter().map(|&need| stages[need].clone()).collect(),
                 continues: own.map(|&need| stages[need].clone()).collect(),
+                copied: self.copied.contains(&member.dir).then(|| member.label()),
                 writes: self.writes.clone().filter(|_| Some(place) == last),
                 in_image: at != 0 && self.in_image.contains(&at),
             });
@@ -67,10 +76,19 @@ impl Steps<'_> {
 
     fn task(&self, task: usize) -> TaskPlan {
         let node = &self.tasks.nodes[task];
+        let variables = |given| {
+            self.tasks
+                .arguments(self.workspace, task, given)
+                .into_iter()
+        };
+        // No value that is handed over as a secret is to be a build argument too.
+        let args = variables(self.given).filter(|name| !self.secrets.contains(name));
+        let secrets = variables(self.secrets).filter(|name| self.secrets.contains(name));
         TaskPlan {
             script: node.name.clone(),
             because: node.because.clone(),
-            args: self.tasks.arguments(self.workspace, task, self.given),
+            args: args.collect(),
+            secrets: secrets.collect(),
         }
     }
 
@@ -91,16 +109,18 @@ impl Steps<'_> {
     }
 
     /// The sources that a stage copies: for the app all there are, for another package its own and those of what it needs, so that no change
-    /// elsewhere builds it again.
-    fn copies(&self, at: usize, needed: &BTreeSet<usize>) -> Vec<Copy> {
+    /// elsewhere builds it again. Scripts of the root's install may be about any package, and get all there are too.
+    fn copies(&self, at: usize, needed: &BTreeSet<usize>, installs: bool) -> Vec<Copy> {
         let has = |prefix: &str| {
             self.context
                 .iter()
                 .any(|entry| entry.path.starts_with(prefix))
         };
-        let all = at == self.app;
+        let all = at == self.app || (at == 0 && installs);
         let members = needed.iter().filter(|&&member| member != at).chain([&at]);
-        let members = members.copied().filter(|_| !all);
+        let members = members
+            .copied()
+            .filter(|&member| !all || (member == 0 && at == 0));
         let copy = |dir: RepoPath, places: &[&str]| {
             let (below, to) = if dir.is_root() {
                 (String::new(), "./".to_owned())
@@ -143,7 +163,7 @@ pub(super) fn argument_warnings(steps: &[BuildStep], given: &BTreeSet<String>) -
             ));
         }
         tasks::looks_secret(name).then(|| {
-            format!("the build argument `{name}` looks like a secret: the image does not hold it, but the build's cache and records do")
+            format!("the build argument `{name}` looks like a secret: the image does not hold it, but the build's cache and records do (`--secret id={name}` leaves no trace)")
         })
     };
     given.iter().filter_map(warning).collect()

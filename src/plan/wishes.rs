@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::PlanOptions;
+use super::{LeftOut, PlanOptions, lifecycle};
 use crate::config::{ConfigError, NodeArguments};
 use crate::detect::{self, DetectError, Detection, Subject, Wanted};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::lockfile::Lockfiles;
-use crate::tasks::Tasks;
+use crate::tasks::{self, Tasks};
 use crate::workspace::{Member, Workspace};
 
 /// What the app's own files (relative to its directory) and the user tell of it.
@@ -18,16 +18,25 @@ pub(crate) fn detection(
     app: usize,
     files: &BTreeSet<String>,
     options: &PlanOptions,
+    tasks: &Tasks,
     node: &str,
 ) -> Result<Detection, DetectError> {
     let wanted = wanted(options);
+    // An app without a `build` script may be built when it is installed.
+    let installed = tasks.lifecycle_of(app);
+    let installed = Some(&*installed)
+        .filter(|scripts| !scripts.is_empty() && tasks::scripts(workspace, app).is_empty());
     let subject = Subject {
         workspace,
         lockfiles,
         app,
         files,
         entry: wanted.as_ref(),
-        tasks: options.tasks.as_ref().map(|tasks| &*tasks.value),
+        tasks: options
+            .tasks
+            .as_ref()
+            .map(|tasks| &*tasks.value)
+            .or(installed),
         node,
     };
     let kind = options.kind.as_ref();
@@ -50,8 +59,22 @@ fn wanted(options: &PlanOptions) -> Option<Wanted> {
     })
 }
 
-/// The tasks that make the app: `build`, or the scripts that the user names, which must be there.
+/// The tasks that make the app: `build`, or the scripts that the user names, which must be there. Before the tasks of a package run the scripts of
+/// its install; those that do not come beside the tasks.
 pub(crate) fn tasks(
+    workspace: &Workspace,
+    graph: &Graph,
+    app: usize,
+    options: &PlanOptions,
+) -> Result<(Tasks, Vec<LeftOut>), Error> {
+    let mut tasks = named_tasks(workspace, graph, app, options)?;
+    let needed = tasks.needed(workspace, graph, &[app]).members;
+    let lifecycle = lifecycle::decide(workspace, &needed, &tasks, options)?;
+    tasks.add_lifecycle(workspace, graph, &lifecycle.run);
+    Ok((tasks, lifecycle.left_out))
+}
+
+fn named_tasks(
     workspace: &Workspace,
     graph: &Graph,
     app: usize,

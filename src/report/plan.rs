@@ -111,6 +111,9 @@ impl Words<'_> {
             };
             decision(f, "build arg", &shown, &value.reason)?;
         }
+        for secret in &self.0.secrets.secrets {
+            decision(f, "secret", &secret.id, &secret.reason)?;
+        }
         if let Some(check) = &configured.healthcheck {
             let command = check.value.command.as_ref().map(|words| words.join(" "));
             decision(
@@ -213,7 +216,18 @@ impl Words<'_> {
                 if !task.args.is_empty() {
                     writeln!(f, "  {:<24}   reads {}", "", task.args.join(", "))?;
                 }
+                if !task.secrets.is_empty() {
+                    let secrets = task.secrets.join(", ");
+                    writeln!(f, "  {:<24}   reads {secrets}, as a secret", "")?;
+                }
             }
+        }
+        if !plan.left_out.is_empty() {
+            writeln!(f, "\nscripts of an install that do not run")?;
+        }
+        for script in &plan.left_out {
+            let dir = script.dir.to_string();
+            writeln!(f, "  {dir:<24} {}: {}", script.script, script.reason)?;
         }
         Ok(())
     }
@@ -275,6 +289,7 @@ fn why_run(because: &Reason) -> String {
         Reason::Dependency { of } => {
             format!("{of} depends on the package, though no `dependsOn` asks for its build")
         }
+        Reason::Lifecycle => "pnpm runs it when it installs".to_owned(),
     }
 }
 

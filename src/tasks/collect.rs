@@ -35,7 +35,7 @@ impl Tasks {
     }
 
     /// Follows what `turbo.json` asks for, then what nobody asks for.
-    fn complete(
+    pub(super) fn complete(
         mut self,
         workspace: &Workspace,
         graph: &Graph,
@@ -60,7 +60,7 @@ impl Tasks {
     }
 
     /// The number of a task, and whether it is new.
-    fn add(
+    pub(super) fn add(
         &mut self,
         workspace: &Workspace,
         at: usize,
@@ -225,7 +225,7 @@ impl Tasks {
         new
     }
 
-    fn bond(&mut self, first: usize, then: usize, bond: Bond) {
+    pub(super) fn bond(&mut self, first: usize, then: usize, bond: Bond) {
         let strongest = self
             .bonds
             .edge_weight(first, then)

@@ -2,6 +2,7 @@
 
 mod bases;
 pub(crate) mod contents;
+mod installs;
 mod kinds;
 mod loaders;
 mod lockfiles;
@@ -9,6 +10,7 @@ mod naive;
 mod names;
 mod native;
 mod proof;
+mod registry;
 mod smoke;
 mod spare;
 

@@ -46,6 +46,10 @@ hoist=true
         "apps/worker/.env.d/token",
         "packages/catalog/.env",
         "packages/events/.env.production",
+        ".netrc",
+        ".yarnrc.yml",
+        ".git-credentials",
+        "apps/worker/.netrc",
         ".git/config",
         ".turbo/config.json",
         "apps/worker/.git/config",
@@ -97,18 +101,7 @@ fn settings_survive_and_what_stays_behind_is_named() {
     let tree = workspace();
     let outcome = slimbuild(tree.root(), &["context", "apps/worker", "-o", "-"]);
     insta::assert_snapshot!(outcome.stderr, @"
-    warning: `//registry.example.org/:_authToken` of .npmrc stays behind: it is a credential
-    warning: `//registry.example.org/:_auth` of .npmrc stays behind: it is a credential
-    warning: `//registry.example.org/:_password` of .npmrc stays behind: it is a credential
-    warning: `//registry.example.org/:username` of .npmrc stays behind: it is a credential
-    warning: `_authToken` of .npmrc stays behind: it is a credential
-    warning: `_auth` of .npmrc stays behind: it is a credential
-    warning: `_password` of .npmrc stays behind: it is a credential
-    warning: `email` of .npmrc stays behind: it is a credential
-    warning: `//registry.example.org/:tokenHelper` of .npmrc stays behind: it is a credential
-    warning: `key` of .npmrc stays behind: it is a credential
-    warning: `https-proxy` of .npmrc stays behind: it is a credential
-    warning: `@shop:registry` of .npmrc stays behind: it is a credential
+    warning: the build reads the secret `npmrc` (an install needs it: `//registry.example.org/:_authToken`, `//registry.example.org/:_auth`, `//registry.example.org/:_password`, `//registry.example.org/:username`, `_authToken`, `_auth`, `_password`, `email`, `//registry.example.org/:tokenHelper`, `key`, `https-proxy`, `@shop:registry` of .npmrc): hand it over with `docker buildx build --secret id=npmrc,src=FILE`
     15 files of context, 28.07 kB
     ");
     let archive = entries(&outcome.bytes());

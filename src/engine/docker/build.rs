@@ -15,7 +15,7 @@ use super::trace::Trace;
 use super::upload::Upload;
 use super::{
     BuildRequest, Built, CachePolicy, Docker, EngineError, PATIENCE_WITH_BUILDS, PullPolicy,
-    credentials, error,
+    credentials, error, session,
 };
 use crate::engine::{Event, Interrupt};
 
@@ -84,8 +84,22 @@ impl Build<'_> {
             .client
             .clone()
             .with_timeout(PATIENCE_WITH_BUILDS);
+        let id = session_id();
+        if !request.secrets.is_empty() {
+            session::open(
+                host.address(),
+                &id,
+                request.secrets.clone(),
+                credentials.clone(),
+            )
+            .await
+            .map_err(|source| EngineError::Secrets {
+                host: Box::new(host.clone()),
+                source,
+            })?;
+        }
         let mut answers = client.build_image(
-            options(request),
+            options(request, id),
             Some(credentials.into_iter().collect()),
             Some(body_try_stream(body)),
         );
@@ -141,7 +155,7 @@ pub(super) fn after_build(what: String, error: &bollard::errors::Error) -> Engin
     }
 }
 
-fn options(request: &BuildRequest) -> BuildImageOptions {
+fn options(request: &BuildRequest, session: String) -> BuildImageOptions {
     let pairs = |pairs: &std::collections::BTreeMap<String, String>| {
         let pairs = pairs.iter();
         pairs
@@ -162,7 +176,7 @@ fn options(request: &BuildRequest) -> BuildImageOptions {
         nocache: request.cache == CachePolicy::Ignore,
         pull: (request.pull == PullPolicy::Always).then(|| "1".to_owned()),
         version: BuilderVersion::BuilderBuildKit,
-        session: Some(session_id()),
+        session: Some(session),
         ..BuildImageOptions::default()
     }
 }

@@ -26,6 +26,14 @@ pub enum EngineError {
         /// What it calls itself.
         engine: String,
     },
+    /// The daemon does not take the session that secrets pass over.
+    #[error("cannot hand the secrets of the build to the Docker daemon at {host}")]
+    Secrets {
+        /// Where it is.
+        host: Box<Host>,
+        /// What happened.
+        source: io::Error,
+    },
     /// The context could not be written, so the build was given up.
     #[error("cannot put the build context together")]
     Context(#[source] io::Error),
@@ -102,9 +110,10 @@ impl EngineError {
     /// What this means for the exit code.
     pub fn kind(&self) -> EngineErrorKind {
         match self {
-            Self::NotReached { .. } | Self::Unsupported { .. } | Self::Client(_) => {
-                EngineErrorKind::Unreached
-            }
+            Self::NotReached { .. }
+            | Self::Unsupported { .. }
+            | Self::Secrets { .. }
+            | Self::Client(_) => EngineErrorKind::Unreached,
             Self::Context(_) => EngineErrorKind::Workspace,
             Self::BuildFailed { .. }
             | Self::Lost { .. }
@@ -122,6 +131,11 @@ impl EngineError {
             Self::Unsupported { .. } => Some(
                 "Use Docker Engine 20.10 or newer with Linux containers, or write the context with `slimbuild context` and build it with \
                  another tool."
+                    .to_owned(),
+            ),
+            Self::Secrets { .. } => Some(
+                "Forward the daemon's socket with `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, or hand them over yourself: \
+                 `slimbuild context APP -o - | docker buildx build --secret id=NAME -`."
                     .to_owned(),
             ),
             Self::BuildFailed {

@@ -31,13 +31,13 @@ fn keys_that_do_not_exist() {
     exit code 1
     error: `apps/server/slimbuild.json`, line 1, column 2: there is no key `zzzzzz`
 
-    hint: there are: kind, node, base, buildBase, entry, start, port, env, healthcheck, include, exclude, systemPackages, tasks, buildArgs, secrets, labels, tags, template
+    hint: there are: kind, node, base, buildBase, entry, start, port, env, healthcheck, include, exclude, systemPackages, tasks, lifecycle, buildArgs, secrets, labels, tags, template
     "#);
     assert_snapshot!(beside("{\"apps\": {}}"), @r#"
     exit code 1
     error: `apps/server/slimbuild.json`, line 1, column 2: there is no key `apps`
 
-    hint: there are: kind, node, base, buildBase, entry, start, port, env, healthcheck, include, exclude, systemPackages, tasks, buildArgs, secrets, labels, tags, template
+    hint: there are: kind, node, base, buildBase, entry, start, port, env, healthcheck, include, exclude, systemPackages, tasks, lifecycle, buildArgs, secrets, labels, tags, template
     "#);
     let root = |tree: &Tree| {
         tree.write(
@@ -94,11 +94,17 @@ fn values_that_cannot_be() {
 
     hint: name what node starts; what has to run before belongs in the `build` script
     "#);
-    assert_snapshot!(beside("{\"secrets\": [\"NPM_TOKEN\"]}"), @r#"
+    assert_snapshot!(beside("{\"secrets\": [\"NPM_TOKEN=abc\"]}"), @r#"
     exit code 1
-    error: `apps/server/slimbuild.json`, line 1, column 13: `secrets`: secrets in build steps are not supported yet
+    error: `apps/server/slimbuild.json`, line 1, column 13: `secrets`: `NPM_TOKEN=abc` is no name of a variable
 
-    hint: leave it out; registries' credentials are not needed where packages are in the registry that builds reach
+    hint: secrets are named here; their values come from the environment, or from --secret
+    "#);
+    assert_snapshot!(beside("{\"lifecycle\": {\"@shop/catalog#prepare\": false}}"), @r#"
+    exit code 1
+    error: `lifecycle["@shop/catalog#prepare"]` in apps/server/slimbuild.json: there is no lifecycle script `@shop/catalog#prepare`
+
+    hint: no package that the app needs has any
     "#);
     assert_snapshot!(beside("{\"include\": [\"../../../x\"]}"), @r#"
     exit code 1

@@ -1,0 +1,167 @@
+//! The values of a build's secrets: read here, handed to the engine, and nowhere else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::cli::{SecretArg, SecretSource};
+use crate::engine::Secret;
+use crate::env::Env;
+use crate::error::Error;
+use crate::manifest::npmrc::Npmrc;
+use crate::plan::{NPMRC, Plan, SecretPlan};
+
+/// What the secrets of a plan hold, by id, and what a reader should know.
+pub(super) fn values(
+    plan: &Plan,
+    given: &[SecretArg],
+    root: &Path,
+    cwd: &Path,
+    env: &Env,
+) -> Result<(BTreeMap<String, Secret>, Vec<String>), Error> {
+    let source = Source { given, cwd, env };
+    let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
+    for secret in &plan.secrets.secrets {
+        let value = if secret.id == NPMRC {
+            let text = source.npmrc(plan, secret, root, &mut warnings)?;
+            Some(text).filter(|text| !text.is_empty() || secret.required)
+        } else {
+            Some(source.value(secret)?)
+        };
+        let Some(value) = value else { continue };
+        if value.len() > Secret::MAX {
+            return Err(Error::Usage {
+                message: format!("the secret `{}` is larger than 500 kB", secret.id),
+                hint: None,
+            });
+        }
+        found.insert(secret.id.clone(), Secret::from(value));
+    }
+    Ok((found, warnings))
+}
+
+/// What has to be said where somebody else hands the secrets over.
+pub(super) fn left_to_others(plan: &Plan) -> Vec<String> {
+    let secrets = plan.secrets.secrets.iter();
+    let warning = |secret: &SecretPlan| {
+        let (id, reason) = (&secret.id, &secret.reason);
+        let how = if id == NPMRC {
+            "id=npmrc,src=FILE"
+        } else {
+            &*format!("id={id}")
+        };
+        format!(
+            "the build reads the secret `{id}` ({reason}): hand it over with `docker buildx build --secret {how}`"
+        )
+    };
+    secrets.map(warning).collect()
+}
+
+/// Where values come from.
+struct Source<'s> {
+    given: &'s [SecretArg],
+    cwd: &'s Path,
+    env: &'s Env,
+}
+
+impl Source<'_> {
+    fn argument(&self, id: &str) -> Option<&SecretSource> {
+        let last = self.given.iter().rfind(|arg| arg.id == id);
+        last.map(|arg| &arg.from)
+    }
+
+    /// The value of a variable's secret.
+    fn value(&self, secret: &SecretPlan) -> Result<Vec<u8>, Error> {
+        let (id, reason) = (&secret.id, &secret.reason);
+        match self.argument(id) {
+            Some(SecretSource::File(file)) => self.file(id, file),
+            Some(SecretSource::Variable(name)) => self.env.get(name).map_or_else(
+                || {
+                    Err(unset(
+                        format!(
+                            "`--secret id={id},env={name}` asks for a variable that is not set here"
+                        ),
+                        id,
+                    ))
+                },
+                |value| Ok(value.as_bytes().to_vec()),
+            ),
+            Some(SecretSource::Own) | None => self.env.get(id).map_or_else(
+                || {
+                    Err(unset(
+                        format!("the secret `{id}` ({reason}) is not set here"),
+                        id,
+                    ))
+                },
+                |value| Ok(value.as_bytes().to_vec()),
+            ),
+        }
+    }
+
+    fn file(&self, id: &str, file: &Path) -> Result<Vec<u8>, Error> {
+        let doing = format!("cannot read the secret `{id}` from `{}`", file.display());
+        fs_err::read(self.cwd.join(file)).map_err(Error::io(doing))
+    }
+
+    /// The credentials of registries: the user's own file where it is asked for, and what stays behind of the workspace's, which has the last
+    /// word as it has for pnpm. Variables are filled in, so that no step needs them: any in the user's file, and in the workspace's those that are
+    /// named as secrets. A repository could otherwise send whatever the environment holds to a registry of its own choice, which is why later
+    /// versions of pnpm fill in none.
+    fn npmrc(
+        &self,
+        plan: &Plan,
+        secret: &SecretPlan,
+        root: &Path,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<u8>, Error> {
+        let named = |name: &str| {
+            let secret = plan.secrets.secrets.iter().find(|one| one.id == name)?;
+            let value = String::from_utf8(self.value(secret).ok()?).ok()?;
+            Some(value.trim_end().to_owned())
+        };
+        let mut all = String::new();
+        if secret.required {
+            let own = match self.argument(NPMRC) {
+                Some(SecretSource::File(file)) => self.file(NPMRC, file)?,
+                Some(SecretSource::Variable(_)) => self.value(secret)?,
+                Some(SecretSource::Own) => {
+                    let named = self.env.get("NPM_CONFIG_USERCONFIG").map(str::to_owned);
+                    let home = || Some(format!("{}/.npmrc", self.env.get("HOME")?));
+                    let file = named.or_else(home).unwrap_or_default();
+                    self.file(NPMRC, Path::new(&file))?
+                }
+                None => {
+                    let reason = &secret.reason;
+                    return Err(Error::Usage {
+                        message: format!("the secret `npmrc` ({reason}) is not given"),
+                        hint: Some("`--secret id=npmrc` hands over your own ~/.npmrc, `--secret id=npmrc,src=FILE` another one".to_owned()),
+                    });
+                }
+            };
+            let (text, unset) = Npmrc::whole(&String::from_utf8_lossy(&own))
+                .fill_in(|name| self.env.get(name).map(str::to_owned));
+            all.push_str(&text);
+            warnings.extend(unset.into_iter().map(|(key, name)| {
+                format!("`{key}` of the secret `npmrc` is left out: `{name}` is not set here")
+            }));
+        }
+        for path in &secret.files {
+            let doing = format!("cannot read `{path}`");
+            let text = fs_err::read_to_string(path.on_disk(root)).map_err(Error::io(doing))?;
+            let (text, unset) = Npmrc::parse(&text).credentials.fill_in(named);
+            all.push_str(&text);
+            warnings.extend(unset.into_iter().map(|(key, name)| {
+                format!("`{key}` of {path} stays behind: `--secret id={name}`, or `secrets` in slimbuild.json, hands `{name}` to installs")
+            }));
+        }
+        Ok(all.into_bytes())
+    }
+}
+
+fn unset(message: String, id: &str) -> Error {
+    Error::Usage {
+        message,
+        hint: Some(format!(
+            "set the variable, or say where the value is: `--secret id={id},src=FILE`"
+        )),
+    }
+}

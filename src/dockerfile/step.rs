@@ -1,0 +1,165 @@
+//! The build steps and installs as the template sees them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::layers::{self, Gather};
+use super::{app_stage, below_root, copy_words};
+use crate::plan::{BuildStep, NPMRC, Plan, Reason, Secrets};
+use crate::template;
+
+/// How a step gets secrets: a variable holds one only as long as the step's command runs.
+#[derive(Serialize)]
+pub(super) struct SecretsView {
+    /// `--mount=type=secret,…`
+    mounts: Vec<String>,
+    /// What stands before the command.
+    exports: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct StepView<'p> {
+    name: &'p str,
+    dir: String,
+    stage: &'p str,
+    is_app: bool,
+    handed_over: bool,
+    tasks: Vec<TaskView<'p>>,
+    env: &'p BTreeMap<String, String>,
+    copies: Vec<String>,
+    /// The arguments of `COPY` for what the stages before it hand over.
+    needs: Vec<String>,
+    gathers: Vec<Gather>,
+    continues: &'p [String],
+    copied: Option<Copied<'p>>,
+    writes: Option<&'p str>,
+    /// Of what the root's scripts write, the packages of the image.
+    parts: Vec<String>,
+}
+
+/// A package that pnpm copies.
+#[derive(Serialize)]
+struct Copied<'p> {
+    /// What is copied there later, and where copies may be, as words for a shell.
+    name: &'p str,
+    from: String,
+    to: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TaskView<'p> {
+    script: &'p str,
+    /// What to call it: `@shop/ui#prepare`. Scripts of an install have a name alone.
+    install: Option<String>,
+    secrets: SecretsView,
+    /// Variables that no task before this one has.
+    args: Vec<&'p str>,
+}
+
+/// A step.
+pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
+    let is_app = app_stage(plan) == Some(&step.stage);
+    let copy = |copy: &crate::plan::Copy| {
+        let words: Vec<&str> = copy
+            .from
+            .iter()
+            .chain([&copy.to])
+            .map(String::as_str)
+            .collect();
+        copy_words(&words)
+    };
+    let copies = step.copies.iter().map(copy).collect();
+    let (mut gathers, copies) = layers::gathered(&format!("sources-of-{}", step.stage), copies);
+    let needs = step.needs.iter().map(|need| layers::handed_over(need));
+    let needs = layers::gathered(&format!("needs-of-{}", step.stage), needs.collect());
+    gathers.extend(needs.0);
+    StepView {
+        name: &step.name,
+        dir: step.dir.to_string(),
+        stage: &step.stage,
+        is_app,
+        handed_over: !is_app || plan.delivery.has_modules(),
+        tasks: tasks(step),
+        env: &step.env,
+        copies,
+        needs: needs.1,
+        gathers,
+        continues: &step.continues,
+        copied: step.copied.as_deref().map(|name| copied(plan, step, name)),
+        writes: step.writes.as_deref(),
+        parts: if step.dir.is_root() {
+            let packages = plan.image_packages.iter();
+            packages
+                .map(|package| template::quote(package.dir.as_str()))
+                .collect()
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// A mount of a file and a variable, for the frontends that do not know `env=` in a mount, which came with 1.10.
+fn secrets(ids: &[String]) -> SecretsView {
+    let mount = |id: &String| format!("--mount=type=secret,id={id},required=true");
+    let export = |id: &String| format!("export {id}=\"$(cat /run/secrets/{id})\" && ");
+    SecretsView {
+        mounts: ids.iter().map(mount).collect(),
+        exports: ids.iter().map(export).collect(),
+    }
+}
+
+/// What installs get: variables, and the file of credentials where pnpm looks for the user's own.
+pub(super) fn install(plan: &Secrets) -> SecretsView {
+    let mut view = secrets(&plan.installs);
+    if let Some(npmrc) = plan.npmrc() {
+        let required = if npmrc.required { ",required=true" } else { "" };
+        view.mounts.push(format!(
+            "--mount=type=secret,id={NPMRC},target=/root/.npmrc{required}"
+        ));
+    }
+    view
+}
+
+/// Where pnpm puts copies of a package: into its virtual stores, or where modules are hoisted.
+fn copied<'p>(plan: &Plan, step: &BuildStep, name: &'p str) -> Copied<'p> {
+    let below = below_root(&plan.installed_alone.build).map(|dir| format!("{dir}/"));
+    let to = [String::new()].into_iter().chain(below).flat_map(|dir| {
+        let dir = if dir.is_empty() {
+            dir
+        } else {
+            template::quote(&dir)
+        };
+        let name = template::quote(name);
+        [
+            format!("{dir}node_modules/.pnpm/*/node_modules/{name}"),
+            format!("{dir}node_modules/{name}"),
+        ]
+    });
+    Copied {
+        name,
+        from: template::quote(&format!("/out/files/{}/.", step.dir)),
+        to: to.collect(),
+    }
+}
+
+/// An `ARG` holds from where it stands to the stage's end, so it stands before the first task that declares it.
+fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
+    let mut known = BTreeSet::new();
+    let mut views = Vec::new();
+    for task in &step.tasks {
+        let args = task.args.iter().map(String::as_str);
+        let args = args.filter(|arg| known.insert(*arg)).collect();
+        let id = || {
+            let package = if step.dir.is_root() { "//" } else { &step.name };
+            format!("{package}#{}", task.script)
+        };
+        views.push(TaskView {
+            script: &task.script,
+            secrets: secrets(&task.secrets),
+            install: (task.because == Reason::Lifecycle).then(id),
+            args,
+        });
+    }
+    views
+}
