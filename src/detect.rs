@@ -102,6 +102,8 @@ pub enum DetectError {
         "`{manifest}` has no `build` script, and `{entry}` ({reason}) is not there without one"
     )]
     NoBuild {
+        /// The app's directory.
+        app: RepoPath,
         /// The app's manifest.
         manifest: String,
         /// The file that was to be started.
@@ -119,18 +121,30 @@ impl DetectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Undecided { fix, .. } => Some(fix.clone()),
-            Self::TwoKinds { app, .. } => Some(format!("decide: `--kind static-site` or `--kind node`, or for good with `\"kind\": \"node\"` in {app}/slimbuild.json")),
-            Self::NotThatKind { .. } => Some("leave `--kind` out to see what was found, or use `--kind node --entry FILE`".to_owned()),
-            Self::NoStart { .. } => Some(
-                "name the file that node starts with `--entry dist/main.js`, or write it into the `start` script as `node dist/main.js`"
-                    .to_owned(),
-            ),
-            Self::NoBuild { .. } => {
-                Some("add a `build` script that writes the file, or name another one with `--entry FILE`".to_owned())
-            }
+            Self::TwoKinds { app, .. } => Some(format!(
+                "decide: `--kind static-site` or `--kind node`, or for good {} (or \"node\")",
+                decides(app, "\"kind\": \"static-site\"")
+            )),
+            Self::NotThatKind { app, .. } => Some(format!(
+                "leave `--kind` out, and `\"kind\"` of slimbuild.json, to see what is found; or say what node starts: `--kind node --entry dist/main.js`, or for good {}",
+                decides(app, "\"kind\": \"node\", \"start\": \"dist/main.js\"")
+            )),
+            Self::NoStart { app, .. } => Some(format!(
+                "name the file that node starts with `--entry dist/main.js`, or for good {}, or in the `start` script as `node dist/main.js`",
+                decides(app, "\"start\": \"dist/main.js\"")
+            )),
+            Self::NoBuild { app, .. } => Some(format!(
+                "add a `build` script that writes the file, or name another one with `--entry FILE`, or for good {}",
+                decides(app, "\"start\": \"FILE\"")
+            )),
             Self::Manifest(error) => error.hint(),
         }
     }
+}
+
+/// The line of configuration that decides.
+fn decides(app: &RepoPath, line: &str) -> String {
+    format!("with `{line}` in {app}/slimbuild.json")
 }
 
 /// An app's kind and the evidence for it.

@@ -94,6 +94,7 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         if built && scripts.is_empty() {
             let (manifest, reason) = (member.manifest.file().to_owned(), wanted.reason.clone());
             return Err(DetectError::NoBuild {
+                app: member.dir.clone(),
                 manifest,
                 entry,
                 reason,
@@ -139,6 +140,7 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
     let (entry, reason) = (first.file.clone(), first.reason.clone());
     if scripts.is_empty() {
         return Err(DetectError::NoBuild {
+            app: member.dir.clone(),
             manifest: member.manifest.file().to_owned(),
             entry,
             reason,

@@ -9,7 +9,7 @@ use super::{
     PlanOptions, base, configured, inputs, place, trim, wishes,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{Delivery, DetectError, Detected, loader};
+use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
@@ -43,9 +43,7 @@ impl Plan {
             .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
         let runtime = delivery.has_modules();
-        let named = delivery.start().filter(|_| runtime);
-        let named = named.map(|start| loader::needs(workspace, app, start));
-        let named = named.unwrap_or_default();
+        let named = wishes::needs(workspace, app, &delivery);
         let runtime = runtime.then(|| Closure::runtime(workspace, &lockfiles, &[app], &named));
         let runtime = runtime.transpose()?;
 
