@@ -260,10 +260,11 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
         None if loader::starts(subject) => None,
         None => program::started(subject)?,
     };
-    let start = match program {
+    let mut start = match program {
         Some(start) => start,
         None => start::start(subject)?,
     };
+    start.command = start::is_command(subject.manifest(), &start);
     Ok(Detection::new(detected, Delivery::Modules(start)))
 }
 

@@ -20,9 +20,7 @@ use crate::lockfile::{self, Lockfiles};
 use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
-use crate::plan::{
-    Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, wishes,
-};
+use crate::plan::{Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, wishes};
 use crate::tasks::{self, Tasks};
 use crate::workspace::Workspace;
 use crate::{threads, toolchain};

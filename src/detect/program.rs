@@ -99,6 +99,7 @@ pub(super) fn of(
         env: BTreeMap::new(),
         built: loads.is_some(),
         loads,
+        command: false,
         reason: reason.to_owned(),
         warnings: Vec::new(),
     })

@@ -467,7 +467,10 @@ fn plan_prune_why_and_graph_agree() {
     assert!(text(&production, "json/apps/a/package.json").contains("tsx"));
     assert!(!text(&production, "json/apps/a/package.json").contains("vitest\": \"^3"));
     let paths = paths(&production);
-    assert!(paths.contains("full/shared/a.txt") && !paths.contains("notes.psd"), "{paths}");
+    assert!(
+        paths.contains("full/shared/a.txt") && !paths.contains("notes.psd"),
+        "{paths}"
+    );
 
     let both = pruned(&workspace, &["apps/a", "apps/b"], Scope::Production).unwrap();
     assert!(text(&both, "pnpm-lock.yaml").contains("  esbuild-register@3.6.0: {}"));
@@ -477,7 +480,11 @@ fn plan_prune_why_and_graph_agree() {
         let options = crate::config::load(&workspace, position).unwrap();
         let plan = crate::plan::Plan::new(&workspace, position, &options).unwrap();
         let runtime = plan.runtime.unwrap();
-        assert!(runtime.named.iter().any(|one| one.ends_with(package)), "{:?}", runtime.named);
+        assert!(
+            runtime.named.iter().any(|one| one.ends_with(package)),
+            "{:?}",
+            runtime.named
+        );
         let why = crate::why::Why::new(&workspace, position, package).unwrap();
         assert!(why.packages[0].runtime.is_some(), "{}", report::why(&why));
         let overview = crate::overview::Overview::new(&workspace, Some(position)).unwrap();
@@ -487,7 +494,11 @@ fn plan_prune_why_and_graph_agree() {
             .filter(|member| member.role.as_ref().is_some_and(|role| role.runtime))
             .map(|member| member.dir.as_str())
             .collect();
-        let planned: Vec<&str> = runtime.members.iter().map(|member| member.dir.as_str()).collect();
+        let planned: Vec<&str> = runtime
+            .members
+            .iter()
+            .map(|member| member.dir.as_str())
+            .collect();
         assert_eq!(shown, planned);
     }
 }

@@ -87,7 +87,6 @@ APPS = [
     {"tree": "turborepo-astro-starter", "app": "apps/worker", "args": ["--node", "22"], "port": 3000, "page": "/"},
     {"tree": "pnpm-monorepo-nuxt", "app": "apps/blog", "port": 3000, "page": "/"},  # alvarosabu/pnpm-monorepo-nuxt @ d927489fbe
     {"tree": "remix-pnpm-monorepo", "app": "apps/remix-app-1", "port": 3000, "page": "/"},  # ovi-ispas/remix-pnpm-monorepo @ 1c5161ebdc
-    {"tree": "react-router-gospel-stack", "app": "apps/webapp", "port": 3000, "page": "/"},  # PhilDL/react-router-gospel-stack @ b1193cd6f1
 ]
 
 

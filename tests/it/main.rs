@@ -23,6 +23,7 @@ mod layering;
 mod promises;
 mod refusals;
 mod secrets;
+mod starts;
 mod streaming;
 mod support;
 mod tasks;

@@ -330,6 +330,7 @@ fn a_kind_that_the_app_is_not() {
     assert_eq!(
         wanted(&nuxt, &[], Some(AppKind::StaticSite)),
         "`apps/a` is not of the kind `static site`: no framework that makes such an app builds it \
-         (leave `--kind` out to see what was found, or use `--kind node --entry FILE`)"
+         (leave `--kind` out, and `\"kind\"` of slimbuild.json, to see what is found; or say what node starts: `--kind node --entry dist/main.js`, or \
+         for good with `\"kind\": \"node\", \"start\": \"dist/main.js\"` in apps/a/slimbuild.json)"
     );
 }
