@@ -262,10 +262,29 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
     };
     let mut start = match program {
         Some(start) => start,
-        None => start::start(subject)?,
+        None => start::start(subject).map_err(|error| nearly(subject, error))?,
     };
     start.command = start::is_command(subject.manifest(), &start);
     Ok(Detection::new(detected, Delivery::Modules(start)))
+}
+
+/// Adds what speaks for another kind to an error that says that nothing starts the app.
+fn nearly(subject: &Subject<'_>, error: DetectError) -> DetectError {
+    match (error, framework::nearly(subject)) {
+        (
+            DetectError::NoStart {
+                app,
+                tried,
+                entry: None,
+            },
+            Some(other),
+        ) => DetectError::NoStart {
+            app,
+            tried: format!("{tried}; {other}"),
+            entry: None,
+        },
+        (error, _) => error,
+    }
 }
 
 /// A site whose start script runs node may be both: pages, and a server that hands them out.

@@ -105,6 +105,7 @@ impl Plan {
             image_packages: image_packages(workspace, app, &in_image, &steps),
             warnings: [
                 warnings(workspace, &delivery, &circles, &build),
+                inputs::undeclared(workspace, &build, app),
                 configured::warnings(options, &delivery),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),

@@ -29,13 +29,13 @@ fn a_command_of_a_package_takes_arguments() {
     };
     let shown = start(&[]);
     assert!(
-        shown.starts_with("ENTRYPOINT [\"/nodejs/bin/node\",\"--import="),
+        shown.starts_with("ENTRYPOINT [\"/nodejs/bin/node\", \"--import="),
         "{shown}"
     );
     assert!(shown.ends_with("\"src/main.js\"]\nCMD []"), "{shown}");
     let shown = start(&["--base", "node:22-slim"]);
     assert!(
-        shown.starts_with("ENTRYPOINT [\"node\",\"--import="),
+        shown.starts_with("ENTRYPOINT [\"node\", \"--import="),
         "{shown}"
     );
 }
@@ -119,4 +119,25 @@ fn programs_are_found_where_pnpm_puts_them() {
             "{bin}, link: {link}"
         );
     }
+}
+
+#[test]
+fn a_name_that_leads_into_a_package_nobody_depends_on_is_told() {
+    let tree = Tree::shop();
+    tree.write(
+        "apps/worker/tsconfig.json",
+        r#"{"compilerOptions": {"baseUrl": "src", "paths": {"~ui": ["../../../packages/ui/src/index.ts"], "@/*": ["./*"], "~events": ["../../../packages/events/*"]}}}"#,
+    );
+    let run = slimbuild(tree.root(), &["plan", "apps/worker"]);
+    let warnings: Vec<&str> = run
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("warning: `~"))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "warning: `~ui` in apps/worker/tsconfig.json leads to packages/ui, which no dependency names, so the build does not get it: add `\"@shop/ui\": \"workspace:*\"` to apps/worker/package.json and run `pnpm install`"
+        ]
+    );
 }

@@ -334,3 +334,26 @@ fn a_kind_that_the_app_is_not() {
          for good with `\"kind\": \"node\", \"start\": \"dist/main.js\"` in apps/a/slimbuild.json)"
     );
 }
+
+#[test]
+fn what_nearly_is_a_site_is_told() {
+    let hint = "(name the file that node starts with `--entry dist/main.js`, or for good with `\"start\": \"dist/main.js\"` in apps/a/slimbuild.json, \
+         or in the `start` script as `node dist/main.js`)";
+    let nothing = "cannot tell how `apps/a` starts: no script starts node with a file, and there is no `main`, `bin` or `index.js`";
+    assert_eq!(
+        of(&manifest("vite build", "", &[], &["vite"]), &[]),
+        format!(
+            "{nothing}; its build runs `vite build`, which makes a site of an `index.html`, and there is none beside its package.json {hint}"
+        )
+    );
+    assert_eq!(
+        of(&manifest("make site", "", &["astro"], &[]), &[]),
+        format!(
+            "{nothing}; it depends on `astro`, but its build does not run `astro build` {hint}"
+        )
+    );
+    assert_eq!(
+        of(&manifest("make", "", &[], &["vite", "storybook"]), &[]),
+        format!("{nothing} {hint}")
+    );
+}
