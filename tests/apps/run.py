@@ -86,7 +86,6 @@ APPS = [
     {"tree": "turborepo-astro-starter", "app": "apps/blog", "args": ["--node", "22"], "port": 8080, "page": "/"},  # ai-digital-factory/… @ 0b0a6f145a
     {"tree": "turborepo-astro-starter", "app": "apps/worker", "args": ["--node", "22"], "port": 3000, "page": "/"},
     {"tree": "pnpm-monorepo-nuxt", "app": "apps/blog", "port": 3000, "page": "/"},  # alvarosabu/pnpm-monorepo-nuxt @ d927489fbe
-    {"tree": "remix-pnpm-monorepo", "app": "apps/remix-app-1", "port": 3000, "page": "/"},  # ovi-ispas/remix-pnpm-monorepo @ 1c5161ebdc
 ]
 
 

@@ -357,3 +357,60 @@ fn what_nearly_is_a_site_is_told() {
         format!("{nothing} {hint}")
     );
 }
+
+#[test]
+fn sites_by_their_build() {
+    let site = |build: &str, dev: &[&str], files: &[(&str, &str)]| {
+        of(&manifest(build, "", &[], dev), files)
+    };
+    let vitepress = |build: &str, files: &[(&str, &str)]| site(build, &["vitepress"], files);
+    assert_eq!(
+        vitepress("vitepress build", &[]),
+        "site: .vitepress/dist, hashed in assets"
+    );
+    assert_eq!(
+        vitepress("vitepress build docs", &[]),
+        "site: docs/.vitepress/dist, hashed in assets"
+    );
+    let config = [(
+        "docs/.vitepress/config.mts",
+        "export default { outDir: '../dist' }",
+    )];
+    assert_eq!(
+        vitepress("vitepress build docs", &config),
+        "site: dist, hashed in assets"
+    );
+    assert_eq!(
+        site("docusaurus build", &["@docusaurus/core"], &[]),
+        "site: build, hashed in assets"
+    );
+    assert_eq!(
+        site("storybook build -o out", &["storybook", "vite"], &[]),
+        "site: out, hashed in assets"
+    );
+    let cra = ["react-scripts", "react-router-dom"];
+    assert_eq!(
+        site("react-scripts build", &cra, &[]),
+        "site: build or index.html, hashed in static"
+    );
+    assert_eq!(
+        site("cross-env BUILD_PATH=./dist react-scripts build", &cra, &[]),
+        "site: dist or index.html, hashed in static"
+    );
+    let angular = r#"{"projects": {"a": {"architect": {"build": {"builder": "@angular/build:application", "options": {"outputPath": "out"}}}}}}"#;
+    assert_eq!(
+        site("ng build", &["@angular/cli"], &[("angular.json", angular)]),
+        "site: out/browser or index.html, hashed in "
+    );
+    let vite = [
+        ("index.html", ""),
+        (
+            "vite.config.js",
+            "export default { build: { outDir: 'public' } }",
+        ),
+    ];
+    assert_eq!(
+        site("vite build", &["vite", "vue-router"], &vite),
+        "site: public or index.html, hashed in assets"
+    );
+}
