@@ -37,6 +37,9 @@ ASKER = "node:22-slim"
 
 MB = 1_000_000
 
+# A registry that does not answer says nothing of slimbuild: then there is a second try.
+STALLS = ("ETIMEDOUT", "EAI_AGAIN", "ECONNRESET", "ERR_SOCKET_TIMEOUT")
+
 APPS = [
     {
         "tree": "cloud-canvas",  # boostcampwm-2024/refactor-web37-cloud-canvas @ 311dd65be5
@@ -102,11 +105,13 @@ def build(slimbuild, root, app, tag):
     if "base" in app:
         docker("build", "-q", "-t", f"{tag}-base", "-", input=app["base"])
         words += ["--build-base", f"{tag}-base"]
-    began = time.monotonic()
-    done = subprocess.run(words, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError("\n".join(done.stderr.strip().splitlines()[-30:]))
-    return time.monotonic() - began
+    for again in (True, False):
+        began = time.monotonic()
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode == 0:
+            return time.monotonic() - began
+        if not (again and any(stall in done.stderr for stall in STALLS)):
+            raise RuntimeError("\n".join(done.stderr.strip().splitlines()[-30:]))
 
 
 def planned(slimbuild, root, app):
