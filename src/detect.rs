@@ -104,6 +104,8 @@ pub enum DetectError {
         "`{manifest}` has no `build` script, and `{entry}` ({reason}) is not there without one"
     )]
     NoBuild {
+        /// The app's directory.
+        app: RepoPath,
         /// The app's manifest.
         manifest: String,
         /// The file that was to be started.
@@ -121,18 +123,30 @@ impl DetectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Undecided { fix, .. } => Some(fix.clone()),
-            Self::TwoKinds { app, .. } => Some(format!("decide: `--kind static-site` or `--kind node`, or for good with `\"kind\": \"node\"` in {app}/slimbuild.json")),
-            Self::NotThatKind { .. } => Some("leave `--kind` out to see what was found, or use `--kind node --entry FILE`".to_owned()),
-            Self::NoStart { .. } => Some(
-                "name the file that node starts with `--entry dist/main.js`, or write it into the `start` script as `node dist/main.js`"
-                    .to_owned(),
-            ),
-            Self::NoBuild { .. } => {
-                Some("add a `build` script that writes the file, or name another one with `--entry FILE`".to_owned())
-            }
+            Self::TwoKinds { app, .. } => Some(format!(
+                "decide: `--kind static-site` or `--kind node`, or for good {} (or \"node\")",
+                decides(app, "\"kind\": \"static-site\"")
+            )),
+            Self::NotThatKind { app, .. } => Some(format!(
+                "leave `--kind` out, and `\"kind\"` of slimbuild.json, to see what is found; or say what node starts: `--kind node --entry dist/main.js`, or for good {}",
+                decides(app, "\"kind\": \"node\", \"start\": \"dist/main.js\"")
+            )),
+            Self::NoStart { app, .. } => Some(format!(
+                "name the file that node starts with `--entry dist/main.js`, or for good {}, or in the `start` script as `node dist/main.js`",
+                decides(app, "\"start\": \"dist/main.js\"")
+            )),
+            Self::NoBuild { app, .. } => Some(format!(
+                "add a `build` script that writes the file, or name another one with `--entry FILE`, or for good {}",
+                decides(app, "\"start\": \"FILE\"")
+            )),
             Self::Manifest(error) => error.hint(),
         }
     }
+}
+
+/// The line of configuration that decides.
+fn decides(app: &RepoPath, line: &str) -> String {
+    format!("with `{line}` in {app}/slimbuild.json")
 }
 
 /// An app's kind and the evidence for it.
@@ -248,11 +262,31 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
         None if loader::starts(subject) => None,
         None => program::started(subject)?,
     };
-    let start = match program {
+    let mut start = match program {
         Some(start) => start,
-        None => start::start(subject)?,
+        None => start::start(subject).map_err(|error| nearly(subject, error))?,
     };
+    start.command = start::is_command(subject.manifest(), &start);
     Ok(Detection::new(detected, Delivery::Modules(start)))
+}
+
+/// Adds what speaks for another kind to an error that says that nothing starts the app.
+fn nearly(subject: &Subject<'_>, error: DetectError) -> DetectError {
+    match (error, framework::nearly(subject)) {
+        (
+            DetectError::NoStart {
+                app,
+                tried,
+                entry: None,
+            },
+            Some(other),
+        ) => DetectError::NoStart {
+            app,
+            tried: format!("{tried}; {other}"),
+            entry: None,
+        },
+        (error, _) => error,
+    }
 }
 
 /// A site whose start script runs node may be both: pages, and a server that hands them out.

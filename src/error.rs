@@ -193,7 +193,13 @@ impl Error {
                 "`slimbuild why {app} PACKAGE` shows who needs a package; `--no-verify` makes the image as it is."
             )),
             Self::Usage { hint, .. } => hint.clone(),
-            Self::MissingFile { .. } | Self::Image(_) | Self::Io { .. } => None,
+            Self::MissingFile { by, path } if by.starts_with("`template`") => Some(format!(
+                "`slimbuild dockerfile --template > {path}` writes slimbuild's own to start with; without the key, slimbuild uses it"
+            )),
+            Self::MissingFile { .. } => Some(
+                "bring the file back (is it committed?), or take its name out where it stands".to_owned(),
+            ),
+            Self::Image(_) | Self::Io { .. } => None,
         }
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::closure::Closure;
 use crate::config;
-use crate::detect::{AppKind, Delivery, Detected, Start, loader, start};
+use crate::detect::{AppKind, Delivery, Detected, Start, start};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::ignore::Rules;
@@ -153,9 +153,7 @@ impl Survey<'_> {
         let needed = tasks.needed(workspace, &self.graph, &[app]);
         let build = Closure::build(workspace, lockfiles, &[app], &needed.named)?;
         let runtime = if detection.delivery.has_modules() {
-            let named = detection.delivery.start();
-            let named = named.map(|start| loader::needs(workspace, app, start));
-            let named = named.unwrap_or_default();
+            let named = wishes::needs(workspace, app, &detection.delivery);
             Some(size(&Closure::runtime(
                 workspace,
                 lockfiles,

@@ -3,16 +3,15 @@
 //! Goes in: the workspace, and an app if only its closures are to be seen. Comes out: [`Overview`], members and edges in a fixed order, as a value
 //! that any notation can be written from.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use crate::closure::{Because, Closure};
+use crate::config;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::lockfile::Lockfiles;
 use crate::path::RepoPath;
-use crate::tasks;
+use crate::plan::wishes;
 use crate::workspace::Workspace;
 
 /// Members and edges.
@@ -74,9 +73,12 @@ impl Overview {
         let mut positions: Vec<usize> = (0..workspace.members.len()).collect();
         let mut roles = vec![None; positions.len()];
         if let Some(app) = app {
-            let named = tasks::needed(workspace, &graph, &[app]).named;
+            let options = config::load(workspace, app)?;
+            let tasks = wishes::tasks(workspace, &graph, app, &options)?;
+            let named = tasks.0.needed(workspace, &graph, &[app]).named;
             let build = Closure::build(workspace, &lockfiles, &[app], &named)?;
-            let runtime = Closure::runtime(workspace, &lockfiles, &[app], &BTreeSet::new())?;
+            let loaders = wishes::start_needs(workspace, &lockfiles, app, &options)?;
+            let runtime = Closure::runtime(workspace, &lockfiles, &[app], &loaders)?;
             positions = build.members.keys().copied().collect();
             for (at, because) in build.members {
                 let runtime = runtime.members.contains_key(&at);

@@ -11,6 +11,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::closure::Closure;
+use crate::config;
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::Graph;
@@ -19,7 +20,9 @@ use crate::lockfile::{self, Lockfiles};
 use crate::manifest::package::strip::strip;
 use crate::manifest::{turbo, workspace as workspace_file};
 use crate::path::RepoPath;
-use crate::plan::{Content, ContextEntry, MemberPlan, inputs, install, make, secrets};
+use crate::plan::{
+    Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, secrets, wishes,
+};
 use crate::tasks::{self, Tasks};
 use crate::workspace::Workspace;
 use crate::{threads, toolchain};
@@ -45,7 +48,7 @@ pub enum Scope {
     Production,
 }
 
-/// What a user may decide.
+/// What a user may decide, beside what `slimbuild.json` says of the apps.
 #[derive(Debug, Clone, Default)]
 pub struct PruneOptions {
     /// What is kept.
@@ -82,18 +85,20 @@ impl Pruned {
     ) -> Result<Self, Error> {
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
         // Both graphs are large in a large workspace, and not needed for long.
+        let wanted = Wanted::load(workspace, apps, options)?;
         let (named, turbo_inputs) = {
             let graph = Graph::new(workspace, &lockfiles);
-            let tasks = Tasks::new(workspace, &graph, apps);
-            let inputs = tasks::inputs(&tasks, |at| at != 0).cloned().collect();
-            (tasks.needed(workspace, &graph, apps).named, inputs)
+            wanted.tasks(workspace, &graph)?
         };
         let closure = match options.scope {
             Scope::Build => Closure::build(workspace, &lockfiles, apps, &named)?,
-            Scope::Production => Closure::runtime(workspace, &lockfiles, apps, &BTreeSet::new())?,
+            Scope::Production => {
+                let loaders = wanted.loaders(workspace, &lockfiles)?;
+                Closure::runtime(workspace, &lockfiles, apps, &loaders)?
+            }
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
-        let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+        let rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
         let members: Vec<usize> = closure.members.keys().copied().collect();
         let walked = threads::map(&members, SHARE, |&at| match at {
             0 => Ok(Vec::new()),
@@ -110,7 +115,8 @@ impl Pruned {
             files: &files,
             rules: &rules,
             turbo_inputs,
-            options,
+            include: &wanted.include,
+            scope: options.scope,
         };
         Ok(Self {
             members: make::members(workspace, &closure),
@@ -123,6 +129,78 @@ impl Pruned {
     }
 }
 
+/// What flags and `slimbuild.json` want of the apps.
+struct Wanted {
+    /// Each app's, by its position.
+    apps: Vec<(usize, PlanOptions)>,
+    /// Globs of all of them: the output is one.
+    include: Vec<String>,
+    exclude: Vec<String>,
+}
+
+impl Wanted {
+    fn load(workspace: &Workspace, apps: &[usize], flags: &PruneOptions) -> Result<Self, Error> {
+        let (mut include, mut exclude) = (Vec::new(), Vec::new());
+        let mut wanted = Vec::new();
+        for &at in apps {
+            let options = config::load(workspace, at)?;
+            include.extend(options.include.iter().cloned());
+            exclude.extend(options.exclude.iter().cloned());
+            wanted.push((at, options));
+        }
+        // What the root's file says comes with each app.
+        for globs in [&mut include, &mut exclude] {
+            let mut seen = BTreeSet::new();
+            globs.retain(|glob| seen.insert(glob.clone()));
+        }
+        include.extend(flags.include.iter().cloned());
+        exclude.extend(flags.exclude.iter().cloned());
+        Ok(Self {
+            apps: wanted,
+            include,
+            exclude,
+        })
+    }
+
+    /// The members that tasks name, and globs of files that tasks read.
+    fn tasks(
+        &self,
+        workspace: &Workspace,
+        graph: &Graph,
+    ) -> Result<(BTreeMap<usize, String>, Vec<String>), Error> {
+        let (mut named, mut inputs) = (BTreeMap::new(), Vec::new());
+        let mut add = |tasks: &Tasks, apps: &[usize]| {
+            inputs.extend(tasks::inputs(tasks, |at| at != 0).cloned());
+            named.extend(tasks.needed(workspace, graph, apps).named);
+        };
+        let mut by_turbo = Vec::new();
+        for (at, options) in &self.apps {
+            if options.tasks.is_some() {
+                add(&wishes::tasks(workspace, graph, *at, options)?.0, &[*at]);
+            } else {
+                by_turbo.push(*at);
+            }
+        }
+        if !by_turbo.is_empty() {
+            add(&Tasks::new(workspace, graph, &by_turbo), &by_turbo);
+        }
+        Ok((named, inputs))
+    }
+
+    /// The dev dependencies that the apps' starts cannot do without.
+    fn loaders(
+        &self,
+        workspace: &Workspace,
+        lockfiles: &Lockfiles<'_>,
+    ) -> Result<BTreeSet<(usize, String)>, Error> {
+        let mut found = BTreeSet::new();
+        for (at, options) in &self.apps {
+            found.extend(wishes::start_needs(workspace, lockfiles, *at, options)?);
+        }
+        Ok(found)
+    }
+}
+
 struct Layout<'w, 'l, 'a> {
     workspace: &'w Workspace,
     closure: &'w Closure<'l, 'a>,
@@ -131,7 +209,9 @@ struct Layout<'w, 'l, 'a> {
     rules: &'w Rules,
     /// Globs of files that tasks read.
     turbo_inputs: Vec<String>,
-    options: &'w PruneOptions,
+    /// Globs of files that are kept, ignored or not.
+    include: &'w [String],
+    scope: Scope,
 }
 
 /// Entries by path. The first one that is put somewhere stays.
@@ -204,7 +284,7 @@ impl Layout<'_, '_, '_> {
 
     fn manifests(&self, entries: &mut Entries) -> Result<(), Error> {
         let members: Vec<usize> = self.members().into_iter().collect();
-        let why = match self.options.scope {
+        let why = match self.scope {
             Scope::Build => "the manifest as it is",
             Scope::Production => "the manifest without dev dependencies",
         };
@@ -223,7 +303,7 @@ impl Layout<'_, '_, '_> {
         let Some(text) = self.text(&path)? else {
             return Ok(None);
         };
-        let text = match self.options.scope {
+        let text = match self.scope {
             Scope::Build => text,
             Scope::Production => {
                 let keep = |field, name: &str| self.closure.keeps_in(at, field, name);
@@ -291,7 +371,7 @@ impl Layout<'_, '_, '_> {
             self.workspace,
             self.files,
             self.rules,
-            &self.options.include,
+            self.include,
             &self.turbo_inputs,
         )?;
         entries.put(

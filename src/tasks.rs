@@ -32,7 +32,7 @@ use crate::lockfile::Field;
 use crate::workspace::Workspace;
 
 pub use definition::Definition;
-pub use needed::{Needed, inputs, needed, scripts};
+pub use needed::{Needed, inputs, scripts};
 pub use order::Run;
 pub use variables::{is_proxy, looks_secret};
 

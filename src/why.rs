@@ -12,11 +12,12 @@ use nodejs_semver::Version;
 use serde::Serialize;
 
 use crate::closure::Closure;
+use crate::config;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::lockfile::Lockfiles;
 use crate::path::RepoPath;
-use crate::tasks;
+use crate::plan::wishes;
 use crate::workspace::Workspace;
 pub use route::{Chain, Route, Step};
 use route::{Counts, Part};
@@ -91,8 +92,11 @@ impl Why {
         let web = Web::new(workspace, &lockfiles)?;
         let meant = meant(&web, query)?;
         let graph = Graph::new(workspace, &lockfiles);
-        let named = tasks::needed(workspace, &graph, &[app]).named;
-        let runtime = Closure::runtime(workspace, &lockfiles, &[app], &BTreeSet::new())?;
+        let options = config::load(workspace, app)?;
+        let tasks = wishes::tasks(workspace, &graph, app, &options)?;
+        let named = tasks.0.needed(workspace, &graph, &[app]).named;
+        let loaders = wishes::start_needs(workspace, &lockfiles, app, &options)?;
+        let runtime = Closure::runtime(workspace, &lockfiles, &[app], &loaders)?;
         let in_runtime = |from: usize, edge: &Edge| match (&web.nodes[from], edge.field) {
             (Node::Member(at), Some(field)) => runtime.keeps_in(*at, field, &edge.alias),
             (Node::Entry(..), _) => true,
@@ -115,7 +119,10 @@ impl Why {
             .collect();
         let packages = meant.into_iter().map(|(package, targets)| {
             let build = part(starts.clone(), &all, &targets);
-            let runtime = part(vec![app], &in_runtime, &targets);
+            // The root project is there where it has what the app is started through.
+            let root = runtime.members.keys().copied().find(|at| *at == 0);
+            let starts = [app].into_iter().chain(root);
+            let runtime = part(starts.collect(), &in_runtime, &targets);
             let others = (0..workspace.members.len()).filter(|at| !targets.contains(at));
             let elsewhere = if build.is_none() && runtime.is_none() {
                 part(others.collect(), &all, &targets)

@@ -1,4 +1,5 @@
-// Leaves out of production modules what cannot matter when the app runs, by slimbuild: node trim.mjs [--keep-maps] DIRECTORY
+// Leaves out of production modules what cannot matter when the app runs, by slimbuild: node trim.mjs [--keep-maps] DIRECTORY...
+// The same for what the build of a package of the workspace wrote into OUT, at the same path: node trim.mjs [--keep-maps] --outputs=OUT PACKAGE...
 // With --list it removes nothing: directories of packages come in on standard input, and the paths to leave out go to standard output, each
 // list parted by NUL.
 // Type declarations, source maps, incremental build states, well-known documents, and the tests and documents of packages. Nothing that a
@@ -17,6 +18,7 @@ const CODE = /\.(?:[cm]?js|[cm]?ts|jsx|tsx|json|node)$/;
 const args = process.argv.slice(2);
 const keepMaps = args.includes('--keep-maps');
 const listed = args.includes('--list') ? [] : undefined;
+const installed = listed && readFileSync(0, 'utf8').split('\0').filter((dir) => dir !== '');
 const saved = { files: 0, bytes: 0 };
 
 const list = (dir) => { try { return readdirSync(dir, { withFileTypes: true }); } catch { return []; } };
@@ -101,9 +103,59 @@ function trim(root, declarationsStay) {
   walk(root);
 }
 
+/** Whether code that a build wrote names such a file in a text: then it may read it. */
+function reads(dir, name) {
+  const text = new RegExp(`["'\`][^"'\`\\n]*${name}["'\`]`);
+  return list(dir).some((entry) => {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) return reads(path, name);
+    return /\.[cm]?js$/.test(entry.name) && text.test(readFileSync(path, 'latin1'));
+  });
+}
+
+/** A map with the sources in it is made to be looked at; one without leads to files that the image does not have. */
+function leadsNowhere(path) {
+  try { return !JSON.parse(readFileSync(path, 'utf8')).sourcesContent?.some((one) => typeof one === 'string'); } catch { return false; }
+}
+
+function trimOutputs(out, dir) {
+  let own = {};
+  try { own = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')); } catch { /* nothing is named */ }
+  const names = named([own.main, own.module, own.browser, own.bin, own.exports, own.imports], []);
+  const patterns = names.filter((name) => name.includes('*')).map((name) => name.split('*'));
+  const isNamed = (path) => names.includes(path)
+    || patterns.some(([start, end]) => end !== '' && path.startsWith(start) && path.endsWith(end));
+  // The list of modules that the image gets, as `.pnpm/@scope+name@1.0.0` or `node_modules/name`.
+  let modules = '';
+  try { modules = readFileSync('/modules.txt', 'utf8'); } catch { /* there are none */ }
+  const here = (name) => installed ? installed.some((one) => one.endsWith(`node_modules/${name}`)) : modules.includes(`/${name.replace('/', '+')}@`) || modules.split('\n').some((line) => line.endsWith(`node_modules/${name}`));
+  const root = join(out, dir);
+  const declarations = ![...COMPILERS].some(here) && !reads(root, '\\.d\\.[cm]?ts');
+  const maps = !keepMaps && !reads(root, '\\.map');
+  const walk = (at) => {
+    for (const entry of list(at)) {
+      const path = join(at, entry.name);
+      if (entry.isDirectory()) { if (entry.name !== 'node_modules') walk(path); continue; }
+      if (!entry.isFile() || isNamed(relative(root, path))) continue;
+      const spare = DECLARATION.test(entry.name) || /\.d\.[cm]?ts\.map$/.test(entry.name)
+        ? declarations : MAP.test(entry.name) && maps && leadsNowhere(path);
+      if (spare) remove(path);
+    }
+  };
+  walk(root);
+}
+
+const outputs = args.find((arg) => arg.startsWith('--outputs='))?.slice('--outputs='.length);
+const directories = args.filter((arg) => !arg.startsWith('--'));
+if (outputs !== undefined) {
+  for (const dir of directories) trimOutputs(outputs, dir);
+  if (saved.files > 0) console.log(`slimbuild: left out ${saved.files} files that the build wrote, ${saved.bytes} bytes`);
+  if (!listed) process.exit();
+}
+
 const all = new Set();
-if (listed) for (const dir of readFileSync(0, 'utf8').split('\0')) all.add(dir);
-else for (const dir of args.filter((arg) => !arg.startsWith('--'))) for (const one of packages(dir)) all.add(one);
+if (installed) for (const dir of installed) all.add(dir);
+else for (const dir of directories) for (const one of packages(dir)) all.add(one);
 const name = (dir) => { try { return JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')).name; } catch { return ''; } };
 const compiler = [...all].map(name).find((one) => COMPILERS.has(one));
 for (const dir of all) trim(dir, compiler !== undefined);

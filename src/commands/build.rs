@@ -279,7 +279,8 @@ fn said_left_out(event: &Event) -> Option<(usize, u64)> {
     let (_, rest) = text.split_once("slimbuild: left out ")?;
     let (files, rest) = rest.split_once(" files of modules, ")?;
     let (bytes, _) = rest.split_once(" bytes")?;
-    Some((files.parse().ok()?, bytes.parse().ok()?))
+    let left_out = (files.parse().ok()?, bytes.parse().ok()?);
+    Some(left_out).filter(|(files, _)| *files > 0)
 }
 
 /// Starts the image; the log of one that does not come up is shown.

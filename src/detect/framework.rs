@@ -109,24 +109,40 @@ impl Framework {
     }
 }
 
+/// Whether the build runs a command that begins with these words.
+fn runs(subject: &Subject<'_>, command: &str) -> bool {
+    subject.build().iter().any(|one| {
+        let mut words = one.words.iter();
+        command
+            .split(' ')
+            .all(|word| words.next().is_some_and(|next| next == word))
+    })
+}
+
+/// What speaks for a framework, and what is missing, where none was found.
+pub(super) fn nearly(subject: &Subject<'_>) -> Option<String> {
+    if subject.depends_on("vite") && runs(subject, "vite build") {
+        return Some(
+            "its build runs `vite build`, which makes a site of an `index.html`, and there is none beside its package.json".to_owned(),
+        );
+    }
+    let (package, command, _) = MARKS
+        .into_iter()
+        .find(|(package, _, _)| subject.ships(package))?;
+    Some(format!(
+        "it depends on `{package}`, but its build does not run `{command}`"
+    ))
+}
+
 /// The framework that builds the app, and the evidence.
 pub(super) fn detect(subject: &Subject<'_>) -> Option<(Framework, Vec<String>)> {
-    let build = subject.build();
-    let runs = |command: &str| {
-        build.iter().any(|one| {
-            let mut words = one.words.iter();
-            command
-                .split(' ')
-                .all(|word| words.next().is_some_and(|next| next == word))
-        })
-    };
     let marked = MARKS
         .into_iter()
-        .find(|(package, command, _)| subject.depends_on(package) && runs(command));
+        .find(|(package, command, _)| subject.depends_on(package) && runs(subject, command));
     // Vite builds libraries and servers too; a site has a page to start from.
     let vite = || {
         let page = subject.depends_on("vite")
-            && runs("vite build")
+            && runs(subject, "vite build")
             && subject.files.contains("index.html");
         page.then_some(("vite", "vite build", Vite))
     };

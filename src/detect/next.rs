@@ -84,6 +84,7 @@ fn standalone(subject: &Subject<'_>, dist: &str) -> Bundle {
                 .into(),
             built: true,
             loads: None,
+            command: false,
             reason: "the standalone server of Next.js".to_owned(),
             warnings: Vec::new(),
         },
@@ -120,6 +121,7 @@ fn served(
         env: BTreeMap::from([("PORT".to_owned(), port.to_string())]),
         built: false,
         loads: None,
+        command: false,
         reason:
             "`next start`: this version has no standalone output that can be asked for from outside"
                 .to_owned(),

@@ -106,6 +106,7 @@ pub(super) fn of(
         env: BTreeMap::new(),
         built: loads.is_some(),
         loads,
+        command: false,
         reason: reason.to_owned(),
         warnings: Vec::new(),
     })

@@ -6,6 +6,7 @@ use super::framework::Framework;
 use super::subject::{Subject, literal};
 use super::{AppKind, Detected, Detection};
 use crate::manifest::parse_jsonc;
+use crate::path::RepoPath;
 
 /// Routers that change the address without asking the server: every address is the one page's.
 const ROUTERS: [&str; 12] = [
@@ -85,7 +86,15 @@ fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, Str
         Framework::VueCli => {
             configured("vue.config", "outputDir").unwrap_or_else(|| convention("dist"))
         }
-        Framework::CreateReactApp | Framework::Docusaurus => convention("build"),
+        Framework::CreateReactApp => {
+            let own = build.iter().find(|one| one.program() == "react-scripts");
+            let own = own.and_then(|one| one.env.iter().find(|(name, _)| name == "BUILD_PATH"));
+            match own {
+                Some((_, dir)) => (tidy(dir), "`BUILD_PATH` in the build script".to_owned()),
+                None => convention("build"),
+            }
+        }
+        Framework::Docusaurus => convention("build"),
         Framework::Storybook => convention("storybook-static"),
         Framework::Gatsby => convention("public"),
         Framework::Eleventy => convention("_site"),
@@ -96,7 +105,12 @@ fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, Str
                 .map(|root| format!("{}/", tidy(root)))
                 .filter(|root| root != "./")
                 .unwrap_or_default();
-            convention(&format!("{root}.vitepress/dist"))
+            let own = configured(&format!("{root}.vitepress/config"), "outDir");
+            let own = own.and_then(|(dir, reason)| {
+                let dir = RepoPath::ROOT.join(&format!("{root}{dir}")).ok()?;
+                Some((dir.to_string(), reason))
+            });
+            own.unwrap_or_else(|| convention(&format!("{root}.vitepress/dist")))
         }
         Framework::Angular => angular(subject)?,
         _ => convention("dist"),

@@ -8,6 +8,7 @@ use super::script::{Command, commands};
 use super::subject::Subject;
 use super::tsc::{self, Writes};
 use super::{DetectError, loader};
+use crate::manifest::package::Manifest;
 
 /// How the app starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +27,8 @@ pub struct Start {
     /// The file that the build writes for `entry` to load, where that is the program of a dependency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loads: Option<String>,
+    /// Whether it is a command of the package (`bin`): what follows the image's name in `docker run` are its arguments.
+    pub command: bool,
     /// Who named it.
     pub reason: String,
     /// What a reader should know.
@@ -109,6 +112,7 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         if built && scripts.is_empty() {
             let (manifest, reason) = (member.manifest.file().to_owned(), wanted.reason.clone());
             return Err(DetectError::NoBuild {
+                app: member.dir.clone(),
                 manifest,
                 entry,
                 reason,
@@ -154,13 +158,16 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
     let (entry, reason) = (first.file.clone(), first.reason.clone());
     if scripts.is_empty() {
         return Err(DetectError::NoBuild {
+            app: member.dir.clone(),
             manifest: member.manifest.file().to_owned(),
             entry,
             reason,
         });
     }
-    let tried =
-        format!("{reason} starts `{entry}`, which neither the sources hold nor the build writes");
+    let tried = format!(
+        "{reason} starts `{entry}`, which neither the sources hold nor the build writes{}",
+        writes.named()
+    );
     Err(DetectError::NoStart {
         app: member.dir.clone(),
         tried,
@@ -270,6 +277,7 @@ fn named(entry: String, built: bool, reason: &str) -> Start {
         env,
         built,
         loads: None,
+        command: false,
         reason: reason.to_owned(),
         warnings,
     }
@@ -310,6 +318,7 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
         env,
         built,
         loads: None,
+        command: false,
         reason: candidate.reason.clone(),
         warnings,
     }
@@ -386,18 +395,22 @@ fn candidates(subject: &Subject<'_>) -> Vec<Candidate> {
     if let Some(main) = manifest.text("main") {
         found.push(plain(main, "`main` in package.json".to_owned()));
     }
-    let bin = manifest.get("bin").and_then(|bin| {
-        let first = || {
-            bin.as_object()
-                .and_then(|map| map.values().next())
-                .and_then(serde_json::Value::as_str)
-        };
-        bin.as_str().or_else(first)
-    });
-    if let Some(bin) = bin {
-        found.push(plain(bin, "`bin` in package.json".to_owned()));
-    }
+    found.extend(bin(manifest).map(|bin| plain(bin, "`bin` in package.json".to_owned())));
     found
+}
+
+/// The first command of a package.
+fn bin(manifest: &Manifest) -> Option<&str> {
+    let bin = manifest.get("bin")?;
+    let first = || bin.as_object()?.values().next()?.as_str();
+    bin.as_str().or_else(first)
+}
+
+/// Whether an app is a command of its package: nothing starts it, and `bin` names the file.
+pub(super) fn is_command(manifest: &Manifest, start: &Start) -> bool {
+    let file = bin(manifest).map(|file| file.trim_start_matches("./"));
+    let starts = |name: &&str| manifest.script(name).is_some();
+    file == Some(&start.entry) && !START_SCRIPTS.iter().any(starts)
 }
 
 /// node's arguments parted into its own flags, the file, and the program's arguments.

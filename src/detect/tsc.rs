@@ -23,6 +23,27 @@ pub enum Writes {
     Unknown,
 }
 
+impl Writes {
+    /// What there is to choose from, as a message goes on; nothing where that is not known.
+    pub(super) fn named(&self) -> String {
+        const MOST: usize = 5;
+        let Self::Known(outputs) = self else {
+            return String::new();
+        };
+        // What starts a program mostly lies at the top.
+        let mut files: Vec<&String> = outputs.iter().collect();
+        files.sort_by_key(|file| (file.matches('/').count(), *file));
+        let more = files.len().saturating_sub(MOST);
+        files.truncate(MOST);
+        let files: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+        match (files.is_empty(), more) {
+            (true, _) => String::new(),
+            (_, 0) => format!("; it writes {}", files.join(", ")),
+            _ => format!("; it writes {} and {more} more", files.join(", ")),
+        }
+    }
+}
+
 /// Tells what the commands of a package's build write.
 pub fn writes(
     workspace: &Workspace,

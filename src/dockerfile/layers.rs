@@ -42,9 +42,15 @@ pub(super) fn gathered(name: &str, copies: Vec<String>) -> (Vec<Gather>, Vec<Str
     (gathers, copies)
 }
 
-/// What a stage hands over to others.
-pub(super) fn handed_over(stage: &str) -> String {
-    format!("--from={stage} /out/files/ /out/modules/ ./")
+/// What a stage hands over to the image.
+fn handed_over(stage: &str) -> String {
+    built(stage, false)
+}
+
+/// What a stage hands over to others: where the image's share of it is trimmed, they get all of it.
+pub(super) fn built(stage: &str, trimmed: bool) -> String {
+    let files = if trimmed { "whole" } else { "files" };
+    format!("--from={stage} /out/{files}/ /out/modules/ ./")
 }
 
 /// What the image gets of packages, the app last, but for the last layer.

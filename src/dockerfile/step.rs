@@ -34,6 +34,8 @@ pub(super) struct StepView<'p> {
     continues: &'p [String],
     copied: Option<Copied<'p>>,
     writes: Option<&'p str>,
+    /// Whether what it wrote is trimmed for the image.
+    trimmed: bool,
     /// Of what the root's scripts write, the packages of the image.
     parts: Vec<String>,
 }
@@ -71,7 +73,10 @@ pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
     };
     let copies = step.copies.iter().map(copy).collect();
     let (mut gathers, copies) = layers::gathered(&format!("sources-of-{}", step.stage), copies);
-    let needs = step.needs.iter().map(|need| layers::handed_over(need));
+    let needs = step
+        .needs
+        .iter()
+        .map(|need| layers::built(need, is_trimmed(plan, need)));
     let needs = layers::gathered(&format!("needs-of-{}", step.stage), needs.collect());
     gathers.extend(needs.0);
     StepView {
@@ -88,6 +93,7 @@ pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
         continues: &step.continues,
         copied: step.copied.as_deref().map(|name| copied(plan, step, name)),
         writes: step.writes.as_deref(),
+        trimmed: is_trimmed(plan, &step.stage),
         parts: if step.dir.is_root() {
             let packages = plan.image_packages.iter();
             packages
@@ -97,6 +103,12 @@ pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
             Vec::new()
         },
     }
+}
+
+/// Whether a stage hands its package to the image, which gets it without what can be spared.
+fn is_trimmed(plan: &Plan, stage: &str) -> bool {
+    let mut packages = plan.image_packages.iter();
+    plan.trim.is_some() && packages.any(|package| package.stage.as_deref() == Some(stage))
 }
 
 /// A mount of a file and a variable, for the frontends that do not know `env=` in a mount, which came with 1.10.

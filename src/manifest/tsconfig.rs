@@ -27,6 +27,10 @@ pub struct Tsconfig {
     pub composite: Option<bool>,
     /// `compilerOptions.allowJs`
     pub allow_js: Option<bool>,
+    /// `compilerOptions.baseUrl`
+    pub base_url: Option<String>,
+    /// `compilerOptions.paths`: each name, and where it may lead, relative to `baseUrl` or to the file.
+    pub paths: Vec<(String, Vec<String>)>,
 }
 
 impl Tsconfig {
@@ -37,6 +41,7 @@ impl Tsconfig {
         let list = |key| document.get(key).map(|list| strings(Some(list)));
         let text = |key| options.get(key).and_then(Value::as_str).map(str::to_owned);
         let flag = |key| options.get(key).and_then(Value::as_bool);
+        let paths = options.get("paths").and_then(Value::as_object);
         let extends = match document.get("extends") {
             Some(Value::String(one)) => vec![one.clone()],
             other => strings(other),
@@ -59,6 +64,13 @@ impl Tsconfig {
             no_emit: flag("noEmit"),
             composite: flag("composite"),
             allow_js: flag("allowJs"),
+            base_url: text("baseUrl"),
+            paths: paths.map_or_else(Vec::new, |paths| {
+                let paths = paths.iter();
+                let path =
+                    |(name, places): (&String, &Value)| (name.clone(), strings(Some(places)));
+                paths.map(path).collect()
+            }),
         })
     }
 }

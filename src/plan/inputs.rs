@@ -195,6 +195,47 @@ pub(crate) fn top_files(
         .collect())
 }
 
+/// Names that the app's `tsconfig.json` leads into packages which its build does not get, since no manifest names them.
+pub(crate) fn undeclared(
+    workspace: &Workspace,
+    closure: &Closure<'_, '_>,
+    app: usize,
+) -> Vec<String> {
+    let dir = &workspace.members[app].dir;
+    let file = dir.join("tsconfig.json").unwrap_or_default();
+    let Ok(text) = fs_err::read_to_string(file.on_disk(&workspace.root)) else {
+        return Vec::new();
+    };
+    let Ok(config) = Tsconfig::parse(file.as_str(), &text) else {
+        return Vec::new();
+    };
+    let base = config.base_url.as_deref().unwrap_or(".");
+    let Ok(base) = dir.join(base) else {
+        return Vec::new();
+    };
+    let mut told = BTreeSet::new();
+    let mut warnings = Vec::new();
+    for (name, places) in &config.paths {
+        let places = places.iter().filter_map(|place| {
+            let place = place.split('*').next().unwrap_or_default();
+            base.join(place.trim_end_matches('/')).ok()
+        });
+        let others = places.map(|place| workspace.enclosing(&place));
+        for other in others.filter(|at| *at != 0 && !closure.members.contains_key(at)) {
+            if told.insert(other) {
+                let other = &workspace.members[other];
+                warnings.push(format!(
+                    "`{name}` in {file} leads to {}, which no dependency names, so the build does not get it: add `\"{}\": \"workspace:*\"` to {} and run `pnpm install`",
+                    other.dir,
+                    other.label(),
+                    workspace.members[app].manifest.file()
+                ));
+            }
+        }
+    }
+    warnings
+}
+
 fn is_tsconfig(path: &RepoPath) -> bool {
     path.file_name()
         .is_some_and(|name| name.starts_with("tsconfig") && name.ends_with(".json"))

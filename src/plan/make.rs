@@ -12,7 +12,7 @@ use super::{
     wishes,
 };
 use crate::closure::{Because, Closure};
-use crate::detect::{Delivery, DetectError, Detected, loader};
+use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
 use crate::files::File;
 use crate::graph::{Cycle, Graph};
@@ -54,7 +54,8 @@ impl Plan {
         )
         .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
-        let runtime = runtime(workspace, &lockfiles, app, &delivery)?;
+        let named = wishes::needs(workspace, app, &delivery);
+        let runtime = runtime(workspace, &lockfiles, app, &delivery, &named)?;
 
         let gather = Gather {
             workspace,
@@ -130,6 +131,7 @@ impl Plan {
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
                 warnings(workspace, &delivery, &circles),
+                inputs::undeclared(workspace, &build, app),
                 configured::warnings(options, &delivery),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
@@ -192,14 +194,12 @@ fn runtime<'l, 'a>(
     lockfiles: &'l Lockfiles<'a>,
     app: usize,
     delivery: &Delivery,
+    named: &BTreeSet<(usize, String)>,
 ) -> Result<Option<Closure<'l, 'a>>, LockfileError> {
     if !delivery.has_modules() {
         return Ok(None);
     }
-    let start = delivery.start();
-    let named = start.map(|start| loader::needs(workspace, app, start));
-    let named = named.unwrap_or_default();
-    Closure::runtime(workspace, lockfiles, &[app], &named).map(Some)
+    Closure::runtime(workspace, lockfiles, &[app], named).map(Some)
 }
 
 /// The members that are installed by themselves.

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{LeftOut, PlanOptions, lifecycle};
+use super::{LeftOut, PlanOptions, inputs, lifecycle};
 use crate::config::{ConfigError, NodeArguments};
-use crate::detect::{self, DetectError, Detection, Subject, Wanted};
+use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
 use crate::error::Error;
 use crate::graph::Graph;
+use crate::ignore::Rules;
 use crate::lockfile::Lockfiles;
 use crate::tasks::{self, Tasks};
+use crate::toolchain;
 use crate::workspace::{Member, Workspace};
 
 /// What the app's own files (relative to its directory) and the user tell of it.
@@ -45,6 +47,47 @@ pub(crate) fn detection(
     detection.detected.evidence.extend(said);
     detection.delivery.forget(options.env.keys());
     Ok(detection)
+}
+
+/// The dev dependencies that the image gets all the same, by the member that has them: what loads TypeScript when the app starts.
+pub(crate) fn needs(
+    workspace: &Workspace,
+    app: usize,
+    delivery: &Delivery,
+) -> BTreeSet<(usize, String)> {
+    let start = delivery.start().filter(|_| delivery.has_modules());
+    start.map_or_else(BTreeSet::new, |start| loader::needs(workspace, app, start))
+}
+
+/// The same for an app that nobody has looked at yet; none where it cannot be told how the app starts.
+pub(crate) fn start_needs(
+    workspace: &Workspace,
+    lockfiles: &Lockfiles<'_>,
+    app: usize,
+    options: &PlanOptions,
+) -> Result<BTreeSet<(usize, String)>, Error> {
+    let member = &workspace.members[app];
+    let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+    let files = inputs::walk(workspace, app, &rules)?;
+    let own = inputs::relative(&files, &member.dir);
+    let Ok((node, _)) = toolchain::decide(workspace, member, options.node()) else {
+        return Ok(BTreeSet::new());
+    };
+    let graph = Graph::new(workspace, lockfiles);
+    let (tasks, _) = tasks(workspace, &graph, app, options)?;
+    let found = detection(
+        workspace,
+        lockfiles,
+        app,
+        &own,
+        options,
+        &tasks,
+        &node.value,
+    );
+    Ok(found.map_or_else(
+        |_| BTreeSet::new(),
+        |found| needs(workspace, app, &found.delivery),
+    ))
 }
 
 /// What node is to start.

@@ -433,3 +433,72 @@ fn no_symlink_leads_a_file_out() {
     assert!(error.is_err(), "the link cannot be made over a directory");
     assert_eq!(fs_err::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
+
+/// What a plan knows of an app (what loads its TypeScript, what its `slimbuild.json` wants) counts wherever its closures are shown.
+#[test]
+fn plan_prune_why_and_graph_agree() {
+    let lockfile = "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    devDependencies:\n      esbuild-register:\n        specifier: ^3.0.0\n        version: 3.6.0\n\n  apps/a:\n    devDependencies:\n      tsx:\n        specifier: ^4.0.0\n        version: 4.20.0\n      vitest:\n        specifier: ^3.0.0\n        version: 3.0.0\n\n  apps/b:\n    devDependencies:\n      vitest:\n        specifier: ^3.0.0\n        version: 3.0.0\n\npackages:\n\n  esbuild-register@3.6.0:\n    resolution: {integrity: sha512-x}\n\n  tsx@4.20.0:\n    resolution: {integrity: sha512-x}\n\n  vitest@3.0.0:\n    resolution: {integrity: sha512-x}\n\nsnapshots:\n\n  esbuild-register@3.6.0: {}\n\n  tsx@4.20.0: {}\n\n  vitest@3.0.0: {}\n";
+    let (_dir, workspace) = workspace(&[
+        ("pnpm-lock.yaml", lockfile),
+        (
+            "package.json",
+            r#"{"packageManager": "pnpm@10.34.8", "devDependencies": {"esbuild-register": "^3.0.0"}}"#,
+        ),
+        (
+            "apps/a/package.json",
+            r#"{"name": "a", "scripts": {"start": "tsx src/main.ts", "ship": "true"}, "devDependencies": {"tsx": "^4.0.0", "vitest": "^3.0.0"}}"#,
+        ),
+        ("apps/a/src/main.ts", ""),
+        ("apps/a/notes.psd", ""),
+        (
+            "apps/a/slimbuild.json",
+            r#"{"exclude": ["**/*.psd"], "include": ["../../shared/**"], "tasks": ["ship"]}"#,
+        ),
+        ("shared/a.txt", ""),
+        (
+            "apps/b/package.json",
+            r#"{"name": "b", "scripts": {"start": "node -r esbuild-register src/main.ts"}, "devDependencies": {"vitest": "^3.0.0"}}"#,
+        ),
+        ("apps/b/src/main.ts", ""),
+    ]);
+    let production = pruned(&workspace, &["apps/a"], Scope::Production).unwrap();
+    let lockfile = text(&production, "pnpm-lock.yaml");
+    assert!(lockfile.contains("  tsx@4.20.0: {}") && !lockfile.contains("vitest"));
+    assert!(text(&production, "json/apps/a/package.json").contains("tsx"));
+    assert!(!text(&production, "json/apps/a/package.json").contains("vitest\": \"^3"));
+    let paths = paths(&production);
+    assert!(
+        paths.contains("full/shared/a.txt") && !paths.contains("notes.psd"),
+        "{paths}"
+    );
+
+    let both = pruned(&workspace, &["apps/a", "apps/b"], Scope::Production).unwrap();
+    assert!(text(&both, "pnpm-lock.yaml").contains("  esbuild-register@3.6.0: {}"));
+
+    for (app, package) in [("apps/a", "tsx"), ("apps/b", "esbuild-register")] {
+        let position = at(&workspace, app);
+        let options = crate::config::load(&workspace, position).unwrap();
+        let plan = crate::plan::Plan::new(&workspace, position, &options).unwrap();
+        let runtime = plan.runtime.unwrap();
+        assert!(
+            runtime.named.iter().any(|one| one.ends_with(package)),
+            "{:?}",
+            runtime.named
+        );
+        let why = crate::why::Why::new(&workspace, position, package).unwrap();
+        assert!(why.packages[0].runtime.is_some(), "{}", report::why(&why));
+        let overview = crate::overview::Overview::new(&workspace, Some(position)).unwrap();
+        let shown: Vec<&str> = overview
+            .members
+            .iter()
+            .filter(|member| member.role.as_ref().is_some_and(|role| role.runtime))
+            .map(|member| member.dir.as_str())
+            .collect();
+        let planned: Vec<&str> = runtime
+            .members
+            .iter()
+            .map(|member| member.dir.as_str())
+            .collect();
+        assert_eq!(shown, planned);
+    }
+}

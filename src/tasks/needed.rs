@@ -17,11 +17,6 @@ pub struct Needed {
     pub named: BTreeMap<usize, String>,
 }
 
-/// All that the builds of `apps` need; see [`Tasks::needed`].
-pub fn needed(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
-    Tasks::new(workspace, graph, apps).needed(workspace, graph, apps)
-}
-
 impl Tasks {
     /// All that the builds of `apps` need, whose tasks these are: what they reach over any kind of dependency, what `turbo.json` names for
     /// any of these, and so on. A package whose `turbo.json` another one extends is needed too: without it, turbo stops.

@@ -335,7 +335,8 @@ fn tasks_beside_others() {
             tasks.warnings,
             ["`b#serve` does not run beside `a#build`: it is persistent, and a build ends"]
         );
-        let needed = needed(workspace, graph, &[at(workspace, "apps/a")]);
+        let apps = [at(workspace, "apps/a")];
+        let needed = Tasks::new(workspace, graph, &apps).needed(workspace, graph, &apps);
         assert_eq!(needed.members.len(), 2);
     });
 }
@@ -410,7 +411,8 @@ fn members_that_only_turbo_json_names_are_needed() {
         package("other", "build", "", ""),
     ];
     with("", turbo, &packages, |workspace, graph, _| {
-        let needed = needed(workspace, graph, &[at(workspace, "apps/a")]);
+        let apps = [at(workspace, "apps/a")];
+        let needed = Tasks::new(workspace, graph, &apps).needed(workspace, graph, &apps);
         let positions = ["apps/a", "packages/deep", "packages/far", "packages/schema"]
             .map(|dir| at(workspace, dir));
         assert_eq!(needed.members, positions);

@@ -25,6 +25,7 @@ mod prebuilt;
 mod promises;
 mod refusals;
 mod secrets;
+mod starts;
 mod streaming;
 mod support;
 mod tasks;

@@ -165,6 +165,7 @@ fn loaders_of_require_are_told_from_others() {
             env: std::collections::BTreeMap::new(),
             built: false,
             loads: None,
+            command: false,
             reason: String::new(),
             warnings: Vec::new(),
         };

@@ -330,6 +330,87 @@ fn a_kind_that_the_app_is_not() {
     assert_eq!(
         wanted(&nuxt, &[], Some(AppKind::StaticSite)),
         "`apps/a` is not of the kind `static site`: no framework that makes such an app builds it \
-         (leave `--kind` out to see what was found, or use `--kind node --entry FILE`)"
+         (leave `--kind` out, and `\"kind\"` of slimbuild.json, to see what is found; or say what node starts: `--kind node --entry dist/main.js`, or \
+         for good with `\"kind\": \"node\", \"start\": \"dist/main.js\"` in apps/a/slimbuild.json)"
+    );
+}
+
+#[test]
+fn what_nearly_is_a_site_is_told() {
+    let hint = "(name the file that node starts with `--entry dist/main.js`, or for good with `\"start\": \"dist/main.js\"` in apps/a/slimbuild.json, \
+         or in the `start` script as `node dist/main.js`)";
+    let nothing = "cannot tell how `apps/a` starts: no script starts node with a file, and there is no `main`, `bin` or `index.js`";
+    assert_eq!(
+        of(&manifest("vite build", "", &[], &["vite"]), &[]),
+        format!(
+            "{nothing}; its build runs `vite build`, which makes a site of an `index.html`, and there is none beside its package.json {hint}"
+        )
+    );
+    assert_eq!(
+        of(&manifest("make site", "", &["astro"], &[]), &[]),
+        format!(
+            "{nothing}; it depends on `astro`, but its build does not run `astro build` {hint}"
+        )
+    );
+    assert_eq!(
+        of(&manifest("make", "", &[], &["vite", "storybook"]), &[]),
+        format!("{nothing} {hint}")
+    );
+}
+
+#[test]
+fn sites_by_their_build() {
+    let site = |build: &str, dev: &[&str], files: &[(&str, &str)]| {
+        of(&manifest(build, "", &[], dev), files)
+    };
+    let vitepress = |build: &str, files: &[(&str, &str)]| site(build, &["vitepress"], files);
+    assert_eq!(
+        vitepress("vitepress build", &[]),
+        "site: .vitepress/dist, hashed in assets"
+    );
+    assert_eq!(
+        vitepress("vitepress build docs", &[]),
+        "site: docs/.vitepress/dist, hashed in assets"
+    );
+    let config = [(
+        "docs/.vitepress/config.mts",
+        "export default { outDir: '../dist' }",
+    )];
+    assert_eq!(
+        vitepress("vitepress build docs", &config),
+        "site: dist, hashed in assets"
+    );
+    assert_eq!(
+        site("docusaurus build", &["@docusaurus/core"], &[]),
+        "site: build, hashed in assets"
+    );
+    assert_eq!(
+        site("storybook build -o out", &["storybook", "vite"], &[]),
+        "site: out, hashed in assets"
+    );
+    let cra = ["react-scripts", "react-router-dom"];
+    assert_eq!(
+        site("react-scripts build", &cra, &[]),
+        "site: build or index.html, hashed in static"
+    );
+    assert_eq!(
+        site("cross-env BUILD_PATH=./dist react-scripts build", &cra, &[]),
+        "site: dist or index.html, hashed in static"
+    );
+    let angular = r#"{"projects": {"a": {"architect": {"build": {"builder": "@angular/build:application", "options": {"outputPath": "out"}}}}}}"#;
+    assert_eq!(
+        site("ng build", &["@angular/cli"], &[("angular.json", angular)]),
+        "site: out/browser or index.html, hashed in "
+    );
+    let vite = [
+        ("index.html", ""),
+        (
+            "vite.config.js",
+            "export default { build: { outDir: 'public' } }",
+        ),
+    ];
+    assert_eq!(
+        site("vite build", &["vite", "vue-router"], &vite),
+        "site: public or index.html, hashed in assets"
     );
 }

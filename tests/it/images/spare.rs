@@ -10,10 +10,14 @@ use crate::support::tree::{Tree, repository, shop};
 fn left(test: &str, files: &[(&str, &str)], more: &[&str]) -> Option<String> {
     let tree = Tree::new(files);
     let program = repository().join("templates/trim.mjs");
+    let modules: &[&str] = match more {
+        [first, ..] if first.starts_with("--outputs") => &[],
+        _ => &["node_modules"],
+    };
     let node = Command::new("node")
         .arg(program)
         .args(more)
-        .arg("node_modules")
+        .args(modules)
         .current_dir(tree.root())
         .output();
     let Ok(node) = node else {
@@ -126,6 +130,38 @@ fn a_compiler_among_the_modules_keeps_declarations() {
             "a/a.d.ts\na/package.json\ntypescript/lib/lib.d.ts\ntypescript/package.json"
         );
     }
+}
+
+/// What a compiler wrote for a package of the workspace, as a build hands it over.
+#[test]
+fn outputs_lose_declarations_and_maps_that_lead_nowhere() {
+    let manifest = r#"{"name": "a", "main": "dist/a.js", "types": "dist/a.d.ts", "exports": {"./raw": "./dist/raw.d.ts"}}"#;
+    let files = [
+        ("a/package.json", manifest),
+        ("out/a/dist/a.js", "//# sourceMappingURL=a.js.map"),
+        ("out/a/dist/a.js.map", r#"{"sources": ["../src/a.ts"]}"#),
+        ("out/a/dist/a.d.ts", ""),
+        ("out/a/dist/a.d.ts.map", ""),
+        ("out/a/dist/raw.d.ts", ""),
+        ("out/a/dist/app.js.map", r#"{"sourcesContent": ["x"]}"#),
+        ("out/b/b.d.ts", ""),
+    ];
+    let test = "outputs_lose_declarations_and_maps_that_lead_nowhere";
+    let of_a = |files: &[(&str, &str)], more: &[&str]| {
+        let arguments = [&["--outputs=out", "a"], more].concat();
+        let text = left(test, files, &arguments)?;
+        let kept = text.lines().filter_map(|path| path.strip_prefix("out/"));
+        Some(kept.collect::<Vec<_>>().join(" "))
+    };
+    let Some(text) = of_a(&files, &[]) else {
+        return;
+    };
+    insta::assert_snapshot!(text, @"a/dist/a.js a/dist/app.js.map a/dist/raw.d.ts b/b.d.ts");
+    let text = of_a(&files, &["--keep-maps"]).unwrap_or_default();
+    assert!(text.contains("a/dist/a.js.map"), "{text}");
+    let reader = ("out/a/dist/types.js", "serve(`${dir}/a.d.ts`)");
+    let text = of_a(&[&files[..], &[reader]].concat(), &[]).unwrap_or_default();
+    assert!(text.contains("a/dist/a.d.ts.map"), "{text}");
 }
 
 #[test]

@@ -122,16 +122,16 @@ fn a_site_with_a_server() {
     exit code 1
     error: `apps/site` may be a static site (it depends on `vite`; its build runs `vite build`) or a program that node runs (the `start` script runs `node server.js`)
 
-    hint: decide: `--kind static-site` or `--kind node`, or for good with `"kind": "node"` in apps/site/slimbuild.json
+    hint: decide: `--kind static-site` or `--kind node`, or for good with `"kind": "static-site"` in apps/site/slimbuild.json (or "node")
     "#);
     let tree = Tree::shop();
     let wrong = slimbuild(tree.root(), &["plan", "apps/server", "--kind", "next"]);
-    assert_snapshot!(wrong.refusal(tree.root()), @"
+    assert_snapshot!(wrong.refusal(tree.root()), @r#"
     exit code 1
     error: `apps/server` is not of the kind `Next.js`: no framework that makes such an app builds it
 
-    hint: leave `--kind` out to see what was found, or use `--kind node --entry FILE`
-    ");
+    hint: leave `--kind` out, and `"kind"` of slimbuild.json, to see what is found; or say what node starts: `--kind node --entry dist/main.js`, or for good with `"kind": "node", "start": "dist/main.js"` in apps/server/slimbuild.json
+    "#);
 }
 
 #[test]
@@ -143,25 +143,25 @@ fn nothing_to_start() {
             "",
         );
     };
-    assert_snapshot!(refusal("apps/server", unbuilt), @"
+    assert_snapshot!(refusal("apps/server", unbuilt), @r#"
     exit code 1
     error: `apps/server/package.json` has no `build` script, and `dist/main.js` (the `start` script) is not there without one
 
-    hint: add a `build` script that writes the file, or name another one with `--entry FILE`
-    ");
+    hint: add a `build` script that writes the file, or name another one with `--entry FILE`, or for good with `"start": "FILE"` in apps/server/slimbuild.json
+    "#);
     let gone = |tree: &Tree| tree.remove("apps/worker/src/main.js");
-    assert_snapshot!(refusal("apps/worker", gone), @"
+    assert_snapshot!(refusal("apps/worker", gone), @r#"
     exit code 1
     error: `apps/worker/package.json` has no `build` script, and `src/main.js` (the `start` script) is not there without one
 
-    hint: add a `build` script that writes the file, or name another one with `--entry FILE`
-    ");
-    assert_snapshot!(refusal("packages/tsconfig", |_| {}), @"
+    hint: add a `build` script that writes the file, or name another one with `--entry FILE`, or for good with `"start": "FILE"` in apps/worker/slimbuild.json
+    "#);
+    assert_snapshot!(refusal("packages/tsconfig", |_| {}), @r#"
     exit code 1
     error: cannot tell how `packages/tsconfig` starts: no script starts node with a file, and there is no `main`, `bin` or `index.js`
 
-    hint: name the file that node starts with `--entry dist/main.js`, or write it into the `start` script as `node dist/main.js`
-    ");
+    hint: name the file that node starts with `--entry dist/main.js`, or for good with `"start": "dist/main.js"` in packages/tsconfig/slimbuild.json, or in the `start` script as `node dist/main.js`
+    "#);
     let elsewhere = |tree: &Tree| {
         tree.replace(
             "apps/server/package.json",
@@ -169,12 +169,12 @@ fn nothing_to_start() {
             "node dist/index.js",
         );
     };
-    assert_snapshot!(refusal("apps/server", elsewhere), @"
+    assert_snapshot!(refusal("apps/server", elsewhere), @r#"
     exit code 1
-    error: cannot tell how `apps/server` starts: the `start` script starts `dist/index.js`, which neither the sources hold nor the build writes
+    error: cannot tell how `apps/server` starts: the `start` script starts `dist/index.js`, which neither the sources hold nor the build writes; it writes `dist/app.js`, `dist/main.js`, `dist/orders.js`, `dist/schema.js`
 
-    hint: name the file that node starts with `--entry dist/main.js`, or write it into the `start` script as `node dist/main.js`
-    ");
+    hint: name the file that node starts with `--entry dist/main.js`, or for good with `"start": "dist/main.js"` in apps/server/slimbuild.json, or in the `start` script as `node dist/main.js`
+    "#);
 }
 
 #[test]
@@ -183,12 +183,12 @@ fn an_entry_that_is_not_there() {
     let refusal = |app: &str, entry: &str| {
         slimbuild(tree.root(), &["plan", app, "--entry", entry]).refusal(tree.root())
     };
-    assert_snapshot!(refusal("apps/worker", "src/mian.js"), @"
+    assert_snapshot!(refusal("apps/worker", "src/mian.js"), @r#"
     exit code 1
     error: `apps/worker/package.json` has no `build` script, and `src/mian.js` (named by --entry) is not there without one
 
-    hint: add a `build` script that writes the file, or name another one with `--entry FILE`
-    ");
+    hint: add a `build` script that writes the file, or name another one with `--entry FILE`, or for good with `"start": "FILE"` in apps/worker/slimbuild.json
+    "#);
     assert_snapshot!(refusal("apps/worker", "../../packages/events/src/index.js"), @"
     exit code 2
     error: invalid value '../../packages/events/src/index.js' for '--entry <FILE>': `../../packages/events/src/index.js` leaves the workspace; name a file inside of the app, as in `dist/main.js`

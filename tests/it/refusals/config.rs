@@ -143,6 +143,8 @@ fn values_that_do_not_fit_the_app() {
     assert_snapshot!(beside("{\"template\": \"mine.j2\"}"), @r#"
     exit code 1
     error: `template` in apps/server/slimbuild.json names `apps/server/mine.j2`, which is not there
+
+    hint: `slimbuild dockerfile --template > apps/server/mine.j2` writes slimbuild's own to start with; without the key, slimbuild uses it
     "#);
     assert_snapshot!(beside("{\"base\": \"gcr.io/distroless/nodejs22-debian12\", \"systemPackages\": {\"runtime\": [\"ffmpeg\"]}}"), @r#"
     exit code 1
