@@ -284,3 +284,6 @@ fn chosen(options: &PlanOptions, image: &str, reason: &str) -> Decision<String> 
         None => Decision::new(image.to_owned(), reason),
     }
 }
+
+#[cfg(test)]
+mod tests;
