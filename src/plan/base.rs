@@ -186,9 +186,8 @@ fn needs(options: &PlanOptions) -> Option<Need> {
 }
 
 fn slim(options: &PlanOptions, why: &str) -> Decision<RuntimeBase> {
-    let reason = format!(
-        "Debian, onto which the build's node is copied, without npm, corepack, yarn and headers; {why}"
-    );
+    let reason =
+        format!("Debian with the build's node, without npm, corepack, yarn and headers; {why}");
     based(chosen(options, DEBIAN, &reason), NodeCommand::Alone, NODE)
 }
 

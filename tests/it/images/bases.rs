@@ -67,25 +67,6 @@ fn debian_comes_with_node_alone() {
             let path = format!("usr/local/{tool}");
             assert!(contents.paths().all(|other| other != path), "{path}");
         }
-        // The exact layer of node is the same whoever builds it, so that images share it.
-        let layers = |name: &str| daemon.image(name).root_fs.unwrap().layers.unwrap();
-        let first = layers(&tag.name);
-        let again = daemon.tag("slim-again");
-        daemon
-            .slimbuild(
-                &shop(),
-                &[
-                    "apps/worker",
-                    "-q",
-                    "--base",
-                    "slim",
-                    "--no-cache",
-                    "-t",
-                    &again.name,
-                ],
-            )
-            .bytes();
-        assert_eq!(layers(&again.name)[..2], first[..2]);
     });
 }
 
