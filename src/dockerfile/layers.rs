@@ -108,3 +108,114 @@ fn kept(plan: &Plan, package: &ImagePackage) -> Option<String> {
     let kept = context.any(|entry| entry.path.starts_with(&from));
     kept.then(|| copy_words(&[&from, &to]))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    use crate::dockerfile::render;
+    use crate::plan::{Plan, PlanOptions};
+
+    /// The most that a stage may add to its base, which has 20 layers at most.
+    const LAYERS: usize = 100;
+
+    #[test]
+    fn no_stage_of_an_app_with_very_many_packages_has_too_many_layers() {
+        let mut files = vec![
+            (
+                "package.json".to_owned(),
+                r#"{"name":"root","packageManager":"pnpm@10.34.5"}"#.to_owned(),
+            ),
+            (
+                "pnpm-workspace.yaml".to_owned(),
+                "packages: [app, 'p/*']\n".to_owned(),
+            ),
+            (
+                "turbo.json".to_owned(),
+                r#"{"tasks":{"build":{"dependsOn":["^build"],"outputs":["dist/**"]}}}"#.to_owned(),
+            ),
+            ("app/main.js".to_owned(), String::new()),
+        ];
+        let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n".to_owned();
+        // `front` depends on all the others, and the app on these and on it.
+        let all: Vec<String> = (0..120).map(|number| format!("p{number}")).collect();
+        let manifest = |name: &str, script: &str, needs: &[String]| {
+            let needs: Vec<String> = needs
+                .iter()
+                .map(|need| format!(r#""{need}":"workspace:*""#))
+                .collect();
+            format!(
+                r#"{{"name":"{name}","scripts":{{"{script}":"node main.js"}},"dependencies":{{{}}}}}"#,
+                needs.join(",")
+            )
+        };
+        let mut importer = |dir: &str, up: &str, needs: &[String]| {
+            let _ = write!(
+                lockfile,
+                "\n  {dir}:{}",
+                if needs.is_empty() {
+                    " {}\n"
+                } else {
+                    "\n    dependencies:\n"
+                }
+            );
+            for need in needs {
+                let _ = write!(
+                    lockfile,
+                    "      {need}:\n        specifier: workspace:*\n        version: link:{up}{need}\n"
+                );
+            }
+        };
+        let with_front = [&all[..], &["front".to_owned()]].concat();
+        files.push((
+            "app/package.json".to_owned(),
+            manifest("app", "start", &with_front),
+        ));
+        importer("app", "../p/", &with_front);
+        for name in &with_front {
+            let needs = if name == "front" { &all[..] } else { &[] };
+            files.push((
+                format!("p/{name}/package.json"),
+                manifest(name, "build", needs),
+            ));
+            files.push((format!("p/{name}/main.js"), String::new()));
+            importer(&format!("p/{name}"), "../", needs);
+        }
+        files.push(("pnpm-lock.yaml".to_owned(), lockfile));
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(path, text)| (&**path, &**text))
+            .collect();
+        let (_dir, workspace) = crate::testing::workspace(&files);
+        let app = workspace.find_app("app", &workspace.root).unwrap();
+        let plan = Plan::new(&workspace, app, &PlanOptions::default()).unwrap();
+        let text = render(&plan).unwrap();
+
+        let mut layers: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut stage = "";
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["FROM", from, "AS", name] => {
+                    stage = name;
+                    layers.insert(name, layers.get(from).copied().unwrap_or_default());
+                }
+                ["COPY" | "RUN" | "WORKDIR", ..] => *layers.get_mut(stage).unwrap() += 1,
+                _ => {}
+            }
+        }
+        assert!(
+            layers["runtime"] > 5 && layers["build-p-front"] > 10,
+            "{layers:?}"
+        );
+        assert!(layers.values().all(|count| *count < LAYERS), "{layers:?}");
+        // Nobody is lost on the way.
+        for name in &with_front {
+            assert!(
+                text.contains(&format!("COPY --from=build-p-{name} /out/files/")),
+                "{name}"
+            );
+        }
+    }
+}

@@ -202,9 +202,8 @@ fn needs(options: &PlanOptions) -> Option<Need> {
 }
 
 fn slim(options: &PlanOptions, why: &str) -> Decision<RuntimeBase> {
-    let reason = format!(
-        "Debian, onto which the build's node is copied, without npm, corepack, yarn and headers; {why}"
-    );
+    let reason =
+        format!("Debian with the build's node, without npm, corepack, yarn and headers; {why}");
     based(chosen(options, DEBIAN, &reason), NodeCommand::Alone, NODE)
 }
 
@@ -300,3 +299,6 @@ fn chosen(options: &PlanOptions, image: &str, reason: &str) -> Decision<String> 
         None => Decision::new(image.to_owned(), reason),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,6 +71,14 @@ fn pnpm_asks_nothing_and_installs_only_when_it_is_told_to() {
             count += 1;
         }
         assert!(count > 0, "{app}");
+        // Where it notes what it verified is kept beside its store.
+        let installs = stages
+            .iter()
+            .filter(|stage| stage.text.contains("pnpm install"));
+        for stage in installs {
+            let mount = "--mount=type=cache,id=slimbuild-pnpm-cache,target=/root/.cache/pnpm";
+            assert!(stage.text.contains(mount), "{app}: {}", stage.name);
+        }
     }
 }
 

@@ -35,10 +35,38 @@ fn every_kind_of_base_boots() {
         );
         assert_eq!(exact.entrypoint.unwrap(), ["/nodejs/bin/node"]);
         assert_eq!(exact.user.unwrap(), "65532:65532");
-        let own = boot(daemon, &["--base", "node:22-slim"]);
-        let command = own.cmd.unwrap();
-        assert_eq!([&command[0], &command[2]], ["node", "src/main.js"]);
-        assert_eq!(own.user.unwrap(), "1000:1000");
+        for base in ["node:22-slim", "slim"] {
+            let own = boot(daemon, &["--base", base]);
+            let command = own.cmd.unwrap();
+            assert_eq!([&command[0], &command[2]], ["node", "src/main.js"]);
+            assert_eq!(own.user.unwrap(), "1000:1000");
+        }
+    });
+}
+
+#[test]
+fn debian_comes_with_node_alone() {
+    one_daemon("debian_comes_with_node_alone", |daemon| {
+        let tag = daemon.tag("slim");
+        daemon
+            .slimbuild(
+                &shop(),
+                &["apps/worker", "-q", "--base", "slim", "-t", &tag.name],
+            )
+            .bytes();
+        let contents = Contents::of(daemon, &tag.name);
+        assert_eq!(contents.mode("usr/local/bin/node"), 0o755);
+        let tools = [
+            "bin/npm",
+            "bin/npx",
+            "bin/corepack",
+            "lib/node_modules",
+            "include/node",
+        ];
+        for tool in tools {
+            let path = format!("usr/local/{tool}");
+            assert!(contents.paths().all(|other| other != path), "{path}");
+        }
     });
 }
 

@@ -174,9 +174,9 @@ fn impossible_versions() {
     };
     assert_snapshot!(refusal("apps/server", misfit), @"
     exit code 1
-    error: pnpm 11.3.0 needs node 22 or newer, and node 20 was chosen (`20` in .nvmrc)
+    error: pnpm 11.3.0 needs node 22.13 or newer, and node 20 was chosen (`20` in .nvmrc)
 
-    hint: choose with `--node 22`, or write `22` into `.nvmrc`
+    hint: write `22` there, or choose with `--node 22`
     ");
     let mute = |tree: &Tree| {
         tree.write(".nvmrc", "20\n");
