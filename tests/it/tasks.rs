@@ -114,13 +114,16 @@ fn stages_stand_in_turbos_order() {
     COPY --from=build-root /out/files/ /out/modules/ ./
     COPY --from=build-apps-server /out/files/ /out/modules/ ./
     RUN written pnpm --dir=packages/catalog run build
+    # The image gets neither declarations nor source maps without sources (--whole-modules); what is built with this package does.
+    RUN --mount=type=bind,source=trim,target=/trim cp -al /out/files /out/whole \
+     && node /trim/trim.mjs --outputs=/out/files packages/catalog
 
     # @shop/server: late, build
     FROM sources AS build-apps-server-x2
     COPY src/ run/ ./
     COPY --from=build-root /out/files/ /out/modules/ ./
     COPY --from=build-apps-server /out/files/ /out/modules/ ./
-    COPY --from=build-packages-catalog /out/files/ /out/modules/ ./
+    COPY --from=build-packages-catalog /out/whole/ /out/modules/ ./
     COPY --from=build-apps-server /out/ /out/
     RUN written pnpm --dir=apps/server run late
     ARG FEATURE_X
@@ -129,6 +132,9 @@ fn stages_stand_in_turbos_order() {
      && { test -f apps/server/dist/main.js || { \
           echo 'slimbuild: the image starts apps/server/dist/main.js, which the build did not write (--entry names another); it wrote:'; \
           cd /out/files && find * -name '*.*js' | sort | head -n 20; exit 1; } >&2; }
+    # The image gets neither declarations nor source maps without sources (--whole-modules); what is built with this package does.
+    RUN --mount=type=bind,source=trim,target=/trim cp -al /out/files /out/whole \
+     && node /trim/trim.mjs --outputs=/out/files apps/server
     "#);
     let plan = slimbuild(
         tree.root(),
