@@ -196,6 +196,7 @@ impl Error {
             Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) => ExitCode::NoEngine,
             Self::Base(error) if error.is_argument() => ExitCode::Usage,
+            Self::Base(error) if error.is_file() => ExitCode::Workspace,
             Self::Verify { .. } | Self::Fetch(_) | Self::Base(_) | Self::Oci(_) => ExitCode::Build,
             Self::Engine(error) => match error.kind() {
                 EngineErrorKind::Unreached => ExitCode::NoEngine,

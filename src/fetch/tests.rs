@@ -49,7 +49,7 @@ fn something_else_is_refused_and_not_kept() {
 fn a_server_that_ends_in_the_middle_is_asked_three_times() {
     let (_directory, cache) = cache();
     let server = server(Answer::Cut(vec![7; 100_000], 50_000));
-    let digest = Digest::of(&[7; 100_000]);
+    let digest = Digest::of(&vec![7; 100_000]);
     let error = net()
         .file(&format!("{}/file", server.url), &digest, &cache)
         .unwrap_err();
