@@ -53,7 +53,7 @@ pub(super) fn resolve(
     wanted: &str,
     architecture: &str,
     registry: &str,
-    net: &Net,
+    net: &Net<'_>,
 ) -> Result<Node, BaseError> {
     let package = package(architecture);
     let url = format!("{}/{package}", registry.trim_end_matches('/'));
@@ -96,7 +96,7 @@ impl Node {
         &self,
         architecture: &str,
         sources: &Sources,
-        net: &Net,
+        net: &Net<'_>,
         cache: &Cache,
     ) -> Result<PathBuf, BaseError> {
         let (registry, package) = (sources.npm.trim_end_matches('/'), package(architecture));

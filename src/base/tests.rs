@@ -266,8 +266,8 @@ fn request() -> Request {
     }
 }
 
-fn net() -> Net {
-    Net::new(&Proxies::default()).unwrap()
+fn net() -> Net<'static> {
+    Net::new(&Proxies::default(), &|_| {}).unwrap()
 }
 
 #[test]

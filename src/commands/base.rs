@@ -1,5 +1,6 @@
 //! `slimbuild base`: the built-in base alone, with what is in it.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,10 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         epoch: epoch(env)?,
         compression: args.compression.into(),
     };
-    let maker = Maker::new(args.sources, cwd, env)?;
+    let err = RefCell::new(ui.err());
+    // Nobody is kept from an image because stderr is closed.
+    let begins = |url: &str| drop(writeln!(err.borrow_mut(), "downloading {url}"));
+    let maker = Maker::new(args.sources, cwd, env, &begins)?;
     let contents = match &args.lock {
         Some(path) => locked(&maker, &request, &cwd.join(path))?,
         None => maker.resolve(&request)?,
@@ -61,14 +65,19 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
 }
 
 /// What makes bases: mirrors, the network, the cache.
-struct Maker {
+struct Maker<'m> {
     sources: Sources,
-    net: Net,
+    net: Net<'m>,
     cache: Cache,
 }
 
-impl Maker {
-    fn new(args: SourceArgs, cwd: &Path, env: &Env) -> Result<Self, Error> {
+impl<'m> Maker<'m> {
+    fn new(
+        args: SourceArgs,
+        cwd: &Path,
+        env: &Env,
+        begins: &'m dyn Fn(&str),
+    ) -> Result<Self, Error> {
         let default = Sources::default();
         let sources = Sources {
             debian: args.debian_mirror.unwrap_or(default.debian),
@@ -90,7 +99,7 @@ impl Maker {
         };
         Ok(Self {
             sources,
-            net: Net::new(&proxies)?,
+            net: Net::new(&proxies, begins)?,
             cache: Cache::open(&cache_directory(args.cache_dir, cwd, env)?)?,
         })
     }
@@ -117,7 +126,7 @@ impl Maker {
 }
 
 /// What a lock says, or what there is now, which it says from then on.
-fn locked(maker: &Maker, request: &Request, path: &Path) -> Result<Contents, Error> {
+fn locked(maker: &Maker<'_>, request: &Request, path: &Path) -> Result<Contents, Error> {
     let mut lock = Lock::read(path)?;
     if let Some(contents) = lock.find(request, path)? {
         return Ok(contents.clone());

@@ -85,6 +85,16 @@ fn the_same_versions_are_the_same_image() {
     fs_err::remove_dir_all(cache.join("notes")).unwrap();
     let other = Tree::new(&[("base.lock.json", &tree.read("base.lock.json"))]);
     assert_eq!(digest(base(other.root(), &cache, &lock)), first);
+    // A layer that was damaged on the disk is made again.
+    let shown: Value = serde_json::from_str(&base(other.root(), &cache, &lock).text()).unwrap();
+    let layer = shown["layers"][0]["digest"].as_str().unwrap();
+    let blob = cache.join("blobs").join(layer.replace(':', "/"));
+    let mut bytes = fs_err::read(&blob).unwrap();
+    bytes[1000] ^= 1;
+    fs_err::write(&blob, bytes).unwrap();
+    let written = [&lock[..], &["-o", "base.oci.tar"]].concat();
+    assert_eq!(digest(base(other.root(), &cache, &written)), first);
+    assert!(other.root().join("base.oci.tar").exists());
     let zstd = [&lock[..], &["--compression", "zstd"]].concat();
     assert_ne!(digest(base(other.root(), &cache, &zstd)), first);
 }
