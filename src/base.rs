@@ -104,7 +104,7 @@ struct Asked {
 pub fn resolve(
     request: &Request,
     sources: &Sources,
-    net: &Net,
+    net: &Net<'_>,
     cache: &Cache,
 ) -> Result<Contents, BaseError> {
     let (debian, npm) = architecture(&request.platform)?;
@@ -140,7 +140,7 @@ pub fn assemble(
     platform: &Platform,
     sources: &Sources,
     packing: Packing,
-    net: &Net,
+    net: &Net<'_>,
     cache: &Cache,
 ) -> Result<Image, BaseError> {
     let (_, npm) = architecture(platform)?;

@@ -65,8 +65,8 @@ impl Digest {
     /// The SHA-512 of a Subresource Integrity string, as npm writes it.
     pub fn from_integrity(text: &str) -> Result<Self, NotADigest> {
         let no = || NotADigest(text.to_owned());
-        let all = text.split_ascii_whitespace();
-        let encoded = all.filter_map(|one| one.strip_prefix("sha512-")).next();
+        let mut all = text.split_ascii_whitespace();
+        let encoded = all.find_map(|one| one.strip_prefix("sha512-"));
         let encoded = encoded.ok_or_else(no)?.split('?').next();
         let bytes = STANDARD.decode(encoded.unwrap_or_default());
         let bytes = bytes.map_err(|_| no())?;

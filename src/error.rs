@@ -212,6 +212,7 @@ impl Error {
             Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) => ExitCode::NoEngine,
             Self::Base(error) if error.is_argument() => ExitCode::Usage,
+            Self::Base(error) if error.is_file() => ExitCode::Workspace,
             Self::Native(NativeError::Interrupted) => ExitCode::Interrupted,
             Self::Verify { .. }
             | Self::Fetch(_)

@@ -35,9 +35,10 @@ pub struct Proxies {
 }
 
 /// Who downloads.
-#[derive(Debug, Clone)]
-pub struct Net {
+pub struct Net<'n> {
     client: Client,
+    /// Hears which files are downloaded, before they are: that may take a while.
+    begins: &'n dyn Fn(&str),
 }
 
 /// Why something could not be downloaded.
@@ -124,9 +125,9 @@ impl FetchError {
     }
 }
 
-impl Net {
-    /// Prepares to download.
-    pub fn new(proxies: &Proxies) -> Result<Self, FetchError> {
+impl<'n> Net<'n> {
+    /// Prepares to download. `begins` hears the address of each file that is not in the cache.
+    pub fn new(proxies: &Proxies, begins: &'n dyn Fn(&str)) -> Result<Self, FetchError> {
         // Another part of the program may have been first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = || -> Result<Client, reqwest::Error> {
@@ -144,7 +145,7 @@ impl Net {
             builder.build()
         };
         let client = client().map_err(|error| FetchError::Setup(error.without_url()))?;
-        Ok(Self { client })
+        Ok(Self { client, begins })
     }
 
     /// The body of an answer whose digest nobody knows.
@@ -165,6 +166,7 @@ impl Net {
         if let Some(path) = cache.verified(digest) {
             return Ok(path);
         }
+        (self.begins)(&shown(url));
         self.again(url, "*/*", |mut response| {
             let mut incoming = cache.begin().map_err(FetchError::Cache)?;
             let mut hasher = Hasher::new(digest.algorithm());

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 pub use self::error::PrebuiltError;
 use crate::detect::Delivery;
 use crate::modules::ModulesError;
-use crate::plan::{ContextEntry, Plan, place};
+use crate::plan::{ContextEntry, Plan, Secrets, place};
 
 /// What stays of the context as it was: what proves the image, and how a site is served.
 const KEPT: [&str; 2] = [place::VERIFY, place::SERVE];
@@ -35,9 +35,10 @@ pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, Prebu
     let mut entries = match &plan.delivery {
         Delivery::Modules(_) => {
             let modules = modules::Modules::find(&plan, root)?;
-            let (mut entries, warning) = modules.entries(&plan, root)?;
-            plan.warnings.extend(warning);
-            entries.extend(outputs::entries(&plan, root, built)?);
+            let spare = modules.spare(&plan, root)?;
+            let mut entries = modules.entries(&plan, root, &spare)?;
+            entries.extend(outputs::entries(&plan, root, built, &spare)?);
+            plan.warnings.extend(spare.warning);
             entries
         }
         Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, root)?,
@@ -48,6 +49,7 @@ pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, Prebu
     entries.dedup_by(|later, first| later.path == first.path);
     plan.context = entries;
     plan.steps.clear();
+    plan.secrets = Secrets::default();
     plan.has_root_files = false;
     plan.trim = None;
     plan.prebuilt = true;

@@ -22,6 +22,18 @@ const DROPPED: [&str; 7] = [
     "usr/share/man",
     "usr/share/zoneinfo/right",
 ];
+/// Of libc's character sets, those stay that Debian 13 has in the package too; UTF-8 needs none.
+const CHARACTER_SETS: [&str; 9] = [
+    "ANSI_X3.110.so",
+    "CP1252.so",
+    "ISO8859-1.so",
+    "ISO8859-15.so",
+    "UNICODE.so",
+    "UTF-16.so",
+    "UTF-32.so",
+    "UTF-7.so",
+    "gconv-modules",
+];
 /// Where a directory a package has its licence and its documents.
 const DOCUMENTS: &str = "usr/share/doc/";
 /// Where scanners look for packages that no package manager installed; distroless has them there too.
@@ -136,6 +148,9 @@ fn is_dropped(path: &str) -> bool {
             .split_once('/')
             .is_some_and(|(_, file)| file != "copyright");
     }
+    if let Some((_, set)) = path.split_once("/gconv/") {
+        return !CHARACTER_SETS.contains(&set);
+    }
     DROPPED.iter().any(|&dropped| {
         path.strip_prefix(dropped)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -173,6 +188,11 @@ mod tests {
             ("usr/share/man", true),
             ("usr/share/man/man1/a.1.gz", true),
             ("usr/share/manual", false),
+            ("usr/lib/x86_64-linux-gnu/gconv", false),
+            ("usr/lib/x86_64-linux-gnu/gconv/UTF-16.so", false),
+            ("usr/lib/x86_64-linux-gnu/gconv/BIG5.so", true),
+            ("usr/lib/x86_64-linux-gnu/gconv/gconv-modules", false),
+            ("usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache", true),
             ("usr/share/zoneinfo/Europe/Berlin", false),
         ] {
             assert_eq!(is_dropped(path), dropped, "{path}");

@@ -53,7 +53,7 @@ impl Package {
     pub(super) fn download(
         &self,
         sources: &Sources,
-        net: &Net,
+        net: &Net<'_>,
         cache: &Cache,
     ) -> Result<PathBuf, BaseError> {
         let url = format!("{}/{}", sources.debian.trim_end_matches('/'), self.path);
@@ -76,7 +76,7 @@ pub(super) fn resolve(
     architecture: &str,
     sources: &Sources,
     now: u64,
-    net: &Net,
+    net: &Net<'_>,
     cache: &Cache,
 ) -> Result<BTreeMap<String, Package>, BaseError> {
     let mirror = sources.debian.trim_end_matches('/');

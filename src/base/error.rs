@@ -125,6 +125,11 @@ impl BaseError {
         matches!(self, Self::Platform(_) | Self::NoNode { .. })
     }
 
+    /// Whether a file of the user's is wrong.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::Lock { .. } | Self::LockedNode { .. })
+    }
+
     /// Whether making the base again makes what is missing.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Oci(error) if error.is_damage())

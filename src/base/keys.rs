@@ -12,7 +12,7 @@ const DEBIAN: [&str; 3] = [
     include_str!("keys/bookworm-security-automatic.asc"),
 ];
 
-/// Public keys, in OpenPGP's armour.
+/// Public keys, in the armour of `OpenPGP`.
 #[derive(Clone)]
 pub struct Keys(Vec<String>);
 

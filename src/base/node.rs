@@ -25,7 +25,7 @@ pub(super) fn resolve(
     wanted: &str,
     architecture: &str,
     registry: &str,
-    net: &Net,
+    net: &Net<'_>,
 ) -> Result<Node, BaseError> {
     Ok(npm::newest(&package(architecture), wanted, registry, net)?)
 }
@@ -38,7 +38,7 @@ pub(super) fn download(
     node: &Node,
     architecture: &str,
     sources: &Sources,
-    net: &Net,
+    net: &Net<'_>,
     cache: &Cache,
 ) -> Result<PathBuf, BaseError> {
     Ok(node.download(&package(architecture), &sources.npm, net, cache)?)

@@ -169,16 +169,16 @@ impl Mirror {
         packages: &[(&str, &str, Vec<u8>)],
         more: &str,
     ) {
-        let mut list = String::new();
+        let mut list = Vec::new();
         for (name, version, bytes) in packages {
             let (path, sum) = (format!("pool/{name}_{version}.deb"), Digest::of(bytes));
-            list += &format!(
+            write!(list,
                 "Package: {name}\nVersion: {version}\nFilename: {path}\nSHA256: {}\nDescription: a\n Version: 9\n\n",
                 sum.hex()
-            );
+            ).unwrap();
             self.put(&format!("/{archive}/{path}"), bytes.clone());
         }
-        let list = xz(list.as_bytes());
+        let list = xz(&list);
         let (sum, size) = (Digest::of(&list), list.len());
         let directory = format!("/{archive}/dists/{codename}");
         let text = format!(
@@ -266,8 +266,8 @@ fn request() -> Request {
     }
 }
 
-fn net() -> Net {
-    Net::new(&Proxies::default()).unwrap()
+fn net() -> Net<'static> {
+    Net::new(&Proxies::default(), &|_| {}).unwrap()
 }
 
 #[test]
@@ -300,7 +300,53 @@ fn the_newest_packages_become_an_image() {
     let listing: Vec<String> = listing
         .filter(|line| !line.contains("status.d/lib") && !line.contains("/usr/lib/lib"))
         .collect();
-    insta::assert_snapshot!(listing.join("\n"));
+    insta::assert_snapshot!(listing.join("\n"), @"
+    0755 0 etc/
+    0644 0 etc/group
+    0777 0 etc/localtime
+    0644 0 etc/nsswitch.conf
+    0644 0 etc/passwd
+    0755 0 etc/ssl/
+    0755 0 etc/ssl/certs/
+    0644 0 etc/ssl/certs/ca-certificates.crt
+    0644 0 etc/timezone
+    0755 0 home/
+    0700 65532 home/nonroot/
+    1777 0 tmp/
+    0755 0 usr/
+    0755 0 usr/lib/
+    0644 0 usr/lib/base-files.so
+    0644 0 usr/lib/gcc-12-base.so
+    0644 0 usr/lib/libc6.so
+    0644 0 usr/lib/libgcc-s1.so
+    0644 0 usr/lib/libssl3.so
+    0644 0 usr/lib/libstdc++6.so
+    0644 0 usr/lib/netbase.so
+    0644 0 usr/lib/tzdata.so
+    0755 0 usr/share/
+    0755 0 usr/share/ca-certificates/
+    0755 0 usr/share/ca-certificates/mozilla/
+    0644 0 usr/share/ca-certificates/mozilla/A.crt
+    0755 0 var/
+    0755 0 var/lib/
+    0755 0 var/lib/dpkg/
+    0755 0 var/lib/dpkg/status.d/
+    0644 0 var/lib/dpkg/status.d/base-files
+    0644 0 var/lib/dpkg/status.d/base-files.md5sums
+    0644 0 var/lib/dpkg/status.d/ca-certificates
+    0644 0 var/lib/dpkg/status.d/ca-certificates.md5sums
+    0644 0 var/lib/dpkg/status.d/gcc-12-base
+    0644 0 var/lib/dpkg/status.d/gcc-12-base.md5sums
+    0644 0 var/lib/dpkg/status.d/netbase
+    0644 0 var/lib/dpkg/status.d/netbase.md5sums
+    0644 0 var/lib/dpkg/status.d/tzdata
+    0644 0 var/lib/dpkg/status.d/tzdata.md5sums
+    1777 0 var/tmp/
+    0755 0 nodejs/
+    0644 0 nodejs/LICENSE
+    0755 0 nodejs/bin/
+    0755 0 nodejs/bin/node
+    ");
     assert_eq!(image.config.entrypoint, ["/nodejs/bin/node"]);
     assert_eq!(image.config.user, "65532:65532");
     // Another cache, the same bytes.

@@ -11,14 +11,15 @@ use crate::oci::{Compression, Output};
 /// `slimbuild base`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Made of Debian 12's libc6, libstdc++6, libgcc-s1, gcc-12-base, libssl3, ca-certificates, tzdata, base-files and netbase,
-whose signature is checked against Debian's archive keys, and of node from npm, by its integrity. It runs as the user
-nonroot (65532) and has no shell. Times are those of SOURCE_DATE_EPOCH, or zero.
+Made of Debian 12's libc6, libstdc++6, libgcc-s1, gcc-12-base, libssl3, ca-certificates, tzdata,
+base-files and netbase, whose signature is checked against Debian's archive keys, and of node from
+npm, by its integrity. It has no shell, and runs as the user nonroot (65532). Times are those of
+SOURCE_DATE_EPOCH, or zero.
 
 Examples:
-  slimbuild base                                        show what the base is made of, and its digest
-  slimbuild base --node 22 -o base.oci.tar -t base:22   write it for `docker load`, skopeo, umoci
-  slimbuild base --lock base.lock.json                  write the exact versions down, and follow them from then on")]
+  slimbuild base                                 show what the base is made of, and its digest
+  slimbuild base --node 22 -o base.oci.tar -t b  write it for docker load, skopeo, umoci
+  slimbuild base --lock base.lock.json           keep the exact versions there from then on")]
 pub struct BaseArgs {
     /// Add this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
@@ -28,7 +29,7 @@ pub struct BaseArgs {
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<Platform>,
 
-    /// Write it to a file that docker, skopeo and umoci read, or with dir=DIR as an OCI layout; may be repeated
+    /// Write it to FILE, for docker, skopeo and umoci, or as an OCI layout to DIR; may be repeated
     #[arg(short, long = "output", value_name = "[oci=]FILE|dir=DIR", value_parser = output)]
     pub outputs: Vec<Output>,
 
@@ -69,7 +70,7 @@ pub struct SourceArgs {
     #[arg(long, value_name = "URL")]
     pub npm_registry: Option<String>,
 
-    /// Keep downloads and layers in DIR [default: slimbuild in $XDG_CACHE_HOME or ~/.cache]
+    /// Keep downloads and layers in DIR [default: ~/.cache/slimbuild]
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 }

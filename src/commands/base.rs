@@ -1,5 +1,6 @@
 //! `slimbuild base`: the built-in base alone, with what is in it.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -27,7 +28,10 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         epoch: epoch(env)?,
         compression: args.compression.into(),
     };
-    let maker = Maker::new(args.sources, cwd, env)?;
+    let err = RefCell::new(ui.err());
+    // Nobody is kept from an image because stderr is closed.
+    let begins = |url: &str| drop(writeln!(err.borrow_mut(), "downloading {url}"));
+    let maker = Maker::new(args.sources, cwd, env, &begins)?;
     let contents = match &args.lock {
         Some(path) => locked(&maker, &request, &cwd.join(path))?,
         None => maker.resolve(&request)?,
@@ -64,7 +68,7 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
 }
 
 /// What a lock says, or what there is now, which it says from then on.
-fn locked(maker: &Maker, request: &Request, path: &Path) -> Result<Contents, Error> {
+fn locked(maker: &Maker<'_>, request: &Request, path: &Path) -> Result<Contents, Error> {
     let mut lock = Lock::read(path)?;
     if let Some(contents) = lock.find(request, path)? {
         return Ok(contents.clone());

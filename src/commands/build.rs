@@ -68,6 +68,11 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
             .collect::<Result<_, _>>()?,
         None => vec![plan.image.parse()?],
     };
+    let (secrets, warnings) = super::secrets::values(&plan, &secrets, &root, cwd, env)?;
+    for warning in warnings.iter().filter(|_| mode != ProgressMode::Quiet) {
+        ui.warn(warning)
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
     let docker = match reach(&engine, daemon.as_deref(), env, mode, ui)? {
         Some(docker) => docker,
         None if smoke.smoke.is_some() => {
@@ -79,6 +84,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         None => {
             let job = native::Job {
                 arguments: values(given, &plan, env),
+                secrets,
                 root,
                 plan,
                 tags,
@@ -93,11 +99,6 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         }
     };
     let trial = trial(&plan, smoke, cwd, env)?;
-    let (secrets, warnings) = super::secrets::values(&plan, &secrets, &root, cwd, env)?;
-    for warning in warnings.iter().filter(|_| mode != ProgressMode::Quiet) {
-        ui.warn(warning)
-            .map_err(Error::io("cannot write to stderr"))?;
-    }
     let request = BuildRequest {
         secrets,
         // What is tried out gets its names afterwards.

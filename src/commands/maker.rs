@@ -12,14 +12,20 @@ use crate::image::Platform;
 use crate::oci::{Image, Packing};
 
 /// What makes bases: mirrors, the network, the cache.
-pub(super) struct Maker {
+pub(super) struct Maker<'m> {
     pub(super) sources: Sources,
-    pub(super) net: Net,
+    pub(super) net: Net<'m>,
     pub(super) cache: Cache,
 }
 
-impl Maker {
-    pub(super) fn new(args: SourceArgs, cwd: &Path, env: &Env) -> Result<Self, Error> {
+impl<'m> Maker<'m> {
+    /// `begins` hears what is downloaded.
+    pub(super) fn new(
+        args: SourceArgs,
+        cwd: &Path,
+        env: &Env,
+        begins: &'m dyn Fn(&str),
+    ) -> Result<Self, Error> {
         let default = Sources::default();
         let sources = Sources {
             debian: args.debian_mirror.unwrap_or(default.debian),
@@ -41,7 +47,7 @@ impl Maker {
         };
         Ok(Self {
             sources,
-            net: Net::new(&proxies)?,
+            net: Net::new(&proxies, begins)?,
             cache: Cache::open(&cache_directory(args.cache_dir, cwd, env)?)?,
         })
     }

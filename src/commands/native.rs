@@ -1,5 +1,6 @@
 //! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,10 +11,11 @@ use super::Whole;
 use super::maker::{Maker, epoch};
 use crate::assemble;
 use crate::base::Request as BaseRequest;
+use crate::cache::Cache;
 use crate::cli::EngineArgs;
 use crate::detect::Delivery;
 use crate::engine::native::{self, NativeError, Request, Source, Tools, Workshop};
-use crate::engine::{Event, Interrupt};
+use crate::engine::{Event, Interrupt, Secret};
 use crate::env::Env;
 use crate::error::Error;
 use crate::image::{ImageRef, Platform};
@@ -51,6 +53,7 @@ pub(super) struct Job<'j> {
     pub(super) plan: Plan,
     pub(super) tags: Vec<ImageRef>,
     pub(super) arguments: BTreeMap<String, String>,
+    pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) engine: EngineArgs,
     pub(super) mode: ProgressMode,
     pub(super) metadata: Option<PathBuf>,
@@ -88,7 +91,6 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         .metadata
         .map(|file| Whole::begin(&cwd.join(file)))
         .transpose()?;
-    let maker = Maker::new(engine.sources, cwd, env)?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let work = tempfile::Builder::new()
         .prefix("slimbuild-")
@@ -102,6 +104,26 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             (key.to_owned(), value.to_owned())
         })
         .collect();
+    let fetched = {
+        let err = RefCell::new(ui.err());
+        let begins = |url: &str| {
+            if mode != ProgressMode::Quiet {
+                // Nobody is kept from an image because stderr is closed.
+                drop(writeln!(err.borrow_mut(), "downloading {url}"));
+            }
+        };
+        let maker = Maker::new(engine.sources, cwd, env, &begins)?;
+        fetch(
+            &maker,
+            &plan,
+            &platform,
+            packing,
+            engine.pull,
+            work.path(),
+            env,
+        )?
+    };
+    let Fetched { cache, base, tools } = fetched;
 
     let mut shown = Progress::new(mode, ui);
     let made = make(
@@ -109,13 +131,14 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             plan,
             root: &root,
             work: work.path(),
-            platform,
+            base,
+            tools: tools.as_ref(),
             packing,
             labels: &labels,
             arguments: &job.arguments,
-            pull: engine.pull,
-            maker: &maker,
-            env,
+            secrets: &job.secrets,
+            cache: &cache,
+            path: env.get("PATH").unwrap_or_default(),
             interrupt: &interrupt,
         },
         &mut |event| shown.event(&event),
@@ -123,9 +146,9 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let summary = shown.finish();
     let (plan, image) = made?;
     for output in &outputs {
-        oci::write(&image, &job.tags, output, &maker.cache).map_err(NativeError::Oci)?;
+        oci::write(&image, &job.tags, output, &cache).map_err(NativeError::Oci)?;
     }
-    maker.cache.sweep();
+    cache.sweep();
 
     let unpacked: u64 = image.layers.iter().map(|layer| layer.unpacked).sum();
     let written: Vec<String> = outputs
@@ -181,32 +204,31 @@ fn refuse(plan: &Plan) -> Result<(), Error> {
     })
 }
 
-struct Making<'m> {
-    plan: Plan,
-    root: &'m Path,
-    work: &'m Path,
-    platform: Platform,
-    packing: Packing,
-    labels: &'m BTreeMap<String, String>,
-    arguments: &'m BTreeMap<String, String>,
-    pull: bool,
-    maker: &'m Maker,
-    env: &'m Env,
-    interrupt: &'m Interrupt,
+/// What has to be there before anything is built.
+struct Fetched {
+    cache: Cache,
+    base: Image,
+    /// Nothing where nothing is built.
+    tools: Option<Tools>,
 }
 
-fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Image), Error> {
-    let Making {
-        mut plan,
-        work,
-        maker,
-        env,
-        interrupt,
-        ..
-    } = making;
-    let path = env.get("PATH").unwrap_or_default();
-    let mut root = making.root.to_path_buf();
-    let mut node = None;
+fn fetch(
+    maker: &Maker<'_>,
+    plan: &Plan,
+    platform: &Platform,
+    packing: Packing,
+    pull: bool,
+    work: &Path,
+    env: &Env,
+) -> Result<Fetched, Error> {
+    let request = BaseRequest {
+        platform: platform.clone(),
+        node: Some(plan.node.value.clone()),
+        pull,
+    };
+    let contents = maker.resolve(&request)?;
+    let base = maker.assemble(&contents, platform, packing)?;
+    let mut tools = None;
     if !plan.prebuilt {
         let source = Source {
             registry: &maker.sources.npm,
@@ -217,15 +239,51 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
             let value = env.get(name)?;
             Some(((*name).to_owned(), value.to_owned()))
         });
-        let tools = Tools::get(&plan, &work.join("tools"), path, seen.collect(), source)?;
+        let path = env.get("PATH").unwrap_or_default();
+        let dir = work.join("tools");
+        tools = Some(Tools::get(plan, &dir, path, seen.collect(), source)?);
+    }
+    Ok(Fetched {
+        cache: maker.cache.clone(),
+        base,
+        tools,
+    })
+}
+
+struct Making<'m> {
+    plan: Plan,
+    root: &'m Path,
+    work: &'m Path,
+    base: Image,
+    tools: Option<&'m Tools>,
+    packing: Packing,
+    labels: &'m BTreeMap<String, String>,
+    arguments: &'m BTreeMap<String, String>,
+    secrets: &'m BTreeMap<String, Secret>,
+    cache: &'m Cache,
+    path: &'m str,
+    interrupt: &'m Interrupt,
+}
+
+fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Image), Error> {
+    let Making {
+        mut plan,
+        work,
+        interrupt,
+        ..
+    } = making;
+    let mut root = making.root.to_path_buf();
+    let mut node = None;
+    if let Some(tools) = making.tools {
         let dir = work.join("app");
         fs_err::create_dir(&dir).map_err(Error::io("cannot make a directory to build in"))?;
         let workshop = Workshop {
             plan: &plan,
             root: making.root,
             dir: &dir,
-            tools: &tools,
+            tools,
             arguments: making.arguments,
+            secrets: making.secrets,
             interrupt,
         };
         let laid = workshop.build(on_event)?;
@@ -235,36 +293,32 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
     }
     if plan.verify {
         let own = || {
-            let places = path.split(':').map(|dir| Path::new(dir).join("node"));
-            places.into_iter().find(|place| place.is_file())
+            let mut places = making
+                .path
+                .split(':')
+                .map(|dir| Path::new(dir).join("node"));
+            places.find(|place| place.is_file())
         };
         if let Some(node) = node.or_else(own) {
-            native::prove(&plan, &root, &work.join("image"), &node, on_event).map_err(|error| {
-                match error {
-                    NativeError::Disproved => Error::Verify {
-                        app: plan.app.dir.clone(),
-                    },
-                    other => other.into(),
-                }
+            let image = work.join("image");
+            let proved = native::prove(&plan, &root, &image, &node, on_event);
+            proved.map_err(|error| match error {
+                NativeError::Disproved => Error::Verify {
+                    app: plan.app.dir.clone(),
+                },
+                other => other.into(),
             })?;
         }
     }
-    let request = BaseRequest {
-        platform: making.platform.clone(),
-        node: Some(plan.node.value.clone()),
-        pull: making.pull,
-    };
-    let contents = maker.resolve(&request)?;
-    let base = maker.assemble(&contents, &making.platform, making.packing)?;
     let layers = assemble::layers(&plan, &root);
     let request = Request {
-        base,
+        base: making.base,
         layers: &layers,
         runs: &plan.runs(),
         labels: making.labels,
         packing: making.packing,
     };
-    let image = native::image(request, &maker.cache, interrupt, on_event)?;
+    let image = native::image(request, making.cache, interrupt, on_event)?;
     Ok((plan, image))
 }
 

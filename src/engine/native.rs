@@ -3,6 +3,7 @@
 //! Goes in: a plan, what a base brought along. Comes out: an [`Image`](crate::oci::Image) whose layers are in the cache. What goes into it was
 //! decided before.
 
+mod copies;
 mod error;
 mod image;
 mod process;

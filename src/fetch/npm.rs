@@ -78,7 +78,7 @@ pub fn newest(
     package: &str,
     wanted: &str,
     registry: &str,
-    net: &Net,
+    net: &Net<'_>,
 ) -> Result<Published, NpmError> {
     let url = format!("{}/{package}", registry.trim_end_matches('/'));
     let answer = net.bytes(&url, SHORT)?;
@@ -112,7 +112,7 @@ impl Published {
         &self,
         package: &str,
         registry: &str,
-        net: &Net,
+        net: &Net<'_>,
         cache: &Cache,
     ) -> Result<PathBuf, NpmError> {
         let registry = registry.trim_end_matches('/');

@@ -59,9 +59,10 @@ fn serve(
     asked.lock().unwrap().push(path.clone());
     let mut files = files.lock().unwrap();
     let (status, bytes, sent) = match files.get_mut(&path) {
-        Some(Answer::File(bytes)) => (200, bytes.clone(), bytes.len()),
+        Some(Answer::File(bytes) | Answer::Status(_, 0, bytes)) => {
+            (200, bytes.clone(), bytes.len())
+        }
         Some(Answer::Cut(bytes, sent)) => (200, bytes.clone(), *sent),
-        Some(Answer::Status(_, 0, bytes)) => (200, bytes.clone(), bytes.len()),
         Some(Answer::Status(status, times, _)) => {
             *times -= 1;
             (*status, Vec::new(), 0)

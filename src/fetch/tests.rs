@@ -1,8 +1,8 @@
 use super::testing::{Answer, Server};
 use super::*;
 
-fn net() -> Net {
-    Net::new(&Proxies::default()).unwrap()
+fn net() -> Net<'static> {
+    Net::new(&Proxies::default(), &|_| {}).unwrap()
 }
 
 fn server(answer: Answer) -> Server {
@@ -49,7 +49,7 @@ fn something_else_is_refused_and_not_kept() {
 fn a_server_that_ends_in_the_middle_is_asked_three_times() {
     let (_directory, cache) = cache();
     let server = server(Answer::Cut(vec![7; 100_000], 50_000));
-    let digest = Digest::of(&[7; 100_000]);
+    let digest = Digest::of(&vec![7; 100_000]);
     let error = net()
         .file(&format!("{}/file", server.url), &digest, &cache)
         .unwrap_err();
@@ -94,7 +94,7 @@ fn a_proxy_is_used_unless_a_host_is_left_out() {
         https: None,
         none: Some("127.0.0.1".to_owned()),
     };
-    let net = Net::new(&proxies).unwrap();
+    let net = Net::new(&proxies, &|_| {}).unwrap();
     assert_eq!(
         net.bytes("http://mirror.invalid/file", "*/*").unwrap(),
         b"by proxy"
@@ -103,6 +103,20 @@ fn a_proxy_is_used_unless_a_host_is_left_out() {
         net.bytes(&format!("{}/file", server.url), "*/*").unwrap(),
         b"abc"
     );
+}
+
+#[test]
+fn what_begins_is_told() {
+    let (_directory, cache) = cache();
+    let server = server(Answer::File(b"abc".to_vec()));
+    let told = std::cell::RefCell::new(Vec::new());
+    let begins = |url: &str| told.borrow_mut().push(url.to_owned());
+    let net = Net::new(&Proxies::default(), &begins).unwrap();
+    let url = server.url.replace("://", "://me:secret@") + "/file";
+    for _ in 0..2 {
+        net.file(&url, &Digest::of(b"abc"), &cache).unwrap();
+    }
+    assert_eq!(told.take(), [server.url + "/file"]);
 }
 
 #[test]

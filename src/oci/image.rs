@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -70,7 +70,7 @@ pub struct Config {
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "nullable"
     )]
-    pub exposed_ports: BTreeMap<String, Empty>,
+    pub exposed_ports: BTreeMap<String, Value>,
     /// `NAME=VALUE`, in the order in which they were set.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
     pub env: Vec<String>,
@@ -97,10 +97,6 @@ pub struct Config {
     pub other: BTreeMap<String, Value>,
 }
 
-/// An object without keys.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Empty {}
-
 /// Docker writes null where it means nothing.
 fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -123,7 +119,7 @@ impl Config {
 
     /// Opens a TCP port.
     pub fn expose(&mut self, port: u16) {
-        self.exposed_ports.insert(format!("{port}/tcp"), Empty {});
+        self.exposed_ports.insert(format!("{port}/tcp"), json!({}));
     }
 }
 
@@ -211,7 +207,7 @@ impl Image {
     /// The configuration, whose digest is what Docker calls the image's id.
     pub fn config_json(&self) -> Vec<u8> {
         let (os, architecture, variant) = self.platform.parts();
-        json(&ConfigFile {
+        text(&ConfigFile {
             created: timestamp(self.created),
             architecture,
             os,
@@ -227,7 +223,7 @@ impl Image {
 
     /// The manifest, whose digest is what registries call the image.
     pub fn manifest_json(&self) -> Vec<u8> {
-        json(&Manifest {
+        text(&Manifest {
             schema_version: 2,
             media_type: MANIFEST,
             config: Descriptor::of(CONFIG, &self.config_json()),
@@ -255,7 +251,7 @@ pub fn timestamp(epoch: u64) -> String {
 }
 
 /// Values that are structs, strings and sorted maps always can be written.
-pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn text(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 

@@ -105,7 +105,7 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
         repo_tags: names.iter().map(ToString::to_string).collect(),
         layers: layers.clone().map(|layer| blob(&layer.digest)).collect(),
     };
-    let text = |value: &Value| Content::Bytes(image::json(value));
+    let text = |value: &Value| Content::Bytes(image::text(value));
     let mut files = vec![
         (
             "oci-layout".to_owned(),
@@ -114,7 +114,7 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
         ("index.json".to_owned(), text(&index)),
         (
             "manifest.json".to_owned(),
-            Content::Bytes(image::json(&[docker])),
+            Content::Bytes(image::text(&[docker])),
         ),
         (
             blob(&Digest::of(&manifest)),

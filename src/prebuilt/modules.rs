@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::PrebuiltError;
 use super::files::{self, Wanted};
-use super::{PrebuiltError, trim};
+use super::trim::{self, Spare};
 use crate::modules::{self, Project, Tree};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, Plan, place};
@@ -22,17 +23,25 @@ impl Modules {
         Ok(Self { tree })
     }
 
-    /// All files and links, and what a reader should know of them.
+    /// What can be spared of them, and of what builds of the image's packages wrote.
+    pub(super) fn spare(&self, plan: &Plan, root: &Path) -> Result<Spare, PrebuiltError> {
+        let Some(wish) = plan.trim else {
+            return Ok(Spare::default());
+        };
+        let built = plan.image_packages.iter();
+        let built = built.filter(|package| package.stage.is_some());
+        let members = built.map(|package| &package.dir);
+        trim::spare(root, self.tree.packages.keys(), members, wish)
+    }
+
+    /// All files and links.
     pub(super) fn entries(
         &self,
         plan: &Plan,
         root: &Path,
-    ) -> Result<(Vec<ContextEntry>, Option<String>), PrebuiltError> {
+        spare: &Spare,
+    ) -> Result<Vec<ContextEntry>, PrebuiltError> {
         let mut entries = Vec::new();
-        let spare = match plan.trim {
-            Some(wish) => trim::spare(root, self.tree.packages.keys(), wish)?,
-            None => trim::Spare::default(),
-        };
         for (dir, package) in &self.tree.packages {
             let wanted = Wanted {
                 modules: if package.bundles {
@@ -73,7 +82,7 @@ impl Modules {
             ));
         }
         entries.extend(loader_files(plan));
-        Ok((entries, spare.warning))
+        Ok(entries)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::files::{self, Found, Wanted};
+use super::trim::Spare;
 use super::{Built, PrebuiltError};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, ImagePackage, Plan, place};
@@ -16,6 +17,7 @@ pub(super) fn entries(
     plan: &Plan,
     root: &Path,
     built: Built,
+    spare: &Spare,
 ) -> Result<Vec<ContextEntry>, PrebuiltError> {
     let mut entries = Vec::new();
     for package in &plan.image_packages {
@@ -41,7 +43,7 @@ pub(super) fn entries(
         check(plan, package, root, &written, &paths, built)?;
         for found in written {
             let path = found.file.path.as_str().to_owned();
-            if !paths.contains(&path) {
+            if !paths.contains(&path) && !spare.files.contains(&path) {
                 let why = "the package's build wrote it";
                 entries.push(files::entry(place, &path, found.file, why));
             }

@@ -20,10 +20,12 @@ pub(super) struct Spare {
     pub(super) warning: Option<String>,
 }
 
-/// Has node list the files of these packages that cannot matter at run time.
+/// Has node list the files of these packages that cannot matter at run time, and those of `members`, packages of the workspace, as far as a
+/// build wrote them.
 pub(super) fn spare<'p>(
     root: &Path,
     packages: impl Iterator<Item = &'p RepoPath>,
+    members: impl Iterator<Item = &'p RepoPath>,
     wish: Trim,
 ) -> Result<Spare, PrebuiltError> {
     let mut node = Command::new("node");
@@ -39,6 +41,8 @@ pub(super) fn spare<'p>(
     if wish.maps {
         node.arg("--keep-maps");
     }
+    node.arg("--outputs=.");
+    node.args(members.map(RepoPath::as_str));
     node.current_dir(root)
         .env_remove("NODE_OPTIONS")
         .stdin(Stdio::piped())

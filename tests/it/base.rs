@@ -58,9 +58,19 @@ fn node_finds_what_it_needs() {
             include_str!("base/key.pem"),
             include_str!("base/certificate.pem"),
         ];
-        let output = Container::output(daemon, &tag.name, &["-e", probe, key, certificate]);
+        let output = Container::output(daemon, &tag.name, &["-e", probe, "--", key, certificate]);
         insta::allow_duplicates! {
-            assert_snapshot!(output);
+            assert_snapshot!(output, @"
+            user nonroot 65532 65532 /home/nonroot /home/nonroot
+            zone Thu Jan 01 1970 01:00:00 GMT+0100 (Central European Standard Time)
+            intl Donnerstag, 1. Januar 1970
+            dns 127.0.0.1 found
+            authorities true
+            tls DEPTH_ZERO_SELF_SIGNED_CERT
+            tls, openssl DEPTH_ZERO_SELF_SIGNED_CERT
+            tls, added connected
+            tls, openssl, added connected
+            ");
         }
     });
 }
@@ -75,6 +85,16 @@ fn the_same_versions_are_the_same_image() {
     fs_err::remove_dir_all(cache.join("notes")).unwrap();
     let other = Tree::new(&[("base.lock.json", &tree.read("base.lock.json"))]);
     assert_eq!(digest(base(other.root(), &cache, &lock)), first);
+    // A layer that was damaged on the disk is made again.
+    let shown: Value = serde_json::from_str(&base(other.root(), &cache, &lock).text()).unwrap();
+    let layer = shown["layers"][0]["digest"].as_str().unwrap();
+    let blob = cache.join("blobs").join(layer.replace(':', "/"));
+    let mut bytes = fs_err::read(&blob).unwrap();
+    bytes[1000] ^= 1;
+    fs_err::write(&blob, bytes).unwrap();
+    let written = [&lock[..], &["-o", "base.oci.tar"]].concat();
+    assert_eq!(digest(base(other.root(), &cache, &written)), first);
+    assert!(other.root().join("base.oci.tar").exists());
     let zstd = [&lock[..], &["--compression", "zstd"]].concat();
     assert_ne!(digest(base(other.root(), &cache, &zstd)), first);
 }
@@ -154,13 +174,50 @@ fn what_cannot_be_done_is_said() {
         let arguments = [&["base", "--cache-dir", "cache"], arguments].concat();
         slimbuild(tree.root(), &arguments).refusal(tree.root())
     };
-    assert_snapshot!(refused(&["--platform", "linux/s390x"]));
-    assert_snapshot!(refused(&["--lock", "lock.json"]));
-    assert_snapshot!(refused(&["--output", "dir="]));
-    assert_snapshot!(refused(&["--debian-mirror", "http://127.0.0.1:1"]));
-    assert_snapshot!(slimbuild(tree.root(), &["base"]).refusal(tree.root()));
+    assert_snapshot!(refused(&["--platform", "linux/s390x"]), @"
+    exit code 2
+    error: there is no built-in base for linux/s390x
+
+    hint: there is one for linux/amd64 and linux/arm64
+    ");
+    assert_snapshot!(refused(&["--lock", "lock.json"]), @"
+    exit code 1
+    error: `$ROOT/lock.json` is not a lock of a base: missing field `lockVersion` at line 1 column 2
+
+    hint: remove it, and it is written anew
+    ");
+    assert_snapshot!(refused(&["--output", "dir="]), @"
+    exit code 2
+    error: invalid value 'dir=' for '--output <[oci=]FILE|dir=DIR>': name a file or a directory, as in `server.oci.tar`
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused(&["--debian-mirror", "http://127.0.0.1:1"]), @"
+    exit code 4
+    error: cannot download `http://127.0.0.1:1/debian/dists/bookworm/InRelease`
+      caused by: Connection refused (os error 111)
+
+    hint: look at the network, and at HTTP_PROXY, HTTPS_PROXY and NO_PROXY; then try again
+    ");
+    assert_snapshot!(slimbuild(tree.root(), &["base"]).refusal(tree.root()), @"
+    exit code 2
+    error: there is no home directory to keep a cache in
+
+    hint: name a directory with `--cache-dir DIR`
+    ");
     let env = [("SOURCE_DATE_EPOCH", "today")].into_iter().collect();
-    assert_snapshot!(slimbuild_with(tree.root(), &["base"], &env).refusal(tree.root()));
+    assert_snapshot!(slimbuild_with(tree.root(), &["base"], &env).refusal(tree.root()), @"
+    exit code 2
+    error: SOURCE_DATE_EPOCH is `today`, which is no number of seconds
+
+    hint: set it to seconds since 1970, as in `git log -1 --format=%ct`
+    ");
     let file = slimbuild(tree.root(), &["base", "--cache-dir", "lock.json"]);
-    assert_snapshot!(file.refusal(tree.root()));
+    assert_snapshot!(file.refusal(tree.root()), @"
+    exit code 1
+    error: cannot use the cache `$ROOT/lock.json`
+      caused by: failed to create directory `$ROOT/lock.json/tmp`: Not a directory (os error 20)
+
+    hint: name a directory that can be written to with `--cache-dir DIR`
+    ");
 }

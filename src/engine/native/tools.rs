@@ -18,12 +18,12 @@ use crate::fetch::npm;
 use crate::plan::Plan;
 
 /// Where programs come from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Source<'s> {
     /// A registry of npm.
     pub registry: &'s str,
     /// Who downloads.
-    pub net: &'s Net,
+    pub net: &'s Net<'s>,
     /// Where downloads are kept.
     pub cache: &'s Cache,
 }

@@ -2,16 +2,19 @@
 //! variables that the Dockerfile would give them. The user's own tree is not touched.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use tempfile::NamedTempFile;
+
+use super::copies;
 use super::error::NativeError;
 use super::process::{self, Ended, Task};
 use super::tools::Tools;
 use crate::context::write_entries;
-use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
-use crate::plan::{ContextEntry, Plan, place};
+use crate::engine::{Event, Interrupt, LogStream, Secret, StepId, StepKind};
+use crate::plan::{ContextEntry, NPMRC, Plan, Reason, place};
 
 /// A build.
 pub struct Workshop<'w> {
@@ -25,6 +28,8 @@ pub struct Workshop<'w> {
     pub tools: &'w Tools,
     /// Values of build arguments.
     pub arguments: &'w BTreeMap<String, String>,
+    /// What the secrets hold that steps get as variables, and the file of credentials.
+    pub secrets: &'w BTreeMap<String, Secret>,
     /// Who may stop it.
     pub interrupt: &'w Interrupt,
 }
@@ -44,7 +49,14 @@ impl Workshop<'_> {
             &format!("--store-dir={}", self.tools.store.display()),
         ]
         .map(str::to_owned);
-        self.run(&mut steps, install.to_vec(), &BTreeMap::new())?;
+        let mut env = self.secret(&self.plan.secrets.installs);
+        let credentials = self.credentials()?;
+        if let Some(credentials) = &credentials {
+            let path = credentials.path().display().to_string();
+            env.insert("NPM_CONFIG_USERCONFIG".to_owned(), path);
+        }
+        self.run(&mut steps, install.to_vec(), &env)?;
+        drop(credentials);
         self.lay(&[place::ROOT, place::TOP, place::SRC, place::RUN])?;
         std::thread::sleep(TICK);
         let laid = SystemTime::now();
@@ -57,11 +69,42 @@ impl Workshop<'_> {
                         env.insert(name.clone(), value.clone());
                     }
                 }
-                let words = ["pnpm", &format!("--dir={}", step.dir), "run", &task.script];
-                self.run(&mut steps, words.map(str::to_owned).to_vec(), &env)?;
+                let mut words = vec!["pnpm".to_owned(), format!("--dir={}", step.dir)];
+                let mut env = env.clone();
+                env.extend(self.secret(&task.secrets));
+                if task.because == Reason::Lifecycle {
+                    env.insert("HUSKY".to_owned(), "0".to_owned());
+                    words.push("--config.enable-pre-post-scripts=false".to_owned());
+                }
+                words.extend(["run".to_owned(), task.script.clone()]);
+                self.run(&mut steps, words, &env)?;
+            }
+            if let Some(name) = &step.copied {
+                copies::renew(self.dir, &step.dir, name, laid).map_err(NativeError::Workshop)?;
             }
         }
         Ok(laid)
+    }
+
+    /// Secrets as variables.
+    fn secret(&self, ids: &[String]) -> BTreeMap<String, String> {
+        let value = |id: &String| {
+            let secret = self.secrets.get(id)?;
+            let text = String::from_utf8_lossy(secret.bytes()).into_owned();
+            Some((id.clone(), text))
+        };
+        ids.iter().filter_map(value).collect()
+    }
+
+    /// The file of credentials, outside of what is built, for as long as the install needs it.
+    fn credentials(&self) -> Result<Option<NamedTempFile>, NativeError> {
+        let Some(secret) = self.secrets.get(NPMRC) else {
+            return Ok(None);
+        };
+        let mut file = NamedTempFile::new().map_err(NativeError::Workshop)?;
+        file.write_all(secret.bytes())
+            .map_err(NativeError::Workshop)?;
+        Ok(Some(file))
     }
 
     /// Puts the files of these places where they belong.

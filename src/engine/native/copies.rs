@@ -1,0 +1,61 @@
+//! Copies of packages of the workspace: pnpm makes them when it installs, before there is anything to find in them. What is built goes there too.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use walkdir::WalkDir;
+
+use crate::path::RepoPath;
+
+/// Puts what was written in a package since `time` into all copies of it below `root`.
+pub(super) fn renew(root: &Path, dir: &RepoPath, name: &str, time: SystemTime) -> io::Result<()> {
+    let from = dir.on_disk(root);
+    let mut written: Vec<PathBuf> = Vec::new();
+    let walk = WalkDir::new(&from).into_iter();
+    for entry in walk.filter_entry(|entry| entry.file_name() != "node_modules") {
+        let entry = entry?;
+        if !entry.file_type().is_dir() && changed(&entry.metadata()?) > time {
+            let inside = entry.path().strip_prefix(&from).map_err(io::Error::other)?;
+            written.push(inside.to_path_buf());
+        }
+    }
+    for copy in copies(root, name)? {
+        for file in &written {
+            let target = copy.join(file);
+            if let Some(parent) = target.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            fs_err::copy(from.join(file), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where pnpm puts copies: into its virtual stores, or where modules are hoisted.
+fn copies(root: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut stores = WalkDir::new(root).into_iter();
+    while let Some(entry) = stores.next() {
+        let entry = entry?;
+        if entry.file_name() != "node_modules" || !entry.file_type().is_dir() {
+            continue;
+        }
+        stores.skip_current_dir();
+        found.push(entry.path().join(name));
+        if let Ok(inside) = fs_err::read_dir(entry.path().join(".pnpm")) {
+            for store in inside {
+                found.push(store?.path().join("node_modules").join(name));
+            }
+        }
+    }
+    found.retain(|path| fs_err::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()));
+    Ok(found)
+}
+
+fn changed(metadata: &std::fs::Metadata) -> SystemTime {
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
+    let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos)
+}
