@@ -244,7 +244,10 @@ fn a_value_reaches_the_tasks_that_declare_it_and_nothing_else() {
                 .collect();
             assert_eq!(
                 built,
-                ["build-apps-server-x2: RUN written pnpm"],
+                [
+                    "build-apps-server-x2: RUN written pnpm",
+                    "build-apps-server-x2: RUN cp -al"
+                ],
                 "{ran:#?}"
             );
             let history: Vec<ImageHistoryResponseItem> =

@@ -144,18 +144,12 @@ impl Contents {
             if app == "apps/server" {
                 insta::assert_snapshot!(ours, @"
                 apps/server/dist/app.js
-                apps/server/dist/app.js.map
                 apps/server/dist/main.js
-                apps/server/dist/main.js.map
                 apps/server/dist/orders.js
-                apps/server/dist/orders.js.map
                 apps/server/dist/schema.js
-                apps/server/dist/schema.js.map
                 apps/server/package.json
                 apps/server/public/index.html
                 apps/server/schema/order.schema.json
-                packages/catalog/dist/index.d.ts
-                packages/catalog/dist/index.d.ts.map
                 packages/catalog/dist/index.js
                 packages/catalog/package.json
                 packages/events/package.json
