@@ -109,7 +109,7 @@ fn settings_survive_and_what_stays_behind_is_named() {
     warning: `key` of .npmrc stays behind: it is a credential
     warning: `https-proxy` of .npmrc stays behind: it is a credential
     warning: `@shop:registry` of .npmrc stays behind: it is a credential
-    15 files of context, 28.07 kB
+    15 files of context, 31.83 kB
     ");
     let archive = entries(&outcome.bytes());
     let npmrc = archive
