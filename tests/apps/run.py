@@ -87,7 +87,7 @@ APPS = [
         "log": "ECONNREFUSED",
     },
     {"tree": "turborepo-astro-starter", "app": "apps/blog", "args": ["--node", "22"], "port": 8080, "page": "/"},  # ai-digital-factory/… @ 0b0a6f145a
-    {"tree": "turborepo-astro-starter", "app": "apps/worker", "args": ["--node", "22"], "port": 3000, "page": "/"},
+    {"tree": "turborepo-astro-starter", "app": "apps/worker", "args": ["--node", "22"], "port": 3001, "page": "/"},
     {"tree": "pnpm-monorepo-nuxt", "app": "apps/blog", "port": 3000, "page": "/"},  # alvarosabu/pnpm-monorepo-nuxt @ d927489fbe
 ]
 
