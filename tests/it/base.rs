@@ -64,7 +64,7 @@ fn node_finds_what_it_needs() {
             user nonroot 65532 65532 /home/nonroot /home/nonroot
             zone Thu Jan 01 1970 01:00:00 GMT+0100 (Central European Standard Time)
             intl Donnerstag, 1. Januar 1970
-            dns 127.0.0.1 found
+            dns true found
             authorities true
             tls DEPTH_ZERO_SELF_SIGNED_CERT
             tls, openssl DEPTH_ZERO_SELF_SIGNED_CERT

@@ -30,7 +30,8 @@ async function main() {
   fs.writeFileSync(`${homedir}/file`, '');
   console.log('zone', spawnSync('node', ['-p', 'new Date(0).toString()'], { env: { ...process.env, TZ: 'Europe/Berlin' } }).stdout.toString().trim());
   console.log('intl', new Intl.DateTimeFormat('de', { dateStyle: 'full', timeZone: 'UTC' }).format(0));
-  console.log('dns', (await dns.lookup('localhost')).address, (await dns.lookup('registry.npmjs.org')).address ? 'found' : '');
+  // Which of the two comes first is the engine's network's business.
+  console.log('dns', ['127.0.0.1', '::1'].includes((await dns.lookup('localhost')).address), (await dns.lookup('registry.npmjs.org')).address ? 'found' : '');
   const bundle = fs.readFileSync(process.env.SSL_CERT_FILE, 'latin1').match(/-----BEGIN[^]*?END CERTIFICATE-----/g);
   console.log('authorities', bundle.map((text) => new X509Certificate(text)).length > 100);
   const server = tls.createServer({ key, cert }, (socket) => socket.on('error', () => {}).end());
