@@ -41,6 +41,7 @@ pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
 pub use native::Native;
+pub use outputs::{Locked, Outputs};
 pub use runs::Runs;
 pub use secrets::{NPMRC, SecretPlan, Secrets};
 
@@ -114,15 +115,6 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.
     pub context: Vec<ContextEntry>,
-}
-
-/// A package that the lockfile has.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Locked {
-    /// Its name.
-    pub name: String,
-    /// Its version; for what comes from git, a tarball or a directory, what stands there instead.
-    pub version: String,
 }
 
 #[allow(
@@ -318,15 +310,6 @@ pub struct ImagePackage {
     /// What its build writes.
     #[serde(skip)]
     pub outputs: Outputs,
-}
-
-/// What a package's build writes, as far as turbo.json and the manifest tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outputs {
-    /// The directories and files at the package's top in which the entries of its manifest are.
-    pub entries: Vec<String>,
-    /// Globs from the package's directory, with `!` before those that take away: what its tasks' `outputs` are in turbo.json.
-    pub globs: Vec<String>,
 }
 
 /// A file of the context.

@@ -41,21 +41,6 @@ impl Start {
         let words = self.node_args.iter().chain([&self.entry]).chain(&self.args);
         words.fold("node".to_owned(), |line, word| format!("{line} {word}"))
     }
-
-    /// The flags of node that decide which of a package's entries it takes.
-    pub fn conditions(&self) -> Vec<&str> {
-        let mut found = Vec::new();
-        let mut rest = self.node_args.iter();
-        while let Some(word) = rest.next() {
-            if word == "-C" || word == "--conditions" {
-                found.push(word.as_str());
-                found.extend(rest.next().map(String::as_str));
-            } else if word.starts_with("--conditions=") {
-                found.push(word);
-            }
-        }
-        found
-    }
 }
 
 /// A file that may be the entry, before it is known whether it will exist.

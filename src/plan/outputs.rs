@@ -1,11 +1,29 @@
-//! What a package's build writes, as far as turbo.json and the manifest tell: for whoever takes outputs as they lie on the disk.
+//! What is taken as it lies on the disk, where nothing is installed or built: what each package's build writes, as far as turbo.json and the
+//! manifest tell, and which packages the lockfile has.
 
 use std::collections::BTreeSet;
 
-use super::Outputs;
 use crate::detect::exports;
 use crate::tasks::Tasks;
 use crate::workspace::Workspace;
+
+/// What a package's build writes, as far as turbo.json and the manifest tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// The directories and files at the package's top in which the entries of its manifest are.
+    pub entries: Vec<String>,
+    /// Globs from the package's directory, with `!` before those that take away: what its tasks' `outputs` are in turbo.json.
+    pub globs: Vec<String>,
+}
+
+/// A package that the lockfile has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Locked {
+    /// Its name.
+    pub name: String,
+    /// Its version; for what comes from git, a tarball or a directory, what stands there instead.
+    pub version: String,
+}
 
 /// The outputs of a member; `entry` is the file in it that the image starts.
 pub(super) fn outputs(

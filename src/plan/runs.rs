@@ -98,3 +98,20 @@ impl Plan {
         all.map(str::to_owned).collect()
     }
 }
+
+impl Start {
+    /// The flags of node that decide which of a package's entries it takes.
+    pub fn conditions(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        let mut rest = self.node_args.iter();
+        while let Some(word) = rest.next() {
+            if word == "-C" || word == "--conditions" {
+                found.push(word.as_str());
+                found.extend(rest.next().map(String::as_str));
+            } else if word.starts_with("--conditions=") {
+                found.push(word);
+            }
+        }
+        found
+    }
+}

@@ -216,7 +216,7 @@ fn heavy_crates_have_one_home_each() {
         ("pgp", &["base"]),
         ("lzma_rust2", &["base"]),
         ("zstd", &["oci", "base"]),
-        ("flate2", &["oci", "base"]),
+        ("flate2", &["oci", "base", "engine", "prebuilt"]),
     ];
     for (name, homes) in homes {
         let sources = sources();

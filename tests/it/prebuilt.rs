@@ -53,6 +53,7 @@ fn the_context_has_outputs_and_the_dockerfile_copies_them() {
     assert_eq!(
         paths,
         [
+            "app/apps/api/build.js",
             "app/apps/api/dist/main.js",
             "app/apps/api/notes/private.txt",
             "app/apps/api/package.json",

@@ -80,12 +80,15 @@ fn own_node(path: &str, wanted: &str) -> Option<PathBuf> {
 }
 
 fn fetched_node(wanted: &str, dir: &Path, source: Source<'_>) -> Result<PathBuf, NativeError> {
-    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
-    let system = if system == "macos" { "darwin" } else { system };
-    let processor = match processor {
-        "x86_64" => "x64",
-        "aarch64" => "arm64",
-        other => other,
+    let system = if cfg!(target_os = "macos") {
+        "darwin"
+    } else {
+        "linux"
+    };
+    let processor = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x64"
     };
     let package = format!("node-{system}-{processor}");
     let unpacked = unpack(&package, wanted, &dir.join("node"), source)?;
