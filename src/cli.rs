@@ -108,7 +108,7 @@ fn one_app(error: clap::Error) -> clap::Error {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build an app's image (what `slimbuild APP` does)
-    Build(BuildArgs),
+    Build(Box<BuildArgs>),
     /// Show every decision about an app's image, with its reason
     Plan(PlanCommandArgs),
     /// Print the Dockerfile
@@ -140,6 +140,10 @@ pub struct AppArg {
 }
 
 /// What decides about the plan.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {

@@ -134,8 +134,8 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
             pins,
         })
     };
-    match cli.command.unwrap_or(Command::Build(cli.build)) {
-        Command::Build(args) => commands::build::run(args, &cwd, env, ui),
+    match cli.command.unwrap_or(Command::Build(Box::new(cli.build))) {
+        Command::Build(args) => commands::build::run(*args, &cwd, env, ui),
         Command::Plan(args) => {
             let place = planned(args.app, &args.plan)?;
             commands::plan::run(&place, &args.plan.into(), format(args.json), ui)

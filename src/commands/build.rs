@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::engine::docker::{
     Answered, BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy, SmokeRequest,
 };
 use crate::engine::host;
-use crate::engine::{Event, Interrupt};
+use crate::engine::{Event, Interrupt, Secret};
 use crate::env::Env;
 use crate::error::Error;
 use crate::files::{self, Measure};
@@ -59,15 +59,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     if dry_run {
         return show(&plan, ui);
     }
-    let tags = match &plan.configured.tags {
-        _ if !tags.is_empty() => tags,
-        Some(tags) => tags
-            .value
-            .iter()
-            .map(|tag| tag.parse())
-            .collect::<Result<_, _>>()?,
-        None => vec![plan.image.parse()?],
-    };
+    let tags = names(&plan, tags)?;
     let (secrets, warnings) = super::secrets::values(&plan, &secrets, &root, cwd, env)?;
     for warning in warnings.iter().filter(|_| mode != ProgressMode::Quiet) {
         ui.warn(warning)
@@ -98,23 +90,71 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
             return native::run(job, ui);
         }
     };
-    let trial = trial(&plan, smoke, cwd, env)?;
-    let request = BuildRequest {
+    let job = Job {
+        trial: trial(&plan, smoke, cwd, env)?,
+        arguments: values(given, &plan, env),
+        root,
+        plan,
+        tags,
         secrets,
+        engine,
+        mode,
+        metadata: metadata_file.map(|file| cwd.join(file)),
+        began,
+    };
+    with_docker(&docker, job, ui)
+}
+
+/// The image's names: those of the command line, of slimbuild.json, or the package's.
+fn names(plan: &Plan, given: Vec<ImageRef>) -> Result<Vec<ImageRef>, Error> {
+    Ok(match &plan.configured.tags {
+        _ if !given.is_empty() => given,
+        Some(tags) => tags
+            .value
+            .iter()
+            .map(|tag| tag.parse())
+            .collect::<Result<_, _>>()?,
+        None => vec![plan.image.parse()?],
+    })
+}
+
+/// What a daemon is to do.
+struct Job {
+    root: PathBuf,
+    plan: Plan,
+    tags: Vec<ImageRef>,
+    arguments: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Secret>,
+    trial: Option<SmokeRequest>,
+    engine: EngineArgs,
+    mode: ProgressMode,
+    metadata: Option<PathBuf>,
+    began: Instant,
+}
+
+fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
+    let Job {
+        root,
+        plan,
+        tags,
+        trial,
+        mode,
+        ..
+    } = job;
+    let request = BuildRequest {
+        secrets: job.secrets,
         // What is tried out gets its names afterwards.
         tags: if trial.is_some() {
             Vec::new()
         } else {
             tags.clone()
         },
-        build_args: values(given, &plan, env),
-        ..request(&plan, &engine)?
+        build_args: job.arguments,
+        ..request(&plan, &job.engine)?
     };
 
     // What cannot be written is better known before minutes of building than after.
-    let metadata = metadata_file
-        .map(|file| Whole::begin(&cwd.join(file)))
-        .transpose()?;
+    let metadata = job.metadata.as_deref().map(Whole::begin).transpose()?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let mut shown = Progress::new(mode, ui);
     let mut left_out = None;
@@ -140,7 +180,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
     let built = built.map_err(|error| disproved(&plan, error))?;
     let answered = match &trial {
         Some(trial) => {
-            let answered = try_out(&docker, &built, trial, &interrupt, mode, ui)?;
+            let answered = try_out(docker, &built, trial, &interrupt, mode, ui)?;
             docker.tag(&built.id, &tags)?;
             Some(answered)
         }
@@ -156,7 +196,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         left_out,
         summary: &summary,
         workspace,
-        began,
+        began: job.began,
     };
     if let Some(file) = metadata {
         let text = format!("{:#}\n", done.metadata());

@@ -150,39 +150,67 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     }
     cache.sweep();
 
-    let unpacked: u64 = image.layers.iter().map(|layer| layer.unpacked).sum();
-    let written: Vec<String> = outputs
-        .iter()
-        .map(|output| shown_path(output.path(), cwd))
-        .collect();
-    let names: Vec<String> = job.tags.iter().map(ToString::to_string).collect();
-    if let Some(file) = metadata {
-        let value = json!({
-            "image.name": names.join(","),
-            "containerimage.digest": image.digest(),
-            "slimbuild.app": plan.app.dir,
-            "slimbuild.image.size": unpacked,
-            "slimbuild.outputs": written,
-            "slimbuild.seconds": job.began.elapsed().as_secs_f64(),
-        });
-        let text = format!("{value:#}\n");
-        file.finish(|out| out.write_all(text.as_bytes()))?;
+    let done = Done {
+        plan: &plan,
+        image: &image,
+        tags: &job.tags,
+        outputs: &outputs,
+        cwd,
+        steps: summary.steps,
+        began: job.began,
+    };
+    done.tell(metadata, mode, ui)
+}
+
+/// An image that is written.
+struct Done<'d> {
+    plan: &'d Plan,
+    image: &'d Image,
+    tags: &'d [ImageRef],
+    outputs: &'d [Output],
+    cwd: &'d Path,
+    steps: usize,
+    began: Instant,
+}
+
+impl Done<'_> {
+    fn tell(&self, metadata: Option<Whole>, mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
+        let image = self.image;
+        let unpacked: u64 = image.layers.iter().map(|layer| layer.unpacked).sum();
+        let written: Vec<String> = self
+            .outputs
+            .iter()
+            .map(|output| shown_path(output.path(), self.cwd))
+            .collect();
+        let names: Vec<String> = self.tags.iter().map(ToString::to_string).collect();
+        if let Some(file) = metadata {
+            let value = json!({
+                "image.name": names.join(","),
+                "containerimage.digest": image.digest(),
+                "slimbuild.app": self.plan.app.dir,
+                "slimbuild.image.size": unpacked,
+                "slimbuild.outputs": written,
+                "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
+            });
+            let text = format!("{value:#}\n");
+            file.finish(|out| out.write_all(text.as_bytes()))?;
+        }
+        if mode != ProgressMode::Quiet {
+            let text = report::native(&report::Native {
+                names: &names,
+                outputs: &written,
+                digest: &image.digest().to_string(),
+                unpacked,
+                packed: image.size(),
+                steps: self.steps,
+                took: self.began.elapsed(),
+            });
+            ui.err()
+                .write_all(text.as_bytes())
+                .map_err(Error::io("cannot write the report"))?;
+        }
+        writeln!(ui.out(), "{}", written[0]).map_err(Error::io("cannot write to stdout"))
     }
-    if mode != ProgressMode::Quiet {
-        let text = report::native(&report::Native {
-            names: &names,
-            outputs: &written,
-            digest: &image.digest().to_string(),
-            unpacked,
-            packed: image.size(),
-            steps: summary.steps,
-            took: job.began.elapsed(),
-        });
-        ui.err()
-            .write_all(text.as_bytes())
-            .map_err(Error::io("cannot write the report"))?;
-    }
-    writeln!(ui.out(), "{}", written[0]).map_err(Error::io("cannot write to stdout"))
 }
 
 /// What cannot be made without Docker yet.

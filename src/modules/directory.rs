@@ -109,7 +109,7 @@ impl Directory {
         };
         let mut programs = BTreeMap::new();
         if let Some(reached) = walk.packages.get(&owner) {
-            for dir in reached.leads_to.iter() {
+            for dir in &reached.leads_to {
                 note(&mut programs, walk, dir);
             }
         }
@@ -127,7 +127,7 @@ impl Directory {
             if developed.contains(name) && !needed {
                 continue;
             }
-            let Some(real) = self.leads_to(walk, tree, name, place)? else {
+            let Some(real) = self.leads_to(walk, tree, name, place) else {
                 continue;
             };
             tree.links.insert(
@@ -165,16 +165,16 @@ impl Directory {
         tree: &Tree,
         name: &str,
         place: &RepoPath,
-    ) -> Result<Option<RepoPath>, ModulesError> {
-        let Ok(real) = std::fs::canonicalize(place.on_disk(walk.root)) else {
-            return Ok(None);
+    ) -> Option<RepoPath> {
+        let Ok(real) = fs_err::canonicalize(place.on_disk(walk.root)) else {
+            return None;
         };
         let Ok(real) = RepoPath::from_disk(walk.root, &real) else {
-            return Ok(None);
+            return None;
         };
         let is_project = walk.projects.contains_key(&real);
         if is_project || tree.packages.contains_key(&real) {
-            return Ok(Some(real));
+            return Some(real);
         }
         // Who asked for exactly this got it by the walk; a link beside a package is one that somebody declared.
         let hoisted = self.path.parent().is_some_and(|parent| {
@@ -183,13 +183,13 @@ impl Directory {
                 && Package::read(walk.root, &parent).is_ok_and(|package| package.is_none())
         });
         if !hoisted {
-            return Ok(None);
+            return None;
         }
         let same = walk
             .packages
             .iter()
             .find(|(_, reached)| reached.package.name == name);
-        Ok(same.map(|(dir, _)| dir.clone()))
+        same.map(|(dir, _)| dir.clone())
     }
 
     /// Programs as links to their files: what package managers write there are scripts for a shell that name directories of this machine.
@@ -224,7 +224,7 @@ fn note(programs: &mut BTreeMap<String, RepoPath>, walk: &Walk<'_>, dir: &RepoPa
 
 /// The names in a directory, sorted; none where there is no such directory.
 fn list(root: &Path, dir: &RepoPath) -> Result<Vec<(String, FileType)>, ModulesError> {
-    let entries = match std::fs::read_dir(dir.on_disk(root)) {
+    let entries = match fs_err::read_dir(dir.on_disk(root)) {
         Ok(entries) => entries,
         Err(error)
             if matches!(

@@ -72,7 +72,7 @@ impl Package {
 
 fn document(root: &Path, dir: &RepoPath) -> Result<Option<Value>, ModulesError> {
     let file = dir.join("package.json").unwrap_or_default();
-    let text = match std::fs::read(file.on_disk(root)) {
+    let text = match fs_err::read(file.on_disk(root)) {
         Ok(text) => text,
         Err(error)
             if matches!(

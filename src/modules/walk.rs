@@ -186,7 +186,7 @@ impl<'w> Walk<'w> {
         if let Some(known) = self.places.get(place) {
             return Ok(known.clone());
         }
-        let found = match std::fs::canonicalize(place.on_disk(self.root)) {
+        let found = match fs_err::canonicalize(place.on_disk(self.root)) {
             Err(_) => None,
             Ok(real) => {
                 let inside = RepoPath::from_disk(self.root, &real);

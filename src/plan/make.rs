@@ -26,6 +26,10 @@ use crate::workspace::{Member, Workspace};
 
 impl Plan {
     /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "every decision has one line, in the order in which they build on each other"
+    )]
     pub fn new(workspace: &Workspace, app: usize, options: &PlanOptions) -> Result<Self, Error> {
         let member = &workspace.members[app];
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;

@@ -49,9 +49,10 @@ pub(super) fn bundle(
     if !proof.on_disk(root).is_file() {
         let env = plan.steps.last().map(|step| &step.env);
         let env = env.into_iter().flatten();
-        let words: String = env
+        let words: Vec<String> = env
             .map(|(name, value)| format!("{name}={value} "))
             .collect();
+        let words = words.concat();
         return Err(PrebuiltError::NotBuilt {
             package: plan.app.name.clone(),
             path: proof,

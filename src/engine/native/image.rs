@@ -146,14 +146,13 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [
-            ("30s", 30.0),
-            ("1m30s", 90.0),
-            ("1.5h", 5400.0),
-            ("250ms", 0.25),
+        for (text, milliseconds) in [
+            ("30s", 30_000),
+            ("1m30s", 90_000),
+            ("1.5h", 5_400_000),
+            ("250ms", 250),
         ] {
-            let found = nanoseconds(text).map(|nanoseconds| nanoseconds as f64 / 1e9);
-            assert_eq!(found, Some(seconds), "{text}");
+            assert_eq!(nanoseconds(text), Some(milliseconds * 1_000_000), "{text}");
         }
         assert_eq!(nanoseconds("30"), None);
         assert_eq!(nanoseconds("3x"), None);

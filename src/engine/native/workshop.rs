@@ -126,7 +126,7 @@ impl Workshop<'_> {
         let entries: Vec<ContextEntry> = entries.into_values().collect();
         // A manifest takes the place of its skeleton.
         for entry in &entries {
-            match std::fs::remove_file(self.dir.join(&entry.path)) {
+            match fs_err::remove_file(self.dir.join(&entry.path)) {
                 Err(error)
                     if error.kind() != io::ErrorKind::NotFound
                         && error.kind() != io::ErrorKind::NotADirectory =>
