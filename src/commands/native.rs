@@ -131,6 +131,7 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             plan,
             root: &root,
             work: work.path(),
+            platform,
             base,
             tools: tools.as_ref(),
             packing,
@@ -282,6 +283,7 @@ struct Making<'m> {
     plan: Plan,
     root: &'m Path,
     work: &'m Path,
+    platform: Platform,
     base: Image,
     tools: Option<&'m Tools>,
     packing: Packing,
@@ -336,6 +338,19 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
                 },
                 other => other.into(),
             })?;
+        }
+    }
+    if making.platform != Platform::host() {
+        let code = assemble::machine_code(&plan, &root);
+        if let Some(first) = code.first() {
+            return Err(Error::Usage {
+                message: format!(
+                    "`{first}` and {} other files are for this machine's processor, and not for {}",
+                    code.len() - 1,
+                    making.platform
+                ),
+                hint: Some("make the image on such a machine, or by a Docker daemon".to_owned()),
+            });
         }
     }
     let layers = assemble::layers(&plan, &root);

@@ -16,7 +16,7 @@ use crate::support::program::{Outcome, slimbuild, slimbuild_with};
 use crate::support::tree::Tree;
 
 /// Kept between runs: only the first waits for the network.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("base-cache")
 }
 
@@ -31,7 +31,7 @@ fn digest(outcome: Outcome) -> String {
     shown["digest"].as_str().unwrap().to_owned()
 }
 
-fn load(daemon: &Daemon, archive: &Path) {
+pub(crate) fn load(daemon: &Daemon, archive: &Path) {
     let bytes = fs_err::read(archive).unwrap();
     let options = ImportImageOptions::default();
     let answers = daemon

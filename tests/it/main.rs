@@ -21,6 +21,7 @@ mod golden;
 mod growth;
 mod images;
 mod layering;
+mod native;
 mod prebuilt;
 mod promises;
 mod refusals;

@@ -1,0 +1,120 @@
+//! Images that are made without a daemon, in the daemons that they are for.
+
+use std::path::Path;
+
+use serde_json::Value;
+use slimbuild::env::Env;
+
+use crate::base::{cache, load};
+use crate::support::container::Container;
+use crate::support::daemon::{each_daemon, skipped};
+use crate::support::pnpm::reachable;
+use crate::support::program::{Outcome, slimbuild_with};
+use crate::support::tree::Tree;
+
+fn native(directory: &Path, arguments: &[&str]) -> Outcome {
+    let cache = cache();
+    let own = ["--engine", "native", "--cache-dir", cache.to_str().unwrap()];
+    let arguments = [arguments, &own].concat();
+    slimbuild_with(directory, &arguments, &Env::of_process())
+}
+
+/// The image of the shop's server, and what is told of it.
+fn server(tree: &Tree, name: &str) -> Value {
+    let arguments = ["apps/server", "-q", "-t", name, "--metadata-file", "m.json"];
+    assert_eq!(native(tree.root(), &arguments).text(), "server.oci.tar\n");
+    serde_json::from_str(&tree.read("m.json")).unwrap()
+}
+
+#[test]
+fn an_image_made_without_a_daemon_boots_in_one() {
+    let test = "an_image_made_without_a_daemon_boots_in_one";
+    if let Err(why) = reachable() {
+        return skipped(&why, test);
+    }
+    let tree = Tree::shop();
+    each_daemon(test, |daemon| {
+        let tag = daemon.tag("native");
+        let made = server(&tree, &tag.name);
+        // Another checkout, another build: the same image.
+        let again = server(&Tree::shop(), &tag.name);
+        assert_eq!(
+            made["containerimage.digest"],
+            again["containerimage.digest"]
+        );
+
+        load(daemon, &tree.root().join("server.oci.tar"));
+        let config = daemon.image(&tag.name).config.unwrap();
+        assert_eq!(config.user.as_deref(), Some("65532:65532"));
+        assert_eq!(config.working_dir.as_deref(), Some("/app/apps/server"));
+        let container = Container::start(daemon, &tag.name, 3000);
+        assert!(container.get(3000, "/health").contains("80189d84db5f"));
+        assert!(container.get(3000, "/").contains("<html"));
+        assert_eq!(container.stop(), 0);
+    });
+}
+
+#[test]
+fn what_needs_a_daemon_says_so() {
+    let tree = Tree::shop();
+    let refusal = |arguments: &[&str]| native(tree.root(), arguments).refusal(tree.root());
+    insta::assert_snapshot!(refusal(&["apps/site", "-q"]), @"
+    exit code 2
+    error: a static site needs nginx, which slimbuild's own base has not
+
+    hint: start Docker, or name its daemon with `--host`
+    ");
+    insta::assert_snapshot!(refusal(&["apps/server", "-q", "--base", "slim"]), @"
+    exit code 2
+    error: the image starts from one that has more than node, which a Docker daemon has to fetch
+
+    hint: start Docker, or name its daemon with `--host`
+    ");
+    insta::assert_snapshot!(refusal(&["apps/server", "-q", "--smoke"]), @"
+    exit code 2
+    error: `--smoke` starts a container, which needs a Docker daemon
+
+    hint: leave it out: the proof that all is there runs here too
+    ");
+}
+
+#[test]
+fn a_step_that_fails_leaves_no_image() {
+    let test = "a_step_that_fails_leaves_no_image";
+    if let Err(why) = reachable() {
+        return skipped(&why, test);
+    }
+    let tree = Tree::new(&[
+        ("package.json", r#"{"packageManager": "pnpm@10.34.8"}"#),
+        ("pnpm-workspace.yaml", "packages: ['apps/*']\n"),
+        (
+            "pnpm-lock.yaml",
+            "lockfileVersion: '9.0'\n\nsettings:\n  autoInstallPeers: true\n  excludeLinksFromLockfile: false\n\nimporters:\n\n  .: {}\n\n  apps/api: {}\n",
+        ),
+        (
+            "apps/api/package.json",
+            r#"{"name": "api", "scripts": {"build": "node build.js", "start": "node dist/main.js"}}"#,
+        ),
+        (
+            "apps/api/build.js",
+            "console.log('about to fail'); process.exit(7)",
+        ),
+    ]);
+    let outcome = native(tree.root(), &["apps/api", "-q"]);
+    assert_eq!(outcome.code, 4, "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("about to fail"),
+        "{}",
+        outcome.stderr
+    );
+    let last = outcome
+        .stderr
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("error"));
+    assert_eq!(
+        last,
+        Some("error: `[build-apps-api] pnpm --dir=apps/api run build` failed: exit code 7")
+    );
+    assert!(!tree.root().join("api.oci.tar").exists());
+}
