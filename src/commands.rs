@@ -11,6 +11,7 @@ mod maker;
 mod native;
 pub mod plan;
 pub mod prune;
+mod reach;
 pub mod schema;
 mod secrets;
 pub mod why;

@@ -12,7 +12,6 @@
 //! Plan, a tree that is installed and built ─► Plan of finished files                 prebuilt, modules
 //! Plan ─► Dockerfile text                                                           dockerfile, template, templates/
 //! Plan ─► context tar, streamed                                                     context
-//! Plan of finished files ─► layers ─► an image, without a daemon                     assemble, layer, oci, digest, cache
 //! both ─► engine ─► events ─► progress; a try of the image, then the report          engine, progress, smoke, report
 //! ```
 //!
@@ -20,6 +19,7 @@
 //!
 //! ```text
 //! Debian's packages, npm's node ─► base ─► Layers ─┐                                  base, fetch
+//! Plan of finished files ─► Layers ────────────────┤                                  assemble
 //! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      layer, oci, cache, digest
 //! ```
 //!

@@ -21,11 +21,12 @@ pub struct EngineArgs {
     )]
     pub engine: EngineArg,
 
-    /// Without Docker, write the image to a file that docker, skopeo and umoci read, or with dir=DIR as an OCI layout; may be repeated [default: APP.oci.tar]
+    /// Write the image to a file that docker, skopeo and umoci read, or with dir=DIR as an OCI layout; may be repeated. No Docker is used
+    /// then; without Docker, it is APP.oci.tar
     #[arg(short, long = "output", value_name = "[oci=]FILE|dir=DIR", value_parser = output)]
     pub outputs: Vec<Output>,
 
-    /// Without Docker, compress layers with
+    /// Compress the layers of what is written with
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
     pub compression: CompressionArg,
 

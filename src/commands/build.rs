@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::reach::reach;
 use super::{Pins, Place, Whole, native, planned, warn};
-use crate::cli::{BuildArg, BuildArgs, EngineArg, EngineArgs, SmokeArgs};
+use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
 use crate::engine::docker::{
     Answered, BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy, SmokeRequest,
 };
-use crate::engine::host;
 use crate::engine::{Event, Interrupt, Secret};
 use crate::env::Env;
 use crate::error::Error;
@@ -205,32 +205,6 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
     done.report(mode, ui)
         .map_err(Error::io("cannot write the report"))?;
     writeln!(ui.out(), "{}", names[0]).map_err(Error::io("cannot write to stdout"))
-}
-
-/// The daemon, or nothing where slimbuild makes the image itself. Who named a daemon wants that one.
-fn reach(
-    engine: &EngineArgs,
-    daemon: Option<&str>,
-    env: &Env,
-    mode: ProgressMode,
-    ui: &mut Ui,
-) -> Result<Option<Docker>, Error> {
-    if engine.engine == EngineArg::Native {
-        return Ok(None);
-    }
-    let host = host::resolve(env, daemon)?;
-    match Docker::connect(&host) {
-        Err(EngineError::NotReached { .. })
-            if engine.engine == EngineArg::Auto && host.is_default() =>
-        {
-            if mode != ProgressMode::Quiet {
-                let note = "no Docker daemon answers: the image is made on this machine and written to a file (--engine docker insists)";
-                writeln!(ui.err(), "{note}").map_err(Error::io("cannot write to stderr"))?;
-            }
-            Ok(None)
-        }
-        reached => Ok(Some(reached?)),
-    }
 }
 
 /// A build that fails in its proof is told apart: the app is at fault, and not the build.

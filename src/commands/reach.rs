@@ -1,0 +1,47 @@
+//! Who makes an image: a daemon, or slimbuild itself.
+
+use crate::cli::{EngineArg, EngineArgs};
+use crate::engine::docker::{Docker, EngineError};
+use crate::engine::host;
+use crate::env::Env;
+use crate::error::Error;
+use crate::progress::ProgressMode;
+use crate::ui::Ui;
+
+/// The daemon, or nothing where slimbuild makes the image itself. Who named a daemon wants that one.
+pub(super) fn reach(
+    engine: &EngineArgs,
+    daemon: Option<&str>,
+    env: &Env,
+    mode: ProgressMode,
+    ui: &mut Ui,
+) -> Result<Option<Docker>, Error> {
+    match (engine.engine, engine.outputs.first()) {
+        (EngineArg::Native, _) | (EngineArg::Auto, Some(_)) => return Ok(None),
+        (EngineArg::Docker, Some(output)) => {
+            return Err(Error::Usage {
+                message:
+                    "the image of a Docker daemon stays there: `--output` is for `--engine native`"
+                        .to_owned(),
+                hint: Some(format!(
+                    "leave one of them out, or write it with `docker save --output {}`",
+                    output.path().display()
+                )),
+            });
+        }
+        (EngineArg::Auto | EngineArg::Docker, None) => {}
+    }
+    let host = host::resolve(env, daemon)?;
+    match Docker::connect(&host) {
+        Err(EngineError::NotReached { .. })
+            if engine.engine == EngineArg::Auto && host.is_default() =>
+        {
+            if mode != ProgressMode::Quiet {
+                let note = "no Docker daemon answers: the image is made on this machine and written to a file (--engine docker insists)";
+                writeln!(ui.err(), "{note}").map_err(Error::io("cannot write to stderr"))?;
+            }
+            Ok(None)
+        }
+        reached => Ok(Some(reached?)),
+    }
+}
