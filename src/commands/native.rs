@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::cli::EngineArgs;
 use crate::detect::Delivery;
 use crate::engine::native::{self, NativeError, Request, Source, Tools, Workshop};
-use crate::engine::{Event, Interrupt, Secret};
+use crate::engine::{Event, Interrupt, Secret, StepId};
 use crate::env::Env;
 use crate::error::Error;
 use crate::image::{ImageRef, Platform};
@@ -304,6 +304,7 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
     } = making;
     let mut root = making.root.to_path_buf();
     let mut node = None;
+    let mut next = 1;
     if let Some(tools) = making.tools {
         let dir = work.join("app");
         fs_err::create_dir(&dir).map_err(Error::io("cannot make a directory to build in"))?;
@@ -316,7 +317,8 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
             secrets: making.secrets,
             interrupt,
         };
-        let laid = workshop.build(on_event)?;
+        let laid;
+        (laid, next) = workshop.build(on_event)?;
         plan = prebuilt(plan, &dir, Built::Since(laid))?;
         root = dir;
         node = Some(work.join("tools/bin/node"));
@@ -331,7 +333,8 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
         };
         if let Some(node) = node.or_else(own) {
             let image = work.join("image");
-            let proved = native::prove(&plan, &root, &image, &node, on_event);
+            let proved = native::prove(&plan, &root, &image, &node, StepId(next), on_event);
+            next += 1;
             proved.map_err(|error| match error {
                 NativeError::Disproved => Error::Verify {
                     app: plan.app.dir.clone(),
@@ -360,6 +363,7 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
         runs: &plan.runs(),
         labels: making.labels,
         packing: making.packing,
+        first: next,
     };
     let image = native::image(request, making.cache, interrupt, on_event)?;
     Ok((plan, image))

@@ -12,9 +12,6 @@ use crate::layer::Layer;
 use crate::oci::{Image, Packing, pack};
 use crate::plan::{HealthcheckPlan, Runs};
 
-/// What the steps of packing are numbered from: those of a build come before.
-const FIRST: u32 = 100_000;
-
 /// An image to be made.
 pub struct Request<'r> {
     /// What lies below.
@@ -27,6 +24,8 @@ pub struct Request<'r> {
     pub labels: &'r BTreeMap<String, String>,
     /// How layers are packed.
     pub packing: Packing,
+    /// What steps are numbered from: those of a build come before.
+    pub first: u32,
 }
 
 /// Packs what is not packed yet.
@@ -37,7 +36,7 @@ pub fn image(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Image, NativeError> {
     let mut image = request.base;
-    for (layer, number) in request.layers.iter().zip(FIRST..) {
+    for (layer, number) in request.layers.iter().zip(request.first..) {
         let step = StepId(number);
         on_event(Event::StepKnown {
             step,

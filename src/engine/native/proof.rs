@@ -10,18 +10,16 @@ use crate::context::write_entries;
 use crate::engine::{Event, LogStream, StepId, StepKind};
 use crate::plan::{ContextEntry, Plan, place};
 
-/// The number of this step: the layers' come after.
-const STEP: StepId = StepId(99_999);
-
 /// The places of a context that lie in the image's own directory.
 const PLACES: [&str; 4] = [place::MODULES, place::PACKAGES, place::APP, place::WRITABLE];
 
-/// Lays the image's own directory out in `dir`, which is empty, and has `node` prove it.
+/// Lays the image's own directory out in `dir`, which is empty, and has `node` prove it, as a `step` of the build.
 pub fn prove(
     plan: &Plan,
     root: &Path,
     dir: &Path,
     node: &Path,
+    step: StepId,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), NativeError> {
     let Some(start) = plan.delivery.start() else {
@@ -29,11 +27,11 @@ pub fn prove(
         return Ok(());
     };
     on_event(Event::StepKnown {
-        step: STEP,
+        step,
         name: "[verify] all that the app loads is there".to_owned(),
         kind: StepKind::Instruction,
     });
-    on_event(Event::StepStarted { step: STEP });
+    on_event(Event::StepStarted { step });
     let began = std::time::Instant::now();
     let (home, program) = (dir.join("app"), dir.join("verify"));
     lay(plan, root, &PLACES, &home)?;
@@ -58,18 +56,18 @@ pub fn prove(
     ] {
         let at = took;
         on_event(Event::Log {
-            step: STEP,
+            step,
             stream,
             at,
             bytes,
         });
     }
     if output.status.success() {
-        on_event(Event::StepDone { step: STEP, took });
+        on_event(Event::StepDone { step, took });
         return Ok(());
     }
     on_event(Event::StepFailed {
-        step: STEP,
+        step,
         message: "the image would not run".to_owned(),
     });
     Err(NativeError::Disproved)

@@ -38,8 +38,8 @@ pub struct Workshop<'w> {
 const TICK: Duration = Duration::from_millis(20);
 
 impl Workshop<'_> {
-    /// Installs and builds. What was written after the time that comes out is what tasks wrote.
-    pub fn build(&self, on_event: &mut dyn FnMut(Event)) -> Result<SystemTime, NativeError> {
+    /// Installs and builds. What was written after the time that comes out is what tasks wrote; the number is for a step that follows.
+    pub fn build(&self, on_event: &mut dyn FnMut(Event)) -> Result<(SystemTime, u32), NativeError> {
         let mut steps = Steps::new(self.plan, on_event);
         self.lay(&[place::BUILD])?;
         let install = [
@@ -83,7 +83,7 @@ impl Workshop<'_> {
                 copies::renew(self.dir, &step.dir, name, laid).map_err(NativeError::Workshop)?;
             }
         }
-        Ok(laid)
+        Ok((laid, steps.next + 1))
     }
 
     /// Secrets as variables.
