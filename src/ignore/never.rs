@@ -21,6 +21,8 @@ pub(super) fn barred(name: &str) -> Option<&'static str> {
         ".git-credentials" => Some(".git-credentials"),
         // with a stale one, tsc believes that it has nothing to emit
         _ if name.ends_with(".tsbuildinfo") => Some("*.tsbuildinfo"),
+        // an image that slimbuild wrote here does not belong into the next one
+        _ if name.ends_with(".oci.tar") => Some("*.oci.tar"),
         _ => None,
     }
 }
@@ -69,6 +71,7 @@ mod tests {
             "Thumbs.db",
             "tsconfig.tsbuildinfo",
             ".tsbuildinfo",
+            "server.oci.tar",
         ] {
             assert!(barred(name).is_some(), "{name}");
         }
