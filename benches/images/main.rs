@@ -11,6 +11,8 @@
 //! builds go to the same daemon in the same way; times run from the start of the command to the finished image, the upload included, and
 //! for slimbuild its planning.
 //!
+//! The parts called prebuilt compare a workspace that is installed and built on this machine, and slimbuild's own engine: see [`prebuilt`].
+//!
 //! The daemon's **whole build cache is emptied**: do not run it where you need that cache, and let nothing else use the daemon meanwhile.
 
 #![expect(
@@ -20,6 +22,7 @@
 )]
 
 mod lab;
+mod prebuilt;
 mod race;
 mod table;
 mod tree;
@@ -32,6 +35,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use slimbuild::env::Env;
 
 use crate::lab::{Lab, Probe};
+use crate::prebuilt::Subject;
 use crate::race::{Contestant, Course, How, Record};
 use crate::table::Targets;
 use crate::tree::{Edit, Tree};
@@ -39,6 +43,23 @@ use crate::tree::{Edit, Tree};
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const CLOUD_CANVAS: &str = "SLIMBUILD_BENCH_CLOUD_CANVAS";
+
+/// `prisma generate` downloads an engine that it does not use, unless it is told where to find one; the mirror may be out of reach.
+const PRISMA: [(&str, &str); 2] = [
+    ("PRISMA_QUERY_ENGINE_LIBRARY", "/etc/os-release"),
+    ("PRISMA_SCHEMA_ENGINE_BINARY", "/etc/os-release"),
+];
+
+/// Its server says so before it looks for its database.
+const CLOUD_CANVAS_STARTS: Probe = Probe::Prints {
+    text: "Mapped {",
+    env: &[
+        "DATABASE_URL=mysql://x:y@127.0.0.1:3306/z",
+        "REDIS_HOST=127.0.0.1",
+        "REDIS_PORT=6379",
+        "JWT_SECRET=x",
+    ],
+};
 
 #[derive(Parser)]
 struct Args {
@@ -86,6 +107,8 @@ enum Role {
 enum Part {
     Shop,
     CloudCanvas,
+    ShopPrebuilt,
+    CloudCanvasPrebuilt,
 }
 
 fn main() -> ExitCode {
@@ -113,14 +136,27 @@ fn run(args: &Args) -> Result<()> {
     if args.part.is_none_or(|part| part == Part::Shop) {
         shop(&lab, args)?;
     }
-    if args.part.is_none_or(|part| part == Part::CloudCanvas) {
-        match env.get(CLOUD_CANVAS) {
-            Some(tree) => cloud_canvas(&lab, Path::new(tree), args)?,
-            None => println!(
-                "cloud-canvas: skipped. Name a checkout of github.com/boostcampwm-2024/refactor-web37-cloud-canvas @ 311dd65be5 \
-                 by {CLOUD_CANVAS}=DIR."
-            ),
+    if args.part.is_none_or(|part| part == Part::ShopPrebuilt) {
+        shop_prebuilt(&lab, args)?;
+    }
+    let of_cloud_canvas = [Part::CloudCanvas, Part::CloudCanvasPrebuilt];
+    match env.get(CLOUD_CANVAS) {
+        Some(tree) => {
+            if args.part.is_none_or(|part| part == Part::CloudCanvas) {
+                cloud_canvas(&lab, Path::new(tree), args)?;
+            }
+            if args
+                .part
+                .is_none_or(|part| part == Part::CloudCanvasPrebuilt)
+            {
+                cloud_canvas_prebuilt(&lab, Path::new(tree), args)?;
+            }
         }
+        None if args.part.is_none_or(|part| of_cloud_canvas.contains(&part)) => println!(
+            "cloud-canvas: skipped. Name a checkout of github.com/boostcampwm-2024/refactor-web37-cloud-canvas @ 311dd65be5 \
+             by {CLOUD_CANVAS}=DIR."
+        ),
+        None => {}
     }
     let cores = std::thread::available_parallelism()?;
     println!(
@@ -187,12 +223,11 @@ fn shop(lab: &Lab, args: &Args) -> Result<()> {
 
 /// A public project: NestJS with Prisma, one shared package.
 fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
-    // `prisma generate` downloads an engine that it does not use, unless it is told where to find one; the mirror may be out of reach.
-    let prisma = "ENV PRISMA_QUERY_ENGINE_LIBRARY=/etc/os-release PRISMA_SCHEMA_ENGINE_BINARY=/etc/os-release\n";
+    let prisma = prisma();
     let base = base(
         "node:20-slim",
         "slimbuild-bench/base:cloud-canvas",
-        prisma,
+        &prisma,
         args,
     )?;
     let tree = Tree::checkout(from)?;
@@ -216,15 +251,7 @@ fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
             line: "return 'Hello World!'",
             words: "Hello World!",
         },
-        probe: Probe::Prints {
-            text: "Mapped {",
-            env: &[
-                "DATABASE_URL=mysql://x:y@127.0.0.1:3306/z",
-                "REDIS_HOST=127.0.0.1",
-                "REDIS_PORT=6379",
-                "JWT_SECRET=x",
-            ],
-        },
+        probe: CLOUD_CANVAS_STARTS,
         rounds: args.rounds,
     };
     println!("## cloud-canvas, apps/server\n");
@@ -243,6 +270,56 @@ fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
         };
         println!("{}", table::targets(&records[subject], own, targets));
     }
+    Ok(())
+}
+
+/// What `docker build` would need for the sample, and slimbuild where it is built already.
+fn shop_prebuilt(lab: &Lab, args: &Args) -> Result<()> {
+    let text = include_str!("shop/turbo-prune.Dockerfile").to_owned();
+    let subject = Subject {
+        from: &Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/shop"),
+        app: "apps/server",
+        dockerfile: ("turbo prune, as its guide shows", text),
+        args: &[],
+        node: "22",
+        pnpm: "10.34.8",
+        env: &[],
+        output: "apps/server/dist/main.js",
+        probe: Probe::Answers {
+            port: 3000,
+            path: "/health",
+        },
+        rounds: args.rounds,
+    };
+    println!("## testdata/shop, apps/server, built already\n");
+    println!("{}", prebuilt::run(lab, &subject)?);
+    Ok(())
+}
+
+/// The same for the public project.
+fn cloud_canvas_prebuilt(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
+    let prisma = prisma();
+    let base = base(
+        "node:20-slim",
+        "slimbuild-bench/base:cloud-canvas",
+        &prisma,
+        args,
+    )?;
+    let text = lab::read(&from.join("apps/server/Dockerfile"))?;
+    let subject = Subject {
+        from,
+        app: "apps/server",
+        dockerfile: ("its own Dockerfile", own_dockerfile(&text, base)?),
+        args: &["--node", "20"],
+        node: "20",
+        pnpm: "9.12.3",
+        env: &PRISMA,
+        output: "apps/server/dist/src/app.service.js",
+        probe: CLOUD_CANVAS_STARTS,
+        rounds: args.rounds,
+    };
+    println!("## cloud-canvas, apps/server, built already\n");
+    println!("{}", prebuilt::run(lab, &subject)?);
     Ok(())
 }
 
@@ -274,6 +351,12 @@ fn own_dockerfile(text: &str, base: &str) -> Result<String> {
         return Err("cloud-canvas' Dockerfile is not the one of 311dd65be5".into());
     }
     Ok(changed)
+}
+
+/// As a line of a Dockerfile.
+fn prisma() -> String {
+    let pairs = PRISMA.map(|(name, value)| format!("{name}={value}"));
+    format!("ENV {}\n", pairs.join(" "))
 }
 
 fn slimbuild<'a>(args: &[&str], tree: &'a Tree) -> Contestant<'a> {

@@ -128,7 +128,7 @@ fn ratio(this: &Record, other: &Record, case: Case) -> f64 {
     this.seconds(case).median / other.seconds(case).median
 }
 
-fn seconds(Sample { median, min, max }: Sample) -> String {
+pub(crate) fn seconds(Sample { median, min, max }: Sample) -> String {
     // Tenths are fine enough, unless they are all there is.
     let digits = if median < 1.0 { 2 } else { 1 };
     format!("{median:.digits$} s ({min:.digits$}–{max:.digits$})")
