@@ -117,6 +117,8 @@ pub fn run(
 }
 
 fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
+    // Where the user is: what is printed for them is seen from here.
+    let here = cwd;
     let cwd = cli
         .directory
         .map_or_else(|| cwd.to_path_buf(), |directory| cwd.join(directory));
@@ -135,7 +137,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         })
     };
     match cli.command.unwrap_or(Command::Build(Box::new(cli.build))) {
-        Command::Build(args) => commands::build::run(*args, &cwd, env, ui),
+        Command::Build(args) => commands::build::run(*args, &cwd, here, env, ui),
         Command::Plan(args) => {
             let place = planned(args.app, &args.plan)?;
             commands::plan::run(&place, &args.plan.into(), format(args.json), ui)

@@ -28,8 +28,8 @@ use crate::smoke::{self, Unset};
 use crate::tasks::is_proxy;
 use crate::ui::Ui;
 
-/// Builds the image, or shows what would be built.
-pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
+/// Builds the image, or shows what would be built. Relative paths in `args` begin in `cwd`, those that are printed are seen from `here`.
+pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let began = Instant::now();
     let BuildArgs {
         app,
@@ -84,6 +84,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
                 mode,
                 metadata: metadata_file,
                 cwd,
+                here,
                 env,
                 began,
             };

@@ -58,6 +58,7 @@ pub(super) struct Job<'j> {
     pub(super) mode: ProgressMode,
     pub(super) metadata: Option<PathBuf>,
     pub(super) cwd: &'j Path,
+    pub(super) here: &'j Path,
     pub(super) env: &'j Env,
     pub(super) began: Instant,
 }
@@ -156,7 +157,7 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         image: &image,
         tags: &job.tags,
         outputs: &outputs,
-        cwd,
+        here: job.here,
         steps: summary.steps,
         began: job.began,
     };
@@ -169,7 +170,7 @@ struct Done<'d> {
     image: &'d Image,
     tags: &'d [ImageRef],
     outputs: &'d [Output],
-    cwd: &'d Path,
+    here: &'d Path,
     steps: usize,
     began: Instant,
 }
@@ -181,7 +182,7 @@ impl Done<'_> {
         let written: Vec<String> = self
             .outputs
             .iter()
-            .map(|output| shown_path(output.path(), self.cwd))
+            .map(|output| shown_path(output.path(), self.here))
             .collect();
         let names: Vec<String> = self.tags.iter().map(ToString::to_string).collect();
         if let Some(file) = metadata {
@@ -369,7 +370,10 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
     Ok((plan, image))
 }
 
-/// A path as the user would write it.
-fn shown_path(path: &Path, cwd: &Path) -> String {
-    path.strip_prefix(cwd).unwrap_or(path).display().to_string()
+/// A path as the user would write it where they are.
+fn shown_path(path: &Path, here: &Path) -> String {
+    path.strip_prefix(here)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }

@@ -26,6 +26,12 @@ fn base(directory: &Path, cache: &Path, arguments: &[&str]) -> Outcome {
     slimbuild_with(directory, &arguments, &Env::of_process())
 }
 
+/// Sees to it that the cache has a base with this node.
+pub(crate) fn base_of_node(version: &str) {
+    let tree = Tree::new(&[]);
+    base(tree.root(), &cache(), &["--node", version]).text();
+}
+
 fn digest(outcome: Outcome) -> String {
     let shown: Value = serde_json::from_str(&outcome.text()).unwrap();
     shown["digest"].as_str().unwrap().to_owned()

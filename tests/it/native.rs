@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::Value;
 use slimbuild::env::Env;
 
-use crate::base::{cache, load};
-use crate::support::container::Container;
-use crate::support::daemon::{each_daemon, skipped};
+use crate::base::cache;
+use crate::support::daemon::skipped;
 use crate::support::pnpm::reachable;
 use crate::support::program::{Outcome, slimbuild_with};
 use crate::support::tree::Tree;
@@ -17,41 +15,6 @@ fn native(directory: &Path, arguments: &[&str]) -> Outcome {
     let own = ["--engine", "native", "--cache-dir", cache.to_str().unwrap()];
     let arguments = [arguments, &own].concat();
     slimbuild_with(directory, &arguments, &Env::of_process())
-}
-
-/// The image of the shop's server, and what is told of it.
-fn server(tree: &Tree, name: &str) -> Value {
-    let arguments = ["apps/server", "-q", "-t", name, "--metadata-file", "m.json"];
-    assert_eq!(native(tree.root(), &arguments).text(), "server.oci.tar\n");
-    serde_json::from_str(&tree.read("m.json")).unwrap()
-}
-
-#[test]
-fn an_image_made_without_a_daemon_boots_in_one() {
-    let test = "an_image_made_without_a_daemon_boots_in_one";
-    if let Err(why) = reachable() {
-        return skipped(&why, test);
-    }
-    let tree = Tree::shop();
-    each_daemon(test, |daemon| {
-        let tag = daemon.tag("native");
-        let made = server(&tree, &tag.name);
-        // Another checkout, another build: the same image.
-        let again = server(&Tree::shop(), &tag.name);
-        assert_eq!(
-            made["containerimage.digest"],
-            again["containerimage.digest"]
-        );
-
-        load(daemon, &tree.root().join("server.oci.tar"));
-        let config = daemon.image(&tag.name).config.unwrap();
-        assert_eq!(config.user.as_deref(), Some("65532:65532"));
-        assert_eq!(config.working_dir.as_deref(), Some("/app/apps/server"));
-        let container = Container::start(daemon, &tag.name, 3000);
-        assert!(container.get(3000, "/health").contains("80189d84db5f"));
-        assert!(container.get(3000, "/").contains("<html"));
-        assert_eq!(container.stop(), 0);
-    });
 }
 
 #[test]
