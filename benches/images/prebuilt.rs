@@ -205,7 +205,7 @@ fn declare(tree: &Tree, subject: &Subject<'_>) -> Result<()> {
 }
 
 fn install(tree: &Tree, subject: &Subject<'_>) -> Result<()> {
-    let filter = format!("./{}...", subject.app);
+    let filter = format!("{{./{}}}...", subject.app);
     let script = format!("pnpm install --frozen-lockfile && pnpm --filter '{filter}' run build");
     let mut command = Command::new("npm");
     command

@@ -38,6 +38,9 @@ const ALL: Wanted<'static> = Wanted {
     globs: None,
 };
 
+/// Where the workspace is while Docker builds it.
+const IN_DOCKER: &str = "/app";
+
 /// The pieces of a bundle, each at its place; its modules lie apart.
 pub(super) fn bundle(
     plan: &Plan,
@@ -48,15 +51,26 @@ pub(super) fn bundle(
     let proof = dir.join(&bundle.proof).unwrap_or_default();
     if !proof.on_disk(root).is_file() {
         let env = plan.steps.last().map(|step| &step.env);
-        let env = env.into_iter().flatten();
-        let words: Vec<String> = env
-            .map(|(name, value)| format!("{name}={value} "))
-            .collect();
-        let words = words.concat();
+        let env: Vec<_> = env.into_iter().flatten().collect();
+        let words: String = env.iter().fold(String::new(), |words, (name, value)| {
+            // What is the workspace in a build of Docker's is where the user types this.
+            let value = if *value == IN_DOCKER {
+                "\"$PWD\""
+            } else {
+                value
+            };
+            format!("{words}{name}={value} ")
+        });
+        // turbo hands on what turbo.json names, unless it is told otherwise.
+        let mode = if env.is_empty() {
+            ""
+        } else {
+            " --env-mode=loose"
+        };
         return Err(PrebuiltError::NotBuilt {
             package: plan.app.name.clone(),
             path: proof,
-            command: format!("{words}{}", command(plan)),
+            command: format!("{words}{}{mode}", command(plan)),
         });
     }
     let mut entries = Vec::new();

@@ -105,6 +105,20 @@ hint: run `pnpm turbo run build --filter=api`
     );
 }
 
+/// A configuration without `output: 'standalone'` is what most Next.js apps have: the command builds them all the same, wherever they are.
+#[test]
+fn what_next_needs_to_know_is_in_the_command() {
+    let tree = Tree::shop();
+    tree.replace("apps/web/next.config.mjs", "output: 'standalone',", "");
+    let outcome = slimbuild(tree.root(), &["apps/web", "--prebuilt", "--dry-run"]);
+    insta::assert_snapshot!(outcome.refusal(tree.root()), @r#"
+    exit code 1
+    error: apps/web/.next/standalone/apps/web/server.js is not there: @shop/web is not built
+
+    hint: run `NEXT_PRIVATE_OUTPUT_TRACE_ROOT="$PWD" NEXT_PRIVATE_STANDALONE=true NEXT_TELEMETRY_DISABLED=1 pnpm turbo run build --filter=@shop/web --env-mode=loose`
+    "#);
+}
+
 /// The files below `/app`, whose directories may be empty where others are copied.
 fn files(contents: &Contents) -> BTreeSet<String> {
     let paths = contents.paths().filter(|path| path.starts_with("app/"));
