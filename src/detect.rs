@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
-pub use delivery::{Bundle, Delivery, Fallback, Piece, Site};
+pub use delivery::{Bundle, Delivery, Fallback, Piece, Site, WORKSPACE};
 pub use framework::Framework;
 use rendering::Rendered;
 pub use start::Start;

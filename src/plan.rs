@@ -32,6 +32,7 @@ use sha2::{Digest, Sha256};
 
 use crate::closure::Because;
 pub use crate::config::PlanOptions;
+pub use crate::detect::WORKSPACE;
 use crate::detect::{Delivery, Detected};
 use crate::files::Kind;
 use crate::path::RepoPath;

@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use super::Start;
 
+/// Where the workspace is while Docker builds it, as variables of a build may say it. Elsewhere it is where it is.
+pub const WORKSPACE: &str = "/app";
+
 /// What the image holds, and what runs in it. Paths are relative to the app's directory, unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "holds")]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::delivery::{Bundle, Delivery, Fallback, Piece, Site};
+use super::delivery::{Bundle, Delivery, Fallback, Piece, Site, WORKSPACE};
 use super::framework::Framework;
 use super::script::commands;
 use super::start::{self, START_SCRIPTS, Start, node_command};
@@ -56,7 +56,7 @@ pub(super) fn detect(
     detection.build_env = BTreeMap::from(
         [
             ("NEXT_PRIVATE_STANDALONE", "true"),
-            ("NEXT_PRIVATE_OUTPUT_TRACE_ROOT", "/app"),
+            ("NEXT_PRIVATE_OUTPUT_TRACE_ROOT", WORKSPACE),
             ("NEXT_TELEMETRY_DISABLED", "1"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),

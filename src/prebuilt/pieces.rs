@@ -12,7 +12,7 @@ use super::outputs::command;
 use crate::detect::{Bundle, Site};
 use crate::files::{FilesError, Kind};
 use crate::path::RepoPath;
-use crate::plan::{Content, ContextEntry, Plan, place};
+use crate::plan::{Content, ContextEntry, Plan, WORKSPACE, place};
 
 /// What nginx hands out compressed.
 const TEXTS: [&str; 11] = [
@@ -38,9 +38,6 @@ const ALL: Wanted<'static> = Wanted {
     globs: None,
 };
 
-/// Where the workspace is while Docker builds it.
-const IN_DOCKER: &str = "/app";
-
 /// The pieces of a bundle, each at its place; its modules lie apart.
 pub(super) fn bundle(
     plan: &Plan,
@@ -53,8 +50,8 @@ pub(super) fn bundle(
         let env = plan.steps.last().map(|step| &step.env);
         let env: Vec<_> = env.into_iter().flatten().collect();
         let words: String = env.iter().fold(String::new(), |words, (name, value)| {
-            // What is the workspace in a build of Docker's is where the user types this.
-            let value = if *value == IN_DOCKER {
+            // The user types this in the workspace.
+            let value = if *value == WORKSPACE {
                 "\"$PWD\""
             } else {
                 value

@@ -14,7 +14,7 @@ use super::process::{self, Ended, Task};
 use super::tools::Tools;
 use crate::context::write_entries;
 use crate::engine::{Event, Interrupt, LogStream, Secret, StepId, StepKind};
-use crate::plan::{ContextEntry, NPMRC, Plan, Reason, place};
+use crate::plan::{ContextEntry, NPMRC, Plan, Reason, WORKSPACE, place};
 
 /// A build.
 pub struct Workshop<'w> {
@@ -61,7 +61,7 @@ impl Workshop<'_> {
         std::thread::sleep(TICK);
         let laid = SystemTime::now();
         for step in &self.plan.steps {
-            let mut env = step.env.clone();
+            let mut env = here(&step.env, self.dir);
             for task in &step.tasks {
                 // As in a Dockerfile, an argument holds for the tasks after the one that declares it.
                 for name in &task.args {
@@ -251,5 +251,27 @@ impl<'s> Steps<'s> {
     fn failed(&mut self, step: StepId, message: &str) {
         let message = message.to_owned();
         (self.on_event)(Event::StepFailed { step, message });
+    }
+}
+
+/// Variables of a step, where the workspace is in this directory.
+fn here(env: &BTreeMap<String, String>, dir: &Path) -> BTreeMap<String, String> {
+    let mut env = env.clone();
+    for value in env.values_mut().filter(|value| *value == WORKSPACE) {
+        *value = dir.display().to_string();
+    }
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_where_it_is() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let env = [pair("ROOT", "/app"), pair("PREFIX", "/app/api")];
+        let expected = [pair("ROOT", "/tmp/x"), pair("PREFIX", "/app/api")];
+        assert_eq!(here(&env.into(), Path::new("/tmp/x")), expected.into());
     }
 }
