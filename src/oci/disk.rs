@@ -325,13 +325,10 @@ impl Place<'_> {
             Some(tag) => names(saved).iter().any(|name| is_called(name, tag)),
             None => images.len() == 1,
         };
-        let saved = images
-            .iter()
-            .find(is_it)
-            .ok_or_else(|| DiskError::Which {
-                image: self.image.clone(),
-                there: images.iter().flat_map(names).collect(),
-            })?;
+        let saved = images.iter().find(is_it).ok_or_else(|| DiskError::Which {
+            image: self.image.clone(),
+            there: images.iter().flat_map(names).collect(),
+        })?;
         let config = self.files.json(&saved.config);
         let config = config.map_err(|error| self.read(error))?;
         let mut layers = Vec::new();
@@ -363,11 +360,7 @@ impl Place<'_> {
     }
 
     /// Copies a file into the cache, under the digest that it has.
-    fn keep(
-        &self,
-        name: &str,
-        algorithm: Algorithm,
-    ) -> Result<(Digest, u64, Packed), DiskError> {
+    fn keep(&self, name: &str, algorithm: Algorithm) -> Result<(Digest, u64, Packed), DiskError> {
         let cannot = |error| self.foreign(ForeignError::Cache(error));
         let (mut file, size) = self.files.open(name).map_err(|error| self.read(error))?;
         let mut blob = self.cache.begin().map_err(cannot)?;

@@ -70,7 +70,9 @@ pub enum RegistryError {
         reason: String,
     },
     /// Something else was sent.
-    #[error("the registry sends something else than what `{image}` names: expected {expected}, got {found}")]
+    #[error(
+        "the registry sends something else than what `{image}` names: expected {expected}, got {found}"
+    )]
     Digest {
         /// The image.
         image: String,

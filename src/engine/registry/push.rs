@@ -104,7 +104,10 @@ impl Push<'_> {
         let mut blobs: Vec<(&Descriptor, Source)> = Vec::new();
         for layer in &image.layers {
             let descriptor = &layer.descriptor;
-            if blobs.iter().all(|(other, _)| other.digest != descriptor.digest) {
+            if blobs
+                .iter()
+                .all(|(other, _)| other.digest != descriptor.digest)
+            {
                 blobs.push((descriptor, Source::Cached));
             }
         }
@@ -114,7 +117,11 @@ impl Push<'_> {
             .try_collect()
             .await?;
         let sizes = blobs.iter().map(|(descriptor, _)| descriptor.size);
-        let mut bytes: u64 = sizes.zip(&sent).filter(|(_, sent)| **sent).map(|(size, _)| size).sum();
+        let mut bytes: u64 = sizes
+            .zip(&sent)
+            .filter(|(_, sent)| **sent)
+            .map(|(size, _)| size)
+            .sum();
         let sent = sent.into_iter().filter(|sent| *sent).count();
         let config = Source::Bytes(config.into());
         if self.blob(&named, &config).await? {
@@ -171,7 +178,11 @@ impl Push<'_> {
         }
         for neighbour in &self.neighbours {
             // Whatever is said against it: then it is sent.
-            if client.mount_blob(reference, neighbour, &digest).await.is_ok() {
+            if client
+                .mount_blob(reference, neighbour, &digest)
+                .await
+                .is_ok()
+            {
                 return Ok(false);
             }
         }
@@ -216,7 +227,8 @@ impl Push<'_> {
             }
         });
         let mut meter = Meter::new(self.events, self.step, &blob.digest, blob.size);
-        let upload = client.push_blob_stream(reference, stream::iter(pieces), digest, Some(blob.size));
+        let upload =
+            client.push_blob_stream(reference, stream::iter(pieces), digest, Some(blob.size));
         let mut upload = std::pin::pin!(upload);
         let mut ticks = tokio::time::interval(TICK);
         loop {
