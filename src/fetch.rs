@@ -178,7 +178,7 @@ impl<'n> Net<'n> {
         login: Option<(&str, &str)>,
     ) -> Result<Vec<u8>, FetchError> {
         let request = self.client.get(with_query(url, query)?);
-        self.answer(
+        answered(
             url,
             match login {
                 Some((user, password)) => request.basic_auth(user, Some(password)),
@@ -193,20 +193,7 @@ impl<'n> Net<'n> {
         let body = encoded.query().unwrap_or_default().to_owned();
         let request = self.client.post(url).body(body);
         let kind = "application/x-www-form-urlencoded";
-        self.answer(url, request.header("Content-Type", kind))
-    }
-
-    fn answer(&self, url: &str, request: RequestBuilder) -> Result<Vec<u8>, FetchError> {
-        let answer = request.send();
-        let answer = answer.map_err(|error| unreached(url, &error.without_url()))?;
-        if !answer.status().is_success() {
-            let (url, status) = (shown(url), answer.status());
-            return Err(FetchError::Status { url, status });
-        }
-        let mut bytes = Vec::new();
-        let read = answer.take(MOST).read_to_end(&mut bytes);
-        read.map_err(|error| unreached(url, &error))?;
-        Ok(bytes)
+        answered(url, request.header("Content-Type", kind))
     }
 
     /// A file of the cache, downloaded where it is not there.
@@ -270,6 +257,19 @@ impl<'n> Net<'n> {
         }
         Ok(answer)
     }
+}
+
+fn answered(url: &str, request: RequestBuilder) -> Result<Vec<u8>, FetchError> {
+    let answer = request.send();
+    let answer = answer.map_err(|error| unreached(url, &error.without_url()))?;
+    if !answer.status().is_success() {
+        let (url, status) = (shown(url), answer.status());
+        return Err(FetchError::Status { url, status });
+    }
+    let mut bytes = Vec::new();
+    let read = answer.take(MOST).read_to_end(&mut bytes);
+    read.map_err(|error| unreached(url, &error))?;
+    Ok(bytes)
 }
 
 /// Says once for the program what does TLS.
