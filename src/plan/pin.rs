@@ -2,7 +2,7 @@
 
 use super::{Decision, NodeCommand, Plan};
 use crate::error::Error;
-use crate::image::ImageRef;
+use crate::image::{DiskImage, ImageRef};
 
 /// What the image is made on, as the OCI's annotations have it.
 const LABELS: [&str; 2] = [
@@ -11,7 +11,7 @@ const LABELS: [&str; 2] = [
 ];
 
 /// The reason, beside the image's own.
-const REASON: &str = "fixed by --pin";
+pub(super) const REASON: &str = "fixed by --pin";
 
 impl Plan {
     /// Fixes the images that stages start from by the digests that `digest` finds out. Those that have one keep it.
@@ -19,6 +19,10 @@ impl Plan {
         &mut self,
         digest: impl Fn(&ImageRef) -> Result<String, Error>,
     ) -> Result<(), Error> {
+        if DiskImage::parse(&self.runtime_base.value.image).is_some() {
+            // No tag of a registry moves it, and no daemon takes it.
+            return Ok(());
+        }
         let pinned = |image: &str| {
             let image: ImageRef = image.parse()?;
             let digest = match image.digest() {
