@@ -3,7 +3,9 @@
 //! Goes in: [`Layer`](crate::layer::Layer)s, what a base brought along, and how the image is run. Comes out: blobs in the cache, an [`Image`] that
 //! names them, and archives or directories of it. The same input gives the same bytes on every machine.
 
+mod archive;
 mod compress;
+mod docker;
 mod error;
 mod image;
 mod output;
@@ -11,6 +13,7 @@ mod pack;
 mod tar;
 
 pub use compress::Compression;
+pub use docker::send;
 pub use error::OciError;
 pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
 pub use output::{Output, write};

@@ -21,10 +21,14 @@ pub struct EngineArgs {
     )]
     pub engine: EngineArg,
 
-    /// Write the image to a file that docker, skopeo and umoci read, or with dir=DIR as an OCI layout; may be repeated. No Docker is used
-    /// then; without Docker, it is APP.oci.tar
-    #[arg(short, long = "output", value_name = "[oci=]FILE|dir=DIR", value_parser = output)]
+    /// Write the image to a file that docker, skopeo and umoci read, with docker=FILE to one for tools that know no OCI, or with dir=DIR
+    /// as an OCI layout; may be repeated. No Docker is used then; without Docker, it is APP.oci.tar
+    #[arg(short, long = "output", value_name = "[oci=]FILE|docker=FILE|dir=DIR", value_parser = output)]
     pub outputs: Vec<Output>,
+
+    /// Give the image to the Docker daemon, only the layers that it lacks; what Docker builds is there anyway
+    #[arg(long)]
+    pub load: bool,
 
     /// Compress the layers of what is written with
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]

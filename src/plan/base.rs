@@ -37,14 +37,21 @@ pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'
 }
 
 impl Plan {
-    /// The same on the base that slimbuild makes itself, where nobody named another: it has node where distroless has it, and its user.
+    /// The same on the base that slimbuild makes itself, where nobody named another: it has node where distroless has it, and its user;
+    /// or nginx, and the user of its official image.
     pub fn on_own_base(&mut self) {
+        let (node, user, reason) = if matches!(self.delivery, Delivery::Site(_)) {
+            let reason = "made of Debian's packages, nginx among them, without a registry";
+            (None, WEB, reason)
+        } else {
+            let reason = "made of Debian's packages and npm's node, without a registry";
+            (Some(NodeCommand::Entrypoint), NONROOT, reason)
+        };
         let base = RuntimeBase {
             image: OWN.to_owned(),
-            node: Some(NodeCommand::Entrypoint),
-            user: NONROOT.to_owned(),
+            node,
+            user: user.to_owned(),
         };
-        let reason = "made of Debian's packages and npm's node, without a registry";
         self.runtime_base = Decision::new(base, reason);
     }
 }
