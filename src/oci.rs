@@ -5,16 +5,20 @@
 
 mod archive;
 mod compress;
+mod disk;
 mod docker;
 mod error;
+mod foreign;
 mod image;
 mod output;
 mod pack;
 mod tar;
 
 pub use compress::Compression;
+pub use disk::{DiskError, open};
 pub use docker::send;
 pub use error::OciError;
+pub use foreign::{Document, ForeignError, Manifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
 pub use output::{Output, write};
 pub use pack::{Packing, pack, pack_keyed};

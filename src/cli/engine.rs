@@ -29,6 +29,10 @@ pub struct EngineArgs {
     /// Give the image to the Docker daemon, only the layers that it lacks; what Docker builds is there anyway
     #[arg(long)]
     pub load: bool,
+    /// Push the image by all its names, which need a registry; without Docker only what is missing there is sent, and no file is written
+    /// unless --output names one
+    #[arg(long)]
+    pub push: bool,
 
     /// Compress the layers of what is written with
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
@@ -46,7 +50,7 @@ pub struct EngineArgs {
     #[arg(long)]
     pub no_cache: bool,
 
-    /// Ask the registry for newer base images
+    /// Ask the registry for newer base images; without Docker, one that was asked for within a day is not asked for again otherwise
     #[arg(long)]
     pub pull: bool,
 

@@ -1,5 +1,7 @@
 //! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
 
+mod below;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,17 +9,24 @@ use std::time::Instant;
 
 use serde_json::json;
 
+pub(super) use below::refuse_disk;
+
+use below::{Below, Terms};
+
 use super::Whole;
 use super::maker::{Maker, epoch};
+use super::push;
 use crate::assemble;
-use crate::base::Request as BaseRequest;
 use crate::cache::Cache;
 use crate::cli::EngineArgs;
-use crate::detect::Delivery;
+use crate::digest::Digest;
+use crate::engine::docker::{Docker, Loaded};
 use crate::engine::native::{self, NativeError, Request, Source, Tools, Workshop};
-use crate::engine::{Event, Interrupt, Secret, StepId};
+use crate::engine::registry::{Pushed, Registries};
+use crate::engine::{Event, Interrupt, Secret, StepId, host};
 use crate::env::Env;
 use crate::error::Error;
+use crate::fetch::Proxies;
 use crate::image::{ImageRef, Platform};
 use crate::oci::{self, Image, Output, Packing};
 use crate::plan::Plan;
@@ -55,6 +64,8 @@ pub(super) struct Job<'j> {
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) engine: EngineArgs,
+    /// The daemon that is given the image.
+    pub(super) load: Option<Docker>,
     pub(super) mode: ProgressMode,
     pub(super) metadata: Option<PathBuf>,
     pub(super) cwd: &'j Path,
@@ -80,7 +91,7 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         epoch: epoch(env)?,
         compression: engine.compression.into(),
     };
-    let outputs: Vec<Output> = if engine.outputs.is_empty() {
+    let outputs: Vec<Output> = if engine.outputs.is_empty() && !engine.push && job.load.is_none() {
         vec![Output::Archive(cwd.join(format!("{}.oci.tar", plan.image)))]
     } else {
         let given = engine.outputs.iter();
@@ -104,6 +115,11 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             (key.to_owned(), value.to_owned())
         })
         .collect();
+    let terms = Terms {
+        platform: &platform,
+        packing,
+        pull: engine.pull,
+    };
     let fetched = {
         let err = RefCell::new(ui.err());
         let begins = |url: &str| {
@@ -113,28 +129,33 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             }
         };
         let maker = Maker::new(engine.sources, cwd, env, &begins)?;
-        fetch(
-            &maker,
-            &plan,
-            &platform,
-            packing,
-            engine.pull,
-            work.path(),
-            env,
-        )?
+        fetch(&maker, &plan, &root, &terms, work.path(), env)?
     };
-    let Fetched { cache, base, tools } = fetched;
+    let Fetched {
+        cache,
+        proxies,
+        below,
+        tools,
+    } = fetched;
+    let configuration = host::configuration_file(env);
+    let registries = Registries {
+        configuration: configuration.as_deref(),
+        proxies: &proxies,
+        cache: &cache,
+        interrupt: &interrupt,
+    };
 
     let mut shown = Progress::new(mode, ui);
+    let mut on_event = |event| shown.event(&event);
     let made = make(
         Making {
             plan,
             root: &root,
             work: work.path(),
-            platform,
-            base,
+            terms: &terms,
+            below,
+            registries: &registries,
             tools: tools.as_ref(),
-            packing,
             labels: &labels,
             arguments: &job.arguments,
             secrets: &job.secrets,
@@ -142,18 +163,36 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             path: env.get("PATH").unwrap_or_default(),
             interrupt: &interrupt,
         },
-        &mut |event| shown.event(&event),
+        &mut on_event,
     );
+    let done = made.and_then(|made| {
+        for output in &outputs {
+            oci::write(&made.image, &job.tags, output, &cache).map_err(NativeError::Oci)?;
+        }
+        let image = &made.image;
+        let mut next = made.next;
+        let mut loaded = None;
+        if let Some(docker) = &job.load {
+            let there = docker.load(image, &job.tags, &cache, StepId(next), &interrupt, &mut on_event)?;
+            loaded = Some((docker, there));
+            next += 1;
+        }
+        let mut pushed = Vec::new();
+        if engine.push {
+            let below = made.below.as_ref();
+            pushed = registries.push(image, &job.tags, below, next, &mut on_event)?;
+        }
+        Ok((made, loaded, pushed))
+    });
     let summary = shown.finish();
-    let (plan, image) = made?;
-    for output in &outputs {
-        oci::write(&image, &job.tags, output, &cache).map_err(NativeError::Oci)?;
-    }
+    let (made, loaded, pushed) = done?;
     cache.sweep();
 
     let done = Done {
-        plan: &plan,
-        image: &image,
+        plan: &made.plan,
+        image: &made.image,
+        loaded,
+        pushed: &pushed,
         tags: &job.tags,
         outputs: &outputs,
         cwd,
@@ -167,6 +206,8 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
 struct Done<'d> {
     plan: &'d Plan,
     image: &'d Image,
+    loaded: Option<(&'d Docker, Loaded)>,
+    pushed: &'d [Pushed],
     tags: &'d [ImageRef],
     outputs: &'d [Output],
     cwd: &'d Path,
@@ -187,10 +228,13 @@ impl Done<'_> {
         if let Some(file) = metadata {
             let value = json!({
                 "image.name": names.join(","),
+                "containerimage.config.digest": Digest::of(&image.config_json()),
                 "containerimage.digest": image.digest(),
                 "slimbuild.app": self.plan.app.dir,
                 "slimbuild.image.size": unpacked,
                 "slimbuild.outputs": written,
+                "slimbuild.loaded": self.loaded.map(|(_, loaded)| loaded),
+                "slimbuild.pushed": push::as_json(self.pushed),
                 "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
             });
             let text = format!("{value:#}\n");
@@ -200,6 +244,8 @@ impl Done<'_> {
             let text = report::native(&report::Native {
                 names: &names,
                 outputs: &written,
+                loaded: self.loaded.map(|(docker, loaded)| said(docker, loaded)),
+                pushed: &push::lines(self.pushed),
                 digest: &image.digest().to_string(),
                 unpacked,
                 packed: image.size(),
@@ -210,22 +256,34 @@ impl Done<'_> {
                 .write_all(text.as_bytes())
                 .map_err(Error::io("cannot write the report"))?;
         }
-        writeln!(ui.out(), "{}", written[0]).map_err(Error::io("cannot write to stdout"))
+        // A daemon's image is called by its name, as with Docker.
+        let first = match self.loaded {
+            Some(_) => names.first(),
+            None => written.first().or(names.first()),
+        };
+        writeln!(ui.out(), "{}", first.map_or("", String::as_str))
+            .map_err(Error::io("cannot write to stdout"))
     }
+}
+
+/// What a daemon was given, in words.
+fn said(docker: &Docker, loaded: Loaded) -> String {
+    format!(
+        "into Docker {}, {} sent in {}",
+        docker.version(),
+        report::size(loaded.bytes),
+        report::count(loaded.layers, "layer")
+    )
 }
 
 /// What cannot be made without Docker yet.
 fn refuse(plan: &Plan) -> Result<(), Error> {
-    let problem = if matches!(plan.delivery, Delivery::Site(_)) {
-        "a static site needs nginx, which slimbuild's own base has not"
-    } else if plan.configured.runtime_packages.is_some() || plan.native.runtime.is_some() {
+    let problem = if plan.configured.runtime_packages.is_some() || plan.native.runtime.is_some() {
         "system packages are installed by a Docker daemon"
-    } else if !plan.runtime_base.value.image.contains("distroless") {
-        "the image starts from one that has more than node, which a Docker daemon has to fetch"
     } else if plan.configured.template.is_some() {
         "a template is for a Dockerfile, which needs a Docker daemon"
     } else {
-        return Ok(());
+        return below::refuse(plan);
     };
     Err(Error::Usage {
         message: problem.to_owned(),
@@ -236,7 +294,8 @@ fn refuse(plan: &Plan) -> Result<(), Error> {
 /// What has to be there before anything is built.
 struct Fetched {
     cache: Cache,
-    base: Image,
+    proxies: Proxies,
+    below: Below,
     /// Nothing where nothing is built.
     tools: Option<Tools>,
 }
@@ -244,19 +303,12 @@ struct Fetched {
 fn fetch(
     maker: &Maker<'_>,
     plan: &Plan,
-    platform: &Platform,
-    packing: Packing,
-    pull: bool,
+    root: &Path,
+    terms: &Terms<'_>,
     work: &Path,
     env: &Env,
 ) -> Result<Fetched, Error> {
-    let request = BaseRequest {
-        platform: platform.clone(),
-        node: Some(plan.node.value.clone()),
-        pull,
-    };
-    let contents = maker.resolve(&request)?;
-    let base = maker.assemble(&contents, platform, packing)?;
+    let below = Below::new(maker, plan, root, terms)?;
     let mut tools = None;
     if !plan.prebuilt {
         let source = Source {
@@ -274,7 +326,8 @@ fn fetch(
     }
     Ok(Fetched {
         cache: maker.cache.clone(),
-        base,
+        proxies: maker.proxies.clone(),
+        below,
         tools,
     })
 }
@@ -283,10 +336,10 @@ struct Making<'m> {
     plan: Plan,
     root: &'m Path,
     work: &'m Path,
-    platform: Platform,
-    base: Image,
+    terms: &'m Terms<'m>,
+    below: Below,
+    registries: &'m Registries<'m>,
     tools: Option<&'m Tools>,
-    packing: Packing,
     labels: &'m BTreeMap<String, String>,
     arguments: &'m BTreeMap<String, String>,
     secrets: &'m BTreeMap<String, Secret>,
@@ -295,13 +348,27 @@ struct Making<'m> {
     interrupt: &'m Interrupt,
 }
 
-fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Image), Error> {
+/// An image whose layers are in the cache.
+struct Made {
+    plan: Plan,
+    image: Image,
+    /// The base, where a registry has it.
+    below: Option<ImageRef>,
+    /// The number of a step that follows.
+    next: u32,
+}
+
+fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Error> {
     let Making {
         mut plan,
         work,
         interrupt,
+        terms,
         ..
     } = making;
+    let (base, below) = making
+        .below
+        .image(&mut plan, making.registries, terms, on_event)?;
     let mut root = making.root.to_path_buf();
     let mut node = None;
     let mut next = 1;
@@ -343,14 +410,14 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
             })?;
         }
     }
-    if making.platform != Platform::host() {
+    if *terms.platform != Platform::host() {
         let code = assemble::machine_code(&plan, &root);
         if let Some(first) = code.first() {
             return Err(Error::Usage {
                 message: format!(
                     "`{first}` and {} other files are for this machine's processor, and not for {}",
                     code.len() - 1,
-                    making.platform
+                    terms.platform
                 ),
                 hint: Some("make the image on such a machine, or by a Docker daemon".to_owned()),
             });
@@ -358,15 +425,21 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
     }
     let layers = assemble::layers(&plan, &root);
     let request = Request {
-        base: making.base,
+        base,
         layers: &layers,
         runs: &plan.runs(),
         labels: making.labels,
-        packing: making.packing,
+        packing: terms.packing,
         first: next,
     };
     let image = native::image(request, making.cache, interrupt, on_event)?;
-    Ok((plan, image))
+    let next = next + u32::try_from(layers.len()).unwrap_or_default();
+    Ok(Made {
+        plan,
+        image,
+        below,
+        next,
+    })
 }
 
 /// A path as the user would write it.

@@ -5,6 +5,8 @@ use crate::engine::docker::{Docker, EngineError};
 use crate::engine::host;
 use crate::env::Env;
 use crate::error::Error;
+use crate::image::DiskImage;
+use crate::plan::Plan;
 use crate::progress::ProgressMode;
 use crate::ui::Ui;
 
@@ -12,12 +14,16 @@ use crate::ui::Ui;
 pub(super) fn reach(
     engine: &EngineArgs,
     daemon: Option<&str>,
+    plan: &Plan,
     env: &Env,
     mode: ProgressMode,
     ui: &mut Ui,
 ) -> Result<Option<Docker>, Error> {
     match (engine.engine, engine.outputs.first()) {
         (EngineArg::Native, _) | (EngineArg::Auto, Some(_)) => return Ok(None),
+        (EngineArg::Auto, None) if DiskImage::parse(&plan.runtime_base.value.image).is_some() => {
+            return Ok(None);
+        }
         (EngineArg::Docker, Some(output)) => {
             return Err(Error::Usage {
                 message:
@@ -34,14 +40,30 @@ pub(super) fn reach(
     let host = host::resolve(env, daemon)?;
     match Docker::connect(&host) {
         Err(EngineError::NotReached { .. })
-            if engine.engine == EngineArg::Auto && host.is_default() =>
+            if engine.engine == EngineArg::Auto && host.is_default() && !engine.load =>
         {
             if mode != ProgressMode::Quiet {
-                let note = "no Docker daemon answers: the image is made on this machine and written to a file (--engine docker insists)";
-                writeln!(ui.err(), "{note}").map_err(Error::io("cannot write to stderr"))?;
+                let done = if engine.push {
+                    "pushed"
+                } else {
+                    "written to a file"
+                };
+                writeln!(ui.err(), "no Docker daemon answers: the image is made on this machine and {done} (--engine docker insists)").map_err(Error::io("cannot write to stderr"))?;
             }
             Ok(None)
         }
         reached => Ok(Some(reached?)),
     }
+}
+
+/// The daemon that is given an image which slimbuild makes itself, where that is asked for.
+pub(super) fn loader(
+    engine: &EngineArgs,
+    daemon: Option<&str>,
+    env: &Env,
+) -> Result<Option<Docker>, Error> {
+    if !engine.load {
+        return Ok(None);
+    }
+    Ok(Some(Docker::reach(&host::resolve(env, daemon)?)?))
 }

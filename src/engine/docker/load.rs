@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::pin;
+use std::time::Instant;
 
 use bollard::body_try_stream;
 use bollard::errors::Error as Bollard;
@@ -9,11 +10,12 @@ use bollard::query_parameters::{ImportImageOptions, ListImagesOptions};
 use bytes::Bytes;
 use futures_util::stream::iter;
 use futures_util::{Stream, StreamExt};
+use serde::Serialize;
 
 use super::upload::{Upload, upload};
 use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, error, runtime};
 use crate::cache::Cache;
-use crate::engine::Interrupt;
+use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::image::ImageRef;
 use crate::oci::{self, Image, OciError};
 
@@ -21,7 +23,7 @@ use crate::oci::{self, Image, OciError};
 const AT_ONCE: usize = 8;
 
 /// What was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Loaded {
     /// Layers that the daemon did not have.
     pub layers: usize,
@@ -30,22 +32,43 @@ pub struct Loaded {
 }
 
 impl Docker {
-    /// Gives the daemon an image whose layers are in the cache, under these names.
+    /// Gives the daemon an image whose layers are in the cache, under these names, as a `step`.
     pub fn load(
         &self,
         image: &Image,
         names: &[ImageRef],
         cache: &Cache,
+        step: StepId,
         interrupt: &Interrupt,
+        on_event: &mut dyn FnMut(Event),
     ) -> Result<Loaded, EngineError> {
+        let names_of: Vec<String> = names.iter().map(ToString::to_string).collect();
+        on_event(Event::StepKnown {
+            step,
+            name: format!("[load] {}", names_of.join(", ")),
+            kind: StepKind::Housekeeping,
+        });
+        on_event(Event::StepStarted { step });
+        let began = Instant::now();
         let known = runtime()?.block_on(self.known(image));
-        match self.send(image, names, known, cache, interrupt) {
+        let sent = match self.send(image, names, known, cache, interrupt) {
             // Images may have gone since, and containerd's store of images wants all.
             Err(EngineError::NotLoaded { .. }) if known > 0 => {
                 self.send(image, names, 0, cache, interrupt)
             }
             sent => sent,
-        }
+        };
+        on_event(match &sent {
+            Ok(_) => Event::StepDone {
+                step,
+                took: began.elapsed(),
+            },
+            Err(error) => Event::StepFailed {
+                step,
+                message: error.to_string(),
+            },
+        });
+        sent
     }
 
     /// How many of the image's layers, from the first on, some image of the daemon has as well. Not to know it costs time and nothing else.

@@ -22,13 +22,15 @@ pub fn prove(
     step: StepId,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), NativeError> {
-    let Some(start) = plan.delivery.start() else {
-        // Of a site, its first page was looked at when it was gathered.
-        return Ok(());
+    let start = plan.delivery.start();
+    let what = if start.is_some() {
+        "[verify] all that the app loads is there"
+    } else {
+        "[verify] all that the first page loads is there"
     };
     on_event(Event::StepKnown {
         step,
-        name: "[verify] all that the app loads is there".to_owned(),
+        name: what.to_owned(),
         kind: StepKind::Instruction,
     });
     on_event(Event::StepStarted { step });
@@ -37,12 +39,20 @@ pub fn prove(
     lay(plan, root, &PLACES, &home)?;
     lay(plan, root, &[place::VERIFY], &program)?;
     let home = fs_err::canonicalize(home).map_err(NativeError::Workshop)?;
-    let output = Command::new(node)
-        .args(["--no-warnings", "--experimental-vm-modules"])
-        .arg("--experimental-import-meta-resolve")
-        .args(start.conditions())
-        .arg(program.join("verify.mjs"))
-        .arg(program.join("image.json"))
+    let mut command = Command::new(node);
+    match start {
+        Some(start) => command
+            .args(["--no-warnings", "--experimental-vm-modules"])
+            .arg("--experimental-import-meta-resolve")
+            .args(start.conditions())
+            .arg(program.join("verify.mjs"))
+            .arg(program.join("image.json")),
+        None => command
+            .arg(program.join("verify.mjs"))
+            .args(["--site", "."])
+            .current_dir(&home),
+    };
+    let output = command
         .env("SLIMBUILD_ROOT", &home)
         .env_remove("NODE_OPTIONS")
         .env_remove("NODE_PATH")
