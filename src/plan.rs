@@ -111,6 +111,9 @@ pub struct Plan {
     /// has them in full.
     #[serde(skip)]
     pub locked: BTreeMap<Locked, bool>,
+    /// How a site is served whose files all have one time, as those of finished files do: instead of what the context has.
+    #[serde(skip)]
+    pub timeless: Option<ContextEntry>,
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.

@@ -44,6 +44,8 @@ pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, Prebu
         Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, root)?,
         Delivery::Site(site) => pieces::site(&plan, site, root)?,
     };
+    // The first of a path stays.
+    entries.extend(plan.timeless.take());
     entries.extend(plan.context.drain(..).filter(is_kept));
     entries.sort_by(|left, right| left.path.cmp(&right.path));
     entries.dedup_by(|later, first| later.path == first.path);

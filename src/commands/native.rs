@@ -173,7 +173,14 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         let mut next = made.next;
         let mut loaded = None;
         if let Some(docker) = &job.load {
-            let there = docker.load(image, &job.tags, &cache, StepId(next), &interrupt, &mut on_event)?;
+            let there = docker.load(
+                image,
+                &job.tags,
+                &cache,
+                StepId(next),
+                &interrupt,
+                &mut on_event,
+            )?;
             loaded = Some((docker, there));
             next += 1;
         }

@@ -96,7 +96,10 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
     let docker = Docker {
         config: blob_path(&Digest::of(&config)),
         repo_tags: names.iter().map(ToString::to_string).collect(),
-        layers: layers.clone().map(|layer| blob_path(&layer.digest)).collect(),
+        layers: layers
+            .clone()
+            .map(|layer| blob_path(&layer.digest))
+            .collect(),
     };
     let text = |value: &Value| Content::Bytes(image::text(value));
     let mut files = vec![

@@ -130,6 +130,7 @@ impl Plan {
             verify: !options.no_verify,
             prebuilt: false,
             locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
+            timeless: gather.served(true),
             secrets: Secrets::new(workspace, &build, options, &steps),
             left_out,
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),

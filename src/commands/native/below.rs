@@ -41,12 +41,14 @@ pub(super) fn refuse(plan: &Plan) -> Result<(), Error> {
     let (message, hint) = match base.node {
         _ if plan.fits_own_base() => return Ok(()),
         None if !base.named => (
-            "the site is handed out by nginx on Alpine, which a Docker daemon has to fetch".to_owned(),
+            "the site is handed out by nginx on Alpine, which a Docker daemon has to fetch"
+                .to_owned(),
             "leave `base` out, and it is nginx on Debian; or start Docker, or name its daemon with `--host`",
         ),
         _ if !base.named => (
-                "the image starts from one that has more than node, which a Docker daemon has to fetch".to_owned(),
-                "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
+            "the image starts from one that has more than node, which a Docker daemon has to fetch"
+                .to_owned(),
+            "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
         ),
         Some(NodeCommand::Alone | NodeCommand::Trimmed) => (
             format!(

@@ -51,13 +51,7 @@ impl Docker {
         on_event(Event::StepStarted { step });
         let began = Instant::now();
         let known = runtime()?.block_on(self.known(image));
-        let sent = match self.send(image, names, known, cache, interrupt) {
-            // Images may have gone since, and containerd's store of images wants all.
-            Err(EngineError::NotLoaded { .. }) if known > 0 => {
-                self.send(image, names, 0, cache, interrupt)
-            }
-            sent => sent,
-        };
+        let sent = self.send_missing(image, names, known, cache, interrupt);
         on_event(match &sent {
             Ok(_) => Event::StepDone {
                 step,
@@ -69,6 +63,24 @@ impl Docker {
             },
         });
         sent
+    }
+
+    /// Sends all but the first so many layers, and all where the daemon will not have that.
+    pub(super) fn send_missing(
+        &self,
+        image: &Image,
+        names: &[ImageRef],
+        known: usize,
+        cache: &Cache,
+        interrupt: &Interrupt,
+    ) -> Result<Loaded, EngineError> {
+        match self.send(image, names, known, cache, interrupt) {
+            // Images may have gone since, and containerd's store of images wants all.
+            Err(EngineError::NotLoaded { .. }) if known > 0 => {
+                self.send(image, names, 0, cache, interrupt)
+            }
+            sent => sent,
+        }
     }
 
     /// How many of the image's layers, from the first on, some image of the daemon has as well. Not to know it costs time and nothing else.
