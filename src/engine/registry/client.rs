@@ -18,16 +18,18 @@ use crate::image::{ImageRef, parts};
 
 /// How long to wait before each further attempt.
 const PAUSES: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
+    Duration::from_millis(500 / HASTE),
+    Duration::from_millis(2000 / HASTE),
+    Duration::from_millis(5000 / HASTE),
 ];
 /// The same where a registry says that it is asked too often. When it would like to be asked again, the client does not tell.
 const LONGER: [Duration; 3] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
+    Duration::from_millis(1000 / HASTE),
+    Duration::from_millis(5000 / HASTE),
+    Duration::from_millis(15_000 / HASTE),
 ];
+/// Tests have no patience.
+const HASTE: u64 = if cfg!(test) { 100 } else { 1 };
 /// How long a registry may be silent. While it puts an upload together, it is.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it may take to be reached.

@@ -21,7 +21,7 @@ pub enum Action {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// Nobody answers, or not to the end.
-    #[error("cannot {} `{image}`: the registry does not answer", verb(*.action))]
+    #[error("cannot {} `{image}`: the connection to the registry failed", verb(*.action))]
     Unreached {
         /// The image.
         image: String,
@@ -48,7 +48,7 @@ pub enum RegistryError {
     #[error("there is no `{0}` in its registry")]
     Missing(String),
     /// Another answer that is a no.
-    #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), said(.message))]
+    #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), said(*.status, .message))]
     Status {
         /// The image.
         image: String,
@@ -118,12 +118,17 @@ fn denial(status: u16) -> &'static str {
     }
 }
 
-fn said(message: &str) -> String {
-    if message.is_empty() {
-        String::new()
-    } else {
-        format!(", {message}")
-    }
+fn said(status: u16, message: &str) -> String {
+    let message = match status {
+        _ if !message.is_empty() => message,
+        429 => "too many requests",
+        500 => "internal server error",
+        502 => "bad gateway",
+        503 => "service unavailable",
+        504 => "gateway timeout",
+        _ => return String::new(),
+    };
+    format!(", {message}")
 }
 
 impl RegistryError {
