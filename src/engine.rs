@@ -8,9 +8,11 @@ pub mod host;
 pub mod interrupt;
 pub mod native;
 mod secret;
+mod smoke;
 #[cfg(test)]
 mod testing;
 
 pub use event::{Event, LogStream, StepId, StepKind};
 pub use interrupt::{Interrupt, Trigger};
 pub use secret::Secret;
+pub use smoke::{Answered, SmokeRequest};

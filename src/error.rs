@@ -210,7 +210,7 @@ impl Error {
                 ExitCode::Usage
             }
             Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
-            Self::Host(_) => ExitCode::NoEngine,
+            Self::Host(_) | Self::Native(NativeError::NoNamespace(_)) => ExitCode::NoEngine,
             Self::Base(error) if error.is_argument() => ExitCode::Usage,
             Self::Base(error) if error.is_file() => ExitCode::Workspace,
             Self::Native(NativeError::Interrupted) => ExitCode::Interrupted,

@@ -9,9 +9,11 @@ mod image;
 mod output;
 mod pack;
 mod tar;
+mod unpack;
 
 pub use compress::Compression;
 pub use error::OciError;
 pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
 pub use output::{Output, write};
 pub use pack::{Packing, pack, pack_keyed};
+pub use unpack::unpack;

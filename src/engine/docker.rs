@@ -23,7 +23,6 @@ use crate::engine::{Event, Interrupt, Secret};
 use crate::image::{ImageRef, Platform};
 
 pub use error::{EngineError, EngineErrorKind};
-pub use smoke::{Answered, SmokeRequest};
 pub use upload::ContextWriter;
 
 /// For requests that a daemon answers at once. Docker Desktop takes its time while it wakes up.

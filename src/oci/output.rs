@@ -3,7 +3,7 @@
 //! The archive is what `docker save` writes since Engine 25: an OCI layout whose `manifest.json` tells older engines, which know no OCI, where
 //! configuration and layers are. So skopeo, umoci, podman and any `docker load` take it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use super::image::{self, Descriptor, MANIFEST};
-use super::pack::Counted;
+use super::pack::Tee;
 use super::{Image, OciError};
 use crate::cache::Cache;
 use crate::digest::Digest;
@@ -230,27 +230,13 @@ fn copy(
 ) -> Result<io::Result<()>, OciError> {
     let damaged = || OciError::Damaged(layer.digest.clone());
     let path = cache.blob(&layer.digest, layer.size).ok_or_else(damaged)?;
-    let mut blob = Tee(
-        File::open(path).map_err(|_| damaged())?,
-        Counted::new(io::sink()),
-    );
+    let mut blob = Tee::new(File::open(path).map_err(|_| damaged())?);
     let written = to(&mut blob);
     if written.is_ok() && blob.1.finish().1 != layer.digest {
         cache.remove(&layer.digest);
         return Err(damaged());
     }
     Ok(written)
-}
-
-/// Hashes what is read.
-struct Tee<R>(R, Counted<io::Sink>);
-
-impl<R: Read> Read for Tee<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read(buffer)?;
-        self.1.write_all(&buffer[..read])?;
-        Ok(read)
-    }
 }
 
 /// A hidden name beside the final one, so that renaming is one step. The process's mask decides who may read it, as with any new file.
