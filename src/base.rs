@@ -23,6 +23,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use debian::Package;
@@ -36,7 +37,7 @@ use crate::digest::Digest;
 use crate::fetch::Net;
 use crate::image::Platform;
 use crate::layer::Layer;
-use crate::oci::{Config, Image, Packing, pack_keyed};
+use crate::oci::{Config, Image, ImageLayer, Packing, pack_keyed};
 
 /// Who runs the program.
 const USER: &str = "65532:65532";
@@ -95,9 +96,9 @@ pub struct Contents {
 
 /// What the cache notes.
 #[derive(Serialize, Deserialize)]
-struct Asked {
+struct Asked<T> {
     at: u64,
-    contents: Contents,
+    contents: T,
 }
 
 /// Finds out which versions there are now. Within a day, what was found before is taken.
@@ -110,28 +111,13 @@ pub fn resolve(
     let (debian, npm) = architecture(&request.platform)?;
     let key = format!("{RECIPE} {debian} {request:?} {sources:?}");
     let key = Digest::of(key.as_bytes());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default();
-    if !request.pull
-        && let Some(asked) = cache.note::<Asked>(NOTES, &key)
-        && now.as_secs().saturating_sub(asked.at) < FRESH.as_secs()
-    {
-        return Ok(asked.contents);
-    }
-    let packages = debian::resolve(debian, sources, now.as_secs(), net, cache)?;
-    let version = request.node.as_deref();
-    let node = version.map(|version| node::resolve(version, npm, &sources.npm, net));
-    let asked = Asked {
-        at: now.as_secs(),
-        contents: Contents {
-            packages,
-            node: node.transpose()?,
-        },
-    };
-    cache
-        .write_note(NOTES, &key, &asked)
-        .map_err(BaseError::Cache)?;
-    Ok(asked.contents)
+    asked(request.pull, &key, cache, |now| {
+        let packages = debian::resolve(debian, sources, now, net, cache)?;
+        let version = request.node.as_deref();
+        let node = version.map(|version| node::resolve(version, npm, &sources.npm, net));
+        let node = node.transpose()?;
+        Ok(Contents { packages, node })
+    })
 }
 
 /// Makes the image. What the cache has is neither downloaded nor unpacked.
@@ -177,26 +163,74 @@ pub fn assemble(
         image.config.set_env("PATH", path);
         return Ok(image);
     };
-    let title = format!("node {}", node.version);
-    // What is unpacked must stay until the layer is packed.
-    let mut unpacked = None;
-    image.push(pack_keyed(
-        &title,
-        &[RECIPE, &node.integrity],
-        packing,
-        cache,
-        || {
-            let file = node::download(node, npm, sources, net, cache)?;
-            Ok::<_, BaseError>(Layer {
-                title: title.clone(),
-                entries: node::unpack(&file, cache, &mut unpacked)?,
-            })
-        },
-    )?);
+    image.push(pack_node(node, npm, sources, packing, net, cache)?);
     // Programs that are started by name find it too.
     image.config.set_env("PATH", &format!("{path}:/nodejs/bin"));
     image.config.entrypoint = vec![format!("/{}", node::PROGRAM)];
     Ok(image)
+}
+
+/// Node alone, for a base of somebody else that has what it needs below itself. Within a day, the version that was found before is taken.
+pub fn node_layer(
+    request: &Request,
+    sources: &Sources,
+    packing: Packing,
+    net: &Net<'_>,
+    cache: &Cache,
+) -> Result<ImageLayer, BaseError> {
+    let (_, npm) = architecture(&request.platform)?;
+    let wanted = request.node.as_deref().unwrap_or("*");
+    let key = format!("node {npm} {wanted} {}", sources.npm);
+    let key = Digest::of(key.as_bytes());
+    let node = asked(request.pull, &key, cache, |_| {
+        node::resolve(wanted, npm, &sources.npm, net)
+    })?;
+    pack_node(&node, npm, sources, packing, net, cache)
+}
+
+fn pack_node(
+    node: &Node,
+    npm: &str,
+    sources: &Sources,
+    packing: Packing,
+    net: &Net<'_>,
+    cache: &Cache,
+) -> Result<ImageLayer, BaseError> {
+    let title = format!("node {}", node.version);
+    // What is unpacked must stay until the layer is packed.
+    let mut unpacked = None;
+    pack_keyed(&title, &[RECIPE, &node.integrity], packing, cache, || {
+        let file = node::download(node, npm, sources, net, cache)?;
+        Ok::<_, BaseError>(Layer {
+            title: title.clone(),
+            entries: node::unpack(&file, cache, &mut unpacked)?,
+        })
+    })
+}
+
+/// What is known under a key since less than a day, else what is found out now, at these seconds since 1970.
+fn asked<T: Serialize + DeserializeOwned>(
+    pull: bool,
+    key: &Digest,
+    cache: &Cache,
+    ask: impl FnOnce(u64) -> Result<T, BaseError>,
+) -> Result<T, BaseError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let at = now.unwrap_or_default().as_secs();
+    if !pull
+        && let Some(asked) = cache.note::<Asked<T>>(NOTES, key)
+        && at.saturating_sub(asked.at) < FRESH.as_secs()
+    {
+        return Ok(asked.contents);
+    }
+    let asked = Asked {
+        at,
+        contents: ask(at)?,
+    };
+    cache
+        .write_note(NOTES, key, &asked)
+        .map_err(BaseError::Cache)?;
+    Ok(asked.contents)
 }
 
 /// What Debian and npm call the platform's processor.

@@ -11,6 +11,7 @@ mod maker;
 mod native;
 pub mod plan;
 pub mod prune;
+mod push;
 mod reach;
 pub mod schema;
 mod secrets;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::PlanArgs;
-use crate::config;
+use crate::config::{self, Base};
 use crate::engine::docker::Docker;
 use crate::engine::host::{self, Host, HostError};
 use crate::env::Env;
@@ -78,7 +79,12 @@ fn planned(place: &Place<'_>, flags: &PlanOptions) -> Result<(PathBuf, Plan), Er
     let root = find_root(place.cwd)?;
     let workspace = Workspace::load(&root)?;
     let app = app_at(&workspace, place)?;
-    let options = flags.clone().over(config::load(&workspace, app)?);
+    let mut flags = flags.clone();
+    if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
+        // What a file names is found from the workspace's root, what a flag names from here.
+        *image = image.below(place.cwd);
+    }
+    let options = flags.over(config::load(&workspace, app)?);
     let mut plan = Plan::new(&workspace, app, &options)?;
     if let Some(pins) = &place.pins {
         pins.apply(&mut plan)?;

@@ -2,11 +2,13 @@
 //!
 //! Nothing about *what* goes into an image is decided here. Async lives below this module only; callers see blocking functions.
 
+mod credentials;
 pub mod docker;
 pub mod event;
 pub mod host;
 pub mod interrupt;
 pub mod native;
+pub mod registry;
 mod secret;
 mod smoke;
 #[cfg(test)]

@@ -11,13 +11,14 @@ use crate::detect::DetectError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
 use crate::engine::host::HostError;
 use crate::engine::native::NativeError;
+use crate::engine::registry::RegistryError;
 use crate::fetch::FetchError;
 use crate::files::FilesError;
 use crate::ignore::IgnoreError;
 use crate::image::ImageRefError;
 use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
-use crate::oci::OciError;
+use crate::oci::{DiskError, OciError};
 use crate::path::RepoPath;
 use crate::prebuilt::PrebuiltError;
 use crate::pruned::output::OutputError;
@@ -118,6 +119,12 @@ pub enum Error {
     /// An image that is made without a daemon.
     #[error(transparent)]
     Oci(#[from] OciError),
+    /// An image on the disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Arguments that fit each other or the workspace badly.
     #[error("{message}")]
     Usage {
@@ -183,6 +190,8 @@ impl Error {
             Self::Fetch(error) => error.hint(),
             Self::Base(error) => error.hint(),
             Self::Oci(error) => error.hint(),
+            Self::Disk(error) => error.hint(),
+            Self::Registry(error) => error.hint(),
             Self::Cycle(_) => {
                 Some("turn one of these dependencies into a dev dependency, or move what both need into a package of its own".to_owned())
             }
@@ -203,6 +212,16 @@ impl Error {
         }
     }
 
+    /// Whether something in the cache was damaged, which is thrown away by now: beginning again makes it anew.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Oci(error) => error.is_damage(),
+            Self::Base(error) => error.is_damage(),
+            Self::Native(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+
     /// The exit code that it means.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -213,11 +232,14 @@ impl Error {
             Self::Host(_) | Self::Native(NativeError::NoNamespace(_)) => ExitCode::NoEngine,
             Self::Base(error) if error.is_argument() => ExitCode::Usage,
             Self::Base(error) if error.is_file() => ExitCode::Workspace,
-            Self::Native(NativeError::Interrupted) => ExitCode::Interrupted,
+            Self::Native(NativeError::Interrupted) | Self::Registry(RegistryError::Interrupted) => {
+                ExitCode::Interrupted
+            }
             Self::Verify { .. }
             | Self::Fetch(_)
             | Self::Base(_)
             | Self::Oci(_)
+            | Self::Registry(_)
             | Self::Native(_) => ExitCode::Build,
             Self::Engine(error) => match error.kind() {
                 EngineErrorKind::Unreached => ExitCode::NoEngine,

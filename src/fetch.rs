@@ -91,7 +91,8 @@ pub enum FetchError {
 pub struct Cause(String);
 
 impl Cause {
-    fn of(error: &dyn std::error::Error) -> Self {
+    /// The innermost reason of an error.
+    pub fn of(error: &dyn std::error::Error) -> Self {
         let mut at = error;
         while let Some(source) = at.source() {
             at = source;
@@ -128,8 +129,7 @@ impl FetchError {
 impl<'n> Net<'n> {
     /// Prepares to download. `begins` hears the address of each file that is not in the cache.
     pub fn new(proxies: &Proxies, begins: &'n dyn Fn(&str)) -> Result<Self, FetchError> {
-        // Another part of the program may have been first.
-        drop(rustls::crypto::ring::default_provider().install_default());
+        prepare_tls();
         let client = || -> Result<Client, reqwest::Error> {
             let mut builder = Client::builder()
                 .user_agent(concat!("slimbuild/", env!("CARGO_PKG_VERSION")))
@@ -222,6 +222,12 @@ impl<'n> Net<'n> {
         }
         Ok(answer)
     }
+}
+
+/// Says once for the program what does TLS.
+pub fn prepare_tls() {
+    // Another part of the program may have been first.
+    drop(rustls::crypto::ring::default_provider().install_default());
 }
 
 fn may_pass(error: &FetchError) -> bool {

@@ -1,6 +1,7 @@
-//! [`ImageRef`] and [`Platform`]: names of images as registries and Docker write them.
+//! [`ImageRef`], [`DiskImage`] and [`Platform`]: names of images as registries, skopeo and Docker write them.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
@@ -171,6 +172,79 @@ impl Serialize for ImageRef {
     }
 }
 
+/// An image on the disk, as skopeo names it: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskImage {
+    /// What lies there.
+    pub format: DiskFormat,
+    /// Where.
+    pub path: PathBuf,
+    /// Which of the images there.
+    pub tag: Option<String>,
+}
+
+/// The ways in which an image lies on a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFormat {
+    /// A directory with an OCI layout.
+    Oci,
+    /// The same as a tar archive.
+    OciArchive,
+    /// What `docker save` writes.
+    DockerArchive,
+}
+
+impl DiskFormat {
+    const ALL: [Self; 3] = [Self::Oci, Self::OciArchive, Self::DockerArchive];
+
+    /// What stands before the colon.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Oci => "oci",
+            Self::OciArchive => "oci-archive",
+            Self::DockerArchive => "docker-archive",
+        }
+    }
+}
+
+impl DiskImage {
+    /// Reads a name; nothing where it is not of the disk.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, rest) = text.split_once(':')?;
+        let format = DiskFormat::ALL
+            .into_iter()
+            .find(|format| format.name() == name)?;
+        let (path, tag) = match rest.split_once(':') {
+            Some((path, tag)) => (path, Some(tag)),
+            None => (rest, None),
+        };
+        Some(Self {
+            format,
+            path: PathBuf::from(path),
+            tag: tag.filter(|tag| !tag.is_empty()).map(str::to_owned),
+        })
+    }
+
+    /// The same, as seen from a directory.
+    #[must_use]
+    pub fn below(&self, directory: &Path) -> Self {
+        Self {
+            path: directory.join(&self.path),
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Display for DiskImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.format.name(), self.path.display())?;
+        match &self.tag {
+            Some(tag) => write!(f, ":{tag}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// An operating system and architecture, `linux/amd64` or `linux/arm/v7`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Platform(String);
@@ -287,6 +361,24 @@ mod tests {
         assert_eq!(pinned.to_string(), format!("node:22-slim@{digest}"));
         assert_eq!(pinned.digest(), Some(&*digest));
         assert!(pinned.is_sibling(&format!("docker.io/library/node@{digest}").parse().unwrap()));
+    }
+
+    #[test]
+    fn images_on_the_disk() {
+        for text in [
+            "oci:bases/node",
+            "oci:../node:22",
+            "oci-archive:/tmp/node.tar:22",
+            "docker-archive:node.tar:corp/node:22",
+        ] {
+            assert_eq!(DiskImage::parse(text).unwrap().to_string(), text);
+        }
+        let image = DiskImage::parse("oci:node:22").unwrap();
+        assert_eq!(image.tag.as_deref(), Some("22"));
+        assert_eq!(image.below(Path::new("/a")).to_string(), "oci:/a/node:22");
+        for text in ["node:22", "oci", "127.0.0.1:5000/oci:1", "docker:x"] {
+            assert_eq!(DiskImage::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! names them, and archives or directories of it. The same input gives the same bytes on every machine.
 
 mod compress;
+mod disk;
 mod error;
+mod foreign;
 mod image;
 mod output;
 mod pack;
@@ -12,7 +14,9 @@ mod tar;
 mod unpack;
 
 pub use compress::Compression;
+pub use disk::{DiskError, open};
 pub use error::OciError;
+pub use foreign::{Document, ForeignError, Manifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
 pub use output::{Output, write};
 pub use pack::{Packing, pack, pack_keyed};

@@ -155,6 +155,9 @@ pub struct RuntimeBase {
     pub node: Option<NodeCommand>,
     /// The user and group, by number: Kubernetes checks `runAsNonRoot` by it.
     pub user: String,
+    /// Whether somebody named the image, or the registry that it comes from.
+    #[serde(skip)]
+    pub named: bool,
 }
 
 /// How node is called in a base.

@@ -32,6 +32,8 @@ pub struct Outcome<'o> {
     pub left_out: Option<(usize, u64)>,
     /// How the program was seen to be up, and how long that took.
     pub smoke: Option<(&'o str, Duration)>,
+    /// What was pushed, a line each.
+    pub pushed: &'o [String],
     /// Files and bytes that `COPY . .` would have sent.
     pub workspace: Measure,
     /// Bytes of the context's files.
@@ -55,6 +57,9 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
         "image",
         format!("{}, {}", outcome.tags.join(", "), size(outcome.size)),
     );
+    for pushed in outcome.pushed {
+        line("pushed", pushed.clone());
+    }
     if let Some((how, took)) = outcome.smoke {
         line("smoke", format!("{how}, after {}", duration(took)));
     }
@@ -104,6 +109,10 @@ pub struct Native<'n> {
     pub unpacked: u64,
     /// Its size as it is sent.
     pub packed: u64,
+    /// What was pushed, a line each.
+    pub pushed: &'n [String],
+    /// How its program was seen to be up, and after how long; nothing if it was not started.
+    pub smoke: Option<(&'n str, Duration)>,
     /// Steps of the build.
     pub steps: usize,
     /// From the start to the written image.
@@ -128,6 +137,12 @@ pub fn native(native: &Native<'_>) -> String {
     line("digest", native.digest.to_owned());
     for output in native.outputs {
         line("written", output.clone());
+    }
+    for pushed in native.pushed {
+        line("pushed", pushed.clone());
+    }
+    if let Some((how, took)) = native.smoke {
+        line("smoke", format!("{how}, after {}", duration(took)));
     }
     line("steps", native.steps.to_string());
     line("time", duration(native.took));

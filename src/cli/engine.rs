@@ -26,6 +26,11 @@ pub struct EngineArgs {
     #[arg(short, long = "output", value_name = "[oci=]FILE|dir=DIR", value_parser = output)]
     pub outputs: Vec<Output>,
 
+    /// Push the image by all its names, which need a registry; without Docker only what is missing there is sent, and no file is written
+    /// unless --output names one
+    #[arg(long)]
+    pub push: bool,
+
     /// Compress the layers of what is written with
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
     pub compression: CompressionArg,
@@ -42,7 +47,7 @@ pub struct EngineArgs {
     #[arg(long)]
     pub no_cache: bool,
 
-    /// Ask the registry for newer base images
+    /// Ask the registry for newer base images; without Docker, one that was asked for within a day is not asked for again otherwise
     #[arg(long)]
     pub pull: bool,
 

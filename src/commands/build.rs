@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::reach::reach;
-use super::{Pins, Place, Whole, native, planned, warn};
+use super::{Pins, Place, Whole, native, planned, push, warn};
 use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
 use crate::engine::docker::{
     BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy,
 };
+use crate::engine::registry::Pushed;
 use crate::engine::{Answered, Event, Interrupt, Secret, SmokeRequest};
 use crate::env::Env;
 use crate::error::Error;
@@ -57,16 +58,23 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         warn(&plan, ui)?;
     }
     if dry_run {
+        native::refuse_disk(&plan)?;
         return show(&plan, ui);
     }
     let tags = names(&plan, tags)?;
+    if engine.push {
+        push::check(&tags)?;
+    }
     let (secrets, warnings) = super::secrets::values(&plan, &secrets, &root, cwd, env)?;
     for warning in warnings.iter().filter(|_| mode != ProgressMode::Quiet) {
         ui.warn(warning)
             .map_err(Error::io("cannot write to stderr"))?;
     }
-    let docker = match reach(&engine, daemon.as_deref(), env, mode, ui)? {
-        Some(docker) => docker,
+    let docker = match reach(&engine, daemon.as_deref(), &plan, env, mode, ui)? {
+        Some(docker) => {
+            native::refuse_disk(&plan)?;
+            docker
+        }
         None => {
             let job = native::Job {
                 arguments: values(given, &plan, env),
@@ -82,7 +90,7 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
                 env,
                 began,
             };
-            return native::run(job, ui);
+            return native::run(&job, ui);
         }
     };
     let job = Job {
@@ -153,6 +161,7 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let mut shown = Progress::new(mode, ui);
     let mut left_out = None;
+    let mut last = 0;
     let (built, workspace) = std::thread::scope(|scope| {
         // For the report alone: it must not make anybody wait.
         let measuring =
@@ -160,6 +169,9 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
         let context = Box::new(|out: &mut dyn Write| write_tar(&plan, &root, out));
         let built = docker.build(&request, context, &interrupt, &mut |event| {
             left_out = said_left_out(&event).or(left_out);
+            if let Event::StepKnown { step, .. } = &event {
+                last = last.max(step.0);
+            }
             shown.event(&event);
         });
         (
@@ -181,6 +193,15 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
         }
         None => None,
     };
+    let mut pushed = Vec::new();
+    if job.engine.push {
+        let mut shown = Progress::new(mode, ui);
+        let done = docker.push(&tags, last + 1, &interrupt, &mut |event| {
+            shown.event(&event)
+        });
+        shown.finish();
+        pushed = done?;
+    }
 
     let names: Vec<String> = tags.iter().map(ToString::to_string).collect();
     let done = Done {
@@ -189,6 +210,7 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
         built: &built,
         answered: answered.as_ref(),
         left_out,
+        pushed: &pushed,
         summary: &summary,
         workspace,
         began: job.began,
@@ -302,17 +324,6 @@ fn try_out(
     mode: ProgressMode,
     ui: &mut Ui,
 ) -> Result<Answered, Error> {
-    starting(mode, ui)?;
-    docker.smoke(&built.id, trial, interrupt).map_err(|error| {
-        if let EngineError::NotUp { log, .. } = &error {
-            show_log(log, ui);
-        }
-        error.into()
-    })
-}
-
-/// Says that the image is started.
-pub(super) fn starting(mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
     let words = matches!(
         mode,
         ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
@@ -320,7 +331,12 @@ pub(super) fn starting(mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
     if words {
         writeln!(ui.err(), "starting the image").map_err(Error::io("cannot write to stderr"))?;
     }
-    Ok(())
+    docker.smoke(&built.id, trial, interrupt).map_err(|error| {
+        if let EngineError::NotUp { log, .. } = &error {
+            show_log(log, ui);
+        }
+        error.into()
+    })
 }
 
 /// Shows what a program wrote that did not come up.
@@ -368,6 +384,7 @@ struct Done<'d> {
     built: &'d Built,
     answered: Option<&'d Answered>,
     left_out: Option<(usize, u64)>,
+    pushed: &'d [Pushed],
     summary: &'d Summary,
     workspace: Measure,
     began: Instant,
@@ -388,6 +405,7 @@ impl Done<'_> {
                     tags: self.names,
                     size: self.built.size,
                     left_out: self.left_out,
+                    pushed: &push::lines(self.pushed),
                     smoke: self
                         .answered
                         .map(|answered| (&*answered.how, answered.took)),
@@ -404,9 +422,12 @@ impl Done<'_> {
 
     /// The keys that `docker buildx build --metadata-file` writes too, and our own.
     fn metadata(&self) -> serde_json::Value {
+        // What registries call it, once they have it.
+        let digest = self.pushed.first().map(|pushed| pushed.digest.to_string());
         json!({
             "image.name": self.names.join(","),
-            "containerimage.digest": self.built.id,
+            "containerimage.digest": digest.as_ref().unwrap_or(&self.built.id),
+            "slimbuild.pushed": push::as_json(self.pushed),
             "slimbuild.app": self.plan.app.dir,
             "slimbuild.image.size": self.built.size,
             "slimbuild.context.size": self.plan.context_size(),

@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use super::native::refuse_disk;
 use super::{Place, Whole, planned, warn, warn_of_secrets};
 use crate::context::{write_dir, write_tar};
 use crate::error::Error;
@@ -23,6 +24,7 @@ pub fn run(
     let mut options = options.clone();
     options.exclude.extend(own_output(place.cwd, &target));
     let (root, plan) = planned(place, &options)?;
+    refuse_disk(&plan)?;
     warn(&plan, ui)?;
     warn_of_secrets(&plan, ui)?;
     if output == Path::new("-") {

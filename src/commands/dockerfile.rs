@@ -1,5 +1,6 @@
 //! `slimbuild dockerfile APP`: the Dockerfile on stdout.
 
+use super::native::refuse_disk;
 use super::{Place, planned, warn, warn_of_secrets};
 use crate::dockerfile;
 use crate::error::Error;
@@ -16,6 +17,7 @@ pub fn template(ui: &mut Ui) -> Result<(), Error> {
 /// Prints the Dockerfile.
 pub fn run(place: &Place<'_>, options: &PlanOptions, ui: &mut Ui) -> Result<(), Error> {
     let (_, plan) = planned(place, options)?;
+    refuse_disk(&plan)?;
     warn(&plan, ui)?;
     warn_of_secrets(&plan, ui)?;
     let text = dockerfile::render(&plan)?;

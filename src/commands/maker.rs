@@ -9,13 +9,14 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::fetch::{Net, Proxies};
 use crate::image::Platform;
-use crate::oci::{Image, Packing};
+use crate::oci::{Image, ImageLayer, Packing};
 
 /// What makes bases: mirrors, the network, the cache.
 pub(super) struct Maker<'m> {
     pub(super) sources: Sources,
     pub(super) net: Net<'m>,
     pub(super) cache: Cache,
+    pub(super) proxies: Proxies,
 }
 
 impl<'m> Maker<'m> {
@@ -49,11 +50,20 @@ impl<'m> Maker<'m> {
             sources,
             net: Net::new(&proxies, begins)?,
             cache: Cache::open(&cache_directory(args.cache_dir, cwd, env)?)?,
+            proxies,
         })
     }
 
     pub(super) fn resolve(&self, request: &Request) -> Result<Contents, BaseError> {
         base::resolve(request, &self.sources, &self.net, &self.cache)
+    }
+
+    pub(super) fn node_layer(
+        &self,
+        request: &Request,
+        packing: Packing,
+    ) -> Result<ImageLayer, BaseError> {
+        base::node_layer(request, &self.sources, packing, &self.net, &self.cache)
     }
 
     pub(super) fn assemble(

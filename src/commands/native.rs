@@ -1,5 +1,8 @@
 //! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
 
+mod below;
+mod trial;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,17 +10,24 @@ use std::time::Instant;
 
 use serde_json::json;
 
+pub(super) use below::refuse_disk;
+
+use below::{Below, Terms};
+use trial::Tried;
+
 use super::Whole;
 use super::maker::{Maker, epoch};
+use super::push;
 use crate::assemble;
-use crate::base::Request as BaseRequest;
 use crate::cache::Cache;
 use crate::cli::EngineArgs;
 use crate::detect::Delivery;
-use crate::engine::native::{self, NativeError, Request, Source, Tools, Workshop};
-use crate::engine::{Event, Interrupt, Secret, StepId};
+use crate::engine::native::{self, NativeError, Request, Source, Tools, Trial, Workshop};
+use crate::engine::registry::{Pushed, Registries};
+use crate::engine::{Answered, Event, Interrupt, Secret, SmokeRequest, host};
 use crate::env::Env;
 use crate::error::Error;
+use crate::fetch::Proxies;
 use crate::image::{ImageRef, Platform};
 use crate::oci::{self, Image, Output, Packing};
 use crate::plan::Plan;
@@ -55,6 +65,8 @@ pub(super) struct Job<'j> {
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) engine: EngineArgs,
+    /// How the image is tried before it is written, where that is asked for.
+    pub(super) trial: Option<SmokeRequest>,
     pub(super) mode: ProgressMode,
     pub(super) metadata: Option<PathBuf>,
     pub(super) cwd: &'j Path,
@@ -62,35 +74,55 @@ pub(super) struct Job<'j> {
     pub(super) began: Instant,
 }
 
-/// Makes the image and writes it.
-pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
+/// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
+pub(super) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
+    match once(job, ui) {
+        Err(error) if error.is_damage() => {
+            if job.mode != ProgressMode::Quiet {
+                ui.warn(&format!("{error}: beginning again"))
+                    .map_err(Error::io("cannot write to stderr"))?;
+            }
+            once(job, ui)
+        }
+        Err(Error::Native(NativeError::NotUp { how, late, log })) => {
+            super::build::show_log(&log, ui);
+            Err(NativeError::NotUp { how, late, log }.into())
+        }
+        made => made,
+    }
+}
+
+fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let Job {
         root,
-        mut plan,
         engine,
         cwd,
         env,
         mode,
         ..
     } = job;
+    let (cwd, env, mode) = (*cwd, *env, *mode);
+    let mut plan = job.plan.clone();
     refuse(&plan)?;
+    if job.trial.is_some() {
+        trial::refuse(&plan, env)?;
+    }
     plan.on_own_base();
     let platform = engine.platform.clone().unwrap_or_else(Platform::host);
     let packing = Packing {
         epoch: epoch(env)?,
         compression: engine.compression.into(),
     };
-    let outputs: Vec<Output> = if engine.outputs.is_empty() {
+    let outputs: Vec<Output> = if engine.outputs.is_empty() && !engine.push {
         vec![Output::Archive(cwd.join(format!("{}.oci.tar", plan.image)))]
     } else {
         let given = engine.outputs.iter();
         given.map(|output| output.below(cwd)).collect()
     };
     // What cannot be written is better known before minutes of building than after.
-    let metadata = job
-        .metadata
-        .map(|file| Whole::begin(&cwd.join(file)))
-        .transpose()?;
+    let metadata = job.metadata.as_deref();
+    let metadata = metadata.map(|file| Whole::begin(&cwd.join(file)));
+    let metadata = metadata.transpose()?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let work = tempfile::Builder::new()
         .prefix("slimbuild-")
@@ -104,6 +136,11 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             (key.to_owned(), value.to_owned())
         })
         .collect();
+    let terms = Terms {
+        platform: &platform,
+        packing,
+        pull: engine.pull,
+    };
     let fetched = {
         let err = RefCell::new(ui.err());
         let begins = |url: &str| {
@@ -112,48 +149,67 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
                 drop(writeln!(err.borrow_mut(), "downloading {url}"));
             }
         };
-        let maker = Maker::new(engine.sources, cwd, env, &begins)?;
-        fetch(
-            &maker,
-            &plan,
-            &platform,
-            packing,
-            engine.pull,
-            work.path(),
-            env,
-        )?
+        let maker = Maker::new(engine.sources.clone(), cwd, env, &begins)?;
+        fetch(&maker, &plan, root, &terms, work.path(), env)?
     };
-    let Fetched { cache, base, tools } = fetched;
+    let Fetched {
+        cache,
+        proxies,
+        below,
+        tools,
+    } = fetched;
+    let configuration = host::configuration_file(env);
+    let registries = Registries {
+        configuration: configuration.as_deref(),
+        proxies: &proxies,
+        cache: &cache,
+        interrupt: &interrupt,
+    };
 
     let mut shown = Progress::new(mode, ui);
+    let mut on_event = |event| shown.event(&event);
     let made = make(
         Making {
             plan,
-            root: &root,
+            root,
             work: work.path(),
-            platform,
-            base,
+            terms: &terms,
+            below,
+            registries: &registries,
             tools: tools.as_ref(),
-            packing,
             labels: &labels,
             arguments: &job.arguments,
             secrets: &job.secrets,
+            trial: job.trial.as_ref(),
             cache: &cache,
             path: env.get("PATH").unwrap_or_default(),
             interrupt: &interrupt,
         },
-        &mut |event| shown.event(&event),
+        &mut on_event,
     );
+    let done = made.and_then(|made| {
+        for output in &outputs {
+            oci::write(&made.image, &job.tags, output, &cache).map_err(NativeError::Oci)?;
+        }
+        let mut pushed = Vec::new();
+        if engine.push {
+            let (image, below) = (&made.image, made.below.as_ref());
+            pushed = registries.push(image, &job.tags, below, made.next, &mut on_event)?;
+        }
+        Ok((made, pushed))
+    });
     let summary = shown.finish();
-    let (plan, image) = made?;
-    for output in &outputs {
-        oci::write(&image, &job.tags, output, &cache).map_err(NativeError::Oci)?;
-    }
+    let (made, pushed) = done?;
     cache.sweep();
+    if let Some(warning) = made.tried.warning.as_ref().filter(|_| mode != ProgressMode::Quiet) {
+        ui.warn(warning).map_err(Error::io("cannot write to stderr"))?;
+    }
 
     let done = Done {
-        plan: &plan,
-        image: &image,
+        plan: &made.plan,
+        image: &made.image,
+        answered: made.tried.answered.as_ref(),
+        pushed: &pushed,
         tags: &job.tags,
         outputs: &outputs,
         cwd,
@@ -167,6 +223,8 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
 struct Done<'d> {
     plan: &'d Plan,
     image: &'d Image,
+    answered: Option<&'d Answered>,
+    pushed: &'d [Pushed],
     tags: &'d [ImageRef],
     outputs: &'d [Output],
     cwd: &'d Path,
@@ -191,6 +249,8 @@ impl Done<'_> {
                 "slimbuild.app": self.plan.app.dir,
                 "slimbuild.image.size": unpacked,
                 "slimbuild.outputs": written,
+                "slimbuild.smoke": self.answered.map(|answered| &answered.how),
+                "slimbuild.pushed": push::as_json(self.pushed),
                 "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
             });
             let text = format!("{value:#}\n");
@@ -200,9 +260,11 @@ impl Done<'_> {
             let text = report::native(&report::Native {
                 names: &names,
                 outputs: &written,
+                pushed: &push::lines(self.pushed),
                 digest: &image.digest().to_string(),
                 unpacked,
                 packed: image.size(),
+                smoke: self.answered.map(|answered| (&*answered.how, answered.took)),
                 steps: self.steps,
                 took: self.began.elapsed(),
             });
@@ -210,22 +272,23 @@ impl Done<'_> {
                 .write_all(text.as_bytes())
                 .map_err(Error::io("cannot write the report"))?;
         }
-        writeln!(ui.out(), "{}", written[0]).map_err(Error::io("cannot write to stdout"))
+        let first = written.first().or(names.first());
+        writeln!(ui.out(), "{}", first.map_or("", String::as_str))
+            .map_err(Error::io("cannot write to stdout"))
     }
 }
 
 /// What cannot be made without Docker yet.
 fn refuse(plan: &Plan) -> Result<(), Error> {
-    let problem = if matches!(plan.delivery, Delivery::Site(_)) {
+    let named = plan.runtime_base.value.named;
+    let problem = if matches!(plan.delivery, Delivery::Site(_)) && !named {
         "a static site needs nginx, which slimbuild's own base has not"
     } else if plan.configured.runtime_packages.is_some() || plan.native.runtime.is_some() {
         "system packages are installed by a Docker daemon"
-    } else if !plan.runtime_base.value.image.contains("distroless") {
-        "the image starts from one that has more than node, which a Docker daemon has to fetch"
     } else if plan.configured.template.is_some() {
         "a template is for a Dockerfile, which needs a Docker daemon"
     } else {
-        return Ok(());
+        return below::refuse(plan);
     };
     Err(Error::Usage {
         message: problem.to_owned(),
@@ -236,7 +299,8 @@ fn refuse(plan: &Plan) -> Result<(), Error> {
 /// What has to be there before anything is built.
 struct Fetched {
     cache: Cache,
-    base: Image,
+    proxies: Proxies,
+    below: Below,
     /// Nothing where nothing is built.
     tools: Option<Tools>,
 }
@@ -244,19 +308,12 @@ struct Fetched {
 fn fetch(
     maker: &Maker<'_>,
     plan: &Plan,
-    platform: &Platform,
-    packing: Packing,
-    pull: bool,
+    root: &Path,
+    terms: &Terms<'_>,
     work: &Path,
     env: &Env,
 ) -> Result<Fetched, Error> {
-    let request = BaseRequest {
-        platform: platform.clone(),
-        node: Some(plan.node.value.clone()),
-        pull,
-    };
-    let contents = maker.resolve(&request)?;
-    let base = maker.assemble(&contents, platform, packing)?;
+    let below = Below::new(maker, plan, root, terms)?;
     let mut tools = None;
     if !plan.prebuilt {
         let source = Source {
@@ -274,7 +331,8 @@ fn fetch(
     }
     Ok(Fetched {
         cache: maker.cache.clone(),
-        base,
+        proxies: maker.proxies.clone(),
+        below,
         tools,
     })
 }
@@ -283,25 +341,42 @@ struct Making<'m> {
     plan: Plan,
     root: &'m Path,
     work: &'m Path,
-    platform: Platform,
-    base: Image,
+    terms: &'m Terms<'m>,
+    below: Below,
+    registries: &'m Registries<'m>,
     tools: Option<&'m Tools>,
-    packing: Packing,
     labels: &'m BTreeMap<String, String>,
     arguments: &'m BTreeMap<String, String>,
     secrets: &'m BTreeMap<String, Secret>,
+    trial: Option<&'m SmokeRequest>,
     cache: &'m Cache,
     path: &'m str,
     interrupt: &'m Interrupt,
 }
 
-fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Image), Error> {
+/// An image whose layers are in the cache.
+struct Made {
+    plan: Plan,
+    image: Image,
+    /// The base, where a registry has it.
+    below: Option<ImageRef>,
+    /// What was seen of it.
+    tried: Tried,
+    /// The number of a step that follows.
+    next: u32,
+}
+
+fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Error> {
     let Making {
         mut plan,
         work,
         interrupt,
+        terms,
         ..
     } = making;
+    let (base, below) = making
+        .below
+        .image(&mut plan, making.registries, terms, on_event)?;
     let mut root = making.root.to_path_buf();
     let mut node = None;
     let mut next = 1;
@@ -323,34 +398,14 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
         root = dir;
         node = Some(work.join("tools/bin/node"));
     }
-    if plan.verify {
-        let own = || {
-            let mut places = making
-                .path
-                .split(':')
-                .map(|dir| Path::new(dir).join("node"));
-            places.find(|place| place.is_file())
-        };
-        if let Some(node) = node.or_else(own) {
-            let image = work.join("image");
-            let proved = native::prove(&plan, &root, &image, &node, StepId(next), on_event);
-            next += 1;
-            proved.map_err(|error| match error {
-                NativeError::Disproved => Error::Verify {
-                    app: plan.app.dir.clone(),
-                },
-                other => other.into(),
-            })?;
-        }
-    }
-    if making.platform != Platform::host() {
+    if *terms.platform != Platform::host() {
         let code = assemble::machine_code(&plan, &root);
         if let Some(first) = code.first() {
             return Err(Error::Usage {
                 message: format!(
                     "`{first}` and {} other files are for this machine's processor, and not for {}",
                     code.len() - 1,
-                    making.platform
+                    terms.platform
                 ),
                 hint: Some("make the image on such a machine, or by a Docker daemon".to_owned()),
             });
@@ -358,15 +413,34 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<(Plan, Im
     }
     let layers = assemble::layers(&plan, &root);
     let request = Request {
-        base: making.base,
+        base,
         layers: &layers,
         runs: &plan.runs(),
         labels: making.labels,
-        packing: making.packing,
+        packing: terms.packing,
         first: next,
     };
     let image = native::image(request, making.cache, interrupt, on_event)?;
-    Ok((plan, image))
+    let next = next + u32::try_from(layers.len()).unwrap_or_default();
+    let trial = Trial {
+        plan: &plan,
+        base: image.layers.len() - layers.len(),
+        image: &image,
+        layers: &layers,
+        cache: making.cache,
+        scratch: work,
+        path: making.path,
+        node: node.as_deref(),
+        interrupt,
+    };
+    let tried = trial::tried(&trial, making.trial, next, on_event)?;
+    Ok(Made {
+        next: tried.next,
+        plan,
+        image,
+        below,
+        tried,
+    })
 }
 
 /// A path as the user would write it.

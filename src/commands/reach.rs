@@ -5,6 +5,8 @@ use crate::engine::docker::{Docker, EngineError};
 use crate::engine::host;
 use crate::env::Env;
 use crate::error::Error;
+use crate::image::DiskImage;
+use crate::plan::Plan;
 use crate::progress::ProgressMode;
 use crate::ui::Ui;
 
@@ -12,12 +14,16 @@ use crate::ui::Ui;
 pub(super) fn reach(
     engine: &EngineArgs,
     daemon: Option<&str>,
+    plan: &Plan,
     env: &Env,
     mode: ProgressMode,
     ui: &mut Ui,
 ) -> Result<Option<Docker>, Error> {
     match (engine.engine, engine.outputs.first()) {
         (EngineArg::Native, _) | (EngineArg::Auto, Some(_)) => return Ok(None),
+        (EngineArg::Auto, None) if DiskImage::parse(&plan.runtime_base.value.image).is_some() => {
+            return Ok(None);
+        }
         (EngineArg::Docker, Some(output)) => {
             return Err(Error::Usage {
                 message:
@@ -37,8 +43,12 @@ pub(super) fn reach(
             if engine.engine == EngineArg::Auto && host.is_default() =>
         {
             if mode != ProgressMode::Quiet {
-                let note = "no Docker daemon answers: the image is made on this machine and written to a file (--engine docker insists)";
-                writeln!(ui.err(), "{note}").map_err(Error::io("cannot write to stderr"))?;
+                let done = if engine.push {
+                    "pushed"
+                } else {
+                    "written to a file"
+                };
+                writeln!(ui.err(), "no Docker daemon answers: the image is made on this machine and {done} (--engine docker insists)").map_err(Error::io("cannot write to stderr"))?;
             }
             Ok(None)
         }

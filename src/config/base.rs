@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::image::{ImageRef, ImageRefError, parts};
+use crate::image::{DiskImage, ImageRef, ImageRefError, parts};
 
 /// What the result starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,19 +18,24 @@ pub enum Base {
     Alpine,
     /// An image, as it is.
     Image(ImageRef),
+    /// An image on the disk, as it is.
+    Disk(DiskImage),
 }
 
 impl FromStr for Base {
     type Err = ImageRefError;
 
-    /// A keyword is never an image: `docker.io/library/alpine` names the one that is called like it.
+    /// A keyword is never an image: `docker.io/library/alpine` names the one that is called like it. Nor is what begins as an image on the disk.
     fn from_str(text: &str) -> Result<Self, ImageRefError> {
         Ok(match text {
             "auto" => Self::Auto,
             "slim" => Self::Slim,
             "distroless" => Self::Distroless,
             "alpine" => Self::Alpine,
-            image => Self::Image(image.parse()?),
+            image => match DiskImage::parse(image) {
+                Some(disk) => Self::Disk(disk),
+                None => Self::Image(image.parse()?),
+            },
         })
     }
 }

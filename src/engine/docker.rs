@@ -1,12 +1,13 @@
 //! [`Docker`]: a Docker daemon as a function that builds.
 //!
 //! A request and a writer of the context go in; [`Event`]s come out while the daemon's BuildKit works, and at the end an image or an error.
-//! The functions block; what is asynchronous below them is not seen. Nothing is pushed; an image is run only to see whether it comes up.
+//! The functions block; what is asynchronous below them is not seen. An image is pushed where that is asked for, and run only to see whether it comes up.
 
 mod build;
 mod credentials;
 mod digest;
 mod error;
+mod push;
 mod session;
 mod smoke;
 mod trace;

@@ -248,6 +248,11 @@ fn home(env: &Env) -> Option<PathBuf> {
     env.get(name).map(PathBuf::from)
 }
 
+/// Docker's `config.json`, whatever daemon there is, if any: it says how to log in to registries.
+pub fn configuration_file(env: &Env) -> Option<PathBuf> {
+    Some(configuration_directory(env)?.join("config.json"))
+}
+
 fn configuration_directory(env: &Env) -> Option<PathBuf> {
     env.get("DOCKER_CONFIG")
         .map(PathBuf::from)

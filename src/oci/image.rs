@@ -39,6 +39,11 @@ impl Descriptor {
         }
     }
 
+    /// Names a configuration.
+    pub fn config(bytes: &[u8]) -> Self {
+        Self::of(CONFIG, bytes)
+    }
+
     /// Names bytes.
     pub(super) fn of(media_type: &str, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
@@ -226,7 +231,7 @@ impl Image {
         text(&Manifest {
             schema_version: 2,
             media_type: MANIFEST,
-            config: Descriptor::of(CONFIG, &self.config_json()),
+            config: Descriptor::config(&self.config_json()),
             layers: self.layers.iter().map(|layer| &layer.descriptor).collect(),
         })
     }

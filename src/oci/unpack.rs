@@ -76,19 +76,19 @@ pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciE
             replace(&path).and_then(|()| fs_err::hard_link(&to, &path)).map_err(Fault::Write)?;
         }
         // Behind the archive's end there may be more of the tar.
-        io::copy(&mut hashed, &mut io::sink()).map_err(Fault::Read)?;
+        io::copy(&mut hashed, &mut io::sink()).map_err(|_| Fault::Read)?;
         Ok(hashed.1.finish().1)
     });
     match read {
         Ok(diff_id) if diff_id == layer.diff_id => Ok(()),
-        Ok(_) | Err(Fault::Read(_)) => Err(damaged()),
+        Ok(_) | Err(Fault::Read) => Err(damaged()),
         Err(Fault::Write(error)) => Err(OciError::Unpack(error)),
     }
 }
 
 /// Which side is at fault.
 enum Fault {
-    Read(io::Error),
+    Read,
     Write(io::Error),
 }
 
@@ -103,14 +103,14 @@ struct Unpacking<'u> {
 
 impl Unpacking<'_> {
     fn all(&mut self, mut archive: Archive<impl Read>) -> Result<(), Fault> {
-        for entry in archive.entries().map_err(Fault::Read)? {
-            self.one(entry.map_err(Fault::Read)?)?;
+        for entry in archive.entries().map_err(|_| Fault::Read)? {
+            self.one(entry.map_err(|_| Fault::Read)?)?;
         }
         Ok(())
     }
 
     fn one(&mut self, mut entry: tar::Entry<'_, impl Read>) -> Result<(), Fault> {
-        let path = self.place(&entry.path().map_err(Fault::Read)?).map_err(Fault::Write)?;
+        let path = self.place(&entry.path().map_err(|_| Fault::Read)?).map_err(Fault::Write)?;
         if path == self.into {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl Unpacking<'_> {
             self.made.retain(|made| !made.starts_with(parent.join(hidden)));
             return replace(&parent.join(hidden)).map_err(Fault::Write);
         }
-        let mode = entry.header().mode().map_err(Fault::Read)?;
+        let mode = entry.header().mode().map_err(|_| Fault::Read)?;
         match entry.header().entry_type() {
             EntryType::Directory => {
                 if !fs_err::symlink_metadata(&path).is_ok_and(|of| of.is_dir()) {
@@ -141,18 +141,18 @@ impl Unpacking<'_> {
                     return copy(&mut entry, &mut file);
                 }
                 let mut bytes = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
-                entry.read_to_end(&mut bytes).map_err(Fault::Read)?;
+                entry.read_to_end(&mut bytes).map_err(|_| Fault::Read)?;
                 // Who writes gave up: it has the error.
                 let gone = |_| Fault::Write(io::ErrorKind::BrokenPipe.into());
                 self.files.send(Small { path, mode, bytes }).map_err(gone)
             }
             EntryType::Symlink => {
-                let target = entry.link_name().map_err(Fault::Read)?.unwrap_or_default();
+                let target = entry.link_name().map_err(|_| Fault::Read)?.unwrap_or_default();
                 replace(&path).map_err(Fault::Write)?;
                 fs_err::os::unix::fs::symlink(target, path).map_err(Fault::Write)
             }
             EntryType::Link => {
-                let target = entry.link_name().map_err(Fault::Read)?.unwrap_or_default();
+                let target = entry.link_name().map_err(|_| Fault::Read)?.unwrap_or_default();
                 let target = self.place(&target).map_err(Fault::Write)?;
                 self.links.push((path, target));
                 Ok(())
@@ -238,7 +238,7 @@ fn clear(dir: &Path) -> io::Result<()> {
 fn copy(from: &mut impl Read, to: &mut File) -> Result<(), Fault> {
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let count = from.read(&mut buffer).map_err(Fault::Read)?;
+        let count = from.read(&mut buffer).map_err(|_| Fault::Read)?;
         if count == 0 {
             return Ok(());
         }

@@ -39,13 +39,35 @@ pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'
 impl Plan {
     /// The same on the base that slimbuild makes itself, where nobody named another: it has node where distroless has it, and its user.
     pub fn on_own_base(&mut self) {
+        if self.runtime_base.value.named {
+            return;
+        }
         let base = RuntimeBase {
             image: OWN.to_owned(),
             node: Some(NodeCommand::Entrypoint),
             user: NONROOT.to_owned(),
+            named: false,
         };
         let reason = "made of Debian's packages and npm's node, without a registry";
         self.runtime_base = Decision::new(base, reason);
+    }
+
+    /// The same on an image of the disk whose configuration is known by now: what it starts by itself, and as whom.
+    pub fn on_disk_base(&mut self, entrypoint: &[String], user: &str) {
+        let base = &mut self.runtime_base.value;
+        let is_node = |program: &String| program.rsplit('/').next() == Some("node");
+        if base.node == Some(NodeCommand::OnPath)
+            && let [program] = entrypoint
+            && is_node(program)
+        {
+            base.node = Some(NodeCommand::Entrypoint);
+        }
+        // A user that may not be root, and whose number Kubernetes can tell.
+        let (id, group) = user.split_once(':').unwrap_or((user, user));
+        let number = |text: &str| text.parse::<u32>().ok();
+        if let (Some(id @ 1..), Some(group)) = (number(id), number(group)) {
+            base.user = format!("{id}:{group}");
+        }
     }
 }
 
@@ -72,9 +94,11 @@ impl Bases {
         delivery: &Delivery,
         callers: &[Caller],
     ) -> Result<Self, ConfigError> {
+        let mut runtime = runtime(options, node, delivery, callers)?;
+        runtime.value.named = is_named(options, &runtime.value.image);
         Ok(Self {
             build: build(options, node, delivery),
-            runtime: runtime(options, node, delivery, callers)?,
+            runtime,
         })
     }
 }
@@ -113,7 +137,7 @@ fn is_alpine(options: &PlanOptions, delivery: &Delivery) -> bool {
     match options.base.as_ref().map(|base| &base.value) {
         Some(Base::Alpine) => true,
         Some(Base::Image(image)) => image.is_alpine(),
-        _ => false,
+        Some(Base::Disk(_) | Base::Auto | Base::Slim | Base::Distroless) | None => false,
     }
 }
 
@@ -147,6 +171,10 @@ fn runtime(
             based(chosen(options, &image, &reason), NodeCommand::Trimmed, NODE)
         }
         Base::Image(image) => named(options, image, said)?,
+        Base::Disk(image) => {
+            let image = Decision::new(image.to_string(), said);
+            based(image, NodeCommand::OnPath, NODE)
+        }
     })
 }
 
@@ -251,6 +279,7 @@ fn site(options: &PlanOptions) -> Result<Decision<RuntimeBase>, ConfigError> {
         .map(|base| (&base.value, &base.source))
     {
         Some((Base::Image(image), source)) => Decision::new(image.to_string(), source.to_string()),
+        Some((Base::Disk(image), source)) => Decision::new(image.to_string(), source.to_string()),
         Some((Base::Distroless, source)) => {
             let problem = "there is no distroless image with nginx, which hands out a site";
             let hint =
@@ -275,6 +304,7 @@ fn site(options: &PlanOptions) -> Result<Decision<RuntimeBase>, ConfigError> {
         image,
         node: None,
         user: WEB.to_owned(),
+        named: false,
     }))
 }
 
@@ -283,7 +313,16 @@ fn based(image: Decision<String>, node: NodeCommand, user: &str) -> Decision<Run
         image,
         node: Some(node),
         user: user.to_owned(),
+        named: false,
     })
+}
+
+/// Whether somebody named the image, or the registry that it comes from.
+fn is_named(options: &PlanOptions, image: &str) -> bool {
+    let base = options.base.as_ref().map(|base| &base.value);
+    let mut mirrors = options.registry_mirrors.iter();
+    matches!(base, Some(Base::Image(_) | Base::Disk(_)))
+        || mirrors.any(|mirror| image.starts_with(&format!("{}/", mirror.value.prefix)))
 }
 
 /// An image that nobody named: from the mirror where there is one. That of its own registry goes before that of all.

@@ -2,7 +2,7 @@
 
 use super::{Decision, NodeCommand, Plan};
 use crate::error::Error;
-use crate::image::ImageRef;
+use crate::image::{DiskImage, ImageRef};
 
 /// What the image is made on, as the OCI's annotations have it.
 const LABELS: [&str; 2] = [
@@ -19,6 +19,10 @@ impl Plan {
         &mut self,
         digest: impl Fn(&ImageRef) -> Result<String, Error>,
     ) -> Result<(), Error> {
+        if DiskImage::parse(&self.runtime_base.value.image).is_some() {
+            // No tag of a registry moves it, and no daemon takes it.
+            return Ok(());
+        }
         let pinned = |image: &str| {
             let image: ImageRef = image.parse()?;
             let digest = match image.digest() {

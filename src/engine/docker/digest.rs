@@ -15,7 +15,7 @@ impl Docker {
             }
             let answer = self
                 .client
-                .inspect_registry_image(&image.to_string(), self.credentials(image))
+                .inspect_registry_image(&image.to_string(), self.known_credentials(image))
                 .await;
             match answer {
                 Ok(answer) => answer
@@ -36,7 +36,7 @@ impl Docker {
         own.digest().map(str::to_owned)
     }
 
-    fn credentials(&self, image: &ImageRef) -> Option<DockerCredentials> {
+    fn known_credentials(&self, image: &ImageRef) -> Option<DockerCredentials> {
         let file = self.host.configuration_file()?;
         let (found, _) = credentials::collect(&file, std::slice::from_ref(image));
         found.into_values().next()

@@ -6,6 +6,7 @@ use std::io;
 use bollard::errors::Error as Bollard;
 
 use crate::engine::host::{Address, Host, Origin};
+use crate::image::parts;
 
 /// Why an engine did not make an image.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,14 @@ pub enum EngineError {
         /// The engine's words.
         source: io::Error,
     },
+    /// The registry does not take the image, or the daemon does not send it.
+    #[error("cannot push `{image}`: {message}")]
+    NotPushed {
+        /// The name.
+        image: String,
+        /// The registry's words, or the daemon's.
+        message: String,
+    },
     /// The image was started, and its program did not come up.
     #[error("the image was started, and {how}")]
     NotUp {
@@ -119,6 +128,7 @@ impl EngineError {
             | Self::Lost { .. }
             | Self::AfterBuild { .. }
             | Self::NoDigest { .. }
+            | Self::NotPushed { .. }
             | Self::NotUp { .. } => EngineErrorKind::Build,
             Self::Interrupted => EngineErrorKind::Interrupted,
         }
@@ -164,6 +174,7 @@ impl EngineError {
                 "Leave --pin out, name a base with its digest (`--base NAME@sha256:…`), or a registry that can be reached (`--registry-mirror`)."
                     .to_owned(),
             ),
+            Self::NotPushed { image, message } => hint_for_push(image, message),
             Self::Context(_) | Self::AfterBuild { .. } | Self::Interrupted | Self::Client(_) => {
                 None
             }
@@ -288,6 +299,20 @@ fn exit_code(message: &str) -> Option<i64> {
     let (_, rest) = message.rsplit_once("exit code: ")?;
     let digits = rest.split(|digit: char| !digit.is_ascii_digit()).next()?;
     digits.parse().ok()
+}
+
+/// Daemons and registries say it in several ways.
+fn hint_for_push(image: &str, message: &str) -> Option<String> {
+    let message = message.to_lowercase();
+    let is_denied = ["denied", "unauthorized", "authentication", "no basic auth"]
+        .iter()
+        .any(|word| message.contains(word));
+    let (registry, _) = parts(image);
+    let login = match registry {
+        "docker.io" => "docker login".to_owned(),
+        other => format!("docker login {other}"),
+    };
+    is_denied.then(|| format!("look at the name, or log in: `{login}`"))
 }
 
 fn hint_for_failure(

@@ -133,7 +133,7 @@ impl Trial<'_> {
         self.plan.context.iter().filter_map(|entry| {
             let (top, name) = entry.path.split_once('/')?;
             match &entry.content {
-                Content::Made { text, .. } if top == place::VERIFY => Some((name, &**text)),
+                Content::Made { text, .. } if top == place::VERIFY => Some((name, text.as_str())),
                 _ => None,
             }
         })

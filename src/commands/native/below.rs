@@ -1,0 +1,165 @@
+//! What lies below the layers of an image that is made without a daemon: slimbuild's own base, unless somebody named another.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::base::Request;
+use crate::cache::Cache;
+use crate::commands::maker::Maker;
+use crate::engine::registry::{Registries, Wanted};
+use crate::engine::{Event, StepId, StepKind};
+use crate::error::Error;
+use crate::image::{DiskImage, ImageRef, Platform};
+use crate::oci::{self, Image, ImageLayer, Packing};
+use crate::plan::{NodeCommand, Plan};
+
+/// The step that fetches a base, before those that are numbered.
+const STEP: StepId = StepId(0);
+
+/// What lies below, as far as it is known before anything is shown.
+pub(super) enum Below {
+    /// slimbuild's own base.
+    Own(Box<Image>),
+    /// An image of a registry, and node where it has none.
+    Registry(ImageRef, Option<ImageLayer>),
+    /// An image on the disk.
+    Disk(DiskImage),
+}
+
+/// What a base is asked for with.
+pub(super) struct Terms<'t> {
+    pub(super) platform: &'t Platform,
+    pub(super) packing: Packing,
+    /// Whether to ask for newer ones, however short ago that was asked.
+    pub(super) pull: bool,
+}
+
+/// What no base without a daemon can give.
+pub(super) fn refuse(plan: &Plan) -> Result<(), Error> {
+    let base = &plan.runtime_base.value;
+    let (message, hint) = match base.node {
+        _ if !base.named => {
+            if base.image.contains("distroless") {
+                return Ok(());
+            }
+            (
+                "the image starts from one that has more than node, which a Docker daemon has to fetch".to_owned(),
+                "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
+            )
+        }
+        Some(NodeCommand::Alone | NodeCommand::Trimmed) => (
+            format!(
+                "`{}` is changed before it is the base, which a Docker daemon does",
+                base.image
+            ),
+            "start Docker, or name an image that has node and is taken as it is, as `--base node:22-slim`",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::Usage {
+        message,
+        hint: Some(hint.to_owned()),
+    })
+}
+
+/// What Docker cannot start from.
+pub(in crate::commands) fn refuse_disk(plan: &Plan) -> Result<(), Error> {
+    let image = &plan.runtime_base.value.image;
+    if DiskImage::parse(image).is_none() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: format!("`{image}` lies on this machine's disk, and Docker starts from images of registries"),
+        hint: Some("make the image without Docker, `--engine native`, or `docker load` the base and name it".to_owned()),
+    })
+}
+
+impl Below {
+    /// Finds out what it is, and makes what is slimbuild's own.
+    pub(super) fn new(
+        maker: &Maker<'_>,
+        plan: &Plan,
+        root: &Path,
+        terms: &Terms<'_>,
+    ) -> Result<Self, Error> {
+        let base = &plan.runtime_base.value;
+        let request = Request {
+            platform: terms.platform.clone(),
+            node: Some(plan.node.value.clone()),
+            pull: terms.pull,
+        };
+        if !base.named {
+            let contents = maker.resolve(&request)?;
+            let image = maker.assemble(&contents, terms.platform, terms.packing)?;
+            return Ok(Self::Own(Box::new(image)));
+        }
+        if let Some(image) = DiskImage::parse(&base.image) {
+            return Ok(Self::Disk(image.below(root)));
+        }
+        let node = match base.node {
+            Some(NodeCommand::Copied) => Some(maker.node_layer(&request, terms.packing)?),
+            _ => None,
+        };
+        Ok(Self::Registry(base.image.parse()?, node))
+    }
+
+    /// The image, and its name where a registry has it. What an image of the disk says of itself, the plan goes by.
+    pub(super) fn image(
+        self,
+        plan: &mut Plan,
+        registries: &Registries<'_>,
+        terms: &Terms<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(Image, Option<ImageRef>), Error> {
+        match self {
+            Self::Own(image) => Ok((*image, None)),
+            Self::Registry(name, node) => {
+                let wanted = Wanted {
+                    image: &name,
+                    platform: terms.platform,
+                    created: terms.packing.epoch,
+                    fresh: terms.pull,
+                };
+                let mut image = registries.pull(&wanted, STEP, on_event)?;
+                if let Some(node) = node {
+                    image.push(node);
+                }
+                Ok((image, Some(name)))
+            }
+            Self::Disk(name) => {
+                let shown = plan.runtime_base.value.image.clone();
+                let image = opened(&name, shown, terms, registries.cache, on_event)?;
+                plan.on_disk_base(&image.config.entrypoint, &image.config.user);
+                Ok((image, None))
+            }
+        }
+    }
+}
+
+fn opened(
+    name: &DiskImage,
+    shown: String,
+    terms: &Terms<'_>,
+    cache: &Cache,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Image, Error> {
+    on_event(Event::StepKnown {
+        step: STEP,
+        name: format!("[base] {shown}"),
+        kind: StepKind::Housekeeping,
+    });
+    on_event(Event::StepStarted { step: STEP });
+    let began = Instant::now();
+    let image = oci::open(name, terms.platform, terms.packing.epoch, cache);
+    on_event(match &image {
+        Ok(_) => Event::StepDone {
+            step: STEP,
+            took: began.elapsed(),
+        },
+        Err(error) => Event::StepFailed {
+            step: STEP,
+            message: error.to_string(),
+        },
+    });
+    Ok(image?)
+}

@@ -1,0 +1,52 @@
+//! `--push`: which names may be pushed, and what is said afterwards.
+
+use serde_json::{Value, json};
+
+use crate::engine::registry::Pushed;
+use crate::error::Error;
+use crate::image::ImageRef;
+use crate::report;
+
+/// Whether names say where to push to: better known before minutes of building than after.
+pub(super) fn check(names: &[ImageRef]) -> Result<(), Error> {
+    let Some(name) = names.iter().find(|name| !name.name().contains('/')) else {
+        return Ok(());
+    };
+    Err(Error::Usage {
+        message: format!("`--push` cannot tell where to push `{name}`: the name has no registry"),
+        hint: Some(format!(
+            "name the image with its registry, as `-t registry.example.com/{name}`, or with your name at Docker Hub, as `-t NAME/{name}`"
+        )),
+    })
+}
+
+/// What was sent, a line each repository: `127.0.0.1:5000/x:1 (3 of 5 layers, 12.3 MB sent)`.
+pub(super) fn lines(pushed: &[Pushed]) -> Vec<String> {
+    let line = |pushed: &Pushed| {
+        let names: Vec<String> = pushed.names.iter().map(ToString::to_string).collect();
+        let bytes = pushed
+            .bytes
+            .map_or(String::new(), |bytes| format!(", {}", report::size(bytes)));
+        format!(
+            "{} ({} of {}{bytes} sent)",
+            names.join(", "),
+            pushed.sent,
+            report::count(pushed.layers, "layer"),
+        )
+    };
+    pushed.iter().map(line).collect()
+}
+
+/// The same for programs.
+pub(super) fn as_json(pushed: &[Pushed]) -> Value {
+    let one = |pushed: &Pushed| {
+        json!({
+            "names": pushed.names,
+            "digest": pushed.digest,
+            "layers": pushed.layers,
+            "sent": pushed.sent,
+            "bytes": pushed.bytes,
+        })
+    };
+    pushed.iter().map(one).collect()
+}

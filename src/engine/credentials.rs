@@ -1,0 +1,122 @@
+//! Credentials for registries, from Docker's configuration and the helpers that it names.
+//!
+//! A registry goes in; what `docker login` left for it comes out. Nobody logs in here.
+
+use std::path::Path;
+
+use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
+
+use crate::image::{ImageRef, parts};
+
+/// Docker Hub, as names of images have it.
+const HUB: &str = "docker.io";
+/// Under what Docker's configuration keeps the credentials of Docker Hub.
+const HUB_IN_CONFIGURATION: &str = "https://index.docker.io/v1/";
+
+/// The registry that an image is of: `docker.io`, `127.0.0.1:5000`.
+pub(super) fn registry(image: &ImageRef) -> &str {
+    parts(image.name()).0
+}
+
+/// What is known about a registry; an error says in words why it should be known but is not.
+pub(super) fn look_up(
+    configuration: &Path,
+    registry: &str,
+) -> Result<Option<DockerCredential>, String> {
+    let Ok(file) = fs_err::File::open(configuration) else {
+        return Ok(None); // Docker was never configured, so nobody logged in.
+    };
+    let key = if registry == HUB {
+        HUB_IN_CONFIGURATION
+    } else {
+        registry
+    };
+    match get_credential_from_reader(file, key) {
+        Ok(credential) => Ok(Some(credential)),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(format!(
+            "cannot get the credentials of `{registry}`: {}",
+            one_line(&error)
+        )),
+    }
+}
+
+/// Most people are not logged in at most registries. Helpers say so as an error; the sentence is fixed by their protocol
+/// (<https://github.com/docker/docker-credential-helpers/blob/master/credentials/error.go>).
+fn is_absence(error: &CredentialRetrievalError) -> bool {
+    match error {
+        CredentialRetrievalError::NoCredentialConfigured
+        | CredentialRetrievalError::ConfigNotFound => true,
+        CredentialRetrievalError::HelperFailure { stdout, .. } => {
+            stdout.contains("credentials not found")
+        }
+        _ => false,
+    }
+}
+
+fn one_line(error: &CredentialRetrievalError) -> String {
+    match error {
+        CredentialRetrievalError::HelperFailure {
+            helper,
+            stdout,
+            stderr,
+        } => {
+            let said = format!("{stdout} {stderr}");
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("`{helper}` failed: {said}")
+        }
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registries_are_told_by_names() {
+        for (image, expected) in [
+            ("node:22-slim", HUB),
+            ("shop/base", HUB),
+            ("docker.io/library/node", HUB),
+            ("localhost/base", "localhost"),
+            ("gcr.io/distroless/cc-debian12:nonroot", "gcr.io"),
+            ("127.0.0.1:5001/base", "127.0.0.1:5001"),
+        ] {
+            assert_eq!(registry(&image.parse().unwrap()), expected, "{image}");
+        }
+    }
+
+    fn looked_up(configuration: &str, registry: &str) -> Result<Option<DockerCredential>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.json");
+        fs_err::write(&file, configuration).unwrap();
+        look_up(&file, registry)
+    }
+
+    #[test]
+    fn a_stored_password_is_found() {
+        let configuration =
+            format!(r#"{{"auths":{{"{HUB_IN_CONFIGURATION}":{{"auth":"bGFiOmxhYg=="}}}}}}"#);
+        let found = looked_up(&configuration, HUB);
+        let lab = DockerCredential::UsernamePassword("lab".to_owned(), "lab".to_owned());
+        assert_eq!(found, Ok(Some(lab)));
+    }
+
+    #[test]
+    fn a_missing_helper_is_said() {
+        let found = looked_up(
+            r#"{"credsStore":"slimbuild-test-does-not-exist"}"#,
+            "gcr.io",
+        );
+        assert_eq!(
+            found,
+            Err("cannot get the credentials of `gcr.io`: unable to communicate with credential helper".to_owned())
+        );
+    }
+
+    #[test]
+    fn no_configuration_is_no_trouble() {
+        assert_eq!(look_up(Path::new("/nowhere"), HUB), Ok(None));
+    }
+}

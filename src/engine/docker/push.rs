@@ -1,0 +1,189 @@
+//! A daemon's image to the registries of its names: the daemon sends it, with Docker's credentials.
+
+use std::time::Instant;
+
+use bollard::auth::DockerCredentials;
+use bollard::models::PushImageInfo;
+use bollard::query_parameters::PushImageOptionsBuilder;
+use futures_util::StreamExt;
+
+use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, credentials, runtime};
+use crate::digest::Digest;
+use crate::engine::registry::Pushed;
+use crate::engine::{Event, Interrupt, StepId, StepKind};
+use crate::image::ImageRef;
+
+impl Docker {
+    /// Sends an image by each of its names; steps are numbered from `first`.
+    pub fn push(
+        &self,
+        names: &[ImageRef],
+        first: u32,
+        interrupt: &Interrupt,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Pushed>, EngineError> {
+        runtime()?.block_on(async {
+            let mut pushed = Vec::new();
+            for (name, number) in names.iter().zip(first..) {
+                let step = StepId(number);
+                on_event(Event::StepKnown {
+                    step,
+                    name: format!("[push] {name}"),
+                    kind: StepKind::Housekeeping,
+                });
+                on_event(Event::StepStarted { step });
+                let began = Instant::now();
+                let done = tokio::select! {
+                    biased;
+                    () = interrupt.raised() => Err(EngineError::Interrupted),
+                    done = self.push_one(name, step, on_event) => done,
+                };
+                on_event(match &done {
+                    Ok(_) => Event::StepDone {
+                        step,
+                        took: began.elapsed(),
+                    },
+                    Err(error) => Event::StepFailed {
+                        step,
+                        message: error.to_string(),
+                    },
+                });
+                pushed.push(done?);
+            }
+            Ok(pushed)
+        })
+    }
+
+    async fn push_one(
+        &self,
+        name: &ImageRef,
+        step: StepId,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Pushed, EngineError> {
+        let failed = |message: String| EngineError::NotPushed {
+            image: name.to_string(),
+            message,
+        };
+        let options = PushImageOptionsBuilder::default()
+            .tag(name.tag().unwrap_or("latest"))
+            .build();
+        let client = self.client.clone().with_timeout(PATIENCE_WITH_BUILDS);
+        let credentials = self.credentials(name, on_event);
+        let mut answers = Box::pin(client.push_image(name.name(), Some(options), credentials));
+        let mut tally = Tally::default();
+        while let Some(answer) = answers.next().await {
+            let answer = answer.map_err(|error| failed(words(&error)))?;
+            if let Some(error) = &answer.error_detail {
+                return Err(failed(error.message.clone().unwrap_or_default()));
+            }
+            on_event_of(&answer, step, on_event);
+            tally.count(answer.status.as_deref().unwrap_or_default());
+        }
+        let digest = tally
+            .digest
+            .ok_or_else(|| failed("the daemon does not say that it is done".to_owned()))?;
+        Ok(Pushed {
+            names: vec![name.clone()],
+            digest,
+            layers: tally.sent + tally.there,
+            sent: tally.sent,
+            bytes: None,
+        })
+    }
+
+    fn credentials(
+        &self,
+        name: &ImageRef,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Option<DockerCredentials> {
+        let file = self.host.configuration_file()?;
+        let (found, warnings) = credentials::collect(&file, std::slice::from_ref(name));
+        for message in warnings {
+            on_event(Event::Warning { message });
+        }
+        found.into_values().next()
+    }
+}
+
+/// What the daemon says in words.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    sent: usize,
+    there: usize,
+    digest: Option<Digest>,
+}
+
+impl Tally {
+    fn count(&mut self, status: &str) {
+        match status {
+            "Pushed" => self.sent += 1,
+            "Layer already exists" => self.there += 1,
+            _ if status.starts_with("Mounted from ") => self.there += 1,
+            // 1.2: digest: sha256:… size: 1234
+            _ => {
+                let said = status.split_once(": digest: ");
+                let digest = said.and_then(|(_, rest)| rest.split(' ').next());
+                if let Some(digest) = digest.and_then(|digest| digest.parse().ok()) {
+                    self.digest = Some(digest);
+                }
+            }
+        }
+    }
+}
+
+/// Layers have no name in what the client hands on; they are told apart by their sizes.
+fn on_event_of(answer: &PushImageInfo, step: StepId, on_event: &mut dyn FnMut(Event)) {
+    let Some(progress) = &answer.progress_detail else {
+        return;
+    };
+    let number = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+    let (current, total) = (number(progress.current), number(progress.total));
+    let (Some(current), Some(total)) = (current, total.filter(|total| *total > 0)) else {
+        return;
+    };
+    on_event(Event::Transfer {
+        step,
+        what: "layer".to_owned(),
+        // The daemon counts what its archive adds, too.
+        current: current.min(total),
+        total: Some(total),
+        done: current >= total,
+    });
+}
+
+/// The daemon's or the registry's words.
+fn words(error: &bollard::errors::Error) -> String {
+    match error {
+        bollard::errors::Error::DockerStreamError { error } => error.clone(),
+        bollard::errors::Error::DockerResponseServerError { message, .. } => message.clone(),
+        other => super::error::root(other).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_daemon_are_counted() {
+        let digest = Digest::of(b"");
+        let mut tally = Tally::default();
+        for status in [
+            "The push refers to repository [127.0.0.1:5000/x]",
+            "Preparing",
+            "Layer already exists",
+            "Pushing",
+            "Pushed",
+            "Mounted from distroless/cc",
+            &format!("1: digest: {digest} size: 528"),
+        ] {
+            tally.count(status);
+        }
+        let expected = Tally {
+            sent: 1,
+            there: 2,
+            digest: Some(digest),
+        };
+        assert_eq!(tally, expected);
+    }
+}

@@ -1,0 +1,262 @@
+//! One registry: how it is reached, as whom, and how often it is asked.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use docker_credential::DockerCredential;
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+
+use super::error::{Action, Asked};
+use super::{Registries, RegistryError};
+use crate::engine::credentials::{look_up, registry};
+use crate::engine::{Event, Interrupt, StepId};
+use crate::fetch::prepare_tls;
+use crate::image::{ImageRef, parts};
+
+/// How long to wait before each further attempt.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
+/// The same where a registry says that it is asked too often. When it would like to be asked again, the client does not tell.
+const LONGER: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+];
+/// How long a registry may be silent. While it puts an upload together, it is.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take to be reached.
+const CONNECTING: Duration = Duration::from_secs(15);
+/// How often to say how much of a blob has moved.
+const TICK: Duration = Duration::from_millis(100);
+/// As whom an identity token is used: registries of Azure, which hand them out, take it as a password for this user
+/// (<https://learn.microsoft.com/azure/container-registry/container-registry-authentication>).
+const IDENTITY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Does all of it on this thread, until it is done or somebody wants to stop.
+pub(super) fn block_on<T>(
+    interrupt: &Interrupt,
+    work: impl Future<Output = Result<T, RegistryError>>,
+) -> Result<T, RegistryError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RegistryError::Client)?;
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = interrupt.raised() => Err(RegistryError::Interrupted),
+            done = work => done,
+        }
+    })
+}
+
+/// A repository of a registry.
+pub(super) struct Repository {
+    pub(super) client: Client,
+    /// The image that is meant, or one of its neighbours.
+    pub(super) reference: Reference,
+    pub(super) asked: Asked,
+}
+
+impl Repository {
+    /// Prepares to ask. Nobody is asked yet.
+    pub(super) async fn new(
+        image: &ImageRef,
+        action: Action,
+        all: &Registries<'_>,
+        events: &Events<'_>,
+    ) -> Result<Self, RegistryError> {
+        prepare_tls();
+        let registry = registry(image);
+        let found = all
+            .configuration
+            .map_or(Ok(None), |file| look_up(file, registry));
+        let credential = found.unwrap_or_else(|message| {
+            events.say(Event::Warning { message });
+            None
+        });
+        let asked = Asked {
+            image: image.to_string(),
+            registry: registry.to_owned(),
+            action,
+            known: credential.is_some(),
+        };
+        let reference = reference(image);
+        let config = ClientConfig {
+            protocol: if is_plain(registry) {
+                ClientProtocol::Http
+            } else {
+                ClientProtocol::Https
+            },
+            // A file is sent at once, and not in pieces that are answered one by one.
+            use_monolithic_push: true,
+            read_timeout: Some(PATIENCE),
+            connect_timeout: Some(CONNECTING),
+            user_agent: concat!("slimbuild/", env!("CARGO_PKG_VERSION")),
+            https_proxy: all.proxies.https.clone(),
+            http_proxy: all.proxies.http.clone(),
+            no_proxy: all.proxies.none.clone(),
+            ..ClientConfig::default()
+        };
+        let client = Client::try_from(config).map_err(|error| asked.error(error))?;
+        let auth = match credential {
+            None => RegistryAuth::Anonymous,
+            Some(DockerCredential::UsernamePassword(user, password)) => {
+                RegistryAuth::Basic(user, password)
+            }
+            Some(DockerCredential::IdentityToken(token)) => {
+                RegistryAuth::Basic(IDENTITY.to_owned(), token)
+            }
+        };
+        client
+            .store_auth_if_needed(reference.resolve_registry(), &auth)
+            .await;
+        Ok(Self {
+            client,
+            reference,
+            asked,
+        })
+    }
+
+    /// Tries, and tries again where that may help.
+    pub(super) async fn again<T>(
+        &self,
+        mut attempt: impl AsyncFnMut() -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let mut pauses = PAUSES.iter().zip(LONGER);
+        loop {
+            let error = match attempt().await {
+                Err(error) if error.may_pass() => error,
+                done => return done,
+            };
+            let Some((pause, longer)) = pauses.next() else {
+                return Err(error);
+            };
+            let pause = if error.is_throttled() { longer } else { *pause };
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// A name as the client has it.
+pub(super) fn reference(image: &ImageRef) -> Reference {
+    let (registry, path) = parts(image.name());
+    let registry = registry.to_owned();
+    match (image.digest(), image.tag()) {
+        (Some(digest), _) => Reference::with_digest(registry, path, digest.to_owned()),
+        (None, tag) => Reference::with_tag(registry, path, tag.unwrap_or("latest").to_owned()),
+    }
+}
+
+/// Whether a registry is on this machine: Docker takes those without TLS.
+fn is_plain(registry: &str) -> bool {
+    let host = match registry.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => registry,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// Where events go, for several that have some.
+pub(super) struct Events<'e>(RefCell<&'e mut dyn FnMut(Event)>);
+
+impl<'e> Events<'e> {
+    pub(super) fn new(on_event: &'e mut dyn FnMut(Event)) -> Self {
+        Self(RefCell::new(on_event))
+    }
+
+    pub(super) fn say(&self, event: Event) {
+        (self.0.borrow_mut())(event);
+    }
+}
+
+/// What is told of a blob that moves.
+pub(super) struct Meter<'m> {
+    events: &'m Events<'m>,
+    step: StepId,
+    what: String,
+    total: u64,
+    last: Instant,
+}
+
+impl<'m> Meter<'m> {
+    /// Begins; `digest` is told as Docker does, by its first digits.
+    pub(super) fn new(
+        events: &'m Events<'m>,
+        step: StepId,
+        digest: &crate::digest::Digest,
+        total: u64,
+    ) -> Self {
+        let what = digest.to_string().chars().take(19).collect();
+        Self {
+            events,
+            step,
+            what,
+            total,
+            last: Instant::now(),
+        }
+    }
+
+    /// Says how much there is by now, where that is news.
+    pub(super) fn at(&mut self, current: u64) {
+        let done = current == self.total;
+        if done || self.last.elapsed() >= TICK {
+            self.last = Instant::now();
+            self.events.say(Event::Transfer {
+                step: self.step,
+                what: self.what.clone(),
+                current,
+                total: Some(self.total),
+                done,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registries_of_this_machine_have_no_tls() {
+        for registry in [
+            "127.0.0.1:5000",
+            "127.1.2.3",
+            "localhost",
+            "localhost:5000",
+            "[::1]:5000",
+        ] {
+            assert!(is_plain(registry), "{registry}");
+        }
+        for registry in [
+            "docker.io",
+            "registry.example.com:5000",
+            "10.0.0.1:5000",
+            "localhost.example",
+        ] {
+            assert!(!is_plain(registry), "{registry}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_docker() {
+        let whole = |text: &str| reference(&text.parse().unwrap()).whole();
+        assert_eq!(whole("node"), "docker.io/library/node:latest");
+        assert_eq!(whole("127.0.0.1:5000/a/b:1"), "127.0.0.1:5000/a/b:1");
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        assert_eq!(
+            whole(&format!("gcr.io/x:1@{digest}")),
+            format!("gcr.io/x@{digest}")
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! Why a registry did not give an image, or did not take one.
+
+use std::io;
+
+use oci_client::errors::{DigestError, OciDistributionError, OciError, OciErrorCode};
+
+use crate::digest::Digest;
+use crate::fetch::Cause;
+use crate::oci::ForeignError;
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// To get an image.
+    Pull,
+    /// To send one.
+    Push,
+}
+
+/// Why a registry did not give an image, or did not take one.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Nobody answers, or not to the end.
+    #[error("cannot {} `{image}`: the registry does not answer", verb(*.action))]
+    Unreached {
+        /// The image.
+        image: String,
+        /// What was tried.
+        action: Action,
+        /// What went wrong, in words.
+        source: Cause,
+    },
+    /// One has to log in, or may not.
+    #[error("cannot {} `{image}`: the registry answers {status}, {}", verb(*.action), denial(*.status))]
+    Denied {
+        /// The image.
+        image: String,
+        /// Its registry, as `docker login` wants it.
+        registry: String,
+        /// What was tried.
+        action: Action,
+        /// 401 or 403.
+        status: u16,
+        /// Whether there were credentials.
+        known: bool,
+    },
+    /// It is not there.
+    #[error("there is no `{0}` in its registry")]
+    Missing(String),
+    /// Another answer that is a no.
+    #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), said(.message))]
+    Status {
+        /// The image.
+        image: String,
+        /// What was tried.
+        action: Action,
+        /// Its number.
+        status: u16,
+        /// The registry's words.
+        message: String,
+    },
+    /// An answer that makes no sense.
+    #[error("cannot {} `{image}`: the registry's answer makes no sense: {reason}", verb(*.action))]
+    Answer {
+        /// The image.
+        image: String,
+        /// What was tried.
+        action: Action,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something else was sent.
+    #[error(
+        "the registry sends something else than what `{image}` names: expected {expected}, got {found}"
+    )]
+    Digest {
+        /// The image.
+        image: String,
+        /// What was asked for.
+        expected: String,
+        /// What was sent.
+        found: String,
+    },
+    /// It is no base.
+    #[error("`{image}` cannot be the base")]
+    Foreign {
+        /// The image.
+        image: String,
+        /// Why.
+        source: ForeignError,
+    },
+    /// A blob of the cache that is not what its name says.
+    #[error("a layer in the cache was damaged, and is thrown away: {0}")]
+    Damaged(Digest),
+    /// The cache, its disk most likely.
+    #[error("cannot keep what was downloaded")]
+    Cache(#[source] io::Error),
+    /// This process.
+    #[error("cannot use the network")]
+    Client(#[source] io::Error),
+    /// Somebody wants to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Pull => "pull",
+        Action::Push => "push",
+    }
+}
+
+fn denial(status: u16) -> &'static str {
+    if status == 401 {
+        "unauthorized"
+    } else {
+        "forbidden"
+    }
+}
+
+fn said(message: &str) -> String {
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(", {message}")
+    }
+}
+
+impl RegistryError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreached { source, .. } if source.to_string().contains("certificate") => {
+                "a certificate authority of your own is named by SSL_CERT_FILE".to_owned()
+            }
+            Self::Unreached { .. } => {
+                "look at the network, and at HTTP_PROXY, HTTPS_PROXY and NO_PROXY; then try again"
+                    .to_owned()
+            }
+            Self::Denied {
+                registry, known, ..
+            } => {
+                let login = if registry == "docker.io" {
+                    "docker login".to_owned()
+                } else {
+                    format!("docker login {registry}")
+                };
+                if *known {
+                    format!(
+                        "look at the name; the account that you logged in with may not do it, or its password is no longer right: `{login}` takes another"
+                    )
+                } else {
+                    format!("look at the name, or log in: `{login}`")
+                }
+            }
+            Self::Missing(_) => "look at the name and its tag".to_owned(),
+            Self::Status { status: 429, .. } => {
+                "wait a while; who is logged in may mostly do more: `docker login`".to_owned()
+            }
+            Self::Status { status, .. } if *status >= 500 => {
+                "try again, and if it stays so, ask who runs that registry".to_owned()
+            }
+            Self::Digest { .. } => {
+                "nothing of it was kept; try again, and if it stays so, ask who runs that registry"
+                    .to_owned()
+            }
+            Self::Foreign { source, .. } => return source.hint(),
+            Self::Damaged(_) => "build again: it is made anew".to_owned(),
+            Self::Status { .. }
+            | Self::Answer { .. }
+            | Self::Cache(_)
+            | Self::Client(_)
+            | Self::Interrupted => return None,
+        })
+    }
+
+    /// Whether it may be otherwise in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreached { source, .. } => !source.to_string().contains("certificate"),
+            Self::Status { status, .. } => *status >= 500 || *status == 429,
+            _ => false,
+        }
+    }
+
+    /// Whether the registry asks for patience.
+    pub(super) fn is_throttled(&self) -> bool {
+        matches!(self, Self::Status { status: 429, .. })
+    }
+}
+
+/// Who asks for what.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) image: String,
+    pub(super) registry: String,
+    pub(super) action: Action,
+    pub(super) known: bool,
+}
+
+impl Asked {
+    /// An error of the client, in the words that this program has for it.
+    pub(super) fn error(&self, error: OciDistributionError) -> RegistryError {
+        use OciDistributionError as E;
+        match error {
+            E::UnauthorizedError { .. } => self.status(401, ""),
+            E::ServerError { code, message, .. } => self.status(code, &words(&message)),
+            E::RegistryError { envelope, .. } => match envelope.errors.first() {
+                Some(first) => self.status(status(&first.code), &first.message),
+                None => self.status(400, ""),
+            },
+            // What the server of tokens says may hold anything.
+            E::AuthenticationFailure(_) => self.status(401, ""),
+            E::ImageManifestNotFoundError(_) => self.status(404, ""),
+            E::RequestError(error) => match error.status() {
+                Some(status) => self.status(status.as_u16(), ""),
+                None => self.unreached(Cause::of(&error.without_url())),
+            },
+            E::IoError(error) => self.unreached(Cause::of(&error)),
+            E::DigestError(DigestError::VerificationError { expected, actual }) => {
+                RegistryError::Digest {
+                    image: self.image.clone(),
+                    expected,
+                    found: actual,
+                }
+            }
+            other => self.answer(other.to_string()),
+        }
+    }
+
+    pub(super) fn unreached(&self, source: Cause) -> RegistryError {
+        RegistryError::Unreached {
+            image: self.image.clone(),
+            action: self.action,
+            source,
+        }
+    }
+
+    pub(super) fn answer(&self, reason: String) -> RegistryError {
+        RegistryError::Answer {
+            image: self.image.clone(),
+            action: self.action,
+            reason,
+        }
+    }
+
+    pub(super) fn foreign(&self, source: ForeignError) -> RegistryError {
+        RegistryError::Foreign {
+            image: self.image.clone(),
+            source,
+        }
+    }
+
+    fn status(&self, status: u16, message: &str) -> RegistryError {
+        let image = self.image.clone();
+        match status {
+            401 | 403 => RegistryError::Denied {
+                image,
+                registry: self.registry.clone(),
+                action: self.action,
+                status,
+                known: self.known,
+            },
+            404 if self.action == Action::Pull => RegistryError::Missing(image),
+            _ => RegistryError::Status {
+                image,
+                action: self.action,
+                status,
+                message: message.to_owned(),
+            },
+        }
+    }
+}
+
+/// The status that goes with a registry's word for it; the client keeps the word alone.
+fn status(code: &OciErrorCode) -> u16 {
+    match code {
+        OciErrorCode::Unauthorized => 401,
+        OciErrorCode::Denied => 403,
+        OciErrorCode::BlobUnknown
+        | OciErrorCode::ManifestUnknown
+        | OciErrorCode::NameUnknown
+        | OciErrorCode::NotFound => 404,
+        OciErrorCode::Toomanyrequests => 429,
+        _ => 400,
+    }
+}
+
+/// The first message of an answer that lists errors. Pages of proxies and the like are left out.
+fn words(body: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        errors: Vec<OciError>,
+    }
+    let envelope: Result<Envelope, _> = serde_json::from_str(body);
+    let first = envelope.ok().and_then(|it| it.errors.into_iter().next());
+    first.map(|first| first.message).unwrap_or_default()
+}

@@ -1,0 +1,304 @@
+//! From a registry into the cache.
+
+use std::cell::Cell;
+use std::io::Write as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use oci_client::client::BlobResponse;
+use oci_client::errors::DigestError;
+use serde::{Deserialize, Serialize};
+
+use super::client::{Events, Meter, Repository};
+use super::error::Action;
+use super::{AT_ONCE, Registries, RegistryError, Wanted};
+use crate::cache::{Cache, Incoming};
+use crate::digest::{Digest, Hasher};
+use crate::engine::{Event, StepId, StepKind};
+use crate::fetch::Cause;
+use crate::image::ImageRef;
+use crate::oci::{Descriptor, Document, ForeignError, Image, Manifest, choose};
+
+/// What manifests may be, and lists of them.
+const ACCEPTED: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+/// The notes of the cache about what tags stood for.
+const NOTES: &str = "tags";
+/// How long it is not asked again: as with Debian's mirrors.
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
+/// How deep lists may lie in lists.
+const DEPTH: usize = 4;
+
+/// What a tag stood for.
+#[derive(Serialize, Deserialize)]
+struct Tag {
+    at: u64,
+    digest: Digest,
+}
+
+/// What one pull needs.
+struct Pull<'p> {
+    repository: Repository,
+    cache: &'p Cache,
+    events: &'p Events<'p>,
+    step: StepId,
+    /// Whether anybody was asked.
+    asked: Cell<bool>,
+}
+
+pub(super) async fn pull(
+    all: &Registries<'_>,
+    wanted: &Wanted<'_>,
+    step: StepId,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Image, RegistryError> {
+    let events = Events::new(on_event);
+    events.say(Event::StepKnown {
+        step,
+        name: format!("[base] {}", wanted.image),
+        kind: StepKind::Housekeeping,
+    });
+    events.say(Event::StepStarted { step });
+    let began = Instant::now();
+    let pull = Pull {
+        repository: Repository::new(wanted.image, Action::Pull, all, &events).await?,
+        cache: all.cache,
+        events: &events,
+        step,
+        asked: Cell::new(false),
+    };
+    let done = pull.image(wanted).await;
+    let took = began.elapsed();
+    events.say(match &done {
+        Ok(_) if pull.asked.get() => Event::StepDone { step, took },
+        Ok(_) => Event::StepCached { step },
+        Err(error) => Event::StepFailed {
+            step,
+            message: error.to_string(),
+        },
+    });
+    done
+}
+
+impl Pull<'_> {
+    async fn image(&self, wanted: &Wanted<'_>) -> Result<Image, RegistryError> {
+        let foreign = |error| self.repository.asked.foreign(error);
+        let mut document = self.first(wanted).await?;
+        let mut depth = 0;
+        let manifest = loop {
+            match document {
+                Document::Image(manifest) => break manifest,
+                Document::Index(_) if depth == DEPTH => {
+                    return Err(foreign(ForeignError::Malformed {
+                        what: "manifest",
+                        reason: "it is a list of lists without an end".to_owned(),
+                    }));
+                }
+                Document::Index(entries) => {
+                    let entry = choose(&entries, wanted.platform).map_err(foreign)?;
+                    let digest = &entry.descriptor.digest;
+                    let name = digest.to_string();
+                    document = match self.kept(digest)? {
+                        Some(document) => document,
+                        None => self.manifest(&name).await?.1,
+                    };
+                }
+            }
+            depth += 1;
+        };
+        self.layers(&manifest).await?;
+        let cannot = |error: std::io::Error| RegistryError::Cache(error);
+        let config = self.cache.path(&manifest.config.digest);
+        let config = fs_err::read(config).map_err(cannot)?;
+        let image = manifest.image(&config, wanted.platform, wanted.created, self.cache);
+        image.map_err(|error| match error {
+            ForeignError::Cache(error) => RegistryError::Cache(error),
+            other => foreign(other),
+        })
+    }
+
+    /// What the name stands for: as it was the last time, where that is no day ago.
+    async fn first(&self, wanted: &Wanted<'_>) -> Result<Document, RegistryError> {
+        if let Some(digest) = wanted.image.digest() {
+            let known = digest.parse::<Digest>().ok();
+            let known = known.map(|digest| self.kept(&digest)).transpose()?;
+            return match known.flatten() {
+                Some(document) => Ok(document),
+                None => Ok(self.manifest(digest).await?.1),
+            };
+        }
+        let key = key(wanted.image);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let at = now.unwrap_or_default().as_secs();
+        if !wanted.fresh
+            && let Some(tag) = self.cache.note::<Tag>(NOTES, &key)
+            && at.saturating_sub(tag.at) < FRESH.as_secs()
+            && let Some(document) = self.kept(&tag.digest)?
+        {
+            return Ok(document);
+        }
+        let tag = wanted.image.tag().unwrap_or("latest");
+        let (digest, document) = self.manifest(tag).await?;
+        let note = Tag { at, digest };
+        let noted = self.cache.write_note(NOTES, &key, &note);
+        noted.map_err(RegistryError::Cache)?;
+        Ok(document)
+    }
+
+    /// A manifest that the cache has.
+    fn kept(&self, digest: &Digest) -> Result<Option<Document>, RegistryError> {
+        let Some(path) = self.cache.verified(digest) else {
+            return Ok(None);
+        };
+        let bytes = fs_err::read(path).map_err(RegistryError::Cache)?;
+        let document = Document::parse(&bytes);
+        let document = document.map_err(|error| self.repository.asked.foreign(error))?;
+        Ok(Some(document))
+    }
+
+    /// A manifest by its tag or digest, from the registry. The client sees to it that the digest is right.
+    async fn manifest(&self, name: &str) -> Result<(Digest, Document), RegistryError> {
+        self.asked.set(true);
+        let repository = &self.repository;
+        let mut reference = repository.reference.clone();
+        if name.contains(':') {
+            reference = reference.clone_with_digest(name.to_owned());
+        }
+        let client = &repository.client;
+        let auth = oci_client::secrets::RegistryAuth::Anonymous; // Those that are stored already win.
+        let (bytes, _) = repository
+            .again(async || {
+                let answer = client.pull_manifest_raw(&reference, &auth, &ACCEPTED).await;
+                answer.map_err(|error| repository.asked.error(error))
+            })
+            .await?;
+        let document = Document::parse(&bytes).map_err(|error| repository.asked.foreign(error))?;
+        let digest = Digest::of(&bytes);
+        let mut blob = self.cache.begin().map_err(RegistryError::Cache)?;
+        blob.write_all(&bytes).map_err(RegistryError::Cache)?;
+        blob.keep(&digest).map_err(RegistryError::Cache)?;
+        Ok((digest, document))
+    }
+
+    /// Configuration and layers.
+    async fn layers(&self, manifest: &Manifest) -> Result<(), RegistryError> {
+        let mut blobs: Vec<&Descriptor> = Vec::new();
+        for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
+            let known = blobs.iter().any(|other| other.digest == blob.digest);
+            if !known && self.cache.blob(&blob.digest, blob.size).is_none() {
+                blobs.push(blob);
+            }
+        }
+        stream::iter(blobs)
+            .map(|blob| self.blob(blob))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn blob(&self, wanted: &Descriptor) -> Result<(), RegistryError> {
+        self.asked.set(true);
+        let mut download = Download {
+            pull: self,
+            wanted,
+            incoming: self.cache.begin().map_err(RegistryError::Cache)?,
+            hasher: Hasher::new(wanted.digest.algorithm()),
+            got: 0,
+            meter: Meter::new(self.events, self.step, &wanted.digest, wanted.size),
+        };
+        self.repository
+            .again(async || download.go_on().await)
+            .await?;
+        let found = download.hasher.finish();
+        if found != wanted.digest {
+            return Err(RegistryError::Digest {
+                image: self.repository.asked.image.clone(),
+                expected: wanted.digest.to_string(),
+                found: found.to_string(),
+            });
+        }
+        let kept = download.incoming.keep(&wanted.digest);
+        kept.map_err(RegistryError::Cache)?;
+        Ok(())
+    }
+}
+
+/// A blob of which a part may be there already.
+struct Download<'d, 'p> {
+    pull: &'d Pull<'p>,
+    wanted: &'d Descriptor,
+    incoming: Incoming,
+    hasher: Hasher,
+    got: u64,
+    meter: Meter<'p>,
+}
+
+impl Download<'_, '_> {
+    /// Asks for what is not there yet, and takes it.
+    async fn go_on(&mut self) -> Result<(), RegistryError> {
+        let Repository {
+            client,
+            reference,
+            asked,
+        } = &self.pull.repository;
+        let digest = self.wanted.digest.to_string();
+        let answer = client
+            .pull_blob_stream_partial(reference, digest.as_str(), self.got, None)
+            .await;
+        let mut answer = match answer.map_err(|error| asked.error(error))? {
+            BlobResponse::Partial(rest) => rest.stream,
+            BlobResponse::Full(whole) => {
+                if self.got > 0 {
+                    // It begins anew.
+                    self.incoming = self.pull.cache.begin().map_err(RegistryError::Cache)?;
+                    self.hasher = Hasher::new(self.wanted.digest.algorithm());
+                    self.got = 0;
+                }
+                whole.stream
+            }
+        };
+        while let Some(bytes) = answer.next().await {
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                // The client looks at the digest too, but not always.
+                Err(error) if is_verdict(&error) => break,
+                Err(error) => return Err(asked.unreached(Cause::of(&error))),
+            };
+            self.hasher.update(&bytes);
+            self.incoming
+                .write_all(&bytes)
+                .map_err(RegistryError::Cache)?;
+            self.got += bytes.len() as u64;
+            if self.got > self.wanted.size {
+                let reason = format!(
+                    "{digest} is longer than the {} bytes that it has",
+                    self.wanted.size
+                );
+                return Err(asked.answer(reason));
+            }
+            self.meter.at(self.got);
+        }
+        if self.got < self.wanted.size {
+            let error = std::io::Error::other(format!(
+                "it stopped after {} of {} bytes",
+                self.got, self.wanted.size
+            ));
+            return Err(asked.unreached(Cause::of(&error)));
+        }
+        Ok(())
+    }
+}
+
+fn is_verdict(error: &std::io::Error) -> bool {
+    let inner = error.get_ref();
+    inner.is_some_and(|inner| inner.downcast_ref::<DigestError>().is_some())
+}
+
+/// Under what a tag is noted.
+fn key(image: &ImageRef) -> Digest {
+    Digest::of(image.qualified().as_bytes())
+}

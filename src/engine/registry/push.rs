@@ -1,0 +1,277 @@
+//! From the cache to a registry.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fs_err::File;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use oci_client::Reference;
+use oci_client::errors::OciDistributionError;
+
+use super::client::{Events, Meter, Repository, reference};
+use super::error::Action;
+use super::{AT_ONCE, Pushed, Registries, RegistryError};
+use crate::cache::Cache;
+use crate::digest::Digest;
+use crate::engine::credentials::registry;
+use crate::engine::{Event, StepId, StepKind};
+use crate::image::ImageRef;
+use crate::oci::{Descriptor, Image};
+
+/// How much of a file is read at a time.
+const PIECE: usize = 1 << 17;
+/// How often to say how much of a blob was sent.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What is sent of a blob.
+enum Source {
+    Bytes(Bytes),
+    /// A blob of the cache.
+    Cached,
+}
+
+/// What one push needs.
+struct Push<'p> {
+    repository: Repository,
+    /// Repositories of the same registry that have some of the blobs.
+    neighbours: Vec<Reference>,
+    cache: &'p Cache,
+    events: &'p Events<'p>,
+    step: StepId,
+}
+
+pub(super) async fn push(
+    all: &Registries<'_>,
+    image: &Image,
+    names: &[ImageRef],
+    below: Option<&ImageRef>,
+    first: u32,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Vec<Pushed>, RegistryError> {
+    let events = Events::new(on_event);
+    let mut repositories: BTreeMap<&str, Vec<ImageRef>> = BTreeMap::new();
+    for name in names {
+        let there = repositories.entry(name.name()).or_default();
+        there.push(name.clone());
+    }
+    // The order in which they were named.
+    let mut all_names: Vec<Vec<ImageRef>> = repositories.into_values().collect();
+    all_names.sort_by_key(|there| names.iter().position(|name| *name == there[0]));
+    let mut pushed: Vec<Pushed> = Vec::new();
+    for (names, number) in all_names.into_iter().zip(first..) {
+        let step = StepId(number);
+        let said: Vec<String> = names.iter().map(ToString::to_string).collect();
+        events.say(Event::StepKnown {
+            step,
+            name: format!("[push] {}", said.join(", ")),
+            kind: StepKind::Housekeeping,
+        });
+        events.say(Event::StepStarted { step });
+        let began = Instant::now();
+        let earlier = pushed.iter().map(|pushed| &pushed.names[0]);
+        let neighbours = below.into_iter().chain(earlier).filter(|neighbour| {
+            registry(neighbour) == registry(&names[0]) && !neighbour.is_sibling(&names[0])
+        });
+        let push = Push {
+            repository: Repository::new(&names[0], Action::Push, all, &events).await?,
+            neighbours: neighbours.map(reference).collect(),
+            cache: all.cache,
+            events: &events,
+            step,
+        };
+        let done = push.image(image, names).await;
+        let took = began.elapsed();
+        events.say(match &done {
+            Ok(_) => Event::StepDone { step, took },
+            Err(error) => Event::StepFailed {
+                step,
+                message: error.to_string(),
+            },
+        });
+        pushed.push(done?);
+    }
+    Ok(pushed)
+}
+
+impl Push<'_> {
+    async fn image(&self, image: &Image, names: Vec<ImageRef>) -> Result<Pushed, RegistryError> {
+        let (manifest, config) = (image.manifest_json(), image.config_json());
+        let named = Descriptor::config(&config);
+        let mut blobs: Vec<(&Descriptor, Source)> = Vec::new();
+        for layer in &image.layers {
+            let descriptor = &layer.descriptor;
+            if blobs
+                .iter()
+                .all(|(other, _)| other.digest != descriptor.digest)
+            {
+                blobs.push((descriptor, Source::Cached));
+            }
+        }
+        let sent: Vec<bool> = stream::iter(&blobs)
+            .map(|(descriptor, source)| self.blob(descriptor, source))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let sizes = blobs.iter().map(|(descriptor, _)| descriptor.size);
+        let mut bytes: u64 = sizes
+            .zip(&sent)
+            .filter(|(_, sent)| **sent)
+            .map(|(size, _)| size)
+            .sum();
+        let sent = sent.into_iter().filter(|sent| *sent).count();
+        let config = Source::Bytes(config.into());
+        if self.blob(&named, &config).await? {
+            bytes += named.size;
+        }
+        let digest = Digest::of(&manifest);
+        let manifest = Bytes::from(manifest);
+        for name in &names {
+            self.manifest(name, &manifest).await?;
+        }
+        Ok(Pushed {
+            names,
+            digest,
+            layers: blobs.len(),
+            sent,
+            bytes: Some(bytes),
+        })
+    }
+
+    async fn manifest(&self, name: &ImageRef, manifest: &Bytes) -> Result<(), RegistryError> {
+        let Repository { client, asked, .. } = &self.repository;
+        let reference = reference(name);
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        self.repository
+            .again(async || {
+                let kind = kind.parse().map_err(|_| asked.answer(kind.to_owned()))?;
+                let sent = client.push_manifest_raw(&reference, manifest.clone(), kind);
+                sent.await.map_err(|error| asked.error(error))
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Whether a blob had to be sent.
+    async fn blob(&self, blob: &Descriptor, source: &Source) -> Result<bool, RegistryError> {
+        let Repository {
+            client,
+            reference,
+            asked,
+        } = &self.repository;
+        let digest = blob.digest.to_string();
+        let there = self
+            .repository
+            .again(async || {
+                let there = client.blob_exists(reference, &digest).await;
+                there.map_err(|error| asked.error(error))
+            })
+            .await;
+        match there {
+            Ok(true) => return Ok(false),
+            // Who may not read may still write; a repository may not be there yet.
+            Ok(false) | Err(RegistryError::Denied { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        for neighbour in &self.neighbours {
+            // Whatever is said against it: then it is sent.
+            if client
+                .mount_blob(reference, neighbour, &digest)
+                .await
+                .is_ok()
+            {
+                return Ok(false);
+            }
+        }
+        let uploaded = self
+            .repository
+            .again(async || self.upload(blob, &digest, source).await)
+            .await;
+        if uploaded.is_err()
+            && matches!(source, Source::Cached)
+            && self.cache.verified(&blob.digest).is_none()
+        {
+            return Err(RegistryError::Damaged(blob.digest.clone()));
+        }
+        uploaded.map(|()| true)
+    }
+
+    async fn upload(
+        &self,
+        blob: &Descriptor,
+        digest: &str,
+        source: &Source,
+    ) -> Result<(), RegistryError> {
+        let Repository {
+            client,
+            reference,
+            asked,
+        } = &self.repository;
+        let sent = Arc::new(AtomicU64::new(0));
+        let pieces = match source {
+            Source::Bytes(bytes) => Pieces::Bytes(Some(bytes.clone())),
+            Source::Cached => {
+                let damaged = || RegistryError::Damaged(blob.digest.clone());
+                let path = self.cache.blob(&blob.digest, blob.size);
+                let file = File::open(path.ok_or_else(damaged)?);
+                Pieces::File(file.map_err(|_| damaged())?)
+            }
+        };
+        let counted = Arc::clone(&sent);
+        let pieces = pieces.inspect(move |piece| {
+            if let Ok(bytes) = piece {
+                counted.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            }
+        });
+        let mut meter = Meter::new(self.events, self.step, &blob.digest, blob.size);
+        let upload =
+            client.push_blob_stream(reference, stream::iter(pieces), digest, Some(blob.size));
+        let mut upload = std::pin::pin!(upload);
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut upload => {
+                    done.map_err(|error| asked.error(error))?;
+                    meter.at(blob.size);
+                    return Ok(());
+                }
+                _ = ticks.tick() => {
+                    let sent = sent.load(Ordering::Relaxed);
+                    // The last word is said when the registry has it.
+                    meter.at(sent.min(blob.size.saturating_sub(1)));
+                }
+            }
+        }
+    }
+}
+
+/// What is sent, piece by piece.
+enum Pieces {
+    Bytes(Option<Bytes>),
+    File(File),
+}
+
+impl Iterator for Pieces {
+    type Item = Result<Bytes, OciDistributionError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Bytes(bytes) => bytes.take().map(Ok),
+            Self::File(file) => {
+                let mut piece = vec![0; PIECE];
+                match file.read(&mut piece) {
+                    Ok(0) => None,
+                    Ok(read) => {
+                        piece.truncate(read);
+                        Some(Ok(piece.into()))
+                    }
+                    Err(error) => Some(Err(error.into())),
+                }
+            }
+        }
+    }
+}

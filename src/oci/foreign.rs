@@ -1,0 +1,401 @@
+//! An image that somebody else made: its index, manifest and configuration, read.
+//!
+//! Goes in: JSON as registries and archives have it, in the words of OCI or of Docker. Comes out: an [`Image`] to put layers on. The blobs of its
+//! layers stay as they are.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Read};
+
+use flate2::read::MultiGzDecoder;
+use fs_err::File;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Config, Descriptor, History, Image, ImageLayer};
+use crate::cache::Cache;
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::image::Platform;
+
+/// The notes of the cache about what layers are when they are unpacked.
+const NOTES: &str = "unpacked";
+/// What else a configuration may say of how an image is run; the rest is about how it was built.
+const KEPT: [&str; 5] = [
+    "Volumes",
+    "Healthcheck",
+    "Shell",
+    "StopTimeout",
+    "ArgsEscaped",
+];
+
+/// Why an image of somebody else cannot be a base.
+#[derive(Debug, thiserror::Error)]
+pub enum ForeignError {
+    /// JSON that is none, or that says something else.
+    #[error("its {what} cannot be read: {reason}")]
+    Malformed {
+        /// Manifest or configuration.
+        what: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A manifest as registries had it before 2016.
+    #[error("its manifest is of Docker's first format, which has no digests")]
+    FirstFormat,
+    /// A layer that is not where the image is.
+    #[error("its layer {0} is kept elsewhere (a foreign layer)")]
+    Elsewhere(Digest),
+    /// A kind of layer that nobody has heard of.
+    #[error("its layer {digest} is of an unknown kind, `{kind}`")]
+    Kind {
+        /// The layer.
+        digest: Digest,
+        /// Its media type.
+        kind: String,
+    },
+    /// None for what it is to run on.
+    #[error("it is for {}, and not for {wanted}", .there.join(", "))]
+    Platform {
+        /// What it is to run on.
+        wanted: Platform,
+        /// What there is.
+        there: Vec<String>,
+    },
+    /// Instructions that only a build of Docker's carries out.
+    #[error("it has ONBUILD instructions, which only a Docker daemon carries out")]
+    OnBuild,
+    /// A layer that does not hold what the configuration says.
+    #[error("its layer {0} does not hold what its configuration says")]
+    Contents(Digest),
+    /// A blob of the cache that is gone or damaged.
+    #[error("its layer {0} was damaged in the cache, and is thrown away")]
+    Damaged(Digest),
+    /// The cache, its disk most likely.
+    #[error("cannot keep its layers")]
+    Cache(#[source] io::Error),
+}
+
+impl ForeignError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Platform { there, .. } => format!(
+                "name another image, or say what it is to run on: `--platform {}`",
+                there.first().map_or("OS/ARCH", String::as_str)
+            ),
+            Self::OnBuild | Self::Elsewhere(_) => {
+                "name another image, or build with a Docker daemon: `--engine docker`".to_owned()
+            }
+            Self::Damaged(_) => "try again: it is fetched anew".to_owned(),
+            Self::Malformed { .. }
+            | Self::FirstFormat
+            | Self::Kind { .. }
+            | Self::Contents(_)
+            | Self::Cache(_) => return None,
+        })
+    }
+}
+
+/// A manifest, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// One image.
+    Image(Manifest),
+    /// Several, mostly one a platform.
+    Index(Vec<Entry>),
+}
+
+/// What an image is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its configuration.
+    pub config: Descriptor,
+    /// Its layers, the lowest first.
+    pub layers: Vec<Descriptor>,
+}
+
+/// An image of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its manifest, or another list.
+    pub descriptor: Descriptor,
+    /// What it runs on, where that is said.
+    pub platform: Option<Vec<String>>,
+    /// What else is said of it: its names.
+    pub annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDescriptor {
+    #[serde(default)]
+    media_type: String,
+    digest: Digest,
+    size: u64,
+    #[serde(default)]
+    urls: Vec<Value>,
+    platform: Option<RawPlatform>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct RawPlatform {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl RawPlatform {
+    fn parts(self) -> Vec<String> {
+        let variant = self.variant.filter(|variant| !variant.is_empty());
+        [self.os, self.architecture]
+            .into_iter()
+            .chain(variant)
+            .collect()
+    }
+}
+
+#[derive(Deserialize)]
+struct RawDocument {
+    manifests: Option<Vec<RawDescriptor>>,
+    config: Option<RawDescriptor>,
+    layers: Option<Vec<RawDescriptor>>,
+    #[serde(rename = "schemaVersion")]
+    version: Option<u64>,
+}
+
+impl Document {
+    /// Reads a manifest or a list of them.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ForeignError> {
+        let malformed = |reason: String| ForeignError::Malformed {
+            what: "manifest",
+            reason,
+        };
+        let raw: RawDocument =
+            serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        if raw.version == Some(1) {
+            return Err(ForeignError::FirstFormat);
+        }
+        if let Some(manifests) = raw.manifests {
+            let entry = |raw: RawDescriptor| Entry {
+                descriptor: Descriptor::new(&raw.media_type, raw.digest, raw.size),
+                platform: raw.platform.map(RawPlatform::parts),
+                annotations: raw.annotations,
+            };
+            return Ok(Self::Index(manifests.into_iter().map(entry).collect()));
+        }
+        let (Some(config), Some(layers)) = (raw.config, raw.layers) else {
+            return Err(malformed(
+                "it names neither images nor a configuration".to_owned(),
+            ));
+        };
+        Ok(Self::Image(Manifest {
+            config: Descriptor::new(&config.media_type, config.digest, config.size),
+            layers: layers.into_iter().map(layer).collect::<Result<_, _>>()?,
+        }))
+    }
+}
+
+/// A layer, by its OCI name where Docker has one of its own for the same.
+fn layer(raw: RawDescriptor) -> Result<Descriptor, ForeignError> {
+    let kind = &raw.media_type;
+    if !raw.urls.is_empty() || kind.contains("foreign") || kind.contains("nondistributable") {
+        return Err(ForeignError::Elsewhere(raw.digest));
+    }
+    let packed = match kind.strip_prefix("application/vnd.") {
+        Some("oci.image.layer.v1.tar" | "docker.image.rootfs.diff.tar") => Packed::Not,
+        Some("oci.image.layer.v1.tar+gzip" | "docker.image.rootfs.diff.tar.gzip") => Packed::Gzip,
+        Some("oci.image.layer.v1.tar+zstd" | "docker.image.rootfs.diff.tar.zstd") => Packed::Zstd,
+        _ => {
+            return Err(ForeignError::Kind {
+                digest: raw.digest,
+                kind: raw.media_type,
+            });
+        }
+    };
+    Ok(Descriptor::new(packed.media_type(), raw.digest, raw.size))
+}
+
+/// How the bytes of a layer are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packed {
+    Not,
+    Gzip,
+    Zstd,
+}
+
+impl Packed {
+    /// As a manifest says it.
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Not => "application/vnd.oci.image.layer.v1.tar",
+            Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Self::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        }
+    }
+
+    /// As the first bytes tell it.
+    pub(super) fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            _ => Self::Not,
+        }
+    }
+}
+
+/// The image of a list for a platform. What is no image (an attestation, say) is for `unknown`.
+pub fn choose<'e>(entries: &'e [Entry], wanted: &Platform) -> Result<&'e Entry, ForeignError> {
+    let fits = |entry: &&Entry| match &entry.platform {
+        Some(parts) => is_for(parts, wanted),
+        None => entries.len() == 1,
+    };
+    entries.iter().find(fits).ok_or_else(|| {
+        let there = entries.iter().filter_map(|entry| entry.platform.as_deref());
+        let mut there: Vec<String> = there
+            .filter(|parts| parts.first().is_some_and(|os| os != "unknown"))
+            .map(|parts| parts.join("/"))
+            .collect();
+        there.dedup();
+        if there.is_empty() {
+            there.push("no platform that is named".to_owned());
+        }
+        ForeignError::Platform {
+            wanted: wanted.clone(),
+            there,
+        }
+    })
+}
+
+/// arm64 is v8 where nobody says otherwise.
+fn is_for(parts: &[String], wanted: &Platform) -> bool {
+    let (os, architecture, variant) = wanted.parts();
+    let theirs = parts.get(2).map(String::as_str);
+    parts.first().is_some_and(|it| it == os)
+        && parts.get(1).is_some_and(|it| it == architecture)
+        && match (theirs, variant) {
+            (Some(theirs), Some(variant)) => theirs == variant,
+            (Some(theirs), None) => architecture != "arm64" || theirs == "v8",
+            (None, Some(variant)) => architecture == "arm64" && variant == "v8",
+            (None, None) => true,
+        }
+}
+
+#[derive(Deserialize)]
+struct RawConfig {
+    #[serde(flatten)]
+    platform: RawPlatform,
+    config: Option<Config>,
+    rootfs: RawRoot,
+    #[serde(default)]
+    history: Option<Vec<History>>,
+}
+
+#[derive(Deserialize)]
+struct RawRoot {
+    #[serde(default)]
+    diff_ids: Option<Vec<Digest>>,
+}
+
+/// What a layer is when it is unpacked.
+#[derive(Serialize, Deserialize)]
+struct Unpacked {
+    diff_id: Digest,
+    size: u64,
+}
+
+impl Manifest {
+    /// The image. Its layers must be in the cache; they are read once, to see that they hold what the configuration says.
+    pub fn image(
+        &self,
+        config: &[u8],
+        wanted: &Platform,
+        created: u64,
+        cache: &Cache,
+    ) -> Result<Image, ForeignError> {
+        let malformed = |reason: String| ForeignError::Malformed {
+            what: "configuration",
+            reason,
+        };
+        let raw: RawConfig =
+            serde_json::from_slice(config).map_err(|error| malformed(error.to_string()))?;
+        let parts = raw.platform.parts();
+        if !is_for(&parts, wanted) {
+            return Err(ForeignError::Platform {
+                wanted: wanted.clone(),
+                there: vec![parts.join("/")],
+            });
+        }
+        let diff_ids = raw.rootfs.diff_ids.unwrap_or_default();
+        if diff_ids.len() != self.layers.len() {
+            return Err(malformed(format!(
+                "it tells of {} layers, and the manifest of {}",
+                diff_ids.len(),
+                self.layers.len()
+            )));
+        }
+        let mut image = Image::empty(wanted.clone(), created);
+        image.config = raw.config.unwrap_or_default();
+        let other = &mut image.config.other;
+        let triggers = other.get("OnBuild").and_then(Value::as_array);
+        if triggers.is_some_and(|triggers| !triggers.is_empty()) {
+            return Err(ForeignError::OnBuild);
+        }
+        other.retain(|key, value| KEPT.contains(&key.as_str()) && !value.is_null());
+        for (descriptor, diff_id) in self.layers.iter().zip(diff_ids) {
+            let unpacked = unpack(descriptor, cache)?;
+            if unpacked.diff_id != diff_id {
+                return Err(ForeignError::Contents(descriptor.digest.clone()));
+            }
+            image.push(ImageLayer {
+                descriptor: descriptor.clone(),
+                diff_id,
+                unpacked: unpacked.size,
+                title: "a layer of the base".to_owned(),
+            });
+        }
+        let history = raw.history.unwrap_or_default();
+        let made = history.iter().filter(|step| !step.empty_layer).count();
+        if made == image.layers.len() {
+            image.history = history;
+        }
+        Ok(image)
+    }
+}
+
+/// What a layer of the cache is when it is unpacked. That is noted: it is not read again.
+fn unpack(layer: &Descriptor, cache: &Cache) -> Result<Unpacked, ForeignError> {
+    let damaged = || ForeignError::Damaged(layer.digest.clone());
+    let path = cache.blob(&layer.digest, layer.size).ok_or_else(damaged)?;
+    if let Some(note) = cache.note::<Unpacked>(NOTES, &layer.digest) {
+        return Ok(note);
+    }
+    let file = File::open(path).map_err(ForeignError::Cache)?;
+    let file = BufReader::with_capacity(1 << 16, file);
+    let mut reader: Box<dyn Read> = match layer.media_type.rsplit(['+', '.']).next() {
+        Some("gzip") => Box::new(MultiGzDecoder::new(file)),
+        Some("zstd") => Box::new(zstd::Decoder::new(file).map_err(ForeignError::Cache)?),
+        _ => Box::new(file),
+    };
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    let Ok(size) = io::copy(&mut reader, &mut hasher) else {
+        // Whose fault it is, the digest tells.
+        return Err(match cache.verified(&layer.digest) {
+            Some(_) => ForeignError::Contents(layer.digest.clone()),
+            None => damaged(),
+        });
+    };
+    let note = Unpacked {
+        diff_id: hasher.finish(),
+        size,
+    };
+    cache
+        .write_note(NOTES, &layer.digest, &note)
+        .map_err(ForeignError::Cache)?;
+    Ok(note)
+}
+
+#[cfg(test)]
+mod tests;
