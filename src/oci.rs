@@ -13,6 +13,7 @@ mod image;
 mod output;
 mod pack;
 mod tar;
+mod unpack;
 
 pub use compress::Compression;
 pub use disk::{DiskError, open};
@@ -22,3 +23,4 @@ pub use foreign::{Document, ForeignError, Manifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
 pub use output::{Output, write};
 pub use pack::{Packing, pack, pack_keyed};
+pub use unpack::unpack;

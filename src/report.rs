@@ -113,6 +113,8 @@ pub struct Native<'n> {
     pub loaded: Option<String>,
     /// What was pushed, a line each.
     pub pushed: &'n [String],
+    /// How its program was seen to be up, and after how long; nothing if it was not started.
+    pub smoke: Option<(&'n str, Duration)>,
     /// Steps of the build.
     pub steps: usize,
     /// From the start to the written image.
@@ -143,6 +145,9 @@ pub fn native(native: &Native<'_>) -> String {
     }
     for pushed in native.pushed {
         line("pushed", pushed.clone());
+    }
+    if let Some((how, took)) = native.smoke {
+        line("smoke", format!("{how}, after {}", duration(took)));
     }
     line("steps", native.steps.to_string());
     line("time", duration(native.took));

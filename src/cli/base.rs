@@ -65,7 +65,7 @@ pub struct BaseArgs {
 }
 
 /// Where things come from, and where they are kept.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Downloads")]
 pub struct SourceArgs {
     /// Take Debian's packages from below URL, which has debian/ and debian-security/

@@ -1,6 +1,7 @@
 //! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
 
 mod below;
+mod trial;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde_json::json;
 pub(super) use below::refuse_disk;
 
 use below::{Below, Terms};
+use trial::Tried;
 
 use super::Whole;
 use super::maker::{Maker, epoch};
@@ -21,9 +23,9 @@ use crate::cache::Cache;
 use crate::cli::EngineArgs;
 use crate::digest::Digest;
 use crate::engine::docker::{Docker, Loaded};
-use crate::engine::native::{self, NativeError, Request, Source, Tools, Workshop};
+use crate::engine::native::{self, NativeError, Request, Source, Tools, Trial, Workshop};
 use crate::engine::registry::{Pushed, Registries};
-use crate::engine::{Event, Interrupt, Secret, StepId, host};
+use crate::engine::{Answered, Event, Interrupt, Secret, SmokeRequest, StepId, host};
 use crate::env::Env;
 use crate::error::Error;
 use crate::fetch::Proxies;
@@ -66,6 +68,8 @@ pub(super) struct Job<'j> {
     pub(super) engine: EngineArgs,
     /// The daemon that is given the image.
     pub(super) load: Option<Docker>,
+    /// How the image is tried before it is written, where that is asked for.
+    pub(super) trial: Option<SmokeRequest>,
     pub(super) mode: ProgressMode,
     pub(super) metadata: Option<PathBuf>,
     pub(super) cwd: &'j Path,
@@ -73,18 +77,39 @@ pub(super) struct Job<'j> {
     pub(super) began: Instant,
 }
 
-/// Makes the image and writes it.
-pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
+/// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
+pub(super) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
+    match once(job, ui) {
+        Err(error) if error.is_damage() => {
+            if job.mode != ProgressMode::Quiet {
+                ui.warn(&format!("{error}: beginning again"))
+                    .map_err(Error::io("cannot write to stderr"))?;
+            }
+            once(job, ui)
+        }
+        Err(Error::Native(NativeError::NotUp { how, late, log })) => {
+            super::build::show_log(&log, ui);
+            Err(NativeError::NotUp { how, late, log }.into())
+        }
+        made => made,
+    }
+}
+
+fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let Job {
         root,
-        mut plan,
         engine,
         cwd,
         env,
         mode,
         ..
     } = job;
+    let (cwd, env, mode) = (*cwd, *env, *mode);
+    let mut plan = job.plan.clone();
     refuse(&plan)?;
+    if job.trial.is_some() {
+        trial::refuse(&plan, env)?;
+    }
     plan.on_own_base();
     let platform = engine.platform.clone().unwrap_or_else(Platform::host);
     let packing = Packing {
@@ -98,10 +123,9 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         given.map(|output| output.below(cwd)).collect()
     };
     // What cannot be written is better known before minutes of building than after.
-    let metadata = job
-        .metadata
-        .map(|file| Whole::begin(&cwd.join(file)))
-        .transpose()?;
+    let metadata = job.metadata.as_deref();
+    let metadata = metadata.map(|file| Whole::begin(&cwd.join(file)));
+    let metadata = metadata.transpose()?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let work = tempfile::Builder::new()
         .prefix("slimbuild-")
@@ -128,8 +152,8 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
                 drop(writeln!(err.borrow_mut(), "downloading {url}"));
             }
         };
-        let maker = Maker::new(engine.sources, cwd, env, &begins)?;
-        fetch(&maker, &plan, &root, &terms, work.path(), env)?
+        let maker = Maker::new(engine.sources.clone(), cwd, env, &begins)?;
+        fetch(&maker, &plan, root, &terms, work.path(), env)?
     };
     let Fetched {
         cache,
@@ -150,7 +174,7 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let made = make(
         Making {
             plan,
-            root: &root,
+            root,
             work: work.path(),
             terms: &terms,
             below,
@@ -159,6 +183,7 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             labels: &labels,
             arguments: &job.arguments,
             secrets: &job.secrets,
+            trial: job.trial.as_ref(),
             cache: &cache,
             path: env.get("PATH").unwrap_or_default(),
             interrupt: &interrupt,
@@ -194,11 +219,21 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let summary = shown.finish();
     let (made, loaded, pushed) = done?;
     cache.sweep();
+    if let Some(warning) = made
+        .tried
+        .warning
+        .as_ref()
+        .filter(|_| mode != ProgressMode::Quiet)
+    {
+        ui.warn(warning)
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
 
     let done = Done {
         plan: &made.plan,
         image: &made.image,
         loaded,
+        answered: made.tried.answered.as_ref(),
         pushed: &pushed,
         tags: &job.tags,
         outputs: &outputs,
@@ -214,6 +249,7 @@ struct Done<'d> {
     plan: &'d Plan,
     image: &'d Image,
     loaded: Option<(&'d Docker, Loaded)>,
+    answered: Option<&'d Answered>,
     pushed: &'d [Pushed],
     tags: &'d [ImageRef],
     outputs: &'d [Output],
@@ -241,6 +277,7 @@ impl Done<'_> {
                 "slimbuild.image.size": unpacked,
                 "slimbuild.outputs": written,
                 "slimbuild.loaded": self.loaded.map(|(_, loaded)| loaded),
+                "slimbuild.smoke": self.answered.map(|answered| &answered.how),
                 "slimbuild.pushed": push::as_json(self.pushed),
                 "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
             });
@@ -256,6 +293,9 @@ impl Done<'_> {
                 digest: &image.digest().to_string(),
                 unpacked,
                 packed: image.size(),
+                smoke: self
+                    .answered
+                    .map(|answered| (&*answered.how, answered.took)),
                 steps: self.steps,
                 took: self.began.elapsed(),
             });
@@ -350,6 +390,7 @@ struct Making<'m> {
     labels: &'m BTreeMap<String, String>,
     arguments: &'m BTreeMap<String, String>,
     secrets: &'m BTreeMap<String, Secret>,
+    trial: Option<&'m SmokeRequest>,
     cache: &'m Cache,
     path: &'m str,
     interrupt: &'m Interrupt,
@@ -361,6 +402,8 @@ struct Made {
     image: Image,
     /// The base, where a registry has it.
     below: Option<ImageRef>,
+    /// What was seen of it.
+    tried: Tried,
     /// The number of a step that follows.
     next: u32,
 }
@@ -397,26 +440,6 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
         root = dir;
         node = Some(work.join("tools/bin/node"));
     }
-    if plan.verify {
-        let own = || {
-            let mut places = making
-                .path
-                .split(':')
-                .map(|dir| Path::new(dir).join("node"));
-            places.find(|place| place.is_file())
-        };
-        if let Some(node) = node.or_else(own) {
-            let image = work.join("image");
-            let proved = native::prove(&plan, &root, &image, &node, StepId(next), on_event);
-            next += 1;
-            proved.map_err(|error| match error {
-                NativeError::Disproved => Error::Verify {
-                    app: plan.app.dir.clone(),
-                },
-                other => other.into(),
-            })?;
-        }
-    }
     if *terms.platform != Platform::host() {
         let code = assemble::machine_code(&plan, &root);
         if let Some(first) = code.first() {
@@ -441,11 +464,24 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
     };
     let image = native::image(request, making.cache, interrupt, on_event)?;
     let next = next + u32::try_from(layers.len()).unwrap_or_default();
+    let trial = Trial {
+        plan: &plan,
+        base: image.layers.len() - layers.len(),
+        image: &image,
+        layers: &layers,
+        cache: making.cache,
+        scratch: work,
+        path: making.path,
+        node: node.as_deref(),
+        interrupt,
+    };
+    let tried = trial::tried(&trial, making.trial, next, on_event)?;
     Ok(Made {
+        next: tried.next,
         plan,
         image,
         below,
-        next,
+        tried,
     })
 }
 

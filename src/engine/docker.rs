@@ -28,7 +28,6 @@ use crate::image::{ImageRef, Platform};
 
 pub use error::{EngineError, EngineErrorKind};
 pub use load::Loaded;
-pub use smoke::{Answered, SmokeRequest};
 pub use upload::ContextWriter;
 
 /// For requests that a daemon answers at once. Docker Desktop takes its time while it wakes up.

@@ -7,7 +7,7 @@ use fs_err::File;
 use serde::Serialize;
 use tar::{Builder, EntryType, Header};
 
-use super::pack::Counted;
+use super::pack::Tee;
 use super::{Descriptor, ImageLayer, OciError};
 use crate::cache::Cache;
 
@@ -69,10 +69,7 @@ pub(super) fn blob(
 ) -> Result<io::Result<()>, OciError> {
     let damaged = || OciError::Damaged(layer.digest.clone());
     let path = cache.blob(&layer.digest, layer.size).ok_or_else(damaged)?;
-    let mut blob = Tee(
-        File::open(path).map_err(|_| damaged())?,
-        Counted::new(io::sink()),
-    );
+    let mut blob = Tee::new(File::open(path).map_err(|_| damaged())?);
     let written = to(&mut blob);
     if written.is_ok() && blob.1.finish().1 != layer.digest {
         cache.remove(&layer.digest);
@@ -145,16 +142,5 @@ impl Read for Checked<'_> {
         };
         self.left -= *read.as_ref().unwrap_or(&0) as u64;
         read
-    }
-}
-
-/// Hashes what is read.
-struct Tee<R>(R, Counted<io::Sink>);
-
-impl<R: Read> Read for Tee<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read(buffer)?;
-        self.1.write_all(&buffer[..read])?;
-        Ok(read)
     }
 }

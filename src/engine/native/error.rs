@@ -28,6 +28,19 @@ pub enum NativeError {
     /// The image was put together, and its own proof found that it cannot run.
     #[error("what is missing is said above")]
     Disproved,
+    /// Nothing can be started in the image's files here.
+    #[error("`--smoke` cannot start the image on this machine: {0}")]
+    NoNamespace(String),
+    /// The image was started, and its program did not come up.
+    #[error("the image was started, and {how}")]
+    NotUp {
+        /// `ended with exit code 1 before it was up`
+        how: String,
+        /// Whether it still ran when patience was at its end.
+        late: bool,
+        /// The last that it wrote.
+        log: Vec<String>,
+    },
     /// The private directory.
     #[error("cannot lay out the build")]
     Workshop(#[source] io::Error),
@@ -37,11 +50,28 @@ pub enum NativeError {
 }
 
 impl NativeError {
+    /// Whether making the image again makes what is missing.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Oci(error) if error.is_damage())
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Npm(error) => error.hint(),
             Self::Oci(error) => error.hint(),
+            Self::NoNamespace(_) => Some(
+                "it needs user namespaces and util-linux, or a Docker daemon (`--engine docker`); without `--smoke`, the proof that all is there runs all the same"
+                    .to_owned(),
+            ),
+            Self::NotUp { late: true, .. } => Some(
+                "`--smoke-timeout SECONDS` waits longer, `--smoke-port PORT` asks elsewhere, `none` asks for nothing; it has a network of its own here, where it reaches nobody. No image was written."
+                    .to_owned(),
+            ),
+            Self::NotUp { .. } => Some(
+                "`--env` and `--env-file` give it variables; it has a network of its own here, where it reaches nobody. No image was written."
+                    .to_owned(),
+            ),
             Self::Step { .. }
             | Self::Spawn(_)
             | Self::Disproved
