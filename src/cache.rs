@@ -130,7 +130,9 @@ impl Cache {
     /// A directory that is known by what was put into it. Nobody may write to it.
     pub fn tree(&self, key: &Digest) -> Option<PathBuf> {
         let path = self.trees().join(key.hex());
-        let metadata = fs_err::metadata(&path).ok().filter(std::fs::Metadata::is_dir)?;
+        let metadata = fs_err::metadata(&path)
+            .ok()
+            .filter(std::fs::Metadata::is_dir)?;
         let unused = metadata.modified().ok().and_then(|at| at.elapsed().ok());
         if unused.is_some_and(|unused| unused > MARKED_AFTER)
             && let Ok(directory) = File::open(&path)
@@ -214,7 +216,10 @@ impl Cache {
         for (directory, kept) in [(self.temporary(), ABANDONED), (self.trees(), TREES_KEPT)] {
             for entry in fs_err::read_dir(directory).into_iter().flatten().flatten() {
                 let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_dir);
-                if metadata.and_then(|of| unused(&of)).is_some_and(|unused| unused > kept) {
+                if metadata
+                    .and_then(|of| unused(&of))
+                    .is_some_and(|unused| unused > kept)
+                {
                     drop(fs_err::remove_dir_all(entry.path()));
                 }
             }
@@ -226,7 +231,10 @@ impl Cache {
         ] {
             for entry in walkdir::WalkDir::new(directory).into_iter().flatten() {
                 let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file);
-                if metadata.and_then(|of| unused(&of)).is_some_and(|unused| unused > kept) {
+                if metadata
+                    .and_then(|of| unused(&of))
+                    .is_some_and(|unused| unused > kept)
+                {
                     drop(fs_err::remove_file(entry.path()));
                 }
             }

@@ -12,9 +12,7 @@ use super::{Pins, Place, Whole, native, planned, push, warn};
 use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
-use crate::engine::docker::{
-    BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy,
-};
+use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
 use crate::engine::registry::Pushed;
 use crate::engine::{Answered, Event, Interrupt, Secret, SmokeRequest};
 use crate::env::Env;

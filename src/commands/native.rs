@@ -74,21 +74,27 @@ pub(super) struct Job<'j> {
     pub(super) began: Instant,
 }
 
+/// More layers than this are hardly damaged at once.
+const MENDED: usize = 20;
+
 /// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
 pub(super) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
-    match once(job, ui) {
-        Err(error) if error.is_damage() => {
-            if job.mode != ProgressMode::Quiet {
-                ui.warn(&format!("{error}: beginning again"))
-                    .map_err(Error::io("cannot write to stderr"))?;
+    let mut mended = 0;
+    loop {
+        match once(job, ui) {
+            Err(error) if error.is_damage() && mended < MENDED => {
+                mended += 1;
+                if job.mode != ProgressMode::Quiet {
+                    ui.warn(&error.to_string())
+                        .map_err(Error::io("cannot write to stderr"))?;
+                }
             }
-            once(job, ui)
+            Err(Error::Native(NativeError::NotUp { how, late, log })) => {
+                super::build::show_log(&log, ui);
+                return Err(NativeError::NotUp { how, late, log }.into());
+            }
+            made => return made,
         }
-        Err(Error::Native(NativeError::NotUp { how, late, log })) => {
-            super::build::show_log(&log, ui);
-            Err(NativeError::NotUp { how, late, log }.into())
-        }
-        made => made,
     }
 }
 
@@ -201,8 +207,14 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let summary = shown.finish();
     let (made, pushed) = done?;
     cache.sweep();
-    if let Some(warning) = made.tried.warning.as_ref().filter(|_| mode != ProgressMode::Quiet) {
-        ui.warn(warning).map_err(Error::io("cannot write to stderr"))?;
+    if let Some(warning) = made
+        .tried
+        .warning
+        .as_ref()
+        .filter(|_| mode != ProgressMode::Quiet)
+    {
+        ui.warn(warning)
+            .map_err(Error::io("cannot write to stderr"))?;
     }
 
     let done = Done {
@@ -264,7 +276,9 @@ impl Done<'_> {
                 digest: &image.digest().to_string(),
                 unpacked,
                 packed: image.size(),
-                smoke: self.answered.map(|answered| (&*answered.how, answered.took)),
+                smoke: self
+                    .answered
+                    .map(|answered| (&*answered.how, answered.took)),
                 steps: self.steps,
                 took: self.began.elapsed(),
             });

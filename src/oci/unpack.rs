@@ -44,11 +44,15 @@ pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciE
         OciError::Damaged(descriptor.digest.clone())
     };
     let blob = cache.blob(&descriptor.digest, descriptor.size);
-    let blob = blob.and_then(|path| File::open(path).ok()).ok_or_else(damaged)?;
+    let blob = blob
+        .and_then(|path| File::open(path).ok())
+        .ok_or_else(damaged)?;
     let blob = BufReader::with_capacity(1 << 16, blob.into_file());
     let mut tar: Box<dyn Read> = match &descriptor.media_type {
         kind if kind.ends_with("gzip") => Box::new(MultiGzDecoder::new(blob)),
-        kind if kind.ends_with("zstd") => Box::new(zstd::Decoder::with_buffer(blob).map_err(|_| damaged())?),
+        kind if kind.ends_with("zstd") => {
+            Box::new(zstd::Decoder::with_buffer(blob).map_err(|_| damaged())?)
+        }
         _ => Box::new(blob),
     };
     let mut hashed = Tee::new(&mut tar);
@@ -56,7 +60,9 @@ pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciE
     let queue = Mutex::new(queue);
     let read = thread::scope(|scope| {
         let helpers = threads::cores().clamp(1, 4);
-        let writers: Vec<_> = (0..helpers).map(|_| scope.spawn(|| write_all(&queue))).collect();
+        let writers: Vec<_> = (0..helpers)
+            .map(|_| scope.spawn(|| write_all(&queue)))
+            .collect();
         let mut unpacking = Unpacking {
             into,
             made: BTreeSet::from([into.to_path_buf()]),
@@ -67,13 +73,17 @@ pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciE
         let Unpacking { files, links, .. } = unpacking;
         drop(files);
         for writer in writers {
-            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let written = writer
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             written.map_err(Fault::Write)?;
         }
         read?;
         // What they name is written by now.
         for (path, to) in links {
-            replace(&path).and_then(|()| fs_err::hard_link(&to, &path)).map_err(Fault::Write)?;
+            replace(&path)
+                .and_then(|()| fs_err::hard_link(&to, &path))
+                .map_err(Fault::Write)?;
         }
         // Behind the archive's end there may be more of the tar.
         io::copy(&mut hashed, &mut io::sink()).map_err(|_| Fault::Read)?;
@@ -110,18 +120,24 @@ impl Unpacking<'_> {
     }
 
     fn one(&mut self, mut entry: tar::Entry<'_, impl Read>) -> Result<(), Fault> {
-        let path = self.place(&entry.path().map_err(|_| Fault::Read)?).map_err(Fault::Write)?;
+        let path = self
+            .place(&entry.path().map_err(|_| Fault::Read)?)
+            .map_err(Fault::Write)?;
         if path == self.into {
             return Ok(());
         }
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         let parent = path.parent().unwrap_or(self.into);
         self.make(parent).map_err(Fault::Write)?;
         if name == OPAQUE {
             return clear(parent).map_err(Fault::Write);
         }
         if let Some(hidden) = name.strip_prefix(WHITEOUT) {
-            self.made.retain(|made| !made.starts_with(parent.join(hidden)));
+            self.made
+                .retain(|made| !made.starts_with(parent.join(hidden)));
             return replace(&parent.join(hidden)).map_err(Fault::Write);
         }
         let mode = entry.header().mode().map_err(|_| Fault::Read)?;
@@ -147,12 +163,18 @@ impl Unpacking<'_> {
                 self.files.send(Small { path, mode, bytes }).map_err(gone)
             }
             EntryType::Symlink => {
-                let target = entry.link_name().map_err(|_| Fault::Read)?.unwrap_or_default();
+                let target = entry
+                    .link_name()
+                    .map_err(|_| Fault::Read)?
+                    .unwrap_or_default();
                 replace(&path).map_err(Fault::Write)?;
                 fs_err::os::unix::fs::symlink(target, path).map_err(Fault::Write)
             }
             EntryType::Link => {
-                let target = entry.link_name().map_err(|_| Fault::Read)?.unwrap_or_default();
+                let target = entry
+                    .link_name()
+                    .map_err(|_| Fault::Read)?
+                    .unwrap_or_default();
                 let target = self.place(&target).map_err(Fault::Write)?;
                 self.links.push((path, target));
                 Ok(())
@@ -168,7 +190,12 @@ impl Unpacking<'_> {
             match part {
                 Component::Normal(name) => place.push(name),
                 Component::CurDir | Component::RootDir => {}
-                _ => return Err(io::Error::other(format!("`{}` leaves the image", path.display()))),
+                _ => {
+                    return Err(io::Error::other(format!(
+                        "`{}` leaves the image",
+                        path.display()
+                    )));
+                }
             }
         }
         Ok(place)
@@ -184,7 +211,12 @@ impl Unpacking<'_> {
         }
         match fs_err::symlink_metadata(dir) {
             Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => return Err(io::Error::other(format!("`{}` is no directory", dir.display()))),
+            Ok(_) => {
+                return Err(io::Error::other(format!(
+                    "`{}` is no directory",
+                    dir.display()
+                )));
+            }
             Err(_) => fs_err::create_dir(dir)?,
         }
         self.made.insert(dir.to_path_buf());
@@ -198,7 +230,8 @@ fn write_all(queue: &Mutex<Receiver<Small>>) -> io::Result<()> {
         let Ok(Ok(Small { path, mode, bytes })) = next else {
             return Ok(());
         };
-        let written = create(&path, mode).and_then(|mut file| io::Write::write_all(&mut file, &bytes));
+        let written =
+            create(&path, mode).and_then(|mut file| io::Write::write_all(&mut file, &bytes));
         if let Err(error) = written {
             // Nobody may wait for room in the queue; what is left is not written.
             while queue.lock().is_ok_and(|queue| queue.recv().is_ok()) {}
@@ -208,7 +241,11 @@ fn write_all(queue: &Mutex<Receiver<Small>>) -> io::Result<()> {
 }
 
 fn create(path: &Path, mode: u32) -> io::Result<File> {
-    let file = match fs_err::OpenOptions::new().write(true).create_new(true).open(path) {
+    let file = match fs_err::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+    {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             replace(path)?;
             File::create(path)?

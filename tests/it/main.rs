@@ -30,4 +30,5 @@ mod starts;
 mod streaming;
 mod support;
 mod tasks;
+mod trial;
 mod turbo;

@@ -8,8 +8,8 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::build::after_build;
 use super::{Docker, EngineError, runtime};
-use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
 use crate::engine::Interrupt;
+use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
 use crate::image::ImageRef;
 
 impl Docker {

@@ -56,7 +56,16 @@ impl Namespace<'_> {
             .map(escaped)
             .collect();
         let mut words = vec![unshare(self.path).unwrap_or_default()];
-        words.extend(["--user", "--map-root-user", "--mount", "--pid", "--kill-child"].map(str::to_owned));
+        words.extend(
+            [
+                "--user",
+                "--map-root-user",
+                "--mount",
+                "--pid",
+                "--kill-child",
+            ]
+            .map(str::to_owned),
+        );
         if probe.is_some() {
             words.push("--net".to_owned());
         }
@@ -66,10 +75,19 @@ impl Namespace<'_> {
             directory => directory,
         };
         words.extend(["--", "/bin/sh", "-c", SCRIPT, "sh", self.path].map(str::to_owned));
-        words.extend([text(&root), lower.join(":"), text(self.scratch), user, group]);
+        words.extend([
+            text(&root),
+            lower.join(":"),
+            text(self.scratch),
+            user,
+            group,
+        ]);
         words.push(directory.to_owned());
         words.extend(self.writable.iter().cloned());
-        words.extend(home.clone().map(|home| home.trim_start_matches('/').to_owned()));
+        words.extend(
+            home.clone()
+                .map(|home| home.trim_start_matches('/').to_owned()),
+        );
         words.push("--".to_owned());
         match probe {
             None => words.push("only".to_owned()),
@@ -94,19 +112,32 @@ impl Namespace<'_> {
         for mounted in ["proc", "sys", "dev", "tmp", "etc"] {
             fs_err::create_dir_all(top.join(mounted))?;
         }
-        fs_err::write(top.join("etc/hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n")
+        fs_err::write(
+            top.join("etc/hosts"),
+            "127.0.0.1\tlocalhost\n::1\tlocalhost\n",
+        )
     }
 
     /// The numbers of who runs it, and where its home is.
     fn user(&self) -> (String, String, Option<String>) {
         let of = |file: &str, name: &str, which: usize| {
-            let texts = self.layers.iter().map(|layer| fs_err::read_to_string(layer.join(file)));
+            let texts = self
+                .layers
+                .iter()
+                .map(|layer| fs_err::read_to_string(layer.join(file)));
             let text = texts.into_iter().find_map(Result::ok).unwrap_or_default();
-            let mut lines = text.lines().map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>());
+            let mut lines = text
+                .lines()
+                .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>());
             lines.find(|line| line.get(which).is_some_and(|field| field == name))
         };
-        let numeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let given = if self.config.user.is_empty() { "0" } else { &self.config.user };
+        let numeric =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let given = if self.config.user.is_empty() {
+            "0"
+        } else {
+            &self.config.user
+        };
         let (user, group) = match given.split_once(':') {
             Some((user, group)) => (user, Some(group)),
             None => (given, None),
@@ -155,7 +186,14 @@ pub fn available(path: &str) -> Result<(), String> {
     let script = "mount -t tmpfs t /tmp && mkdir /tmp/a /tmp/b && mount -t overlay -o ro,lowerdir=/tmp/a:/tmp/b o /tmp/a && \
                   ip link set lo up && ip address add 192.0.2.2/32 dev lo";
     let output = Command::new(unshare)
-        .args(["--user", "--map-root-user", "--mount", "--pid", "--kill-child", "--net"])
+        .args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "--pid",
+            "--kill-child",
+            "--net",
+        ])
         .args(["--", "/bin/sh", "-c", script])
         .env_clear()
         .env("PATH", path)
@@ -167,7 +205,10 @@ pub fn available(path: &str) -> Result<(), String> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().find(|line| !line.trim().is_empty());
-    Err(line.unwrap_or("namespaces are not allowed").trim().to_owned())
+    Err(line
+        .unwrap_or("namespaces are not allowed")
+        .trim()
+        .to_owned())
 }
 
 /// As overlayfs reads a list of directories.

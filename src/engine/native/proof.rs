@@ -123,7 +123,10 @@ impl Trial<'_> {
         for layer in &self.image.layers {
             field(&layer.diff_id.to_string());
         }
-        flags.iter().chain(&self.image.config.env).for_each(|text| field(text));
+        flags
+            .iter()
+            .chain(&self.image.config.env)
+            .for_each(|text| field(text));
         self.programs().for_each(|(_, text)| field(text));
         hasher.finish()
     }
@@ -230,7 +233,8 @@ impl Trial<'_> {
             ));
         };
         rootfs::merged(self.image, self.base, self.cache, scratch.path())?;
-        let home = fs_err::canonicalize(scratch.path().join("app")).map_err(NativeError::Workshop)?;
+        let home =
+            fs_err::canonicalize(scratch.path().join("app")).map_err(NativeError::Workshop)?;
         let program = scratch.path().join("verify");
         self.write_programs(&program)?;
         let text = |path: &Path| path.display().to_string();
@@ -260,13 +264,19 @@ impl Trial<'_> {
         let mut nodes: Vec<PathBuf> = self.node.map(Path::to_path_buf).into_iter().collect();
         if self.image.platform == Platform::host() {
             let laid = rootfs::base(self.image, self.base, self.cache)?;
-            nodes.extend(laid.into_iter().flat_map(|dir| NODES.map(|node| dir.join(node))));
+            nodes.extend(
+                laid.into_iter()
+                    .flat_map(|dir| NODES.map(|node| dir.join(node))),
+            );
         }
         nodes.extend(self.path.split(':').map(|dir| Path::new(dir).join("node")));
         let runs = |node: &PathBuf| {
             let mut version = Command::new(node);
             version.arg("--version").env_clear();
-            version.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            version
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             node.is_file() && version.status().is_ok_and(|status| status.success())
         };
         Ok(nodes.into_iter().find(runs))
@@ -293,7 +303,9 @@ type Log = Vec<(LogStream, Duration, Vec<u8>)>;
 
 /// Takes the script's own word from what was written.
 fn said_ready(log: &mut Log) -> bool {
-    let first = log.iter_mut().find(|(stream, ..)| *stream == LogStream::Stdout);
+    let first = log
+        .iter_mut()
+        .find(|(stream, ..)| *stream == LogStream::Stdout);
     let Some((_, _, bytes)) = first else {
         return false;
     };

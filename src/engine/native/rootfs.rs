@@ -36,7 +36,10 @@ pub(super) fn base(
     cache: &Cache,
 ) -> Result<Option<PathBuf>, NativeError> {
     let base = groups(image, base).next().filter(|_| base > 0);
-    Ok(base.map(|base| tree(base, cache)).transpose()?.map(|(path, _)| path))
+    Ok(base
+        .map(|base| tree(base, cache))
+        .transpose()?
+        .map(|(path, _)| path))
 }
 
 /// These layers as a directory, and whether it was made just now.
@@ -75,7 +78,9 @@ pub(super) fn merged(
 
 fn groups(image: &Image, base: usize) -> impl Iterator<Item = &[ImageLayer]> {
     let (base, own) = image.layers.split_at(base);
-    std::iter::once(base).chain(own.chunks(1)).filter(|group| !group.is_empty())
+    std::iter::once(base)
+        .chain(own.chunks(1))
+        .filter(|group| !group.is_empty())
 }
 
 fn key(layers: &[ImageLayer]) -> Digest {

@@ -86,7 +86,10 @@ impl Trial<'_> {
         let said = || {
             let text = text(&scratch.join("said"));
             let mut lines = text.lines().rev().map(str::trim);
-            lines.find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+            lines
+                .find(|line| !line.is_empty())
+                .unwrap_or_default()
+                .to_owned()
         };
         let mut ready = false;
         let mut failed = None;
@@ -112,7 +115,10 @@ impl Trial<'_> {
                 return Err(NativeError::Interrupted);
             }
             if failed.is_some_and(|at| at.elapsed() > GLANCE * 4) {
-                let what = format!("the program that asks inside of the image failed: {}", said());
+                let what = format!(
+                    "the program that asks inside of the image failed: {}",
+                    said()
+                );
                 return Err(NativeError::Spawn(std::io::Error::other(what)));
             }
             if ready && began.elapsed() > patience {
