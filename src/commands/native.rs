@@ -412,20 +412,8 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
         root = dir;
         node = Some(work.join("tools/bin/node"));
     }
-    if *terms.platform != Platform::host() {
-        let code = assemble::machine_code(&plan, &root);
-        if let Some(first) = code.first() {
-            return Err(Error::Usage {
-                message: format!(
-                    "`{first}` and {} other files are for this machine's processor, and not for {}",
-                    code.len() - 1,
-                    terms.platform
-                ),
-                hint: Some("make the image on such a machine, or by a Docker daemon".to_owned()),
-            });
-        }
-    }
     let layers = assemble::layers(&plan, &root);
+    trial::fits(&layers, &base, plan.verify, making.cache)?;
     let request = Request {
         base,
         layers: &layers,
