@@ -4,7 +4,6 @@
 //! what the same plan's Dockerfile copies.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
 
 use crate::files::Kind;
@@ -55,30 +54,6 @@ pub fn layers(plan: &Plan, root: &Path) -> Vec<Layer> {
     all.filter(|layer| !layer.entries.is_empty()).collect()
 }
 
-/// The files that run on one kind of processor alone: programs and libraries, by how they begin.
-pub fn machine_code(plan: &Plan, root: &Path) -> Vec<String> {
-    let is_code = |entry: &&ContextEntry| {
-        let Content::Source {
-            path,
-            kind: Kind::Regular { executable },
-            ..
-        } = &entry.content
-        else {
-            return false;
-        };
-        let named = path.as_str().ends_with(".node") || path.as_str().contains(".so");
-        (*executable || named) && begins_as_elf(&path.on_disk(root))
-    };
-    let code = plan.context.iter().filter(is_code);
-    code.map(|entry| entry.path.clone()).collect()
-}
-
-fn begins_as_elf(file: &Path) -> bool {
-    let mut start = [0; 4];
-    let read = fs_err::File::open(file).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == *b"\x7fELF"
-}
-
 fn node(entry: &ContextEntry, root: &Path) -> Node {
     let mode = |executable| if executable { 0o755 } else { 0o644 };
     match &entry.content {
@@ -119,13 +94,6 @@ fn owner(user: &str) -> Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn programs_are_told_by_how_they_begin() {
-        let dir = crate::testing::tree(&[("a.node", "\x7fELF\x02"), ("b.node", "text"), ("c", "")]);
-        let elf = |name: &str| begins_as_elf(&dir.path().join(name));
-        assert!(elf("a.node") && !elf("b.node") && !elf("c") && !elf("d"));
-    }
 
     #[test]
     fn owners() {

@@ -63,6 +63,7 @@ pub mod image;
 pub mod layer;
 pub mod listing;
 pub mod lockfile;
+pub mod machine;
 pub mod manifest;
 pub mod modules;
 pub mod oci;

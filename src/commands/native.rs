@@ -77,21 +77,27 @@ pub(super) struct Job<'j> {
     pub(super) began: Instant,
 }
 
+/// More layers than this are hardly damaged at once.
+const MENDED: usize = 20;
+
 /// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
 pub(super) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
-    match once(job, ui) {
-        Err(error) if error.is_damage() => {
-            if job.mode != ProgressMode::Quiet {
-                ui.warn(&format!("{error}: beginning again"))
-                    .map_err(Error::io("cannot write to stderr"))?;
+    let mut mended = 0;
+    loop {
+        match once(job, ui) {
+            Err(error) if error.is_damage() && mended < MENDED => {
+                mended += 1;
+                if job.mode != ProgressMode::Quiet {
+                    ui.warn(&error.to_string())
+                        .map_err(Error::io("cannot write to stderr"))?;
+                }
             }
-            once(job, ui)
+            Err(Error::Native(NativeError::NotUp { how, late, log })) => {
+                super::build::show_log(&log, ui);
+                return Err(NativeError::NotUp { how, late, log }.into());
+            }
+            made => return made,
         }
-        Err(Error::Native(NativeError::NotUp { how, late, log })) => {
-            super::build::show_log(&log, ui);
-            Err(NativeError::NotUp { how, late, log }.into())
-        }
-        made => made,
     }
 }
 
@@ -440,20 +446,8 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
         root = dir;
         node = Some(work.join("tools/bin/node"));
     }
-    if *terms.platform != Platform::host() {
-        let code = assemble::machine_code(&plan, &root);
-        if let Some(first) = code.first() {
-            return Err(Error::Usage {
-                message: format!(
-                    "`{first}` and {} other files are for this machine's processor, and not for {}",
-                    code.len() - 1,
-                    terms.platform
-                ),
-                hint: Some("make the image on such a machine, or by a Docker daemon".to_owned()),
-            });
-        }
-    }
     let layers = assemble::layers(&plan, &root);
+    trial::fits(&layers, &base, plan.verify, making.cache)?;
     let request = Request {
         base,
         layers: &layers,

@@ -19,5 +19,6 @@ pub use error::NativeError;
 pub use image::{Request, image};
 pub use namespace::available;
 pub use proof::Trial;
+pub use rootfs::base as unpacked_base;
 pub use tools::{Source, Tools};
 pub use workshop::Workshop;

@@ -31,4 +31,5 @@ mod starts;
 mod streaming;
 mod support;
 mod tasks;
+mod trial;
 mod turbo;

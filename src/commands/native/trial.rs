@@ -1,9 +1,14 @@
 //! What is tried of an image that is made without a daemon, before anybody gets it.
 
+use crate::cache::Cache;
 use crate::engine::native::{self, NativeError, Trial};
 use crate::engine::{Answered, Event, SmokeRequest, StepId, StepKind};
 use crate::env::Env;
 use crate::error::Error;
+use crate::image::Platform;
+use crate::layer::Layer;
+use crate::machine::{self, Libraries};
+use crate::oci::Image;
 use crate::plan::Plan;
 
 /// What was seen.
@@ -24,6 +29,48 @@ pub(super) fn refuse(plan: &Plan, env: &Env) -> Result<(), Error> {
     }
     let path = env.get("PATH").unwrap_or_default();
     native::available(path).map_err(|why| NativeError::NoNamespace(why).into())
+}
+
+/// Looks for machine code that cannot run: for another processor, or on an older system than it was made on.
+pub(super) fn fits(
+    layers: &[Layer],
+    base: &Image,
+    verify: bool,
+    cache: &Cache,
+) -> Result<(), Error> {
+    let code = machine::code(layers);
+    if code.is_empty() {
+        return Ok(());
+    }
+    if base.platform != Platform::host() {
+        let foreign = machine::foreign(&code, &base.platform);
+        let names: Vec<String> = foreign.into_iter().collect();
+        if let Some((last, others)) = names.split_last() {
+            let (names, hold) = match others {
+                [] => (last.clone(), "holds"),
+                others => (format!("{} and {last}", others.join(", ")), "hold"),
+            };
+            return Err(Error::Usage {
+                message: format!("{names} {hold} machine code, and none for {}", base.platform),
+                hint: Some(
+                    "make the image on such a machine, or by a Docker daemon; packages that come compiled are there for both where pnpm's `supportedArchitectures` says so"
+                        .to_owned(),
+                ),
+            });
+        }
+    }
+    if !verify {
+        return Ok(());
+    }
+    let unpacked = native::unpacked_base(base, base.layers.len(), cache)?;
+    let Some(libraries) = unpacked.and_then(|dir| Libraries::of(&dir).ok()) else {
+        return Ok(());
+    };
+    let misfits = machine::misfits(&code, &base.platform, &libraries);
+    if misfits.is_empty() {
+        return Ok(());
+    }
+    Err(NativeError::Misfits(misfits).into())
 }
 
 /// Proves an image, and starts it where that is asked for.

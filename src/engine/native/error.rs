@@ -1,8 +1,10 @@
 //! Why the native engine did not make an image.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::fetch::npm::NpmError;
+use crate::machine::{Lack, Misfit};
 use crate::oci::OciError;
 
 /// Why the native engine did not make an image.
@@ -28,6 +30,9 @@ pub enum NativeError {
     /// The image was put together, and its own proof found that it cannot run.
     #[error("what is missing is said above")]
     Disproved,
+    /// Machine code that cannot be loaded on the base.
+    #[error("{}", one_of(.0))]
+    Misfits(Vec<Misfit>),
     /// Nothing can be started in the image's files here.
     #[error("`--smoke` cannot start the image on this machine: {0}")]
     NoNamespace(String),
@@ -60,6 +65,10 @@ impl NativeError {
         match self {
             Self::Npm(error) => error.hint(),
             Self::Oci(error) => error.hint(),
+            Self::Misfits(misfits) => Some(match misfits.first().map(|one| &one.lack) {
+                Some(Lack::Musl) => "install and build on a system with glibc, or name a base with musl (`--base node:22-alpine`); `--no-verify` makes the image as it is".to_owned(),
+                _ => "it was compiled on a newer system than the base's: name a base as new as that (`--base IMAGE`), or let a Docker daemon make the image, which compiles on the base's own; `--no-verify` makes the image as it is".to_owned(),
+            }),
             Self::NoNamespace(_) => Some(
                 "it needs user namespaces and util-linux, or a Docker daemon (`--engine docker`); without `--smoke`, the proof that all is there runs all the same"
                     .to_owned(),
@@ -79,4 +88,15 @@ impl NativeError {
             | Self::Interrupted => None,
         }
     }
+}
+
+/// The first, and the packages of the others.
+fn one_of(misfits: &[Misfit]) -> String {
+    let first = misfits.first().map(ToString::to_string).unwrap_or_default();
+    let others: BTreeSet<&str> = misfits.iter().skip(1).map(|one| &*one.package).collect();
+    let others: Vec<&str> = others.into_iter().collect();
+    if others.is_empty() {
+        return first;
+    }
+    format!("{first}; likewise {}", others.join(", "))
 }

@@ -29,12 +29,8 @@ pub(super) fn rootfs(image: &Image, base: usize, cache: &Cache) -> Result<Rootfs
     Ok(laid)
 }
 
-/// The base alone; nothing where there is none.
-pub(super) fn base(
-    image: &Image,
-    base: usize,
-    cache: &Cache,
-) -> Result<Option<PathBuf>, NativeError> {
+/// The lowest layers alone, as a directory of the cache; nothing where there are none.
+pub fn base(image: &Image, base: usize, cache: &Cache) -> Result<Option<PathBuf>, NativeError> {
     let base = groups(image, base).next().filter(|_| base > 0);
     Ok(base
         .map(|base| tree(base, cache))
