@@ -53,7 +53,7 @@ const RECIPE: &str = "recipe 1";
 /// The cache's notes about what mirrors have.
 const NOTES: &str = "bases";
 /// Adds to a layer what no package of it has.
-type Complete = fn(&mut Entries) -> Result<(), BaseError>;
+type Complete<'c> = &'c dyn Fn(&mut Entries) -> Result<(), BaseError>;
 
 /// How long it is not asked again what there is.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -148,7 +148,7 @@ pub fn assemble(
 ) -> Result<Image, BaseError> {
     let (_, npm) = architecture(platform)?;
     let mut image = Image::empty(platform.clone(), packing.epoch);
-    let of_packages = |title: &str, packages: &Packages, complete: Complete| {
+    let of_packages = |title: &str, packages: &Packages, complete: Complete<'_>| {
         let sums = packages.values().map(|package| package.sha256.as_str());
         let parts: Vec<&str> = std::iter::once(RECIPE).chain(sums).collect();
         pack_keyed(title, &parts, packing, cache, || {
@@ -165,7 +165,7 @@ pub fn assemble(
         })
     };
     let title = "base of Debian packages";
-    image.push(of_packages(title, &contents.packages, system::complete)?);
+    image.push(of_packages(title, &contents.packages, &system::complete)?);
     image.config = Config {
         user: USER.to_owned(),
         working_dir: HOME.to_owned(),
@@ -177,7 +177,10 @@ pub fn assemble(
     image.config.set_env("PATH", path);
     if let Some(nginx) = contents.nginx.get("nginx") {
         let title = format!("nginx {}", nginx.version);
-        image.push(of_packages(&title, &contents.nginx, system::web)?);
+        image.push(of_packages(&title, &contents.nginx, &|entries| {
+            system::web(entries);
+            Ok(())
+        })?);
         WEB.clone_into(&mut image.config.user);
         "/".clone_into(&mut image.config.working_dir);
         image.config.entrypoint = vec!["nginx".to_owned()];

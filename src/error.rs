@@ -215,10 +215,9 @@ impl Error {
     /// Whether something in the cache was damaged, which is thrown away by now: beginning again makes it anew.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Oci(error) => error.is_damage(),
+            Self::Oci(error) | Self::Engine(EngineError::Layer(error)) => error.is_damage(),
             Self::Base(error) => error.is_damage(),
             Self::Native(error) => error.is_damage(),
-            Self::Engine(EngineError::Layer(error)) => error.is_damage(),
             _ => false,
         }
     }

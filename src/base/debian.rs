@@ -129,9 +129,8 @@ pub(super) fn resolve(
             });
         }
     }
-    let above = newest.extract_if(.., |name, _| nginx.contains(&&**name));
-    let above = above.collect();
-    Ok((newest, above))
+    let found = newest.into_iter();
+    Ok(found.partition(|(name, _)| PACKAGES.contains(&&**name)))
 }
 
 fn checksum(sha256: &str, url: &str) -> Result<Digest, BaseError> {

@@ -86,7 +86,7 @@ pub(super) fn complete(entries: &mut Entries) -> Result<(), BaseError> {
 }
 
 /// Adds nginx's user.
-pub(super) fn web(entries: &mut Entries) -> Result<(), BaseError> {
+pub(super) fn web(entries: &mut Entries) {
     for (path, text) in [
         ("etc/passwd", [PASSWD, WEB].concat()),
         ("etc/group", [GROUP, WEB_GROUP].concat()),
@@ -95,5 +95,4 @@ pub(super) fn web(entries: &mut Entries) -> Result<(), BaseError> {
         let mode = 0o644;
         entries.insert(path.to_owned(), Entry::root(Node::Made { bytes, mode }));
     }
-    Ok(())
 }

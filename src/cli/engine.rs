@@ -8,6 +8,10 @@ use crate::image::Platform;
 use crate::oci::Output;
 
 /// What the engine is told.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {

@@ -1,6 +1,8 @@
 //! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
 
 mod below;
+mod done;
+mod targets;
 mod trial;
 
 use std::cell::RefCell;
@@ -8,33 +10,30 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde_json::json;
-
 pub(super) use below::refuse_disk;
 
 use below::{Below, Terms};
+use done::Done;
+use targets::Targets;
 use trial::Tried;
 
 use super::Whole;
 use super::maker::{Maker, epoch};
-use super::push;
 use crate::assemble;
 use crate::cache::Cache;
 use crate::cli::EngineArgs;
-use crate::digest::Digest;
-use crate::engine::docker::{Docker, Loaded};
+use crate::engine::docker::Docker;
 use crate::engine::native::{self, NativeError, Request, Source, Tools, Trial, Workshop};
-use crate::engine::registry::{Pushed, Registries};
-use crate::engine::{Answered, Event, Interrupt, Secret, SmokeRequest, StepId, host};
+use crate::engine::registry::Registries;
+use crate::engine::{Event, Interrupt, Secret, SmokeRequest, host};
 use crate::env::Env;
 use crate::error::Error;
 use crate::fetch::Proxies;
 use crate::image::{ImageRef, Platform};
-use crate::oci::{self, Image, Output, Packing};
+use crate::oci::{Image, Output, Packing};
 use crate::plan::Plan;
 use crate::prebuilt::{Built, prebuilt};
 use crate::progress::{Progress, ProgressMode};
-use crate::report;
 use crate::ui::Ui;
 
 /// Variables of this machine that a build may see: none that changes what it makes, but for proxies, certificates and where things are kept.
@@ -197,33 +196,18 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         &mut on_event,
     );
     let done = made.and_then(|made| {
-        for output in &outputs {
-            oci::write(&made.image, &job.tags, output, &cache).map_err(NativeError::Oci)?;
-        }
-        let image = &made.image;
-        let mut next = made.next;
-        let mut loaded = None;
-        if let Some(docker) = &job.load {
-            let there = docker.load(
-                image,
-                &job.tags,
-                &cache,
-                StepId(next),
-                &interrupt,
-                &mut on_event,
-            )?;
-            loaded = Some((docker, there));
-            next += 1;
-        }
-        let mut pushed = Vec::new();
-        if engine.push {
-            let below = made.below.as_ref();
-            pushed = registries.push(image, &job.tags, below, next, &mut on_event)?;
-        }
-        Ok((made, loaded, pushed))
+        let to = Targets {
+            outputs: &outputs,
+            docker: job.load.as_ref(),
+            registries: engine.push.then_some(&registries),
+            cache: &cache,
+            interrupt: &interrupt,
+        };
+        let sent = to.send(&made, &job.tags, &mut on_event)?;
+        Ok((made, sent))
     });
     let summary = shown.finish();
-    let (made, loaded, pushed) = done?;
+    let (made, sent) = done?;
     cache.sweep();
     if let Some(warning) = made
         .tried
@@ -238,9 +222,9 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let done = Done {
         plan: &made.plan,
         image: &made.image,
-        loaded,
+        loaded: job.load.as_ref().zip(sent.loaded),
         answered: made.tried.answered.as_ref(),
-        pushed: &pushed,
+        pushed: &sent.pushed,
         tags: &job.tags,
         outputs: &outputs,
         cwd,
@@ -248,85 +232,6 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         began: job.began,
     };
     done.tell(metadata, mode, ui)
-}
-
-/// An image that is written.
-struct Done<'d> {
-    plan: &'d Plan,
-    image: &'d Image,
-    loaded: Option<(&'d Docker, Loaded)>,
-    answered: Option<&'d Answered>,
-    pushed: &'d [Pushed],
-    tags: &'d [ImageRef],
-    outputs: &'d [Output],
-    cwd: &'d Path,
-    steps: usize,
-    began: Instant,
-}
-
-impl Done<'_> {
-    fn tell(&self, metadata: Option<Whole>, mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
-        let image = self.image;
-        let unpacked: u64 = image.layers.iter().map(|layer| layer.unpacked).sum();
-        let written: Vec<String> = self
-            .outputs
-            .iter()
-            .map(|output| shown_path(output.path(), self.cwd))
-            .collect();
-        let names: Vec<String> = self.tags.iter().map(ToString::to_string).collect();
-        if let Some(file) = metadata {
-            let value = json!({
-                "image.name": names.join(","),
-                "containerimage.config.digest": Digest::of(&image.config_json()),
-                "containerimage.digest": image.digest(),
-                "slimbuild.app": self.plan.app.dir,
-                "slimbuild.image.size": unpacked,
-                "slimbuild.outputs": written,
-                "slimbuild.loaded": self.loaded.map(|(_, loaded)| loaded),
-                "slimbuild.smoke": self.answered.map(|answered| &answered.how),
-                "slimbuild.pushed": push::as_json(self.pushed),
-                "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
-            });
-            let text = format!("{value:#}\n");
-            file.finish(|out| out.write_all(text.as_bytes()))?;
-        }
-        if mode != ProgressMode::Quiet {
-            let text = report::native(&report::Native {
-                names: &names,
-                outputs: &written,
-                loaded: self.loaded.map(|(docker, loaded)| said(docker, loaded)),
-                pushed: &push::lines(self.pushed),
-                digest: &image.digest().to_string(),
-                unpacked,
-                packed: image.size(),
-                smoke: self
-                    .answered
-                    .map(|answered| (&*answered.how, answered.took)),
-                steps: self.steps,
-                took: self.began.elapsed(),
-            });
-            ui.err()
-                .write_all(text.as_bytes())
-                .map_err(Error::io("cannot write the report"))?;
-        }
-        // A daemon's image is called by its name, as with Docker.
-        let first = match self.loaded {
-            Some(_) => names.first(),
-            None => written.first().or(names.first()),
-        };
-        writeln!(ui.out(), "{}", first.map_or("", String::as_str))
-            .map_err(Error::io("cannot write to stdout"))
-    }
-}
-
-/// What a daemon was given, in words.
-fn said(docker: &Docker, loaded: Loaded) -> String {
-    format!(
-        "into Docker {}, {} sent in {}",
-        docker.version(),
-        report::size(loaded.bytes),
-        report::count(loaded.layers, "layer")
-    )
 }
 
 /// What cannot be made without Docker yet.
@@ -477,9 +382,4 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
         below,
         tried,
     })
-}
-
-/// A path as the user would write it.
-fn shown_path(path: &Path, cwd: &Path) -> String {
-    path.strip_prefix(cwd).unwrap_or(path).display().to_string()
 }

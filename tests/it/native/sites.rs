@@ -13,6 +13,7 @@ use crate::support::container::Container;
 use crate::support::daemon::{Daemon, each_daemon, skipped};
 use crate::support::pnpm::{Pnpm, home, reachable};
 use crate::support::tree::Tree;
+use crate::support::unique;
 
 /// What is told of an image of the shop's site that is given to a daemon.
 fn loaded(tree: &Tree, daemon: &Daemon, name: &str) -> Value {
@@ -89,11 +90,12 @@ fn a_site_is_served_as_by_docker_s_image() {
         assert_eq!(served(&docker), served(&taken));
 
         // A line of the site changes: one layer is sent.
-        let line = "<!-- changed -->";
-        tree.append("apps/site/dist/index.html", line);
+        let line = format!("<!-- {} -->", unique());
+        tree.append("apps/site/dist/index.html", &line);
         let changed = loaded(&tree, daemon, &tag.name);
         assert_eq!(changed["slimbuild.loaded"]["layers"], 1);
-        tree.replace("apps/site/dist/index.html", line, "");
+        tree.replace("apps/site/dist/index.html", &line, "");
+        daemon.remove(&id);
     });
 }
 
