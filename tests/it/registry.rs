@@ -277,11 +277,24 @@ fn node_is_added_to_a_base_that_has_none() {
 fn a_daemon_pushes_with_the_credentials_of_docker() {
     let test = "a_daemon_pushes_with_the_credentials_of_docker";
     let Some(lab) = Lab::new(test) else { return };
-    let tree = built_server();
+    // Installed and built: it needs nothing.
+    let tree = Tree::new(&[
+        ("package.json", r#"{"packageManager": "pnpm@10.34.8"}"#),
+        ("pnpm-workspace.yaml", "packages: ['apps/*']\n"),
+        (
+            "pnpm-lock.yaml",
+            "lockfileVersion: '9.0'\n\nsettings:\n  autoInstallPeers: true\n  excludeLinksFromLockfile: false\n\nimporters:\n\n  .: {}\n\n  apps/api: {}\n",
+        ),
+        (
+            "apps/api/package.json",
+            r#"{"name": "api", "scripts": {"start": "node main.js"}}"#,
+        ),
+        ("apps/api/main.js", &format!("// {}\n", unique())),
+    ]);
     each_daemon(test, |daemon| {
         let name = format!("{}/slimbuild-it/daemon:{}", lab.closed, unique());
         let arguments = [
-            "apps/server",
+            "apps/api",
             "--prebuilt",
             "--engine",
             "docker",

@@ -208,14 +208,13 @@ impl Asked {
     pub(super) fn error(&self, error: OciDistributionError) -> RegistryError {
         use OciDistributionError as E;
         match error {
-            E::UnauthorizedError { .. } => self.status(401, ""),
+            // What the server of tokens says may hold anything.
+            E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => self.status(401, ""),
             E::ServerError { code, message, .. } => self.status(code, &words(&message)),
             E::RegistryError { envelope, .. } => match envelope.errors.first() {
                 Some(first) => self.status(status(&first.code), &first.message),
                 None => self.status(400, ""),
             },
-            // What the server of tokens says may hold anything.
-            E::AuthenticationFailure(_) => self.status(401, ""),
             E::ImageManifestNotFoundError(_) => self.status(404, ""),
             E::RequestError(error) => match error.status() {
                 Some(status) => self.status(status.as_u16(), ""),
