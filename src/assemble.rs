@@ -13,9 +13,12 @@ use crate::plan::{Content, ContextEntry, Plan, place};
 /// Where all of the app is in the image.
 const HOME: &str = "app";
 
+/// The title of the layer that has the modules of registries.
+pub const MODULES: &str = "modules";
+
 /// The places of a context that are layers, with their titles and where they go.
 const PLACES: [(&str, &str, &str); 5] = [
-    (place::MODULES, "modules", HOME),
+    (place::MODULES, MODULES, HOME),
     (place::PACKAGES, "workspace packages", HOME),
     (place::SERVE, "how the site is served", "etc/nginx"),
     (place::APP, "the app", HOME),

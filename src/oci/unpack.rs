@@ -13,6 +13,7 @@ use std::thread;
 
 use flate2::read::MultiGzDecoder;
 use fs_err::File;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use tar::{Archive, EntryType};
 
 use super::pack::Tee;
@@ -29,6 +30,15 @@ const WHITEOUT: &str = ".wh.";
 /// What hides all that layers below have in a directory.
 const OPAQUE: &str = ".wh..wh..opq";
 
+/// How much of a layer is unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// All of it.
+    Whole,
+    /// What tells how modules are found: manifests and libraries. All other files are there and empty.
+    Names,
+}
+
 /// A file on its way.
 struct Small {
     path: PathBuf,
@@ -37,7 +47,12 @@ struct Small {
 }
 
 /// Unpacks a layer into a directory, over those that were unpacked there before. A blob that is damaged is thrown away, and is the error.
-pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciError> {
+pub fn unpack(
+    layer: &ImageLayer,
+    contents: Contents,
+    cache: &Cache,
+    into: &Path,
+) -> Result<(), OciError> {
     let descriptor = &layer.descriptor;
     let damaged = || {
         cache.remove(&descriptor.digest);
@@ -59,12 +74,14 @@ pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciE
     let (files, queue) = sync_channel::<Small>(WAITING);
     let queue = Mutex::new(queue);
     let read = thread::scope(|scope| {
-        let helpers = threads::cores().clamp(1, 4);
+        // Two that add to one directory wait for each other.
+        let helpers = threads::cores().saturating_sub(1).clamp(1, 2);
         let writers: Vec<_> = (0..helpers)
             .map(|_| scope.spawn(|| write_all(&queue)))
             .collect();
         let mut unpacking = Unpacking {
             into,
+            contents,
             made: BTreeSet::from([into.to_path_buf()]),
             files,
             links: Vec::new(),
@@ -104,6 +121,7 @@ enum Fault {
 
 struct Unpacking<'u> {
     into: &'u Path,
+    contents: Contents,
     /// Directories that are known to be there, and to be no links.
     made: BTreeSet<PathBuf>,
     files: SyncSender<Small>,
@@ -152,15 +170,16 @@ impl Unpacking<'_> {
             }
             EntryType::Regular | EntryType::Continuous => {
                 let mode = mode & 0o777 | 0o600;
+                if self.contents == Contents::Names && !is_read(name) {
+                    return create(&path, mode).map(drop).map_err(Fault::Write);
+                }
                 if entry.size() > SMALL {
                     let mut file = create(&path, mode).map_err(Fault::Write)?;
                     return copy(&mut entry, &mut file);
                 }
                 let mut bytes = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
                 entry.read_to_end(&mut bytes).map_err(|_| Fault::Read)?;
-                // Who writes gave up: it has the error.
-                let gone = |_| Fault::Write(io::ErrorKind::BrokenPipe.into());
-                self.files.send(Small { path, mode, bytes }).map_err(gone)
+                self.send(Small { path, mode, bytes })
             }
             EntryType::Symlink => {
                 let target = entry
@@ -181,6 +200,12 @@ impl Unpacking<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    fn send(&self, file: Small) -> Result<(), Fault> {
+        // Who writes gave up: it has the error.
+        let gone = |_| Fault::Write(io::ErrorKind::BrokenPipe.into());
+        self.files.send(file).map_err(gone)
     }
 
     /// Where a path of the tar lies.
@@ -224,6 +249,11 @@ impl Unpacking<'_> {
     }
 }
 
+/// Whether who looks for modules reads files of this name.
+fn is_read(name: &str) -> bool {
+    name.ends_with(".json") || name.ends_with(".node") || name.contains(".so")
+}
+
 fn write_all(queue: &Mutex<Receiver<Small>>) -> io::Result<()> {
     loop {
         let next = queue.lock().map(|queue| queue.recv());
@@ -241,18 +271,19 @@ fn write_all(queue: &Mutex<Receiver<Small>>) -> io::Result<()> {
 }
 
 fn create(path: &Path, mode: u32) -> io::Result<File> {
-    let file = match fs_err::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-    {
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    let file = match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             replace(path)?;
-            File::create(path)?
+            options.open(path)?
         }
         opened => opened?,
     };
-    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    // The process's mask may say otherwise.
+    if file.metadata()?.permissions().mode() & 0o777 != mode {
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
     Ok(file)
 }
 

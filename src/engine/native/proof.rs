@@ -15,7 +15,7 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
 use crate::image::Platform;
 use crate::layer::Layer;
-use crate::oci::Image;
+use crate::oci::{Contents, Image};
 use crate::plan::{Content, Plan, place};
 
 /// The cache's notes about images that were proved.
@@ -150,7 +150,7 @@ impl Trial<'_> {
                 // Before a tree of the cache is believed that something is missing, it is made anew.
                 Some(_) if !laid.fresh => {
                     rootfs::forget(self.image, self.base, self.cache);
-                    laid = rootfs::rootfs(self.image, self.base, self.cache)?;
+                    laid = rootfs::rootfs(self.image, self.base, Contents::Names, self.cache)?;
                     log.clear();
                     if let Some(code) = self.inside(&laid, flags, log)? {
                         return Ok(Proof::Ended(code));
@@ -168,7 +168,7 @@ impl Trial<'_> {
         if namespace::unshare(self.path).is_none() {
             return Ok(None);
         }
-        match rootfs::rootfs(self.image, self.base, self.cache) {
+        match rootfs::rootfs(self.image, self.base, Contents::Names, self.cache) {
             Ok(laid) => Ok(Some(laid)),
             Err(error) if error.is_damage() => Err(error),
             Err(_) => Ok(None),
