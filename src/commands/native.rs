@@ -137,23 +137,12 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         packing,
         pull: engine.pull,
     };
-    let fetched = {
-        let err = RefCell::new(ui.err());
-        let begins = |url: &str| {
-            if mode != ProgressMode::Quiet {
-                // Nobody is kept from an image because stderr is closed.
-                drop(writeln!(err.borrow_mut(), "downloading {url}"));
-            }
-        };
-        let maker = Maker::new(engine.sources.clone(), cwd, env, &begins)?;
-        fetch(&maker, &plan, root, &terms, work.path(), env)?
-    };
     let Fetched {
         cache,
         proxies,
         below,
         tools,
-    } = fetched;
+    } = fetched(job, &plan, &terms, work.path(), ui)?;
     let configuration = host::configuration_file(env);
     let registries = Registries {
         configuration: configuration.as_deref(),
@@ -197,19 +186,11 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let summary = shown.finish();
     let (made, sent) = done?;
     cache.sweep();
-    if let Some(warning) = made
-        .tried
-        .warning
-        .as_ref()
-        .filter(|_| mode != ProgressMode::Quiet)
-    {
-        ui.warn(warning)
-            .map_err(Error::io("cannot write to stderr"))?;
-    }
 
     let done = Done {
         plan: &made.plan,
         image: &made.image,
+        warning: made.tried.warning.as_deref(),
         loaded: job.load.as_ref().zip(sent.loaded),
         answered: made.tried.answered.as_ref(),
         pushed: &sent.pushed,
@@ -261,6 +242,25 @@ struct Fetched {
     below: Below,
     /// Nothing where nothing is built.
     tools: Option<Tools>,
+}
+
+/// Fetches it, and says what is downloaded.
+fn fetched(
+    job: &Job<'_>,
+    plan: &Plan,
+    terms: &Terms<'_>,
+    work: &Path,
+    ui: &mut Ui,
+) -> Result<Fetched, Error> {
+    let err = RefCell::new(ui.err());
+    let begins = |url: &str| {
+        if job.mode != ProgressMode::Quiet {
+            // Nobody is kept from an image because stderr is closed.
+            drop(writeln!(err.borrow_mut(), "downloading {url}"));
+        }
+    };
+    let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, &begins)?;
+    fetch(&maker, plan, &job.root, terms, work, job.env)
 }
 
 fn fetch(

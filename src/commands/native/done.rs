@@ -22,6 +22,8 @@ use crate::ui::Ui;
 pub(super) struct Done<'d> {
     pub(super) plan: &'d Plan,
     pub(super) image: &'d Image,
+    /// What was not tried, and why.
+    pub(super) warning: Option<&'d str>,
     pub(super) loaded: Option<(&'d Docker, Loaded)>,
     pub(super) answered: Option<&'d Answered>,
     pub(super) pushed: &'d [Pushed],
@@ -39,6 +41,10 @@ impl Done<'_> {
         mode: ProgressMode,
         ui: &mut Ui,
     ) -> Result<(), Error> {
+        if let Some(warning) = self.warning.filter(|_| mode != ProgressMode::Quiet) {
+            ui.warn(warning)
+                .map_err(Error::io("cannot write to stderr"))?;
+        }
         let image = self.image;
         let unpacked: u64 = image.layers.iter().map(|layer| layer.unpacked).sum();
         let written: Vec<String> = self

@@ -10,6 +10,7 @@ use super::proof::{Log, Trial};
 use super::rootfs;
 use crate::engine::{Event, StepId, StepKind};
 use crate::image::Platform;
+use crate::oci::Contents;
 
 impl Trial<'_> {
     /// Proves a site, as a `step` of the build. What comes out is why there was no proof.
@@ -107,7 +108,7 @@ impl Trial<'_> {
         // Before a tree of the cache is believed, it is made anew.
         rootfs::forget(self.image, self.base, self.cache);
         log.clear();
-        let laid = rootfs::rootfs(self.image, self.base, self.cache)?;
+        let laid = rootfs::rootfs(self.image, self.base, Contents::Names, self.cache)?;
         self.run_inside(&laid, &program, log)
     }
 }
