@@ -57,6 +57,9 @@ impl Plan {
             named: false,
         };
         self.runtime_base = Decision::new(base, reason);
+        // What was said of the other base.
+        let labels = &mut self.configured.labels;
+        labels.retain(|_, label| label.reason != super::pin::REASON);
     }
 
     /// Whether slimbuild's own base can stand for the image that was chosen: it has node and no system around it, or nginx on Debian.

@@ -383,6 +383,33 @@ fn what_another_repository_has_is_mounted() {
 }
 
 #[test]
+fn a_token_is_for_what_is_mounted_too() {
+    let (fake, _) = served();
+    fake.want_tokens("lab:secret-word");
+    let machine = Machine::new();
+    machine.log_in(&fake.address, "bGFiOnNlY3JldC13b3Jk"); // lab:secret-word
+    let below = format!("{}/base:1", fake.address);
+    let mut image = machine.pull(&below, false).unwrap();
+    image.push(machine.image(&["app"]).layers[0].clone());
+    let names = [format!("{}/x:1", fake.address)];
+    let pushed = machine.push_onto(&image, &names, Some(&below)).unwrap();
+    assert_eq!(pushed[0].sent, 1);
+
+    // What `docker login` leaves where a registry hands identity tokens out.
+    let text = format!(
+        r#"{{"auths":{{"{}":{{"auth":"bGFiOng=","identitytoken":"identity"}}}}}}"#,
+        fake.address
+    );
+    fs_err::write(machine.configuration(), text).unwrap();
+    let names = [format!("{}/y:1", fake.address)];
+    let pushed = machine.push_onto(&image, &names, Some(&below)).unwrap();
+    assert_eq!(pushed[0].sent, 1);
+    let other = Machine::new();
+    fs_err::copy(machine.configuration(), other.configuration()).unwrap();
+    other.pull(&names[0], false).unwrap();
+}
+
+#[test]
 fn an_upload_is_tried_again() {
     let fake = Fake::start();
     let machine = Machine::new();

@@ -34,6 +34,8 @@ struct State {
     ranges: Vec<(String, String)>,
     password: Option<String>,
     no_mounts: bool,
+    /// Where tokens are handed out, which tell what they are for.
+    realm: Option<String>,
 }
 
 /// It is there until the test ends.
@@ -100,6 +102,13 @@ impl Fake {
         self.state(|state| state.password = Some(word));
     }
 
+    /// Wants a token from now on, which `user:password` gets, or who has the identity token `identity`.
+    pub(super) fn want_tokens(&self, password: &str) {
+        self.protect(password);
+        let realm = format!("http://{}/token", self.address);
+        self.state(|state| state.realm = Some(realm));
+    }
+
     pub(super) fn no_mounts(&self) {
         self.state(|state| state.no_mounts = true);
     }
@@ -155,13 +164,14 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             .position(|(start, _)| request.starts_with(start.as_str()));
         let fault = at.map(|at| state.faults.remove(at).1);
         let reply = match (&state.password, fault) {
+            (Some(_), _) if state.realm.is_some() => state.with_token(&request, &who, &range, body),
             (Some(password), _) if *password != who => {
                 Reply::new(401).with("WWW-Authenticate: Basic realm=\"fake\"")
             }
             (_, Some(Fault::Status(status))) => Reply::new(status),
             // What goes wrong on the way in leaves nothing.
             (_, Some(Fault::Cut(0))) => return Ok(()),
-            _ => state.reply(&method, &target, &range, body),
+            _ => state.reply(&method, &target, &range, None, body),
         };
         (reply, fault)
     };
@@ -215,7 +225,66 @@ impl Reply {
 }
 
 impl State {
-    fn reply(&mut self, method: &str, target: &str, range: &str, body: Vec<u8>) -> Reply {
+    /// Hands tokens out, and sees to it that they are for what is asked for.
+    fn with_token(&mut self, request: &str, who: &str, range: &str, body: Vec<u8>) -> Reply {
+        let (method, target) = request.split_once(' ').unwrap_or_default();
+        let decoded = |text: &str| {
+            text.replace("%3A", ":")
+                .replace("%2F", "/")
+                .replace("%2C", ",")
+        };
+        if let Some(query) = target.strip_prefix("/token") {
+            let form = String::from_utf8_lossy(&body).into_owned();
+            let is_known = if method == "POST" {
+                form.contains("grant_type=refresh_token")
+                    && form.contains("refresh_token=identity&")
+            } else {
+                self.password.as_deref() == Some(who)
+            };
+            if !is_known {
+                return Reply::new(401);
+            }
+            let asked = format!("{}&{form}", query.trim_start_matches('?'));
+            let scopes = asked
+                .split('&')
+                .filter_map(|pair| pair.strip_prefix("scope="));
+            let scopes: Vec<String> = scopes
+                .map(|scope| decoded(scope).replace('+', "|"))
+                .collect();
+            let key = if method == "POST" {
+                "access_token"
+            } else {
+                "token"
+            };
+            let answer = serde_json::json!({ key: scopes.join("|") });
+            return Reply::of(serde_json::to_vec(&answer).unwrap());
+        }
+        let token = who.strip_prefix("Bearer ").unwrap_or_default();
+        let repository = target
+            .strip_prefix("/v2/")
+            .and_then(|rest| rest.split('/').next());
+        let right = if method == "GET" || method == "HEAD" {
+            "pull"
+        } else {
+            "pull,push"
+        };
+        let scope = format!("repository:{}:{right}", repository.unwrap_or_default());
+        if !token.split('|').any(|granted| granted.starts_with(&scope)) {
+            let realm = self.realm.as_deref().unwrap_or_default();
+            let header = format!("WWW-Authenticate: Bearer realm=\"{realm}\",service=\"fake\"");
+            return Reply::new(401).with(&header);
+        }
+        self.reply(method, target, range, Some(token), body)
+    }
+
+    fn reply(
+        &mut self,
+        method: &str,
+        target: &str,
+        range: &str,
+        token: Option<&str>,
+        body: Vec<u8>,
+    ) -> Reply {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let parameter = |name: &str| {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -255,7 +324,9 @@ impl State {
             ("POST", "uploads") => {
                 let mount = parameter("mount").filter(|_| !self.no_mounts);
                 let from = parameter("from").unwrap_or_default();
-                if let Some(digest) = mount
+                let may =
+                    token.is_none_or(|token| token.contains(&format!("repository:{from}:pull")));
+                if let Some(digest) = mount.filter(|_| may)
                     && let Some((_, whose)) = self.blobs.get_mut(&digest)
                     && whose.contains(&from)
                 {
