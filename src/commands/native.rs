@@ -164,6 +164,12 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         below,
         tools,
     } = fetched;
+    // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
+    let cache = if engine.no_cache {
+        cache.forgetful()
+    } else {
+        cache
+    };
     let configuration = host::configuration_file(env);
     let registries = Registries {
         configuration: configuration.as_deref(),
