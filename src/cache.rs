@@ -36,6 +36,8 @@ const MARKED_AFTER: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    /// Whether nothing is remembered of what was made.
+    forgetful: bool,
 }
 
 /// A cache that cannot be written to.
@@ -65,6 +67,7 @@ impl Cache {
     pub fn open(root: &Path) -> Result<Self, CacheError> {
         let cache = Self {
             root: root.to_path_buf(),
+            forgetful: false,
         };
         let mut made = fs_err::create_dir_all(cache.temporary());
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
@@ -73,6 +76,15 @@ impl Cache {
         let root = root.to_path_buf();
         made.map_err(|source| CacheError { root, source })?;
         Ok(cache)
+    }
+
+    /// The same, but what was made of what before is not known: all is made anew. Blobs are still found by their digests.
+    #[must_use]
+    pub fn forgetful(self) -> Self {
+        Self {
+            forgetful: true,
+            ..self
+        }
     }
 
     fn temporary(&self) -> PathBuf {
@@ -129,6 +141,9 @@ impl Cache {
 
     /// A directory that is known by what was put into it. Nobody may write to it.
     pub fn tree(&self, key: &Digest) -> Option<PathBuf> {
+        if self.forgetful {
+            return None;
+        }
         let path = self.trees().join(key.hex());
         let metadata = fs_err::metadata(&path)
             .ok()
@@ -153,6 +168,9 @@ impl Cache {
     pub fn keep_tree(&self, tree: TempDir, key: &Digest) -> io::Result<PathBuf> {
         let path = self.trees().join(key.hex());
         fs_err::create_dir_all(self.trees())?;
+        if self.forgetful {
+            self.remove_tree(key);
+        }
         match fs_err::rename(tree.path(), &path) {
             Ok(()) => drop(tree.keep()),
             Err(_) if path.is_dir() => {}
@@ -179,6 +197,9 @@ impl Cache {
 
     /// What is noted under a key. A note that cannot be read is none.
     pub fn note<T: DeserializeOwned>(&self, kind: &str, key: &Digest) -> Option<T> {
+        if self.forgetful {
+            return None;
+        }
         let path = self.note_path(kind, key);
         let text = fs_err::read(&path).ok()?;
         let note = serde_json::from_slice(&text).ok()?;
@@ -386,6 +407,25 @@ mod tests {
         cache.remove_tree(&key);
         assert_eq!(cache.tree(&key), None);
         assert_eq!(fs_err::read_dir(cache.temporary()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_to_be_made_anew_is_not_remembered() {
+        let (_directory, cache) = cache();
+        let digest = kept(&cache, b"layer");
+        cache.write_note("layers", &digest, &1).unwrap();
+        let forgetful = cache.clone().forgetful();
+        assert_eq!(forgetful.note::<u8>("layers", &digest), None);
+        assert!(forgetful.blob(&digest, 5).is_some());
+        forgetful.write_note("layers", &digest, &2).unwrap();
+        assert_eq!(cache.note("layers", &digest), Some(2));
+        for text in ["first", "second"] {
+            let tree = forgetful.begin_tree().unwrap();
+            fs_err::write(tree.path().join("a"), text).unwrap();
+            let path = forgetful.keep_tree(tree, &digest).unwrap();
+            assert_eq!(fs_err::read_to_string(path.join("a")).unwrap(), text);
+        }
+        assert_eq!(forgetful.tree(&digest), None);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
 pub use native::Native;
-pub use outputs::{Locked, Outputs};
+pub use outputs::{Locked, Machines, Outputs};
 pub use runs::Runs;
 pub use secrets::{NPMRC, SecretPlan, Secrets};
 
@@ -111,6 +111,9 @@ pub struct Plan {
     /// has them in full.
     #[serde(skip)]
     pub locked: BTreeMap<Locked, bool>,
+    /// Those of them that an install may leave out and that are for some machines only.
+    #[serde(skip)]
+    pub bound: BTreeMap<Locked, Machines>,
     /// How a site is served whose files all have one time, as those of finished files do: instead of what the context has.
     #[serde(skip)]
     pub timeless: Option<ContextEntry>,

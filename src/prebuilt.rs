@@ -38,6 +38,7 @@ pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, Prebu
             let spare = modules.spare(&plan, root)?;
             let mut entries = modules.entries(&plan, root, &spare)?;
             entries.extend(outputs::entries(&plan, root, built, &spare)?);
+            plan.warnings.extend(modules.missing(&plan));
             plan.warnings.extend(spare.warning);
             entries
         }

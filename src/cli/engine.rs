@@ -50,7 +50,7 @@ pub struct EngineArgs {
     #[arg(long = "label", value_name = "KEY=VALUE")]
     pub labels: Vec<String>,
 
-    /// Run every step again
+    /// Run every step again; without Docker, every layer is packed and proved again too
     #[arg(long)]
     pub no_cache: bool,
 

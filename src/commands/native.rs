@@ -260,7 +260,12 @@ fn fetched(
         }
     };
     let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, &begins)?;
-    fetch(&maker, plan, &job.root, terms, work, job.env)
+    let mut fetched = fetch(&maker, plan, &job.root, terms, work, job.env)?;
+    if job.engine.no_cache {
+        // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
+        fetched.cache = fetched.cache.forgetful();
+    }
+    Ok(fetched)
 }
 
 fn fetch(

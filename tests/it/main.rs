@@ -16,6 +16,7 @@ mod complaints;
 mod config;
 mod context;
 mod corpus;
+mod faults;
 mod fixtures;
 mod golden;
 mod growth;
