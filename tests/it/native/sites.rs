@@ -68,6 +68,7 @@ fn a_site_is_served_as_by_docker_s_image() {
             !head.contains("ETag:") && !head.contains("Last-Modified:"),
             "{head}"
         );
+        drop(container);
         let id = daemon.image(&tag.name).id.unwrap();
         assert_eq!(first["containerimage.config.digest"], id);
         // Again, nothing is sent but what says that it is there.
