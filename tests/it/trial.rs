@@ -29,6 +29,7 @@ pub(crate) fn server(main: &str) -> Tree {
             r#"{"name": "api", "scripts": {"build": "node build.js", "start": "node dist/main.js"}}"#,
         ),
         ("apps/api/build.js", ""),
+        ("apps/api/.gitignore", "dist\n"),
         ("apps/api/dist/main.js", main),
     ])
 }
