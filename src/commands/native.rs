@@ -1,5 +1,6 @@
 //! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
 
+mod again;
 mod below;
 mod trial;
 
@@ -10,6 +11,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+pub(super) use again::run;
 pub(super) use below::refuse_disk;
 
 use below::{Below, Terms};
@@ -74,30 +76,7 @@ pub(super) struct Job<'j> {
     pub(super) began: Instant,
 }
 
-/// More layers than this are hardly damaged at once.
-const MENDED: usize = 20;
-
-/// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
-pub(super) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
-    let mut mended = 0;
-    loop {
-        match once(job, ui) {
-            Err(error) if error.is_damage() && mended < MENDED => {
-                mended += 1;
-                if job.mode != ProgressMode::Quiet {
-                    ui.warn(&error.to_string())
-                        .map_err(Error::io("cannot write to stderr"))?;
-                }
-            }
-            Err(Error::Native(NativeError::NotUp { how, late, log })) => {
-                super::build::show_log(&log, ui);
-                return Err(NativeError::NotUp { how, late, log }.into());
-            }
-            made => return made,
-        }
-    }
-}
-
+/// Makes the image and writes it.
 fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let Job {
         root,

@@ -182,6 +182,36 @@ fn who_is_killed_leaves_no_half_of_an_image() {
 }
 
 #[test]
+fn what_is_packed_is_not_held_in_memory() {
+    if !has_base("what_is_packed_is_not_held_in_memory") {
+        return;
+    }
+    let tree = large(120);
+    for number in 0..2000 {
+        let text = format!("// {number}\n").repeat(1000);
+        tree.write(&format!("apps/api/dist/{}/{number}.js", number % 20), &text);
+    }
+    let words = words(&cache());
+    let mut child = Command::new(&words[0])
+        .args(&words[1..])
+        .current_dir(tree.root())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = fs_err::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        most = most.max(peak.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    assert!((1..100_000).contains(&most), "{most} kB");
+}
+
+#[test]
 fn two_at_the_same_time_do_not_disturb_each_other() {
     if !has_base("two_at_the_same_time_do_not_disturb_each_other") {
         return;
