@@ -147,7 +147,8 @@ pub struct AppArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {
-    /// Start the image from: auto, distroless, slim, alpine, or an image that has node (for a site: nginx)
+    /// Start the image from: auto, distroless, slim, alpine, or an image that has node (for a site: nginx), without Docker also on the disk
+    /// (oci:DIR, oci-archive:FILE, docker-archive:FILE)
     /// [default: auto, which is distroless where the app needs no shell and no system package]
     #[arg(long, value_name = "BASE")]
     pub base: Option<Base>,

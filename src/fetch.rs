@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::blocking::{Client, Response};
-use reqwest::{NoProxy, Proxy};
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::{NoProxy, Proxy, Url};
 
 use crate::cache::Cache;
 use crate::digest::{Digest, Hasher};
@@ -161,6 +161,41 @@ impl<'n> Net<'n> {
         })
     }
 
+    /// How a server wants to be told who one is (`WWW-Authenticate`), where it does.
+    pub fn challenge(&self, url: &str) -> Result<Option<String>, FetchError> {
+        let answer = self.client.get(url).send();
+        let answer = answer.map_err(|error| unreached(url, &error.without_url()))?;
+        let header = answer.headers().get("WWW-Authenticate");
+        let text = header.and_then(|header| header.to_str().ok());
+        Ok(text.map(str::to_owned))
+    }
+
+    /// An answer for who has this name and password, or for anybody.
+    pub fn told(
+        &self,
+        url: &str,
+        query: &[(&str, &str)],
+        login: Option<(&str, &str)>,
+    ) -> Result<Vec<u8>, FetchError> {
+        let request = self.client.get(with_query(url, query)?);
+        answered(
+            url,
+            match login {
+                Some((user, password)) => request.basic_auth(user, Some(password)),
+                None => request,
+            },
+        )
+    }
+
+    /// An answer to a form.
+    pub fn posted(&self, url: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, FetchError> {
+        let encoded = with_query("http://form", form)?;
+        let body = encoded.query().unwrap_or_default().to_owned();
+        let request = self.client.post(url).body(body);
+        let kind = "application/x-www-form-urlencoded";
+        answered(url, request.header("Content-Type", kind))
+    }
+
     /// A file of the cache, downloaded where it is not there.
     pub fn file(&self, url: &str, digest: &Digest, cache: &Cache) -> Result<PathBuf, FetchError> {
         if let Some(path) = cache.verified(digest) {
@@ -224,10 +259,27 @@ impl<'n> Net<'n> {
     }
 }
 
+fn answered(url: &str, request: RequestBuilder) -> Result<Vec<u8>, FetchError> {
+    let answer = request.send();
+    let answer = answer.map_err(|error| unreached(url, &error.without_url()))?;
+    if !answer.status().is_success() {
+        let (url, status) = (shown(url), answer.status());
+        return Err(FetchError::Status { url, status });
+    }
+    let mut bytes = Vec::new();
+    let read = answer.take(MOST).read_to_end(&mut bytes);
+    read.map_err(|error| unreached(url, &error))?;
+    Ok(bytes)
+}
+
 /// Says once for the program what does TLS.
 pub fn prepare_tls() {
     // Another part of the program may have been first.
     drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+fn with_query(url: &str, pairs: &[(&str, &str)]) -> Result<Url, FetchError> {
+    Url::parse_with_params(url, pairs).map_err(|error| unreached(url, &error))
 }
 
 fn may_pass(error: &FetchError) -> bool {

@@ -19,8 +19,10 @@
 //!
 //! ```text
 //! Debian's packages, npm's node ─► base ─► Layers ─┐                                  base, fetch
+//! a registry, an image on the disk ─► Image ───────┤                                  engine::registry, oci
 //! Plan of finished files ─► Layers ────────────────┤                                  assemble
 //! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      layer, oci, cache, digest
+//!                                                                └───► a registry    engine::registry
 //! ```
 //!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in

@@ -195,7 +195,7 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
     if job.engine.push {
         let mut shown = Progress::new(mode, ui);
         let done = docker.push(&tags, last + 1, &interrupt, &mut |event| {
-            shown.event(&event)
+            shown.event(&event);
         });
         shown.finish();
         pushed = done?;

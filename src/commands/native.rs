@@ -98,12 +98,7 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         epoch: epoch(env)?,
         compression: engine.compression.into(),
     };
-    let outputs: Vec<Output> = if engine.outputs.is_empty() && !engine.push {
-        vec![Output::Archive(cwd.join(format!("{}.oci.tar", plan.image)))]
-    } else {
-        let given = engine.outputs.iter();
-        given.map(|output| output.below(cwd)).collect()
-    };
+    let outputs = outputs(&engine, &plan, cwd);
     // What cannot be written is better known before minutes of building than after.
     let metadata = job.metadata.as_deref();
     let metadata = metadata.map(|file| Whole::begin(&cwd.join(file)));
@@ -113,14 +108,7 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         .prefix("slimbuild-")
         .tempdir()
         .map_err(Error::io("cannot make a directory to build in"))?;
-    let labels: BTreeMap<String, String> = engine
-        .labels
-        .iter()
-        .map(|label| {
-            let (key, value) = label.split_once('=').unwrap_or((label, ""));
-            (key.to_owned(), value.to_owned())
-        })
-        .collect();
+    let labels = labels(&engine.labels);
     let terms = Terms {
         platform: &platform,
         packing,
@@ -214,6 +202,23 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         began: job.began,
     };
     done.tell(metadata, mode, ui)
+}
+
+/// Where the image is written to: to a file where it would go nowhere else.
+fn outputs(engine: &EngineArgs, plan: &Plan, cwd: &Path) -> Vec<Output> {
+    if engine.outputs.is_empty() && !engine.push {
+        return vec![Output::Archive(cwd.join(format!("{}.oci.tar", plan.image)))];
+    }
+    let given = engine.outputs.iter();
+    given.map(|output| output.below(cwd)).collect()
+}
+
+fn labels(given: &[String]) -> BTreeMap<String, String> {
+    let pair = |label: &String| {
+        let (key, value) = label.split_once('=').unwrap_or((label, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    given.iter().map(pair).collect()
 }
 
 /// An image that is written.

@@ -4,12 +4,14 @@
 //! checked by its digest and size, and none is moved that is where it should be.
 //!
 //! `oci-client` speaks the protocol of the distribution specification; what is here asks again where that may help, goes on where a download
-//! broke off, and says in words what went wrong.
+//! broke off, gets tokens for what the client gets none for, and says in words what went wrong. The client hands no header of an answer on, so
+//! `Retry-After` is not known: who is asked too often is left alone for longer each time.
 
 mod client;
 mod error;
 mod pull;
 mod push;
+mod token;
 
 use std::path::Path;
 

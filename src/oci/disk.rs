@@ -234,7 +234,7 @@ impl Place<'_> {
             .map_err(|error| self.read(error))?;
         let mut document = Document::parse(&index).map_err(|error| self.foreign(error))?;
         if let Document::Index(entries) = &mut document {
-            *entries = self.named(std::mem::take(entries))?;
+            *entries = self.named(entries)?;
         }
         for _ in 0..DEPTH {
             match document {
@@ -253,7 +253,7 @@ impl Place<'_> {
     }
 
     /// The images of a layout that are meant: several only where they are for several platforms.
-    fn named(&self, entries: Vec<Entry>) -> Result<Vec<Entry>, DiskError> {
+    fn named(&self, entries: &[Entry]) -> Result<Vec<Entry>, DiskError> {
         let names = |entry: &Entry| -> Vec<String> {
             let names = NAMES.iter().filter_map(|name| entry.annotations.get(*name));
             names.cloned().collect()
@@ -261,7 +261,7 @@ impl Place<'_> {
         let mut there: Vec<String> = entries.iter().flat_map(names).collect();
         there.sort();
         there.dedup();
-        let mut meant = entries.clone();
+        let mut meant = entries.to_vec();
         if let Some(tag) = &self.image.tag {
             meant.retain(|entry| names(entry).iter().any(|name| is_called(name, tag)));
         }

@@ -328,14 +328,6 @@ impl Manifest {
                 there: vec![parts.join("/")],
             });
         }
-        let diff_ids = raw.rootfs.diff_ids.unwrap_or_default();
-        if diff_ids.len() != self.layers.len() {
-            return Err(malformed(format!(
-                "it tells of {} layers, and the manifest of {}",
-                diff_ids.len(),
-                self.layers.len()
-            )));
-        }
         let mut image = Image::empty(wanted.clone(), created);
         image.config = raw.config.unwrap_or_default();
         let other = &mut image.config.other;
@@ -344,6 +336,14 @@ impl Manifest {
             return Err(ForeignError::OnBuild);
         }
         other.retain(|key, value| KEPT.contains(&key.as_str()) && !value.is_null());
+        let diff_ids = raw.rootfs.diff_ids.unwrap_or_default();
+        if diff_ids.len() != self.layers.len() {
+            return Err(malformed(format!(
+                "it tells of {} layers, and the manifest of {}",
+                diff_ids.len(),
+                self.layers.len()
+            )));
+        }
         for (descriptor, diff_id) in self.layers.iter().zip(diff_ids) {
             let unpacked = unpack(descriptor, cache)?;
             if unpacked.diff_id != diff_id {

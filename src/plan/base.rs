@@ -50,6 +50,9 @@ impl Plan {
         };
         let reason = "made of Debian's packages and npm's node, without a registry";
         self.runtime_base = Decision::new(base, reason);
+        // What was said of the other base.
+        let labels = &mut self.configured.labels;
+        labels.retain(|_, label| label.reason != super::pin::REASON);
     }
 
     /// The same on an image of the disk whose configuration is known by now: what it starts by itself, and as whom.

@@ -11,7 +11,7 @@ const LABELS: [&str; 2] = [
 ];
 
 /// The reason, beside the image's own.
-const REASON: &str = "fixed by --pin";
+pub(super) const REASON: &str = "fixed by --pin";
 
 impl Plan {
     /// Fixes the images that stages start from by the digests that `digest` finds out. Those that have one keep it.

@@ -26,6 +26,7 @@ mod native;
 mod prebuilt;
 mod promises;
 mod refusals;
+mod registry;
 mod secrets;
 mod starts;
 mod streaming;

@@ -68,7 +68,7 @@ fn what_needs_a_daemon_says_so() {
     exit code 2
     error: the image starts from one that has more than node, which a Docker daemon has to fetch
 
-    hint: start Docker, or name its daemon with `--host`
+    hint: start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`
     ");
     let arguments = ["apps/server", "-q", "--engine", "docker", "-o", "x.tar"];
     let outcome = slimbuild_with(tree.root(), &arguments, &Env::default());

@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::FileTimes;
 use std::time::{Duration, SystemTime};
 
-use slimbuild::pruned::Scope;
-
 use crate::images::contents::Contents;
 use crate::support::container::Container;
 use crate::support::daemon::{one_daemon, skipped};
-use crate::support::pnpm::{Pnpm, home, reachable};
+use crate::support::pnpm::{built_server, reachable};
 use crate::support::program::slimbuild;
 use crate::support::tree::Tree;
 
@@ -121,11 +119,7 @@ fn the_image_holds_what_docker_would_have_built() {
         if let Err(why) = reachable() {
             return skipped(&why, test);
         }
-        let tree = Tree::shop();
-        let pnpm = Pnpm::new("22", "10.34.8").unwrap();
-        let store = home().join("store");
-        pnpm.install(tree.root(), Scope::Build, &store).unwrap();
-        pnpm.run(tree.root(), &["--filter=@shop/server...", "run", "build"]);
+        let tree = built_server();
 
         let (built, taken) = (daemon.tag("built"), daemon.tag("taken"));
         daemon

@@ -128,7 +128,7 @@ impl Below {
             }
             Self::Disk(name) => {
                 let shown = plan.runtime_base.value.image.clone();
-                let image = opened(&name, shown, terms, registries.cache, on_event)?;
+                let image = opened(&name, &shown, terms, registries.cache, on_event)?;
                 plan.on_disk_base(&image.config.entrypoint, &image.config.user);
                 Ok((image, None))
             }
@@ -138,7 +138,7 @@ impl Below {
 
 fn opened(
     name: &DiskImage,
-    shown: String,
+    shown: &str,
     terms: &Terms<'_>,
     cache: &Cache,
     on_event: &mut dyn FnMut(Event),

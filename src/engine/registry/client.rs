@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use docker_credential::DockerCredential;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference};
+use oci_client::token_cache::{RegistryToken, RegistryTokenType};
+use oci_client::{Client, Reference, RegistryOperation};
 
 use super::error::{Action, Asked};
+use super::token::{self, Wish};
 use super::{Registries, RegistryError};
 use crate::engine::credentials::{look_up, registry};
 use crate::engine::{Event, Interrupt, StepId};
@@ -18,23 +20,25 @@ use crate::image::{ImageRef, parts};
 
 /// How long to wait before each further attempt.
 const PAUSES: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
+    Duration::from_millis(500 / HASTE),
+    Duration::from_millis(2000 / HASTE),
+    Duration::from_millis(5000 / HASTE),
 ];
 /// The same where a registry says that it is asked too often. When it would like to be asked again, the client does not tell.
 const LONGER: [Duration; 3] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
+    Duration::from_millis(1000 / HASTE),
+    Duration::from_millis(5000 / HASTE),
+    Duration::from_millis(15_000 / HASTE),
 ];
+/// Tests have no patience.
+const HASTE: u64 = if cfg!(test) { 100 } else { 1 };
 /// How long a registry may be silent. While it puts an upload together, it is.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it may take to be reached.
 const CONNECTING: Duration = Duration::from_secs(15);
 /// How often to say how much of a blob has moved.
 const TICK: Duration = Duration::from_millis(100);
-/// As whom an identity token is used: registries of Azure, which hand them out, take it as a password for this user
+/// As whom an identity token is used when what it was exchanged for has expired: registries of Azure take it as a password for this user
 /// (<https://learn.microsoft.com/azure/container-registry/container-registry-authentication>).
 const IDENTITY: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -65,10 +69,11 @@ pub(super) struct Repository {
 }
 
 impl Repository {
-    /// Prepares to ask. Nobody is asked yet.
+    /// Prepares to ask; `neighbours` are other repositories there that will be read.
     pub(super) async fn new(
         image: &ImageRef,
         action: Action,
+        neighbours: &[Reference],
         all: &Registries<'_>,
         events: &Events<'_>,
     ) -> Result<Self, RegistryError> {
@@ -105,6 +110,32 @@ impl Repository {
             ..ClientConfig::default()
         };
         let client = Client::try_from(config).map_err(|error| asked.error(error))?;
+        let identity = matches!(credential, Some(DockerCredential::IdentityToken(_)));
+        if identity || !neighbours.is_empty() {
+            let host = reference.resolve_registry();
+            let scheme = if is_plain(registry) { "http" } else { "https" };
+            let (operation, rights) = match action {
+                Action::Pull => (RegistryOperation::Pull, "pull"),
+                Action::Push => (RegistryOperation::Push, "pull,push"),
+            };
+            let own = format!("repository:{}:{rights}", reference.repository());
+            let others = neighbours.iter();
+            let others = others.map(|other| format!("repository:{}:pull", other.repository()));
+            let wish = Wish {
+                registry: format!("{scheme}://{host}"),
+                credential: credential.as_ref(),
+                scopes: std::iter::once(own).chain(others).collect(),
+            };
+            if let Some(token) = token::get(&wish, all.proxies) {
+                let token = RegistryTokenType::Bearer(RegistryToken::Token { token });
+                // What may be pushed may be looked at.
+                let operations = [operation, RegistryOperation::Pull];
+                for operation in operations {
+                    let tokens = &client.tokens;
+                    tokens.insert(&reference, operation, token.clone()).await;
+                }
+            }
+        }
         let auth = match credential {
             None => RegistryAuth::Anonymous,
             Some(DockerCredential::UsernamePassword(user, password)) => {

@@ -21,7 +21,7 @@ pub enum Action {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// Nobody answers, or not to the end.
-    #[error("cannot {} `{image}`: the registry does not answer", verb(*.action))]
+    #[error("cannot {} `{image}`: the connection to the registry failed", verb(*.action))]
     Unreached {
         /// The image.
         image: String,
@@ -48,7 +48,7 @@ pub enum RegistryError {
     #[error("there is no `{0}` in its registry")]
     Missing(String),
     /// Another answer that is a no.
-    #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), said(.message))]
+    #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), said(*.status, .message))]
     Status {
         /// The image.
         image: String,
@@ -118,12 +118,17 @@ fn denial(status: u16) -> &'static str {
     }
 }
 
-fn said(message: &str) -> String {
-    if message.is_empty() {
-        String::new()
-    } else {
-        format!(", {message}")
-    }
+fn said(status: u16, message: &str) -> String {
+    let message = match status {
+        _ if !message.is_empty() => message,
+        429 => "too many requests",
+        500 => "internal server error",
+        502 => "bad gateway",
+        503 => "service unavailable",
+        504 => "gateway timeout",
+        _ => return String::new(),
+    };
+    format!(", {message}")
 }
 
 impl RegistryError {
@@ -203,14 +208,13 @@ impl Asked {
     pub(super) fn error(&self, error: OciDistributionError) -> RegistryError {
         use OciDistributionError as E;
         match error {
-            E::UnauthorizedError { .. } => self.status(401, ""),
+            // What the server of tokens says may hold anything.
+            E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => self.status(401, ""),
             E::ServerError { code, message, .. } => self.status(code, &words(&message)),
             E::RegistryError { envelope, .. } => match envelope.errors.first() {
                 Some(first) => self.status(status(&first.code), &first.message),
                 None => self.status(400, ""),
             },
-            // What the server of tokens says may hold anything.
-            E::AuthenticationFailure(_) => self.status(401, ""),
             E::ImageManifestNotFoundError(_) => self.status(404, ""),
             E::RequestError(error) => match error.status() {
                 Some(status) => self.status(status.as_u16(), ""),

@@ -65,7 +65,7 @@ pub(super) async fn pull(
     events.say(Event::StepStarted { step });
     let began = Instant::now();
     let pull = Pull {
-        repository: Repository::new(wanted.image, Action::Pull, all, &events).await?,
+        repository: Repository::new(wanted.image, Action::Pull, &[], all, &events).await?,
         cache: all.cache,
         events: &events,
         step,

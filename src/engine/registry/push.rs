@@ -76,9 +76,10 @@ pub(super) async fn push(
         let neighbours = below.into_iter().chain(earlier).filter(|neighbour| {
             registry(neighbour) == registry(&names[0]) && !neighbour.is_sibling(&names[0])
         });
+        let neighbours: Vec<Reference> = neighbours.map(reference).collect();
         let push = Push {
-            repository: Repository::new(&names[0], Action::Push, all, &events).await?,
-            neighbours: neighbours.map(reference).collect(),
+            repository: Repository::new(&names[0], Action::Push, &neighbours, all, &events).await?,
+            neighbours,
             cache: all.cache,
             events: &events,
             step,

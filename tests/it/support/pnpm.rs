@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use slimbuild::pruned::Scope;
 
+use super::tree::Tree;
+
 /// What pnpm says where the network was at fault: asking again may help.
 const NETWORK: [&str; 8] = [
     "ERR_PNPM_META_FETCH_FAIL",
@@ -25,6 +27,16 @@ const NETWORK: [&str; 8] = [
 
 /// How often.
 const TRIES: usize = 3;
+
+/// A checkout of the shop whose server is installed and built.
+pub(crate) fn built_server() -> Tree {
+    let tree = Tree::shop();
+    let pnpm = Pnpm::new("22", "10.34.8").unwrap();
+    let store = home().join("store");
+    pnpm.install(tree.root(), Scope::Build, &store).unwrap();
+    pnpm.run(tree.root(), &["--filter=@shop/server...", "run", "build"]);
+    tree
+}
 
 /// A pnpm, on a node.
 #[derive(Debug)]
