@@ -68,29 +68,24 @@ pub fn run(args: BuildArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
         ui.warn(warning)
             .map_err(Error::io("cannot write to stderr"))?;
     }
-    let docker = match reach(&engine, daemon.as_deref(), &plan, env, mode, ui)? {
-        Some(docker) => {
-            native::refuse_disk(&plan)?;
-            docker
-        }
-        None => {
-            let job = native::Job {
-                arguments: values(given, &plan, env),
-                trial: trial(&plan, smoke, cwd, env)?,
-                secrets,
-                root,
-                plan,
-                tags,
-                engine,
-                mode,
-                metadata: metadata_file,
-                cwd,
-                env,
-                began,
-            };
-            return native::run(&job, ui);
-        }
+    let Some(docker) = reach(&engine, daemon.as_deref(), &plan, env, mode, ui)? else {
+        let job = native::Job {
+            arguments: values(given, &plan, env),
+            trial: trial(&plan, smoke, cwd, env)?,
+            secrets,
+            root,
+            plan,
+            tags,
+            engine,
+            mode,
+            metadata: metadata_file,
+            cwd,
+            env,
+            began,
+        };
+        return native::run(&job, ui);
     };
+    native::refuse_disk(&plan)?;
     let job = Job {
         trial: trial(&plan, smoke, cwd, env)?,
         arguments: values(given, &plan, env),

@@ -26,7 +26,7 @@ use crate::cli::EngineArgs;
 use crate::detect::Delivery;
 use crate::engine::native::{self, NativeError, Request, Source, Tools, Trial, Workshop};
 use crate::engine::registry::{Pushed, Registries};
-use crate::engine::{Answered, Event, Interrupt, Secret, SmokeRequest, host};
+use crate::engine::{Event, Interrupt, Secret, SmokeRequest, host};
 use crate::env::Env;
 use crate::error::Error;
 use crate::fetch::Proxies;
@@ -98,7 +98,7 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         epoch: epoch(env)?,
         compression: engine.compression.into(),
     };
-    let outputs = outputs(&engine, &plan, cwd);
+    let outputs = outputs(engine, &plan, cwd);
     // What cannot be written is better known before minutes of building than after.
     let metadata = job.metadata.as_deref();
     let metadata = metadata.map(|file| Whole::begin(&cwd.join(file)));
@@ -114,29 +114,12 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         packing,
         pull: engine.pull,
     };
-    let fetched = {
-        let err = RefCell::new(ui.err());
-        let begins = |url: &str| {
-            if mode != ProgressMode::Quiet {
-                // Nobody is kept from an image because stderr is closed.
-                drop(writeln!(err.borrow_mut(), "downloading {url}"));
-            }
-        };
-        let maker = Maker::new(engine.sources.clone(), cwd, env, &begins)?;
-        fetch(&maker, &plan, root, &terms, work.path(), env)?
-    };
     let Fetched {
         cache,
         proxies,
         below,
         tools,
-    } = fetched;
-    // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
-    let cache = if engine.no_cache {
-        cache.forgetful()
-    } else {
-        cache
-    };
+    } = downloaded(job, &plan, &terms, work.path(), ui)?;
     let configuration = host::configuration_file(env);
     let registries = Registries {
         configuration: configuration.as_deref(),
@@ -180,20 +163,10 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let summary = shown.finish();
     let (made, pushed) = done?;
     cache.sweep();
-    if let Some(warning) = made
-        .tried
-        .warning
-        .as_ref()
-        .filter(|_| mode != ProgressMode::Quiet)
-    {
-        ui.warn(warning)
-            .map_err(Error::io("cannot write to stderr"))?;
-    }
-
     let done = Done {
         plan: &made.plan,
         image: &made.image,
-        answered: made.tried.answered.as_ref(),
+        tried: &made.tried,
         pushed: &pushed,
         tags: &job.tags,
         outputs: &outputs,
@@ -202,6 +175,30 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         began: job.began,
     };
     done.tell(metadata, mode, ui)
+}
+
+/// Fetches what has to be there, and says what is downloaded.
+fn downloaded(
+    job: &Job<'_>,
+    plan: &Plan,
+    terms: &Terms<'_>,
+    work: &Path,
+    ui: &mut Ui,
+) -> Result<Fetched, Error> {
+    let err = RefCell::new(ui.err());
+    let begins = |url: &str| {
+        if job.mode != ProgressMode::Quiet {
+            // Nobody is kept from an image because stderr is closed.
+            drop(writeln!(err.borrow_mut(), "downloading {url}"));
+        }
+    };
+    let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, &begins)?;
+    let mut fetched = fetch(&maker, plan, &job.root, terms, work, job.env)?;
+    if job.engine.no_cache {
+        // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
+        fetched.cache = fetched.cache.forgetful();
+    }
+    Ok(fetched)
 }
 
 /// Where the image is written to: to a file where it would go nowhere else.
@@ -225,7 +222,7 @@ fn labels(given: &[String]) -> BTreeMap<String, String> {
 struct Done<'d> {
     plan: &'d Plan,
     image: &'d Image,
-    answered: Option<&'d Answered>,
+    tried: &'d Tried,
     pushed: &'d [Pushed],
     tags: &'d [ImageRef],
     outputs: &'d [Output],
@@ -237,6 +234,12 @@ struct Done<'d> {
 impl Done<'_> {
     fn tell(&self, metadata: Option<Whole>, mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
         let image = self.image;
+        let answered = self.tried.answered.as_ref();
+        let warning = self.tried.warning.as_ref();
+        if let Some(warning) = warning.filter(|_| mode != ProgressMode::Quiet) {
+            ui.warn(warning)
+                .map_err(Error::io("cannot write to stderr"))?;
+        }
         let unpacked: u64 = image.layers.iter().map(|layer| layer.unpacked).sum();
         let written: Vec<String> = self
             .outputs
@@ -251,7 +254,7 @@ impl Done<'_> {
                 "slimbuild.app": self.plan.app.dir,
                 "slimbuild.image.size": unpacked,
                 "slimbuild.outputs": written,
-                "slimbuild.smoke": self.answered.map(|answered| &answered.how),
+                "slimbuild.smoke": answered.map(|answered| &answered.how),
                 "slimbuild.pushed": push::as_json(self.pushed),
                 "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
             });
@@ -266,9 +269,7 @@ impl Done<'_> {
                 digest: &image.digest().to_string(),
                 unpacked,
                 packed: image.size(),
-                smoke: self
-                    .answered
-                    .map(|answered| (&*answered.how, answered.took)),
+                smoke: answered.map(|answered| (&*answered.how, answered.took)),
                 steps: self.steps,
                 took: self.began.elapsed(),
             });

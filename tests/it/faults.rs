@@ -8,10 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use slimbuild::env::Env;
 
 use crate::base::cache;
-use crate::support::daemon::skipped;
-use crate::support::pnpm::reachable;
 use crate::support::tree::Tree;
-use crate::trial::{made, server};
+use crate::trial::{made, namespaces, server};
 
 /// A server whose image is not written at once: what it brings along cannot be compressed.
 fn large(megabytes: usize) -> Tree {
@@ -71,12 +69,7 @@ fn said(output: &Output, root: &Path) -> String {
 
 /// Whether the base is in the cache that tests share.
 fn has_base(test: &str) -> bool {
-    if let Err(why) = reachable() {
-        skipped(&why, test);
-        return false;
-    }
-    if let Err(why) = slimbuild::engine::native::available(&std::env::var("PATH").unwrap()) {
-        skipped(&format!("no user namespaces: {why}"), test);
+    if !namespaces(test) {
         return false;
     }
     assert_eq!(made(&server(""), &cache(), &[], &Env::of_process()).code, 0);
@@ -167,9 +160,9 @@ fn who_is_killed_leaves_no_half_of_an_image() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(!archive.exists());
-    hidden(tree.root())
-        .iter()
-        .for_each(|path| fs_err::remove_file(path).unwrap());
+    for path in hidden(tree.root()) {
+        fs_err::remove_file(path).unwrap();
+    }
 
     let mut asked = writing(&tree);
     let id = Pid::from_raw(asked.id().try_into().unwrap()).unwrap();
