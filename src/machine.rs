@@ -189,7 +189,7 @@ pub fn misfits(code: &[Code], platform: &Platform, base: &Libraries) -> Vec<Misf
         modules.any(|code| dir(code) == dir(module) && !failed.contains(&*code.path))
     };
     let told = misfits.iter().filter(|(module, lack, _)| {
-        !has_other(module) && !(*lack == Lack::Musl && is_for_musl(module))
+        !(has_other(module) || *lack == Lack::Musl && is_for_musl(module))
     });
     told.map(|(module, lack, one)| Misfit {
         package: module.owner().to_owned(),

@@ -1,5 +1,6 @@
 //! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
 
+mod again;
 mod below;
 mod done;
 mod targets;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+pub(super) use again::run;
 pub(super) use below::refuse_disk;
 
 use below::{Below, Terms};
@@ -23,7 +25,7 @@ use crate::assemble;
 use crate::cache::Cache;
 use crate::cli::EngineArgs;
 use crate::engine::docker::Docker;
-use crate::engine::native::{self, NativeError, Request, Source, Tools, Trial, Workshop};
+use crate::engine::native::{self, Request, Source, Tools, Trial, Workshop};
 use crate::engine::registry::Registries;
 use crate::engine::{Event, Interrupt, Secret, SmokeRequest, host};
 use crate::env::Env;
@@ -76,30 +78,7 @@ pub(super) struct Job<'j> {
     pub(super) began: Instant,
 }
 
-/// More layers than this are hardly damaged at once.
-const MENDED: usize = 20;
-
-/// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
-pub(super) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
-    let mut mended = 0;
-    loop {
-        match once(job, ui) {
-            Err(error) if error.is_damage() && mended < MENDED => {
-                mended += 1;
-                if job.mode != ProgressMode::Quiet {
-                    ui.warn(&error.to_string())
-                        .map_err(Error::io("cannot write to stderr"))?;
-                }
-            }
-            Err(Error::Native(NativeError::NotUp { how, late, log })) => {
-                super::build::show_log(&log, ui);
-                return Err(NativeError::NotUp { how, late, log }.into());
-            }
-            made => return made,
-        }
-    }
-}
-
+/// Makes the image and writes it.
 fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let Job {
         root,
@@ -142,7 +121,7 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         proxies,
         below,
         tools,
-    } = fetched(job, &plan, &terms, work.path(), ui)?;
+    } = downloaded(job, &plan, &terms, work.path(), ui)?;
     let configuration = host::configuration_file(env);
     let registries = Registries {
         configuration: configuration.as_deref(),
@@ -186,13 +165,11 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let summary = shown.finish();
     let (made, sent) = done?;
     cache.sweep();
-
     let done = Done {
         plan: &made.plan,
         image: &made.image,
-        warning: made.tried.warning.as_deref(),
+        tried: &made.tried,
         loaded: job.load.as_ref().zip(sent.loaded),
-        answered: made.tried.answered.as_ref(),
         pushed: &sent.pushed,
         tags: &job.tags,
         outputs: &outputs,
@@ -201,6 +178,30 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         began: job.began,
     };
     done.tell(metadata, mode, ui)
+}
+
+/// Fetches what has to be there, and says what is downloaded.
+fn downloaded(
+    job: &Job<'_>,
+    plan: &Plan,
+    terms: &Terms<'_>,
+    work: &Path,
+    ui: &mut Ui,
+) -> Result<Fetched, Error> {
+    let err = RefCell::new(ui.err());
+    let begins = |url: &str| {
+        if job.mode != ProgressMode::Quiet {
+            // Nobody is kept from an image because stderr is closed.
+            drop(writeln!(err.borrow_mut(), "downloading {url}"));
+        }
+    };
+    let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, &begins)?;
+    let mut fetched = fetch(&maker, plan, &job.root, terms, work, job.env)?;
+    if job.engine.no_cache {
+        // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
+        fetched.cache = fetched.cache.forgetful();
+    }
+    Ok(fetched)
 }
 
 /// Where the image is written to: to a file where it would go nowhere else.
@@ -242,30 +243,6 @@ struct Fetched {
     below: Below,
     /// Nothing where nothing is built.
     tools: Option<Tools>,
-}
-
-/// Fetches it, and says what is downloaded.
-fn fetched(
-    job: &Job<'_>,
-    plan: &Plan,
-    terms: &Terms<'_>,
-    work: &Path,
-    ui: &mut Ui,
-) -> Result<Fetched, Error> {
-    let err = RefCell::new(ui.err());
-    let begins = |url: &str| {
-        if job.mode != ProgressMode::Quiet {
-            // Nobody is kept from an image because stderr is closed.
-            drop(writeln!(err.borrow_mut(), "downloading {url}"));
-        }
-    };
-    let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, &begins)?;
-    let mut fetched = fetch(&maker, plan, &job.root, terms, work, job.env)?;
-    if job.engine.no_cache {
-        // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
-        fetched.cache = fetched.cache.forgetful();
-    }
-    Ok(fetched)
 }
 
 fn fetch(

@@ -313,3 +313,132 @@ fn copy(from: &mut impl Read, to: &mut File) -> Result<(), Fault> {
         io::Write::write_all(to, &buffer[..count]).map_err(Fault::Write)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::layer::{Entry, Layer, Node};
+    use crate::oci::{Compression, Packing, pack};
+
+    fn made(text: &str) -> Node {
+        let bytes = text.as_bytes().into();
+        Node::Made { bytes, mode: 0o644 }
+    }
+
+    fn packed(entries: &[(&str, Node)], packing: Packing, cache: &Cache) -> ImageLayer {
+        let entries = entries.iter();
+        let entries: BTreeMap<String, Entry> = entries
+            .map(|(path, node)| ((*path).to_owned(), Entry::root(node.clone())))
+            .collect();
+        let title = String::new();
+        pack(&Layer { title, entries }, packing, cache).unwrap()
+    }
+
+    /// All below a directory: names of directories end with `/`, links and files have their text.
+    fn listed(dir: &Path) -> Vec<String> {
+        let walk = walkdir::WalkDir::new(dir).min_depth(1).sort_by_file_name();
+        let line = |entry: walkdir::DirEntry| {
+            let path = entry
+                .path()
+                .strip_prefix(dir)
+                .unwrap()
+                .display()
+                .to_string();
+            if entry.file_type().is_dir() {
+                format!("{path}/")
+            } else if entry.file_type().is_symlink() {
+                format!(
+                    "{path} -> {}",
+                    fs_err::read_link(entry.path()).unwrap().display()
+                )
+            } else {
+                format!("{path}: {}", fs_err::read_to_string(entry.path()).unwrap())
+            }
+        };
+        walk.into_iter().map(|entry| line(entry.unwrap())).collect()
+    }
+
+    #[test]
+    fn layers_lie_on_each_other() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let directory = tempfile::tempdir().unwrap();
+            let cache = Cache::open(directory.path()).unwrap();
+            let packing = Packing {
+                compression,
+                ..Packing::default()
+            };
+            let below = packed(
+                &[
+                    ("a/file", made("below")),
+                    ("a/gone", made("")),
+                    ("b/all/of/it", made("")),
+                    ("link", Node::Symlink("a".to_owned())),
+                    ("m/index.js", made("code")),
+                    ("m/package.json", made("{}")),
+                ],
+                packing,
+                &cache,
+            );
+            let above = packed(
+                &[
+                    ("a/.wh.gone", made("")),
+                    ("a/file", made("above")),
+                    ("b/.wh..wh..opq", made("")),
+                    ("b/new", made("new")),
+                    ("link", made("a file now")),
+                ],
+                packing,
+                &cache,
+            );
+            let into = tempfile::tempdir().unwrap();
+            unpack(&below, Contents::Names, &cache, into.path()).unwrap();
+            unpack(&above, Contents::Whole, &cache, into.path()).unwrap();
+            assert_eq!(
+                listed(into.path()),
+                [
+                    "a/",
+                    "a/file: above",
+                    "b/",
+                    "b/new: new",
+                    "link: a file now",
+                    "m/",
+                    "m/index.js: ",
+                    "m/package.json: {}",
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_outside() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(directory.path()).unwrap();
+        let link = |to: &Path| Node::Symlink(to.display().to_string());
+        let outside = directory.path().join("outside");
+        fs_err::create_dir(&outside).unwrap();
+        let below = packed(&[("dir", link(&outside))], Packing::default(), &cache);
+        let above = packed(&[("dir/file", made(""))], Packing::default(), &cache);
+        let into = tempfile::tempdir().unwrap();
+        unpack(&below, Contents::Whole, &cache, into.path()).unwrap();
+        unpack(&above, Contents::Whole, &cache, into.path()).unwrap();
+        assert_eq!(listed(into.path()), ["dir/", "dir/file: "]);
+        assert_eq!(listed(&outside), [""; 0]);
+    }
+
+    #[test]
+    fn a_damaged_layer_is_thrown_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(directory.path()).unwrap();
+        let layer = packed(&[("a", made("text"))], Packing::default(), &cache);
+        let blob = cache.path(&layer.descriptor.digest);
+        let mut bytes = fs_err::read(&blob).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0xff;
+        fs_err::write(&blob, bytes).unwrap();
+        let into = tempfile::tempdir().unwrap();
+        let error = unpack(&layer, Contents::Whole, &cache, into.path()).unwrap_err();
+        assert!(error.is_damage() && !blob.exists(), "{error}");
+    }
+}

@@ -8,10 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use slimbuild::env::Env;
 
 use crate::base::cache;
-use crate::support::daemon::skipped;
-use crate::support::pnpm::reachable;
 use crate::support::tree::Tree;
-use crate::trial::{made, server};
+use crate::trial::{made, namespaces, server};
 
 /// A server whose image is not written at once: what it brings along cannot be compressed.
 fn large(megabytes: usize) -> Tree {
@@ -71,12 +69,7 @@ fn said(output: &Output, root: &Path) -> String {
 
 /// Whether the base is in the cache that tests share.
 fn has_base(test: &str) -> bool {
-    if let Err(why) = reachable() {
-        skipped(&why, test);
-        return false;
-    }
-    if let Err(why) = slimbuild::engine::native::available(&std::env::var("PATH").unwrap()) {
-        skipped(&format!("no user namespaces: {why}"), test);
+    if !namespaces(test) {
         return false;
     }
     assert_eq!(made(&server(""), &cache(), &[], &Env::of_process()).code, 0);
@@ -113,14 +106,22 @@ fn a_full_disk_is_named() {
     let full = inside(&tree, &small("cache"), Path::new("cache"), &[]);
     let text = said(&full, tree.root());
     assert!(
-        text.starts_with("exit code 4\nerror: cannot write to the cache\n"),
+        text.starts_with("exit code 4\nerror: cannot keep what was downloaded\n"),
         "{text}"
     );
     assert!(text.contains("No space left on device"), "{text}");
     let script = "mount -t tmpfs -o size=8k small tmp || exit 99; export TMPDIR=$PWD/tmp";
-    let full = inside(&tree, script, &cache(), &["-o", "out/api.tar"]);
+    let full = inside(
+        &tree,
+        script,
+        &cache(),
+        &["-o", "out/api.tar", "--no-cache"],
+    );
     let text = said(&full, tree.root());
-    assert!(text.starts_with("exit code 4\nerror: "), "{text}");
+    assert!(
+        text.starts_with("exit code 4\nerror: cannot lay out the build\n"),
+        "{text}"
+    );
     assert!(text.contains("No space left on device"), "{text}");
     assert!(
         fs_err::read_dir(tree.root().join("out"))
@@ -159,9 +160,9 @@ fn who_is_killed_leaves_no_half_of_an_image() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(!archive.exists());
-    hidden(tree.root())
-        .iter()
-        .for_each(|path| fs_err::remove_file(path).unwrap());
+    for path in hidden(tree.root()) {
+        fs_err::remove_file(path).unwrap();
+    }
 
     let mut asked = writing(&tree);
     let id = Pid::from_raw(asked.id().try_into().unwrap()).unwrap();
@@ -171,6 +172,36 @@ fn who_is_killed_leaves_no_half_of_an_image() {
     assert_eq!(archive.exists(), status.success());
     assert!(status.success() || status.code() == Some(130), "{status}");
     assert!(hidden(tree.root()).is_empty());
+}
+
+#[test]
+fn what_is_packed_is_not_held_in_memory() {
+    if !has_base("what_is_packed_is_not_held_in_memory") {
+        return;
+    }
+    let tree = large(120);
+    for number in 0..2000 {
+        let text = format!("// {number}\n").repeat(1000);
+        tree.write(&format!("apps/api/dist/{}/{number}.js", number % 20), &text);
+    }
+    let words = words(&cache());
+    let mut child = Command::new(&words[0])
+        .args(&words[1..])
+        .current_dir(tree.root())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = fs_err::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        most = most.max(peak.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    assert!((1..100_000).contains(&most), "{most} kB");
 }
 
 #[test]
@@ -216,10 +247,15 @@ fn files_that_cannot_be_taken_are_named() {
     exit code 1
     error: the symlink `apps/api/dist/link` has the absolute target `/etc/passwd`
 
-    hint: make the link relative to its directory, or leave it out with `--exclude apps/api/dist/link`
+    hint: the install or the build wrote it: make it a file, or a link that is relative and stays in the workspace
     ");
     link_to("../../../../../elsewhere");
-    insta::assert_snapshot!(refusal(), @"");
+    insta::assert_snapshot!(refusal(), @r"
+    exit code 1
+    error: the symlink `apps/api/dist/link` leaves the workspace: its target is `../../../../../elsewhere`
+
+    hint: the install or the build wrote it: make it a file, or a link that is relative and stays in the workspace
+    ");
     fs_err::remove_file(&link).unwrap();
 
     tree.write("apps/api/dist/private.js", "");
@@ -234,5 +270,10 @@ fn files_that_cannot_be_taken_are_named() {
         .current_dir(tree.root())
         .output()
         .unwrap();
-    insta::assert_snapshot!(said(&output, tree.root()), @"");
+    insta::assert_snapshot!(said(&output, tree.root()), @r"
+    exit code 1
+    error: node cannot tell which files of modules are spare: Error: EACCES: permission denied, open 'apps/api/dist/private.js'
+
+    hint: make it readable
+    ");
 }

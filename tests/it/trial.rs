@@ -29,6 +29,7 @@ pub(crate) fn server(main: &str) -> Tree {
             r#"{"name": "api", "scripts": {"build": "node build.js", "start": "node dist/main.js"}}"#,
         ),
         ("apps/api/build.js", ""),
+        ("apps/api/.gitignore", "dist\n"),
         ("apps/api/dist/main.js", main),
     ])
 }
@@ -48,12 +49,12 @@ pub(crate) fn made(tree: &Tree, cache: &Path, more: &[&str], env: &Env) -> Outco
 }
 
 /// Whether programs can be started here as in an image; with `SLIMBUILD_REQUIRE_DOCKER`, they must.
-fn namespaces(test: &str) -> bool {
+pub(crate) fn namespaces(test: &str) -> bool {
     if let Err(why) = reachable() {
         skipped(&why, test);
         return false;
     }
-    match slimbuild::engine::native::available(&std::env::var("PATH").unwrap()) {
+    match slimbuild::engine::native::available(Env::of_process().get("PATH").unwrap_or_default()) {
         Ok(()) => true,
         Err(why) => {
             skipped(&format!("no user namespaces: {why}"), test);

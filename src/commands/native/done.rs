@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::trial::Tried;
 use crate::commands::{Whole, push};
 use crate::digest::Digest;
-use crate::engine::Answered;
 use crate::engine::docker::{Docker, Loaded};
 use crate::engine::registry::Pushed;
 use crate::error::Error;
@@ -22,10 +22,9 @@ use crate::ui::Ui;
 pub(super) struct Done<'d> {
     pub(super) plan: &'d Plan,
     pub(super) image: &'d Image,
-    /// What was not tried, and why.
-    pub(super) warning: Option<&'d str>,
+    /// What was tried of it.
+    pub(super) tried: &'d Tried,
     pub(super) loaded: Option<(&'d Docker, Loaded)>,
-    pub(super) answered: Option<&'d Answered>,
     pub(super) pushed: &'d [Pushed],
     pub(super) tags: &'d [ImageRef],
     pub(super) outputs: &'d [Output],
@@ -41,7 +40,9 @@ impl Done<'_> {
         mode: ProgressMode,
         ui: &mut Ui,
     ) -> Result<(), Error> {
-        if let Some(warning) = self.warning.filter(|_| mode != ProgressMode::Quiet) {
+        let answered = self.tried.answered.as_ref();
+        let warning = self.tried.warning.as_ref();
+        if let Some(warning) = warning.filter(|_| mode != ProgressMode::Quiet) {
             ui.warn(warning)
                 .map_err(Error::io("cannot write to stderr"))?;
         }
@@ -62,7 +63,7 @@ impl Done<'_> {
                 "slimbuild.image.size": unpacked,
                 "slimbuild.outputs": written,
                 "slimbuild.loaded": self.loaded.map(|(_, loaded)| loaded),
-                "slimbuild.smoke": self.answered.map(|answered| &answered.how),
+                "slimbuild.smoke": answered.map(|answered| &answered.how),
                 "slimbuild.pushed": push::as_json(self.pushed),
                 "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
             });
@@ -78,9 +79,7 @@ impl Done<'_> {
                 digest: &image.digest().to_string(),
                 unpacked,
                 packed: image.size(),
-                smoke: self
-                    .answered
-                    .map(|answered| (&*answered.how, answered.took)),
+                smoke: answered.map(|answered| (&*answered.how, answered.took)),
                 steps: self.steps,
                 took: self.began.elapsed(),
             });

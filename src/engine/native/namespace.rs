@@ -50,7 +50,7 @@ impl Namespace<'_> {
     ) -> Result<Words, NativeError> {
         let (user, group, home) = self.user();
         let (root, top) = (self.scratch.join("root"), self.scratch.join("top"));
-        self.lay(&root, &top).map_err(NativeError::Workshop)?;
+        lay(&root, &top).map_err(NativeError::Workshop)?;
         let lower: Vec<String> = std::iter::once(top.as_path())
             .chain(self.layers.iter().map(PathBuf::as_path))
             .map(escaped)
@@ -106,18 +106,6 @@ impl Namespace<'_> {
         Ok(Words { words, env })
     }
 
-    /// What a container engine puts into an image before it starts it.
-    fn lay(&self, root: &Path, top: &Path) -> std::io::Result<()> {
-        fs_err::create_dir_all(root)?;
-        for mounted in ["proc", "sys", "dev", "tmp", "etc"] {
-            fs_err::create_dir_all(top.join(mounted))?;
-        }
-        fs_err::write(
-            top.join("etc/hosts"),
-            "127.0.0.1\tlocalhost\n::1\tlocalhost\n",
-        )
-    }
-
     /// The numbers of who runs it, and where its home is.
     fn user(&self) -> (String, String, Option<String>) {
         let of = |file: &str, name: &str, which: usize| {
@@ -157,6 +145,18 @@ impl Namespace<'_> {
         let home = field(5).filter(|home| home.len() > 1 && !holds(home));
         (number, group, home)
     }
+}
+
+/// What a container engine puts into an image before it starts it.
+fn lay(root: &Path, top: &Path) -> std::io::Result<()> {
+    fs_err::create_dir_all(root)?;
+    for mounted in ["proc", "sys", "dev", "tmp", "etc"] {
+        fs_err::create_dir_all(top.join(mounted))?;
+    }
+    fs_err::write(
+        top.join("etc/hosts"),
+        "127.0.0.1\tlocalhost\n::1\tlocalhost\n",
+    )
 }
 
 /// The directories that who runs an image owns, but for those in others of them.
