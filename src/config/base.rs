@@ -169,5 +169,7 @@ mod tests {
         assert_eq!("alpine".parse(), Ok(Base::Alpine));
         let named = "alpine:3.22".parse().map(Base::Image).unwrap();
         assert_eq!("alpine:3.22".parse(), Ok(named));
+        let disk: Base = "oci:bases/node:22".parse().unwrap();
+        assert!(matches!(disk, Base::Disk(image) if image.to_string() == "oci:bases/node:22"));
     }
 }

@@ -122,7 +122,7 @@ fn an_image_goes_from_registry_to_registry_without_a_daemon() {
     let tree = built_server();
     let repository = format!("{}/slimbuild-it/shop-{}", lab.open, unique());
     let names = [1, 2].map(|tag| format!("{repository}:{tag}"));
-    let closed = format!("{}/slimbuild-it/shop:{}", lab.closed, unique());
+    let closed = format!("{}/slimbuild-it/shop-{}:1", lab.closed, unique());
     let build = |names: &[&str], more: &[&str]| {
         let mut arguments = vec!["apps/server", "--registry-mirror", &lab.open];
         arguments.extend(names.iter().flat_map(|name| ["-t", name]));
