@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::PrebuiltError;
 use super::files::{self, Wanted};
 use super::trim::{self, Spare};
+use crate::image::Platform;
 use crate::modules::{self, Project, Tree};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, Machines, Plan, place};
@@ -114,9 +115,10 @@ impl Modules {
 
 /// Whether packages like this are for the processor that this runs on, under linux, and with the C library that slimbuild's own base has.
 fn is_this(machines: &Machines) -> bool {
-    let cpu = match std::env::consts::ARCH {
-        "x86_64" => "x64",
-        "aarch64" => "arm64",
+    let host = Platform::host();
+    let (_, architecture, _) = host.parts();
+    let cpu = match architecture {
+        "amd64" => "x64",
         other => other,
     };
     machines.fit("linux", cpu, "glibc")
