@@ -4,7 +4,6 @@
 //! what the same plan's Dockerfile copies.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
 
 use crate::files::Kind;
@@ -14,9 +13,12 @@ use crate::plan::{Content, ContextEntry, Plan, place};
 /// Where all of the app is in the image.
 const HOME: &str = "app";
 
+/// The title of the layer that has the modules of registries.
+pub const MODULES: &str = "modules";
+
 /// The places of a context that are layers, with their titles and where they go.
 const PLACES: [(&str, &str, &str); 5] = [
-    (place::MODULES, "modules", HOME),
+    (place::MODULES, MODULES, HOME),
     (place::PACKAGES, "workspace packages", HOME),
     (place::SERVE, "how the site is served", "etc/nginx"),
     (place::APP, "the app", HOME),
@@ -53,30 +55,6 @@ pub fn layers(plan: &Plan, root: &Path) -> Vec<Layer> {
     };
     let all = PLACES.into_iter().map(layer);
     all.filter(|layer| !layer.entries.is_empty()).collect()
-}
-
-/// The files that run on one kind of processor alone: programs and libraries, by how they begin.
-pub fn machine_code(plan: &Plan, root: &Path) -> Vec<String> {
-    let is_code = |entry: &&ContextEntry| {
-        let Content::Source {
-            path,
-            kind: Kind::Regular { executable },
-            ..
-        } = &entry.content
-        else {
-            return false;
-        };
-        let named = path.as_str().ends_with(".node") || path.as_str().contains(".so");
-        (*executable || named) && begins_as_elf(&path.on_disk(root))
-    };
-    let code = plan.context.iter().filter(is_code);
-    code.map(|entry| entry.path.clone()).collect()
-}
-
-fn begins_as_elf(file: &Path) -> bool {
-    let mut start = [0; 4];
-    let read = fs_err::File::open(file).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == *b"\x7fELF"
 }
 
 fn node(entry: &ContextEntry, root: &Path) -> Node {
@@ -119,13 +97,6 @@ fn owner(user: &str) -> Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn programs_are_told_by_how_they_begin() {
-        let dir = crate::testing::tree(&[("a.node", "\x7fELF\x02"), ("b.node", "text"), ("c", "")]);
-        let elf = |name: &str| begins_as_elf(&dir.path().join(name));
-        assert!(elf("a.node") && !elf("b.node") && !elf("c") && !elf("d"));
-    }
 
     #[test]
     fn owners() {

@@ -1,6 +1,7 @@
 //! The built-in base: what a program of node needs below itself, made of Debian's packages and the node that npm has, without a registry.
 //!
 //! Goes in: a platform, a version of node, and where packages come from. Comes out: an [`Image`] of two layers with nothing of the user's in it.
+//! For a static site, the second has nginx instead of node.
 //!
 //! ```text
 //! InRelease, signed by Debian's keys ─► Packages, by checksum ─► versions and checksums ─► Contents     debian, keys
@@ -32,6 +33,8 @@ pub use keys::Keys;
 pub use lock::Lock;
 pub use node::Node;
 
+use self::deb::Entries;
+use self::debian::Packages;
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::fetch::Net;
@@ -41,12 +44,17 @@ use crate::oci::{Config, Image, ImageLayer, Packing, pack_keyed};
 
 /// Who runs the program.
 const USER: &str = "65532:65532";
+/// Who runs nginx, as in the official image.
+const WEB: &str = "101:101";
 /// Where its directory is.
 const HOME: &str = "/home/nonroot";
 /// Raised when the same contents would become another image.
 const RECIPE: &str = "recipe 1";
 /// The cache's notes about what mirrors have.
 const NOTES: &str = "bases";
+/// Adds to a layer what no package of it has.
+type Complete<'c> = &'c dyn Fn(&mut Entries) -> Result<(), BaseError>;
+
 /// How long it is not asked again what there is.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -79,6 +87,8 @@ pub struct Request {
     pub platform: Platform,
     /// A version of node, or the beginning of one: `22`, `22.11`, `22.11.0`. Without it there is none.
     pub node: Option<String>,
+    /// Whether it has nginx, for a static site.
+    pub nginx: bool,
     /// Whether to ask what there is, however short ago that was asked.
     pub pull: bool,
 }
@@ -89,6 +99,9 @@ pub struct Request {
 pub struct Contents {
     /// Debian's packages, by name.
     pub packages: BTreeMap<String, Package>,
+    /// Those that hand out a static site, on top.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nginx: BTreeMap<String, Package>,
     /// The program that runs the apps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Node>,
@@ -112,11 +125,15 @@ pub fn resolve(
     let key = format!("{RECIPE} {debian} {request:?} {sources:?}");
     let key = Digest::of(key.as_bytes());
     asked(request.pull, &key, cache, |now| {
-        let packages = debian::resolve(debian, sources, now, net, cache)?;
+        let (packages, nginx) = debian::resolve(debian, request.nginx, sources, now, net, cache)?;
         let version = request.node.as_deref();
         let node = version.map(|version| node::resolve(version, npm, &sources.npm, net));
         let node = node.transpose()?;
-        Ok(Contents { packages, node })
+        Ok(Contents {
+            packages,
+            nginx,
+            node,
+        })
     })
 }
 
@@ -131,26 +148,24 @@ pub fn assemble(
 ) -> Result<Image, BaseError> {
     let (_, npm) = architecture(platform)?;
     let mut image = Image::empty(platform.clone(), packing.epoch);
-    let mut parts = vec![RECIPE];
-    parts.extend(
-        contents
-            .packages
-            .values()
-            .map(|package| package.sha256.as_str()),
-    );
-    let title = "base of Debian packages";
-    image.push(pack_keyed(title, &parts, packing, cache, || {
-        let mut entries = BTreeMap::new();
-        for (name, package) in &contents.packages {
-            let file = package.download(sources, net, cache)?;
-            deb::unpack(name, &file, &mut entries)?;
-        }
-        system::complete(&mut entries)?;
-        Ok::<_, BaseError>(Layer {
-            title: title.to_owned(),
-            entries,
+    let of_packages = |title: &str, packages: &Packages, complete: Complete<'_>| {
+        let sums = packages.values().map(|package| package.sha256.as_str());
+        let parts: Vec<&str> = std::iter::once(RECIPE).chain(sums).collect();
+        pack_keyed(title, &parts, packing, cache, || {
+            let mut entries = BTreeMap::new();
+            for (name, package) in packages {
+                let file = package.download(sources, net, cache)?;
+                deb::unpack(name, &file, &mut entries)?;
+            }
+            complete(&mut entries)?;
+            Ok::<_, BaseError>(Layer {
+                title: title.to_owned(),
+                entries,
+            })
         })
-    })?);
+    };
+    let title = "base of Debian packages";
+    image.push(of_packages(title, &contents.packages, &system::complete)?);
     image.config = Config {
         user: USER.to_owned(),
         working_dir: HOME.to_owned(),
@@ -159,8 +174,18 @@ pub fn assemble(
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let certificates = format!("/{}", system::CERTIFICATES);
     image.config.set_env("SSL_CERT_FILE", &certificates);
+    image.config.set_env("PATH", path);
+    if let Some(nginx) = contents.nginx.get("nginx") {
+        let title = format!("nginx {}", nginx.version);
+        image.push(of_packages(&title, &contents.nginx, &|entries| {
+            system::web(entries);
+            Ok(())
+        })?);
+        WEB.clone_into(&mut image.config.user);
+        "/".clone_into(&mut image.config.working_dir);
+        image.config.entrypoint = vec!["nginx".to_owned()];
+    }
     let Some(node) = &contents.node else {
-        image.config.set_env("PATH", path);
         return Ok(image);
     };
     image.push(pack_node(node, npm, sources, packing, net, cache)?);

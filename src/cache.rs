@@ -3,6 +3,7 @@
 //! ```text
 //! blobs/sha256/HEX, blobs/sha512/HEX    layers as they are sent, and downloads
 //! notes/KIND/HEX.json                   what is known about a key: which blob a layer became, which packages a mirror had
+//! trees/HEX/                            layers as directories, for trying an image out
 //! tmp/                                  what is being written
 //! ```
 //!
@@ -18,12 +19,14 @@ use std::time::{Duration, SystemTime};
 use fs_err::File;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::digest::{Algorithm, Digest};
 
 /// What was unused for so long is removed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Unpacked layers are large, and quickly made again.
+const TREES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What is being written for so long was left behind by a slimbuild that was killed.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 /// A file that was used a while ago is not marked again: looking something up need not write.
@@ -33,6 +36,8 @@ const MARKED_AFTER: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    /// Whether nothing is remembered of what was made.
+    forgetful: bool,
 }
 
 /// A cache that cannot be written to.
@@ -62,6 +67,7 @@ impl Cache {
     pub fn open(root: &Path) -> Result<Self, CacheError> {
         let cache = Self {
             root: root.to_path_buf(),
+            forgetful: false,
         };
         let mut made = fs_err::create_dir_all(cache.temporary());
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
@@ -72,12 +78,25 @@ impl Cache {
         Ok(cache)
     }
 
+    /// The same, but what was made of what before is not known: all is made anew. Blobs are still found by their digests.
+    #[must_use]
+    pub fn forgetful(self) -> Self {
+        Self {
+            forgetful: true,
+            ..self
+        }
+    }
+
     fn temporary(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
     fn blobs(&self, algorithm: Algorithm) -> PathBuf {
         self.root.join("blobs").join(algorithm.name())
+    }
+
+    fn trees(&self) -> PathBuf {
+        self.root.join("trees")
     }
 
     /// Where pnpm may keep what it fetches.
@@ -120,6 +139,54 @@ impl Cache {
         drop(fs_err::remove_file(self.path(digest)));
     }
 
+    /// A directory that is known by what was put into it. Nobody may write to it.
+    pub fn tree(&self, key: &Digest) -> Option<PathBuf> {
+        if self.forgetful {
+            return None;
+        }
+        let path = self.trees().join(key.hex());
+        let metadata = fs_err::metadata(&path)
+            .ok()
+            .filter(std::fs::Metadata::is_dir)?;
+        let unused = metadata.modified().ok().and_then(|at| at.elapsed().ok());
+        if unused.is_some_and(|unused| unused > MARKED_AFTER)
+            && let Ok(directory) = File::open(&path)
+        {
+            let times = FileTimes::new().set_modified(SystemTime::now());
+            drop(directory.into_file().set_times(times));
+        }
+        Some(path)
+    }
+
+    /// A new directory, which goes when the value goes unless it is kept.
+    pub fn begin_tree(&self) -> io::Result<TempDir> {
+        let directory = Builder::new().prefix("tree-").tempdir_in(self.temporary());
+        directory.map_err(|error| named(&error, &self.temporary()))
+    }
+
+    /// Gives a directory its name. If another slimbuild was faster, its directory is taken: it holds the same.
+    pub fn keep_tree(&self, tree: TempDir, key: &Digest) -> io::Result<PathBuf> {
+        let path = self.trees().join(key.hex());
+        fs_err::create_dir_all(self.trees())?;
+        if self.forgetful {
+            self.remove_tree(key);
+        }
+        match fs_err::rename(tree.path(), &path) {
+            Ok(()) => drop(tree.keep()),
+            Err(_) if path.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(path)
+    }
+
+    /// Throws a directory away.
+    pub fn remove_tree(&self, key: &Digest) {
+        // Under its name it is whole or gone; what cannot be removed stays unused.
+        if let Ok(grave) = self.begin_tree() {
+            drop(fs_err::rename(self.trees().join(key.hex()), grave.path()));
+        }
+    }
+
     /// Begins a blob.
     pub fn begin(&self) -> io::Result<Incoming> {
         let file = Builder::new().prefix("blob-").tempfile_in(self.temporary());
@@ -130,6 +197,9 @@ impl Cache {
 
     /// What is noted under a key. A note that cannot be read is none.
     pub fn note<T: DeserializeOwned>(&self, kind: &str, key: &Digest) -> Option<T> {
+        if self.forgetful {
+            return None;
+        }
         let path = self.note_path(kind, key);
         let text = fs_err::read(&path).ok()?;
         let note = serde_json::from_slice(&text).ok()?;
@@ -160,6 +230,21 @@ impl Cache {
     }
 
     fn sweep_at(&self, now: SystemTime) {
+        let unused = |metadata: &std::fs::Metadata| {
+            let used = metadata.modified().ok();
+            used.and_then(|used| now.duration_since(used).ok())
+        };
+        for (directory, kept) in [(self.temporary(), ABANDONED), (self.trees(), TREES_KEPT)] {
+            for entry in fs_err::read_dir(directory).into_iter().flatten().flatten() {
+                let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_dir);
+                if metadata
+                    .and_then(|of| unused(&of))
+                    .is_some_and(|unused| unused > kept)
+                {
+                    drop(fs_err::remove_dir_all(entry.path()));
+                }
+            }
+        }
         for (directory, kept) in [
             (self.temporary(), ABANDONED),
             (self.root.join("blobs"), KEPT),
@@ -167,9 +252,10 @@ impl Cache {
         ] {
             for entry in walkdir::WalkDir::new(directory).into_iter().flatten() {
                 let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file);
-                let used = metadata.and_then(|metadata| metadata.modified().ok());
-                let unused = used.and_then(|used| now.duration_since(used).ok());
-                if unused.is_some_and(|unused| unused > kept) {
+                if metadata
+                    .and_then(|of| unused(&of))
+                    .is_some_and(|unused| unused > kept)
+                {
                     drop(fs_err::remove_file(entry.path()));
                 }
             }
@@ -297,6 +383,49 @@ mod tests {
         assert!(cache.path(&digest).exists() && !abandoned.exists());
         cache.sweep_at(SystemTime::now() + KEPT * 2);
         assert!(!cache.path(&digest).exists());
+    }
+
+    #[test]
+    fn trees_are_whole_or_not_there() {
+        let (_directory, cache) = cache();
+        let key = Digest::of(b"tree");
+        let tree = |text: &str| {
+            let tree = cache.begin_tree().unwrap();
+            fs_err::write(tree.path().join("a"), text).unwrap();
+            tree
+        };
+        drop(tree("not kept"));
+        assert_eq!(cache.tree(&key), None);
+        let path = cache.keep_tree(tree("first"), &key).unwrap();
+        assert_eq!(cache.keep_tree(tree("second"), &key).unwrap(), path);
+        assert_eq!(fs_err::read_to_string(path.join("a")).unwrap(), "first");
+        assert_eq!(fs_err::read_dir(cache.temporary()).unwrap().count(), 0);
+        assert_eq!(cache.tree(&key).as_ref(), Some(&path));
+        cache.sweep_at(SystemTime::now() + TREES_KEPT * 2);
+        assert!(!path.exists());
+        cache.keep_tree(tree("third"), &key).unwrap();
+        cache.remove_tree(&key);
+        assert_eq!(cache.tree(&key), None);
+        assert_eq!(fs_err::read_dir(cache.temporary()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_to_be_made_anew_is_not_remembered() {
+        let (_directory, cache) = cache();
+        let digest = kept(&cache, b"layer");
+        cache.write_note("layers", &digest, &1).unwrap();
+        let forgetful = cache.clone().forgetful();
+        assert_eq!(forgetful.note::<u8>("layers", &digest), None);
+        assert!(forgetful.blob(&digest, 5).is_some());
+        forgetful.write_note("layers", &digest, &2).unwrap();
+        assert_eq!(cache.note("layers", &digest), Some(2));
+        for text in ["first", "second"] {
+            let tree = forgetful.begin_tree().unwrap();
+            fs_err::write(tree.path().join("a"), text).unwrap();
+            let path = forgetful.keep_tree(tree, &digest).unwrap();
+            assert_eq!(fs_err::read_to_string(path.join("a")).unwrap(), text);
+        }
+        assert_eq!(forgetful.tree(&digest), None);
     }
 
     #[test]

@@ -10,9 +10,11 @@ pub mod interrupt;
 pub mod native;
 pub mod registry;
 mod secret;
+mod smoke;
 #[cfg(test)]
 mod testing;
 
 pub use event::{Event, LogStream, StepId, StepKind};
 pub use interrupt::{Interrupt, Trigger};
 pub use secret::Secret;
+pub use smoke::{Answered, SmokeRequest};

@@ -212,6 +212,16 @@ impl Error {
         }
     }
 
+    /// Whether something in the cache was damaged, which is thrown away by now: beginning again makes it anew.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Oci(error) | Self::Engine(EngineError::Layer(error)) => error.is_damage(),
+            Self::Base(error) => error.is_damage(),
+            Self::Native(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+
     /// The exit code that it means.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -219,7 +229,7 @@ impl Error {
                 ExitCode::Usage
             }
             Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
-            Self::Host(_) => ExitCode::NoEngine,
+            Self::Host(_) | Self::Native(NativeError::NoNamespace(_)) => ExitCode::NoEngine,
             Self::Base(error) if error.is_argument() => ExitCode::Usage,
             Self::Base(error) if error.is_file() => ExitCode::Workspace,
             Self::Native(NativeError::Interrupted) | Self::Registry(RegistryError::Interrupted) => {

@@ -339,6 +339,20 @@ fn is_executable(_: &Metadata) -> bool {
     false
 }
 
+/// When a file came to be what it is, as `find -cnewer` compares it: nobody can set this time.
+#[cfg(unix)]
+pub(crate) fn status_changed(metadata: &std::fs::Metadata) -> Option<std::time::SystemTime> {
+    use std::os::unix::fs::MetadataExt as _;
+    let seconds = u64::try_from(metadata.ctime()).ok()?;
+    let nanos = u32::try_from(metadata.ctime_nsec()).ok()?;
+    std::time::SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::new(seconds, nanos))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn status_changed(metadata: &std::fs::Metadata) -> Option<std::time::SystemTime> {
+    metadata.modified().ok()
+}
+
 fn special_kind(file_type: FileType) -> &'static str {
     if file_type.is_dir() {
         return "a directory";

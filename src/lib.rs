@@ -22,7 +22,8 @@
 //! a registry, an image on the disk ─► Image ───────┤                                  engine::registry, oci
 //! Plan of finished files ─► Layers ────────────────┤                                  assemble
 //! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      layer, oci, cache, digest
-//!                                                                └───► a registry    engine::registry
+//!                                                                ├───► a registry    engine::registry
+//! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, machine
 //! ```
 //!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
@@ -63,6 +64,7 @@ pub mod image;
 pub mod layer;
 pub mod listing;
 pub mod lockfile;
+pub mod machine;
 pub mod manifest;
 pub mod modules;
 pub mod oci;

@@ -3,19 +3,24 @@
 //! Goes in: [`Layer`](crate::layer::Layer)s, what a base brought along, and how the image is run. Comes out: blobs in the cache, an [`Image`] that
 //! names them, and archives or directories of it. The same input gives the same bytes on every machine.
 
+mod archive;
 mod compress;
 mod disk;
+mod docker;
 mod error;
 mod foreign;
 mod image;
 mod output;
 mod pack;
 mod tar;
+mod unpack;
 
 pub use compress::Compression;
 pub use disk::{DiskError, open};
+pub use docker::send;
 pub use error::OciError;
 pub use foreign::{Document, ForeignError, Manifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
 pub use output::{Output, write};
 pub use pack::{Packing, pack, pack_keyed};
+pub use unpack::{Contents, unpack};

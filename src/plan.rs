@@ -42,7 +42,7 @@ pub use crate::tasks::Because as Reason;
 pub use crate::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
 pub use native::Native;
-pub use outputs::{Locked, Outputs};
+pub use outputs::{Locked, Machines, Outputs};
 pub use runs::Runs;
 pub use secrets::{NPMRC, SecretPlan, Secrets};
 
@@ -112,6 +112,12 @@ pub struct Plan {
     /// has them in full.
     #[serde(skip)]
     pub locked: BTreeMap<Locked, bool>,
+    /// Those of them that an install may leave out and that are for some machines only.
+    #[serde(skip)]
+    pub bound: BTreeMap<Locked, Machines>,
+    /// How a site is served whose files all have one time, as those of finished files do: instead of what the context has.
+    #[serde(skip)]
+    pub timeless: Option<ContextEntry>,
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.

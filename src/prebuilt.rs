@@ -38,12 +38,15 @@ pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, Prebu
             let spare = modules.spare(&plan, root)?;
             let mut entries = modules.entries(&plan, root, &spare)?;
             entries.extend(outputs::entries(&plan, root, built, &spare)?);
+            plan.warnings.extend(modules.missing(&plan));
             plan.warnings.extend(spare.warning);
             entries
         }
         Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, root)?,
         Delivery::Site(site) => pieces::site(&plan, site, root)?,
     };
+    // The first of a path stays.
+    entries.extend(plan.timeless.take());
     entries.extend(plan.context.drain(..).filter(is_kept));
     entries.sort_by(|left, right| left.path.cmp(&right.path));
     entries.dedup_by(|later, first| later.path == first.path);

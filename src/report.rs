@@ -109,8 +109,12 @@ pub struct Native<'n> {
     pub unpacked: u64,
     /// Its size as it is sent.
     pub packed: u64,
+    /// What a daemon was given.
+    pub loaded: Option<String>,
     /// What was pushed, a line each.
     pub pushed: &'n [String],
+    /// How its program was seen to be up, and after how long; nothing if it was not started.
+    pub smoke: Option<(&'n str, Duration)>,
     /// Steps of the build.
     pub steps: usize,
     /// From the start to the written image.
@@ -136,8 +140,14 @@ pub fn native(native: &Native<'_>) -> String {
     for output in native.outputs {
         line("written", output.clone());
     }
+    if let Some(loaded) = &native.loaded {
+        line("loaded", loaded.clone());
+    }
     for pushed in native.pushed {
         line("pushed", pushed.clone());
+    }
+    if let Some((how, took)) = native.smoke {
+        line("smoke", format!("{how}, after {}", duration(took)));
     }
     line("steps", native.steps.to_string());
     line("time", duration(native.took));

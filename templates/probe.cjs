@@ -1,8 +1,9 @@
-// Asks, from inside of a container, whether its program is up: node -e PROBE PORT PATH. An empty port is found out, an empty path asks for no answer.
+// Asks, from inside of a container, whether its program is up: node -e PROBE PORT PATH [ADDRESS]. An empty port is found out, an empty path asks for
+// no answer. The address is the container's, where no interface tells it.
 // Ends when it is up; until then it writes what is still wrong, as often as that changes.
 const fs = require('fs'), http = require('http'), net = require('net'), os = require('os');
-const [wanted, path] = process.argv.slice(1);
-const own = Object.values(os.networkInterfaces()).flat().find((one) => !one.internal && one.family === 'IPv4');
+const [wanted, path, address] = process.argv.slice(1);
+const own = address ? { address } : Object.values(os.networkInterfaces()).flat().find((one) => !one.internal && one.family === 'IPv4');
 // From the outside nobody comes in by way of 127.0.0.1.
 const host = own ? own.address : '127.0.0.1';
 let said;

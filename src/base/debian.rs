@@ -29,6 +29,15 @@ const PACKAGES: [&str; 9] = [
     "tzdata",
 ];
 
+/// What nginx links, and what it reads: no perl, no debconf and no iproute2, which its scripts alone call.
+const NGINX: [&str; 5] = [
+    "libcrypt1",
+    "libpcre2-8-0",
+    "nginx",
+    "nginx-common",
+    "zlib1g",
+];
+
 /// The archives of Debian 12 that have them, and what their lists call themselves: the release, what cannot wait for the next point release (time
 /// zones), and security.
 const ARCHIVES: [(&str, &str); 3] = [
@@ -71,16 +80,22 @@ impl Package {
     }
 }
 
-/// The newest version of each package among the archives.
+/// Packages by name.
+pub(super) type Packages = BTreeMap<String, Package>;
+
+/// The newest version of each package among the archives: those of every base, and those of nginx.
 pub(super) fn resolve(
     architecture: &str,
+    nginx: bool,
     sources: &Sources,
     now: u64,
     net: &Net<'_>,
     cache: &Cache,
-) -> Result<BTreeMap<String, Package>, BaseError> {
+) -> Result<(Packages, Packages), BaseError> {
     let mirror = sources.debian.trim_end_matches('/');
-    let mut newest: BTreeMap<String, Package> = BTreeMap::new();
+    let nginx: &[&str] = if nginx { &NGINX } else { &[] };
+    let wanted = [&PACKAGES, nginx].concat();
+    let mut newest = Packages::new();
     for (archive, codename) in ARCHIVES {
         let release = format!("{mirror}/{archive}/dists/{codename}/InRelease");
         let message = net.bytes(&release, "*/*")?;
@@ -100,13 +115,13 @@ pub(super) fn resolve(
             "{mirror}/{archive}/dists/{codename}/main/binary-{architecture}/by-hash/SHA256/{sha256}"
         );
         let file = net.file(&url, &checksum(&sha256, &release)?, cache)?;
-        let read = packages(&file, archive, &mut newest);
+        let read = packages(&file, archive, &wanted, &mut newest);
         read.map_err(|source| BaseError::Read {
             what: format!("the packages of {codename}"),
             source,
         })?;
     }
-    for name in PACKAGES {
+    for name in wanted {
         if !newest.contains_key(name) {
             return Err(BaseError::NoPackage {
                 mirror: mirror.to_owned(),
@@ -114,7 +129,8 @@ pub(super) fn resolve(
             });
         }
     }
-    Ok(newest)
+    let found = newest.into_iter();
+    Ok(found.partition(|(name, _)| PACKAGES.contains(&&**name)))
 }
 
 fn checksum(sha256: &str, url: &str) -> Result<Digest, BaseError> {
@@ -156,7 +172,8 @@ fn listed(text: &str, codename: &str, list: &str, now: u64) -> Result<String, St
 fn packages(
     file: &Path,
     archive: &str,
-    newest: &mut BTreeMap<String, Package>,
+    wanted: &[&str],
+    newest: &mut Packages,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(XzReader::new(BufReader::new(File::open(file)?), true));
     let mut stanza: BTreeMap<&'static str, String> = BTreeMap::new();
@@ -174,7 +191,7 @@ fn packages(
             };
             let known = newest.get(&name);
             let newer = |known: &Package| compare(&found.version, &known.version).is_gt();
-            if PACKAGES.contains(&&*name) && known.is_none_or(newer) {
+            if wanted.contains(&&*name) && known.is_none_or(newer) {
                 newest.insert(name, found);
             }
             if end {

@@ -82,14 +82,14 @@ pub enum BaseError {
         /// Why not.
         reason: String,
     },
-    /// A lock with another node than was asked for.
-    #[error("`{}` locks {locked}, and node {wanted} was asked for", path.display())]
-    LockedNode {
+    /// A lock of something else than was asked for.
+    #[error("`{}` locks {locked}, and {wanted} was asked for", path.display())]
+    LockedOther {
         /// The file.
         path: PathBuf,
         /// `node 22.1.0`, or `no node`.
         locked: String,
-        /// The version that was asked for.
+        /// `node 22`, or `nginx`.
         wanted: String,
     },
     /// The cache.
@@ -114,7 +114,7 @@ impl BaseError {
             Self::Superseded { .. } => {
                 "`--pull` asks what there is now, and a lock that names it must be removed: Debian's mirrors keep the newest versions only"
             }
-            Self::Lock { .. } | Self::LockedNode { .. } => "remove it, and it is written anew",
+            Self::Lock { .. } | Self::LockedOther { .. } => "remove it, and it is written anew",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -127,7 +127,7 @@ impl BaseError {
 
     /// Whether a file of the user's is wrong.
     pub fn is_file(&self) -> bool {
-        matches!(self, Self::Lock { .. } | Self::LockedNode { .. })
+        matches!(self, Self::Lock { .. } | Self::LockedOther { .. })
     }
 
     /// Whether making the base again makes what is missing.

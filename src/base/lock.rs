@@ -48,21 +48,28 @@ impl Lock {
         Ok(lock)
     }
 
-    /// What is locked for a request's platform; with another node than is asked for, that is an error.
+    /// What is locked for a request's platform; with another node than is asked for, or without nginx, that is an error.
     pub fn find(&self, request: &Request, path: &Path) -> Result<Option<&Contents>, BaseError> {
         let Some(contents) = self.platforms.get(&request.platform.to_string()) else {
             return Ok(None);
         };
+        if request.nginx && contents.nginx.is_empty() {
+            return Err(BaseError::LockedOther {
+                path: path.to_path_buf(),
+                locked: "no nginx".to_owned(),
+                wanted: "nginx".to_owned(),
+            });
+        }
         match (&request.node, &contents.node) {
             (Some(wanted), Some(node)) if node::fits(node, wanted) => Ok(Some(contents)),
             (None, _) => Ok(Some(contents)),
-            (Some(wanted), node) => Err(BaseError::LockedNode {
+            (Some(wanted), node) => Err(BaseError::LockedOther {
                 path: path.to_path_buf(),
                 locked: node.as_ref().map_or_else(
                     || "no node".to_owned(),
                     |node| format!("node {}", node.version),
                 ),
-                wanted: wanted.clone(),
+                wanted: format!("node {wanted}"),
             }),
         }
     }

@@ -21,6 +21,9 @@ root:x:0:0:root:/root:/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
 nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
 ";
+/// Who runs nginx besides: none of its files are writable.
+const WEB: &str = "nginx:x:101:101:nginx:/nonexistent:/sbin/nologin\n";
+const WEB_GROUP: &str = "nginx:x:101:\n";
 const GROUP: &str = "\
 root:x:0:
 tty:x:5:
@@ -80,4 +83,16 @@ pub(super) fn complete(entries: &mut Entries) -> Result<(), BaseError> {
     directory("tmp", 0o1777, Owner::ROOT);
     directory("var/tmp", 0o1777, Owner::ROOT);
     Ok(())
+}
+
+/// Adds nginx's user.
+pub(super) fn web(entries: &mut Entries) {
+    for (path, text) in [
+        ("etc/passwd", [PASSWD, WEB].concat()),
+        ("etc/group", [GROUP, WEB_GROUP].concat()),
+    ] {
+        let bytes = Arc::from(text.into_bytes());
+        let mode = 0o644;
+        entries.insert(path.to_owned(), Entry::root(Node::Made { bytes, mode }));
+    }
 }

@@ -131,6 +131,11 @@ impl Mirror {
             "1.0",
             deb("ca-certificates", &[(authority, "CERTIFICATE")]),
         ));
+        for name in ["libcrypt1", "libpcre2-8-0", "nginx-common", "zlib1g"] {
+            packages.push((name, "1.0", deb(name, &[])));
+        }
+        let nginx = deb("nginx", &[("./usr/sbin/nginx", "a server")]);
+        packages.push(("nginx", "1.22", nginx));
         mirror.publish("debian", "bookworm", &packages, "");
         mirror.publish("debian", "bookworm-updates", &[], "");
         let newer = deb("libssl3", &[("./usr/lib/libssl3.so", "newer")]);
@@ -262,6 +267,7 @@ fn request() -> Request {
     Request {
         platform: "linux/amd64".parse().unwrap(),
         node: None,
+        nginx: false,
         pull: false,
     }
 }
@@ -353,6 +359,39 @@ fn the_newest_packages_become_an_image() {
     let again = mirror.assemble(&contents).unwrap();
     fs_err::remove_dir_all(mirror.directory.path().join("cache")).unwrap();
     assert_eq!(mirror.assemble(&contents).unwrap().digest(), again.digest());
+}
+
+#[test]
+fn nginx_lies_on_the_same_base_and_has_a_user_of_its_own() {
+    let mirror = Mirror::new();
+    let request = Request {
+        nginx: true,
+        ..request()
+    };
+    let contents = resolve(&request, &mirror.sources(), &net(), &mirror.cache()).unwrap();
+    assert_eq!(contents.nginx["nginx"].version, "1.22");
+    let plain = mirror.resolve(None).unwrap();
+    assert_eq!(contents.packages, plain.packages);
+    let image = mirror.assemble(&contents).unwrap();
+    let base = mirror.assemble(&plain).unwrap();
+    assert_eq!(image.layers[..1], base.layers);
+    assert_eq!(image.layers[1].title, "nginx 1.22");
+    let config = &image.config;
+    assert_eq!(
+        (&*config.user, &*config.working_dir, &*config.entrypoint[0]),
+        ("101:101", "/", "nginx")
+    );
+    // Who locked a base without it is told.
+    let path = mirror.directory.path().join("lock.json");
+    let mut lock = Lock::default();
+    lock.add(&request, &plain);
+    let error = lock.find(&request, &path).unwrap_err().to_string();
+    assert!(
+        error.ends_with("locks no nginx, and nginx was asked for"),
+        "{error}"
+    );
+    lock.add(&request, &contents);
+    assert_eq!(lock.find(&request, &path).unwrap(), Some(&contents));
 }
 
 #[test]

@@ -13,24 +13,30 @@ use crate::oci::{Compression, Output};
 #[command(after_help = "\
 Made of Debian 12's libc6, libstdc++6, libgcc-s1, gcc-12-base, libssl3, ca-certificates, tzdata,
 base-files and netbase, whose signature is checked against Debian's archive keys, and of node from
-npm, by its integrity. It has no shell, and runs as the user nonroot (65532). Times are those of
-SOURCE_DATE_EPOCH, or zero.
+npm, by its integrity. It has no shell, and runs as the user nonroot (65532). For static sites it
+has nginx instead (nginx, nginx-common, libpcre2-8-0, libcrypt1, zlib1g), run by the user 101.
+Times are those of SOURCE_DATE_EPOCH, or zero.
 
 Examples:
   slimbuild base                                 show what the base is made of, and its digest
   slimbuild base --node 22 -o base.oci.tar -t b  write it for docker load, skopeo, umoci
+  slimbuild base --nginx                         the one that static sites start from
   slimbuild base --lock base.lock.json           keep the exact versions there from then on")]
 pub struct BaseArgs {
     /// Add this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
     pub node: Option<String>,
 
+    /// Add nginx, as for a static site
+    #[arg(long, conflicts_with = "node")]
+    pub nginx: bool,
+
     /// Make it for this platform: linux/amd64 or linux/arm64 [default: this machine's processor]
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<Platform>,
 
-    /// Write it to FILE, for docker, skopeo and umoci, or as an OCI layout to DIR; may be repeated
-    #[arg(short, long = "output", value_name = "[oci=]FILE|dir=DIR", value_parser = output)]
+    /// Write it to FILE, for docker, skopeo and umoci, with docker= for tools that know no OCI, or as an OCI layout to DIR; may be repeated
+    #[arg(short, long = "output", value_name = "[oci=]FILE|docker=FILE|dir=DIR", value_parser = output)]
     pub outputs: Vec<Output>,
 
     /// Name the image in what is written; may be repeated
@@ -59,7 +65,7 @@ pub struct BaseArgs {
 }
 
 /// Where things come from, and where they are kept.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Downloads")]
 pub struct SourceArgs {
     /// Take Debian's packages from below URL, which has debian/ and debian-security/

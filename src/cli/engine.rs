@@ -8,6 +8,10 @@ use crate::image::Platform;
 use crate::oci::Output;
 
 /// What the engine is told.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
@@ -21,11 +25,14 @@ pub struct EngineArgs {
     )]
     pub engine: EngineArg,
 
-    /// Write the image to a file that docker, skopeo and umoci read, or with dir=DIR as an OCI layout; may be repeated. No Docker is used
-    /// then; without Docker, it is APP.oci.tar
-    #[arg(short, long = "output", value_name = "[oci=]FILE|dir=DIR", value_parser = output)]
+    /// Write the image to a file that docker, skopeo and umoci read, with docker=FILE to one for tools that know no OCI, or with dir=DIR
+    /// as an OCI layout; may be repeated. No Docker is used then; without Docker, it is APP.oci.tar
+    #[arg(short, long = "output", value_name = "[oci=]FILE|docker=FILE|dir=DIR", value_parser = output)]
     pub outputs: Vec<Output>,
 
+    /// Give the image to the Docker daemon, only the layers that it lacks; what Docker builds is there anyway
+    #[arg(long)]
+    pub load: bool,
     /// Push the image by all its names, which need a registry; without Docker only what is missing there is sent, and no file is written
     /// unless --output names one
     #[arg(long)]
@@ -43,7 +50,7 @@ pub struct EngineArgs {
     #[arg(long = "label", value_name = "KEY=VALUE")]
     pub labels: Vec<String>,
 
-    /// Run every step again
+    /// Run every step again; without Docker, every layer is packed and proved again too
     #[arg(long)]
     pub no_cache: bool,
 

@@ -37,14 +37,15 @@ pub(super) fn entry(text: &str) -> Result<String, String> {
     }
 }
 
-/// A place to write an image to. One kind of archive serves all who read any.
+/// A place to write an image to.
 pub(super) fn output(text: &str) -> Result<Output, String> {
     let place = |path: &str| match path {
         "" | "-" => Err("name a file or a directory, as in `server.oci.tar`".to_owned()),
         path => Ok(path.into()),
     };
     match text.split_once('=') {
-        Some(("oci" | "docker", path)) => Ok(Output::Archive(place(path)?)),
+        Some(("oci", path)) => Ok(Output::Archive(place(path)?)),
+        Some(("docker", path)) => Ok(Output::Docker(place(path)?)),
         Some(("dir", path)) => Ok(Output::Directory(place(path)?)),
         _ => Ok(Output::Archive(place(text)?)),
     }

@@ -22,6 +22,7 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
     let request = Request {
         platform: args.platform.unwrap_or_else(Platform::host),
         node: args.node,
+        nginx: args.nginx,
         pull: args.pull,
     };
     let packing = Packing {
@@ -101,7 +102,7 @@ fn as_json(contents: &Contents, image: &Image) -> serde_json::Value {
 /// The same for people.
 fn as_text(contents: &Contents, image: &Image) -> String {
     let mut text = format!("built-in base for {}, Debian 12\n\n", image.platform);
-    let packages = contents.packages.iter();
+    let packages = contents.packages.iter().chain(&contents.nginx);
     let versions = packages.map(|(name, package)| (name.as_str(), package.version.as_str()));
     let node = contents.node.iter();
     for (name, version) in versions.chain(node.map(|node| ("node", node.version.as_str()))) {

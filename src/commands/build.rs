@@ -7,16 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::reach::reach;
+use super::reach::{loader, reach};
 use super::{Pins, Place, Whole, native, planned, push, warn};
 use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
-use crate::engine::docker::{
-    Answered, BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy, SmokeRequest,
-};
+use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
 use crate::engine::registry::Pushed;
-use crate::engine::{Event, Interrupt, Secret};
+use crate::engine::{Answered, Event, Interrupt, Secret, SmokeRequest};
 use crate::env::Env;
 use crate::error::Error;
 use crate::files::{self, Measure};
@@ -70,35 +68,27 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         ui.warn(warning)
             .map_err(Error::io("cannot write to stderr"))?;
     }
-    let docker = match reach(&engine, daemon.as_deref(), &plan, env, mode, ui)? {
-        Some(docker) => {
-            native::refuse_disk(&plan)?;
-            docker
-        }
-        None if smoke.smoke.is_some() => {
-            return Err(Error::Usage {
-                message: "`--smoke` starts a container, which needs a Docker daemon".to_owned(),
-                hint: Some("leave it out: the proof that all is there runs here too".to_owned()),
-            });
-        }
-        None => {
-            let job = native::Job {
-                arguments: values(given, &plan, env),
-                secrets,
-                root,
-                plan,
-                tags,
-                engine,
-                mode,
-                metadata: metadata_file,
-                cwd,
-                here,
-                env,
-                began,
-            };
-            return native::run(job, ui);
-        }
+    let Some(docker) = reach(&engine, daemon.as_deref(), &plan, env, mode, ui)? else {
+        let load = loader(&engine, daemon.as_deref(), env)?;
+        let job = native::Job {
+            arguments: values(given, &plan, env),
+            trial: trial(&plan, smoke, cwd, env)?,
+            secrets,
+            root,
+            plan,
+            tags,
+            engine,
+            load,
+            mode,
+            metadata: metadata_file,
+            cwd,
+            here,
+            env,
+            began,
+        };
+        return native::run(&job, ui);
     };
+    native::refuse_disk(&plan)?;
     let job = Job {
         trial: trial(&plan, smoke, cwd, env)?,
         arguments: values(given, &plan, env),
@@ -334,19 +324,23 @@ fn try_out(
         mode,
         ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
     );
-    let cannot = Error::io("cannot write to stderr");
     if words {
-        writeln!(ui.err(), "starting the image").map_err(cannot)?;
+        writeln!(ui.err(), "starting the image").map_err(Error::io("cannot write to stderr"))?;
     }
     docker.smoke(&built.id, trial, interrupt).map_err(|error| {
         if let EngineError::NotUp { log, .. } = &error {
-            for line in log {
-                // The error itself matters more than a stream that is gone.
-                drop(writeln!(ui.err(), "  │ {line}"));
-            }
+            show_log(log, ui);
         }
         error.into()
     })
+}
+
+/// Shows what a program wrote that did not come up.
+pub(super) fn show_log(log: &[String], ui: &mut Ui) {
+    for line in log {
+        // The error itself matters more than a stream that is gone.
+        drop(writeln!(ui.err(), "  │ {line}"));
+    }
 }
 
 /// What the build arguments hold. Only what a task of the plan reads is sent: a value that nobody reads should not leave this machine.

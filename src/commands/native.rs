@@ -1,37 +1,41 @@
 //! `slimbuild APP` without a daemon: the image is made on this machine, and written to a file.
 
+mod again;
 mod below;
+mod done;
+mod targets;
+mod trial;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde_json::json;
-
+pub(super) use again::run;
 pub(super) use below::refuse_disk;
 
 use below::{Below, Terms};
+use done::Done;
+use targets::Targets;
+use trial::Tried;
 
 use super::Whole;
 use super::maker::{Maker, epoch};
-use super::push;
 use crate::assemble;
 use crate::cache::Cache;
 use crate::cli::EngineArgs;
-use crate::detect::Delivery;
-use crate::engine::native::{self, NativeError, Request, Source, Tools, Workshop};
-use crate::engine::registry::{Pushed, Registries};
-use crate::engine::{Event, Interrupt, Secret, StepId, host};
+use crate::engine::docker::Docker;
+use crate::engine::native::{self, Request, Source, Tools, Trial, Workshop};
+use crate::engine::registry::Registries;
+use crate::engine::{Event, Interrupt, Secret, SmokeRequest, host};
 use crate::env::Env;
 use crate::error::Error;
 use crate::fetch::Proxies;
 use crate::image::{ImageRef, Platform};
-use crate::oci::{self, Image, Output, Packing};
+use crate::oci::{Image, Output, Packing};
 use crate::plan::Plan;
 use crate::prebuilt::{Built, prebuilt};
 use crate::progress::{Progress, ProgressMode};
-use crate::report;
 use crate::ui::Ui;
 
 /// Variables of this machine that a build may see: none that changes what it makes, but for proxies, certificates and where things are kept.
@@ -63,6 +67,10 @@ pub(super) struct Job<'j> {
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) engine: EngineArgs,
+    /// The daemon that is given the image.
+    pub(super) load: Option<Docker>,
+    /// How the image is tried before it is written, where that is asked for.
+    pub(super) trial: Option<SmokeRequest>,
     pub(super) mode: ProgressMode,
     pub(super) metadata: Option<PathBuf>,
     pub(super) cwd: &'j Path,
@@ -72,29 +80,32 @@ pub(super) struct Job<'j> {
 }
 
 /// Makes the image and writes it.
-pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
+fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let Job {
         root,
-        mut plan,
         engine,
         cwd,
         env,
         mode,
         ..
     } = job;
+    let (cwd, env, mode) = (*cwd, *env, *mode);
+    let mut plan = job.plan.clone();
     refuse(&plan)?;
+    if job.trial.is_some() {
+        trial::refuse(&plan, env)?;
+    }
     plan.on_own_base();
     let platform = engine.platform.clone().unwrap_or_else(Platform::host);
     let packing = Packing {
         epoch: epoch(env)?,
         compression: engine.compression.into(),
     };
-    let outputs = outputs(&engine, &plan, cwd);
+    let outputs = outputs(engine, &plan, cwd);
     // What cannot be written is better known before minutes of building than after.
-    let metadata = job
-        .metadata
-        .map(|file| Whole::begin(&cwd.join(file)))
-        .transpose()?;
+    let metadata = job.metadata.as_deref();
+    let metadata = metadata.map(|file| Whole::begin(&cwd.join(file)));
+    let metadata = metadata.transpose()?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let work = tempfile::Builder::new()
         .prefix("slimbuild-")
@@ -106,23 +117,12 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         packing,
         pull: engine.pull,
     };
-    let fetched = {
-        let err = RefCell::new(ui.err());
-        let begins = |url: &str| {
-            if mode != ProgressMode::Quiet {
-                // Nobody is kept from an image because stderr is closed.
-                drop(writeln!(err.borrow_mut(), "downloading {url}"));
-            }
-        };
-        let maker = Maker::new(engine.sources, cwd, env, &begins)?;
-        fetch(&maker, &plan, &root, &terms, work.path(), env)?
-    };
     let Fetched {
         cache,
         proxies,
         below,
         tools,
-    } = fetched;
+    } = downloaded(job, &plan, &terms, work.path(), ui)?;
     let configuration = host::configuration_file(env);
     let registries = Registries {
         configuration: configuration.as_deref(),
@@ -136,7 +136,7 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let made = make(
         Making {
             plan,
-            root: &root,
+            root,
             work: work.path(),
             terms: &terms,
             below,
@@ -145,6 +145,7 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
             labels: &labels,
             arguments: &job.arguments,
             secrets: &job.secrets,
+            trial: job.trial.as_ref(),
             cache: &cache,
             path: env.get("PATH").unwrap_or_default(),
             interrupt: &interrupt,
@@ -152,24 +153,25 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         &mut on_event,
     );
     let done = made.and_then(|made| {
-        for output in &outputs {
-            oci::write(&made.image, &job.tags, output, &cache).map_err(NativeError::Oci)?;
-        }
-        let mut pushed = Vec::new();
-        if engine.push {
-            let (image, below) = (&made.image, made.below.as_ref());
-            pushed = registries.push(image, &job.tags, below, made.next, &mut on_event)?;
-        }
-        Ok((made, pushed))
+        let to = Targets {
+            outputs: &outputs,
+            docker: job.load.as_ref(),
+            registries: engine.push.then_some(&registries),
+            cache: &cache,
+            interrupt: &interrupt,
+        };
+        let sent = to.send(&made, &job.tags, &mut on_event)?;
+        Ok((made, sent))
     });
     let summary = shown.finish();
-    let (made, pushed) = done?;
+    let (made, sent) = done?;
     cache.sweep();
-
     let done = Done {
         plan: &made.plan,
         image: &made.image,
-        pushed: &pushed,
+        tried: &made.tried,
+        loaded: job.load.as_ref().zip(sent.loaded),
+        pushed: &sent.pushed,
         tags: &job.tags,
         outputs: &outputs,
         here: job.here,
@@ -179,9 +181,33 @@ pub(super) fn run(job: Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     done.tell(metadata, mode, ui)
 }
 
+/// Fetches what has to be there, and says what is downloaded.
+fn downloaded(
+    job: &Job<'_>,
+    plan: &Plan,
+    terms: &Terms<'_>,
+    work: &Path,
+    ui: &mut Ui,
+) -> Result<Fetched, Error> {
+    let err = RefCell::new(ui.err());
+    let begins = |url: &str| {
+        if job.mode != ProgressMode::Quiet {
+            // Nobody is kept from an image because stderr is closed.
+            drop(writeln!(err.borrow_mut(), "downloading {url}"));
+        }
+    };
+    let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, &begins)?;
+    let mut fetched = fetch(&maker, plan, &job.root, terms, work, job.env)?;
+    if job.engine.no_cache {
+        // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
+        fetched.cache = fetched.cache.forgetful();
+    }
+    Ok(fetched)
+}
+
 /// Where the image is written to: to a file where it would go nowhere else.
 fn outputs(engine: &EngineArgs, plan: &Plan, cwd: &Path) -> Vec<Output> {
-    if engine.outputs.is_empty() && !engine.push {
+    if engine.outputs.is_empty() && !engine.push && !engine.load {
         return vec![Output::Archive(cwd.join(format!("{}.oci.tar", plan.image)))];
     }
     let given = engine.outputs.iter();
@@ -196,68 +222,9 @@ fn labels(given: &[String]) -> BTreeMap<String, String> {
     given.iter().map(pair).collect()
 }
 
-/// An image that is written.
-struct Done<'d> {
-    plan: &'d Plan,
-    image: &'d Image,
-    pushed: &'d [Pushed],
-    tags: &'d [ImageRef],
-    outputs: &'d [Output],
-    here: &'d Path,
-    steps: usize,
-    began: Instant,
-}
-
-impl Done<'_> {
-    fn tell(&self, metadata: Option<Whole>, mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
-        let image = self.image;
-        let unpacked: u64 = image.layers.iter().map(|layer| layer.unpacked).sum();
-        let written: Vec<String> = self
-            .outputs
-            .iter()
-            .map(|output| shown_path(output.path(), self.here))
-            .collect();
-        let names: Vec<String> = self.tags.iter().map(ToString::to_string).collect();
-        if let Some(file) = metadata {
-            let value = json!({
-                "image.name": names.join(","),
-                "containerimage.digest": image.digest(),
-                "slimbuild.app": self.plan.app.dir,
-                "slimbuild.image.size": unpacked,
-                "slimbuild.outputs": written,
-                "slimbuild.pushed": push::as_json(self.pushed),
-                "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
-            });
-            let text = format!("{value:#}\n");
-            file.finish(|out| out.write_all(text.as_bytes()))?;
-        }
-        if mode != ProgressMode::Quiet {
-            let text = report::native(&report::Native {
-                names: &names,
-                outputs: &written,
-                pushed: &push::lines(self.pushed),
-                digest: &image.digest().to_string(),
-                unpacked,
-                packed: image.size(),
-                steps: self.steps,
-                took: self.began.elapsed(),
-            });
-            ui.err()
-                .write_all(text.as_bytes())
-                .map_err(Error::io("cannot write the report"))?;
-        }
-        let first = written.first().or(names.first());
-        writeln!(ui.out(), "{}", first.map_or("", String::as_str))
-            .map_err(Error::io("cannot write to stdout"))
-    }
-}
-
 /// What cannot be made without Docker yet.
 fn refuse(plan: &Plan) -> Result<(), Error> {
-    let named = plan.runtime_base.value.named;
-    let problem = if matches!(plan.delivery, Delivery::Site(_)) && !named {
-        "a static site needs nginx, which slimbuild's own base has not"
-    } else if plan.configured.runtime_packages.is_some() || plan.native.runtime.is_some() {
+    let problem = if plan.configured.runtime_packages.is_some() || plan.native.runtime.is_some() {
         "system packages are installed by a Docker daemon"
     } else if plan.configured.template.is_some() {
         "a template is for a Dockerfile, which needs a Docker daemon"
@@ -322,6 +289,7 @@ struct Making<'m> {
     labels: &'m BTreeMap<String, String>,
     arguments: &'m BTreeMap<String, String>,
     secrets: &'m BTreeMap<String, Secret>,
+    trial: Option<&'m SmokeRequest>,
     cache: &'m Cache,
     path: &'m str,
     interrupt: &'m Interrupt,
@@ -333,6 +301,8 @@ struct Made {
     image: Image,
     /// The base, where a registry has it.
     below: Option<ImageRef>,
+    /// What was seen of it.
+    tried: Tried,
     /// The number of a step that follows.
     next: u32,
 }
@@ -369,40 +339,8 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
         root = dir;
         node = Some(work.join("tools/bin/node"));
     }
-    if plan.verify {
-        let own = || {
-            let mut places = making
-                .path
-                .split(':')
-                .map(|dir| Path::new(dir).join("node"));
-            places.find(|place| place.is_file())
-        };
-        if let Some(node) = node.or_else(own) {
-            let image = work.join("image");
-            let proved = native::prove(&plan, &root, &image, &node, StepId(next), on_event);
-            next += 1;
-            proved.map_err(|error| match error {
-                NativeError::Disproved => Error::Verify {
-                    app: plan.app.dir.clone(),
-                },
-                other => other.into(),
-            })?;
-        }
-    }
-    if *terms.platform != Platform::host() {
-        let code = assemble::machine_code(&plan, &root);
-        if let Some(first) = code.first() {
-            return Err(Error::Usage {
-                message: format!(
-                    "`{first}` and {} other files are for this machine's processor, and not for {}",
-                    code.len() - 1,
-                    terms.platform
-                ),
-                hint: Some("make the image on such a machine, or by a Docker daemon".to_owned()),
-            });
-        }
-    }
     let layers = assemble::layers(&plan, &root);
+    trial::fits(&layers, &base, plan.verify, making.cache)?;
     let request = Request {
         base,
         layers: &layers,
@@ -413,18 +351,23 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
     };
     let image = native::image(request, making.cache, interrupt, on_event)?;
     let next = next + u32::try_from(layers.len()).unwrap_or_default();
+    let trial = Trial {
+        plan: &plan,
+        base: image.layers.len() - layers.len(),
+        image: &image,
+        layers: &layers,
+        cache: making.cache,
+        scratch: work,
+        path: making.path,
+        node: node.as_deref(),
+        interrupt,
+    };
+    let tried = trial::tried(&trial, making.trial, next, on_event)?;
     Ok(Made {
+        next: tried.next,
         plan,
         image,
         below,
-        next,
+        tried,
     })
-}
-
-/// A path as the user would write it where they are.
-fn shown_path(path: &Path, here: &Path) -> String {
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
 }

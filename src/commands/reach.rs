@@ -40,7 +40,7 @@ pub(super) fn reach(
     let host = host::resolve(env, daemon)?;
     match Docker::connect(&host) {
         Err(EngineError::NotReached { .. })
-            if engine.engine == EngineArg::Auto && host.is_default() =>
+            if engine.engine == EngineArg::Auto && host.is_default() && !engine.load =>
         {
             if mode != ProgressMode::Quiet {
                 let done = if engine.push {
@@ -54,4 +54,16 @@ pub(super) fn reach(
         }
         reached => Ok(Some(reached?)),
     }
+}
+
+/// The daemon that is given an image which slimbuild makes itself, where that is asked for.
+pub(super) fn loader(
+    engine: &EngineArgs,
+    daemon: Option<&str>,
+    env: &Env,
+) -> Result<Option<Docker>, Error> {
+    if !engine.load {
+        return Ok(None);
+    }
+    Ok(Some(Docker::reach(&host::resolve(env, daemon)?)?))
 }

@@ -1,12 +1,14 @@
 //! [`Docker`]: a Docker daemon as a function that builds.
 //!
 //! A request and a writer of the context go in; [`Event`]s come out while the daemon's BuildKit works, and at the end an image or an error.
-//! The functions block; what is asynchronous below them is not seen. An image is pushed where that is asked for, and run only to see whether it comes up.
+//! The functions block; what is asynchronous below them is not seen. An image is pushed where that is asked for, and run only to see whether it comes
+//! up. What slimbuild made without a daemon can be handed to one.
 
 mod build;
 mod credentials;
 mod digest;
 mod error;
+mod load;
 mod push;
 mod session;
 mod smoke;
@@ -18,13 +20,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use bollard::API_DEFAULT_VERSION;
+use bollard::models::SystemVersion;
 
 use crate::engine::host::{Address, Host};
 use crate::engine::{Event, Interrupt, Secret};
 use crate::image::{ImageRef, Platform};
 
 pub use error::{EngineError, EngineErrorKind};
-pub use smoke::{Answered, SmokeRequest};
+pub use load::Loaded;
 pub use upload::ContextWriter;
 
 /// For requests that a daemon answers at once. Docker Desktop takes its time while it wakes up.
@@ -97,8 +100,12 @@ pub struct Built {
 }
 
 impl Docker {
-    /// Reaches out for a daemon, and finds out whether it can build.
-    pub fn connect(host: &Host) -> Result<Self, EngineError> {
+    /// Reaches out for a daemon that is to be given an image: any will do.
+    pub fn reach(host: &Host) -> Result<Self, EngineError> {
+        Ok(Self::greet(host)?.0)
+    }
+
+    fn greet(host: &Host) -> Result<(Self, SystemVersion), EngineError> {
         let not_reached = |error: bollard::errors::Error| EngineError::NotReached {
             host: Box::new(host.clone()),
             source: error::root(&error),
@@ -111,11 +118,22 @@ impl Docker {
                 Ok((client.negotiate_version().await?, version))
             })
             .map_err(not_reached)?;
+        let docker = Self {
+            client,
+            host: host.clone(),
+            version: version.version.clone().unwrap_or_default(),
+        };
+        Ok((docker, version))
+    }
+
+    /// Reaches out for a daemon, and finds out whether it can build.
+    pub fn connect(host: &Host) -> Result<Self, EngineError> {
+        let (docker, version) = Self::greet(host)?;
         let unsupported = |engine: String| EngineError::Unsupported {
             host: Box::new(host.clone()),
             engine,
         };
-        let number = version.version.unwrap_or_default();
+        let number = &docker.version;
         let is_podman = version
             .components
             .iter()
@@ -133,11 +151,7 @@ impl Docker {
         if !speaks_buildkit(version.api_version.as_deref().unwrap_or_default()) {
             return Err(unsupported(format!("Docker {number}")));
         }
-        Ok(Self {
-            client,
-            host: host.clone(),
-            version: number,
-        })
+        Ok(docker)
     }
 
     /// Where the daemon is.

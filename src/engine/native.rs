@@ -6,13 +6,19 @@
 mod copies;
 mod error;
 mod image;
+mod namespace;
 mod process;
 mod proof;
+mod rootfs;
+mod site;
+mod smoke;
 mod tools;
 mod workshop;
 
 pub use error::NativeError;
 pub use image::{Request, image};
-pub use proof::prove;
+pub use namespace::available;
+pub use proof::Trial;
+pub use rootfs::base as unpacked_base;
 pub use tools::{Source, Tools};
 pub use workshop::Workshop;

@@ -28,6 +28,9 @@ pub enum OciError {
     /// The cache, its disk most likely.
     #[error("cannot pack a layer")]
     Cache(#[source] io::Error),
+    /// A layer that cannot be laid out as files.
+    #[error("cannot unpack a layer")]
+    Unpack(#[source] io::Error),
     /// A blob of the cache that is not what it should be, or that is gone.
     #[error("a layer in the cache was damaged, and is thrown away: {0}")]
     Damaged(Digest),

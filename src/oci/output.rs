@@ -3,17 +3,15 @@
 //! The archive is what `docker save` writes since Engine 25: an OCI layout whose `manifest.json` tells older engines, which know no OCI, where
 //! configuration and layers are. So skopeo, umoci, podman and any `docker load` take it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
-use serde::Serialize;
 use serde_json::{Value, json};
-use tar::{Builder, EntryType, Header};
 
+use super::archive::{Content, Docker, blob, unpack, write_tar};
 use super::image::{self, Descriptor, MANIFEST};
-use super::pack::Counted;
-use super::{Image, OciError};
+use super::{Image, OciError, docker};
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::image::ImageRef;
@@ -23,6 +21,8 @@ use crate::image::ImageRef;
 pub enum Output {
     /// A file that holds all of it.
     Archive(PathBuf),
+    /// The same for tools that know no OCI, as `docker save` wrote it before Engine 25.
+    Docker(PathBuf),
     /// A directory with an OCI layout.
     Directory(PathBuf),
 }
@@ -33,6 +33,7 @@ impl Output {
     pub fn below(&self, directory: &Path) -> Self {
         match self {
             Self::Archive(path) => Self::Archive(directory.join(path)),
+            Self::Docker(path) => Self::Docker(directory.join(path)),
             Self::Directory(path) => Self::Directory(directory.join(path)),
         }
     }
@@ -40,16 +41,9 @@ impl Output {
     /// The file or directory.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Archive(path) | Self::Directory(path) => path,
+            Self::Archive(path) | Self::Docker(path) | Self::Directory(path) => path,
         }
     }
-}
-
-/// A file of a layout.
-enum Content<'c> {
-    Bytes(Vec<u8>),
-    /// A blob of the cache.
-    Layer(&'c Descriptor),
 }
 
 /// Writes an image under a temporary name, and renames it when it is whole. A layer that was damaged in the cache is thrown away there, and is the
@@ -60,10 +54,10 @@ pub fn write(
     output: &Output,
     cache: &Cache,
 ) -> Result<(), OciError> {
-    let files = layout(image, names);
     match output {
-        Output::Archive(path) => archive(&files, path, cache),
-        Output::Directory(path) => directory(&files, path, cache),
+        Output::Archive(path) => archive(&layout(image, names), path, cache),
+        Output::Docker(path) => archive(&docker::layout(image, names), path, cache),
+        Output::Directory(path) => directory(&layout(image, names), path, cache),
     }
 }
 
@@ -93,7 +87,6 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
     } else {
         names.iter().map(|name| named(Some(name))).collect()
     };
-    let blob = |digest: &Digest| format!("blobs/{}/{}", digest.algorithm().name(), digest.hex());
     let layers = image.layers.iter().map(|layer| &layer.descriptor);
     let index = json!({
         "schemaVersion": 2,
@@ -101,9 +94,12 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
         "manifests": manifests,
     });
     let docker = Docker {
-        config: blob(&Digest::of(&config)),
+        config: blob_path(&Digest::of(&config)),
         repo_tags: names.iter().map(ToString::to_string).collect(),
-        layers: layers.clone().map(|layer| blob(&layer.digest)).collect(),
+        layers: layers
+            .clone()
+            .map(|layer| blob_path(&layer.digest))
+            .collect(),
     };
     let text = |value: &Value| Content::Bytes(image::text(value));
     let mut files = vec![
@@ -117,28 +113,19 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
             Content::Bytes(image::text(&[docker])),
         ),
         (
-            blob(&Digest::of(&manifest)),
+            blob_path(&Digest::of(&manifest)),
             Content::Bytes(manifest.clone()),
         ),
-        (blob(&Digest::of(&config)), Content::Bytes(config)),
+        (blob_path(&Digest::of(&config)), Content::Bytes(config)),
     ];
     for layer in layers {
-        let name = blob(&layer.digest);
+        let name = blob_path(&layer.digest);
         // The same layer twice is one blob.
         if files.iter().all(|(other, _)| *other != name) {
-            files.push((name, Content::Layer(layer)));
+            files.push((name, Content::Blob(layer)));
         }
     }
     files
-}
-
-/// What older engines read.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Docker {
-    config: String,
-    repo_tags: Vec<String>,
-    layers: Vec<String>,
 }
 
 /// A name with its registry, as containerd wants it.
@@ -151,37 +138,21 @@ fn full_name(name: &ImageRef) -> String {
     }
 }
 
+fn blob_path(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
+}
+
 fn archive(files: &[(String, Content<'_>)], path: &Path, cache: &Cache) -> Result<(), OciError> {
     let failed = |source| OciError::Write {
         path: path.to_path_buf(),
         source,
     };
     let file = temporary(0o666).tempfile_in(parent(path)).map_err(failed)?;
-    let mut tar = Builder::new(io::BufWriter::with_capacity(1 << 16, file));
-    for (name, content) in files {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(EntryType::Regular);
-        header.set_mode(0o644);
-        header.set_mtime(0);
-        header.set_uid(0);
-        header.set_gid(0);
-        match content {
-            Content::Bytes(bytes) => {
-                header.set_size(bytes.len() as u64);
-                tar.append_data(&mut header, name, &**bytes)
-                    .map_err(failed)?;
-            }
-            Content::Layer(layer) => {
-                header.set_size(layer.size);
-                copy(layer, cache, |blob| {
-                    tar.append_data(&mut header, name, blob)
-                })?
-                .map_err(failed)?;
-            }
-        }
-    }
-    let file = tar.into_inner().map_err(failed)?;
-    let file = file
+    let mut out = io::BufWriter::with_capacity(1 << 16, file);
+    let written = write_tar(files, cache, &mut out)?;
+    let written = written.and_then(|()| out.flush());
+    written.map_err(failed)?;
+    let file = out
         .into_inner()
         .map_err(|error| failed(error.into_error()))?;
     file.persist(path).map_err(|error| failed(error.error))?;
@@ -208,8 +179,12 @@ fn directory(files: &[(String, Content<'_>)], path: &Path, cache: &Cache) -> Res
         made.map_err(failed)?;
         match content {
             Content::Bytes(bytes) => fs_err::write(target, bytes).map_err(failed)?,
-            Content::Layer(layer) => copy(layer, cache, |blob| {
+            Content::Blob(layer) => blob(layer, cache, |blob| {
                 io::copy(blob, &mut File::create(&target)?).map(drop)
+            })?
+            .map_err(failed)?,
+            Content::Tar(layer) => unpack(layer, cache, |tar| {
+                io::copy(tar, &mut File::create(&target)?).map(drop)
             })?
             .map_err(failed)?,
         }
@@ -220,37 +195,6 @@ fn directory(files: &[(String, Content<'_>)], path: &Path, cache: &Cache) -> Res
         fs_err::rename(path, old.path()).map_err(failed)?;
     }
     fs_err::rename(part.keep(), path).map_err(failed)
-}
-
-/// Reads a layer from the cache to its end, and sees that it is what its name says.
-fn copy(
-    layer: &Descriptor,
-    cache: &Cache,
-    to: impl FnOnce(&mut dyn Read) -> io::Result<()>,
-) -> Result<io::Result<()>, OciError> {
-    let damaged = || OciError::Damaged(layer.digest.clone());
-    let path = cache.blob(&layer.digest, layer.size).ok_or_else(damaged)?;
-    let mut blob = Tee(
-        File::open(path).map_err(|_| damaged())?,
-        Counted::new(io::sink()),
-    );
-    let written = to(&mut blob);
-    if written.is_ok() && blob.1.finish().1 != layer.digest {
-        cache.remove(&layer.digest);
-        return Err(damaged());
-    }
-    Ok(written)
-}
-
-/// Hashes what is read.
-struct Tee<R>(R, Counted<io::Sink>);
-
-impl<R: Read> Read for Tee<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read(buffer)?;
-        self.1.write_all(&buffer[..read])?;
-        Ok(read)
-    }
 }
 
 /// A hidden name beside the final one, so that renaming is one step. The process's mask decides who may read it, as with any new file.

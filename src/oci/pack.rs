@@ -1,6 +1,6 @@
 //! From a [`Layer`] to a blob: written as a tar, hashed, compressed and hashed again in one pass, unless the cache has it already.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -192,6 +192,23 @@ impl<W: Write> Write for Counted<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// Hashes and counts what is read.
+pub(super) struct Tee<R>(pub(super) R, pub(super) Counted<io::Sink>);
+
+impl<R> Tee<R> {
+    pub(super) fn new(from: R) -> Self {
+        Self(from, Counted::new(io::sink()))
+    }
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.write_all(&buffer[..read])?;
+        Ok(read)
     }
 }
 

@@ -37,22 +37,39 @@ pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'
 }
 
 impl Plan {
-    /// The same on the base that slimbuild makes itself, where nobody named another: it has node where distroless has it, and its user.
+    /// The same on the base that slimbuild makes itself, where nobody named another: it has node where distroless has it, and its user;
+    /// or nginx, and the user of its official image.
     pub fn on_own_base(&mut self) {
         if self.runtime_base.value.named {
             return;
         }
+        let (node, user, reason) = if matches!(self.delivery, Delivery::Site(_)) {
+            let reason = "made of Debian's packages, nginx among them, without a registry";
+            (None, WEB, reason)
+        } else {
+            let reason = "made of Debian's packages and npm's node, without a registry";
+            (Some(NodeCommand::Entrypoint), NONROOT, reason)
+        };
         let base = RuntimeBase {
             image: OWN.to_owned(),
-            node: Some(NodeCommand::Entrypoint),
-            user: NONROOT.to_owned(),
+            node,
+            user: user.to_owned(),
             named: false,
         };
-        let reason = "made of Debian's packages and npm's node, without a registry";
         self.runtime_base = Decision::new(base, reason);
         // What was said of the other base.
         let labels = &mut self.configured.labels;
         labels.retain(|_, label| label.reason != super::pin::REASON);
+    }
+
+    /// Whether slimbuild's own base can stand for the image that was chosen: it has node and no system around it, or nginx on Debian.
+    pub fn fits_own_base(&self) -> bool {
+        let base = &self.runtime_base.value;
+        match self.delivery {
+            _ if base.named => false,
+            Delivery::Site(_) => !base.image.contains(NGINX_ALPINE),
+            Delivery::Modules(_) | Delivery::Bundle(_) => base.image.contains("distroless"),
+        }
     }
 
     /// The same on an image of the disk whose configuration is known by now: what it starts by itself, and as whom.

@@ -62,19 +62,7 @@ impl Gather<'_, '_, '_> {
             );
         }
         entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
-        if let Delivery::Site(site) = self.delivery {
-            let port = configured::port(self.options, None).unwrap_or(configured::SITE_PORT);
-            let own = &self.files[&self.app];
-            let own = inputs::relative(own, &self.workspace.members[self.app].dir);
-            entries.push(ContextEntry {
-                path: format!("{}/nginx.conf", place::SERVE),
-                content: Content::Made {
-                    text: nginx::configuration(site, &own, port).into(),
-                    executable: false,
-                },
-                why: "how the site is served".to_owned(),
-            });
-        }
+        entries.extend(self.served(false));
         if self.runtime.is_some() && !self.options.whole_modules {
             entries.push(trim::entry());
         }
@@ -96,6 +84,24 @@ impl Gather<'_, '_, '_> {
         entries.sort_by(|left, right| left.path.cmp(&right.path));
         entries.dedup_by(|later, first| later.path == first.path);
         Ok(entries)
+    }
+
+    /// How a site is served, in a `timeless` image or in another.
+    pub(super) fn served(&self, timeless: bool) -> Option<ContextEntry> {
+        let Delivery::Site(site) = self.delivery else {
+            return None;
+        };
+        let port = configured::port(self.options, None).unwrap_or(configured::SITE_PORT);
+        let own = &self.files[&self.app];
+        let own = inputs::relative(own, &self.workspace.members[self.app].dir);
+        Some(ContextEntry {
+            path: format!("{}/nginx.conf", place::SERVE),
+            content: Content::Made {
+                text: nginx::configuration(site, &own, port, timeless).into(),
+                executable: false,
+            },
+            why: "how the site is served".to_owned(),
+        })
     }
 
     /// Sources of members, and other files that builds read.

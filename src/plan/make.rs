@@ -1,5 +1,6 @@
 //! How a plan is made: from the workspace to every decision, in the order of the pipeline.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::{self, Bases};
@@ -7,9 +8,9 @@ use super::gather::Gather;
 use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
-    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, MemberPlan,
-    NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, inputs, outputs, place, programs, trim,
-    wishes,
+    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, Machines,
+    MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, inputs, outputs, place,
+    programs, trim, wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected};
@@ -130,6 +131,8 @@ impl Plan {
             verify: !options.no_verify,
             prebuilt: false,
             locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
+            bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
+            timeless: gather.served(true),
             secrets: Secrets::new(workspace, &build, options, &steps),
             left_out,
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
@@ -338,6 +341,26 @@ fn locked(closure: &Closure<'_, '_>) -> BTreeMap<Locked, bool> {
         *known &= optional;
     }
     all
+}
+
+/// Those that can be left out and are for some machines only.
+fn bound(closure: &Closure<'_, '_>) -> BTreeMap<Locked, Machines> {
+    let optional = closure.entries().filter(|(.., optional)| *optional);
+    let bound = optional.filter_map(|(lockfile, key, _)| {
+        let traits = lockfile.traits(key);
+        let (name, version) = name_and_version(lockfile.format(), key);
+        let (name, version) = (name.to_owned(), version.to_owned());
+        let words = |list: Vec<Cow<'_, str>>| list.into_iter().map(Cow::into_owned).collect();
+        traits.is_bound().then(|| {
+            let machines = Machines {
+                os: words(traits.os),
+                cpu: words(traits.cpu),
+                libc: words(traits.libc),
+            };
+            (Locked { name, version }, machines)
+        })
+    });
+    bound.collect()
 }
 
 /// The members of a closure as a reader sees them.

@@ -22,10 +22,16 @@ struct View<'s> {
     last: String,
     port: u16,
     reason: String,
+    timeless: bool,
 }
 
-/// The text of `nginx.conf` for a site, whose sources have these files.
-pub(super) fn configuration(site: &Site, files: &BTreeSet<String>, port: u16) -> String {
+/// The text of `nginx.conf` for a site, whose sources have these files. In a `timeless` image all files have one time.
+pub(super) fn configuration(
+    site: &Site,
+    files: &BTreeSet<String>,
+    port: u16,
+    timeless: bool,
+) -> String {
     let directories: Vec<&String> = site.hashed.iter().filter(|dir| !dir.is_empty()).collect();
     let hashed: Vec<String> = site
         .hashed
@@ -78,6 +84,7 @@ pub(super) fn configuration(site: &Site, files: &BTreeSet<String>, port: u16) ->
             last,
             port,
             reason,
+            timeless,
         },
     )
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::detect::exports;
+use crate::lockfile::allows;
 use crate::tasks::Tasks;
 use crate::workspace::Workspace;
 
@@ -23,6 +24,24 @@ pub struct Locked {
     pub name: String,
     /// Its version; for what comes from git, a tarball or a directory, what stands there instead.
     pub version: String,
+}
+
+/// The machines that a package is for, as its lockfile says it; a list that is empty stands for all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Machines {
+    /// Operating systems, as node names them.
+    pub os: Vec<String>,
+    /// Processors, as node names them.
+    pub cpu: Vec<String>,
+    /// C libraries.
+    pub libc: Vec<String>,
+}
+
+impl Machines {
+    /// Whether pnpm would install it there.
+    pub fn fit(&self, os: &str, cpu: &str, libc: &str) -> bool {
+        allows(&self.os, os) && allows(&self.cpu, cpu) && allows(&self.libc, libc)
+    }
 }
 
 /// The outputs of a member; `entry` is the file in it that the image starts.

@@ -43,11 +43,22 @@ impl PrebuiltError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Modules(error) => error.hint(),
+            // No rule leaves out what an install or a build wrote.
+            Self::Files(FilesError::Unreadable { .. }) => Some("make it readable".to_owned()),
+            Self::Files(
+                FilesError::AbsoluteTarget { .. }
+                | FilesError::TargetOutside { .. }
+                | FilesError::TargetNotUtf8 { .. },
+            ) => Some(
+                "the install or the build wrote it: make it a file, or a link that is relative and stays in the workspace"
+                    .to_owned(),
+            ),
             Self::Files(error) => error.hint(),
             Self::NotBuilt { command, .. } => Some(format!("run `{command}`")),
             Self::Stale { command, .. } => Some(format!(
                 "run `{command}`; if nothing is to do, `touch` what it wrote"
             )),
+            Self::Trim(said) if said.contains("EACCES") => Some("make it readable".to_owned()),
             Self::Trim(_) => Some("`--whole-modules` keeps all files".to_owned()),
         }
     }

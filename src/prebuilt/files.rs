@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use globset::GlobSet;
 use walkdir::WalkDir;
 
-use crate::files::{File, FilesError, Kind};
+use crate::files::{File, FilesError, Kind, status_changed};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry};
 
@@ -108,20 +108,6 @@ pub(super) fn below(
         });
     }
     Ok(found)
-}
-
-/// The time that `find -cnewer` compares.
-#[cfg(unix)]
-fn status_changed(metadata: &std::fs::Metadata) -> Option<SystemTime> {
-    use std::os::unix::fs::MetadataExt as _;
-    let seconds = u64::try_from(metadata.ctime()).ok()?;
-    let nanos = u32::try_from(metadata.ctime_nsec()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::new(seconds, nanos))
-}
-
-#[cfg(not(unix))]
-fn status_changed(metadata: &std::fs::Metadata) -> Option<SystemTime> {
-    metadata.modified().ok()
 }
 
 fn unreadable(dir: &RepoPath, error: walkdir::Error) -> FilesError {

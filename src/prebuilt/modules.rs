@@ -1,6 +1,6 @@
 //! Production modules, from the installed tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 use super::PrebuiltError;
 use super::files::{self, Wanted};
 use super::trim::{self, Spare};
+use crate::image::Platform;
 use crate::modules::{self, Project, Tree};
 use crate::path::RepoPath;
-use crate::plan::{Content, ContextEntry, Plan, place};
+use crate::plan::{Content, ContextEntry, Machines, Plan, place};
 
 /// What was found.
 pub(super) struct Modules {
@@ -21,6 +22,32 @@ impl Modules {
     pub(super) fn find(plan: &Plan, root: &Path) -> Result<Self, PrebuiltError> {
         let tree = modules::walk(root, &projects(plan), &plan.locked)?;
         Ok(Self { tree })
+    }
+
+    /// Says which packages are missing that are for machines as this one: an install leaves them out for other machines alone, or where they could
+    /// not be had.
+    pub(super) fn missing(&self, plan: &Plan) -> Option<String> {
+        let there: BTreeSet<(&str, &str)> = self
+            .tree
+            .packages
+            .values()
+            .map(|package| (&*package.name, &*package.version))
+            .collect();
+        let missing: Vec<String> = plan
+            .bound
+            .iter()
+            .filter(|(locked, machines)| {
+                is_this(machines) && !there.contains(&(&*locked.name, &*locked.version))
+            })
+            .map(|(locked, _)| format!("{}@{}", locked.name, locked.version))
+            .collect();
+        if missing.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "for machines as this one pnpm-lock.yaml has {}, and it is not installed: what needs it may fail when it runs. Run `pnpm install --frozen-lockfile`",
+            missing.join(", ")
+        ))
     }
 
     /// What can be spared of them, and of what builds of the image's packages wrote.
@@ -84,6 +111,17 @@ impl Modules {
         entries.extend(loader_files(plan));
         Ok(entries)
     }
+}
+
+/// Whether packages like this are for the processor that this runs on, under linux, and with the C library that slimbuild's own base has.
+fn is_this(machines: &Machines) -> bool {
+    let host = Platform::host();
+    let (_, architecture, _) = host.parts();
+    let cpu = match architecture {
+        "amd64" => "x64",
+        other => other,
+    };
+    machines.fit("linux", cpu, "glibc")
 }
 
 /// The projects that run, and what each needs: the manifests that a production install would get say it.

@@ -3,7 +3,7 @@
 mod bases;
 pub(crate) mod contents;
 mod installs;
-mod kinds;
+pub(crate) mod kinds;
 mod loaders;
 mod lockfiles;
 mod naive;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::base::Request;
 use crate::cache::Cache;
 use crate::commands::maker::Maker;
+use crate::detect::Delivery;
 use crate::engine::registry::{Registries, Wanted};
 use crate::engine::{Event, StepId, StepKind};
 use crate::error::Error;
@@ -38,15 +39,17 @@ pub(super) struct Terms<'t> {
 pub(super) fn refuse(plan: &Plan) -> Result<(), Error> {
     let base = &plan.runtime_base.value;
     let (message, hint) = match base.node {
-        _ if !base.named => {
-            if base.image.contains("distroless") {
-                return Ok(());
-            }
-            (
-                "the image starts from one that has more than node, which a Docker daemon has to fetch".to_owned(),
-                "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
-            )
-        }
+        _ if plan.fits_own_base() => return Ok(()),
+        None if !base.named => (
+            "the site is handed out by nginx on Alpine, which a Docker daemon has to fetch"
+                .to_owned(),
+            "leave `base` out, and it is nginx on Debian; or start Docker, or name its daemon with `--host`",
+        ),
+        _ if !base.named => (
+            "the image starts from one that has more than node, which a Docker daemon has to fetch"
+                .to_owned(),
+            "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
+        ),
         Some(NodeCommand::Alone | NodeCommand::Trimmed) => (
             format!(
                 "`{}` is changed before it is the base, which a Docker daemon does",
@@ -83,9 +86,11 @@ impl Below {
         terms: &Terms<'_>,
     ) -> Result<Self, Error> {
         let base = &plan.runtime_base.value;
+        let is_site = matches!(plan.delivery, Delivery::Site(_));
         let request = Request {
             platform: terms.platform.clone(),
-            node: Some(plan.node.value.clone()),
+            node: (!is_site).then(|| plan.node.value.clone()),
+            nginx: is_site,
             pull: terms.pull,
         };
         if !base.named {

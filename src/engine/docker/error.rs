@@ -7,6 +7,7 @@ use bollard::errors::Error as Bollard;
 
 use crate::engine::host::{Address, Host, Origin};
 use crate::image::parts;
+use crate::oci::OciError;
 
 /// Why an engine did not make an image.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,17 @@ pub enum EngineError {
         /// The engine's words.
         source: io::Error,
     },
+    /// An image that was made without the daemon, and that it does not take.
+    #[error("the image is made, but the Docker daemon at {host} did not load it")]
+    NotLoaded {
+        /// Where it is.
+        host: Box<Host>,
+        /// The engine's words.
+        source: io::Error,
+    },
+    /// A layer of such an image that cannot be read.
+    #[error(transparent)]
+    Layer(OciError),
     /// The registry does not take the image, or the daemon does not send it.
     #[error("cannot push `{image}`: {message}")]
     NotPushed {
@@ -128,6 +140,8 @@ impl EngineError {
             | Self::Lost { .. }
             | Self::AfterBuild { .. }
             | Self::NoDigest { .. }
+            | Self::NotLoaded { .. }
+            | Self::Layer(_)
             | Self::NotPushed { .. }
             | Self::NotUp { .. } => EngineErrorKind::Build,
             Self::Interrupted => EngineErrorKind::Interrupted,
@@ -170,6 +184,11 @@ impl EngineError {
                     "{more}The image has no name; `docker run --rm {image}` starts it again."
                 ))
             }
+            Self::NotLoaded { .. } => Some(
+                "Look into the daemon's log, and whether its disk is full; `--output FILE` writes the image without it."
+                    .to_owned(),
+            ),
+            Self::Layer(error) => error.hint(),
             Self::NoDigest { .. } => Some(
                 "Leave --pin out, name a base with its digest (`--base NAME@sha256:…`), or a registry that can be reached (`--registry-mirror`)."
                     .to_owned(),

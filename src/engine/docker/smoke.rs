@@ -1,7 +1,6 @@
 //! A smoke test: an image is started, asked from inside whether it is up, and its container removed, however it went.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, TagImageOptions};
@@ -10,39 +9,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use super::build::after_build;
 use super::{Docker, EngineError, runtime};
 use crate::engine::Interrupt;
+use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
 use crate::image::ImageRef;
-
-/// How long a program has to run that is asked nothing.
-const ALIVE: Duration = Duration::from_secs(5);
-/// Values shorter than this are words that a log may well hold by itself.
-const SECRET: usize = 6;
-
-/// What to try.
-#[derive(Debug, Clone, Default)]
-pub struct SmokeRequest {
-    /// Variables of the container.
-    pub env: BTreeMap<String, String>,
-    /// What to run inside of it: it ends when the program is up. Without, the program has to run for five seconds, or to end well.
-    pub probe: Option<Vec<String>>,
-    /// How long to wait.
-    pub timeout: Duration,
-}
-
-/// A program that came up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    /// How it was seen: `port 3000 is open`
-    pub how: String,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// How a wait ended.
-enum End {
-    Up(String),
-    Dead(String),
-    Late(String),
-}
 
 impl Docker {
     /// Starts an image and waits until its program is up. The container is gone afterwards, also after an interrupt.
@@ -147,10 +115,7 @@ impl Docker {
             probe = Some(self.create(image, body, made).await?);
         }
         self.client.start_container(&id, None).await?;
-        let patience = match request.probe {
-            Some(_) => request.timeout,
-            None => request.timeout.min(ALIVE),
-        };
+        let patience = request.patience();
         let mut ended = Box::pin(self.client.wait_container(&id, None));
         let up = tokio::select! {
             biased;
@@ -168,14 +133,7 @@ impl Docker {
             // Who asks cannot begin where the program is gone already.
             Some(Err(_)) | None if !self.runs(&id).await? => self.dead(&id, request).await,
             Some(Err(error)) => Err(error),
-            Some(Ok(false)) | None => {
-                let why = if said.is_empty() {
-                    said
-                } else {
-                    format!(": {said}")
-                };
-                Ok(End::Late(format!("is not up after {seconds} s{why}")))
-            }
+            Some(Ok(false)) | None => Ok(End::late(patience, &said)),
         }
     }
 
@@ -246,15 +204,11 @@ impl Docker {
         let options = LogsOptions {
             stdout: true,
             stderr: true,
-            tail: "200".to_owned(),
+            tail: TAIL.to_string(),
             ..LogsOptions::default()
         };
         let lines = self.client.logs(id, Some(options));
         let lines: Vec<_> = lines.try_collect().await.unwrap_or_default();
-        let mut text: String = lines.iter().map(ToString::to_string).collect();
-        for value in request.env.values().filter(|value| value.len() >= SECRET) {
-            text = text.replace(value, "***");
-        }
-        text.lines().map(str::to_owned).collect()
+        request.lines(lines.iter().map(ToString::to_string).collect())
     }
 }

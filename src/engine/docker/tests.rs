@@ -1,6 +1,7 @@
 //! Builds on real daemons where there are any, and on scripted ones.
 
 mod fake;
+mod loading;
 mod registry;
 mod scripted;
 

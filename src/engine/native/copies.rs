@@ -1,12 +1,12 @@
 //! Copies of packages of the workspace: pnpm makes them when it installs, before there is anything to find in them. What is built goes there too.
 
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
+use crate::files::status_changed;
 use crate::path::RepoPath;
 
 /// Puts what was written in a package since `time` into all copies of it below `root`.
@@ -16,7 +16,7 @@ pub(super) fn renew(root: &Path, dir: &RepoPath, name: &str, time: SystemTime) -
     let walk = WalkDir::new(&from).into_iter();
     for entry in walk.filter_entry(|entry| entry.file_name() != "node_modules") {
         let entry = entry?;
-        if !entry.file_type().is_dir() && changed(&entry.metadata()?) > time {
+        if !entry.file_type().is_dir() && status_changed(&entry.metadata()?) > Some(time) {
             let inside = entry.path().strip_prefix(&from).map_err(io::Error::other)?;
             written.push(inside.to_path_buf());
         }
@@ -52,10 +52,4 @@ fn copies(root: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     }
     found.retain(|path| fs_err::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()));
     Ok(found)
-}
-
-fn changed(metadata: &std::fs::Metadata) -> SystemTime {
-    let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
-    let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
-    SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos)
 }

@@ -1,93 +1,327 @@
-//! The proof that an image can run, where there is no container to try it in: its files are laid out in a directory, and node looks there for all
-//! that they load.
+//! The proof that an image can run: its own node looks in its own files for all that they load. Where the system allows no namespaces, a node that
+//! runs here looks at the same files in a directory.
 
-use std::io;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::error::NativeError;
-use crate::context::write_entries;
-use crate::engine::{Event, LogStream, StepId, StepKind};
-use crate::plan::{ContextEntry, Plan, place};
+use super::namespace::{self, Namespace, READY};
+use super::process::{self, Ended, Task};
+use super::rootfs::{self, Rootfs};
+use crate::cache::Cache;
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
+use crate::image::Platform;
+use crate::layer::Layer;
+use crate::oci::{Contents, Image};
+use crate::plan::{Content, Plan, place};
 
-/// The places of a context that lie in the image's own directory.
-const PLACES: [&str; 4] = [place::MODULES, place::PACKAGES, place::APP, place::WRITABLE];
+/// The cache's notes about images that were proved.
+const NOTES: &str = "proofs";
+/// Where the base's own node lies, and those of images of registries.
+const NODES: [&str; 3] = ["nodejs/bin/node", "usr/local/bin/node", "usr/bin/node"];
 
-/// Lays the image's own directory out in `dir`, which is empty, and has `node` prove it, as a `step` of the build.
-pub fn prove(
-    plan: &Plan,
-    root: &Path,
-    dir: &Path,
-    node: &Path,
-    step: StepId,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<(), NativeError> {
-    let Some(start) = plan.delivery.start() else {
-        // Of a site, its first page was looked at when it was gathered.
-        return Ok(());
-    };
-    on_event(Event::StepKnown {
-        step,
-        name: "[verify] all that the app loads is there".to_owned(),
-        kind: StepKind::Instruction,
-    });
-    on_event(Event::StepStarted { step });
-    let began = std::time::Instant::now();
-    let (home, program) = (dir.join("app"), dir.join("verify"));
-    lay(plan, root, &PLACES, &home)?;
-    lay(plan, root, &[place::VERIFY], &program)?;
-    let home = fs_err::canonicalize(home).map_err(NativeError::Workshop)?;
-    let output = Command::new(node)
-        .args(["--no-warnings", "--experimental-vm-modules"])
-        .arg("--experimental-import-meta-resolve")
-        .args(start.conditions())
-        .arg(program.join("verify.mjs"))
-        .arg(program.join("image.json"))
-        .env("SLIMBUILD_ROOT", &home)
-        .env_remove("NODE_OPTIONS")
-        .env_remove("NODE_PATH")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(NativeError::Spawn)?;
-    let took = began.elapsed();
-    for (stream, bytes) in [
-        (LogStream::Stdout, output.stdout),
-        (LogStream::Stderr, output.stderr),
-    ] {
-        let at = took;
-        on_event(Event::Log {
-            step,
-            stream,
-            at,
-            bytes,
-        });
-    }
-    if output.status.success() {
-        on_event(Event::StepDone { step, took });
-        return Ok(());
-    }
-    on_event(Event::StepFailed {
-        step,
-        message: "the image would not run".to_owned(),
-    });
-    Err(NativeError::Disproved)
+/// An image that is to be tried before it is written.
+pub struct Trial<'t> {
+    /// What it was made from.
+    pub plan: &'t Plan,
+    /// The image, whose layers are in the cache.
+    pub image: &'t Image,
+    /// How many of its layers are the base.
+    pub base: usize,
+    /// Those that lie on it.
+    pub layers: &'t [Layer],
+    /// Where layers are unpacked.
+    pub cache: &'t Cache,
+    /// A directory for what is thrown away afterwards.
+    pub scratch: &'t Path,
+    /// This machine's `PATH`.
+    pub path: &'t str,
+    /// A node that runs here, if one was fetched.
+    pub node: Option<&'t Path>,
+    /// Who may stop it.
+    pub interrupt: &'t Interrupt,
 }
 
-fn lay(plan: &Plan, root: &Path, places: &[&str], to: &Path) -> Result<(), NativeError> {
-    let mut entries: Vec<ContextEntry> = Vec::new();
-    for place in places {
-        let prefix = format!("{place}/");
-        entries.extend(plan.context.iter().filter_map(|entry| {
-            let path = entry.path.strip_prefix(&prefix)?.to_owned();
-            Some(ContextEntry {
-                path,
-                ..entry.clone()
-            })
-        }));
+/// How a proof went.
+enum Proof {
+    /// The program ended, with this code.
+    Ended(i32),
+    /// It could not be started.
+    No(String),
+}
+
+impl Trial<'_> {
+    /// Has node prove the image, as a `step` of the build. What comes out is why there was no proof.
+    pub fn prove(
+        &self,
+        step: StepId,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Option<String>, NativeError> {
+        let Some(start) = self.plan.delivery.start() else {
+            return self.prove_site(step, on_event);
+        };
+        on_event(Event::StepKnown {
+            step,
+            name: "[verify] all that the app loads is there".to_owned(),
+            kind: StepKind::Instruction,
+        });
+        let flags = [
+            "--no-warnings",
+            "--experimental-vm-modules",
+            "--experimental-import-meta-resolve",
+        ];
+        let flags = flags.into_iter().chain(start.conditions());
+        let flags: Vec<String> = flags.map(str::to_owned).collect();
+        let key = self.key(&flags);
+        if self.cache.note::<bool>(NOTES, &key) == Some(true) {
+            on_event(Event::StepCached { step });
+            return Ok(None);
+        }
+        on_event(Event::StepStarted { step });
+        let began = Instant::now();
+        let mut log = Vec::new();
+        let ended = self.look(&flags, &mut log)?;
+        for (stream, at, bytes) in log {
+            on_event(Event::Log {
+                step,
+                stream,
+                at,
+                bytes,
+            });
+        }
+        match ended {
+            Proof::Ended(0) => {
+                // Who cannot note it proves it again.
+                drop(self.cache.write_note(NOTES, &key, &true));
+                let took = began.elapsed();
+                on_event(Event::StepDone { step, took });
+                Ok(None)
+            }
+            Proof::Ended(_) => {
+                let message = "the image would not run".to_owned();
+                on_event(Event::StepFailed { step, message });
+                Err(NativeError::Disproved)
+            }
+            Proof::No(why) => {
+                on_event(Event::StepCancelled { step });
+                Ok(Some(why))
+            }
+        }
     }
-    entries.sort_by(|left, right| left.path.cmp(&right.path));
-    entries.dedup_by(|later, first| later.path == first.path);
-    fs_err::create_dir_all(to)
-        .and_then(|()| write_entries(&entries, root, to, &|| Ok::<(), io::Error>(())))
-        .map_err(NativeError::Workshop)
+
+    /// All that a proof depends on.
+    fn key(&self, flags: &[String]) -> Digest {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        let mut field = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        for layer in &self.image.layers {
+            field(&layer.diff_id.to_string());
+        }
+        flags
+            .iter()
+            .chain(&self.image.config.env)
+            .for_each(|text| field(text));
+        self.programs().for_each(|(_, text)| field(text));
+        hasher.finish()
+    }
+
+    /// The program that proves, and what it is told.
+    fn programs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.plan.context.iter().filter_map(|entry| {
+            let (top, name) = entry.path.split_once('/')?;
+            match &entry.content {
+                Content::Made { text, .. } if top == place::VERIFY => Some((name, text.as_str())),
+                _ => None,
+            }
+        })
+    }
+
+    fn look(&self, flags: &[String], log: &mut Log) -> Result<Proof, NativeError> {
+        let here = self.image.platform == Platform::host();
+        if here && let Some(mut laid) = self.laid()? {
+            let ended = self.inside(&laid, flags, log)?;
+            match ended {
+                Some(0) => return Ok(Proof::Ended(0)),
+                // Before a tree of the cache is believed that something is missing, it is made anew.
+                Some(_) if !laid.fresh => {
+                    rootfs::forget(self.image, self.base, self.cache);
+                    laid = rootfs::rootfs(self.image, self.base, Contents::Names, self.cache)?;
+                    log.clear();
+                    if let Some(code) = self.inside(&laid, flags, log)? {
+                        return Ok(Proof::Ended(code));
+                    }
+                }
+                Some(code) => return Ok(Proof::Ended(code)),
+                None => {}
+            }
+        }
+        self.outside(flags, log)
+    }
+
+    /// The image as directories; nothing where it could not be entered anyway, or cannot be laid out as files.
+    pub(super) fn laid(&self) -> Result<Option<Rootfs>, NativeError> {
+        if namespace::unshare(self.path).is_none() {
+            return Ok(None);
+        }
+        match rootfs::rootfs(self.image, self.base, Contents::Names, self.cache) {
+            Ok(laid) => Ok(Some(laid)),
+            Err(error) if error.is_damage() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Proves it as the image; nothing where the system does not allow that.
+    fn inside(
+        &self,
+        laid: &Rootfs,
+        flags: &[String],
+        log: &mut Log,
+    ) -> Result<Option<i32>, NativeError> {
+        let Some(node) = self.plan.runtime_base.value.node else {
+            return Ok(None);
+        };
+        let mut program = vec![node.program().to_owned()];
+        program.extend(flags.iter().cloned());
+        program.extend(["/verify/verify.mjs", "/verify/image.json"].map(str::to_owned));
+        self.run_inside(laid, &program, log)
+    }
+
+    /// Runs a program of the image, with all that proves it in `/verify`.
+    pub(super) fn run_inside(
+        &self,
+        laid: &Rootfs,
+        program: &[String],
+        log: &mut Log,
+    ) -> Result<Option<i32>, NativeError> {
+        let scratch = self.scratch("proof")?;
+        self.write_programs(&scratch.path().join("top/verify"))?;
+        let namespace = Namespace {
+            layers: &laid.layers,
+            config: &self.image.config,
+            writable: &[],
+            scratch: scratch.path(),
+            path: self.path,
+        };
+        let words = namespace.words(program, None, &BTreeMap::new())?;
+        let task = Task {
+            words: words.words,
+            dir: scratch.path(),
+            env: words.env,
+        };
+        let mut own = Vec::new();
+        let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
+            own.push((stream, at, bytes));
+        });
+        // What cannot be started is as good as not allowed.
+        let Ok(ended) = ended else { return Ok(None) };
+        if !said_ready(&mut own) {
+            return match ended {
+                Ended::Interrupted => Err(NativeError::Interrupted),
+                _ => Ok(None),
+            };
+        }
+        log.extend(own);
+        match ended {
+            Ended::Well => Ok(Some(0)),
+            Ended::Badly(code) => Ok(Some(code)),
+            Ended::Interrupted => Err(NativeError::Interrupted),
+        }
+    }
+
+    /// Proves it as a directory, with any node that runs here.
+    fn outside(&self, flags: &[String], log: &mut Log) -> Result<Proof, NativeError> {
+        let scratch = self.scratch("proof")?;
+        let Some(node) = self.any_node()? else {
+            return Ok(Proof::No(
+                "that all is there which the app loads was not proved: no node runs on this machine".to_owned(),
+            ));
+        };
+        rootfs::merged(self.image, self.base, self.cache, scratch.path())?;
+        let home =
+            fs_err::canonicalize(scratch.path().join("app")).map_err(NativeError::Workshop)?;
+        let program = scratch.path().join("verify");
+        self.write_programs(&program)?;
+        let text = |path: &Path| path.display().to_string();
+        let mut words = vec![text(&node)];
+        words.extend(flags.iter().cloned());
+        words.extend(["verify.mjs", "image.json"].map(|name| text(&program.join(name))));
+        let task = Task {
+            words,
+            dir: &program,
+            env: BTreeMap::from([
+                ("SLIMBUILD_ROOT".to_owned(), text(&home)),
+                ("PATH".to_owned(), self.path.to_owned()),
+            ]),
+        };
+        let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
+            log.push((stream, at, bytes));
+        });
+        match ended.map_err(NativeError::Spawn)? {
+            Ended::Well => Ok(Proof::Ended(0)),
+            Ended::Badly(code) => Ok(Proof::Ended(code)),
+            Ended::Interrupted => Err(NativeError::Interrupted),
+        }
+    }
+
+    /// The node that was fetched for the build, the base's own, or this machine's: the first that runs here.
+    pub(super) fn any_node(&self) -> Result<Option<PathBuf>, NativeError> {
+        let mut nodes: Vec<PathBuf> = self.node.map(Path::to_path_buf).into_iter().collect();
+        if self.image.platform == Platform::host() {
+            let laid = rootfs::base(self.image, self.base, self.cache)?;
+            nodes.extend(
+                laid.into_iter()
+                    .flat_map(|dir| NODES.map(|node| dir.join(node))),
+            );
+        }
+        nodes.extend(self.path.split(':').map(|dir| Path::new(dir).join("node")));
+        let runs = |node: &PathBuf| {
+            let mut version = Command::new(node);
+            version.arg("--version").env_clear();
+            version
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            node.is_file() && version.status().is_ok_and(|status| status.success())
+        };
+        Ok(nodes.into_iter().find(runs))
+    }
+
+    /// A new directory that goes when the value goes.
+    pub(super) fn scratch(&self, name: &str) -> Result<tempfile::TempDir, NativeError> {
+        let mut builder = tempfile::Builder::new();
+        let made = builder.prefix(name).tempdir_in(self.scratch);
+        made.map_err(NativeError::Workshop)
+    }
+
+    pub(super) fn write_programs(&self, to: &Path) -> Result<(), NativeError> {
+        fs_err::create_dir_all(to).map_err(NativeError::Workshop)?;
+        for (name, text) in self.programs() {
+            fs_err::write(to.join(name), text).map_err(NativeError::Workshop)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a program wrote, and when.
+pub(super) type Log = Vec<(LogStream, Duration, Vec<u8>)>;
+
+/// Takes the script's own word from what was written.
+fn said_ready(log: &mut Log) -> bool {
+    let first = log
+        .iter_mut()
+        .find(|(stream, ..)| *stream == LogStream::Stdout);
+    let Some((_, _, bytes)) = first else {
+        return false;
+    };
+    let word = format!("{READY}\n");
+    let said = bytes.starts_with(word.as_bytes());
+    if said {
+        bytes.drain(..word.len());
+    }
+    said
 }

@@ -1,11 +1,20 @@
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use super::*;
 use crate::layer::{Entry, Layer, Node};
-use crate::oci::{Packing, pack};
+use crate::oci::{Compression, Packing, pack};
 
 fn image(cache: &Cache) -> Image {
+    packed(cache, Compression::Gzip)
+}
+
+fn packed(cache: &Cache, compression: Compression) -> Image {
+    let packing = Packing {
+        epoch: 0,
+        compression,
+    };
     let mut image = Image::empty("linux/amd64".parse().unwrap(), 0);
     for path in ["a", "b"] {
         let bytes = Arc::from(path.as_bytes());
@@ -14,7 +23,7 @@ fn image(cache: &Cache) -> Image {
             title: path.to_owned(),
             entries: [(path.to_owned(), entry)].into(),
         };
-        image.push(pack(&layer, Packing::default(), cache).unwrap());
+        image.push(pack(&layer, packing, cache).unwrap());
     }
     image
 }
@@ -73,21 +82,49 @@ fn an_archive_and_a_directory_hold_the_same() {
 }
 
 #[test]
+fn an_archive_for_tools_without_oci_has_layers_that_are_not_compressed() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&directory.path().join("cache")).unwrap();
+    let names = names(&["shop/server:1"]);
+    let written = [Compression::Gzip, Compression::Zstd].map(|compression| {
+        let mut image = packed(&cache, compression);
+        // The same layer twice is one file.
+        image.push(image.layers[0].clone());
+        let path = directory.path().join("server.tar");
+        write(&image, &names, &Output::Docker(path.clone()), &cache).unwrap();
+        let files = files(&path);
+        assert_eq!(files.len(), 2 + 2);
+        let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+        assert_eq!(manifest[0]["RepoTags"], json!(["shop/server:1"]));
+        let config = manifest[0]["Config"].as_str().unwrap();
+        assert_eq!(config, format!("{}.json", Digest::of(&files[config]).hex()));
+        let layers = manifest[0]["Layers"].as_array().unwrap();
+        assert_eq!(layers.len(), 3);
+        for (name, layer) in layers.iter().zip(&image.layers) {
+            assert_eq!(Digest::of(&files[name.as_str().unwrap()]), layer.diff_id);
+        }
+        fs_err::read(path).unwrap()
+    });
+    assert!(written[0] == written[1], "compression leaves no trace");
+}
+
+#[test]
 fn a_damaged_layer_is_thrown_away_and_no_archive_is_left() {
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::open(&directory.path().join("cache")).unwrap();
     let image = image(&cache);
     let damaged = &image.layers[1].descriptor;
     let path = cache.path(&damaged.digest);
-    let mut bytes = fs_err::read(&path).unwrap();
-    bytes[20] ^= 1;
-    fs_err::write(&path, bytes).unwrap();
+    let mut damaged_bytes = fs_err::read(&path).unwrap();
+    damaged_bytes[20] ^= 1;
     let out = directory.path().join("out");
     fs_err::create_dir(&out).unwrap();
     for output in [
         Output::Archive(out.join("a.tar")),
+        Output::Docker(out.join("b.tar")),
         Output::Directory(out.join("d")),
     ] {
+        fs_err::write(&path, &damaged_bytes).unwrap();
         let error = write(&image, &[], &output, &cache).unwrap_err();
         assert!(error.is_damage(), "{error}");
         assert!(!path.exists());

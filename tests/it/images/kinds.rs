@@ -1,7 +1,7 @@
 //! Apps of other kinds than a server of one's own: a Next.js app, a static site.
 
 use crate::support::container::Container;
-use crate::support::daemon::each_daemon;
+use crate::support::daemon::{Daemon, each_daemon};
 use crate::support::tree::{Tree, shop};
 
 #[test]
@@ -39,27 +39,30 @@ fn the_site_boots_read_only_and_answers() {
         daemon
             .slimbuild(&shop(), &["apps/site", "-q", "-t", &tag.name])
             .bytes();
-        let container = Container::start(daemon, &tag.name, 8080);
-        assert_eq!(container.get(8080, "/healthz"), "ok\n");
-        let (head, page) = container.answer(8080, "/", "identity");
-        assert!(head.contains("Cache-Control: no-cache"), "{head}");
-        let script = page
-            .split('"')
-            .find(|word| word.starts_with("/assets/"))
-            .unwrap();
-        let (head, _) = container.answer(8080, script, "gzip");
-        assert!(head.contains("max-age=31536000, immutable"), "{head}");
-        assert!(head.contains("Content-Encoding: gzip"), "{head}");
-        for gone in ["/assets/index-AAAAAAA1.js", "/no/such/page"] {
-            let (head, _) = container.answer(8080, gone, "gzip");
-            assert!(head.contains(" 404 "), "{gone}: {head}");
-        }
-        assert_eq!(
-            daemon.image(&tag.name).config.unwrap().user.as_deref(),
-            Some("101:101")
-        );
-        assert_eq!(container.stop(), 0, "signals reach the program");
+        assert_site(daemon, &tag.name);
     });
+}
+
+/// The shop's site in an image: it is up, not root, and browsers keep what they may.
+pub(crate) fn assert_site(daemon: &Daemon, image: &str) {
+    let container = Container::start(daemon, image, 8080);
+    assert_eq!(container.get(8080, "/healthz"), "ok\n");
+    let (head, page) = container.answer(8080, "/", "identity");
+    assert!(head.contains("Cache-Control: no-cache"), "{head}");
+    let script = page
+        .split('"')
+        .find(|word| word.starts_with("/assets/"))
+        .unwrap();
+    let (head, _) = container.answer(8080, script, "gzip");
+    assert!(head.contains("max-age=31536000, immutable"), "{head}");
+    assert!(head.contains("Content-Encoding: gzip"), "{head}");
+    for gone in ["/assets/index-AAAAAAA1.js", "/no/such/page"] {
+        let (head, _) = container.answer(8080, gone, "gzip");
+        assert!(head.contains(" 404 "), "{gone}: {head}");
+    }
+    let config = daemon.image(image).config.unwrap();
+    assert_eq!(config.user.as_deref(), Some("101:101"));
+    assert_eq!(container.stop(), 0, "signals reach the program");
 }
 
 /// A workspace of one app that a dependency's program starts.

@@ -130,6 +130,13 @@ impl Daemon {
         }
     }
 
+    /// Removes an image that has no tag of a test.
+    pub(crate) fn remove(&self, reference: &str) {
+        let options = None::<RemoveImageOptions>;
+        self.wait(self.client.remove_image(reference, options, None))
+            .unwrap();
+    }
+
     pub(crate) fn image(&self, reference: &str) -> ImageInspect {
         self.wait(self.client.inspect_image(reference)).unwrap()
     }

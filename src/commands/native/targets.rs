@@ -1,0 +1,59 @@
+//! Where an image goes that was made without a daemon: files, a daemon all the same, registries.
+
+use super::Made;
+use crate::cache::Cache;
+use crate::engine::docker::{Docker, Loaded};
+use crate::engine::native::NativeError;
+use crate::engine::registry::{Pushed, Registries};
+use crate::engine::{Event, Interrupt, StepId};
+use crate::error::Error;
+use crate::image::ImageRef;
+use crate::oci::{self, Output};
+
+/// All of them, in the order in which they are served.
+pub(super) struct Targets<'t> {
+    pub(super) outputs: &'t [Output],
+    /// The daemon that is given the image.
+    pub(super) docker: Option<&'t Docker>,
+    /// What pushes it, where that is asked for.
+    pub(super) registries: Option<&'t Registries<'t>>,
+    pub(super) cache: &'t Cache,
+    pub(super) interrupt: &'t Interrupt,
+}
+
+/// What they were sent.
+pub(super) struct Sent {
+    pub(super) loaded: Option<Loaded>,
+    pub(super) pushed: Vec<Pushed>,
+}
+
+impl Targets<'_> {
+    /// Writes the image, hands it to the daemon, and pushes it.
+    pub(super) fn send(
+        &self,
+        made: &Made,
+        names: &[ImageRef],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Sent, Error> {
+        let image = &made.image;
+        for output in self.outputs {
+            oci::write(image, names, output, self.cache).map_err(NativeError::Oci)?;
+        }
+        let mut next = made.next;
+        let mut sent = Sent {
+            loaded: None,
+            pushed: Vec::new(),
+        };
+        if let Some(docker) = self.docker {
+            let step = StepId(next);
+            let loaded = docker.load(image, names, self.cache, step, self.interrupt, on_event)?;
+            sent.loaded = Some(loaded);
+            next += 1;
+        }
+        if let Some(registries) = self.registries {
+            let below = made.below.as_ref();
+            sent.pushed = registries.push(image, names, below, next, on_event)?;
+        }
+        Ok(sent)
+    }
+}

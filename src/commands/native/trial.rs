@@ -1,0 +1,128 @@
+//! What is tried of an image that is made without a daemon, before anybody gets it.
+
+use crate::cache::Cache;
+use crate::engine::native::{self, NativeError, Trial};
+use crate::engine::{Answered, Event, SmokeRequest, StepId, StepKind};
+use crate::env::Env;
+use crate::error::Error;
+use crate::image::Platform;
+use crate::layer::Layer;
+use crate::machine::{self, Libraries};
+use crate::oci::Image;
+use crate::plan::Plan;
+
+/// What was seen.
+pub(super) struct Tried {
+    /// Why something was not tried.
+    pub(super) warning: Option<String>,
+    /// How its program came up, where it was started.
+    pub(super) answered: Option<Answered>,
+    /// The number of a step that follows.
+    pub(super) next: u32,
+}
+
+/// What cannot be started here is better known before minutes of building than after.
+pub(super) fn refuse(plan: &Plan, env: &Env) -> Result<(), Error> {
+    if plan.delivery.start().is_none() {
+        let why = "a site's server is asked by programs that its image does not have";
+        return Err(NativeError::NoNamespace(why.to_owned()).into());
+    }
+    let path = env.get("PATH").unwrap_or_default();
+    native::available(path).map_err(|why| NativeError::NoNamespace(why).into())
+}
+
+/// Looks for machine code that cannot run: for another processor, or on an older system than it was made on.
+pub(super) fn fits(
+    layers: &[Layer],
+    base: &Image,
+    verify: bool,
+    cache: &Cache,
+) -> Result<(), Error> {
+    let code = machine::code(layers);
+    if code.is_empty() {
+        return Ok(());
+    }
+    if base.platform != Platform::host() {
+        let foreign = machine::foreign(&code, &base.platform);
+        let names: Vec<String> = foreign.into_iter().collect();
+        if let Some((last, others)) = names.split_last() {
+            let (names, hold) = match others {
+                [] => (last.clone(), "holds"),
+                others => (format!("{} and {last}", others.join(", ")), "hold"),
+            };
+            return Err(Error::Usage {
+                message: format!("{names} {hold} machine code, and none for {}", base.platform),
+                hint: Some(
+                    "make the image on such a machine, or by a Docker daemon; packages that come compiled are there for both where pnpm's `supportedArchitectures` says so"
+                        .to_owned(),
+                ),
+            });
+        }
+    }
+    if !verify {
+        return Ok(());
+    }
+    let unpacked = native::unpacked_base(base, base.layers.len(), cache)?;
+    let Some(libraries) = unpacked.and_then(|dir| Libraries::of(&dir).ok()) else {
+        return Ok(());
+    };
+    let misfits = machine::misfits(&code, &base.platform, &libraries);
+    if misfits.is_empty() {
+        return Ok(());
+    }
+    Err(NativeError::Misfits(misfits).into())
+}
+
+/// Proves an image, and starts it where that is asked for.
+pub(super) fn tried(
+    trial: &Trial<'_>,
+    request: Option<&SmokeRequest>,
+    mut next: u32,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Tried, Error> {
+    let mut warning = None;
+    if trial.plan.verify {
+        warning = trial
+            .prove(StepId(next), on_event)
+            .map_err(|error| match error {
+                NativeError::Disproved => Error::Verify {
+                    app: trial.plan.app.dir.clone(),
+                },
+                other => other.into(),
+            })?;
+        next += 1;
+    }
+    let mut answered = None;
+    if let Some(request) = request {
+        answered = Some(smoke(trial, request, StepId(next), on_event)?);
+        next += 1;
+    }
+    Ok(Tried {
+        warning,
+        answered,
+        next,
+    })
+}
+
+fn smoke(
+    trial: &Trial<'_>,
+    request: &SmokeRequest,
+    step: StepId,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Answered, NativeError> {
+    on_event(Event::StepKnown {
+        step,
+        name: "[smoke] the image is started".to_owned(),
+        kind: StepKind::Housekeeping,
+    });
+    on_event(Event::StepStarted { step });
+    let answered = trial.smoke(request);
+    on_event(match &answered {
+        Ok(Answered { took, .. }) => Event::StepDone { step, took: *took },
+        Err(error) => Event::StepFailed {
+            step,
+            message: error.to_string(),
+        },
+    });
+    answered
+}

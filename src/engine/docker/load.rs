@@ -1,0 +1,175 @@
+//! An image that slimbuild made itself, handed to a daemon: only the layers that it does not have are sent.
+
+use std::io;
+use std::pin::pin;
+use std::time::Instant;
+
+use bollard::body_try_stream;
+use bollard::errors::Error as Bollard;
+use bollard::query_parameters::{ImportImageOptions, ListImagesOptions};
+use bytes::Bytes;
+use futures_util::stream::iter;
+use futures_util::{Stream, StreamExt};
+use serde::Serialize;
+
+use super::upload::{Upload, upload};
+use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, error, runtime};
+use crate::cache::Cache;
+use crate::engine::{Event, Interrupt, StepId, StepKind};
+use crate::image::ImageRef;
+use crate::oci::{self, Image, OciError};
+
+/// How many images are asked about at a time.
+const AT_ONCE: usize = 8;
+
+/// What was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Loaded {
+    /// Layers that the daemon did not have.
+    pub layers: usize,
+    /// Bytes of the archive.
+    pub bytes: u64,
+}
+
+impl Docker {
+    /// Gives the daemon an image whose layers are in the cache, under these names, as a `step`.
+    pub fn load(
+        &self,
+        image: &Image,
+        names: &[ImageRef],
+        cache: &Cache,
+        step: StepId,
+        interrupt: &Interrupt,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Loaded, EngineError> {
+        let names_of: Vec<String> = names.iter().map(ToString::to_string).collect();
+        on_event(Event::StepKnown {
+            step,
+            name: format!("[load] {}", names_of.join(", ")),
+            kind: StepKind::Housekeeping,
+        });
+        on_event(Event::StepStarted { step });
+        let began = Instant::now();
+        let known = runtime()?.block_on(self.known(image));
+        let sent = self.send_missing(image, names, known, cache, interrupt);
+        on_event(match &sent {
+            Ok(_) => Event::StepDone {
+                step,
+                took: began.elapsed(),
+            },
+            Err(error) => Event::StepFailed {
+                step,
+                message: error.to_string(),
+            },
+        });
+        sent
+    }
+
+    /// Sends all but the first so many layers, and all where the daemon will not have that.
+    pub(super) fn send_missing(
+        &self,
+        image: &Image,
+        names: &[ImageRef],
+        known: usize,
+        cache: &Cache,
+        interrupt: &Interrupt,
+    ) -> Result<Loaded, EngineError> {
+        match self.send(image, names, known, cache, interrupt) {
+            // Images may have gone since, and containerd's store of images wants all.
+            Err(EngineError::NotLoaded { .. }) if known > 0 => {
+                self.send(image, names, 0, cache, interrupt)
+            }
+            sent => sent,
+        }
+    }
+
+    /// How many of the image's layers, from the first on, some image of the daemon has as well. Not to know it costs time and nothing else.
+    async fn known(&self, image: &Image) -> usize {
+        let wanted = image.layers.iter().map(|layer| layer.diff_id.to_string());
+        let wanted: Vec<String> = wanted.collect();
+        let images = self.client.list_images(None::<ListImagesOptions>).await;
+        let ids = images.unwrap_or_default().into_iter().map(|image| image.id);
+        let asked = ids.map(|id| async move { self.client.inspect_image(&id).await });
+        let mut told = pin!(iter(asked).buffer_unordered(AT_ONCE));
+        let mut most = 0;
+        while most < wanted.len()
+            && let Some(told) = told.next().await
+        {
+            let layers = told.ok().and_then(|image| image.root_fs?.layers);
+            let layers = layers.unwrap_or_default();
+            let same = wanted.iter().zip(&layers).take_while(|(a, b)| a == b);
+            most = most.max(same.count());
+        }
+        most
+    }
+
+    fn send(
+        &self,
+        image: &Image,
+        names: &[ImageRef],
+        known: usize,
+        cache: &Cache,
+        interrupt: &Interrupt,
+    ) -> Result<Loaded, EngineError> {
+        let mut damage: Option<OciError> = None;
+        let (source, mut upload, body) = upload();
+        let sent = std::thread::scope(|scope| {
+            // As with a build: dropping the runtime is what ends a writer that nobody reads.
+            let runtime = runtime()?;
+            let damage = &mut damage;
+            scope.spawn(move || {
+                source.run(Box::new(|out| {
+                    oci::send(image, names, known, cache, out).unwrap_or_else(|error| {
+                        let told = io::Error::other(error.to_string());
+                        *damage = Some(error);
+                        Err(told)
+                    })
+                }));
+            });
+            runtime.block_on(self.transfer(&mut upload, body, interrupt))
+        });
+        match damage {
+            Some(damage) => Err(EngineError::Layer(damage)),
+            None => sent.map(|()| Loaded {
+                layers: image.layers.len() - known,
+                bytes: upload.progress().0,
+            }),
+        }
+    }
+
+    async fn transfer(
+        &self,
+        upload: &mut Upload,
+        body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+        interrupt: &Interrupt,
+    ) -> Result<(), EngineError> {
+        // Before it answers, the daemon unpacks all.
+        let client = self.client.clone().with_timeout(PATIENCE_WITH_BUILDS);
+        let options = ImportImageOptions {
+            quiet: true,
+            ..ImportImageOptions::default()
+        };
+        let mut answers = pin!(client.import_image(options, body_try_stream(body), None));
+        loop {
+            tokio::select! {
+                biased;
+                () = interrupt.raised() => return Err(EngineError::Interrupted),
+                error = upload.failed() => return Err(EngineError::Context(error)),
+                answer = answers.next() => match answer {
+                    None => return Ok(()),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(self.not_loaded(&error)),
+                }
+            }
+        }
+    }
+
+    fn not_loaded(&self, error: &Bollard) -> EngineError {
+        let host = Box::new(self.host.clone());
+        let source = match error {
+            Bollard::DockerStreamError { error } => io::Error::other(error.clone()),
+            other => error::root(other),
+        };
+        EngineError::NotLoaded { host, source }
+    }
+}

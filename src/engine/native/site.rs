@@ -1,0 +1,114 @@
+//! The proof of a static site: nginx takes its configuration, and all that the first page loads is there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use super::error::NativeError;
+use super::process::{self, Ended, Task};
+use super::proof::{Log, Trial};
+use super::rootfs;
+use crate::engine::{Event, StepId, StepKind};
+use crate::image::Platform;
+use crate::oci::Contents;
+
+impl Trial<'_> {
+    /// Proves a site, as a `step` of the build. What comes out is why there was no proof.
+    pub(super) fn prove_site(
+        &self,
+        step: StepId,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Option<String>, NativeError> {
+        on_event(Event::StepKnown {
+            step,
+            name:
+                "[verify] nginx takes its configuration, and all that the first page loads is there"
+                    .to_owned(),
+            kind: StepKind::Instruction,
+        });
+        on_event(Event::StepStarted { step });
+        let began = Instant::now();
+        let mut log = Log::new();
+        let page = self.first_page(&mut log)?;
+        let server = self.server(&mut log)?;
+        for (stream, at, bytes) in log {
+            on_event(Event::Log {
+                step,
+                stream,
+                at,
+                bytes,
+            });
+        }
+        if [page, server].into_iter().flatten().any(|code| code != 0) {
+            let message = "the image would not run".to_owned();
+            on_event(Event::StepFailed { step, message });
+            return Err(NativeError::Disproved);
+        }
+        let took = began.elapsed();
+        on_event(Event::StepDone { step, took });
+        let missing = match (page, server) {
+            (Some(_), Some(_)) => return Ok(None),
+            (None, Some(_)) => {
+                "that all is there which the first page loads was not proved: no node runs on this machine"
+            }
+            (Some(_), None) => {
+                "that nginx takes its configuration was not proved: this machine does not let its programs start"
+            }
+            (None, None) => {
+                "the site was not proved: this machine has no node, and does not let nginx start"
+            }
+        };
+        Ok(Some(missing.to_owned()))
+    }
+
+    /// What node says of the files; nothing where there is no node.
+    fn first_page(&self, log: &mut Log) -> Result<Option<i32>, NativeError> {
+        let Some(node) = self.any_node()? else {
+            return Ok(None);
+        };
+        let scratch = self.scratch("proof")?;
+        rootfs::merged(self.image, self.base, self.cache, scratch.path())?;
+        let program = scratch.path().join("verify");
+        self.write_programs(&program)?;
+        let text = |path: &Path| path.display().to_string();
+        let site = scratch.path().join("app");
+        let task = Task {
+            words: vec![
+                text(&node),
+                text(&program.join("verify.mjs")),
+                "--site".to_owned(),
+                text(&site),
+            ],
+            dir: &site,
+            env: BTreeMap::from([("PATH".to_owned(), self.path.to_owned())]),
+        };
+        let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
+            log.push((stream, at, bytes));
+        });
+        match ended.map_err(NativeError::Spawn)? {
+            Ended::Well => Ok(Some(0)),
+            Ended::Badly(code) => Ok(Some(code)),
+            Ended::Interrupted => Err(NativeError::Interrupted),
+        }
+    }
+
+    /// What the image's own nginx says of its configuration; nothing where it cannot be started.
+    fn server(&self, log: &mut Log) -> Result<Option<i32>, NativeError> {
+        if self.image.platform != Platform::host() {
+            return Ok(None);
+        }
+        let Some(laid) = self.laid()? else {
+            return Ok(None);
+        };
+        let program = ["nginx", "-t", "-q"].map(str::to_owned);
+        let ended = self.run_inside(&laid, &program, log)?;
+        if laid.fresh || ended == Some(0) || ended.is_none() {
+            return Ok(ended);
+        }
+        // Before a tree of the cache is believed, it is made anew.
+        rootfs::forget(self.image, self.base, self.cache);
+        log.clear();
+        let laid = rootfs::rootfs(self.image, self.base, Contents::Names, self.cache)?;
+        self.run_inside(&laid, &program, log)
+    }
+}

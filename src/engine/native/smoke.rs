@@ -1,0 +1,169 @@
+//! A smoke test without a daemon: the image's program is started in namespaces of its own, and asked from inside whether it is up.
+//!
+//! It has a network of its own too, as its ports may be taken on this machine; so it reaches nobody but itself.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::error::NativeError;
+use super::namespace::{self, Namespace, READY};
+use super::proof::Trial;
+use super::rootfs;
+use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
+use crate::oci::Contents;
+
+/// How often an interrupt is looked for.
+const GLANCE: Duration = Duration::from_millis(50);
+
+impl Trial<'_> {
+    /// Starts the image and waits until its program is up. All that was started is gone afterwards, also after an interrupt.
+    pub fn smoke(&self, request: &SmokeRequest) -> Result<Answered, NativeError> {
+        let laid = rootfs::rootfs(self.image, self.base, Contents::Whole, self.cache)?;
+        let scratch = self.scratch("smoke")?;
+        let writable = namespace::writable(self.layers);
+        let namespace = Namespace {
+            layers: &laid.layers,
+            config: &self.image.config,
+            writable: &writable,
+            scratch: scratch.path(),
+            path: self.path,
+        };
+        let config = &self.image.config;
+        let program = [&config.entrypoint[..], &config.cmd[..]].concat();
+        let mut probe = request.probe.clone().unwrap_or_default();
+        if !probe.is_empty() {
+            probe.push(namespace::ADDRESS.to_owned());
+        }
+        let words = namespace.words(&program, Some(&probe), &request.env)?;
+        let began = Instant::now();
+        let mut child = Command::new(&words.words[0])
+            .args(&words.words[1..])
+            .current_dir(scratch.path())
+            .env_clear()
+            .envs(&words.env)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(NativeError::Spawn)?;
+        let heard = child.stdout.take().map(listen);
+        let end = heard.map(|heard| self.watch(request, &heard, scratch.path(), began));
+        let said = stop(child);
+        let end = match end {
+            Some(Ok(Some(end))) => end,
+            Some(Err(error)) => return Err(error),
+            Some(Ok(None)) | None => return Err(NativeError::NoNamespace(said)),
+        };
+        let (how, late) = match end {
+            End::Up(how) => {
+                let took = began.elapsed();
+                return Ok(Answered { how, took });
+            }
+            End::Dead(how) => (how, false),
+            End::Late(how) => (how, true),
+        };
+        let log = request.lines(text(&scratch.path().join("log")));
+        let log = log[log.len().saturating_sub(TAIL)..].to_vec();
+        Err(NativeError::NotUp { how, late, log })
+    }
+
+    /// Waits for the probe's end, the program's end, or the end of patience; nothing where nothing was started.
+    fn watch(
+        &self,
+        request: &SmokeRequest,
+        heard: &Receiver<String>,
+        scratch: &Path,
+        began: Instant,
+    ) -> Result<Option<End>, NativeError> {
+        let patience = request.patience();
+        let said = || {
+            let text = text(&scratch.join("said"));
+            let mut lines = text.lines().rev().map(str::trim);
+            lines
+                .find(|line| !line.is_empty())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let mut ready = false;
+        let mut failed = None;
+        loop {
+            match heard.recv_timeout(GLANCE) {
+                Ok(line) => match line.split_once(' ').unwrap_or((&line, "")) {
+                    (READY, _) => ready = true,
+                    ("up", _) => return Ok(Some(End::Up(said()))),
+                    ("ended", "0") if request.probe.is_none() => {
+                        return Ok(Some(End::Up("it ended with exit code 0".to_owned())));
+                    }
+                    ("ended", code) => {
+                        let how = format!("ended with exit code {code} before it was up");
+                        return Ok(Some(End::Dead(how)));
+                    }
+                    // If the program ended too, that is the reason.
+                    _ => failed = Some(Instant::now()),
+                },
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.interrupt.is_raised() {
+                return Err(NativeError::Interrupted);
+            }
+            if failed.is_some_and(|at| at.elapsed() > GLANCE * 4) {
+                let what = format!(
+                    "the program that asks inside of the image failed: {}",
+                    said()
+                );
+                return Err(NativeError::Spawn(std::io::Error::other(what)));
+            }
+            if ready && began.elapsed() > patience {
+                let seconds = patience.as_secs();
+                return Ok(Some(match request.probe {
+                    None => End::Up(format!("it runs for {seconds} s")),
+                    Some(_) => End::late(patience, &said()),
+                }));
+            }
+        }
+    }
+}
+
+/// The lines that are written to a pipe.
+fn listen(pipe: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(pipe).lines();
+        for line in lines.map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Ends all of it; what comes out is what the script complained about.
+fn stop(mut child: Child) -> String {
+    // The first process of a namespace takes the others along.
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // Who is gone already need not be told.
+        let _gone = kill_process_group(group, Signal::KILL);
+    }
+    let mut said = String::new();
+    if let Some(mut pipe) = child.stderr.take() {
+        drop(pipe.read_to_string(&mut said));
+    }
+    drop(child.wait());
+    let line = said.lines().find(|line| !line.trim().is_empty());
+    line.unwrap_or("it could not be started").trim().to_owned()
+}
+
+fn text(file: &Path) -> String {
+    let bytes = fs_err::read(file).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
