@@ -8,7 +8,7 @@ use slimbuild::env::Env;
 use crate::base::cache;
 use crate::support::daemon::skipped;
 use crate::support::pnpm::reachable;
-use crate::support::program::{Outcome, slimbuild_with};
+use crate::support::program::Outcome;
 use crate::support::tree::Tree;
 
 /// A server that is built, and needs nothing but node.
@@ -34,18 +34,39 @@ pub(crate) fn server(main: &str) -> Tree {
     ])
 }
 
-/// Makes its image from what is there.
+/// Makes its image from what is there, in a process of its own: other tests interrupt this one.
 pub(crate) fn made(tree: &Tree, cache: &Path, more: &[&str], env: &Env) -> Outcome {
-    let own = [
-        "apps/api",
-        "--prebuilt",
-        "--engine",
-        "native",
-        "--progress",
-        "plain",
+    let names = [
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
     ];
-    let cache = ["--cache-dir", cache.to_str().unwrap()];
-    slimbuild_with(tree.root(), &[&own[..], &cache, more].concat(), env)
+    let set = names.iter().filter_map(|name| Some((name, env.get(name)?)));
+    let output = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
+        .args([
+            "apps/api",
+            "--prebuilt",
+            "--engine",
+            "native",
+            "--progress",
+            "plain",
+        ])
+        .args(["--cache-dir", cache.to_str().unwrap()])
+        .args(more)
+        .current_dir(tree.root())
+        .env_clear()
+        .envs(set)
+        .output()
+        .unwrap();
+    Outcome {
+        code: output.status.code().unwrap(),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
 }
 
 /// Whether programs can be started here as in an image; with `SLIMBUILD_REQUIRE_DOCKER`, they must.
@@ -165,7 +186,7 @@ fn where_nothing_can_be_started_the_proof_needs_a_node_alone() {
     assert_eq!(outcome.code, 4);
     assert!(!tree.root().join("api.oci.tar").exists());
 
-    let smoke = made(&tree, &home, &["--smoke"], &env);
+    let smoke = made(&tree, &home, &["--smoke", "--whole-modules"], &env);
     insta::assert_snapshot!(smoke.refusal(tree.root()), @r"
     exit code 3
     error: `--smoke` cannot start the image on this machine: there is no `unshare` (util-linux) on the path
