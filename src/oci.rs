@@ -23,4 +23,4 @@ pub use foreign::{Document, ForeignError, Manifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
 pub use output::{Output, write};
 pub use pack::{Packing, pack, pack_keyed};
-pub use unpack::{Contents, unpack};
+pub use unpack::unpack;

@@ -6,6 +6,7 @@
 mod copies;
 mod error;
 mod image;
+mod laid;
 mod namespace;
 mod process;
 mod proof;

@@ -30,15 +30,6 @@ const WHITEOUT: &str = ".wh.";
 /// What hides all that layers below have in a directory.
 const OPAQUE: &str = ".wh..wh..opq";
 
-/// How much of a layer is unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contents {
-    /// All of it.
-    Whole,
-    /// What tells how modules are found: manifests and libraries. All other files are there and empty.
-    Names,
-}
-
 /// A file on its way.
 struct Small {
     path: PathBuf,
@@ -47,12 +38,7 @@ struct Small {
 }
 
 /// Unpacks a layer into a directory, over those that were unpacked there before. A blob that is damaged is thrown away, and is the error.
-pub fn unpack(
-    layer: &ImageLayer,
-    contents: Contents,
-    cache: &Cache,
-    into: &Path,
-) -> Result<(), OciError> {
+pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciError> {
     let descriptor = &layer.descriptor;
     let damaged = || {
         cache.remove(&descriptor.digest);
@@ -81,7 +67,6 @@ pub fn unpack(
             .collect();
         let mut unpacking = Unpacking {
             into,
-            contents,
             made: BTreeSet::from([into.to_path_buf()]),
             files,
             links: Vec::new(),
@@ -121,7 +106,6 @@ enum Fault {
 
 struct Unpacking<'u> {
     into: &'u Path,
-    contents: Contents,
     /// Directories that are known to be there, and to be no links.
     made: BTreeSet<PathBuf>,
     files: SyncSender<Small>,
@@ -170,9 +154,6 @@ impl Unpacking<'_> {
             }
             EntryType::Regular | EntryType::Continuous => {
                 let mode = mode & 0o777 | 0o600;
-                if self.contents == Contents::Names && !is_read(name) {
-                    return create(&path, mode).map(drop).map_err(Fault::Write);
-                }
                 if entry.size() > SMALL {
                     let mut file = create(&path, mode).map_err(Fault::Write)?;
                     return copy(&mut entry, &mut file);
@@ -247,11 +228,6 @@ impl Unpacking<'_> {
         self.made.insert(dir.to_path_buf());
         Ok(())
     }
-}
-
-/// Whether who looks for modules reads files of this name.
-fn is_read(name: &str) -> bool {
-    name.ends_with(".json") || name.ends_with(".node") || name.contains(".so")
 }
 
 fn write_all(queue: &Mutex<Receiver<Small>>) -> io::Result<()> {
@@ -393,8 +369,8 @@ mod tests {
                 &cache,
             );
             let into = tempfile::tempdir().unwrap();
-            unpack(&below, Contents::Names, &cache, into.path()).unwrap();
-            unpack(&above, Contents::Whole, &cache, into.path()).unwrap();
+            unpack(&below, &cache, into.path()).unwrap();
+            unpack(&above, &cache, into.path()).unwrap();
             assert_eq!(
                 listed(into.path()),
                 [
@@ -404,7 +380,7 @@ mod tests {
                     "b/new: new",
                     "link: a file now",
                     "m/",
-                    "m/index.js: ",
+                    "m/index.js: code",
                     "m/package.json: {}",
                 ]
             );
@@ -421,8 +397,8 @@ mod tests {
         let below = packed(&[("dir", link(&outside))], Packing::default(), &cache);
         let above = packed(&[("dir/file", made(""))], Packing::default(), &cache);
         let into = tempfile::tempdir().unwrap();
-        unpack(&below, Contents::Whole, &cache, into.path()).unwrap();
-        unpack(&above, Contents::Whole, &cache, into.path()).unwrap();
+        unpack(&below, &cache, into.path()).unwrap();
+        unpack(&above, &cache, into.path()).unwrap();
         assert_eq!(listed(into.path()), ["dir/", "dir/file: "]);
         assert_eq!(listed(&outside), [""; 0]);
     }
@@ -438,7 +414,7 @@ mod tests {
         bytes[middle] ^= 0xff;
         fs_err::write(&blob, bytes).unwrap();
         let into = tempfile::tempdir().unwrap();
-        let error = unpack(&layer, Contents::Whole, &cache, into.path()).unwrap_err();
+        let error = unpack(&layer, &cache, into.path()).unwrap_err();
         assert!(error.is_damage() && !blob.exists(), "{error}");
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::error::NativeError;
+use super::laid;
 use super::namespace::{self, Namespace, READY};
 use super::process::{self, Ended, Task};
 use super::rootfs::{self, Rootfs};
@@ -15,7 +16,7 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
 use crate::image::Platform;
 use crate::layer::Layer;
-use crate::oci::{Contents, Image};
+use crate::oci::Image;
 use crate::plan::{Content, Plan, place};
 
 /// The cache's notes about images that were proved.
@@ -150,7 +151,7 @@ impl Trial<'_> {
                 // Before a tree of the cache is believed that something is missing, it is made anew.
                 Some(_) if !laid.fresh => {
                     rootfs::forget(self.image, self.base, self.cache);
-                    laid = rootfs::rootfs(self.image, self.base, Contents::Names, self.cache)?;
+                    laid = self.lay()?;
                     log.clear();
                     if let Some(code) = self.inside(&laid, flags, log)? {
                         return Ok(Proof::Ended(code));
@@ -168,11 +169,15 @@ impl Trial<'_> {
         if namespace::unshare(self.path).is_none() {
             return Ok(None);
         }
-        match rootfs::rootfs(self.image, self.base, Contents::Names, self.cache) {
+        match self.lay() {
             Ok(laid) => Ok(Some(laid)),
             Err(error) if error.is_damage() => Err(error),
             Err(_) => Ok(None),
         }
+    }
+
+    pub(super) fn lay(&self) -> Result<Rootfs, NativeError> {
+        rootfs::to_prove(self.image, self.base, self.layers, self.cache, self.scratch)
     }
 
     /// Proves it as the image; nothing where the system does not allow that.
@@ -235,13 +240,12 @@ impl Trial<'_> {
 
     /// Proves it as a directory, with any node that runs here.
     fn outside(&self, flags: &[String], log: &mut Log) -> Result<Proof, NativeError> {
-        let scratch = self.scratch("proof")?;
         let Some(node) = self.any_node()? else {
             return Ok(Proof::No(
                 "that all is there which the app loads was not proved: no node runs on this machine".to_owned(),
             ));
         };
-        rootfs::merged(self.image, self.base, self.cache, scratch.path())?;
+        let scratch = laid::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
         let home =
             fs_err::canonicalize(scratch.path().join("app")).map_err(NativeError::Workshop)?;
         let program = scratch.path().join("verify");

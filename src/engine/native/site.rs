@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::error::NativeError;
+use super::laid;
 use super::process::{self, Ended, Task};
 use super::proof::{Log, Trial};
 use super::rootfs;
 use crate::engine::{Event, StepId, StepKind};
 use crate::image::Platform;
-use crate::oci::Contents;
 
 impl Trial<'_> {
     /// Proves a site, as a `step` of the build. What comes out is why there was no proof.
@@ -66,8 +66,7 @@ impl Trial<'_> {
         let Some(node) = self.any_node()? else {
             return Ok(None);
         };
-        let scratch = self.scratch("proof")?;
-        rootfs::merged(self.image, self.base, self.cache, scratch.path())?;
+        let scratch = laid::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
         let program = scratch.path().join("verify");
         self.write_programs(&program)?;
         let text = |path: &Path| path.display().to_string();
@@ -108,7 +107,7 @@ impl Trial<'_> {
         // Before a tree of the cache is believed, it is made anew.
         rootfs::forget(self.image, self.base, self.cache);
         log.clear();
-        let laid = rootfs::rootfs(self.image, self.base, Contents::Names, self.cache)?;
+        let laid = self.lay()?;
         self.run_inside(&laid, &program, log)
     }
 }

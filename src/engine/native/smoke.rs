@@ -17,7 +17,6 @@ use super::namespace::{self, Namespace, READY};
 use super::proof::Trial;
 use super::rootfs;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
-use crate::oci::Contents;
 
 /// How often an interrupt is looked for.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -25,7 +24,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 impl Trial<'_> {
     /// Starts the image and waits until its program is up. All that was started is gone afterwards, also after an interrupt.
     pub fn smoke(&self, request: &SmokeRequest) -> Result<Answered, NativeError> {
-        let laid = rootfs::rootfs(self.image, self.base, Contents::Whole, self.cache)?;
+        let laid = rootfs::rootfs(self.image, self.base, self.cache)?;
         let scratch = self.scratch("smoke")?;
         let writable = namespace::writable(self.layers);
         let namespace = Namespace {
