@@ -1,11 +1,13 @@
 //! What a workspace gains that is installed and built already, or a machine without a daemon: slimbuild's own engine, against the project's
 //! Dockerfile, and against what the machine needs to read and hash the same files.
 //!
-//! Every round runs all ways once. The base is in slimbuild's cache, as base images are in the daemon; everything else begins empty, but for the
-//! way that measures a change.
+//! Every round runs all ways once. The base is in slimbuild's cache as an image of another app left it there, as base images are in the daemon;
+//! everything else begins empty, but for the way that measures a change. Nothing is deleted between what is compared, as far as slimbuild's own engine
+//! goes: ext4 is slow for a while after many deletions.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -49,21 +51,37 @@ enum Way {
     Archive,
     Changed,
     Daemon,
+    Load,
     Unbuilt,
     Floor,
 }
 
-const WAYS: [(Way, &str, Option<f64>); 6] = [
+const WAYS: [(Way, &str, Option<f64>); 7] = [
     (Way::Dockerfile, "", None),
+    (Way::Unbuilt, "`--engine native`, nothing built", Some(0.9)),
     (Way::Archive, "`--prebuilt` to an archive", Some(0.12)),
     (Way::Changed, "again, one output changed", Some(0.05)),
-    (Way::Daemon, "`--prebuilt` into the daemon", Some(0.22)),
-    (Way::Unbuilt, "`--engine native`, nothing built", Some(0.9)),
+    (Way::Daemon, "`--prebuilt` by the daemon", Some(0.22)),
+    (Way::Load, "`--prebuilt --engine native --load`", Some(0.22)),
     (
         Way::Floor,
         "`tar -c … \\| sha256sum` of the same files",
         None,
     ),
+];
+/// An app that needs nothing.
+const OTHER: [(&str, &str); 5] = [
+    ("package.json", r#"{"packageManager": "pnpm@10.34.8"}"#),
+    ("pnpm-workspace.yaml", "packages: ['apps/*']\n"),
+    (
+        "pnpm-lock.yaml",
+        "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n  apps/other: {}\n",
+    ),
+    (
+        "apps/other/package.json",
+        r#"{"name": "other", "scripts": {"start": "node main.js"}}"#,
+    ),
+    ("apps/other/main.js", ""),
 ];
 /// How often the time of `tar | sha256sum` an archive may take.
 const FLOOR: f64 = 4.0;
@@ -72,12 +90,16 @@ const FLOOR: f64 = 4.0;
 pub(crate) fn run(lab: &Lab, subject: &Subject<'_>) -> Result<String> {
     let fresh = Tree::checkout(subject.from)?;
     declare(&fresh, subject)?;
+    let unbuilt = Tree::checkout(subject.from)?;
+    declare(&unbuilt, subject)?;
+    let shell = shell(&unbuilt, subject)?;
     let built = Tree::checkout(subject.from)?;
     declare(&built, subject)?;
     eprintln!("installing and building {} on this machine", subject.app);
     install(&built, subject)?;
     let base = TempDir::with_prefix("slimbuild-bench-")?;
     warm(base.path(), &built, subject)?;
+    let mut caches = vec![shell];
     let files = files(&built, subject)?;
 
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); WAYS.len()];
@@ -86,6 +108,12 @@ pub(crate) fn run(lab: &Lab, subject: &Subject<'_>) -> Result<String> {
     for round in 1..=subject.rounds {
         eprintln!("round {round} of {}", subject.rounds);
         let cache = copy(base.path())?;
+        let mut another = || -> Result<PathBuf> {
+            let dir = copy(base.path())?;
+            let path = dir.path().to_path_buf();
+            caches.push(dir);
+            Ok(path)
+        };
         for (index, &(way, name, _)) in WAYS.iter().enumerate() {
             let took = match way {
                 Way::Dockerfile => {
@@ -93,7 +121,7 @@ pub(crate) fn run(lab: &Lab, subject: &Subject<'_>) -> Result<String> {
                     lab::build(&subject.dockerfile.1, &fresh, OWN)?.seconds
                 }
                 Way::Archive => {
-                    let took = archive(&built, subject, &["--prebuilt"], cache.path())?;
+                    let took = native(&built, subject, &PREBUILT_TO_FILE, cache.path())?;
                     size = fs_err::metadata(built.path().join(FILE))?.len();
                     took
                 }
@@ -102,7 +130,7 @@ pub(crate) fn run(lab: &Lab, subject: &Subject<'_>) -> Result<String> {
                     let mut file = fs_err::File::options().append(true).open(file)?;
                     writeln!(file, "// changed in round {round}")?;
                     drop(file);
-                    archive(&built, subject, &["--prebuilt"], cache.path())?
+                    native(&built, subject, &PREBUILT_TO_FILE, cache.path())?
                 }
                 Way::Daemon => {
                     lab.forget(&[OWN, TAG])?;
@@ -111,10 +139,13 @@ pub(crate) fn run(lab: &Lab, subject: &Subject<'_>) -> Result<String> {
                     boots.push(lab.boots(TAG, subject.probe, "")?);
                     took
                 }
-                Way::Unbuilt => {
-                    let cache = copy(base.path())?;
-                    archive(&fresh, subject, &[], cache.path())?
+                Way::Load => {
+                    lab.forget(&[OWN, TAG])?;
+                    let took = native(&built, subject, &["--prebuilt", "--load"], &another()?)?;
+                    boots.push(lab.boots(TAG, subject.probe, "")?);
+                    took
                 }
+                Way::Unbuilt => native(&unbuilt, subject, &TO_FILE, &another()?)?,
                 Way::Floor => floor(&built, &files)?,
             };
             let name = if name.is_empty() {
@@ -125,7 +156,9 @@ pub(crate) fn run(lab: &Lab, subject: &Subject<'_>) -> Result<String> {
             eprintln!("  {took:6.2} s  {name}");
             times[index].push(took);
         }
+        caches.push(cache);
     }
+    drop(caches);
     lab.forget(&[OWN, TAG])?;
     if let Some(Boots::No(line)) = boots.into_iter().find(|boots| *boots != Boots::Yes) {
         return Err(format!("the image does not boot: {line}").into());
@@ -135,6 +168,8 @@ pub(crate) fn run(lab: &Lab, subject: &Subject<'_>) -> Result<String> {
 
 /// What an archive is called.
 const FILE: &str = "bench.oci.tar";
+const TO_FILE: [&str; 2] = ["--output", FILE];
+const PREBUILT_TO_FILE: [&str; 3] = ["--prebuilt", "--output", FILE];
 
 fn table(subject: &Subject<'_>, times: &[Vec<f64>], size: u64) -> String {
     let samples: Vec<Sample> = times.iter().map(|times| Sample::of(times)).collect();
@@ -157,7 +192,7 @@ fn table(subject: &Subject<'_>, times: &[Vec<f64>], size: u64) -> String {
             None => writeln!(text, " |"),
         };
     }
-    let ratio = samples[1].median / samples[5].median;
+    let ratio = samples[2].median / samples[6].median;
     let verdict = if ratio <= FLOOR { "ok" } else { "MISSED" };
     #[expect(clippy::cast_precision_loss, reason = "it is rounded for reading")]
     let megabytes = size as f64 / 1e6;
@@ -173,18 +208,11 @@ fn slimbuild(subject: &Subject<'_>, args: &[&str]) -> Vec<String> {
     all.into_iter().map(str::to_owned).collect()
 }
 
-/// Makes an archive without a daemon.
-fn archive(tree: &Tree, subject: &Subject<'_>, args: &[&str], cache: &Path) -> Result<f64> {
+/// Makes an image without a daemon.
+fn native(tree: &Tree, subject: &Subject<'_>, args: &[&str], cache: &Path) -> Result<f64> {
     let mut all = slimbuild(subject, args);
     let cache = cache.display().to_string();
-    let more = [
-        "--engine",
-        "native",
-        "--output",
-        FILE,
-        "--cache-dir",
-        &cache,
-    ];
+    let more = ["--engine", "native", "--cache-dir", &cache];
     all.extend(more.map(str::to_owned));
     for (name, value) in subject.env {
         all.extend(["--build-arg".to_owned(), format!("{name}={value}")]);
@@ -202,6 +230,24 @@ fn declare(tree: &Tree, subject: &Subject<'_>) -> Result<()> {
     let names: Vec<&str> = subject.env.iter().map(|(name, _)| *name).collect();
     turbo["tasks"]["build"]["passThroughEnv"] = names.into();
     Ok(fs_err::write(file, turbo.to_string())?)
+}
+
+/// Scripts of packages that an install runs get the variables from their shell, as they get them from the image that Dockerfiles build in.
+fn shell(tree: &Tree, subject: &Subject<'_>) -> Result<TempDir> {
+    let dir = TempDir::with_prefix("slimbuild-bench-")?;
+    let file = dir.path().join("shell");
+    let set = subject.env.iter();
+    let set = set.fold(String::new(), |text, (name, value)| {
+        format!("{text}export {name}={value}\n")
+    });
+    fs_err::write(&file, format!("#!/bin/sh\n{set}exec /bin/sh \"$@\"\n"))?;
+    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o755))?;
+    let mut npmrc = fs_err::File::options()
+        .create(true)
+        .append(true)
+        .open(tree.path().join(".npmrc"))?;
+    writeln!(npmrc, "script-shell={}", file.display())?;
+    Ok(dir)
 }
 
 fn install(tree: &Tree, subject: &Subject<'_>) -> Result<()> {
@@ -223,13 +269,21 @@ fn install(tree: &Tree, subject: &Subject<'_>) -> Result<()> {
     }
 }
 
-/// A cache that has the base alone.
+/// A cache in which the image of another app left the base.
 fn warm(cache: &Path, tree: &Tree, subject: &Subject<'_>) -> Result<()> {
     let plan = plan(tree, subject)?;
     let node = plan["node"]["value"].as_str().unwrap_or(subject.node);
+    let other = Tree::empty()?;
+    for (path, text) in OTHER {
+        let file = other.path().join(path);
+        fs_err::create_dir_all(file.parent().unwrap_or(other.path()))?;
+        fs_err::write(file, text)?;
+    }
     let done = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
-        .args(["base", "--node", node, "--cache-dir"])
+        .args(["apps/other", "--prebuilt", "--engine", "native"])
+        .args(["--node", node, "--cache-dir"])
         .arg(cache)
+        .current_dir(other.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()?;
