@@ -223,13 +223,7 @@ fn shop(lab: &Lab, args: &Args) -> Result<()> {
 
 /// A public project: NestJS with Prisma, one shared package.
 fn cloud_canvas(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
-    let prisma = prisma();
-    let base = base(
-        "node:20-slim",
-        "slimbuild-bench/base:cloud-canvas",
-        &prisma,
-        args,
-    )?;
+    let base = cloud_canvas_base(args)?;
     let tree = Tree::checkout(from)?;
     let own = own_dockerfile(
         &lab::read(&tree.path().join("apps/server/Dockerfile"))?,
@@ -298,13 +292,7 @@ fn shop_prebuilt(lab: &Lab, args: &Args) -> Result<()> {
 
 /// The same for the public project.
 fn cloud_canvas_prebuilt(lab: &Lab, from: &Path, args: &Args) -> Result<()> {
-    let prisma = prisma();
-    let base = base(
-        "node:20-slim",
-        "slimbuild-bench/base:cloud-canvas",
-        &prisma,
-        args,
-    )?;
+    let base = cloud_canvas_base(args)?;
     let text = lab::read(&from.join("apps/server/Dockerfile"))?;
     let subject = Subject {
         from,
@@ -353,10 +341,16 @@ fn own_dockerfile(text: &str, base: &str) -> Result<String> {
     Ok(changed)
 }
 
-/// As a line of a Dockerfile.
-fn prisma() -> String {
+/// What its images are built in: node with these variables.
+fn cloud_canvas_base(args: &Args) -> Result<&'static str> {
     let pairs = PRISMA.map(|(name, value)| format!("{name}={value}"));
-    format!("ENV {}\n", pairs.join(" "))
+    let env = format!("ENV {}\n", pairs.join(" "));
+    base(
+        "node:20-slim",
+        "slimbuild-bench/base:cloud-canvas",
+        &env,
+        args,
+    )
 }
 
 fn slimbuild<'a>(args: &[&str], tree: &'a Tree) -> Contestant<'a> {

@@ -1,6 +1,7 @@
 //! What an engine says while it builds, in terms that any engine can use.
 
-use std::time::Duration;
+use std::fmt::Display;
+use std::time::{Duration, Instant};
 
 /// A step of the build, numbered by the engine in the order in which steps are first heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,4 +102,20 @@ pub enum Event {
         /// One line.
         message: String,
     },
+}
+
+impl Event {
+    /// How a step ended that began then, by our own clock.
+    pub fn ended<T, E: Display>(step: StepId, began: Instant, done: &Result<T, E>) -> Self {
+        match done {
+            Ok(_) => Self::StepDone {
+                step,
+                took: began.elapsed(),
+            },
+            Err(error) => Self::StepFailed {
+                step,
+                message: error.to_string(),
+            },
+        }
+    }
 }

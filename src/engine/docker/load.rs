@@ -52,16 +52,7 @@ impl Docker {
         let began = Instant::now();
         let known = runtime()?.block_on(self.known(image));
         let sent = self.send_missing(image, names, known, cache, interrupt);
-        on_event(match &sent {
-            Ok(_) => Event::StepDone {
-                step,
-                took: began.elapsed(),
-            },
-            Err(error) => Event::StepFailed {
-                step,
-                message: error.to_string(),
-            },
-        });
+        on_event(Event::ended(step, began, &sent));
         sent
     }
 

@@ -38,16 +38,7 @@ impl Docker {
                     () = interrupt.raised() => Err(EngineError::Interrupted),
                     done = self.push_one(name, step, on_event) => done,
                 };
-                on_event(match &done {
-                    Ok(_) => Event::StepDone {
-                        step,
-                        took: began.elapsed(),
-                    },
-                    Err(error) => Event::StepFailed {
-                        step,
-                        message: error.to_string(),
-                    },
-                });
+                on_event(Event::ended(step, began, &done));
                 pushed.push(done?);
             }
             Ok(pushed)

@@ -72,14 +72,9 @@ pub(super) async fn pull(
         asked: Cell::new(false),
     };
     let done = pull.image(wanted).await;
-    let took = began.elapsed();
     events.say(match &done {
-        Ok(_) if pull.asked.get() => Event::StepDone { step, took },
-        Ok(_) => Event::StepCached { step },
-        Err(error) => Event::StepFailed {
-            step,
-            message: error.to_string(),
-        },
+        Ok(_) if !pull.asked.get() => Event::StepCached { step },
+        done => Event::ended(step, began, done),
     });
     done
 }

@@ -85,14 +85,7 @@ pub(super) async fn push(
             step,
         };
         let done = push.image(image, names).await;
-        let took = began.elapsed();
-        events.say(match &done {
-            Ok(_) => Event::StepDone { step, took },
-            Err(error) => Event::StepFailed {
-                step,
-                message: error.to_string(),
-            },
-        });
+        events.say(Event::ended(step, began, &done));
         pushed.push(done?);
     }
     Ok(pushed)
