@@ -3,7 +3,7 @@
 mod bases;
 pub(crate) mod contents;
 mod installs;
-pub(crate) mod kinds;
+mod kinds;
 mod loaders;
 mod lockfiles;
 mod naive;
@@ -14,7 +14,7 @@ mod registry;
 mod smoke;
 mod spare;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::archive::context;
 use crate::support::container::Container;
@@ -26,7 +26,7 @@ use contents::Contents;
 const SERVER: u16 = 3000;
 const WORKER: u16 = 3001;
 
-fn json_of(text: &str) -> Value {
+pub(crate) fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -37,36 +37,6 @@ fn assert_harmless(daemon: &Daemon, image: &str) {
         console.log(process.getuid(), process.getgid(), attempt('package.json'), attempt('new.js'), attempt('/etc/passwd'));";
     let output = Container::output(daemon, image, &["-e", script]);
     assert_eq!(output, "65532 65532 EACCES EACCES EACCES\n");
-}
-
-#[test]
-fn the_server_boots_read_only_and_answers() {
-    each_daemon("the_server_boots_read_only_and_answers", |daemon| {
-        let tag = daemon.tag("server");
-        daemon
-            .slimbuild(&shop(), &["apps/server", "-q", "-t", &tag.name])
-            .bytes();
-        let container = Container::start(daemon, &tag.name, SERVER);
-        let health = json_of(&container.get(SERVER, "/health"));
-        assert_eq!(health, json!({"status": "ok", "schema": "80189d84db5f"}));
-        // A compiled library, and a file that is no module.
-        assert!(json_of(&container.get(SERVER, "/products"))[0]["sku"].is_string());
-        assert!(container.get(SERVER, "/").contains("<html"));
-        assert_eq!(container.stop(), 0, "signals reach the program");
-    });
-}
-
-#[test]
-fn the_worker_boots_read_only_and_answers() {
-    each_daemon("the_worker_boots_read_only_and_answers", |daemon| {
-        let tag = daemon.tag("worker");
-        daemon
-            .slimbuild(&shop(), &["apps/worker", "-q", "-t", &tag.name])
-            .bytes();
-        let container = Container::start(daemon, &tag.name, WORKER);
-        assert_eq!(json_of(&container.get(WORKER, "/health"))["status"], "ok");
-        assert_eq!(container.stop(), 0, "signals reach the program");
-    });
 }
 
 #[test]

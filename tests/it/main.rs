@@ -1,7 +1,7 @@
 //! slimbuild from outside: the whole program on real trees and, where one answers, on real Docker daemons.
 //!
 //! One target, since each links the crate anew. Most tests call [`slimbuild::run`] with captured streams. Those that need a daemon say
-//! `SKIPPED (no Docker daemon)` without one, and fail instead where `SLIMBUILD_REQUIRE_DOCKER=1` is set.
+//! `SKIPPED (no Docker daemon…)` without one. So does any test that misses something here. With `SLIMBUILD_NO_SKIPS=1` they fail instead.
 //! `SLIMBUILD_ACCEPT=1` rewrites the golden files.
 #![cfg(unix)]
 #![allow(
@@ -16,6 +16,7 @@ mod complaints;
 mod config;
 mod context;
 mod corpus;
+mod engines;
 mod faults;
 mod first;
 mod fixtures;

@@ -12,7 +12,7 @@ use crate::support::pnpm::reachable;
 use crate::support::program::{Outcome, slimbuild_with};
 use crate::support::tree::Tree;
 
-fn native(directory: &Path, arguments: &[&str]) -> Outcome {
+pub(crate) fn native(directory: &Path, arguments: &[&str]) -> Outcome {
     let cache = cache();
     let own = ["--engine", "native", "--cache-dir", cache.to_str().unwrap()];
     let arguments = [arguments, &own].concat();

@@ -69,7 +69,7 @@ pub(crate) fn made(tree: &Tree, cache: &Path, more: &[&str], env: &Env) -> Outco
     }
 }
 
-/// Whether programs can be started here as in an image; with `SLIMBUILD_REQUIRE_DOCKER`, they must.
+/// Whether programs can be started here as in an image.
 pub(crate) fn namespaces(test: &str) -> bool {
     if let Err(why) = reachable() {
         skipped(&why, test);

@@ -1,7 +1,7 @@
 //! What is planned against what turbo plans: `turbo run build --filter=APP --dry=json`, on the sample workspace and on real ones.
 //!
 //! turbo comes from npm: 2.11, and 1.13 for workspaces whose turbo.json has `pipeline`. Where it or the corpus is missing, the test says so, and
-//! fails where `SLIMBUILD_REQUIRE_CORPUS=1` is set.
+//! fails where `SLIMBUILD_NO_SKIPS=1` is set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -40,23 +40,11 @@ const TICK: Duration = Duration::from_millis(20);
 impl Workshop<'_> {
     /// Installs and builds. What was written after the time that comes out is what tasks wrote; the number is for a step that follows.
     pub fn build(&self, on_event: &mut dyn FnMut(Event)) -> Result<(SystemTime, u32), NativeError> {
-        let mut steps = Steps::new(self.plan, on_event);
-        self.lay(&[place::BUILD])?;
-        let install = [
-            "pnpm",
-            "install",
-            "--frozen-lockfile",
-            &format!("--store-dir={}", self.tools.store.display()),
-        ]
-        .map(str::to_owned);
-        let mut env = self.secret(&self.plan.secrets.installs);
-        let credentials = self.credentials()?;
-        if let Some(credentials) = &credentials {
-            let path = credentials.path().display().to_string();
-            env.insert("NPM_CONFIG_USERCONFIG".to_owned(), path);
+        let installed = Installed::of(self.plan);
+        let mut steps = Steps::new(self.plan, installed, on_event);
+        if let Some(installed) = installed {
+            self.install(installed, &mut steps)?;
         }
-        self.run(&mut steps, install.to_vec(), &env)?;
-        drop(credentials);
         self.lay(&[place::ROOT, place::TOP, place::SRC, place::RUN])?;
         std::thread::sleep(TICK);
         let laid = SystemTime::now();
@@ -84,6 +72,25 @@ impl Workshop<'_> {
             }
         }
         Ok((laid, steps.next + 1))
+    }
+
+    /// Installs what the plan's manifests ask for.
+    fn install(&self, installed: Installed, steps: &mut Steps<'_>) -> Result<(), NativeError> {
+        self.lay(&[installed.place()])?;
+        let install = [
+            "pnpm",
+            "install",
+            "--frozen-lockfile",
+            &format!("--store-dir={}", self.tools.store.display()),
+        ]
+        .map(str::to_owned);
+        let mut env = self.secret(&self.plan.secrets.installs);
+        let credentials = self.credentials()?;
+        if let Some(credentials) = &credentials {
+            let path = credentials.path().display().to_string();
+            env.insert("NPM_CONFIG_USERCONFIG".to_owned(), path);
+        }
+        self.run(steps, install.to_vec(), &env)
     }
 
     /// Secrets as variables.
@@ -189,6 +196,43 @@ impl Workshop<'_> {
     }
 }
 
+/// Which closure is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Installed {
+    /// What the build needs. What the app needs when it runs is part of it.
+    Build,
+    /// What the app needs when it runs: nothing is built.
+    Runtime,
+}
+
+impl Installed {
+    /// Nothing for an app that is taken as it is: a static site without a build.
+    fn of(plan: &Plan) -> Option<Self> {
+        let has = |installed: &Self| {
+            let prefix = format!("{}/", installed.place());
+            plan.context
+                .iter()
+                .any(|entry| entry.path.starts_with(&prefix))
+        };
+        [Self::Build, Self::Runtime].into_iter().find(has)
+    }
+
+    fn place(self) -> &'static str {
+        match self {
+            Self::Build => place::BUILD,
+            Self::Runtime => place::PROD,
+        }
+    }
+
+    /// The stage that does the same in the Dockerfile.
+    fn stage(self) -> &'static str {
+        match self {
+            Self::Build => "deps",
+            Self::Runtime => "modules",
+        }
+    }
+}
+
 /// The steps of a build, told as events.
 struct Steps<'s> {
     on_event: &'s mut dyn FnMut(Event),
@@ -198,8 +242,10 @@ struct Steps<'s> {
 
 impl<'s> Steps<'s> {
     /// All steps are known from the beginning.
-    fn new(plan: &Plan, on_event: &'s mut dyn FnMut(Event)) -> Self {
-        let mut names = vec!["[deps] pnpm install --frozen-lockfile".to_owned()];
+    fn new(plan: &Plan, installed: Option<Installed>, on_event: &'s mut dyn FnMut(Event)) -> Self {
+        let install = installed
+            .map(|installed| format!("[{}] pnpm install --frozen-lockfile", installed.stage()));
+        let mut names = Vec::from_iter(install);
         for step in &plan.steps {
             for task in &step.tasks {
                 let (stage, dir, script) = (&step.stage, &step.dir, &task.script);

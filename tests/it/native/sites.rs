@@ -7,8 +7,8 @@ use slimbuild::pruned::Scope;
 
 use super::native;
 use crate::base::load;
+use crate::engines::assert_site;
 use crate::images::contents::Contents;
-use crate::images::kinds::assert_site;
 use crate::support::container::Container;
 use crate::support::daemon::{Daemon, each_daemon, skipped};
 use crate::support::pnpm::{Pnpm, home, reachable};

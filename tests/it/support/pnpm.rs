@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use slimbuild::pruned::Scope;
@@ -138,15 +138,18 @@ pub(crate) fn home() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("pnpm")
 }
 
-/// Whether npm and its registry are there.
+/// Whether npm and its registry are there. It is asked once, since each question takes seconds.
 pub(crate) fn reachable() -> Result<(), String> {
-    let ping = ["ping", "--fetch-retries=2", "--fetch-timeout=20000"];
-    let output = Command::new("npm").args(ping).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(_) => Err("no registry of npm answers".to_owned()),
-        Err(_) => Err("no npm".to_owned()),
-    }
+    static ANSWER: OnceLock<Result<(), String>> = OnceLock::new();
+    let ask = || {
+        let ping = ["ping", "--fetch-retries=5", "--fetch-timeout=20000"];
+        match Command::new("npm").args(ping).output() {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(_) => Err("no registry of npm answers".to_owned()),
+            Err(_) => Err("no npm".to_owned()),
+        }
+    };
+    ANSWER.get_or_init(ask).clone()
 }
 
 /// A program of npm in a directory of its own.

@@ -5,7 +5,7 @@ use bollard::query_parameters::PushImageOptions;
 use super::{build, remove, request, unique};
 use crate::engine::docker::{Docker, EngineError, PullPolicy, runtime};
 use crate::engine::host;
-use crate::engine::testing::with_each_daemon;
+use crate::engine::testing::{skipped, with_each_daemon};
 use crate::env::Env;
 
 #[test]
@@ -16,8 +16,10 @@ fn credentials_open_a_private_registry() {
             .unwrap_or("127.0.0.1:5001")
             .to_owned();
         if engine == "default" || std::net::TcpStream::connect(&registry).is_err() {
-            eprintln!("SKIPPED (no registry with a password)");
-            return;
+            return skipped(
+                "no registry with a password",
+                "credentials_open_a_private_registry",
+            );
         }
         let base = format!("{registry}/slimbuild-test/private:{}", unique());
         push(docker, &base);
