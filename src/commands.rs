@@ -17,7 +17,6 @@ pub mod schema;
 mod secrets;
 pub mod why;
 
-use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -138,48 +137,4 @@ fn warn_of_secrets(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
             .map_err(Error::io("cannot write to stderr"))?;
     }
     Ok(())
-}
-
-/// A file that is written beside its final name and renamed when it is whole. Nothing half-written stays behind.
-struct Whole {
-    target: PathBuf,
-    part: PathBuf,
-    file: Option<fs_err::File>,
-}
-
-impl Whole {
-    /// Begins to write: what cannot be written fails here.
-    fn begin(target: &Path) -> Result<Self, Error> {
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let part = target.with_file_name(format!(".{name}.part"));
-        let file = fs_err::File::create(&part).map_err(Error::io(cannot_write(target)))?;
-        Ok(Self {
-            target: target.to_path_buf(),
-            part,
-            file: Some(file),
-        })
-    }
-
-    /// Writes all of it.
-    fn finish(mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-        let Some(file) = self.file.take() else {
-            return Ok(());
-        };
-        let mut file = BufWriter::new(file);
-        let written = write(&mut file).and_then(|()| file.flush());
-        drop(file);
-        let renamed = written.and_then(|()| fs_err::rename(&self.part, &self.target));
-        renamed.map_err(Error::io(cannot_write(&self.target)))
-    }
-}
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        // After a rename there is nothing left to remove; before, the first error is the one to tell.
-        drop(fs_err::remove_file(&self.part));
-    }
-}
-
-fn cannot_write(target: &Path) -> String {
-    format!("cannot write `{}`", target.display())
 }

@@ -25,6 +25,7 @@ use crate::pruned::output::OutputError;
 use crate::tasks::TaskError;
 use crate::template::TemplateError;
 use crate::toolchain::ToolchainError;
+use crate::whole::WriteError;
 use crate::why::WhyError;
 use crate::workspace::WorkspaceError;
 
@@ -78,6 +79,9 @@ pub enum Error {
     /// A workspace that is to be taken as it lies there.
     #[error(transparent)]
     Prebuilt(#[from] PrebuiltError),
+    /// A file or directory that the user is to get.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The directory that a pruned workspace is written to.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -181,6 +185,7 @@ impl Error {
             Self::Tasks(error) => error.hint(),
             Self::Ignore(error) => error.hint(),
             Self::Why(error) => error.hint(),
+            Self::Write(error) => error.hint(),
             Self::Output(error) => error.hint(),
             Self::Prebuilt(error) => error.hint(),
             Self::Host(error) => error.hint(),
@@ -251,6 +256,7 @@ impl Error {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
                 ExitCode::Success
             }
+            Self::Write(error) if error.is_closed_pipe() => ExitCode::Success,
             _ => ExitCode::Workspace,
         }
     }

@@ -21,7 +21,7 @@
 //! Debian's packages, npm's node ─► base ─► Layers ─┐                                  base, fetch
 //! a registry, an image on the disk ─► Image ───────┤                                  engine::registry, oci
 //! Plan of finished files ─► Layers ────────────────┤                                  assemble
-//! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      layer, oci, cache, digest
+//! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      layer, oci, cache, digest, whole
 //!                                                                ├───► a registry    engine::registry
 //! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, machine
 //! ```
@@ -85,6 +85,7 @@ mod testing;
 pub mod threads;
 pub mod toolchain;
 pub mod ui;
+pub mod whole;
 pub mod why;
 pub mod workspace;
 

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::Whole;
 use super::maker::{Maker, epoch};
 use crate::base::{BaseError, Contents, Lock, Request};
 use crate::cli::BaseArgs;
@@ -16,6 +15,7 @@ use crate::image::Platform;
 use crate::oci::{self, Image, Output, Packing};
 use crate::report;
 use crate::ui::Ui;
+use crate::whole::Whole;
 
 /// Makes the base, and prints its contents and its digest.
 pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
@@ -29,6 +29,13 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         epoch: epoch(env)?,
         compression: args.compression.into(),
     };
+    let outputs: Vec<Output> = args
+        .outputs
+        .iter()
+        .map(|output| output.below(cwd))
+        .collect();
+    // What cannot be written is better known before all is downloaded than after.
+    outputs.iter().try_for_each(Output::check)?;
     let err = RefCell::new(ui.err());
     // Nobody is kept from an image because stderr is closed.
     let begins = |url: &str| drop(writeln!(err.borrow_mut(), "downloading {url}"));
@@ -37,11 +44,6 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         Some(path) => locked(&maker, &request, &cwd.join(path))?,
         None => maker.resolve(&request)?,
     };
-    let outputs: Vec<Output> = args
-        .outputs
-        .iter()
-        .map(|output| output.below(cwd))
-        .collect();
     let make = || -> Result<Image, BaseError> {
         let image = maker.assemble(&contents, &request.platform, packing)?;
         for output in &outputs {
@@ -74,9 +76,10 @@ fn locked(maker: &Maker<'_>, request: &Request, path: &Path) -> Result<Contents,
     if let Some(contents) = lock.find(request, path)? {
         return Ok(contents.clone());
     }
+    let file = Whole::begin(path)?;
     let contents = maker.resolve(request)?;
     lock.add(request, &contents);
-    Whole::begin(path)?.finish(|file| file.write_all(lock.text().as_bytes()))?;
+    file.write(|file| file.write_all(lock.text().as_bytes()))?;
     Ok(contents)
 }
 

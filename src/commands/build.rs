@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::reach::{loader, reach};
-use super::{Pins, Place, Whole, native, planned, push, warn};
+use super::{Pins, Place, native, planned, push, warn};
 use crate::cli::{BuildArg, BuildArgs, EngineArgs, SmokeArgs};
 use crate::context::write_tar;
 use crate::dockerfile;
@@ -26,6 +26,7 @@ use crate::report::{self, Outcome};
 use crate::smoke::{self, Unset};
 use crate::tasks::is_proxy;
 use crate::ui::Ui;
+use crate::whole::Whole;
 
 /// Builds the image, or shows what would be built. Relative paths in `args` begin in `cwd`, those that are printed are seen from `here`.
 pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
@@ -213,7 +214,7 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
     };
     if let Some(file) = metadata {
         let text = format!("{:#}\n", done.metadata());
-        file.finish(|out| out.write_all(text.as_bytes()))?;
+        file.write(|out| out.write_all(text.as_bytes()))?;
     }
     done.report(mode, ui)
         .map_err(Error::io("cannot write the report"))?;

@@ -1,16 +1,17 @@
 //! `slimbuild context APP -o FILE|DIR|-`: all that Docker gets to see.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::native::refuse_disk;
-use super::{Place, Whole, planned, warn, warn_of_secrets};
+use super::{Place, planned, warn, warn_of_secrets};
 use crate::context::{write_dir, write_tar};
 use crate::error::Error;
 use crate::path::RepoPath;
 use crate::plan::{Plan, PlanOptions};
 use crate::report::{count, size};
 use crate::ui::Ui;
+use crate::whole::{Whole, WholeDirectory};
 use crate::workspace::find_root;
 
 /// Writes the context.
@@ -35,7 +36,8 @@ pub fn run(
     } else if target.is_dir() || is_directory_name(output) {
         into_directory(&plan, &root, &target)?;
     } else {
-        Whole::begin(&target)?.finish(|out| write_tar(&plan, &root, out))?;
+        let file = Whole::begin(&target)?.needs(plan.context_size())?;
+        file.write(|out| write_tar(&plan, &root, out))?;
     }
     let (files, bytes) = (plan.context.len() + 1, plan.context_size());
     writeln!(
@@ -66,8 +68,10 @@ fn is_directory_name(output: &Path) -> bool {
 /// Never mixes the context with files that were there before.
 fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> {
     let doing = format!("cannot write the context to `{}`", target.display());
-    if target.is_dir()
-        && fs_err::read_dir(target)
+    let target: PathBuf = target.components().collect();
+    let before = WholeDirectory::check(&target)?;
+    if before.is_some()
+        && fs_err::read_dir(&target)
             .map_err(Error::io(&doing))?
             .next()
             .is_some()
@@ -79,5 +83,28 @@ fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> 
             ),
         });
     }
-    write_dir(plan, root, target).map_err(Error::io(doing))
+    if before.is_some() {
+        // It stays the same directory, which may be a volume.
+        return write_dir(plan, root, &target).map_err(|error| {
+            // The first error is the one to tell.
+            drop(empty(&target));
+            Error::io(doing)(error)
+        });
+    }
+    let whole = WholeDirectory::begin(&target)?;
+    write_dir(plan, root, whole.part()).map_err(Error::io(doing))?;
+    Ok(whole.finish()?)
+}
+
+/// Takes back what was written into an empty directory.
+fn empty(directory: &Path) -> std::io::Result<()> {
+    for entry in fs_err::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs_err::remove_dir_all(entry.path())?;
+        } else {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{Place, Whole};
+use super::Place;
 use crate::config;
 use crate::error::Error;
 use crate::path::RepoPath;
 use crate::plan::Plan;
 use crate::starter::{self, Starter};
 use crate::ui::Ui;
+use crate::whole::Whole;
 use crate::workspace::{Workspace, find_root};
 
 /// The script and the task that build an image, as turbo calls them.
@@ -25,7 +26,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
     let dir = at.map_or(RepoPath::ROOT, |at| workspace.members[at].dir.clone());
     let file = dir.join(config::FILE).unwrap_or_default();
     let target = file.on_disk(&root);
-    if target.exists() && !force {
+    if fs_err::symlink_metadata(&target).is_ok() && !force {
         return Err(Error::Usage {
             message: format!("`{file}` is there already"),
             hint: Some("`--force` replaces it".to_owned()),
@@ -47,7 +48,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
         }
         None => starter::root(&workspace.app_dirs(), schema),
     };
-    Whole::begin(&target)?.finish(|out| out.write_all(text.as_bytes()))?;
+    Whole::begin_inside(&root, &target)?.write(|out| out.write_all(text.as_bytes()))?;
     writeln!(ui.out(), "{file}").map_err(Error::io("cannot write to stdout"))?;
     ui.err()
         .write_all(next(&workspace, at).as_bytes())

@@ -19,13 +19,12 @@ use done::Done;
 use targets::Targets;
 use trial::Tried;
 
-use super::Whole;
 use super::maker::{Maker, epoch};
 use crate::assemble;
 use crate::cache::Cache;
 use crate::cli::EngineArgs;
 use crate::engine::docker::Docker;
-use crate::engine::native::{self, Request, Source, Tools, Trial, Workshop};
+use crate::engine::native::{self, NativeError, Request, Source, Tools, Trial, Workshop};
 use crate::engine::registry::Registries;
 use crate::engine::{Event, Interrupt, Secret, SmokeRequest, host};
 use crate::env::Env;
@@ -37,6 +36,7 @@ use crate::plan::Plan;
 use crate::prebuilt::{Built, prebuilt};
 use crate::progress::{Progress, ProgressMode};
 use crate::ui::Ui;
+use crate::whole::Whole;
 
 /// Variables of this machine that a build may see: none that changes what it makes, but for proxies, certificates and where things are kept.
 const VARIABLES: [&str; 17] = [
@@ -106,6 +106,10 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let metadata = job.metadata.as_deref();
     let metadata = metadata.map(|file| Whole::begin(&cwd.join(file)));
     let metadata = metadata.transpose()?;
+    outputs
+        .iter()
+        .try_for_each(Output::check)
+        .map_err(NativeError::Oci)?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let work = tempfile::Builder::new()
         .prefix("slimbuild-")

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::digest::Digest;
+use crate::whole::WriteError;
 
 /// Why an image could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -35,15 +36,10 @@ pub enum OciError {
     #[error("a layer in the cache was damaged, and is thrown away: {0}")]
     Damaged(Digest),
     /// The place that the image is written to.
-    #[error("cannot write `{}`", path.display())]
-    Write {
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's words.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// A directory that holds something else.
-    #[error("`{}` is there already, and is no image", .0.display())]
+    #[error("`{}` is not empty, and holds no OCI layout", .0.display())]
     Occupied(PathBuf),
 }
 
@@ -54,8 +50,9 @@ impl OciError {
             Self::Changed(_) => "wait for the program that writes it, then build again",
             Self::Damaged(_) => "build again: it is made anew",
             Self::Occupied(_) => {
-                "name a directory that does not exist yet, is empty, or holds an image, which is replaced"
+                "name a directory that does not exist yet, is empty, or holds images: those of other names stay"
             }
+            Self::Write(error) => return error.hint(),
             _ => return None,
         };
         Some(hint.to_owned())

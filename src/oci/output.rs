@@ -1,20 +1,21 @@
 //! An [`Image`] on the disk: one archive that every tool reads, or the same as a directory.
 //!
 //! The archive is what `docker save` writes since Engine 25: an OCI layout whose `manifest.json` tells older engines, which know no OCI, where
-//! configuration and layers are. So skopeo, umoci, podman and any `docker load` take it.
+//! configuration and layers are. So skopeo, umoci, podman and any `docker load` take it. A directory keeps the images of other names.
 
-use std::io::{self, Write};
+mod directory;
+
 use std::path::{Path, PathBuf};
 
-use fs_err::File;
 use serde_json::{Value, json};
 
-use super::archive::{Content, Docker, blob, unpack, write_tar};
+use super::archive::{Content, Docker, write_tar};
 use super::image::{self, Descriptor, MANIFEST};
 use super::{Image, OciError, docker};
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::image::ImageRef;
+use crate::whole::Whole;
 
 /// Where an image is written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +45,18 @@ impl Output {
             Self::Archive(path) | Self::Docker(path) | Self::Directory(path) => path,
         }
     }
+
+    /// Fails where nothing can be written to, or where something else would be lost. Nothing changes.
+    pub fn check(&self) -> Result<(), OciError> {
+        match self {
+            Self::Archive(path) | Self::Docker(path) => drop(Whole::begin(path)?),
+            Self::Directory(path) => directory::check(path)?,
+        }
+        Ok(())
+    }
 }
 
-/// Writes an image under a temporary name, and renames it when it is whole. A layer that was damaged in the cache is thrown away there, and is the
+/// Writes an image, whole or not at all. A layer that was damaged in the cache is thrown away there, and is the
 /// error; packing it again makes it anew.
 pub fn write(
     image: &Image,
@@ -57,7 +67,7 @@ pub fn write(
     match output {
         Output::Archive(path) => archive(&layout(image, names), path, cache),
         Output::Docker(path) => archive(&docker::layout(image, names), path, cache),
-        Output::Directory(path) => directory(&layout(image, names), path, cache),
+        Output::Directory(path) => directory::write(&layout(image, names), path, cache),
     }
 }
 
@@ -143,80 +153,7 @@ fn blob_path(digest: &Digest) -> String {
 }
 
 fn archive(files: &[(String, Content<'_>)], path: &Path, cache: &Cache) -> Result<(), OciError> {
-    let failed = |source| OciError::Write {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = temporary(0o666).tempfile_in(parent(path)).map_err(failed)?;
-    let mut out = io::BufWriter::with_capacity(1 << 16, file);
-    let written = write_tar(files, cache, &mut out)?;
-    let written = written.and_then(|()| out.flush());
-    written.map_err(failed)?;
-    let file = out
-        .into_inner()
-        .map_err(|error| failed(error.into_error()))?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
-}
-
-fn directory(files: &[(String, Content<'_>)], path: &Path, cache: &Cache) -> Result<(), OciError> {
-    let failed = |source| OciError::Write {
-        path: path.to_path_buf(),
-        source,
-    };
-    let there = fs_err::read_dir(path).map(|mut entries| entries.next().is_none());
-    let replaced = match there {
-        Ok(true) => false,
-        Ok(false) if path.join("oci-layout").is_file() => true,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Ok(false) => return Err(OciError::Occupied(path.to_path_buf())),
-        Err(error) => return Err(failed(error)),
-    };
-    let part = temporary(0o777).tempdir_in(parent(path)).map_err(failed)?;
-    for (name, content) in files {
-        let target = part.path().join(name);
-        let made = target.parent().map_or(Ok(()), fs_err::create_dir_all);
-        made.map_err(failed)?;
-        match content {
-            Content::Bytes(bytes) => fs_err::write(target, bytes).map_err(failed)?,
-            Content::Blob(layer) => blob(layer, cache, |blob| {
-                io::copy(blob, &mut File::create(&target)?).map(drop)
-            })?
-            .map_err(failed)?,
-            Content::Tar(layer) => unpack(layer, cache, |tar| {
-                io::copy(tar, &mut File::create(&target)?).map(drop)
-            })?
-            .map_err(failed)?,
-        }
-    }
-    if replaced {
-        // Both are whole at any time, under one name or the other.
-        let old = temporary(0o777).tempdir_in(parent(path)).map_err(failed)?;
-        fs_err::rename(path, old.path()).map_err(failed)?;
-    }
-    fs_err::rename(part.keep(), path).map_err(failed)
-}
-
-/// A hidden name beside the final one, so that renaming is one step. The process's mask decides who may read it, as with any new file.
-#[cfg(unix)]
-fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
-    use std::os::unix::fs::PermissionsExt;
-    let mut builder = tempfile::Builder::new();
-    let permissions = std::fs::Permissions::from_mode(mode);
-    builder.prefix(".slimbuild-").permissions(permissions);
-    builder
-}
-
-#[cfg(not(unix))]
-fn temporary(_: u32) -> tempfile::Builder<'static, 'static> {
-    tempfile::Builder::new()
-}
-
-fn parent(path: &Path) -> &Path {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
+    Whole::begin(path)?.try_write(|out| write_tar(files, cache, out))
 }
 
 #[cfg(test)]

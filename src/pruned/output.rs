@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::context::write_entries;
 use crate::lockfile;
 use crate::manifest::workspace as workspace_file;
+use crate::whole::{WholeDirectory, WriteError};
 
 use super::{FULL, JSON, Pruned};
 
@@ -19,17 +20,9 @@ pub enum OutputError {
     /// The directory holds something else.
     #[error("`{}` is not empty, and no output of an earlier `slimbuild prune`", .0.display())]
     NotEmpty(PathBuf),
-    /// There is something else of that name.
-    #[error("`{}` is {kind}, not a directory", .path.display())]
-    NotADirectory {
-        /// Its path.
-        path: PathBuf,
-        /// What it is.
-        kind: &'static str,
-    },
-    /// A path without a name: `/`, `..`
-    #[error("`{}` cannot be written to as a whole", .0.display())]
-    Nameless(PathBuf),
+    /// A place that cannot be written to.
+    #[error(transparent)]
+    Place(#[from] WriteError),
     /// The user wished to stop.
     #[error("interrupted: nothing was written")]
     Interrupted,
@@ -51,9 +44,7 @@ impl OutputError {
                 "name a directory that does not exist yet, such as `--out out`, or empty this one"
                     .to_owned(),
             ),
-            Self::NotADirectory { .. } | Self::Nameless(_) => {
-                Some("name a directory, or one that does not exist yet".to_owned())
-            }
+            Self::Place(error) => error.hint(),
             Self::Interrupted | Self::Unwritable { .. } => None,
         }
     }
@@ -69,9 +60,6 @@ pub fn write(
     dir: &Path,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), OutputError> {
-    let (Some(name), Some(parent)) = (dir.file_name(), dir.parent()) else {
-        return Err(OutputError::Nameless(dir.to_path_buf()));
-    };
     let unwritable = |source: io::Error| match source.kind() {
         io::ErrorKind::Interrupted => OutputError::Interrupted,
         _ => OutputError::Unwritable {
@@ -80,12 +68,10 @@ pub fn write(
         },
     };
     check(dir)?;
-    // Two that write to one place at once do not share their halves.
-    let beside = |what: &str| {
-        let id = std::process::id();
-        parent.join(format!(".{}.{what}-{id}", name.to_string_lossy()))
-    };
-    let (part, old) = (beside("part"), beside("old"));
+    dir.parent()
+        .map_or(Ok(()), fs_err::create_dir_all)
+        .map_err(unwritable)?;
+    let whole = WholeDirectory::begin(dir)?;
     let go_on = || {
         if stop() {
             Err(io::ErrorKind::Interrupted.into())
@@ -93,46 +79,14 @@ pub fn write(
             Ok(())
         }
     };
-    let written = (|| {
-        fs_err::create_dir_all(parent)?;
-        fs_err::create_dir(&part)?;
-        write_entries(&pruned.entries, root, &part, &go_on)?;
-        replace(dir, &part, &old)
-    })();
-    written.map_err(|error| {
-        // The first error is the one to tell.
-        drop(fs_err::remove_dir_all(&part));
-        unwritable(error)
-    })
-}
-
-/// Gives `part` the name `dir`; what had it goes.
-fn replace(dir: &Path, part: &Path, old: &Path) -> io::Result<()> {
-    if fs_err::symlink_metadata(dir).is_err() {
-        return fs_err::rename(part, dir);
-    }
-    fs_err::rename(dir, old)?;
-    if let Err(error) = fs_err::rename(part, dir) {
-        drop(fs_err::rename(old, dir));
-        return Err(error);
-    }
-    fs_err::remove_dir_all(old)
+    write_entries(&pruned.entries, root, whole.part(), &go_on).map_err(unwritable)?;
+    Ok(whole.finish()?)
 }
 
 /// Refuses what may not be replaced.
 fn check(dir: &Path) -> Result<(), OutputError> {
-    let Ok(metadata) = fs_err::symlink_metadata(dir) else {
+    if WholeDirectory::check(dir)?.is_none() {
         return Ok(());
-    };
-    let not_a_directory = |kind| OutputError::NotADirectory {
-        path: dir.to_path_buf(),
-        kind,
-    };
-    if metadata.is_symlink() {
-        return Err(not_a_directory("a symlink"));
-    }
-    if !metadata.is_dir() {
-        return Err(not_a_directory("a file"));
     }
     match is_replaceable(dir) {
         Ok(true) => Ok(()),

@@ -373,7 +373,7 @@ fn nothing_else_is_replaced() {
             .to_string()
             .replace(&*mine.path().to_string_lossy(), "…"),
     };
-    assert_eq!(refused("file"), "`…/file` is a file, not a directory");
+    assert_eq!(refused("file"), "cannot write `…/file`: it is a file");
     assert_eq!(
         refused("dir"),
         "`…/dir` is not empty, and no output of an earlier `slimbuild prune`"
@@ -382,7 +382,7 @@ fn nothing_else_is_replaced() {
     {
         fs_err::create_dir(mine.path().join("empty")).unwrap();
         fs_err::os::unix::fs::symlink("empty", mine.path().join("link")).unwrap();
-        assert_eq!(refused("link"), "`…/link` is a symlink, not a directory");
+        assert_eq!(refused("link"), "cannot write `…/link`: it is a symlink");
     }
     assert_eq!(refused("empty"), "written");
     assert_eq!(

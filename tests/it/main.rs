@@ -25,6 +25,7 @@ mod growth;
 mod images;
 mod layering;
 mod native;
+mod outputs;
 mod prebuilt;
 mod promises;
 mod refusals;

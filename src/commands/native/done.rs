@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::trial::Tried;
-use crate::commands::{Whole, push};
+use crate::commands::push;
 use crate::digest::Digest;
 use crate::engine::docker::{Docker, Loaded};
 use crate::engine::registry::Pushed;
@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::progress::ProgressMode;
 use crate::report;
 use crate::ui::Ui;
+use crate::whole::Whole;
 
 /// An image that is written.
 pub(super) struct Done<'d> {
@@ -68,7 +69,7 @@ impl Done<'_> {
                 "slimbuild.seconds": self.began.elapsed().as_secs_f64(),
             });
             let text = format!("{value:#}\n");
-            file.finish(|out| out.write_all(text.as_bytes()))?;
+            file.write(|out| out.write_all(text.as_bytes()))?;
         }
         if mode != ProgressMode::Quiet {
             let text = report::native(&report::Native {

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
+
+use fs_err::File;
 
 use super::*;
 use crate::layer::{Entry, Layer, Node};
@@ -143,4 +145,103 @@ fn a_directory_of_something_else_is_left_alone() {
         &cache,
     );
     assert!(matches!(error, Err(OciError::Occupied(_))));
+}
+
+/// The blobs that an index names, and the names of its images.
+fn listed(layout: &Path) -> Vec<(String, String)> {
+    let index = fs_err::read(layout.join("index.json")).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    let all = index["manifests"].as_array().unwrap().iter();
+    all.map(|entry| {
+        let name = &entry["annotations"]["org.opencontainers.image.ref.name"];
+        let digest = entry["digest"].as_str().unwrap().to_owned();
+        let (_, hex) = digest.split_once(':').unwrap();
+        assert!(layout.join("blobs/sha256").join(hex).is_file(), "{digest}");
+        (name.as_str().unwrap_or_default().to_owned(), digest)
+    })
+    .collect()
+}
+
+#[test]
+fn other_images_of_a_layout_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&directory.path().join("cache")).unwrap();
+    let (one, two) = (
+        packed(&cache, Compression::Gzip),
+        packed(&cache, Compression::Zstd),
+    );
+    let layout = directory.path().join("layout");
+    let output = Output::Directory(layout.clone());
+    let digest = |image: &Image| image.digest().to_string();
+    write(&one, &names(&["server:1"]), &output, &cache).unwrap();
+    write(&one, &names(&["web:2"]), &output, &cache).unwrap();
+    fs_err::write(layout.join("notes"), "mine").unwrap();
+    output.check().unwrap();
+    write(&two, &names(&["web:2"]), &output, &cache).unwrap();
+    let expected = [
+        ("1".to_owned(), digest(&one)),
+        ("2".to_owned(), digest(&two)),
+    ];
+    assert_eq!(listed(&layout), expected);
+    assert_eq!(
+        fs_err::read_to_string(layout.join("notes")).unwrap(),
+        "mine"
+    );
+    let docker: Value =
+        serde_json::from_slice(&fs_err::read(layout.join("manifest.json")).unwrap()).unwrap();
+    let tags: Vec<&Value> = docker
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["RepoTags"])
+        .collect();
+    assert_eq!(tags, [&json!(["server:1"]), &json!(["web:2"])]);
+    let entries = fs_err::read_dir(&layout).unwrap().count();
+    assert_eq!(entries, 5, "nothing unfinished is left");
+}
+
+#[test]
+fn a_blob_that_is_not_what_its_name_says_is_written_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&directory.path().join("cache")).unwrap();
+    let image = image(&cache);
+    let layout = directory.path().join("layout");
+    let output = Output::Directory(layout.clone());
+    write(&image, &names(&["server:1"]), &output, &cache).unwrap();
+    let blob = layout.join(blob_path(&image.layers[0].descriptor.digest));
+    let right = fs_err::read(&blob).unwrap();
+    fs_err::write(&blob, vec![0; right.len()]).unwrap();
+    write(&image, &names(&["server:2"]), &output, &cache).unwrap();
+    assert_eq!(fs_err::read(&blob).unwrap(), right);
+    assert_eq!(listed(&layout).len(), 2);
+}
+
+#[test]
+fn a_link_in_a_layout_leads_nothing_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&directory.path().join("cache")).unwrap();
+    let image = image(&cache);
+    let elsewhere = directory.path().join("elsewhere");
+    for link in [
+        "blobs",
+        "blobs/sha256",
+        "index.json",
+        "manifest.json",
+        "oci-layout",
+    ] {
+        let layout = directory.path().join("layout");
+        let output = Output::Directory(layout.clone());
+        write(&image, &names(&["server:1"]), &output, &cache).unwrap();
+        fs_err::rename(layout.join(link), &elsewhere).unwrap();
+        fs_err::os::unix::fs::symlink(&elsewhere, layout.join(link)).unwrap();
+        assert!(output.check().is_err(), "{link}");
+        assert!(
+            write(&image, &names(&["server:2"]), &output, &cache).is_err(),
+            "{link}"
+        );
+        fs_err::remove_dir_all(&layout).unwrap();
+        if elsewhere.is_dir() {
+            fs_err::remove_dir_all(&elsewhere).unwrap();
+        }
+    }
 }

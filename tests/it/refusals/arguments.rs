@@ -120,15 +120,17 @@ fn a_place_that_cannot_be_written_to() {
     let arguments = ["context", "apps/server", "-o", target.to_str().unwrap()];
     assert_snapshot!(slimbuild(&shop(), &arguments).refusal(out.root()), @"
     exit code 1
-    error: cannot write `$ROOT/file/context.tar`
-      caused by: failed to create file `$ROOT/file/.context.tar.part`: Not a directory (os error 20)
+    error: cannot write `$ROOT/file/context.tar`: there is no directory `$ROOT/file`
+
+    hint: make the directory first
     ");
     let target = out.root().join("nowhere/context.tar");
     let arguments = ["context", "apps/server", "-o", target.to_str().unwrap()];
     assert_snapshot!(slimbuild(&shop(), &arguments).refusal(out.root()), @"
     exit code 1
-    error: cannot write `$ROOT/nowhere/context.tar`
-      caused by: failed to create file `$ROOT/nowhere/.context.tar.part`: No such file or directory (os error 2)
+    error: cannot write `$ROOT/nowhere/context.tar`: there is no directory `$ROOT/nowhere`
+
+    hint: make the directory first
     ");
 }
 
