@@ -26,6 +26,8 @@
 //! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, machine
 //! ```
 //!
+//! Whatever is read of the workspace is opened beneath its root, by [`tree`].
+//!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
 //! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with
 //! ([`starter`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
@@ -84,6 +86,7 @@ pub mod template;
 mod testing;
 pub mod threads;
 pub mod toolchain;
+pub mod tree;
 pub mod ui;
 pub mod whole;
 pub mod why;
