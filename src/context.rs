@@ -3,6 +3,7 @@
 //! Goes in: the plan's list and the workspace's files. Comes out: a stream of bytes that depends on names, contents and executable bits alone.
 //! Files are read while the stream is written, so that memory stays flat however large they are.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -10,7 +11,9 @@ use tar::{Builder, EntryType, Header};
 
 use crate::dockerfile;
 use crate::files::Kind;
+use crate::path::RepoPath;
 use crate::plan::{Content, Plan};
+use crate::tree::Tree;
 
 mod directory;
 
@@ -18,6 +21,7 @@ pub use directory::{write_dir, write_entries};
 
 /// Writes the tar: the Dockerfile first, then all entries in order; times are nought, owners are root, modes are 0644 and 0755.
 pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()> {
+    let tree = Tree::open(root)?;
     let mut tar = Builder::new(out);
     let text = dockerfile::render(plan).map_err(io::Error::other)?;
     append(
@@ -42,17 +46,10 @@ pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()
             Content::Source {
                 path,
                 kind: Kind::Regular { executable },
-                ..
+                size,
             } => {
-                let file = fs_err::File::open(path.on_disk(root))?;
-                let size = file.metadata()?.len();
-                // A file that grows while it is read must not push what follows out of place, nor one that shrinks.
-                let mut exact = Exact {
-                    file: file.take(size),
-                    left: size,
-                    path: entry.path.clone(),
-                };
-                append(&mut tar, &entry.path, *executable, size, &mut exact)?;
+                let file = Planned::open(&tree, path, *size)?;
+                append(&mut tar, &entry.path, *executable, *size, file)?;
             }
             Content::Source {
                 kind: Kind::Symlink { target },
@@ -88,21 +85,45 @@ fn header(kind: EntryType, executable: bool, size: u64) -> Header {
     header
 }
 
-/// A reader of exactly as many bytes as the header says.
-struct Exact<R> {
-    file: R,
+/// A file of the workspace that is as long as the plan says, and that yields exactly that many bytes: one that grows or shrinks while it is read
+/// must not push what follows out of place.
+struct Planned<'p> {
+    file: io::Take<File>,
     left: u64,
-    path: String,
+    path: &'p RepoPath,
 }
 
-impl<R: Read> Read for Exact<R> {
+impl<'p> Planned<'p> {
+    /// Opens the file once: what is looked at is what is read, whatever takes its name meanwhile.
+    fn open(tree: &Tree, path: &'p RepoPath, size: u64) -> io::Result<Self> {
+        let (file, metadata) = tree.file(path)?;
+        if metadata.size != size {
+            return Err(changed(path));
+        }
+        Ok(Self {
+            file: file.take(size),
+            left: size,
+            path,
+        })
+    }
+}
+
+impl Read for Planned<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
         self.left -= read as u64;
         if read == 0 && self.left > 0 && !buffer.is_empty() {
-            let problem = format!("`{}` became shorter while it was read", self.path);
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
+            return Err(changed(self.path));
         }
         Ok(read)
     }
 }
+
+fn changed(path: &RepoPath) -> io::Error {
+    io::Error::other(format!(
+        "`{path}` changed while slimbuild worked: run it again"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ use crate::pruned::output::OutputError;
 use crate::tasks::TaskError;
 use crate::template::TemplateError;
 use crate::toolchain::ToolchainError;
+use crate::tree::TreeError;
 use crate::whole::WriteError;
 use crate::why::WhyError;
 use crate::workspace::WorkspaceError;
@@ -73,6 +74,20 @@ pub enum Error {
         /// What is missing.
         path: String,
     },
+    /// A file that the lockfile or a setting names, and that is not taken.
+    #[error("{by} names `{path}`, which slimbuild does not take")]
+    RefusedFile {
+        /// Where the name stands.
+        by: String,
+        /// What is named.
+        path: String,
+        /// Why it is not taken.
+        #[source]
+        source: FilesError,
+    },
+    /// A file of the workspace that cannot be opened.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// A package that is asked about.
     #[error(transparent)]
     Why(#[from] WhyError),
@@ -165,6 +180,22 @@ pub enum ExitCode {
 }
 
 impl Error {
+    /// A file that `by` names and that cannot be had: it is missing, or it is not taken.
+    pub fn named(by: &str, path: &RepoPath, source: impl Into<FilesError>) -> Self {
+        let (by, path) = (by.to_owned(), path.to_string());
+        match source.into() {
+            FilesError::Unreadable { source, .. }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Self::MissingFile { by, path }
+            }
+            source => Self::RefusedFile { by, path, source },
+        }
+    }
+
     /// Notes what was being done when the system said no.
     pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
@@ -181,7 +212,8 @@ impl Error {
             Self::Lockfile(error) => error.hint(),
             Self::Toolchain(error) => error.hint(),
             Self::Detect(error) => error.hint(),
-            Self::Files(error) => error.hint(),
+            Self::Files(error) | Self::RefusedFile { source: error, .. } => error.hint(),
+            Self::Tree(error) => error.hint(),
             Self::Tasks(error) => error.hint(),
             Self::Ignore(error) => error.hint(),
             Self::Why(error) => error.hint(),

@@ -7,16 +7,13 @@
 //! nor on owners, times or the remaining permission bits. Empty directories are not recorded, as git does not record them either.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs::{FileType, Metadata};
 use std::io;
-use std::path::Path;
 
-use fs_err as fs;
 use serde::Serialize;
 
 use crate::ignore::{IgnoreError, Reason, Rules, Scope, Verdict};
 use crate::path::RepoPath;
+use crate::tree::{FileKind, Metadata, Tree, TreeError};
 
 mod link;
 mod measure;
@@ -119,9 +116,22 @@ pub enum FilesError {
         /// Its target.
         target: String,
     },
+    /// It is not to be opened.
+    #[error(transparent)]
+    Tree(TreeError),
     /// The rules cannot be had.
     #[error(transparent)]
     Ignore(#[from] IgnoreError),
+}
+
+impl From<TreeError> for FilesError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Io { path, source } => Self::Unreadable { path, source },
+            TreeError::NotAFile { path, kind } => Self::NotAFile { path, kind },
+            other => Self::Tree(other),
+        }
+    }
 }
 
 impl FilesError {
@@ -147,30 +157,25 @@ impl FilesError {
             Self::TargetOutside { link, .. } => Some(format!(
                 "move what it leads to into the workspace, or leave the link out with `--exclude {link}`"
             )),
+            Self::Tree(error) => error.hint(),
             Self::Ignore(error) => error.hint(),
         }
     }
 }
 
-/// Selects the files of `dir`, without the directories `nested` below it, which belong to other members. `root` is absolute.
+/// Selects the files of `dir`, without the directories `nested` below it, which belong to other members.
 pub fn walk(
-    root: &Path,
+    tree: &Tree,
     dir: &RepoPath,
     nested: &BTreeSet<RepoPath>,
     rules: &Rules,
 ) -> Result<Walk, FilesError> {
-    let on_disk = dir.on_disk(root);
-    // the root itself may be reached by a symlink; a directory below it may not be one, since links are not followed
-    let metadata = if dir.is_root() {
-        fs::metadata(on_disk)
-    } else {
-        fs::symlink_metadata(on_disk)
-    };
-    if !metadata.map_err(|source| unreadable(dir, source))?.is_dir() {
+    // Links are not followed, so the directory itself may not be one. The root may: it is open already.
+    if tree.link_metadata(dir)?.kind != FileKind::Directory {
         return Err(FilesError::NotADirectory(dir.clone()));
     }
     let mut walker = Walker {
-        root,
+        tree,
         nested,
         walk: Walk::default(),
     };
@@ -185,38 +190,31 @@ pub fn walk(
 
 impl File {
     /// Reads what a context needs to know of a single file, which the rules are not asked about.
-    pub fn load(root: &Path, path: &RepoPath) -> Result<Self, FilesError> {
-        let metadata =
-            fs::symlink_metadata(path.on_disk(root)).map_err(|source| unreadable(path, source))?;
-        Self::from_metadata(root, path, &metadata)
+    pub fn load(tree: &Tree, path: &RepoPath) -> Result<Self, FilesError> {
+        Self::from_metadata(tree, path, &tree.link_metadata(path)?)
     }
 
-    fn from_metadata(
-        root: &Path,
+    /// The same of what was looked at already.
+    pub(crate) fn from_metadata(
+        tree: &Tree,
         path: &RepoPath,
         metadata: &Metadata,
     ) -> Result<Self, FilesError> {
-        let (kind, size) = if metadata.is_symlink() {
-            let target =
-                fs::read_link(path.on_disk(root)).map_err(|source| unreadable(path, source))?;
-            (
-                Kind::Symlink {
-                    target: link::checked(path, &target)?,
-                },
-                0,
-            )
-        } else if metadata.is_file() {
-            (
-                Kind::Regular {
-                    executable: is_executable(metadata),
-                },
-                metadata.len(),
-            )
-        } else {
-            return Err(FilesError::NotAFile {
-                path: path.clone(),
-                kind: special_kind(metadata.file_type()),
-            });
+        let (kind, size) = match metadata.kind {
+            FileKind::Symlink => {
+                let target = link::checked(path, &tree.read_link(path)?)?;
+                (Kind::Symlink { target }, 0)
+            }
+            FileKind::Regular => {
+                let executable = metadata.executable;
+                (Kind::Regular { executable }, metadata.size)
+            }
+            other => {
+                return Err(FilesError::NotAFile {
+                    path: path.clone(),
+                    kind: other.words(),
+                });
+            }
         };
         Ok(Self {
             path: path.clone(),
@@ -227,7 +225,7 @@ impl File {
 }
 
 struct Walker<'a> {
-    root: &'a Path,
+    tree: &'a Tree,
     nested: &'a BTreeSet<RepoPath>,
     walk: Walk,
 }
@@ -255,48 +253,43 @@ impl Walker<'_> {
     }
 
     fn list(&mut self, dir: &RepoPath, scope: &Scope) -> Result<(), FilesError> {
-        let entries =
-            fs::read_dir(dir.on_disk(self.root)).map_err(|source| unreadable(dir, source))?;
-        for entry in entries {
-            let entry = entry.map_err(|source| unreadable(dir, source))?;
-            let name = entry.file_name();
-            // a name that is not UTF-8 is no matter as long as a rule drops it
+        let opened = self.tree.directory(dir)?;
+        // Directories are entered when this one is closed: how deep they lie costs no open files.
+        let mut inner = Vec::new();
+        for (name, kind) in opened.entries()? {
+            // A name that is not UTF-8 does not matter as long as a rule drops it.
             let is_utf8 = name.to_str().is_some();
-            let path = child(dir, &name);
-            let file_type = entry
-                .file_type()
-                .map_err(|source| unreadable(&path, source))?;
-            if file_type.is_dir() {
-                if self.nested.contains(&path) {
-                    continue;
-                }
-                let (verdict, inner) = scope.directory(&path)?;
-                if inner.is_some() && !is_utf8 {
-                    return Err(FilesError::NameNotUtf8(path));
-                }
-                self.enter(&path, verdict, inner)?;
+            let path = RepoPath::child(dir, &name.to_string_lossy());
+            if kind == FileKind::Directory {
+                inner.push((path, is_utf8));
                 continue;
             }
             match scope.file(&path) {
                 Verdict::Drop(reason) => self.drop(path, reason),
                 Verdict::Keep if !is_utf8 => return Err(FilesError::NameNotUtf8(path)),
-                Verdict::Keep if !file_type.is_file() && !file_type.is_symlink() => {
-                    self.drop(
-                        path,
-                        Reason::Special {
-                            kind: special_kind(file_type),
-                        },
-                    );
-                }
                 Verdict::Keep => {
-                    let metadata = entry
-                        .metadata()
+                    if let FileKind::Special(kind) = kind {
+                        self.drop(path, Reason::Special { kind });
+                        continue;
+                    }
+                    let metadata = opened
+                        .metadata(&name)
                         .map_err(|source| unreadable(&path, source))?;
-                    self.walk
-                        .files
-                        .push(File::from_metadata(self.root, &path, &metadata)?);
+                    let file = File::from_metadata(self.tree, &path, &metadata)?;
+                    self.walk.files.push(file);
                 }
             }
+        }
+        drop(opened);
+        for (path, is_utf8) in inner {
+            if self.nested.contains(&path) {
+                continue;
+            }
+            let (verdict, inner) = scope.directory(&path)?;
+            if inner.is_some() && !is_utf8 {
+                return Err(FilesError::NameNotUtf8(path));
+            }
+            self.enter(&path, verdict, inner)?;
         }
         Ok(())
     }
@@ -314,29 +307,11 @@ impl Walker<'_> {
     }
 }
 
-/// The path of an entry of `dir`. Not by [`RepoPath::join`], which would split a name that has a backslash in it.
-fn child(dir: &RepoPath, name: &OsStr) -> RepoPath {
-    let path = Path::new(dir.as_str()).join(name.to_string_lossy().as_ref());
-    RepoPath::from_disk(Path::new(""), &path)
-        .expect("a directory lists plain names, and this one was made UTF-8")
-}
-
 fn unreadable(path: &RepoPath, source: io::Error) -> FilesError {
     FilesError::Unreadable {
         path: path.clone(),
         source,
     }
-}
-
-#[cfg(unix)]
-fn is_executable(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o111 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_: &Metadata) -> bool {
-    false
 }
 
 /// When a file came to be what it is, as `find -cnewer` compares it: nobody can set this time.
@@ -351,26 +326,6 @@ pub(crate) fn status_changed(metadata: &std::fs::Metadata) -> Option<std::time::
 #[cfg(not(unix))]
 pub(crate) fn status_changed(metadata: &std::fs::Metadata) -> Option<std::time::SystemTime> {
     metadata.modified().ok()
-}
-
-fn special_kind(file_type: FileType) -> &'static str {
-    if file_type.is_dir() {
-        return "a directory";
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        if file_type.is_socket() {
-            return "a socket";
-        }
-        if file_type.is_fifo() {
-            return "a named pipe";
-        }
-        if file_type.is_block_device() || file_type.is_char_device() {
-            return "a device";
-        }
-    }
-    "a special file"
 }
 
 #[cfg(test)]

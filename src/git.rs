@@ -1,6 +1,12 @@
-//! What slimbuild asks git's files: the branch that is checked out. No git program is needed, and none is run.
+//! What slimbuild asks git's files: the branch that is checked out. No git program is needed, and none is run, so nothing that a repository's
+//! configuration names (hooks, filters, `core.fsmonitor`) can run either.
+//!
+//! `.git` may lead to another place: that is how git makes worktrees and submodules. All that is read there is one line of `HEAD`.
 
 use std::path::{Path, PathBuf};
+
+use crate::path::RepoPath;
+use crate::tree::{Limit, Tree};
 
 /// The branch that is checked out in the repository around `dir`; nothing where there is none, or where a commit is checked out by itself.
 pub fn branch(dir: &Path) -> Option<String> {
@@ -8,7 +14,7 @@ pub fn branch(dir: &Path) -> Option<String> {
         .ancestors()
         .map(|dir| dir.join(".git"))
         .find(|git| git.exists())?;
-    let head = fs_err::read_to_string(git_dir(&git)?.join("HEAD")).ok()?;
+    let head = read(&git_dir(&git)?, "HEAD")?;
     head.trim()
         .strip_prefix("ref: refs/heads/")
         .map(str::to_owned)
@@ -19,9 +25,16 @@ fn git_dir(git: &Path) -> Option<PathBuf> {
     if git.is_dir() {
         return Some(git.to_path_buf());
     }
-    let text = fs_err::read_to_string(git).ok()?;
+    let text = read(git.parent()?, ".git")?;
     let target = text.trim().strip_prefix("gitdir:")?.trim();
     Some(git.parent()?.join(target))
+}
+
+/// A file of git's, which is no file of the workspace. It is bounded, and a regular file, all the same.
+fn read(dir: &Path, name: &str) -> Option<String> {
+    let tree = Tree::open(dir).ok()?;
+    let path = RepoPath::child(&RepoPath::ROOT, name);
+    tree.read_text(&path, Limit::Settings).ok()
 }
 
 #[cfg(test)]

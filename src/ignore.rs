@@ -15,13 +15,12 @@
 //! Rules 4 and 5 follow git and moby; where they cannot, the docs of `gitignore` and `pattern` in here say so.
 
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use fs_err as fs;
 use serde::Serialize;
 
 use crate::path::RepoPath;
+use crate::tree::{Limit, Tree, TreeError};
 
 use self::dockerignore::{DockerIgnore, Inherited};
 use self::gitignore::{Entry, GitIgnores};
@@ -44,7 +43,7 @@ const DOCKERIGNORE: &str = ".dockerignore";
 /// Everything that decides which files of one workspace are kept.
 #[derive(Debug)]
 pub struct Rules {
-    root: PathBuf,
+    tree: Tree,
     include: Globs,
     exclude: Globs,
     docker: DockerIgnore,
@@ -100,7 +99,7 @@ pub enum Reason {
 pub enum IgnoreError {
     /// A file of rules cannot be read; the source names it.
     #[error("cannot read the ignore rules")]
-    Unreadable(#[source] io::Error),
+    Unreadable(#[from] TreeError),
     /// A line of the `.dockerignore` is no pattern.
     #[error("`{DOCKERIGNORE}` line {line}: `{pattern}` is not a pattern")]
     DockerPattern {
@@ -154,23 +153,24 @@ impl Rules {
                 problem,
             })
         };
-        let docker = match fs::read_to_string(root.join(DOCKERIGNORE)) {
-            Ok(text) => DockerIgnore::parse(&text).map_err(|(line, pattern, problem)| {
+        let tree = Tree::open(root)?;
+        let file = RepoPath::child(&RepoPath::ROOT, DOCKERIGNORE);
+        let docker = match tree.read_text_optional(&file, Limit::Settings)? {
+            Some(text) => DockerIgnore::parse(&text).map_err(|(line, pattern, problem)| {
                 IgnoreError::DockerPattern {
                     line,
                     pattern,
                     problem,
                 }
             })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => DockerIgnore::default(),
-            Err(error) => return Err(IgnoreError::Unreadable(error)),
+            None => DockerIgnore::default(),
         };
         Ok(Self {
-            root: root.to_path_buf(),
+            git: GitIgnores::load(root, &tree)?,
+            tree,
             include: globs("include", include)?,
             exclude: globs("exclude", exclude)?,
             docker,
-            git: GitIgnores::load(root).map_err(IgnoreError::Unreadable)?,
         })
     }
 
@@ -240,9 +240,7 @@ impl Scope<'_> {
         let fate = match &decision {
             Decision::Included => Some(Fate::Included),
             Decision::Open { git, dropped } if dropped.is_none() || kept_below() => {
-                let git = git
-                    .with_file_in(&rules.root, path)
-                    .map_err(IgnoreError::Unreadable)?;
+                let git = git.with_file_in(&rules.tree, path)?;
                 Some(Fate::Open(git))
             }
             Decision::Ignored(reason) if included_below() => Some(Fate::Ignored(reason.clone())),
@@ -348,7 +346,7 @@ impl IgnoreError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreadable(_) => None,
+            Self::Unreadable(error) => error.hint(),
             Self::DockerPattern { problem, .. } => problem.hint(),
             Self::Glob { problem, .. } => problem.hint(),
         }

@@ -16,8 +16,6 @@ mod scalar;
 mod set;
 mod traits;
 
-use std::path::Path;
-
 pub use importer::{Dependency, Field, Importer};
 pub use index::Lockfile;
 pub use set::{Home, Lockfiles, Texts};
@@ -25,6 +23,7 @@ pub use traits::Traits;
 pub(crate) use traits::allows;
 
 use crate::path::RepoPath;
+use crate::tree::{Limit, Tree, TreeError};
 
 /// The file's name in a workspace.
 pub const FILE: &str = "pnpm-lock.yaml";
@@ -186,12 +185,11 @@ pub fn branch_file(branch: &str) -> String {
 }
 
 /// The text of the first of these files that is there.
-pub fn load(dir: &Path, files: &[String]) -> std::io::Result<Option<String>> {
+pub fn load(tree: &Tree, dir: &RepoPath, files: &[String]) -> Result<Option<String>, TreeError> {
     for file in files {
-        match fs_err::read_to_string(dir.join(file)) {
-            Ok(text) => return Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        let path = RepoPath::child(dir, file);
+        if let Some(text) = tree.read_text_optional(&path, Limit::Lockfile)? {
+            return Ok(Some(text));
         }
     }
     Ok(None)

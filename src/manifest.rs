@@ -17,12 +17,14 @@ use jsonc_parser::errors::ParseError;
 use jsonc_parser::{CollectOptions, ParseOptions};
 use serde_json::Value;
 
+use crate::tree::TreeError;
+
 /// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// The disk said no.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
+    /// The file cannot be opened or read whole.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// The text breaks the rules of its format.
     #[error("cannot read `{file}`, line {line}, column {column}: {problem}")]
     Syntax {
@@ -49,7 +51,8 @@ impl ManifestError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Io(_) | Self::Meaning { .. } => None,
+            Self::Tree(error) => error.hint(),
+            Self::Meaning { .. } => None,
             Self::Syntax { file, .. } => Some(format!(
                 "mend `{file}`; slimbuild changes no file of the workspace"
             )),

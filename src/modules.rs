@@ -20,6 +20,7 @@ use std::path::Path;
 pub use self::error::ModulesError;
 use crate::path::RepoPath;
 use crate::plan::Locked;
+use crate::tree as files;
 
 /// A project of the workspace, and what it asks for when it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +58,8 @@ pub struct Found {
 
 /// Walks from the projects through the modules that are installed below `root`.
 pub fn walk(root: &Path, projects: &[Project], expected: &Expected) -> Result<Tree, ModulesError> {
-    let root = fs_err::canonicalize(root).map_err(ModulesError::Unreadable)?;
-    let mut walk = walk::Walk::new(&root, projects, expected);
+    let files = files::Tree::open(root)?;
+    let mut walk = walk::Walk::new(&files, projects, expected);
     walk.run()?;
     walk.check()?;
     directory::collect(&walk)

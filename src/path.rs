@@ -55,6 +55,16 @@ impl RepoPath {
         Ok(Self(parts.join("/")))
     }
 
+    /// A name in a directory, as the disk lists it: a backslash is a letter of it, not a separator as in [`Self::join`].
+    pub fn child(dir: &Self, name: &str) -> Self {
+        debug_assert!(!name.is_empty() && !name.contains('/') && name != "." && name != "..");
+        if dir.is_root() {
+            Self(name.to_owned())
+        } else {
+            Self(format!("{}/{name}", dir.0))
+        }
+    }
+
     /// The path of `path` below `root`; both must be absolute and without `..`.
     pub fn from_disk(root: &Path, path: &Path) -> Result<Self, PathError> {
         let shown = || path.display().to_string();

@@ -17,6 +17,7 @@ pub use self::error::PrebuiltError;
 use crate::detect::Delivery;
 use crate::modules::ModulesError;
 use crate::plan::{ContextEntry, Plan, Secrets, place};
+use crate::tree::{Tree, TreeError};
 
 /// What stays of the context as it was: what proves the image, and how a site is served.
 const KEPT: [&str; 2] = [place::VERIFY, place::SERVE];
@@ -32,18 +33,19 @@ pub enum Built {
 
 /// Takes what lies below `root`.
 pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, PrebuiltError> {
+    let tree = &Tree::open(root)?;
     let mut entries = match &plan.delivery {
         Delivery::Modules(_) => {
             let modules = modules::Modules::find(&plan, root)?;
             let spare = modules.spare(&plan, root)?;
-            let mut entries = modules.entries(&plan, root, &spare)?;
-            entries.extend(outputs::entries(&plan, root, built, &spare)?);
+            let mut entries = modules.entries(&plan, tree, &spare)?;
+            entries.extend(outputs::entries(&plan, tree, built, &spare)?);
             plan.warnings.extend(modules.missing(&plan));
             plan.warnings.extend(spare.warning);
             entries
         }
-        Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, root)?,
-        Delivery::Site(site) => pieces::site(&plan, site, root)?,
+        Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, tree)?,
+        Delivery::Site(site) => pieces::site(&plan, site, tree)?,
     };
     // The first of a path stays.
     entries.extend(plan.timeless.take());
@@ -62,6 +64,12 @@ pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, Prebu
 fn is_kept(entry: &ContextEntry) -> bool {
     let top = entry.path.split('/').next().unwrap_or_default();
     KEPT.contains(&top)
+}
+
+impl From<TreeError> for PrebuiltError {
+    fn from(error: TreeError) -> Self {
+        Self::Files(error.into())
+    }
 }
 
 impl From<ModulesError> for PrebuiltError {

@@ -24,6 +24,7 @@ use crate::plan::{
     Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, secrets, wishes,
 };
 use crate::tasks::{self, Tasks};
+use crate::tree::Limit;
 use crate::workspace::Workspace;
 use crate::{threads, toolchain};
 
@@ -393,11 +394,8 @@ impl Layout<'_, '_, '_> {
 
     /// A file's text, if there is one.
     fn text(&self, path: &RepoPath) -> Result<Option<String>, Error> {
-        match fs_err::read_to_string(path.on_disk(&self.workspace.root)) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(format!("cannot read `{path}`"))(error)),
-        }
+        let tree = &self.workspace.tree;
+        Ok(tree.read_text_optional(path, Limit::Settings)?)
     }
 }
 

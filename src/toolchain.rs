@@ -1,7 +1,6 @@
 //! Which node and which pnpm: read from the workspace, with the place that decided.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
 
 use nodejs_semver::{Range, Version};
 use serde::Serialize;
@@ -11,6 +10,7 @@ use crate::lockfile::Lockfile;
 use crate::lockfile::keys::Format;
 use crate::manifest::package::Manifest;
 use crate::path::RepoPath;
+use crate::tree::{Limit, TreeError};
 use crate::workspace::{Member, Workspace};
 
 /// The argument that decides node's version.
@@ -58,8 +58,11 @@ impl<T> Decision<T> {
 }
 
 /// Why a version cannot be decided.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {
+    /// A file that may name a version cannot be read.
+    #[error(transparent)]
+    Unread(#[from] TreeError),
     /// The text is no version or range.
     #[error("`{file}` asks for node `{text}`, which is no version")]
     NotAVersion {
@@ -119,6 +122,7 @@ impl ToolchainError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Unread(error) => error.hint(),
             Self::NotAVersion { .. } | Self::NoLine { .. } => {
                 Some("mend it, or choose with `--node VERSION`".to_owned())
             }
@@ -182,7 +186,7 @@ fn node(
             } else {
                 format!("{dir}/{name}")
             };
-            if let Some(text) = first_line(&workspace.root.join(&file)) {
+            if let Some(text) = first_line(workspace, &file)? {
                 return from_text(&file, &text);
             }
         }
@@ -219,13 +223,15 @@ fn newest(lines: &RangeInclusive<u64>, fits: impl Fn(u64) -> bool) -> Option<u64
     both.find(|line| fits(*line))
 }
 
-fn first_line(path: &Path) -> Option<String> {
-    let text = fs_err::read_to_string(path).ok()?;
+fn first_line(workspace: &Workspace, file: &str) -> Result<Option<String>, TreeError> {
+    let path = RepoPath::new(file).unwrap_or_default();
+    let text = workspace.tree.read_text_optional(&path, Limit::Settings)?;
+    let text = text.unwrap_or_default();
     let line = text
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .find(|line| !line.is_empty());
-    line.map(str::to_owned)
+    Ok(line.map(str::to_owned))
 }
 
 /// `devEngines.runtime` or `.packageManager`: an object or a list of them.

@@ -211,6 +211,8 @@ pub struct Metadata {
     pub size: u64,
     /// Whether anyone may execute it; on Windows, never.
     pub executable: bool,
+    /// When its content was changed, by its own account.
+    pub modified: Option<SystemTime>,
     /// When it came to be what it is, as `find -cnewer` compares it: nobody can set this time.
     pub changed: Option<SystemTime>,
 }
@@ -238,7 +240,7 @@ impl Directory {
 
 impl Tree {
     /// Opens a root. The user chose it, so links on the way to it are followed.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    pub fn open(root: &Path) -> Result<Self, TreeError> {
         let opened = system::Root::open(root);
         let named = |source: io::Error| {
             io::Error::new(
@@ -246,8 +248,9 @@ impl Tree {
                 format!("cannot open `{}`: {source}", root.display()),
             )
         };
+        let opened = opened.map_err(|source| TreeError::io(&RepoPath::ROOT, named(source)))?;
         Ok(Self {
-            root: Arc::new(opened.map_err(named)?),
+            root: Arc::new(opened),
         })
     }
 

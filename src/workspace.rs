@@ -19,6 +19,7 @@ use crate::manifest::turbo::{self, TurboManifest};
 use crate::manifest::workspace::{self, WorkspaceManifest};
 use crate::path::RepoPath;
 use crate::threads;
+use crate::tree::{Limit, Tree};
 
 /// A package of the workspace; the root project is one too.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ impl Member {
 pub struct Workspace {
     /// Where it lies on disk.
     pub root: PathBuf,
+    /// The way to open its files.
+    pub tree: Tree,
     /// All members, the root project first, the others by directory.
     pub members: Vec<Member>,
     /// `pnpm-workspace.yaml`.
@@ -185,23 +188,24 @@ pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
 impl Workspace {
     /// Reads the workspace whose root is `root`.
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
-        let settings_text = read(root, workspace::FILE)?.unwrap_or_default();
+        let tree = &Tree::open(root).map_err(ManifestError::from)?;
+        let settings_text = read(tree, workspace::FILE)?.unwrap_or_default();
         let settings = WorkspaceManifest::parse(&settings_text)?;
-        let turbo = turbo_manifest(root, &RepoPath::ROOT)?;
-        let npmrc = read(root, ".npmrc")?
+        let turbo = turbo_manifest(tree, &RepoPath::ROOT)?;
+        let npmrc = read(tree, ".npmrc")?
             .map(|text| Npmrc::parse(&text))
             .unwrap_or_default();
         let mut dirs = vec![RepoPath::ROOT];
         dirs.extend(globs::expand(
-            root,
+            tree,
             settings.packages.as_deref().unwrap_or_default(),
         )?);
-        let members = threads::map(&dirs, 16, |dir| member(root, dir.clone()));
+        let members = threads::map(&dirs, 16, |dir| member(tree, dir.clone()));
         let mut members = members.into_iter().collect::<Result<Vec<_>, _>>()?;
         let is_shared = is_shared(&settings, &npmrc, &members[0].manifest);
         if !is_shared {
             for member in &mut members[1..] {
-                let text = read(root, &below(&member.dir, ".npmrc"))?;
+                let text = read(tree, &below(&member.dir, ".npmrc"))?;
                 member.npmrc = text.map(|text| Npmrc::parse(&text)).unwrap_or_default();
             }
         }
@@ -215,12 +219,10 @@ impl Workspace {
             .into_iter()
             .chain([lockfile::FILE.to_owned()])
             .collect();
-        let load = |dir: &RepoPath| {
-            lockfile::load(&dir.on_disk(root), &files).map_err(ManifestError::from)
-        };
+        let load = |dir: &RepoPath| lockfile::load(tree, dir, &files).map_err(ManifestError::from);
         let lockfiles = if is_shared {
             let text = load(&RepoPath::ROOT)?;
-            lockfile::Texts::Shared(text.ok_or_else(|| no_lockfile(root, &members))?)
+            lockfile::Texts::Shared(text.ok_or_else(|| no_lockfile(tree, &members))?)
         } else {
             let mut texts = BTreeMap::new();
             for member in &members {
@@ -232,6 +234,7 @@ impl Workspace {
         };
         Ok(Self {
             root: root.to_path_buf(),
+            tree: tree.clone(),
             by_name: by_name(&members),
             members,
             settings,
@@ -311,8 +314,11 @@ fn is_shared(settings: &WorkspaceManifest, npmrc: &Npmrc, root: &Manifest) -> bo
 }
 
 /// No lockfile at the root, where one should serve all.
-fn no_lockfile(root: &Path, members: &[Member]) -> WorkspaceError {
-    let own = |member: &&Member| root.join(below(&member.dir, lockfile::FILE)).is_file();
+fn no_lockfile(tree: &Tree, members: &[Member]) -> WorkspaceError {
+    let own = |member: &&Member| {
+        let file = member.dir.join(lockfile::FILE).unwrap_or_default();
+        tree.is_file(&file).unwrap_or_default()
+    };
     match members.iter().find(own) {
         Some(member) => WorkspaceError::OwnLockfile {
             dir: member.dir.clone(),
@@ -328,32 +334,24 @@ fn by_name(members: &[Member]) -> BTreeMap<String, usize> {
         .collect()
 }
 
-fn read(root: &Path, file: &str) -> Result<Option<String>, ManifestError> {
-    match fs_err::read(root.join(file)) {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map(Some)
-            .map_err(|_| ManifestError::Meaning {
-                file: file.to_owned(),
-                problem: "the file is not valid UTF-8".to_owned(),
-            }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+fn read(tree: &Tree, file: &str) -> Result<Option<String>, ManifestError> {
+    let path = RepoPath::new(file).unwrap_or_default();
+    Ok(tree.read_text_optional(&path, Limit::Settings)?)
 }
 
-fn turbo_manifest(root: &Path, dir: &RepoPath) -> Result<Option<TurboManifest>, ManifestError> {
+fn turbo_manifest(tree: &Tree, dir: &RepoPath) -> Result<Option<TurboManifest>, ManifestError> {
     for name in turbo::FILES {
         let file = below(dir, name);
-        if let Some(text) = read(root, &file)? {
+        if let Some(text) = read(tree, &file)? {
             return TurboManifest::parse(&file, &text).map(Some);
         }
     }
     Ok(None)
 }
 
-fn member(root: &Path, dir: RepoPath) -> Result<Member, ManifestError> {
+fn member(tree: &Tree, dir: RepoPath) -> Result<Member, ManifestError> {
     let file = below(&dir, "package.json");
-    let manifest = match read(root, &file)? {
+    let manifest = match read(tree, &file)? {
         Some(text) => Manifest::parse(&file, &text)?,
         // A root without a manifest is fine with pnpm.
         None => Manifest::parse(&file, "{}")?,
@@ -361,7 +359,7 @@ fn member(root: &Path, dir: RepoPath) -> Result<Member, ManifestError> {
     let turbo = if dir.is_root() {
         None
     } else {
-        turbo_manifest(root, &dir)?
+        turbo_manifest(tree, &dir)?
     };
     Ok(Member {
         dir,

@@ -25,6 +25,7 @@ use crate::progress::{Progress, ProgressMode, Summary};
 use crate::report::{self, Outcome};
 use crate::smoke::{self, Unset};
 use crate::tasks::is_proxy;
+use crate::tree::Tree;
 use crate::ui::Ui;
 use crate::whole::Whole;
 
@@ -161,8 +162,11 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
     let mut last = 0;
     let (built, workspace) = std::thread::scope(|scope| {
         // For the report alone: it must not make anybody wait.
-        let measuring =
-            scope.spawn(|| Rules::load(&root, &[], &[]).map(|rules| files::measure(&root, &rules)));
+        let measuring = scope.spawn(|| {
+            let tree = Tree::open(&root).ok()?;
+            let rules = Rules::load(&root, &[], &[]).ok()?;
+            Some(files::measure(&tree, &rules))
+        });
         let context = Box::new(|out: &mut dyn Write| write_tar(&plan, &root, out));
         let built = docker.build(&request, context, &interrupt, &mut |event| {
             left_out = said_left_out(&event).or(left_out);
@@ -171,14 +175,7 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
             }
             shown.event(&event);
         });
-        (
-            built,
-            measuring
-                .join()
-                .ok()
-                .and_then(Result::ok)
-                .unwrap_or_default(),
-        )
+        (built, measuring.join().ok().flatten().unwrap_or_default())
     });
     let summary = shown.finish();
     let built = built.map_err(|error| disproved(&plan, error))?;

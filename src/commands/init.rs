@@ -32,7 +32,8 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
             hint: Some("`--force` replaces it".to_owned()),
         });
     }
-    let schema = root.join(starter::SCHEMA_FILE).is_file();
+    let schema = RepoPath::child(&RepoPath::ROOT, starter::SCHEMA_FILE);
+    let schema = workspace.tree.is_file(&schema)?;
     let text = match at {
         Some(at) => {
             // What stands in the file that is replaced does not count.

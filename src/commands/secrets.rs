@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::manifest::npmrc::Npmrc;
 use crate::plan::{NPMRC, Plan, SecretPlan};
+use crate::tree::{Limit, Tree};
 
 /// What the secrets of a plan hold, by id, and what a reader should know.
 pub(super) fn values(
@@ -145,8 +146,7 @@ impl Source<'_> {
             }));
         }
         for path in &secret.files {
-            let doing = format!("cannot read `{path}`");
-            let text = fs_err::read_to_string(path.on_disk(root)).map_err(Error::io(doing))?;
+            let text = Tree::open(root)?.read_text(path, Limit::Settings)?;
             let (text, unset) = Npmrc::parse(&text).credentials.fill_in(named);
             all.push_str(&text);
             warnings.extend(unset.into_iter().map(|(key, name)| {

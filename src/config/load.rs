@@ -5,6 +5,7 @@ use super::reader::Node;
 use super::{ConfigError, FILE, PlanOptions};
 use crate::manifest::{ManifestError, parse_jsonc_tree};
 use crate::path::RepoPath;
+use crate::tree::Limit;
 use crate::workspace::Workspace;
 
 /// What the files say about the app at `app`: its own, then `apps` of the root's, then the root's defaults.
@@ -32,11 +33,8 @@ fn text(workspace: &Workspace, dir: &RepoPath) -> Result<Option<(String, String)
     let Ok(path) = dir.join(FILE) else {
         return Ok(None);
     };
-    match fs_err::read_to_string(path.on_disk(&workspace.root)) {
-        Ok(text) => Ok(Some((path.to_string(), text))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let text = workspace.tree.read_text_optional(&path, Limit::Settings)?;
+    Ok(text.map(|text| (path.to_string(), text)))
 }
 
 /// Reads a file; an empty one says nothing.

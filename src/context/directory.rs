@@ -11,8 +11,12 @@ use fs_err::{File, OpenOptions};
 
 use crate::dockerfile;
 use crate::files::Kind;
+use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, Plan};
 use crate::threads;
+use crate::tree::Tree;
+
+use super::{Planned, changed};
 
 /// How many entries a thread takes at a time: neighbours, which share directories.
 const SHARE: usize = 64;
@@ -41,9 +45,10 @@ pub fn write_entries(
         entries.iter().partition(|entry| is_link(entry));
     let shares: Vec<&[&ContextEntry]> = files.chunks(SHARE).collect();
     let shares = spread(&shares);
+    let tree = Tree::open(root)?;
     let failed = AtomicBool::new(false);
     let results = threads::map(&shares, 1, |share| {
-        let mut writer = Writer::new(root, target);
+        let mut writer = Writer::new(&tree, target);
         for entry in *share {
             // Who fails tells; the others just stop.
             if failed.load(Ordering::Relaxed) {
@@ -56,7 +61,7 @@ pub fn write_entries(
         Ok(())
     });
     results.into_iter().collect::<io::Result<()>>()?;
-    let mut writer = Writer::new(root, target);
+    let mut writer = Writer::new(&tree, target);
     for entry in links {
         go_on()?;
         writer.write(entry)?;
@@ -87,7 +92,7 @@ fn is_link(entry: &ContextEntry) -> bool {
 
 /// What is known while one share is written.
 struct Writer<'w> {
-    root: &'w Path,
+    tree: &'w Tree,
     target: &'w Path,
     /// Directories that are known to be there, as entries name them.
     made: BTreeSet<&'w str>,
@@ -96,9 +101,9 @@ struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
-    fn new(root: &'w Path, target: &'w Path) -> Self {
+    fn new(tree: &'w Tree, target: &'w Path) -> Self {
         Self {
-            root,
+            tree,
             target,
             made: BTreeSet::new(),
             buffer: Vec::new(),
@@ -118,8 +123,8 @@ impl<'w> Writer<'w> {
             Content::Source {
                 path,
                 kind: Kind::Regular { executable },
-                ..
-            } => self.copy(&path.on_disk(self.root), &target, *executable),
+                size,
+            } => self.copy(path, *size, &target, *executable),
             Content::Source {
                 kind: Kind::Symlink { target: to },
                 ..
@@ -143,15 +148,18 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    fn copy(&mut self, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
-        let mut source = File::open(from)?;
+    fn copy(&mut self, from: &RepoPath, size: u64, to: &Path, executable: bool) -> io::Result<()> {
+        let mut source = Planned::open(self.tree, from, size)?;
         self.buffer.clear();
         (&mut source).take(SMALL).read_to_end(&mut self.buffer)?;
         let mut target = create(to, executable)?;
         target.write_all(&self.buffer)?;
-        if self.buffer.len() as u64 == SMALL {
+        if source.left > 0 {
             // The kernel copies the rest by itself, where it can.
-            io::copy(source.file_mut(), target.file_mut())?;
+            let copied = io::copy(&mut source.file, target.file_mut())?;
+            if copied != source.left {
+                return Err(changed(from));
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::lockfile::Field;
 use crate::manifest::package::Manifest;
 use crate::manifest::tsconfig::Tsconfig;
 use crate::path::RepoPath;
+use crate::tree::Limit;
 use crate::workspace::Workspace;
 
 /// Packages that make node run TypeScript, with the compilers that they leave to the app.
@@ -275,7 +276,7 @@ pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Config
     let own = named.map_or("tsconfig.json", String::as_str);
     let mut queue: Vec<RepoPath> = workspace.members[app].dir.join(own).into_iter().collect();
     while let Some(path) = queue.pop() {
-        let Ok(text) = fs_err::read_to_string(path.on_disk(&workspace.root)) else {
+        let Ok(text) = workspace.tree.read_text(&path, Limit::Settings) else {
             continue;
         };
         if !found.files.insert(path.clone()) {
@@ -287,7 +288,7 @@ pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Config
         let owner = workspace.enclosing(&path);
         let dir = path.parent().unwrap_or_default();
         for base in &config.extends {
-            queue.extend(extended(workspace, &dir, base));
+            queue.extend(extended(workspace, &dir, base).ok().flatten());
             if !base.starts_with(['.', '/']) {
                 let package = package(base);
                 if let Some(at) = holder(workspace, owner, package) {

@@ -5,8 +5,9 @@ use super::delivery::{Delivery, Fallback, Site};
 use super::framework::Framework;
 use super::subject::{Subject, literal};
 use super::{AppKind, Detected, Detection};
-use crate::manifest::parse_jsonc;
+use crate::manifest::{ManifestError, parse_jsonc};
 use crate::path::RepoPath;
+use crate::tree::Limit;
 
 /// Routers that change the address without asking the server: every address is the one page's.
 const ROUTERS: [&str; 12] = [
@@ -120,8 +121,13 @@ fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, Str
 /// `outputPath` of angular.json; since Angular 17 the files for browsers are in `browser/` below it.
 fn angular(subject: &Subject<'_>) -> Result<(String, String), DetectError> {
     let path = format!("{}/angular.json", subject.member().dir);
-    let text = fs_err::read_to_string(subject.workspace.root.join(&path))
-        .unwrap_or_else(|_| "{}".to_owned());
+    let file = RepoPath::new(&path).unwrap_or_default();
+    let text = subject
+        .workspace
+        .tree
+        .read_text_optional(&file, Limit::Settings)
+        .map_err(ManifestError::from)?
+        .unwrap_or_else(|| "{}".to_owned());
     let document = parse_jsonc(&path, &text)?;
     let projects = document
         .get("projects")

@@ -6,6 +6,7 @@ use super::script::{Command, commands};
 use crate::lockfile::Lockfiles;
 use crate::manifest::package::Manifest;
 use crate::tasks;
+use crate::tree::Limit;
 use crate::workspace::{Member, Workspace};
 
 /// What a user wants node to start.
@@ -73,7 +74,7 @@ impl Subject<'_> {
             .map(|extension| format!("{stem}.{extension}"))
             .find(|name| self.files.contains(name))?;
         let path = self.member().dir.join(&name).ok()?;
-        let text = fs_err::read_to_string(path.on_disk(&self.workspace.root)).ok()?;
+        let text = self.workspace.tree.read_text(&path, Limit::Source).ok()?;
         Some((name, without_comments(&text)))
     }
 

@@ -12,6 +12,7 @@ use super::script::Command;
 use crate::manifest::tsconfig::Tsconfig;
 use crate::manifest::{ManifestError, parse_jsonc};
 use crate::path::RepoPath;
+use crate::tree::{Limit, TreeError};
 use crate::workspace::Workspace;
 
 /// What writes the build's output.
@@ -100,8 +101,9 @@ fn nest_project(
     files: &BTreeSet<String>,
 ) -> Result<Option<String>, ManifestError> {
     let path = format!("{dir}/nest-cli.json");
-    let text =
-        fs_err::read_to_string(workspace.root.join(&path)).unwrap_or_else(|_| "{}".to_owned());
+    let file = RepoPath::new(&path).unwrap_or_default();
+    let text = workspace.tree.read_text_optional(&file, Limit::Settings)?;
+    let text = text.unwrap_or_else(|| "{}".to_owned());
     let document = parse_jsonc(&path, &text)?;
     let options = document.get("compilerOptions").cloned().unwrap_or_default();
     let builder = options
@@ -294,14 +296,15 @@ fn resolve(
     leaf: &RepoPath,
     depth: usize,
 ) -> Result<Option<Resolved>, ManifestError> {
-    let Ok(text) = fs_err::read_to_string(path.on_disk(&workspace.root)) else {
+    let text = workspace.tree.read_text_optional(path, Limit::Settings)?;
+    let Some(text) = text else {
         return Ok(None);
     };
     let own = Tsconfig::parse(path.as_str(), &text)?;
     let dir = path.parent().unwrap_or_default();
     let mut resolved = Resolved::default();
     for base in own.extends.iter().filter(|_| depth < 16) {
-        let Some(base) = extended(workspace, &dir, base) else {
+        let Some(base) = extended(workspace, &dir, base)? else {
             continue;
         };
         let Some(base) = resolve(workspace, &base, leaf, depth + 1)? else {
@@ -340,7 +343,21 @@ fn resolve(
 }
 
 /// The file that an `extends` names: relative, or in a package of the workspace. Packages from the registry are not on disk before an install.
-pub fn extended(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<RepoPath> {
+pub fn extended(
+    workspace: &Workspace,
+    dir: &RepoPath,
+    base: &str,
+) -> Result<Option<RepoPath>, TreeError> {
+    for path in candidates(workspace, dir, base).into_iter().flatten() {
+        if workspace.tree.is_file(&path)? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// The places of what an `extends` names, the first that is there counts.
+fn candidates(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<[RepoPath; 3]> {
     let path = if base.starts_with('.') {
         dir.join(base).ok()?
     } else {
@@ -363,14 +380,11 @@ pub fn extended(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<Rep
             })
             .ok()?
     };
-    let candidates = [
+    Some([
         path.clone(),
         RepoPath::new(&format!("{path}.json")).ok()?,
         path.join("tsconfig.json").ok()?,
-    ];
-    candidates
-        .into_iter()
-        .find(|path| path.on_disk(&workspace.root).is_file())
+    ])
 }
 
 #[cfg(test)]

@@ -4,12 +4,11 @@
 //! `COPY . .`, to compare slimbuild's context with: all that the `.dockerignore` lets through, `node_modules` and `.git` included. Of the
 //! rules, only the `.dockerignore` counts. What cannot be read is not counted and no error, as it is but a figure for a report.
 
-use std::path::Path;
-
 use serde::Serialize;
-use walkdir::WalkDir;
 
 use crate::ignore::Rules;
+use crate::path::RepoPath;
+use crate::tree::{FileKind, Tree};
 
 /// The size of a workspace as Docker sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -20,34 +19,29 @@ pub struct Measure {
     pub bytes: u64,
 }
 
-/// Measures the workspace at `root` by metadata alone.
-pub fn measure(root: &Path, rules: &Rules) -> Measure {
+/// Measures the workspace by metadata alone.
+pub fn measure(tree: &Tree, rules: &Rules) -> Measure {
     let mut measure = Measure::default();
-    // the scope that an entry of depth `n` lies in is the `n - 1`th
-    let mut scopes = vec![rules.docker()];
-    let mut entries = WalkDir::new(root).min_depth(1).into_iter();
-    while let Some(entry) = entries.next() {
-        let Ok(entry) = entry else { continue };
-        scopes.truncate(entry.depth());
-        let (Some(scope), Ok(below)) = (scopes.last(), entry.path().strip_prefix(root)) else {
+    let mut queue = vec![(RepoPath::ROOT, rules.docker())];
+    while let Some((dir, scope)) = queue.pop() {
+        let Ok(opened) = tree.directory(&dir) else {
             continue;
         };
-        let path = below.to_string_lossy();
-        let path = if cfg!(windows) {
-            path.replace('\\', "/").into()
-        } else {
-            path
-        };
-        let file_type = entry.file_type();
-        if file_type.is_dir() {
-            match scope.directory(&path) {
-                Some(inner) => scopes.push(inner),
-                None => entries.skip_current_dir(),
-            }
-        } else if (file_type.is_file() || file_type.is_symlink()) && scope.sends(&path) {
-            measure.files += 1;
-            if file_type.is_file() {
-                measure.bytes += entry.metadata().map_or(0, |metadata| metadata.len());
+        for (name, kind) in opened.entries().unwrap_or_default() {
+            let path = RepoPath::child(&dir, &name.to_string_lossy());
+            match kind {
+                FileKind::Directory => {
+                    if let Some(inner) = scope.directory(path.as_str()) {
+                        queue.push((path, inner));
+                    }
+                }
+                FileKind::Regular if scope.sends(path.as_str()) => {
+                    measure.files += 1;
+                    let metadata = opened.metadata(&name);
+                    measure.bytes += metadata.map_or(0, |metadata| metadata.size);
+                }
+                FileKind::Symlink if scope.sends(path.as_str()) => measure.files += 1,
+                _ => {}
             }
         }
     }

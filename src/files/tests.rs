@@ -1,4 +1,8 @@
+use std::path::Path;
+
 use tempfile::TempDir;
+
+use fs_err as fs;
 
 use super::*;
 
@@ -24,6 +28,10 @@ fn write(root: &Path, path: &str, content: &str) {
     fs::write(on_disk, content).unwrap();
 }
 
+fn opened(root: &Path) -> Tree {
+    Tree::open(root).unwrap()
+}
+
 fn path(text: &str) -> RepoPath {
     RepoPath::new(text).unwrap()
 }
@@ -34,7 +42,7 @@ fn rules(root: &Path, include: &[&str], exclude: &[&str]) -> Rules {
 }
 
 fn walk_all(root: &Path, rules: &Rules) -> Result<Walk, FilesError> {
-    walk(root, &RepoPath::ROOT, &BTreeSet::new(), rules)
+    walk(&opened(root), &RepoPath::ROOT, &BTreeSet::new(), rules)
 }
 
 fn names(walk: &Walk) -> Vec<String> {
@@ -90,11 +98,11 @@ fn stays_within_the_directory_and_out_of_other_members() {
     let nested = BTreeSet::from([path("apps/a/packages/p"), path("apps/ab"), path("apps/a")]);
     let rules = rules(dir.path(), &[], &[]);
     assert_eq!(
-        names(&walk(dir.path(), &path("apps/a"), &nested, &rules).unwrap()),
+        names(&walk(&opened(dir.path()), &path("apps/a"), &nested, &rules).unwrap()),
         ["apps/a/packages/y", "apps/a/x"]
     );
     assert_eq!(
-        names(&walk(dir.path(), &RepoPath::ROOT, &nested, &rules).unwrap()),
+        names(&walk(&opened(dir.path()), &RepoPath::ROOT, &nested, &rules).unwrap()),
         ["z"]
     );
 }
@@ -110,12 +118,26 @@ fn the_rules_above_a_directory_apply_in_it() {
     ]);
     let ignored = rules(dir.path(), &[], &[]);
     assert_eq!(
-        names(&walk(dir.path(), &path("apps/a"), &BTreeSet::new(), &ignored).unwrap()),
+        names(
+            &walk(
+                &opened(dir.path()),
+                &path("apps/a"),
+                &BTreeSet::new(),
+                &ignored
+            )
+            .unwrap()
+        ),
         ["apps/a/x"]
     );
 
     let excluded = rules(dir.path(), &[], &["apps"]);
-    let walk = walk(dir.path(), &path("apps/a"), &BTreeSet::new(), &excluded).unwrap();
+    let walk = walk(
+        &opened(dir.path()),
+        &path("apps/a"),
+        &BTreeSet::new(),
+        &excluded,
+    )
+    .unwrap();
     assert_eq!(
         (names(&walk).len(), dropped(&walk)),
         (0, vec!["apps/a: excluded by `apps`".to_owned()])
@@ -155,9 +177,14 @@ fn says_what_is_no_directory() {
     let dir = tree(&[("file", "")]);
     let rules = rules(dir.path(), &[], &[]);
     let complaint = |dir_path: &str| {
-        walk(dir.path(), &path(dir_path), &BTreeSet::new(), &rules)
-            .unwrap_err()
-            .to_string()
+        walk(
+            &opened(dir.path()),
+            &path(dir_path),
+            &BTreeSet::new(),
+            &rules,
+        )
+        .unwrap_err()
+        .to_string()
     };
     assert_eq!(complaint("file"), "`file` is not a directory");
     assert_eq!(complaint("none"), "cannot read `none`");
@@ -175,7 +202,7 @@ fn measures_what_docker_would_send() {
         ("apps/a/dist/x", "1"),
         ("dist/x/y", "1"),
     ]);
-    let measured = measure(dir.path(), &rules(dir.path(), &[], &["apps"]));
+    let measured = measure(&opened(dir.path()), &rules(dir.path(), &[], &["apps"]));
     assert_eq!(
         measured,
         Measure {
@@ -194,6 +221,8 @@ mod unix {
 
     use fs::os::unix::fs::symlink;
 
+    use fs_err as fs;
+
     use super::*;
 
     #[test]
@@ -210,11 +239,13 @@ mod unix {
             }
         );
         assert_eq!(
-            File::load(dir.path(), &path("b/link")).unwrap(),
+            File::load(&opened(dir.path()), &path("b/link")).unwrap(),
             walk.files[1]
         );
         assert_eq!(
-            File::load(dir.path(), &path("b")).unwrap_err().to_string(),
+            File::load(&opened(dir.path()), &path("b"))
+                .unwrap_err()
+                .to_string(),
             "`b` is a directory, not a file"
         );
     }

@@ -19,6 +19,7 @@ use crate::lockfile::{Field, LockfileError};
 use crate::manifest::package::Manifest;
 use crate::manifest::workspace as workspace_file;
 use crate::path::RepoPath;
+use crate::tree::Limit;
 use crate::workspace::Workspace;
 
 /// A text, or nothing where it cannot be known what pnpm makes of it.
@@ -302,8 +303,7 @@ impl<'w> Config<'w> {
             let Ok(path) = RepoPath::new(&path) else {
                 continue;
             };
-            if let Ok(bytes) = fs_err::read(path.on_disk(&self.workspace.root)) {
-                let text = normalized(&bytes);
+            if let Some(text) = self.text(&path) {
                 found.push((path.as_str().to_owned(), text));
                 if found
                     .last()
@@ -342,9 +342,10 @@ impl<'w> Config<'w> {
         paths
     }
 
-    /// The text of a file of the workspace, as pnpm hashes it.
+    /// The text of a file of the workspace, as pnpm hashes it. What is there and not to be read ends the plan elsewhere: patches and pnpmfiles
+    /// enter the context.
     pub(super) fn text(&self, path: &RepoPath) -> Option<String> {
-        let bytes = fs_err::read(path.on_disk(&self.workspace.root)).ok()?;
+        let bytes = self.workspace.tree.read(path, Limit::Source).ok()?;
         Some(normalized(&bytes))
     }
 }

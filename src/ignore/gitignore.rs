@@ -13,7 +13,6 @@
 
 mod pattern;
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ use fs_err as fs;
 
 use self::pattern::Pattern;
 use crate::path::RepoPath;
+use crate::tree::{FileKind, Limit, Tree, TreeError};
 
 /// The name of the file.
 const NAME: &str = ".gitignore";
@@ -59,7 +59,7 @@ pub(super) enum Entry {
 
 impl GitIgnores {
     /// Reads the root's file and those above it.
-    pub(super) fn load(root: &Path) -> io::Result<Self> {
+    pub(super) fn load(root: &Path, tree: &Tree) -> Result<Self, TreeError> {
         let alone = Self {
             prefix: Arc::from(""),
             deepest: None,
@@ -68,7 +68,7 @@ impl GitIgnores {
             .ancestors()
             .find(|dir| fs::symlink_metadata(dir.join(".git")).is_ok())
         else {
-            return alone.with_file_in(root, &RepoPath::ROOT);
+            return alone.with_file_in(tree, &RepoPath::ROOT);
         };
         let below = root
             .strip_prefix(top)
@@ -78,12 +78,21 @@ impl GitIgnores {
         let names: Vec<&str> = below.split('/').filter(|name| !name.is_empty()).collect();
 
         let mut above: Option<Arc<Link>> = None;
-        let mut dir = top.to_path_buf();
+        // These lie outside of the workspace, and deliberately so: git reads them too.
+        let repository = Tree::open(top)?;
+        let mut dir = RepoPath::ROOT;
         let mut skip = 0;
         for (depth, name) in names.iter().enumerate() {
             let up = "../".repeat(names.len() - depth);
-            above = read(&dir, format!("{up}{NAME}"), skip, above.as_ref())?.or(above);
-            dir.push(name);
+            above = read(
+                &repository,
+                &dir,
+                format!("{up}{NAME}"),
+                skip,
+                above.as_ref(),
+            )?
+            .or(above);
+            dir = RepoPath::child(&dir, name);
             skip += name.len() + 1;
             let seen = Self {
                 prefix: Arc::from(""),
@@ -93,7 +102,7 @@ impl GitIgnores {
                 .ignored_at(&names[..=depth].join("/"), Entry::Directory)
                 .is_some()
             {
-                return alone.with_file_in(root, &RepoPath::ROOT);
+                return alone.with_file_in(tree, &RepoPath::ROOT);
             }
         }
         let prefix = names
@@ -104,15 +113,16 @@ impl GitIgnores {
             prefix: Arc::from(prefix),
             deepest: above,
         }
-        .with_file_in(root, &RepoPath::ROOT)
+        .with_file_in(tree, &RepoPath::ROOT)
     }
 
     /// What applies within `dir`, given that this is what applies within its parent.
-    pub(super) fn with_file_in(&self, root: &Path, dir: &RepoPath) -> io::Result<Self> {
+    pub(super) fn with_file_in(&self, tree: &Tree, dir: &RepoPath) -> Result<Self, TreeError> {
         let slash = if dir.is_root() { "" } else { "/" };
         let own = format!("{dir}{slash}", dir = dir.as_str());
         let link = read(
-            &dir.on_disk(root),
+            tree,
+            dir,
             format!("{own}{NAME}"),
             self.prefix.len() + own.len(),
             self.deepest.as_ref(),
@@ -177,28 +187,24 @@ impl Link {
     }
 }
 
-/// Reads a directory's `.gitignore`, if it has one. Like git, this does not follow a symlink of that name.
+/// Reads a directory's `.gitignore`, if it has one. Like git, this does not follow a symlink of that name, and passes over a directory.
 fn read(
-    dir: &Path,
+    tree: &Tree,
+    dir: &RepoPath,
     file: String,
     skip: usize,
     above: Option<&Arc<Link>>,
-) -> io::Result<Option<Arc<Link>>> {
-    let path = dir.join(NAME);
-    match fs::symlink_metadata(&path) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Ok(None),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
+) -> Result<Option<Arc<Link>>, TreeError> {
+    let path = RepoPath::child(dir, NAME);
+    // Most directories have none, and one call says so.
+    let read = tree.read_optional(&path, Limit::Settings);
+    if let Ok(None) = read {
+        return Ok(None);
     }
-    let patterns = parse(&fs::read(&path)?);
+    if let FileKind::Symlink | FileKind::Directory = tree.link_metadata(&path)?.kind {
+        return Ok(None);
+    }
+    let patterns = parse(&read?.unwrap_or_default());
     if patterns.is_empty() {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use fs_err as fs;
 use tempfile::TempDir;
 
 use super::*;

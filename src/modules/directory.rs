@@ -1,13 +1,12 @@
 //! The `node_modules` directories that the packages of a walk look into: which of their links and files are taken.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::FileType;
-use std::path::Path;
 
 use super::package::Package;
 use super::walk::{MODULES, Walk};
 use super::{Found, ModulesError, Tree};
 use crate::path::RepoPath;
+use crate::tree::{self, FileKind, optional};
 
 /// What package managers and builds keep for themselves beside packages.
 const STATE: [&str; 11] = [
@@ -64,7 +63,7 @@ pub(super) fn collect(walk: &Walk<'_>) -> Result<Tree, ModulesError> {
 struct Directory {
     path: RepoPath,
     /// Links and directories of packages, by name.
-    packages: BTreeMap<String, (RepoPath, FileType)>,
+    packages: BTreeMap<String, (RepoPath, FileKind)>,
     /// All else.
     others: Vec<(RepoPath, String)>,
 }
@@ -76,15 +75,17 @@ impl Directory {
             packages: BTreeMap::new(),
             others: Vec::new(),
         };
-        for (name, kind) in list(walk.root, path)? {
+        for (name, kind) in list(walk.files, path)? {
             let place = path.join(&name).unwrap_or_default();
-            if name.starts_with('@') && kind.is_dir() {
-                for (below, kind) in list(walk.root, &place)? {
+            if name.starts_with('@') && kind == FileKind::Directory {
+                for (below, kind) in list(walk.files, &place)? {
                     let place = place.join(&below).unwrap_or_default();
                     let name = format!("{name}/{below}");
                     directory.packages.insert(name, (place, kind));
                 }
-            } else if name.starts_with('.') || !(kind.is_dir() || kind.is_symlink()) {
+            } else if name.starts_with('.')
+                || !matches!(kind, FileKind::Directory | FileKind::Symlink)
+            {
                 directory.others.push((place, name));
             } else {
                 directory.packages.insert(name, (place, kind));
@@ -103,7 +104,7 @@ impl Directory {
         }
         let project = walk.projects.get(&owner);
         // What a project needs for its development only is not its business in the image, even where somebody else needs it.
-        let developed = match Package::development(walk.root, &owner)? {
+        let developed = match Package::development(walk.files, &owner)? {
             Some(names) if project.is_some() || owner.is_root() => names,
             _ => BTreeSet::new(),
         };
@@ -115,7 +116,7 @@ impl Directory {
         }
         let mut holds_packages = false;
         for (name, (place, kind)) in &self.packages {
-            if kind.is_dir() {
+            if *kind == FileKind::Directory {
                 match tree.packages.get(place) {
                     Some(_) => holds_packages = true,
                     None => continue,
@@ -140,7 +141,9 @@ impl Directory {
         let left: Vec<(&RepoPath, &str)> = self
             .packages
             .iter()
-            .filter(|(_, (place, kind))| kind.is_dir() && !tree.packages.contains_key(place))
+            .filter(|(_, (place, kind))| {
+                *kind == FileKind::Directory && !tree.packages.contains_key(place)
+            })
             .map(|(name, (place, _))| (place, name.as_str()))
             .collect();
         let others = self
@@ -148,8 +151,8 @@ impl Directory {
             .iter()
             .map(|(place, name)| (place, name.as_str()));
         for (place, name) in left.into_iter().chain(others).filter(|_| holds_packages) {
-            let installed =
-                Package::read(walk.root, place)?.is_some_and(|package| !package.version.is_empty());
+            let installed = Package::read(walk.files, place)?
+                .is_some_and(|package| !package.version.is_empty());
             if !installed && !STATE.contains(&name) {
                 tree.generated.insert(place.clone());
             }
@@ -166,12 +169,7 @@ impl Directory {
         name: &str,
         place: &RepoPath,
     ) -> Option<RepoPath> {
-        let Ok(real) = fs_err::canonicalize(place.on_disk(walk.root)) else {
-            return None;
-        };
-        let Ok(real) = RepoPath::from_disk(walk.root, &real) else {
-            return None;
-        };
+        let real = walk.files.real(place).ok()?;
         let is_project = walk.projects.contains_key(&real);
         if is_project || tree.packages.contains_key(&real) {
             return Some(real);
@@ -179,8 +177,11 @@ impl Directory {
         // Who asked for exactly this got it by the walk; a link beside a package is one that somebody declared.
         let hoisted = self.path.parent().is_some_and(|parent| {
             parent.parts().any(|part| part == MODULES)
-                && !self.packages.values().any(|(_, kind)| kind.is_dir())
-                && Package::read(walk.root, &parent).is_ok_and(|package| package.is_none())
+                && !self
+                    .packages
+                    .values()
+                    .any(|(_, kind)| *kind == FileKind::Directory)
+                && Package::read(walk.files, &parent).is_ok_and(|package| package.is_none())
         });
         if !hoisted {
             return None;
@@ -200,7 +201,7 @@ impl Directory {
         tree: &mut Tree,
     ) -> Result<(), ModulesError> {
         let bin = self.path.join(".bin").unwrap_or_default();
-        for (name, _) in list(walk.root, &bin)? {
+        for (name, _) in list(walk.files, &bin)? {
             if let Some(file) = programs.get(&name) {
                 let place = bin.join(&name).unwrap_or_default();
                 tree.links.insert(place, relative(&bin, file));
@@ -223,25 +224,16 @@ fn note(programs: &mut BTreeMap<String, RepoPath>, walk: &Walk<'_>, dir: &RepoPa
 }
 
 /// The names in a directory, sorted; none where there is no such directory.
-fn list(root: &Path, dir: &RepoPath) -> Result<Vec<(String, FileType)>, ModulesError> {
-    let entries = match fs_err::read_dir(dir.on_disk(root)) {
-        Ok(entries) => entries,
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(ModulesError::Unreadable(error)),
+fn list(tree: &tree::Tree, dir: &RepoPath) -> Result<Vec<(String, FileKind)>, ModulesError> {
+    let opened = match optional(tree.directory(dir)) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
     };
     let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(ModulesError::Unreadable)?;
-        let name = entry.file_name().into_string();
-        let name = name.map_err(|_| ModulesError::NotUtf8(dir.clone()))?;
-        names.push((name, entry.file_type().map_err(ModulesError::Unreadable)?));
+    for (name, kind) in opened.entries()? {
+        let name = name.into_string();
+        names.push((name.map_err(|_| ModulesError::NotUtf8(dir.clone()))?, kind));
     }
     names.sort_by(|left, right| left.0.cmp(&right.0));
     Ok(names)

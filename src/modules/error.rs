@@ -1,15 +1,14 @@
 //! Why the modules on the disk cannot be taken.
 
-use std::io;
-
 use crate::path::RepoPath;
+use crate::tree::TreeError;
 
 /// Why the modules on the disk cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ModulesError {
     /// A file or directory cannot be read.
     #[error("cannot read the installed modules")]
-    Unreadable(#[source] io::Error),
+    Unreadable(#[source] TreeError),
     /// Nothing is installed.
     #[error("nothing is installed: there is no `{0}`")]
     NothingInstalled(RepoPath),
@@ -60,6 +59,15 @@ pub enum ModulesError {
     },
 }
 
+impl From<TreeError> for ModulesError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Outside { link, target, .. } => Self::Outside { link, target },
+            other => Self::Unreadable(other),
+        }
+    }
+}
+
 impl ModulesError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
@@ -76,7 +84,8 @@ impl ModulesError {
                     .to_owned(),
             ),
             Self::Manifest { .. } => Some(install.to_owned()),
-            Self::Unreadable(_) | Self::NotUtf8(_) => None,
+            Self::Unreadable(error) => error.hint(),
+            Self::NotUtf8(_) => None,
         }
     }
 }

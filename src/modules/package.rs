@@ -1,12 +1,12 @@
 //! The manifest of an installed package, as far as the walk reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::ModulesError;
 use crate::path::RepoPath;
+use crate::tree::{Limit, Tree};
 
 /// What the walk reads of a manifest.
 #[derive(Debug, Clone, Default)]
@@ -24,16 +24,16 @@ pub(super) struct Package {
 
 impl Package {
     /// Reads the manifest in a directory; nothing where there is none.
-    pub(super) fn read(root: &Path, dir: &RepoPath) -> Result<Option<Self>, ModulesError> {
-        Ok(document(root, dir)?.as_ref().map(Self::of))
+    pub(super) fn read(tree: &Tree, dir: &RepoPath) -> Result<Option<Self>, ModulesError> {
+        Ok(document(tree, dir)?.as_ref().map(Self::of))
     }
 
     /// The names that a project needs for its development alone; nothing where there is no manifest.
     pub(super) fn development(
-        root: &Path,
+        tree: &Tree,
         dir: &RepoPath,
     ) -> Result<Option<BTreeSet<String>>, ModulesError> {
-        let document = document(root, dir)?;
+        let document = document(tree, dir)?;
         Ok(document.map(|document| {
             let map = document["devDependencies"].as_object();
             map.into_iter().flat_map(Map::keys).cloned().collect()
@@ -70,19 +70,10 @@ impl Package {
     }
 }
 
-fn document(root: &Path, dir: &RepoPath) -> Result<Option<Value>, ModulesError> {
+fn document(tree: &Tree, dir: &RepoPath) -> Result<Option<Value>, ModulesError> {
     let file = dir.join("package.json").unwrap_or_default();
-    let text = match fs_err::read(file.on_disk(root)) {
-        Ok(text) => text,
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(None);
-        }
-        Err(error) => return Err(ModulesError::Unreadable(error)),
+    let Some(text) = tree.read_optional(&file, Limit::Settings)? else {
+        return Ok(None);
     };
     // Some publish a byte order mark, which node takes too.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);

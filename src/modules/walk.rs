@@ -1,18 +1,18 @@
 //! The walk: from the projects to every package that one of them needs, near or far.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::package::Package;
 use super::{Expected, ModulesError, Project};
 use crate::path::RepoPath;
+use crate::tree::{Tree, TreeError};
 
 /// The directory that modules are in, wherever there are some.
 pub(super) const MODULES: &str = "node_modules";
 
 /// The state of a walk.
 pub(super) struct Walk<'w> {
-    pub(super) root: &'w Path,
+    pub(super) files: &'w Tree,
     pub(super) projects: BTreeMap<&'w RepoPath, &'w Project>,
     expected: &'w Expected,
     /// The lockfile's versions by name.
@@ -42,14 +42,14 @@ enum Wish {
 }
 
 impl<'w> Walk<'w> {
-    pub(super) fn new(root: &'w Path, projects: &'w [Project], expected: &'w Expected) -> Self {
+    pub(super) fn new(files: &'w Tree, projects: &'w [Project], expected: &'w Expected) -> Self {
         let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for locked in expected.keys() {
             let of_name = versions.entry(&locked.name).or_default();
             of_name.push(&locked.version);
         }
         Self {
-            root,
+            files,
             projects: projects.iter().map(|one| (&one.dir, one)).collect(),
             expected,
             versions,
@@ -61,13 +61,15 @@ impl<'w> Walk<'w> {
     pub(super) fn run(&mut self) -> Result<(), ModulesError> {
         let asked: Vec<(&RepoPath, &Project)> = self.projects.clone().into_iter().collect();
         let needs_any = asked.iter().any(|(_, project)| !project.needs.is_empty());
-        let nowhere = asked.iter().all(|(dir, _)| {
-            let modules = dir.join(MODULES).unwrap_or_default();
-            !modules.on_disk(self.root).is_dir()
-        });
-        let top = RepoPath::ROOT.join(MODULES).unwrap_or_default();
-        if needs_any && nowhere && !top.on_disk(self.root).is_dir() {
-            return Err(ModulesError::NothingInstalled(top));
+        let top = RepoPath::child(&RepoPath::ROOT, MODULES);
+        if needs_any && !self.files.is_dir(&top)? {
+            let mut nowhere = true;
+            for (dir, _) in &asked {
+                nowhere &= !self.files.is_dir(&RepoPath::child(dir, MODULES))?;
+            }
+            if nowhere {
+                return Err(ModulesError::NothingInstalled(top));
+            }
         }
         let mut queue = Vec::new();
         for (dir, project) in asked {
@@ -115,7 +117,7 @@ impl<'w> Walk<'w> {
         if self.packages.contains_key(&dir) || !dir.parts().any(|part| part == MODULES) {
             return Ok(None);
         }
-        let Some(package) = Package::read(self.root, &dir)? else {
+        let Some(package) = Package::read(self.files, &dir)? else {
             return Ok(None);
         };
         let carried = self.is_carried(from, &dir);
@@ -186,15 +188,10 @@ impl<'w> Walk<'w> {
         if let Some(known) = self.places.get(place) {
             return Ok(known.clone());
         }
-        let found = match fs_err::canonicalize(place.on_disk(self.root)) {
+        let found = match self.files.real(place) {
+            Ok(real) => Some(real),
+            Err(error @ TreeError::Outside { .. }) => return Err(error.into()),
             Err(_) => None,
-            Ok(real) => {
-                let inside = RepoPath::from_disk(self.root, &real);
-                Some(inside.map_err(|_| ModulesError::Outside {
-                    link: place.clone(),
-                    target: real.display().to_string(),
-                })?)
-            }
         };
         self.places.insert(place.clone(), found.clone());
         Ok(found)

@@ -10,9 +10,9 @@ use crate::config::{ConfigError, Given, Healthcheck, Probe, Source};
 use crate::detect::Delivery;
 use crate::error::Error;
 use crate::image::ImageRef;
-use crate::manifest::ManifestError;
 use crate::path::RepoPath;
 use crate::tasks;
+use crate::tree::Limit;
 use crate::workspace::Workspace;
 
 /// The port of a static site.
@@ -248,16 +248,8 @@ fn healthcheck(
 
 fn template(workspace: &Workspace, given: &Given<RepoPath>) -> Result<Template, Error> {
     let path = given.value.clone();
-    let text = match fs_err::read_to_string(path.on_disk(&workspace.root)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::MissingFile {
-                by: given.source.to_string(),
-                path: path.to_string(),
-            });
-        }
-        Err(error) => return Err(ManifestError::from(error).into()),
-    };
+    let text = workspace.tree.read_text(&path, Limit::Settings);
+    let text = text.map_err(|error| Error::named(&given.source.to_string(), &path, error))?;
     Ok(Template {
         path,
         reason: given.source.to_string(),

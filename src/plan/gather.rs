@@ -148,7 +148,7 @@ impl Gather<'_, '_, '_> {
             } else {
                 place::PROD
             };
-            let file = File::load(&self.workspace.root, &path)?;
+            let file = File::load(&self.workspace.tree, &path)?;
             entries.retain(|entry| {
                 place != place::RUN || entry.path != format!("{}/{path}", place::SRC)
             });

@@ -14,13 +14,14 @@ use crate::manifest::tsconfig::Tsconfig;
 use crate::path::RepoPath;
 use crate::sources::{Role, Usage, role};
 use crate::tasks::{self, Tasks};
+use crate::tree::Limit;
 use crate::workspace::Workspace;
 
 /// The files of a member that no rule drops.
 pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Vec<File>, Error> {
     let dir = &workspace.members[at].dir;
     let nested = workspace.nested(dir).map(|member| member.dir.clone());
-    Ok(files::walk(&workspace.root, dir, &nested.collect(), rules)?.files)
+    Ok(files::walk(&workspace.tree, dir, &nested.collect(), rules)?.files)
 }
 
 /// The paths of a member's files relative to it.
@@ -83,7 +84,7 @@ pub(crate) fn linked(
     let mut entries = Vec::new();
     for dir in &closure.linked {
         let why = "a `link:` in the lockfile leads here";
-        let files = files::walk(&workspace.root, dir, &BTreeSet::new(), rules)?.files;
+        let files = files::walk(&workspace.tree, dir, &BTreeSet::new(), rules)?.files;
         entries.extend(files.iter().map(|file| source(place, file, why)));
     }
     Ok(entries)
@@ -142,7 +143,14 @@ pub(crate) fn root_files(
     let no_member = |path: &RepoPath| workspace.enclosing(path) == 0;
     for (path, why) in asked {
         if no_member(&path) {
-            found.insert(path.clone(), (File::load(&workspace.root, &path)?, why));
+            found.insert(
+                path.clone(),
+                (
+                    File::load(&workspace.tree, &path)
+                        .map_err(|error| Error::named(&why, &path, error))?,
+                    why,
+                ),
+            );
         }
     }
     if !patterns.is_empty() {
@@ -203,10 +211,10 @@ pub(crate) fn undeclared(
 ) -> Vec<String> {
     let dir = &workspace.members[app].dir;
     let file = dir.join("tsconfig.json").unwrap_or_default();
-    let Ok(text) = fs_err::read_to_string(file.on_disk(&workspace.root)) else {
-        return Vec::new();
-    };
-    let Ok(config) = Tsconfig::parse(file.as_str(), &text) else {
+    // Whoever resolves its `extends` says what is wrong with it.
+    let text = workspace.tree.read_text(&file, Limit::Settings).ok();
+    let config = text.and_then(|text| Tsconfig::parse(file.as_str(), &text).ok());
+    let Some(config) = config else {
         return Vec::new();
     };
     let base = config.base_url.as_deref().unwrap_or(".");
@@ -248,7 +256,9 @@ fn tsconfig_chain(
     asked: &mut BTreeMap<RepoPath, String>,
     depth: usize,
 ) -> Result<(), Error> {
-    let Ok(text) = fs_err::read_to_string(path.on_disk(&workspace.root)) else {
+    let text = workspace.tree.read_text_optional(path, Limit::Settings);
+    let text = text.map_err(|error| Error::named(asker.as_str(), path, error))?;
+    let Some(text) = text else {
         return Ok(());
     };
     // A configuration that cannot be read is the compiler's to complain about; a template need not be JSON at all.
@@ -262,7 +272,9 @@ fn tsconfig_chain(
         .chain(&config.references)
         .filter(|_| depth < 16)
     {
-        let Some(base) = extended(workspace, &dir, base) else {
+        let base = extended(workspace, &dir, base);
+        let named = |error| Error::named(&format!("`{path}`"), &dir, error);
+        let Some(base) = base.map_err(named)? else {
             continue;
         };
         if asked

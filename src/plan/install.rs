@@ -13,6 +13,7 @@ use crate::manifest::npmrc;
 use crate::manifest::package::Manifest;
 use crate::path::RepoPath;
 use crate::toolchain;
+use crate::tree::optional;
 use crate::workspace::Workspace;
 
 /// Files that settings name: patches and pnpmfiles, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
@@ -70,7 +71,8 @@ pub(crate) fn settings_files(
     }
     let mut found = Vec::new();
     for (path, by) in named {
-        found.push(File::load(&workspace.root, &path).map_err(|_| missing(&by, path.as_str()))?);
+        let file = File::load(&workspace.tree, &path);
+        found.push(file.map_err(|error| Error::named(&by, &path, error))?);
     }
     for dir in own {
         for name in [".pnpmfile.cjs", ".pnpmfile.mjs"] {
@@ -78,8 +80,9 @@ pub(crate) fn settings_files(
                 continue;
             };
             let known = found.iter().any(|file: &File| file.path == path);
-            if path.on_disk(&workspace.root).is_file() && !known {
-                found.push(File::load(&workspace.root, &path)?);
+            let there = || optional(workspace.tree.link_metadata(&path)).transpose();
+            if !known && there().is_some() {
+                found.push(File::load(&workspace.tree, &path)?);
             }
         }
     }
@@ -126,10 +129,8 @@ pub(crate) fn local_files(
 ) -> Result<Vec<ContextEntry>, Error> {
     let mut entries = Vec::new();
     for tarball in closure.tarballs() {
-        let file = File::load(&workspace.root, tarball).map_err(|_| Error::MissingFile {
-            by: "pnpm-lock.yaml".to_owned(),
-            path: tarball.to_string(),
-        })?;
+        let file = File::load(&workspace.tree, tarball)
+            .map_err(|error| Error::named("pnpm-lock.yaml", tarball, error))?;
         let why = "a `file:` in the lockfile names it";
         entries.push(inputs::source(place, &file, why));
     }
@@ -140,7 +141,7 @@ pub(crate) fn local_files(
         let files = if let Some(files) = member {
             files
         } else {
-            walked = files::walk(&workspace.root, dir, &BTreeSet::new(), rules)?.files;
+            walked = files::walk(&workspace.tree, dir, &BTreeSet::new(), rules)?.files;
             &walked
         };
         let manifest = dir.join("package.json").unwrap_or_default();

@@ -257,10 +257,12 @@ fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: Detec
     };
     let path = app.join(entry).unwrap_or_default();
     match rules.file(&path) {
-        Ok(Verdict::Drop(reason)) if path.on_disk(&workspace.root).is_file() => Error::Dropped {
-            path,
-            reason: reason.to_string(),
-        },
+        Ok(Verdict::Drop(reason)) if workspace.tree.is_file(&path).unwrap_or_default() => {
+            Error::Dropped {
+                path,
+                reason: reason.to_string(),
+            }
+        }
         _ => error.into(),
     }
 }

@@ -15,7 +15,7 @@ use crate::detect::prisma;
 use crate::error::Error;
 use crate::frozen::installs::{Installs, Verdict};
 use crate::lockfile::LockfileError;
-use crate::manifest::ManifestError;
+use crate::tree::Limit;
 
 /// What node-gyp compiles with.
 const COMPILER: [&str; 3] = ["g++", "make", "python3"];
@@ -257,8 +257,8 @@ impl Asked<'_, '_, '_> {
         let mut schemas = Vec::new();
         let files = self.gather.files.values().flatten();
         for file in files.filter(|file| file.path.as_str().ends_with(".prisma")) {
-            let path = file.path.on_disk(&self.gather.workspace.root);
-            let bytes = fs_err::read(path).map_err(ManifestError::from)?;
+            let tree = &self.gather.workspace.tree;
+            let bytes = tree.read(&file.path, Limit::Source)?;
             let generators = prisma::generators(&String::from_utf8_lossy(&bytes));
             schemas.extend(generators.into_iter().map(|generator| Schema {
                 file: file.path.to_string(),

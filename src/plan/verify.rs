@@ -76,7 +76,9 @@ fn is_hooked(workspace: &Workspace) -> bool {
         !workspace.settings.pnpmfile.is_empty() || workspace.npmrc.get("pnpmfile").is_some();
     named
         || [".pnpmfile.cjs", ".pnpmfile.mjs"].iter().any(|name| {
-            RepoPath::new(name).is_ok_and(|path| path.on_disk(&workspace.root).is_file())
+            // What is there and no file ends the plan elsewhere.
+            let path = RepoPath::child(&RepoPath::ROOT, name);
+            workspace.tree.is_file(&path).unwrap_or(true)
         })
 }
 

@@ -1,14 +1,13 @@
 //! Files as they lie on the disk, past all rules of git and Docker: installed modules and outputs are what these leave out.
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use globset::GlobSet;
-use walkdir::WalkDir;
 
-use crate::files::{File, FilesError, Kind, status_changed};
+use crate::files::{File, FilesError, Kind};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry};
+use crate::tree::{FileKind, Metadata, Tree, optional};
 
 /// What no output is, whatever a glob says: caches, and what builds keep to themselves.
 const CACHES: [&str; 4] = [".turbo", ".cache", ".vite", ".git"];
@@ -51,69 +50,82 @@ pub(super) struct Found {
 
 /// The files and links below a directory, by path; none where there is no such directory.
 pub(super) fn below(
-    root: &Path,
+    tree: &Tree,
     dir: &RepoPath,
     wanted: &Wanted<'_>,
 ) -> Result<Vec<Found>, FilesError> {
     let mut found = Vec::new();
-    let start = dir.on_disk(root);
-    if fs_err::symlink_metadata(&start).is_err() {
+    let Some(start) = optional(tree.link_metadata(dir))? else {
         return Ok(found);
+    };
+    let mut queue = Vec::new();
+    match start.kind {
+        FileKind::Directory => queue.push((dir.clone(), 0)),
+        FileKind::Symlink if tree.is_dir(dir)? => queue.push((dir.clone(), 0)),
+        _ if wanted.takes(dir, dir, start.kind) => found.push(Found::new(tree, dir, &start)?),
+        _ => {}
     }
-    let walk = WalkDir::new(&start).into_iter().filter_entry(|entry| {
-        if entry.depth() == 0 || !entry.file_type().is_dir() {
-            return true;
-        }
-        let Some(name) = entry.file_name().to_str() else {
-            return true;
-        };
-        if name == "node_modules" {
-            return match wanted.modules {
-                Modules::Theirs => true,
-                Modules::Below => entry.depth() > 1,
-                Modules::None => false,
-            };
-        }
-        let next_cache = name == "cache"
-            && entry.path().parent().and_then(Path::file_name) == Some(".next".as_ref());
-        !wanted.outputs || !(CACHES.contains(&name) || next_cache)
-    });
-    for entry in walk {
-        let entry = entry.map_err(|error| unreadable(dir, error))?;
-        if entry.file_type().is_dir() {
-            continue;
-        }
-        let path = RepoPath::from_disk(root, entry.path())
-            .map_err(|_| FilesError::NameNotUtf8(dir.clone()))?;
-        let name = path.file_name().unwrap_or_default();
-        if wanted.outputs && (is_secret(name) || name.ends_with(".tsbuildinfo")) {
-            continue;
-        }
-        if let Some((globs, not)) = &wanted.globs {
-            let inside = path.strip(dir).unwrap_or_default();
-            if !globs.is_match(inside) || not.is_match(inside) {
-                continue;
+    while let Some((at, depth)) = queue.pop() {
+        let opened = tree.directory(&at)?;
+        for (name, kind) in opened.entries()? {
+            let name = name
+                .into_string()
+                .map_err(|_| FilesError::NameNotUtf8(dir.clone()))?;
+            let path = RepoPath::child(&at, &name);
+            if kind == FileKind::Directory {
+                if wanted.enters(&at, &name, depth + 1) {
+                    queue.push((path, depth + 1));
+                }
+            } else if wanted.takes(dir, &path, kind) {
+                let cannot = |source| FilesError::Unreadable {
+                    path: path.clone(),
+                    source,
+                };
+                let metadata = opened.metadata(name.as_ref()).map_err(cannot)?;
+                found.push(Found::new(tree, &path, &metadata)?);
             }
         }
-        // Sockets and the like are nobody's output.
-        if !entry.file_type().is_file() && !entry.file_type().is_symlink() {
-            continue;
-        }
-        let file = File::load(root, &path)?;
-        let metadata = entry.metadata().ok();
-        found.push(Found {
-            file,
-            changed: metadata.as_ref().and_then(|meta| meta.modified().ok()),
-            written: metadata.as_ref().and_then(status_changed),
-        });
     }
     Ok(found)
 }
 
-fn unreadable(dir: &RepoPath, error: walkdir::Error) -> FilesError {
-    FilesError::Unreadable {
-        path: dir.clone(),
-        source: error.into(),
+impl Wanted<'_> {
+    /// Whether what lies in a directory is wanted.
+    fn enters(&self, parent: &RepoPath, name: &str, depth: usize) -> bool {
+        if name == "node_modules" {
+            return match self.modules {
+                Modules::Theirs => true,
+                Modules::Below => depth > 1,
+                Modules::None => false,
+            };
+        }
+        let next_cache = name == "cache" && parent.file_name() == Some(".next");
+        !self.outputs || !(CACHES.contains(&name) || next_cache)
+    }
+
+    /// Whether a file or link is wanted. Sockets and the like are nobody's output.
+    fn takes(&self, dir: &RepoPath, path: &RepoPath, kind: FileKind) -> bool {
+        let name = path.file_name().unwrap_or_default();
+        if self.outputs && (is_secret(name) || name.ends_with(".tsbuildinfo")) {
+            return false;
+        }
+        if let Some((globs, not)) = &self.globs {
+            let inside = path.strip(dir).unwrap_or_default();
+            if !globs.is_match(inside) || not.is_match(inside) {
+                return false;
+            }
+        }
+        matches!(kind, FileKind::Regular | FileKind::Symlink)
+    }
+}
+
+impl Found {
+    fn new(tree: &Tree, path: &RepoPath, metadata: &Metadata) -> Result<Self, FilesError> {
+        Ok(Self {
+            file: File::from_metadata(tree, path, metadata)?,
+            changed: metadata.modified,
+            written: metadata.changed,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::image::Platform;
 use crate::modules::{self, Project, Tree};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, Machines, Plan, place};
+use crate::tree;
 
 /// What was found.
 pub(super) struct Modules {
@@ -65,7 +66,7 @@ impl Modules {
     pub(super) fn entries(
         &self,
         plan: &Plan,
-        root: &Path,
+        files: &tree::Tree,
         spare: &Spare,
     ) -> Result<Vec<ContextEntry>, PrebuiltError> {
         let mut entries = Vec::new();
@@ -80,7 +81,7 @@ impl Modules {
                 globs: None,
             };
             let why = "the app needs it when it runs";
-            let found = files::below(root, dir, &wanted)?.into_iter();
+            let found = files::below(files, dir, &wanted)?.into_iter();
             let kept = found.filter(|found| !spare.files.contains(found.file.path.as_str()));
             entries.extend(kept.map(|found| {
                 let path = found.file.path.as_str().to_owned();
@@ -94,7 +95,7 @@ impl Modules {
                 globs: None,
             };
             let why = "generated inside of modules";
-            let found = files::below(root, dir, &wanted)?.into_iter();
+            let found = files::below(files, dir, &wanted)?.into_iter();
             entries.extend(found.map(|found| {
                 let path = found.file.path.as_str().to_owned();
                 files::entry(place::MODULES, &path, found.file, why)

@@ -1,7 +1,6 @@
 //! The packages that the image gets: what they keep as it is, and what their builds wrote.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::SystemTime;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -11,11 +10,12 @@ use super::trim::Spare;
 use super::{Built, PrebuiltError};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, ImagePackage, Plan, place};
+use crate::tree::Tree;
 
 /// All of them, each at its place.
 pub(super) fn entries(
     plan: &Plan,
-    root: &Path,
+    tree: &Tree,
     built: Built,
     spare: &Spare,
 ) -> Result<Vec<ContextEntry>, PrebuiltError> {
@@ -39,8 +39,8 @@ pub(super) fn entries(
         if package.stage.is_none() {
             continue;
         }
-        let written = written(plan, package, root, built)?;
-        check(plan, package, root, &written, &paths, built)?;
+        let written = written(plan, package, tree, built)?;
+        check(plan, package, tree, &written, &paths, built)?;
         for found in written {
             let path = found.file.path.as_str().to_owned();
             if !paths.contains(&path) && !spare.files.contains(&path) {
@@ -63,7 +63,7 @@ fn of<'p>(plan: &'p Plan, place: &str, dir: &RepoPath) -> impl Iterator<Item = &
 fn written(
     plan: &Plan,
     package: &ImagePackage,
-    root: &Path,
+    tree: &Tree,
     built: Built,
 ) -> Result<Vec<Found>, PrebuiltError> {
     let outputs = &package.outputs;
@@ -80,7 +80,7 @@ fn written(
         outputs: true,
         globs: (built == Built::Once).then_some((&globs, &not)),
     };
-    let mut found = files::below(root, &package.dir, &wanted)?;
+    let mut found = files::below(tree, &package.dir, &wanted)?;
     // Sources that only the build reads may lie where a glob reaches, and other packages may.
     let sources: BTreeSet<&str> = of(plan, place::SRC, &package.dir)
         .map(|entry| &entry.path[place::SRC.len() + 1..])
@@ -121,7 +121,7 @@ fn set<'g>(globs: impl Iterator<Item = &'g str>) -> GlobSet {
 fn check(
     plan: &Plan,
     package: &ImagePackage,
-    root: &Path,
+    tree: &Tree,
     written: &[Found],
     kept: &BTreeSet<String>,
     built: Built,
@@ -147,7 +147,7 @@ fn check(
     }
     let lacking = package.outputs.entries.iter().find_map(|top| {
         let path = package.dir.join(top).ok()?;
-        let there = fs_err::symlink_metadata(path.on_disk(root)).is_ok();
+        let there = tree.link_metadata(&path).is_ok();
         (!there).then_some(path)
     });
     // A package without any of its entries is not built; one that lacks some may never have had them.
@@ -156,7 +156,7 @@ fn check(
     }
     // What the image gets as it is, no build need have read.
     let inputs = of(plan, place::SRC, &package.dir).filter_map(|entry| match &entry.content {
-        Content::Source { path, .. } => Some((changed(root, path)?, path)),
+        Content::Source { path, .. } => Some((changed(tree, path)?, path)),
         Content::Made { .. } | Content::Packed { .. } => None,
     });
     let newest = inputs.max_by_key(|(changed, _)| *changed);
@@ -174,12 +174,11 @@ fn check(
 }
 
 /// When a file was changed. A manifest is written by tools too, at every install and release.
-fn changed(root: &Path, path: &RepoPath) -> Option<SystemTime> {
+fn changed(tree: &Tree, path: &RepoPath) -> Option<SystemTime> {
     if path.file_name() == Some("package.json") {
         return None;
     }
-    let metadata = fs_err::symlink_metadata(path.on_disk(root)).ok()?;
-    metadata.modified().ok()
+    tree.link_metadata(path).ok()?.modified
 }
 
 /// The command that builds the app.

@@ -1,8 +1,7 @@
 //! Outputs that bring along all that they need: bundles with their modules, and sites.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::Path;
+use std::io;
 
 use flate2::{Compression, GzBuilder};
 
@@ -13,6 +12,7 @@ use crate::detect::{Bundle, Site};
 use crate::files::{FilesError, Kind};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry, Plan, WORKSPACE, place};
+use crate::tree::Tree;
 
 /// What nginx hands out compressed.
 const TEXTS: [&str; 11] = [
@@ -42,11 +42,11 @@ const ALL: Wanted<'static> = Wanted {
 pub(super) fn bundle(
     plan: &Plan,
     bundle: &Bundle,
-    root: &Path,
+    tree: &Tree,
 ) -> Result<Vec<ContextEntry>, PrebuiltError> {
     let dir = &plan.app.dir;
     let proof = dir.join(&bundle.proof).unwrap_or_default();
-    if !proof.on_disk(root).is_file() {
+    if !tree.is_file(&proof)? {
         let env = plan.steps.last().map(|step| &step.env);
         let env: Vec<_> = env.into_iter().flatten().collect();
         let words: String = env.iter().fold(String::new(), |words, (name, value)| {
@@ -77,13 +77,13 @@ pub(super) fn bundle(
             Some(to) => dir.join(to).unwrap_or_default(),
             None => RepoPath::ROOT,
         };
-        for Found { file, .. } in files::below(root, &from, &ALL)? {
+        for Found { file, .. } in files::below(tree, &from, &ALL)? {
             let inside = file.path.strip(&from).unwrap_or_default();
             let Ok(path) = to.join(inside) else {
                 continue;
             };
             // What was not taken along leaves links that lead nowhere.
-            if matches!(file.kind, Kind::Symlink { .. }) && !file.path.on_disk(root).exists() {
+            if matches!(file.kind, Kind::Symlink { .. }) && tree.metadata(&file.path).is_err() {
                 continue;
             }
             entries.push((path, file));
@@ -110,10 +110,10 @@ pub(super) fn bundle(
 pub(super) fn site(
     plan: &Plan,
     site: &Site,
-    root: &Path,
+    tree: &Tree,
 ) -> Result<Vec<ContextEntry>, PrebuiltError> {
     let dir = plan.app.dir.join(&site.dir).unwrap_or_default();
-    let found = files::below(root, &dir, &ALL)?;
+    let found = files::below(tree, &dir, &ALL)?;
     let index = dir.join("index.html").unwrap_or_default();
     if !found.iter().any(|one| one.file.path == index) {
         return Err(PrebuiltError::NotBuilt {
@@ -133,7 +133,7 @@ pub(super) fn site(
         let plain = matches!(file.kind, Kind::Regular { .. });
         if plain && file.size > WORTHWHILE && TEXTS.contains(&extension) && !names.contains(&packed)
         {
-            let bytes = compress(root, &file.path)?;
+            let bytes = compress(tree, &file.path)?;
             entries.push(ContextEntry {
                 path: format!("{}/{inside}.gz", place::APP),
                 content: Content::Packed {
@@ -149,13 +149,13 @@ pub(super) fn site(
 }
 
 /// As `gzip -9 -n`: without name and time.
-fn compress(root: &Path, path: &RepoPath) -> Result<Vec<u8>, FilesError> {
+fn compress(tree: &Tree, path: &RepoPath) -> Result<Vec<u8>, FilesError> {
     let cannot = |source| FilesError::Unreadable {
         path: path.clone(),
         source,
     };
-    let bytes = fs_err::read(path.on_disk(root)).map_err(cannot)?;
+    let (mut file, _) = tree.file(path)?;
     let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
-    gzip.write_all(&bytes).map_err(cannot)?;
+    io::copy(&mut file, &mut gzip).map_err(cannot)?;
     gzip.finish().map_err(cannot)
 }

@@ -123,6 +123,7 @@ fn metadata(found: &fs::Metadata) -> Metadata {
         },
         size: found.len(),
         executable: false,
+        modified: found.modified().ok(),
         changed: found.modified().ok(),
     }
 }

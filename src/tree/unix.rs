@@ -265,17 +265,18 @@ fn shown(names: &[OsString]) -> Option<RepoPath> {
 
 fn metadata(stat: &Stat) -> Metadata {
     let mode = stat.st_mode;
-    let seconds = u64::try_from(stat.st_ctime).ok();
-    let nanos = u32::try_from(stat.st_ctime_nsec).ok();
-    let since = seconds
-        .zip(nanos)
-        .map(|(seconds, nanos)| Duration::new(seconds, nanos));
     Metadata {
         kind: file_kind(FileType::from_raw_mode(mode)),
         size: u64::try_from(stat.st_size).unwrap_or_default(),
         executable: mode & 0o111 != 0,
-        changed: since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)),
+        modified: time(stat.st_mtime.into(), stat.st_mtime_nsec.into()),
+        changed: time(stat.st_ctime.into(), stat.st_ctime_nsec.into()),
     }
+}
+
+fn time(seconds: i128, nanos: i128) -> Option<SystemTime> {
+    let since = Duration::new(seconds.try_into().ok()?, nanos.try_into().ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(since)
 }
 
 fn file_kind(kind: FileType) -> FileKind {

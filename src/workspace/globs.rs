@@ -1,12 +1,11 @@
 //! The globs of `packages:`, expanded as pnpm expands them.
 
-use std::path::Path;
-
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use walkdir::WalkDir;
 
 use super::WorkspaceError;
+use crate::manifest::ManifestError;
 use crate::path::RepoPath;
+use crate::tree::{FileKind, Tree};
 
 /// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too.
 const MANIFEST: &str = "/package.json";
@@ -116,29 +115,33 @@ fn unread(pattern: &str) -> Option<&'static str> {
 /// The directories with a `package.json` that the globs of `packages:` name, as pnpm finds them: `node_modules` and `bower_components` are
 /// never entered, and no wildcard matches a leading dot
 /// ([`find-packages`](https://github.com/pnpm/pnpm/blob/main/workspace/projects-reader)).
-pub(super) fn expand(root: &Path, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError> {
+pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError> {
     let globs = Globs::compile(globs)?;
     let mut found = Vec::new();
-    let walk = WalkDir::new(root)
-        .min_depth(1)
-        .max_depth(globs.depth)
-        .into_iter()
-        .filter_entry(|entry| {
-            entry.depth() == 0
-                || (entry.file_type().is_dir()
-                    && RepoPath::from_disk(root, entry.path())
-                        .is_ok_and(|dir| globs.enter(dir.as_str())))
-        });
-    for entry in walk {
+    let mut queue = vec![(RepoPath::ROOT, 0)];
+    while let Some((dir, depth)) = queue.pop() {
+        if depth > 0 && globs.name(dir.as_str()) && is_member(tree, &dir)? {
+            found.push(dir.clone());
+        }
+        if depth == globs.depth {
+            continue;
+        }
         // What cannot be entered cannot be a member; pnpm passes over it too.
-        let Ok(entry) = entry else { continue };
-        let Ok(dir) = RepoPath::from_disk(root, entry.path()) else {
+        let Ok(entries) = tree.directory(&dir).and_then(|dir| dir.entries()) else {
             continue;
         };
-        if globs.name(dir.as_str()) && entry.path().join("package.json").is_file() {
-            found.push(dir);
-        }
+        let inner = entries.into_iter().filter_map(|(name, kind)| {
+            let inner = RepoPath::child(&dir, name.to_str()?);
+            (kind == FileKind::Directory && globs.enter(inner.as_str())).then_some(inner)
+        });
+        queue.extend(inner.map(|inner| (inner, depth + 1)));
     }
     found.sort();
     Ok(found)
+}
+
+fn is_member(tree: &Tree, dir: &RepoPath) -> Result<bool, ManifestError> {
+    let manifest = RepoPath::child(dir, "package.json");
+    let is_file = tree.is_file(&manifest);
+    is_file.map_err(ManifestError::from)
 }

@@ -15,7 +15,7 @@ fn globs_as_pnpm_reads_them() {
     ]);
     let found = |globs: &[&str]| {
         let globs: Vec<String> = globs.iter().map(|&glob| glob.to_owned()).collect();
-        globs::expand(dir.path(), &globs)
+        globs::expand(&Tree::open(dir.path()).unwrap(), &globs)
             .unwrap()
             .iter()
             .map(ToString::to_string)
@@ -49,7 +49,8 @@ fn globs_that_only_pnpm_reads_are_refused() {
         ("packages/v{1..3}", "ranges such as"),
         ("packages/[!a]", "pnpm does not take `[!a]`"),
     ] {
-        let error = globs::expand(Path::new("."), &[glob.to_owned()]).unwrap_err();
+        let error =
+            globs::expand(&Tree::open(Path::new(".")).unwrap(), &[glob.to_owned()]).unwrap_err();
         assert!(error.to_string().contains(problem), "{glob}: {error}");
     }
 }

@@ -278,6 +278,68 @@ fn modules_know_each_other_one_way() {
     assert_eq!(circular, [""; 0]);
 }
 
+/// What may touch the disk without [`slimbuild::tree::Tree`], and why. A module that reads files of the workspace is not among them.
+const DISK: [(&str, &[&str]); 15] = [
+    // The way itself.
+    ("tree", &[]),
+    // What slimbuild keeps, fetches, packs and unpacks for itself, and engines' own files.
+    ("base", &[]),
+    ("cache", &[]),
+    ("engine", &[]),
+    ("fetch", &[]),
+    ("machine", &[]),
+    ("oci", &[]),
+    // What is written, and what the command line names.
+    ("commands", &[]),
+    ("context", &["std::fs::File", "fs_err::"]),
+    ("pruned", &["fs_err::", "is_dir(", "is_file("]),
+    // Where the root is, and what the user calls an app.
+    ("workspace", &["canonicalize(", "fs_err::", "is_file("]),
+    // Directories above the root: is there a repository?
+    ("git", &["exists(", "is_dir("]),
+    ("ignore", &["fs_err", "symlink_metadata("]),
+    // Joins and types alone.
+    ("path", &["on_disk("]),
+    ("files", &["std::fs::Metadata"]),
+];
+
+#[test]
+fn files_of_the_workspace_are_opened_beneath_its_root() {
+    let signs = [
+        "fs_err",
+        "std::fs",
+        "on_disk(",
+        "walkdir",
+        "canonicalize(",
+        "File::open(",
+        "symlink_metadata(",
+    ];
+    let mut found = Vec::new();
+    for source in sources() {
+        let allowed = DISK.iter().find(|(module, _)| *module == source.module);
+        if allowed.is_some_and(|(_, signs)| signs.is_empty()) {
+            continue;
+        }
+        let allowed = allowed.map_or(&[][..], |(_, signs)| signs);
+        for line in source.text.lines() {
+            let sign = signs.iter().any(|sign| line.contains(sign));
+            if sign && !allowed.iter().any(|sign| line.contains(sign)) {
+                found.push(format!("{}: {}", source.path, line.trim()));
+            }
+        }
+        // Of what a module may use, reading and opening is never a part; that of an output directory is.
+        let opens = ["fs_err::read", "fs_err::File", "File::open(", "fs::read("];
+        for line in source.text.lines() {
+            let is_listing = source.module == "pruned" && line.contains("fs_err::read_dir(dir)");
+            if opens.iter().any(|open| line.contains(open)) && !is_listing {
+                found.push(format!("{}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    // The layer's tar opens it: what it is, is checked there.
+    assert_eq!(found, ["assemble.rs: from: path.on_disk(root),"]);
+}
+
 #[test]
 fn files_stay_small() {
     let mut large = Vec::new();

@@ -23,6 +23,7 @@ mod fixtures;
 mod golden;
 mod growth;
 mod images;
+mod inside;
 mod layering;
 mod native;
 mod outputs;
