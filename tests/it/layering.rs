@@ -279,7 +279,7 @@ fn modules_know_each_other_one_way() {
 }
 
 /// What may touch the disk without [`slimbuild::tree::Tree`], and why. A module that reads files of the workspace is not among them.
-const DISK: [(&str, &[&str]); 15] = [
+const DISK: [(&str, &[&str]); 16] = [
     // The way itself.
     ("tree", &[]),
     // What slimbuild keeps, fetches, packs and unpacks for itself, and engines' own files.
@@ -291,7 +291,11 @@ const DISK: [(&str, &[&str]); 15] = [
     ("oci", &[]),
     // What is written, and what the command line names.
     ("commands", &[]),
-    ("context", &["std::fs::File", "fs_err::"]),
+    ("whole", &[]),
+    (
+        "context",
+        &["std::fs::File", "std::fs::Permissions", "fs_err::"],
+    ),
     ("pruned", &["fs_err::", "is_dir(", "is_file("]),
     // Where the root is, and what the user calls an app.
     ("workspace", &["canonicalize(", "fs_err::", "is_file("]),
