@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::digest::{Algorithm, Digest};
+use crate::rooted::remove_all;
 
 /// What was unused for so long is removed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -184,6 +185,7 @@ impl Cache {
         // Under its name it is whole or gone; what cannot be removed stays unused.
         if let Ok(grave) = self.begin_tree() {
             drop(fs_err::rename(self.trees().join(key.hex()), grave.path()));
+            drop(remove_all(grave.path()));
         }
     }
 
@@ -241,7 +243,7 @@ impl Cache {
                     .and_then(|of| unused(&of))
                     .is_some_and(|unused| unused > kept)
                 {
-                    drop(fs_err::remove_dir_all(entry.path()));
+                    drop(remove_all(&entry.path()));
                 }
             }
         }

@@ -1,15 +1,15 @@
-//! What holds for whatever bytes a workspace's files may hold: for the fuzzer (`fuzz/`) and for the tests, which share it.
+//! What holds for whatever bytes a workspace's files and an image's layers may hold: for the fuzzer (`fuzz/`) and for the tests, which share it.
 //!
 //! Goes in: any bytes. Comes out: nothing, or a panic that names the property that was broken. Each part of the program says itself what holds of
 //! it; here is the list of all. A finding of the fuzzer becomes a file in `fuzz/seeds/<target>/`, which the tests go through.
 
-use crate::{ignore, lockfile, manifest, workspace};
+use crate::{ignore, lockfile, manifest, oci, workspace};
 
 /// A target: its name, and what is checked of any bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("lockfile", |bytes| lockfile::fuzzing::pruning(&text(bytes))),
     ("keys", |bytes| lockfile::fuzzing::keys(&text(bytes))),
     ("members", |bytes| workspace::fuzzing::globs(&text(bytes))),
@@ -25,6 +25,7 @@ pub const TARGETS: [Target; 9] = [
         manifest::fuzzing::settings(&text(bytes));
     }),
     ("npmrc", |bytes| manifest::fuzzing::npmrc(&text(bytes))),
+    ("layers", oci::fuzzing::layers),
 ];
 
 /// Runs one target.

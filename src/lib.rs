@@ -23,7 +23,7 @@
 //! Plan of finished files ─► Layers ────────────────┤                                  assemble
 //! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      layer, oci, cache, digest, whole
 //!                                                                ├───► a registry    engine::registry
-//! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, machine
+//! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, machine, rooted
 //! ```
 //!
 //! Whatever is read of the workspace is opened beneath its root, by [`tree`].
@@ -77,6 +77,7 @@ pub mod prebuilt;
 pub mod progress;
 pub mod pruned;
 pub mod report;
+pub mod rooted;
 pub mod smoke;
 pub mod sources;
 pub mod starter;

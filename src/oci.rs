@@ -9,7 +9,10 @@ mod disk;
 mod docker;
 mod error;
 mod foreign;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod image;
+mod limits;
 mod output;
 mod pack;
 mod tar;
@@ -21,6 +24,7 @@ pub use docker::send;
 pub use error::OciError;
 pub use foreign::{Document, ForeignError, Manifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
+pub use limits::Excess;
 pub use output::{Output, write};
 pub use pack::{Packing, pack, pack_keyed};
 pub use unpack::unpack;

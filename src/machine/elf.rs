@@ -43,12 +43,15 @@ impl Elf {
 
     /// What a binary needs; of one that cannot be read, nothing is known.
     pub fn needs(file: &Path) -> Needs {
-        with_sections(file, |endian, data, sections| {
+        let Ok(file) = File::open(file) else {
+            return Needs::default();
+        };
+        with_sections(file.into_file(), |endian, data, sections| {
             let mut needs = Needs::default();
             if let Some((entries, link)) = sections.dynamic(endian, data).ok()? {
                 let strings = sections.strings(endian, data, link).ok()?;
                 for entry in entries {
-                    if entry.tag(endian) == elf::DT_NEEDED {
+                    if entry.tag(endian) == elf::DT_NEEDED && needs.libraries.len() < VERSIONS {
                         let name = entry.string(endian, strings).ok()?;
                         needs.libraries.insert(text(name));
                     }
@@ -56,10 +59,15 @@ impl Elf {
             }
             if let Some((mut files, link)) = sections.gnu_verneed(endian, data).ok()? {
                 let strings = sections.strings(endian, data, link).ok()?;
+                let mut left = VERSIONS;
                 while let Some((file, mut versions)) = files.next().ok()? {
                     let of = needs.versions.entry(text(file.file(endian, strings).ok()?));
                     let of = of.or_default();
                     while let Some(version) = versions.next().ok()? {
+                        let Some(fewer) = left.checked_sub(1) else {
+                            return Some(needs);
+                        };
+                        left = fewer;
                         // A weak one may be missing.
                         if (version.vna_flags.get(endian) & elf::VER_FLG_WEAK).0 == 0 {
                             of.insert(text(version.name(endian, strings).ok()?));
@@ -73,12 +81,15 @@ impl Elf {
     }
 
     /// The versions of symbols that a library has.
-    pub fn defines(file: &Path) -> BTreeSet<String> {
+    pub fn defines(file: std::fs::File) -> BTreeSet<String> {
         with_sections(file, |endian, data, sections| {
             let mut versions = BTreeSet::new();
             if let Some((mut definitions, link)) = sections.gnu_verdef(endian, data).ok()? {
                 let strings = sections.strings(endian, data, link).ok()?;
-                while let Some((_, mut names)) = definitions.next().ok()? {
+                for _ in 0..VERSIONS {
+                    let Some((_, mut names)) = definitions.next().ok()? else {
+                        break;
+                    };
                     // The first name is the version's own, others are those before it.
                     if let Some(name) = names.next().ok()? {
                         versions.insert(text(name.name(endian, strings).ok()?));
@@ -91,19 +102,26 @@ impl Elf {
     }
 }
 
+/// Sections are read as a whole. No library of a system, and no module of node, is as large.
+const LARGEST: u64 = 512 << 20;
+/// More versions than any library has: what is read of a file that lies about itself stays small.
+const VERSIONS: usize = 10_000;
+
 type Cache = ReadCache<std::fs::File>;
 
 fn with_sections<T>(
-    file: &Path,
+    file: std::fs::File,
     read: impl for<'d> Fn(
         Endianness,
         &'d Cache,
         &SectionTable<'d, FileHeader64<Endianness>, &'d Cache>,
     ) -> Option<T>,
 ) -> Option<T> {
-    let data = ReadCache::new(File::open(file).ok()?.into_file());
+    let data = ReadCache::new(file);
     let data = &data;
-    data.len().ok()?;
+    if data.len().ok()? > LARGEST {
+        return None;
+    }
     let header = FileHeader64::<Endianness>::parse(data).ok()?;
     let endian = header.endian().ok()?;
     let sections = header.sections(endian, data).ok()?;

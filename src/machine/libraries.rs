@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Lack;
 use super::elf::{Elf, Needs};
+use crate::rooted::Tree;
 
 /// Where a loader looks, apart from directories that are named after a processor, which lie in these.
 const PLACES: [&str; 6] = [
@@ -32,36 +33,26 @@ const SYSTEM: [&str; 6] = [
 pub struct Libraries(BTreeMap<String, BTreeSet<String>>);
 
 impl Libraries {
-    /// Those of an image that is unpacked in a directory.
-    pub fn of(root: &Path) -> io::Result<Self> {
+    /// Those of an image that is unpacked. Its links may lead anywhere in it.
+    pub fn of(image: &Tree) -> io::Result<Self> {
         let mut found = BTreeMap::new();
-        for place in PLACES.map(|place| root.join(place)) {
+        for place in PLACES.map(Path::new) {
             // One that is a link leads to another of them.
-            if !fs_err::symlink_metadata(&place).is_ok_and(|of| of.is_dir()) {
+            if !image.is_dir(place) || image.real(place)? != place {
                 continue;
             }
-            let mut dirs: Vec<PathBuf> = vec![place.clone()];
-            for entry in fs_err::read_dir(&place)? {
-                let entry = entry?;
-                if entry.file_type()?.is_dir()
-                    && entry.file_name().to_string_lossy().contains("-linux-")
-                {
-                    dirs.push(entry.path());
+            let mut dirs: Vec<PathBuf> = vec![place.to_path_buf()];
+            for (name, is_dir) in image.read_dir(place)? {
+                if is_dir && name.to_string_lossy().contains("-linux-") {
+                    dirs.push(place.join(name));
                 }
             }
             for dir in dirs {
                 for name in SYSTEM {
-                    let file = dir.join(name);
-                    let real = match fs_err::read_link(&file) {
-                        // A link to its neighbour: libstdc++.so.6.0.30
-                        Ok(target) if target.components().count() == 1 => dir.join(target),
-                        Ok(_) => continue,
-                        Err(_) => file,
-                    };
-                    if real.is_file() {
+                    if let Ok(file) = image.file(dir.join(name)) {
                         found
                             .entry(name.to_owned())
-                            .or_insert_with(|| Elf::defines(&real));
+                            .or_insert_with(|| Elf::defines(file));
                     }
                 }
             }

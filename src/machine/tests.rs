@@ -60,7 +60,7 @@ fn base() -> (Made, Libraries) {
         versions,
         &[],
     );
-    let libraries = Libraries::of(base.dir.path()).unwrap();
+    let libraries = Libraries::of(&crate::rooted::Tree::open([base.dir.path()]).unwrap()).unwrap();
     (base, libraries)
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::limits::Excess;
 use crate::digest::Digest;
 use crate::whole::WriteError;
 
@@ -35,6 +36,22 @@ pub enum OciError {
     /// A blob of the cache that is not what it should be, or that is gone.
     #[error("a layer in the cache was damaged, and is thrown away: {0}")]
     Damaged(Digest),
+    /// A layer that is what its digest says, and cannot be unpacked all the same.
+    #[error("layer {layer} is not a valid tar: {reason}")]
+    Malformed {
+        /// The layer.
+        layer: Digest,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A layer that asks for more than any real one needs.
+    #[error("layer {layer} has {excess}, and slimbuild unpacks no such layer")]
+    Excess {
+        /// The layer.
+        layer: Digest,
+        /// The limit.
+        excess: Excess,
+    },
     /// The place that the image is written to.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -53,6 +70,9 @@ impl OciError {
                 "name a directory that does not exist yet, is empty, or holds images: those of other names stay"
             }
             Self::Write(error) => return error.hint(),
+            Self::Malformed { .. } | Self::Excess { .. } => {
+                "the base image is wrong, and building again does not help: name another one with `--base`"
+            }
             _ => return None,
         };
         Some(hint.to_owned())
@@ -61,5 +81,13 @@ impl OciError {
     /// Whether building again makes what is missing.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_))
+    }
+
+    /// Whether the fault is in a layer, and not in this machine.
+    pub fn is_of_a_layer(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged(_) | Self::Malformed { .. } | Self::Excess { .. }
+        )
     }
 }

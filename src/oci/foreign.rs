@@ -11,6 +11,7 @@ use fs_err::File;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::limits::{Excess, Meter, Metered};
 use super::{Config, Descriptor, History, Image, ImageLayer};
 use crate::cache::Cache;
 use crate::digest::{Algorithm, Digest, Hasher};
@@ -69,6 +70,9 @@ pub enum ForeignError {
     /// A blob of the cache that is gone or damaged.
     #[error("its layer {0} was damaged in the cache, and is thrown away")]
     Damaged(Digest),
+    /// A layer that becomes far larger than any real one.
+    #[error("its layer {0} has {1}, and slimbuild unpacks no such layer")]
+    Excess(Digest, Excess),
     /// The cache, its disk most likely.
     #[error("cannot keep its layers")]
     Cache(#[source] io::Error),
@@ -90,6 +94,7 @@ impl ForeignError {
             | Self::FirstFormat
             | Self::Kind { .. }
             | Self::Contents(_)
+            | Self::Excess(..)
             | Self::Cache(_) => return None,
         })
     }
@@ -374,13 +379,18 @@ fn unpack(layer: &Descriptor, cache: &Cache) -> Result<Unpacked, ForeignError> {
     }
     let file = File::open(path).map_err(ForeignError::Cache)?;
     let file = BufReader::with_capacity(1 << 16, file);
-    let mut reader: Box<dyn Read> = match layer.media_type.rsplit(['+', '.']).next() {
+    let reader: Box<dyn Read> = match layer.media_type.rsplit(['+', '.']).next() {
         Some("gzip") => Box::new(MultiGzDecoder::new(file)),
         Some("zstd") => Box::new(zstd::Decoder::new(file).map_err(ForeignError::Cache)?),
         _ => Box::new(file),
     };
     let mut hasher = Hasher::new(Algorithm::Sha256);
+    let meter = Meter::new(layer.size);
+    let mut reader = Metered(reader, &meter);
     let Ok(size) = io::copy(&mut reader, &mut hasher) else {
+        if let Some(excess) = meter.excess() {
+            return Err(ForeignError::Excess(layer.digest.clone(), excess));
+        }
         // Whose fault it is, the digest tells.
         return Err(match cache.verified(&layer.digest) {
             Some(_) => ForeignError::Contents(layer.digest.clone()),

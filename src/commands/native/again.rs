@@ -1,5 +1,7 @@
 //! Images that are made without a daemon, and once more where that helps.
 
+use std::collections::BTreeSet;
+
 use super::{Job, once};
 use crate::commands::build::show_log;
 use crate::engine::native::NativeError;
@@ -10,13 +12,23 @@ use crate::ui::Ui;
 /// More layers than this are hardly damaged at once.
 const MENDED: usize = 20;
 
+/// What was found damaged so far.
+#[derive(Default)]
+struct Mended(BTreeSet<String>);
+
+impl Mended {
+    /// Whether making it anew may help: not so if it was made anew before.
+    fn may_help(&mut self, error: &Error) -> bool {
+        error.is_damage() && self.0.len() < MENDED && self.0.insert(error.to_string())
+    }
+}
+
 /// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
 pub(in crate::commands) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
-    let mut mended = 0;
+    let mut mended = Mended::default();
     loop {
         match once(job, ui) {
-            Err(error) if error.is_damage() && mended < MENDED => {
-                mended += 1;
+            Err(error) if mended.may_help(&error) => {
                 if job.mode != ProgressMode::Quiet {
                     ui.warn(&error.to_string())
                         .map_err(Error::io("cannot write to stderr"))?;
@@ -28,5 +40,23 @@ pub(in crate::commands) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> 
             }
             made => return made,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::oci::OciError;
+
+    #[test]
+    fn what_is_damaged_again_is_not_made_anew_again() {
+        let damaged = |bytes: &[u8]| Error::Oci(OciError::Damaged(Digest::of(bytes)));
+        let mut mended = Mended::default();
+        assert!(mended.may_help(&damaged(b"a")) && mended.may_help(&damaged(b"b")));
+        assert!(!mended.may_help(&damaged(b"a")));
+        let (layer, reason) = (Digest::of(b"c"), "it is no tar".to_owned());
+        let malformed = Error::Oci(OciError::Malformed { layer, reason });
+        assert!(!mended.may_help(&malformed));
     }
 }

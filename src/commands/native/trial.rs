@@ -10,6 +10,7 @@ use crate::layer::Layer;
 use crate::machine::{self, Libraries};
 use crate::oci::Image;
 use crate::plan::Plan;
+use crate::rooted::Tree;
 
 /// What was seen.
 pub(super) struct Tried {
@@ -63,7 +64,8 @@ pub(super) fn fits(
         return Ok(());
     }
     let unpacked = native::unpacked_base(base, base.layers.len(), cache)?;
-    let Some(libraries) = unpacked.and_then(|dir| Libraries::of(&dir).ok()) else {
+    let tree = unpacked.and_then(|dir| Tree::open([dir]).ok());
+    let Some(libraries) = tree.and_then(|tree| Libraries::of(&tree).ok()) else {
         return Ok(());
     };
     let misfits = machine::misfits(&code, &base.platform, &libraries);

@@ -60,6 +60,11 @@ impl NativeError {
         matches!(self, Self::Oci(error) if error.is_damage())
     }
 
+    /// Whether the fault is in a layer, and not in this machine.
+    pub(super) fn is_of_a_layer(&self) -> bool {
+        matches!(self, Self::Oci(error) if error.is_of_a_layer())
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -3,14 +3,13 @@
 //! Thousands of small files are made quickest in memory, where the system has such a directory for everybody; what is large goes to the disk.
 
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 use tempfile::{Builder, TempDir};
 
 use crate::assemble;
 use crate::layer::{Entry, Layer, Node};
+use crate::rooted::{PlaceError, Writer};
 
 /// Where files are kept in memory on Linux.
 const MEMORY: &str = "/dev/shm";
@@ -61,52 +60,42 @@ fn is_read(layer: &Layer, path: &str) -> bool {
 }
 
 fn lay_in(layers: &[Layer], root: &Path) -> io::Result<()> {
+    let failed = |error| match error {
+        PlaceError::Impossible(words) => io::Error::new(io::ErrorKind::InvalidInput, words),
+        PlaceError::Disk(error) => error,
+    };
+    let mut writer = Writer::new(root, true).map_err(failed)?;
     for layer in layers {
-        let mut parent = root.to_path_buf();
         for (path, entry) in &layer.entries {
-            let at = root.join(path);
-            if let Some(dir) = at.parent()
-                && dir != parent
-            {
-                fs_err::create_dir_all(dir)?;
-                parent = dir.to_path_buf();
+            let at = Path::new(path);
+            let mode = |mode: u32| mode | 0o600;
+            match &entry.node {
+                Node::Directory(_) => writer.directory(at, 0o755).map_err(failed)?,
+                Node::Symlink(target) => writer.symlink(at, target.as_ref()).map_err(failed)?,
+                Node::File { from, mode: bits } => {
+                    let file = writer.slot(at).and_then(|slot| slot.create(mode(*bits)));
+                    let mut file = file.map_err(failed)?;
+                    if is_read(layer, path) {
+                        io::copy(&mut fs_err::File::open(from)?, &mut file)?;
+                    }
+                }
+                Node::Made { bytes, mode: bits } => {
+                    let file = writer.slot(at).and_then(|slot| slot.create(mode(*bits)));
+                    let mut file = file.map_err(failed)?;
+                    if is_read(layer, path) {
+                        io::Write::write_all(&mut file, bytes)?;
+                    }
+                }
             }
-            make(&at, entry, is_read(layer, path))?;
         }
     }
     Ok(())
 }
 
-fn make(at: &Path, entry: &Entry, whole: bool) -> io::Result<()> {
-    let (mode, from, bytes) = match &entry.node {
-        Node::Directory(_) => return fs_err::create_dir_all(at),
-        Node::Symlink(target) => {
-            // A layer above may have it too.
-            drop(fs_err::remove_file(at));
-            return symlink(target, at);
-        }
-        Node::File { from, mode } => (*mode, Some(from), None),
-        Node::Made { bytes, mode } => (*mode, None, Some(bytes)),
-    };
-    let mut options = fs_err::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    options.mode(mode & 0o777 | 0o600);
-    let mut file = options.open(at)?;
-    if whole {
-        match (from, bytes) {
-            (Some(from), _) => drop(io::copy(&mut fs_err::File::open(from)?, &mut file)?),
-            (None, Some(bytes)) => io::Write::write_all(&mut file, bytes)?,
-            (None, None) => {}
-        }
-    }
-    // The process's mask may say otherwise.
-    let mode = std::fs::Permissions::from_mode(mode & 0o777 | 0o600);
-    file.set_permissions(mode)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -160,5 +149,35 @@ mod tests {
         assert_eq!(read("run.sh"), "words");
         let mode = fs_err::metadata(laid.path().join("app/run.sh")).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o755);
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let tree = crate::testing::tree(&[("outside/kept", "before")]);
+        let outside = tree.path().join("outside").display().to_string();
+        let to = |path: &str| Node::Symlink(path.to_owned());
+        let layers = [
+            layer(
+                "below",
+                &[
+                    ("app/dir", to(&outside)),
+                    ("app/file", to(&format!("{outside}/kept"))),
+                ],
+            ),
+            layer(
+                "above",
+                &[
+                    ("app/dir/new", text("new")),
+                    ("app/dir/kept", text("new")),
+                    ("app/file", text("new")),
+                ],
+            ),
+        ];
+        let laid = lay(&layers, tree.path()).unwrap();
+        let names = fs_err::read_dir(&outside).unwrap().count();
+        let kept = fs_err::read_to_string(tree.path().join("outside/kept")).unwrap();
+        assert_eq!((names, kept.as_str()), (1, "before"));
+        let file = fs_err::read_to_string(laid.path().join("app/file")).unwrap();
+        assert_eq!(file, "new");
     }
 }

@@ -171,7 +171,7 @@ impl Trial<'_> {
         }
         match self.lay() {
             Ok(laid) => Ok(Some(laid)),
-            Err(error) if error.is_damage() => Err(error),
+            Err(error) if error.is_of_a_layer() => Err(error),
             Err(_) => Ok(None),
         }
     }

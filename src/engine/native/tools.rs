@@ -16,6 +16,7 @@ use crate::cache::Cache;
 use crate::fetch::Net;
 use crate::fetch::npm;
 use crate::plan::Plan;
+use crate::rooted::{PlaceError, Writer};
 
 /// Where programs come from.
 #[derive(Clone, Copy)]
@@ -104,26 +105,33 @@ fn unpack(
 ) -> Result<PathBuf, NativeError> {
     let published = npm::newest(package, wanted, source.registry, source.net)?;
     let file = published.download(package, source.registry, source.net, source.cache)?;
-    let unpacked = || -> io::Result<()> {
-        let mut archive = Archive::new(GzDecoder::new(BufReader::new(File::open(file)?)));
-        for entry in archive.entries()? {
-            let mut entry = entry?;
-            // npm passes over the first part, whatever it is called.
-            let path = entry.path()?.into_owned();
-            let inside: PathBuf = path.components().skip(1).collect();
-            let target = to.join(&inside);
-            if inside.as_os_str().is_empty() || !entry.header().entry_type().is_file() {
-                continue;
-            }
-            if let Some(parent) = target.parent() {
-                fs_err::create_dir_all(parent)?;
-            }
-            entry.unpack(target)?;
-        }
-        Ok(())
-    };
-    unpacked().map_err(NativeError::Workshop)?;
+    fs_err::create_dir_all(to).map_err(NativeError::Workshop)?;
+    extract(&file, to).map_err(NativeError::Workshop)?;
     Ok(to.to_path_buf())
+}
+
+/// Unpacks the files of an archive of npm into an empty directory, and nowhere else.
+fn extract(file: &Path, to: &Path) -> io::Result<()> {
+    let failed = |error| match error {
+        PlaceError::Impossible(words) => io::Error::new(io::ErrorKind::InvalidData, words),
+        PlaceError::Disk(error) => error,
+    };
+    let mut writer = Writer::new(to, true).map_err(failed)?;
+    let mut archive = Archive::new(GzDecoder::new(BufReader::new(File::open(file)?)));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        // npm passes over the first part, whatever it is called.
+        let path = entry.path()?.into_owned();
+        let inside: PathBuf = path.components().skip(1).collect();
+        if inside.as_os_str().is_empty() || !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let mode = entry.header().mode()? | 0o600;
+        let slot = writer.slot(&inside).map_err(failed)?;
+        let mut file = slot.create(mode).map_err(failed)?;
+        io::copy(&mut entry, &mut file)?;
+    }
+    Ok(())
 }
 
 /// The file behind a program of a package.
@@ -154,4 +162,38 @@ fn script(at: &Path, file: &Path) -> Result<(), NativeError> {
     fs_err::write(at, text)
         .and_then(|()| fs_err::set_permissions(at, std::fs::Permissions::from_mode(0o755)))
         .map_err(NativeError::Workshop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_cannot_write_outside() {
+        let packed = |path: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("package.tgz");
+            let out = fs_err::File::create(&file).unwrap();
+            let gzip = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
+            let mut tar = tar::Builder::new(gzip);
+            let mut header = tar::Header::new_gnu();
+            header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+            header.set_size(4);
+            header.set_mode(0o755);
+            header.set_cksum();
+            tar.append(&header, &b"text"[..]).unwrap();
+            tar.into_inner().unwrap().finish().unwrap();
+            let to = dir.path().join("to");
+            fs_err::create_dir(&to).unwrap();
+            let extracted = extract(&file, &to).map_err(|error| error.to_string());
+            (dir, extracted)
+        };
+        let (dir, extracted) = packed("package/bin/node");
+        extracted.unwrap();
+        let text = fs_err::read_to_string(dir.path().join("to/bin/node")).unwrap();
+        assert_eq!(text, "text");
+        let (dir, extracted) = packed("package/../../x");
+        assert_eq!(extracted.unwrap_err(), "`../../x` leaves the image");
+        assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 2);
+    }
 }

@@ -1,0 +1,2 @@
+#![no_main]
+slimbuild_fuzz::target!("layers");

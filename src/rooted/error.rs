@@ -1,0 +1,44 @@
+//! Why a file has no place in a tree.
+
+use std::io;
+
+use rustix::io::Errno;
+
+/// Why something could not be put into a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// No file system could hold it: what was asked for is at fault.
+    #[error("{0}")]
+    Impossible(String),
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+}
+
+impl PlaceError {
+    /// What the system says of a path.
+    pub(super) fn of(path: &std::path::Path, error: Errno) -> Self {
+        let shown = path.display();
+        match error {
+            Errno::NAMETOOLONG => Self::Impossible(format!("`{}` is too long", short(path))),
+            Errno::INVAL | Errno::ILSEQ => {
+                Self::Impossible(format!("`{}` is not a valid path", short(path)))
+            }
+            _ => {
+                let error = io::Error::from(error);
+                Self::Disk(io::Error::new(error.kind(), format!("`{shown}`: {error}")))
+            }
+        }
+    }
+}
+
+/// A path to be shown: of a long one, the beginning.
+pub(super) fn short(path: &std::path::Path) -> String {
+    const SHOWN: usize = 100;
+    let text = path.display().to_string();
+    if text.chars().count() <= SHOWN {
+        return text;
+    }
+    let start: String = text.chars().take(SHOWN).collect();
+    format!("{start}…")
+}

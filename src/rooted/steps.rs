@@ -1,0 +1,71 @@
+//! The parts of a path, and of the links on the way.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path};
+
+/// How many links may follow each other: as many as the kernel follows.
+const LINKS: usize = 40;
+
+/// The parts that are still to be walked.
+pub(super) struct Steps {
+    /// The next one is the last.
+    todo: Vec<Step>,
+    links: usize,
+}
+
+/// One part of a path.
+pub(super) enum Step {
+    /// `..`, which leads nowhere from the root.
+    Up,
+    /// A name.
+    Into(OsString),
+}
+
+/// Too many links.
+pub(super) struct Endless;
+
+impl Steps {
+    /// Those of a path, which counts from the root.
+    pub(super) fn new(path: &Path) -> Self {
+        let mut steps = Self {
+            todo: Vec::new(),
+            links: 0,
+        };
+        steps.push(path);
+        steps
+    }
+
+    fn push(&mut self, path: &Path) {
+        let steps = path.components().rev().filter_map(|part| match part {
+            Component::Normal(name) => Some(Step::Into(name.to_owned())),
+            Component::ParentDir => Some(Step::Up),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => None,
+        });
+        self.todo.extend(steps);
+    }
+
+    /// Takes the next part.
+    pub(super) fn next(&mut self) -> Option<Step> {
+        self.todo.pop()
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_done(&self) -> bool {
+        self.todo.is_empty()
+    }
+
+    /// Walks what a link says. Comes out: whether that counts from the root.
+    pub(super) fn follow(&mut self, target: &Path) -> Result<bool, Endless> {
+        self.links += 1;
+        if self.links > LINKS {
+            return Err(Endless);
+        }
+        self.push(target);
+        Ok(target.has_root())
+    }
+}
+
+/// The directory and the name of a path without `..`; nothing of the root itself.
+pub(super) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
+    Some((path.parent()?, path.file_name()?))
+}
