@@ -40,6 +40,9 @@ pub(crate) fn one_daemon(test: &str, run: impl Fn(&Daemon)) {
 }
 
 fn with_daemons(test: &str, most: usize, run: impl Fn(&Daemon)) {
+    if quick() {
+        return skipped("SLIMBUILD_QUICK=1", test);
+    }
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let env = Env::of_process();
     for (name, address) in addresses(&env).into_iter().take(most) {
@@ -51,6 +54,11 @@ fn with_daemons(test: &str, most: usize, run: impl Fn(&Daemon)) {
             Err(error) => skipped(&format!("no Docker daemon at {address}: {error}"), test),
         }
     }
+}
+
+/// Whether only what needs neither a daemon nor the network is asked for.
+pub(crate) fn quick() -> bool {
+    Env::of_process().get("SLIMBUILD_QUICK") == Some("1")
 }
 
 /// A test, or a part of it, cannot run here. With `SLIMBUILD_NO_SKIPS=1`, as in CI, that is a failure. Otherwise it is said, even where the

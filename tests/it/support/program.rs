@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use slimbuild::env::Env;
 use slimbuild::ui::Ui;
 
+use super::pnpm::{NETWORK, TRIES};
+
 /// How a run ended, and what it printed.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -21,8 +23,23 @@ pub(crate) fn slimbuild(directory: &Path, arguments: &[&str]) -> Outcome {
     slimbuild_with(directory, arguments, &Env::default())
 }
 
-/// Runs the program.
+/// Runs the program, and runs it again where npm's registry let an install down: that is no fault of the program.
 pub(crate) fn slimbuild_with(directory: &Path, arguments: &[&str], env: &Env) -> Outcome {
+    let mut outcome = once(directory, arguments, env);
+    for _ in 1..TRIES {
+        let Some(sign) = NETWORK.iter().find(|sign| outcome.stderr.contains(*sign)) else {
+            break;
+        };
+        if outcome.code == 0 {
+            break;
+        }
+        eprintln!("once more, since an install failed with {sign}");
+        outcome = once(directory, arguments, env);
+    }
+    outcome
+}
+
+fn once(directory: &Path, arguments: &[&str], env: &Env) -> Outcome {
     let (stdout, stderr) = (Captured::default(), Captured::default());
     let mut ui = Ui::plain(Box::new(stdout.clone()), Box::new(stderr.clone()));
     let arguments = ["slimbuild"].iter().chain(arguments).map(OsString::from);
