@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
+use crate::forbidden::{self, Conditions};
 use crate::image::ImageRef;
 use crate::path::RepoPath;
 use crate::plan::{Configured, Decision, NodeCommand, Plan, SystemPackages, place};
@@ -53,6 +54,8 @@ struct View<'p> {
     build_stores: Vec<String>,
     /// Conditions of `find` for the virtual stores that a build may not mistake for its output.
     passed_over: String,
+    /// Names that never enter an image.
+    forbidden: Conditions,
     steps: Vec<StepView<'p>>,
     runtime_base: BaseView<'p>,
     /// What the image gets of packages, but for the last layer.
@@ -180,6 +183,7 @@ fn view(plan: &Plan) -> View<'_> {
         stores: stores(&plan.installed_alone.runtime),
         build_stores: stores(&plan.installed_alone.build),
         passed_over: passed_over(&plan.installed_alone.build),
+        forbidden: forbidden::conditions(&plan.include),
         steps: plan
             .steps
             .iter()

@@ -11,9 +11,10 @@ use std::io;
 
 use serde::Serialize;
 
+use crate::forbidden;
 use crate::ignore::{IgnoreError, Reason, Rules, Scope, Verdict};
 use crate::path::RepoPath;
-use crate::tree::{FileKind, Metadata, Tree, TreeError};
+use crate::tree::{Directory, FileKind, Limit, Metadata, Tree, TreeError};
 
 mod link;
 mod measure;
@@ -265,6 +266,14 @@ impl Walker<'_> {
                 continue;
             }
             match scope.file(&path) {
+                Verdict::Drop(Reason::Secret {
+                    if_private: true, ..
+                }) if is_utf8
+                    && kind == FileKind::Regular
+                    && !holds_private_key(self.tree, &path) =>
+                {
+                    self.keep(&path, &opened, &name)?;
+                }
                 Verdict::Drop(reason) => self.drop(path, reason),
                 Verdict::Keep if !is_utf8 => return Err(FilesError::NameNotUtf8(path)),
                 Verdict::Keep => {
@@ -272,11 +281,7 @@ impl Walker<'_> {
                         self.drop(path, Reason::Special { kind });
                         continue;
                     }
-                    let metadata = opened
-                        .metadata(&name)
-                        .map_err(|source| unreadable(&path, source))?;
-                    let file = File::from_metadata(self.tree, &path, &metadata)?;
-                    self.walk.files.push(file);
+                    self.keep(&path, &opened, &name)?;
                 }
             }
         }
@@ -291,6 +296,20 @@ impl Walker<'_> {
             }
             self.enter(&path, verdict, inner)?;
         }
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        path: &RepoPath,
+        dir: &Directory,
+        name: &std::ffi::OsStr,
+    ) -> Result<(), FilesError> {
+        let metadata = dir
+            .metadata(name)
+            .map_err(|source| unreadable(path, source))?;
+        let file = File::from_metadata(self.tree, path, &metadata)?;
+        self.walk.files.push(file);
         Ok(())
     }
 
@@ -312,6 +331,14 @@ fn unreadable(path: &RepoPath, source: io::Error) -> FilesError {
         path: path.clone(),
         source,
     }
+}
+
+/// Whether there is a private key in a file whose name a certificate may have too. What cannot be read, or is too large for a certificate, may hold
+/// one.
+pub(crate) fn holds_private_key(tree: &Tree, path: &RepoPath) -> bool {
+    let read = tree.read(path, Limit::Settings);
+    let find = |bytes: Vec<u8>| memchr::memmem::find(&bytes, forbidden::PRIVATE.as_bytes());
+    read.map_or(true, |bytes| find(bytes).is_some())
 }
 
 /// When a file came to be what it is, as `find -cnewer` compares it: nobody can set this time.

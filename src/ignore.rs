@@ -6,11 +6,12 @@
 //!
 //! The rules, strongest first:
 //!
-//! 1. some names never enter: `node_modules`, `.git`, `.env*`, `.npmrc` and the like;
+//! 1. some names never enter: `node_modules`, `.git`, `.env*`, `.npmrc` and the like (see [`crate::forbidden`]);
 //! 2. what an `exclude` glob matches is dropped, with all below it;
 //! 3. what an `include` glob matches is kept, with all below it;
 //! 4. what git ignores is dropped, and what lies below it cannot be brought back by a `.gitignore`;
-//! 5. what the root's `.dockerignore` drops is dropped; its exceptions do reach below a dropped directory.
+//! 5. what the root's `.dockerignore` drops is dropped; its exceptions do reach below a dropped directory;
+//! 6. what likely holds secrets by its name is dropped.
 //!
 //! Rules 4 and 5 follow git and moby; where they cannot, the docs of `gitignore` and `pattern` in here say so.
 
@@ -19,6 +20,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::forbidden::{self, Area, Kind};
 use crate::path::RepoPath;
 use crate::tree::{Limit, Tree, TreeError};
 
@@ -31,7 +33,6 @@ mod dockerignore;
 pub mod fuzzing;
 mod gitignore;
 mod globs;
-mod never;
 mod pattern;
 
 pub use self::globs::GlobError;
@@ -86,6 +87,13 @@ pub enum Reason {
         line: usize,
         /// The pattern on it.
         pattern: String,
+    },
+    /// It likely holds secrets by its name. An `include` glob brings it.
+    Secret {
+        /// The rule that bars it.
+        name: &'static str,
+        /// Whether it is barred only if there is a private key in it.
+        if_private: bool,
     },
     /// It is neither a file, a directory nor a symlink.
     Special {
@@ -206,6 +214,11 @@ impl Rules {
         })
     }
 
+    /// The glob of the `include` option that names this very path.
+    pub fn included_by(&self, path: &RepoPath) -> Option<&str> {
+        self.include.matching(path.as_str())
+    }
+
     /// The `.dockerignore` alone, to measure what Docker itself would send.
     pub(crate) fn docker(&self) -> DockerScope<'_> {
         DockerScope {
@@ -259,8 +272,9 @@ impl Scope<'_> {
     fn decide(&self, path: &RepoPath, entry: Entry) -> (Decision<'_>, Inherited) {
         let rules = self.rules;
         let (dropped_by, docker) = rules.docker.judge(path.as_str(), &self.docker);
-        let decision = if let Some(name) = path.file_name().and_then(never::barred) {
-            Decision::Barred(Reason::Never { name })
+        let forbidden = forbidden::barred(path.as_str(), Area::Sources);
+        let decision = if let Some(rule) = forbidden.filter(|rule| !rule.can_be_included()) {
+            Decision::Barred(Reason::Never { name: rule.name })
         } else if let Some(pattern) = rules.exclude.matching(path.as_str()) {
             Decision::Barred(Reason::Exclude {
                 pattern: pattern.to_owned(),
@@ -276,12 +290,18 @@ impl Scope<'_> {
                         file: by.file,
                         pattern: by.pattern,
                     }),
-                    None => Decision::Open {
-                        git,
-                        dropped: dropped_by.map(|line| Reason::DockerIgnore {
-                            line: line.number,
-                            pattern: line.text.clone(),
+                    None => match (dropped_by, forbidden) {
+                        (None, Some(rule)) => Decision::Ignored(Reason::Secret {
+                            name: rule.name,
+                            if_private: rule.kind == Kind::Key,
                         }),
+                        (dropped_by, _) => Decision::Open {
+                            git,
+                            dropped: dropped_by.map(|line| Reason::DockerIgnore {
+                                line: line.number,
+                                pattern: line.text.clone(),
+                            }),
+                        },
                     },
                 },
             }
@@ -296,7 +316,7 @@ enum Decision<'scope> {
     Barred(Reason),
     /// Rule 3: kept, as is all below that is not barred.
     Included,
-    /// Rule 4: dropped with all below that is not included.
+    /// Rules 4 and 6: dropped with all below that is not included.
     Ignored(Reason),
     /// Rule 5: what `.dockerignore` has to say, which it has on each path below anew.
     Open {
@@ -361,6 +381,9 @@ impl fmt::Display for Reason {
             Self::GitIgnore { file, pattern } => write!(f, "`{pattern}` in `{file}`"),
             Self::DockerIgnore { line, pattern } => {
                 write!(f, "`{pattern}` on line {line} of `{DOCKERIGNORE}`")
+            }
+            Self::Secret { name, .. } => {
+                write!(f, "it likely holds secrets by its name ({name})")
             }
             Self::Special { kind } => write!(f, "it is {kind}"),
         }

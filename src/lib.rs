@@ -7,7 +7,7 @@
 //! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, git, workspace, lockfile
 //! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   graph, closure, tasks
 //! lockfile, manifests, settings ─► would pnpm take them as they are?                 frozen
-//! files of the closures ─► roles; kind and start of the app                         files, ignore, sources, detect
+//! files of the closures ─► roles; kind and start of the app                         files, forbidden, ignore, sources, detect
 //! all of it ─► Plan                                                                 plan
 //! Plan, a tree that is installed and built ─► Plan of finished files                 prebuilt, modules
 //! Plan ─► Dockerfile text                                                           dockerfile, template, templates/
@@ -56,6 +56,7 @@ pub mod env;
 pub mod error;
 pub mod fetch;
 pub mod files;
+pub mod forbidden;
 pub mod frozen;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

@@ -138,8 +138,8 @@ impl Survey<'_> {
         let member = &workspace.members[app];
         let options = config::load(workspace, app)?;
         let (node, _) = toolchain::decide(workspace, member, options.node())?;
-        let files = inputs::walk(workspace, app, &self.rules)?;
-        let own = inputs::relative(&files, &member.dir);
+        let walk = inputs::walk(workspace, app, &self.rules)?;
+        let own = inputs::relative(&walk.files, &member.dir);
         let (tasks, _) = wishes::tasks(workspace, &self.graph, app, &options)?;
         let detection = wishes::detection(
             workspace,

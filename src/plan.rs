@@ -8,6 +8,7 @@ mod configured;
 mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
+mod kept_out;
 mod libc;
 mod lifecycle;
 pub(crate) mod make;
@@ -98,6 +99,9 @@ pub struct Plan {
     /// Lifecycle scripts that do not run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// Globs of what comes along by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
     /// What is left out of production modules; nothing where they stay whole, or where there are none.

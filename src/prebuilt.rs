@@ -34,19 +34,21 @@ pub enum Built {
 /// Takes what lies below `root`.
 pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, PrebuiltError> {
     let tree = &Tree::open(root)?;
+    let mut left_out = files::LeftOut::new(&plan.include);
     let mut entries = match &plan.delivery {
         Delivery::Modules(_) => {
             let modules = modules::Modules::find(&plan, root)?;
             let spare = modules.spare(&plan, root)?;
-            let mut entries = modules.entries(&plan, tree, &spare)?;
-            entries.extend(outputs::entries(&plan, tree, built, &spare)?);
+            let mut entries = modules.entries(&plan, tree, &spare, &mut left_out)?;
+            entries.extend(outputs::entries(&plan, tree, built, &spare, &mut left_out)?);
             plan.warnings.extend(modules.missing(&plan));
             plan.warnings.extend(spare.warning);
             entries
         }
-        Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, tree)?,
-        Delivery::Site(site) => pieces::site(&plan, site, tree)?,
+        Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, tree, &mut left_out)?,
+        Delivery::Site(site) => pieces::site(&plan, site, tree, &mut left_out)?,
     };
+    plan.warnings.extend(left_out.warning());
     // The first of a path stays.
     entries.extend(plan.timeless.take());
     entries.extend(plan.context.drain(..).filter(is_kept));

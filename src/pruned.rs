@@ -102,8 +102,8 @@ impl Pruned {
         let rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
         let members: Vec<usize> = closure.members.keys().copied().collect();
         let walked = threads::map(&members, SHARE, |&at| match at {
-            0 => Ok(Vec::new()),
-            at => inputs::walk(workspace, at, &rules),
+            0 => Ok::<_, Error>(Vec::new()),
+            at => Ok(inputs::walk(workspace, at, &rules)?.files),
         });
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
         for (at, walked) in members.into_iter().zip(walked) {

@@ -339,7 +339,11 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
         };
         let laid;
         (laid, next) = workshop.build(on_event)?;
+        let known = plan.warnings.len();
         plan = prebuilt(plan, &dir, Built::Since(laid))?;
+        for message in plan.warnings.iter().skip(known).cloned() {
+            on_event(Event::Warning { message });
+        }
         root = dir;
         node = Some(work.join("tools/bin/node"));
     }

@@ -8,7 +8,7 @@ use super::{Content, ContextEntry, place};
 use crate::closure::Closure;
 use crate::detect::tsc::extended;
 use crate::error::Error;
-use crate::files::{self, File};
+use crate::files::{self, File, Walk};
 use crate::ignore::Rules;
 use crate::manifest::tsconfig::Tsconfig;
 use crate::path::RepoPath;
@@ -17,11 +17,11 @@ use crate::tasks::{self, Tasks};
 use crate::tree::Limit;
 use crate::workspace::Workspace;
 
-/// The files of a member that no rule drops.
-pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Vec<File>, Error> {
+/// The files of a member that no rule drops, and what is dropped.
+pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Walk, Error> {
     let dir = &workspace.members[at].dir;
     let nested = workspace.nested(dir).map(|member| member.dir.clone());
-    Ok(files::walk(&workspace.tree, dir, &nested.collect(), rules)?.files)
+    Ok(files::walk(&workspace.tree, dir, &nested.collect(), rules)?)
 }
 
 /// The paths of a member's files relative to it.
@@ -155,7 +155,7 @@ pub(crate) fn root_files(
     }
     if !patterns.is_empty() {
         let set = globs(patterns.iter().map(|(glob, _)| glob));
-        for file in walk(workspace, 0, rules)? {
+        for file in walk(workspace, 0, rules)?.files {
             let generated = matches!(
                 file.path.as_str(),
                 "package.json" | "pnpm-lock.yaml" | "pnpm-workspace.yaml"
@@ -196,7 +196,7 @@ pub(crate) fn top_files(
         "package.json" => true,
         _ => all || named.is_match(path),
     };
-    let files = walk(workspace, 0, rules)?;
+    let files = walk(workspace, 0, rules)?.files;
     let files = files.iter().filter(|file| wanted(file.path.as_str()));
     Ok(files
         .map(|file| source(place::TOP, file, "the root's own tasks may read it"))

@@ -9,13 +9,13 @@ use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, Machines,
-    MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, inputs, outputs, place,
-    programs, trim, wishes,
+    MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, inputs, kept_out, outputs,
+    place, programs, trim, wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
-use crate::files::File;
+use crate::files::{Dropped, File};
 use crate::graph::{Cycle, Graph};
 use crate::ignore::{Rules, Verdict};
 use crate::lockfile::keys::name_and_version;
@@ -46,7 +46,7 @@ impl Plan {
         let (node, pnpm) = toolchain::decide(workspace, member, options.node())?;
         build.check_frozen(workspace, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
-        let files = files_of(workspace, &build, &rules)?;
+        let (files, dropped) = files_of(workspace, &build, &rules)?;
         let own = inputs::relative(&files[&app], &member.dir);
         let detection = wishes::detection(
             workspace,
@@ -135,10 +135,12 @@ impl Plan {
             timeless: gather.served(true),
             secrets: Secrets::new(workspace, &build, options, &steps),
             left_out,
+            include: options.include.clone(),
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
                 warnings(workspace, &delivery, &circles),
                 inputs::undeclared(workspace, &build, app),
+                kept_out::warnings(&dropped, &rules),
                 configured::warnings(options, &delivery),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
@@ -183,16 +185,19 @@ fn copied(build: &Closure<'_, '_>, runtime: Option<&Closure<'_, '_>>) -> BTreeSe
     copied.cloned().collect()
 }
 
-/// The files of every member of the build closure, but for the root's.
+/// The files of every member of the build closure, but for the root's, and what is dropped of them.
 fn files_of(
     workspace: &Workspace,
     build: &Closure<'_, '_>,
     rules: &Rules,
-) -> Result<BTreeMap<usize, Vec<File>>, Error> {
-    let members = build.members.keys().filter(|at| **at != 0);
-    members
-        .map(|&at| Ok((at, inputs::walk(workspace, at, rules)?)))
-        .collect()
+) -> Result<(BTreeMap<usize, Vec<File>>, Vec<Dropped>), Error> {
+    let (mut files, mut dropped) = (BTreeMap::new(), Vec::new());
+    for &at in build.members.keys().filter(|at| **at != 0) {
+        let walk = inputs::walk(workspace, at, rules)?;
+        files.insert(at, walk.files);
+        dropped.extend(walk.dropped);
+    }
+    Ok((files, dropped))
 }
 
 /// What the app needs when it runs; nothing where its build brings that along.

@@ -68,8 +68,8 @@ pub(crate) fn start_needs(
 ) -> Result<BTreeSet<(usize, String)>, Error> {
     let member = &workspace.members[app];
     let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
-    let files = inputs::walk(workspace, app, &rules)?;
-    let own = inputs::relative(&files, &member.dir);
+    let walk = inputs::walk(workspace, app, &rules)?;
+    let own = inputs::relative(&walk.files, &member.dir);
     let Ok((node, _)) = toolchain::decide(workspace, member, options.node()) else {
         return Ok(BTreeSet::new());
     };

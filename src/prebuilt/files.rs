@@ -1,22 +1,58 @@
 //! Files as they lie on the disk, past all rules of git and Docker: installed modules and outputs are what these leave out.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use globset::GlobSet;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::files::{File, FilesError, Kind};
+use crate::files::{self, File, FilesError, holds_private_key};
+use crate::forbidden::{self, Area, Kind, left_out};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry};
 use crate::tree::{FileKind, Metadata, Tree, optional};
 
-/// What no output is, whatever a glob says: caches, and what builds keep to themselves.
-const CACHES: [&str; 4] = [".turbo", ".cache", ".vite", ".git"];
+/// Secrets that builds wrote, and that stay out of the image.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    /// What comes along by name.
+    included: GlobSet,
+    /// Each file or directory with the rule that bars it.
+    found: BTreeMap<String, &'static str>,
+}
 
-/// Names that hold secrets wherever they lie.
-pub(super) fn is_secret(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let rest = lower.strip_prefix(".env");
-    rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)) || lower == ".npmrc"
+impl LeftOut {
+    pub(super) fn new(include: &[String]) -> Self {
+        Self {
+            included: glob_set(include.iter().map(|glob| glob.trim_start_matches("./"))),
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// Whether something that a build wrote stays out. A secret is noted.
+    fn bars(&mut self, path: &RepoPath, tree: &Tree) -> bool {
+        let Some(rule) = forbidden::barred(path.as_str(), Area::Outputs) else {
+            return false;
+        };
+        if rule.kind == Kind::Key {
+            let included = self.included.is_match(path.as_str());
+            if included || !holds_private_key(tree, path) {
+                return false;
+            }
+        }
+        if rule.is_secret() {
+            self.found.insert(path.to_string(), rule.name);
+        }
+        true
+    }
+
+    /// What the user should know.
+    pub(super) fn warning(&self) -> Option<String> {
+        let files = self.found.iter();
+        let files: Vec<String> = files
+            .map(|(path, rule)| format!("`{path}` ({rule})"))
+            .collect();
+        (!files.is_empty()).then(|| left_out(&files.join(", ")))
+    }
 }
 
 /// Which `node_modules` directories belong to what is taken.
@@ -53,6 +89,7 @@ pub(super) fn below(
     tree: &Tree,
     dir: &RepoPath,
     wanted: &Wanted<'_>,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<Found>, FilesError> {
     let mut found = Vec::new();
     let Some(start) = optional(tree.link_metadata(dir))? else {
@@ -62,7 +99,11 @@ pub(super) fn below(
     match start.kind {
         FileKind::Directory => queue.push((dir.clone(), 0)),
         FileKind::Symlink if tree.is_dir(dir)? => queue.push((dir.clone(), 0)),
-        _ if wanted.takes(dir, dir, start.kind) => found.push(Found::new(tree, dir, &start)?),
+        _ if wanted.takes(dir, dir, start.kind)
+            && !(wanted.outputs && left_out.bars(dir, tree)) =>
+        {
+            found.push(Found::new(tree, dir, &start)?)
+        }
         _ => {}
     }
     while let Some((at, depth)) = queue.pop() {
@@ -76,7 +117,9 @@ pub(super) fn below(
                 if wanted.enters(&at, &name, depth + 1) {
                     queue.push((path, depth + 1));
                 }
-            } else if wanted.takes(dir, &path, kind) {
+            } else if wanted.takes(dir, &path, kind)
+                && !(wanted.outputs && is_barred(&path, dir, tree, left_out))
+            {
                 let cannot = |source| FilesError::Unreadable {
                     path: path.clone(),
                     source,
@@ -99,16 +142,11 @@ impl Wanted<'_> {
                 Modules::None => false,
             };
         }
-        let next_cache = name == "cache" && parent.file_name() == Some(".next");
-        !self.outputs || !(CACHES.contains(&name) || next_cache)
+        !self.outputs || !is_leftover(parent, name)
     }
 
     /// Whether a file or link is wanted. Sockets and the like are nobody's output.
     fn takes(&self, dir: &RepoPath, path: &RepoPath, kind: FileKind) -> bool {
-        let name = path.file_name().unwrap_or_default();
-        if self.outputs && (is_secret(name) || name.ends_with(".tsbuildinfo")) {
-            return false;
-        }
         if let Some((globs, not)) = &self.globs {
             let inside = path.strip(dir).unwrap_or_default();
             if !globs.is_match(inside) || not.is_match(inside) {
@@ -117,6 +155,22 @@ impl Wanted<'_> {
         }
         matches!(kind, FileKind::Regular | FileKind::Symlink)
     }
+}
+
+/// A directory that a machine keeps for itself: nothing in there is looked at.
+fn is_leftover(parent: &RepoPath, name: &str) -> bool {
+    let rule = forbidden::barred(&format!("{parent}/{name}"), Area::Outputs);
+    rule.is_some_and(|rule| rule.kind == Kind::Leftover)
+}
+
+/// Whether a file stays out, by its own name or by that of a directory above it.
+fn is_barred(path: &RepoPath, below: &RepoPath, tree: &Tree, left_out: &mut LeftOut) -> bool {
+    let above = std::iter::successors(path.parent(), RepoPath::parent);
+    let mut above = above.take_while(|dir| dir != below && dir.is_within(below));
+    above.any(|dir| {
+        let rule = forbidden::barred(dir.as_str(), Area::Outputs);
+        rule.is_some_and(|rule| rule.kind == Kind::Secret) && left_out.bars(&dir, tree)
+    }) || left_out.bars(path, tree)
 }
 
 impl Found {
@@ -144,7 +198,7 @@ pub(super) fn entry(place: &str, path: &str, file: File, why: &str) -> ContextEn
 
 /// A link at its place in the context.
 pub(super) fn link(place: &str, path: &RepoPath, target: &str, why: &str) -> ContextEntry {
-    let kind = Kind::Symlink {
+    let kind = files::Kind::Symlink {
         target: target.to_owned(),
     };
     let file = File {
@@ -153,4 +207,18 @@ pub(super) fn link(place: &str, path: &RepoPath, target: &str, why: &str) -> Con
         size: 0,
     };
     entry(place, path.as_str(), file, why)
+}
+
+/// A directory stands for all below it.
+pub(super) fn glob_set<'g>(globs: impl Iterator<Item = &'g str>) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for glob in globs {
+        let glob = glob.trim_end_matches('/');
+        for glob in [glob.to_owned(), format!("{glob}/**")] {
+            if let Ok(glob) = GlobBuilder::new(&glob).literal_separator(true).build() {
+                builder.add(glob);
+            }
+        }
+    }
+    builder.build().unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::PrebuiltError;
-use super::files::{self, Wanted};
+use super::files::{self, LeftOut, Wanted};
 use super::trim::{self, Spare};
 use crate::image::Platform;
 use crate::modules::{self, Project, Tree};
@@ -68,6 +68,7 @@ impl Modules {
         plan: &Plan,
         files: &tree::Tree,
         spare: &Spare,
+        left_out: &mut LeftOut,
     ) -> Result<Vec<ContextEntry>, PrebuiltError> {
         let mut entries = Vec::new();
         for (dir, package) in &self.tree.packages {
@@ -81,7 +82,7 @@ impl Modules {
                 globs: None,
             };
             let why = "the app needs it when it runs";
-            let found = files::below(files, dir, &wanted)?.into_iter();
+            let found = files::below(files, dir, &wanted, left_out)?.into_iter();
             let kept = found.filter(|found| !spare.files.contains(found.file.path.as_str()));
             entries.extend(kept.map(|found| {
                 let path = found.file.path.as_str().to_owned();
@@ -95,7 +96,7 @@ impl Modules {
                 globs: None,
             };
             let why = "generated inside of modules";
-            let found = files::below(files, dir, &wanted)?.into_iter();
+            let found = files::below(files, dir, &wanted, left_out)?.into_iter();
             entries.extend(found.map(|found| {
                 let path = found.file.path.as_str().to_owned();
                 files::entry(place::MODULES, &path, found.file, why)

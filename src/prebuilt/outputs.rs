@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-
-use super::files::{self, Found, Wanted};
+use super::files::{self, Found, LeftOut, Wanted};
 use super::trim::Spare;
 use super::{Built, PrebuiltError};
 use crate::path::RepoPath;
@@ -18,6 +16,7 @@ pub(super) fn entries(
     tree: &Tree,
     built: Built,
     spare: &Spare,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<ContextEntry>, PrebuiltError> {
     let mut entries = Vec::new();
     for package in &plan.image_packages {
@@ -39,7 +38,7 @@ pub(super) fn entries(
         if package.stage.is_none() {
             continue;
         }
-        let written = written(plan, package, tree, built)?;
+        let written = written(plan, package, tree, built, left_out)?;
         check(plan, package, tree, &written, &paths, built)?;
         for found in written {
             let path = found.file.path.as_str().to_owned();
@@ -65,6 +64,7 @@ fn written(
     package: &ImagePackage,
     tree: &Tree,
     built: Built,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<Found>, PrebuiltError> {
     let outputs = &package.outputs;
     let (not, globs): (Vec<&str>, Vec<&str>) = outputs
@@ -73,14 +73,14 @@ fn written(
         .chain(&outputs.globs)
         .map(String::as_str)
         .partition(|glob| glob.starts_with('!'));
-    let not = set(not.iter().map(|glob| &glob[1..]));
-    let globs = set(globs.into_iter());
+    let not = files::glob_set(not.iter().map(|glob| &glob[1..]));
+    let globs = files::glob_set(globs.into_iter());
     let wanted = Wanted {
         modules: files::Modules::None,
         outputs: true,
         globs: (built == Built::Once).then_some((&globs, &not)),
     };
-    let mut found = files::below(tree, &package.dir, &wanted)?;
+    let mut found = files::below(tree, &package.dir, &wanted, left_out)?;
     // Sources that only the build reads may lie where a glob reaches, and other packages may.
     let sources: BTreeSet<&str> = of(plan, place::SRC, &package.dir)
         .map(|entry| &entry.path[place::SRC.len() + 1..])
@@ -101,20 +101,6 @@ fn written(
         output && !others.iter().any(|dir| path.is_within(dir))
     });
     Ok(found)
-}
-
-/// A directory stands for all below it.
-fn set<'g>(globs: impl Iterator<Item = &'g str>) -> GlobSet {
-    let mut builder = GlobSetBuilder::new();
-    for glob in globs {
-        let glob = glob.trim_end_matches('/');
-        for glob in [glob.to_owned(), format!("{glob}/**")] {
-            if let Ok(glob) = GlobBuilder::new(&glob).literal_separator(true).build() {
-                builder.add(glob);
-            }
-        }
-    }
-    builder.build().unwrap_or_default()
 }
 
 /// Holds a build against what it was made from.

@@ -6,7 +6,7 @@ use std::io;
 use flate2::{Compression, GzBuilder};
 
 use super::PrebuiltError;
-use super::files::{self, Found, Wanted};
+use super::files::{self, Found, LeftOut, Wanted};
 use super::outputs::command;
 use crate::detect::{Bundle, Site};
 use crate::files::{FilesError, Kind};
@@ -43,6 +43,7 @@ pub(super) fn bundle(
     plan: &Plan,
     bundle: &Bundle,
     tree: &Tree,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<ContextEntry>, PrebuiltError> {
     let dir = &plan.app.dir;
     let proof = dir.join(&bundle.proof).unwrap_or_default();
@@ -77,7 +78,7 @@ pub(super) fn bundle(
             Some(to) => dir.join(to).unwrap_or_default(),
             None => RepoPath::ROOT,
         };
-        for Found { file, .. } in files::below(tree, &from, &ALL)? {
+        for Found { file, .. } in files::below(tree, &from, &ALL, left_out)? {
             let inside = file.path.strip(&from).unwrap_or_default();
             let Ok(path) = to.join(inside) else {
                 continue;
@@ -111,9 +112,10 @@ pub(super) fn site(
     plan: &Plan,
     site: &Site,
     tree: &Tree,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<ContextEntry>, PrebuiltError> {
     let dir = plan.app.dir.join(&site.dir).unwrap_or_default();
-    let found = files::below(tree, &dir, &ALL)?;
+    let found = files::below(tree, &dir, &ALL, left_out)?;
     let index = dir.join("index.html").unwrap_or_default();
     if !found.iter().any(|one| one.file.path == index) {
         return Err(PrebuiltError::NotBuilt {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning};
 
 use crate::engine::{Event, LogStream, StepId, StepKind};
+use crate::forbidden::{self, LEFT_OUT};
 
 /// What was heard of a build so far.
 #[derive(Debug, Default)]
@@ -49,7 +50,9 @@ impl Trace {
             events.extend(self.transfer(status));
         }
         for log in message.logs {
+            let left_out = self.left_out(&log.msg);
             events.extend(self.log(log));
+            events.extend(left_out);
         }
         for warning in &message.warnings {
             events.extend(self.warning(warning));
@@ -140,6 +143,25 @@ impl Trace {
                 .map_or(Duration::ZERO, |(at, started)| at.saturating_sub(started)),
             bytes: log.msg,
         })
+    }
+
+    /// Secrets that a step left out of what a build wrote: it names each on a line.
+    fn left_out(&mut self, log: &[u8]) -> Option<Event> {
+        let log = String::from_utf8_lossy(log);
+        let paths = log.lines().filter_map(|line| line.strip_prefix(LEFT_OUT));
+        let named = |path: &str| {
+            let path = path.trim_start_matches("./");
+            let path = path.strip_prefix("/image/files/").unwrap_or(path);
+            format!("`{path}`")
+        };
+        let paths: Vec<String> = paths.map(named).collect();
+        if paths.is_empty() {
+            return None;
+        }
+        let message = forbidden::left_out(&paths.join(", "));
+        self.warned
+            .insert(message.clone())
+            .then_some(Event::Warning { message })
     }
 
     fn warning(&mut self, warning: &VertexWarning) -> Option<Event> {
