@@ -269,9 +269,10 @@ impl Error {
             Self::Host(_) | Self::Native(NativeError::NoNamespace(_)) => ExitCode::NoEngine,
             Self::Base(error) if error.is_argument() => ExitCode::Usage,
             Self::Base(error) if error.is_file() => ExitCode::Workspace,
-            Self::Native(NativeError::Interrupted) | Self::Registry(RegistryError::Interrupted) => {
-                ExitCode::Interrupted
-            }
+            Self::Fetch(error) if error.is_interrupt() => ExitCode::Interrupted,
+            Self::Base(error) if error.is_interrupt() => ExitCode::Interrupted,
+            Self::Native(error) if error.is_interrupt() => ExitCode::Interrupted,
+            Self::Registry(RegistryError::Interrupted) => ExitCode::Interrupted,
             Self::Verify { .. }
             | Self::Fetch(_)
             | Self::Base(_)

@@ -1,27 +1,34 @@
 //! Downloads: over HTTP, through the proxies that the user has, and never without a digest where one is known.
 //!
-//! Goes in: an address. Comes out: bytes, or a file of the cache. What may pass by itself is tried again.
+//! Goes in: an address. Comes out: bytes, or a file of the cache. What may pass by itself is tried again. Every download ends in bounded time, and
+//! soon after somebody wants to stop.
 
 pub mod npm;
+mod patience;
+mod transfer;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::{NoProxy, Proxy, Url};
 
 use crate::cache::Cache;
 use crate::digest::{Digest, Hasher};
 
-/// How long to wait before each further attempt.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
-/// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub use patience::{Pace, Patience, Stall};
+
+use transfer::{Head, Transfer};
+
 /// The largest answer that is taken without a digest.
 const MOST: u64 = 64 << 20;
+/// The largest file: node has about 50 MB.
+const MOST_OF_A_FILE: u64 = 1 << 30;
+/// The client ends what nobody waits for any more this much later than who waits.
+const LATER: Duration = Duration::from_secs(5);
 
 /// The proxies that an environment names; see curl's `http_proxy`.
 #[derive(Debug, Clone, Default)]
@@ -36,9 +43,29 @@ pub struct Proxies {
 
 /// Who downloads.
 pub struct Net<'n> {
-    client: Client,
+    connections: Connections,
+    patience: Patience,
+    to: Listener<'n>,
+}
+
+/// The client, which is there until the value goes.
+struct Connections(Option<Client>);
+
+impl Drop for Connections {
+    /// The client waits for its own thread when it goes, and that one for the system's name service: nobody else has to.
+    fn drop(&mut self) {
+        let client = self.0.take();
+        thread::spawn(move || drop(client));
+    }
+}
+
+/// Who is told about downloads, and who tells them to stop.
+#[derive(Clone, Copy)]
+pub struct Listener<'l> {
     /// Hears which files are downloaded, before they are: that may take a while.
-    begins: &'n dyn Fn(&str),
+    pub begins: &'l dyn Fn(&str),
+    /// Whether to stop.
+    pub stop: &'l dyn Fn() -> bool,
 }
 
 /// Why something could not be downloaded.
@@ -56,6 +83,27 @@ pub enum FetchError {
         #[source]
         source: Cause,
     },
+    /// The server is too slow.
+    #[error("cannot download `{url}`")]
+    Stalled {
+        /// From where, without credentials.
+        url: String,
+        /// What did not come.
+        #[source]
+        source: Stall,
+    },
+    /// The server sends us somewhere else, where nobody goes.
+    #[error("cannot download `{url}`")]
+    Redirect {
+        /// From where, without credentials.
+        url: String,
+        /// What is wrong with it.
+        #[source]
+        reason: Cause,
+    },
+    /// Somebody wants to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// The server says no.
     #[error("cannot download `{url}`: the server answers {status}")]
     Status {
@@ -75,10 +123,12 @@ pub enum FetchError {
         found: Digest,
     },
     /// More than makes sense.
-    #[error("`{url}` sends more than {MOST} bytes")]
+    #[error("`{url}` sends more than {most} bytes")]
     TooLarge {
         /// From where.
         url: String,
+        /// The limit.
+        most: u64,
     },
     /// The cache, its disk most likely.
     #[error("cannot keep what was downloaded")]
@@ -109,6 +159,10 @@ impl FetchError {
             Self::Unreached { source, .. } if source.0.contains("certificate") => {
                 "a certificate authority of your own is named by SSL_CERT_FILE"
             }
+            Self::Stalled { .. } => {
+                "that server or the way to it is too slow: look at HTTP_PROXY, HTTPS_PROXY and NO_PROXY, name another (`--npm-registry`, `--debian-mirror`), or try again later"
+            }
+            Self::Redirect { .. } => "nothing of it was used; ask who runs that server",
             Self::Unreached { .. } => {
                 "look at the network, and at HTTP_PROXY, HTTPS_PROXY and NO_PROXY; then try again"
             }
@@ -120,6 +174,23 @@ impl FetchError {
         Some(hint.to_owned())
     }
 
+    /// Whether it may be otherwise in a moment.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreached { source, .. } => !source.0.contains("certificate"),
+            Self::Stalled { .. } => true,
+            Self::Status { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether somebody wanted to stop.
+    pub fn is_interrupt(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
     /// Whether the server does not have it.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Status { status, .. } if *status == StatusCode::NOT_FOUND)
@@ -127,13 +198,18 @@ impl FetchError {
 }
 
 impl<'n> Net<'n> {
-    /// Prepares to download. `begins` hears the address of each file that is not in the cache.
-    pub fn new(proxies: &Proxies, begins: &'n dyn Fn(&str)) -> Result<Self, FetchError> {
+    /// Prepares to download.
+    pub fn new(
+        proxies: &Proxies,
+        patience: Patience,
+        to: Listener<'n>,
+    ) -> Result<Self, FetchError> {
         prepare_tls();
         let client = || -> Result<Client, reqwest::Error> {
             let mut builder = Client::builder()
                 .user_agent(concat!("slimbuild/", env!("CARGO_PKG_VERSION")))
-                .timeout(PATIENCE)
+                .timeout(patience.answer.max(patience.silence) + LATER)
+                .redirect(transfer::redirects())
                 .no_proxy();
             let none = proxies.none.as_deref().and_then(NoProxy::from_string);
             if let Some(http) = &proxies.http {
@@ -145,29 +221,21 @@ impl<'n> Net<'n> {
             builder.build()
         };
         let client = client().map_err(|error| FetchError::Setup(error.without_url()))?;
-        Ok(Self { client, begins })
+        Ok(Self {
+            connections: Connections(Some(client)),
+            patience,
+            to,
+        })
     }
 
     /// The body of an answer whose digest nobody knows.
     pub fn bytes(&self, url: &str, accept: &str) -> Result<Vec<u8>, FetchError> {
-        self.again(url, accept, |response| {
-            let mut bytes = Vec::new();
-            let read = response.take(MOST + 1).read_to_end(&mut bytes);
-            read.map_err(|error| unreached(url, &error))?;
-            if bytes.len() as u64 > MOST {
-                return Err(FetchError::TooLarge { url: shown(url) });
-            }
-            Ok(bytes)
-        })
+        self.again(url, accept, |mut answer| all(url, &mut answer))
     }
 
     /// How a server wants to be told who one is (`WWW-Authenticate`), where it does.
     pub fn challenge(&self, url: &str) -> Result<Option<String>, FetchError> {
-        let answer = self.client.get(url).send();
-        let answer = answer.map_err(|error| unreached(url, &error.without_url()))?;
-        let header = answer.headers().get("WWW-Authenticate");
-        let text = header.and_then(|header| header.to_str().ok());
-        Ok(text.map(str::to_owned))
+        Ok(self.begin(url, self.client()?.get(url))?.0.challenge)
     }
 
     /// An answer for who has this name and password, or for anybody.
@@ -177,23 +245,22 @@ impl<'n> Net<'n> {
         query: &[(&str, &str)],
         login: Option<(&str, &str)>,
     ) -> Result<Vec<u8>, FetchError> {
-        let request = self.client.get(with_query(url, query)?);
-        answered(
-            url,
-            match login {
-                Some((user, password)) => request.basic_auth(user, Some(password)),
-                None => request,
-            },
-        )
+        let request = self.client()?.get(with_query(url, query)?);
+        let request = match login {
+            Some((user, password)) => request.basic_auth(user, Some(password)),
+            None => request,
+        };
+        all(url, &mut self.success(url, request)?)
     }
 
     /// An answer to a form.
     pub fn posted(&self, url: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, FetchError> {
         let encoded = with_query("http://form", form)?;
         let body = encoded.query().unwrap_or_default().to_owned();
-        let request = self.client.post(url).body(body);
+        let request = self.client()?.post(url).body(body);
         let kind = "application/x-www-form-urlencoded";
-        answered(url, request.header("Content-Type", kind))
+        let request = request.header("Content-Type", kind);
+        all(url, &mut self.success(url, request)?)
     }
 
     /// A file of the cache, downloaded where it is not there.
@@ -201,20 +268,18 @@ impl<'n> Net<'n> {
         if let Some(path) = cache.verified(digest) {
             return Ok(path);
         }
-        (self.begins)(&shown(url));
-        self.again(url, "*/*", |mut response| {
+        (self.to.begins)(&shown(url));
+        self.again(url, "*/*", |mut answer| {
             let mut incoming = cache.begin().map_err(FetchError::Cache)?;
             let mut hasher = Hasher::new(digest.algorithm());
-            let mut buffer = vec![0; 1 << 16];
-            loop {
-                let read = response.read(&mut buffer);
-                let read = read.map_err(|error| unreached(url, &error))?;
-                if read == 0 {
-                    break;
+            let mut size = 0;
+            while let Some(bytes) = answer.next()? {
+                size += bytes.len() as u64;
+                if size > MOST_OF_A_FILE {
+                    return Err(too_large(url, MOST_OF_A_FILE));
                 }
-                hasher.update(&buffer[..read]);
-                let written = incoming.write_all(&buffer[..read]);
-                written.map_err(FetchError::Cache)?;
+                hasher.update(&bytes);
+                incoming.write_all(&bytes).map_err(FetchError::Cache)?;
             }
             let found = hasher.finish();
             if found != *digest {
@@ -233,43 +298,75 @@ impl<'n> Net<'n> {
         &self,
         url: &str,
         accept: &str,
-        take: impl Fn(Response) -> Result<T, FetchError>,
+        take: impl Fn(Transfer<'n>) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
-        let mut pauses = PAUSES.iter();
+        let mut pauses = self.patience.pauses.iter();
+        let mut stalled = false;
         loop {
-            let answer = self.ask(url, accept).and_then(&take);
+            let request = self.client()?.get(url).header("Accept", accept);
+            let answer = self.success(url, request).and_then(&take);
             let Err(error) = answer else {
                 return answer;
             };
+            let stalls = matches!(error, FetchError::Stalled { .. });
             match pauses.next() {
-                Some(pause) if may_pass(&error) => thread::sleep(*pause),
+                // Who was waited for twice is not waited for a third time.
+                Some(pause) if error.may_pass() && !(stalls && stalled) => self.wait(*pause)?,
                 _ => return Err(error),
             }
+            stalled |= stalls;
         }
     }
 
-    fn ask(&self, url: &str, accept: &str) -> Result<Response, FetchError> {
-        let answer = self.client.get(url).header("Accept", accept).send();
-        let answer = answer.map_err(|error| unreached(url, &error.without_url()))?;
-        if !answer.status().is_success() {
-            let (url, status) = (shown(url), answer.status());
+    fn wait(&self, pause: Duration) -> Result<(), FetchError> {
+        let began = Instant::now();
+        while began.elapsed() < pause {
+            if (self.to.stop)() {
+                return Err(FetchError::Interrupted);
+            }
+            thread::sleep(Duration::from_millis(20).min(pause));
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> Result<&Client, FetchError> {
+        let client = self.connections.0.as_ref();
+        client.ok_or(FetchError::Interrupted)
+    }
+
+    fn begin(
+        &self,
+        url: &str,
+        request: RequestBuilder,
+    ) -> Result<(Head, Transfer<'n>), FetchError> {
+        Transfer::begin(shown(url), request, self.patience, self.to.stop)
+    }
+
+    fn success(&self, url: &str, request: RequestBuilder) -> Result<Transfer<'n>, FetchError> {
+        let (Head { status, .. }, answer) = self.begin(url, request)?;
+        if !status.is_success() {
+            let url = shown(url);
             return Err(FetchError::Status { url, status });
         }
         Ok(answer)
     }
 }
 
-fn answered(url: &str, request: RequestBuilder) -> Result<Vec<u8>, FetchError> {
-    let answer = request.send();
-    let answer = answer.map_err(|error| unreached(url, &error.without_url()))?;
-    if !answer.status().is_success() {
-        let (url, status) = (shown(url), answer.status());
-        return Err(FetchError::Status { url, status });
+/// All of a small answer.
+fn all(url: &str, answer: &mut Transfer<'_>) -> Result<Vec<u8>, FetchError> {
+    let mut all = Vec::new();
+    while let Some(bytes) = answer.next()? {
+        if (all.len() + bytes.len()) as u64 > MOST {
+            return Err(too_large(url, MOST));
+        }
+        all.extend(bytes);
     }
-    let mut bytes = Vec::new();
-    let read = answer.take(MOST).read_to_end(&mut bytes);
-    read.map_err(|error| unreached(url, &error))?;
-    Ok(bytes)
+    Ok(all)
+}
+
+fn too_large(url: &str, most: u64) -> FetchError {
+    let url = shown(url);
+    FetchError::TooLarge { url, most }
 }
 
 /// Says once for the program what does TLS.
@@ -280,16 +377,6 @@ pub fn prepare_tls() {
 
 fn with_query(url: &str, pairs: &[(&str, &str)]) -> Result<Url, FetchError> {
     Url::parse_with_params(url, pairs).map_err(|error| unreached(url, &error))
-}
-
-fn may_pass(error: &FetchError) -> bool {
-    match error {
-        FetchError::Unreached { .. } => true,
-        FetchError::Status { status, .. } => {
-            status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
-        }
-        _ => false,
-    }
 }
 
 fn unreached(url: &str, error: &dyn std::error::Error) -> FetchError {

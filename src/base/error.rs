@@ -125,6 +125,11 @@ impl BaseError {
         matches!(self, Self::Platform(_) | Self::NoNode { .. })
     }
 
+    /// Whether somebody wanted to stop.
+    pub fn is_interrupt(&self) -> bool {
+        matches!(self, Self::Fetch(error) if error.is_interrupt())
+    }
+
     /// Whether a file of the user's is wrong.
     pub fn is_file(&self) -> bool {
         matches!(self, Self::Lock { .. } | Self::LockedOther { .. })

@@ -9,8 +9,8 @@ use pgp::composed::{
 use pgp::types::Password;
 
 use super::*;
-use crate::fetch::Proxies;
 use crate::fetch::testing::{Answer, Server};
+use crate::fetch::{Listener, Patience, Proxies};
 
 /// A tar of files by path; a path that ends with a slash is a directory.
 fn tar(files: &[(&str, &str)]) -> Vec<u8> {
@@ -273,7 +273,11 @@ fn request() -> Request {
 }
 
 fn net() -> Net<'static> {
-    Net::new(&Proxies::default(), &|_| {}).unwrap()
+    let to = Listener {
+        begins: &|_| {},
+        stop: &|| false,
+    };
+    Net::new(&Proxies::default(), Patience::default(), to).unwrap()
 }
 
 #[test]

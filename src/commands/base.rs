@@ -9,8 +9,10 @@ use serde_json::json;
 use super::maker::{Maker, epoch};
 use crate::base::{BaseError, Contents, Lock, Request};
 use crate::cli::BaseArgs;
+use crate::engine::Interrupt;
 use crate::env::Env;
 use crate::error::Error;
+use crate::fetch::Listener;
 use crate::image::Platform;
 use crate::oci::{self, Image, Output, Packing};
 use crate::report;
@@ -39,7 +41,13 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
     let err = RefCell::new(ui.err());
     // Nobody is kept from an image because stderr is closed.
     let begins = |url: &str| drop(writeln!(err.borrow_mut(), "downloading {url}"));
-    let maker = Maker::new(args.sources, cwd, env, &begins)?;
+    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
+    let stop = || interrupt.is_raised();
+    let to = Listener {
+        begins: &begins,
+        stop: &stop,
+    };
+    let maker = Maker::new(args.sources, cwd, env, to)?;
     let contents = match &args.lock {
         Some(path) => locked(&maker, &request, &cwd.join(path))?,
         None => maker.resolve(&request)?,

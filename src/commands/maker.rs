@@ -7,7 +7,7 @@ use crate::cache::Cache;
 use crate::cli::SourceArgs;
 use crate::env::Env;
 use crate::error::Error;
-use crate::fetch::{Net, Proxies};
+use crate::fetch::{Listener, Net, Patience, Proxies};
 use crate::image::Platform;
 use crate::oci::{Image, ImageLayer, Packing};
 
@@ -20,12 +20,12 @@ pub(super) struct Maker<'m> {
 }
 
 impl<'m> Maker<'m> {
-    /// `begins` hears what is downloaded.
+    /// `to` hears what is downloaded.
     pub(super) fn new(
         args: SourceArgs,
         cwd: &Path,
         env: &Env,
-        begins: &'m dyn Fn(&str),
+        to: Listener<'m>,
     ) -> Result<Self, Error> {
         let default = Sources::default();
         let sources = Sources {
@@ -48,7 +48,7 @@ impl<'m> Maker<'m> {
         };
         Ok(Self {
             sources,
-            net: Net::new(&proxies, begins)?,
+            net: Net::new(&proxies, Patience::default(), to)?,
             cache: Cache::open(&cache_directory(args.cache_dir, cwd, env)?)?,
             proxies,
         })

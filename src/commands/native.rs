@@ -29,7 +29,7 @@ use crate::engine::registry::Registries;
 use crate::engine::{Event, Interrupt, Secret, SmokeRequest, host};
 use crate::env::Env;
 use crate::error::Error;
-use crate::fetch::Proxies;
+use crate::fetch::{Listener, Patience, Proxies};
 use crate::image::{ImageRef, Platform};
 use crate::oci::{Image, Output, Packing};
 use crate::plan::Plan;
@@ -126,12 +126,13 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         proxies,
         below,
         tools,
-    } = downloaded(job, &plan, &terms, work.path(), ui)?;
+    } = downloaded(job, &plan, &terms, work.path(), &interrupt, ui)?;
     let configuration = host::configuration_file(env);
     let registries = Registries {
         configuration: configuration.as_deref(),
         proxies: &proxies,
         cache: &cache,
+        patience: Patience::with_uploads(),
         interrupt: &interrupt,
     };
 
@@ -191,6 +192,7 @@ fn downloaded(
     plan: &Plan,
     terms: &Terms<'_>,
     work: &Path,
+    interrupt: &Interrupt,
     ui: &mut Ui,
 ) -> Result<Fetched, Error> {
     let err = RefCell::new(ui.err());
@@ -200,7 +202,12 @@ fn downloaded(
             drop(writeln!(err.borrow_mut(), "downloading {url}"));
         }
     };
-    let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, &begins)?;
+    let stop = || interrupt.is_raised();
+    let to = Listener {
+        begins: &begins,
+        stop: &stop,
+    };
+    let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, to)?;
     let mut fetched = fetch(&maker, plan, &job.root, terms, work, job.env)?;
     if job.engine.no_cache {
         // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.

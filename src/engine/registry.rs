@@ -18,7 +18,7 @@ use std::path::Path;
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::engine::{Event, Interrupt, StepId};
-use crate::fetch::Proxies;
+use crate::fetch::{Patience, Proxies};
 use crate::image::{ImageRef, Platform};
 use crate::oci::Image;
 
@@ -35,7 +35,9 @@ pub struct Registries<'r> {
     pub proxies: &'r Proxies,
     /// Where blobs are kept.
     pub cache: &'r Cache,
-    /// Who may stop it.
+    /// How long a registry may take.
+    pub patience: Patience,
+    /// The person's wish to stop.
     pub interrupt: &'r Interrupt,
 }
 

@@ -65,6 +65,15 @@ impl NativeError {
         matches!(self, Self::Oci(error) if error.is_of_a_layer())
     }
 
+    /// Whether somebody wanted to stop.
+    pub fn is_interrupt(&self) -> bool {
+        match self {
+            Self::Interrupted => true,
+            Self::Npm(NpmError::Fetch(error)) => error.is_interrupt(),
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use docker_credential::DockerCredential;
 use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use oci_client::token_cache::{RegistryToken, RegistryTokenType};
 use oci_client::{Client, Reference, RegistryOperation};
@@ -15,7 +17,7 @@ use super::token::{self, Wish};
 use super::{Registries, RegistryError};
 use crate::engine::credentials::{look_up, registry};
 use crate::engine::{Event, Interrupt, StepId};
-use crate::fetch::prepare_tls;
+use crate::fetch::{Patience, Stall, prepare_tls};
 use crate::image::{ImageRef, parts};
 
 /// How long to wait before each further attempt.
@@ -32,10 +34,10 @@ const LONGER: [Duration; 3] = [
 ];
 /// Tests have no patience.
 const HASTE: u64 = if cfg!(test) { 100 } else { 1 };
-/// How long a registry may be silent. While it puts an upload together, it is.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it may take to be reached.
 const CONNECTING: Duration = Duration::from_secs(15);
+/// The client's own limit of silence is this much later than ours, which knows what was waited for.
+const LATER: Duration = Duration::from_secs(5);
 /// How often to say how much of a blob has moved.
 const TICK: Duration = Duration::from_millis(100);
 /// As whom an identity token is used when what it was exchanged for has expired: registries of Azure take it as a password for this user
@@ -51,13 +53,16 @@ pub(super) fn block_on<T>(
         .enable_all()
         .build()
         .map_err(RegistryError::Client)?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         tokio::select! {
             biased;
             () = interrupt.raised() => Err(RegistryError::Interrupted),
             done = work => done,
         }
-    })
+    });
+    // The system may still look a name up, and a helper may still ask for a password: nobody waits for them.
+    runtime.shutdown_background();
+    done
 }
 
 /// A repository of a registry.
@@ -66,6 +71,7 @@ pub(super) struct Repository {
     /// The image that is meant, or one of its neighbours.
     pub(super) reference: Reference,
     pub(super) asked: Asked,
+    pub(super) patience: Patience,
 }
 
 impl Repository {
@@ -79,9 +85,7 @@ impl Repository {
     ) -> Result<Self, RegistryError> {
         prepare_tls();
         let registry = registry(image);
-        let found = all
-            .configuration
-            .map_or(Ok(None), |file| look_up(file, registry));
+        let found = credentials(all, registry).await;
         let credential = found.unwrap_or_else(|message| {
             events.say(Event::Warning { message });
             None
@@ -101,8 +105,8 @@ impl Repository {
             },
             // A file is sent at once, and not in pieces that are answered one by one.
             use_monolithic_push: true,
-            read_timeout: Some(PATIENCE),
-            connect_timeout: Some(CONNECTING),
+            read_timeout: Some(all.patience.silence + LATER),
+            connect_timeout: Some(CONNECTING.min(all.patience.answer)),
             user_agent: concat!("slimbuild/", env!("CARGO_PKG_VERSION")),
             https_proxy: all.proxies.https.clone(),
             http_proxy: all.proxies.http.clone(),
@@ -126,7 +130,7 @@ impl Repository {
                 credential: credential.as_ref(),
                 scopes: std::iter::once(own).chain(others).collect(),
             };
-            if let Some(token) = token::get(&wish, all.proxies) {
+            if let Some(token) = token::get(&wish, all) {
                 let token = RegistryTokenType::Bearer(RegistryToken::Token { token });
                 // What may be pushed may be looked at.
                 let operations = [operation, RegistryOperation::Pull];
@@ -152,7 +156,20 @@ impl Repository {
             client,
             reference,
             asked,
+            patience: all.patience,
         })
+    }
+
+    /// An answer that is small or only begins: it has to be there soon.
+    pub(super) async fn soon<T>(
+        &self,
+        answer: impl Future<Output = Result<T, OciDistributionError>>,
+    ) -> Result<T, RegistryError> {
+        let limit = self.patience.answer;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| self.asked.error(error)),
+            Err(_) => Err(self.asked.stalled(Stall::Unanswered(limit))),
+        }
     }
 
     /// Tries, and tries again where that may help.
@@ -161,11 +178,14 @@ impl Repository {
         mut attempt: impl AsyncFnMut() -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         let mut pauses = PAUSES.iter().zip(LONGER);
+        let mut stalled = false;
         loop {
             let error = match attempt().await {
-                Err(error) if error.may_pass() => error,
+                // Who was waited for twice is not waited for a third time.
+                Err(error) if error.may_pass() && !(stalled && error.is_stall()) => error,
                 done => return done,
             };
+            stalled |= error.is_stall();
             let Some((pause, longer)) = pauses.next() else {
                 return Err(error);
             };
@@ -173,6 +193,19 @@ impl Repository {
             tokio::time::sleep(pause).await;
         }
     }
+}
+
+/// What `docker login` left. A helper that asks a person keeps nobody from stopping.
+async fn credentials(
+    all: &Registries<'_>,
+    registry: &str,
+) -> Result<Option<DockerCredential>, String> {
+    let Some(file) = all.configuration.map(Path::to_path_buf) else {
+        return Ok(None);
+    };
+    let registry = registry.to_owned();
+    let found = tokio::task::spawn_blocking(move || look_up(&file, &registry));
+    found.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// A name as the client has it.

@@ -5,7 +5,7 @@ use std::io;
 use oci_client::errors::{DigestError, OciDistributionError, OciError, OciErrorCode};
 
 use crate::digest::Digest;
-use crate::fetch::Cause;
+use crate::fetch::{Cause, Stall};
 use crate::oci::ForeignError;
 
 /// What was tried.
@@ -29,6 +29,16 @@ pub enum RegistryError {
         action: Action,
         /// What went wrong, in words.
         source: Cause,
+    },
+    /// It is too slow.
+    #[error("cannot {} `{image}`: the registry is too slow", verb(*.action))]
+    Stalled {
+        /// The image.
+        image: String,
+        /// What was tried.
+        action: Action,
+        /// What did not come.
+        source: Stall,
     },
     /// One has to log in, or may not.
     #[error("cannot {} `{image}`: the registry answers {status}, {}", verb(*.action), denial(*.status))]
@@ -138,6 +148,10 @@ impl RegistryError {
             Self::Unreached { source, .. } if source.to_string().contains("certificate") => {
                 "a certificate authority of your own is named by SSL_CERT_FILE".to_owned()
             }
+            Self::Stalled { .. } => {
+                "look at the way to it (HTTP_PROXY, HTTPS_PROXY and NO_PROXY), or try again later"
+                    .to_owned()
+            }
             Self::Unreached { .. } => {
                 "look at the network, and at HTTP_PROXY, HTTPS_PROXY and NO_PROXY; then try again"
                     .to_owned()
@@ -184,8 +198,14 @@ impl RegistryError {
         match self {
             Self::Unreached { source, .. } => !source.to_string().contains("certificate"),
             Self::Status { status, .. } => *status >= 500 || *status == 429,
+            Self::Stalled { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether the registry was waited for in vain.
+    pub(super) fn is_stall(&self) -> bool {
+        matches!(self, Self::Stalled { .. })
     }
 
     /// Whether the registry asks for patience.
@@ -234,6 +254,14 @@ impl Asked {
 
     pub(super) fn unreached(&self, source: Cause) -> RegistryError {
         RegistryError::Unreached {
+            image: self.image.clone(),
+            action: self.action,
+            source,
+        }
+    }
+
+    pub(super) fn stalled(&self, source: Stall) -> RegistryError {
+        RegistryError::Stalled {
             image: self.image.clone(),
             action: self.action,
             source,

@@ -15,7 +15,7 @@ use super::{AT_ONCE, Registries, RegistryError, Wanted};
 use crate::cache::{Cache, Incoming};
 use crate::digest::{Digest, Hasher};
 use crate::engine::{Event, StepId, StepKind};
-use crate::fetch::Cause;
+use crate::fetch::{Cause, Pace, Stall};
 use crate::image::ImageRef;
 use crate::oci::{Descriptor, Document, ForeignError, Image, Manifest, choose};
 
@@ -167,8 +167,8 @@ impl Pull<'_> {
         let auth = oci_client::secrets::RegistryAuth::Anonymous; // Those that are stored already win.
         let (bytes, _) = repository
             .again(async || {
-                let answer = client.pull_manifest_raw(&reference, &auth, &ACCEPTED).await;
-                answer.map_err(|error| repository.asked.error(error))
+                let answer = client.pull_manifest_raw(&reference, &auth, &ACCEPTED);
+                repository.soon(answer).await
             })
             .await?;
         let document = Document::parse(&bytes).map_err(|error| repository.asked.foreign(error))?;
@@ -235,16 +235,16 @@ struct Download<'d, 'p> {
 impl Download<'_, '_> {
     /// Asks for what is not there yet, and takes it.
     async fn go_on(&mut self) -> Result<(), RegistryError> {
+        let repository = &self.pull.repository;
         let Repository {
             client,
             reference,
             asked,
-        } = &self.pull.repository;
+            patience,
+        } = repository;
         let digest = self.wanted.digest.to_string();
-        let answer = client
-            .pull_blob_stream_partial(reference, digest.as_str(), self.got, None)
-            .await;
-        let mut answer = match answer.map_err(|error| asked.error(error))? {
+        let answer = client.pull_blob_stream_partial(reference, digest.as_str(), self.got, None);
+        let mut answer = match repository.soon(answer).await? {
             BlobResponse::Partial(rest) => rest.stream,
             BlobResponse::Full(whole) => {
                 if self.got > 0 {
@@ -256,7 +256,15 @@ impl Download<'_, '_> {
                 whole.stream
             }
         };
-        while let Some(bytes) = answer.next().await {
+        let mut pace = Pace::new(*patience, Instant::now());
+        loop {
+            let next = tokio::time::timeout(patience.silence, answer.next());
+            let Ok(next) = next.await else {
+                return Err(asked.stalled(Stall::Silent(patience.silence)));
+            };
+            let Some(bytes) = next else {
+                break;
+            };
             let bytes = match bytes {
                 Ok(bytes) => bytes,
                 // The client looks at the digest too, but not always.
@@ -276,6 +284,9 @@ impl Download<'_, '_> {
                 return Err(asked.answer(reason));
             }
             self.meter.at(self.got);
+            let now = Instant::now();
+            pace.moved(bytes.len() as u64, now);
+            pace.check(now).map_err(|stall| asked.stalled(stall))?;
         }
         if self.got < self.wanted.size {
             let error = std::io::Error::other(format!(

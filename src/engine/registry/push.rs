@@ -19,6 +19,7 @@ use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::engine::credentials::registry;
 use crate::engine::{Event, StepId, StepKind};
+use crate::fetch::{Pace, Stall};
 use crate::image::ImageRef;
 use crate::oci::{Descriptor, Image};
 
@@ -143,7 +144,7 @@ impl Push<'_> {
             .again(async || {
                 let kind = kind.parse().map_err(|_| asked.answer(kind.to_owned()))?;
                 let sent = client.push_manifest_raw(&reference, manifest.clone(), kind);
-                sent.await.map_err(|error| asked.error(error))
+                self.repository.soon(sent).await
             })
             .await?;
         Ok(())
@@ -151,17 +152,16 @@ impl Push<'_> {
 
     /// Whether a blob had to be sent.
     async fn blob(&self, blob: &Descriptor, source: &Source) -> Result<bool, RegistryError> {
+        let repository = &self.repository;
         let Repository {
-            client,
-            reference,
-            asked,
-        } = &self.repository;
+            client, reference, ..
+        } = repository;
         let digest = blob.digest.to_string();
-        let there = self
-            .repository
+        let there = repository
             .again(async || {
-                let there = client.blob_exists(reference, &digest).await;
-                there.map_err(|error| asked.error(error))
+                repository
+                    .soon(client.blob_exists(reference, &digest))
+                    .await
             })
             .await;
         match there {
@@ -172,12 +172,11 @@ impl Push<'_> {
         }
         for neighbour in &self.neighbours {
             // Whatever is said against it: then it is sent.
-            if client
-                .mount_blob(reference, neighbour, &digest)
-                .await
-                .is_ok()
-            {
-                return Ok(false);
+            let mounted = client.mount_blob(reference, neighbour, &digest);
+            match repository.soon(mounted).await {
+                Ok(()) => return Ok(false),
+                Err(error) if error.is_stall() => return Err(error),
+                Err(_) => {}
             }
         }
         let uploaded = self
@@ -203,6 +202,7 @@ impl Push<'_> {
             client,
             reference,
             asked,
+            patience,
         } = &self.repository;
         let sent = Arc::new(AtomicU64::new(0));
         let pieces = match source {
@@ -225,6 +225,8 @@ impl Push<'_> {
             client.push_blob_stream(reference, stream::iter(pieces), digest, Some(blob.size));
         let mut upload = std::pin::pin!(upload);
         let mut ticks = tokio::time::interval(TICK);
+        let mut pace = Pace::new(*patience, Instant::now());
+        let (mut known, mut complete) = (0, None);
         loop {
             tokio::select! {
                 biased;
@@ -235,6 +237,20 @@ impl Push<'_> {
                 }
                 _ = ticks.tick() => {
                     let sent = sent.load(Ordering::Relaxed);
+                    let now = Instant::now();
+                    pace.moved(sent.saturating_sub(known), now);
+                    known = sent;
+                    // Once all is sent, the answer has its own time.
+                    let stall = if sent < blob.size {
+                        pace.check(now).err()
+                    } else {
+                        let waited = now.duration_since(*complete.get_or_insert(now));
+                        let limit = patience.answer;
+                        (waited >= limit).then_some(Stall::Unanswered(limit))
+                    };
+                    if let Some(stall) = stall {
+                        return Err(asked.stalled(stall));
+                    }
                     // The last word is said when the registry has it.
                     meter.at(sent.min(blob.size.saturating_sub(1)));
                 }

@@ -4,6 +4,7 @@ mod fake;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use tempfile::TempDir;
@@ -17,13 +18,18 @@ use fake::{Fake, Fault};
 struct Machine {
     directory: TempDir,
     cache: Cache,
+    patience: Patience,
 }
 
 impl Machine {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::open(&directory.path().join("cache")).unwrap();
-        Self { directory, cache }
+        Self {
+            directory,
+            cache,
+            patience: Patience::default(),
+        }
     }
 
     fn configuration(&self) -> PathBuf {
@@ -42,6 +48,7 @@ impl Machine {
             configuration: Some(configuration),
             proxies: &Proxies::default(),
             cache: &self.cache,
+            patience: self.patience,
             interrupt: &interrupt,
         })
     }
@@ -465,6 +472,7 @@ fn who_wants_to_stop_need_not_wait() {
         configuration: None,
         proxies: &Proxies::default(),
         cache: &machine.cache,
+        patience: Patience::default(),
         interrupt: &interrupt,
     };
     let wanted = Wanted {
@@ -483,4 +491,66 @@ fn who_wants_to_stop_need_not_wait() {
         let error = all.pull(&wanted, StepId(0), &mut |_| {}).unwrap_err();
         assert!(matches!(error, RegistryError::Interrupted), "{error}");
     });
+}
+
+/// Limits for tests.
+const HASTE: Patience = Patience {
+    answer: Duration::from_millis(300),
+    silence: Duration::from_millis(300),
+    window: Duration::from_millis(500),
+    least: 1000,
+    pauses: [Duration::from_millis(10); 2],
+};
+
+#[test]
+fn a_registry_that_is_silent_or_drips_is_given_up() {
+    let faults = [
+        ("GET /v2/base/manifests/1", Fault::Silence),
+        ("GET /v2/base/manifests/1", Fault::Drip),
+        ("GET /v2/base/blobs/", Fault::Silence),
+        ("GET /v2/base/blobs/", Fault::Drip),
+    ];
+    for (request, fault) in faults {
+        let (fake, _) = served();
+        for _ in 0..12 {
+            fake.fail(request, fault);
+        }
+        let machine = Machine {
+            patience: HASTE,
+            ..Machine::new()
+        };
+        let began = Instant::now();
+        let error = machine.pull(&format!("{}/base:1", fake.address), false);
+        let error = error.unwrap_err();
+        assert!(error.is_stall(), "{request} {fault:?}: {error}");
+        assert!(error.hint().is_some());
+        assert!(began.elapsed() < Duration::from_secs(3), "{request}");
+    }
+}
+
+#[test]
+fn a_registry_that_takes_nothing_is_given_up() {
+    let faults = [
+        ("HEAD /v2/x/blobs/", Fault::Silence),
+        ("POST /v2/x/blobs/uploads/", Fault::Silence),
+        ("PUT /v2/x/blobs/uploads/", Fault::Silence),
+        ("PUT /v2/x/blobs/uploads/", Fault::Deaf),
+        ("PUT /v2/x/manifests/1", Fault::Silence),
+    ];
+    for (request, fault) in faults {
+        let fake = Fake::start();
+        for _ in 0..12 {
+            fake.fail(request, fault);
+        }
+        let machine = Machine {
+            patience: HASTE,
+            ..Machine::new()
+        };
+        let image = machine.image(&["app"]);
+        let began = Instant::now();
+        let error = machine.push(&image, &[format!("{}/x:1", fake.address)]);
+        let error = error.unwrap_err();
+        assert!(error.is_stall(), "{request} {fault:?}: {error}");
+        assert!(began.elapsed() < Duration::from_secs(3), "{request}");
+    }
 }

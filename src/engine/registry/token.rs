@@ -7,7 +7,8 @@
 use docker_credential::DockerCredential;
 use serde::Deserialize;
 
-use crate::fetch::{FetchError, Net, Proxies};
+use super::Registries;
+use crate::fetch::{FetchError, Listener, Net};
 
 /// What is asked for.
 pub(super) struct Wish<'w> {
@@ -25,9 +26,14 @@ struct Answer {
 }
 
 /// A token, where the registry hands tokens out, and this one.
-pub(super) fn get(wish: &Wish<'_>, proxies: &Proxies) -> Option<String> {
+pub(super) fn get(wish: &Wish<'_>, all: &Registries<'_>) -> Option<String> {
     let ask = || {
-        let net = Net::new(proxies, &|_| {}).ok()?;
+        let stop = || all.interrupt.is_raised();
+        let to = Listener {
+            begins: &|_| {},
+            stop: &stop,
+        };
+        let net = Net::new(all.proxies, all.patience, to).ok()?;
         asked(wish, &net).ok().flatten()
     };
     // What blocks may not be called where others wait.

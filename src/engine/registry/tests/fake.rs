@@ -21,6 +21,10 @@ pub(super) enum Fault {
     Damaged,
     /// Nothing is answered for a long time.
     Silence,
+    /// A byte of the answer from time to time.
+    Drip,
+    /// What is sent is not read.
+    Deaf,
 }
 
 #[derive(Default)]
@@ -150,8 +154,19 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
     let request = format!("{method} {target}");
+    let is_deaf = {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = state.faults.iter();
+        let at = faults.position(|(start, fault)| {
+            matches!(fault, Fault::Deaf) && request.starts_with(start.as_str())
+        });
+        at.map(|at| state.faults.remove(at)).is_some()
+    };
+    if is_deaf {
+        std::thread::sleep(std::time::Duration::from_secs(30));
+    }
+    reader.read_exact(&mut body)?;
     let (mut reply, fault) = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         state.asked.push(request.clone());
@@ -193,6 +208,13 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         _ if method == "HEAD" => 0,
         _ => reply.body.len(),
     };
+    if let Some(Fault::Drip) = fault {
+        for byte in &reply.body[..end] {
+            stream.write_all(&[*byte])?;
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        return Ok(());
+    }
     stream.write_all(&reply.body[..end])
 }
 

@@ -1,0 +1,153 @@
+//! How long a server may take: [`Patience`] has the limits, [`Pace`] holds one transfer against them.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// The limits of a transfer. A large file on a slow line keeps them; a server that is silent, or that drips, does not.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How long it may take until an answer begins: names, connections and redirects included.
+    pub answer: Duration,
+    /// How long nothing may come, or be taken, in the middle.
+    pub silence: Duration,
+    /// Over this time [`Self::least`] bytes have to move.
+    pub window: Duration,
+    /// See [`Self::window`].
+    pub least: u64,
+    /// How long to wait before each further attempt.
+    pub pauses: [Duration; 2],
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(20),
+            silence: Duration::from_secs(20),
+            window: Duration::from_secs(30),
+            least: 30 << 10,
+            pauses: [Duration::from_millis(500), Duration::from_secs(2)],
+        }
+    }
+}
+
+impl Patience {
+    /// For a registry, which is silent while it puts together what it was sent.
+    pub fn with_uploads() -> Self {
+        Self {
+            answer: Duration::from_secs(60),
+            silence: Duration::from_secs(60),
+            window: Duration::from_secs(90),
+            least: 90 << 10,
+            ..Self::default()
+        }
+    }
+}
+
+/// Why nobody waits any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// No answer began.
+    Unanswered(Duration),
+    /// Nothing moved.
+    Silent(Duration),
+    /// Too little moved.
+    Slow(u64, Duration),
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |time: &Duration| time.as_secs_f64();
+        match self {
+            Self::Unanswered(time) => write!(f, "no answer came within {} s", seconds(time)),
+            Self::Silent(time) => write!(f, "nothing moved for {} s", seconds(time)),
+            Self::Slow(bytes, time) => {
+                write!(f, "only {bytes} bytes moved in {} s", seconds(time))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Stall {}
+
+/// One transfer: what moved, and when.
+#[derive(Debug)]
+pub struct Pace {
+    patience: Patience,
+    last: Instant,
+    began: Instant,
+    moved: u64,
+}
+
+impl Pace {
+    /// A transfer that begins to move now.
+    pub fn new(patience: Patience, now: Instant) -> Self {
+        Self {
+            patience,
+            last: now,
+            began: now,
+            moved: 0,
+        }
+    }
+
+    /// Notes that bytes moved; none are none.
+    pub fn moved(&mut self, bytes: u64, now: Instant) {
+        if bytes > 0 {
+            self.last = now;
+            self.moved += bytes;
+        }
+    }
+
+    /// Whether it may go on.
+    pub fn check(&mut self, now: Instant) -> Result<(), Stall> {
+        let Patience {
+            silence,
+            window,
+            least,
+            ..
+        } = self.patience;
+        if now.duration_since(self.last) >= silence {
+            return Err(Stall::Silent(silence));
+        }
+        if now.duration_since(self.began) >= window {
+            if self.moved < least {
+                return Err(Stall::Slow(self.moved, window));
+            }
+            self.began = now;
+            self.moved = 0;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn silence_ends_a_transfer() {
+        let now = Instant::now();
+        let mut pace = Pace::new(Patience::default(), now);
+        pace.moved(1 << 20, now + at(5));
+        assert_eq!(pace.check(now + at(24)), Ok(()));
+        let stall = pace.check(now + at(25)).unwrap_err();
+        assert_eq!(stall.to_string(), "nothing moved for 20 s");
+    }
+
+    #[test]
+    fn a_drip_ends_and_a_slow_line_does_not() {
+        let ends = |bytes: u64| {
+            let now = Instant::now();
+            let mut pace = Pace::new(Patience::default(), now);
+            (1..600).find_map(|second| {
+                pace.moved(bytes, now + at(second));
+                Some((second, pace.check(now + at(second)).err()?))
+            })
+        };
+        assert_eq!(ends(1), Some((30, Stall::Slow(30, at(30)))));
+        assert_eq!(ends(1100), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! One answer, read on a thread of its own: who waits for it can stop at any time, whatever the server, the name service or the kernel do.
+
+use std::io::Read as _;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reqwest::blocking::{RequestBuilder, Response};
+use reqwest::{StatusCode, Url, redirect};
+
+use super::patience::{Pace, Patience, Stall};
+use super::{Cause, FetchError};
+
+/// How often to look whether somebody wants to stop.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How much is read at a time.
+const PIECE: usize = 1 << 16;
+/// How many pieces may wait to be taken.
+const WAITING: usize = 4;
+/// How many redirects are followed.
+const REDIRECTS: usize = 10;
+
+/// How an answer begins.
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    /// `WWW-Authenticate`.
+    pub(super) challenge: Option<String>,
+}
+
+enum Piece {
+    Head(Head),
+    Bytes(Vec<u8>),
+    End,
+    Redirect(Cause),
+    Failed(Cause),
+}
+
+/// An answer that comes in.
+pub(super) struct Transfer<'t> {
+    /// Without credentials.
+    url: String,
+    pieces: Receiver<Piece>,
+    patience: Patience,
+    pace: Pace,
+    stop: &'t dyn Fn() -> bool,
+}
+
+impl<'t> Transfer<'t> {
+    /// Sends a request, and waits until the answer begins.
+    pub(super) fn begin(
+        url: String,
+        request: RequestBuilder,
+        patience: Patience,
+        stop: &'t dyn Fn() -> bool,
+    ) -> Result<(Head, Self), FetchError> {
+        let (sender, pieces) = sync_channel(WAITING);
+        // Nobody joins it: it ends by itself when it is not heard any more, or by the client's own limit.
+        thread::spawn(move || send(request, &sender));
+        let began = Instant::now();
+        let mut transfer = Self {
+            url,
+            pieces,
+            patience,
+            pace: Pace::new(patience, began),
+            stop,
+        };
+        let answer = patience.answer;
+        let piece = transfer.piece(|now| {
+            let late = now.duration_since(began) >= answer;
+            if late {
+                return Err(Stall::Unanswered(answer));
+            }
+            Ok(())
+        })?;
+        transfer.pace = Pace::new(transfer.patience, Instant::now());
+        match piece {
+            Piece::Head(head) => Ok((head, transfer)),
+            _ => Err(transfer.failed(Cause("the answer has no beginning".to_owned()))),
+        }
+    }
+
+    /// The next bytes; none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        let mut pace = std::mem::replace(&mut self.pace, Pace::new(self.patience, Instant::now()));
+        let piece = self.piece(|now| pace.check(now))?;
+        let bytes = match piece {
+            Piece::Bytes(bytes) => bytes,
+            _ => return Ok(None),
+        };
+        let now = Instant::now();
+        pace.moved(bytes.len() as u64, now);
+        // A server that never pauses may drip all the same.
+        pace.check(now).map_err(|stall| self.stalled(stall))?;
+        self.pace = pace;
+        Ok(Some(bytes))
+    }
+
+    fn piece(
+        &self,
+        mut check: impl FnMut(Instant) -> Result<(), Stall>,
+    ) -> Result<Piece, FetchError> {
+        loop {
+            if (self.stop)() {
+                return Err(FetchError::Interrupted);
+            }
+            match self.pieces.recv_timeout(GLANCE) {
+                Ok(Piece::Failed(cause)) => return Err(self.failed(cause)),
+                Ok(Piece::Redirect(reason)) => {
+                    let url = self.url.clone();
+                    return Err(FetchError::Redirect { url, reason });
+                }
+                Ok(piece) => return Ok(piece),
+                Err(RecvTimeoutError::Timeout) => {
+                    check(Instant::now()).map_err(|stall| self.stalled(stall))?;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.failed(Cause("the connection is gone".to_owned())));
+                }
+            }
+        }
+    }
+
+    fn failed(&self, source: Cause) -> FetchError {
+        let url = self.url.clone();
+        FetchError::Unreached { url, source }
+    }
+
+    fn stalled(&self, source: Stall) -> FetchError {
+        let url = self.url.clone();
+        FetchError::Stalled { url, source }
+    }
+}
+
+/// Sends a request, and hands on what comes back.
+fn send(request: RequestBuilder, to: &SyncSender<Piece>) {
+    // Whoever does not listen any more need not be told.
+    let say = |piece: Piece| to.send(piece).is_ok();
+    let mut answer = match request.send() {
+        Ok(answer) => answer,
+        Err(error) => {
+            let is_redirect = error.is_redirect();
+            let cause = Cause::of(&error.without_url());
+            say(if is_redirect {
+                Piece::Redirect(cause)
+            } else {
+                Piece::Failed(cause)
+            });
+            return;
+        }
+    };
+    if !say(Piece::Head(head(&answer))) {
+        return;
+    }
+    loop {
+        let mut bytes = vec![0; PIECE];
+        match answer.read(&mut bytes) {
+            Ok(0) => {
+                say(Piece::End);
+                return;
+            }
+            Ok(read) => {
+                bytes.truncate(read);
+                if !say(Piece::Bytes(bytes)) {
+                    return;
+                }
+            }
+            Err(error) => {
+                say(Piece::Failed(Cause::of(&error)));
+                return;
+            }
+        }
+    }
+}
+
+fn head(answer: &Response) -> Head {
+    let header = answer.headers().get("WWW-Authenticate");
+    let text = header.and_then(|header| header.to_str().ok());
+    Head {
+        status: answer.status(),
+        challenge: text.map(str::to_owned),
+    }
+}
+
+/// Redirects are followed, but not without end, and not to where nobody is safe.
+pub(super) fn redirects() -> redirect::Policy {
+    redirect::Policy::custom(|attempt| {
+        let followed = attempt.previous().len();
+        let from = attempt.previous().last().map_or("", Url::scheme);
+        match refused(from, attempt.url().scheme(), followed) {
+            Some(reason) => attempt.error(Cause(reason)),
+            None => attempt.follow(),
+        }
+    })
+}
+
+/// Why a redirect from one scheme to another is not followed.
+fn refused(from: &str, to: &str, followed: usize) -> Option<String> {
+    match (from, to) {
+        _ if followed > REDIRECTS => Some(format!(
+            "it is redirected more than {REDIRECTS} times, and there is no end"
+        )),
+        (_, "https") | ("http", "http") => None,
+        _ => Some(format!(
+            "it is redirected from {from}: to {to}:, which is not followed"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused;
+
+    #[test]
+    fn a_redirect_never_leaves_what_is_safe() {
+        for (from, to) in [("https", "https"), ("http", "https"), ("http", "http")] {
+            assert_eq!(refused(from, to, 1), None, "{from} {to}");
+        }
+        for (from, to) in [
+            ("https", "http"),
+            ("https", "file"),
+            ("http", "file"),
+            ("http", "ftp"),
+            ("https", "data"),
+        ] {
+            let reason = refused(from, to, 1).unwrap_or_default();
+            assert!(reason.contains(&format!("{from}: to {to}:")), "{reason}");
+        }
+        assert!(refused("https", "https", 11).is_some());
+    }
+}
