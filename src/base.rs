@@ -252,9 +252,7 @@ fn asked<T: Serialize + DeserializeOwned>(
         at,
         contents: ask(at)?,
     };
-    cache
-        .write_note(NOTES, key, &asked)
-        .map_err(BaseError::Cache)?;
+    cache.write_note(NOTES, key, &asked);
     Ok(asked.contents)
 }
 

@@ -4,17 +4,30 @@
 //! blobs/sha256/HEX, blobs/sha512/HEX    layers as they are sent, and downloads
 //! notes/KIND/HEX.json                   what is known about a key: which blob a layer became, which packages a mirror had
 //! trees/HEX/                            layers as directories, for trying an image out
-//! tmp/                                  what is being written
+//! pnpm-store/                           what pnpm fetched
+//! tmp/run-X/                            what a run is writing; its `lock` is held for as long as the run lives
+//! lock                                  shared by who looks something up, alone for who removes something
 //! ```
 //!
 //! A file gets its final name when it is whole, so that neither a kill nor a second slimbuild leaves half a one. What lies here may be lost at any
-//! time, or damaged: a blob of another size is thrown away where it is looked up, one of another digest where it is read to its end. What nobody
-//! used for a month goes; to be used is to have one's time of modification renewed.
+//! time, or damaged: a blob of another size is thrown away where it is looked up, one of another digest where it is read to its end, and what is
+//! no file (or no directory) where one belongs is none. To be used is to have one's time of modification renewed.
+//!
+//! Notes and trees are believed: whoever can write here decides what gets into images. So the directory is its owner's alone, and one that is not
+//! is not used. What nobody used for long goes, and the least recently used where there is too much ([`Cache::tidy`]).
 
-use std::fs::FileTimes;
+mod lease;
+mod place;
+mod prune;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use std::fs::{FileTimes, Metadata};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use fs_err::File;
 use serde::Serialize;
@@ -22,16 +35,12 @@ use serde::de::DeserializeOwned;
 use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::digest::{Algorithm, Digest};
-use crate::rooted::remove_all;
 
-/// What was unused for so long is removed.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Unpacked layers are large, and quickly made again.
-const TREES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// What is being written for so long was left behind by a slimbuild that was killed.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
-/// A file that was used a while ago is not marked again: looking something up need not write.
-const MARKED_AFTER: Duration = Duration::from_secs(60 * 60);
+pub use place::CacheError;
+pub use prune::{Pruned, Which};
+pub use usage::{Kind, KindUsage, Usage};
+
+use lease::{Gate, Lease};
 
 /// A directory of blobs and notes.
 #[derive(Debug, Clone)]
@@ -39,21 +48,17 @@ pub struct Cache {
     root: PathBuf,
     /// Whether nothing is remembered of what was made.
     forgetful: bool,
+    run: Arc<Run>,
 }
 
-/// A cache that cannot be written to.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the cache `{}`", root.display())]
-pub struct CacheError {
-    root: PathBuf,
-    source: io::Error,
-}
-
-impl CacheError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some("name a directory that can be written to with `--cache-dir DIR`".to_owned())
-    }
+/// What all that one run does with its cache has in common.
+#[derive(Debug)]
+struct Run {
+    lease: Lease,
+    /// Why something could not be written.
+    trouble: OnceLock<String>,
+    /// A directory that goes with the run.
+    private: Option<TempDir>,
 }
 
 impl Cache {
@@ -66,17 +71,76 @@ impl Cache {
 
     /// Opens a cache, and makes it where there is none.
     pub fn open(root: &Path) -> Result<Self, CacheError> {
-        let cache = Self {
+        place::claim(root)?;
+        Self::at(root, None)
+    }
+
+    /// A cache for one run, where there is no other. It goes with the value.
+    pub fn private() -> Result<Self, CacheError> {
+        let directory = Builder::new().prefix("slimbuild-cache-").tempdir();
+        let directory = directory.map_err(|source| CacheError::Unusable {
+            root: "a temporary directory".into(),
+            source,
+        })?;
+        let root = directory.path().to_path_buf();
+        Self::at(&root, Some(directory))
+    }
+
+    fn at(root: &Path, private: Option<TempDir>) -> Result<Self, CacheError> {
+        let cannot = |source| CacheError::Unusable {
+            root: root.to_path_buf(),
+            source,
+        };
+        lay(root).map_err(cannot)?;
+        let lease = Lease::take(root).map_err(cannot)?;
+        Ok(Self {
             root: root.to_path_buf(),
             forgetful: false,
-        };
-        let mut made = fs_err::create_dir_all(cache.temporary());
-        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            made = made.and_then(|()| fs_err::create_dir_all(cache.blobs(algorithm)));
+            run: Arc::new(Run {
+                lease,
+                trouble: OnceLock::new(),
+                private,
+            }),
+        })
+    }
+
+    /// Whether it goes with the run.
+    pub fn is_private(&self) -> bool {
+        self.run.private.is_some()
+    }
+
+    /// Where it lies.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Why something could not be written, where that was so: the first that went wrong.
+    pub fn trouble(&self) -> Option<&str> {
+        self.run.trouble.get().map(String::as_str)
+    }
+
+    /// Notes that something could not be written.
+    fn troubled(&self, error: &impl ToString) {
+        // The first counts.
+        let _known = self.run.trouble.set(error.to_string());
+    }
+
+    /// The same, where an error says that the disk is full or cannot be written to.
+    pub fn full(&self, error: &(dyn std::error::Error + 'static)) {
+        use io::ErrorKind as Kind;
+        let mut at = Some(error);
+        while let Some(error) = at {
+            let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            if let Some(Kind::StorageFull | Kind::QuotaExceeded | Kind::ReadOnlyFilesystem) = kind {
+                self.troubled(&error);
+                return;
+            }
+            at = error.source();
         }
-        let root = root.to_path_buf();
-        made.map_err(|source| CacheError { root, source })?;
-        Ok(cache)
+    }
+
+    fn tried<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        done.inspect_err(|error| self.troubled(error))
     }
 
     /// The same, but what was made of what before is not known: all is made anew. Blobs are still found by their digests.
@@ -88,10 +152,6 @@ impl Cache {
         }
     }
 
-    fn temporary(&self) -> PathBuf {
-        self.root.join("tmp")
-    }
-
     fn blobs(&self, algorithm: Algorithm) -> PathBuf {
         self.root.join("blobs").join(algorithm.name())
     }
@@ -100,9 +160,18 @@ impl Cache {
         self.root.join("trees")
     }
 
+    fn gate(&self) -> Gate {
+        Gate::shared(&self.root)
+    }
+
     /// Where pnpm may keep what it fetches.
     pub fn store(&self) -> PathBuf {
-        self.root.join("pnpm-store")
+        let path = self.root.join(usage::STORE);
+        let _gate = self.gate();
+        if let Ok(Some(_)) = self.entry(&path, Metadata::is_dir) {
+            mark(&path);
+        }
+        path
     }
 
     /// Where a blob lies, if it is there.
@@ -112,32 +181,60 @@ impl Cache {
 
     /// Looks a blob up by digest and size.
     pub fn blob(&self, digest: &Digest, size: u64) -> Option<PathBuf> {
+        let _gate = self.gate();
         let path = self.path(digest);
-        let metadata = fs_err::metadata(&path).ok()?;
+        let metadata = self.entry(&path, Metadata::is_file).ok()??;
         if metadata.len() != size {
-            self.remove(digest);
+            self.discard(&path);
             return None;
         }
-        mark(&path, metadata.modified().ok());
+        mark(&path);
         Some(path)
     }
 
     /// Looks a blob up by its digest, and reads it to see that it is what its name says.
     pub fn verified(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.path(digest);
-        let mut file = File::open(&path).ok()?;
+        let mut file = {
+            let _gate = self.gate();
+            self.entry(&path, Metadata::is_file).ok()??;
+            // From here on nobody removes it.
+            mark(&path);
+            File::open(&path).ok()?
+        };
         if Digest::of_reader(digest.algorithm(), &mut file).ok()? != *digest {
-            self.remove(digest);
+            self.discard(&path);
             return None;
         }
-        mark(&path, file.metadata().and_then(|of| of.modified()).ok());
         Some(path)
     }
 
     /// Throws a blob away that was found to be damaged.
     pub fn remove(&self, digest: &Digest) {
-        // What cannot be removed is replaced when it is made again.
-        drop(fs_err::remove_file(self.path(digest)));
+        self.discard(&self.path(digest));
+    }
+
+    /// What lies there, if it is what it should be. A link is not, wherever it leads, and is thrown away as all else.
+    fn entry(
+        &self,
+        path: &Path,
+        is_it: impl Fn(&Metadata) -> bool,
+    ) -> io::Result<Option<Metadata>> {
+        let metadata = fs_err::symlink_metadata(path)?;
+        if is_it(&metadata) {
+            return Ok(Some(metadata));
+        }
+        self.discard(path);
+        Ok(None)
+    }
+
+    /// Throws away what lies there, whatever it is. What cannot be thrown away is replaced when it is made again.
+    fn discard(&self, path: &Path) {
+        if fs_err::remove_file(path).is_err()
+            && let Ok(grave) = self.run.lease.directory()
+        {
+            drop(fs_err::rename(path, grave.path().join("grave")));
+        }
     }
 
     /// A directory that is known by what was put into it. Nobody may write to it.
@@ -145,54 +242,54 @@ impl Cache {
         if self.forgetful {
             return None;
         }
+        let _gate = self.gate();
         let path = self.trees().join(key.hex());
-        let metadata = fs_err::metadata(&path)
-            .ok()
-            .filter(std::fs::Metadata::is_dir)?;
-        let unused = metadata.modified().ok().and_then(|at| at.elapsed().ok());
-        if unused.is_some_and(|unused| unused > MARKED_AFTER)
-            && let Ok(directory) = File::open(&path)
-        {
-            let times = FileTimes::new().set_modified(SystemTime::now());
-            drop(directory.into_file().set_times(times));
-        }
+        self.entry(&path, Metadata::is_dir).ok()??;
+        mark(&path);
         Some(path)
     }
 
     /// A new directory, which goes when the value goes unless it is kept.
     pub fn begin_tree(&self) -> io::Result<TempDir> {
-        let directory = Builder::new().prefix("tree-").tempdir_in(self.temporary());
-        directory.map_err(|error| named(&error, &self.temporary()))
+        self.tried(self.run.lease.directory())
     }
 
     /// Gives a directory its name. If another slimbuild was faster, its directory is taken: it holds the same.
     pub fn keep_tree(&self, tree: TempDir, key: &Digest) -> io::Result<PathBuf> {
         let path = self.trees().join(key.hex());
-        fs_err::create_dir_all(self.trees())?;
         if self.forgetful {
             self.remove_tree(key);
         }
+        self.write_note(usage::SIZES, key, &usage::weigh(tree.path()).0);
+        let _gate = self.gate();
+        // Its time is that of an image's file by then; it is used now.
+        mark(tree.path());
         match fs_err::rename(tree.path(), &path) {
             Ok(()) => drop(tree.keep()),
-            Err(_) if path.is_dir() => {}
-            Err(error) => return Err(error),
+            Err(_)
+                if self
+                    .entry(&path, Metadata::is_dir)
+                    .is_ok_and(|there| there.is_some()) =>
+            {
+                mark(&path);
+            }
+            Err(_) => {
+                // What was no directory is gone by now.
+                self.tried(fs_err::rename(tree.path(), &path))?;
+                drop(tree.keep());
+            }
         }
         Ok(path)
     }
 
     /// Throws a directory away.
     pub fn remove_tree(&self, key: &Digest) {
-        // Under its name it is whole or gone; what cannot be removed stays unused.
-        if let Ok(grave) = self.begin_tree() {
-            drop(fs_err::rename(self.trees().join(key.hex()), grave.path()));
-            drop(remove_all(grave.path()));
-        }
+        self.discard(&self.trees().join(key.hex()));
     }
 
     /// Begins a blob.
     pub fn begin(&self) -> io::Result<Incoming> {
-        let file = Builder::new().prefix("blob-").tempfile_in(self.temporary());
-        let file = file.map_err(|error| named(&error, &self.temporary()))?;
+        let file = self.tried(self.run.lease.file())?;
         let cache = self.clone();
         Ok(Incoming { file, cache })
     }
@@ -202,78 +299,66 @@ impl Cache {
         if self.forgetful {
             return None;
         }
+        let _gate = self.gate();
         let path = self.note_path(kind, key);
+        self.entry(&path, Metadata::is_file).ok()??;
         let text = fs_err::read(&path).ok()?;
         let note = serde_json::from_slice(&text).ok()?;
-        mark(
-            &path,
-            fs_err::metadata(&path).and_then(|of| of.modified()).ok(),
-        );
+        mark(&path);
         Some(note)
     }
 
-    /// Notes something under a key.
-    pub fn write_note(&self, kind: &str, key: &Digest, note: &impl Serialize) -> io::Result<()> {
+    /// Notes something under a key. What cannot be noted is found out again: that keeps nobody from an image.
+    pub fn write_note(&self, kind: &str, key: &Digest, note: &impl Serialize) {
         let path = self.note_path(kind, key);
-        fs_err::create_dir_all(path.parent().unwrap_or(&self.root))?;
-        let mut incoming = self.begin()?;
-        serde_json::to_writer(&mut incoming, note)?;
-        incoming.rename(&path)
+        let directory = path.parent().unwrap_or(&self.root);
+        if fs_err::create_dir_all(directory).is_err() {
+            self.discard(directory);
+        }
+        let written = || -> io::Result<()> {
+            fs_err::create_dir_all(directory)?;
+            let mut incoming = self.begin()?;
+            serde_json::to_writer(&mut incoming, note)?;
+            incoming.rename(&path)
+        };
+        // It is known by now that there is trouble.
+        drop(self.tried(written()));
     }
 
     fn note_path(&self, kind: &str, key: &Digest) -> PathBuf {
         let name = format!("{}.json", key.hex());
         self.root.join("notes").join(kind).join(name)
     }
-
-    /// Removes what nobody used for long. What cannot be removed stays, and what is in use by another slimbuild was used just now.
-    pub fn sweep(&self) {
-        self.sweep_at(SystemTime::now());
-    }
-
-    fn sweep_at(&self, now: SystemTime) {
-        let unused = |metadata: &std::fs::Metadata| {
-            let used = metadata.modified().ok();
-            used.and_then(|used| now.duration_since(used).ok())
-        };
-        for (directory, kept) in [(self.temporary(), ABANDONED), (self.trees(), TREES_KEPT)] {
-            for entry in fs_err::read_dir(directory).into_iter().flatten().flatten() {
-                let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_dir);
-                if metadata
-                    .and_then(|of| unused(&of))
-                    .is_some_and(|unused| unused > kept)
-                {
-                    drop(remove_all(&entry.path()));
-                }
-            }
-        }
-        for (directory, kept) in [
-            (self.temporary(), ABANDONED),
-            (self.root.join("blobs"), KEPT),
-            (self.root.join("notes"), KEPT),
-        ] {
-            for entry in walkdir::WalkDir::new(directory).into_iter().flatten() {
-                let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file);
-                if metadata
-                    .and_then(|of| unused(&of))
-                    .is_some_and(|unused| unused > kept)
-                {
-                    drop(fs_err::remove_file(entry.path()));
-                }
-            }
-        }
-    }
 }
 
-/// Renews a file's time, which says when it was used.
-fn mark(path: &Path, used: Option<SystemTime>) {
-    let unused = used.and_then(|used| used.elapsed().ok());
-    if unused.is_some_and(|unused| unused > MARKED_AFTER) {
-        let times = FileTimes::new().set_modified(SystemTime::now());
-        let file = fs_err::OpenOptions::new().append(true).open(path);
-        // A cache that can be read only serves as well.
-        drop(file.and_then(|file| file.into_file().set_times(times)));
+/// The directories that are always there.
+fn lay(root: &Path) -> io::Result<()> {
+    let algorithms = [Algorithm::Sha256, Algorithm::Sha512].map(Algorithm::name);
+    let blobs = algorithms.map(|name| root.join("blobs").join(name));
+    for directory in blobs
+        .into_iter()
+        .chain(["notes", "trees", "tmp"].map(|name| root.join(name)))
+    {
+        let metadata = fs_err::symlink_metadata(&directory);
+        if metadata.is_ok_and(|of| !of.is_dir()) {
+            fs_err::remove_file(&directory)?;
+        }
+        fs_err::create_dir_all(directory)?;
     }
+    let tag = root.join("CACHEDIR.TAG");
+    if fs_err::symlink_metadata(&tag).is_err() {
+        let text = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of slimbuild, see https://bford.info/cachedir\n";
+        // It helps backups, and nothing needs it.
+        drop(fs_err::write(tag, text));
+    }
+    Ok(())
+}
+
+/// Renews the time of a file or a directory, which says when it was used.
+fn mark(path: &Path) {
+    let times = FileTimes::new().set_modified(SystemTime::now());
+    // What cannot be marked is used all the same.
+    drop(File::open(path).and_then(|file| file.into_file().set_times(times)));
 }
 
 fn named(error: &io::Error, path: &Path) -> io::Error {
@@ -301,8 +386,14 @@ impl Incoming {
     }
 
     fn rename(self, path: &Path) -> io::Result<()> {
-        let persisted = self.file.persist(path);
-        persisted.map_err(|error| named(&error.error, path))?;
+        let Self { file, cache } = self;
+        let persisted = file.persist(path).or_else(|error| {
+            // Something else may lie there.
+            cache.discard(path);
+            error.file.persist(path)
+        });
+        let persisted = persisted.map_err(|error| named(&error.error, path));
+        cache.tried(persisted)?;
         Ok(())
     }
 }
@@ -310,138 +401,11 @@ impl Incoming {
 impl Write for Incoming {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.as_file_mut().write(bytes);
-        written.map_err(|error| named(&error, self.file.path()))
+        let written = written.map_err(|error| named(&error, self.file.path()));
+        self.cache.tried(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.as_file_mut().flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cache() -> (tempfile::TempDir, Cache) {
-        let directory = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&directory.path().join("a/b")).unwrap();
-        (directory, cache)
-    }
-
-    fn kept(cache: &Cache, bytes: &[u8]) -> Digest {
-        let mut incoming = cache.begin().unwrap();
-        incoming.write_all(bytes).unwrap();
-        let digest = Digest::of(bytes);
-        incoming.keep(&digest).unwrap();
-        digest
-    }
-
-    #[test]
-    fn what_is_kept_is_found() {
-        let (_directory, cache) = cache();
-        let digest = kept(&cache, b"layer");
-        assert!(cache.blob(&digest, 5).is_some());
-        assert!(cache.verified(&digest).is_some());
-        cache.write_note("layers", &digest, &[1, 2]).unwrap();
-        assert_eq!(cache.note("layers", &digest), Some([1, 2]));
-        assert_eq!(cache.note::<String>("layers", &digest), None);
-        assert_eq!(cache.note::<[u8; 2]>("bases", &digest), None);
-    }
-
-    #[test]
-    fn what_is_damaged_is_thrown_away() {
-        let (_directory, cache) = cache();
-        let digest = kept(&cache, b"layer");
-        fs_err::write(cache.path(&digest), b"short").unwrap();
-        assert!(cache.blob(&digest, 5).is_some(), "the size is right");
-        assert!(cache.verified(&digest).is_none());
-        assert!(!cache.path(&digest).exists());
-        kept(&cache, b"layer");
-        fs_err::write(cache.path(&digest), b"lay").unwrap();
-        assert!(cache.blob(&digest, 5).is_none());
-        assert!(!cache.path(&digest).exists());
-    }
-
-    #[test]
-    fn what_is_not_kept_leaves_nothing() {
-        let (_directory, cache) = cache();
-        let mut incoming = cache.begin().unwrap();
-        incoming.write_all(b"half").unwrap();
-        drop(incoming);
-        let files = walkdir::WalkDir::new(&cache.root).into_iter().flatten();
-        assert_eq!(files.filter(|entry| entry.file_type().is_file()).count(), 0);
-    }
-
-    #[test]
-    fn what_is_unused_goes() {
-        let (_directory, cache) = cache();
-        let digest = kept(&cache, b"layer");
-        let mut abandoned = cache.begin().unwrap();
-        abandoned.write_all(b"half").unwrap();
-        let abandoned = abandoned.file.into_temp_path().keep().unwrap();
-        cache.sweep();
-        assert!(cache.path(&digest).exists() && abandoned.exists());
-        cache.sweep_at(SystemTime::now() + ABANDONED * 2);
-        assert!(cache.path(&digest).exists() && !abandoned.exists());
-        cache.sweep_at(SystemTime::now() + KEPT * 2);
-        assert!(!cache.path(&digest).exists());
-    }
-
-    #[test]
-    fn trees_are_whole_or_not_there() {
-        let (_directory, cache) = cache();
-        let key = Digest::of(b"tree");
-        let tree = |text: &str| {
-            let tree = cache.begin_tree().unwrap();
-            fs_err::write(tree.path().join("a"), text).unwrap();
-            tree
-        };
-        drop(tree("not kept"));
-        assert_eq!(cache.tree(&key), None);
-        let path = cache.keep_tree(tree("first"), &key).unwrap();
-        assert_eq!(cache.keep_tree(tree("second"), &key).unwrap(), path);
-        assert_eq!(fs_err::read_to_string(path.join("a")).unwrap(), "first");
-        assert_eq!(fs_err::read_dir(cache.temporary()).unwrap().count(), 0);
-        assert_eq!(cache.tree(&key).as_ref(), Some(&path));
-        cache.sweep_at(SystemTime::now() + TREES_KEPT * 2);
-        assert!(!path.exists());
-        cache.keep_tree(tree("third"), &key).unwrap();
-        cache.remove_tree(&key);
-        assert_eq!(cache.tree(&key), None);
-        assert_eq!(fs_err::read_dir(cache.temporary()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn what_is_to_be_made_anew_is_not_remembered() {
-        let (_directory, cache) = cache();
-        let digest = kept(&cache, b"layer");
-        cache.write_note("layers", &digest, &1).unwrap();
-        let forgetful = cache.clone().forgetful();
-        assert_eq!(forgetful.note::<u8>("layers", &digest), None);
-        assert!(forgetful.blob(&digest, 5).is_some());
-        forgetful.write_note("layers", &digest, &2).unwrap();
-        assert_eq!(cache.note("layers", &digest), Some(2));
-        for text in ["first", "second"] {
-            let tree = forgetful.begin_tree().unwrap();
-            fs_err::write(tree.path().join("a"), text).unwrap();
-            let path = forgetful.keep_tree(tree, &digest).unwrap();
-            assert_eq!(fs_err::read_to_string(path.join("a")).unwrap(), text);
-        }
-        assert_eq!(forgetful.tree(&digest), None);
-    }
-
-    #[test]
-    fn lies_where_caches_lie() {
-        let directory =
-            |xdg, home| Cache::directory(xdg, home).map(|path| path.display().to_string());
-        assert_eq!(
-            directory(Some("/x"), Some("/h")).as_deref(),
-            Some("/x/slimbuild")
-        );
-        assert_eq!(
-            directory(None, Some("/h")).as_deref(),
-            Some("/h/.cache/slimbuild")
-        );
-        assert_eq!(directory(Some("relative"), None), None);
     }
 }

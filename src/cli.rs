@@ -1,6 +1,7 @@
 //! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
 
 mod base;
+mod cache;
 mod engine;
 mod smoke;
 mod values;
@@ -13,6 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use base::{BaseArgs, CompressionArg, SourceArgs};
+pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePlaceArgs, CachePruneArgs, CacheSize};
 pub use engine::{EngineArg, EngineArgs};
 pub use smoke::SmokeArgs;
 pub use values::{BuildArg, SecretArg, SecretSource};
@@ -127,6 +129,8 @@ pub enum Command {
     Init(InitArgs),
     /// Make the built-in base image, without a daemon or a registry, and show what is in it
     Base(BaseArgs),
+    /// Show what is in the cache of images that are made without Docker, and remove it
+    Cache(CacheArgs),
     /// Print the JSON Schema of slimbuild.json
     Schema,
 }

@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod build;
+pub mod cache;
 pub mod context;
 pub mod dockerfile;
 pub mod graph;
@@ -15,6 +16,7 @@ mod push;
 mod reach;
 pub mod schema;
 mod secrets;
+mod storage;
 pub mod why;
 
 use std::path::{Path, PathBuf};

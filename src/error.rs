@@ -249,6 +249,11 @@ impl Error {
         }
     }
 
+    /// Whether somebody wanted to stop.
+    pub fn is_interrupt(&self) -> bool {
+        self.exit_code() == ExitCode::Interrupted
+    }
+
     /// Whether something in the cache was damaged, which is thrown away by now: beginning again makes it anew.
     pub fn is_damage(&self) -> bool {
         match self {

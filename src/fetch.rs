@@ -344,6 +344,12 @@ impl<'n> Net<'n> {
 
     fn success(&self, url: &str, request: RequestBuilder) -> Result<Transfer<'n>, FetchError> {
         let (Head { status, .. }, answer) = self.begin(url, request)?;
+        if status.is_redirection() {
+            // The client hands on what it does not follow.
+            let reason = Cause("it is redirected to what is no address of the web".to_owned());
+            let url = shown(url);
+            return Err(FetchError::Redirect { url, reason });
+        }
         if !status.is_success() {
             let url = shown(url);
             return Err(FetchError::Status { url, status });

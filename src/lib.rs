@@ -169,6 +169,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Ls(args) => commands::ls::run(&cwd, format(args.json), ui),
         Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
+        Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
         Command::Schema => commands::schema::run(ui),
         Command::Prune(args) => {
             commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)

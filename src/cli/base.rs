@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::cache::CacheSize;
 use super::values::{output, tag};
 use crate::image::{ImageRef, Platform};
 use crate::oci::{Compression, Output};
@@ -79,6 +80,11 @@ pub struct SourceArgs {
     /// Keep downloads and layers in DIR [default: ~/.cache/slimbuild]
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
+
+    /// Remove the least recently used when DIR gets larger than SIZE (20GB, 500MB, none), or SLIMBUILD_CACHE_SIZE
+    /// [default: a tenth of the disk, at most 20 GB]
+    #[arg(long, value_name = "SIZE")]
+    pub cache_size: Option<CacheSize>,
 }
 
 /// The ways to compress.

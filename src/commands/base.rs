@@ -2,18 +2,20 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::maker::{Maker, epoch};
+use super::storage::Storage;
 use crate::base::{BaseError, Contents, Lock, Request};
-use crate::cli::BaseArgs;
+use crate::cache::Cache;
+use crate::cli::{BaseArgs, SourceArgs};
 use crate::engine::Interrupt;
 use crate::env::Env;
 use crate::error::Error;
 use crate::fetch::Listener;
-use crate::image::Platform;
+use crate::image::{ImageRef, Platform};
 use crate::oci::{self, Image, Output, Packing};
 use crate::report;
 use crate::ui::Ui;
@@ -38,36 +40,25 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         .collect();
     // What cannot be written is better known before all is downloaded than after.
     outputs.iter().try_for_each(Output::check)?;
-    let err = RefCell::new(ui.err());
-    // Nobody is kept from an image because stderr is closed.
-    let begins = |url: &str| drop(writeln!(err.borrow_mut(), "downloading {url}"));
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
-    let stop = || interrupt.is_raised();
-    let to = Listener {
-        begins: &begins,
-        stop: &stop,
+    let mut storage = Storage::open(&args.sources, cwd, env, false, ui)?;
+    let asked = Asked {
+        request,
+        packing,
+        outputs,
+        tags: args.tags,
+        lock: args.lock.map(|path| cwd.join(path)),
+        sources: args.sources,
+        env,
+        interrupt: &interrupt,
     };
-    let maker = Maker::new(args.sources, cwd, env, to)?;
-    let contents = match &args.lock {
-        Some(path) => locked(&maker, &request, &cwd.join(path))?,
-        None => maker.resolve(&request)?,
-    };
-    let make = || -> Result<Image, BaseError> {
-        let image = maker.assemble(&contents, &request.platform, packing)?;
-        for output in &outputs {
-            oci::write(&image, &args.tags, output, &maker.cache)?;
+    let (contents, image) = loop {
+        match make(&asked, &storage.cache, ui) {
+            Err(error) if !error.is_interrupt() && storage.goes_on(ui)? => {}
+            done => break done?,
         }
-        Ok(image)
     };
-    // What was damaged in the cache is thrown away by then.
-    let image = make().or_else(|error| {
-        if error.is_damage() {
-            make()
-        } else {
-            Err(error)
-        }
-    })?;
-    maker.cache.sweep();
+    storage.tidy(ui)?;
     let text = if args.json {
         super::json(&as_json(&contents, &image))?
     } else {
@@ -76,6 +67,53 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
     ui.out()
         .write_all(text.as_bytes())
         .map_err(Error::io("cannot write to stdout"))
+}
+
+/// What is asked for, and with what it is made.
+struct Asked<'a> {
+    request: Request,
+    packing: Packing,
+    outputs: Vec<Output>,
+    tags: Vec<ImageRef>,
+    lock: Option<PathBuf>,
+    sources: SourceArgs,
+    env: &'a Env,
+    interrupt: &'a Interrupt,
+}
+
+fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Image), Error> {
+    let Asked {
+        request, packing, ..
+    } = asked;
+    let err = RefCell::new(ui.err());
+    // Nobody is kept from an image because stderr is closed.
+    let begins = |url: &str| drop(writeln!(err.borrow_mut(), "downloading {url}"));
+    let stop = || asked.interrupt.is_raised();
+    let to = Listener {
+        begins: &begins,
+        stop: &stop,
+    };
+    let maker = Maker::new(asked.sources.clone(), cache.clone(), asked.env, to)?;
+    let contents = match &asked.lock {
+        Some(path) => locked(&maker, request, path)?,
+        None => maker.resolve(request)?,
+    };
+    let image = || -> Result<Image, BaseError> {
+        let image = maker.assemble(&contents, &request.platform, *packing)?;
+        for output in &asked.outputs {
+            oci::write(&image, &asked.tags, output, &maker.cache)?;
+        }
+        Ok(image)
+    };
+    // What was damaged in the cache is thrown away by then.
+    let made = image().or_else(|error| {
+        if error.is_damage() {
+            image()
+        } else {
+            Err(error)
+        }
+    })?;
+    Ok((contents, made))
 }
 
 /// What a lock says, or what there is now, which it says from then on.

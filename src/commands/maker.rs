@@ -1,7 +1,5 @@
 //! What images without a daemon are made with: mirrors, the network, the cache.
 
-use std::path::{Path, PathBuf};
-
 use crate::base::{self, BaseError, Contents, Request, Sources};
 use crate::cache::Cache;
 use crate::cli::SourceArgs;
@@ -23,7 +21,7 @@ impl<'m> Maker<'m> {
     /// `to` hears what is downloaded.
     pub(super) fn new(
         args: SourceArgs,
-        cwd: &Path,
+        cache: Cache,
         env: &Env,
         to: Listener<'m>,
     ) -> Result<Self, Error> {
@@ -49,7 +47,7 @@ impl<'m> Maker<'m> {
         Ok(Self {
             sources,
             net: Net::new(&proxies, Patience::default(), to)?,
-            cache: Cache::open(&cache_directory(args.cache_dir, cwd, env)?)?,
+            cache,
             proxies,
         })
     }
@@ -81,15 +79,6 @@ impl<'m> Maker<'m> {
             &self.cache,
         )
     }
-}
-
-fn cache_directory(given: Option<PathBuf>, cwd: &Path, env: &Env) -> Result<PathBuf, Error> {
-    let given = given.map(|path| cwd.join(path));
-    let directory = given.or_else(|| Cache::directory(env.get("XDG_CACHE_HOME"), env.get("HOME")));
-    directory.ok_or_else(|| Error::Usage {
-        message: "there is no home directory to keep a cache in".to_owned(),
-        hint: Some("name a directory with `--cache-dir DIR`".to_owned()),
-    })
 }
 
 /// The time that everything in an image has: reproducible-builds.org's variable, or zero.

@@ -80,7 +80,7 @@ pub(super) struct Job<'j> {
 }
 
 /// Makes the image and writes it.
-fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
+fn once(job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<(), Error> {
     let Job {
         root,
         engine,
@@ -126,7 +126,7 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
         proxies,
         below,
         tools,
-    } = downloaded(job, &plan, &terms, work.path(), &interrupt, ui)?;
+    } = downloaded(job, cache, &plan, &terms, work.path(), &interrupt, ui)?;
     let configuration = host::configuration_file(env);
     let registries = Registries {
         configuration: configuration.as_deref(),
@@ -170,7 +170,6 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     });
     let summary = shown.finish();
     let (made, sent) = done?;
-    cache.sweep();
     let done = Done {
         plan: &made.plan,
         image: &made.image,
@@ -189,6 +188,7 @@ fn once(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
 /// Fetches what has to be there, and says what is downloaded.
 fn downloaded(
     job: &Job<'_>,
+    cache: &Cache,
     plan: &Plan,
     terms: &Terms<'_>,
     work: &Path,
@@ -207,7 +207,7 @@ fn downloaded(
         begins: &begins,
         stop: &stop,
     };
-    let maker = Maker::new(job.engine.sources.clone(), job.cwd, job.env, to)?;
+    let maker = Maker::new(job.engine.sources.clone(), cache.clone(), job.env, to)?;
     let mut fetched = fetch(&maker, plan, &job.root, terms, work, job.env)?;
     if job.engine.no_cache {
         // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.

@@ -250,7 +250,7 @@ fn redirects_end_and_never_lead_to_files() {
     let url = misbehaving(to_a_file);
     assert_eq!(
         failure(&url),
-        "it is redirected from http: to file:, which is not followed"
+        "it is redirected to what is no address of the web"
     );
 }
 

@@ -401,9 +401,7 @@ fn unpack(layer: &Descriptor, cache: &Cache) -> Result<Unpacked, ForeignError> {
         diff_id: hasher.finish(),
         size,
     };
-    cache
-        .write_note(NOTES, &layer.digest, &note)
-        .map_err(ForeignError::Cache)?;
+    cache.write_note(NOTES, &layer.digest, &note);
     Ok(note)
 }
 

@@ -43,9 +43,7 @@ pub fn pack(layer: &Layer, packing: Packing, cache: &Cache) -> Result<ImageLayer
     }
     let note = write(&listing, packing, cache, threads::cores())?;
     if listing.settled {
-        cache
-            .write_note(NOTES, &key, &note)
-            .map_err(OciError::Cache)?;
+        cache.write_note(NOTES, &key, &note);
     }
     Ok(packed(note, &layer.title, packing))
 }
@@ -69,9 +67,7 @@ pub fn pack_keyed<E: From<OciError>>(
     }
     let layer = make()?;
     let note = write(&Listing::new(&layer)?, packing, cache, threads::cores())?;
-    cache
-        .write_note(NOTES, &key, &note)
-        .map_err(OciError::Cache)?;
+    cache.write_note(NOTES, &key, &note);
     Ok(packed(note, title, packing))
 }
 

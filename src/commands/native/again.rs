@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Job, once};
 use crate::commands::build::show_log;
+use crate::commands::storage::Storage;
 use crate::engine::native::NativeError;
 use crate::error::Error;
 use crate::progress::ProgressMode;
@@ -26,8 +27,11 @@ impl Mended {
 /// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
 pub(in crate::commands) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
     let mut mended = Mended::default();
+    let quiet = job.mode == ProgressMode::Quiet;
+    let mut storage = Storage::open(&job.engine.sources, job.cwd, job.env, quiet, ui)?;
     loop {
-        match once(job, ui) {
+        match once(job, &storage.cache, ui) {
+            Ok(()) => return storage.tidy(ui),
             Err(error) if mended.may_help(&error) => {
                 if job.mode != ProgressMode::Quiet {
                     ui.warn(&error.to_string())
@@ -38,7 +42,8 @@ pub(in crate::commands) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> 
                 show_log(&log, ui);
                 return Err(NativeError::NotUp { how, late, log }.into());
             }
-            made => return made,
+            Err(error) if !error.is_interrupt() && storage.goes_on(ui)? => {}
+            failed => return failed,
         }
     }
 }

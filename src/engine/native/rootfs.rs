@@ -76,7 +76,8 @@ fn tree(layers: &[ImageLayer], cache: &Cache) -> Result<(PathBuf, bool), NativeE
     }
     let tree = cache.begin_tree().map_err(NativeError::Workshop)?;
     for layer in layers {
-        unpack(layer, cache, tree.path())?;
+        // A disk that is full is the cache's trouble.
+        unpack(layer, cache, tree.path()).inspect_err(|error| cache.full(error))?;
     }
     let path = cache.keep_tree(tree, &key).map_err(NativeError::Workshop)?;
     Ok((path, true))

@@ -139,8 +139,7 @@ impl Pull<'_> {
         let tag = wanted.image.tag().unwrap_or("latest");
         let (digest, document) = self.manifest(tag).await?;
         let note = Tag { at, digest };
-        let noted = self.cache.write_note(NOTES, &key, &note);
-        noted.map_err(RegistryError::Cache)?;
+        self.cache.write_note(NOTES, &key, &note);
         Ok(document)
     }
 

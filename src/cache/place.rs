@@ -1,0 +1,100 @@
+//! The directory of the cache: made for its owner alone, and used only where nobody else can write to it.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The mode of the directory.
+const PRIVATE: u32 = 0o700;
+
+/// A cache that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// It cannot be made or written to.
+    #[error("cannot use the cache `{}`", root.display())]
+    Unusable {
+        /// Where it is.
+        root: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// Somebody else owns it.
+    #[error("the cache `{}` belongs to another user ({owner}), who could put anything into images", root.display())]
+    Foreign {
+        /// Where it is.
+        root: PathBuf,
+        /// The number of that user.
+        owner: u32,
+    },
+    /// Everybody can write to it.
+    #[error("every user can write to the cache `{}`, and could put anything into images", .0.display())]
+    Open(PathBuf),
+    /// Nobody said where it is.
+    #[error("there is no home directory to keep a cache in")]
+    Homeless,
+}
+
+impl CacheError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Open(root) => format!(
+                "remove it (`rm -r {0}`), since anybody may have written to it, or name another directory with `--cache-dir DIR`",
+                root.display()
+            ),
+            _ => "name a directory of your own with `--cache-dir DIR`".to_owned(),
+        })
+    }
+
+    /// All of it in one line.
+    pub fn in_one_line(&self) -> String {
+        match self {
+            Self::Unusable { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// Makes the directory where there is none, and sees to it that it is ours alone.
+pub(super) fn claim(root: &Path) -> Result<(), CacheError> {
+    let cannot = |source| CacheError::Unusable {
+        root: root.to_path_buf(),
+        source,
+    };
+    if let Some(parent) = root.parent() {
+        fs_err::create_dir_all(parent).map_err(cannot)?;
+    }
+    match std::fs::DirBuilder::new().mode(PRIVATE).create(root) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(cannot(error)),
+        _ => {}
+    }
+    check(root)?;
+    let mode = fs_err::metadata(root).map_err(cannot)?.mode();
+    if mode & 0o077 != 0 {
+        let private = std::fs::Permissions::from_mode(mode & PRIVATE);
+        fs_err::set_permissions(root, private).map_err(cannot)?;
+    }
+    Ok(())
+}
+
+/// Whether nobody else can write to a directory that is there.
+pub(super) fn check(root: &Path) -> Result<(), CacheError> {
+    let cannot = |source| CacheError::Unusable {
+        root: root.to_path_buf(),
+        source,
+    };
+    let metadata = fs_err::metadata(root).map_err(cannot)?;
+    if !metadata.is_dir() {
+        return Err(cannot(io::ErrorKind::NotADirectory.into()));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(CacheError::Foreign {
+            root: root.to_path_buf(),
+            owner: metadata.uid(),
+        });
+    }
+    if metadata.mode() & 0o002 != 0 {
+        return Err(CacheError::Open(root.to_path_buf()));
+    }
+    Ok(())
+}
