@@ -127,7 +127,7 @@ pub fn resolve(
     asked(request.pull, &key, cache, |now| {
         let (packages, nginx) = debian::resolve(debian, request.nginx, sources, now, net, cache)?;
         let version = request.node.as_deref();
-        let node = version.map(|version| node::resolve(version, npm, &sources.npm, net));
+        let node = version.map(|version| node::resolve(version, npm, &sources.npm, net, cache));
         let node = node.transpose()?;
         Ok(Contents {
             packages,
@@ -208,7 +208,7 @@ pub fn node_layer(
     let key = format!("node {npm} {wanted} {}", sources.npm);
     let key = Digest::of(key.as_bytes());
     let node = asked(request.pull, &key, cache, |_| {
-        node::resolve(wanted, npm, &sources.npm, net)
+        node::resolve(wanted, npm, &sources.npm, net, cache)
     })?;
     pack_node(&node, npm, sources, packing, net, cache)
 }

@@ -26,8 +26,13 @@ pub(super) fn resolve(
     architecture: &str,
     registry: &str,
     net: &Net<'_>,
+    cache: &Cache,
 ) -> Result<Node, BaseError> {
-    Ok(npm::newest(&package(architecture), wanted, registry, net)?)
+    // Whoever asks has no answer that is fresh enough.
+    let package = package(architecture);
+    Ok(npm::published(
+        &package, wanted, registry, true, net, cache,
+    )?)
 }
 
 fn package(architecture: &str) -> String {

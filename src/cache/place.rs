@@ -87,14 +87,43 @@ pub(super) fn check(root: &Path) -> Result<(), CacheError> {
     if !metadata.is_dir() {
         return Err(cannot(io::ErrorKind::NotADirectory.into()));
     }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
+    let user = rustix::process::geteuid().as_raw();
+    trusted(root, metadata.uid(), metadata.mode(), user)
+}
+
+/// Whether a user may believe what lies in a directory of this owner and mode.
+fn trusted(root: &Path, owner: u32, mode: u32, user: u32) -> Result<(), CacheError> {
+    if owner != user {
         return Err(CacheError::Foreign {
             root: root.to_path_buf(),
-            owner: metadata.uid(),
+            owner,
         });
     }
-    if metadata.mode() & 0o002 != 0 {
+    if mode & 0o002 != 0 {
         return Err(CacheError::Open(root.to_path_buf()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_user_could_write_to_is_not_believed() {
+        let verdict = |owner, mode, user| trusted(Path::new("/c"), owner, mode, user);
+        assert!(verdict(1000, 0o40700, 1000).is_ok());
+        assert!(verdict(1000, 0o40755, 1000).is_ok());
+        for (owner, user) in [(1001, 1000), (0, 1000), (1000, 0)] {
+            let error = verdict(owner, 0o40700, user).unwrap_err();
+            let expected = format!(
+                "the cache `/c` belongs to another user ({owner}), who could put anything into images"
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+        assert!(matches!(
+            verdict(1000, 0o41777, 1000),
+            Err(CacheError::Open(_))
+        ));
+    }
 }

@@ -260,7 +260,12 @@ fn what_is_no_file_is_made_again() {
             fs_err::create_dir_all(path.join("x")).unwrap();
             fs_err::write(path.join("x/y"), "").unwrap();
         },
-        &|path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+        &|path| {
+            // The name of a socket must be short.
+            let socket = directory.path().join("s");
+            drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+            fs_err::rename(socket, path).unwrap();
+        },
     ];
     for damage in damages {
         damage(&cache.path(&digest));

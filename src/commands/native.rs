@@ -272,6 +272,7 @@ fn fetch(
             registry: &maker.sources.npm,
             net: &maker.net,
             cache: &maker.cache,
+            fresh: terms.pull,
         };
         let seen = VARIABLES.iter().filter_map(|name| {
             let value = env.get(name)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nodejs_semver::{Range, Version};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,11 @@ use crate::digest::Digest;
 
 /// The answer of a registry without what only people read.
 const SHORT: &str = "application/vnd.npm.install-v1+json";
+
+/// The notes of the cache about versions.
+const NOTES: &str = "npm";
+/// How long it is not asked again which version fits a range: as with Debian's mirrors.
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One version of a package, to the byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +79,40 @@ struct Dist {
     integrity: Option<String>,
 }
 
+/// What was found out before.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    at: u64,
+    published: Published,
+}
+
+/// The newest version that fits a range. What an exact version is never changes, so the registry is asked for it once; for a range, once a day,
+/// and where somebody wants a `fresh` answer.
+pub fn published(
+    package: &str,
+    wanted: &str,
+    registry: &str,
+    fresh: bool,
+    net: &Net<'_>,
+    cache: &Cache,
+) -> Result<Published, NpmError> {
+    let key = Digest::of(format!("{registry} {package} {wanted}").as_bytes());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let at = now.unwrap_or_default().as_secs();
+    let is_exact = Version::parse(wanted).is_ok();
+    if let Some(asked) = cache.note::<Asked>(NOTES, &key)
+        && (is_exact || (!fresh && at.saturating_sub(asked.at) < FRESH.as_secs()))
+    {
+        return Ok(asked.published);
+    }
+    let published = newest(package, wanted, registry, net)?;
+    let asked = Asked { at, published };
+    cache.write_note(NOTES, &key, &asked);
+    Ok(asked.published)
+}
+
 /// The newest version that fits a range: `22`, `22.11`, `^10.1.0`.
-pub fn newest(
+fn newest(
     package: &str,
     wanted: &str,
     registry: &str,

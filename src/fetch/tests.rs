@@ -289,3 +289,19 @@ fn whoever_wants_to_stop_does_not_wait_for_a_server() {
         assert!(began.elapsed() < Duration::from_secs(1));
     }
 }
+
+#[test]
+fn an_exact_version_is_asked_for_once_and_a_range_once_a_day() {
+    let (_directory, cache) = cache();
+    let packument = br#"{"versions": {"22.1.0": {"dist": {"integrity": "sha512-x"}}}}"#;
+    let server = Server::start([("/node".to_owned(), Answer::File(packument.to_vec()))].into());
+    let ask = |wanted: &str, fresh: bool| {
+        let found = npm::published("node", wanted, &server.url, fresh, &net(), &cache).unwrap();
+        assert_eq!(found.version, "22.1.0");
+        server.requests()
+    };
+    assert_eq!([ask("22.1.0", false), ask("22.1.0", false)], [1, 1]);
+    assert_eq!(ask("22.1.0", true), 1, "it is what it was");
+    assert_eq!([ask("22", false), ask("22", false)], [2, 2]);
+    assert_eq!(ask("22", true), 3);
+}

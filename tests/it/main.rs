@@ -34,6 +34,7 @@ mod registry;
 mod reproducible;
 mod secrets;
 mod starts;
+mod storage;
 mod streaming;
 mod support;
 mod tasks;

@@ -27,6 +27,8 @@ pub struct Source<'s> {
     pub net: &'s Net<'s>,
     /// Where downloads are kept.
     pub cache: &'s Cache,
+    /// Whether to ask for newer ones, however short ago that was asked.
+    pub fresh: bool,
 }
 
 /// What a build runs with.
@@ -103,8 +105,14 @@ fn unpack(
     to: &Path,
     source: Source<'_>,
 ) -> Result<PathBuf, NativeError> {
-    let published = npm::newest(package, wanted, source.registry, source.net)?;
-    let file = published.download(package, source.registry, source.net, source.cache)?;
+    let Source {
+        registry,
+        net,
+        cache,
+        fresh,
+    } = source;
+    let published = npm::published(package, wanted, registry, fresh, net, cache)?;
+    let file = published.download(package, registry, net, cache)?;
     fs_err::create_dir_all(to).map_err(NativeError::Workshop)?;
     extract(&file, to).map_err(NativeError::Workshop)?;
     Ok(to.to_path_buf())

@@ -276,13 +276,6 @@ impl Asked {
         }
     }
 
-    pub(super) fn foreign(&self, source: ForeignError) -> RegistryError {
-        RegistryError::Foreign {
-            image: self.image.clone(),
-            source,
-        }
-    }
-
     fn status(&self, status: u16, message: &str) -> RegistryError {
         let image = self.image.clone();
         match status {

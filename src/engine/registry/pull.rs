@@ -1,6 +1,5 @@
 //! From a registry into the cache.
 
-use std::cell::Cell;
 use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use oci_client::client::BlobResponse;
 use oci_client::errors::DigestError;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use super::client::{Events, Meter, Repository};
 use super::error::Action;
@@ -42,12 +42,13 @@ struct Tag {
 
 /// What one pull needs.
 struct Pull<'p> {
-    repository: Repository,
+    all: &'p Registries<'p>,
+    image: &'p ImageRef,
+    /// There once the registry is needed: what the cache has needs neither a network nor credentials.
+    repository: OnceCell<Repository>,
     cache: &'p Cache,
     events: &'p Events<'p>,
     step: StepId,
-    /// Whether anybody was asked.
-    asked: Cell<bool>,
 }
 
 pub(super) async fn pull(
@@ -65,23 +66,34 @@ pub(super) async fn pull(
     events.say(Event::StepStarted { step });
     let began = Instant::now();
     let pull = Pull {
-        repository: Repository::new(wanted.image, Action::Pull, &[], all, &events).await?,
+        all,
+        image: wanted.image,
+        repository: OnceCell::new(),
         cache: all.cache,
         events: &events,
         step,
-        asked: Cell::new(false),
     };
     let done = pull.image(wanted).await;
     events.say(match &done {
-        Ok(_) if !pull.asked.get() => Event::StepCached { step },
+        Ok(_) if !pull.repository.initialized() => Event::StepCached { step },
         done => Event::ended(step, began, done),
     });
     done
 }
 
 impl Pull<'_> {
+    async fn repository(&self) -> Result<&Repository, RegistryError> {
+        let made = || Repository::new(self.image, Action::Pull, &[], self.all, self.events);
+        self.repository.get_or_try_init(made).await
+    }
+
+    fn foreign(&self, source: ForeignError) -> RegistryError {
+        let image = self.image.to_string();
+        RegistryError::Foreign { image, source }
+    }
+
     async fn image(&self, wanted: &Wanted<'_>) -> Result<Image, RegistryError> {
-        let foreign = |error| self.repository.asked.foreign(error);
+        let foreign = |error| self.foreign(error);
         let mut document = self.first(wanted).await?;
         let mut depth = 0;
         let manifest = loop {
@@ -150,14 +162,13 @@ impl Pull<'_> {
         };
         let bytes = fs_err::read(path).map_err(RegistryError::Cache)?;
         let document = Document::parse(&bytes);
-        let document = document.map_err(|error| self.repository.asked.foreign(error))?;
+        let document = document.map_err(|error| self.foreign(error))?;
         Ok(Some(document))
     }
 
     /// A manifest by its tag or digest, from the registry. The client sees to it that the digest is right.
     async fn manifest(&self, name: &str) -> Result<(Digest, Document), RegistryError> {
-        self.asked.set(true);
-        let repository = &self.repository;
+        let repository = self.repository().await?;
         let mut reference = repository.reference.clone();
         if name.contains(':') {
             reference = reference.clone_with_digest(name.to_owned());
@@ -170,7 +181,7 @@ impl Pull<'_> {
                 repository.soon(answer).await
             })
             .await?;
-        let document = Document::parse(&bytes).map_err(|error| repository.asked.foreign(error))?;
+        let document = Document::parse(&bytes).map_err(|error| self.foreign(error))?;
         let digest = Digest::of(&bytes);
         let mut blob = self.cache.begin().map_err(RegistryError::Cache)?;
         blob.write_all(&bytes).map_err(RegistryError::Cache)?;
@@ -195,22 +206,21 @@ impl Pull<'_> {
     }
 
     async fn blob(&self, wanted: &Descriptor) -> Result<(), RegistryError> {
-        self.asked.set(true);
+        let repository = self.repository().await?;
         let mut download = Download {
             pull: self,
+            repository,
             wanted,
             incoming: self.cache.begin().map_err(RegistryError::Cache)?,
             hasher: Hasher::new(wanted.digest.algorithm()),
             got: 0,
             meter: Meter::new(self.events, self.step, &wanted.digest, wanted.size),
         };
-        self.repository
-            .again(async || download.go_on().await)
-            .await?;
+        repository.again(async || download.go_on().await).await?;
         let found = download.hasher.finish();
         if found != wanted.digest {
             return Err(RegistryError::Digest {
-                image: self.repository.asked.image.clone(),
+                image: self.image.to_string(),
                 expected: wanted.digest.to_string(),
                 found: found.to_string(),
             });
@@ -224,6 +234,7 @@ impl Pull<'_> {
 /// A blob of which a part may be there already.
 struct Download<'d, 'p> {
     pull: &'d Pull<'p>,
+    repository: &'d Repository,
     wanted: &'d Descriptor,
     incoming: Incoming,
     hasher: Hasher,
@@ -234,7 +245,7 @@ struct Download<'d, 'p> {
 impl Download<'_, '_> {
     /// Asks for what is not there yet, and takes it.
     async fn go_on(&mut self) -> Result<(), RegistryError> {
-        let repository = &self.pull.repository;
+        let repository = self.repository;
         let Repository {
             client,
             reference,
