@@ -81,6 +81,7 @@ pub struct Usage {
     pub running: usize,
 }
 
+#[expect(clippy::ref_option, reason = "serde calls it so")]
 fn as_text<S: Serializer>(time: &Option<SystemTime>, to: S) -> Result<S::Ok, S::Error> {
     let text = time.and_then(|time| {
         let seconds = OffsetDateTime::from(time).replace_nanosecond(0).ok()?;

@@ -83,9 +83,8 @@ impl<'t> Transfer<'t> {
     pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
         let mut pace = std::mem::replace(&mut self.pace, Pace::new(self.patience, Instant::now()));
         let piece = self.piece(|now| pace.check(now))?;
-        let bytes = match piece {
-            Piece::Bytes(bytes) => bytes,
-            _ => return Ok(None),
+        let Piece::Bytes(bytes) = piece else {
+            return Ok(None);
         };
         let now = Instant::now();
         pace.moved(bytes.len() as u64, now);
