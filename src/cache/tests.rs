@@ -384,11 +384,11 @@ fn runs_at_once_do_not_disturb_each_other() {
                 })
             })
             .collect();
-        for run in runs {
-            run.join().unwrap();
-        }
+        let ended = runs.into_iter().map(std::thread::ScopedJoinHandle::join);
+        let ended: Vec<_> = ended.collect();
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         pruning.join().unwrap();
+        ended.into_iter().for_each(Result::unwrap);
     });
     limit(&cache, 0);
     assert_eq!(files(&cache), [""; 0]);

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -55,7 +57,7 @@ fn base(at: &Path) {
 
 /// Makes the server's image on that base, below a script in namespaces of its own.
 fn made(tree: &Tree, script: &str, more: &[&str]) -> Output {
-    let words = "apps/api --prebuilt --engine native --progress plain --no-verify --platform linux/amd64 --base oci:base -o api.tar";
+    let words = "apps/api --prebuilt --engine native --progress plain --no-verify --platform linux/amd64 --base oci:base";
     Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-ec"])
         .arg(format!("{script}\nexec \"$@\""))
@@ -89,7 +91,8 @@ fn a_cache_that_cannot_be_used_keeps_nobody_from_an_image() {
     }
     tree.write("file", "");
     let image = |script: &str, more: &[&str], warning: &str| {
-        let output = made(&tree, script, more);
+        let more = [more, &["-o", "api.tar"]].concat();
+        let output = made(&tree, script, &more);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
         let warnings: Vec<&str> = said.lines().filter(|line| line.contains("cache")).collect();
@@ -121,15 +124,72 @@ fn a_cache_that_cannot_be_used_keeps_nobody_from_an_image() {
             "Read-only file system",
         ),
         (
-            "mount -t tmpfs -o size=64k small small",
+            "mount -t tmpfs -o size=64k,mode=700 small small",
             &["--cache-dir", "small"],
             "No space left on device",
         ),
-        ("export XDG_CACHE_HOME=/dev/null", &[], "Not a directory"),
+        ("export XDG_CACHE_HOME=/dev/null", &[], "File exists"),
     ];
     for (script, more, warning) in cases {
         assert_eq!(image(script, more, warning), expected, "{script}");
     }
+}
+
+#[test]
+fn builds_at_once_and_a_prune_in_between_do_not_disturb_each_other() {
+    let tree = server("");
+    base(&tree.root().join("base"));
+    fs_err::create_dir(tree.root().join("tmp")).unwrap();
+    let is_over = AtomicBool::new(false);
+    let digests: Vec<Digest> = std::thread::scope(|scope| {
+        let builds: Vec<_> = (0..3)
+            .map(|at| {
+                let tree = &tree;
+                scope.spawn(move || {
+                    let each = (0..4).map(|_| {
+                        let name = format!("{at}.tar");
+                        let output = made(tree, "", &["--cache-dir", "cache", "-o", &name]);
+                        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                        assert!(output.status.success(), "{said}");
+                        assert!(!said.contains("warning"), "{said}");
+                        Digest::of(&fs_err::read(tree.root().join(name)).unwrap())
+                    });
+                    each.collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let pruning = scope.spawn(|| {
+            let words = [
+                "cache",
+                "prune",
+                "--cache-size",
+                "0",
+                "--cache-dir",
+                "cache",
+            ];
+            while !is_over.load(Ordering::Relaxed) {
+                let output = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
+                    .args(words)
+                    .current_dir(tree.root())
+                    .output()
+                    .unwrap();
+                assert!(output.status.success(), "{output:?}");
+            }
+        });
+        let ended = builds.into_iter().map(ScopedJoinHandle::join);
+        let ended: Vec<_> = ended.collect();
+        is_over.store(true, Ordering::Relaxed);
+        pruning.join().unwrap();
+        ended.into_iter().flat_map(Result::unwrap).collect()
+    });
+    assert_eq!(digests.len(), 12);
+    assert!(digests.iter().all(|digest| *digest == digests[0]));
+    assert_eq!(
+        fs_err::read_dir(tree.root().join("cache/tmp"))
+            .unwrap()
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -161,10 +221,10 @@ fn the_cache_is_shown_and_pruned() {
             .ends_with('Z')
     );
     let text = run(&[]);
-    assert!(
-        text.contains("layers and downloads       5.00 kB         1 entry  used just now"),
-        "{text}"
-    );
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = words.join(" ");
+    let row = "layers and downloads 5.00 kB 1 entry used just now";
+    assert!(words.contains(row), "{text}");
     assert!(text.contains("in use by 1 running build"), "{text}");
 
     // A program of its own leaves alone what this one uses.
@@ -235,8 +295,9 @@ fn a_download_is_stopped_at_once_and_leaves_nothing() {
         let began = Instant::now();
         kill_process(id, signal).unwrap();
         let status = child.wait().unwrap();
-        assert!(began.elapsed() < Duration::from_secs(1));
-        assert!(!status.success(), "{status}");
+        // On an idle machine it takes 50 ms.
+        assert!(began.elapsed() < Duration::from_secs(2));
+        assert_eq!(status.code(), Some(130));
         assert_eq!(left(), 0, "{signal:?}");
     }
     let mut child = start();
