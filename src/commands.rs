@@ -31,6 +31,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::plan::{Plan, PlanOptions};
 use crate::prebuilt::{Built, prebuilt};
+use crate::terminal::escape_json;
 use crate::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
@@ -120,7 +121,7 @@ fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
 fn json(value: &impl Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Error::io("cannot write to stdout")(error.into()))?;
-    Ok(text + "\n")
+    Ok(escape_json(&text) + "\n")
 }
 
 /// Prints a plan's warnings.

@@ -16,7 +16,7 @@ use crate::forbidden::{self, Conditions};
 use crate::image::ImageRef;
 use crate::path::RepoPath;
 use crate::plan::{Configured, Decision, NodeCommand, Plan, SystemPackages, place};
-use crate::template::{self, TemplateError};
+use crate::template::{self, Syntax, TemplateError, text};
 use layers::{CopyView, Gather};
 use native::NativeView;
 use step::{SecretsView, StepView};
@@ -48,10 +48,10 @@ struct View<'p> {
     /// What an install gets of secrets.
     install: SecretsView,
     root_files: bool,
-    /// Below which directories else pnpm puts modules of the runtime closure, as words for a shell.
-    stores: Vec<String>,
+    /// Below which directories else pnpm puts modules of the runtime closure.
+    stores: Vec<&'p str>,
     /// The same of the build closure.
-    build_stores: Vec<String>,
+    build_stores: Vec<&'p str>,
     /// Conditions of `find` for the virtual stores that a build may not mistake for its output.
     passed_over: String,
     /// Names that never enter an image.
@@ -62,14 +62,16 @@ struct View<'p> {
     copies: Vec<CopyView<'p>>,
     gathers: Vec<Gather>,
     start: Option<&'p Start>,
-    command: Option<String>,
+    command: Option<Syntax>,
+    /// The same of a command, which takes what follows the image's name in `docker run`.
+    entrypoint: Option<Syntax>,
     program: Option<&'p str>,
     bundle: Option<&'p Bundle>,
     site: Option<&'p Site>,
     app_stage: Option<&'p str>,
     last: LastView,
     trim: Option<crate::plan::Trim>,
-    verify: Option<String>,
+    verify: Option<Syntax>,
     port: Option<u16>,
     signals: bool,
     configured: ConfiguredView<'p>,
@@ -91,7 +93,7 @@ struct Prebuilt {
 struct ConfiguredView<'p> {
     env: BTreeMap<&'p str, &'p str>,
     labels: BTreeMap<&'p str, &'p str>,
-    healthcheck: Option<String>,
+    healthcheck: Option<Syntax>,
     build_packages: Option<&'p SystemPackages>,
     runtime_packages: Option<&'p SystemPackages>,
 }
@@ -100,12 +102,12 @@ struct ConfiguredView<'p> {
 #[derive(Serialize)]
 struct LastView {
     /// Where it comes from, and whose it is.
-    options: String,
-    chown: String,
+    options: Syntax,
+    chown: Syntax,
     /// To a place of its own in the proof, from which it comes out again.
-    hand: Option<String>,
-    place: String,
-    out: String,
+    hand: Option<Syntax>,
+    place: Syntax,
+    out: Syntax,
 }
 
 #[derive(Serialize)]
@@ -140,7 +142,7 @@ struct OwnView<'p> {
 pub fn render(plan: &Plan) -> Result<String, TemplateError> {
     let view = view(plan);
     match &plan.configured.template {
-        None => Ok(template::render(NAME, TEMPLATE, &view)),
+        None => Ok(template::render(NAME, TEMPLATE, &view)?),
         Some(own) => {
             let data = OwnView { view, plan };
             template::render_own((NAME, TEMPLATE), own.path.as_str(), &own.text, &data)
@@ -198,10 +200,8 @@ fn view(plan: &Plan) -> View<'_> {
         copies,
         gathers,
         start: plan.delivery.start(),
-        command: plan.delivery.start().map(|_| {
-            let words = plan.runs().command;
-            json(&words.iter().map(String::as_str).collect::<Vec<_>>())
-        }),
+        command: plan.delivery.start().map(|_| command(plan, false)),
+        entrypoint: plan.delivery.start().map(|_| command(plan, true)),
         program: plan
             .delivery
             .start()
@@ -224,6 +224,16 @@ fn view(plan: &Plan) -> View<'_> {
         prebuilt: plan.prebuilt.then(|| prebuilt(plan)),
         native: NativeView::new(&plan.native),
     }
+}
+
+/// The exec form of what starts the app; of a command, with node's path before it where it is not there already.
+fn command(plan: &Plan, entrypoint: bool) -> Syntax {
+    let command = plan.runs().command;
+    let words = command.iter().map(String::as_str);
+    let node = plan.runtime_base.value.node;
+    let apart = entrypoint && node.is_some_and(NodeCommand::is_entrypoint);
+    let node = apart.then_some("/nodejs/bin/node");
+    text::exec(&node.into_iter().chain(words).collect::<Vec<_>>())
 }
 
 fn prebuilt(plan: &Plan) -> Prebuilt {
@@ -280,18 +290,18 @@ fn last(plan: &Plan) -> LastView {
     }
     let from = stage.map_or_else(String::new, |stage| format!("--from={stage} "));
     LastView {
-        options: format!("{from}{chown}"),
-        chown,
-        place: copy_words(&[&source, &to]),
-        out: copy_words(&[alone.as_deref().unwrap_or(VERIFIED), &to]),
-        hand: alone.is_none().then(|| copy_words(&[&source, VERIFIED])),
+        options: Syntax::of(format!("{from}{chown}")),
+        chown: Syntax::of(chown),
+        place: text::copy(&[&source, &to]),
+        out: text::copy(&[alone.as_deref().unwrap_or(VERIFIED), &to]),
+        hand: alone.is_none().then(|| text::copy(&[&source, VERIFIED])),
     }
 }
 
 /// The exec form of the proof.
-fn verify(plan: &Plan) -> String {
+fn verify(plan: &Plan) -> Syntax {
     let Some(start) = plan.delivery.start() else {
-        return json(&["nginx", "-t"]);
+        return text::exec(&["nginx", "-t"]);
     };
     let node = plan.runtime_base.value.node;
     let node = node.map_or("node", NodeCommand::program);
@@ -303,21 +313,20 @@ fn verify(plan: &Plan) -> String {
     let files = ["/verify/verify.mjs", "/verify/image.json"];
     let conditions = start.conditions();
     let words = [node].into_iter().chain(flags).chain(conditions);
-    json(&words.chain(files).collect::<Vec<_>>())
+    text::exec(&words.chain(files).collect::<Vec<_>>())
 }
 
 fn passed_over(installed_alone: &[RepoPath]) -> String {
     let conditions: Vec<String> = below_root(installed_alone)
-        .map(|dir| template::quote(&format!("./{dir}/node_modules/.pnpm")))
+        .map(|dir| text::glob(&format!("./{dir}/node_modules/.pnpm")))
+        .filter_map(|path| text::quote(&path).ok())
         .map(|path| format!("-path {path} -prune -o "))
         .collect();
     conditions.concat()
 }
 
-fn stores(installed_alone: &[RepoPath]) -> Vec<String> {
-    below_root(installed_alone)
-        .map(|dir| template::quote(dir.as_str()))
-        .collect()
+fn stores(installed_alone: &[RepoPath]) -> Vec<&str> {
+    below_root(installed_alone).map(RepoPath::as_str).collect()
 }
 
 /// pnpm installs at the root in any case.
@@ -337,15 +346,12 @@ fn configured(configured: &Configured) -> ConfiguredView<'_> {
         labels: texts(&configured.labels),
         healthcheck: configured.healthcheck.as_ref().map(|check| {
             let Some(command) = &check.value.command else {
-                return "NONE".to_owned();
+                return Syntax::of("NONE");
             };
             let words: Vec<&str> = command.iter().map(String::as_str).collect();
-            let options = check
-                .value
-                .options
-                .iter()
-                .map(|option| format!("{option} "));
-            format!("{}CMD {}", options.collect::<String>(), json(&words))
+            let options = check.value.options.iter();
+            let before: Vec<&str> = options.map(String::as_str).chain(["CMD "]).collect();
+            text::exec(&words).behind(&before.join(" "))
         }),
         build_packages: configured.build_packages.as_ref(),
         runtime_packages: configured.runtime_packages.as_ref(),
@@ -359,30 +365,5 @@ fn texts(decisions: &BTreeMap<String, Decision<String>>) -> BTreeMap<&str, &str>
         .collect()
 }
 
-/// The arguments of `COPY`: as they are, or as JSON where one holds a space.
-fn copy_words(words: &[&str]) -> String {
-    if words.iter().any(|word| word.contains(char::is_whitespace)) {
-        json(words)
-    } else {
-        words.join(" ")
-    }
-}
-
-fn json(words: &[&str]) -> String {
-    let quoted: Vec<String> = words
-        .iter()
-        .map(|word| serde_json::Value::from(*word).to_string())
-        .collect();
-    format!("[{}]", quoted.join(", "))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_with_spaces_are_json() {
-        assert_eq!(copy_words(&["src/a/", "a/"]), "src/a/ a/");
-        assert_eq!(copy_words(&["src/a b/", "a b/"]), r#"["src/a b/", "a b/"]"#);
-    }
-}
+mod tests;

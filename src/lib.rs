@@ -84,6 +84,7 @@ pub mod sources;
 pub mod starter;
 pub mod tasks;
 pub mod template;
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 pub mod threads;
@@ -110,10 +111,15 @@ pub fn run(
     env: &Env,
     ui: &mut Ui,
 ) -> ExitCode {
-    let cli = match Cli::from_args(args) {
-        Ok(cli) => cli,
-        Err(error) => return ui.clap(&error),
+    let code = match Cli::from_args(args) {
+        Ok(cli) => ended(cli, cwd, env, ui),
+        Err(error) => ui.clap(&error),
     };
+    ui.flush();
+    code
+}
+
+fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
     match dispatch(cli, cwd, env, ui) {
         Ok(()) => ExitCode::Success,
         Err(error) => {

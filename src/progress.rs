@@ -114,6 +114,8 @@ enum View {
 impl<'a> Progress<'a> {
     /// Begins to show a build.
     pub fn new(mode: ProgressMode, ui: &'a mut Ui) -> Self {
+        // Programs that read JSON want text alone.
+        let steps = Steps::new(ui.color() && mode != ProgressMode::Json);
         let view = match mode {
             ProgressMode::Auto if ui.terminal => View::Tty(tty::Tty::on_stderr(ui.color())),
             ProgressMode::Tty => View::Tty(tty::Tty::on_stderr(ui.color())),
@@ -124,7 +126,7 @@ impl<'a> Progress<'a> {
         Self {
             ui,
             view,
-            steps: Steps::default(),
+            steps,
             began: Instant::now(),
         }
     }
@@ -132,7 +134,7 @@ impl<'a> Progress<'a> {
     /// Says what goes on apart from the engine's steps: `reading the workspace`, `building shop/server:latest`.
     pub fn note(&mut self, message: &str) {
         match &self.view {
-            View::Tty(tty) => tty.note(message),
+            View::Tty(tty) => tty.note(&lines::clean(message, false)),
             View::Plain(_) => self.print(|err| writeln!(err, "{message}")),
             View::Json => self.print(|err| json::note(err, message)),
             View::Quiet => {}
@@ -142,6 +144,11 @@ impl<'a> Progress<'a> {
     /// Shows an event.
     pub fn event(&mut self, event: &Event) {
         let lines = self.steps.apply(event);
+        let event = &match &self.view {
+            // Strings of JSON are escaped, and told as they are.
+            View::Json => event.clone(),
+            _ => spoken(event),
+        };
         match &mut self.view {
             View::Tty(tty) => tty.show(event, &lines, &self.steps),
             View::Plain(plain) => {
@@ -196,6 +203,21 @@ impl<'a> Progress<'a> {
         // See the module's words on errors of the stream.
         let _shown = write(err).and_then(|()| err.flush());
     }
+}
+
+/// An event whose words do nothing on a terminal. Logs are lines by then.
+fn spoken(event: &Event) -> Event {
+    let mut event = event.clone();
+    match &mut event {
+        Event::StepFailed { message, .. } | Event::Warning { message } => {
+            *message = lines::clean(&message.replace(['\n', '\r'], " "), false);
+        }
+        Event::Transfer { what, .. } => *what = lines::clean(what, false),
+        Event::StepKnown { name, .. } => *name = lines::clean(&name.replace('\n', " "), false),
+        Event::Log { bytes, .. } => bytes.clear(),
+        _ => {}
+    }
+    event
 }
 
 /// How much of a failed step's log is repeated where the log was shown already.

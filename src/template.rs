@@ -1,21 +1,27 @@
 //! Templates: minijinja, set up once for all texts that are made from `templates/`.
 
+pub mod text;
+
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior};
 use serde::Serialize;
 
-/// Renders a template that is compiled in.
+pub use text::{Syntax, TextError};
+
+/// Renders a template that is compiled in. What fails is a text that cannot be written.
 ///
 /// # Panics
 ///
 /// Never, but for a broken template, and every test renders it.
-pub fn render(name: &str, text: &str, data: &impl Serialize) -> String {
-    let mut environment = environment();
-    environment
+pub fn render(name: &str, text: &str, data: &impl Serialize) -> Result<String, TextError> {
+    let mut environment = environment(typed);
+    let rendered = environment
         .add_template(name, text)
-        .and_then(|()| environment.get_template(name)?.render(Serde(data)))
-        .unwrap_or_else(|error| panic!("templates/{name} is broken: {error:#}"))
+        .and_then(|()| environment.get_template(name)?.render(Serde(data)));
+    rendered.map_err(|error| {
+        unsaid(&error).unwrap_or_else(|| panic!("templates/{name} is broken: {error:#}"))
+    })
 }
 
 /// Renders a template of the user's. It may extend the one that is compiled in, by its name, and replace blocks of it.
@@ -26,7 +32,7 @@ pub fn render_own(
     data: &impl Serialize,
 ) -> Result<String, TemplateError> {
     check_blocks(built_in, path, text)?;
-    let mut environment = environment();
+    let mut environment = environment(printable);
     // Where the user's has the same name, it can still extend the other.
     let name = if path == built_in.0 {
         format!("./{path}")
@@ -40,25 +46,53 @@ pub fn render_own(
         .map_err(|error| wrong(&error, path, built_in.0))
 }
 
-/// What is wrong with a template of the user's.
+/// Why a template cannot be rendered.
 #[derive(Debug, thiserror::Error)]
-#[error("`{file}`, line {line}: {problem}")]
-pub struct TemplateError {
-    file: String,
-    line: usize,
-    problem: String,
-    hint: Option<String>,
+pub enum TemplateError {
+    /// What is wrong with a template of the user's.
+    #[error("`{file}`, line {line}: {problem}")]
+    Own {
+        /// Its path.
+        file: String,
+        /// Where in it.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// A text of the workspace that cannot be written.
+    #[error(transparent)]
+    Text(#[from] TextError),
 }
 
 impl TemplateError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
-        self.hint.clone()
+        match self {
+            Self::Own { hint, .. } => hint.clone(),
+            Self::Text(error) => Some(error.hint()),
+        }
     }
+}
+
+/// The text that a filter found it cannot write, where that is what failed.
+fn unsaid(error: &minijinja::Error) -> Option<TextError> {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<TextError>() {
+            return Some(error.clone());
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Where minijinja's error comes from: the innermost place in the user's own text.
 fn wrong(error: &minijinja::Error, path: &str, built_in: &str) -> TemplateError {
+    if let Some(text) = unsaid(error) {
+        return text.into();
+    }
     let mut line = 1;
     let mut cause: &minijinja::Error = error;
     let mut next = Some(error);
@@ -77,13 +111,14 @@ fn wrong(error: &minijinja::Error, path: &str, built_in: &str) -> TemplateError 
         None => cause.kind().to_string(),
     };
     let hint = match cause.kind() {
+        ErrorKind::BadEscape => Some("filters write it so that it means itself: `quote` for a word of RUN, ENV, LABEL or WORKDIR, `comment` for a comment; `safe` prints what is your own".to_owned()),
         minijinja::ErrorKind::UndefinedError => {
             Some("all that a template can use is in `plan`, as `slimbuild plan APP --json` prints it, and in the template that `slimbuild dockerfile --template` prints".to_owned())
         }
         minijinja::ErrorKind::TemplateNotFound => Some(format!("`{{% extends \"{built_in}\" %}}` is the one template that can be named")),
         _ => None,
     };
-    TemplateError {
+    TemplateError::Own {
         file: path.to_owned(),
         line,
         problem,
@@ -99,7 +134,7 @@ fn check_blocks(built_in: (&str, &str), path: &str, text: &str) -> Result<(), Te
     let known: Vec<&str> = tags(built_in.1, "block").map(|(_, name)| name).collect();
     match tags(text, "block").find(|(_, name)| !known.contains(name)) {
         None => Ok(()),
-        Some((line, name)) => Err(TemplateError {
+        Some((line, name)) => Err(TemplateError::Own {
             file: path.to_owned(),
             line,
             problem: format!("`{}` has no block `{name}`", built_in.0),
@@ -120,7 +155,58 @@ fn tags<'t>(text: &'t str, tag: &'t str) -> impl Iterator<Item = (usize, &'t str
     })
 }
 
-fn environment<'t>() -> Environment<'t> {
+/// How a value is printed.
+type Print = fn(&mut Output, &mut State, &Value) -> Result<(), minijinja::Error>;
+
+/// Prints what went through a function of [`text`], and numbers.
+fn typed(out: &mut Output, _: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+    let text = match value.kind() {
+        ValueKind::Undefined => return Ok(()),
+        ValueKind::Number => value.to_string(),
+        _ if value.is_safe() => value.to_string(),
+        _ => {
+            let problem = format!("`{value}` is printed without a filter");
+            return Err(minijinja::Error::new(ErrorKind::BadEscape, problem));
+        }
+    };
+    Ok(out.write_str(&text)?)
+}
+
+/// Prints anything that cannot break the line that it stands in: what a user's template prints is the user's own business.
+fn printable(out: &mut Output, _: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+    let text = value.to_string();
+    if !value.is_safe() && text.chars().any(char::is_control) && !is_layout(&text) {
+        let problem = format!(
+            "`{}` has a line break or another control character",
+            text::comment(&text)
+        );
+        return Err(minijinja::Error::new(ErrorKind::BadEscape, problem));
+    }
+    Ok(out.write_str(&text)?)
+}
+
+/// Spaces and continued lines between words.
+fn is_layout(text: &str) -> bool {
+    text.chars()
+        .all(|letter| letter.is_whitespace() || letter == '\\')
+}
+
+/// A filter of what one of the functions of [`text`] makes.
+fn filter(
+    environment: &mut Environment<'_>,
+    name: &'static str,
+    make: fn(&str) -> Result<String, TextError>,
+) {
+    environment.add_filter(name, move |text: String| match make(&text) {
+        Ok(made) => Ok(Value::from_safe_string(made)),
+        Err(error) => {
+            let said = error.to_string();
+            Err(minijinja::Error::new(ErrorKind::BadEscape, said).with_source(error))
+        }
+    });
+}
+
+fn environment<'t>(print: Print) -> Environment<'t> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(
@@ -131,33 +217,22 @@ fn environment<'t>() -> Environment<'t> {
             .build()
             .unwrap_or_default(),
     );
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.add_filter("quote", |text: String| quote(&text));
-    environment.add_filter("quote_word", |text: String| quote_word(&text));
+    // What a block or a `set` captured is syntax, and is not looked at again.
+    environment.set_auto_escape_callback(|_| AutoEscape::Custom("text".into()));
+    environment.set_formatter(print);
+    filter(&mut environment, "quote", text::quote);
+    // Older templates of users know it by this name.
+    filter(&mut environment, "quote_word", text::quote);
+    filter(&mut environment, "path", text::path);
+    filter(&mut environment, "script", text::script);
+    filter(&mut environment, "name", text::name);
+    filter(&mut environment, "nginx", text::nginx);
+    filter(&mut environment, "comment", |text| Ok(text::comment(text)));
     environment.add_filter("dirname", |text: String| {
         text.rsplit_once('/')
             .map_or(String::new(), |(dir, _)| dir.to_owned())
     });
     environment
-}
-
-/// A word for a shell.
-pub fn quote(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-/// A word for an instruction that is not a shell's.
-fn quote_word(text: &str) -> String {
-    if text.contains(char::is_whitespace) {
-        format!("\"{text}\"")
-    } else {
-        text.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -205,8 +280,50 @@ mod tests {
     }
 
     #[test]
-    fn quotes() {
-        assert_eq!(quote("packages/a"), "packages/a");
-        assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
+    fn a_users_template_prints_no_line_break_of_a_stranger() {
+        let built_in = (
+            "D.j2",
+            "{% block a %}\n# {{ x | comment }}\n{% endblock %}\n",
+        );
+        let data = std::collections::BTreeMap::from([("x", "a\nRUN b"), ("y", "it's")]);
+        let own = |text: &str| render_own(built_in, "apps/D.j2", text, &data);
+        let error = own("FROM {{ x }}\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r"`apps/D.j2`, line 1: `a\nRUN b` has a line break or another control character"
+        );
+        assert!(error.hint().unwrap().contains("`quote`"));
+        let error = own("ENV A={{ x | quote }}\n").unwrap_err();
+        assert!(matches!(error, TemplateError::Text(_)), "{error}");
+        let text = own(
+            "{% extends 'D.j2' %}{% block a %}{{ super() }}ENV A={{ y }}{{ y | quote }}{{ x | safe }}{% endblock %}",
+        );
+        assert_eq!(text.unwrap(), "# a\\nRUN b\nENV A=it's'it'\\''s'a\nRUN b");
+    }
+
+    #[test]
+    #[should_panic(expected = "is printed without a filter")]
+    fn the_built_in_ones_print_nothing_as_it_is() {
+        let data = std::collections::BTreeMap::from([("x", "harmless")]);
+        drop(render("D.j2", "{{ x }}", &data));
+    }
+
+    #[test]
+    fn only_constants_are_called_safe() {
+        for text in [
+            include_str!("../templates/Dockerfile.j2"),
+            include_str!("../templates/nginx.conf.j2"),
+        ] {
+            for (at, _) in text.match_indices("| safe") {
+                let before = text[..at].trim_end();
+                let expression = &before[before.rfind("{{").unwrap()..];
+                let mut outside = expression.split('"').step_by(2).collect::<String>();
+                for word in ["if", "else", "not", "loop.last", "safe"] {
+                    outside = outside.replace(word, "");
+                }
+                let constant = before.ends_with('"') || !outside.contains('~');
+                assert!(constant, "{expression}");
+            }
+        }
     }
 }

@@ -1,15 +1,18 @@
-//! [`Ui`]: the two streams a command talks to. It alone prints: stdout is data, stderr is talk.
+//! [`Ui`]: the two streams a command talks to. It alone prints: stdout is data, stderr is talk. What a stranger wrote does nothing on either.
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
 use crate::error::{Error, ExitCode};
+use crate::terminal::Screen;
 
 /// Where a command's output goes, and what the reader's terminal can show.
 pub struct Ui {
-    out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
+    out: Screen,
+    err: Screen,
+    /// Whether stdout is a terminal.
+    watched: bool,
     /// Whether stderr is a terminal that can be drawn on.
     pub terminal: bool,
     color: bool,
@@ -21,8 +24,9 @@ impl Ui {
         let terminal = io::IsTerminal::is_terminal(&io::stderr());
         let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
         Self {
-            out: Box::new(io::stdout()),
-            err: Box::new(anstream::stderr()),
+            out: Screen::new(Box::new(io::stdout()), color),
+            err: Screen::new(Box::new(anstream::stderr()), color),
+            watched: io::IsTerminal::is_terminal(&io::stdout()),
             terminal,
             color,
         }
@@ -31,21 +35,31 @@ impl Ui {
     /// Streams of one's own, without colours or a terminal: for tests and for embedding.
     pub fn plain(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
         Self {
-            out,
-            err,
+            out: Screen::new(out, false),
+            err: Screen::new(err, false),
+            watched: false,
             terminal: false,
             color: false,
         }
     }
 
-    /// Stdout: data for another program.
+    /// Stdout: an answer, in words or as JSON.
     pub fn out(&mut self) -> &mut dyn Write {
-        &mut *self.out
+        &mut self.out
+    }
+
+    /// Stdout: data for another program, which gets every byte. A terminal is no program.
+    pub fn data(&mut self) -> &mut dyn Write {
+        if self.watched {
+            &mut self.out
+        } else {
+            self.out.raw()
+        }
     }
 
     /// Stderr: words for a person.
     pub fn err(&mut self) -> &mut dyn Write {
-        &mut *self.err
+        &mut self.err
     }
 
     /// Whether words on stderr may be coloured.
@@ -76,6 +90,12 @@ impl Ui {
         );
         // There is nobody left to tell.
         drop(self.err.write_all(text.as_bytes()));
+    }
+
+    /// Writes what was printed and is no whole line.
+    pub fn flush(&mut self) {
+        // There is nobody left to tell.
+        drop(self.out.flush().and(self.err.flush()));
     }
 
     /// Prints what clap has to say: help and version on stdout, mistakes on stderr.

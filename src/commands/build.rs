@@ -25,6 +25,7 @@ use crate::progress::{Progress, ProgressMode, Summary};
 use crate::report::{self, Outcome};
 use crate::smoke::{self, Unset};
 use crate::tasks::is_proxy;
+use crate::terminal::escape_json;
 use crate::tree::Tree;
 use crate::ui::Ui;
 use crate::whole::Whole;
@@ -91,6 +92,8 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         return native::run(&job, ui);
     };
     native::refuse_disk(&plan)?;
+    // A text that no Dockerfile can express is better known before anything is sent.
+    dockerfile::render(&plan)?;
     let job = Job {
         trial: trial(&plan, smoke, cwd, env)?,
         arguments: values(given, &plan, env),
@@ -363,7 +366,7 @@ fn values(mut given: Vec<BuildArg>, plan: &Plan, env: &Env) -> BTreeMap<String, 
 
 /// The dry run: the Dockerfile as data, a summary as talk.
 fn show(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
-    ui.out()
+    ui.data()
         .write_all(dockerfile::render(plan)?.as_bytes())
         .map_err(Error::io("cannot write to stdout"))?;
     ui.err()
@@ -391,7 +394,7 @@ impl Done<'_> {
             ProgressMode::Json => {
                 let mut event = self.metadata();
                 event["event"] = "image".into();
-                writeln!(ui.err(), "{event}")
+                writeln!(ui.err(), "{}", escape_json(&event.to_string()))
             }
             ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
                 let text = report::outcome(&Outcome {

@@ -29,7 +29,7 @@ pub fn run(
     warn(&plan, ui)?;
     warn_of_secrets(&plan, ui)?;
     if output == Path::new("-") {
-        let mut out = BufWriter::new(ui.out());
+        let mut out = BufWriter::new(ui.data());
         write_tar(&plan, &root, &mut out)
             .and_then(|()| out.flush())
             .map_err(Error::io("cannot write to stdout"))?;

@@ -9,7 +9,7 @@ use crate::ui::Ui;
 
 /// Prints the template that Dockerfiles are made from.
 pub fn template(ui: &mut Ui) -> Result<(), Error> {
-    ui.out()
+    ui.data()
         .write_all(dockerfile::TEMPLATE.as_bytes())
         .map_err(Error::io("cannot write to stdout"))
 }
@@ -21,7 +21,7 @@ pub fn run(place: &Place<'_>, options: &PlanOptions, ui: &mut Ui) -> Result<(), 
     warn(&plan, ui)?;
     warn_of_secrets(&plan, ui)?;
     let text = dockerfile::render(&plan)?;
-    ui.out()
+    ui.data()
         .write_all(text.as_bytes())
         .map_err(Error::io("cannot write to stdout"))
 }

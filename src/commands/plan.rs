@@ -1,6 +1,6 @@
 //! `slimbuild plan APP`: every decision and its reason, in words or as JSON.
 
-use super::{Format, Place, planned, warn};
+use super::{Format, Place, json, planned, warn};
 use crate::error::Error;
 use crate::plan::PlanOptions;
 use crate::report;
@@ -22,10 +22,9 @@ pub fn run(
                 .write_all(report::plan(&plan).as_bytes())
                 .map_err(stdout())
         }
-        Format::Json => {
-            let json =
-                serde_json::to_string_pretty(&plan).map_err(|error| stdout()(error.into()))?;
-            writeln!(ui.out(), "{json}").map_err(stdout())
-        }
+        Format::Json => ui
+            .out()
+            .write_all(json(&plan)?.as_bytes())
+            .map_err(stdout()),
     }
 }

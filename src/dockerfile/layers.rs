@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::copy_words;
 use crate::plan::{ImagePackage, Plan, place};
+use crate::template::{Syntax, text};
 
 /// How many packages a stage takes one by one. A stage has up to three such lists, and begins with the layers of its base.
 const MOST: usize = 25;
@@ -13,20 +13,20 @@ const MOST: usize = 25;
 #[derive(Serialize)]
 pub(super) struct Gather {
     stage: String,
-    copies: Vec<String>,
+    copies: Vec<Syntax>,
 }
 
 /// An instruction of the image's.
 #[derive(Serialize)]
 pub(super) struct CopyView<'p> {
     /// The arguments of `COPY`.
-    words: String,
+    words: Syntax,
     /// The package that is not in the image, but what its build generates.
     generated_by: Option<&'p str>,
 }
 
 /// The arguments of `COPY` as they are, or those of stages that gather them. Neighbours stay together, so that a change makes one group anew.
-pub(super) fn gathered(name: &str, copies: Vec<String>) -> (Vec<Gather>, Vec<String>) {
+pub(super) fn gathered(name: &str, copies: Vec<Syntax>) -> (Vec<Gather>, Vec<Syntax>) {
     if copies.len() <= MOST {
         return (Vec::new(), copies);
     }
@@ -37,20 +37,20 @@ pub(super) fn gathered(name: &str, copies: Vec<String>) -> (Vec<Gather>, Vec<Str
     let gathers: Vec<Gather> = gathers.collect();
     let copies = gathers
         .iter()
-        .map(|gather| format!("--from={} / ./", gather.stage))
+        .map(|gather| Syntax::of(format!("--from={} / ./", gather.stage)))
         .collect();
     (gathers, copies)
 }
 
 /// What a stage hands over to the image.
-fn handed_over(stage: &str) -> String {
+fn handed_over(stage: &str) -> Syntax {
     built(stage, false)
 }
 
 /// What a stage hands over to others: where the image's share of it is trimmed, they get all of it.
-pub(super) fn built(stage: &str, trimmed: bool) -> String {
+pub(super) fn built(stage: &str, trimmed: bool) -> Syntax {
     let files = if trimmed { "whole" } else { "files" };
-    format!("--from={stage} /out/{files}/ /out/modules/ ./")
+    Syntax::of(format!("--from={stage} /out/{files}/ /out/modules/ ./"))
 }
 
 /// What the image gets of packages, the app last, but for the last layer.
@@ -58,17 +58,20 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
     if !plan.delivery.has_modules() {
         return (Vec::new(), Vec::new());
     }
-    let plain = |words: String| CopyView {
+    let plain = |words: Syntax| CopyView {
         words,
         generated_by: None,
     };
-    let modules = |stage: &str| format!("--from={stage} /out/modules/ ./");
+    let modules = |stage: &str| Syntax::of(format!("--from={stage} /out/modules/ ./"));
     let generated = plan.steps.iter().filter(|step| !step.in_image);
     let mut copies: Vec<CopyView<'_>> = generated
         .map(|step| CopyView {
             words: if step.dir.is_root() && !plan.image_packages.is_empty() {
                 // What the root's own scripts wrote into packages of the image.
-                format!("--from={} /out/image/ /out/modules/ ./", step.stage)
+                Syntax::of(format!(
+                    "--from={} /out/image/ /out/modules/ ./",
+                    step.stage
+                ))
             } else {
                 modules(&step.stage)
             },
@@ -101,12 +104,12 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
 }
 
 /// The files of a package that the image keeps as they are.
-fn kept(plan: &Plan, package: &ImagePackage) -> Option<String> {
+fn kept(plan: &Plan, package: &ImagePackage) -> Option<Syntax> {
     let from = format!("{}/{}/", place::RUN, package.dir);
     let to = format!("{}/", package.dir);
     let mut context = plan.context.iter();
     let kept = context.any(|entry| entry.path.starts_with(&from));
-    kept.then(|| copy_words(&[&from, &to]))
+    kept.then(|| text::copy(&[&from, &to]))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::plan::{Native, PackageManager, SystemPackages};
-use crate::template;
+use crate::template::{Syntax, text};
 
 #[derive(Serialize)]
 pub(super) struct NativeView<'p> {
@@ -12,14 +12,14 @@ pub(super) struct NativeView<'p> {
     headers: bool,
     /// The cache mount of pnpm's store. What pnpm compiled lies there too, found by system, processor and node's major version: it would take
     /// that of one C library for the other's.
-    store: &'static str,
+    store: Syntax,
 }
 
 /// Packages of the system, and the command that installs them.
 #[derive(Serialize)]
 struct Installed<'p> {
     reason: &'p str,
-    run: String,
+    run: Syntax,
 }
 
 impl<'p> NativeView<'p> {
@@ -28,26 +28,27 @@ impl<'p> NativeView<'p> {
             build: native.build.as_ref().map(installed),
             runtime: native.runtime.as_ref().map(installed),
             headers: native.headers,
-            store: if native.musl {
+            store: Syntax::of(if native.musl {
                 "slimbuild-pnpm-musl"
             } else {
                 "slimbuild-pnpm"
-            },
+            }),
         }
     }
 }
 
 fn installed(packages: &SystemPackages) -> Installed<'_> {
     let names = packages.names.iter();
-    let names: Vec<String> = names.map(|name| template::quote(name)).collect();
+    // They come from slimbuild's own lists.
+    let names: Vec<String> = names.filter_map(|name| text::quote(name).ok()).collect();
     let names = names.join(" ");
     Installed {
         reason: &packages.reason,
-        run: match packages.manager {
+        run: Syntax::of(match packages.manager {
             PackageManager::Apk => format!("apk add --no-cache {names}"),
             PackageManager::Apt => format!(
                 "apt-get update \\\n && apt-get install --yes --no-install-recommends {names} \\\n && rm -rf /var/lib/apt/lists/*"
             ),
-        },
+        }),
     }
 }

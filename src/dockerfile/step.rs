@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::layers::{self, Gather};
-use super::{app_stage, below_root, copy_words};
+use super::{app_stage, below_root};
 use crate::plan::{BuildStep, NPMRC, Plan, Reason, Secrets};
-use crate::template;
+use crate::template::{Syntax, text};
 
 /// How a step gets secrets: a variable holds one only as long as the step's command runs.
 #[derive(Serialize)]
 pub(super) struct SecretsView {
     /// `--mount=type=secret,…`
-    mounts: Vec<String>,
+    mounts: Vec<Syntax>,
     /// What stands before the command.
-    exports: String,
+    exports: Syntax,
 }
 
 #[derive(Serialize)]
@@ -27,9 +27,9 @@ pub(super) struct StepView<'p> {
     handed_over: bool,
     tasks: Vec<TaskView<'p>>,
     env: &'p BTreeMap<String, String>,
-    copies: Vec<String>,
+    copies: Vec<Syntax>,
     /// The arguments of `COPY` for what the stages before it hand over.
-    needs: Vec<String>,
+    needs: Vec<Syntax>,
     gathers: Vec<Gather>,
     continues: &'p [String],
     copied: Option<Copied<'p>>,
@@ -37,16 +37,16 @@ pub(super) struct StepView<'p> {
     /// Whether what it wrote is trimmed for the image.
     trimmed: bool,
     /// Of what the root's scripts write, the packages of the image.
-    parts: Vec<String>,
+    parts: Vec<&'p str>,
 }
 
 /// A package that pnpm copies.
 #[derive(Serialize)]
 struct Copied<'p> {
-    /// What is copied there later, and where copies may be, as words for a shell.
+    /// What is copied there later, and below which directories copies may be.
     name: &'p str,
     from: String,
-    to: Vec<String>,
+    below: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +69,7 @@ pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
             .chain([&copy.to])
             .map(String::as_str)
             .collect();
-        copy_words(&words)
+        text::copy(&words)
     };
     let copies = step.copies.iter().map(copy).collect();
     let (mut gathers, copies) = layers::gathered(&format!("sources-of-{}", step.stage), copies);
@@ -96,9 +96,7 @@ pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
         trimmed: is_trimmed(plan, &step.stage),
         parts: if step.dir.is_root() {
             let packages = plan.image_packages.iter();
-            packages
-                .map(|package| template::quote(package.dir.as_str()))
-                .collect()
+            packages.map(|package| package.dir.as_str()).collect()
         } else {
             Vec::new()
         },
@@ -116,8 +114,8 @@ fn secrets(ids: &[String]) -> SecretsView {
     let mount = |id: &String| format!("--mount=type=secret,id={id},required=true");
     let export = |id: &String| format!("export {id}=\"$(cat /run/secrets/{id})\" && ");
     SecretsView {
-        mounts: ids.iter().map(mount).collect(),
-        exports: ids.iter().map(export).collect(),
+        mounts: ids.iter().map(mount).map(Syntax::of).collect(),
+        exports: Syntax::of(ids.iter().map(export).collect::<String>()),
     }
 }
 
@@ -126,9 +124,9 @@ pub(super) fn install(plan: &Secrets) -> SecretsView {
     let mut view = secrets(&plan.installs);
     if let Some(npmrc) = plan.npmrc() {
         let required = if npmrc.required { ",required=true" } else { "" };
-        view.mounts.push(format!(
+        view.mounts.push(Syntax::of(format!(
             "--mount=type=secret,id={NPMRC},target=/root/.npmrc{required}"
-        ));
+        )));
     }
     view
 }
@@ -136,22 +134,10 @@ pub(super) fn install(plan: &Secrets) -> SecretsView {
 /// Where pnpm puts copies of a package: into its virtual stores, or where modules are hoisted.
 fn copied<'p>(plan: &Plan, step: &BuildStep, name: &'p str) -> Copied<'p> {
     let below = below_root(&plan.installed_alone.build).map(|dir| format!("{dir}/"));
-    let to = [String::new()].into_iter().chain(below).flat_map(|dir| {
-        let dir = if dir.is_empty() {
-            dir
-        } else {
-            template::quote(&dir)
-        };
-        let name = template::quote(name);
-        [
-            format!("{dir}node_modules/.pnpm/*/node_modules/{name}"),
-            format!("{dir}node_modules/{name}"),
-        ]
-    });
     Copied {
         name,
-        from: template::quote(&format!("/out/files/{}/.", step.dir)),
-        to: to.collect(),
+        from: format!("/out/files/{}/.", step.dir),
+        below: [String::new()].into_iter().chain(below).collect(),
     }
 }
 

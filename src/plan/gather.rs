@@ -16,6 +16,7 @@ use crate::lockfile::Lockfiles;
 use crate::manifest::workspace as workspace_file;
 use crate::sources::Usage;
 use crate::tasks::{self, Tasks};
+use crate::template::TemplateError;
 use crate::workspace::Workspace;
 
 /// What the list is made from.
@@ -62,7 +63,7 @@ impl Gather<'_, '_, '_> {
             );
         }
         entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
-        entries.extend(self.served(false));
+        entries.extend(self.served(false)?);
         if self.runtime.is_some() && !self.options.whole_modules {
             entries.push(trim::entry());
         }
@@ -87,21 +88,21 @@ impl Gather<'_, '_, '_> {
     }
 
     /// How a site is served, in a `timeless` image or in another.
-    pub(super) fn served(&self, timeless: bool) -> Option<ContextEntry> {
+    pub(super) fn served(&self, timeless: bool) -> Result<Option<ContextEntry>, TemplateError> {
         let Delivery::Site(site) = self.delivery else {
-            return None;
+            return Ok(None);
         };
         let port = configured::port(self.options, None).unwrap_or(configured::SITE_PORT);
         let own = &self.files[&self.app];
         let own = inputs::relative(own, &self.workspace.members[self.app].dir);
-        Some(ContextEntry {
+        Ok(Some(ContextEntry {
             path: format!("{}/nginx.conf", place::SERVE),
             content: Content::Made {
-                text: nginx::configuration(site, &own, port, timeless).into(),
+                text: nginx::configuration(site, &own, port, timeless)?.into(),
                 executable: false,
             },
             why: "how the site is served".to_owned(),
-        })
+        }))
     }
 
     /// Sources of members, and other files that builds read.

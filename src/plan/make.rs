@@ -132,7 +132,7 @@ impl Plan {
             prebuilt: false,
             locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
             bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
-            timeless: gather.served(true),
+            timeless: gather.served(true)?,
             secrets: Secrets::new(workspace, &build, options, &steps),
             left_out,
             include: options.include.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::detect::Site;
-use crate::template;
+use crate::template::{self, Syntax, TextError, text};
 
 const TEMPLATE: &str = include_str!("../../templates/nginx.conf.j2");
 
@@ -15,10 +15,11 @@ const HASH: &str = "(?=[A-Za-z_-]*[0-9A-Z])[A-Za-z0-9_-]{8,}(\\.[a-zA-Z0-9]+)+$"
 
 /// What the template sees.
 #[derive(Serialize)]
-struct View<'s> {
-    hashed: Vec<String>,
-    unhashed: Vec<String>,
-    directories: Vec<&'s String>,
+struct View {
+    hashed: Vec<Syntax>,
+    unhashed: Vec<Syntax>,
+    /// With a slash before and behind.
+    directories: Vec<String>,
     last: String,
     port: u16,
     reason: String,
@@ -31,13 +32,13 @@ pub(super) fn configuration(
     files: &BTreeSet<String>,
     port: u16,
     timeless: bool,
-) -> String {
+) -> Result<String, TextError> {
     let directories: Vec<&String> = site.hashed.iter().filter(|dir| !dir.is_empty()).collect();
-    let hashed: Vec<String> = site
+    let hashed: Vec<Syntax> = site
         .hashed
         .iter()
         .map(|dir| {
-            let escaped = dir.replace('.', "\\.");
+            let escaped = text::regex(dir);
             match dir.chars().next() {
                 None => format!("~^/[^/]*[-._]{HASH}"),
                 // A directory that is the tool's own by its name (`_next`, `_nuxt`, `_app`): the hash may be all there is before the extension.
@@ -45,9 +46,10 @@ pub(super) fn configuration(
                 Some(_) => format!("~^/{escaped}/.*[-._]{HASH}"),
             }
         })
+        .map(Syntax::of)
         .collect();
     // Files that the app brings as they are, under a name that looks like a hash.
-    let unhashed: Vec<String> = files
+    let unhashed: Vec<Syntax> = files
         .iter()
         .filter_map(|file| {
             file.strip_prefix("public")
@@ -60,7 +62,7 @@ pub(super) fn configuration(
                 .any(|dir| path.starts_with(&format!("/{dir}/")))
                 && looks_hashed(name)
         })
-        .map(|path| format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"")))
+        .map(|path| Syntax::of(text::nginx_key(path)))
         .collect();
     let last = match &site.fallback.page {
         Some(page) => format!("/{page}"),
@@ -80,7 +82,10 @@ pub(super) fn configuration(
         &View {
             hashed,
             unhashed,
-            directories,
+            directories: directories
+                .into_iter()
+                .map(|dir| format!("/{dir}/"))
+                .collect(),
             last,
             port,
             reason,

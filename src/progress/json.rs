@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::engine::{Event, LogStream, StepId, StepKind};
+use crate::terminal::escape_json;
 
 use super::steps::LogLine;
 
@@ -157,6 +158,6 @@ fn seconds(duration: Duration) -> f64 {
 }
 
 fn write(err: &mut dyn Write, object: &Object<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *err, object)?;
-    writeln!(err)
+    let json = serde_json::to_string(object)?;
+    writeln!(err, "{}", escape_json(&json))
 }

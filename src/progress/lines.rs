@@ -1,17 +1,32 @@
 //! Bytes that a program wrote to what it may have taken for a terminal, as lines of text.
 
+use crate::terminal;
+
+/// What is kept of a line that does not end.
+const LONGEST: usize = 1 << 20;
+
 /// Splits bytes into lines, across the chunks in which they come.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     pending: Vec<u8>,
+    colors: bool,
 }
 
 impl Lines {
+    /// Lines in which colours stay or not.
+    pub(super) fn new(colors: bool) -> Self {
+        Self {
+            pending: Vec::new(),
+            colors,
+        }
+    }
+
     /// The lines that `bytes` complete.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
         self.pending.extend_from_slice(bytes);
         let Some(last) = self.pending.iter().rposition(|byte| *byte == b'\n') else {
             self.forget_overwritten();
+            self.pending.truncate(LONGEST);
             return Vec::new();
         };
         let rest = self.pending.split_off(last + 1);
@@ -19,14 +34,14 @@ impl Lines {
         self.forget_overwritten();
         complete[..last]
             .split(|byte| *byte == b'\n')
-            .map(text)
+            .map(|line| text(line, self.colors))
             .collect()
     }
 
     /// The line that was begun and never ended.
     pub(super) fn end(&mut self) -> Option<String> {
         let pending = std::mem::take(&mut self.pending);
-        let line = text(&pending);
+        let line = text(&pending, self.colors);
         (!line.is_empty()).then_some(line)
     }
 
@@ -40,58 +55,20 @@ impl Lines {
 }
 
 /// A line as it would stand on a terminal at the end: what came before a carriage return is overwritten.
-fn text(line: &[u8]) -> String {
+fn text(line: &[u8], colors: bool) -> String {
     let line = String::from_utf8_lossy(line);
     let shown = line
         .trim_end_matches('\r')
         .rsplit('\r')
         .next()
         .unwrap_or_default();
-    clean(shown).trim_end().to_owned()
+    clean(shown, colors).trim_end().to_owned()
 }
 
-/// The text without escape sequences and control characters, which could do anything to the reader's terminal.
-pub(super) fn clean(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(character) = rest.next() {
-        match character {
-            '\u{1b}' => skip_escape(&mut rest),
-            '\u{9b}' => skip_parameters(&mut rest),
-            // No terminal agrees with indentation on where tab stops are.
-            '\t' => clean.push_str("    "),
-            character if character.is_control() => {}
-            character => clean.push(character),
-        }
-    }
-    clean
-}
-
-/// ECMA-48: `ESC [` parameters and a final byte, `ESC ]` a string up to BEL or `ESC \`, else intermediates and a final byte.
-fn skip_escape(rest: &mut std::str::Chars<'_>) {
-    match rest.next() {
-        Some('[') => skip_parameters(rest),
-        Some(']' | 'P' | 'X' | '^' | '_') => {
-            while let Some(character) = rest.next() {
-                match character {
-                    '\u{7}' => break,
-                    '\u{1b}' => {
-                        rest.next();
-                        break;
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Some(' '..='/') => {
-            rest.find(|character| !(' '..='/').contains(character));
-        }
-        _ => {}
-    }
-}
-
-fn skip_parameters(rest: &mut std::str::Chars<'_>) {
-    rest.find(|character| ('@'..='~').contains(character));
+/// The text without escape sequences, but for colours where they are wanted.
+pub(super) fn clean(text: &str, colors: bool) -> String {
+    // No terminal agrees with indentation on where tab stops are.
+    terminal::clean(&text.replace('\t', "    "), colors)
 }
 
 #[cfg(test)]
@@ -124,6 +101,10 @@ mod tests {
     fn escapes_are_removed() {
         let coloured = b"\x1b[1;31mred\x1b[0m \x1b]8;;https://x\x07link\x1b]8;;\x1b\\ \x1b(Bplain\x07\x08 \x1b[2K\xff\n";
         assert_eq!(Lines::default().push(coloured), ["red link plain \u{fffd}"]);
-        assert_eq!(clean("a\tb\u{1b}"), "a    b");
+        assert_eq!(clean("a\tb\u{1b}", false), "a    b");
+        assert_eq!(
+            Lines::new(true).push(b"\x1b[31mred\x1b[2J\n"),
+            ["\u{1b}[31mred\u{1b}[0m"]
+        );
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Steps {
     known: BTreeMap<StepId, Step>,
     failed: Option<StepId>,
     context: u64,
+    /// Whether colours of logs stay.
+    colors: bool,
 }
 
 /// One of them.
@@ -45,11 +47,20 @@ pub(super) struct LogLine {
 }
 
 impl Steps {
+    /// Nothing was heard yet.
+    pub(super) fn new(colors: bool) -> Self {
+        Self {
+            colors,
+            ..Self::default()
+        }
+    }
+
     /// Takes an event in; the lines of a step's log that it completes come out.
     pub(super) fn apply(&mut self, event: &Event) -> Vec<LogLine> {
         match event {
             Event::StepKnown { step, name, kind } => {
-                self.known.insert(*step, Step::new(name, *kind));
+                self.known
+                    .insert(*step, Step::new(name, *kind, self.colors));
                 Vec::new()
             }
             Event::Log {
@@ -152,13 +163,13 @@ impl Steps {
 }
 
 impl Step {
-    fn new(name: &str, kind: StepKind) -> Self {
+    fn new(name: &str, kind: StepKind, colors: bool) -> Self {
         Self {
             name: one_line(name),
             kind,
             outcome: None,
-            out: Lines::default(),
-            err: Lines::default(),
+            out: Lines::new(colors),
+            err: Lines::new(colors),
             last: Duration::ZERO,
             log: Vec::new(),
         }
@@ -169,7 +180,13 @@ impl Step {
 fn one_line(name: &str) -> String {
     let mut lines = name
         .lines()
-        .map(|line| clean(line).trim().trim_end_matches('\\').trim().to_owned())
+        .map(|line| {
+            clean(line, false)
+                .trim()
+                .trim_end_matches('\\')
+                .trim()
+                .to_owned()
+        })
         .filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
     match lines.next() {

@@ -389,6 +389,7 @@ fn the_map_names_every_module() {
         "git",
         "image",
         "path",
+        "terminal",
         "threads",
         "toolchain",
         "ui",

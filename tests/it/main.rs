@@ -22,6 +22,7 @@ mod first;
 mod fixtures;
 mod golden;
 mod growth;
+mod hostile;
 mod images;
 mod inside;
 mod layering;
