@@ -26,7 +26,8 @@
 //! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, machine, rooted
 //! ```
 //!
-//! Whatever is read of the workspace is opened beneath its root, by [`tree`].
+//! Whatever is read of the workspace is opened beneath its root, by [`tree`]; files of an image somebody else made are read and written in its own
+//! root, by [`rooted`].
 //!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
 //! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with

@@ -1,7 +1,7 @@
 //! A directory of this machine that stands for the root of a file system: a base image that somebody else made, or files of an image to come.
 //!
 //! Goes in: a directory, and paths as the image has them. Comes out: files of that directory and of nothing else. Links are followed as in the
-//! image itself: an absolute target counts from the directory, and `..` ends there. [`Tree`] reads, [`Writer`] writes, [`remove_all`] removes.
+//! image itself: an absolute target counts from the directory, and `..` ends there. [`ImageTree`] reads, [`Writer`] writes, [`remove_all`] removes.
 //!
 //! No path is ever handed to the kernel as a whole. Each part is opened by its name alone, below the directory that was opened before it, and never
 //! through a link (`O_NOFOLLOW`); what a link says is read and walked in the same way. So there is no path that leads outside. `openat2` with
@@ -19,7 +19,7 @@ mod writer;
 pub use error::PlaceError;
 pub use remove::remove_all;
 pub use slot::Slot;
-pub use tree::Tree;
+pub use tree::ImageTree;
 pub use writer::Writer;
 
 use std::ffi::OsStr;

@@ -14,6 +14,7 @@ mod rootfs;
 mod site;
 mod smoke;
 mod tools;
+mod user;
 mod workshop;
 
 pub use error::NativeError;

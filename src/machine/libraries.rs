@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Lack;
 use super::elf::{Elf, Needs};
-use crate::rooted::Tree;
+use crate::rooted::ImageTree;
 
 /// Where a loader looks, apart from directories that are named after a processor, which lie in these.
 const PLACES: [&str; 6] = [
@@ -34,7 +34,7 @@ pub struct Libraries(BTreeMap<String, BTreeSet<String>>);
 
 impl Libraries {
     /// Those of an image that is unpacked. Its links may lead anywhere in it.
-    pub fn of(image: &Tree) -> io::Result<Self> {
+    pub fn of(image: &ImageTree) -> io::Result<Self> {
         let mut found = BTreeMap::new();
         for place in PLACES.map(Path::new) {
             // One that is a link leads to another of them.

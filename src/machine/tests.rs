@@ -60,7 +60,8 @@ fn base() -> (Made, Libraries) {
         versions,
         &[],
     );
-    let libraries = Libraries::of(&crate::rooted::Tree::open([base.dir.path()]).unwrap()).unwrap();
+    let libraries =
+        Libraries::of(&crate::rooted::ImageTree::open([base.dir.path()]).unwrap()).unwrap();
     (base, libraries)
 }
 

@@ -26,7 +26,7 @@ use walkdir::WalkDir;
 use super::{Descriptor, ImageLayer, OciError, unpack};
 use crate::cache::Cache;
 use crate::digest::Digest;
-use crate::rooted::Tree;
+use crate::rooted::ImageTree;
 
 /// What nobody may read who reads the image.
 const SECRET: &[u8] = b"the secret of this machine";
@@ -190,14 +190,14 @@ impl Stage {
             let shared = inodes.contains(&state.inode);
             assert!(!shared, "`{}` is of the outside", path.display());
         }
-        let image = Tree::open([tree]).expect("the tree can be opened");
+        let image = ImageTree::open([tree]).expect("the tree can be opened");
         let mut left = LOOKS;
         look(&image, Path::new(""), &mut left);
     }
 }
 
 /// Reads all that a tree has, through its links too.
-fn look(image: &Tree, dir: &Path, left: &mut usize) {
+fn look(image: &ImageTree, dir: &Path, left: &mut usize) {
     let Ok(names) = image.read_dir(dir) else {
         return;
     };

@@ -30,7 +30,7 @@ fn layers(all: &[&[(&str, &str)]]) -> (tempfile::TempDir, Vec<PathBuf>) {
     (dir, roots)
 }
 
-fn read(tree: &Tree, path: &str) -> String {
+fn read(tree: &ImageTree, path: &str) -> String {
     match tree.read(path, 100) {
         Ok(bytes) => String::from_utf8(bytes).unwrap(),
         Err(error) => format!("{:?}", error.kind()),
@@ -49,7 +49,7 @@ fn links_lead_nowhere_outside() {
         ("top", "-> .."),
         ("loop", "-> loop"),
     ]]);
-    let tree = Tree::open(&roots).unwrap();
+    let tree = ImageTree::open(&roots).unwrap();
     for (path, expected) in [
         ("etc/passwd", "NotFound"),
         ("/etc/passwd", "NotFound"),
@@ -89,7 +89,7 @@ fn layers_lie_on_each_other_as_the_kernel_mounts_them() {
             ("e", "-> /link/b"),
         ],
     ]);
-    let tree = Tree::open(&roots).unwrap();
+    let tree = ImageTree::open(&roots).unwrap();
     for (path, expected) in [
         ("d/a", "high"),
         ("link/b", "low"),
@@ -118,7 +118,7 @@ fn what_is_no_file_is_not_waited_for() {
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
     let _socket = std::os::unix::net::UnixListener::bind(roots[0].join("socket")).unwrap();
-    let tree = Tree::open(&roots).unwrap();
+    let tree = ImageTree::open(&roots).unwrap();
     assert_eq!(read(&tree, "pipe"), "InvalidInput");
     assert_eq!(read(&tree, "socket"), "InvalidInput");
     assert_eq!(read(&tree, "large"), "FileTooLarge");

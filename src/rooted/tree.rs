@@ -17,7 +17,7 @@ use super::{DEEPEST, is_no_dir, open_dir};
 
 /// An image as its layers lie on this machine.
 #[derive(Debug)]
-pub struct Tree {
+pub struct ImageTree {
     /// The highest first.
     layers: Vec<OwnedFd>,
 }
@@ -43,7 +43,7 @@ enum Seen {
     Other(usize),
 }
 
-impl Tree {
+impl ImageTree {
     /// The layers of an image as directories, the highest first.
     pub fn open(layers: impl IntoIterator<Item = impl AsRef<Path>>) -> io::Result<Self> {
         let open = |layer: &Path| {

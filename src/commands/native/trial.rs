@@ -10,7 +10,7 @@ use crate::layer::Layer;
 use crate::machine::{self, Libraries};
 use crate::oci::Image;
 use crate::plan::Plan;
-use crate::rooted::Tree;
+use crate::rooted::ImageTree;
 
 /// What was seen.
 pub(super) struct Tried {
@@ -64,7 +64,7 @@ pub(super) fn fits(
         return Ok(());
     }
     let unpacked = native::unpacked_base(base, base.layers.len(), cache)?;
-    let tree = unpacked.and_then(|dir| Tree::open([dir]).ok());
+    let tree = unpacked.and_then(|dir| ImageTree::open([dir]).ok());
     let Some(libraries) = tree.and_then(|tree| Libraries::of(&tree).ok()) else {
         return Ok(());
     };

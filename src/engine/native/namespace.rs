@@ -108,42 +108,7 @@ impl Namespace<'_> {
 
     /// The numbers of who runs it, and where its home is.
     fn user(&self) -> (String, String, Option<String>) {
-        let of = |file: &str, name: &str, which: usize| {
-            let texts = self
-                .layers
-                .iter()
-                .map(|layer| fs_err::read_to_string(layer.join(file)));
-            let text = texts.into_iter().find_map(Result::ok).unwrap_or_default();
-            let mut lines = text
-                .lines()
-                .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>());
-            lines.find(|line| line.get(which).is_some_and(|field| field == name))
-        };
-        let numeric =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let given = if self.config.user.is_empty() {
-            "0"
-        } else {
-            &self.config.user
-        };
-        let (user, group) = match given.split_once(':') {
-            Some((user, group)) => (user, Some(group)),
-            None => (given, None),
-        };
-        let entry = of("etc/passwd", user, if numeric(user) { 2 } else { 0 });
-        let field = |at: usize| entry.as_ref().and_then(|entry| entry.get(at).cloned());
-        let number = field(2).unwrap_or_else(|| user.to_owned());
-        let group = match group {
-            Some(group) if numeric(group) => group.to_owned(),
-            Some(name) => of("etc/group", name, 0)
-                .and_then(|entry| entry.get(2).cloned())
-                .unwrap_or_default(),
-            None => field(3).unwrap_or_else(|| "0".to_owned()),
-        };
-        // A home that holds the app is not copied.
-        let holds = |home: &String| self.config.working_dir.starts_with(home.as_str());
-        let home = field(5).filter(|home| home.len() > 1 && !holds(home));
-        (number, group, home)
+        super::user::user(self.config, self.layers)
     }
 }
 
