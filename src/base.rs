@@ -137,6 +137,30 @@ pub fn resolve(
     })
 }
 
+/// The built-in base as an image: nobody but [`assemble`] makes one, of what is known by its digest.
+#[derive(Debug, Clone)]
+pub struct OwnBase {
+    image: Image,
+    node: Option<&'static str>,
+}
+
+impl OwnBase {
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The image, to be changed: what comes out may be anybody's.
+    pub fn into_image(self) -> Image {
+        self.image
+    }
+
+    /// Where its node lies, from its root, if it has one.
+    pub fn node(&self) -> Option<&'static str> {
+        self.node
+    }
+}
+
 /// Makes the image. What the cache has is neither downloaded nor unpacked.
 pub fn assemble(
     contents: &Contents,
@@ -145,7 +169,7 @@ pub fn assemble(
     packing: Packing,
     net: &Net<'_>,
     cache: &Cache,
-) -> Result<Image, BaseError> {
+) -> Result<OwnBase, BaseError> {
     let (_, npm) = architecture(platform)?;
     let mut image = Image::empty(platform.clone(), packing.epoch);
     let of_packages = |title: &str, packages: &Packages, complete: Complete<'_>| {
@@ -186,13 +210,14 @@ pub fn assemble(
         image.config.entrypoint = vec!["nginx".to_owned()];
     }
     let Some(node) = &contents.node else {
-        return Ok(image);
+        return Ok(OwnBase { image, node: None });
     };
     image.push(pack_node(node, npm, sources, packing, net, cache)?);
     // Programs that are started by name find it too.
     image.config.set_env("PATH", &format!("{path}:/nodejs/bin"));
     image.config.entrypoint = vec![format!("/{}", node::PROGRAM)];
-    Ok(image)
+    let node = Some(node::PROGRAM);
+    Ok(OwnBase { image, node })
 }
 
 /// Node alone, for a base of somebody else that has what it needs below itself. Within a day, the version that was found before is taken.

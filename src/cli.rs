@@ -133,6 +133,12 @@ pub enum Command {
     Cache(CacheArgs),
     /// Print the JSON Schema of slimbuild.json
     Schema,
+    /// Become the program of an image: slimbuild starts itself so, in namespaces
+    #[command(name = "__enter", hide = true)]
+    Enter {
+        /// What to start
+        start: PathBuf,
+    },
 }
 
 /// The app.

@@ -5,6 +5,7 @@ pub mod build;
 pub mod cache;
 pub mod context;
 pub mod dockerfile;
+pub mod enter;
 pub mod graph;
 pub mod init;
 pub mod ls;

@@ -1,22 +1,42 @@
 //! The environment as a value: library code never reads the process's own.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-/// Environment variables by name. Values that are not UTF-8 are left out.
+/// Environment variables by name, and the program that got them. Values that are not UTF-8 are left out.
 #[derive(Debug, Clone, Default)]
-pub struct Env(BTreeMap<String, String>);
+pub struct Env {
+    variables: BTreeMap<String, String>,
+    program: Option<PathBuf>,
+}
 
 impl Env {
     /// Takes the process's environment; `main` alone calls it.
     pub fn of_process() -> Self {
-        std::env::vars_os()
+        let set = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect()
+            .collect();
+        Self {
+            variables: set,
+            program: std::env::current_exe().ok(),
+        }
+    }
+
+    /// The same, and `slimbuild` lies there.
+    #[must_use]
+    pub fn with_program(self, program: &Path) -> Self {
+        let program = Some(program.to_path_buf());
+        Self { program, ..self }
+    }
+
+    /// Where slimbuild itself lies, where that is known: to be started anew.
+    pub fn program(&self) -> Option<&Path> {
+        self.program.as_deref()
     }
 
     /// The value of a variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.variables
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
@@ -25,11 +45,12 @@ impl Env {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Env {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self(
-            variables
-                .into_iter()
+        let variables = variables.into_iter();
+        Self {
+            variables: variables
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-        )
+            program: None,
+        }
     }
 }

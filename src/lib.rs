@@ -178,6 +178,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
         Command::Schema => commands::schema::run(ui),
+        Command::Enter { start } => commands::enter::run(&cwd.join(start), ui),
         Command::Prune(args) => {
             commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)
         }

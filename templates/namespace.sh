@@ -1,57 +1,56 @@
-# Starts programs in the file system of an image, in namespaces that slimbuild made and that this is root of:
+# Starts programs in the file system of an image. It runs in namespaces that slimbuild made, as their root, in a directory of slimbuild's, and with
+# variables of slimbuild's alone:
 #
-#   sh -c THIS sh PATH ROOT LOWER SCRATCH USER GROUP DIRECTORY WRITABLE... -- COUNT PROBE... PROGRAM...
+#   sh -c THIS sh LAYERS USER GROUP WHAT WRITABLE...
 #
-# The image is its layers on top of each other, and cannot be written to, but for /tmp and the writable paths. COUNT is the number of the probe's
-# words, or `only`: then there is nothing but the program, and this becomes it. Says `ready` when all is in place, then `up` when the probe ends
-# well, and `failed CODE` and `ended CODE` when it does not and when the program ends. PATH is what this looks for its own tools in.
-inside=$PATH PATH=$1 root=$2 scratch=$4 user=$5 group=$6 directory=$7
-enter=$(command -v unshare) || exit 1
-mount -t overlay -o "ro,lowerdir=$3" slimbuild "$root" || exit 1
-mount -t proc proc "$root/proc" || exit 1
-for shared in sys dev; do mount --rbind "/$shared" "$root/$shared" || exit 1; done
-mount -t tmpfs -o mode=1777 tmp "$root/tmp" || exit 1
-# Of its own, as in a container: what a server writes there stays nowhere.
-[ ! -d "$root/dev/shm" ] || mount -t tmpfs -o mode=1777 shm "$root/dev/shm" || exit 1
-shift 7
-number=0
-while [ "$1" != -- ]; do
-  number=$((number + 1))
-  if [ -d "$root/$1" ]; then
-    cp -a "$root/$1" "$scratch/$number" && mount --bind "$scratch/$number" "$root/$1" || exit 1
-  fi
-  shift
+# LAYERS are names of directories here, `0:1:2`, the highest first. They lie on each other and cannot be written to, but for /tmp and the WRITABLE
+# paths. `enter` is slimbuild itself, which leaves this machine's files behind and becomes the program that `program.json` names. WHAT is `only`
+# for that program alone, and `tried` for the same with a network: `enter` says `ready` then. Else it gets a network too, and this says `ready` when
+# all is in place, and `ended CODE` when it ends; with `asked`, `probe.json` names another program, which asks it, and this says `up` or
+# `failed CODE` when that one ends.
+layers=$1 user=$2 group=$3 what=$4
+shift 4
+mount -t overlay -o "ro,lowerdir=$layers" slimbuild root || exit 1
+mount -t proc proc root/proc || exit 1
+# Whoever is root outside is so for these files too, whatever the namespace.
+for shown in bus fs irq sys sysrq-trigger; do
+  [ ! -e "root/proc/$shown" ] && continue
+  mount --bind "root/proc/$shown" "root/proc/$shown" && mount -o remount,bind,ro "root/proc/$shown" || exit 1
 done
-count=$2
-shift 2
+# Nothing of this machine's devices but those that every container has.
+mount -t tmpfs -o nosuid,noexec,mode=755,size=1m dev root/dev || exit 1
+for device in null zero full random urandom; do
+  : > "root/dev/$device" && mount --bind "/dev/$device" "root/dev/$device" || exit 1
+done
+mkdir root/dev/shm || exit 1
+ln -s /proc/self/fd root/dev/fd && ln -s /proc/self/fd/0 root/dev/stdin || exit 1
+ln -s /proc/self/fd/1 root/dev/stdout && ln -s /proc/self/fd/2 root/dev/stderr || exit 1
+mount -t tmpfs -o nosuid,nodev,mode=1777 shm root/dev/shm || exit 1
+mount -t tmpfs -o ro,nosuid,nodev,noexec sys root/sys || exit 1
+mount -t tmpfs -o nosuid,nodev,mode=1777 tmp root/tmp || exit 1
+number=0
+for writable; do
+  number=$((number + 1))
+  if [ -d "root/$writable" ]; then
+    cp -a "root/$writable" "writable$number" && mount --bind "writable$number" "root/$writable" || exit 1
+  fi
+done
 start() {
-  PATH=$inside
-  exec "$enter" --user --map-user="$user" --map-group="$group" --root="$root" --wd="$directory" -- "$@"
+  exec unshare --user --map-user="$user" --map-group="$group" --mount --keep-caps -- ./enter __enter "$1"
 }
-if [ "$count" = only ]; then
-  echo ready
-  start "$@"
-fi
+[ "$what" = only ] && start program.json
 ip link set lo up && ip address add 192.0.2.2/32 dev lo || exit 1
 # As in a container of Docker.
 echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
+[ "$what" = tried ] && start program.json
 echo ready
 {
-  (shift "$count"; start "$@") > "$scratch/log" 2>&1
+  (start program.json) > log 2>&1
   echo "ended $?"
 } &
-if [ "$count" -gt 0 ]; then
+if [ "$what" = asked ]; then
   {
-    (
-      turned=0
-      while [ "$turned" -lt "$count" ]; do
-        set -- "$@" "$1"
-        shift
-        turned=$((turned + 1))
-      done
-      shift $(($# - count))
-      start "$@"
-    ) > "$scratch/said" 2>&1
+    (start probe.json) > said 2>&1
     code=$?
     if [ "$code" = 0 ]; then echo up; else echo "failed $code"; fi
   } &

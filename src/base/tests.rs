@@ -260,6 +260,7 @@ impl Mirror {
             &net(),
             &self.cache(),
         )
+        .map(OwnBase::into_image)
     }
 }
 

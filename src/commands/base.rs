@@ -99,7 +99,8 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
         None => maker.resolve(request)?,
     };
     let image = || -> Result<Image, BaseError> {
-        let image = maker.assemble(&contents, &request.platform, *packing)?;
+        let base = maker.assemble(&contents, &request.platform, *packing)?;
+        let image = base.into_image();
         for output in &asked.outputs {
             oci::write(&image, &asked.tags, output, &maker.cache)?;
         }

@@ -1,13 +1,13 @@
 //! What images without a daemon are made with: mirrors, the network, the cache.
 
-use crate::base::{self, BaseError, Contents, Request, Sources};
+use crate::base::{self, BaseError, Contents, OwnBase, Request, Sources};
 use crate::cache::Cache;
 use crate::cli::SourceArgs;
 use crate::env::Env;
 use crate::error::Error;
 use crate::fetch::{Listener, Net, Patience, Proxies};
 use crate::image::Platform;
-use crate::oci::{Image, ImageLayer, Packing};
+use crate::oci::{ImageLayer, Packing};
 
 /// What makes bases: mirrors, the network, the cache.
 pub(super) struct Maker<'m> {
@@ -69,7 +69,7 @@ impl<'m> Maker<'m> {
         contents: &Contents,
         platform: &Platform,
         packing: Packing,
-    ) -> Result<Image, BaseError> {
+    ) -> Result<OwnBase, BaseError> {
         base::assemble(
             contents,
             platform,

@@ -24,7 +24,9 @@ use crate::assemble;
 use crate::cache::Cache;
 use crate::cli::EngineArgs;
 use crate::engine::docker::Docker;
-use crate::engine::native::{self, NativeError, Request, Source, Tools, Trial, Workshop};
+use crate::engine::native::{
+    self, NativeError, Outside, Request, Source, Tools, Trial, TrustedNode, Workshop,
+};
 use crate::engine::registry::Registries;
 use crate::engine::{Event, Interrupt, Secret, SmokeRequest, host};
 use crate::env::Env;
@@ -152,7 +154,7 @@ fn once(job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<(), Error> {
             secrets: &job.secrets,
             trial: job.trial.as_ref(),
             cache: &cache,
-            path: env.get("PATH").unwrap_or_default(),
+            outside: trial::outside(env),
             interrupt: &interrupt,
         },
         &mut on_event,
@@ -303,7 +305,7 @@ struct Making<'m> {
     secrets: &'m BTreeMap<String, Secret>,
     trial: Option<&'m SmokeRequest>,
     cache: &'m Cache,
-    path: &'m str,
+    outside: Outside<'m>,
     interrupt: &'m Interrupt,
 }
 
@@ -327,11 +329,11 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
         terms,
         ..
     } = making;
+    let own_base = making.below.own();
     let (base, below) = making
         .below
         .image(&mut plan, making.registries, terms, on_event)?;
     let mut root = making.root.to_path_buf();
-    let mut node = None;
     let mut next = 1;
     if let Some(tools) = making.tools {
         let dir = work.join("app");
@@ -353,7 +355,6 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
             on_event(Event::Warning { message });
         }
         root = dir;
-        node = Some(work.join("tools/bin/node"));
     }
     let layers = assemble::layers(&plan, &root);
     trial::fits(&layers, &base, plan.verify, making.cache)?;
@@ -374,8 +375,9 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
         layers: &layers,
         cache: making.cache,
         scratch: work,
-        path: making.path,
-        node: node.as_deref(),
+        outside: making.outside,
+        node: making.tools.map(TrustedNode::of_build),
+        own_base: own_base.as_ref(),
         interrupt,
     };
     let tried = trial::tried(&trial, making.trial, next, on_event)?;

@@ -4,10 +4,12 @@
 //! decided before.
 
 mod copies;
+mod enter;
 mod error;
 mod image;
 mod laid;
 mod namespace;
+mod node;
 mod process;
 mod proof;
 mod rootfs;
@@ -17,9 +19,11 @@ mod tools;
 mod user;
 mod workshop;
 
+pub use enter::enter;
 pub use error::NativeError;
 pub use image::{Request, image};
-pub use namespace::available;
+pub use namespace::{Outside, READY, available};
+pub use node::TrustedNode;
 pub use proof::Trial;
 pub use rootfs::base as unpacked_base;
 pub use tools::{Source, Tools};

@@ -25,6 +25,7 @@ mod growth;
 mod hostile;
 mod images;
 mod inside;
+mod isolation;
 mod layering;
 mod native;
 mod outputs;

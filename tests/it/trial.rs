@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
+use slimbuild::engine::native::{Outside, available};
 use slimbuild::env::Env;
 
 use crate::base::cache;
 use crate::support::daemon::skipped;
 use crate::support::pnpm::reachable;
-use crate::support::program::Outcome;
+use crate::support::program::{Outcome, PROGRAM};
 use crate::support::tree::Tree;
 
 /// A server that is built, and needs nothing but node.
@@ -75,7 +76,12 @@ pub(crate) fn namespaces(test: &str) -> bool {
         skipped(&why, test);
         return false;
     }
-    match slimbuild::engine::native::available(Env::of_process().get("PATH").unwrap_or_default()) {
+    let env = Env::of_process();
+    let outside = Outside {
+        path: env.get("PATH").unwrap_or_default(),
+        program: Some(Path::new(PROGRAM)),
+    };
+    match available(outside) {
         Ok(()) => true,
         Err(why) => {
             skipped(&format!("no user namespaces: {why}"), test);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::base::Request;
+use crate::base::{OwnBase, Request};
 use crate::cache::Cache;
 use crate::commands::maker::Maker;
 use crate::detect::Delivery;
@@ -20,7 +20,7 @@ const STEP: StepId = StepId(0);
 /// What lies below, as far as it is known before anything is shown.
 pub(super) enum Below {
     /// slimbuild's own base.
-    Own(Box<Image>),
+    Own(Box<OwnBase>),
     /// An image of a registry, and node where it has none.
     Registry(ImageRef, Option<ImageLayer>),
     /// An image on the disk.
@@ -95,8 +95,8 @@ impl Below {
         };
         if !base.named {
             let contents = maker.resolve(&request)?;
-            let image = maker.assemble(&contents, terms.platform, terms.packing)?;
-            return Ok(Self::Own(Box::new(image)));
+            let base = maker.assemble(&contents, terms.platform, terms.packing)?;
+            return Ok(Self::Own(Box::new(base)));
         }
         if let Some(image) = DiskImage::parse(&base.image) {
             return Ok(Self::Disk(image.below(root)));
@@ -108,6 +108,14 @@ impl Below {
         Ok(Self::Registry(base.image.parse()?, node))
     }
 
+    /// slimbuild's own base, where it is that.
+    pub(super) fn own(&self) -> Option<OwnBase> {
+        match self {
+            Self::Own(base) => Some(OwnBase::clone(base)),
+            Self::Registry(..) | Self::Disk(_) => None,
+        }
+    }
+
     /// The image, and its name where a registry has it. What an image of the disk says of itself, the plan goes by.
     pub(super) fn image(
         self,
@@ -117,7 +125,7 @@ impl Below {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(Image, Option<ImageRef>), Error> {
         match self {
-            Self::Own(image) => Ok((*image, None)),
+            Self::Own(base) => Ok((base.into_image(), None)),
             Self::Registry(name, node) => {
                 let wanted = Wanted {
                     image: &name,

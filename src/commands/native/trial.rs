@@ -1,7 +1,7 @@
 //! What is tried of an image that is made without a daemon, before anybody gets it.
 
 use crate::cache::Cache;
-use crate::engine::native::{self, NativeError, Trial};
+use crate::engine::native::{self, NativeError, Outside, Trial};
 use crate::engine::{Answered, Event, SmokeRequest, StepId, StepKind};
 use crate::env::Env;
 use crate::error::Error;
@@ -28,8 +28,15 @@ pub(super) fn refuse(plan: &Plan, env: &Env) -> Result<(), Error> {
         let why = "a site's server is asked by programs that its image does not have";
         return Err(NativeError::NoNamespace(why.to_owned()).into());
     }
-    let path = env.get("PATH").unwrap_or_default();
-    native::available(path).map_err(|why| NativeError::NoNamespace(why).into())
+    native::available(outside(env)).map_err(|why| NativeError::NoNamespace(why).into())
+}
+
+/// What of this machine starts images.
+pub(super) fn outside(env: &Env) -> Outside<'_> {
+    Outside {
+        path: env.get("PATH").unwrap_or_default(),
+        program: env.program(),
+    }
 }
 
 /// Looks for machine code that cannot run: for another processor, or on an older system than it was made on.

@@ -36,6 +36,20 @@ pub enum NativeError {
     /// Nothing can be started in the image's files here.
     #[error("`--smoke` cannot start the image on this machine: {0}")]
     NoNamespace(String),
+    /// The image's user is unknown there.
+    #[error("the image runs as `{0}`, and its own files do not say who that is")]
+    User(String),
+    /// This program, started anew, could not get into an image.
+    #[error("cannot enter the image")]
+    Enter(#[source] io::Error),
+    /// A program of an image that does not start.
+    #[error("cannot start `{program}` in the image")]
+    Program {
+        /// The program.
+        program: String,
+        /// The system's words.
+        source: io::Error,
+    },
     /// The image was started, and its program did not come up.
     #[error("the image was started, and {how}")]
     NotUp {
@@ -98,6 +112,9 @@ impl NativeError {
             Self::Step { .. }
             | Self::Spawn(_)
             | Self::Disproved
+            | Self::User(_)
+            | Self::Enter(_)
+            | Self::Program { .. }
             | Self::Workshop(_)
             | Self::Interrupted => None,
         }

@@ -1,16 +1,17 @@
-//! The proof that an image can run: its own node looks in its own files for all that they load. Where the system allows no namespaces, a node that
-//! runs here looks at the same files in a directory.
+//! The proof that an image can run: its own node looks in its own files for all that they load. Where the system allows no namespaces, a node of ours
+//! looks at the same files in a directory.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::NativeError;
 use super::laid;
-use super::namespace::{self, Namespace, READY};
+use super::namespace::{Namespace, Outside, READY, Started};
+use super::node::TrustedNode;
 use super::process::{self, Ended, Task};
 use super::rootfs::{self, Rootfs};
+use crate::base::OwnBase;
 use crate::cache::Cache;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
@@ -21,8 +22,6 @@ use crate::plan::{Content, Plan, place};
 
 /// The cache's notes about images that were proved.
 const NOTES: &str = "proofs";
-/// Where the base's own node lies, and those of images of registries.
-const NODES: [&str; 3] = ["nodejs/bin/node", "usr/local/bin/node", "usr/bin/node"];
 
 /// An image that is to be tried before it is written.
 pub struct Trial<'t> {
@@ -38,11 +37,13 @@ pub struct Trial<'t> {
     pub cache: &'t Cache,
     /// A directory for what is thrown away afterwards.
     pub scratch: &'t Path,
-    /// This machine's `PATH`.
-    pub path: &'t str,
-    /// A node that runs here, if one was fetched.
-    pub node: Option<&'t Path>,
-    /// Who may stop it.
+    /// What of this machine takes part in it.
+    pub outside: Outside<'t>,
+    /// The node of the build, where there was one.
+    pub node: Option<TrustedNode>,
+    /// The base, where it is slimbuild's own.
+    pub own_base: Option<&'t OwnBase>,
+    /// Stops it.
     pub interrupt: &'t Interrupt,
 }
 
@@ -166,7 +167,7 @@ impl Trial<'_> {
 
     /// The image as directories; nothing where it could not be entered anyway, or cannot be laid out as files.
     pub(super) fn laid(&self) -> Result<Option<Rootfs>, NativeError> {
-        if namespace::unshare(self.path).is_none() {
+        if self.outside.tools().is_err() {
             return Ok(None);
         }
         match self.lay() {
@@ -210,9 +211,13 @@ impl Trial<'_> {
             config: &self.image.config,
             writable: &[],
             scratch: scratch.path(),
-            path: self.path,
+            outside: self.outside,
         };
-        let words = namespace.words(program, None, &BTreeMap::new())?;
+        let words = match namespace.words(&Started::Only(program), &BTreeMap::new()) {
+            Ok(words) => words,
+            Err(NativeError::NoNamespace(_) | NativeError::User(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let task = Task {
             words: words.words,
             dir: scratch.path(),
@@ -238,9 +243,9 @@ impl Trial<'_> {
         }
     }
 
-    /// Proves it as a directory, with any node that runs here.
+    /// Proves it as a directory, with a node of ours.
     fn outside(&self, flags: &[String], log: &mut Log) -> Result<Proof, NativeError> {
-        let Some(node) = self.any_node()? else {
+        let Some(node) = self.trusted_node()? else {
             return Ok(Proof::No(
                 "that all is there which the app loads was not proved: no node runs on this machine".to_owned(),
             ));
@@ -251,16 +256,15 @@ impl Trial<'_> {
         let program = scratch.path().join("verify");
         self.write_programs(&program)?;
         let text = |path: &Path| path.display().to_string();
-        let mut words = vec![text(&node)];
+        let mut words = vec![text(node.path())];
         words.extend(flags.iter().cloned());
         words.extend(["verify.mjs", "image.json"].map(|name| text(&program.join(name))));
+        let mut env = self.outside.env();
+        env.insert("SLIMBUILD_ROOT".to_owned(), text(&home));
         let task = Task {
             words,
             dir: &program,
-            env: BTreeMap::from([
-                ("SLIMBUILD_ROOT".to_owned(), text(&home)),
-                ("PATH".to_owned(), self.path.to_owned()),
-            ]),
+            env,
         };
         let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
             log.push((stream, at, bytes));
@@ -272,27 +276,18 @@ impl Trial<'_> {
         }
     }
 
-    /// The node that was fetched for the build, the base's own, or this machine's: the first that runs here.
-    pub(super) fn any_node(&self) -> Result<Option<PathBuf>, NativeError> {
-        let mut nodes: Vec<PathBuf> = self.node.map(Path::to_path_buf).into_iter().collect();
-        if self.image.platform == Platform::host() {
-            let laid = rootfs::base(self.image, self.base, self.cache)?;
-            nodes.extend(
-                laid.into_iter()
-                    .flat_map(|dir| NODES.map(|node| dir.join(node))),
-            );
+    /// The node of the build, slimbuild's own base's, or this machine's: the first that runs here.
+    pub(super) fn trusted_node(&self) -> Result<Option<TrustedNode>, NativeError> {
+        if let Some(node) = self.node.as_ref().filter(|node| node.runs()) {
+            return Ok(Some(node.clone()));
         }
-        nodes.extend(self.path.split(':').map(|dir| Path::new(dir).join("node")));
-        let runs = |node: &PathBuf| {
-            let mut version = Command::new(node);
-            version.arg("--version").env_clear();
-            version
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            node.is_file() && version.status().is_ok_and(|status| status.success())
-        };
-        Ok(nodes.into_iter().find(runs))
+        if let Some(base) = self.own_base
+            && let Some(node) = TrustedNode::of_own_base(base, self.cache)?
+            && node.runs()
+        {
+            return Ok(Some(node));
+        }
+        Ok(TrustedNode::of_this_machine(self.outside).find(TrustedNode::runs))
     }
 
     /// A new directory that goes when the value goes.

@@ -1,6 +1,5 @@
 //! The proof of a static site: nginx takes its configuration, and all that the first page loads is there.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -63,7 +62,7 @@ impl Trial<'_> {
 
     /// What node says of the files; nothing where there is no node.
     fn first_page(&self, log: &mut Log) -> Result<Option<i32>, NativeError> {
-        let Some(node) = self.any_node()? else {
+        let Some(node) = self.trusted_node()? else {
             return Ok(None);
         };
         let scratch = laid::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
@@ -73,13 +72,13 @@ impl Trial<'_> {
         let site = scratch.path().join("app");
         let task = Task {
             words: vec![
-                text(&node),
+                text(node.path()),
                 text(&program.join("verify.mjs")),
                 "--site".to_owned(),
                 text(&site),
             ],
             dir: &site,
-            env: BTreeMap::from([("PATH".to_owned(), self.path.to_owned())]),
+            env: self.outside.env(),
         };
         let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
             log.push((stream, at, bytes));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::NativeError;
-use super::namespace::{self, Namespace, READY};
+use super::namespace::{self, Namespace, READY, Started};
 use super::proof::Trial;
 use super::rootfs;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
@@ -32,15 +32,16 @@ impl Trial<'_> {
             config: &self.image.config,
             writable: &writable,
             scratch: scratch.path(),
-            path: self.path,
+            outside: self.outside,
         };
         let config = &self.image.config;
         let program = [&config.entrypoint[..], &config.cmd[..]].concat();
-        let mut probe = request.probe.clone().unwrap_or_default();
-        if !probe.is_empty() {
+        let mut probe = request.probe.clone();
+        if let Some(probe) = &mut probe {
             probe.push(namespace::ADDRESS.to_owned());
         }
-        let words = namespace.words(&program, Some(&probe), &request.env)?;
+        let started = Started::Served(&program, probe.as_deref());
+        let words = namespace.words(&started, &request.env)?;
         let began = Instant::now();
         let mut child = Command::new(&words.words[0])
             .args(&words.words[1..])

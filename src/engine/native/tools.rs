@@ -34,6 +34,8 @@ pub struct Source<'s> {
 /// What a build runs with.
 #[derive(Debug, Clone)]
 pub struct Tools {
+    /// What scripts call node.
+    pub(super) node: PathBuf,
     /// `PATH`, with node and pnpm in front.
     pub path: String,
     /// Variables of this machine that a build may see: where home is, which proxy there is.
@@ -62,6 +64,7 @@ impl Tools {
         link(&bin.join("node"), &node)?;
         script(&bin.join("pnpm"), &program(&pnpm, "pnpm")?)?;
         Ok(Self {
+            node: bin.join("node"),
             path: format!("{}:{path}", bin.display()),
             env,
             store: source.cache.store(),

@@ -23,6 +23,9 @@ pub(crate) fn slimbuild(directory: &Path, arguments: &[&str]) -> Outcome {
     slimbuild_with(directory, arguments, &Env::default())
 }
 
+/// The program itself.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_slimbuild");
+
 /// Runs the program, and runs it again where npm's registry let an install down: that is no fault of the program.
 pub(crate) fn slimbuild_with(directory: &Path, arguments: &[&str], env: &Env) -> Outcome {
     let mut outcome = once(directory, arguments, env);
@@ -43,7 +46,8 @@ fn once(directory: &Path, arguments: &[&str], env: &Env) -> Outcome {
     let (stdout, stderr) = (Captured::default(), Captured::default());
     let mut ui = Ui::plain(Box::new(stdout.clone()), Box::new(stderr.clone()));
     let arguments = ["slimbuild"].iter().chain(arguments).map(OsString::from);
-    let code = slimbuild::run(arguments, directory, env, &mut ui);
+    let env = env.clone().with_program(Path::new(PROGRAM));
+    let code = slimbuild::run(arguments, directory, &env, &mut ui);
     Outcome {
         code: code as i32,
         stdout: stdout.take(),

@@ -1,0 +1,55 @@
+//! Node outside of images.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::error::NativeError;
+use super::namespace::Outside;
+use super::rootfs;
+use super::tools::Tools;
+use crate::base::OwnBase;
+use crate::cache::Cache;
+use crate::image::Platform;
+
+/// A node that may run on this machine, outside of every image. Only what slimbuild downloaded by its digest and what this machine has can become
+/// one: the node of somebody else's image runs in that image alone.
+#[derive(Debug, Clone)]
+pub struct TrustedNode(PathBuf);
+
+impl TrustedNode {
+    /// The node of a build: this machine's, or npm's.
+    pub fn of_build(tools: &Tools) -> Self {
+        Self(tools.node.clone())
+    }
+
+    /// The node of slimbuild's own base, where that has one and is for this machine.
+    pub(super) fn of_own_base(base: &OwnBase, cache: &Cache) -> Result<Option<Self>, NativeError> {
+        let image = base.image();
+        let Some(program) = base.node().filter(|_| image.platform == Platform::host()) else {
+            return Ok(None);
+        };
+        let dir = rootfs::base(image, image.layers.len(), cache)?;
+        Ok(dir.map(|dir| Self(dir.join(program))))
+    }
+
+    /// This machine's own, by its path.
+    pub(super) fn of_this_machine(outside: Outside<'_>) -> impl Iterator<Item = Self> {
+        outside.all("node").map(Self)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Whether it can be started here.
+    pub(super) fn runs(&self) -> bool {
+        let mut version = Command::new(&self.0);
+        version.arg("--version").env_clear();
+        version
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.0.is_file() && version.status().is_ok_and(|status| status.success())
+    }
+}
