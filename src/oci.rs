@@ -12,7 +12,7 @@ mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod image;
-mod limits;
+pub mod limits;
 mod output;
 mod pack;
 mod tar;

@@ -192,3 +192,31 @@ fn binaries_are_told_by_how_they_begin() {
     let elf = |name: &str| Elf::head(&dir.path().join(name)).is_some();
     assert!(elf("a") && !elf("b") && !elf("c") && !elf("d"));
 }
+
+#[test]
+fn a_binary_of_any_bytes_is_read_to_an_end() {
+    let base = Made::new("{}");
+    let versions = "V_1.1 { f; }; V_1.2 { g; } V_1.1;";
+    base.library("a.so", "a.so", "void f() {} void g() {}", versions, &[]);
+    base.library("b.so", "b.so", "void g(); void x() { g(); }", "", &["a.so"]);
+    let began = std::time::Instant::now();
+    for name in ["a.so", "b.so"] {
+        let whole = fs_err::read(base.dir.path().join(name)).unwrap();
+        let changed = base.dir.path().join("changed.so");
+        for at in (0..whole.len()).step_by(29) {
+            for bits in [0x01, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= bits;
+                fs_err::write(&changed, bytes).unwrap();
+                let file = fs_err::File::open(&changed).unwrap().into_file();
+                drop((Elf::needs(&changed), Elf::defines(file)));
+            }
+        }
+        for cut in (0..whole.len()).step_by(101) {
+            fs_err::write(&changed, &whole[..cut]).unwrap();
+            let file = fs_err::File::open(&changed).unwrap().into_file();
+            drop((Elf::needs(&changed), Elf::defines(file)));
+        }
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(60));
+}

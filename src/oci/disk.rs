@@ -2,24 +2,21 @@
 //!
 //! Goes in: a [`DiskImage`]. Comes out: an [`Image`] whose layers are in the cache, where others can use them and nobody changes them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+mod files;
 
-use fs_err::File;
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+
 use serde::Deserialize;
-use tar::{Archive, EntryType};
 
-use super::foreign::{Document, Entry, ForeignError, Manifest, Packed, choose};
-use super::{Descriptor, Image};
+use files::Files;
+
+use super::foreign::{Document, Entry, ForeignError, Manifest, Packed, choose, few};
+use super::{Descriptor, Image, limits};
 use crate::cache::Cache;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::image::{DiskFormat, DiskImage, ImageRef, Platform};
 
-/// The largest JSON that is read.
-const MOST: u64 = 16 << 20;
-/// How deep lists may lie in lists.
-const DEPTH: usize = 4;
 /// The names of an image in a layout: the specification's, and containerd's.
 const NAMES: [&str; 2] = [
     "org.opencontainers.image.ref.name",
@@ -119,82 +116,6 @@ pub fn open(
     }
 }
 
-/// Files by their names.
-enum Files {
-    Directory(PathBuf),
-    /// Where each begins, and how long it is; links are resolved.
-    Archive(PathBuf, BTreeMap<String, (u64, u64)>),
-}
-
-impl Files {
-    fn archive(path: PathBuf) -> io::Result<Self> {
-        let mut start = [0; 2];
-        let mut file = File::open(&path)?;
-        let is_packed = file.read_exact(&mut start).is_ok() && start == [0x1f, 0x8b];
-        if is_packed {
-            let words = "it is compressed: unpack it with `gunzip` first";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, words));
-        }
-        file.seek(SeekFrom::Start(0))?;
-        let mut found = BTreeMap::new();
-        let mut links = Vec::new();
-        let mut archive = Archive::new(BufReader::new(file));
-        for entry in archive.entries_with_seek()? {
-            let entry = entry?;
-            let name = clean(&String::from_utf8_lossy(&entry.path_bytes()));
-            match entry.header().entry_type() {
-                EntryType::Regular | EntryType::Continuous => {
-                    found.insert(name, (entry.raw_file_position(), entry.size()));
-                }
-                // Old engines save a layer that comes twice as a link.
-                EntryType::Symlink | EntryType::Link => {
-                    if let Some(target) = entry.link_name_bytes() {
-                        let target = String::from_utf8_lossy(&target).into_owned();
-                        links.push((name, target));
-                    }
-                }
-                _ => {}
-            }
-        }
-        for (name, target) in links {
-            let target = clean(target.trim_start_matches("../"));
-            if let Some(place) = found.get(&target).copied() {
-                found.insert(name, place);
-            }
-        }
-        Ok(Self::Archive(path, found))
-    }
-
-    /// A file, and how long it is.
-    fn open(&self, name: &str) -> io::Result<(Box<dyn Read>, u64)> {
-        match self {
-            Self::Directory(directory) => {
-                let file = File::open(directory.join(name))?;
-                let size = file.metadata()?.len();
-                Ok((Box::new(file), size))
-            }
-            Self::Archive(path, found) => {
-                let no = || io::Error::new(io::ErrorKind::NotFound, format!("it has no `{name}`"));
-                let (at, size) = found.get(&clean(name)).copied().ok_or_else(no)?;
-                let mut file = File::open(path)?;
-                file.seek(SeekFrom::Start(at))?;
-                Ok((Box::new(file.take(size)), size))
-            }
-        }
-    }
-
-    fn json(&self, name: &str) -> io::Result<Vec<u8>> {
-        let (file, _) = self.open(name)?;
-        let mut bytes = Vec::new();
-        file.take(MOST).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-}
-
-fn clean(name: &str) -> String {
-    name.trim_start_matches("./").to_owned()
-}
-
 /// An image, and where its files and the cache are.
 struct Place<'p> {
     image: &'p DiskImage,
@@ -230,18 +151,18 @@ impl Place<'_> {
     fn layout(&self, platform: &Platform, created: u64) -> Result<Image, DiskError> {
         let index = self
             .files
-            .json("index.json")
+            .json("index.json", limits::MANIFEST)
             .map_err(|error| self.read(error))?;
         let mut document = Document::parse(&index).map_err(|error| self.foreign(error))?;
         if let Document::Index(entries) = &mut document {
             *entries = self.named(entries)?;
         }
-        for _ in 0..DEPTH {
+        for _ in 0..=limits::DEPTH {
             match document {
                 Document::Image(manifest) => return self.manifest(&manifest, platform, created),
                 Document::Index(entries) => {
                     let entry = choose(&entries, platform).map_err(|error| self.foreign(error))?;
-                    let bytes = self.blob(&entry.descriptor)?;
+                    let bytes = self.blob(&entry.descriptor, limits::MANIFEST)?;
                     document = Document::parse(&bytes).map_err(|error| self.foreign(error))?;
                 }
             }
@@ -292,19 +213,28 @@ impl Place<'_> {
         platform: &Platform,
         created: u64,
     ) -> Result<Image, DiskError> {
-        let config = self.blob(&manifest.config)?;
+        let config = self.blob(&manifest.config, limits::CONFIG)?;
+        manifest
+            .room(self.cache)
+            .map_err(|error| self.foreign(error))?;
         for layer in &manifest.layers {
             if self.cache.blob(&layer.digest, layer.size).is_some() {
                 continue;
             }
             let name = blob_name(&layer.digest);
+            let damaged = || DiskError::Damaged {
+                image: self.image.clone(),
+                digest: layer.digest.clone(),
+            };
+            // One of another size need not be read.
+            let there = self.files.open(&name).map_err(|error| self.read(error))?;
+            if there.1 != layer.size {
+                return Err(damaged());
+            }
             let kept = self.keep(&name, layer.digest.algorithm())?;
             if kept.0 != layer.digest {
                 self.cache.remove(&kept.0);
-                return Err(DiskError::Damaged {
-                    image: self.image.clone(),
-                    digest: layer.digest.clone(),
-                });
+                return Err(damaged());
             }
         }
         let image = manifest.image(&config, platform, created, self.cache);
@@ -312,7 +242,7 @@ impl Place<'_> {
     }
 
     fn saved(&self, platform: &Platform, created: u64) -> Result<Image, DiskError> {
-        let bytes = self.files.json("manifest.json");
+        let bytes = self.files.json("manifest.json", limits::MANIFEST);
         let bytes = bytes.map_err(|error| self.read(error))?;
         let images: Vec<Saved> = serde_json::from_slice(&bytes).map_err(|error| {
             self.foreign(ForeignError::Malformed {
@@ -329,8 +259,9 @@ impl Place<'_> {
             image: self.image.clone(),
             there: images.iter().flat_map(names).collect(),
         })?;
-        let config = self.files.json(&saved.config);
+        let config = self.files.json(&saved.config, limits::CONFIG);
         let config = config.map_err(|error| self.read(error))?;
+        few(saved.layers.len(), "layers", limits::LAYERS).map_err(|error| self.foreign(error))?;
         let mut layers = Vec::new();
         for name in &saved.layers {
             let (digest, size, packed) = self.keep(name, Algorithm::Sha256)?;
@@ -345,8 +276,8 @@ impl Place<'_> {
     }
 
     /// A small blob, as its descriptor says.
-    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, DiskError> {
-        let bytes = self.files.json(&blob_name(&descriptor.digest));
+    fn blob(&self, descriptor: &Descriptor, most: u64) -> Result<Vec<u8>, DiskError> {
+        let bytes = self.files.json(&blob_name(&descriptor.digest), most);
         let bytes = bytes.map_err(|error| self.read(error))?;
         let mut hasher = Hasher::new(descriptor.digest.algorithm());
         hasher.update(&bytes);
@@ -362,8 +293,12 @@ impl Place<'_> {
     /// Copies a file into the cache, under the digest that it has.
     fn keep(&self, name: &str, algorithm: Algorithm) -> Result<(Digest, u64, Packed), DiskError> {
         let cannot = |error| self.foreign(ForeignError::Cache(error));
-        let (mut file, size) = self.files.open(name).map_err(|error| self.read(error))?;
+        let (file, size) = self.files.open(name).map_err(|error| self.read(error))?;
+        // What grows meanwhile is another file.
+        let mut file = file.take(size);
         let mut blob = self.cache.begin().map_err(cannot)?;
+        let directory = blob.path().parent().unwrap_or(blob.path());
+        limits::room(directory, size).map_err(cannot)?;
         let mut hasher = Hasher::new(algorithm);
         let mut buffer = vec![0; 1 << 16];
         let mut packed = None;

@@ -3,6 +3,8 @@
 //! Goes in: JSON as registries and archives have it, in the words of OCI or of Docker. Comes out: an [`Image`] to put layers on. The blobs of its
 //! layers stay as they are.
 
+mod error;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 
@@ -11,8 +13,10 @@ use fs_err::File;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::limits::{Excess, Meter, Metered};
-use super::{Config, Descriptor, History, Image, ImageLayer};
+pub use error::ForeignError;
+
+use super::limits::{Meter, Metered};
+use super::{Config, Descriptor, History, Image, ImageLayer, limits};
 use crate::cache::Cache;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::image::Platform;
@@ -27,78 +31,6 @@ const KEPT: [&str; 5] = [
     "StopTimeout",
     "ArgsEscaped",
 ];
-
-/// Why an image of somebody else cannot be a base.
-#[derive(Debug, thiserror::Error)]
-pub enum ForeignError {
-    /// JSON that is none, or that says something else.
-    #[error("its {what} cannot be read: {reason}")]
-    Malformed {
-        /// Manifest or configuration.
-        what: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A manifest as registries had it before 2016.
-    #[error("its manifest is of Docker's first format, which has no digests")]
-    FirstFormat,
-    /// A layer that is not where the image is.
-    #[error("its layer {0} is kept elsewhere (a foreign layer)")]
-    Elsewhere(Digest),
-    /// A kind of layer that nobody has heard of.
-    #[error("its layer {digest} is of an unknown kind, `{kind}`")]
-    Kind {
-        /// The layer.
-        digest: Digest,
-        /// Its media type.
-        kind: String,
-    },
-    /// None for what it is to run on.
-    #[error("it is for {}, and not for {wanted}", .there.join(", "))]
-    Platform {
-        /// What it is to run on.
-        wanted: Platform,
-        /// What there is.
-        there: Vec<String>,
-    },
-    /// Instructions that only a build of Docker's carries out.
-    #[error("it has ONBUILD instructions, which only a Docker daemon carries out")]
-    OnBuild,
-    /// A layer that does not hold what the configuration says.
-    #[error("its layer {0} does not hold what its configuration says")]
-    Contents(Digest),
-    /// A blob of the cache that is gone or damaged.
-    #[error("its layer {0} was damaged in the cache, and is thrown away")]
-    Damaged(Digest),
-    /// A layer that becomes far larger than any real one.
-    #[error("its layer {0} has {1}, and slimbuild unpacks no such layer")]
-    Excess(Digest, Excess),
-    /// The cache, its disk most likely.
-    #[error("cannot keep its layers")]
-    Cache(#[source] io::Error),
-}
-
-impl ForeignError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Platform { there, .. } => format!(
-                "name another image, or say what it is to run on: `--platform {}`",
-                there.first().map_or("OS/ARCH", String::as_str)
-            ),
-            Self::OnBuild | Self::Elsewhere(_) => {
-                "name another image, or build with a Docker daemon: `--engine docker`".to_owned()
-            }
-            Self::Damaged(_) => "try again: it is fetched anew".to_owned(),
-            Self::Malformed { .. }
-            | Self::FirstFormat
-            | Self::Kind { .. }
-            | Self::Contents(_)
-            | Self::Excess(..)
-            | Self::Cache(_) => return None,
-        })
-    }
-}
 
 /// A manifest, or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,18 +121,51 @@ impl Document {
                 platform: raw.platform.map(RawPlatform::parts),
                 annotations: raw.annotations,
             };
-            return Ok(Self::Index(manifests.into_iter().map(entry).collect()));
+            let entries: Vec<Entry> = manifests.into_iter().map(entry).collect();
+            few(entries.len(), "images", limits::IMAGES)?;
+            for entry in &entries {
+                small("manifest", entry.descriptor.size, limits::MANIFEST)?;
+            }
+            return Ok(Self::Index(entries));
         }
         let (Some(config), Some(layers)) = (raw.config, raw.layers) else {
             return Err(malformed(
                 "it names neither images nor a configuration".to_owned(),
             ));
         };
+        few(layers.len(), "layers", limits::LAYERS)?;
+        small("configuration", config.size, limits::CONFIG)?;
+        if limits::sum(layers.iter().map(|layer| layer.size)).is_none() {
+            return Err(ForeignError::TooMuch {
+                what: "layers are too large together".to_owned(),
+                most: limits::size(limits::PACKED),
+            });
+        }
         Ok(Self::Image(Manifest {
             config: Descriptor::new(&config.media_type, config.digest, config.size),
             layers: layers.into_iter().map(layer).collect::<Result<_, _>>()?,
         }))
     }
+}
+
+pub(super) fn few(count: usize, what: &str, most: usize) -> Result<(), ForeignError> {
+    if count <= most {
+        return Ok(());
+    }
+    Err(ForeignError::TooMuch {
+        what: format!("manifest tells of {count} {what}"),
+        most: most.to_string(),
+    })
+}
+
+fn small(what: &str, size: u64, most: u64) -> Result<(), ForeignError> {
+    if size <= most {
+        return Ok(());
+    }
+    Err(ForeignError::TooMuch {
+        what: format!("{what} has {}", limits::size(size)),
+        most: limits::size(most),
+    })
 }
 
 /// A layer, by its OCI name where Docker has one of its own for the same.
@@ -312,6 +277,16 @@ struct Unpacked {
 }
 
 impl Manifest {
+    /// Sees to it that the disk of the cache has room for what is not there yet.
+    pub fn room(&self, cache: &Cache) -> Result<(), ForeignError> {
+        let blobs = std::iter::once(&self.config).chain(&self.layers);
+        let missing = blobs.filter(|blob| cache.blob(&blob.digest, blob.size).is_none());
+        let needed = limits::sum(missing.map(|blob| blob.size)).unwrap_or(u64::MAX);
+        let blobs = cache.path(&self.config.digest);
+        let directory = blobs.parent().unwrap_or(&blobs);
+        limits::room(directory, needed).map_err(ForeignError::Cache)
+    }
+
     /// The image. Its layers must be in the cache; they are read once, to see that they hold what the configuration says.
     pub fn image(
         &self,

@@ -1,123 +1,101 @@
-//! The most that a layer of somebody else may ask for, before memory or disk is spent on it. Real layers stay far below.
+//! How much is taken of an image that somebody else made, before memory or disk is spent on it: all limits are here.
+//!
+//! Each lies above what registries and engines take themselves, so that no image is refused that works elsewhere.
 
-use std::cell::Cell;
-use std::io::{self, Read};
+mod layer;
 
-/// How many files and directories a layer may have. The largest images that are known have a third of that.
-const ENTRIES: u64 = 1_000_000;
-/// How long a path or the target of a link may be: Linux opens none that is longer.
-const PATH: usize = 4096;
-/// How many bytes a tar may have between two files: headers, and long names, which are kept in memory.
-const HEADERS: u64 = 1 << 20;
-/// A layer may always have so many bytes when it is unpacked.
-const SMALL: u64 = 1 << 30;
-/// How many times larger a layer may become when it is unpacked. Files of a program become 3 to 10 times larger; gzip can do 1,000, zstd more.
-const TIMES: u64 = 200;
-/// No layer may have more bytes than that.
-const LARGE: u64 = 64 << 30;
+use std::io;
+use std::path::Path;
 
-/// A limit that a layer goes past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Excess {
-    /// Too many files.
-    #[error("more than {ENTRIES} files and directories")]
-    Entries,
-    /// A path or a target that is too long.
-    #[error("a path of more than {PATH} bytes")]
-    Path,
-    /// Names or extensions that are too long.
-    #[error("a file whose headers have more than {HEADERS} bytes")]
-    Headers,
-    /// A small file that becomes a large one.
-    #[error("more than {0} bytes when it is unpacked")]
-    Bytes(u64),
+pub use layer::Excess;
+pub(super) use layer::{Meter, Metered};
+
+/// The bytes of a manifest, or of a list of manifests. Registries take 4 MiB.
+pub const MANIFEST: u64 = 4 << 20;
+/// The bytes of a configuration.
+pub const CONFIG: u64 = 8 << 20;
+/// The bytes of any other answer of a registry: a token, or why it says no.
+pub const ANSWER: u64 = 1 << 20;
+/// The layers of an image. Docker takes 127, and overlayfs stacks 500.
+pub const LAYERS: usize = 512;
+/// The images of a list.
+pub const IMAGES: usize = 1024;
+/// How deep lists may lie in lists.
+pub const DEPTH: usize = 4;
+/// The files in an archive of images.
+pub const FILES: usize = 100_000;
+/// The bytes of a name in an archive, and of what else is said of a file there.
+pub const NAME: u64 = 1 << 20;
+/// The bytes of all layers of an image, as they are sent.
+pub const PACKED: u64 = 256 << 30;
+
+/// Sizes as a registry or an image tells them, added up; nothing where they are more than [`PACKED`].
+pub fn sum(sizes: impl IntoIterator<Item = u64>) -> Option<u64> {
+    let sum = sizes.into_iter().try_fold(0, u64::checked_add);
+    sum.filter(|sum| *sum <= PACKED)
 }
 
-/// How many bytes a layer may have when it is unpacked.
-pub(super) fn unpacked(size: u64) -> u64 {
-    size.saturating_mul(TIMES).clamp(SMALL, LARGE)
+/// Sees to it that the disk of a directory has room for so many bytes.
+pub fn room(directory: &Path, bytes: u64) -> io::Result<()> {
+    let disk = rustix::fs::statvfs(directory)?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if bytes <= free {
+        return Ok(());
+    }
+    let words = format!(
+        "it needs {}, and `{}` has {} left",
+        size(bytes),
+        directory.display(),
+        size(free)
+    );
+    Err(io::Error::new(io::ErrorKind::StorageFull, words))
 }
 
-/// Counts what a tar asks for. Reading stops where that is too much.
-pub(super) struct Meter {
-    most: u64,
-    read: Cell<u64>,
-    headers: Cell<Option<u64>>,
-    written: Cell<u64>,
-    excess: Cell<Option<Excess>>,
-}
-
-impl Meter {
-    /// For a layer of this size, as it is sent.
-    pub(super) fn new(size: u64) -> Self {
-        Self {
-            most: unpacked(size),
-            read: Cell::new(0),
-            headers: Cell::new(None),
-            written: Cell::new(0),
-            excess: Cell::new(None),
+/// `4 MiB`
+pub fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut rest = bytes;
+    let mut unit = 0;
+    while rest >= 10 << 10 || (rest >= 1 << 10 && rest % 1024 == 0) {
+        if unit + 1 == units.len() {
+            break;
         }
+        rest >>= 10;
+        unit += 1;
     }
-
-    /// The bytes that follow are headers.
-    pub(super) fn headers_follow(&self) {
-        self.headers.set(Some(0));
-    }
-
-    /// The bytes that follow are a file's.
-    pub(super) fn contents_follow(&self) {
-        self.headers.set(None);
-    }
-
-    /// What made reading stop.
-    pub(super) fn excess(&self) -> Option<Excess> {
-        self.excess.get()
-    }
-
-    /// Whether so many files may be made.
-    pub(super) fn made(&self, count: u64) -> Result<(), Excess> {
-        self.check(count <= ENTRIES, Excess::Entries)
-    }
-
-    /// Whether a path may be this long.
-    pub(super) fn path(&self, bytes: &[u8]) -> Result<(), Excess> {
-        self.check(bytes.len() <= PATH, Excess::Path)
-    }
-
-    /// Whether a file of this size may be written too. A sparse one is larger than its part of the tar.
-    pub(super) fn file(&self, size: u64) -> Result<(), Excess> {
-        let written = self.written.get().saturating_add(size);
-        self.written.set(written);
-        self.check(written <= self.most, Excess::Bytes(self.most))
-    }
-
-    fn check(&self, fine: bool, excess: Excess) -> Result<(), Excess> {
-        if fine {
-            return Ok(());
-        }
-        self.excess.set(Some(excess));
-        Err(excess)
-    }
-
-    fn count(&self, bytes: u64) -> Result<(), Excess> {
-        let read = self.read.get() + bytes;
-        self.read.set(read);
-        self.check(read <= self.most, Excess::Bytes(self.most))?;
-        if let Some(headers) = self.headers.get() {
-            self.headers.set(Some(headers + bytes));
-            self.check(headers + bytes <= HEADERS, Excess::Headers)?;
-        }
-        Ok(())
-    }
+    format!("{rest} {}", units[unit])
 }
 
-/// A tar that is counted while it is read.
-pub(super) struct Metered<'m, R>(pub(super) R, pub(super) &'m Meter);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<R: Read> Read for Metered<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.0.read(buffer)?;
-        self.1.count(count as u64).map_err(io::Error::other)?;
-        Ok(count)
+    #[test]
+    fn sizes_that_are_told_do_not_overflow() {
+        assert_eq!(sum([1, 2]), Some(3));
+        assert_eq!(sum([u64::MAX, 1]), None);
+        assert_eq!(sum([PACKED, 1]), None);
+        assert_eq!(sum([]), Some(0));
+    }
+
+    #[test]
+    fn sizes_are_read_by_people() {
+        assert_eq!(size(4 << 20), "4 MiB");
+        assert_eq!(size(1 << 40), "1 TiB");
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(20_000_000), "19 MiB");
+        assert!(size(u64::MAX).ends_with(" TiB"));
+    }
+
+    #[test]
+    fn a_disk_that_is_too_small_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        room(directory.path(), 1).unwrap();
+        let error = room(directory.path(), 1 << 60).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(
+            error.to_string().starts_with("it needs 1048576 TiB, and `"),
+            "{error}"
+        );
     }
 }

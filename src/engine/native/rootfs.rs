@@ -10,7 +10,7 @@ use super::laid;
 use crate::cache::Cache;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::layer::Layer;
-use crate::oci::{Image, ImageLayer, unpack};
+use crate::oci::{Image, ImageLayer, limits, unpack};
 
 /// Directories of the cache that are an image when they lie on top of each other.
 pub(super) struct Rootfs {
@@ -75,6 +75,9 @@ fn tree(layers: &[ImageLayer], cache: &Cache) -> Result<(PathBuf, bool), NativeE
         return Ok((path, false));
     }
     let tree = cache.begin_tree().map_err(NativeError::Workshop)?;
+    let unpacked = layers.iter().map(|layer| layer.unpacked);
+    let needed = unpacked.fold(0, u64::saturating_add);
+    limits::room(tree.path(), needed).map_err(NativeError::Workshop)?;
     for layer in layers {
         // A disk that is full is the cache's trouble.
         unpack(layer, cache, tree.path()).inspect_err(|error| cache.full(error))?;

@@ -93,3 +93,32 @@ fn platforms_are_compared_as_docker_does() {
     assert!(!is(&["linux", "amd64"], "linux/arm64"));
     assert!(!is(&["windows", "amd64"], "linux/amd64"));
 }
+
+#[test]
+fn a_manifest_may_tell_of_so_much_and_no_more() {
+    let digest = Digest::of(b"");
+    let kind = Packed::Not.media_type();
+    let layer = |size: Value| json!({"mediaType": kind, "digest": digest, "size": size});
+    let image = |config: Value, layers: Vec<Value>| json!({"config": {"digest": digest, "size": config}, "layers": layers});
+    let refused = |value: &Value| parse(value).unwrap_err().to_string();
+    let all = |size: u64, count: usize| image(json!(2), vec![layer(json!(size)); count]);
+    assert!(parse(&all(1 << 20, limits::LAYERS)).is_ok());
+    assert_snapshot!(refused(&all(1, 513)), @"its manifest tells of 513 layers, and more than 512 are not taken");
+    let sizes = "its layers are too large together, and more than 256 GiB are not taken";
+    assert_eq!(refused(&all(u64::MAX, 2)), sizes);
+    assert_eq!(refused(&all(200 << 30, 2)), sizes);
+    assert_snapshot!(refused(&image(json!(1_u64 << 40), vec![])), @"its configuration has 1 TiB, and more than 8 MiB are not taken");
+    let negative = refused(&image(json!(2), vec![layer(json!(-1))]));
+    assert!(
+        negative.starts_with("its manifest cannot be read: invalid value: integer `-1`"),
+        "{negative}"
+    );
+    let huge =
+        r#"{"config": {"digest": "sha256:0", "size": 99999999999999999999999}, "layers": []}"#;
+    Document::parse(huge.as_bytes()).unwrap_err();
+    let list = |size: u64, count: usize| json!({"manifests": vec![layer(json!(size)); count]});
+    assert_snapshot!(refused(&list(1, 1025)), @"its manifest tells of 1025 images, and more than 1024 are not taken");
+    assert_snapshot!(refused(&list(1 << 30, 1)), @"its manifest has 1 GiB, and more than 4 MiB are not taken");
+    let deep = format!("{}{}", "[".repeat(1 << 20), "]".repeat(1 << 20));
+    Document::parse(deep.as_bytes()).unwrap_err();
+}
