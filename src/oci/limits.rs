@@ -56,7 +56,7 @@ pub fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut rest = bytes;
     let mut unit = 0;
-    while rest >= 10 << 10 || (rest >= 1 << 10 && rest % 1024 == 0) {
+    while rest >= 10 << 10 || (rest >= 1 << 10 && rest.is_multiple_of(1024)) {
         if unit + 1 == units.len() {
             break;
         }

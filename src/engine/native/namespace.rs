@@ -264,3 +264,62 @@ pub fn available(outside: Outside<'_>) -> Result<(), String> {
     let line = line.unwrap_or("namespaces are not allowed");
     Err(line.trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_nobody_can_be_given_are_left_out() {
+        let env = ["A=1", "=no name", "nothing", "B=nul\0", "a.b-c==2"];
+        let config = Config {
+            env: env.map(str::to_owned).to_vec(),
+            ..Config::default()
+        };
+        let left: Vec<String> = variables(&config)
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        assert_eq!(left, ["A: 1", "a.b-c: =2"]);
+    }
+
+    #[test]
+    fn programs_of_this_machine_get_a_path_that_means_the_same_everywhere() {
+        let outside = Outside {
+            path: "/bin::.:node_modules/.bin:/usr/bin",
+            program: None,
+        };
+        assert_eq!(outside.env()["PATH"], "/bin:/usr/bin");
+        assert_eq!(outside.env().len(), 2);
+    }
+
+    #[test]
+    fn what_is_written_to_lies_in_the_image() {
+        let scratch = tempfile::tempdir().unwrap();
+        let layer = scratch.path().join("layer");
+        fs_err::create_dir_all(layer.join("home/me")).unwrap();
+        symlink("/", layer.join("out")).unwrap();
+        let namespace = Namespace {
+            layers: &[layer],
+            config: &Config::default(),
+            writable: &[],
+            scratch: scratch.path(),
+            outside: Outside {
+                path: "",
+                program: None,
+            },
+        };
+        assert!(namespace.is_plain("home/me"));
+        assert!(namespace.is_plain("home/new"));
+        for path in [
+            "",
+            "../usr",
+            "home/../../usr",
+            "home/.",
+            "out",
+            "out/etc",
+            "home//me",
+        ] {
+            assert!(!namespace.is_plain(path), "{path}");
+        }
+    }
+}

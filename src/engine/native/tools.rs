@@ -54,6 +54,14 @@ impl Tools {
         source: Source<'_>,
     ) -> Result<Self, NativeError> {
         let bin = dir.join("bin");
+        if bin.as_os_str().as_encoded_bytes().contains(&b':') {
+            let words = format!(
+                "`{}` has a colon, and no `PATH` can name it: set TMPDIR to another directory",
+                bin.display()
+            );
+            let error = io::Error::new(io::ErrorKind::InvalidInput, words);
+            return Err(NativeError::Workshop(error));
+        }
         fs_err::create_dir_all(&bin).map_err(NativeError::Workshop)?;
         let wanted = &plan.node.value;
         let node = match own_node(path, wanted) {
@@ -169,10 +177,17 @@ fn link(at: &Path, to: &Path) -> Result<(), NativeError> {
 
 /// A program of this name that has node run a file.
 fn script(at: &Path, file: &Path) -> Result<(), NativeError> {
-    let text = format!("#!/bin/sh\nexec node '{}' \"$@\"\n", file.display());
-    fs_err::write(at, text)
+    fs_err::write(at, words_of_script(file))
         .and_then(|()| fs_err::set_permissions(at, std::fs::Permissions::from_mode(0o755)))
         .map_err(NativeError::Workshop)
+}
+
+/// The bytes of the name stay as they are: it may hold anything.
+fn words_of_script(file: &Path) -> Vec<u8> {
+    let name = file.as_os_str().as_encoded_bytes();
+    let quoted = name.split(|byte| *byte == b'\'').collect::<Vec<_>>();
+    let quoted = quoted.join(&br"'\''"[..]);
+    [b"#!/bin/sh\nexec node '", &*quoted, b"' \"$@\"\n"].concat()
 }
 
 #[cfg(test)]
@@ -206,5 +221,26 @@ mod tests {
         let (dir, extracted) = packed("package/../../x");
         assert_eq!(extracted.unwrap_err(), "`../../x` leaves the image");
         assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_script_names_any_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a 'b' \"c\" $(touch d)\n`e`");
+        let bin = dir.path().join("bin");
+        fs_err::create_dir(&bin).unwrap();
+        let node = "#!/bin/sh\nprintf '%s|' \"$@\"\n";
+        fs_err::write(bin.join("node"), node).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        fs_err::set_permissions(bin.join("node"), mode).unwrap();
+        script(&dir.path().join("pnpm"), &file).unwrap();
+        let output = Command::new("/bin/sh")
+            .arg(dir.path().join("pnpm"))
+            .arg("x y")
+            .env("PATH", &bin)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said, format!("{}|x y|", file.display()));
     }
 }
