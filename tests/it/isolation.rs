@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use slimbuild::digest::Digest;
 use slimbuild::env::Env;
 
 use crate::support::program::Outcome;
@@ -62,13 +62,7 @@ fn image(at: &Path, node: &[u8], env: &[String], user: &str) {
         tar.append_data(&mut header, path, node).unwrap();
     }
     let layer = tar.into_inner().unwrap();
-    let hex = |bytes: &[u8]| {
-        let digest = Sha256::digest(bytes);
-        digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
+    let hex = |bytes: &[u8]| Digest::of(bytes).hex().to_owned();
     let blob = |kind: &str, bytes: &[u8]| {
         let path = at.join("blobs/sha256").join(hex(bytes));
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
