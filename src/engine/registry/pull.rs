@@ -117,6 +117,10 @@ impl Pull<'_> {
             }
             depth += 1;
         };
+        manifest.room(self.cache).map_err(|error| match error {
+            ForeignError::Cache(error) => RegistryError::Cache(error),
+            other => foreign(other),
+        })?;
         self.layers(&manifest).await?;
         let cannot = |error: std::io::Error| RegistryError::Cache(error);
         let config = self.cache.path(&manifest.config.digest);
@@ -157,6 +161,11 @@ impl Pull<'_> {
 
     /// A manifest that the cache has.
     fn kept(&self, digest: &Digest) -> Result<Option<Document>, RegistryError> {
+        // Its digest may be that of something else, which may be large.
+        let size = fs_err::metadata(self.cache.path(digest)).map(|of| of.len());
+        if size.is_ok_and(|size| size > crate::oci::limits::MANIFEST) {
+            return Ok(None);
+        }
         let Some(path) = self.cache.verified(digest) else {
             return Ok(None);
         };

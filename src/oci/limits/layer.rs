@@ -112,7 +112,7 @@ impl Meter {
 }
 
 /// A tar that is counted while it is read.
-pub(in crate::oci) struct Metered<'m, R>(pub(super) R, pub(super) &'m Meter);
+pub(in crate::oci) struct Metered<'m, R>(pub(in crate::oci) R, pub(in crate::oci) &'m Meter);
 
 impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
