@@ -216,7 +216,7 @@ fn directory(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_becomes_an_instruction(field in prop::sample::select(FIELDS.to_vec()), text in hostile()) {
@@ -224,6 +224,17 @@ proptest! {
         let text = if field.ends_with("dir") { directory(&text) } else { text };
         if let Some(dockerfile) = dockerfile(field, &text) {
             prop_assert_eq!(instructions(&dockerfile), expected, "{} {:?}\n{}", field, text, dockerfile);
+        }
+    }
+}
+
+#[test]
+fn stages_have_names_that_an_image_could_have() {
+    for dir in ["[a]", "ä ö", "a*b?", "-"] {
+        let text = dockerfile("libdir", dir).unwrap();
+        let stages = text.lines().filter_map(|line| line.split(" AS ").nth(1));
+        for stage in stages {
+            assert!(!stage.ends_with('-'), "{stage}");
         }
     }
 }

@@ -181,10 +181,9 @@ fn stage_name<'s>(dir: &RepoPath, mut taken: impl Iterator<Item = &'s String>) -
     let name = if dir.is_root() {
         "build-root".to_owned()
     } else {
-        format!(
-            "build-{}",
-            dir.as_str().chars().map(legal).collect::<String>()
-        )
+        // BuildKit takes the name for that of an image too, which ends in a letter or a digit.
+        let name = dir.as_str().chars().map(legal).collect::<String>();
+        format!("build-{name}").trim_end_matches('-').to_owned()
     };
     let alike = taken
         .by_ref()
