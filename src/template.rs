@@ -1,7 +1,9 @@
 //! Templates: minijinja, set up once for all texts that are made from `templates/`.
 
+mod limits;
 pub mod text;
 
+use limits::{Limits, Stopped};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior};
@@ -24,26 +26,44 @@ pub fn render(name: &str, text: &str, data: &impl Serialize) -> Result<String, T
     })
 }
 
-/// Renders a template of the user's. It may extend the one that is compiled in, by its name, and replace blocks of it.
+/// Renders a template of the user's. It may extend the one that is compiled in, by its name, and replace blocks of it. It comes to an end in any
+/// case: see [`limits`].
 pub fn render_own(
     built_in: (&str, &str),
     path: &str,
     text: &str,
     data: &impl Serialize,
 ) -> Result<String, TemplateError> {
+    own(built_in, path, text, data, Limits::DEFAULT)
+}
+
+fn own(
+    built_in: (&str, &str),
+    path: &str,
+    text: &str,
+    data: &impl Serialize,
+    limits: Limits,
+) -> Result<String, TemplateError> {
     check_blocks(built_in, path, text)?;
-    let mut environment = environment(printable);
     // Where the user's has the same name, it can still extend the other.
     let name = if path == built_in.0 {
         format!("./{path}")
     } else {
         path.to_owned()
     };
-    environment
-        .add_template(built_in.0, built_in.1)
-        .and_then(|()| environment.add_template_owned(name.clone(), text.to_owned()))
-        .and_then(|()| environment.get_template(&name)?.render(Serde(data)))
-        .map_err(|error| wrong(&error, path, built_in.0))
+    let mut texts = Vec::new();
+    for (name, text) in [built_in, (&name, text)] {
+        texts.push((name.to_owned(), text.to_owned()));
+    }
+    limits
+        .render(|| environment(printable), texts, Value::from(Serde(data)))
+        .map_err(|stopped| match stopped {
+            Stopped::Failed(error) => wrong(&error, path, built_in.0),
+            Stopped::TooMuch(problem) => TemplateError::Endless {
+                file: path.to_owned(),
+                problem,
+            },
+        })
 }
 
 /// Why a template cannot be rendered.
@@ -61,6 +81,14 @@ pub enum TemplateError {
         /// What to write instead.
         hint: Option<String>,
     },
+    /// A template of the user's takes more than it may.
+    #[error("`{file}`: {problem}")]
+    Endless {
+        /// Its path.
+        file: String,
+        /// Of what it takes too much.
+        problem: String,
+    },
     /// A text of the workspace that cannot be written.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -71,6 +99,7 @@ impl TemplateError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Own { hint, .. } => hint.clone(),
+            Self::Endless { .. } => None,
             Self::Text(error) => Some(error.hint()),
         }
     }
@@ -107,6 +136,9 @@ fn wrong(error: &minijinja::Error, path: &str, built_in: &str) -> TemplateError 
         next = std::error::Error::source(error).and_then(|source| source.downcast_ref());
     }
     let problem = match cause.detail() {
+        _ if cause.kind() == ErrorKind::OutOfFuel => {
+            "the template runs for too long: a loop or a macro may have no end".to_owned()
+        }
         Some(detail) => detail.to_owned(),
         None => cause.kind().to_string(),
     };
@@ -240,12 +272,16 @@ mod tests {
     use super::*;
 
     fn own(text: &str) -> Result<String, String> {
+        own_within(text, Limits::DEFAULT)
+    }
+
+    fn own_within(text: &str, limits: Limits) -> Result<String, String> {
         let built_in = (
             "D.j2",
             "{% block a %}\nA {{ x }}\n{% endblock %}\n{% block b %}\nB\n{% endblock %}\n",
         );
         let data = std::collections::BTreeMap::from([("x", 1)]);
-        render_own(built_in, "apps/D.j2", text, &data).map_err(|error| error.to_string())
+        super::own(built_in, "apps/D.j2", text, &data, limits).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -277,6 +313,48 @@ mod tests {
             "{}",
             error("\n{% extends 'E' %}")
         );
+    }
+
+    #[test]
+    fn a_template_that_has_no_end_is_stopped() {
+        let limits = Limits {
+            steps: 10_000,
+            output: 1_000,
+            time: std::time::Duration::from_millis(200),
+        };
+        let error = |text| own_within(text, limits).unwrap_err();
+        let nested =
+            "{% for a in range(1000) %}\n{% for b in range(1000) %}{% endfor %}{% endfor %}";
+        assert_eq!(
+            error(nested),
+            "`apps/D.j2`, line 2: the template runs for too long: a loop or a macro may have no end"
+        );
+        assert_eq!(
+            error("{{ 'a' * 2000 }}"),
+            "`apps/D.j2`: the template writes more than 1000 bytes"
+        );
+        // Few steps, each of which takes its time.
+        let slow = "{% for a in range(2000) %}{% set b = 'a' * 90000000 %}{% endfor %}";
+        assert_eq!(
+            error(slow),
+            "`apps/D.j2`: the template runs for longer than 200ms"
+        );
+        for deep in [
+            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".to_owned(),
+            "{% include 'apps/D.j2' %}".to_owned(),
+            format!("{{{{ {}1{} }}}}", "(".repeat(10_000), ")".repeat(10_000)),
+            format!(
+                "{}{}",
+                "{% if true %}".repeat(5_000),
+                "{% endif %}".repeat(5_000)
+            ),
+            "{{ range(10000000) }}".to_owned(),
+            "{{ 'a' * 1000000000 }}".to_owned(),
+            "{{ [1] * 1000000000 }}".to_owned(),
+        ] {
+            let error = own_within(&deep, Limits::DEFAULT).unwrap_err();
+            assert!(error.starts_with("`apps/D.j2`"), "{error}");
+        }
     }
 
     #[test]

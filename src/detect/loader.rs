@@ -275,13 +275,15 @@ pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Config
         .find_map(|name| start.env.get(*name));
     let own = named.map_or("tsconfig.json", String::as_str);
     let mut queue: Vec<RepoPath> = workspace.members[app].dir.join(own).into_iter().collect();
+    let mut seen = BTreeSet::new();
     while let Some(path) = queue.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
         let Ok(text) = workspace.tree.read_text(&path, Limit::Settings) else {
             continue;
         };
-        if !found.files.insert(path.clone()) {
-            continue;
-        }
+        found.files.insert(path.clone());
         let Ok(config) = Tsconfig::parse(path.as_str(), &text) else {
             continue;
         };

@@ -50,31 +50,58 @@ impl Command {
     }
 }
 
+/// How deep scripts may call each other. What is called deeper is left as it stands.
+const DEPTH: usize = 32;
+
+/// How many bytes of scripts are followed together: scripts that call others twice each come to more than anybody can read.
+const TEXT: usize = 1 << 20;
+
 /// The commands of a script in order, following `pnpm run x` into the other scripts of the manifest.
 pub fn commands(manifest: &Manifest, script: &str) -> Vec<Command> {
-    let mut found = Vec::new();
-    let path = &mut vec![script.to_owned()];
-    collect(manifest, script, &[], path, &mut found);
-    found
+    let mut follow = Follow {
+        manifest,
+        path: vec![script.to_owned()],
+        left: TEXT,
+        found: Vec::new(),
+    };
+    follow.collect(script, &[]);
+    follow.found
 }
 
-fn collect(
-    manifest: &Manifest,
-    script: &str,
-    more: &[String],
-    path: &mut Vec<String>,
-    found: &mut Vec<Command>,
-) {
-    let text = manifest.script(script).unwrap_or_default();
-    for command in parse_with(text, more) {
-        match called_script(manifest, &command) {
-            Some((inner, more)) if !path.contains(&inner) => {
-                path.push(inner.clone());
-                collect(manifest, &inner, more, path, found);
-                path.pop();
+struct Follow<'m> {
+    manifest: &'m Manifest,
+    /// The scripts on the way to the one that is read now.
+    path: Vec<String>,
+    /// How many bytes may still be followed.
+    left: usize,
+    found: Vec<Command>,
+}
+
+impl Follow<'_> {
+    fn collect(&mut self, script: &str, more: &[String]) {
+        let text = self.manifest.script(script).unwrap_or_default();
+        for command in parse_with(text, more) {
+            match called_script(self.manifest, &command) {
+                Some((inner, more)) if self.may_follow(&inner) => {
+                    self.path.push(inner.clone());
+                    self.collect(&inner, more);
+                    self.path.pop();
+                }
+                _ => self.found.push(command),
             }
-            _ => found.push(command),
         }
+    }
+
+    /// Whether a script may be followed, which counts what it takes.
+    fn may_follow(&mut self, script: &String) -> bool {
+        if self.path.contains(script) || self.path.len() == DEPTH {
+            return false;
+        }
+        let text = self.manifest.script(script).unwrap_or_default();
+        // A script without a text takes its time too.
+        let left = self.left.checked_sub(text.len() + script.len());
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
     }
 }
 
@@ -218,6 +245,26 @@ mod tests {
             parse("A=1 cross-env B=2 node x")[0].env,
             [("A".into(), "1".into()), ("B".into(), "2".into())]
         );
+    }
+
+    #[test]
+    fn scripts_that_call_each_other_many_times_come_to_an_end() {
+        let all = |count: usize, calls: &str| {
+            let scripts: Vec<String> = (0..count)
+                .map(|at| {
+                    let inner = format!("pnpm s{}", at + 1);
+                    format!(r#""s{at}": "{}""#, calls.replace('@', &inner))
+                })
+                .chain([format!(r#""s{count}": "tsc""#)])
+                .collect();
+            let text = format!(r#"{{"scripts": {{{}}}}}"#, scripts.join(", "));
+            let manifest = Manifest::parse("package.json", &text).unwrap();
+            commands(&manifest, "s0")
+        };
+        assert!(all(30, "@ && @").len() < 1 << 20);
+        assert_eq!(all(20, "@").len(), 1);
+        assert_eq!(all(20, "@")[0].program(), "tsc");
+        assert_eq!(all(10_000, "@")[0].program(), "pnpm");
     }
 
     #[test]

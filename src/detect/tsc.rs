@@ -4,16 +4,19 @@
 //! out moves it to `dist/src/main.js`. The rule is the compiler's: below `outDir`, at the place below `rootDir`, which by default is the deepest
 //! directory that holds all inputs ([`getCommonSourceDirectory`](https://github.com/microsoft/TypeScript/blob/main/src/compiler/emitter.ts)).
 
+mod extends;
+
 use std::collections::BTreeSet;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::script::Command;
-use crate::manifest::tsconfig::Tsconfig;
 use crate::manifest::{ManifestError, parse_jsonc};
 use crate::path::RepoPath;
-use crate::tree::{Limit, TreeError};
+use crate::tree::Limit;
 use crate::workspace::Workspace;
+pub use extends::extended;
+use extends::{Resolved, resolve};
 
 /// What writes the build's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +139,7 @@ fn outputs(
     let Ok(path) = dir.join(project) else {
         return Ok(None);
     };
-    let Some(config) = resolve(workspace, &path, &path.parent().unwrap_or_default(), 0)? else {
+    let Some(config) = resolve(workspace, &path)? else {
         return Ok(None);
     };
     let Some(out_dir) = config
@@ -280,111 +283,6 @@ fn common_directory(sources: &[&str]) -> String {
                 .collect()
         });
     common.unwrap_or_default().join("/")
-}
-
-/// A configuration with its `extends` followed.
-#[derive(Debug, Default)]
-struct Resolved {
-    options: Tsconfig,
-    out_dir: Option<RepoPath>,
-    root_dir: Option<RepoPath>,
-}
-
-fn resolve(
-    workspace: &Workspace,
-    path: &RepoPath,
-    leaf: &RepoPath,
-    depth: usize,
-) -> Result<Option<Resolved>, ManifestError> {
-    let text = workspace.tree.read_text_optional(path, Limit::Settings)?;
-    let Some(text) = text else {
-        return Ok(None);
-    };
-    let own = Tsconfig::parse(path.as_str(), &text)?;
-    let dir = path.parent().unwrap_or_default();
-    let mut resolved = Resolved::default();
-    for base in own.extends.iter().filter(|_| depth < 16) {
-        let Some(base) = extended(workspace, &dir, base)? else {
-            continue;
-        };
-        let Some(base) = resolve(workspace, &base, leaf, depth + 1)? else {
-            continue;
-        };
-        // Later bases win over earlier ones; `files`, `include` and `exclude` of a base count where this file has none.
-        let take =
-            |own: &mut Option<Vec<String>>, base: Option<Vec<String>>| *own = base.or(own.take());
-        take(&mut resolved.options.files, base.options.files);
-        take(&mut resolved.options.include, base.options.include);
-        take(&mut resolved.options.exclude, base.options.exclude);
-        resolved.options.no_emit = base.options.no_emit.or(resolved.options.no_emit);
-        resolved.options.composite = base.options.composite.or(resolved.options.composite);
-        resolved.options.allow_js = base.options.allow_js.or(resolved.options.allow_js);
-        resolved.out_dir = base.out_dir.or(resolved.out_dir);
-        resolved.root_dir = base.root_dir.or(resolved.root_dir);
-    }
-    let options = &mut resolved.options;
-    options.files = own.files.or(options.files.take());
-    options.include = own.include.or(options.include.take());
-    options.exclude = own.exclude.or(options.exclude.take());
-    options.no_emit = own.no_emit.or(options.no_emit);
-    options.composite = own.composite.or(options.composite);
-    options.allow_js = own.allow_js.or(options.allow_js);
-    // Directories are relative to the file that has them, `${configDir}` to the one that the compiler was given.
-    let joined = |text: Option<String>| {
-        let text = text?;
-        match text.strip_prefix("${configDir}") {
-            Some(rest) => leaf.join(rest.trim_start_matches('/')).ok(),
-            None => dir.join(&text).ok(),
-        }
-    };
-    resolved.out_dir = joined(own.out_dir).or(resolved.out_dir);
-    resolved.root_dir = joined(own.root_dir).or(resolved.root_dir);
-    Ok(Some(resolved))
-}
-
-/// The file that an `extends` names: relative, or in a package of the workspace. Packages from the registry are not on disk before an install.
-pub fn extended(
-    workspace: &Workspace,
-    dir: &RepoPath,
-    base: &str,
-) -> Result<Option<RepoPath>, TreeError> {
-    for path in candidates(workspace, dir, base).into_iter().flatten() {
-        if workspace.tree.is_file(&path)? {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
-}
-
-/// The places of what an `extends` names, the first that is there counts.
-fn candidates(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<[RepoPath; 3]> {
-    let path = if base.starts_with('.') {
-        dir.join(base).ok()?
-    } else {
-        let member = workspace.members[1..].iter().find(|member| {
-            let rest = member
-                .manifest
-                .name()
-                .and_then(|name| base.strip_prefix(name));
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })?;
-        let rest = base
-            .strip_prefix(member.manifest.name()?)?
-            .trim_start_matches('/');
-        member
-            .dir
-            .join(if rest.is_empty() {
-                "tsconfig.json"
-            } else {
-                rest
-            })
-            .ok()?
-    };
-    Some([
-        path.clone(),
-        RepoPath::new(&format!("{path}.json")).ok()?,
-        path.join("tsconfig.json").ok()?,
-    ])
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ pub(crate) fn root_files(
     let mut asked: BTreeMap<RepoPath, String> = BTreeMap::new();
     for files in members.values() {
         for file in files.iter().filter(|file| is_tsconfig(&file.path)) {
-            tsconfig_chain(workspace, &file.path, &file.path, &mut asked, 0)?;
+            tsconfig_chain(workspace, &file.path, &mut asked)?;
         }
     }
     let mut patterns: Vec<(String, String)> = Vec::new();
@@ -249,39 +249,32 @@ fn is_tsconfig(path: &RepoPath) -> bool {
         .is_some_and(|name| name.starts_with("tsconfig") && name.ends_with(".json"))
 }
 
+/// Notes all files that a configuration builds on, near or far. Each is read once, however many name it.
 fn tsconfig_chain(
     workspace: &Workspace,
-    path: &RepoPath,
     asker: &RepoPath,
     asked: &mut BTreeMap<RepoPath, String>,
-    depth: usize,
 ) -> Result<(), Error> {
-    let text = workspace.tree.read_text_optional(path, Limit::Settings);
-    let text = text.map_err(|error| Error::named(asker.as_str(), path, error))?;
-    let Some(text) = text else {
-        return Ok(());
-    };
-    // A configuration that cannot be read is the compiler's to complain about; a template need not be JSON at all.
-    let Ok(config) = Tsconfig::parse(path.as_str(), &text) else {
-        return Ok(());
-    };
-    let dir = path.parent().unwrap_or_default();
-    for base in config
-        .extends
-        .iter()
-        .chain(&config.references)
-        .filter(|_| depth < 16)
-    {
-        let base = extended(workspace, &dir, base);
-        let named = |error| Error::named(&format!("`{path}`"), &dir, error);
-        let Some(base) = base.map_err(named)? else {
+    let mut open = vec![asker.clone()];
+    while let Some(path) = open.pop() {
+        let text = workspace.tree.read_text_optional(&path, Limit::Settings);
+        let text = text.map_err(|error| Error::named(asker.as_str(), &path, error))?;
+        // A configuration that cannot be read is the compiler's to complain about; a template need not be JSON at all.
+        let config = text.and_then(|text| Tsconfig::parse(path.as_str(), &text).ok());
+        let Some(config) = config else {
             continue;
         };
-        if asked
-            .insert(base.clone(), format!("`{asker}` builds on it"))
-            .is_none()
-        {
-            tsconfig_chain(workspace, &base, asker, asked, depth + 1)?;
+        let dir = path.parent().unwrap_or_default();
+        for base in config.extends.iter().chain(&config.references) {
+            let base = extended(workspace, &dir, base);
+            let named = |error| Error::named(&format!("`{path}`"), &dir, error);
+            let Some(base) = base.map_err(named)? else {
+                continue;
+            };
+            let why = format!("`{asker}` builds on it");
+            if asked.insert(base.clone(), why).is_none() {
+                open.push(base);
+            }
         }
     }
     Ok(())

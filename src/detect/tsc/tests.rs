@@ -107,3 +107,77 @@ fn others_cannot_be_told() {
         None
     );
 }
+
+/// Many configurations, each of which extends all that follow it: there are more ways through them than anybody can go.
+fn fan(count: usize) -> Vec<(String, String)> {
+    let config = |at: usize| {
+        let bases: Vec<String> = (at + 1..count)
+            .map(|base| format!(r#""./tsconfig.{base}.json""#))
+            .collect();
+        let text = format!(
+            r#"{{"extends": [{}], "compilerOptions": {{"outDir": "out-{at}"}}}}"#,
+            bases.join(",")
+        );
+        let name = match at {
+            0 => "tsconfig.json".to_owned(),
+            _ => format!("tsconfig.{at}.json"),
+        };
+        (name, text)
+    };
+    (0..count).map(config).collect()
+}
+
+#[test]
+fn a_configuration_is_read_once_however_many_extend_it() {
+    let mut files = fan(40);
+    files.push(("src/main.ts".to_owned(), String::new()));
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (&**path, &**text))
+        .collect();
+    assert_eq!(outputs_of("tsc", &files).unwrap(), ["out-0/main.js"]);
+}
+
+#[test]
+fn configurations_that_extend_each_other_are_refused() {
+    let problem = |files: &[(&str, &str)]| {
+        let placed: Vec<(String, &str)> = files
+            .iter()
+            .map(|(path, text)| (format!("apps/a/{path}"), *text))
+            .collect();
+        let mut all: Vec<(&str, &str)> =
+            placed.iter().map(|(path, text)| (&**path, *text)).collect();
+        all.push(("apps/a/package.json", "{}"));
+        let (_dir, workspace) = workspace(&all);
+        let names = files.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let dir = RepoPath::new("apps/a").unwrap();
+        let written = writes(&workspace, &dir, &script::parse("tsc"), &names);
+        written.unwrap_err().to_string()
+    };
+    assert_eq!(
+        problem(&[
+            ("tsconfig.json", r#"{"extends": "./b.json"}"#),
+            ("b.json", r#"{"extends": ["./c.json", "./tsconfig.json"]}"#),
+            ("c.json", "{}"),
+        ]),
+        "`apps/a/tsconfig.json`: `extends` leads back to the file: apps/a/tsconfig.json → apps/a/b.json → apps/a/tsconfig.json"
+    );
+    let mut files = vec![(
+        "tsconfig.json".to_owned(),
+        r#"{"extends": "./1.json"}"#.to_owned(),
+    )];
+    for at in 1..200 {
+        files.push((
+            format!("{at}.json"),
+            format!(r#"{{"extends": "./{}.json"}}"#, at + 1),
+        ));
+    }
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (&**path, &**text))
+        .collect();
+    assert_eq!(
+        problem(&files),
+        "`apps/a/tsconfig.json`: more than 64 files extend each other in a row"
+    );
+}

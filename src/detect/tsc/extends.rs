@@ -1,0 +1,175 @@
+//! `extends` of a `tsconfig.json`, followed. Each file is read once, however many files extend it.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::ManifestError;
+use crate::manifest::tsconfig::Tsconfig;
+use crate::path::RepoPath;
+use crate::tree::{Limit, TreeError};
+use crate::workspace::Workspace;
+
+/// How many files may extend each other in a row. Real workspaces have three or four.
+const DEPTH: usize = 64;
+
+/// A configuration with its `extends` followed.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Resolved {
+    pub(super) options: Tsconfig,
+    pub(super) out_dir: Option<RepoPath>,
+    pub(super) root_dir: Option<RepoPath>,
+}
+
+/// Reads a configuration and all that it extends; nothing where there is no such file.
+pub(super) fn resolve(
+    workspace: &Workspace,
+    path: &RepoPath,
+) -> Result<Option<Resolved>, ManifestError> {
+    let mut resolver = Resolver {
+        workspace,
+        leaf: path.parent().unwrap_or_default(),
+        known: BTreeMap::new(),
+        open: Vec::new(),
+    };
+    resolver.resolve(path)
+}
+
+struct Resolver<'w> {
+    workspace: &'w Workspace,
+    /// The directory of the file that the compiler is given.
+    leaf: RepoPath,
+    known: BTreeMap<RepoPath, Option<Resolved>>,
+    /// The files on the way to the one that is read now.
+    open: Vec<RepoPath>,
+}
+
+impl Resolver<'_> {
+    fn resolve(&mut self, path: &RepoPath) -> Result<Option<Resolved>, ManifestError> {
+        if let Some(known) = self.known.get(path) {
+            return Ok(known.clone());
+        }
+        if let Some(start) = self.open.iter().position(|open| open == path) {
+            let circle = self.open[start..].iter().chain([path]);
+            let circle: Vec<&str> = circle.map(RepoPath::as_str).collect();
+            let problem = format!("`extends` leads back to the file: {}", circle.join(" → "));
+            return Err(meaning(path, problem));
+        }
+        if self.open.len() == DEPTH {
+            let problem = format!("more than {DEPTH} files extend each other in a row");
+            return Err(meaning(&self.open[0], problem));
+        }
+        let text = self.workspace.tree.read_text_optional(path, Limit::Settings)?;
+        let resolved = match text {
+            Some(text) => {
+                let own = Tsconfig::parse(path.as_str(), &text)?;
+                self.open.push(path.clone());
+                let bases = self.bases(path, &own)?;
+                self.open.pop();
+                Some(self.above(path, own, bases))
+            }
+            None => None,
+        };
+        self.known.insert(path.clone(), resolved.clone());
+        Ok(resolved)
+    }
+
+    /// What all files say together that this one extends.
+    fn bases(&mut self, path: &RepoPath, own: &Tsconfig) -> Result<Resolved, ManifestError> {
+        let dir = path.parent().unwrap_or_default();
+        let mut resolved = Resolved::default();
+        for base in &own.extends {
+            let Some(base) = extended(self.workspace, &dir, base)? else {
+                continue;
+            };
+            let Some(base) = self.resolve(&base)? else {
+                continue;
+            };
+            // Later bases win over earlier ones; `files`, `include` and `exclude` of a base count where this file has none.
+            let take = |own: &mut Option<Vec<String>>, base: Option<Vec<String>>| {
+                *own = base.or(own.take())
+            };
+            take(&mut resolved.options.files, base.options.files);
+            take(&mut resolved.options.include, base.options.include);
+            take(&mut resolved.options.exclude, base.options.exclude);
+            resolved.options.no_emit = base.options.no_emit.or(resolved.options.no_emit);
+            resolved.options.composite = base.options.composite.or(resolved.options.composite);
+            resolved.options.allow_js = base.options.allow_js.or(resolved.options.allow_js);
+            resolved.out_dir = base.out_dir.or(resolved.out_dir);
+            resolved.root_dir = base.root_dir.or(resolved.root_dir);
+        }
+        Ok(resolved)
+    }
+
+    /// A file on top of what it extends.
+    fn above(&self, path: &RepoPath, own: Tsconfig, mut resolved: Resolved) -> Resolved {
+        let dir = path.parent().unwrap_or_default();
+        let options = &mut resolved.options;
+        options.files = own.files.or(options.files.take());
+        options.include = own.include.or(options.include.take());
+        options.exclude = own.exclude.or(options.exclude.take());
+        options.no_emit = own.no_emit.or(options.no_emit);
+        options.composite = own.composite.or(options.composite);
+        options.allow_js = own.allow_js.or(options.allow_js);
+        // Directories are relative to the file that has them, `${configDir}` to the one that the compiler was given.
+        let joined = |text: Option<String>| {
+            let text = text?;
+            match text.strip_prefix("${configDir}") {
+                Some(rest) => self.leaf.join(rest.trim_start_matches('/')).ok(),
+                None => dir.join(&text).ok(),
+            }
+        };
+        resolved.out_dir = joined(own.out_dir).or(resolved.out_dir);
+        resolved.root_dir = joined(own.root_dir).or(resolved.root_dir);
+        resolved
+    }
+}
+
+fn meaning(path: &RepoPath, problem: String) -> ManifestError {
+    ManifestError::Meaning {
+        file: path.to_string(),
+        problem,
+    }
+}
+
+/// The file that an `extends` names: relative, or in a package of the workspace. Packages from the registry are not on disk before an install.
+pub fn extended(
+    workspace: &Workspace,
+    dir: &RepoPath,
+    base: &str,
+) -> Result<Option<RepoPath>, TreeError> {
+    for path in candidates(workspace, dir, base).into_iter().flatten() {
+        if workspace.tree.is_file(&path)? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// The places of what an `extends` names, the first that is there counts.
+fn candidates(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<[RepoPath; 3]> {
+    let path = if base.starts_with('.') {
+        dir.join(base).ok()?
+    } else {
+        let (package, rest) = split_package(base);
+        let member = &workspace.members[workspace.named(package)?];
+        let rest = if rest.is_empty() {
+            "tsconfig.json"
+        } else {
+            rest
+        };
+        member.dir.join(rest).ok()?
+    };
+    Some([
+        path.clone(),
+        RepoPath::new(&format!("{path}.json")).ok()?,
+        path.join("tsconfig.json").ok()?,
+    ])
+}
+
+/// The package of a module's name, and the rest of it: `@x/tsconfig/node.json` is of `@x/tsconfig`.
+fn split_package(module: &str) -> (&str, &str) {
+    let slashes = if module.starts_with('@') { 1 } else { 0 };
+    match module.match_indices('/').nth(slashes) {
+        Some((end, _)) => (&module[..end], module[end..].trim_start_matches('/')),
+        None => (module, ""),
+    }
+}

@@ -1,0 +1,116 @@
+//! What a template of the user's may take: steps, output and time. Anybody who can change the workspace can write one that never ends.
+
+use std::io::{self, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use minijinja::{Environment, Value};
+
+/// The limits of one rendering.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// How many instructions minijinja may follow.
+    pub(super) steps: u64,
+    /// How many bytes the template may write.
+    pub(super) output: usize,
+    /// How long it may take: one instruction may be slow.
+    pub(super) time: Duration,
+}
+
+/// Why there is no output.
+pub(super) enum Stopped {
+    /// minijinja has something to say.
+    Failed(minijinja::Error),
+    /// A limit was reached.
+    TooMuch(String),
+}
+
+impl Limits {
+    /// Far more than the template of an app with thousands of packages takes.
+    pub(super) const DEFAULT: Self = Self {
+        steps: 20_000_000,
+        output: 64 << 20,
+        time: Duration::from_secs(30),
+    };
+
+    /// Renders the last of these templates, each with its name, on a thread of its own. A thread that does not end in time is left to itself: the
+    /// program is about to end with an error.
+    pub(super) fn render(
+        self,
+        environment: fn() -> Environment<'static>,
+        texts: Vec<(String, String)>,
+        data: Value,
+    ) -> Result<String, Stopped> {
+        let (sender, receiver) = mpsc::channel();
+        let work = move || {
+            let rendered = self.run(environment(), texts, data);
+            // Nobody listens once the time is over.
+            drop(sender.send(rendered));
+        };
+        // minijinja goes 500 calls deep, each of which takes a good deal of the stack.
+        let stack = 256 << 20;
+        let started = thread::Builder::new().stack_size(stack).spawn(work);
+        if let Err(error) = started {
+            return Err(Stopped::TooMuch(format!("cannot start a thread: {error}")));
+        }
+        receiver.recv_timeout(self.time).unwrap_or_else(|_| {
+            let problem = format!("the template runs for longer than {:?}", self.time);
+            Err(Stopped::TooMuch(problem))
+        })
+    }
+
+    fn run(
+        self,
+        mut environment: Environment<'static>,
+        texts: Vec<(String, String)>,
+        data: Value,
+    ) -> Result<String, Stopped> {
+        environment.set_fuel(Some(self.steps));
+        let name = texts
+            .last()
+            .map(|(name, _)| name.clone())
+            .unwrap_or_default();
+        for (name, text) in texts {
+            environment
+                .add_template_owned(name, text)
+                .map_err(Stopped::Failed)?;
+        }
+        let mut output = Output {
+            bytes: Vec::new(),
+            most: self.output,
+            full: false,
+        };
+        let rendered = environment
+            .get_template(&name)
+            .and_then(|template| template.render_captured_to(data, &mut output).map(drop));
+        if output.full {
+            let problem = format!("the template writes more than {} bytes", self.output);
+            return Err(Stopped::TooMuch(problem));
+        }
+        rendered.map_err(Stopped::Failed)?;
+        Ok(String::from_utf8_lossy(&output.bytes).into_owned())
+    }
+}
+
+/// Takes so many bytes and no more.
+struct Output {
+    bytes: Vec<u8>,
+    most: usize,
+    full: bool,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.most {
+            self.full = true;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
