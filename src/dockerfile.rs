@@ -152,6 +152,7 @@ pub fn render(plan: &Plan) -> Result<String, TemplateError> {
 
 fn view(plan: &Plan) -> View<'_> {
     let (gathers, copies) = layers::image(plan);
+    let stages = step::Stages::new(plan);
     // The root project is there for its tools, and is not counted among the packages.
     let members = |closure: &crate::plan::ClosurePlan| {
         closure
@@ -189,7 +190,7 @@ fn view(plan: &Plan) -> View<'_> {
         steps: plan
             .steps
             .iter()
-            .map(|step| step::step(plan, step))
+            .map(|step| step::step(plan, &stages, step))
             .collect(),
         runtime_base: BaseView {
             image: &base.value.image,
@@ -237,11 +238,7 @@ fn command(plan: &Plan, entrypoint: bool) -> Syntax {
 }
 
 fn prebuilt(plan: &Plan) -> Prebuilt {
-    let has = |place: &str| {
-        let prefix = format!("{place}/");
-        let mut all = plan.context.iter();
-        all.any(|entry| entry.path.starts_with(&prefix))
-    };
+    let has = |place: &str| plan.holds(&format!("{place}/"));
     Prebuilt {
         modules: has(place::MODULES),
         packages: has(place::PACKAGES),

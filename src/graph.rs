@@ -6,6 +6,7 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
 use crate::lockfile::{Field, Lockfiles};
+use crate::sets::{Set, Sets};
 use crate::workspace::Workspace;
 
 /// Members (by position in [`Workspace::members`]) and the strongest kind of dependency between each two.
@@ -97,74 +98,111 @@ impl Graph {
             }
         }
         let mut circles = Vec::new();
-        for mut component in kosaraju_scc(&needed_by) {
-            if component.len() < 2 {
-                continue;
-            }
-            component.sort_unstable();
-            let dev: Vec<(usize, usize)> = needed_by
-                .all_edges()
-                .filter(|(from, to, field)| {
-                    **field == Field::Dev && component.contains(from) && component.contains(to)
-                })
-                .map(|(from, to, _)| (from, to))
-                .collect();
+        let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
+        for component in components(&needed_by) {
+            inside.extend(component.iter().map(|&at| (at, circles.len())));
             circles.push(self.circle(&component));
-            for (from, to) in dev {
-                needed_by.remove_edge(from, to);
+        }
+        let gone: Vec<(usize, usize)> = needed_by
+            .all_edges()
+            .filter(|(from, to, field)| {
+                let circle = inside.get(from);
+                **field == Field::Dev && circle.is_some() && circle == inside.get(to)
+            })
+            .map(|(from, to, _)| (from, to))
+            .collect();
+        for (from, to) in gone {
+            needed_by.remove_edge(from, to);
+        }
+        match components(&needed_by).first() {
+            Some(component) => Err(self.circle(component)),
+            None => Ok((sorted_order(&needed_by), circles)),
+        }
+    }
+
+    /// What each member of an order needs, near or far, of those that stand before it. The members of a circle need each other.
+    pub fn needed(&self, order: &[usize], sets: &mut Sets) -> BTreeMap<usize, Set> {
+        let mut edges: DiGraphMap<usize, Field> = DiGraphMap::new();
+        let known: BTreeSet<usize> = order.iter().copied().collect();
+        for &at in order {
+            let own = self.dependencies(at).into_iter();
+            for (to, field) in own.filter(|(to, _)| known.contains(to)) {
+                edges.add_edge(at, to, field);
             }
         }
-        if let Some(mut component) = kosaraju_scc(&needed_by)
-            .into_iter()
-            .find(|component| component.len() > 1)
-        {
-            component.sort_unstable();
-            return Err(self.circle(&component));
+        let mut circles: Vec<Set> = Vec::new();
+        let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
+        for component in components(&edges) {
+            inside.extend(component.into_iter().map(|at| (at, circles.len())));
+            circles.push(Set::EMPTY);
         }
-        Ok((sorted_order(&needed_by), circles))
+        let mut found: BTreeMap<usize, Set> = BTreeMap::new();
+        for &at in order {
+            let mut needed = Set::EMPTY;
+            for to in edges.neighbors(at) {
+                let near = match (inside.get(&to), found.get(&to)) {
+                    (Some(&circle), _) => circles[circle],
+                    (None, Some(&far)) => sets.with(far, to),
+                    (None, None) => Set::EMPTY,
+                };
+                needed = sets.union(needed, near);
+            }
+            found.insert(at, needed);
+            if let Some(&circle) = inside.get(&at) {
+                let own = sets.with(needed, at);
+                circles[circle] = sets.union(circles[circle], own);
+            }
+        }
+        found
     }
 
     /// One circle through the first of a strongly connected set of members.
-    fn circle(&self, component: &[usize]) -> Cycle {
-        let mut path = vec![component[0]];
+    fn circle(&self, component: &BTreeSet<usize>) -> Cycle {
+        let mut path: Vec<usize> = component.first().copied().into_iter().collect();
+        let mut places: BTreeMap<usize, usize> = path.iter().map(|&at| (at, 0)).collect();
         while let Some(&last) = path.last() {
             let next = self
                 .dependencies(last)
                 .into_iter()
                 .map(|(to, _)| to)
                 .find(|to| component.contains(to) && *to != last);
-            match next {
-                Some(next) => match path.iter().position(|&seen| seen == next) {
-                    Some(start) => return Cycle(path.split_off(start)),
-                    None => path.push(next),
-                },
-                None => break,
+            let Some(next) = next else { break };
+            if let Some(&start) = places.get(&next) {
+                return Cycle(path.split_off(start));
             }
+            places.insert(next, path.len());
+            path.push(next);
         }
         Cycle(path)
     }
 }
 
+/// The circles of a graph: sets of more than one member that all reach each other.
+fn components(graph: &DiGraphMap<usize, Field>) -> Vec<BTreeSet<usize>> {
+    let all = kosaraju_scc(graph).into_iter();
+    all.filter(|component| component.len() > 1)
+        .map(|component| component.into_iter().collect())
+        .collect()
+}
+
 /// Kahn's algorithm with the smallest position first, since `toposort` promises no order among equals.
 fn sorted_order(needed_by: &DiGraphMap<usize, Field>) -> Vec<usize> {
     debug_assert!(toposort(needed_by, None).is_ok(), "circles were taken out");
-    let mut open: BTreeMap<usize, usize> = needed_by
-        .nodes()
-        .map(|at| {
-            (
-                at,
-                needed_by
-                    .neighbors_directed(at, petgraph::Direction::Incoming)
-                    .count(),
-            )
-        })
-        .collect();
+    let waits = |at: usize| {
+        let first = needed_by.neighbors_directed(at, petgraph::Direction::Incoming);
+        first.count()
+    };
+    let mut open: BTreeMap<usize, usize> = needed_by.nodes().map(|at| (at, waits(at))).collect();
+    let ready = open.iter().filter(|(_, waits)| **waits == 0);
+    let mut ready: BTreeSet<usize> = ready.map(|(&at, _)| at).collect();
     let mut order = Vec::with_capacity(open.len());
-    while let Some((&at, _)) = open.iter().find(|(_, waits)| **waits == 0) {
-        open.remove(&at);
+    while let Some(at) = ready.pop_first() {
         for next in needed_by.neighbors(at) {
             if let Some(waits) = open.get_mut(&next) {
                 *waits -= 1;
+                if *waits == 0 {
+                    ready.insert(next);
+                }
             }
         }
         order.push(at);

@@ -80,6 +80,7 @@ pub mod progress;
 pub mod pruned;
 pub mod report;
 pub mod rooted;
+pub mod sets;
 pub mod smoke;
 pub mod sources;
 pub mod starter;

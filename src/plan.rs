@@ -19,6 +19,7 @@ mod pin;
 mod programs;
 mod runs;
 pub(crate) mod secrets;
+mod step;
 mod steps;
 mod trim;
 mod verify;
@@ -46,6 +47,7 @@ pub use native::Native;
 pub use outputs::{Locked, Machines, Outputs};
 pub use runs::Runs;
 pub use secrets::{NPMRC, SecretPlan, Secrets};
+pub use step::{BuildStep, Copy, Gather, LeftOut, MOST, TaskPlan};
 
 /// Everything that was decided for the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -244,74 +246,6 @@ pub struct MemberPlan {
     pub because: Because,
 }
 
-/// Tasks of one package that run one after the other: a stage of the Dockerfile. A package has several where a task of another one must run
-/// between two of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BuildStep {
-    /// The package's directory.
-    pub dir: RepoPath,
-    /// Its name.
-    pub name: String,
-    /// The stage's name.
-    pub stage: String,
-    /// What runs, in order.
-    pub tasks: Vec<TaskPlan>,
-    /// Variables that it runs with.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// Directories of the context whose contents are copied, with the place they go to.
-    pub copies: Vec<Copy>,
-    /// Stages whose outputs it needs.
-    pub needs: Vec<String>,
-    /// Of these, the ones of the same package: their outputs count as its own.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub continues: Vec<String>,
-    /// The package's name, where pnpm does not link it but copies it when it installs, before it is built.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub copied: Option<String>,
-    /// What must be there afterwards: a file, or a directory where a slash ends it.
-    pub writes: Option<String>,
-    /// Whether the image gets the package; of other packages it gets generated modules alone.
-    pub in_image: bool,
-}
-
-/// A task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TaskPlan {
-    /// The script.
-    pub script: String,
-    /// Why it runs.
-    #[serde(flatten)]
-    pub because: Reason,
-    /// The names of the variables that it may be given as build arguments.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub args: Vec<String>,
-    /// The names of the secrets that it gets as variables.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<String>,
-}
-
-/// A script that pnpm would run when it installs, and that does not run in the build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LeftOut {
-    /// The package's directory.
-    pub dir: RepoPath,
-    /// The script.
-    pub script: String,
-    /// Why not.
-    pub reason: String,
-}
-
-/// `COPY` from the context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Copy {
-    /// Directories of the context.
-    pub from: Vec<String>,
-    /// The place in the image.
-    pub to: String,
-}
-
 /// A member in the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImagePackage {
@@ -399,6 +333,13 @@ impl Serialize for Content {
         }
         map.serialize(serializer)
     }
+}
+
+/// Whether a context, whose entries are in order, has anything below a directory; a slash ends the directory.
+fn holds(context: &[ContextEntry], dir: &str) -> bool {
+    let at = context.partition_point(|entry| entry.path.as_str() < dir);
+    let first = context.get(at);
+    first.is_some_and(|entry| entry.path.starts_with(dir))
 }
 
 /// The directories of a context.

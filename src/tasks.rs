@@ -33,7 +33,7 @@ use crate::workspace::Workspace;
 
 pub use definition::Definition;
 pub use needed::{Needed, inputs, scripts};
-pub use order::Run;
+pub use order::{Run, Runs};
 pub use variables::{is_proxy, looks_secret};
 
 use definition::Defined;
@@ -194,9 +194,23 @@ impl Tasks {
         id(workspace, self.nodes[node].member, &self.nodes[node].name)
     }
 
+    /// The numbers of a member's tasks, in no order that means anything.
+    fn numbers_of(&self, at: usize) -> impl Iterator<Item = usize> {
+        let own = self.by_id.range((at, String::new())..);
+        own.take_while(move |((member, _), _)| *member == at)
+            .map(|(_, &number)| number)
+    }
+
+    /// The tasks of a member, in the order in which they were found.
+    pub fn of(&self, at: usize) -> impl Iterator<Item = &Node> {
+        let mut own: Vec<usize> = self.numbers_of(at).collect();
+        own.sort_unstable();
+        own.into_iter().map(|number| &self.nodes[number])
+    }
+
     /// Whether any script of a member runs.
     pub fn run_in(&self, at: usize) -> bool {
-        self.nodes.iter().any(|node| node.member == at && node.runs)
+        self.of(at).any(|node| node.runs)
     }
 
     /// The variables of a task that become build arguments, of those whose names are `given`; see [`variables`].

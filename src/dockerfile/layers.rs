@@ -3,17 +3,14 @@
 
 use serde::Serialize;
 
-use crate::plan::{ImagePackage, Plan, place};
+use crate::plan::{ImagePackage, MOST, Plan, place};
 use crate::template::{Syntax, text};
-
-/// How many packages a stage takes one by one. A stage has up to three such lists, and begins with the layers of its base.
-const MOST: usize = 25;
 
 /// A stage that gathers packages, which another one then takes in one layer.
 #[derive(Serialize)]
 pub(super) struct Gather {
-    stage: String,
-    copies: Vec<Syntax>,
+    pub(super) stage: String,
+    pub(super) copies: Vec<Syntax>,
 }
 
 /// An instruction of the image's.
@@ -25,21 +22,26 @@ pub(super) struct CopyView<'p> {
     generated_by: Option<&'p str>,
 }
 
-/// The arguments of `COPY` as they are, or those of stages that gather them. Neighbours stay together, so that a change makes one group anew.
-pub(super) fn gathered(name: &str, copies: Vec<Syntax>) -> (Vec<Gather>, Vec<Syntax>) {
-    if copies.len() <= MOST {
-        return (Vec::new(), copies);
+/// The arguments of `COPY` as they are, or those of stages that gather them, and others that gather these. Neighbours stay together, so that a
+/// change makes one group anew.
+fn gathered(name: &str, mut copies: Vec<Syntax>) -> (Vec<Gather>, Vec<Syntax>) {
+    let mut gathers: Vec<Gather> = Vec::new();
+    while copies.len() > MOST {
+        let mut outer = Vec::new();
+        for copies in copies.chunks(MOST) {
+            let stage = format!("{name}-{}", gathers.len() + 1);
+            outer.push(whole(&stage));
+            let copies = copies.to_vec();
+            gathers.push(Gather { stage, copies });
+        }
+        copies = outer;
     }
-    let gathers = copies.chunks(MOST).zip(1..).map(|(copies, number)| Gather {
-        stage: format!("{name}-{number}"),
-        copies: copies.to_vec(),
-    });
-    let gathers: Vec<Gather> = gathers.collect();
-    let copies = gathers
-        .iter()
-        .map(|gather| Syntax::of(format!("--from={} / ./", gather.stage)))
-        .collect();
     (gathers, copies)
+}
+
+/// All that a stage holds which gathers.
+pub(super) fn whole(stage: &str) -> Syntax {
+    Syntax::of(format!("--from={stage} / ./"))
 }
 
 /// What a stage hands over to the image.
@@ -107,9 +109,7 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
 fn kept(plan: &Plan, package: &ImagePackage) -> Option<Syntax> {
     let from = format!("{}/{}/", place::RUN, package.dir);
     let to = format!("{}/", package.dir);
-    let mut context = plan.context.iter();
-    let kept = context.any(|entry| entry.path.starts_with(&from));
-    kept.then(|| text::copy(&[&from, &to]))
+    plan.holds(&from).then(|| text::copy(&[&from, &to]))
 }
 
 #[cfg(test)]

@@ -59,26 +59,53 @@ struct TaskView<'p> {
     args: Vec<&'p str>,
 }
 
+/// What is known of all stages.
+pub(super) struct Stages<'p> {
+    /// Those that gather.
+    gathers: BTreeSet<&'p str>,
+    /// Those that hand their package to the image, which gets it without what can be spared.
+    trimmed: BTreeSet<&'p str>,
+}
+
+impl<'p> Stages<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        let gathers = plan.steps.iter().flat_map(|step| &step.gathers);
+        let packages = plan.image_packages.iter().filter(|_| plan.trim.is_some());
+        Self {
+            gathers: gathers.map(|gather| gather.stage.as_str()).collect(),
+            trimmed: packages.filter_map(|one| one.stage.as_deref()).collect(),
+        }
+    }
+
+    /// The arguments of `COPY` for all that a stage holds.
+    fn held(&self, stage: &str) -> Syntax {
+        if self.gathers.contains(stage) {
+            layers::whole(stage)
+        } else {
+            layers::built(stage, self.trimmed.contains(stage))
+        }
+    }
+}
+
+/// The arguments of `COPY` for a directory of the context.
+fn copied_in(copy: &crate::plan::Copy) -> Syntax {
+    let words = copy.from.iter().chain([&copy.to]);
+    let words: Vec<&str> = words.map(String::as_str).collect();
+    text::copy(&words)
+}
+
 /// A step.
-pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
+pub(super) fn step<'p>(plan: &'p Plan, stages: &Stages<'p>, step: &'p BuildStep) -> StepView<'p> {
     let is_app = app_stage(plan) == Some(&step.stage);
-    let copy = |copy: &crate::plan::Copy| {
-        let words: Vec<&str> = copy
-            .from
-            .iter()
-            .chain([&copy.to])
-            .map(String::as_str)
-            .collect();
-        text::copy(&words)
+    let held = |stage: &String| stages.held(stage);
+    let gather = |gather: &crate::plan::Gather| Gather {
+        stage: gather.stage.clone(),
+        copies: {
+            let copies = gather.copies.iter().map(copied_in);
+            copies.chain(gather.needs.iter().map(held)).collect()
+        },
     };
-    let copies = step.copies.iter().map(copy).collect();
-    let (mut gathers, copies) = layers::gathered(&format!("sources-of-{}", step.stage), copies);
-    let needs = step
-        .needs
-        .iter()
-        .map(|need| layers::built(need, is_trimmed(plan, need)));
-    let needs = layers::gathered(&format!("needs-of-{}", step.stage), needs.collect());
-    gathers.extend(needs.0);
+    let sources = step.sources.iter().map(held);
     StepView {
         name: &step.name,
         dir: step.dir.to_string(),
@@ -87,13 +114,13 @@ pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
         handed_over: !is_app || plan.delivery.has_modules(),
         tasks: tasks(step),
         env: &step.env,
-        copies,
-        needs: needs.1,
-        gathers,
+        copies: sources.chain(step.copies.iter().map(copied_in)).collect(),
+        needs: step.needs.iter().map(held).collect(),
+        gathers: step.gathers.iter().map(gather).collect(),
         continues: &step.continues,
         copied: step.copied.as_deref().map(|name| copied(plan, step, name)),
         writes: step.writes.as_deref(),
-        trimmed: is_trimmed(plan, &step.stage),
+        trimmed: stages.trimmed.contains(step.stage.as_str()),
         parts: if step.dir.is_root() {
             let packages = plan.image_packages.iter();
             packages.map(|package| package.dir.as_str()).collect()
@@ -101,12 +128,6 @@ pub(super) fn step<'p>(plan: &'p Plan, step: &'p BuildStep) -> StepView<'p> {
             Vec::new()
         },
     }
-}
-
-/// Whether a stage hands its package to the image, which gets it without what can be spared.
-fn is_trimmed(plan: &Plan, stage: &str) -> bool {
-    let mut packages = plan.image_packages.iter();
-    plan.trim.is_some() && packages.any(|package| package.stage.as_deref() == Some(stage))
 }
 
 /// A mount of a file and a variable, for the frontends that do not know `env=` in a mount, which came with 1.10.

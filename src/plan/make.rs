@@ -73,7 +73,7 @@ impl Plan {
             rules: &rules,
             options,
             tasks: &tasks,
-            builds: !runs.is_empty(),
+            builds: !runs.all.is_empty(),
         };
         let context = gather.entries()?;
         let mut in_image = BTreeSet::new();
@@ -88,7 +88,6 @@ impl Plan {
             app,
             order: &order,
             tasks: &tasks,
-            runs: &runs,
             given: &given,
             secrets: &variables(options),
             in_image: &in_image,
@@ -97,7 +96,7 @@ impl Plan {
             writes: writes(&delivery, &member.dir),
             build_env: &detection.build_env,
         };
-        let steps = steps.plan();
+        let steps = steps.plan(runs);
         let port = configured::port(options, detection.port);
         let callers = programs::callers(workspace, image_members(app, &in_image), options);
         let bases = Bases::new(options, &node, &delivery, &callers)?;
@@ -154,6 +153,11 @@ impl Plan {
             steps,
             context,
         })
+    }
+
+    /// Whether the context has anything below a directory; a slash ends the directory.
+    pub fn holds(&self, dir: &str) -> bool {
+        super::holds(&self.context, dir)
     }
 
     /// The bytes of all files of the context together.
@@ -307,10 +311,12 @@ fn image_packages(
         return Vec::new();
     }
     let others = image_members(app, in_image).skip(1);
+    // The last of a package's stages has what the ones before it wrote too.
+    let last: BTreeMap<&RepoPath, &BuildStep> =
+        steps.iter().map(|step| (&step.dir, step)).collect();
     let package = |at: usize| {
         let member = &workspace.members[at];
-        // The last of its stages has what the ones before it wrote too.
-        let step = steps.iter().rfind(|step| step.dir == member.dir);
+        let step = last.get(&member.dir);
         ImagePackage {
             dir: member.dir.clone(),
             name: member.label(),

@@ -52,10 +52,7 @@ pub(super) fn outputs(
     entry: Option<&str>,
 ) -> Outputs {
     let mut globs: Vec<String> = Vec::new();
-    let own = tasks
-        .nodes
-        .iter()
-        .filter(|node| node.member == at && node.runs);
+    let own = tasks.of(at).filter(|node| node.runs);
     for glob in own.flat_map(|node| &node.definition.outputs) {
         let (not, path) = glob
             .strip_prefix('!')

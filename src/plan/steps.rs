@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BuildStep, ContextEntry, Copy, TaskPlan, place};
+use super::{BuildStep, ContextEntry, Copy, Gather, MOST, TaskPlan, place};
 use crate::graph::Graph;
 use crate::path::RepoPath;
-use crate::tasks::{self, Because, Run, Tasks};
+use crate::sets::{Item, Set};
+use crate::tasks::{self, Because, Run, Runs, Tasks};
 use crate::workspace::Workspace;
 
 /// What steps are made from.
@@ -16,7 +17,6 @@ pub(super) struct Steps<'s> {
     /// The members that the app's build needs, in dependency order.
     pub(super) order: &'s [usize],
     pub(super) tasks: &'s Tasks,
-    pub(super) runs: &'s [Run],
     /// The names of build arguments that will be given.
     pub(super) given: &'s BTreeSet<String>,
     /// The names of secrets that will be given as variables.
@@ -33,42 +33,54 @@ pub(super) struct Steps<'s> {
 
 impl Steps<'_> {
     /// The stages of all runs.
-    pub(super) fn plan(&self) -> Vec<BuildStep> {
+    pub(super) fn plan(&self, mut runs: Runs) -> Vec<BuildStep> {
+        let sources = self.sources(&mut runs);
+        // The package's own sources are copied too.
+        let sources = runs.sets.blocks(&sources, MOST - 1);
+        let needs: Vec<Set> = runs.all.iter().map(|run| run.needs).collect();
+        let needs = runs.sets.blocks(&needs, MOST);
+        let mut sources_of = Gathering::new("sources", &sources.blocks);
+        let mut outputs_of = Gathering::new("outputs", &needs.blocks);
+        let last = runs.all.iter().rposition(|run| run.member == self.app);
+        let mut names: BTreeSet<String> = BTreeSet::new();
         let mut stages: Vec<String> = Vec::new();
+        let mut own: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         let mut steps = Vec::new();
-        let last = self.runs.iter().rposition(|run| run.member == self.app);
-        for (place, run) in self.runs.iter().enumerate() {
+        for (place, run) in runs.all.iter().enumerate() {
             let at = run.member;
             let member = &self.workspace.members[at];
-            let stage = stage_name(&member.dir, stages.iter());
-            let mut sources = self.needed(at);
-            // The root's files are its own tasks' business: who waits for one of these gets what it wrote.
-            sources.extend(run.members.iter().filter(|&&member| member != 0));
-            let installs = run
-                .tasks
-                .iter()
-                .any(|&task| self.tasks.nodes[task].because == Because::Lifecycle);
-            let own = run
-                .needs
-                .iter()
-                .filter(|&&need| self.runs[need].member == at);
+            let stage = stage_name(&member.dir, &names);
+            let mut gathers = Vec::new();
+            let mut taken =
+                sources_of.take(&sources.lists[place], &mut gathers, &|member, held| {
+                    held.copies.extend(self.copy(member));
+                });
+            let needed = outputs_of.take(&needs.lists[place], &mut gathers, &|need, held| {
+                held.needs.push(stages[need].clone());
+            });
+            taken.copies.extend(self.own_sources(run));
+            let continues = own.entry(at).or_default();
             steps.push(BuildStep {
                 dir: member.dir.clone(),
                 name: member.label(),
                 stage: stage.clone(),
+                gathers,
                 tasks: run.tasks.iter().map(|&task| self.task(task)).collect(),
                 env: if at == self.app {
                     self.build_env.clone()
                 } else {
                     BTreeMap::new()
                 },
-                copies: self.copies(at, &sources, installs),
-                needs: run.needs.iter().map(|&need| stages[need].clone()).collect(),
-                continues: own.map(|&need| stages[need].clone()).collect(),
+                sources: taken.needs,
+                copies: taken.copies,
+                needs: needed.needs,
+                continues: continues.clone(),
                 copied: self.copied.contains(&member.dir).then(|| member.label()),
                 writes: self.writes.clone().filter(|_| Some(place) == last),
                 in_image: at != 0 && self.in_image.contains(&at),
             });
+            continues.push(stage.clone());
+            names.insert(stage.clone());
             stages.push(stage);
         }
         steps
@@ -92,57 +104,132 @@ impl Steps<'_> {
         }
     }
 
-    /// All members that `at` needs, near or far, among those that stand before it in the order.
-    fn needed(&self, at: usize) -> BTreeSet<usize> {
-        let place = |member: usize| self.order.iter().position(|&other| other == member);
-        let mut found = BTreeSet::new();
-        // What the root depends on are its developers' tools.
-        let mut queue = if at == 0 { vec![] } else { vec![at] };
-        while let Some(next) = queue.pop() {
-            for (to, _) in self.graph.dependencies(next) {
-                if place(to).is_some_and(|to| Some(to) < place(at)) && found.insert(to) {
-                    queue.push(to);
-                }
+    /// The members beside its own whose sources each run needs: for the app all there are, for another package those of what it needs, so that no
+    /// change elsewhere builds it again. Whoever takes all needs no list.
+    fn sources(&self, runs: &mut Runs) -> Vec<Set> {
+        let needed = self.graph.needed(self.order, &mut runs.sets);
+        let mut sources = Vec::new();
+        for run in &runs.all {
+            if self.takes_all(run) {
+                sources.push(Set::EMPTY);
+                continue;
             }
+            // What the root depends on are its developers' tools.
+            let needed = needed.get(&run.member).filter(|_| run.member != 0);
+            let needed = needed.copied().unwrap_or(Set::EMPTY);
+            // The root's files are its own tasks' business: who waits for one of these gets what it wrote.
+            let waits_for = runs.sets.without(run.members, 0);
+            let all = runs.sets.union(needed, waits_for);
+            sources.push(runs.sets.without(all, run.member));
         }
-        found
+        sources
     }
 
-    /// The sources that a stage copies: for the app all there are, for another package its own and those of what it needs, so that no change
-    /// elsewhere builds it again. Scripts of the root's install may be about any package, and get all there are too.
-    fn copies(&self, at: usize, needed: &BTreeSet<usize>, installs: bool) -> Vec<Copy> {
-        let has = |prefix: &str| {
-            self.context
-                .iter()
-                .any(|entry| entry.path.starts_with(prefix))
+    /// Whether a run gets all sources. Scripts of the root's install may be about any package.
+    fn takes_all(&self, run: &Run) -> bool {
+        let installs = |task: &usize| self.tasks.nodes[*task].because == Because::Lifecycle;
+        run.member == self.app || (run.member == 0 && run.tasks.iter().any(installs))
+    }
+
+    /// What a run copies of its own package, or all there is.
+    fn own_sources(&self, run: &Run) -> Vec<Copy> {
+        let all = || self.copy_below(&RepoPath::ROOT, &[place::SRC, place::RUN]);
+        match (self.takes_all(run), run.member) {
+            (true, 0) => all().into_iter().chain(self.copy(0)).collect(),
+            (true, _) => all().into_iter().collect(),
+            (false, at) => self.copy(at).into_iter().collect(),
+        }
+    }
+
+    /// The sources of a member.
+    fn copy(&self, member: usize) -> Option<Copy> {
+        let places: &[&str] = if member == 0 {
+            &[place::TOP]
+        } else {
+            &[place::SRC, place::RUN]
         };
-        let all = at == self.app || (at == 0 && installs);
-        let members = needed.iter().filter(|&&member| member != at).chain([&at]);
-        let members = members
-            .copied()
-            .filter(|&member| !all || (member == 0 && at == 0));
-        let copy = |dir: RepoPath, places: &[&str]| {
-            let (below, to) = if dir.is_root() {
-                (String::new(), "./".to_owned())
-            } else {
-                (format!("{dir}/"), format!("{dir}/"))
-            };
-            let from = places.iter().map(|place| format!("{place}/{below}"));
-            let from: Vec<String> = from.filter(|prefix| has(prefix)).collect();
-            (!from.is_empty()).then_some(Copy { from, to })
+        self.copy_below(&self.workspace.members[member].dir, places)
+    }
+
+    fn copy_below(&self, dir: &RepoPath, places: &[&str]) -> Option<Copy> {
+        let (below, to) = if dir.is_root() {
+            (String::new(), "./".to_owned())
+        } else {
+            (format!("{dir}/"), format!("{dir}/"))
         };
-        let whole = all
-            .then(|| copy(RepoPath::ROOT, &[place::SRC, place::RUN]))
-            .flatten();
-        let each = members.filter_map(|member| {
-            let places: &[&str] = if member == 0 {
-                &[place::TOP]
-            } else {
-                &[place::SRC, place::RUN]
-            };
-            copy(self.workspace.members[member].dir.clone(), places)
+        let from = places.iter().map(|place| format!("{place}/{below}"));
+        let from: Vec<String> = from
+            .filter(|prefix| super::holds(self.context, prefix))
+            .collect();
+        (!from.is_empty()).then_some(Copy { from, to })
+    }
+}
+
+/// The stages that gather one kind of thing.
+struct Gathering<'b> {
+    kind: &'static str,
+    blocks: &'b [Vec<Item>],
+    /// The stage of each block that is written down; none where the block comes to nothing.
+    stages: BTreeMap<usize, Option<String>>,
+    count: usize,
+}
+
+/// What a stage takes: directories of the context, and what other stages hold.
+#[derive(Default)]
+struct Held {
+    copies: Vec<Copy>,
+    needs: Vec<String>,
+}
+
+impl<'b> Gathering<'b> {
+    fn new(kind: &'static str, blocks: &'b [Vec<Item>]) -> Self {
+        Self {
+            kind,
+            blocks,
+            stages: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    /// What a list comes to, where `one` adds what a number stands for. Stages that are named for the first time come to `gathers`.
+    fn take(
+        &mut self,
+        list: &[Item],
+        gathers: &mut Vec<Gather>,
+        one: &dyn Fn(usize, &mut Held),
+    ) -> Held {
+        let mut held = Held::default();
+        for item in list {
+            match *item {
+                Item::One(number) => one(number, &mut held),
+                Item::Block(block) => held.needs.extend(self.stage(block, gathers, one)),
+            }
+        }
+        held
+    }
+
+    fn stage(
+        &mut self,
+        block: usize,
+        gathers: &mut Vec<Gather>,
+        one: &dyn Fn(usize, &mut Held),
+    ) -> Option<String> {
+        if let Some(known) = self.stages.get(&block) {
+            return known.clone();
+        }
+        let blocks = self.blocks;
+        let Held { copies, needs } = self.take(&blocks[block], gathers, one);
+        let stage = (!copies.is_empty() || !needs.is_empty()).then(|| {
+            self.count += 1;
+            format!("{}-{}", self.kind, self.count)
         });
-        whole.into_iter().chain(each).collect()
+        gathers.extend(stage.clone().map(|stage| Gather {
+            stage,
+            copies,
+            needs,
+        }));
+        self.stages.insert(block, stage.clone());
+        stage
     }
 }
 
@@ -170,7 +257,7 @@ pub(super) fn argument_warnings(steps: &[BuildStep], given: &BTreeSet<String>) -
 }
 
 /// `build-apps-server`: legal as a stage's name, and one of its kind.
-fn stage_name<'s>(dir: &RepoPath, mut taken: impl Iterator<Item = &'s String>) -> String {
+fn stage_name(dir: &RepoPath, taken: &BTreeSet<String>) -> String {
     let legal = |letter: char| {
         if letter.is_ascii_alphanumeric() {
             letter.to_ascii_lowercase()
@@ -185,13 +272,13 @@ fn stage_name<'s>(dir: &RepoPath, mut taken: impl Iterator<Item = &'s String>) -
         let name = dir.as_str().chars().map(legal).collect::<String>();
         format!("build-{name}").trim_end_matches('-').to_owned()
     };
-    let alike = taken
-        .by_ref()
-        .filter(|other| **other == name || other.starts_with(&format!("{name}-x")))
+    let numbered = format!("{name}-x");
+    let alike = taken.range(numbered.clone()..);
+    let alike = alike
+        .take_while(|other| other.starts_with(&numbered))
         .count();
-    if alike == 0 {
-        name
-    } else {
-        format!("{name}-x{}", alike + 1)
+    match alike + usize::from(taken.contains(&name)) {
+        0 => name,
+        alike => format!("{numbered}{}", alike + 1),
     }
 }

@@ -1,5 +1,6 @@
 //! The plan in words: every decision with its reason.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 use super::{count, size};
@@ -197,11 +198,22 @@ impl Words<'_> {
         if plan.steps.is_empty() {
             writeln!(f, "  none: the image is made of sources")?;
         }
+        // How many stages are behind one that gathers.
+        let mut gathered: BTreeMap<&str, usize> = BTreeMap::new();
         for step in &plan.steps {
+            for gather in &step.gathers {
+                let behind = |stage: &String| gathered.get(stage.as_str()).copied().unwrap_or(1);
+                let all = gather.needs.iter().map(behind).sum();
+                gathered.insert(&gather.stage, all);
+            }
+            let behind = |stage: &String| gathered.get(stage.as_str()).copied();
             let after = if step.needs.is_empty() {
                 String::new()
-            } else {
+            } else if step.needs.iter().all(|stage| behind(stage).is_none()) {
                 format!(" (after {})", step.needs.join(", "))
+            } else {
+                let all = step.needs.iter().map(|stage| behind(stage).unwrap_or(1));
+                format!(" (after {})", count(all.sum(), "step"))
             };
             let scripts: Vec<&str> = step.tasks.iter().map(|task| task.script.as_str()).collect();
             writeln!(

@@ -15,18 +15,15 @@ impl Tasks {
 
     /// Whether a member has this script among its tasks, or runs it when it is installed.
     pub fn runs_script(&self, at: usize, script: &str) -> bool {
-        self.nodes
-            .iter()
-            .any(|node| node.member == at && node.runs && node.name == script)
+        self.of(at).any(|node| node.runs && node.name == script)
     }
 
     /// The lifecycle scripts of a member, in pnpm's order.
     pub fn lifecycle_of(&self, at: usize) -> Vec<String> {
-        let own = self
-            .nodes
-            .iter()
-            .filter(|node| node.member == at && node.runs && node.because == Because::Lifecycle);
-        own.map(|node| node.name.clone()).collect()
+        let own = self.of(at);
+        own.filter(|node| node.runs && node.because == Because::Lifecycle)
+            .map(|node| node.name.clone())
+            .collect()
     }
 
     /// Adds lifecycle scripts by member, each in pnpm's order: they run before the tasks of their package, the root's before everything. As
@@ -37,7 +34,7 @@ impl Tasks {
         graph: &Graph,
         scripts: &BTreeMap<usize, Vec<&'static str>>,
     ) {
-        let others: Vec<usize> = (0..self.nodes.len()).collect();
+        let others = self.nodes.len();
         let mut new: Vec<usize> = Vec::new();
         for (&at, names) in scripts {
             let mut before = None;
@@ -53,10 +50,11 @@ impl Tasks {
                 new.push(node);
             }
             let Some(last) = before else { continue };
-            for &other in &others {
-                if self.nodes[other].member == at {
-                    self.bond(last, other, Bond::Named);
-                }
+            let mut own: Vec<usize> = self.numbers_of(at).collect();
+            own.retain(|&other| other < others);
+            own.sort_unstable();
+            for other in own {
+                self.bond(last, other, Bond::Named);
             }
         }
         *self = std::mem::take(self).complete(workspace, graph, VecDeque::new());

@@ -8,6 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 
 use super::{Bond, TaskError, Tasks};
 use crate::lockfile::Field;
+use crate::sets::{Set, Sets};
 use crate::workspace::Workspace;
 
 /// Tasks of one package that run one after the other.
@@ -18,132 +19,230 @@ pub struct Run {
     /// The tasks, by number.
     pub tasks: Vec<usize>,
     /// Earlier runs that wrote what it reads, by their place in the list.
-    pub needs: BTreeSet<usize>,
+    pub needs: Set,
     /// Members whose tasks it waits for, near or far, those without a script too.
-    pub members: BTreeSet<usize>,
+    pub members: Set,
 }
+
+/// All runs in order.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// The runs.
+    pub all: Vec<Run>,
+    /// What they need.
+    pub sets: Sets,
+}
+
+/// Whether a script runs, in a package whose build comes last, and which one: what can run comes out in this order.
+type Ready<'t> = BTreeSet<(bool, &'t str, usize)>;
 
 /// How far the order has come.
-#[derive(Clone)]
-struct State<'g> {
-    graph: &'g DiGraphMap<usize, Bond>,
-    /// Tasks that nothing has been done about yet, with the number of those that each waits for.
-    waits: BTreeMap<usize, usize>,
+struct State<'t> {
+    tasks: &'t Tasks,
+    graph: &'t DiGraphMap<usize, Bond>,
+    /// How many tasks each one waits for.
+    waits: Vec<usize>,
+    /// What can run now, by member.
+    ready: BTreeMap<usize, Ready<'t>>,
+    /// How many tasks of others each member waits for before all of its own can run one after the other.
+    others: BTreeMap<usize, usize>,
+    /// The members that each task keeps waiting in this way.
+    kept_waiting: BTreeMap<usize, Vec<usize>>,
+    /// Members of which something can run now, and all else after it.
+    whole: BTreeSet<usize>,
 }
 
-impl State<'_> {
-    fn done(&mut self, node: usize) {
-        self.waits.remove(&node);
-        for next in self.graph.neighbors(node) {
-            if let Some(waits) = self.waits.get_mut(&next) {
-                *waits -= 1;
+impl<'t> State<'t> {
+    /// Nothing is done. `before` has the members whose tasks each task waits for.
+    fn new(
+        tasks: &'t Tasks,
+        graph: &'t DiGraphMap<usize, Bond>,
+        before: &[Set],
+        sets: &Sets,
+    ) -> Self {
+        let all = 0..tasks.nodes.len();
+        let mut state = Self {
+            tasks,
+            graph,
+            waits: all.clone().map(|node| first(graph, node).count()).collect(),
+            ready: BTreeMap::new(),
+            others: BTreeMap::new(),
+            kept_waiting: BTreeMap::new(),
+            whole: BTreeSet::new(),
+        };
+        for at in tasks.members() {
+            let others = state.others_before(at, before, sets);
+            state.others.insert(at, others.len());
+            for node in others {
+                state.kept_waiting.entry(node).or_default().push(at);
+            }
+        }
+        let free: Vec<usize> = all.filter(|&node| state.waits[node] == 0).collect();
+        for node in free {
+            state.free(node);
+        }
+        state
+    }
+
+    /// The tasks of others that the tasks of a member wait for directly. A task without a script, which runs by itself, is one of them; but where it
+    /// waits for a task of the member in its turn, what counts is what else it waits for.
+    fn others_before(&self, at: usize, before: &[Set], sets: &Sets) -> BTreeSet<usize> {
+        let nodes = &self.tasks.nodes;
+        let own = self.tasks.numbers_of(at);
+        let mut open: Vec<usize> = own.filter(|&node| nodes[node].runs).collect();
+        let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(node) = open.pop() {
+            for first in first(self.graph, node) {
+                if !seen.insert(first) || (nodes[first].member == at && nodes[first].runs) {
+                    continue;
+                }
+                if !nodes[first].runs && sets.contains(before[first], at) {
+                    open.push(first);
+                } else {
+                    found.insert(first);
+                }
+            }
+        }
+        found
+    }
+
+    /// Nothing keeps a task any longer: it can run, or it passes where it has no script.
+    fn free(&mut self, node: usize) {
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            let task = &self.tasks.nodes[node];
+            if !task.runs {
+                open.extend(self.pass(node));
+                continue;
+            }
+            let build = task.name == super::BUILD;
+            let ready = self.ready.entry(task.member).or_default();
+            ready.insert((build, &task.name, node));
+            if self.others.get(&task.member) == Some(&0) {
+                self.whole.insert(task.member);
             }
         }
     }
 
-    fn ready(&self) -> impl Iterator<Item = usize> {
-        self.waits
-            .iter()
-            .filter(|(_, waits)| **waits == 0)
-            .map(|(&node, _)| node)
+    /// Does a task; gives those that nothing keeps any longer.
+    fn pass(&mut self, node: usize) -> Vec<usize> {
+        for at in self.kept_waiting.remove(&node).unwrap_or_default() {
+            if let Some(others) = self.others.get_mut(&at) {
+                *others -= 1;
+                if *others == 0 && self.ready.contains_key(&at) {
+                    self.whole.insert(at);
+                }
+            }
+        }
+        let mut free = Vec::new();
+        for next in self.graph.neighbors(node) {
+            self.waits[next] -= 1;
+            if self.waits[next] == 0 {
+                free.push(next);
+            }
+        }
+        free
     }
+
+    /// The member whose turn it is: rather one whose tasks can all run now than one that would have to be interrupted.
+    fn next(&self) -> Option<usize> {
+        let whole = self.whole.first().copied();
+        whole.or_else(|| self.ready.keys().next().copied())
+    }
+
+    /// Runs what a member can run now; gives the tasks in order. The build itself comes last.
+    fn run(&mut self, at: usize) -> Vec<usize> {
+        let mut ran = Vec::new();
+        while let Some((_, _, node)) = self.ready.get_mut(&at).and_then(BTreeSet::pop_first) {
+            ran.push(node);
+            for next in self.pass(node) {
+                self.free(next);
+            }
+        }
+        self.ready.remove(&at);
+        self.whole.remove(&at);
+        ran
+    }
+}
+
+/// The tasks that a task waits for directly.
+fn first(graph: &DiGraphMap<usize, Bond>, node: usize) -> impl Iterator<Item = usize> + '_ {
+    graph.neighbors_directed(node, Direction::Incoming)
 }
 
 impl Tasks {
     /// The runs in order. A package has one, but where a task of another one stands between two of its own.
-    pub fn runs(&self, workspace: &Workspace) -> Result<Vec<Run>, TaskError> {
+    pub fn runs(&self, workspace: &Workspace) -> Result<Runs, TaskError> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
         }
         let graph = self.without_circles(workspace)?;
-        let waits = |node: usize| graph.neighbors_directed(node, Direction::Incoming).count();
-        let mut state = State {
-            graph: &graph,
-            waits: (0..self.nodes.len())
-                .map(|node| (node, waits(node)))
-                .collect(),
-        };
-        self.pass(&mut state);
+        let mut sets = Sets::default();
+        let order = self.in_order(&graph);
+        let mut members = vec![Set::EMPTY; self.nodes.len()];
+        for &node in &order {
+            for first in first(&graph, node) {
+                let own = sets.with(members[first], self.nodes[first].member);
+                members[node] = sets.union(members[node], own);
+            }
+        }
+        let mut state = State::new(self, &graph, &members, &sets);
         let mut runs: Vec<Run> = Vec::new();
-        while !state.waits.is_empty() {
-            let members: BTreeSet<usize> =
-                state.ready().map(|node| self.nodes[node].member).collect();
-            // Rather a package whose tasks can all run now than one that would have to be interrupted.
-            let whole = members.iter().find(|&&at| {
-                let left = |state: &State<'_>| {
-                    let mut left = state.waits.keys().map(|&node| &self.nodes[node]);
-                    left.any(|node| node.member == at && node.runs)
-                };
-                let mut trial = state.clone();
-                self.run(at, &mut trial);
-                !left(&trial)
-            });
-            let Some(&member) = whole.or(members.first()) else {
-                break;
-            };
-            let tasks = self.run(member, &mut state);
+        let mut place: Vec<Option<usize>> = vec![None; self.nodes.len()];
+        while let Some(member) = state.next() {
+            let tasks = state.run(member);
+            for &task in &tasks {
+                place[task] = Some(runs.len());
+            }
             runs.push(Run {
                 member,
                 tasks,
-                needs: BTreeSet::new(),
-                members: BTreeSet::new(),
+                needs: Set::EMPTY,
+                members: Set::EMPTY,
             });
         }
-        let place: BTreeMap<usize, usize> = runs
-            .iter()
-            .enumerate()
-            .flat_map(|(at, run)| run.tasks.iter().map(move |&task| (task, at)))
-            .collect();
-        for at in 0..runs.len() {
-            let before = before(&graph, &runs[at].tasks);
-            let earlier = (0..at).filter(|&earlier| runs[earlier].member == runs[at].member);
-            let needs: BTreeSet<usize> = before
-                .iter()
-                .filter_map(|node| place.get(node).copied())
-                .chain(earlier)
-                .collect();
-            let run = &mut runs[at];
-            run.members = before
-                .iter()
-                .map(|&node| self.nodes[node].member)
-                .filter(|&member| member != run.member)
-                .collect();
-            run.needs = needs;
-            run.needs.remove(&at);
+        let mut needs = vec![Set::EMPTY; self.nodes.len()];
+        for &node in &order {
+            for first in first(&graph, node) {
+                let own = match place[first] {
+                    Some(run) => sets.with(needs[first], run),
+                    None => needs[first],
+                };
+                needs[node] = sets.union(needs[node], own);
+            }
         }
-        Ok(runs)
+        // Earlier runs of the same member, by member.
+        let mut earlier: BTreeMap<usize, Set> = BTreeMap::new();
+        for (at, run) in runs.iter_mut().enumerate() {
+            let earlier = earlier.entry(run.member).or_insert(Set::EMPTY);
+            run.needs = *earlier;
+            for &task in &run.tasks {
+                run.needs = sets.union(run.needs, needs[task]);
+                run.members = sets.union(run.members, members[task]);
+            }
+            run.needs = sets.without(run.needs, at);
+            run.members = sets.without(run.members, run.member);
+            *earlier = sets.with(*earlier, at);
+        }
+        Ok(Runs { all: runs, sets })
     }
 
-    /// Runs what a member can run now; gives the tasks in order.
-    fn run(&self, at: usize, state: &mut State<'_>) -> Vec<usize> {
-        let mut ran = Vec::new();
-        loop {
-            let ready = state
-                .ready()
-                .filter(|&node| self.nodes[node].member == at && self.nodes[node].runs);
-            // The build itself comes last.
-            let Some(next) = ready.min_by_key(|&node| {
-                (
-                    self.nodes[node].name == super::BUILD,
-                    &self.nodes[node].name,
-                )
-            }) else {
-                return ran;
-            };
-            ran.push(next);
-            state.done(next);
-            self.pass(state);
+    /// All tasks, each after those that it waits for.
+    fn in_order(&self, graph: &DiGraphMap<usize, Bond>) -> Vec<usize> {
+        let all = 0..self.nodes.len();
+        let mut waits: Vec<usize> = all.clone().map(|node| first(graph, node).count()).collect();
+        let mut order: Vec<usize> = all.filter(|&node| waits[node] == 0).collect();
+        let mut done = 0;
+        while let Some(&node) = order.get(done) {
+            done += 1;
+            for next in graph.neighbors(node) {
+                waits[next] -= 1;
+                if waits[next] == 0 {
+                    order.push(next);
+                }
+            }
         }
-    }
-
-    /// Passes tasks without a script.
-    fn pass(&self, state: &mut State<'_>) {
-        while let Some(node) = {
-            let mut ready = state.ready();
-            ready.find(|&node| !self.nodes[node].runs)
-        } {
-            state.done(node);
-        }
+        order
     }
 
     /// The graph without what closes circles: first what nobody asked for, then `^task` over dev dependencies.
@@ -155,21 +254,22 @@ impl Tasks {
             |bond| bond == Bond::Topological(Field::Dev),
         ];
         for may_go in weak {
-            for component in kosaraju_scc(&graph) {
-                let inside: BTreeSet<usize> = component.into_iter().collect();
-                let gone: Vec<(usize, usize)> = graph
-                    .all_edges()
-                    .filter(|(from, to, bond)| {
-                        inside.len() > 1
-                            && may_go(**bond)
-                            && inside.contains(from)
-                            && inside.contains(to)
-                    })
-                    .map(|(from, to, _)| (from, to))
-                    .collect();
-                for (from, to) in gone {
-                    graph.remove_edge(from, to);
-                }
+            let circles = kosaraju_scc(&graph).into_iter();
+            let circles = circles.filter(|component| component.len() > 1).enumerate();
+            let inside: BTreeMap<usize, usize> = circles
+                .flat_map(|(circle, nodes)| nodes.into_iter().map(move |node| (node, circle)))
+                .collect();
+            let within = |from: usize, to: usize| {
+                let circle = inside.get(&from);
+                circle.is_some() && circle == inside.get(&to)
+            };
+            let gone: Vec<(usize, usize)> = graph
+                .all_edges()
+                .filter(|(from, to, bond)| may_go(**bond) && within(*from, *to))
+                .map(|(from, to, _)| (from, to))
+                .collect();
+            for (from, to) in gone {
+                graph.remove_edge(from, to);
             }
         }
         if let Some((node, _, _)) = graph.all_edges().find(|(from, to, _)| from == to) {
@@ -194,19 +294,23 @@ impl Tasks {
         graph: &DiGraphMap<usize, Bond>,
         component: &[usize],
     ) -> String {
-        let mut path: Vec<usize> = component.iter().min().copied().into_iter().collect();
+        let inside: BTreeSet<usize> = component.iter().copied().collect();
+        let mut path: Vec<usize> = inside.first().copied().into_iter().collect();
+        let mut places: BTreeMap<usize, usize> = path.iter().map(|&node| (node, 0)).collect();
         let around = loop {
             let Some(&last) = path.last() else {
                 break &path[..];
             };
-            let next = graph
-                .neighbors_directed(last, Direction::Incoming)
-                .filter(|next| component.contains(next))
+            let next = first(graph, last)
+                .filter(|next| inside.contains(next))
                 .min();
             match next {
-                Some(next) => match path.iter().position(|&seen| seen == next) {
-                    Some(start) => break &path[start..],
-                    None => path.push(next),
+                Some(next) => match places.get(&next) {
+                    Some(&start) => break &path[start..],
+                    None => {
+                        places.insert(next, path.len());
+                        path.push(next);
+                    }
                 },
                 None => break &path[..],
             }
@@ -218,18 +322,4 @@ impl Tasks {
             .collect();
         ids.join(" → ")
     }
-}
-
-/// All that some tasks wait for, near or far.
-fn before(graph: &DiGraphMap<usize, Bond>, tasks: &[usize]) -> BTreeSet<usize> {
-    let mut found = BTreeSet::new();
-    let mut open = tasks.to_vec();
-    while let Some(node) = open.pop() {
-        for first in graph.neighbors_directed(node, Direction::Incoming) {
-            if found.insert(first) {
-                open.push(first);
-            }
-        }
-    }
-    found
 }

@@ -172,7 +172,7 @@ fn compare(dry: &BTreeMap<&str, &Task>, order: &[(String, Because)]) -> Result<(
 /// The order that is planned for the app at this position.
 fn planned(workspace: &Workspace, tasks: &Tasks) -> Result<Vec<(String, Because)>, String> {
     let runs = tasks.runs(workspace).map_err(|error| error.to_string())?;
-    let all = runs.iter().flat_map(|run| &run.tasks);
+    let all = runs.all.iter().flat_map(|run| &run.tasks);
     Ok(all
         .map(|&task| (tasks.id(workspace, task), tasks.nodes[task].because.clone()))
         .collect())

@@ -1,0 +1,218 @@
+//! Sets of numbers that share what they have in common: what each member of a long chain needs takes little more than what one of them needs.
+//!
+//! A set is a tree. A node stands for a block of numbers, whose size is a power of [`FAN`], and has a child for each part of the block that is not
+//! empty. Equal sets are one node, so that a union goes only where two sets differ. Sets that contain most of the same numbers have most blocks
+//! in common: whoever writes sets down can write each block once, and name it in all that contain it ([`Sets::blocks`]).
+
+mod blocks;
+
+use std::collections::BTreeMap;
+
+pub use blocks::{Blocks, Item};
+
+/// How many parts a block has.
+const FAN: usize = 8;
+
+/// A set, by its place among those of a [`Sets`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Set(usize);
+
+impl Set {
+    /// The set with nothing in it.
+    pub const EMPTY: Self = Self(0);
+}
+
+/// All sets that share their parts.
+#[derive(Debug)]
+pub struct Sets {
+    nodes: Vec<Node>,
+    ones: BTreeMap<usize, Set>,
+    known: BTreeMap<Vec<Set>, Set>,
+    unions: BTreeMap<(Set, Set), Set>,
+}
+
+/// A block with what there is of it.
+#[derive(Debug)]
+struct Node {
+    /// The block has `FAN` to this power numbers.
+    level: u32,
+    /// The block's number among those of its level; at the lowest level, the number itself.
+    block: usize,
+    /// The parts that are not empty, in order; at least two, but for a single number, which has none.
+    parts: Vec<Set>,
+    /// How many numbers there are.
+    count: usize,
+}
+
+impl Default for Sets {
+    fn default() -> Self {
+        let empty = Node {
+            level: 0,
+            block: 0,
+            parts: Vec::new(),
+            count: 0,
+        };
+        Self {
+            nodes: vec![empty],
+            ones: BTreeMap::new(),
+            known: BTreeMap::new(),
+            unions: BTreeMap::new(),
+        }
+    }
+}
+
+impl Sets {
+    /// The set of one number.
+    pub fn one(&mut self, number: usize) -> Set {
+        if let Some(&known) = self.ones.get(&number) {
+            return known;
+        }
+        let set = self.push(Node {
+            level: 0,
+            block: number,
+            parts: Vec::new(),
+            count: 1,
+        });
+        self.ones.insert(number, set);
+        set
+    }
+
+    /// What is in either set.
+    pub fn union(&mut self, left: Set, right: Set) -> Set {
+        if left == right || right == Set::EMPTY {
+            return left;
+        }
+        if left == Set::EMPTY {
+            return right;
+        }
+        let key = (left.min(right), left.max(right));
+        if let Some(&known) = self.unions.get(&key) {
+            return known;
+        }
+        let level = self.common_level(left, right);
+        let mut parts = self.parts_at(left, level);
+        for part in self.parts_at(right, level) {
+            let block = |set: Set| self.block_at(set, level - 1);
+            match parts.binary_search_by_key(&block(part), |&own| block(own)) {
+                Ok(at) => parts[at] = self.union(parts[at], part),
+                Err(at) => parts.insert(at, part),
+            }
+        }
+        let set = self.node(level, parts);
+        self.unions.insert(key, set);
+        set
+    }
+
+    /// A set and one more number.
+    pub fn with(&mut self, set: Set, number: usize) -> Set {
+        let one = self.one(number);
+        self.union(set, one)
+    }
+
+    /// A set without this number.
+    pub fn without(&mut self, set: Set, number: usize) -> Set {
+        if !self.contains(set, number) {
+            return set;
+        }
+        if self.nodes[set.0].parts.is_empty() {
+            return Set::EMPTY;
+        }
+        let level = self.nodes[set.0].level;
+        let mut left = Vec::new();
+        for part in self.nodes[set.0].parts.clone() {
+            let part = self.without(part, number);
+            if part != Set::EMPTY {
+                left.push(part);
+            }
+        }
+        self.node(level, left)
+    }
+
+    /// Whether the number is in the set.
+    pub fn contains(&self, set: Set, number: usize) -> bool {
+        let node = &self.nodes[set.0];
+        if set == Set::EMPTY || block_above(number, node.level) != node.block {
+            return false;
+        }
+        node.parts.is_empty() || node.parts.iter().any(|&part| self.contains(part, number))
+    }
+
+    /// How many numbers are in the set.
+    pub fn count(&self, set: Set) -> usize {
+        self.nodes[set.0].count
+    }
+
+    /// The numbers of a set in order.
+    pub fn numbers(&self, set: Set) -> Vec<usize> {
+        let mut found = Vec::with_capacity(self.count(set));
+        let mut open = vec![set];
+        while let Some(set) = open.pop() {
+            let node = &self.nodes[set.0];
+            if node.parts.is_empty() && set != Set::EMPTY {
+                found.push(node.block);
+            }
+            open.extend(node.parts.iter().rev());
+        }
+        found
+    }
+
+    fn push(&mut self, node: Node) -> Set {
+        self.nodes.push(node);
+        Set(self.nodes.len() - 1)
+    }
+
+    /// The set with these parts of a block.
+    fn node(&mut self, level: u32, parts: Vec<Set>) -> Set {
+        match parts[..] {
+            [] => return Set::EMPTY,
+            [only] => return only,
+            _ => {}
+        }
+        if let Some(&known) = self.known.get(&parts) {
+            return known;
+        }
+        let node = Node {
+            level,
+            block: self.block_at(parts[0], level),
+            count: parts.iter().map(|&part| self.count(part)).sum(),
+            parts: parts.clone(),
+        };
+        let set = self.push(node);
+        self.known.insert(parts, set);
+        set
+    }
+
+    /// The level of the smallest block that holds two sets that are not the same number.
+    fn common_level(&self, left: Set, right: Set) -> u32 {
+        let levels = [left, right].map(|set| self.nodes[set.0].level);
+        let mut level = levels[0].max(levels[1]);
+        while self.block_at(left, level) != self.block_at(right, level) {
+            level += 1;
+        }
+        level
+    }
+
+    /// The block of this level that a set lies in.
+    fn block_at(&self, set: Set, level: u32) -> usize {
+        let node = &self.nodes[set.0];
+        block_above(node.block, level - node.level)
+    }
+
+    /// A set as parts of a block of this level, which holds it.
+    fn parts_at(&self, set: Set, level: u32) -> Vec<Set> {
+        let node = &self.nodes[set.0];
+        if node.level == level {
+            node.parts.clone()
+        } else {
+            vec![set]
+        }
+    }
+}
+
+/// The block so many levels above this one.
+fn block_above(block: usize, levels: u32) -> usize {
+    FAN.checked_pow(levels).map_or(0, |size| block / size)
+}
+
+#[cfg(test)]
+mod tests;
