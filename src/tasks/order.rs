@@ -304,16 +304,14 @@ impl Tasks {
             let next = first(graph, last)
                 .filter(|next| inside.contains(next))
                 .min();
-            match next {
-                Some(next) => match places.get(&next) {
-                    Some(&start) => break &path[start..],
-                    None => {
-                        places.insert(next, path.len());
-                        path.push(next);
-                    }
-                },
-                None => break &path[..],
+            let Some(next) = next else {
+                break &path[..];
+            };
+            if let Some(&start) = places.get(&next) {
+                break &path[start..];
             }
+            places.insert(next, path.len());
+            path.push(next);
         };
         let ids: Vec<String> = around
             .iter()

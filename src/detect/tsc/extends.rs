@@ -85,7 +85,7 @@ impl Resolver<'_> {
             };
             // Later bases win over earlier ones; `files`, `include` and `exclude` of a base count where this file has none.
             let take = |own: &mut Option<Vec<String>>, base: Option<Vec<String>>| {
-                *own = base.or(own.take())
+                *own = base.or(own.take());
             };
             take(&mut resolved.options.files, base.options.files);
             take(&mut resolved.options.include, base.options.include);
@@ -167,7 +167,7 @@ fn candidates(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<[Repo
 
 /// The package of a module's name, and the rest of it: `@x/tsconfig/node.json` is of `@x/tsconfig`.
 fn split_package(module: &str) -> (&str, &str) {
-    let slashes = if module.starts_with('@') { 1 } else { 0 };
+    let slashes = usize::from(module.starts_with('@'));
     match module.match_indices('/').nth(slashes) {
         Some((end, _)) => (&module[..end], module[end..].trim_start_matches('/')),
         None => (module, ""),
