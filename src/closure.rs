@@ -102,36 +102,43 @@ impl<'l, 'a> Closure<'l, 'a> {
         if named.iter().any(|(at, _)| *at == 0) {
             queue.push((0, Because::Root));
         }
-        closure.extend(workspace, queue)?;
+        let mut fresh = closure.extend(workspace, queue)?;
+        let (mut seen, mut provided) = (BTreeSet::new(), BTreeSet::new());
+        let mut waiting: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         loop {
-            let provided: BTreeSet<&str> = closure
-                .members
-                .keys()
-                .flat_map(|&at| {
-                    let manifest = &workspace.members[at].manifest;
-                    [Field::Prod, Field::Optional]
-                        .into_iter()
-                        .flat_map(|field| manifest.dependencies(field).into_keys())
-                })
-                .collect();
-            let mut found: Vec<(usize, String)> = Vec::new();
-            for &at in closure.members.keys() {
-                let member = &workspace.members[at];
-                let dev = member.manifest.dependencies(Field::Dev);
-                for peer in member.manifest.peers().into_keys() {
-                    let known = closure.peers.contains(&(at, peer.to_owned()));
-                    if dev.contains_key(peer) && provided.contains(peer) && !known {
-                        found.push((at, peer.to_owned()));
+            fresh.retain(|at| seen.insert(*at));
+            let mut found: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+            for &at in &fresh {
+                let manifest = &workspace.members[at].manifest;
+                let fields = [Field::Prod, Field::Optional].into_iter();
+                let names = fields.flat_map(|field| manifest.dependencies(field).into_keys());
+                for name in names.filter(|name| provided.insert(*name)) {
+                    for at in waiting.remove(name).unwrap_or_default() {
+                        found.entry(at).or_default().insert(name);
+                    }
+                }
+            }
+            for &at in &fresh {
+                let manifest = &workspace.members[at].manifest;
+                let dev = manifest.dependencies(Field::Dev);
+                let peers = manifest.peers().into_keys();
+                for peer in peers.filter(|peer| dev.contains_key(peer)) {
+                    if provided.contains(peer) {
+                        found.entry(at).or_default().insert(peer);
+                    } else {
+                        waiting.entry(peer).or_default().push(at);
                     }
                 }
             }
             if found.is_empty() {
                 return Ok(closure);
             }
-            for (at, peer) in found {
-                closure.peers.insert((at, peer));
+            fresh.clear();
+            for (at, peers) in found {
+                let peers = peers.into_iter().map(|peer| (at, peer.to_owned()));
+                closure.peers.extend(peers);
                 let because = closure.members.remove(&at).unwrap_or(Because::App);
-                closure.extend(workspace, vec![(at, because)])?;
+                fresh.extend(closure.extend(workspace, vec![(at, because)])?);
             }
         }
     }
@@ -149,11 +156,13 @@ impl<'l, 'a> Closure<'l, 'a> {
         }
     }
 
+    /// Adds members and all that they need; gives those that were not there.
     fn extend(
         &mut self,
         workspace: &Workspace,
         mut queue: Vec<(usize, Because)>,
-    ) -> Result<(), LockfileError> {
+    ) -> Result<Vec<usize>, LockfileError> {
+        let mut added = Vec::new();
         // Breadth first, so that the reason given is a shortest one.
         let mut next = 0;
         while next < queue.len() {
@@ -163,6 +172,7 @@ impl<'l, 'a> Closure<'l, 'a> {
                 continue;
             }
             self.members.insert(at, because);
+            added.push(at);
             let member = &workspace.members[at];
             let Some((lockfile, importer)) = self.lockfiles.project(&member.dir) else {
                 continue;
@@ -189,13 +199,16 @@ impl<'l, 'a> Closure<'l, 'a> {
                 }
             }
         }
-        Ok(())
+        Ok(added)
     }
 
     /// Whether the closure keeps a direct dependency of the member at `at`.
     pub fn keeps(&self, at: usize, field: Field, alias: &str) -> bool {
+        if self.with_dev {
+            return true;
+        }
         let key = (at, alias.to_owned());
-        if self.with_dev || self.named.contains(&key) {
+        if self.named.contains(&key) {
             return true;
         }
         let for_named = at == 0 && self.members.get(&0) == Some(&Because::Root);

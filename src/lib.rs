@@ -62,6 +62,7 @@ pub mod frozen;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod git;
+pub mod glob;
 pub mod graph;
 pub mod ignore;
 pub mod image;

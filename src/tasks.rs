@@ -36,7 +36,7 @@ pub use needed::{Needed, inputs, scripts};
 pub use order::{Run, Runs};
 pub use variables::{is_proxy, looks_secret};
 
-use definition::Defined;
+use definition::{DEPTH, Defined};
 
 /// The task that makes an app or a library.
 pub const BUILD: &str = "build";
@@ -85,6 +85,9 @@ pub enum TaskError {
     /// Files that build on each other.
     #[error("turbo.json files extend each other: {0}")]
     ExtendsItself(String),
+    /// Files that build on each other in a long row.
+    #[error("`{0}`: more than {DEPTH} turbo.json files extend each other in a row")]
+    ExtendsTooDeep(String),
 }
 
 impl TaskError {
@@ -101,7 +104,10 @@ impl TaskError {
             Self::NoPackage { .. } | Self::Persistent { .. } | Self::Circle(_) => {
                 Some("mend `dependsOn`; `turbo run build --dry` says the same".to_owned())
             }
-            Self::ExtendsNoRoot(_) | Self::ExtendsNothing { .. } | Self::ExtendsItself(_) => None,
+            Self::ExtendsNoRoot(_)
+            | Self::ExtendsNothing { .. }
+            | Self::ExtendsItself(_)
+            | Self::ExtendsTooDeep(_) => None,
         }
     }
 }

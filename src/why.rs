@@ -3,6 +3,7 @@
 //! Goes in: the workspace, the app, and the package's name, with or without a version. Comes out: [`Why`], for each version that there is, the
 //! chains into the build closure and into the runtime closure, or where else in the workspace it occurs. Edges are the lockfile's own.
 
+mod only_way;
 mod route;
 mod web;
 

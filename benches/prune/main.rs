@@ -4,11 +4,14 @@
 //! cargo bench --bench prune                                    # everything
 //! cargo bench --bench prune -- --part corpus --rounds 21       # real workspaces, against turbo
 //! cargo bench --bench prune -- --part growth --members 100,1000
+//! cargo bench --bench prune -- --part closure --rounds 3
 //! ```
 //!
 //! **corpus**: the workspaces of `../shared/corpus`. Of each the app is pruned that needs the most members; both programs get the same tree, which is
 //! a git repository as it would be at home, and take turns. Each run writes a directory of its own; that these go away again is not measured.
 //! turbo is the native program out of npm's `turbo`, called directly: without the wrapper that runs in node.
+//!
+//! **closure**: workspaces whose members are all in one closure, through every verb.
 //!
 //! **growth**: workspaces made up for this, in which everything grows alike: half of the members and half of the packages stay.
 
@@ -18,9 +21,11 @@
     reason = "tables are data, rounds are talk"
 )]
 
+mod closure;
 mod corpus;
 mod growth;
 mod program;
+mod shapes;
 mod synthetic;
 mod turbo;
 
@@ -70,6 +75,7 @@ struct Args {
 enum Part {
     Corpus,
     Growth,
+    Closure,
 }
 
 fn main() -> ExitCode {
@@ -89,6 +95,9 @@ fn run(args: &Args) -> Result<()> {
     }
     if wanted(Part::Growth) {
         growth::run(&args.members, args.rounds, &args.outputs)?;
+    }
+    if wanted(Part::Closure) {
+        closure::run(args.rounds, &args.outputs)?;
     }
     let cores = std::thread::available_parallelism()?;
     println!(

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use globset::GlobBuilder;
 use jsonc_parser::ast;
 
 use super::reader::Node;
 use super::{Base, ConfigError, EVERY, Given, Healthcheck, Mirror, NodeArguments, Probe};
 use crate::detect::script;
 use crate::detect::start::node_command;
+use crate::glob::{self, Dialect};
 use crate::image::ImageRef;
 use crate::path::RepoPath;
 
@@ -289,8 +289,13 @@ pub(super) fn globs(node: &Node<'_>, dir: &RepoPath) -> Result<Vec<String>, Conf
     let mut found = Vec::new();
     for item in node.items(what)? {
         let glob = item.string(what)?;
-        if let Err(error) = GlobBuilder::new(glob).literal_separator(true).build() {
-            let problem = format!("`{}`: `{glob}` is not a glob: {}", node.path, error.kind());
+        if let Err(error) = glob::parse(glob, Dialect::default()) {
+            let shown: String = glob.chars().take(100).collect();
+            let problem = format!(
+                "`{}`: `{shown}` is not a glob: {}",
+                node.path,
+                error.words()
+            );
             return Err(item.wrong(problem, None));
         }
         let mut base = Some(dir.clone());

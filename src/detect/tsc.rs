@@ -8,9 +8,8 @@ mod extends;
 
 use std::collections::BTreeSet;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-
 use super::script::Command;
+use crate::glob::{Globs, with_all_below};
 use crate::manifest::{ManifestError, parse_jsonc};
 use crate::path::RepoPath;
 use crate::tree::Limit;
@@ -235,8 +234,7 @@ fn inputs<'f>(
     let exclude = set(prefix, &excluded);
     let taken = |file: &&String| {
         compiled(file)
-            && (listed.contains(file)
-                || (include.is_match(file.as_str()) && !exclude.is_match(file.as_str())))
+            && (listed.contains(file) || (include.is_match(file) && !exclude.is_match(file)))
     };
     files.iter().filter(taken).map(String::as_str).collect()
 }
@@ -247,22 +245,17 @@ fn join(prefix: &str, path: &str) -> String {
 }
 
 /// TypeScript's patterns: a directory stands for all below it, `*` stays between slashes.
-fn set(prefix: &str, patterns: &[String]) -> GlobSet {
-    let mut builder = GlobSetBuilder::new();
-    for pattern in patterns {
+fn set(prefix: &str, patterns: &[String]) -> Globs {
+    let both = |pattern: &String| {
         let pattern = join(prefix, pattern);
-        let inner = if pattern.is_empty() {
-            "**".to_owned()
+        if pattern.is_empty() {
+            [pattern, "**".to_owned()]
         } else {
-            format!("{pattern}/**")
-        };
-        for pattern in [pattern, inner] {
-            if let Ok(glob) = GlobBuilder::new(&pattern).literal_separator(true).build() {
-                builder.add(glob);
-            }
+            with_all_below(&pattern)
         }
-    }
-    builder.build().unwrap_or_default()
+    };
+    let globs: Vec<String> = patterns.iter().flat_map(both).collect();
+    Globs::lenient(globs.iter().map(String::as_str))
 }
 
 fn common_directory(sources: &[&str]) -> String {

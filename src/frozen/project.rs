@@ -3,12 +3,13 @@
 //! Mirrors pnpm's [`satisfiesPackageManifest`](https://github.com/pnpm/pnpm/blob/main/lockfile/verification/src/satisfiesPackageManifest.ts). pnpm compares
 //! manifests as overrides, `packageExtensions` and pnpmfiles have changed them; what they may have changed is compared by name only, or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::config::{Config, known};
 use super::specifier::{same_repository, selected_name};
+use crate::glob::is_of;
 use crate::lockfile::importer::BlockKind;
 use crate::lockfile::{Dependency, Field, Importer, Lockfile, LockfileError};
 use crate::manifest::package::Manifest;
@@ -21,7 +22,7 @@ const RUNTIMES: [&str; 3] = ["node", "deno", "bun"];
 pub(super) struct Projects<'p, 'a> {
     lockfile: &'p Lockfile<'a>,
     /// Names that an override changes.
-    overridden: Vec<String>,
+    overridden: BTreeSet<String>,
     /// Names of projects that `packageExtensions` changes.
     extended: Vec<String>,
     /// A hook may change any manifest.
@@ -146,10 +147,16 @@ impl<'p, 'a> Projects<'p, 'a> {
         let counts =
             |one: &&Dependency<'_>| !(self.exclude_links && one.specifier.starts_with("link:"));
         let recorded: Vec<&Dependency<'_>> = importer.dependencies.iter().filter(counts).collect();
+        let mut by_name: BTreeMap<&str, Vec<&Dependency<'_>>> = BTreeMap::new();
+        for one in &recorded {
+            by_name.entry(&one.alias).or_default().push(one);
+        }
+        let of = |name: &str| by_name.get(name).into_iter().flatten().copied();
+        let may_be_ignored = self.may_be_ignored(manifest);
+        let peers = manifest.peers();
         for (&name, &(field, specifier)) in wanted {
-            let loose = self.overridden.iter().any(|one| one == name)
-                || self.may_be_ignored(manifest, name);
-            let mut same = recorded.iter().filter(|one| one.alias == name);
+            let loose = self.overridden.contains(name) || may_be_ignored.contains(name);
+            let mut same = of(name);
             let Some(first) = same.clone().next() else {
                 if loose {
                     continue;
@@ -176,17 +183,17 @@ impl<'p, 'a> Projects<'p, 'a> {
             }
         }
         for (key, field, name) in manifest.runtimes().filter(|_| self.runtimes) {
-            let mut same = recorded.iter().filter(|one| one.alias == name);
+            let mut same = of(name);
             if !same.any(|one| one.field == field) {
                 return Some(format!("`{name}` of its `{key}.runtime` is not recorded"));
             }
         }
         let extra = recorded.iter().find(|one| {
             let name = &*one.alias;
-            let peer = self.peers == Peers::Perhaps && manifest.peers().contains_key(name);
+            let peer = self.peers == Peers::Perhaps && peers.contains_key(name);
             !wanted.contains_key(name)
                 && !peer
-                && !self.may_be_ignored(manifest, name)
+                && !may_be_ignored.contains(name)
                 && !is_runtime(manifest, one)
         });
         extra.map(|one| {
@@ -252,13 +259,16 @@ impl<'p, 'a> Projects<'p, 'a> {
     }
 
     fn ignores(&self, name: &str) -> bool {
-        self.ignored.iter().any(|pattern| matches(pattern, name))
+        self.ignored.iter().any(|pattern| is_of(pattern, name))
     }
 
     /// With a pattern that takes names out again (`!name`) it depends on the version of pnpm what is ignored.
-    fn may_be_ignored(&self, manifest: &Manifest, name: &str) -> bool {
-        self.ignored.iter().any(|pattern| pattern.starts_with('!'))
-            && manifest.dependencies(Field::Optional).contains_key(name)
+    fn may_be_ignored<'m>(&self, manifest: &'m Manifest) -> BTreeSet<&'m str> {
+        if self.ignored.iter().any(|pattern| pattern.starts_with('!')) {
+            manifest.dependencies(Field::Optional).into_keys().collect()
+        } else {
+            BTreeSet::new()
+        }
     }
 }
 
@@ -280,23 +290,4 @@ fn parse(text: &str) -> Option<Map<String, Value>> {
         return Some(Map::new());
     }
     serde_saphyr::from_str(text).ok()
-}
-
-/// pnpm's patterns: `*` stands for anything, slashes too.
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(mut left) = name.strip_prefix(head) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let tail = parts.pop().unwrap_or_default();
-    for part in parts {
-        match left.find(part) {
-            Some(at) => left = &left[at + part.len()..],
-            None => return false,
-        }
-    }
-    left.ends_with(tail)
 }

@@ -5,7 +5,7 @@
 //! at the root, as `dist` names the root's `dist` alone. One that matches a directory speaks for all below, which is seen to by whoever
 //! descends.
 
-use globset::{GlobBuilder, GlobMatcher};
+use crate::glob::{self, Dialect};
 
 /// Why a text is no glob.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum GlobError {
     Outside,
     /// Its syntax is wrong.
     #[error(transparent)]
-    Syntax(#[from] globset::Error),
+    Syntax(#[from] glob::GlobError),
 }
 
 impl GlobError {
@@ -38,40 +38,53 @@ impl GlobError {
 
 /// Compiled globs, in the order given.
 #[derive(Debug, Default)]
-pub(super) struct Globs(Vec<Glob>);
+pub(super) struct Globs {
+    all: glob::Globs,
+    globs: Vec<Glob>,
+}
 
 #[derive(Debug)]
 struct Glob {
     text: String,
-    matcher: GlobMatcher,
     /// The leading parts that match a name each, up to the first one that may span directories.
-    parts: Vec<GlobMatcher>,
+    parts: Vec<Part>,
     /// Whether `parts` is all of it.
     bounded: bool,
+}
+
+/// A part of a glob, between two slashes.
+#[derive(Debug)]
+enum Part {
+    Name(String),
+    Glob(glob::Globs),
 }
 
 impl Globs {
     /// Compiles globs; a faulty one comes back with its problem.
     pub(super) fn compile(globs: &[String]) -> Result<Self, (String, GlobError)> {
-        globs
-            .iter()
-            .map(|text| Glob::compile(text).map_err(|problem| (text.clone(), problem)))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let (mut found, mut cleaned) = (Vec::new(), Vec::new());
+        for text in globs {
+            let (glob, whole) = Glob::compile(text).map_err(|problem| (text.clone(), problem))?;
+            found.push(glob);
+            cleaned.push(whole);
+        }
+        let all = glob::Globs::compile(cleaned.iter().map(String::as_str), Dialect::default());
+        Ok(Self {
+            all: all.map_err(|(at, problem)| (globs[at].clone(), problem.into()))?,
+            globs: found,
+        })
     }
 
     /// The first glob that matches this very path.
     pub(super) fn matching(&self, path: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|glob| glob.matcher.is_match(path))
-            .map(|glob| glob.text.as_str())
+        let first = self.all.matches(path).into_iter().next()?;
+        Some(&self.globs[first].text)
     }
 
     /// Whether a glob may match a path below `dir`. It may say yes where the answer is no, never the reverse.
     pub(super) fn may_match_below(&self, dir: &str) -> bool {
         let names: Vec<&str> = dir.split('/').collect();
-        self.0.iter().any(|glob| {
+        self.globs.iter().any(|glob| {
             (!glob.bounded || glob.parts.len() > names.len())
                 && glob
                     .parts
@@ -82,8 +95,26 @@ impl Globs {
     }
 }
 
+impl Part {
+    fn compile(part: &str) -> Result<Self, GlobError> {
+        if !part.contains(['*', '?', ']', '}']) {
+            return Ok(Self::Name(part.to_owned()));
+        }
+        let globs = glob::Globs::compile([part], Dialect::default());
+        Ok(Self::Glob(globs.map_err(|(_, problem)| problem)?))
+    }
+
+    fn is_match(&self, name: &str) -> bool {
+        match self {
+            Self::Name(own) => own == name,
+            Self::Glob(globs) => globs.is_match(name),
+        }
+    }
+}
+
 impl Glob {
-    fn compile(text: &str) -> Result<Self, GlobError> {
+    /// The glob, and its text without what means nothing.
+    fn compile(text: &str) -> Result<(Self, String), GlobError> {
         if text.starts_with('!') {
             return Err(GlobError::Negated);
         }
@@ -97,30 +128,24 @@ impl Glob {
         if parts.contains(&"..") {
             return Err(GlobError::Outside);
         }
+        let whole = parts.join("/");
+        // Said of the whole glob, where a part of it could be faulty by itself.
+        glob::parse(&whole, Dialect::default())?;
         // a part with a brace or a bracket may be half of something that holds a slash
         let own = parts
             .iter()
             .take_while(|part| !part.contains("**") && !part.contains(['{', '[', '\\']))
             .count();
-        Ok(Self {
+        let glob = Self {
             text: text.to_owned(),
-            matcher: matcher(&parts.join("/"))?,
             parts: parts[..own]
                 .iter()
-                .map(|part| matcher(part))
+                .map(|part| Part::compile(part))
                 .collect::<Result<_, _>>()?,
             bounded: own == parts.len(),
-        })
+        };
+        Ok((glob, whole))
     }
-}
-
-fn matcher(glob: &str) -> Result<GlobMatcher, globset::Error> {
-    // said outright: the default for the backslash differs on Windows
-    Ok(GlobBuilder::new(glob)
-        .literal_separator(true)
-        .backslash_escape(true)
-        .build()?
-        .compile_matcher())
 }
 
 #[cfg(test)]

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-
 use super::{Content, ContextEntry, place};
 use crate::closure::Closure;
 use crate::detect::tsc::extended;
 use crate::error::Error;
 use crate::files::{self, File, Walk};
+use crate::glob::{Globs, with_all_below};
 use crate::ignore::Rules;
 use crate::manifest::tsconfig::Tsconfig;
 use crate::path::RepoPath;
@@ -37,7 +36,7 @@ pub(crate) fn sources(
     files: &[File],
     dir: &RepoPath,
     usage: Usage,
-    forced: &GlobSet,
+    forced: &Globs,
     context: &mut Vec<ContextEntry>,
 ) {
     for file in files {
@@ -90,19 +89,14 @@ pub(crate) fn linked(
     Ok(entries)
 }
 
-/// A set of globs relative to the workspace root.
-pub(crate) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> GlobSet {
-    let mut builder = GlobSetBuilder::new();
-    for pattern in patterns {
-        let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
-        // A directory stands for all below it.
-        for pattern in [pattern.to_owned(), format!("{pattern}/**")] {
-            if let Ok(glob) = GlobBuilder::new(&pattern).literal_separator(true).build() {
-                builder.add(glob);
-            }
-        }
-    }
-    builder.build().unwrap_or_default()
+/// A set of globs relative to the workspace root. A directory stands for all below it.
+pub(crate) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> Globs {
+    let both = |pattern: &String| {
+        let pattern = pattern.trim_start_matches("./");
+        with_all_below(pattern.trim_end_matches('/'))
+    };
+    let globs: Vec<String> = patterns.into_iter().flat_map(both).collect();
+    Globs::lenient(globs.iter().map(String::as_str))
 }
 
 /// Files that belong to no member and that the builds of `members` read, with who asks for each: configuration that a tsconfig extends,
@@ -154,6 +148,10 @@ pub(crate) fn root_files(
         }
     }
     if !patterns.is_empty() {
+        let each: Vec<(Globs, &String)> = patterns
+            .iter()
+            .map(|(glob, why)| (globs([glob]), why))
+            .collect();
         let set = globs(patterns.iter().map(|(glob, _)| glob));
         for file in walk(workspace, 0, rules)?.files {
             let generated = matches!(
@@ -161,10 +159,9 @@ pub(crate) fn root_files(
                 "package.json" | "pnpm-lock.yaml" | "pnpm-workspace.yaml"
             );
             if !generated && set.is_match(file.path.as_str()) {
-                let why = patterns
-                    .iter()
-                    .find(|(glob, _)| globs([glob]).is_match(file.path.as_str()));
-                let why = why.map(|(_, why)| why.clone()).unwrap_or_default();
+                let mut each = each.iter();
+                let why = each.find(|(glob, _)| glob.is_match(file.path.as_str()));
+                let why = why.map(|(_, why)| (*why).clone()).unwrap_or_default();
                 found.entry(file.path.clone()).or_insert((file, why));
             }
         }

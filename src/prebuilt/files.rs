@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-
 use crate::files::{self, File, FilesError, holds_private_key};
 use crate::forbidden::{self, Area, Kind, left_out};
+use crate::glob::{Globs, with_all_below};
 use crate::path::RepoPath;
 use crate::plan::{Content, ContextEntry};
 use crate::tree::{FileKind, Metadata, Tree, optional};
@@ -15,7 +14,7 @@ use crate::tree::{FileKind, Metadata, Tree, optional};
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
     /// What comes along by name.
-    included: GlobSet,
+    included: Globs,
     /// Each file or directory with the rule that bars it.
     found: BTreeMap<String, &'static str>,
 }
@@ -73,7 +72,7 @@ pub(super) struct Wanted<'w> {
     /// Whether caches and secrets are left out: yes, but for packages of registries, which are taken as they were published.
     pub(super) outputs: bool,
     /// Globs of what is wanted, from the directory; nothing for all.
-    pub(super) globs: Option<(&'w GlobSet, &'w GlobSet)>,
+    pub(super) globs: Option<(&'w Globs, &'w Globs)>,
 }
 
 /// A file, and when it was changed.
@@ -210,15 +209,8 @@ pub(super) fn link(place: &str, path: &RepoPath, target: &str, why: &str) -> Con
 }
 
 /// A directory stands for all below it.
-pub(super) fn glob_set<'g>(globs: impl Iterator<Item = &'g str>) -> GlobSet {
-    let mut builder = GlobSetBuilder::new();
-    for glob in globs {
-        let glob = glob.trim_end_matches('/');
-        for glob in [glob.to_owned(), format!("{glob}/**")] {
-            if let Ok(glob) = GlobBuilder::new(&glob).literal_separator(true).build() {
-                builder.add(glob);
-            }
-        }
-    }
-    builder.build().unwrap_or_default()
+pub(super) fn glob_set<'g>(globs: impl Iterator<Item = &'g str>) -> Globs {
+    let both = |glob: &str| with_all_below(glob.trim_end_matches('/'));
+    let globs: Vec<String> = globs.flat_map(both).collect();
+    Globs::lenient(globs.iter().map(String::as_str))
 }

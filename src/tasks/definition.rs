@@ -1,8 +1,13 @@
 //! A task's definition: what all the `turbo.json` that say something about it come to, as turbo 2 evaluates them.
 
+use std::collections::BTreeSet;
+
 use super::{TaskError, id};
 use crate::manifest::turbo::{List, Task, TurboManifest};
 use crate::workspace::Workspace;
+
+/// How many files may extend each other in a row.
+pub(super) const DEPTH: usize = 64;
 
 /// A definition, evaluated.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -71,7 +76,7 @@ pub(super) fn definition(
 /// The files that define a member's tasks, the one with the last word last: its own, and those that it builds on, in turbo's order.
 fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskError> {
     let mut files = Vec::new();
-    let mut seen: Vec<usize> = Vec::new();
+    let mut seen: BTreeSet<usize> = BTreeSet::new();
     let mut open = vec![(at, Vec::<usize>::new())];
     while let Some((at, mut path)) = open.pop() {
         if let Some(start) = path.iter().position(|&other| other == at) {
@@ -85,6 +90,10 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
         }
         if seen.contains(&at) {
             continue;
+        }
+        if path.len() > DEPTH {
+            let file = file_name(workspace, path[0]).unwrap_or_default();
+            return Err(TaskError::ExtendsTooDeep(file));
         }
         let Some(file) = file(workspace, at) else {
             if path.is_empty() && at != 0 {
@@ -101,7 +110,7 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
             }
             continue;
         };
-        seen.push(at);
+        seen.insert(at);
         files.push(file);
         path.push(at);
         if at == 0 {
@@ -128,16 +137,15 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
 }
 
 /// The members whose files define tasks of this one beside its own and the root's.
-pub(super) fn bases(workspace: &Workspace, at: usize) -> Vec<usize> {
-    let (mut found, mut open) = (Vec::new(), vec![at]);
+pub(super) fn bases(workspace: &Workspace, at: usize) -> BTreeSet<usize> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![at]);
     while let Some(next) = open.pop() {
         let file = workspace.members[next].turbo.as_ref();
         for name in file.into_iter().flat_map(|file| &file.extends) {
             if let Some(base) = workspace.named(name)
                 && base != at
-                && !found.contains(&base)
+                && found.insert(base)
             {
-                found.push(base);
                 open.push(base);
             }
         }
@@ -167,7 +175,7 @@ fn merged(tasks: &[Task]) -> Definition {
             }
             values.extend(list.values.iter().cloned());
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         values.retain(|value| seen.insert(value.clone()));
         values
     };

@@ -56,38 +56,35 @@ impl Tasks {
 
 /// The scripts that make this member by its own account, in order: what `build` waits for in the same package, then `build`.
 pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
-    fn visit(
-        workspace: &Workspace,
-        at: usize,
-        task: &str,
-        seen: &mut BTreeSet<String>,
-        order: &mut Vec<String>,
-    ) {
-        if !seen.insert(task.to_owned()) {
-            return;
+    let mut order = Vec::new();
+    let mut seen = BTreeSet::new();
+    // Tasks, and whether what each waits for is behind it. The stack is a list of its own: tasks may wait for each other in a long row.
+    let mut open = vec![(BUILD.to_owned(), false)];
+    while let Some((task, behind)) = open.pop() {
+        if behind {
+            if script(workspace, at, &task) {
+                order.push(task);
+            }
+            continue;
         }
-        let definition = match definition(workspace, at, task) {
+        if !seen.insert(task.clone()) {
+            continue;
+        }
+        let definition = match definition(workspace, at, &task) {
             Ok(Defined::As(definition)) => definition,
-            Ok(Defined::Away) => return,
+            Ok(Defined::Away) => continue,
             Ok(Defined::Nowhere) | Err(_) => Definition::default(),
         };
-        for need in definition
-            .depends_on
-            .iter()
-            .filter(|need| !need.starts_with('^'))
-        {
+        open.push((task, true));
+        let needs = definition.depends_on.iter().rev();
+        for need in needs.filter(|need| !need.starts_with('^')) {
             if let Some((to, task)) = target(workspace, at, need)
                 && to == at
             {
-                visit(workspace, at, task, seen, order);
+                open.push((task.to_owned(), false));
             }
         }
-        if script(workspace, at, task) {
-            order.push(task.to_owned());
-        }
     }
-    let mut order = Vec::new();
-    visit(workspace, at, BUILD, &mut BTreeSet::new(), &mut order);
     order
 }
 

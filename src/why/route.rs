@@ -78,8 +78,7 @@ impl Part<'_> {
                 continue;
             }
             total = total.saturating_add(chains.count(&nodes));
-            let mut steps = Vec::new();
-            chains.list(&nodes, &mut steps, &mut |steps| {
+            chains.list(&nodes, &mut |steps| {
                 let from = self.web.labels[start].clone();
                 found.push(Chain { from, steps });
                 found.len() < limit
@@ -95,7 +94,7 @@ impl Part<'_> {
     }
 
     /// How many steps each node is away from the nearest start.
-    fn distances(&self, passes: &dyn Fn(usize, &Edge) -> bool) -> Vec<Option<usize>> {
+    pub(super) fn distances(&self, passes: &dyn Fn(usize, &Edge) -> bool) -> Vec<Option<usize>> {
         let mut distances = vec![None; self.web.nodes.len()];
         let mut queue = VecDeque::new();
         for &start in &self.starts {
@@ -138,31 +137,7 @@ impl Part<'_> {
         leads
     }
 
-    /// Marks the steps that no chain does without. Such a step is in every chain, so those of the first are all that need a look: what is not
-    /// reached without it has no other way.
-    fn mark(&self, chains: &mut [Chain], targets: &BTreeSet<usize>) {
-        let Some(first) = chains.first() else { return };
-        let mut marked = BTreeSet::new();
-        let mut from = first.from.clone();
-        for step in &first.steps {
-            let other =
-                |at: usize, edge: &Edge| self.web.labels[at] != from || self.step(edge) != *step;
-            let distances = self.distances(&other);
-            if targets.iter().all(|at| distances[*at].is_none()) {
-                marked.insert((from.clone(), step.clone()));
-            }
-            from.clone_from(&step.to);
-        }
-        for chain in chains {
-            let mut from = &chain.from;
-            for step in &mut chain.steps {
-                step.only_way = marked.contains(&(from.clone(), step.clone()));
-                from = &step.to;
-            }
-        }
-    }
-
-    fn step(&self, edge: &Edge) -> Step {
+    pub(super) fn step(&self, edge: &Edge) -> Step {
         let name = self.web.names[edge.to].as_ref();
         let own = name.is_none_or(|name| *name == edge.alias);
         Step {
@@ -202,39 +177,54 @@ impl Chains<'_> {
     }
 
     fn count(&mut self, nodes: &BTreeSet<usize>) -> u64 {
-        if let Some(&known) = self.counted.get(nodes) {
-            return known;
+        // The stack is a list of its own: chains in lockfiles may be long.
+        let mut open = vec![nodes.clone()];
+        while let Some(last) = open.last() {
+            if self.counted.contains_key(last) {
+                open.pop();
+                continue;
+            }
+            let next = self.next(last);
+            let missing = next.values().filter(|one| !self.counted.contains_key(*one));
+            let missing: Vec<BTreeSet<usize>> = missing.cloned().collect();
+            if !missing.is_empty() {
+                open.extend(missing);
+                continue;
+            }
+            let counts = next.values().map(|one| self.counted[one]);
+            let count = counts.fold(0, u64::saturating_add).max(1);
+            if let Some(last) = open.pop() {
+                self.counted.insert(last, count);
+            }
         }
-        let next = self.next(nodes);
-        let count = if next.is_empty() {
-            1
-        } else {
-            next.values()
-                .fold(0_u64, |sum, nodes| sum.saturating_add(self.count(nodes)))
-        };
-        self.counted.insert(nodes.clone(), count);
-        count
+        self.counted.get(nodes).copied().unwrap_or(1)
     }
 
     /// Hands out chains in the order of their words, until `take` has enough.
-    fn list(
-        &self,
-        nodes: &BTreeSet<usize>,
-        steps: &mut Vec<Step>,
-        take: &mut dyn FnMut(Vec<Step>) -> bool,
-    ) -> bool {
-        let next = self.next(nodes);
-        if next.is_empty() {
-            return take(steps.clone());
+    fn list(&self, nodes: &BTreeSet<usize>, take: &mut dyn FnMut(Vec<Step>) -> bool) {
+        let first = self.next(nodes);
+        if first.is_empty() {
+            take(Vec::new());
+            return;
         }
-        for (step, nodes) in next {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut open = vec![first.into_iter()];
+        while let Some(here) = open.last_mut() {
+            let Some((step, nodes)) = here.next() else {
+                open.pop();
+                steps.pop();
+                continue;
+            };
             steps.push(step);
-            let more = self.list(&nodes, steps, take);
-            steps.pop();
-            if !more {
-                return false;
+            let next = self.next(&nodes);
+            if !next.is_empty() {
+                open.push(next.into_iter());
+                continue;
             }
+            if !take(steps.clone()) {
+                return;
+            }
+            steps.pop();
         }
-        true
     }
 }

@@ -1,8 +1,7 @@
 //! The globs of `packages:`, expanded as pnpm expands them.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-
 use super::WorkspaceError;
+use crate::glob::{self, Dialect};
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
 use crate::tree::{FileKind, Tree};
@@ -12,17 +11,18 @@ const MANIFEST: &str = "/package.json";
 
 /// Compiled globs: a `!` glob takes away wherever it stands in the list (tried with pnpm 8, 9, 10 and 12).
 pub(super) struct Globs {
-    wanted: GlobSet,
+    wanted: glob::Globs,
     /// The names that each wanted glob begins with, before anything that is no name.
     literal: Vec<Vec<String>>,
-    unwanted: GlobSet,
+    unwanted: glob::Globs,
     /// How deep a match may lie.
     depth: usize,
 }
 
 impl Globs {
     pub(super) fn compile(globs: &[String]) -> Result<Self, WorkspaceError> {
-        let (mut wanted, mut unwanted) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+        // Each with the glob as it is written.
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         let (mut literal, mut depth) = (Vec::new(), 0);
         for glob in globs {
             let (set, pattern) = match glob.strip_prefix('!') {
@@ -37,16 +37,7 @@ impl Globs {
                     problem: problem.to_owned(),
                 });
             }
-            let fail = |error: &globset::Error| WorkspaceError::Glob {
-                glob: glob.clone(),
-                problem: error.kind().to_string(),
-            };
-            let built = GlobBuilder::new(&format!("{pattern}{MANIFEST}"))
-                .literal_separator(true)
-                .empty_alternates(true)
-                .build()
-                .map_err(|error| fail(&error))?;
-            set.add(built);
+            set.push((format!("{pattern}{MANIFEST}"), glob));
             if !glob.starts_with('!') {
                 let names = pattern
                     .split('/')
@@ -59,14 +50,10 @@ impl Globs {
                 });
             }
         }
-        let fail = |error: globset::Error| WorkspaceError::Glob {
-            glob: globs.join(", "),
-            problem: error.kind().to_string(),
-        };
         Ok(Self {
-            wanted: wanted.build().map_err(fail)?,
+            wanted: compile(&wanted)?,
             literal,
-            unwanted: unwanted.build().map_err(fail)?,
+            unwanted: compile(&unwanted)?,
             depth,
         })
     }
@@ -92,6 +79,18 @@ impl Globs {
                         && own.iter().zip(&names).all(|(own, name)| own == name)
                 }))
     }
+}
+
+/// Compiles patterns, each with the glob that it comes from.
+fn compile(patterns: &[(String, &String)]) -> Result<glob::Globs, WorkspaceError> {
+    let dialect = Dialect {
+        empty_alternates: true,
+    };
+    let texts = patterns.iter().map(|(pattern, _)| pattern.as_str());
+    glob::Globs::compile(texts, dialect).map_err(|(at, problem)| WorkspaceError::Glob {
+        glob: patterns[at].1.chars().take(100).collect(),
+        problem: problem.words(),
+    })
 }
 
 /// What pnpm reads in a glob and we do not. (That a wildcard for one character stands for one byte here is left at that.)

@@ -1,15 +1,23 @@
-//! Pruning takes time in proportion to the workspace: nothing looks through all members for each of them.
+//! Pruning and planning take time in proportion to the workspace, and a plan is as large as what it is about: nothing looks through all members
+//! for each of them.
 
 use std::path::Path;
 use std::time::Duration;
 
+use slimbuild::dockerfile;
+use slimbuild::listing::Listing;
+use slimbuild::plan::{Plan, PlanOptions};
 use slimbuild::pruned::{PruneOptions, Pruned};
 use slimbuild::workspace::Workspace;
 
 use crate::support::daemon::skipped;
 
+#[path = "../../benches/prune/shapes.rs"]
+mod shapes;
 #[path = "../../benches/prune/synthetic.rs"]
 mod synthetic;
+
+use shapes::Shape;
 
 /// The time for which this thread had a processor: what else the machine does is not in it. Only Linux tells.
 fn worked() -> Option<Duration> {
@@ -48,4 +56,67 @@ fn a_member_costs_the_same_in_a_large_workspace() {
     // Sixteen times as many members may take eighty times as long, far more than they do; looking at all for each would take 256 times as long.
     let most = small * 5 * u32::try_from(many / few).unwrap();
     assert!(large < most, "{few}: {small:?}, {many}: {large:?}");
+}
+
+/// A workspace whose app needs all of its members.
+fn shaped(shape: Shape, members: usize) -> (tempfile::TempDir, Workspace) {
+    let dir = tempfile::tempdir().unwrap();
+    shape.write(dir.path(), members).unwrap();
+    let root = fs_err::canonicalize(dir.path()).unwrap();
+    let workspace = Workspace::load(&root).unwrap();
+    (dir, workspace)
+}
+
+fn planned(workspace: &Workspace) -> Plan {
+    let app = workspace.named("app").unwrap();
+    Plan::new(workspace, app, &PlanOptions::default()).unwrap()
+}
+
+/// How many bytes of JSON and how many lines of a Dockerfile there are for each member.
+fn sizes(shape: Shape, members: usize) -> [usize; 2] {
+    let (_dir, workspace) = shaped(shape, members);
+    let plan = planned(&workspace);
+    assert_eq!(plan.steps.len(), members);
+    let json = serde_json::to_string_pretty(&plan).unwrap().len();
+    let lines = dockerfile::render(&plan).unwrap().lines().count();
+    [json / members, lines / members]
+}
+
+#[test]
+fn a_plan_is_as_large_as_what_it_is_about() {
+    for shape in Shape::ALL {
+        let (few, many) = (sizes(shape, 100), sizes(shape, 1000));
+        for (small, large) in few.into_iter().zip(many) {
+            // Ten times as many members may be said in twenty times as many words; each step naming all before it would take a hundred times.
+            assert!(large < 2 * small, "{}: {small}, {large}", shape.name());
+        }
+    }
+}
+
+#[test]
+fn a_member_costs_the_same_in_a_large_closure() {
+    let once = |workspace: &Workspace| {
+        let before = worked()?;
+        let plan = planned(workspace);
+        dockerfile::render(&plan).unwrap();
+        Listing::new(workspace).unwrap();
+        worked()?.checked_sub(before)
+    };
+    for shape in Shape::ALL {
+        let (few, many) = (100, 1000);
+        let ((_small, small), (_large, large)) = (shaped(shape, few), shaped(shape, many));
+        // Both take turns, so that what else the machine does meets both.
+        let rounds: Vec<_> = (0..3).map(|_| (once(&small), once(&large))).collect();
+        let small = rounds.iter().filter_map(|(small, _)| *small).min();
+        let large = rounds.iter().filter_map(|(_, large)| *large).min();
+        let (Some(small), Some(large)) = (small, large) else {
+            skipped(
+                "no /proc/thread-self/schedstat",
+                "a_member_costs_the_same_in_a_large_closure",
+            );
+            return;
+        };
+        // Ten times as many members may take forty times as long; looking at all for each would take a hundred times as long.
+        assert!(large < small * 40, "{}: {small:?}, {large:?}", shape.name());
+    }
 }

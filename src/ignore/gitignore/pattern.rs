@@ -4,6 +4,9 @@
 //! apart (<https://github.com/git/git/blob/master/dir.c>), `wildmatch.c` compares (<https://github.com/git/git/blob/master/wildmatch.c>). That
 //! keeps what its documentation does not say: `?` stands for a byte, `a**/b` for `a` followed by `**/b`, and a class that is never closed for nothing.
 
+/// The longest pattern, in bytes. A longer one is left out: no path is as long as that.
+const LONGEST: usize = 4096;
+
 /// A compiled line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
@@ -41,6 +44,11 @@ impl Pattern {
         if pattern.is_empty() {
             return None;
         }
+        // No path is as long as that; what is compared takes time with the length.
+        if pattern.len() > LONGEST {
+            return None;
+        }
+        let pattern = without_repetition(pattern);
         let wild = pattern.iter().position(|byte| is_special(*byte));
         let (literal, wild) = pattern.split_at(wild.unwrap_or(pattern.len()));
         Some(Self {
@@ -71,6 +79,25 @@ impl Pattern {
     }
 }
 
+/// `a/**/**/b` as `a/**/b`, which matches the same: else each repetition would be a call inside of another one.
+fn without_repetition(pattern: &[u8]) -> Vec<u8> {
+    const ANY: &[u8] = b"**/";
+    let mut short: Vec<u8> = Vec::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some((&byte, after)) = rest.split_first() {
+        let before = short.strip_suffix(ANY);
+        let whole = before.is_some_and(|before| before.last().is_none_or(|last| *last == b'/'));
+        match rest.strip_prefix(ANY) {
+            Some(behind) if whole => rest = behind,
+            _ => {
+                short.push(byte);
+                rest = after;
+            }
+        }
+    }
+    short
+}
+
 /// Cuts the blanks from the end, up to one that is escaped.
 fn trim(line: &[u8]) -> &[u8] {
     let (mut end, mut at) = (0, 0);
@@ -90,7 +117,8 @@ fn is_special(byte: u8) -> bool {
 /// A pattern with wildcards, and where it is known to fail: without that, some patterns would take forever.
 struct Wild<'p> {
     pattern: &'p [u8],
-    failed: Vec<(usize, usize)>,
+    /// A bit for each place in the pattern and in the text; nothing before the first failure.
+    failed: Vec<u64>,
 }
 
 impl<'p> Wild<'p> {
@@ -163,12 +191,16 @@ impl<'p> Wild<'p> {
 
     /// As [`Wild::from`], which is not asked twice for what is known to fail.
     fn once(&mut self, at: usize, text: &[u8], from: usize) -> bool {
-        if self.failed.binary_search(&(at, from)).is_ok() {
+        let width = text.len() + 1;
+        let (place, bit) = ((at * width + from) / 64, 1 << ((at * width + from) % 64));
+        if self.failed.get(place).is_some_and(|word| word & bit != 0) {
             return false;
         }
         let matches = self.from(at, text, from);
-        if !matches && let Err(place) = self.failed.binary_search(&(at, from)) {
-            self.failed.insert(place, (at, from));
+        if !matches {
+            let size = (self.pattern.len() + 1) * width / 64 + 1;
+            self.failed.resize(size, 0);
+            self.failed[place] |= bit;
         }
         matches
     }
