@@ -57,7 +57,10 @@ impl Resolver<'_> {
             let problem = format!("more than {DEPTH} files extend each other in a row");
             return Err(meaning(&self.open[0], problem));
         }
-        let text = self.workspace.tree.read_text_optional(path, Limit::Settings)?;
+        let text = self
+            .workspace
+            .tree
+            .read_text_optional(path, Limit::Settings)?;
         let resolved = match text {
             Some(text) => {
                 let own = Tsconfig::parse(path.as_str(), &text)?;
