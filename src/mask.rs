@@ -190,7 +190,7 @@ fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
 /// In JSON, in XML, in the quotes of a shell, and as a terminal shows it.
 fn in_text(text: &str, forms: &mut BTreeSet<Vec<u8>>) {
     let json = serde_json::Value::from(text).to_string();
-    forms.insert(json[1..json.len() - 1].as_bytes().to_vec());
+    forms.insert(json.as_bytes()[1..json.len() - 1].to_vec());
     let xml = text
         .replace('&', "&amp;")
         .replace('<', "&lt;")

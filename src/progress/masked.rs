@@ -78,12 +78,13 @@ fn log(
     at: Duration,
     bytes: Vec<u8>,
 ) -> Option<Cow<'static, Event>> {
-    (!bytes.is_empty()).then(|| {
-        Cow::Owned(Event::Log {
-            step,
-            stream,
-            at,
-            bytes,
-        })
-    })
+    if bytes.is_empty() {
+        return None;
+    }
+    Some(Cow::Owned(Event::Log {
+        step,
+        stream,
+        at,
+        bytes,
+    }))
 }
