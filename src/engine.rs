@@ -14,6 +14,7 @@ mod smoke;
 #[cfg(test)]
 mod testing;
 
+pub use credentials::stored_passwords;
 pub use event::{Event, LogStream, StepId, StepKind};
 pub use interrupt::{Interrupt, Trigger};
 pub use secret::Secret;

@@ -29,6 +29,9 @@
 //! Whatever is read of the workspace is opened beneath its root, by [`tree`]; files of an image somebody else made are read and written in its own
 //! root, by [`rooted`].
 //!
+//! What must not get out stands below all of it: what looks like a credential ([`credential`]), and the values of
+//! secrets, which [`mask`] takes out of all that is shown.
+//!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
 //! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with
 //! ([`starter`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
@@ -49,6 +52,7 @@ pub mod closure;
 pub mod commands;
 pub mod config;
 pub mod context;
+pub mod credential;
 pub mod detect;
 pub mod digest;
 pub mod dockerfile;
@@ -71,6 +75,7 @@ pub mod listing;
 pub mod lockfile;
 pub mod machine;
 pub mod manifest;
+pub mod mask;
 pub mod modules;
 pub mod oci;
 pub mod overview;

@@ -5,6 +5,7 @@
 
 mod base;
 mod configured;
+mod exposed;
 mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;

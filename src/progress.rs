@@ -5,6 +5,7 @@
 
 mod json;
 mod lines;
+mod masked;
 mod plain;
 mod steps;
 mod tty;
@@ -19,6 +20,7 @@ use anstyle::AnsiColor;
 use crate::engine::Event;
 use crate::ui::Ui;
 
+use masked::Masked;
 use steps::Steps;
 
 /// How to show a build.
@@ -100,6 +102,7 @@ pub struct FailedStep {
 pub struct Progress<'a> {
     ui: &'a mut Ui,
     view: View,
+    masked: Masked,
     steps: Steps,
     began: Instant,
 }
@@ -123,10 +126,12 @@ impl<'a> Progress<'a> {
             ProgressMode::Json => View::Json,
             ProgressMode::Quiet => View::Quiet,
         };
+        let mask = ui.mask().clone();
         Self {
-            ui,
             view,
-            steps,
+            masked: Masked::new(&mask),
+            steps: steps.hiding(&mask),
+            ui,
             began: Instant::now(),
         }
     }
@@ -143,6 +148,13 @@ impl<'a> Progress<'a> {
 
     /// Shows an event.
     pub fn event(&mut self, event: &Event) {
+        for event in self.masked.apply(event) {
+            self.show(&event);
+        }
+    }
+
+    /// Shows an event that holds no secret any more.
+    fn show(&mut self, event: &Event) {
         let lines = self.steps.apply(event);
         let event = &match &self.view {
             // Strings of JSON are escaped, and told as they are.

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::credential;
 use crate::error::{Error, ExitCode};
+use crate::mask::Mask;
 use crate::terminal::Screen;
 
 /// Where a command's output goes, and what the reader's terminal can show.
@@ -16,6 +18,7 @@ pub struct Ui {
     /// Whether stderr is a terminal that can be drawn on.
     pub terminal: bool,
     color: bool,
+    mask: Mask,
 }
 
 impl Ui {
@@ -29,6 +32,7 @@ impl Ui {
             watched: io::IsTerminal::is_terminal(&io::stdout()),
             terminal,
             color,
+            mask: Mask::default(),
         }
     }
 
@@ -40,6 +44,7 @@ impl Ui {
             watched: false,
             terminal: false,
             color: false,
+            mask: Mask::default(),
         }
     }
 
@@ -57,9 +62,29 @@ impl Ui {
         }
     }
 
+    /// Prints a text on stdout. Addresses in it are shown without passwords.
+    pub fn print(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(credential::redacted(text).as_bytes())
+    }
+
+    /// A message without secrets: those that are known, and those in addresses that it quotes.
+    fn safe(&self, message: &str) -> String {
+        credential::redacted(&self.mask.text(message))
+    }
+
     /// Stderr: words for a person.
     pub fn err(&mut self) -> &mut dyn Write {
         &mut self.err
+    }
+
+    /// From here on, these secrets are `***` in warnings, errors and logs.
+    pub fn hide(&mut self, mask: Mask) {
+        self.mask = mask;
+    }
+
+    /// What is hidden.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
     }
 
     /// Whether words on stderr may be coloured.
@@ -70,7 +95,7 @@ impl Ui {
     /// Prints `warning: …` on stderr.
     pub fn warn(&mut self, message: &str) -> io::Result<()> {
         let label = self.label("warning:", AnsiColor::Yellow);
-        writeln!(self.err, "{label} {message}")
+        writeln!(self.err, "{label} {}", self.safe(message))
     }
 
     /// Prints a word in bold and colour, plain where colours are off.
@@ -89,7 +114,7 @@ impl Ui {
             &self.label("hint:", AnsiColor::Cyan),
         );
         // There is nobody left to tell.
-        drop(self.err.write_all(text.as_bytes()));
+        drop(self.err.write_all(self.safe(&text).as_bytes()));
     }
 
     /// Writes what was printed and is no whole line.

@@ -11,6 +11,7 @@ use super::storage::Storage;
 use crate::base::{BaseError, Contents, Lock, Request};
 use crate::cache::Cache;
 use crate::cli::{BaseArgs, SourceArgs};
+use crate::credential;
 use crate::engine::Interrupt;
 use crate::env::Env;
 use crate::error::Error;
@@ -87,7 +88,10 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
     } = asked;
     let err = RefCell::new(ui.err());
     // Nobody is kept from an image because stderr is closed.
-    let begins = |url: &str| drop(writeln!(err.borrow_mut(), "downloading {url}"));
+    let begins = |url: &str| {
+        let url = credential::redacted(url);
+        drop(writeln!(err.borrow_mut(), "downloading {url}"));
+    };
     let stop = || asked.interrupt.is_raised();
     let to = Listener {
         begins: &begins,

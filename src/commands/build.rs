@@ -67,6 +67,9 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         push::check(&tags)?;
     }
     let (secrets, warnings) = super::secrets::values(&plan, &secrets, &root, cwd, env)?;
+    let arguments = values(given, &plan, env);
+    ui.hide(super::secrets::mask(&plan, &secrets, &arguments, env));
+    let warnings = [warnings, super::secrets::too_short(&secrets)].concat();
     for warning in warnings.iter().filter(|_| mode != ProgressMode::Quiet) {
         ui.warn(warning)
             .map_err(Error::io("cannot write to stderr"))?;
@@ -74,7 +77,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     let Some(docker) = reach(&engine, daemon.as_deref(), &plan, env, mode, ui)? else {
         let load = loader(&engine, daemon.as_deref(), env)?;
         let job = native::Job {
-            arguments: values(given, &plan, env),
+            arguments,
             trial: trial(&plan, smoke, cwd, env)?,
             secrets,
             root,
@@ -96,7 +99,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     dockerfile::render(&plan)?;
     let job = Job {
         trial: trial(&plan, smoke, cwd, env)?,
-        arguments: values(given, &plan, env),
+        arguments,
         root,
         plan,
         tags,
@@ -339,6 +342,7 @@ fn try_out(
 /// Shows what a program wrote that did not come up.
 pub(super) fn show_log(log: &[String], ui: &mut Ui) {
     for line in log {
+        let line = ui.mask().text(line);
         // The error itself matters more than a stream that is gone.
         drop(writeln!(ui.err(), "  │ {line}"));
     }

@@ -22,7 +22,5 @@ pub fn run(place: &Place<'_>, notation: Notation, ui: &mut Ui) -> Result<(), Err
         Notation::Mermaid => report::mermaid(&overview),
         Notation::Json => json(&overview)?,
     };
-    ui.out()
-        .write_all(text.as_bytes())
-        .map_err(Error::io("cannot write to stdout"))
+    ui.print(&text).map_err(Error::io("cannot write to stdout"))
 }

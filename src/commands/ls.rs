@@ -17,7 +17,5 @@ pub fn run(cwd: &Path, format: Format, ui: &mut Ui) -> Result<(), Error> {
         Format::Text => report::listing(&listing),
         Format::Json => json(&listing)?,
     };
-    ui.out()
-        .write_all(text.as_bytes())
-        .map_err(Error::io("cannot write to stdout"))
+    ui.print(&text).map_err(Error::io("cannot write to stdout"))
 }

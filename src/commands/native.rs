@@ -23,6 +23,7 @@ use super::maker::{Maker, epoch};
 use crate::assemble;
 use crate::cache::Cache;
 use crate::cli::EngineArgs;
+use crate::credential;
 use crate::engine::docker::Docker;
 use crate::engine::native::{
     self, NativeError, Outside, Request, Source, Tools, Trial, TrustedNode, Workshop,
@@ -201,6 +202,7 @@ fn downloaded(
     let begins = |url: &str| {
         if job.mode != ProgressMode::Quiet {
             // Nobody is kept from an image because stderr is closed.
+            let url = credential::redacted(url);
             drop(writeln!(err.borrow_mut(), "downloading {url}"));
         }
     };

@@ -18,13 +18,8 @@ pub fn run(
     match format {
         Format::Text => {
             warn(&plan, ui)?;
-            ui.out()
-                .write_all(report::plan(&plan).as_bytes())
-                .map_err(stdout())
+            ui.print(&report::plan(&plan)).map_err(stdout())
         }
-        Format::Json => ui
-            .out()
-            .write_all(json(&plan)?.as_bytes())
-            .map_err(stdout()),
+        Format::Json => ui.print(&json(&plan)?).map_err(stdout()),
     }
 }

@@ -4,12 +4,25 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::{SecretArg, SecretSource};
-use crate::engine::Secret;
+use crate::credential;
+use crate::engine::{Secret, host, stored_passwords};
 use crate::env::Env;
 use crate::error::Error;
 use crate::manifest::npmrc::Npmrc;
+use crate::mask::{self, Mask};
 use crate::plan::{NPMRC, Plan, SecretPlan};
+use crate::tasks::looks_secret;
 use crate::tree::{Limit, Tree};
+
+/// Where the environment has addresses of proxies.
+const PROXIES: [&str; 6] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+];
 
 /// What the secrets of a plan hold, by id, and what a reader should know.
 pub(super) fn values(
@@ -38,6 +51,54 @@ pub(super) fn values(
         found.insert(secret.id.clone(), Secret::from(value));
     }
     Ok((found, warnings))
+}
+
+/// What logs must not show: the secrets of a build, the arguments that are named like some, and passwords in the addresses of proxies.
+pub(super) fn mask(
+    plan: &Plan,
+    secrets: &BTreeMap<String, Secret>,
+    arguments: &BTreeMap<String, String>,
+    env: &Env,
+) -> Mask {
+    let mut values: Vec<Vec<u8>> = Vec::new();
+    for (id, secret) in secrets {
+        if id == NPMRC {
+            let text = String::from_utf8_lossy(secret.bytes());
+            let found = Npmrc::parse(&text).credentials.values();
+            values.extend(found.into_iter().map(String::into_bytes));
+        } else {
+            values.push(secret.bytes().to_vec());
+        }
+    }
+    values.extend(plan.exposed().map(|found| found.secret.as_bytes().to_vec()));
+    for (name, value) in arguments {
+        if looks_secret(name) {
+            values.push(value.clone().into_bytes());
+        }
+        let found = credential::all(value).into_iter();
+        values.extend(found.map(|found| found.secret.as_bytes().to_vec()));
+    }
+    for name in PROXIES {
+        let found = credential::in_proxy(env.get(name).unwrap_or_default());
+        values.extend(found.iter().map(|found| found.secret.as_bytes().to_vec()));
+    }
+    let stored = host::configuration_file(env).map(|file| stored_passwords(&file));
+    values.extend(stored.into_iter().flatten().map(String::into_bytes));
+    Mask::new(values.iter().map(Vec::as_slice))
+}
+
+/// The secrets that are too short to be hidden.
+pub(super) fn too_short(secrets: &BTreeMap<String, Secret>) -> Vec<String> {
+    let short = secrets
+        .iter()
+        .filter(|(_, secret)| secret.bytes().trim_ascii().len() < mask::SHORTEST);
+    let warning = |(id, _): (&String, &Secret)| {
+        format!(
+            "the secret `{id}` has fewer than {} bytes: logs may show it",
+            mask::SHORTEST
+        )
+    };
+    short.map(warning).collect()
 }
 
 /// What has to be said where somebody else hands the secrets over.

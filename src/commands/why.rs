@@ -17,7 +17,5 @@ pub fn run(place: &Place<'_>, package: &str, format: Format, ui: &mut Ui) -> Res
         Format::Text => report::why(&why),
         Format::Json => json(&why)?,
     };
-    ui.out()
-        .write_all(text.as_bytes())
-        .map_err(Error::io("cannot write to stdout"))
+    ui.print(&text).map_err(Error::io("cannot write to stdout"))
 }

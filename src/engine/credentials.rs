@@ -4,7 +4,10 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
+use serde_json::Value;
 
 use crate::image::{ImageRef, parts};
 
@@ -39,6 +42,26 @@ pub(super) fn look_up(
             one_line(&error)
         )),
     }
+}
+
+/// The passwords and tokens that stand in Docker's configuration itself. No helper is asked: a login of its own that nobody needs would cost
+/// time, and may ask for a password.
+pub fn stored_passwords(configuration: &Path) -> Vec<String> {
+    let text = fs_err::read_to_string(configuration).unwrap_or_default();
+    let configuration: Value = serde_json::from_str(&text).unwrap_or_default();
+    let logins = configuration["auths"].as_object();
+    let logins = logins.into_iter().flat_map(|logins| logins.values());
+    let mut passwords = Vec::new();
+    for login in logins {
+        let text = |key: &str| login[key].as_str().map(str::to_owned);
+        let pair = text("auth").and_then(|pair| STANDARD.decode(pair).ok());
+        let pair = pair.and_then(|pair| String::from_utf8(pair).ok());
+        let password = pair.and_then(|pair| Some(pair.split_once(':')?.1.to_owned()));
+        let others = ["auth", "password", "identitytoken", "registrytoken"].map(text);
+        passwords.extend(others.into_iter().flatten().chain(password));
+    }
+    passwords.retain(|password| !password.is_empty());
+    passwords
 }
 
 /// Most people are not logged in at most registries. Helpers say so as an error; the sentence is fixed by their protocol
@@ -101,6 +124,16 @@ mod tests {
         let found = looked_up(&configuration, HUB);
         let lab = DockerCredential::UsernamePassword("lab".to_owned(), "lab".to_owned());
         assert_eq!(found, Ok(Some(lab)));
+    }
+
+    #[test]
+    fn stored_passwords_are_known_without_helpers() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = r#"{"auths":{"a":{"auth":"bGFiOnBhNTV3b3Jk"},"b":{"identitytoken":"t0ken"},"c":{}},"credsStore":"none"}"#;
+        fs_err::write(file.path(), text).unwrap();
+        let expected = ["bGFiOnBhNTV3b3Jk", "pa55word", "t0ken"];
+        assert_eq!(stored_passwords(file.path()), expected);
+        assert_eq!(stored_passwords(Path::new("/nowhere")), [""; 0]);
     }
 
     #[test]

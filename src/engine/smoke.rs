@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::mask::Mask;
+
 /// How long a program has to run that is asked nothing.
 pub(super) const ALIVE: Duration = Duration::from_secs(5);
 /// How many lines of a log are shown.
@@ -31,10 +33,9 @@ impl SmokeRequest {
     }
 
     /// The lines of a log, without the values that were given to the program.
-    pub(super) fn lines(&self, mut text: String) -> Vec<String> {
-        for value in self.env.values().filter(|value| value.len() >= SECRET) {
-            text = text.replace(value, "***");
-        }
+    pub(super) fn lines(&self, text: &str) -> Vec<String> {
+        let values = self.env.values().filter(|value| value.len() >= SECRET);
+        let text = Mask::new(values.map(String::as_bytes)).text(text);
         text.lines().map(str::to_owned).collect()
     }
 }

@@ -1,5 +1,10 @@
 //! `.npmrc`: the lines that an install needs, without those that hold a secret.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::credential::{self, Credential};
+
 /// The file's name, at the workspace's root and in members.
 pub const FILE: &str = ".npmrc";
 
@@ -13,6 +18,14 @@ fn is_secret(key: &str) -> bool {
         name.as_str(),
         "username" | "email" | "cert" | "key" | "keyfile" | "certfile"
     )
+}
+
+/// What looks like a credential in a line, whatever its key.
+fn in_line<'l>(key: &str, line: &'l str) -> Vec<Credential<'l>> {
+    if key.to_lowercase().ends_with("proxy") {
+        return credential::in_proxy(line);
+    }
+    credential::all(line)
 }
 
 /// An `.npmrc` that may travel into a build.
@@ -40,6 +53,36 @@ impl Credentials {
     /// Whether a line refers to the variable.
     pub fn refer_to(&self, variable: &str) -> bool {
         self.0.iter().any(|line| refers(line, variable))
+    }
+
+    /// What is secret in the lines themselves: tokens, passwords, and passwords inside of addresses; not names of users.
+    pub fn values(&self) -> Vec<String> {
+        let mut values = Vec::new();
+        for line in &self.0 {
+            let key = key(line);
+            let name = key.rsplit(':').next().unwrap_or_default().to_lowercase();
+            let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+            let value = value.trim_matches(['"', '\'']);
+            let found = in_line(key, line);
+            if !found.is_empty() {
+                values.extend(found.iter().map(|found| found.secret.to_owned()));
+            } else if !matches!(
+                &*name,
+                "username" | "email" | "tokenhelper" | "keyfile" | "certfile"
+            ) {
+                // A key is one line here, with `\n` in it.
+                values.push(value.replace("\\n", "\n"));
+                let decoded = STANDARD.decode(value).ok();
+                let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+                if let Some(text) = decoded.filter(|_| name == "_auth" || name == "_password") {
+                    let password = text
+                        .split_once(':')
+                        .map_or(&*text, |(_, password)| password);
+                    values.push(password.to_owned());
+                }
+            }
+        }
+        values
     }
 
     /// The lines, with references to variables (`${NPM_TOKEN}`, `${NPM_TOKEN:-}`) put in their places. A line is left out where the variable
@@ -117,13 +160,8 @@ impl Npmrc {
                 continue;
             }
             let key = key(line);
-            let user_info = line.split("//").nth(1).is_some_and(|rest| {
-                rest.split('/')
-                    .next()
-                    .is_some_and(|host| host.contains('@'))
-            });
-            if is_secret(key) || (user_info && !key.starts_with("//")) {
-                npmrc.secrets.push(key.to_owned());
+            if is_secret(key) || !in_line(key, line).is_empty() {
+                npmrc.secrets.push(credential::redacted(key));
                 npmrc.credentials.0.push(line.to_owned());
             } else {
                 npmrc.text.push_str(line);
@@ -177,6 +215,35 @@ mod tests {
         assert_eq!((quoted.text.as_str(), quoted.secrets.len()), ("", 3));
         assert_eq!(npmrc.get("node-linker"), Some("hoisted"));
         assert!(!format!("{npmrc:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn credentials_are_told_by_their_look_too() {
+        let npmrc = Npmrc::parse(
+            "//user:s3cret@r/:always=true\nproxy=user:s3cret@proxy:80\nmirror=https://s3cret@m/\nmirror=https://m/?token=s3cret\n\
+             https://user:s3cret@lone\nx=npm_s3crets3crets3crets3crets3crets3crets3cr\nhost=https://m/@s/x\n",
+        );
+        assert_eq!(npmrc.text, "host=https://m/@s/x\n");
+        assert_eq!(npmrc.secrets.len(), 6);
+        assert!(!format!("{:?}", npmrc.secrets).contains("s3cret"));
+    }
+
+    #[test]
+    fn values_of_credentials_are_known() {
+        let npmrc = Npmrc::parse(
+            "//r/:_authToken=t0ken\n//r/:_password=\"cGE1NXdvcmQ=\"\n_auth=bWU6cGE1NXdvcmQ=\n//r/:username=me\n\
+             @s:registry=https://me:p1n@r/\nemail=me@r\n",
+        );
+        let values = npmrc.credentials.values();
+        let expected = [
+            "t0ken",
+            "cGE1NXdvcmQ=",
+            "pa55word",
+            "bWU6cGE1NXdvcmQ=",
+            "pa55word",
+            "p1n",
+        ];
+        assert_eq!(values, expected);
     }
 
     #[test]

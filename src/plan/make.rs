@@ -9,8 +9,8 @@ use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, Machines,
-    MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, inputs, kept_out, outputs,
-    place, programs, trim, wishes,
+    MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, exposed, inputs, kept_out,
+    outputs, place, programs, trim, wishes,
 };
 use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected};
@@ -144,6 +144,7 @@ impl Plan {
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
                 native_warnings,
+                exposed::warnings(&context),
                 programs::warnings(&callers, &delivery),
             ]
             .concat(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::{Event, LogStream, StepId, StepKind};
+use crate::mask::Mask;
 
 use super::lines::{Lines, clean};
 use super::{FailedStep, Summary};
@@ -11,6 +12,7 @@ use super::{FailedStep, Summary};
 /// The steps that were heard of.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
+    mask: Mask,
     known: BTreeMap<StepId, Step>,
     failed: Option<StepId>,
     context: u64,
@@ -47,6 +49,12 @@ pub(super) struct LogLine {
 }
 
 impl Steps {
+    /// The same, with lines that hold no secret.
+    pub(super) fn hiding(self, mask: &Mask) -> Self {
+        let mask = mask.clone();
+        Self { mask, ..self }
+    }
+
     /// Nothing was heard yet.
     pub(super) fn new(colors: bool) -> Self {
         Self {
@@ -133,6 +141,8 @@ impl Steps {
             LogStream::Stdout => step.out.push(bytes),
             LogStream::Stderr => step.err.push(bytes),
         };
+        // What only a terminal understands is gone from them, and may have stood in the middle of a secret.
+        let texts: Vec<String> = texts.iter().map(|text| self.mask.text(text)).collect();
         step.log.extend(texts.iter().cloned());
         let line = |text| LogLine { stream, at, text };
         texts.into_iter().map(line).collect()
@@ -150,7 +160,10 @@ impl Steps {
         ];
         let rest: Vec<LogLine> = rest
             .into_iter()
-            .filter_map(|(stream, text)| text.map(|text| LogLine { stream, at, text }))
+            .filter_map(|(stream, text)| {
+                let text = self.mask.text(&text?);
+                Some(LogLine { stream, at, text })
+            })
             .collect();
         if outcome == Some(Outcome::Failed) {
             step.log.extend(rest.iter().map(|line| line.text.clone()));

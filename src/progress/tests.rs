@@ -228,3 +228,65 @@ fn durations_are_short() {
         assert_eq!(human(Duration::from_secs_f64(seconds)), expected);
     }
 }
+
+/// What is shown of events where these are secrets.
+fn shown_without(mode: ProgressMode, secret: &str, events: &[Event]) -> String {
+    let sink = Sink::default();
+    let mut ui = Ui::plain(Box::new(io::sink()), Box::new(sink.clone()));
+    ui.hide(crate::mask::Mask::new([secret.as_bytes()]));
+    let mut progress = Progress::new(mode, &mut ui);
+    for event in events {
+        progress.event(event);
+    }
+    let failed = progress.finish().failed;
+    assert!(!format!("{failed:?}").contains(secret));
+    String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn no_view_shows_a_secret() {
+    let secret = "hunter2-8c1f";
+    let failed = Event::StepFailed {
+        step: StepId(1),
+        message: format!("`curl {secret}` did not complete"),
+    };
+    let warning = Event::Warning {
+        message: format!("odd: {secret}"),
+    };
+    let events = [
+        known(1, "[a 1/1] RUN hunter2-8c1f", StepKind::Instruction),
+        Event::StepStarted { step: StepId(1) },
+        log(1, 1, "cut: hunter2"),
+        log(1, 2, "-8c1f\nredrawn: x\rhunter2-8c1f\n"),
+        log(1, 3, "coloured: hunter2\x1b[1m-8c1f\x1b[0m\n"),
+        log(1, 4, "at the end: hunter2-8c1"),
+        log(1, 5, "f"),
+        warning,
+        failed,
+    ];
+    for mode in [ProgressMode::Plain, ProgressMode::Json, ProgressMode::Quiet] {
+        let shown = shown_without(mode, secret, &events);
+        assert!(!shown.contains(secret), "{shown}");
+        for line in ["cut: ***", "coloured: ***", "at the end: ***"] {
+            assert!(shown.contains(line), "{mode}: {shown}");
+        }
+    }
+    let plain = shown_without(ProgressMode::Plain, secret, &events);
+    assert!(
+        plain.contains("ERROR: `curl ***` did not complete"),
+        "{plain}"
+    );
+    assert!(plain.contains("odd: ***"), "{plain}");
+}
+
+#[test]
+fn what_was_held_back_is_shown_when_the_step_ends() {
+    let events = [
+        known(1, "[a 1/1] RUN x", StepKind::Instruction),
+        Event::StepStarted { step: StepId(1) },
+        log(1, 1, "no line end: hunter"),
+        done(1, 2),
+    ];
+    let shown = shown_without(ProgressMode::Plain, "hunter2-8c1f", &events);
+    assert!(shown.contains("no line end: hunter\n"), "{shown}");
+}

@@ -1,7 +1,10 @@
 //! Secrets that lie about in a workspace get nowhere.
 
+use crate::native::native;
 use crate::support::archive::entries;
-use crate::support::program::slimbuild;
+use crate::support::daemon::{each_daemon, skipped};
+use crate::support::pnpm::reachable;
+use crate::support::program::{Outcome, slimbuild};
 use crate::support::tree::Tree;
 
 const SECRET: &str = "hunter2-8c1f";
@@ -110,4 +113,119 @@ fn settings_survive_and_what_stays_behind_is_named() {
         .find(|entry| entry.path == "prod/.npmrc")
         .unwrap();
     assert_eq!(npmrc.text(), "prefer-offline=true\nhoist=true\n");
+}
+
+/// Prints a secret in pieces, in other forms, and on both outputs; then it fails.
+const CHATTY: &str = "
+const secret = process.env.TOKEN;
+const say = (text) => new Promise((done) => process.stdout.write(text, () => setTimeout(done, 150)));
+(async () => {
+  await say('whole: ' + secret + '.\\n');
+  await say('cut: ' + secret.slice(0, 5));
+  await say(secret.slice(5, 9));
+  await say(secret.slice(9) + '.\\n');
+  console.error('json: ' + JSON.stringify({ secret }));
+  console.log('base64: ' + Buffer.from('user:' + secret).toString('base64'));
+  console.log('coloured: ' + secret.slice(0, 5) + '\\x1b[1m' + secret.slice(5));
+  await say('begun: ' + secret.slice(0, 5));
+  process.exit(7);
+})();
+";
+
+/// An app whose build is given a secret, and tells it.
+fn chatty(tree_secret: &str) -> Tree {
+    let tree = Tree::new(&[
+        ("package.json", r#"{"packageManager": "pnpm@10.34.8"}"#),
+        ("pnpm-workspace.yaml", "packages: ['apps/*']\n"),
+        (
+            "pnpm-lock.yaml",
+            "lockfileVersion: '9.0'\n\nsettings:\n  autoInstallPeers: true\n  excludeLinksFromLockfile: false\n\nimporters:\n\n  .: {}\n\n  apps/api: {}\n",
+        ),
+        (
+            "turbo.json",
+            r#"{"tasks": {"build": {"env": ["TOKEN"], "outputs": ["dist/**"]}}}"#,
+        ),
+        (
+            "apps/api/package.json",
+            r#"{"name": "api", "scripts": {"build": "node build.js", "start": "node dist/main.js"}}"#,
+        ),
+        ("apps/api/build.js", CHATTY),
+    ]);
+    tree.write("token.txt", &format!("{tree_secret}\n"));
+    tree
+}
+
+/// What a run printed shows the logs, and no secret in them.
+fn assert_masked(outcome: &Outcome) {
+    assert_eq!(outcome.code, 4, "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
+    let text = outcome.stderr.replace('\\', "");
+    for line in [
+        "whole: ***.",
+        "cut: ***.",
+        r#"json: {"secret":"***"}"#,
+        "coloured: ***",
+        // The beginning of a secret is none.
+        "begun: hunte",
+    ] {
+        assert!(text.contains(line), "{line}: {}", outcome.stderr);
+    }
+    // `user:hunter2-8c1f` is `dXNlcjpodW50ZXIyLThjMWY=` in base64.
+    assert!(text.contains("base64: dXNlcjp***"), "{text}");
+}
+
+#[test]
+fn a_secret_that_a_step_prints_natively_is_masked() {
+    let test = "a_secret_that_a_step_prints_natively_is_masked";
+    if let Err(why) = reachable() {
+        return skipped(&why, test);
+    }
+    let tree = chatty(SECRET);
+    for mode in ["plain", "json", "quiet"] {
+        let secret = ["--secret", "id=TOKEN,src=token.txt", "--progress", mode];
+        assert_masked(&native(tree.root(), &[&["apps/api"][..], &secret].concat()));
+    }
+}
+
+#[test]
+fn a_secret_that_a_step_prints_in_docker_is_masked() {
+    each_daemon(
+        "a_secret_that_a_step_prints_in_docker_is_masked",
+        |daemon| {
+            let tree = chatty(SECRET);
+            for mode in ["plain", "json", "quiet"] {
+                let secret = ["--secret", "id=TOKEN,src=token.txt", "--progress", mode];
+                let arguments = [&["apps/api"][..], &secret].concat();
+                assert_masked(&daemon.slimbuild(tree.root(), &arguments));
+            }
+        },
+    );
+}
+
+#[test]
+fn credentials_in_addresses_are_said_and_not_shown() {
+    let tree = Tree::shop();
+    let manifest = fs_err::read_to_string(tree.root().join("apps/worker/package.json")).unwrap();
+    let manifest = manifest.replacen(
+        "\"dependencies\": {",
+        &format!(
+            "\"dependencies\": {{\n    \"odd\": \"git+https://user:{SECRET}@host.example/odd.git\","
+        ),
+        1,
+    );
+    tree.write("apps/worker/package.json", &manifest);
+    for command in [
+        &["plan", "apps/worker"][..],
+        &["plan", "apps/worker", "--json"],
+        &["graph"],
+        &["ls"],
+        &["why", "apps/worker", "odd"],
+    ] {
+        let outcome = slimbuild(tree.root(), command);
+        assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
+        assert!(
+            !String::from_utf8_lossy(&outcome.stdout).contains(SECRET),
+            "{command:?}"
+        );
+    }
 }

@@ -209,6 +209,6 @@ impl Docker {
         };
         let lines = self.client.logs(id, Some(options));
         let lines: Vec<_> = lines.try_collect().await.unwrap_or_default();
-        request.lines(lines.iter().map(ToString::to_string).collect())
+        request.lines(&lines.iter().map(ToString::to_string).collect::<String>())
     }
 }

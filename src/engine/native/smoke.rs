@@ -70,7 +70,7 @@ impl Trial<'_> {
             End::Dead(how) => (how, false),
             End::Late(how) => (how, true),
         };
-        let log = request.lines(text(&scratch.path().join("log")));
+        let log = request.lines(&text(&scratch.path().join("log")));
         let log = log[log.len().saturating_sub(TAIL)..].to_vec();
         Err(NativeError::NotUp { how, late, log })
     }

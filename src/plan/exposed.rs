@@ -1,0 +1,70 @@
+//! Credentials in what installs read: a password in the address of a dependency travels with manifests and lockfiles.
+
+use std::collections::BTreeMap;
+
+use super::{Content, ContextEntry, Plan, place};
+use crate::credential::{self, Credential};
+
+/// The texts of a context that are made of the workspace's own, by their paths there.
+fn texts(context: &[ContextEntry]) -> BTreeMap<&str, &str> {
+    let mut texts = BTreeMap::new();
+    for entry in context {
+        let Content::Made { text, .. } = &entry.content else {
+            continue;
+        };
+        let places = [place::BUILD, place::PROD];
+        let path = places
+            .iter()
+            .find_map(|place| entry.path.strip_prefix(place)?.strip_prefix('/'));
+        if let Some(path) = path {
+            texts.entry(path).or_insert(text.as_str());
+        }
+    }
+    texts
+}
+
+/// Says which files hold credentials; never what they are.
+pub(super) fn warnings(context: &[ContextEntry]) -> Vec<String> {
+    let warning = |(path, text): (&str, &str)| {
+        let found = credential::find(text)?;
+        Some(format!(
+            "{path} holds {}: the build gets it, and its cache keeps it. Take it out of there; what an install needs of it, an .npmrc hands over (`//HOST/:_authToken=${{TOKEN}}`, with `--secret id=TOKEN`)",
+            found.what
+        ))
+    };
+    texts(context).into_iter().filter_map(warning).collect()
+}
+
+impl Plan {
+    /// Credentials in manifests and lockfiles, which a step may print.
+    pub fn exposed(&self) -> impl Iterator<Item = Credential<'_>> {
+        texts(&self.context).into_values().flat_map(credential::all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_credential_is_named_once() {
+        let made = |path: &str, text: &str| ContextEntry {
+            path: path.to_owned(),
+            content: Content::Made {
+                text: text.to_owned().into(),
+                executable: false,
+            },
+            why: String::new(),
+        };
+        let text = r#"{"dependencies": {"a": "git+https://user:hunter2@host/a.git"}}"#;
+        let context = [
+            made("build/apps/a/package.json", text),
+            made("prod/apps/a/package.json", text),
+            made("build/package.json", "{}"),
+        ];
+        let warnings = warnings(&context);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].starts_with("apps/a/package.json holds a password in an address: "));
+        assert!(!warnings[0].contains("hunter2"));
+    }
+}
