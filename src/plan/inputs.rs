@@ -272,8 +272,9 @@ fn tsconfig_chain(
         .chain(&config.references)
         .filter(|_| depth < 16)
     {
+        let place = dir.join(base).unwrap_or_default();
         let base = extended(workspace, &dir, base);
-        let named = |error| Error::named(&format!("`{path}`"), &dir, error);
+        let named = |error| Error::named(&format!("`{path}`"), &place, error);
         let Some(base) = base.map_err(named)? else {
             continue;
         };
