@@ -21,6 +21,9 @@ mod measure;
 
 pub use self::measure::{Measure, measure};
 
+/// How deep a directory may lie. Each level of the walk takes from the stack, and no build has as many.
+const DEEPEST: usize = 256;
+
 /// What was found, each list sorted by the bytes of the path.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Walk {
@@ -90,6 +93,9 @@ pub enum FilesError {
         /// What it is.
         kind: &'static str,
     },
+    /// Directories in each other without end.
+    #[error("`{0}` lies more than {DEEPEST} directories deep")]
+    TooDeep(RepoPath),
     /// A name that neither a lockfile nor a Dockerfile can express.
     #[error("the name of `{0}` is not valid UTF-8")]
     NameNotUtf8(RepoPath),
@@ -143,6 +149,10 @@ impl FilesError {
                 "make it readable, or leave it out with `--exclude {path}`"
             )),
             Self::NotADirectory(_) | Self::NotAFile { .. } => None,
+            Self::TooDeep(path) => {
+                let top: Vec<&str> = path.parts().take(3).collect();
+                Some(format!("leave it out with `--exclude {}`", top.join("/")))
+            }
             Self::NameNotUtf8(path) => {
                 let dir = path.parent().unwrap_or_default();
                 Some(format!(
@@ -254,7 +264,10 @@ impl Walker<'_> {
     }
 
     fn list(&mut self, dir: &RepoPath, scope: &Scope) -> Result<(), FilesError> {
-        let opened = self.tree.directory(dir)?;
+        if dir.parts().count() > DEEPEST {
+            return Err(FilesError::TooDeep(dir.clone()));
+        }
+        let mut opened = self.tree.directory(dir)?;
         // Directories are entered when this one is closed: how deep they lie costs no open files.
         let mut inner = Vec::new();
         for (name, kind) in opened.entries()? {

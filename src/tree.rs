@@ -158,6 +158,19 @@ impl TreeError {
         }
     }
 
+    /// The same where a path was asked for that this one is on the way to.
+    fn about(mut self, asked: &RepoPath) -> Self {
+        match &mut self {
+            Self::Outside { path, .. }
+            | Self::Loop(path)
+            | Self::NotAFile { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::NotUtf8(path)
+            | Self::Io { path, .. } => path.clone_from(asked),
+        }
+        self
+    }
+
     fn io(path: &RepoPath, source: impl Into<io::Error>) -> Self {
         Self::Io {
             path: path.clone(),
@@ -226,7 +239,7 @@ pub struct Directory {
 
 impl Directory {
     /// The names that it holds, in the disk's order, each with its kind; links are not followed.
-    pub fn entries(&self) -> Result<Vec<(OsString, FileKind)>, TreeError> {
+    pub fn entries(&mut self) -> Result<Vec<(OsString, FileKind)>, TreeError> {
         self.inner
             .entries()
             .map_err(|source| TreeError::io(&self.path, source))

@@ -24,7 +24,7 @@ pub fn measure(tree: &Tree, rules: &Rules) -> Measure {
     let mut measure = Measure::default();
     let mut queue = vec![(RepoPath::ROOT, rules.docker())];
     while let Some((dir, scope)) = queue.pop() {
-        let Ok(opened) = tree.directory(&dir) else {
+        let Ok(mut opened) = tree.directory(&dir) else {
             continue;
         };
         for (name, kind) in opened.entries().unwrap_or_default() {

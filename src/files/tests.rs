@@ -349,3 +349,19 @@ mod unix {
         assert_eq!(names(&walk), ["a\\b"]);
     }
 }
+
+#[test]
+fn directories_in_each_other_without_end_are_refused() {
+    let dir = tree(&[]);
+    let deep = vec!["d"; DEEPEST + 1].join("/");
+    write(dir.path(), &format!("a/{deep}/f"), "");
+    let rules = rules(dir.path(), &[], &[]);
+    let error = walk_all(dir.path(), &rules).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("lies more than 256 directories deep"),
+        "{error}"
+    );
+    assert_eq!(error.hint().unwrap(), "leave it out with `--exclude a/d/d`");
+}

@@ -225,7 +225,7 @@ fn note(programs: &mut BTreeMap<String, RepoPath>, walk: &Walk<'_>, dir: &RepoPa
 
 /// The names in a directory, sorted; none where there is no such directory.
 fn list(tree: &tree::Tree, dir: &RepoPath) -> Result<Vec<(String, FileKind)>, ModulesError> {
-    let opened = match optional(tree.directory(dir)) {
+    let mut opened = match optional(tree.directory(dir)) {
         Ok(Some(opened)) => opened,
         Ok(None) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),

@@ -263,8 +263,9 @@ fn tsconfig_chain(
         };
         let dir = path.parent().unwrap_or_default();
         for base in config.extends.iter().chain(&config.references) {
+            let place = dir.join(base).unwrap_or_default();
             let base = extended(workspace, &dir, base);
-            let named = |error| Error::named(&format!("`{path}`"), &dir, error);
+            let named = |error| Error::named(&format!("`{path}`"), &place, error);
             let Some(base) = base.map_err(named)? else {
                 continue;
             };

@@ -106,7 +106,7 @@ pub(super) fn below(
         _ => {}
     }
     while let Some((at, depth)) = queue.pop() {
-        let opened = tree.directory(&at)?;
+        let mut opened = tree.directory(&at)?;
         for (name, kind) in opened.entries()? {
             let name = name
                 .into_string()

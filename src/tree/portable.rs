@@ -88,14 +88,17 @@ impl Root {
     /// The path itself in the real directory that holds it.
     fn beside(&self, path: &RepoPath) -> Result<PathBuf, TreeError> {
         match (path.parent(), path.file_name()) {
-            (Some(parent), Some(name)) => Ok(self.within(&parent)?.join(name)),
+            (Some(parent), Some(name)) => {
+                let parent = self.within(&parent);
+                Ok(parent.map_err(|error| error.about(path))?.join(name))
+            }
             _ => Ok(self.root.clone()),
         }
     }
 }
 
 impl Directory {
-    pub(super) fn entries(&self) -> io::Result<Vec<(OsString, FileKind)>> {
+    pub(super) fn entries(&mut self) -> io::Result<Vec<(OsString, FileKind)>> {
         let entries = fs_err::read_dir(&self.dir)?;
         let entry = |entry: io::Result<fs_err::DirEntry>| {
             let entry = entry?;

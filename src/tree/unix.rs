@@ -37,7 +37,7 @@ pub(super) struct Root {
 
 #[derive(Debug)]
 pub(super) struct Directory {
-    dir: OwnedFd,
+    dir: Dir,
 }
 
 /// A path without links: the directory that holds it, and its name there.
@@ -99,7 +99,8 @@ impl Root {
     }
 
     pub(super) fn directory(&self, path: &RepoPath) -> Result<Directory, TreeError> {
-        let dir = self.open_beneath(path, DIRECTORY)?;
+        let dir = Dir::new(self.open_beneath(path, DIRECTORY)?);
+        let dir = dir.map_err(|errno| TreeError::io(path, errno))?;
         Ok(Directory { dir })
     }
 
@@ -120,7 +121,10 @@ impl Root {
     ) -> Result<T, TreeError> {
         let name = path.file_name().unwrap_or(".");
         let answer = match path.parent().filter(|parent| !parent.is_root()) {
-            Some(parent) => ask(&self.open_beneath(&parent, DIRECTORY)?, name),
+            Some(parent) => {
+                let opened = self.open_beneath(&parent, DIRECTORY);
+                ask(&opened.map_err(|error| error.about(path))?, name)
+            }
             None => ask(&self.dir, name),
         };
         answer.map_err(|errno| TreeError::io(path, errno))
@@ -233,9 +237,9 @@ impl Root {
 }
 
 impl Directory {
-    pub(super) fn entries(&self) -> io::Result<Vec<(OsString, FileKind)>> {
+    pub(super) fn entries(&mut self) -> io::Result<Vec<(OsString, FileKind)>> {
         let mut found = Vec::new();
-        for entry in Dir::read_from(&self.dir)? {
+        while let Some(entry) = self.dir.read() {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name == "." || name == ".." {
@@ -252,7 +256,7 @@ impl Directory {
     }
 
     pub(super) fn metadata(&self, name: &OsStr) -> io::Result<Metadata> {
-        let stat = fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = fs::statat(self.dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(metadata(&stat))
     }
 }

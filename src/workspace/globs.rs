@@ -4,7 +4,7 @@ use super::WorkspaceError;
 use crate::glob::{self, Dialect};
 use crate::manifest::ManifestError;
 use crate::path::RepoPath;
-use crate::tree::{FileKind, Tree};
+use crate::tree::{FileKind, Tree, optional};
 
 /// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too.
 const MANIFEST: &str = "/package.json";
@@ -126,7 +126,7 @@ pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, Wor
             continue;
         }
         // What cannot be entered cannot be a member; pnpm passes over it too.
-        let Ok(entries) = tree.directory(&dir).and_then(|dir| dir.entries()) else {
+        let Ok(entries) = tree.directory(&dir).and_then(|mut dir| dir.entries()) else {
             continue;
         };
         let inner = entries.into_iter().filter_map(|(name, kind)| {
@@ -139,8 +139,10 @@ pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, Wor
     Ok(found)
 }
 
+/// Whether a directory has a manifest.
 fn is_member(tree: &Tree, dir: &RepoPath) -> Result<bool, ManifestError> {
     let manifest = RepoPath::child(dir, "package.json");
-    let is_file = tree.is_file(&manifest);
-    is_file.map_err(ManifestError::from)
+    let found = optional(tree.metadata(&manifest)).map_err(ManifestError::from)?;
+    // What is neither a file nor a directory is refused by name when it is read.
+    Ok(found.is_some_and(|metadata| metadata.kind != FileKind::Directory))
 }

@@ -209,3 +209,36 @@ fn a_link_that_stays_in_the_workspace_is_followed() {
         .unwrap();
     assert!(dockerfile.text().contains("4321"), "{}", dockerfile.text());
 }
+
+#[test]
+fn what_nests_deeply_or_multiplies_ends_without_a_crash() {
+    let deep = "[".repeat(100_000);
+    let mut bomb = "packages: ['apps/*']\nl0: &l0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let below = format!("*l{}", level - 1);
+        let list = vec![below.as_str(); 9].join(", ");
+        bomb = format!("{bomb}l{level}: &l{level} [{list}]\n");
+    }
+    let cases = [
+        ("package.json", deep.clone(), "package.json"),
+        ("turbo.json", deep.clone(), "turbo.json"),
+        ("apps/a/slimbuild.json", deep.clone(), "slimbuild.json"),
+        (
+            "pnpm-workspace.yaml",
+            format!("packages: {deep}"),
+            "pnpm-workspace.yaml",
+        ),
+        ("pnpm-workspace.yaml", bomb, ""),
+        (
+            "pnpm-lock.yaml",
+            format!("overrides: {deep}"),
+            "pnpm-lock.yaml",
+        ),
+    ];
+    for (name, text, says) in cases {
+        let tree = workspace(&[(name, &text)]);
+        refused(name, &tree, &[says]);
+    }
+    // What the compiler would complain about is left to it.
+    run(&workspace(&[("apps/a/tsconfig.json", &deep)])).bytes();
+}
