@@ -29,6 +29,9 @@
 //! Whatever is read of the workspace is opened beneath its root, by [`tree`]; files of an image somebody else made are read and written in its own
 //! root, by [`rooted`].
 //!
+//! What must not stay behind is noted in `leftovers`, and a signal removes it; directories to work in are those of [`workdir`], and a step of a
+//! native build has a keeper (`engine::native`), which ends all that it started.
+//!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
 //! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with
 //! ([`starter`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
@@ -66,6 +69,7 @@ pub mod graph;
 pub mod ignore;
 pub mod image;
 pub mod layer;
+mod leftovers;
 pub mod listing;
 pub mod lockfile;
 pub mod machine;
@@ -94,6 +98,7 @@ pub mod tree;
 pub mod ui;
 pub mod whole;
 pub mod why;
+pub mod workdir;
 pub mod workspace;
 
 use std::ffi::OsString;
@@ -101,6 +106,8 @@ use std::path::Path;
 
 use crate::cli::{AppArg, Cli, Command, PlanArgs};
 use crate::commands::{Format, Pins, Place};
+use crate::engine::docker::EngineError;
+use crate::engine::interrupt;
 use crate::env::Env;
 use crate::error::{Error, ExitCode};
 use crate::ui::Ui;
@@ -121,9 +128,17 @@ pub fn run(
 }
 
 fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
-    match dispatch(cli, cwd, env, ui) {
+    let done = dispatch(cli, cwd, env, ui);
+    leftovers::wait_if_ending();
+    match done {
         Ok(()) => ExitCode::Success,
         Err(error) => {
+            let signal = interrupt::signalled().and_then(ExitCode::of_signal);
+            if let Some(code) = signal {
+                // Whatever the signal broke off: nothing is wrong with it.
+                ui.error(&EngineError::Interrupted.into());
+                return code;
+            }
             let code = error.exit_code();
             if code != ExitCode::Success {
                 ui.error(&error);
