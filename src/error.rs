@@ -175,8 +175,20 @@ pub enum ExitCode {
     NoEngine = 3,
     /// The image could not be built.
     Build = 4,
+    /// The terminal was closed.
+    HungUp = 129,
     /// The user interrupted.
     Interrupted = 130,
+    /// Somebody asked the process to end.
+    Terminated = 143,
+}
+
+impl ExitCode {
+    /// The one of 128 and a signal's number.
+    pub(crate) fn of_signal(code: u8) -> Option<Self> {
+        let codes = [Self::HungUp, Self::Interrupted, Self::Terminated];
+        codes.into_iter().find(|known| *known as u8 == code)
+    }
 }
 
 impl Error {

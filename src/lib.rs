@@ -31,6 +31,8 @@
 //!
 //! What must not get out stands below all of it: what looks like a credential ([`credential`]), and the values of
 //! secrets, which [`mask`] takes out of all that is shown.
+//! What must not stay behind is noted in `leftovers`, and a signal removes it; directories to work in are those of [`workdir`], and a step of a
+//! native build has a keeper (`engine::native`), which ends all that it started.
 //!
 //! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
 //! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with
@@ -71,6 +73,7 @@ pub mod graph;
 pub mod ignore;
 pub mod image;
 pub mod layer;
+mod leftovers;
 pub mod listing;
 pub mod lockfile;
 pub mod machine;
@@ -101,6 +104,7 @@ pub mod tree;
 pub mod ui;
 pub mod whole;
 pub mod why;
+pub mod workdir;
 pub mod workspace;
 
 use std::ffi::OsString;
@@ -108,6 +112,8 @@ use std::path::Path;
 
 use crate::cli::{AppArg, Cli, Command, PlanArgs};
 use crate::commands::{Format, Pins, Place};
+use crate::engine::docker::EngineError;
+use crate::engine::interrupt;
 use crate::env::Env;
 use crate::error::{Error, ExitCode};
 use crate::ui::Ui;
@@ -128,9 +134,17 @@ pub fn run(
 }
 
 fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
-    match dispatch(cli, cwd, env, ui) {
+    let done = dispatch(cli, cwd, env, ui);
+    leftovers::wait_if_ending();
+    match done {
         Ok(()) => ExitCode::Success,
         Err(error) => {
+            let signal = interrupt::signalled().and_then(ExitCode::of_signal);
+            if let Some(code) = signal {
+                // Whatever the signal broke off: nothing is wrong with it.
+                ui.error(&EngineError::Interrupted.into());
+                return code;
+            }
             let code = error.exit_code();
             if code != ExitCode::Success {
                 ui.error(&error);

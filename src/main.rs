@@ -2,10 +2,18 @@
 
 use std::process::ExitCode;
 
+use slimbuild::engine::interrupt;
+use slimbuild::engine::native::keeper;
 use slimbuild::env::Env;
 use slimbuild::ui::Ui;
 
 fn main() -> ExitCode {
+    if let Some(code) = keeper::main(std::env::args_os()) {
+        return code;
+    }
+    keeper::enable_in_program();
+    // Without it, signals end the process as they do by themselves.
+    drop(interrupt::handle_signals());
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the working directory comes in"

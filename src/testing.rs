@@ -4,7 +4,10 @@ use crate::workspace::Workspace;
 
 /// A directory with these files.
 pub(crate) fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    // `tests/leftovers.rs` looks for those that did not go.
+    let prefix = format!("slimbuild-test-{}-", std::process::id());
+    let mut builder = tempfile::Builder::new();
+    let dir = builder.prefix(&prefix).tempdir().unwrap();
     for (path, text) in files {
         let path = dir.path().join(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();

@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::leftovers::{self, Note};
+
 pub use directory::WholeDirectory;
 
-/// What the names of unfinished files and directories begin with.
-const PREFIX: &str = ".slimbuild-";
+/// What the names of unfinished files and directories begin with. Nobody else names anything so.
+const PREFIX: &str = ".slimbuild-part-";
 
 /// Why a place cannot be written to.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +101,7 @@ pub struct Whole {
 #[derive(Debug)]
 enum To {
     /// A file with another name. What has the name now is replaced, and hands on its permissions.
-    Beside(NamedTempFile, Option<Permissions>),
+    Beside(NamedTempFile, Option<Permissions>, Note),
     /// A device or a pipe, which is opened when there is something to write: a pipe may not have a reader yet.
     Stream,
 }
@@ -110,12 +112,16 @@ impl Whole {
         let path: PathBuf = path.components().collect();
         let to = match place(&path)? {
             Place::Stream => To::Stream,
-            Place::Free => To::Beside(beside(&path)?, None),
+            Place::Free => {
+                let (file, note) = beside(&path)?;
+                To::Beside(file, None, note)
+            }
             Place::File(permissions) => {
                 // Renaming would succeed where writing is not allowed.
                 let open = fs_err::OpenOptions::new().write(true).open(&path);
                 open.map_err(system(&path))?;
-                To::Beside(beside(&path)?, Some(permissions))
+                let (file, note) = beside(&path)?;
+                To::Beside(file, Some(permissions), note)
             }
         };
         Ok(Self { path, to })
@@ -167,7 +173,7 @@ impl Whole {
     ) -> Result<(), E> {
         let Self { path, to } = self;
         let (mut file, done) = match to {
-            To::Beside(file, before) => (None, Some((file, before))),
+            To::Beside(file, before, note) => (None, Some((file, before, note))),
             To::Stream => {
                 // What is appended to a file behind `/dev/stdout` does not overwrite what stands there.
                 let mut options = fs_err::OpenOptions::new();
@@ -179,7 +185,7 @@ impl Whole {
         };
         match (&mut file, done) {
             (Some(stream), _) => filled(stream, write)?.map_err(system(&path))?,
-            (None, Some((mut file, before))) => {
+            (None, Some((mut file, before, _note))) => {
                 filled(&mut file, write)?.map_err(system(&path))?;
                 keep_permissions(&file, before).map_err(system(&path))?;
                 let kept = file.persist(&path);
@@ -283,14 +289,18 @@ fn is_own_stream(path: &Path) -> bool {
 }
 
 /// An unfinished file. The process's mask decides who may read it, as with any new file.
-fn beside(path: &Path) -> Result<NamedTempFile, WriteError> {
+fn beside(path: &Path) -> Result<(NamedTempFile, Note), WriteError> {
     if path.file_name().is_none() {
         let kind = "a directory";
         let path = path.to_path_buf();
         return Err(WriteError::Kind { path, kind });
     }
+    leftovers::sweep(parent(path), PREFIX);
     let file = temporary(0o666).tempfile_in(parent(path));
-    file.map_err(|error| cannot_begin(path, error))
+    let file = file.map_err(|error| cannot_begin(path, error))?;
+    leftovers::hold(file.as_file());
+    let note = Note::path(file.path());
+    Ok((file, note))
 }
 
 /// What keeps something from being made beside a target.

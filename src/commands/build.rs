@@ -29,6 +29,7 @@ use crate::terminal::escape_json;
 use crate::tree::Tree;
 use crate::ui::Ui;
 use crate::whole::Whole;
+use crate::workdir;
 
 /// Builds the image, or shows what would be built. Relative paths in `args` begin in `cwd`, those that are printed are seen from `here`.
 pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
@@ -74,6 +75,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         ui.warn(warning)
             .map_err(Error::io("cannot write to stderr"))?;
     }
+    workdir::sweep();
     let Some(docker) = reach(&engine, daemon.as_deref(), &plan, env, mode, ui)? else {
         let load = loader(&engine, daemon.as_deref(), env)?;
         let job = native::Job {
@@ -160,9 +162,9 @@ fn with_docker(docker: &Docker, job: Job, ui: &mut Ui) -> Result<(), Error> {
         ..request(&plan, &job.engine)?
     };
 
+    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     // What cannot be written is better known before minutes of building than after.
     let metadata = job.metadata.as_deref().map(Whole::begin).transpose()?;
-    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let mut shown = Progress::new(mode, ui);
     let mut left_out = None;
     let mut last = 0;

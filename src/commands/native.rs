@@ -40,6 +40,7 @@ use crate::prebuilt::{Built, prebuilt};
 use crate::progress::{Progress, ProgressMode};
 use crate::ui::Ui;
 use crate::whole::Whole;
+use crate::workdir::WorkDir;
 
 /// Variables of this machine that a build may see: none that changes what it makes, but for proxies, certificates and where things are kept.
 const VARIABLES: [&str; 17] = [
@@ -105,6 +106,7 @@ fn once(job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<(), Error> {
         compression: engine.compression.into(),
     };
     let outputs = outputs(engine, &plan, cwd);
+    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     // What cannot be written is better known before minutes of building than after.
     let metadata = job.metadata.as_deref();
     let metadata = metadata.map(|file| Whole::begin(&cwd.join(file)));
@@ -113,11 +115,7 @@ fn once(job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<(), Error> {
         .iter()
         .try_for_each(Output::check)
         .map_err(NativeError::Oci)?;
-    let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
-    let work = tempfile::Builder::new()
-        .prefix("slimbuild-")
-        .tempdir()
-        .map_err(Error::io("cannot make a directory to build in"))?;
+    let work = WorkDir::new().map_err(Error::io("cannot make a directory to build in"))?;
     let labels = labels(&engine.labels);
     let terms = Terms {
         platform: &platform,
@@ -344,6 +342,7 @@ fn make(making: Making<'_>, on_event: &mut dyn FnMut(Event)) -> Result<Made, Err
             plan: &plan,
             root: making.root,
             dir: &dir,
+            scratch: work,
             tools,
             arguments: making.arguments,
             secrets: making.secrets,

@@ -1,7 +1,7 @@
 //! Who makes an image: a daemon, or slimbuild itself.
 
 use crate::cli::{EngineArg, EngineArgs};
-use crate::engine::docker::{Docker, EngineError};
+use crate::engine::docker::Docker;
 use crate::engine::host;
 use crate::env::Env;
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::progress::ProgressMode;
 use crate::ui::Ui;
 
-/// The daemon, or nothing where slimbuild makes the image itself. Who named a daemon wants that one.
+/// The daemon, or nothing where slimbuild makes the image itself: where no daemon is there, and nobody named one.
 pub(super) fn reach(
     engine: &EngineArgs,
     daemon: Option<&str>,
@@ -39,8 +39,12 @@ pub(super) fn reach(
     }
     let host = host::resolve(env, daemon)?;
     match Docker::connect(&host) {
-        Err(EngineError::NotReached { .. })
-            if engine.engine == EngineArg::Auto && host.is_default() && !engine.load =>
+        // A daemon that is there and does not serve is the person's business: another engine would hide that.
+        Err(error)
+            if error.is_absence()
+                && engine.engine == EngineArg::Auto
+                && host.is_default()
+                && !engine.load =>
         {
             if mode != ProgressMode::Quiet {
                 let done = if engine.push {

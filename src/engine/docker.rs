@@ -110,6 +110,11 @@ impl Docker {
             host: Box::new(host.clone()),
             source: error::root(&error),
         };
+        if let Address::Local(socket) = host.address() {
+            // The client takes a socket that it may not see for one that is not there.
+            let seen = socket.try_exists();
+            seen.map_err(|error| not_reached(error.into()))?;
+        }
         let client = client(host.address()).map_err(not_reached)?;
         let runtime = runtime()?;
         let (client, version) = runtime

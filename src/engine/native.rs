@@ -7,6 +7,7 @@ mod copies;
 mod enter;
 mod error;
 mod image;
+pub mod keeper;
 mod laid;
 mod namespace;
 mod node;

@@ -5,13 +5,20 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{WriteError, cannot_begin, parent, system, temporary};
+use super::{PREFIX, WriteError, cannot_begin, parent, system, temporary};
+use crate::leftovers::{self, Note};
+
+/// What the name of a directory begins with that is about to be replaced.
+const OLD: &str = ".slimbuild-old-";
 
 /// A directory that is about to be written. Dropped before it is finished, it leaves nothing behind.
 #[derive(Debug)]
 pub struct WholeDirectory {
     path: PathBuf,
     part: TempDir,
+    /// Held as long as it is written.
+    _lock: Option<std::fs::File>,
+    _note: Note,
     before: Option<std::fs::Metadata>,
 }
 
@@ -20,9 +27,16 @@ impl WholeDirectory {
     pub fn begin(path: &Path) -> Result<Self, WriteError> {
         let path: PathBuf = path.components().collect();
         let before = Self::check(&path)?;
+        leftovers::sweep(parent(&path), PREFIX);
         let part = temporary(0o777).tempdir_in(parent(&path));
+        let part = part.map_err(|error| cannot_begin(&path, error))?;
+        let lock = fs_err::File::open(part.path());
+        let lock = lock.ok().map(fs_err::File::into_file);
+        lock.iter().for_each(leftovers::hold);
         Ok(Self {
-            part: part.map_err(|error| cannot_begin(&path, error))?,
+            _note: Note::path(part.path()),
+            _lock: lock,
+            part,
             path,
             before,
         })
@@ -61,7 +75,8 @@ impl WholeDirectory {
         };
         fs_err::set_permissions(self.part.path(), before.permissions()).map_err(&failed)?;
         // Both are whole at any time, under one name or the other.
-        let old = temporary(0o700).tempdir_in(parent(&self.path));
+        // A kill may leave the only copy in it, so it is never taken for what was left behind.
+        let old = temporary(0o700).prefix(OLD).tempdir_in(parent(&self.path));
         let old = old.map_err(&failed)?;
         fs_err::rename(&self.path, old.path()).map_err(&failed)?;
         if let Err(error) = fs_err::rename(self.part.path(), &self.path) {

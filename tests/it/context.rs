@@ -71,7 +71,7 @@ fn every_name_arrives() {
 fn a_file_a_directory_and_a_pipe_get_the_same() {
     let tree = Tree::with_odd_names();
     let piped = context(tree.root(), "apps/worker", &[]);
-    let out = tempfile::tempdir().unwrap();
+    let out = crate::support::temporary();
     let write = |target: &str| {
         let target = out.path().join(target);
         let arguments = ["context", "apps/worker", "-o", target.to_str().unwrap()];

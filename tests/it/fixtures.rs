@@ -233,7 +233,7 @@ fn another_checkout_gives_the_same_output() {
 /// The files that `slimbuild prune` writes: modes and content.
 fn output(fixture: &Fixture, scope: Scope) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let workspace = fixture.workspace().unwrap();
-    let out = tempfile::tempdir().unwrap();
+    let out = crate::support::temporary();
     let out = out.path().join("out");
     let apps = fixture.apps(&workspace);
     pruned::write(fixture, &workspace, &apps, scope, &out).unwrap();

@@ -28,7 +28,7 @@ fn worked() -> Option<Duration> {
 
 /// How long a workspace of this size takes at best.
 fn pruning(members: usize) -> Option<Duration> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::support::temporary();
     synthetic::write(dir.path(), members).unwrap();
     let root: &Path = &fs_err::canonicalize(dir.path()).unwrap();
     let once = || {

@@ -45,7 +45,7 @@ impl Lab {
         }
         let open = registry("LAB_REGISTRY", "127.0.0.1:5000", test)?;
         let closed = registry("LAB_REGISTRY_AUTH", "127.0.0.1:5001", test)?;
-        let configuration = tempfile::tempdir().unwrap();
+        let configuration = crate::support::temporary();
         // `lab:lab`
         let logins = format!(r#"{{"auths":{{"{closed}":{{"auth":"bGFiOmxhYg=="}}}}}}"#);
         fs_err::write(configuration.path().join("config.json"), logins).unwrap();

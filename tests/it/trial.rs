@@ -214,7 +214,7 @@ fn a_damaged_cache_is_mended_in_the_same_run() {
         return;
     }
     let tree = server("require('node:http')");
-    let own = tempfile::tempdir().unwrap();
+    let own = crate::support::temporary();
     // What was downloaded for other tests need not be downloaded again.
     assert_eq!(made(&tree, &cache(), &[], &Env::of_process()).code, 0);
     let home = own.path().join("cache");

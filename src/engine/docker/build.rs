@@ -84,7 +84,7 @@ impl Build<'_> {
             .client
             .clone()
             .with_timeout(PATIENCE_WITH_BUILDS);
-        let id = session_id();
+        let id = unique_id();
         if !request.secrets.is_empty() {
             session::open(
                 host.address(),
@@ -181,8 +181,8 @@ fn options(request: &BuildRequest, session: String) -> BuildImageOptions {
     }
 }
 
-/// An id that no other build has: std's hash keys come from the operating system's random numbers, and differ from call to call.
-fn session_id() -> String {
+/// An id that nobody else has: std's hash keys come from the operating system's random numbers, and differ from call to call.
+pub(super) fn unique_id() -> String {
     let random = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", random(), random())
 }
@@ -193,6 +193,6 @@ mod tests {
 
     #[test]
     fn sessions_differ() {
-        assert_ne!(session_id(), session_id());
+        assert_ne!(unique_id(), unique_id());
     }
 }

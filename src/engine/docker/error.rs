@@ -148,6 +148,12 @@ impl EngineError {
         }
     }
 
+    /// Whether no daemon is there at all: there is no socket, or nobody listens at it.
+    pub fn is_absence(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, NotFound};
+        matches!(self, Self::NotReached { source, .. } if matches!(source.kind(), NotFound | ConnectionRefused))
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -398,8 +404,12 @@ fn hint_for_failure(
 fn hint_for_unreached(host: &Host, kind: io::ErrorKind) -> String {
     let mut hint = match (host.address(), kind) {
         (Address::Local(_), io::ErrorKind::PermissionDenied) => {
-            "Join the group `docker` with `sudo usermod -aG docker $USER` and log in again, or point DOCKER_HOST at a daemon of your own."
+            "Join the group `docker` with `sudo usermod -aG docker $USER` and log in again, or point DOCKER_HOST at a daemon of your own. \
+             `--engine native` makes the image without a daemon."
                 .to_owned()
+        }
+        (Address::Local(_), io::ErrorKind::Other | io::ErrorKind::TimedOut) => {
+            "Look into the daemon's log, or start it anew. `--engine native` makes the image without a daemon.".to_owned()
         }
         (Address::Local(_), _) => "Start Docker: open Docker Desktop, or run `sudo systemctl start docker`. It is to be had at \
                                    https://docs.docker.com/get-started/get-docker."

@@ -1,16 +1,31 @@
 //! A smoke test: an image is started, asked from inside whether it is up, and its container removed, however it went.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerCreateBody, HostConfig};
-use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, TagImageOptions};
+use bollard::query_parameters::{
+    CreateContainerOptions, LogsOptions, RemoveContainerOptions, TagImageOptions,
+};
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::build::after_build;
-use super::{Docker, EngineError, runtime};
+use super::build::{after_build, unique_id};
+use super::{Docker, EngineError, client, runtime};
 use crate::engine::Interrupt;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
 use crate::image::ImageRef;
+use crate::leftovers::Note;
+
+/// How long the daemon may take to remove a container while this process ends.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Also while it runs, and with what it wrote.
+fn by_force() -> RemoveContainerOptions {
+    RemoveContainerOptions {
+        force: true,
+        v: true,
+        ..RemoveContainerOptions::default()
+    }
+}
 
 impl Docker {
     /// Starts an image and waits until its program is up. The container is gone afterwards, also after an interrupt.
@@ -48,23 +63,24 @@ impl Docker {
     ) -> Result<Answered, EngineError> {
         let began = Instant::now();
         let mut made = Vec::new();
-        let end = tokio::select! {
-            biased;
-            () = interrupt.raised() => Err(EngineError::Interrupted),
-            end = self.watch(image, request, &mut made) => end.map_err(|error| after_build("start it".to_owned(), &error)),
+        let failed = |error| after_build("start it".to_owned(), &error);
+        // Nothing interrupts this: the daemon would go on to make what nobody removes.
+        let containers = self.containers(image, request, &mut made).await;
+        let end = match containers {
+            Ok((id, probe)) => tokio::select! {
+                biased;
+                () = interrupt.raised() => Err(EngineError::Interrupted),
+                end = self.watch(&id, probe.as_deref(), request) => end.map_err(failed),
+            },
+            Err(error) => Err(failed(error)),
         };
         let log = match (&end, made.first()) {
-            (Ok(End::Dead(_) | End::Late(_)), Some(id)) => self.log(id, request).await,
+            (Ok(End::Dead(_) | End::Late(_)), Some((id, _))) => self.log(id, request).await,
             _ => Vec::new(),
         };
         // The one that asks lives in the other's network, and goes first.
-        for id in made.iter().rev() {
-            let options = RemoveContainerOptions {
-                force: true,
-                v: true,
-                ..RemoveContainerOptions::default()
-            };
-            let removed = self.client.remove_container(id, Some(options)).await;
+        for (id, _note) in made.iter().rev() {
+            let removed = self.client.remove_container(id, Some(by_force())).await;
             if end.is_ok() {
                 removed
                     .map_err(|error| after_build(format!("remove the container {id}"), &error))?;
@@ -86,13 +102,13 @@ impl Docker {
         })
     }
 
-    /// Waits for the probe's end, the program's end, or the end of patience.
-    async fn watch(
+    /// Makes the container of the image, and the one that asks it.
+    async fn containers(
         &self,
         image: &str,
         request: &SmokeRequest,
-        made: &mut Vec<String>,
-    ) -> Result<End, bollard::errors::Error> {
+        made: &mut Vec<(String, Note)>,
+    ) -> Result<(String, Option<String>), bollard::errors::Error> {
         let env = request.env.iter();
         let env = env.map(|(name, value)| format!("{name}={value}")).collect();
         let body = ContainerCreateBody {
@@ -114,24 +130,34 @@ impl Docker {
             };
             probe = Some(self.create(image, body, made).await?);
         }
-        self.client.start_container(&id, None).await?;
+        Ok((id, probe))
+    }
+
+    /// Waits for the probe's end, the program's end, or the end of patience.
+    async fn watch(
+        &self,
+        id: &str,
+        probe: Option<&str>,
+        request: &SmokeRequest,
+    ) -> Result<End, bollard::errors::Error> {
+        self.client.start_container(id, None).await?;
         let patience = request.patience();
-        let mut ended = Box::pin(self.client.wait_container(&id, None));
+        let mut ended = Box::pin(self.client.wait_container(id, None));
         let up = tokio::select! {
             biased;
             _ = ended.next() => None,
-            up = self.ask(probe.as_deref()) => Some(up),
+            up = self.ask(probe) => Some(up),
             () = tokio::time::sleep(patience) => Some(Ok(request.probe.is_none())),
         };
         let seconds = patience.as_secs();
-        let said = match &probe {
+        let said = match probe {
             Some(probe) => self.last_line(probe).await,
             None => format!("it runs for {seconds} s"),
         };
         match up {
             Some(Ok(true)) => Ok(End::Up(said)),
             // Who asks cannot begin where the program is gone already.
-            Some(Err(_)) | None if !self.runs(&id).await? => self.dead(&id, request).await,
+            Some(Err(_)) | None if !self.runs(id).await? => self.dead(id, request).await,
             Some(Err(error)) => Err(error),
             Some(Ok(false)) | None => Ok(End::late(patience, &said)),
         }
@@ -142,16 +168,38 @@ impl Docker {
         &self,
         image: &str,
         body: ContainerCreateBody,
-        made: &mut Vec<String>,
+        made: &mut Vec<(String, Note)>,
     ) -> Result<String, bollard::errors::Error> {
+        let name = format!("slimbuild-smoke-{}", unique_id());
+        let note = self.removal(name.clone());
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             labels: Some([("slimbuild.smoke".to_owned(), String::new())].into()),
             ..body
         };
-        let id = self.client.create_container(None, body).await?.id;
-        made.push(id.clone());
-        Ok(id)
+        let options = CreateContainerOptions {
+            name: Some(name),
+            ..CreateContainerOptions::default()
+        };
+        let made_of = self.client.create_container(Some(options), body).await?;
+        made.push((made_of.id.clone(), note));
+        Ok(made_of.id)
+    }
+
+    /// Has a container removed when a signal ends the process.
+    fn removal(&self, name: String) -> Note {
+        let address = self.host.address().clone();
+        Note::act(move || {
+            // Another connection: the one there is belongs to a thread that does not come back to it.
+            let (Ok(client), Ok(runtime)) = (client(&address), runtime()) else {
+                return;
+            };
+            let removed = async {
+                let client = client.negotiate_version().await?;
+                client.remove_container(&name, Some(by_force())).await
+            };
+            drop(runtime.block_on(async { tokio::time::timeout(LAST_PATIENCE, removed).await }));
+        })
     }
 
     /// Runs the probe, which ends when the program is up.

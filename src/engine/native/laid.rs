@@ -5,32 +5,25 @@
 use std::io;
 use std::path::Path;
 
-use tempfile::{Builder, TempDir};
-
 use crate::assemble;
 use crate::layer::{Entry, Layer, Node};
 use crate::rooted::{PlaceError, Writer};
+use crate::workdir::{MEMORY, WorkDir};
 
-/// Where files are kept in memory on Linux.
-const MEMORY: &str = "/dev/shm";
 /// The most that is put there.
 const MOST: u64 = 64 << 20;
 
 /// Lays the layers out in a new directory, on top of each other. It is below `scratch` where memory will not do.
-pub(super) fn lay(layers: &[Layer], scratch: &Path) -> io::Result<TempDir> {
+pub(super) fn lay(layers: &[Layer], scratch: &Path) -> io::Result<WorkDir> {
     if bytes(layers) <= MOST
-        && let Ok(dir) = made(Path::new(MEMORY))
+        && let Ok(dir) = WorkDir::new_in(Path::new(MEMORY))
         && lay_in(layers, dir.path()).is_ok()
     {
         return Ok(dir);
     }
-    let dir = made(scratch)?;
+    let dir = WorkDir::new_in(scratch)?;
     lay_in(layers, dir.path())?;
     Ok(dir)
-}
-
-fn made(below: &Path) -> io::Result<TempDir> {
-    Builder::new().prefix("slimbuild-proof-").tempdir_in(below)
 }
 
 /// How much there is to write.

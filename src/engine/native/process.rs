@@ -1,17 +1,20 @@
-//! A command of a build: it runs in a process group of its own, what it writes becomes events, and who interrupts the build ends all of it.
+//! A command of a build: it runs below a keeper, what it writes becomes events, and an interrupt ends all that it started. So does its own end.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::io::{self, Read, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::keeper;
 use crate::engine::{Interrupt, LogStream};
+use crate::leftovers::Note;
 
 /// How often an interrupt is looked for.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -44,23 +47,16 @@ pub(super) fn run(
     on_log: &mut dyn FnMut(LogStream, Duration, Vec<u8>),
 ) -> io::Result<Ended> {
     let began = Instant::now();
-    let mut child = Command::new(&task.words[0])
-        .args(&task.words[1..])
-        .current_dir(task.dir)
-        .env_clear()
-        .envs(&task.env)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
+    let mut started = Started::new(task, false)?;
     let (sender, receiver) = mpsc::channel();
     let readers = [
-        child
+        started
+            .child
             .stdout
             .take()
             .map(|out| read(out, LogStream::Stdout, sender.clone())),
-        child
+        started
+            .child
             .stderr
             .take()
             .map(|err| read(err, LogStream::Stderr, sender.clone())),
@@ -68,26 +64,30 @@ pub(super) fn run(
     drop(sender);
     let mut ended: Option<ExitStatus> = None;
     let status = loop {
-        match receiver.recv_timeout(GLANCE) {
-            Ok((stream, bytes)) => {
-                on_log(stream, began.elapsed(), bytes);
-                continue;
-            }
-            // Both ends are closed: it is about to end, or has.
-            Err(RecvTimeoutError::Disconnected) => break child.wait()?,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
+        let heard = receiver.recv_timeout(GLANCE);
+        // Also of one that writes all the time.
         if interrupt.is_raised() {
-            end(&mut child)?;
+            started.ask(interrupt)?;
             return Ok(Ended::Interrupted);
         }
-        // What it left running may hold its pipes open for ever: nobody waits for that.
-        match ended {
-            Some(status) => break status,
-            None => ended = child.try_wait()?,
+        match heard {
+            Ok((stream, bytes)) => on_log(stream, began.elapsed(), bytes),
+            // Both ends are closed: it is about to end, or has.
+            Err(RecvTimeoutError::Disconnected) => match started.child.try_wait()? {
+                Some(status) => break status,
+                None => thread::sleep(GLANCE / 10),
+            },
+            // What it left running may hold its pipes open for ever: nobody waits for that.
+            Err(RecvTimeoutError::Timeout) => match ended {
+                Some(status) => break status,
+                None => ended = started.child.try_wait()?,
+            },
         }
     };
     drop(readers);
+    if keeper::is_enabled() && status.signal().is_some() {
+        keeper::replace();
+    }
     if interrupt.is_raised() && !status.success() {
         return Ok(Ended::Interrupted);
     }
@@ -113,26 +113,104 @@ fn read(
     })
 }
 
-/// Ends a command and all that it started: by asking first.
-fn end(child: &mut Child) -> io::Result<()> {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let signal = |signal| {
-        if let Some(group) = group {
-            // Who is gone already need not be told.
-            let _gone = kill_process_group(group, signal);
-        }
-    };
-    signal(Signal::TERM);
-    let asked = Instant::now();
-    while asked.elapsed() < GRACE {
-        if child.try_wait()?.is_some() {
-            break;
-        }
-        thread::sleep(GLANCE);
+/// A command that runs. All that it started is gone when the value goes, and when a signal or a kill ends this process.
+pub(super) struct Started {
+    pub(super) child: Child,
+    /// The end of it ends the command.
+    pipe: Arc<Mutex<Option<ChildStdin>>>,
+    _note: Note,
+}
+
+impl Started {
+    /// Starts it; `open` leaves it a stdin that ends when it is to end.
+    pub(super) fn new(task: &Task<'_>, open: bool) -> io::Result<Self> {
+        let mut child = keeper::command(&task.words, open)
+            .current_dir(task.dir)
+            .env_clear()
+            .envs(&task.env)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let pipe = Arc::new(Mutex::new(child.stdin.take()));
+        let group = group(&child);
+        let noted = Arc::clone(&pipe);
+        let note = Note::act(move || kill(&noted, group));
+        Ok(Self {
+            child,
+            pipe,
+            _note: note,
+        })
     }
-    signal(Signal::KILL);
-    child.wait()?;
-    Ok(())
+
+    /// Ends it by asking first, unless a second signal says that there is no time for that.
+    fn ask(&mut self, interrupt: &Interrupt) -> io::Result<()> {
+        if keeper::is_enabled() {
+            if let Some(pipe) = &mut *lock(&self.pipe) {
+                // One that is gone already need not be asked.
+                drop(pipe.write_all(&[keeper::ASK]));
+            }
+        } else if let Some(group) = group(&self.child) {
+            let _gone = kill_process_group(group, Signal::TERM);
+        }
+        let asked = Instant::now();
+        while asked.elapsed() < GRACE && !interrupt.is_urgent() {
+            if self.child.try_wait()?.is_some() {
+                break;
+            }
+            thread::sleep(GLANCE);
+        }
+        self.kill();
+        Ok(())
+    }
+
+    /// Ends it at once.
+    pub(super) fn kill(&mut self) {
+        lock(&self.pipe).take();
+        let killed = Instant::now();
+        // The keeper sees to it.
+        while keeper::is_enabled() && killed.elapsed() < GRACE * 2 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(GLANCE / 10);
+        }
+        if let Some(group) = group(&self.child) {
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
+        drop(self.child.wait());
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+        }
+    }
+}
+
+fn lock(pipe: &Mutex<Option<ChildStdin>>) -> std::sync::MutexGuard<'_, Option<ChildStdin>> {
+    pipe.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn group(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+/// Ends a command while this process ends, when nobody waits for it any more.
+fn kill(pipe: &Mutex<Option<ChildStdin>>, group: Option<Pid>) {
+    lock(pipe).take();
+    let Some(group) = group else { return };
+    if keeper::is_enabled() {
+        let began = Instant::now();
+        // Whoever waits for the keeper is not kept from it: its end is only looked at.
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        while began.elapsed() < GRACE * 2 && matches!(waitid(WaitId::Pid(group), look), Ok(None)) {
+            thread::sleep(GLANCE / 10);
+        }
+    }
+    // Who is gone already need not be told.
+    let _gone = kill_process_group(group, Signal::KILL);
 }
 
 #[cfg(test)]

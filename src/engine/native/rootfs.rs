@@ -3,14 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::error::NativeError;
 use super::laid;
 use crate::cache::Cache;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::layer::Layer;
 use crate::oci::{Image, ImageLayer, limits, unpack};
+use crate::workdir::WorkDir;
 
 /// Directories of the cache that are an image when they lie on top of each other.
 pub(super) struct Rootfs {
@@ -19,7 +18,7 @@ pub(super) struct Rootfs {
     /// Whether all of them were made just now: then nobody can have damaged them.
     pub(super) fresh: bool,
     /// What is not of the cache, and goes with the value.
-    _own: Option<TempDir>,
+    _own: Option<WorkDir>,
 }
 
 /// The image as far as it is read to prove it.

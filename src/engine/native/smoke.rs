@@ -3,17 +3,15 @@
 //! It has a network of its own too, as its ports may be taken on this machine; so it reaches nobody but itself.
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::ChildStdout;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use super::error::NativeError;
 use super::namespace::{self, Namespace, READY, Started};
+use super::process::{self, Task};
 use super::proof::Trial;
 use super::rootfs;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
@@ -43,20 +41,15 @@ impl Trial<'_> {
         let started = Started::Served(&program, probe.as_deref());
         let words = namespace.words(&started, &request.env)?;
         let began = Instant::now();
-        let mut child = Command::new(&words.words[0])
-            .args(&words.words[1..])
-            .current_dir(scratch.path())
-            .env_clear()
-            .envs(&words.env)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(NativeError::Spawn)?;
-        let heard = child.stdout.take().map(listen);
+        let task = Task {
+            words: words.words,
+            dir: scratch.path(),
+            env: words.env,
+        };
+        let mut started = process::Started::new(&task, true).map_err(NativeError::Spawn)?;
+        let heard = started.child.stdout.take().map(listen);
         let end = heard.map(|heard| self.watch(request, &heard, scratch.path(), began));
-        let said = stop(child);
+        let said = stop(started);
         let end = match end {
             Some(Ok(Some(end))) => end,
             Some(Err(error)) => return Err(error),
@@ -148,17 +141,12 @@ fn listen(pipe: ChildStdout) -> Receiver<String> {
 }
 
 /// Ends all of it; what comes out is what the script complained about.
-fn stop(mut child: Child) -> String {
-    // The first process of a namespace takes the others along.
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // Who is gone already need not be told.
-        let _gone = kill_process_group(group, Signal::KILL);
-    }
+fn stop(mut started: process::Started) -> String {
+    started.kill();
     let mut said = String::new();
-    if let Some(mut pipe) = child.stderr.take() {
+    if let Some(mut pipe) = started.child.stderr.take() {
         drop(pipe.read_to_string(&mut said));
     }
-    drop(child.wait());
     let line = said.lines().find(|line| !line.trim().is_empty());
     line.unwrap_or("it could not be started").trim().to_owned()
 }

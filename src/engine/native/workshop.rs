@@ -24,13 +24,15 @@ pub struct Workshop<'w> {
     pub root: &'w Path,
     /// An empty directory.
     pub dir: &'w Path,
+    /// The directory around it, for what is thrown away afterwards.
+    pub scratch: &'w Path,
     /// What it runs with.
     pub tools: &'w Tools,
     /// Values of build arguments.
     pub arguments: &'w BTreeMap<String, String>,
     /// What the secrets hold that steps get as variables, and the file of credentials.
     pub secrets: &'w BTreeMap<String, Secret>,
-    /// Who may stop it.
+    /// Stops it.
     pub interrupt: &'w Interrupt,
 }
 
@@ -108,7 +110,7 @@ impl Workshop<'_> {
         let Some(secret) = self.secrets.get(NPMRC) else {
             return Ok(None);
         };
-        let mut file = NamedTempFile::new().map_err(NativeError::Workshop)?;
+        let mut file = NamedTempFile::new_in(self.scratch).map_err(NativeError::Workshop)?;
         file.write_all(secret.bytes())
             .map_err(NativeError::Workshop)?;
         Ok(Some(file))
@@ -163,9 +165,13 @@ impl Workshop<'_> {
         words: Vec<String>,
         own: &BTreeMap<String, String>,
     ) -> Result<(), NativeError> {
+        // As in a container, what steps leave there does not outlive them.
+        let temporary = self.scratch.join("tmp");
+        fs_err::create_dir_all(&temporary).map_err(NativeError::Workshop)?;
         let mut env = self.tools.env.clone();
         let fixed = [
             ("PATH", self.tools.path.clone()),
+            ("TMPDIR", temporary.display().to_string()),
             // pnpm asks no questions, and `pnpm run` does not install behind the build's back.
             ("CI", "true".to_owned()),
             ("pnpm_config_verify_deps_before_run", "false".to_owned()),

@@ -21,7 +21,7 @@ impl Line {
     /// Listens, and passes on to the daemon's socket; `None` where it has no socket.
     pub(crate) fn to(daemon: &str) -> Option<Self> {
         let target = PathBuf::from(daemon.strip_prefix("unix://")?);
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::temporary();
         let socket = directory.path().join("docker.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let ends = Arc::new(Mutex::new(Vec::new()));

@@ -33,7 +33,7 @@ pub(crate) enum Order {
 impl Tree {
     /// A directory with these files.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::temporary();
         let root = fs_err::canonicalize(directory.path()).unwrap();
         let tree = Self {
             root,

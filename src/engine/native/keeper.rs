@@ -1,0 +1,203 @@
+//! The keeper: slimbuild once more, between a build and one of its steps. When the step ends, or the build does, it ends all that the step started.
+//!
+//! A process group does not hold what starts a session of its own, and nobody is told of a process that is killed by force. So each step has a keeper
+//! as its parent. Linux hands it whatever loses its parent below it (it is a *subreaper*), so that nothing gets away by forking twice. Its stdin is a
+//! pipe whose other end the build holds: a byte asks the step to end, and the pipe's end kills all of it, which is also what happens when the build is
+//! killed. Where there is no keeper (slimbuild used as a library, another system than Linux), the process group is all there is.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
+
+/// What the program is called when it is to keep: its first argument, where others have their path.
+const NAME: &str = "slimbuild-keeper";
+/// Asks the step to end.
+pub(super) const ASK: u8 = b'?';
+/// How long what is killed may take to be gone. A process that the system holds may take for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+const GLANCE: Duration = Duration::from_millis(2);
+
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+/// Whether all children of this process are keepers.
+static ALONE: AtomicBool = AtomicBool::new(false);
+
+/// Says where slimbuild's own program lies: from now on, steps have keepers. Does nothing where this system cannot have any.
+pub fn enable(program: &Path) {
+    if cfg!(target_os = "linux") {
+        PROGRAM.get_or_init(|| program.to_path_buf());
+    }
+}
+
+/// The same for the program itself, which `main` calls: nobody else in this process starts others meanwhile.
+pub fn enable_in_program() {
+    enable(Path::new("/proc/self/exe"));
+    #[cfg(target_os = "linux")]
+    // Whoever ends a keeper by force leaves its children to this process.
+    let _without = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    ALONE.store(true, Ordering::SeqCst);
+}
+
+/// Ends what a keeper leaves behind that was killed itself.
+pub(super) fn replace() {
+    if ALONE.load(Ordering::SeqCst) {
+        kill_all();
+    }
+}
+
+/// The command that starts these words, below a keeper where that can be; `open` leaves stdin open for as long as it runs.
+pub(super) fn command(words: &[String], open: bool) -> Command {
+    let mut command;
+    if let Some(program) = PROGRAM.get() {
+        command = Command::new(program);
+        command.arg0(NAME).arg(if open { "open" } else { "closed" });
+        command.args(words).stdin(Stdio::piped());
+    } else {
+        command = Command::new(words.first().map_or("", String::as_str));
+        command.args(words.iter().skip(1));
+        command.stdin(if open { Stdio::piped() } else { Stdio::null() });
+    }
+    command.process_group(0);
+    command
+}
+
+/// Whether steps have keepers.
+pub(super) fn is_enabled() -> bool {
+    PROGRAM.get().is_some()
+}
+
+/// Keeps a step if this process was started for that, and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let mut arguments = arguments.into_iter();
+    if arguments.next()? != NAME {
+        return None;
+    }
+    let open = arguments.next()? == "open";
+    let program = arguments.next()?;
+    Some(ExitCode::from(keep(&program, arguments, open)))
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "stderr is the step's log, and there is no `Ui` in this process"
+)]
+fn keep(program: &OsString, arguments: impl Iterator<Item = OsString>, open: bool) -> u8 {
+    #[cfg(target_os = "linux")]
+    // Without it, the step itself is kept all the same.
+    let _without = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let started = Command::new(program)
+        .args(arguments)
+        .stdin(if open { Stdio::piped() } else { Stdio::null() })
+        .process_group(0)
+        .spawn();
+    let mut step = match started {
+        Ok(step) => step,
+        Err(error) => {
+            eprintln!(
+                "slimbuild: cannot start `{}`: {error}",
+                program.to_string_lossy()
+            );
+            return 127;
+        }
+    };
+    let _held = step.stdin.take();
+    let Some(id) = i32::try_from(step.id()).ok().and_then(Pid::from_raw) else {
+        return 127;
+    };
+    thread::spawn(move || obey(id));
+    let code = loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((ended, status))) if ended == id => {
+                let code = status.exit_status();
+                let code = code.or_else(|| Some(128 + status.terminating_signal()?));
+                break code.unwrap_or(1);
+            }
+            // What lost its parent and ended by itself.
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => break 1,
+        }
+    };
+    kill_all();
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// Does what the build says over the pipe.
+fn obey(step: Pid) {
+    let mut byte = [0];
+    while let Ok(1) = std::io::stdin().read(&mut byte) {
+        // Who is gone already need not be told.
+        let _gone = kill_process_group(step, Signal::TERM);
+        for child in children() {
+            let _gone = kill_process(child, Signal::TERM);
+        }
+    }
+    // The step's end is what `keep` waits for, and then it kills the rest.
+    let _gone = kill_process_group(step, Signal::KILL);
+    let _gone = kill_process(step, Signal::KILL);
+}
+
+/// Kills one generation after the other: who loses its parent becomes a child of this process. A child's number means nobody else before it is waited
+/// for, so that nobody else is hit.
+fn kill_all() {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        for child in children() {
+            let _gone = kill_process(child, Signal::KILL);
+        }
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+                // Nobody has ended yet.
+                Ok(None) => break,
+                // There is nobody.
+                Err(_) => return,
+            }
+        }
+        thread::sleep(GLANCE);
+    }
+}
+
+/// The children of this process, as `/proc` knows them.
+fn children() -> Vec<Pid> {
+    let own = rustix::process::getpid();
+    let entries = fs_err::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers
+        .filter(|number| {
+            let stat = fs_err::read(format!("/proc/{number}/stat")).unwrap_or_default();
+            parent(&String::from_utf8_lossy(&stat)) == Some(own.as_raw_nonzero().get())
+        })
+        .filter_map(Pid::from_raw)
+        .collect()
+}
+
+/// The parent's number: the second field behind the name, which may hold anything.
+fn parent(stat: &str) -> Option<i32> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_is_read_behind_any_name() {
+        assert_eq!(parent("12 (node) S 7 12 12 0 -1"), Some(7));
+        assert_eq!(parent("12 (a) S 1 (b) S 7 12 12 0 -1"), Some(7));
+        assert_eq!(parent(""), None);
+    }
+
+    #[test]
+    fn other_names_are_other_programs() {
+        let words = ["slimbuild", "closed", "true"].map(OsString::from);
+        assert!(main(words).is_none());
+    }
+}
