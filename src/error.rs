@@ -83,7 +83,7 @@ pub enum Error {
         path: String,
         /// Why it is not taken.
         #[source]
-        source: FilesError,
+        source: Box<FilesError>,
     },
     /// A file of the workspace that cannot be opened.
     #[error(transparent)]
@@ -204,7 +204,11 @@ impl Error {
             {
                 Self::MissingFile { by, path }
             }
-            source => Self::RefusedFile { by, path, source },
+            source => Self::RefusedFile {
+                by,
+                path,
+                source: Box::new(source),
+            },
         }
     }
 
@@ -224,7 +228,8 @@ impl Error {
             Self::Lockfile(error) => error.hint(),
             Self::Toolchain(error) => error.hint(),
             Self::Detect(error) => error.hint(),
-            Self::Files(error) | Self::RefusedFile { source: error, .. } => error.hint(),
+            Self::Files(error) => error.hint(),
+            Self::RefusedFile { source, .. } => source.hint(),
             Self::Tree(error) => error.hint(),
             Self::Tasks(error) => error.hint(),
             Self::Ignore(error) => error.hint(),

@@ -336,11 +336,9 @@ pub fn conditions(include: &[String]) -> Conditions {
         let words: Vec<String> = rules.map(names).collect();
         format!("( {} )", words.join(" -o "))
     };
-    let not_included: String = include
-        .iter()
-        .filter_map(|glob| find_path(glob))
-        .map(|path| format!(" ! -path {path}"))
-        .collect();
+    let included = include.iter().filter_map(|glob| find_path(glob));
+    let not_included: Vec<String> = included.map(|path| format!(" ! -path {path}")).collect();
+    let not_included = not_included.concat();
     // A space would end the word.
     let private = PRIVATE.replace(' ', ".");
     Conditions {

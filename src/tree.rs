@@ -375,5 +375,6 @@ pub fn optional<T>(result: Result<T, TreeError>) -> Result<Option<T>, TreeError>
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -46,7 +46,8 @@ impl Plan {
         let (node, pnpm) = toolchain::decide(workspace, member, options.node())?;
         build.check_frozen(workspace, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
-        let (files, dropped) = files_of(workspace, &build, &rules)?;
+        let mut dropped = Vec::new();
+        let files = files_of(workspace, &build, &rules, &mut dropped)?;
         let own = inputs::relative(&files[&app], &member.dir);
         let detection = wishes::detection(
             workspace,
@@ -190,19 +191,20 @@ fn copied(build: &Closure<'_, '_>, runtime: Option<&Closure<'_, '_>>) -> BTreeSe
     copied.cloned().collect()
 }
 
-/// The files of every member of the build closure, but for the root's, and what is dropped of them.
+/// The files of every member of the build closure, but for the root's. What is dropped of them is noted.
 fn files_of(
     workspace: &Workspace,
     build: &Closure<'_, '_>,
     rules: &Rules,
-) -> Result<(BTreeMap<usize, Vec<File>>, Vec<Dropped>), Error> {
-    let (mut files, mut dropped) = (BTreeMap::new(), Vec::new());
+    dropped: &mut Vec<Dropped>,
+) -> Result<BTreeMap<usize, Vec<File>>, Error> {
+    let mut files = BTreeMap::new();
     for &at in build.members.keys().filter(|at| **at != 0) {
         let walk = inputs::walk(workspace, at, rules)?;
         files.insert(at, walk.files);
         dropped.extend(walk.dropped);
     }
-    Ok((files, dropped))
+    Ok(files)
 }
 
 /// What the app needs when it runs; nothing where its build brings that along.

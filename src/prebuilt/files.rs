@@ -101,7 +101,7 @@ pub(super) fn below(
         _ if wanted.takes(dir, dir, start.kind)
             && !(wanted.outputs && left_out.bars(dir, tree)) =>
         {
-            found.push(Found::new(tree, dir, &start)?)
+            found.push(Found::new(tree, dir, &start)?);
         }
         _ => {}
     }

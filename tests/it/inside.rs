@@ -216,7 +216,7 @@ fn what_nests_deeply_or_multiplies_ends_without_a_crash() {
     let mut bomb = "packages: ['apps/*']\nl0: &l0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = format!("*l{}", level - 1);
-        let list = vec![below.as_str(); 9].join(", ");
+        let list = [below.as_str(); 9].join(", ");
         bomb = format!("{bomb}l{level}: &l{level} [{list}]\n");
     }
     let cases = [

@@ -43,6 +43,7 @@ fn stubborn(ends: bool) -> Scene {
     tree.remove("apps/api/dist/main.js");
     fs_err::remove_dir(tree.root().join("apps/api/dist")).unwrap();
     Scene::new(tree, |tree, sign| {
+        let sign = sign.display().to_string();
         let head = format!("const SIGN = {sign:?}, ENDS = {ends};\n");
         tree.write("apps/api/build.js", &(head + STUBBORN));
     })
