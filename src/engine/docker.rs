@@ -113,7 +113,10 @@ impl Docker {
         if let Address::Local(socket) = host.address() {
             // The client takes a socket that it may not see for one that is not there.
             let seen = socket.try_exists();
-            seen.map_err(|error| not_reached(error.into()))?;
+            seen.map_err(|source| EngineError::NotReached {
+                host: Box::new(host.clone()),
+                source,
+            })?;
         }
         let client = client(host.address()).map_err(not_reached)?;
         let runtime = runtime()?;

@@ -61,9 +61,21 @@ pub(super) fn write(
     }
     let whole = WholeDirectory::begin(path)?;
     for (name, content) in files {
-        put(content, &whole.part().join(name), cache)?;
+        put(content, &whole.part().join(name), cache).map_err(|error| named(error, path))?;
     }
     Ok(whole.finish()?)
+}
+
+/// The directory that was asked for, instead of the unfinished one beside it.
+fn named(error: OciError, path: &Path) -> OciError {
+    match error {
+        OciError::Write(WriteError::System { source, .. }) => WriteError::System {
+            path: path.to_path_buf(),
+            source,
+        }
+        .into(),
+        other => other,
+    }
 }
 
 /// Adds an image to others: first what nobody looks at yet, the list of images last.
