@@ -238,7 +238,24 @@ const RULES: &[Rule] = &[
         Likely,
         Sources,
     ),
-    rule("*.env", &["*.env", ".flaskenv"], Likely, Sources),
+    // `.env` of a stage, spelled the other way round. Other names with this ending are tables and settings of all kinds.
+    rule(
+        "variables of a stage",
+        &[
+            ".flaskenv",
+            "dev.env",
+            "development.env",
+            "local.env",
+            "prod.env",
+            "production.env",
+            "secret.env",
+            "secrets.env",
+            "staging.env",
+            "test.env",
+        ],
+        Likely,
+        Sources,
+    ),
 ];
 
 impl Rule {

@@ -37,9 +37,17 @@ pub struct Member {
 impl Member {
     /// The name that people call it by: the package's, or the directory where it has none.
     pub fn label(&self) -> String {
-        self.manifest
-            .name()
-            .map_or_else(|| self.dir.to_string(), str::to_owned)
+        let name = self.manifest.name();
+        let name = name.map_or_else(|| self.dir.to_string(), str::to_owned);
+        // A label stands in a line of text, whatever a stranger wrote into it.
+        if !name.contains(char::is_control) {
+            return name;
+        }
+        let visible = |letter: char| match letter.is_control() {
+            true => letter.escape_default().to_string(),
+            false => letter.to_string(),
+        };
+        name.chars().map(visible).collect()
     }
 }
 

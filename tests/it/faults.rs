@@ -132,15 +132,20 @@ fn a_full_disk_is_named() {
 /// Starts it, and waits until it writes the image.
 fn writing(tree: &Tree) -> Child {
     let words = words(&cache());
-    let mut child = Command::new(&words[0])
-        .args(&words[1..])
+    // What an earlier run left is no sign of this one.
+    let left = hidden(tree.root());
+    let mut child = Command::new("env")
+        .arg("--default-signal=INT")
+        .args(&words)
         .current_dir(tree.root())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let began = Instant::now();
-    while hidden(tree.root()).is_empty() && child.try_wait().unwrap().is_none() {
+    while hidden(tree.root()).iter().all(|path| left.contains(path))
+        && child.try_wait().unwrap().is_none()
+    {
         assert!(began.elapsed() < Duration::from_secs(120));
         std::thread::sleep(Duration::from_millis(1));
     }

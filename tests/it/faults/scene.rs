@@ -69,7 +69,10 @@ impl Scene {
             "DOCKER_HOST",
         ];
         let set = names.iter().filter_map(|name| Some((name, env.get(name)?)));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
+        // Whoever runs the tests in the background or under nohup has them ignore signals, and so would what they start.
+        let mut child = Command::new("env")
+            .args(["--default-signal=HUP,INT,TERM"])
+            .arg(env!("CARGO_BIN_EXE_slimbuild"))
             .args(arguments)
             .current_dir(self.tree.root())
             .env_clear()
