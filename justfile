@@ -16,6 +16,11 @@ run *args:
 test *filter:
     cargo test "$@"
 
+# the tests that need neither Docker nor npm
+[group('check')]
+test-quick *filter:
+    SLIMBUILD_QUICK=1 cargo test "$@"
+
 # the real pnpm installs what is pruned: versions 7 to 12 from npm; SLIMBUILD_FIXTURE=NAME and SLIMBUILD_WORKSPACE=NAME take one each
 [group('check')]
 test-pnpm:
