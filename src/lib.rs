@@ -73,7 +73,7 @@ pub mod graph;
 pub mod ignore;
 pub mod image;
 pub mod layer;
-mod leftovers;
+pub mod leftovers;
 pub mod listing;
 pub mod lockfile;
 pub mod machine;

@@ -43,9 +43,12 @@ impl Member {
         if !name.contains(char::is_control) {
             return name;
         }
-        let visible = |letter: char| match letter.is_control() {
-            true => letter.escape_default().to_string(),
-            false => letter.to_string(),
+        let visible = |letter: char| {
+            if letter.is_control() {
+                letter.escape_default().to_string()
+            } else {
+                letter.to_string()
+            }
         };
         name.chars().map(visible).collect()
     }

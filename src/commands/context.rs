@@ -33,7 +33,7 @@ pub fn run(
         write_tar(&plan, &root, &mut out)
             .and_then(|()| out.flush())
             .map_err(Error::io("cannot write to stdout"))?;
-    } else if target.is_dir() || is_directory_name(output) {
+    } else if target.is_dir() || is_directory_name(output) && !is_device(&target) {
         into_directory(&plan, &root, &target)?;
     } else {
         let file = Whole::begin(&target)?.needs(plan.context_size())?;
@@ -63,6 +63,11 @@ fn own_output(cwd: &Path, target: &Path) -> Option<String> {
 /// A name with an ending is a file's, unless it ends in a slash.
 fn is_directory_name(output: &Path) -> bool {
     output.as_os_str().to_string_lossy().ends_with(['/', '\\']) || output.extension().is_none()
+}
+
+/// A device or a pipe is written to, whatever it is called.
+fn is_device(target: &Path) -> bool {
+    fs_err::metadata(target).is_ok_and(|of| !of.is_file() && !of.is_dir())
 }
 
 /// Never mixes the context with files that were there before.

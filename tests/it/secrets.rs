@@ -151,7 +151,7 @@ fn chatty(tree_secret: &str) -> Tree {
         ),
         ("apps/api/build.js", CHATTY),
     ]);
-    tree.write("token.txt", &format!("{tree_secret}\n"));
+    tree.write("token.txt", tree_secret);
     tree
 }
 

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -206,7 +207,9 @@ impl Running {
         let took = began.elapsed();
         thread::sleep(Duration::from_millis(50));
         self.said.extend(self.lines.try_iter());
-        (status.code(), took, self.said.join("\n"))
+        // As a shell says it: a process that a signal ended by itself has no code.
+        let code = status.code().or_else(|| Some(128 + status.signal()?));
+        (code, took, self.said.join("\n"))
     }
 
     /// Waits for its own end.

@@ -1,0 +1,77 @@
+//! `slimbuild prune`: a part of the workspace, for a Dockerfile of one's own.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::pruned::{PruneOptions, Scope};
+
+/// `slimbuild prune`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+DIR gets json/ (manifests and the lockfile: all that an install reads), full/ (sources), pnpm-lock.yaml and
+pnpm-workspace.yaml. In the Dockerfile:
+  COPY out/json/ .
+  RUN pnpm install --frozen-lockfile
+  COPY out/full/ .
+  RUN pnpm turbo run build --filter=APP")]
+pub struct PruneArgs {
+    /// The apps: directories (apps/server) or package names
+    #[arg(value_name = "APP", required = true)]
+    pub apps: Vec<String>,
+
+    /// Write to DIR: one that does not exist yet, is empty, or holds an earlier output, which is replaced
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        visible_alias = "out-dir",
+        default_value = "out"
+    )]
+    pub out: PathBuf,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub options: PruneOptionArgs,
+}
+
+/// What decides about a pruned workspace.
+#[derive(Debug, Args)]
+pub struct PruneOptionArgs {
+    /// Keep what the apps need when they run; dev dependencies go, in manifests and lockfile alike
+    #[arg(long)]
+    pub production: bool,
+
+    /// Keep these files too, ignored or not; a glob from the workspace's root
+    #[arg(long, value_name = "GLOB")]
+    pub include: Vec<String>,
+
+    /// Leave these files out
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+
+    /// Accepted for turbo's sake: the layout is always this one
+    #[arg(long)]
+    pub docker: bool,
+}
+
+impl From<PruneOptionArgs> for PruneOptions {
+    fn from(args: PruneOptionArgs) -> Self {
+        let PruneOptionArgs {
+            production,
+            include,
+            exclude,
+            docker: _,
+        } = args;
+        let scope = if production {
+            Scope::Production
+        } else {
+            Scope::Build
+        };
+        Self {
+            scope,
+            include,
+            exclude,
+        }
+    }
+}
