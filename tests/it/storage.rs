@@ -267,7 +267,8 @@ fn silent() -> String {
 fn a_download_is_stopped_at_once_and_leaves_nothing() {
     let tree = Tree::new(&[]);
     let start = || {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_slimbuild")])
             .args(["base", "--cache-dir", "cache", "--debian-mirror", &silent()])
             .current_dir(tree.root())
             .stdout(Stdio::null())
