@@ -34,6 +34,29 @@ fn is_abandoned(name: &str, path: &Path) -> bool {
         && File::open(path.join("lock")).is_ok_and(|lock| lock.into_file().try_lock().is_ok())
 }
 
+/// Below `.ci/leftovers` all places are the tests' own: nothing may be there.
+#[test]
+fn the_tests_left_nothing_at_all() {
+    if std::env::var_os("SLIMBUILD_PRESENT").is_none() {
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/leftovers");
+    let look = || {
+        let output = std::process::Command::new(&script).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    // What was stopped a moment ago may still be on its way out.
+    let mut left = look();
+    for _ in 0..50 {
+        if left.is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        left = look();
+    }
+    assert_eq!(left, "");
+}
+
 #[test]
 fn the_tests_left_nothing_in_temporary_places() {
     let found = |dir: &Path| {
