@@ -59,6 +59,13 @@ impl Stamp {
         }
     }
 
+    /// Whether a file that looked like this has the same content still. Its time of change is not asked: a link to it changes that time too, and
+    /// pnpm makes and removes links to the files of its store at any time.
+    fn is_of_same_content(&self, now: &Self) -> bool {
+        let content = |stamp: &Self| (stamp.size, stamp.modified, stamp.inode);
+        content(self) == content(now)
+    }
+
     /// Whether a change after `seen` would show.
     fn is_settled(&self, seen: SystemTime) -> bool {
         let (seconds, nanoseconds) = self.changed;
@@ -220,7 +227,7 @@ fn open(from: &Path, stamp: &Stamp) -> Result<File, OciError> {
 
 fn check(file: &File, from: &Path, stamp: &Stamp) -> Result<(), OciError> {
     let metadata = file.metadata().map_err(OciError::Read)?;
-    if Stamp::of(&metadata) == *stamp {
+    if stamp.is_of_same_content(&Stamp::of(&metadata)) {
         Ok(())
     } else {
         Err(OciError::Changed(from.to_path_buf()))

@@ -211,6 +211,17 @@ fn a_file_that_changes_while_it_is_read_is_named() {
 }
 
 #[test]
+fn a_file_that_gets_another_name_while_it_is_read_is_unchanged() {
+    let sources = tempfile::tempdir().unwrap();
+    let layer = layer(sources.path());
+    let listing = Listing::new(&layer).unwrap();
+    // As pnpm does that installs from the same store.
+    let main = sources.path().join("main.js");
+    fs_err::hard_link(&main, sources.path().join("other.js")).unwrap();
+    listing.write(0, &mut io::sink()).unwrap();
+}
+
+#[test]
 fn what_is_known_by_its_parts_is_made_once() {
     let (_directory, cache) = cache();
     let make = || {
