@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, RequestBuilder};
-use reqwest::{NoProxy, Proxy, Url};
+use reqwest::{NoProxy, Proxy};
 
 use crate::cache::Cache;
 use crate::digest::{Digest, Hasher};
 
 pub use patience::{Pace, Patience, Stall};
 
+pub use transfer::redirects;
 use transfer::{Head, Transfer};
 
 /// The largest answer that is taken without a digest.
@@ -233,36 +234,6 @@ impl<'n> Net<'n> {
         self.again(url, accept, |mut answer| all(url, &mut answer))
     }
 
-    /// How a server wants to be told who one is (`WWW-Authenticate`), where it does.
-    pub fn challenge(&self, url: &str) -> Result<Option<String>, FetchError> {
-        Ok(self.begin(url, self.client()?.get(url))?.0.challenge)
-    }
-
-    /// An answer for who has this name and password, or for anybody.
-    pub fn told(
-        &self,
-        url: &str,
-        query: &[(&str, &str)],
-        login: Option<(&str, &str)>,
-    ) -> Result<Vec<u8>, FetchError> {
-        let request = self.client()?.get(with_query(url, query)?);
-        let request = match login {
-            Some((user, password)) => request.basic_auth(user, Some(password)),
-            None => request,
-        };
-        all(url, &mut self.success(url, request)?)
-    }
-
-    /// An answer to a form.
-    pub fn posted(&self, url: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, FetchError> {
-        let encoded = with_query("http://form", form)?;
-        let body = encoded.query().unwrap_or_default().to_owned();
-        let request = self.client()?.post(url).body(body);
-        let kind = "application/x-www-form-urlencoded";
-        let request = request.header("Content-Type", kind);
-        all(url, &mut self.success(url, request)?)
-    }
-
     /// A file of the cache, downloaded where it is not there.
     pub fn file(&self, url: &str, digest: &Digest, cache: &Cache) -> Result<PathBuf, FetchError> {
         if let Some(path) = cache.verified(digest) {
@@ -343,7 +314,7 @@ impl<'n> Net<'n> {
     }
 
     fn success(&self, url: &str, request: RequestBuilder) -> Result<Transfer<'n>, FetchError> {
-        let (Head { status, .. }, answer) = self.begin(url, request)?;
+        let (Head { status }, answer) = self.begin(url, request)?;
         if status.is_redirection() {
             // The client hands on what it does not follow.
             let reason = Cause("it is redirected to what is no address of the web".to_owned());
@@ -379,17 +350,6 @@ fn too_large(url: &str, most: u64) -> FetchError {
 pub fn prepare_tls() {
     // Another part of the program may have been first.
     drop(rustls::crypto::ring::default_provider().install_default());
-}
-
-fn with_query(url: &str, pairs: &[(&str, &str)]) -> Result<Url, FetchError> {
-    Url::parse_with_params(url, pairs).map_err(|error| unreached(url, &error))
-}
-
-fn unreached(url: &str, error: &dyn std::error::Error) -> FetchError {
-    FetchError::Unreached {
-        url: shown(url),
-        source: Cause::of(error),
-    }
 }
 
 /// An address without the name and password that may stand in it.

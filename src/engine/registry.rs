@@ -3,12 +3,13 @@
 //! Goes in: names of images, and the cache. Comes out: an [`Image`] whose layers are in the cache, or the same image in a registry. Every blob is
 //! checked by its digest and size, and none is moved that is where it should be.
 //!
-//! `oci-client` speaks the protocol of the distribution specification; what is here asks again where that may help, goes on where a download
-//! broke off, gets tokens for what the client gets none for, and says in words what went wrong. The client hands no header of an answer on, so
-//! `Retry-After` is not known: who is asked too often is left alone for longer each time.
+//! The protocol is that of the distribution specification. A client of it that others wrote reads every answer to its end, however long it is; so it
+//! is spoken here, where every answer has a limit. What failed is asked for again where that may help, a download goes on where it broke off, and
+//! what went wrong is said in words. A registry that is asked too often is left alone for longer each time.
 
 mod client;
 mod error;
+mod http;
 mod pull;
 mod push;
 mod token;

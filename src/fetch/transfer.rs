@@ -23,8 +23,6 @@ const REDIRECTS: usize = 10;
 /// How an answer begins.
 pub(super) struct Head {
     pub(super) status: StatusCode,
-    /// `WWW-Authenticate`.
-    pub(super) challenge: Option<String>,
 }
 
 enum Piece {
@@ -172,16 +170,13 @@ fn send(request: RequestBuilder, to: &SyncSender<Piece>) {
 }
 
 fn head(answer: &Response) -> Head {
-    let header = answer.headers().get("WWW-Authenticate");
-    let text = header.and_then(|header| header.to_str().ok());
     Head {
         status: answer.status(),
-        challenge: text.map(str::to_owned),
     }
 }
 
 /// Redirects are followed, but not without end, and not to where nobody is safe.
-pub(super) fn redirects() -> redirect::Policy {
+pub fn redirects() -> redirect::Policy {
     redirect::Policy::custom(|attempt| {
         let followed = attempt.previous().len();
         let from = attempt.previous().last().map_or("", Url::scheme);

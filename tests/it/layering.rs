@@ -212,7 +212,7 @@ fn heavy_crates_have_one_home_each() {
         ("minijinja", &["template"]),
         ("petgraph", &["graph", "tasks"]),
         ("serde_saphyr", &["manifest", "frozen"]),
-        ("reqwest", &["fetch"]),
+        ("reqwest", &["fetch", "engine"]),
         ("pgp", &["base"]),
         ("lzma_rust2", &["base"]),
         ("zstd", &["oci", "base"]),

@@ -6,14 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use docker_credential::DockerCredential;
-use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
-use oci_client::secrets::RegistryAuth;
-use oci_client::token_cache::{RegistryToken, RegistryTokenType};
-use oci_client::{Client, Reference, RegistryOperation};
 
 use super::error::{Action, Asked};
-use super::token::{self, Wish};
+use super::http::{Client, Fault, Way};
+use super::token::Login;
 use super::{Registries, RegistryError};
 use crate::engine::credentials::{look_up, registry};
 use crate::engine::{Event, Interrupt, StepId};
@@ -40,9 +36,6 @@ const CONNECTING: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(5);
 /// How often to say how much of a blob has moved.
 const TICK: Duration = Duration::from_millis(100);
-/// As whom an identity token is used when what it was exchanged for has expired: registries of Azure take it as a password for this user
-/// (<https://learn.microsoft.com/azure/container-registry/container-registry-authentication>).
-const IDENTITY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Does all of it on this thread, until it is done or somebody wants to stop.
 pub(super) fn block_on<T>(
@@ -68,8 +61,6 @@ pub(super) fn block_on<T>(
 /// A repository of a registry.
 pub(super) struct Repository {
     pub(super) client: Client,
-    /// The image that is meant, or one of its neighbours.
-    pub(super) reference: Reference,
     pub(super) asked: Asked,
     pub(super) patience: Patience,
 }
@@ -79,7 +70,7 @@ impl Repository {
     pub(super) async fn new(
         image: &ImageRef,
         action: Action,
-        neighbours: &[Reference],
+        neighbours: &[String],
         all: &Registries<'_>,
         events: &Events<'_>,
     ) -> Result<Self, RegistryError> {
@@ -96,65 +87,25 @@ impl Repository {
             action,
             known: credential.is_some(),
         };
-        let reference = reference(image);
-        let config = ClientConfig {
-            protocol: if is_plain(registry) {
-                ClientProtocol::Http
-            } else {
-                ClientProtocol::Https
-            },
-            // A file is sent at once, and not in pieces that are answered one by one.
-            use_monolithic_push: true,
-            read_timeout: Some(all.patience.silence + LATER),
-            connect_timeout: Some(CONNECTING.min(all.patience.answer)),
-            user_agent: concat!("slimbuild/", env!("CARGO_PKG_VERSION")),
-            https_proxy: all.proxies.https.clone(),
-            http_proxy: all.proxies.http.clone(),
-            no_proxy: all.proxies.none.clone(),
-            ..ClientConfig::default()
+        let (host, path) = place(image);
+        let rights = match action {
+            Action::Pull => "pull",
+            Action::Push => "pull,push",
         };
-        let client = Client::try_from(config).map_err(|error| asked.error(error))?;
-        let identity = matches!(credential, Some(DockerCredential::IdentityToken(_)));
-        if identity || !neighbours.is_empty() {
-            let host = reference.resolve_registry();
-            let scheme = if is_plain(registry) { "http" } else { "https" };
-            let (operation, rights) = match action {
-                Action::Pull => (RegistryOperation::Pull, "pull"),
-                Action::Push => (RegistryOperation::Push, "pull,push"),
-            };
-            let own = format!("repository:{}:{rights}", reference.repository());
-            let others = neighbours.iter();
-            let others = others.map(|other| format!("repository:{}:pull", other.repository()));
-            let wish = Wish {
-                registry: format!("{scheme}://{host}"),
-                credential: credential.as_ref(),
-                scopes: std::iter::once(own).chain(others).collect(),
-            };
-            if let Some(token) = token::get(&wish, all) {
-                let token = RegistryTokenType::Bearer(RegistryToken::Token { token });
-                // What may be pushed may be looked at.
-                let operations = [operation, RegistryOperation::Pull];
-                for operation in operations {
-                    let tokens = &client.tokens;
-                    tokens.insert(&reference, operation, token.clone()).await;
-                }
-            }
-        }
-        let auth = match credential {
-            None => RegistryAuth::Anonymous,
-            Some(DockerCredential::UsernamePassword(user, password)) => {
-                RegistryAuth::Basic(user, password)
-            }
-            Some(DockerCredential::IdentityToken(token)) => {
-                RegistryAuth::Basic(IDENTITY.to_owned(), token)
-            }
+        let own = format!("repository:{path}:{rights}");
+        let others = neighbours.iter();
+        let others = others.map(|other| format!("repository:{other}:pull"));
+        let login = Login::new(credential, std::iter::once(own).chain(others).collect());
+        let scheme = if is_plain(registry) { "http" } else { "https" };
+        let way = Way {
+            proxies: all.proxies,
+            connecting: CONNECTING.min(all.patience.answer),
+            silence: all.patience.silence + LATER,
         };
-        client
-            .store_auth_if_needed(reference.resolve_registry(), &auth)
-            .await;
+        let client = Client::new(&format!("{scheme}://{host}"), &path, login, &way);
+        let client = client.map_err(|fault| asked.error(fault))?;
         Ok(Self {
             client,
-            reference,
             asked,
             patience: all.patience,
         })
@@ -163,7 +114,7 @@ impl Repository {
     /// An answer that is small or only begins: it has to be there soon.
     pub(super) async fn soon<T>(
         &self,
-        answer: impl Future<Output = Result<T, OciDistributionError>>,
+        answer: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, RegistryError> {
         let limit = self.patience.answer;
         match tokio::time::timeout(limit, answer).await {
@@ -208,13 +159,11 @@ async fn credentials(
     found.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// A name as the client has it.
-pub(super) fn reference(image: &ImageRef) -> Reference {
-    let (registry, path) = parts(image.name());
-    let registry = registry.to_owned();
-    match (image.digest(), image.tag()) {
-        (Some(digest), _) => Reference::with_digest(registry, path, digest.to_owned()),
-        (None, tag) => Reference::with_tag(registry, path, tag.unwrap_or("latest").to_owned()),
+/// Where a registry is, and what it calls the image's repository.
+pub(super) fn place(image: &ImageRef) -> (&str, String) {
+    match parts(image.name()) {
+        ("docker.io" | "index.docker.io", path) => ("registry-1.docker.io", path),
+        place => place,
     }
 }
 
@@ -314,13 +263,14 @@ mod tests {
 
     #[test]
     fn names_are_those_of_docker() {
-        let whole = |text: &str| reference(&text.parse().unwrap()).whole();
-        assert_eq!(whole("node"), "docker.io/library/node:latest");
-        assert_eq!(whole("127.0.0.1:5000/a/b:1"), "127.0.0.1:5000/a/b:1");
+        let place = |text: &str| {
+            let image = text.parse().unwrap();
+            let (host, path) = place(&image);
+            format!("{host} {path}")
+        };
+        assert_eq!(place("node"), "registry-1.docker.io library/node");
+        assert_eq!(place("127.0.0.1:5000/a/b:1"), "127.0.0.1:5000 a/b");
         let digest = format!("sha256:{}", "0a".repeat(32));
-        assert_eq!(
-            whole(&format!("gcr.io/x:1@{digest}")),
-            format!("gcr.io/x@{digest}")
-        );
+        assert_eq!(place(&format!("gcr.io/x:1@{digest}")), "gcr.io x");
     }
 }

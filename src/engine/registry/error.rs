@@ -2,8 +2,7 @@
 
 use std::io;
 
-use oci_client::errors::{DigestError, OciDistributionError, OciError, OciErrorCode};
-
+use super::http::Fault;
 use crate::digest::Digest;
 use crate::fetch::{Cause, Stall};
 use crate::oci::ForeignError;
@@ -224,31 +223,17 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// An error of the client, in the words that this program has for it.
-    pub(super) fn error(&self, error: OciDistributionError) -> RegistryError {
-        use OciDistributionError as E;
-        match error {
-            // What the server of tokens says may hold anything.
-            E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => self.status(401, ""),
-            E::ServerError { code, message, .. } => self.status(code, &words(&message)),
-            E::RegistryError { envelope, .. } => match envelope.errors.first() {
-                Some(first) => self.status(status(&first.code), &first.message),
-                None => self.status(400, ""),
+    /// What came of a request, in the words that this program has for it.
+    pub(super) fn error(&self, fault: Fault) -> RegistryError {
+        match fault {
+            Fault::Status(status, words) => self.status(status, words),
+            Fault::Unreached(cause) => self.unreached(cause),
+            Fault::Answer(reason) => self.answer(reason),
+            Fault::Digest { expected, found } => RegistryError::Digest {
+                image: self.image.clone(),
+                expected,
+                found,
             },
-            E::ImageManifestNotFoundError(_) => self.status(404, ""),
-            E::RequestError(error) => match error.status() {
-                Some(status) => self.status(status.as_u16(), ""),
-                None => self.unreached(Cause::of(&error.without_url())),
-            },
-            E::IoError(error) => self.unreached(Cause::of(&error)),
-            E::DigestError(DigestError::VerificationError { expected, actual }) => {
-                RegistryError::Digest {
-                    image: self.image.clone(),
-                    expected,
-                    found: actual,
-                }
-            }
-            other => self.answer(other.to_string()),
         }
     }
 
@@ -276,7 +261,7 @@ impl Asked {
         }
     }
 
-    fn status(&self, status: u16, message: &str) -> RegistryError {
+    fn status(&self, status: u16, message: String) -> RegistryError {
         let image = self.image.clone();
         match status {
             401 | 403 => RegistryError::Denied {
@@ -291,33 +276,8 @@ impl Asked {
                 image,
                 action: self.action,
                 status,
-                message: message.to_owned(),
+                message,
             },
         }
     }
-}
-
-/// The status that goes with a registry's word for it; the client keeps the word alone.
-fn status(code: &OciErrorCode) -> u16 {
-    match code {
-        OciErrorCode::Unauthorized => 401,
-        OciErrorCode::Denied => 403,
-        OciErrorCode::BlobUnknown
-        | OciErrorCode::ManifestUnknown
-        | OciErrorCode::NameUnknown
-        | OciErrorCode::NotFound => 404,
-        OciErrorCode::Toomanyrequests => 429,
-        _ => 400,
-    }
-}
-
-/// The first message of an answer that lists errors. Pages of proxies and the like are left out.
-fn words(body: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Envelope {
-        errors: Vec<OciError>,
-    }
-    let envelope: Result<Envelope, _> = serde_json::from_str(body);
-    let first = envelope.ok().and_then(|it| it.errors.into_iter().next());
-    first.map(|first| first.message).unwrap_or_default()
 }

@@ -4,8 +4,6 @@ use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use oci_client::client::BlobResponse;
-use oci_client::errors::DigestError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
@@ -17,22 +15,12 @@ use crate::digest::{Digest, Hasher};
 use crate::engine::{Event, StepId, StepKind};
 use crate::fetch::{Cause, Pace, Stall};
 use crate::image::ImageRef;
-use crate::oci::{Descriptor, Document, ForeignError, Image, Manifest, choose};
+use crate::oci::{Descriptor, Document, ForeignError, Image, Manifest, choose, limits};
 
-/// What manifests may be, and lists of them.
-const ACCEPTED: [&str; 4] = [
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-];
 /// The notes of the cache about what tags stood for.
 const NOTES: &str = "tags";
 /// How long it is not asked again: as with Debian's mirrors.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
-/// How deep lists may lie in lists.
-const DEPTH: usize = 4;
-
 /// What a tag stood for.
 #[derive(Serialize, Deserialize)]
 struct Tag {
@@ -99,7 +87,7 @@ impl Pull<'_> {
         let manifest = loop {
             match document {
                 Document::Image(manifest) => break manifest,
-                Document::Index(_) if depth == DEPTH => {
+                Document::Index(_) if depth == limits::DEPTH => {
                     return Err(foreign(ForeignError::Malformed {
                         what: "manifest",
                         reason: "it is a list of lists without an end".to_owned(),
@@ -111,18 +99,18 @@ impl Pull<'_> {
                     let name = digest.to_string();
                     document = match self.kept(digest)? {
                         Some(document) => document,
-                        None => self.manifest(&name).await?.1,
+                        None => self.manifest(&name, Some(entry.descriptor.size)).await?.1,
                     };
                 }
             }
             depth += 1;
         };
+        let cannot = |error: std::io::Error| RegistryError::Cache(error);
         manifest.room(self.cache).map_err(|error| match error {
-            ForeignError::Cache(error) => RegistryError::Cache(error),
+            ForeignError::Cache(error) => cannot(error),
             other => foreign(other),
         })?;
         self.layers(&manifest).await?;
-        let cannot = |error: std::io::Error| RegistryError::Cache(error);
         let config = self.cache.path(&manifest.config.digest);
         let config = fs_err::read(config).map_err(cannot)?;
         let image = manifest.image(&config, wanted.platform, wanted.created, self.cache);
@@ -139,7 +127,7 @@ impl Pull<'_> {
             let known = known.map(|digest| self.kept(&digest)).transpose()?;
             return match known.flatten() {
                 Some(document) => Ok(document),
-                None => Ok(self.manifest(digest).await?.1),
+                None => Ok(self.manifest(digest, None).await?.1),
             };
         }
         let key = key(wanted.image);
@@ -153,7 +141,7 @@ impl Pull<'_> {
             return Ok(document);
         }
         let tag = wanted.image.tag().unwrap_or("latest");
-        let (digest, document) = self.manifest(tag).await?;
+        let (digest, document) = self.manifest(tag, None).await?;
         let note = Tag { at, digest };
         self.cache.write_note(NOTES, &key, &note);
         Ok(document)
@@ -163,7 +151,7 @@ impl Pull<'_> {
     fn kept(&self, digest: &Digest) -> Result<Option<Document>, RegistryError> {
         // Its digest may be that of something else, which may be large.
         let size = fs_err::metadata(self.cache.path(digest)).map(|of| of.len());
-        if size.is_ok_and(|size| size > crate::oci::limits::MANIFEST) {
+        if size.is_ok_and(|size| size > limits::MANIFEST) {
             return Ok(None);
         }
         let Some(path) = self.cache.verified(digest) else {
@@ -175,19 +163,18 @@ impl Pull<'_> {
         Ok(Some(document))
     }
 
-    /// A manifest by its tag or digest, from the registry. The client sees to it that the digest is right.
-    async fn manifest(&self, name: &str) -> Result<(Digest, Document), RegistryError> {
+    /// A manifest by its tag or digest, from the registry; `size` is how many bytes it has, where that is known.
+    async fn manifest(
+        &self,
+        name: &str,
+        size: Option<u64>,
+    ) -> Result<(Digest, Document), RegistryError> {
         let repository = self.repository().await?;
-        let mut reference = repository.reference.clone();
-        if name.contains(':') {
-            reference = reference.clone_with_digest(name.to_owned());
-        }
-        let client = &repository.client;
-        let auth = oci_client::secrets::RegistryAuth::Anonymous; // Those that are stored already win.
-        let (bytes, _) = repository
+        let bytes = repository
             .again(async || {
-                let answer = client.pull_manifest_raw(&reference, &auth, &ACCEPTED);
-                repository.soon(answer).await
+                repository
+                    .soon(repository.client.manifest(name, size))
+                    .await
             })
             .await?;
         let document = Document::parse(&bytes).map_err(|error| self.foreign(error))?;
@@ -257,51 +244,36 @@ impl Download<'_, '_> {
         let repository = self.repository;
         let Repository {
             client,
-            reference,
             asked,
             patience,
         } = repository;
         let digest = self.wanted.digest.to_string();
-        let answer = client.pull_blob_stream_partial(reference, digest.as_str(), self.got, None);
-        let mut answer = match repository.soon(answer).await? {
-            BlobResponse::Partial(rest) => rest.stream,
-            BlobResponse::Full(whole) => {
-                if self.got > 0 {
-                    // It begins anew.
-                    self.incoming = self.pull.cache.begin().map_err(RegistryError::Cache)?;
-                    self.hasher = Hasher::new(self.wanted.digest.algorithm());
-                    self.got = 0;
-                }
-                whole.stream
-            }
-        };
+        let mut answer = repository.soon(client.blob(&digest, self.got)).await?;
+        if self.got > 0 && !answer.is_rest {
+            // It begins anew.
+            self.incoming = self.pull.cache.begin().map_err(RegistryError::Cache)?;
+            self.hasher = Hasher::new(self.wanted.digest.algorithm());
+            self.got = 0;
+        }
         let mut pace = Pace::new(*patience, Instant::now());
         loop {
             let next = tokio::time::timeout(patience.silence, answer.next());
             let Ok(next) = next.await else {
                 return Err(asked.stalled(Stall::Silent(patience.silence)));
             };
-            let Some(bytes) = next else {
+            let Some(bytes) = next.map_err(|fault| asked.error(fault))? else {
                 break;
             };
-            let bytes = match bytes {
-                Ok(bytes) => bytes,
-                // The client looks at the digest too, but not always.
-                Err(error) if is_verdict(&error) => break,
-                Err(error) => return Err(asked.unreached(Cause::of(&error))),
-            };
+            if bytes.len() as u64 > self.wanted.size - self.got {
+                let size = self.wanted.size;
+                let reason = format!("{digest} is longer than the {size} bytes that it has");
+                return Err(asked.answer(reason));
+            }
             self.hasher.update(&bytes);
             self.incoming
                 .write_all(&bytes)
                 .map_err(RegistryError::Cache)?;
             self.got += bytes.len() as u64;
-            if self.got > self.wanted.size {
-                let reason = format!(
-                    "{digest} is longer than the {} bytes that it has",
-                    self.wanted.size
-                );
-                return Err(asked.answer(reason));
-            }
             self.meter.at(self.got);
             let now = Instant::now();
             pace.moved(bytes.len() as u64, now);
@@ -316,11 +288,6 @@ impl Download<'_, '_> {
         }
         Ok(())
     }
-}
-
-fn is_verdict(error: &std::io::Error) -> bool {
-    let inner = error.get_ref();
-    inner.is_some_and(|inner| inner.downcast_ref::<DigestError>().is_some())
 }
 
 /// Under what a tag is noted.

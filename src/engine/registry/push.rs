@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fs_err::File;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use oci_client::Reference;
-use oci_client::errors::OciDistributionError;
 
-use super::client::{Events, Meter, Repository, reference};
+use super::client::{Events, Meter, Repository, place};
 use super::error::Action;
 use super::{AT_ONCE, Pushed, Registries, RegistryError};
 use crate::cache::Cache;
@@ -39,7 +37,7 @@ enum Source {
 struct Push<'p> {
     repository: Repository,
     /// Repositories of the same registry that have some of the blobs.
-    neighbours: Vec<Reference>,
+    neighbours: Vec<String>,
     cache: &'p Cache,
     events: &'p Events<'p>,
     step: StepId,
@@ -77,7 +75,7 @@ pub(super) async fn push(
         let neighbours = below.into_iter().chain(earlier).filter(|neighbour| {
             registry(neighbour) == registry(&names[0]) && !neighbour.is_sibling(&names[0])
         });
-        let neighbours: Vec<Reference> = neighbours.map(reference).collect();
+        let neighbours: Vec<String> = neighbours.map(|name| place(name).1).collect();
         let push = Push {
             repository: Repository::new(&names[0], Action::Push, &neighbours, all, &events).await?,
             neighbours,
@@ -137,31 +135,25 @@ impl Push<'_> {
     }
 
     async fn manifest(&self, name: &ImageRef, manifest: &Bytes) -> Result<(), RegistryError> {
-        let Repository { client, asked, .. } = &self.repository;
-        let reference = reference(name);
+        let repository = &self.repository;
+        let tag = name.tag().unwrap_or("latest");
         let kind = "application/vnd.oci.image.manifest.v1+json";
-        self.repository
-            .again(async || {
-                let kind = kind.parse().map_err(|_| asked.answer(kind.to_owned()))?;
-                let sent = client.push_manifest_raw(&reference, manifest.clone(), kind);
-                self.repository.soon(sent).await
-            })
-            .await?;
-        Ok(())
+        let send = async || {
+            let sent = repository.client.push_manifest(tag, kind, manifest);
+            repository.soon(sent).await
+        };
+        repository.again(send).await
     }
 
     /// Whether a blob had to be sent.
     async fn blob(&self, blob: &Descriptor, source: &Source) -> Result<bool, RegistryError> {
         let repository = &self.repository;
-        let Repository {
-            client, reference, ..
-        } = repository;
+        let client = &repository.client;
         let digest = blob.digest.to_string();
         let there = repository
             .again(async || {
-                repository
-                    .soon(client.blob_exists(reference, &digest))
-                    .await
+                let there = client.blob_exists(&digest);
+                repository.soon(there).await
             })
             .await;
         match there {
@@ -172,11 +164,11 @@ impl Push<'_> {
         }
         for neighbour in &self.neighbours {
             // Whatever is said against it: then it is sent.
-            let mounted = client.mount_blob(reference, neighbour, &digest);
+            let mounted = client.mount_blob(neighbour, &digest);
             match repository.soon(mounted).await {
-                Ok(()) => return Ok(false),
+                Ok(true) => return Ok(false),
                 Err(error) if error.is_stall() => return Err(error),
-                Err(_) => {}
+                Ok(false) | Err(_) => {}
             }
         }
         let uploaded = self
@@ -200,7 +192,6 @@ impl Push<'_> {
     ) -> Result<(), RegistryError> {
         let Repository {
             client,
-            reference,
             asked,
             patience,
         } = &self.repository;
@@ -221,8 +212,7 @@ impl Push<'_> {
             }
         });
         let mut meter = Meter::new(self.events, self.step, &blob.digest, blob.size);
-        let upload =
-            client.push_blob_stream(reference, stream::iter(pieces), digest, Some(blob.size));
+        let upload = client.push_blob(digest, blob.size, stream::iter(pieces));
         let mut upload = std::pin::pin!(upload);
         let mut ticks = tokio::time::interval(TICK);
         let mut pace = Pace::new(*patience, Instant::now());
@@ -266,7 +256,7 @@ enum Pieces {
 }
 
 impl Iterator for Pieces {
-    type Item = Result<Bytes, OciDistributionError>;
+    type Item = std::io::Result<Bytes>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
@@ -279,7 +269,7 @@ impl Iterator for Pieces {
                         piece.truncate(read);
                         Some(Ok(piece.into()))
                     }
-                    Err(error) => Some(Err(error.into())),
+                    Err(error) => Some(Err(error)),
                 }
             }
         }

@@ -1,22 +1,70 @@
-//! Tokens of registries that hand them out, for what the client does not ask for by itself: to mount blobs one must be allowed to read where they
-//! are, and an identity token, which `docker login` leaves for some registries, is exchanged.
+//! As whom a registry is asked: a name and a password, or a token that the registry has handed out for them.
 //!
-//! The protocol is distribution's (<https://distribution.github.io/distribution/spec/auth/token/>, and `oauth` beside it). Without a token the
-//! client goes on as it would have.
+//! The protocol is distribution's (<https://distribution.github.io/distribution/spec/auth/token/>, and `oauth` beside it). To mount blobs one must be
+//! allowed to read where they are, so a token is for other repositories too; an identity token, which `docker login` leaves for some registries,
+//! is exchanged. Where a registry hands no token out, it is asked as anybody would.
 
+use std::cell::RefCell;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use docker_credential::DockerCredential;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 
-use super::Registries;
-use crate::fetch::{FetchError, Listener, Net};
+use super::http::{Client, Fault, challenge, whole};
+use crate::oci::limits;
 
-/// What is asked for.
-pub(super) struct Wish<'w> {
-    /// `https://registry.example.com`
-    pub(super) registry: String,
-    pub(super) credential: Option<&'w DockerCredential>,
+/// As whom an identity token is used where it cannot be exchanged: registries of Azure take it as a password for this user
+/// (<https://learn.microsoft.com/azure/container-registry/container-registry-authentication>).
+const IDENTITY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What a registry wants to know.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// A name and a password.
+    Basic,
+    /// A token.
+    Bearer {
+        /// Who hands it out.
+        realm: String,
+        /// For whom.
+        service: Option<String>,
+    },
+}
+
+impl Challenge {
+    /// Reads `WWW-Authenticate`.
+    pub(super) fn parse(header: &str) -> Option<Self> {
+        let challenges = http_auth::parse_challenges(header).ok()?;
+        let find = |scheme: &str| {
+            let mut all = challenges.iter();
+            all.find(|challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
+        };
+        let Some(bearer) = find("bearer") else {
+            return find("basic").map(|_| Self::Basic);
+        };
+        let value = |name: &str| {
+            let mut params = bearer.params.iter();
+            let (_, value) = params.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+            Some(value.to_unescaped())
+        };
+        Some(Self::Bearer {
+            realm: value("realm")?,
+            service: value("service"),
+        })
+    }
+}
+
+/// Who asks.
+pub(super) struct Login {
+    credential: Option<DockerCredential>,
     /// `repository:shop/server:pull,push`
-    pub(super) scopes: Vec<String>,
+    scopes: Vec<String>,
+    /// Whether it is known what the registry wants.
+    begun: OnceCell<()>,
+    header: RefCell<Option<HeaderValue>>,
 }
 
 #[derive(Deserialize)]
@@ -25,73 +73,136 @@ struct Answer {
     access_token: Option<String>,
 }
 
-/// A token, where the registry hands tokens out, and this one.
-pub(super) fn get(wish: &Wish<'_>, all: &Registries<'_>) -> Option<String> {
-    let ask = || {
-        let stop = || all.interrupt.is_raised();
-        let to = Listener {
-            begins: &|_| {},
-            stop: &stop,
-        };
-        let net = Net::new(all.proxies, all.patience, to).ok()?;
-        asked(wish, &net).ok().flatten()
-    };
-    // What blocks may not be called where others wait.
-    std::thread::scope(|scope| scope.spawn(ask).join().ok().flatten())
-}
-
-fn asked(wish: &Wish<'_>, net: &Net<'_>) -> Result<Option<String>, FetchError> {
-    let Some(header) = net.challenge(&format!("{}/v2/", wish.registry))? else {
-        return Ok(None);
-    };
-    let Some((realm, service)) = bearer(&header) else {
-        return Ok(None);
-    };
-    // A password does not leave by a way that is less safe than the registry's own.
-    if wish.registry.starts_with("https:") && !realm.starts_with("https:") {
-        return Ok(None);
+impl Login {
+    pub(super) fn new(credential: Option<DockerCredential>, scopes: Vec<String>) -> Self {
+        Self {
+            credential,
+            scopes,
+            begun: OnceCell::new(),
+            header: RefCell::new(None),
+        }
     }
-    let service = service.iter().map(|service| ("service", service.as_str()));
-    let bytes = match wish.credential {
-        Some(DockerCredential::IdentityToken(token)) => {
-            let scopes = wish.scopes.join(" ");
+
+    /// Finds out what the registry wants to know, the first time.
+    pub(super) async fn begin(&self, client: &Client) -> Result<(), Fault> {
+        let ask = || async {
+            let answer = client.http.get(client.root.clone()).send().await?;
+            self.renew(client, &answer).await
+        };
+        self.begun.get_or_try_init(ask).await.copied()
+    }
+
+    /// Becomes what an answer asks for.
+    pub(super) async fn renew(&self, client: &Client, answer: &Response) -> Result<(), Fault> {
+        let Some(challenge) = challenge(answer) else {
+            return Ok(());
+        };
+        let header = match challenge {
+            Challenge::Basic => self.basic().transpose()?,
+            Challenge::Bearer { realm, service } => {
+                let token = self.token(client, &realm, service.as_deref()).await?;
+                token
+                    .map(|token| sensitive(&format!("Bearer {token}")))
+                    .transpose()?
+            }
+        };
+        if header.is_some() {
+            *self.header.borrow_mut() = header;
+        }
+        Ok(())
+    }
+
+    /// What is said at present.
+    pub(super) fn said(&self) -> Option<HeaderValue> {
+        self.header.borrow().clone()
+    }
+
+    /// Says who asks, where that is the registry's business: what is elsewhere is asked for without.
+    pub(super) fn sign(&self, request: RequestBuilder, url: &Url, root: &Url) -> RequestBuilder {
+        match &*self.header.borrow() {
+            Some(header) if url.origin() == root.origin() => {
+                request.header(AUTHORIZATION, header.clone())
+            }
+            _ => request,
+        }
+    }
+
+    fn basic(&self) -> Option<Result<HeaderValue, Fault>> {
+        let (user, password) = match self.credential.as_ref()? {
+            DockerCredential::UsernamePassword(user, password) => (user.as_str(), password),
+            DockerCredential::IdentityToken(token) => (IDENTITY, token),
+        };
+        let word = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        Some(sensitive(&format!("Basic {word}")))
+    }
+
+    /// A token, where this login gets one.
+    async fn token(
+        &self,
+        client: &Client,
+        realm: &str,
+        service: Option<&str>,
+    ) -> Result<Option<String>, Fault> {
+        let Ok(realm) = Url::parse(realm) else {
+            return Ok(None);
+        };
+        // A password does not leave by a way that is less safe than the registry's own.
+        if client.root.scheme() == "https" && realm.scheme() != "https" {
+            return Ok(None);
+        }
+        let service = service.map(|service| ("service", service));
+        if let Some(DockerCredential::IdentityToken(token)) = &self.credential {
+            let scopes = self.scopes.join(" ");
             let fixed = [
                 ("grant_type", "refresh_token"),
                 ("client_id", "slimbuild"),
                 ("refresh_token", token),
                 ("scope", &scopes),
             ];
-            let form: Vec<_> = service.chain(fixed).collect();
-            net.posted(&realm, &form)?
+            let form = with_query("http://form", service.into_iter().chain(fixed))?;
+            let request = client
+                .http
+                .post(realm.clone())
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.query().unwrap_or_default().to_owned());
+            let token = handed_out(request).await?;
+            if token.is_some() {
+                return Ok(token);
+            }
         }
-        other => {
-            let login = match other {
-                Some(DockerCredential::UsernamePassword(user, password)) => {
-                    Some((user.as_str(), password.as_str()))
-                }
-                _ => None,
-            };
-            let scopes = wish.scopes.iter().map(|scope| ("scope", scope.as_str()));
-            let query: Vec<_> = service.chain(scopes).collect();
-            net.told(&realm, &query, login)?
+        let scopes = self.scopes.iter().map(|scope| ("scope", scope.as_str()));
+        let url = with_query(realm.as_str(), service.into_iter().chain(scopes))?;
+        let mut request = client.http.get(url);
+        if let Some(basic) = self.basic().transpose()? {
+            request = request.header(AUTHORIZATION, basic);
         }
-    };
+        handed_out(request).await
+    }
+}
+
+async fn handed_out(request: RequestBuilder) -> Result<Option<String>, Fault> {
+    let answer = request.send().await?;
+    if !answer.status().is_success() {
+        return Ok(None);
+    }
+    let bytes = whole(answer, limits::ANSWER, "its token").await?;
     let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
     Ok(answer.and_then(|answer| answer.token.or(answer.access_token)))
 }
 
-/// Who hands tokens out, and for what.
-fn bearer(header: &str) -> Option<(String, Option<String>)> {
-    let challenges = http_auth::parse_challenges(header).ok()?;
-    let bearer = challenges
-        .into_iter()
-        .find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))?;
-    let value = |name: &str| {
-        let mut params = bearer.params.iter();
-        let (_, value) = params.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-        Some(value.to_unescaped())
-    };
-    Some((value("realm")?, value("service")))
+fn with_query<'q>(
+    url: &str,
+    pairs: impl Iterator<Item = (&'q str, &'q str)>,
+) -> Result<Url, Fault> {
+    let url = Url::parse_with_params(url, pairs);
+    url.map_err(|error| Fault::Answer(error.to_string()))
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue, Fault> {
+    let no_header = |_| Fault::Answer("a token has characters that no header may have".to_owned());
+    let mut header = HeaderValue::from_str(text).map_err(no_header)?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 #[cfg(test)]
@@ -102,11 +213,20 @@ mod tests {
     fn who_hands_tokens_out_is_read() {
         let header =
             r#"Bearer realm="https://auth.example/token",service="registry.example",scope="a:b""#;
-        let expected = (
-            "https://auth.example/token".to_owned(),
-            Some("registry.example".to_owned()),
+        let expected = Challenge::Bearer {
+            realm: "https://auth.example/token".to_owned(),
+            service: Some("registry.example".to_owned()),
+        };
+        assert_eq!(Challenge::parse(header), Some(expected));
+        assert_eq!(
+            Challenge::parse(r#"Basic realm="x""#),
+            Some(Challenge::Basic)
         );
-        assert_eq!(bearer(header), Some(expected));
-        assert_eq!(bearer(r#"Basic realm="x""#), None);
+        assert_eq!(Challenge::parse("Negotiate"), None);
+    }
+
+    #[test]
+    fn a_token_cannot_add_headers() {
+        assert!(sensitive("Bearer a\r\nX-Other: b").is_err());
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Fault {
     Drip,
     /// What is sent is not read.
     Deaf,
+    /// The answer has this status, and no end.
+    Endless(u16),
 }
 
 #[derive(Default)]
@@ -40,6 +42,8 @@ struct State {
     no_mounts: bool,
     /// Where tokens are handed out, which tell what they are for.
     realm: Option<String>,
+    /// How much was sent without an end.
+    endless: u64,
 }
 
 /// It is there until the test ends.
@@ -111,6 +115,11 @@ impl Fake {
         self.protect(password);
         let realm = format!("http://{}/token", self.address);
         self.state(|state| state.realm = Some(realm));
+    }
+
+    /// How many bytes answers without an end had by now.
+    pub(super) fn endless(&self) -> u64 {
+        self.state(|state| state.endless)
     }
 
     pub(super) fn no_mounts(&self) {
@@ -192,6 +201,16 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     };
     if let Some(Fault::Silence) = fault {
         std::thread::sleep(std::time::Duration::from_secs(30));
+    }
+    if let Some(Fault::Endless(status)) = fault {
+        let head = format!("HTTP/1.1 {status} Status\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes())?;
+        let spaces = vec![b' '; 1 << 16];
+        loop {
+            stream.write_all(&spaces)?;
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.endless += spaces.len() as u64;
+        }
     }
     if let (Some(Fault::Damaged), Some(first)) = (fault, reply.body.first_mut()) {
         *first ^= 1;
