@@ -1,6 +1,7 @@
 //! The report: what was built, how large, how long, what was cached.
 
 mod graph;
+mod lines;
 mod listing;
 mod plan;
 mod prune;

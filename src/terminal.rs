@@ -3,6 +3,7 @@
 //! Names, errors of libraries, answers of registries and logs of build steps may hold anything. [`Screen`] stands before the streams of the process, so
 //! that no message can forget it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -40,6 +41,22 @@ pub fn clean(text: &str, colors: bool) -> String {
         clean.push_str("\u{1b}[0m");
     }
     clean
+}
+
+/// The text with every control character shown as it is written in source code: it stands in one line, whatever a stranger wrote into it.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    line.into()
 }
 
 /// ECMA-48: `ESC [` parameters and a final byte, `ESC ]` a string up to BEL or `ESC \`, else intermediates and a final byte. A colour comes out.

@@ -18,6 +18,7 @@ use crate::manifest::package::Manifest;
 use crate::manifest::turbo::{self, TurboManifest};
 use crate::manifest::workspace::{self, WorkspaceManifest};
 use crate::path::RepoPath;
+use crate::terminal::one_line;
 use crate::threads;
 use crate::tree::{Limit, Tree};
 
@@ -39,18 +40,7 @@ impl Member {
     pub fn label(&self) -> String {
         let name = self.manifest.name();
         let name = name.map_or_else(|| self.dir.to_string(), str::to_owned);
-        // A label stands in a line of text, whatever a stranger wrote into it.
-        if !name.contains(char::is_control) {
-            return name;
-        }
-        let visible = |letter: char| {
-            if letter.is_control() {
-                letter.escape_default().to_string()
-            } else {
-                letter.to_string()
-            }
-        };
-        name.chars().map(visible).collect()
+        one_line(&name).into_owned()
     }
 }
 

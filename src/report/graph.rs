@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::lines::Lines;
 use super::plan::why_kept;
 use crate::overview::{Edge, Member, Overview};
+use crate::terminal::one_line;
 
 /// The notations that a graph is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +39,7 @@ fn runs(member: &Member) -> bool {
 pub fn tree(overview: &Overview) -> String {
     let mut tree = Tree {
         overview,
-        text: String::new(),
+        text: Lines::default(),
         shown: BTreeSet::new(),
         path: Vec::new(),
     };
@@ -61,12 +63,12 @@ pub fn tree(overview: &Overview) -> String {
             tree.top(at);
         }
     }
-    tree.text
+    tree.text.into_text()
 }
 
 struct Tree<'o> {
     overview: &'o Overview,
-    text: String,
+    text: Lines,
     shown: BTreeSet<usize>,
     /// The members from the top to here.
     path: Vec<usize>,
@@ -85,7 +87,8 @@ impl Tree<'_> {
             None if member.dir.is_root() => "  (the root project)".to_owned(),
             _ => String::new(),
         };
-        let _ = writeln!(self.text, "{}{}{note}", member.dir, runtime_mark(member));
+        let mark = runtime_mark(member);
+        self.text.line(format_args!("{}{mark}{note}", member.dir));
         self.below(at, "");
     }
 
@@ -108,13 +111,12 @@ impl Tree<'_> {
                 (false, true) => " (see above)",
                 (false, false) => "",
             };
-            let _ = writeln!(
-                self.text,
+            self.text.line(format_args!(
                 "{indent}{branch}{}{}{}{note}",
                 member.dir,
                 kind.unwrap_or_default(),
                 runtime_mark(member),
-            );
+            ));
             if !circle && !seen {
                 self.below(edge.to_at, &format!("{indent}{trunk}"));
             }
@@ -129,7 +131,12 @@ fn runtime_mark(member: &Member) -> &'static str {
 
 /// For Graphviz.
 pub fn dot(overview: &Overview) -> String {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let quoted = |text: &str| {
+        format!(
+            "\"{}\"",
+            one_line(text).replace('\\', "\\\\").replace('"', "\\\"")
+        )
+    };
     let mut text = "digraph workspace {\n  rankdir=LR\n  node [shape=box]\n".to_owned();
     for member in &overview.members {
         let style = if runs(member) { " [style=bold]" } else { "" };
@@ -145,7 +152,7 @@ pub fn dot(overview: &Overview) -> String {
 
 /// For Markdown that is shown on GitHub and elsewhere.
 pub fn mermaid(overview: &Overview) -> String {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "#quot;"));
+    let quoted = |text: &str| format!("\"{}\"", one_line(text).replace('"', "#quot;"));
     let mut text = "graph LR\n".to_owned();
     for (at, member) in overview.members.iter().enumerate() {
         let class = if runs(member) { ":::runtime" } else { "" };

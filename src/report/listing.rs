@@ -1,12 +1,11 @@
 //! The apps of a workspace in words.
 
-use std::fmt::Write as _;
-
+use super::lines::Lines;
 use crate::listing::{Listing, State};
 
 /// A line an app, and what speaks for it; last, what to do next.
 pub fn listing(listing: &Listing) -> String {
-    let mut text = String::new();
+    let mut text = Lines::default();
     let ready: Vec<_> = listing
         .apps
         .iter()
@@ -25,18 +24,16 @@ pub fn listing(listing: &Listing) -> String {
         let dir = app.dir.as_str();
         match &app.state {
             State::Ready(ready) => {
-                let _ = writeln!(
-                    text,
+                text.line(format_args!(
                     "{dir:<width$}  {}: {}",
                     ready.detected.label(),
                     ready.runs
-                );
-                let _ = writeln!(
-                    text,
+                ));
+                text.line(format_args!(
                     "{:width$}    {}",
                     "",
                     ready.detected.evidence.join("; ")
-                );
+                ));
                 let runtime = match &ready.runtime {
                     Some(runtime) => {
                         format!("runs with {} and {}", runtime.members, runtime.packages)
@@ -44,18 +41,15 @@ pub fn listing(listing: &Listing) -> String {
                     None => "brings along what it runs with".to_owned(),
                 };
                 let build = &ready.build;
-                let _ = writeln!(
-                    text,
-                    "{:width$}    builds with {} of the workspace and {} from registries, {runtime}",
+                text.line(format_args!("{:width$}    builds with {} of the workspace and {} from registries, {runtime}",
                     "",
                     super::count(build.members, "package"),
-                    build.packages,
-                );
+                    build.packages));
             }
             State::Stuck { problem, hint } => {
-                let _ = writeln!(text, "{dir:<width$}  needs a decision: {problem}");
+                text.line(format_args!("{dir:<width$}  needs a decision: {problem}"));
                 if let Some(hint) = hint {
-                    let _ = writeln!(text, "{:width$}    {hint}", "");
+                    text.line(format_args!("{:width$}    {hint}", ""));
                 }
             }
         }
@@ -63,7 +57,8 @@ pub fn listing(listing: &Listing) -> String {
     let next = ready.first().map_or(first, |app| app).dir.as_str();
     let plan = format!("slimbuild plan {next}");
     let build = format!("slimbuild {next}");
-    let _ = writeln!(text, "\n{plan}  shows every decision and its reason");
-    let _ = writeln!(text, "{build:<0$}  builds the image", plan.len());
-    text
+    text.gap();
+    text.line(format_args!("{plan}  shows every decision and its reason"));
+    text.line(format_args!("{build:<0$}  builds the image", plan.len()));
+    text.into_text()
 }

@@ -1,8 +1,8 @@
 //! The plan in words: every decision with its reason.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Formatter};
 
+use super::lines::Lines;
 use super::{count, size};
 use crate::closure::Because;
 use crate::detect::Delivery;
@@ -10,52 +10,55 @@ use crate::plan::{ClosurePlan, Plan, Reason, place};
 
 /// A plan in words.
 pub fn plan(plan: &Plan) -> String {
-    Words(plan).to_string()
+    let mut text = Lines::default();
+    Words(plan).all(&mut text);
+    text.into_text()
 }
 
 struct Words<'p>(&'p Plan);
 
-impl Display for Words<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Words<'_> {
+    fn all(&self, text: &mut Lines) {
         let plan = self.0;
-        writeln!(f, "{} in {}\n", plan.app.name, plan.app.dir)?;
+        text.line(format_args!("{} in {}", plan.app.name, plan.app.dir));
+        text.gap();
         let kind = plan.app.detected.label();
-        decision(f, "kind", &kind, &plan.app.detected.evidence.join("; "))?;
-        decision(f, "node", &plan.node.value, &plan.node.reason)?;
-        decision(f, "pnpm", &plan.pnpm.value, &plan.pnpm.reason)?;
+        decision(text, "kind", &kind, &plan.app.detected.evidence.join("; "));
+        decision(text, "node", &plan.node.value, &plan.node.reason);
+        decision(text, "pnpm", &plan.pnpm.value, &plan.pnpm.reason);
         decision(
-            f,
+            text,
             "builds in",
             &plan.build_base.value,
             &plan.build_base.reason,
-        )?;
+        );
         decision(
-            f,
+            text,
             "runs in",
             &plan.runtime_base.value.image,
             &plan.runtime_base.reason,
-        )?;
-        self.delivery(f)?;
-        self.native(f)?;
-        self.configured(f)?;
-        self.closure(f, "needed to build", &plan.build)?;
+        );
+        self.delivery(text);
+        self.native(text);
+        self.configured(text);
+        self.closure(text, "needed to build", &plan.build);
         if let Some(runtime) = &plan.runtime {
-            self.closure(f, "needed to run", runtime)?;
+            self.closure(text, "needed to run", runtime);
         }
-        self.root_files(f)?;
-        self.steps(f)?;
-        self.context(f)
+        self.root_files(text);
+        self.steps(text);
+        self.context(text);
     }
 }
 
 /// `  node      22` and the reason, in a column of its own.
-fn decision(f: &mut Formatter<'_>, what: &str, value: &str, reason: &str) -> fmt::Result {
-    writeln!(f, "  {what:<10} {value}")?;
-    writeln!(f, "  {:<10}   {reason}", "")
+fn decision(text: &mut Lines, what: &str, value: &str, reason: &str) {
+    text.line(format_args!("  {what:<10} {value}"));
+    text.line(format_args!("  {:<10}   {reason}", ""));
 }
 
 impl Words<'_> {
-    fn delivery(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn delivery(&self, text: &mut Lines) {
         let dirs = |dirs: &[String]| dirs.join(", ");
         match &self.0.delivery {
             Delivery::Modules(start) => {
@@ -65,44 +68,53 @@ impl Words<'_> {
                     None => "it is there without a build".to_owned(),
                 };
                 let reason = format!("{}; {made}", start.reason);
-                decision(f, "starts", &start.command(), &reason)
+                decision(text, "starts", &start.command(), &reason)
             }
             Delivery::Bundle(bundle) => {
-                decision(f, "starts", &bundle.start.command(), &bundle.start.reason)?;
+                decision(
+                    text,
+                    "starts",
+                    &bundle.start.command(),
+                    &bundle.start.reason,
+                );
                 let from: Vec<String> = bundle
                     .pieces
                     .iter()
                     .map(|piece| piece.from.clone())
                     .collect();
                 let reason = "the build puts there what the app needs when it runs";
-                decision(f, "holds", &dirs(&from), reason)
+                decision(text, "holds", &dirs(&from), reason)
             }
             Delivery::Site(site) => {
-                decision(f, "serves", &site.dir, &site.reason)?;
+                decision(text, "serves", &site.dir, &site.reason);
                 let page = site.fallback.page.as_deref().unwrap_or("404");
-                decision(f, "otherwise", page, &site.fallback.reason)
+                decision(text, "otherwise", page, &site.fallback.reason)
             }
         }
     }
 
-    fn native(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn native(&self, text: &mut Lines) {
         let native = &self.0.native;
         for (what, packages) in [("to build", &native.build), ("to run", &native.runtime)] {
             if let Some(packages) = packages {
-                decision(f, what, &packages.names.join(" "), &packages.reason)?;
+                decision(text, what, &packages.names.join(" "), &packages.reason);
             }
         }
-        Ok(())
     }
 
-    fn configured(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn configured(&self, text: &mut Lines) {
         let configured = &self.0.configured;
         if let (Some(port), Some(reason)) = (self.0.port, &configured.port_reason) {
-            decision(f, "port", &port.to_string(), reason)?;
+            decision(text, "port", &port.to_string(), reason);
         }
         for (what, decisions) in [("variable", &configured.env), ("label", &configured.labels)] {
             for (name, value) in decisions {
-                decision(f, what, &format!("{name}={}", value.value), &value.reason)?;
+                decision(
+                    text,
+                    what,
+                    &format!("{name}={}", value.value),
+                    &value.reason,
+                );
             }
         }
         for (name, value) in &configured.build_args {
@@ -110,93 +122,89 @@ impl Words<'_> {
                 Some(value) => format!("{name}={value}"),
                 None => name.clone(),
             };
-            decision(f, "build arg", &shown, &value.reason)?;
+            decision(text, "build arg", &shown, &value.reason);
         }
         for secret in &self.0.secrets.secrets {
-            decision(f, "secret", &secret.id, &secret.reason)?;
+            decision(text, "secret", &secret.id, &secret.reason);
         }
         if let Some(check) = &configured.healthcheck {
             let command = check.value.command.as_ref().map(|words| words.join(" "));
             decision(
-                f,
+                text,
                 "healthy if",
                 command.as_deref().unwrap_or("nobody asks"),
                 &check.reason,
-            )?;
+            );
         }
         for (when, packages) in [
             ("to build", &configured.build_packages),
             ("to run", &configured.runtime_packages),
         ] {
             if let Some(packages) = packages {
-                decision(f, when, &packages.names.join(" "), &packages.reason)?;
+                decision(text, when, &packages.names.join(" "), &packages.reason);
             }
         }
         if let Some(tags) = &configured.tags {
-            decision(f, "named", &tags.value.join(", "), &tags.reason)?;
+            decision(text, "named", &tags.value.join(", "), &tags.reason);
         }
         match &configured.template {
-            Some(template) => decision(f, "template", template.path.as_str(), &template.reason),
-            None => Ok(()),
+            Some(template) => decision(text, "template", template.path.as_str(), &template.reason),
+            None => {}
         }
     }
 
-    fn closure(&self, f: &mut Formatter<'_>, name: &str, closure: &ClosurePlan) -> fmt::Result {
+    fn closure(&self, text: &mut Lines, name: &str, closure: &ClosurePlan) {
         let plan = self.0;
         let members = closure
             .members
             .iter()
             .filter(|member| !member.dir.is_root())
             .count();
-        writeln!(
-            f,
-            "\n{name}: {members} of {}, {} of {} from registries",
+        text.gap();
+        text.line(format_args!(
+            "{name}: {members} of {}, {} of {} from registries",
             count(plan.workspace_members, "package"),
             closure.packages,
             plan.workspace_packages
-        )?;
+        ));
         for member in &closure.members {
             let why = why_kept(&member.because);
-            writeln!(f, "  {:<24} {why}", member.dir.to_string())?;
+            text.line(format_args!("  {:<24} {why}", member.dir.to_string()));
         }
         for peer in &closure.peers {
-            writeln!(
-                f,
-                "  {peer}: a dev dependency that counts, since it is a peer that another package brings"
-            )?;
+            text.line(format_args!("  {peer}: a dev dependency that counts, since it is a peer that another package brings"));
         }
         for named in &closure.named {
-            writeln!(
-                f,
+            text.line(format_args!(
                 "  {named}: a dev dependency that counts, since the app starts with it"
-            )?;
+            ));
         }
-        Ok(())
     }
 
-    fn root_files(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn root_files(&self, text: &mut Lines) {
         let plan = self.0;
         if !plan.has_root_files {
-            return Ok(());
+            return;
         }
-        writeln!(f, "\nfiles at the root")?;
+        text.gap();
+        text.line(format_args!("files at the root"));
         for entry in &plan.context {
             if let Some(path) = entry
                 .path
                 .strip_prefix(place::ROOT)
                 .and_then(|rest| rest.strip_prefix('/'))
             {
-                writeln!(f, "  {path:<24} {}", entry.why)?;
+                text.line(format_args!("  {path:<24} {}", entry.why));
             }
         }
-        Ok(())
     }
 
-    fn steps(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn steps(&self, text: &mut Lines) {
         let plan = self.0;
-        writeln!(f, "\nbuild steps")?;
+        text.gap();
+        text.line(format_args!("build steps"));
         if plan.steps.is_empty() {
-            writeln!(f, "  none: the image is made of sources")?;
+            text.line(format_args!("  none: the image is made of sources"));
         }
         // How many stages are behind one that gathers.
         let mut gathered: BTreeMap<&str, usize> = BTreeMap::new();
@@ -216,42 +224,48 @@ impl Words<'_> {
                 format!(" (after {})", count(all.sum(), "step"))
             };
             let scripts: Vec<&str> = step.tasks.iter().map(|task| task.script.as_str()).collect();
-            writeln!(
-                f,
+            text.line(format_args!(
                 "  {:<24} {}{after}",
                 step.dir.to_string(),
                 scripts.join(", ")
-            )?;
+            ));
             for task in &step.tasks {
                 let why = why_run(&task.because);
-                writeln!(f, "  {:<24}   {}: {why}", "", task.script)?;
+                text.line(format_args!("  {:<24}   {}: {why}", "", task.script));
                 if !task.args.is_empty() {
-                    writeln!(f, "  {:<24}   reads {}", "", task.args.join(", "))?;
+                    text.line(format_args!(
+                        "  {:<24}   reads {}",
+                        "",
+                        task.args.join(", ")
+                    ));
                 }
                 if !task.secrets.is_empty() {
                     let secrets = task.secrets.join(", ");
-                    writeln!(f, "  {:<24}   reads {secrets}, as a secret", "")?;
+                    text.line(format_args!("  {:<24}   reads {secrets}, as a secret", ""));
                 }
             }
         }
         if !plan.left_out.is_empty() {
-            writeln!(f, "\nscripts of an install that do not run")?;
+            text.gap();
+            text.line(format_args!("scripts of an install that do not run"));
         }
         for script in &plan.left_out {
             let dir = script.dir.to_string();
-            writeln!(f, "  {dir:<24} {}: {}", script.script, script.reason)?;
+            text.line(format_args!(
+                "  {dir:<24} {}: {}",
+                script.script, script.reason
+            ));
         }
-        Ok(())
     }
 
-    fn context(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn context(&self, text: &mut Lines) {
         let plan = self.0;
-        writeln!(
-            f,
-            "\ncontext: {} in {}",
+        text.gap();
+        text.line(format_args!(
+            "context: {} in {}",
             size(plan.context_size()),
             count(plan.context.len(), "file")
-        )?;
+        ));
         for (place, what) in [
             (
                 place::BUILD,
@@ -280,15 +294,13 @@ impl Words<'_> {
             let files = inside().count();
             if files > 0 {
                 let bytes = size(inside().map(|entry| entry.content.size()).sum());
-                writeln!(
-                    f,
+                text.line(format_args!(
                     "  {:<7} {bytes:>10} in {:<10} {what}",
                     format!("{place}/"),
                     count(files, "file")
-                )?;
+                ));
             }
         }
-        Ok(())
     }
 }
 

@@ -1,35 +1,37 @@
 //! What `slimbuild prune` kept.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
+use super::lines::Lines;
 use super::plan::why_kept;
 use super::{count, size};
 use crate::pruned::{FULL, JSON, Pruned};
 
 /// The closing lines of a prune.
 pub fn pruned(pruned: &Pruned, out: &Path) -> String {
-    let mut text = String::new();
+    let mut text = Lines::default();
     let kept: Vec<_> = pruned
         .members
         .iter()
         .filter(|member| !member.dir.is_root())
         .collect();
-    let _ = writeln!(
-        text,
+    text.line(format_args!(
         "kept {} of {}, {} of {} from registries",
         kept.len(),
         count(pruned.workspace_members, "workspace package"),
         pruned.packages,
         pruned.workspace_packages
-    );
+    ));
     let dirs = kept.iter().map(|member| member.dir.to_string());
     let width = dirs.map(|dir| dir.chars().count()).max().unwrap_or(0);
     for member in &kept {
         let dir = member.dir.to_string();
-        let _ = writeln!(text, "  {dir:<width$}  {}", why_kept(&member.because));
+        text.line(format_args!(
+            "  {dir:<width$}  {}",
+            why_kept(&member.because)
+        ));
     }
-    let _ = writeln!(text, "written to {}", out.display());
+    text.line(format_args!("written to {}", out.display()));
     for (place, what) in [
         (JSON, "manifests and lockfile, for the install"),
         (FULL, "sources, for the build"),
@@ -43,7 +45,9 @@ pub fn pruned(pruned: &Pruned, out: &Path) -> String {
         };
         let bytes = size(inside().map(|entry| entry.content.size()).sum());
         let files = count(inside().count(), "file");
-        let _ = writeln!(text, "  {prefix:<6} {bytes:>10} in {files:<10} {what}");
+        text.line(format_args!(
+            "  {prefix:<6} {bytes:>10} in {files:<10} {what}"
+        ));
     }
-    text
+    text.into_text()
 }

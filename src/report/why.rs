@@ -2,25 +2,39 @@
 
 use std::fmt::Write as _;
 
+use super::lines::Lines;
 use crate::why::{Chain, Package, Route, Step, Why};
 
 /// The answer in words.
 pub fn why(why: &Why) -> String {
-    let mut text = String::new();
+    let mut text = Lines::default();
     for (at, package) in why.packages.iter().enumerate() {
         if at > 0 {
-            text.push('\n');
+            text.gap();
         }
-        let _ = writeln!(text, "{}", package.package);
+        text.line(format_args!("{}", package.package));
         of_package(&mut text, why, package);
     }
-    if text.contains('⇒') {
-        text.push_str("\n⇒ every chain goes this way\n");
+    let packages = why.packages.iter();
+    let mut routes = packages.flat_map(|it| {
+        [&it.build, &it.runtime, &it.elsewhere]
+            .into_iter()
+            .flatten()
+    });
+    if routes.any(|route| {
+        route
+            .chains
+            .iter()
+            .flat_map(|chain| &chain.steps)
+            .any(|step| step.only_way)
+    }) {
+        text.gap();
+        text.line(format_args!("⇒ every chain goes this way"));
     }
-    text
+    text.into_text()
 }
 
-fn of_package(text: &mut String, why: &Why, package: &Package) {
+fn of_package(text: &mut Lines, why: &Why, package: &Package) {
     match (&package.build, &package.runtime) {
         (Some(build), Some(runtime)) if build == runtime => {
             route(text, "in the build and the runtime closure", build);
@@ -34,7 +48,7 @@ fn of_package(text: &mut String, why: &Why, package: &Package) {
                         bottlenecks(text, found);
                     }
                     None if build.is_some() || runtime.is_some() => {
-                        let _ = writeln!(text, "  not in the {closure} closure");
+                        text.line(format_args!("  not in the {closure} closure"));
                     }
                     None => {}
                 }
@@ -42,23 +56,23 @@ fn of_package(text: &mut String, why: &Why, package: &Package) {
         }
     }
     if package.build.is_none() && package.runtime.is_none() {
-        let _ = writeln!(text, "  in no closure of {}", why.app);
+        text.line(format_args!("  in no closure of {}", why.app));
         match &package.elsewhere {
             Some(elsewhere) => route(text, "elsewhere in the workspace", elsewhere),
             None => {
-                let _ = writeln!(text, "  nothing in the workspace depends on it");
+                text.line(format_args!("  nothing in the workspace depends on it"));
             }
         }
     }
 }
 
-fn route(text: &mut String, place: &str, route: &Route) {
-    let _ = writeln!(text, "  {place}:");
+fn route(text: &mut Lines, place: &str, route: &Route) {
+    text.line(format_args!("  {place}:"));
     for found in &route.chains {
-        let _ = writeln!(text, "    {}", chain(found));
+        text.line(format_args!("    {}", chain(found)));
     }
     if route.more > 0 {
-        let _ = writeln!(text, "    … and {} more as short", route.more);
+        text.line(format_args!("    … and {} more as short", route.more));
     }
 }
 
@@ -87,18 +101,17 @@ fn named(step: &Step) -> String {
 }
 
 /// The dependencies of manifests whose removal would do: those of other packages are not the reader's to remove.
-fn bottlenecks(text: &mut String, route: &Route) {
+fn bottlenecks(text: &mut Lines, route: &Route) {
     let Some(first) = route.chains.first() else {
         return;
     };
     let mut from = &first.from;
     for step in &first.steps {
         if step.only_way && step.field.is_some() {
-            let _ = writeln!(
-                text,
+            text.line(format_args!(
                 "    only through {from} → {}: removing that dependency removes it",
                 named(step)
-            );
+            ));
         }
         from = &step.to;
     }
