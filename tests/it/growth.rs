@@ -10,7 +10,7 @@ use slimbuild::plan::{Plan, PlanOptions};
 use slimbuild::pruned::{PruneOptions, Pruned};
 use slimbuild::workspace::Workspace;
 
-use crate::support::daemon::skipped;
+use crate::support::daemon::{skipped, too_slow};
 
 #[path = "../../benches/prune/shapes.rs"]
 mod shapes;
@@ -45,6 +45,9 @@ fn pruning(members: usize) -> Option<Duration> {
 
 #[test]
 fn a_member_costs_the_same_in_a_large_workspace() {
+    if too_slow("a_member_costs_the_same_in_a_large_workspace") {
+        return;
+    }
     let (few, many) = (100, 1600);
     let (Some(small), Some(large)) = (pruning(few), pruning(many)) else {
         skipped(
@@ -84,6 +87,9 @@ fn sizes(shape: Shape, members: usize) -> [usize; 2] {
 
 #[test]
 fn a_plan_is_as_large_as_what_it_is_about() {
+    if too_slow("a_plan_is_as_large_as_what_it_is_about") {
+        return;
+    }
     for shape in Shape::ALL {
         let (few, many) = (sizes(shape, 100), sizes(shape, 1000));
         for (small, large) in few.into_iter().zip(many) {
@@ -95,6 +101,9 @@ fn a_plan_is_as_large_as_what_it_is_about() {
 
 #[test]
 fn a_member_costs_the_same_in_a_large_closure() {
+    if too_slow("a_member_costs_the_same_in_a_large_closure") {
+        return;
+    }
     let once = |workspace: &Workspace| {
         let before = worked()?;
         let plan = planned(workspace);

@@ -61,6 +61,14 @@ pub(crate) fn quick() -> bool {
     Env::of_process().get("SLIMBUILD_QUICK") == Some("1")
 }
 
+/// Whether a test is passed over since it takes long, though it needs neither Docker nor npm.
+pub(crate) fn too_slow(test: &str) -> bool {
+    if quick() {
+        skipped("SLIMBUILD_QUICK=1", test);
+    }
+    quick()
+}
+
 /// A test, or a part of it, cannot run here. With `SLIMBUILD_NO_SKIPS=1`, as in CI, that is a failure. Otherwise it is said, even where the
 /// test harness swallows what a test prints.
 #[expect(
