@@ -16,7 +16,7 @@ run *args:
 test *filter:
     cargo test "$@"
 
-# the tests that need neither Docker nor npm
+# the tests that need neither Docker nor npm, without the slowest of them
 [group('check')]
 test-quick *filter:
     SLIMBUILD_QUICK=1 cargo test "$@"

@@ -15,6 +15,7 @@ use slimbuild::tasks::{Because, Tasks};
 use slimbuild::workspace::Workspace;
 
 use crate::corpus::{corpus, found, run};
+use crate::support::daemon::too_slow;
 use crate::support::program::slimbuild;
 use crate::support::tree::shop;
 
@@ -268,6 +269,9 @@ fn the_sample_is_built_in_turbos_order() {
 
 #[test]
 fn real_workspaces_are_built_in_turbos_order() {
+    if too_slow("real_workspaces_are_built_in_turbos_order") {
+        return;
+    }
     let all = corpus().and_then(|corpus| Ok((corpus, turbo("2.11")?, turbo("1.13")?)));
     let Some((corpus, two, one)) = found("real_workspaces_are_built_in_turbos_order", all) else {
         return;
