@@ -15,6 +15,7 @@ use crate::ignore::Rules;
 use crate::lockfile::Lockfiles;
 use crate::path::RepoPath;
 use crate::plan::{inputs, wishes};
+use crate::threads;
 use crate::toolchain;
 use crate::workspace::{Member, Workspace};
 
@@ -90,29 +91,15 @@ impl Listing {
             .flat_map(|at| survey.graph.dependencies(at))
             .map(|(to, _)| to)
             .collect();
-        let mut apps = Vec::new();
-        for (at, member) in workspace.members.iter().enumerate().skip(1) {
-            let by_place = workspace.is_app_by_place(at);
-            if !by_place && (used.contains(&at) || !starts(member)) {
-                continue;
-            }
-            let state = match survey.look(at) {
-                Ok(ready) if by_place || !matches!(ready.detected.kind, AppKind::StaticSite) => {
-                    State::Ready(ready)
-                }
-                Err(error) if by_place => State::Stuck {
-                    problem: error.to_string(),
-                    hint: error.hint(),
-                },
-                // Elsewhere than where apps lie, a package that merely has a script is a library.
-                _ => continue,
-            };
-            apps.push(Listed {
-                dir: member.dir.clone(),
-                name: member.label(),
-                state,
-            });
-        }
+        let may_be_one: Vec<usize> = (1..workspace.members.len())
+            .filter(|&at| {
+                let by_place = workspace.is_app_by_place(at);
+                by_place || (!used.contains(&at) && starts(&workspace.members[at]))
+            })
+            .collect();
+        // Each app has closures of its own.
+        let listed = threads::map(&may_be_one, 1, |&at| survey.listed(at));
+        let apps = listed.into_iter().flatten().collect();
         Ok(Self { apps })
     }
 }
@@ -132,6 +119,28 @@ struct Survey<'s> {
 }
 
 impl Survey<'_> {
+    /// A member that may be an app, as it is listed; nothing if it is a library.
+    fn listed(&self, at: usize) -> Option<Listed> {
+        let by_place = self.workspace.is_app_by_place(at);
+        let state = match self.look(at) {
+            Ok(ready) if by_place || !matches!(ready.detected.kind, AppKind::StaticSite) => {
+                State::Ready(ready)
+            }
+            Err(error) if by_place => State::Stuck {
+                problem: error.to_string(),
+                hint: error.hint(),
+            },
+            // Elsewhere than where apps lie, a package that merely has a script is a library.
+            _ => return None,
+        };
+        let member = &self.workspace.members[at];
+        Some(Listed {
+            dir: member.dir.clone(),
+            name: member.label(),
+            state,
+        })
+    }
+
     /// What a plan would find out first.
     fn look(&self, app: usize) -> Result<Ready, Error> {
         let (workspace, lockfiles) = (self.workspace, &self.lockfiles);
