@@ -121,3 +121,62 @@ impl<R: Read> Read for Metered<'_, R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_files_and_no_more() {
+        let meter = Meter::new(1);
+        meter.made(ENTRIES).unwrap();
+        assert_eq!(meter.made(ENTRIES + 1), Err(Excess::Entries));
+        assert_eq!(meter.excess(), Some(Excess::Entries));
+    }
+
+    #[test]
+    fn what_is_written_is_added_up() {
+        let meter = Meter::new(1);
+        meter.file(SMALL / 2).unwrap();
+        meter.file(SMALL / 2).unwrap();
+        assert_eq!(meter.file(1), Err(Excess::Bytes(SMALL)));
+        // A size that a header tells may be any number.
+        assert_eq!(meter.file(u64::MAX), Err(Excess::Bytes(SMALL)));
+    }
+
+    #[test]
+    fn a_large_layer_may_become_larger_than_a_small_one() {
+        assert_eq!(unpacked(0), SMALL);
+        assert_eq!(unpacked(100 << 20), TIMES * (100 << 20));
+        assert_eq!(unpacked(u64::MAX), LARGE);
+    }
+
+    #[test]
+    fn what_has_no_end_is_read_up_to_a_limit() {
+        let read = |meter: &Meter| {
+            let mut piece = vec![0; 1 << 20];
+            let mut endless = Metered(io::repeat(0), meter);
+            let mut bytes = 0;
+            loop {
+                match endless.read(&mut piece) {
+                    Ok(count) => bytes += count as u64,
+                    Err(_) => return bytes,
+                }
+            }
+        };
+        let contents = Meter::new(1);
+        assert_eq!(read(&contents), SMALL);
+        assert_eq!(contents.excess(), Some(Excess::Bytes(SMALL)));
+        let headers = Meter::new(1);
+        headers.headers_follow();
+        assert_eq!(read(&headers), HEADERS);
+        assert_eq!(headers.excess(), Some(Excess::Headers));
+    }
+
+    #[test]
+    fn a_path_is_no_longer_than_linux_takes_it() {
+        let meter = Meter::new(1);
+        meter.path(&[b'a'; PATH]).unwrap();
+        assert_eq!(meter.path(&[b'a'; PATH + 1]), Err(Excess::Path));
+    }
+}
