@@ -8,10 +8,12 @@
 //!
 //! Packages of registries are taken as they were published: these rules are about files of the workspace.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::Serialize;
+
+use crate::glob::fits;
 
 /// A rule of the list.
 #[derive(Debug, PartialEq, Eq)]
@@ -280,68 +282,62 @@ impl Rule {
 
 /// The rule that bars a file or directory at this path, if there is one. A rule of [`Kind::Key`] also wants a look into the file.
 pub fn barred(path: &str, area: Area) -> Option<&'static Rule> {
-    static MATCHERS: OnceLock<[Matcher; 2]> = OnceLock::new();
-    let matchers = MATCHERS.get_or_init(|| [Area::Sources, Area::Outputs].map(Matcher::new));
-    let matcher = match area {
-        Area::Sources => &matchers[0],
-        Area::Outputs => &matchers[1],
+    static LISTS: OnceLock<[List; 2]> = OnceLock::new();
+    let lists = LISTS.get_or_init(|| [Area::Sources, Area::Outputs].map(List::new));
+    let list = match area {
+        Area::Sources => &lists[0],
+        Area::Outputs => &lists[1],
     };
-    matcher.first(path)
+    list.first(path)
 }
 
-/// Globs of all rules that hold in an area, each with its rule.
-struct Matcher {
-    globs: GlobSet,
-    rules: Vec<&'static Rule>,
-    except: Vec<GlobSet>,
+/// Globs of all rules that hold in an area, each with the place of its rule. Most are names without a wildcard, which are found at once.
+struct List {
+    names: HashMap<&'static str, usize>,
+    wild: Vec<(&'static str, usize)>,
 }
 
-impl Matcher {
+impl List {
     fn new(area: Area) -> Self {
-        let mut globs = GlobSetBuilder::new();
-        let (mut rules, mut except) = (Vec::new(), Vec::new());
-        for rule in RULES.iter().filter(|rule| rule.holds_in(area)) {
-            for text in rule.globs {
-                globs.add(glob(text));
-                rules.push(rule);
-                except.push(set(rule.except));
+        let (mut names, mut wild) = (HashMap::new(), Vec::new());
+        for (at, rule) in RULES.iter().enumerate() {
+            for glob in rule.globs.iter().filter(|_| rule.holds_in(area)) {
+                if glob.contains(['*', '?', '[']) {
+                    wild.push((*glob, at));
+                } else {
+                    names.entry(*glob).or_insert(at);
+                }
             }
         }
-        let globs = globs.build().unwrap_or_default();
-        Self {
-            globs,
-            rules,
-            except,
-        }
+        Self { names, wild }
     }
 
+    /// The first rule of the list that bars it.
     fn first(&self, path: &str) -> Option<&'static Rule> {
         // Only the name and the one above it are looked at.
         let mut slashes = path.rmatch_indices('/').map(|(at, _)| at + 1);
-        let name = slashes.next().unwrap_or(0);
-        let two = slashes.next().unwrap_or(0);
-        let (name, two) = (&path[name..], &path[two..]);
-        let found = [name, two].into_iter();
-        let found = found.flat_map(|text| self.globs.matches(text));
-        let at = found.filter(|&at| !self.except[at].is_match(name)).min()?;
-        Some(self.rules[at])
+        let above = slashes.nth(1).unwrap_or(0);
+        let both = folded(&path[above..]);
+        let name = both.rsplit('/').next().unwrap_or_default();
+        let is_barred = |at: &usize| !RULES[*at].except.iter().any(|glob| fits(glob, name));
+        let exact = [name, &both].into_iter();
+        let exact = exact.filter_map(|text| self.names.get(text).copied());
+        let wild = self.wild.iter().filter(|(glob, _)| {
+            let text = if glob.contains('/') { &both } else { name };
+            fits(glob, text)
+        });
+        let found = exact.chain(wild.map(|(_, at)| *at));
+        found.filter(is_barred).min().map(|at| &RULES[at])
     }
 }
 
-fn set(globs: &[&str]) -> GlobSet {
-    let mut set = GlobSetBuilder::new();
-    for text in globs {
-        set.add(glob(text));
+/// A path in the case that the list is written in. Beyond ASCII there are letters that are another one's other case, such as the sign of Kelvin.
+fn folded(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
     }
-    set.build().unwrap_or_default()
-}
-
-fn glob(text: &str) -> globset::Glob {
-    GlobBuilder::new(text)
-        .case_insensitive(true)
-        .literal_separator(true)
-        .build()
-        .expect("a test compiles every glob of the list")
+    let upper = path.chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).collect()
 }
 
 /// The same list as conditions of `find`, for what builds write in a container. They are words between spaces, for a shell that expands no globs

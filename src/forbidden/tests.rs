@@ -54,6 +54,20 @@ fn secrets_and_leftovers_never_enter() {
 }
 
 #[test]
+fn the_list_is_written_as_it_is_compared() {
+    for rule in RULES {
+        for glob in rule.globs.iter().chain(rule.except) {
+            assert_eq!(folded(glob), *glob);
+            let plain =
+                |letter: char| letter.is_ascii_alphanumeric() || "*?[]!-_./~".contains(letter);
+            assert!(glob.chars().all(plain), "{glob}");
+        }
+    }
+    // The sign of Kelvin, and the long s: a file system may take them for the letters.
+    assert_eq!(kind("TL\u{17f}.\u{212a}EY"), Some(Kind::Key));
+}
+
+#[test]
 fn what_likely_holds_secrets_can_be_included() {
     for name in [
         "id_rsa",
