@@ -8,7 +8,7 @@
 //!
 //! Packages of registries are taken as they were published: these rules are about files of the workspace.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::Serialize;
@@ -293,13 +293,13 @@ pub fn barred(path: &str, area: Area) -> Option<&'static Rule> {
 
 /// Globs of all rules that hold in an area, each with the place of its rule. Most are names without a wildcard, which are found at once.
 struct List {
-    names: HashMap<&'static str, usize>,
+    names: BTreeMap<&'static str, usize>,
     wild: Vec<(&'static str, usize)>,
 }
 
 impl List {
     fn new(area: Area) -> Self {
-        let (mut names, mut wild) = (HashMap::new(), Vec::new());
+        let (mut names, mut wild) = (BTreeMap::new(), Vec::new());
         for (at, rule) in RULES.iter().enumerate() {
             for glob in rule.globs.iter().filter(|_| rule.holds_in(area)) {
                 if glob.contains(['*', '?', '[']) {

@@ -68,7 +68,7 @@ impl Words<'_> {
                     None => "it is there without a build".to_owned(),
                 };
                 let reason = format!("{}; {made}", start.reason);
-                decision(text, "starts", &start.command(), &reason)
+                decision(text, "starts", &start.command(), &reason);
             }
             Delivery::Bundle(bundle) => {
                 decision(
@@ -83,12 +83,12 @@ impl Words<'_> {
                     .map(|piece| piece.from.clone())
                     .collect();
                 let reason = "the build puts there what the app needs when it runs";
-                decision(text, "holds", &dirs(&from), reason)
+                decision(text, "holds", &dirs(&from), reason);
             }
             Delivery::Site(site) => {
                 decision(text, "serves", &site.dir, &site.reason);
                 let page = site.fallback.page.as_deref().unwrap_or("404");
-                decision(text, "otherwise", page, &site.fallback.reason)
+                decision(text, "otherwise", page, &site.fallback.reason);
             }
         }
     }
@@ -147,9 +147,8 @@ impl Words<'_> {
         if let Some(tags) = &configured.tags {
             decision(text, "named", &tags.value.join(", "), &tags.reason);
         }
-        match &configured.template {
-            Some(template) => decision(text, "template", template.path.as_str(), &template.reason),
-            None => {}
+        if let Some(template) = &configured.template {
+            decision(text, "template", template.path.as_str(), &template.reason);
         }
     }
 
