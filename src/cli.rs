@@ -23,11 +23,11 @@ pub use values::{BuildArg, SecretArg, SecretSource};
 use values::{SecretParser, entry, tag};
 pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
 
-use crate::config::{Base, Given, Mirror, NodeArguments};
 use crate::detect::AppKind;
-use crate::image::ImageRef;
+use crate::model::image::ImageRef;
 use crate::plan::PlanOptions;
-use crate::progress::ProgressMode;
+use crate::plan::config::{Base, Given, Mirror, NodeArguments};
+use crate::show::progress::ProgressMode;
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]

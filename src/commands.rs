@@ -25,15 +25,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::PlanArgs;
-use crate::config::{self, Base};
 use crate::engine::docker::Docker;
 use crate::engine::host::{self, Host, HostError};
-use crate::env::Env;
 use crate::error::Error;
+use crate::finished::prebuilt::{Built, prebuilt};
+use crate::plan::config::{self, Base};
 use crate::plan::{Plan, PlanOptions};
-use crate::prebuilt::{Built, prebuilt};
-use crate::terminal::escape_json;
-use crate::ui::Ui;
+use crate::show::ui::Ui;
+use crate::system::env::Env;
+use crate::system::terminal::escape_json;
 use crate::workspace::{Workspace, find_root};
 
 /// Where a command runs.
@@ -97,7 +97,7 @@ fn planned(place: &Place<'_>, flags: &PlanOptions) -> Result<(PathBuf, Plan), Er
     }
     if plan.configured.template.is_some() {
         // What is wrong with a user's template is better known before anything is sent.
-        crate::dockerfile::render(&plan)?;
+        crate::render::dockerfile::render(&plan)?;
     }
     Ok((root, plan))
 }

@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::manifest::ManifestError;
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
+use crate::workspace::manifest::ManifestError;
 pub use delivery::{Bundle, Delivery, Fallback, Piece, Site, WORKSPACE};
 pub use framework::Framework;
 use rendering::Rendered;

@@ -4,31 +4,31 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 
-use crate::base::BaseError;
-use crate::cache::CacheError;
-use crate::config::ConfigError;
+use crate::ask::pruned::output::OutputError;
+use crate::ask::why::WhyError;
 use crate::detect::DetectError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
 use crate::engine::host::HostError;
 use crate::engine::native::NativeError;
 use crate::engine::registry::RegistryError;
-use crate::fetch::FetchError;
 use crate::files::FilesError;
-use crate::ignore::IgnoreError;
-use crate::image::ImageRefError;
+use crate::files::ignore::IgnoreError;
+use crate::files::tree::TreeError;
+use crate::finished::prebuilt::PrebuiltError;
+use crate::image::base::BaseError;
+use crate::image::oci::{DiskError, OciError};
 use crate::lockfile::LockfileError;
-use crate::manifest::ManifestError;
-use crate::oci::{DiskError, OciError};
-use crate::path::RepoPath;
-use crate::prebuilt::PrebuiltError;
-use crate::pruned::output::OutputError;
-use crate::tasks::TaskError;
-use crate::template::TemplateError;
-use crate::toolchain::ToolchainError;
-use crate::tree::TreeError;
-use crate::whole::WriteError;
-use crate::why::WhyError;
+use crate::model::image::ImageRefError;
+use crate::model::path::RepoPath;
+use crate::needs::tasks::TaskError;
+use crate::plan::config::ConfigError;
+use crate::plan::template::TemplateError;
+use crate::store::cache::CacheError;
+use crate::store::fetch::FetchError;
+use crate::system::whole::WriteError;
 use crate::workspace::WorkspaceError;
+use crate::workspace::manifest::ManifestError;
+use crate::workspace::toolchain::ToolchainError;
 
 /// Everything that can end a command.
 #[derive(Debug, thiserror::Error)]

@@ -11,13 +11,17 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::forbidden;
-use crate::ignore::{IgnoreError, Reason, Rules, Scope, Verdict};
-use crate::path::RepoPath;
-use crate::tree::{Directory, FileKind, Limit, Metadata, Tree, TreeError};
+use crate::files::ignore::{IgnoreError, Reason, Rules, Scope, Verdict};
+use crate::files::tree::{Directory, FileKind, Limit, Metadata, Tree, TreeError};
+use crate::model::path::RepoPath;
 
+pub mod forbidden;
+pub mod glob;
+pub mod ignore;
 mod link;
 mod measure;
+pub mod rooted;
+pub mod tree;
 
 pub use self::measure::{Measure, measure};
 

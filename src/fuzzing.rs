@@ -3,7 +3,11 @@
 //! Goes in: any bytes. Comes out: nothing, or a panic that names the property that was broken. Each part of the program says itself what holds of
 //! it; here is the list of all. A finding of the fuzzer becomes a file in `fuzz/seeds/<target>/`, which the tests go through.
 
-use crate::{ignore, lockfile, manifest, oci, workspace};
+use crate::files::ignore;
+use crate::image::oci;
+use crate::lockfile;
+use crate::workspace;
+use crate::workspace::manifest;
 
 /// A target: its name, and what is checked of any bytes.
 pub type Target = (&'static str, fn(&[u8]));

@@ -3,40 +3,45 @@
 //! Data flows one way; each arrow is a plain value that can be printed, compared and tested:
 //!
 //! ```text
-//! flags, slimbuild.json ─► PlanOptions                                              cli, config
-//! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        manifest, git, workspace, lockfile
-//! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   graph, closure, tasks
-//! lockfile, manifests, settings ─► would pnpm take them as they are?                 frozen
-//! files of the closures ─► roles; kind and start of the app                         files, forbidden, ignore, sources, detect
+//! flags, slimbuild.json ─► PlanOptions                                              cli, plan::config
+//! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        workspace (manifest, git, toolchain), lockfile
+//! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   needs (graph, closure, tasks)
+//! lockfile, manifests, settings ─► would pnpm take them as they are?                 needs::frozen
+//! files of the closures ─► roles; kind and start of the app                         files (forbidden, ignore), detect, plan::sources
 //! all of it ─► Plan                                                                 plan
-//! Plan, a tree that is installed and built ─► Plan of finished files                 prebuilt, modules
-//! Plan ─► Dockerfile text                                                           dockerfile, template, templates/
-//! Plan ─► context tar, streamed                                                     context
-//! both ─► engine ─► events ─► progress; a try of the image, then the report          engine, progress, smoke, report
+//! Plan, a tree that is installed and built ─► Plan of finished files                 finished (prebuilt, modules)
+//! Plan ─► Dockerfile text                                                           render::dockerfile, plan::template, templates/
+//! Plan ─► context tar, streamed                                                     render::context
+//! both ─► engine ─► events ─► progress; a try of the image, then the report          engine, plan::smoke, show (progress, report)
 //! ```
 //!
 //! Images are made without a daemon too:
 //!
 //! ```text
-//! Debian's packages, npm's node ─► base ─► Layers ─┐                                  base, fetch
-//! a registry, an image on the disk ─► Image ───────┤                                  engine::registry, oci
-//! Plan of finished files ─► Layers ────────────────┤                                  assemble
-//! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      layer, oci, cache, digest, whole
+//! Debian's packages, npm's node ─► base ─► Layers ─┐                                  image::base, store::fetch
+//! a registry, an image on the disk ─► Image ───────┤                                  engine::registry, image::oci
+//! Plan of finished files ─► Layers ────────────────┤                                  finished::assemble
+//! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      image (layer, oci), store::cache
 //!                                                                ├───► a registry    engine::registry
-//! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, machine, rooted
+//! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, image::machine
 //! ```
 //!
-//! Whatever is read of the workspace is opened beneath its root, by [`tree`]; files of an image somebody else made are read and written in its own
-//! root, by [`rooted`].
+//! The folders of `src/` are rooms. They stand in one order, and none knows one that comes later: [`system`], [`model`], [`files`], [`lockfile`],
+//! [`workspace`], [`needs`], [`detect`], [`plan`], [`store`], [`image`], [`render`], [`finished`], [`engine`], [`ask`], [`show`], [`commands`],
+//! [`cli`]. The head of each room says what comes in and what goes out.
 //!
-//! What must not get out stands below all of it: what looks like a credential ([`credential`]), and the values of
-//! secrets, which [`mask`] takes out of all that is shown.
-//! What must not stay behind is noted in `leftovers`, and a signal removes it; directories to work in are those of [`workdir`], and a step of a
-//! native build has a keeper (`engine::native`), which ends all that it started.
+//! Whatever is read of the workspace is opened beneath its root, by [`files::tree`]; files of an image somebody else made are read and written in
+//! its own root, by [`files::rooted`].
 //!
-//! Beside it stand, from the same closures: a pruned workspace for a Dockerfile of one's own ([`pruned`]), the chains that pull a package in
-//! ([`mod@why`]), the picture of members and edges ([`overview`]), the list of apps ([`listing`]), and the configuration file to start with
-//! ([`starter`]). What must hold of any input is said in `fuzzing`, for tests and the fuzzer.
+//! What must not get out stands below all of it: what looks like a credential ([`system::credential`]), and the values of secrets, which
+//! [`system::mask`] takes out of all that is shown.
+//! What must not stay behind is noted in [`system::leftovers`], and a signal removes it; directories to work in are those of [`system::workdir`],
+//! and a step of a native build has a keeper (`engine::native`), which ends all that it started.
+//!
+//! Beside it stand, from the same closures, the rooms' answers without an image ([`ask`]): a pruned workspace for a Dockerfile of one's own
+//! ([`ask::pruned`]), the chains that pull a package in ([`ask::why`]), the picture of members and edges ([`ask::overview`]), the list of apps
+//! ([`ask::listing`]), and the configuration file to start with ([`ask::starter`]). What must hold of any input is said in `fuzzing`, for tests and
+//! the fuzzer.
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides; everything after it executes and decides nothing. Nothing
 //! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
@@ -46,65 +51,27 @@
 //! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
-pub mod assemble;
-pub mod base;
-pub mod cache;
+pub mod ask;
 pub mod cli;
-pub mod closure;
 pub mod commands;
-pub mod config;
-pub mod context;
-pub mod credential;
 pub mod detect;
-pub mod digest;
-pub mod dockerfile;
 pub mod engine;
-pub mod env;
 pub mod error;
-pub mod fetch;
 pub mod files;
-pub mod forbidden;
-pub mod frozen;
+pub mod finished;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod git;
-pub mod glob;
-pub mod graph;
-pub mod ignore;
 pub mod image;
-pub mod layer;
-pub mod leftovers;
-pub mod listing;
 pub mod lockfile;
-pub mod machine;
-pub mod manifest;
-pub mod mask;
-pub mod modules;
-pub mod oci;
-pub mod overview;
-pub mod path;
+pub mod model;
+pub mod needs;
 pub mod plan;
-pub mod prebuilt;
-pub mod progress;
-pub mod pruned;
-pub mod report;
-pub mod rooted;
-pub mod sets;
-pub mod smoke;
-pub mod sources;
-pub mod starter;
-pub mod tasks;
-pub mod template;
-pub mod terminal;
+pub mod render;
+pub mod show;
+pub mod store;
+pub mod system;
 #[cfg(test)]
 mod testing;
-pub mod threads;
-pub mod toolchain;
-pub mod tree;
-pub mod ui;
-pub mod whole;
-pub mod why;
-pub mod workdir;
 pub mod workspace;
 
 use std::ffi::OsString;
@@ -114,9 +81,9 @@ use crate::cli::{AppArg, Cli, Command, PlanArgs};
 use crate::commands::{Format, Pins, Place};
 use crate::engine::docker::EngineError;
 use crate::engine::interrupt;
-use crate::env::Env;
 use crate::error::{Error, ExitCode};
-use crate::ui::Ui;
+use crate::show::ui::Ui;
+use crate::system::env::Env;
 
 /// Runs the program: arguments as `main` gets them, the directory that it was started in, its environment, and where it prints.
 pub fn run(
@@ -135,7 +102,7 @@ pub fn run(
 
 fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
     let done = dispatch(cli, cwd, env, ui);
-    leftovers::wait_if_ending();
+    system::leftovers::wait_if_ending();
     match done {
         Ok(()) => ExitCode::Success,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! `pnpm-lock.yaml`: read as an index of byte ranges, pruned by leaving ranges out.
 //!
 //! A workspace has one for all of its projects, or one for each ([`Lockfiles`]). Goes in: a lockfile's text. Comes out: which entries an importer reaches ([`reach`]), and the same text without the entries that nothing
-//! reaches ([`prune`]). Whether the text is in step with manifests is [`frozen`](crate::frozen)'s business. Nothing is ever re-serialised, so that whatever pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
+//! reaches ([`prune`]). Whether the text is in step with manifests is [`frozen`](crate::needs::frozen)'s business. Nothing is ever re-serialised, so that whatever pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
 
 mod document;
 #[cfg(any(test, fuzzing))]
@@ -22,8 +22,8 @@ pub use set::{Home, Lockfiles, Texts};
 pub use traits::Traits;
 pub(crate) use traits::allows;
 
-use crate::path::RepoPath;
-use crate::tree::{Limit, Tree, TreeError};
+use crate::files::tree::{Limit, Tree, TreeError};
+use crate::model::path::RepoPath;
 
 /// The file's name in a workspace.
 pub const FILE: &str = "pnpm-lock.yaml";

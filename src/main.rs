@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use slimbuild::engine::interrupt;
 use slimbuild::engine::native::keeper;
-use slimbuild::env::Env;
-use slimbuild::ui::Ui;
+use slimbuild::show::ui::Ui;
+use slimbuild::system::env::Env;
 
 fn main() -> ExitCode {
     if let Some(code) = keeper::main(std::env::args_os()) {

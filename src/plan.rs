@@ -4,6 +4,7 @@
 //! plan on every machine.
 
 mod base;
+pub mod config;
 mod configured;
 mod exposed;
 mod gather;
@@ -20,8 +21,11 @@ mod pin;
 mod programs;
 mod runs;
 pub(crate) mod secrets;
+pub mod smoke;
+pub mod sources;
 mod step;
 mod steps;
+pub mod template;
 mod trim;
 mod verify;
 pub(crate) mod wishes;
@@ -33,16 +37,16 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::closure::Because;
-pub use crate::config::PlanOptions;
 pub use crate::detect::WORKSPACE;
 use crate::detect::{Delivery, Detected};
 use crate::files::Kind;
-use crate::path::RepoPath;
-use crate::sources::Role;
+use crate::model::path::RepoPath;
+use crate::needs::closure::Because;
 /// Why a task runs.
-pub use crate::tasks::Because as Reason;
-pub use crate::toolchain::Decision;
+pub use crate::needs::tasks::Because as Reason;
+pub use crate::plan::config::PlanOptions;
+use crate::plan::sources::Role;
+pub use crate::workspace::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
 pub use native::Native;
 pub use outputs::{Locked, Machines, Outputs};

@@ -36,6 +36,6 @@ pub(crate) fn workspace(files: &[(&str, &str)]) -> (tempfile::TempDir, Workspace
 /// The position of the member in this directory.
 pub(crate) fn at(workspace: &Workspace, dir: &str) -> usize {
     workspace
-        .position(&crate::path::RepoPath::new(dir).unwrap())
+        .position(&crate::model::path::RepoPath::new(dir).unwrap())
         .unwrap()
 }

@@ -5,22 +5,24 @@
 mod find;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod git;
 mod globs;
+pub mod manifest;
+pub mod toolchain;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::git;
+use crate::files::tree::{Limit, Tree};
 use crate::lockfile;
-use crate::manifest::ManifestError;
-use crate::manifest::npmrc::Npmrc;
-use crate::manifest::package::Manifest;
-use crate::manifest::turbo::{self, TurboManifest};
-use crate::manifest::workspace::{self, WorkspaceManifest};
-use crate::path::RepoPath;
-use crate::terminal::one_line;
-use crate::threads;
-use crate::tree::{Limit, Tree};
+use crate::model::path::RepoPath;
+use crate::system::terminal::one_line;
+use crate::system::threads;
+use crate::workspace::manifest::ManifestError;
+use crate::workspace::manifest::npmrc::Npmrc;
+use crate::workspace::manifest::package::Manifest;
+use crate::workspace::manifest::turbo::{self, TurboManifest};
+use crate::workspace::manifest::workspace::{self, WorkspaceManifest};
 
 /// A package of the workspace; the root project is one too.
 #[derive(Debug)]

@@ -21,10 +21,10 @@ use serde_json::Value;
 use slimbuild::engine::Interrupt;
 use slimbuild::engine::docker::{BuildRequest, Docker};
 use slimbuild::engine::host::{self, Address};
-use slimbuild::env::Env;
-use slimbuild::image::ImageRef;
-use slimbuild::progress::{Progress, ProgressMode};
-use slimbuild::ui::Ui;
+use slimbuild::model::image::ImageRef;
+use slimbuild::show::progress::{Progress, ProgressMode};
+use slimbuild::show::ui::Ui;
+use slimbuild::system::env::Env;
 use tokio::runtime::Runtime;
 
 use crate::Result;

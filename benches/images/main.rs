@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use slimbuild::env::Env;
+use slimbuild::system::env::Env;
 
 use crate::lab::{Lab, Probe};
 use crate::prebuilt::Subject;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use slimbuild::ignore::{Reason, Rules, Verdict};
-use slimbuild::path::RepoPath;
+use slimbuild::files::ignore::{Reason, Rules, Verdict};
+use slimbuild::model::path::RepoPath;
 use tempfile::TempDir;
 use walkdir::{DirEntry, WalkDir};
 

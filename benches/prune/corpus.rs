@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use fs_err as fs;
-use slimbuild::graph::Graph;
 use slimbuild::lockfile::Lockfiles;
+use slimbuild::needs::graph::Graph;
 use slimbuild::workspace::Workspace;
 use tempfile::TempDir;
 

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::cache::CacheSize;
 use super::values::{output, tag};
-use crate::image::{ImageRef, Platform};
-use crate::oci::{Compression, Output};
+use crate::image::oci::{Compression, Output};
+use crate::model::image::{ImageRef, Platform};
 
 /// `slimbuild base`
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::base::{CompressionArg, SourceArgs};
 use super::values::output;
-use crate::image::Platform;
-use crate::oci::Output;
+use crate::image::oci::Output;
+use crate::model::image::Platform;
 
 /// What the engine is told.
 #[expect(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::pruned::{PruneOptions, Scope};
+use crate::ask::pruned::{PruneOptions, Scope};
 
 /// `slimbuild prune`
 #[derive(Debug, Args)]

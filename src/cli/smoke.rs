@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::values::{port, request_path};
-use crate::smoke::Port;
+use crate::plan::smoke::Port;
 
 /// How the image is tried out.
 #[derive(Debug, Args)]

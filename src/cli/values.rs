@@ -9,11 +9,11 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
-use crate::config::is_variable;
-use crate::image::ImageRef;
-use crate::oci::Output;
-use crate::path::RepoPath;
-use crate::smoke::Port;
+use crate::image::oci::Output;
+use crate::model::image::ImageRef;
+use crate::model::path::RepoPath;
+use crate::plan::config::is_variable;
+use crate::plan::smoke::Port;
 
 /// A name to give: a digest is what content has, and cannot be chosen.
 pub(super) fn tag(text: &str) -> Result<ImageRef, String> {

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::AppArg;
-use crate::report::Notation;
+use crate::show::report::Notation;
 
 /// `slimbuild ls`
 #[derive(Debug, Args)]

@@ -8,19 +8,19 @@ use serde_json::json;
 
 use super::maker::{Maker, epoch};
 use super::storage::Storage;
-use crate::base::{BaseError, Contents, Lock, Request};
-use crate::cache::Cache;
 use crate::cli::{BaseArgs, SourceArgs};
-use crate::credential;
 use crate::engine::Interrupt;
-use crate::env::Env;
 use crate::error::Error;
-use crate::fetch::Listener;
-use crate::image::{ImageRef, Platform};
-use crate::oci::{self, Image, Output, Packing};
-use crate::report;
-use crate::ui::Ui;
-use crate::whole::Whole;
+use crate::image::base::{BaseError, Contents, Lock, Request};
+use crate::image::oci::{self, Image, Output, Packing};
+use crate::model::image::{ImageRef, Platform};
+use crate::show::report;
+use crate::show::ui::Ui;
+use crate::store::cache::Cache;
+use crate::store::fetch::Listener;
+use crate::system::credential;
+use crate::system::env::Env;
+use crate::system::whole::Whole;
 
 /// Makes the base, and prints its contents and its digest.
 pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::storage::{directory, limit, which};
-use crate::cache::{Cache, Kind, Pruned, Usage};
 use crate::cli::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs};
-use crate::env::Env;
 use crate::error::Error;
-use crate::report;
-use crate::ui::Ui;
+use crate::show::report;
+use crate::show::ui::Ui;
+use crate::store::cache::{Cache, Kind, Pruned, Usage};
+use crate::system::env::Env;
 
 /// Shows the cache, prunes it, or prints where it is.
 pub fn run(args: CacheArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::native::refuse_disk;
 use super::{Place, planned, warn, warn_of_secrets};
-use crate::context::{write_dir, write_tar};
 use crate::error::Error;
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 use crate::plan::{Plan, PlanOptions};
-use crate::report::{count, size};
-use crate::ui::Ui;
-use crate::whole::{Whole, WholeDirectory};
+use crate::render::context::{write_dir, write_tar};
+use crate::show::report::{count, size};
+use crate::show::ui::Ui;
+use crate::system::whole::{Whole, WholeDirectory};
 use crate::workspace::find_root;
 
 /// Writes the context.

@@ -2,10 +2,10 @@
 
 use super::native::refuse_disk;
 use super::{Place, planned, warn, warn_of_secrets};
-use crate::dockerfile;
 use crate::error::Error;
 use crate::plan::PlanOptions;
-use crate::ui::Ui;
+use crate::render::dockerfile;
+use crate::show::ui::Ui;
 
 /// Prints the template that Dockerfiles are made from.
 pub fn template(ui: &mut Ui) -> Result<(), Error> {

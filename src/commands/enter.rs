@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::engine::native::{READY, enter};
 use crate::error::Error;
-use crate::ui::Ui;
+use crate::show::ui::Ui;
 
 /// Becomes the program that a file names.
 pub fn run(start: &Path, ui: &mut Ui) -> Result<(), Error> {

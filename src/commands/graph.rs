@@ -1,9 +1,9 @@
 //! `slimbuild graph [APP]`: members and who depends on whom.
 
+use crate::ask::overview::Overview;
 use crate::error::Error;
-use crate::overview::Overview;
-use crate::report::{self, Notation};
-use crate::ui::Ui;
+use crate::show::report::{self, Notation};
+use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
 use super::{Place, json};

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use super::Place;
-use crate::config;
+use crate::ask::starter::{self, Starter};
 use crate::error::Error;
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 use crate::plan::Plan;
-use crate::starter::{self, Starter};
-use crate::ui::Ui;
-use crate::whole::Whole;
+use crate::plan::config;
+use crate::show::ui::Ui;
+use crate::system::whole::Whole;
 use crate::workspace::{Workspace, find_root};
 
 /// The script and the task that build an image, as turbo calls them.

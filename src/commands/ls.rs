@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::{Format, json};
+use crate::ask::listing::Listing;
 use crate::error::Error;
-use crate::listing::Listing;
-use crate::report;
-use crate::ui::Ui;
+use crate::show::report;
+use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
 /// Prints the list.

@@ -1,13 +1,13 @@
 //! What images without a daemon are made with: mirrors, the network, the cache.
 
-use crate::base::{self, BaseError, Contents, OwnBase, Request, Sources};
-use crate::cache::Cache;
 use crate::cli::SourceArgs;
-use crate::env::Env;
 use crate::error::Error;
-use crate::fetch::{Listener, Net, Patience, Proxies};
-use crate::image::Platform;
-use crate::oci::{ImageLayer, Packing};
+use crate::image::base::{self, BaseError, Contents, OwnBase, Request, Sources};
+use crate::image::oci::{ImageLayer, Packing};
+use crate::model::image::Platform;
+use crate::store::cache::Cache;
+use crate::store::fetch::{Listener, Net, Patience, Proxies};
+use crate::system::env::Env;
 
 /// What makes bases: mirrors, the network, the cache.
 pub(super) struct Maker<'m> {

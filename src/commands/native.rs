@@ -20,27 +20,27 @@ use targets::Targets;
 use trial::Tried;
 
 use super::maker::{Maker, epoch};
-use crate::assemble;
-use crate::cache::Cache;
 use crate::cli::EngineArgs;
-use crate::credential;
 use crate::engine::docker::Docker;
 use crate::engine::native::{
     self, NativeError, Outside, Request, Source, Tools, Trial, TrustedNode, Workshop,
 };
 use crate::engine::registry::Registries;
 use crate::engine::{Event, Interrupt, Secret, SmokeRequest, host};
-use crate::env::Env;
 use crate::error::Error;
-use crate::fetch::{Listener, Patience, Proxies};
-use crate::image::{ImageRef, Platform};
-use crate::oci::{Image, Output, Packing};
+use crate::finished::assemble;
+use crate::finished::prebuilt::{Built, prebuilt};
+use crate::image::oci::{Image, Output, Packing};
+use crate::model::image::{ImageRef, Platform};
 use crate::plan::Plan;
-use crate::prebuilt::{Built, prebuilt};
-use crate::progress::{Progress, ProgressMode};
-use crate::ui::Ui;
-use crate::whole::Whole;
-use crate::workdir::WorkDir;
+use crate::show::progress::{Progress, ProgressMode};
+use crate::show::ui::Ui;
+use crate::store::cache::Cache;
+use crate::store::fetch::{Listener, Patience, Proxies};
+use crate::system::credential;
+use crate::system::env::Env;
+use crate::system::whole::Whole;
+use crate::system::workdir::WorkDir;
 
 /// Variables of this machine that a build may see: none that changes what it makes, but for proxies, certificates and where things are kept.
 const VARIABLES: [&str; 17] = [

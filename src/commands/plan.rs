@@ -3,8 +3,8 @@
 use super::{Format, Place, json, planned, warn};
 use crate::error::Error;
 use crate::plan::PlanOptions;
-use crate::report;
-use crate::ui::Ui;
+use crate::show::report;
+use crate::show::ui::Ui;
 
 /// Prints the plan.
 pub fn run(

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
+use crate::ask::pruned::output::{self, OutputError};
+use crate::ask::pruned::{PruneOptions, Pruned};
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::error::Error;
-use crate::path::RepoPath;
-use crate::pruned::output::{self, OutputError};
-use crate::pruned::{PruneOptions, Pruned};
-use crate::report;
-use crate::ui::Ui;
+use crate::model::path::RepoPath;
+use crate::show::report;
+use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
 /// Writes the pruned workspace.

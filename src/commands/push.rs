@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::engine::registry::Pushed;
 use crate::error::Error;
-use crate::image::ImageRef;
-use crate::report;
+use crate::model::image::ImageRef;
+use crate::show::report;
 
 /// Whether names say where to push to: better known before minutes of building than after.
 pub(super) fn check(names: &[ImageRef]) -> Result<(), Error> {

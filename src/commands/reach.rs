@@ -3,12 +3,12 @@
 use crate::cli::{EngineArg, EngineArgs};
 use crate::engine::docker::Docker;
 use crate::engine::host;
-use crate::env::Env;
 use crate::error::Error;
-use crate::image::DiskImage;
+use crate::model::image::DiskImage;
 use crate::plan::Plan;
-use crate::progress::ProgressMode;
-use crate::ui::Ui;
+use crate::show::progress::ProgressMode;
+use crate::show::ui::Ui;
+use crate::system::env::Env;
 
 /// The daemon, or nothing where slimbuild makes the image itself: where no daemon is there, and nobody named one.
 pub(super) fn reach(

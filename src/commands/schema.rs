@@ -1,8 +1,8 @@
 //! `slimbuild schema`: the JSON Schema of `slimbuild.json`.
 
-use crate::config;
 use crate::error::Error;
-use crate::ui::Ui;
+use crate::plan::config;
+use crate::show::ui::Ui;
 
 /// Prints the schema.
 pub fn run(ui: &mut Ui) -> Result<(), Error> {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::{SecretArg, SecretSource};
-use crate::credential;
 use crate::engine::{Secret, host, stored_passwords};
-use crate::env::Env;
 use crate::error::Error;
-use crate::manifest::npmrc::Npmrc;
-use crate::mask::{self, Mask};
+use crate::files::tree::{Limit, Tree};
+use crate::needs::tasks::looks_secret;
 use crate::plan::{NPMRC, Plan, SecretPlan};
-use crate::tasks::looks_secret;
-use crate::tree::{Limit, Tree};
+use crate::system::credential;
+use crate::system::env::Env;
+use crate::system::mask::{self, Mask};
+use crate::workspace::manifest::npmrc::Npmrc;
 
 /// Where the environment has addresses of proxies.
 const PROXIES: [&str; 6] = [

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cache::{Cache, CacheError, Which};
 use crate::cli::{CacheSize, SourceArgs};
-use crate::env::Env;
 use crate::error::Error;
-use crate::ui::Ui;
+use crate::show::ui::Ui;
+use crate::store::cache::{Cache, CacheError, Which};
+use crate::system::env::Env;
 
 /// The variable that says how large the cache may be.
 const SIZE: &str = "SLIMBUILD_CACHE_SIZE";

@@ -1,9 +1,9 @@
 //! `slimbuild why APP PACKAGE`: the chains of dependencies that pull a package in.
 
+use crate::ask::why::Why;
 use crate::error::Error;
-use crate::report;
-use crate::ui::Ui;
-use crate::why::Why;
+use crate::show::report;
+use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
 use super::{Format, Place, app_at, json};

@@ -10,12 +10,12 @@ use super::script::{Command, commands};
 use super::start::{START_SCRIPTS, Start, node_command};
 use super::subject::Subject;
 use super::tsc::extended;
+use crate::files::tree::Limit;
 use crate::lockfile::Field;
-use crate::manifest::package::Manifest;
-use crate::manifest::tsconfig::Tsconfig;
-use crate::path::RepoPath;
-use crate::tree::Limit;
+use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
+use crate::workspace::manifest::package::Manifest;
+use crate::workspace::manifest::tsconfig::Tsconfig;
 
 /// Packages that make node run TypeScript, with the compilers that they leave to the app.
 const LOADERS: [(&str, &[&str]); 9] = [

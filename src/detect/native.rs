@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::closure::Closure;
 use crate::detect::prisma;
 use crate::lockfile::keys::{Format, name_and_version};
 use crate::lockfile::{Lockfile, LockfileError, Traits};
+use crate::needs::closure::Closure;
 
 /// What an addon is compiled with.
 const HEADERS: [&str; 2] = ["nan", "node-addon-api"];

@@ -1,6 +1,6 @@
 //! Scripts of a `package.json`, read as the commands that a shell would run. Nothing is run; what is not understood is left alone.
 
-use crate::manifest::package::Manifest;
+use crate::workspace::manifest::package::Manifest;
 
 /// One command of a script, with what stood before it taken off.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

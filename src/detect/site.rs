@@ -5,9 +5,9 @@ use super::delivery::{Delivery, Fallback, Site};
 use super::framework::Framework;
 use super::subject::{Subject, literal};
 use super::{AppKind, Detected, Detection};
-use crate::manifest::{ManifestError, parse_jsonc};
-use crate::path::RepoPath;
-use crate::tree::Limit;
+use crate::files::tree::Limit;
+use crate::model::path::RepoPath;
+use crate::workspace::manifest::{ManifestError, parse_jsonc};
 
 /// Routers that change the address without asking the server: every address is the one page's.
 const ROUTERS: [&str; 12] = [

@@ -8,7 +8,7 @@ use super::script::{Command, commands};
 use super::subject::Subject;
 use super::tsc::{self, Writes};
 use super::{DetectError, loader};
-use crate::manifest::package::Manifest;
+use crate::workspace::manifest::package::Manifest;
 
 /// How the app starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

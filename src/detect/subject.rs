@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::script::{Command, commands};
+use crate::files::tree::Limit;
 use crate::lockfile::Lockfiles;
-use crate::manifest::package::Manifest;
-use crate::tasks;
-use crate::tree::Limit;
+use crate::needs::tasks;
+use crate::workspace::manifest::package::Manifest;
 use crate::workspace::{Member, Workspace};
 
 /// What a user wants node to start.

@@ -9,11 +9,11 @@ mod extends;
 use std::collections::BTreeSet;
 
 use super::script::Command;
-use crate::glob::{Globs, with_all_below};
-use crate::manifest::{ManifestError, parse_jsonc};
-use crate::path::RepoPath;
-use crate::tree::Limit;
+use crate::files::glob::{Globs, with_all_below};
+use crate::files::tree::Limit;
+use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
+use crate::workspace::manifest::{ManifestError, parse_jsonc};
 pub use extends::extended;
 use extends::{Resolved, resolve};
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use serde_json::Value;
 
-use crate::image::{ImageRef, parts};
+use crate::model::image::{ImageRef, parts};
 
 /// Docker Hub, as names of images have it.
 const HUB: &str = "docker.io";

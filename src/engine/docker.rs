@@ -24,7 +24,7 @@ use bollard::models::SystemVersion;
 
 use crate::engine::host::{Address, Host};
 use crate::engine::{Event, Interrupt, Secret};
-use crate::image::{ImageRef, Platform};
+use crate::model::image::{ImageRef, Platform};
 
 pub use error::{EngineError, EngineErrorKind};
 pub use load::Loaded;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::env::Env;
+use crate::system::env::Env;
 
 /// A daemon's address, and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

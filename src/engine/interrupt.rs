@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::leftovers;
+use crate::system::leftovers;
 
 /// How long whoever listens may take to stop after the first signal. Steps get three seconds of it.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! Images without a daemon: a build in a private directory of this machine, and its result put together as an image.
 //!
-//! Goes in: a plan, what a base brought along. Comes out: an [`Image`](crate::oci::Image) whose layers are in the cache. What goes into it was
+//! Goes in: a plan, what a base brought along. Comes out: an [`Image`](crate::image::oci::Image) whose layers are in the cache. What goes into it was
 //! decided before.
 
 mod copies;

@@ -16,12 +16,12 @@ mod token;
 
 use std::path::Path;
 
-use crate::cache::Cache;
-use crate::digest::Digest;
 use crate::engine::{Event, Interrupt, StepId};
-use crate::fetch::{Patience, Proxies};
-use crate::image::{ImageRef, Platform};
-use crate::oci::Image;
+use crate::image::oci::Image;
+use crate::model::digest::Digest;
+use crate::model::image::{ImageRef, Platform};
+use crate::store::cache::Cache;
+use crate::store::fetch::{Patience, Proxies};
 
 pub use error::RegistryError;
 

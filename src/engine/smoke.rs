@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::mask::Mask;
+use crate::system::mask::Mask;
 
 /// How long a program has to run that is asked nothing.
 pub(super) const ALIVE: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! Daemons for tests, where there are any.
 
-use crate::env::Env;
+use crate::system::env::Env;
 
 use super::docker::Docker;
 use super::host::{self, Host};

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 
 use super::FilesError;
 

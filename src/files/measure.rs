@@ -6,9 +6,9 @@
 
 use serde::Serialize;
 
-use crate::ignore::Rules;
-use crate::path::RepoPath;
-use crate::tree::{FileKind, Tree};
+use crate::files::ignore::Rules;
+use crate::files::tree::{FileKind, Tree};
+use crate::model::path::RepoPath;
 
 /// The size of a workspace as Docker sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

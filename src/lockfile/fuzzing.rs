@@ -9,7 +9,7 @@ use super::prune::{Kept, prune};
 use super::reach::Reach;
 use super::scalar::split_entry;
 use super::{Field, Lockfile, LockfileError};
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 
 /// Which dependencies of the importers stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

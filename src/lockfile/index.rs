@@ -9,7 +9,7 @@ use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
 use super::lines::{indentation, lines, unreadable};
 use super::scalar::{shorten, split_entry, value};
-use crate::path::{PathError, RepoPath};
+use crate::model::path::{PathError, RepoPath};
 
 /// A lockfile of one of the formats that pnpm 6 and later write.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::index::LocalSource;
 use super::keys::{Format, Reference, package_key, resolve};
 use super::{Dependency, Field, Importer, Lockfile, LockfileError};
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 
 /// What has been reached so far.
 #[derive(Debug)]

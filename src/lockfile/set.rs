@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{Importer, Lockfile, LockfileError};
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 
 /// The texts of a workspace's lockfiles.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use super::configured::sources;
 use super::programs::Caller;
 use super::{Decision, NodeCommand, Plan, PlanOptions, RuntimeBase};
-use crate::config::{Base, ConfigError, Probe, Source};
 use crate::detect::{Delivery, loader};
-use crate::image::ImageRef;
+use crate::model::image::ImageRef;
+use crate::plan::config::{Base, ConfigError, Probe, Source};
 
 /// Lines of node that distroless has an image for.
 const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];

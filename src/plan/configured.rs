@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::base::Bases;
 use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
-use crate::config::{ConfigError, Given, Healthcheck, Probe, Source};
 use crate::detect::Delivery;
 use crate::error::Error;
-use crate::image::ImageRef;
-use crate::path::RepoPath;
-use crate::tasks;
-use crate::tree::Limit;
+use crate::files::tree::Limit;
+use crate::model::image::ImageRef;
+use crate::model::path::RepoPath;
+use crate::needs::tasks;
+use crate::plan::config::{ConfigError, Given, Healthcheck, Probe, Source};
 use crate::workspace::Workspace;
 
 /// The port of a static site.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Content, ContextEntry, Plan, place};
-use crate::credential::{self, Credential};
+use crate::system::credential::{self, Credential};
 
 /// The texts of a context that are made of the workspace's own, by their paths there.
 fn texts(context: &[ContextEntry]) -> BTreeMap<&str, &str> {

@@ -6,18 +6,18 @@ use super::{
     Content, ContextEntry, LOADER, PlanOptions, configured, inputs, install, nginx, place, trim,
     verify,
 };
-use crate::closure::Closure;
 use crate::detect::{Delivery, exports, loader};
 use crate::error::Error;
 use crate::files::File;
-use crate::ignore::Rules;
+use crate::files::ignore::Rules;
 use crate::lockfile;
 use crate::lockfile::Lockfiles;
-use crate::manifest::workspace as workspace_file;
-use crate::sources::Usage;
-use crate::tasks::{self, Tasks};
-use crate::template::TemplateError;
+use crate::needs::closure::Closure;
+use crate::needs::tasks::{self, Tasks};
+use crate::plan::sources::Usage;
+use crate::plan::template::TemplateError;
 use crate::workspace::Workspace;
+use crate::workspace::manifest::workspace as workspace_file;
 
 /// What the list is made from.
 pub(super) struct Gather<'g, 'l, 'a> {

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Content, ContextEntry, place};
-use crate::closure::Closure;
 use crate::detect::tsc::extended;
 use crate::error::Error;
+use crate::files::glob::{Globs, with_all_below};
+use crate::files::ignore::Rules;
+use crate::files::tree::Limit;
 use crate::files::{self, File, Walk};
-use crate::glob::{Globs, with_all_below};
-use crate::ignore::Rules;
-use crate::manifest::tsconfig::Tsconfig;
-use crate::path::RepoPath;
-use crate::sources::{Role, Usage, role};
-use crate::tasks::{self, Tasks};
-use crate::tree::Limit;
+use crate::model::path::RepoPath;
+use crate::needs::closure::Closure;
+use crate::needs::tasks::{self, Tasks};
+use crate::plan::sources::{Role, Usage, role};
 use crate::workspace::Workspace;
+use crate::workspace::manifest::tsconfig::Tsconfig;
 
 /// The files of a member that no rule drops, and what is dropped.
 pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Walk, Error> {

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use nodejs_semver::{Range, Version};
 
 use super::{Content, ContextEntry, inputs};
-use crate::closure::Closure;
 use crate::error::Error;
+use crate::files::ignore::Rules;
+use crate::files::tree::optional;
 use crate::files::{self, File};
-use crate::ignore::Rules;
-use crate::manifest::npmrc;
-use crate::manifest::package::Manifest;
-use crate::path::RepoPath;
-use crate::toolchain;
-use crate::tree::optional;
+use crate::model::path::RepoPath;
+use crate::needs::closure::Closure;
 use crate::workspace::Workspace;
+use crate::workspace::manifest::npmrc;
+use crate::workspace::manifest::package::Manifest;
+use crate::workspace::toolchain;
 
 /// Files that settings name: patches and pnpmfiles, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
 /// the root.

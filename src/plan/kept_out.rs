@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::files::Dropped;
-use crate::ignore::{Reason, Rules};
+use crate::files::ignore::{Reason, Rules};
 
 /// How many files a warning names.
 const MOST: usize = 8;

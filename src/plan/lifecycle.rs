@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use super::{LeftOut, PlanOptions, install};
-use crate::config::{ConfigError, EVERY, Given};
 use crate::detect::script::{self, Command};
-use crate::manifest::package::{LIFECYCLE, Manifest};
-use crate::path::RepoPath;
-use crate::tasks::{BUILD, Tasks};
+use crate::model::path::RepoPath;
+use crate::needs::tasks::{BUILD, Tasks};
+use crate::plan::config::{ConfigError, EVERY, Given};
 use crate::workspace::Workspace;
+use crate::workspace::manifest::package::{LIFECYCLE, Manifest};
 
 /// What was decided about the lifecycle scripts of a build.
 #[derive(Debug, Default)]

@@ -12,17 +12,17 @@ use super::{
     MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, exposed, inputs, kept_out,
     outputs, place, programs, trim, wishes,
 };
-use crate::closure::{Because, Closure};
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
+use crate::files::ignore::{Rules, Verdict};
 use crate::files::{Dropped, File};
-use crate::graph::{Cycle, Graph};
-use crate::ignore::{Rules, Verdict};
 use crate::lockfile::keys::name_and_version;
 use crate::lockfile::{LockfileError, Lockfiles};
-use crate::path::RepoPath;
-use crate::tasks::Tasks;
-use crate::toolchain;
+use crate::model::path::RepoPath;
+use crate::needs::closure::{Because, Closure};
+use crate::needs::graph::{Cycle, Graph};
+use crate::needs::tasks::Tasks;
+use crate::workspace::toolchain;
 use crate::workspace::{Member, Workspace};
 
 impl Plan {

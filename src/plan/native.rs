@@ -8,14 +8,14 @@ use serde::Serialize;
 use super::gather::Gather;
 use super::libc::{Outfit, has_headers, libc, outfit};
 use super::{Configured, SystemPackages};
-use crate::closure::Closure;
-use crate::config::ConfigError;
 use crate::detect::native::{Natives, Package, Target};
 use crate::detect::prisma;
 use crate::error::Error;
-use crate::frozen::installs::{Installs, Verdict};
+use crate::files::tree::Limit;
 use crate::lockfile::LockfileError;
-use crate::tree::Limit;
+use crate::needs::closure::Closure;
+use crate::needs::frozen::installs::{Installs, Verdict};
+use crate::plan::config::ConfigError;
 
 /// What node-gyp compiles with.
 const COMPILER: [&str; 3] = ["g++", "make", "python3"];
@@ -139,7 +139,7 @@ impl Asked<'_, '_, '_> {
     fn target(&self) -> Target<'_> {
         let platform = self.gather.options.platform.as_ref();
         Target {
-            cpu: platform.map(crate::image::Platform::cpu),
+            cpu: platform.map(crate::model::image::Platform::cpu),
             libc: libc(self.build_base),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::detect::Site;
-use crate::template::{self, Syntax, TextError, text};
+use crate::plan::template::{self, Syntax, TextError, text};
 
 const TEMPLATE: &str = include_str!("../../templates/nginx.conf.j2");
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::detect::exports;
 use crate::lockfile::allows;
-use crate::tasks::Tasks;
+use crate::needs::tasks::Tasks;
 use crate::workspace::Workspace;
 
 /// What a package's build writes, as far as turbo.json and the manifest tell.

@@ -2,7 +2,7 @@
 
 use super::{Decision, NodeCommand, Plan};
 use crate::error::Error;
-use crate::image::{DiskImage, ImageRef};
+use crate::model::image::{DiskImage, ImageRef};
 
 /// What the image is made on, as the OCI's annotations have it.
 const LABELS: [&str; 2] = [

@@ -5,7 +5,7 @@
 
 use super::PlanOptions;
 use crate::detect::Delivery;
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
 /// A shell and what every distribution has beside it.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{BuildStep, PlanOptions};
-use crate::closure::Closure;
-use crate::manifest::npmrc::{self, Npmrc};
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
+use crate::needs::closure::Closure;
 use crate::workspace::Workspace;
+use crate::workspace::manifest::npmrc::{self, Npmrc};
 
 /// The name of the secret that is not a variable but a file: the credentials of registries, where an install looks for them.
 pub const NPMRC: &str = "npmrc";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Reason;
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 
 /// How many packages a stage takes one by one. Where it needs more, others gather them: an image and every stage that it is made of can have no
 /// more than some 125 layers, those of the base included.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{BuildStep, ContextEntry, Copy, Gather, MOST, TaskPlan, place};
-use crate::graph::Graph;
-use crate::path::RepoPath;
-use crate::sets::{Item, Set};
-use crate::tasks::{self, Because, Run, Runs, Tasks};
+use crate::model::path::RepoPath;
+use crate::needs::graph::Graph;
+use crate::needs::sets::{Item, Set};
+use crate::needs::tasks::{self, Because, Run, Runs, Tasks};
 use crate::workspace::Workspace;
 
 /// What steps are made from.

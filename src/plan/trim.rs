@@ -1,8 +1,8 @@
 //! Spare files of production modules: whether they are left out, and the program that does it.
 
 use super::{Content, ContextEntry, PlanOptions, Trim, place};
-use crate::closure::Closure;
 use crate::detect::Delivery;
+use crate::needs::closure::Closure;
 use crate::workspace::Workspace;
 
 const PROGRAM: &str = include_str!("../../templates/trim.mjs");

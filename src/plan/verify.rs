@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Content, ContextEntry, place};
 use crate::detect::Delivery;
 use crate::lockfile::{LockfileError, Lockfiles};
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
 const PROGRAM: &str = include_str!("../../templates/verify.mjs");

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{LeftOut, PlanOptions, inputs, lifecycle};
-use crate::config::{ConfigError, NodeArguments};
 use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
 use crate::error::Error;
-use crate::graph::Graph;
-use crate::ignore::Rules;
+use crate::files::ignore::Rules;
 use crate::lockfile::Lockfiles;
-use crate::tasks::{self, Tasks};
-use crate::toolchain;
+use crate::needs::graph::Graph;
+use crate::needs::tasks::{self, Tasks};
+use crate::plan::config::{ConfigError, NodeArguments};
+use crate::workspace::toolchain;
 use crate::workspace::{Member, Workspace};
 
 /// What the app's own files (relative to its directory) and the user tell of it.

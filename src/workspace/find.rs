@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Workspace, WorkspaceError};
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 
 impl Workspace {
     /// Finds the app that a user names: by directory (seen from `cwd`, or from the root) or by package name.

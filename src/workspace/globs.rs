@@ -1,10 +1,10 @@
 //! The globs of `packages:`, expanded as pnpm expands them.
 
 use super::WorkspaceError;
-use crate::glob::{self, Dialect};
-use crate::manifest::ManifestError;
-use crate::path::RepoPath;
-use crate::tree::{FileKind, Tree, optional};
+use crate::files::glob::{self, Dialect};
+use crate::files::tree::{FileKind, Tree, optional};
+use crate::model::path::RepoPath;
+use crate::workspace::manifest::ManifestError;
 
 /// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too.
 const MANIFEST: &str = "/package.json";

@@ -8,7 +8,7 @@ use bollard::query_parameters::ImportImageOptions;
 use futures_util::TryStreamExt;
 use insta::assert_snapshot;
 use serde_json::Value;
-use slimbuild::env::Env;
+use slimbuild::system::env::Env;
 
 use crate::support::container::Container;
 use crate::support::daemon::{Daemon, each_daemon, skipped};

@@ -15,12 +15,12 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use slimbuild::frozen;
+use slimbuild::ask::pruned::Scope;
 use slimbuild::lockfile::{LockfileError, Lockfiles, Texts};
-use slimbuild::path::RepoPath;
-use slimbuild::pruned::Scope;
-use slimbuild::toolchain;
+use slimbuild::model::path::RepoPath;
+use slimbuild::needs::frozen;
 use slimbuild::workspace::Workspace;
+use slimbuild::workspace::toolchain;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::support::pruned::closure;

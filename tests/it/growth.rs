@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use slimbuild::dockerfile;
-use slimbuild::listing::Listing;
+use slimbuild::ask::listing::Listing;
+use slimbuild::ask::pruned::{PruneOptions, Pruned};
 use slimbuild::plan::{Plan, PlanOptions};
-use slimbuild::pruned::{PruneOptions, Pruned};
+use slimbuild::render::dockerfile;
 use slimbuild::workspace::Workspace;
 
 use crate::support::daemon::{skipped, too_slow};

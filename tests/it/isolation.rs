@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use slimbuild::digest::Digest;
-use slimbuild::env::Env;
+use slimbuild::model::digest::Digest;
+use slimbuild::system::env::Env;
 
 use crate::support::program::Outcome;
 use crate::support::tree::Tree;

@@ -1,18 +1,90 @@
 //! The architecture: who may know whom. The `use crate::` lines of `src/` are read and held against the map in `src/lib.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use walkdir::WalkDir;
 
 use crate::support::tree::repository;
 
+/// The rooms: folders in the order of the pipeline, of which none knows one that comes later. `error` gathers the errors of all, and stands outside.
+const ROOMS: [&str; 18] = [
+    "system",
+    "model",
+    "files",
+    "lockfile",
+    "workspace",
+    "needs",
+    "detect",
+    "plan",
+    "store",
+    "image",
+    "render",
+    "finished",
+    "engine",
+    "ask",
+    "show",
+    "error",
+    "commands",
+    "cli",
+];
+
+/// Rooms with modules that others name: `needs::graph`. What else is in a room is its own business.
+const WITH_MODULES: [&str; 12] = [
+    "ask",
+    "files",
+    "finished",
+    "image",
+    "model",
+    "needs",
+    "plan",
+    "render",
+    "show",
+    "store",
+    "system",
+    "workspace",
+];
+
 /// A source file without its tests and comments.
 struct Source {
     /// Relative to `src/`.
     path: String,
-    /// The module at the top that it belongs to: `engine` for `engine/docker/build.rs`.
+    /// The module that it belongs to: `needs::graph`, or `engine` for `engine/docker/build.rs`.
     module: String,
     text: String,
+}
+
+/// The module that a path of names leads to: the room, and a module that the room declares as public.
+fn module(names: &[&str]) -> String {
+    static PUBLIC: OnceLock<BTreeSet<String>> = OnceLock::new();
+    let public = PUBLIC.get_or_init(|| {
+        let declared = WITH_MODULES.iter().flat_map(|room| {
+            let path = repository().join(format!("src/{room}.rs"));
+            let text = fs_err::read_to_string(path).unwrap();
+            let lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
+            let names = lines.into_iter().filter_map(|line| {
+                let name = line.strip_prefix("pub mod ")?.strip_suffix(';')?;
+                Some(format!("{room}::{name}"))
+            });
+            names.collect::<Vec<_>>()
+        });
+        declared.collect()
+    });
+    match names {
+        [room, name, ..] if public.contains(&format!("{room}::{name}")) => {
+            format!("{room}::{name}")
+        }
+        [room, ..] => (*room).to_owned(),
+        [] => String::new(),
+    }
+}
+
+/// Whether a path of names is one of these, or below it.
+fn is_below(path: &str, places: &[&str]) -> bool {
+    places.iter().any(|place| {
+        let rest = path.strip_prefix(place);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    })
 }
 
 fn sources() -> Vec<Source> {
@@ -27,7 +99,8 @@ fn sources() -> Vec<Source> {
             .to_str()
             .unwrap()
             .to_owned();
-        let module = name.split(['/', '.']).next().unwrap().to_owned();
+        let names: Vec<&str> = name.trim_end_matches(".rs").split('/').collect();
+        let module = module(&names);
         let is_test = |part: &str| matches!(part, "tests" | "testing" | "fuzzing");
         if name.trim_end_matches(".rs").split('/').any(is_test) {
             return None;
@@ -77,7 +150,11 @@ impl Source {
     }
 
     fn is_within(&self, modules: &[&str]) -> bool {
-        modules.contains(&self.module.as_str())
+        is_below(&self.module, modules)
+    }
+
+    fn room(&self) -> &str {
+        head(&self.module)
     }
 }
 
@@ -108,93 +185,62 @@ fn violations(breaks: impl Fn(&Source, &str) -> bool) -> Vec<String> {
 
 #[test]
 fn what_executes_a_plan_does_not_look_behind_it() {
-    let after = [
-        "assemble",
-        "base",
-        "cache",
-        "context",
-        "dockerfile",
-        "engine",
-        "fetch",
-        "modules",
-        "oci",
-        "prebuilt",
-        "progress",
-        "report",
-    ];
+    let after = ["finished", "image", "render", "store", "engine", "show"];
     let before = [
-        "manifest",
-        "config",
         "workspace",
         "lockfile",
-        "graph",
-        "closure",
-        "tasks",
-        "sources",
-        "toolchain",
-        "ignore",
+        "needs",
+        "files::ignore",
+        "plan::config",
+        "plan::sources",
         "cli",
         "commands",
     ];
-    let found = violations(|source, path| source.is_within(&after) && before.contains(&head(path)));
+    let found = violations(|source, path| source.is_within(&after) && is_below(path, &before));
     // The words for why a member is in a closure are part of the plan.
-    assert_eq!(found, ["report/plan.rs: closure::Because"]);
+    assert_eq!(found, ["show/report/plan.rs: needs::closure::Because"]);
 }
 
 #[test]
-fn what_decides_does_not_know_what_executes() {
-    let before = [
-        "manifest",
-        "config",
-        "workspace",
-        "lockfile",
-        "graph",
-        "closure",
-        "tasks",
-        "files",
-        "ignore",
-        "sources",
-        "detect",
-        "toolchain",
-        "plan",
-        "path",
-        "image",
-    ];
-    let after = [
-        "dockerfile",
-        "context",
-        "report",
-        "engine",
-        "progress",
-        "commands",
-        "cli",
-        "ui",
-        "env",
-    ];
-    let found = violations(|source, path| source.is_within(&before) && after.contains(&head(path)));
+fn no_room_knows_one_that_comes_later() {
+    let place = |room: &str| ROOMS.iter().position(|other| *other == room);
+    for source in sources() {
+        let known = ["lib", "main"].contains(&source.room()) || place(source.room()).is_some();
+        assert!(known, "{} is in no room", source.path);
+    }
+    let found = violations(|source, path| {
+        let (Some(own), Some(other)) = (place(source.room()), place(head(path))) else {
+            return false;
+        };
+        other > own && head(path) != "error"
+    });
     assert_eq!(found, [""; 0]);
 }
 
 #[test]
 fn the_command_line_the_terminal_and_the_environment_stay_above() {
-    let allowed = |module: &str| -> &[&str] {
-        match module {
+    let allowed = |path: &str| -> &[&str] {
+        match path {
             "cli" => &["commands", "cli", "lib", "main"],
             "commands" => &["commands", "lib", "main"],
-            "ui" => &["commands", "progress", "lib", "main", "ui", "error"],
+            "show::ui" => &["commands", "show", "lib", "main"],
             // The engine's host gets the environment as a value.
-            "env" => &["commands", "engine", "lib", "main", "env"],
+            "system::env" => &["commands", "engine", "lib", "main", "system::env"],
             _ => &[],
         }
     };
     let found = violations(|source, path| {
-        ["cli", "commands", "ui", "env"].contains(&head(path))
-            && !source.is_within(allowed(head(path)))
+        let names: Vec<&str> = path.split("::").collect();
+        let to = module(&names);
+        ["cli", "commands", "show::ui", "system::env"].contains(&&*to)
+            && !source.is_within(allowed(&to))
     });
     assert_eq!(found, [""; 0]);
     let process: Vec<String> = sources()
         .into_iter()
-        .filter(|source| source.text.contains("std::env::") && !source.is_within(&["env", "main"]))
+        .filter(|source| {
+            source.text.contains("std::env::") && !source.is_within(&["system::env", "main"])
+        })
         .map(|source| source.path)
         .collect();
     assert_eq!(process, [""; 0], "reads the process's environment");
@@ -204,19 +250,19 @@ fn the_command_line_the_terminal_and_the_environment_stay_above() {
 fn heavy_crates_have_one_home_each() {
     let homes: [(&str, &[&str]); 13] = [
         // `ui` prints clap's own words.
-        ("clap", &["cli", "ui"]),
+        ("clap", &["cli", "show::ui"]),
         ("bollard", &["engine"]),
         ("tokio", &["engine"]),
         ("docker_credential", &["engine"]),
-        ("indicatif", &["progress", "report"]),
-        ("minijinja", &["template"]),
-        ("petgraph", &["graph", "tasks"]),
-        ("serde_saphyr", &["manifest", "frozen"]),
-        ("reqwest", &["fetch", "engine"]),
-        ("pgp", &["base"]),
-        ("lzma_rust2", &["base"]),
-        ("zstd", &["oci", "base"]),
-        ("flate2", &["oci", "base", "engine", "prebuilt"]),
+        ("indicatif", &["show"]),
+        ("minijinja", &["plan::template"]),
+        ("petgraph", &["needs"]),
+        ("serde_saphyr", &["workspace::manifest", "needs::frozen"]),
+        ("reqwest", &["store::fetch", "engine"]),
+        ("pgp", &["image::base"]),
+        ("lzma_rust2", &["image::base"]),
+        ("zstd", &["image"]),
+        ("flate2", &["image", "engine", "finished::prebuilt"]),
     ];
     for (name, homes) in homes {
         let sources = sources();
@@ -246,12 +292,15 @@ fn modules_know_each_other_one_way() {
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in sources() {
         assert!(
-            source.path.contains('/') || !source.text.contains("super::"),
+            source.path.split('/').count() > 2
+                || !source.text.contains("super::")
+                || !WITH_MODULES.contains(&source.room())
+                || source.module == source.room(),
             "{} hides what it uses behind `super`",
             source.path
         );
         for path in source.uses() {
-            let to = head(&path).to_owned();
+            let to = module(&path.split("::").collect::<Vec<_>>());
             if to != source.module && !gathers.contains(&to.as_str()) && !source.is_within(&gathers)
             {
                 graph.entry(source.module.clone()).or_default().insert(to);
@@ -278,36 +327,36 @@ fn modules_know_each_other_one_way() {
     assert_eq!(circular, [""; 0]);
 }
 
-/// What may touch the disk without [`slimbuild::tree::Tree`], and why. A module that reads files of the workspace is not among them.
+/// What may touch the disk without [`slimbuild::files::tree::Tree`], and why. A module that reads files of the workspace is not among them.
 const DISK: [(&str, &[&str]); 19] = [
     // The way itself, and the same for files of an image.
-    ("tree", &[]),
-    ("rooted", &[]),
+    ("files::tree", &[]),
+    ("files::rooted", &[]),
     // What slimbuild keeps, fetches, packs and unpacks for itself, and engines' own files.
-    ("base", &[]),
-    ("cache", &[]),
+    ("image::base", &[]),
+    ("store::cache", &[]),
     ("engine", &[]),
-    ("fetch", &[]),
-    ("machine", &[]),
-    ("oci", &[]),
+    ("store::fetch", &[]),
+    ("image::machine", &[]),
+    ("image::oci", &[]),
     // Where it works, and what a signal removes.
-    ("leftovers", &[]),
-    ("workdir", &[]),
+    ("system::leftovers", &[]),
+    ("system::workdir", &[]),
     // What is written, and what the command line names.
     ("commands", &[]),
-    ("whole", &[]),
+    ("system::whole", &[]),
     (
-        "context",
+        "render::context",
         &["std::fs::File", "std::fs::Permissions", "fs_err::"],
     ),
-    ("pruned", &["fs_err::", "is_dir(", "is_file("]),
+    ("ask::pruned", &["fs_err::", "is_dir(", "is_file("]),
     // Where the root is, and what the user calls an app.
     ("workspace", &["canonicalize(", "fs_err::", "is_file("]),
     // Directories above the root: is there a repository?
-    ("git", &["exists(", "is_dir("]),
-    ("ignore", &["fs_err", "symlink_metadata("]),
+    ("workspace::git", &["exists(", "is_dir("]),
+    ("files::ignore", &["fs_err", "symlink_metadata("]),
     // Joins and types alone.
-    ("path", &["on_disk("]),
+    ("model::path", &["on_disk("]),
     ("files", &["std::fs::Metadata"]),
 ];
 
@@ -338,14 +387,15 @@ fn files_of_the_workspace_are_opened_beneath_its_root() {
         // Of what a module may use, reading and opening is never a part; that of an output directory is.
         let opens = ["fs_err::read", "fs_err::File", "File::open(", "fs::read("];
         for line in source.text.lines() {
-            let is_listing = source.module == "pruned" && line.contains("fs_err::read_dir(dir)");
+            let is_listing =
+                source.module == "ask::pruned" && line.contains("fs_err::read_dir(dir)");
             if opens.iter().any(|open| line.contains(open)) && !is_listing {
                 found.push(format!("{}: {}", source.path, line.trim()));
             }
         }
     }
     // The layer's tar opens it: what it is, is checked there.
-    assert_eq!(found, ["assemble.rs: from: path.on_disk(root),"]);
+    assert_eq!(found, ["finished/assemble.rs: from: path.on_disk(root),"]);
 }
 
 #[test]
@@ -382,27 +432,24 @@ fn the_map_names_every_module() {
     let modules: BTreeSet<String> = modules
         .filter(|module| module != "lib" && module != "main")
         .collect();
-    for module in &modules {
-        assert!(library.contains(&format!("pub mod {module};")), "{module}");
-    }
     // Vocabulary and plumbing, which every stage of the pipeline uses.
     let plumbing = [
         "commands",
-        "env",
         "error",
-        "git",
-        "glob",
-        "image",
-        "path",
-        "sets",
-        "terminal",
-        "threads",
-        "toolchain",
-        "ui",
+        "files::glob",
+        "model",
+        "needs::sets",
+        "system",
+        "show::ui",
+        "workspace::git",
+        "workspace::toolchain",
     ];
     let missing: Vec<&String> = modules
         .iter()
-        .filter(|module| !plumbing.contains(&module.as_str()) && !map.contains(module.as_str()))
+        .filter(|module| {
+            let name = module.rsplit("::").next().unwrap_or_default();
+            !is_below(module, &plumbing) && !map.contains(name)
+        })
         .collect();
     assert!(
         missing.is_empty(),

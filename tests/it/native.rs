@@ -4,7 +4,7 @@ mod sites;
 
 use std::path::Path;
 
-use slimbuild::env::Env;
+use slimbuild::system::env::Env;
 
 use crate::base::cache;
 use crate::support::daemon::skipped;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use slimbuild::cache::Cache;
-use slimbuild::digest::Digest;
+use slimbuild::model::digest::Digest;
+use slimbuild::store::cache::Cache;
 
 use crate::support::daemon::skipped;
 use crate::support::pnpm::reachable;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use slimbuild::engine::native::{Outside, available};
-use slimbuild::env::Env;
+use slimbuild::system::env::Env;
 
 use crate::base::cache;
 use crate::support::daemon::skipped;

@@ -9,9 +9,9 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use serde_json::Value;
-use slimbuild::graph::Graph;
 use slimbuild::lockfile::Lockfiles;
-use slimbuild::tasks::{Because, Tasks};
+use slimbuild::needs::graph::Graph;
+use slimbuild::needs::tasks::{Because, Tasks};
 use slimbuild::workspace::Workspace;
 
 use crate::corpus::{corpus, found, run};

@@ -7,8 +7,8 @@ use crate::commands::build::show_log;
 use crate::commands::storage::Storage;
 use crate::engine::native::NativeError;
 use crate::error::Error;
-use crate::progress::ProgressMode;
-use crate::ui::Ui;
+use crate::show::progress::ProgressMode;
+use crate::show::ui::Ui;
 
 /// More layers than this are hardly damaged at once.
 const MENDED: usize = 20;
@@ -51,8 +51,8 @@ pub(in crate::commands) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
-    use crate::oci::OciError;
+    use crate::image::oci::OciError;
+    use crate::model::digest::Digest;
 
     #[test]
     fn what_is_damaged_again_is_not_made_anew_again() {

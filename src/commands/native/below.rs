@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::base::{OwnBase, Request};
-use crate::cache::Cache;
 use crate::commands::maker::Maker;
 use crate::detect::Delivery;
 use crate::engine::registry::{Registries, Wanted};
 use crate::engine::{Event, StepId, StepKind};
 use crate::error::Error;
-use crate::image::{DiskImage, ImageRef, Platform};
-use crate::oci::{self, Image, ImageLayer, Packing};
+use crate::image::base::{OwnBase, Request};
+use crate::image::oci::{self, Image, ImageLayer, Packing};
+use crate::model::image::{DiskImage, ImageRef, Platform};
 use crate::plan::{NodeCommand, Plan};
+use crate::store::cache::Cache;
 
 /// The step that fetches a base, before those that are numbered.
 const STEP: StepId = StepId(0);

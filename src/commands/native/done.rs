@@ -7,17 +7,17 @@ use serde_json::json;
 
 use super::trial::Tried;
 use crate::commands::push;
-use crate::digest::Digest;
 use crate::engine::docker::{Docker, Loaded};
 use crate::engine::registry::Pushed;
 use crate::error::Error;
-use crate::image::ImageRef;
-use crate::oci::{Image, Output};
+use crate::image::oci::{Image, Output};
+use crate::model::digest::Digest;
+use crate::model::image::ImageRef;
 use crate::plan::Plan;
-use crate::progress::ProgressMode;
-use crate::report;
-use crate::ui::Ui;
-use crate::whole::Whole;
+use crate::show::progress::ProgressMode;
+use crate::show::report;
+use crate::show::ui::Ui;
+use crate::system::whole::Whole;
 
 /// An image that is written.
 pub(super) struct Done<'d> {

@@ -1,14 +1,14 @@
 //! Where an image goes that was made without a daemon: files, a daemon all the same, registries.
 
 use super::Made;
-use crate::cache::Cache;
 use crate::engine::docker::{Docker, Loaded};
 use crate::engine::native::NativeError;
 use crate::engine::registry::{Pushed, Registries};
 use crate::engine::{Event, Interrupt, StepId};
 use crate::error::Error;
-use crate::image::ImageRef;
-use crate::oci::{self, Output};
+use crate::image::oci::{self, Output};
+use crate::model::image::ImageRef;
+use crate::store::cache::Cache;
 
 /// All of them, in the order in which they are served.
 pub(super) struct Targets<'t> {

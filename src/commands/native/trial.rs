@@ -1,16 +1,16 @@
 //! What is tried of an image that is made without a daemon, before anybody gets it.
 
-use crate::cache::Cache;
 use crate::engine::native::{self, NativeError, Outside, Trial};
 use crate::engine::{Answered, Event, SmokeRequest, StepId, StepKind};
-use crate::env::Env;
 use crate::error::Error;
-use crate::image::Platform;
-use crate::layer::Layer;
-use crate::machine::{self, Libraries};
-use crate::oci::Image;
+use crate::files::rooted::ImageTree;
+use crate::image::layer::Layer;
+use crate::image::machine::{self, Libraries};
+use crate::image::oci::Image;
+use crate::model::image::Platform;
 use crate::plan::Plan;
-use crate::rooted::ImageTree;
+use crate::store::cache::Cache;
+use crate::system::env::Env;
 
 /// What was seen.
 pub(super) struct Tried {

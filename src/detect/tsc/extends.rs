@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::ManifestError;
-use crate::manifest::tsconfig::Tsconfig;
-use crate::path::RepoPath;
-use crate::tree::{Limit, TreeError};
+use crate::files::tree::{Limit, TreeError};
+use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
+use crate::workspace::manifest::ManifestError;
+use crate::workspace::manifest::tsconfig::Tsconfig;
 
 /// How many files may extend each other in a row. Real workspaces have three or four.
 const DEPTH: usize = 64;

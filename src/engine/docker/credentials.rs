@@ -7,7 +7,7 @@ use bollard::auth::DockerCredentials;
 use docker_credential::DockerCredential;
 
 use crate::engine::credentials::{look_up, registry};
-use crate::image::ImageRef;
+use crate::model::image::ImageRef;
 
 /// As what BuildKit asks for the credentials of Docker Hub.
 const HUB_IN_BUILDKIT: &str = "registry-1.docker.io";

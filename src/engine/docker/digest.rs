@@ -3,7 +3,7 @@
 use bollard::auth::DockerCredentials;
 
 use super::{Docker, EngineError, credentials, error, runtime};
-use crate::image::ImageRef;
+use crate::model::image::ImageRef;
 
 impl Docker {
     /// The digest by which the image can be pulled: of the image that the daemon has, as a build takes it, else of its registry; where it is to be

@@ -6,8 +6,8 @@ use std::io;
 use bollard::errors::Error as Bollard;
 
 use crate::engine::host::{Address, Host, Origin};
-use crate::image::parts;
-use crate::oci::OciError;
+use crate::image::oci::OciError;
+use crate::model::image::parts;
 
 /// Why an engine did not make an image.
 #[derive(Debug, thiserror::Error)]

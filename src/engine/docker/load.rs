@@ -14,10 +14,10 @@ use serde::Serialize;
 
 use super::upload::{Upload, upload};
 use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, error, runtime};
-use crate::cache::Cache;
 use crate::engine::{Event, Interrupt, StepId, StepKind};
-use crate::image::ImageRef;
-use crate::oci::{self, Image, OciError};
+use crate::image::oci::{self, Image, OciError};
+use crate::model::image::ImageRef;
+use crate::store::cache::Cache;
 
 /// How many images are asked about at a time.
 const AT_ONCE: usize = 8;

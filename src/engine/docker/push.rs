@@ -8,10 +8,10 @@ use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::StreamExt;
 
 use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, credentials, runtime};
-use crate::digest::Digest;
 use crate::engine::registry::Pushed;
 use crate::engine::{Event, Interrupt, StepId, StepKind};
-use crate::image::ImageRef;
+use crate::model::digest::Digest;
+use crate::model::image::ImageRef;
 
 impl Docker {
     /// Sends an image by each of its names; steps are numbered from `first`.

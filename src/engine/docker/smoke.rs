@@ -12,8 +12,8 @@ use super::build::{after_build, unique_id};
 use super::{Docker, EngineError, client, runtime};
 use crate::engine::Interrupt;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
-use crate::image::ImageRef;
-use crate::leftovers::Note;
+use crate::model::image::ImageRef;
+use crate::system::leftovers::Note;
 
 /// How long the daemon may take to remove a container while this process ends.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);

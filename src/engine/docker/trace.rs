@@ -9,7 +9,7 @@ use std::time::Duration;
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning};
 
 use crate::engine::{Event, LogStream, StepId, StepKind};
-use crate::forbidden::{self, LEFT_OUT};
+use crate::files::forbidden::{self, LEFT_OUT};
 
 /// What was heard of a build so far.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use walkdir::WalkDir;
 
 use crate::files::status_changed;
-use crate::path::RepoPath;
+use crate::model::path::RepoPath;
 
 /// Puts what was written in a package since `time` into all copies of it below `root`.
 pub(super) fn renew(root: &Path, dir: &RepoPath, name: &str, time: SystemTime) -> io::Result<()> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::fetch::npm::NpmError;
-use crate::machine::{Lack, Misfit};
-use crate::oci::OciError;
+use crate::image::machine::{Lack, Misfit};
+use crate::image::oci::OciError;
+use crate::store::fetch::npm::NpmError;
 
 /// Why the native engine did not make an image.
 #[derive(Debug, thiserror::Error)]

@@ -6,11 +6,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::NativeError;
-use crate::cache::Cache;
 use crate::engine::{Event, Interrupt, StepId, StepKind};
-use crate::layer::Layer;
-use crate::oci::{Image, Packing, pack};
+use crate::image::layer::Layer;
+use crate::image::oci::{Image, Packing, pack};
 use crate::plan::{HealthcheckPlan, Runs};
+use crate::store::cache::Cache;
 
 /// An image to be made.
 pub struct Request<'r> {

@@ -5,10 +5,10 @@
 use std::io;
 use std::path::Path;
 
-use crate::assemble;
-use crate::layer::{Entry, Layer, Node};
-use crate::rooted::{PlaceError, Writer};
-use crate::workdir::{MEMORY, WorkDir};
+use crate::files::rooted::{PlaceError, Writer};
+use crate::finished::assemble;
+use crate::image::layer::{Entry, Layer, Node};
+use crate::system::workdir::{MEMORY, WorkDir};
 
 /// The most that is put there.
 const MOST: u64 = 64 << 20;

@@ -14,8 +14,8 @@ use fs_err::os::unix::fs::symlink;
 
 use super::enter::Start;
 use super::error::NativeError;
-use crate::layer::{Layer, Node, Owner};
-use crate::oci::Config;
+use crate::image::layer::{Layer, Node, Owner};
+use crate::image::oci::Config;
 
 const SCRIPT: &str = include_str!("../../../templates/namespace.sh");
 /// What is said when all is mounted.

@@ -7,9 +7,9 @@ use super::error::NativeError;
 use super::namespace::Outside;
 use super::rootfs;
 use super::tools::Tools;
-use crate::base::OwnBase;
-use crate::cache::Cache;
-use crate::image::Platform;
+use crate::image::base::OwnBase;
+use crate::model::image::Platform;
+use crate::store::cache::Cache;
 
 /// A node that may run on this machine, outside of every image. Only what slimbuild downloaded by its digest and what this machine has can become
 /// one: the node of somebody else's image runs in that image alone.

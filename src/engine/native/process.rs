@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::keeper;
 use crate::engine::{Interrupt, LogStream};
-use crate::leftovers::Note;
+use crate::system::leftovers::Note;
 
 /// How often an interrupt is looked for.
 const GLANCE: Duration = Duration::from_millis(50);

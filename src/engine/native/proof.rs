@@ -11,14 +11,14 @@ use super::namespace::{Namespace, Outside, READY, Started};
 use super::node::TrustedNode;
 use super::process::{self, Ended, Task};
 use super::rootfs::{self, Rootfs};
-use crate::base::OwnBase;
-use crate::cache::Cache;
-use crate::digest::{Algorithm, Digest, Hasher};
 use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
-use crate::image::Platform;
-use crate::layer::Layer;
-use crate::oci::Image;
+use crate::image::base::OwnBase;
+use crate::image::layer::Layer;
+use crate::image::oci::Image;
+use crate::model::digest::{Algorithm, Digest, Hasher};
+use crate::model::image::Platform;
 use crate::plan::{Content, Plan, place};
+use crate::store::cache::Cache;
 
 /// The cache's notes about images that were proved.
 const NOTES: &str = "proofs";

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::NativeError;
 use super::laid;
-use crate::cache::Cache;
-use crate::digest::{Algorithm, Digest, Hasher};
-use crate::layer::Layer;
-use crate::oci::{Image, ImageLayer, limits, unpack};
-use crate::workdir::WorkDir;
+use crate::image::layer::Layer;
+use crate::image::oci::{Image, ImageLayer, limits, unpack};
+use crate::model::digest::{Algorithm, Digest, Hasher};
+use crate::store::cache::Cache;
+use crate::system::workdir::WorkDir;
 
 /// Directories of the cache that are an image when they lie on top of each other.
 pub(super) struct Rootfs {

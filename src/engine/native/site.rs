@@ -9,7 +9,7 @@ use super::process::{self, Ended, Task};
 use super::proof::{Log, Trial};
 use super::rootfs;
 use crate::engine::{Event, StepId, StepKind};
-use crate::image::Platform;
+use crate::model::image::Platform;
 
 impl Trial<'_> {
     /// Proves a site, as a `step` of the build. What comes out is why there was no proof.

@@ -12,11 +12,11 @@ use nodejs_semver::{Range, Version};
 use tar::Archive;
 
 use super::error::NativeError;
-use crate::cache::Cache;
-use crate::fetch::Net;
-use crate::fetch::npm;
+use crate::files::rooted::{PlaceError, Writer};
 use crate::plan::Plan;
-use crate::rooted::{PlaceError, Writer};
+use crate::store::cache::Cache;
+use crate::store::fetch::Net;
+use crate::store::fetch::npm;
 
 /// Where programs come from.
 #[derive(Clone, Copy)]

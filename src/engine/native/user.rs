@@ -2,8 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::oci::Config;
-use crate::rooted::ImageTree;
+use crate::files::rooted::ImageTree;
+use crate::image::oci::Config;
 
 /// The lists of users and groups are not larger than that.
 const LISTS: u64 = 1 << 20;

@@ -12,9 +12,9 @@ use super::copies;
 use super::error::NativeError;
 use super::process::{self, Ended, Task};
 use super::tools::Tools;
-use crate::context::write_entries;
 use crate::engine::{Event, Interrupt, LogStream, Secret, StepId, StepKind};
 use crate::plan::{ContextEntry, NPMRC, Plan, Reason, WORKSPACE, place};
+use crate::render::context::write_entries;
 
 /// A build.
 pub struct Workshop<'w> {

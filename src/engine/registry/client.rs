@@ -13,8 +13,8 @@ use super::token::Login;
 use super::{Registries, RegistryError};
 use crate::engine::credentials::{look_up, registry};
 use crate::engine::{Event, Interrupt, StepId};
-use crate::fetch::{Patience, Stall, prepare_tls};
-use crate::image::{ImageRef, parts};
+use crate::model::image::{ImageRef, parts};
+use crate::store::fetch::{Patience, Stall, prepare_tls};
 
 /// How long to wait before each further attempt.
 const PAUSES: [Duration; 3] = [
@@ -207,7 +207,7 @@ impl<'m> Meter<'m> {
     pub(super) fn new(
         events: &'m Events<'m>,
         step: StepId,
-        digest: &crate::digest::Digest,
+        digest: &crate::model::digest::Digest,
         total: u64,
     ) -> Self {
         let what = digest.to_string().chars().take(19).collect();

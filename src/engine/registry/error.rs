@@ -3,9 +3,9 @@
 use std::io;
 
 use super::http::Fault;
-use crate::digest::Digest;
-use crate::fetch::{Cause, Stall};
-use crate::oci::ForeignError;
+use crate::image::oci::ForeignError;
+use crate::model::digest::Digest;
+use crate::store::fetch::{Cause, Stall};
 
 /// What was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

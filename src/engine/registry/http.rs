@@ -12,9 +12,9 @@ use reqwest::{Body, Method, NoProxy, Proxy, RequestBuilder, Response, StatusCode
 use serde::Deserialize;
 
 use super::token::{self, Login};
-use crate::digest::{Digest, Hasher};
-use crate::fetch::{Cause, Proxies, redirects};
-use crate::oci::limits;
+use crate::image::oci::limits;
+use crate::model::digest::{Digest, Hasher};
+use crate::store::fetch::{Cause, Proxies, redirects};
 
 /// What manifests may be, and lists of them.
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \

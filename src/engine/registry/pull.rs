@@ -10,12 +10,12 @@ use tokio::sync::OnceCell;
 use super::client::{Events, Meter, Repository};
 use super::error::Action;
 use super::{AT_ONCE, Registries, RegistryError, Wanted};
-use crate::cache::{Cache, Incoming};
-use crate::digest::{Digest, Hasher};
 use crate::engine::{Event, StepId, StepKind};
-use crate::fetch::{Cause, Pace, Stall};
-use crate::image::ImageRef;
-use crate::oci::{Descriptor, Document, ForeignError, Image, Manifest, choose, limits};
+use crate::image::oci::{Descriptor, Document, ForeignError, Image, Manifest, choose, limits};
+use crate::model::digest::{Digest, Hasher};
+use crate::model::image::ImageRef;
+use crate::store::cache::{Cache, Incoming};
+use crate::store::fetch::{Cause, Pace, Stall};
 
 /// The notes of the cache about what tags stood for.
 const NOTES: &str = "tags";

@@ -13,13 +13,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::client::{Events, Meter, Repository, place};
 use super::error::Action;
 use super::{AT_ONCE, Pushed, Registries, RegistryError};
-use crate::cache::Cache;
-use crate::digest::Digest;
 use crate::engine::credentials::registry;
 use crate::engine::{Event, StepId, StepKind};
-use crate::fetch::{Pace, Stall};
-use crate::image::ImageRef;
-use crate::oci::{Descriptor, Image};
+use crate::image::oci::{Descriptor, Image};
+use crate::model::digest::Digest;
+use crate::model::image::ImageRef;
+use crate::store::cache::Cache;
+use crate::store::fetch::{Pace, Stall};
 
 /// How much of a file is read at a time.
 const PIECE: usize = 1 << 17;

@@ -10,8 +10,8 @@ use insta::assert_snapshot;
 use tempfile::TempDir;
 
 use super::*;
-use crate::layer::{Entry, Layer, Node};
-use crate::oci::{Compression, Packing, pack};
+use crate::image::layer::{Entry, Layer, Node};
+use crate::image::oci::{Compression, Packing, pack};
 use fake::{Fake, Fault};
 
 /// This machine: a cache, Docker's configuration.
@@ -585,7 +585,7 @@ fn no_answer_is_read_without_an_end() {
 #[test]
 fn sizes_that_are_told_are_looked_at_before_anything_is_fetched() {
     let fake = Fake::start();
-    let digest = crate::digest::Digest::of(b"x");
+    let digest = crate::model::digest::Digest::of(b"x");
     let refused = |config: u64, layer: u64| {
         let kind = "application/vnd.oci.image.layer.v1.tar";
         let manifest = serde_json::json!({
@@ -606,8 +606,8 @@ fn sizes_that_are_told_are_looked_at_before_anything_is_fetched() {
     `REGISTRY/base:1` cannot be the base
       caused by: its layers are too large together, and more than 256 GiB are not taken
     ");
-    let most = crate::oci::limits::PACKED;
-    if crate::oci::limits::room(&std::env::temp_dir(), most).is_err() {
+    let most = crate::image::oci::limits::PACKED;
+    if crate::image::oci::limits::room(&std::env::temp_dir(), most).is_err() {
         let told = refused(1, most - 1);
         let cause = "cannot keep what was downloaded\n  caused by: it needs ";
         assert!(told.starts_with(cause), "{told}");

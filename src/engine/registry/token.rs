@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::http::{Client, Fault, challenge, whole};
-use crate::oci::limits;
+use crate::image::oci::limits;
 
 /// As whom an identity token is used where it cannot be exchanged: registries of Azure take it as a password for this user
 /// (<https://learn.microsoft.com/azure/container-registry/container-registry-authentication>).

@@ -1,7 +1,7 @@
-use crate::config::{Given, Mirror, Source};
-use crate::dockerfile;
 use crate::error::Error;
+use crate::plan::config::{Given, Mirror, Source};
 use crate::plan::{Plan, PlanOptions};
+use crate::render::dockerfile;
 use crate::testing::workspace;
 
 /// What the app depends on, and what the user wants.
@@ -80,8 +80,8 @@ fn packages(options: &mut PlanOptions) {
 }
 
 fn health(options: &mut PlanOptions) {
-    let check = crate::config::Healthcheck {
-        probe: crate::config::Probe::Command(vec!["curl".to_owned()]),
+    let check = crate::plan::config::Healthcheck {
+        probe: crate::plan::config::Probe::Command(vec!["curl".to_owned()]),
         ..Default::default()
     };
     options.healthcheck = Some(by_file(Some(check), "healthcheck"));

@@ -1,6 +1,6 @@
 use super::*;
-use crate::graph::Graph;
 use crate::lockfile::Lockfiles;
+use crate::needs::graph::Graph;
 use crate::testing;
 
 /// A workspace whose app depends on `packages/lib`.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Given;
+use crate::plan::config::Given;
 use crate::plan::{Plan, PlanOptions};
 use crate::testing;
 
@@ -205,7 +205,7 @@ fn one_c_library_where_modules_are_installed_and_where_they_run() {
         options.base = image("node:22-alpine", "--base");
     })
     .unwrap();
-    let text = crate::dockerfile::render(&alpine).unwrap();
+    let text = crate::render::dockerfile::render(&alpine).unwrap();
     assert!(
         text.contains("RUN apk add --no-cache g++ make python3\n"),
         "{text}"
@@ -268,7 +268,7 @@ fn prisma_gets_its_openssl_and_targets_are_checked() {
     let plain = with("", false);
     assert_eq!(needs(&plain), both("openssl", ""), "distroless has it");
     assert_eq!(plain.warnings, [""; 0]);
-    let text = crate::dockerfile::render(&plain).unwrap();
+    let text = crate::render::dockerfile::render(&plain).unwrap();
     let run = "# Prisma chooses its engine by the OpenSSL that it finds.\nRUN apt-get update \\\n && apt-get install --yes --no-install-recommends openssl \\\n";
     assert!(text.contains(run), "{text}");
     assert_eq!(needs(&with("", true)), both("openssl", "openssl"));

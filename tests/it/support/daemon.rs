@@ -11,7 +11,7 @@ use bollard::models::ImageInspect;
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion, RemoveImageOptions};
 use futures_util::StreamExt;
 use slimbuild::engine::host;
-use slimbuild::env::Env;
+use slimbuild::system::env::Env;
 
 use super::program::{Outcome, slimbuild_with};
 use super::unique;

@@ -1,7 +1,7 @@
 //! Golden files: what the program must print, to the byte.
 
 use similar::TextDiff;
-use slimbuild::env::Env;
+use slimbuild::system::env::Env;
 
 use super::tree::repository;
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use slimbuild::pruned::Scope;
+use slimbuild::ask::pruned::Scope;
 
 use super::daemon::quick;
 use super::tree::Tree;

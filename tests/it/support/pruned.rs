@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use slimbuild::closure::Closure;
+use slimbuild::ask::pruned::{PruneOptions, Pruned, Scope, output};
 use slimbuild::lockfile::{LockfileError, Lockfiles};
-use slimbuild::pruned::{PruneOptions, Pruned, Scope, output};
+use slimbuild::needs::closure::Closure;
 use slimbuild::workspace::Workspace;
 
 /// The closure of these apps; that of builds without what tasks add.

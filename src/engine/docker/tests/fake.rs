@@ -81,7 +81,7 @@ impl Served {
 
     pub(super) fn host(&self) -> Host {
         let address = format!("unix://{}", socket(self.directory.path()).display());
-        host::resolve(&crate::env::Env::default(), Some(&address)).unwrap()
+        host::resolve(&crate::system::env::Env::default(), Some(&address)).unwrap()
     }
 
     /// Ends all connections and takes no more.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::{remove, unique};
-use crate::cache::Cache;
 use crate::engine::docker::{Docker, EngineError, Loaded};
 use crate::engine::testing::with_each_daemon;
 use crate::engine::{Event, Interrupt, StepId};
-use crate::image::{ImageRef, Platform};
-use crate::layer::{Entry, Layer, Node};
-use crate::oci::{Compression, Image, Packing, pack};
+use crate::image::layer::{Entry, Layer, Node};
+use crate::image::oci::{Compression, Image, Packing, pack};
+use crate::model::image::{ImageRef, Platform};
+use crate::store::cache::Cache;
 
 /// An image with a layer for each text.
 fn image(texts: &[&str], compression: Compression, cache: &Cache) -> Image {

@@ -6,7 +6,7 @@ use super::{build, remove, request, unique};
 use crate::engine::docker::{Docker, EngineError, PullPolicy, runtime};
 use crate::engine::host;
 use crate::engine::testing::{skipped, with_each_daemon};
-use crate::env::Env;
+use crate::system::env::Env;
 
 #[test]
 fn credentials_open_a_private_registry() {

@@ -7,7 +7,7 @@ use super::fake::Served;
 use super::{assert_lost, build, request};
 use crate::engine::docker::{ContextWriter, Docker, EngineError, EngineErrorKind};
 use crate::engine::{Event, Interrupt, host};
-use crate::env::Env;
+use crate::system::env::Env;
 
 const DOCKER: &str = r#"{"Version":"26.1.5","ApiVersion":"1.45","Os":"linux","Components":[{"Name":"Engine","Version":"26.1.5"}]}"#;
 

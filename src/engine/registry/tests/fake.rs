@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use crate::cache::Cache;
-use crate::digest::Digest;
-use crate::oci::Image;
+use crate::image::oci::Image;
+use crate::model::digest::Digest;
+use crate::store::cache::Cache;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,193 @@
+//! The apps of a workspace: what each is, how much it needs, and what keeps it from being built.
+//!
+//! Goes in: the workspace. Comes out: a [`Listing`]. The lockfiles is parsed once, and an app that cannot be told stops no other.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::detect::{AppKind, Delivery, Detected, Start, start};
+use crate::error::Error;
+use crate::files::ignore::Rules;
+use crate::lockfile::Lockfiles;
+use crate::model::path::RepoPath;
+use crate::needs::closure::Closure;
+use crate::needs::graph::Graph;
+use crate::plan::config;
+use crate::plan::{inputs, wishes};
+use crate::system::threads;
+use crate::workspace::toolchain;
+use crate::workspace::{Member, Workspace};
+
+/// The apps of a workspace.
+#[derive(Debug, Serialize)]
+pub struct Listing {
+    /// By directory.
+    pub apps: Vec<Listed>,
+}
+
+/// An app.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    /// Its directory.
+    pub dir: RepoPath,
+    /// The package's name.
+    pub name: String,
+    /// What it is and needs; or what is in the way.
+    #[serde(flatten)]
+    pub state: State,
+}
+
+/// Whether an app can be planned.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum State {
+    /// It can.
+    Ready(Ready),
+    /// Somebody has to decide or mend something.
+    Stuck {
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
+}
+
+/// What is known of an app that can be planned.
+#[derive(Debug, Serialize)]
+pub struct Ready {
+    /// Its kind.
+    #[serde(flatten)]
+    pub detected: Detected,
+    /// What its image runs or serves.
+    pub runs: String,
+    /// What its build needs.
+    pub build: Size,
+    /// What the image gets; nothing where the build's output brings all along.
+    pub runtime: Option<Size>,
+}
+
+/// How large a closure is.
+#[derive(Debug, Serialize)]
+pub struct Size {
+    /// Packages of the workspace, the root project not counted.
+    pub members: usize,
+    /// Packages of registries.
+    pub packages: usize,
+}
+
+impl Listing {
+    /// Looks at every member that may be an app.
+    pub fn new(workspace: &Workspace) -> Result<Self, Error> {
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let survey = Survey {
+            workspace,
+            graph: Graph::new(workspace, &lockfiles),
+            lockfiles,
+            rules: Rules::load(&workspace.root, &[], &[])?,
+        };
+        let used: BTreeSet<usize> = (1..workspace.members.len())
+            .flat_map(|at| survey.graph.dependencies(at))
+            .map(|(to, _)| to)
+            .collect();
+        let may_be_one: Vec<usize> = (1..workspace.members.len())
+            .filter(|&at| {
+                let by_place = workspace.is_app_by_place(at);
+                by_place || (!used.contains(&at) && starts(&workspace.members[at]))
+            })
+            .collect();
+        // Each app has closures of its own.
+        let listed = threads::map(&may_be_one, 1, |&at| survey.listed(at));
+        let apps = listed.into_iter().flatten().collect();
+        Ok(Self { apps })
+    }
+}
+
+/// Whether a package says that it can be started.
+fn starts(member: &Member) -> bool {
+    let script = |name: &&str| member.manifest.script(name).is_some();
+    start::START_SCRIPTS.iter().any(script)
+}
+
+/// What all apps share.
+struct Survey<'s> {
+    workspace: &'s Workspace,
+    lockfiles: Lockfiles<'s>,
+    graph: Graph,
+    rules: Rules,
+}
+
+impl Survey<'_> {
+    /// A member that may be an app, as it is listed; nothing if it is a library.
+    fn listed(&self, at: usize) -> Option<Listed> {
+        let by_place = self.workspace.is_app_by_place(at);
+        let state = match self.look(at) {
+            Ok(ready) if by_place || !matches!(ready.detected.kind, AppKind::StaticSite) => {
+                State::Ready(ready)
+            }
+            Err(error) if by_place => State::Stuck {
+                problem: error.to_string(),
+                hint: error.hint(),
+            },
+            // Elsewhere than where apps lie, a package that merely has a script is a library.
+            _ => return None,
+        };
+        let member = &self.workspace.members[at];
+        Some(Listed {
+            dir: member.dir.clone(),
+            name: member.label(),
+            state,
+        })
+    }
+
+    /// What a plan would find out first.
+    fn look(&self, app: usize) -> Result<Ready, Error> {
+        let (workspace, lockfiles) = (self.workspace, &self.lockfiles);
+        let member = &workspace.members[app];
+        let options = config::load(workspace, app)?;
+        let (node, _) = toolchain::decide(workspace, member, options.node())?;
+        let walk = inputs::walk(workspace, app, &self.rules)?;
+        let own = inputs::relative(&walk.files, &member.dir);
+        let (tasks, _) = wishes::tasks(workspace, &self.graph, app, &options)?;
+        let detection = wishes::detection(
+            workspace,
+            lockfiles,
+            app,
+            &own,
+            &options,
+            &tasks,
+            &node.value,
+        )?;
+        let needed = tasks.needed(workspace, &self.graph, &[app]);
+        let build = Closure::build(workspace, lockfiles, &[app], &needed.named)?;
+        let runtime = if detection.delivery.has_modules() {
+            let named = wishes::needs(workspace, app, &detection.delivery);
+            Some(size(&Closure::runtime(
+                workspace,
+                lockfiles,
+                &[app],
+                &named,
+            )?))
+        } else {
+            None
+        };
+        let runs = match &detection.delivery {
+            Delivery::Site(site) => format!("nginx serves {}", site.dir),
+            delivery => delivery.start().map(Start::command).unwrap_or_default(),
+        };
+        Ok(Ready {
+            detected: detection.detected,
+            runs,
+            build: size(&build),
+            runtime,
+        })
+    }
+}
+
+fn size(closure: &Closure<'_, '_>) -> Size {
+    Size {
+        members: closure.members.keys().filter(|at| **at != 0).count(),
+        packages: closure.package_count(),
+    }
+}

@@ -1,0 +1,121 @@
+//! The workspace as a picture: members and who depends on whom.
+//!
+//! Goes in: the workspace, and an app if only its closures are to be seen. Comes out: [`Overview`], members and edges in a fixed order, as a value
+//! that any notation can be written from.
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::lockfile::Lockfiles;
+use crate::model::path::RepoPath;
+use crate::needs::closure::{Because, Closure};
+use crate::needs::graph::Graph;
+use crate::plan::config;
+use crate::plan::wishes;
+use crate::workspace::Workspace;
+
+/// Members and edges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Overview {
+    /// The app whose closures these are; none where it is the whole workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<RepoPath>,
+    /// The root project first, the others by directory.
+    pub members: Vec<Member>,
+    /// By what depends, then by what is depended on.
+    pub edges: Vec<Edge>,
+}
+
+/// A member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// Its directory.
+    pub dir: RepoPath,
+    /// Its name, or its directory where it has none.
+    pub name: String,
+    /// How it belongs to the app.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub role: Option<MemberRole>,
+}
+
+/// How a member belongs to an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberRole {
+    /// Why the build needs it.
+    #[serde(flatten)]
+    pub because: Because,
+    /// Whether the app needs it when it runs.
+    pub runtime: bool,
+}
+
+/// A dependency of one member on another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edge {
+    /// The position of what depends.
+    #[serde(skip)]
+    pub from_at: usize,
+    /// The position of what is depended on.
+    #[serde(skip)]
+    pub to_at: usize,
+    /// What depends.
+    pub from: RepoPath,
+    /// What is depended on.
+    pub to: RepoPath,
+    /// The manifest's map, the strongest where there are several: `dependencies`
+    pub kind: &'static str,
+}
+
+impl Overview {
+    /// The whole workspace, or what the app at `app` needs.
+    pub fn new(workspace: &Workspace, app: Option<usize>) -> Result<Self, Error> {
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let graph = Graph::new(workspace, &lockfiles);
+        let mut positions: Vec<usize> = (0..workspace.members.len()).collect();
+        let mut roles = vec![None; positions.len()];
+        if let Some(app) = app {
+            let options = config::load(workspace, app)?;
+            let tasks = wishes::tasks(workspace, &graph, app, &options)?;
+            let named = tasks.0.needed(workspace, &graph, &[app]).named;
+            let build = Closure::build(workspace, &lockfiles, &[app], &named)?;
+            let loaders = wishes::start_needs(workspace, &lockfiles, app, &options)?;
+            let runtime = Closure::runtime(workspace, &lockfiles, &[app], &loaders)?;
+            positions = build.members.keys().copied().collect();
+            for (at, because) in build.members {
+                let runtime = runtime.members.contains_key(&at);
+                roles[at] = Some(MemberRole { because, runtime });
+            }
+        }
+        let members = positions.iter().map(|&at| Member {
+            dir: workspace.members[at].dir.clone(),
+            name: workspace.members[at].label(),
+            role: roles[at].take(),
+        });
+        let members: Vec<Member> = members.collect();
+        let mut edges = Vec::new();
+        for (from_at, &from) in positions.iter().enumerate() {
+            for (to, field) in graph.dependencies(from) {
+                let Ok(to_at) = positions.binary_search(&to) else {
+                    continue;
+                };
+                edges.push(Edge {
+                    from_at,
+                    to_at,
+                    from: members[from_at].dir.clone(),
+                    to: members[to_at].dir.clone(),
+                    kind: field.key(),
+                });
+            }
+        }
+        let app = app.map(|at| workspace.members[at].dir.clone());
+        Ok(Self {
+            app,
+            members,
+            edges,
+        })
+    }
+
+    /// The edges that leave a member.
+    pub fn dependencies(&self, at: usize) -> impl Iterator<Item = &Edge> {
+        self.edges.iter().filter(move |edge| edge.from_at == at)
+    }
+}

@@ -1,0 +1,426 @@
+//! A pruned workspace for people who write their own Dockerfile, in the layout of `turbo prune --docker`.
+//!
+//! Goes in: the workspace and the apps. Comes out: [`Pruned`], the list of files, each with what it holds. `json/` has all that an install reads,
+//! `full/` the sources and what builds read, so that `COPY json`, install, `COPY full`, build caches the install. Nothing is written here
+//! (see [`output`]), and nothing decided about images.
+
+pub mod output;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::files::File;
+use crate::files::ignore::Rules;
+use crate::files::tree::Limit;
+use crate::lockfile::{self, Lockfiles};
+use crate::model::path::RepoPath;
+use crate::needs::closure::Closure;
+use crate::needs::graph::Graph;
+use crate::needs::tasks::{self, Tasks};
+use crate::plan::config;
+use crate::plan::{
+    Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, secrets, wishes,
+};
+use crate::system::threads;
+use crate::workspace::Workspace;
+use crate::workspace::manifest::package::strip::strip;
+use crate::workspace::manifest::{turbo, workspace as workspace_file};
+use crate::workspace::toolchain;
+
+/// Manifests and lockfile: all that an install reads.
+pub const JSON: &str = "json";
+/// The sources, and all else that builds read.
+pub const FULL: &str = "full";
+
+/// Files at the root that travel with the sources where they are there.
+const ROOT_FILES: [&str; 2] = [".gitignore", ".gitattributes"];
+
+/// How many members a thread looks into at a time.
+const SHARE: usize = 8;
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// All that builds need.
+    #[default]
+    Build,
+    /// What the apps need when they run: no dev dependencies, neither of the workspace nor of registries.
+    Production,
+}
+
+/// What a user may decide, beside what `slimbuild.json` says of the apps.
+#[derive(Debug, Clone, Default)]
+pub struct PruneOptions {
+    /// What is kept.
+    pub scope: Scope,
+    /// Globs of files that are kept, ignored or not.
+    pub include: Vec<String>,
+    /// Globs of files that are not.
+    pub exclude: Vec<String>,
+}
+
+/// A workspace without what some apps do not need.
+#[derive(Debug)]
+pub struct Pruned {
+    /// The members that are kept.
+    pub members: Vec<MemberPlan>,
+    /// How many there are, the root project not counted.
+    pub workspace_members: usize,
+    /// How many packages of registries are kept.
+    pub packages: usize,
+    /// How many there are.
+    pub workspace_packages: usize,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+    /// Every file, sorted by path.
+    pub entries: Vec<ContextEntry>,
+}
+
+impl Pruned {
+    /// Decides what is kept for the apps at these positions. Reads the workspace, and nothing else.
+    pub fn new(
+        workspace: &Workspace,
+        apps: &[usize],
+        options: &PruneOptions,
+    ) -> Result<Self, Error> {
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        // Both graphs are large in a large workspace, and not needed for long.
+        let wanted = Wanted::load(workspace, apps, options)?;
+        let (named, turbo_inputs) = {
+            let graph = Graph::new(workspace, &lockfiles);
+            wanted.tasks(workspace, &graph)?
+        };
+        let closure = match options.scope {
+            Scope::Build => Closure::build(workspace, &lockfiles, apps, &named)?,
+            Scope::Production => {
+                let loaders = wanted.loaders(workspace, &lockfiles)?;
+                Closure::runtime(workspace, &lockfiles, apps, &loaders)?
+            }
+        };
+        closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
+        let rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
+        let members: Vec<usize> = closure.members.keys().copied().collect();
+        let walked = threads::map(&members, SHARE, |&at| match at {
+            0 => Ok::<_, Error>(Vec::new()),
+            at => Ok(inputs::walk(workspace, at, &rules)?.files),
+        });
+        let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
+        for (at, walked) in members.into_iter().zip(walked) {
+            files.insert(at, walked?);
+        }
+        files.remove(&0);
+        let layout = Layout {
+            workspace,
+            closure: &closure,
+            files: &files,
+            rules: &rules,
+            turbo_inputs,
+            include: &wanted.include,
+            scope: options.scope,
+        };
+        Ok(Self {
+            members: make::members(workspace, &closure),
+            workspace_members: workspace.members.len() - 1,
+            packages: closure.package_count(),
+            workspace_packages: lockfiles.package_total(),
+            warnings: warnings(workspace, &closure),
+            entries: layout.entries()?,
+        })
+    }
+}
+
+/// What flags and `slimbuild.json` want of the apps.
+struct Wanted {
+    /// Each app's, by its position.
+    apps: Vec<(usize, PlanOptions)>,
+    /// Globs of all of them: the output is one.
+    include: Vec<String>,
+    exclude: Vec<String>,
+}
+
+impl Wanted {
+    fn load(workspace: &Workspace, apps: &[usize], flags: &PruneOptions) -> Result<Self, Error> {
+        let (mut include, mut exclude) = (Vec::new(), Vec::new());
+        let mut wanted = Vec::new();
+        for &at in apps {
+            let options = config::load(workspace, at)?;
+            include.extend(options.include.iter().cloned());
+            exclude.extend(options.exclude.iter().cloned());
+            wanted.push((at, options));
+        }
+        // What the root's file says comes with each app.
+        for globs in [&mut include, &mut exclude] {
+            let mut seen = BTreeSet::new();
+            globs.retain(|glob| seen.insert(glob.clone()));
+        }
+        include.extend(flags.include.iter().cloned());
+        exclude.extend(flags.exclude.iter().cloned());
+        Ok(Self {
+            apps: wanted,
+            include,
+            exclude,
+        })
+    }
+
+    /// The members that tasks name, and globs of files that tasks read.
+    fn tasks(
+        &self,
+        workspace: &Workspace,
+        graph: &Graph,
+    ) -> Result<(BTreeMap<usize, String>, Vec<String>), Error> {
+        let (mut named, mut inputs) = (BTreeMap::new(), Vec::new());
+        let mut add = |tasks: &Tasks, apps: &[usize]| {
+            inputs.extend(tasks::inputs(tasks, |at| at != 0).cloned());
+            named.extend(tasks.needed(workspace, graph, apps).named);
+        };
+        let mut by_turbo = Vec::new();
+        for (at, options) in &self.apps {
+            if options.tasks.is_some() {
+                add(&wishes::tasks(workspace, graph, *at, options)?.0, &[*at]);
+            } else {
+                by_turbo.push(*at);
+            }
+        }
+        if !by_turbo.is_empty() {
+            add(&Tasks::new(workspace, graph, &by_turbo), &by_turbo);
+        }
+        Ok((named, inputs))
+    }
+
+    /// The dev dependencies that the apps' starts cannot do without.
+    fn loaders(
+        &self,
+        workspace: &Workspace,
+        lockfiles: &Lockfiles<'_>,
+    ) -> Result<BTreeSet<(usize, String)>, Error> {
+        let mut found = BTreeSet::new();
+        for (at, options) in &self.apps {
+            found.extend(wishes::start_needs(workspace, lockfiles, *at, options)?);
+        }
+        Ok(found)
+    }
+}
+
+struct Layout<'w, 'l, 'a> {
+    workspace: &'w Workspace,
+    closure: &'w Closure<'l, 'a>,
+    /// The files of every member that is kept, the root project's not.
+    files: &'w BTreeMap<usize, Vec<File>>,
+    rules: &'w Rules,
+    /// Globs of files that tasks read.
+    turbo_inputs: Vec<String>,
+    /// Globs of files that are kept, ignored or not.
+    include: &'w [String],
+    scope: Scope,
+}
+
+/// Entries by path. The first one that is put somewhere stays.
+#[derive(Default)]
+struct Entries(BTreeMap<String, ContextEntry>);
+
+impl Entries {
+    fn put(&mut self, entries: impl IntoIterator<Item = ContextEntry>) {
+        for entry in entries {
+            self.0.entry(entry.path.clone()).or_insert(entry);
+        }
+    }
+
+    fn made(&mut self, places: &[&str], path: impl Display, text: String, why: &str) {
+        let text = Arc::new(text);
+        self.put(places.iter().map(|place| ContextEntry {
+            path: if place.is_empty() {
+                path.to_string()
+            } else {
+                format!("{place}/{path}")
+            },
+            content: Content::Made {
+                text: Arc::clone(&text),
+                executable: false,
+            },
+            why: why.to_owned(),
+        }));
+    }
+}
+
+impl Layout<'_, '_, '_> {
+    fn entries(&self) -> Result<Vec<ContextEntry>, Error> {
+        let mut entries = Entries::default();
+        self.settings(&mut entries);
+        self.manifests(&mut entries)?;
+        self.turbo(&mut entries)?;
+        self.install_files(&mut entries)?;
+        self.sources(&mut entries)?;
+        Ok(entries.0.into_values().collect())
+    }
+
+    /// The positions of the members that are kept, the root project among them: no workspace is without.
+    fn members(&self) -> BTreeSet<usize> {
+        self.closure.members.keys().copied().chain([0]).collect()
+    }
+
+    fn settings(&self, entries: &mut Entries) {
+        let workspace = self.workspace;
+        let why = "the lockfile without what is not reached";
+        for (dir, text) in self.closure.lockfiles(workspace) {
+            // The root's also lies beside `json/`, where turbo puts it. A member's is a source too, and not to be had as it was.
+            let places = if dir.is_root() {
+                ["", JSON]
+            } else {
+                [JSON, FULL]
+            };
+            entries.made(&places, below(&dir, lockfile::FILE), text, why);
+        }
+        entries.made(
+            &["", JSON, FULL],
+            workspace_file::FILE,
+            self.closure.settings(workspace),
+            "the settings, and the members that are kept",
+        );
+        let why = "the settings without credentials";
+        for (path, text) in install::npmrcs(workspace, self.closure) {
+            entries.made(&[JSON, FULL], path, text.to_owned(), why);
+        }
+    }
+
+    fn manifests(&self, entries: &mut Entries) -> Result<(), Error> {
+        let members: Vec<usize> = self.members().into_iter().collect();
+        let why = match self.scope {
+            Scope::Build => "the manifest as it is",
+            Scope::Production => "the manifest without dev dependencies",
+        };
+        for made in threads::map(&members, SHARE, |&at| self.manifest(at)) {
+            // pnpm does without a manifest at the root.
+            if let Some((path, text)) = made? {
+                entries.made(&[JSON, FULL], &path, text, why);
+            }
+        }
+        Ok(())
+    }
+
+    fn manifest(&self, at: usize) -> Result<Option<(RepoPath, String)>, Error> {
+        let member = &self.workspace.members[at];
+        let path = below(&member.dir, "package.json");
+        let Some(text) = self.text(&path)? else {
+            return Ok(None);
+        };
+        let text = match self.scope {
+            Scope::Build => text,
+            Scope::Production => {
+                let keep = |field, name: &str| self.closure.keeps_in(at, field, name);
+                strip(path.as_str(), &text, keep)?
+            }
+        };
+        Ok(Some((path, text)))
+    }
+
+    /// `turbo.json` of the root and of members, without what names packages that are not kept.
+    fn turbo(&self, entries: &mut Entries) -> Result<(), Error> {
+        let members = self.members();
+        let packages: BTreeSet<&str> = members
+            .iter()
+            .filter_map(|&at| self.workspace.members[at].manifest.name())
+            .collect();
+        for at in members {
+            let member = &self.workspace.members[at];
+            let dir = &member.dir;
+            // Most members have none, as is known by now.
+            if at != 0 && member.turbo.is_none() {
+                continue;
+            }
+            for name in turbo::FILES {
+                let path = below(dir, name);
+                if let Some(text) = self.text(&path)? {
+                    let text = turbo::prune::prune(path.as_str(), &text, &packages)?;
+                    let why = "the tasks without those of packages that are not kept";
+                    entries.made(&[FULL], &path, text, why);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What an install reads besides manifests and the lockfile.
+    fn install_files(&self, entries: &mut Entries) -> Result<(), Error> {
+        let (workspace, closure) = (self.workspace, self.closure);
+        let settings = install::settings_files(workspace, closure)?;
+        let why = "pnpm reads it when it installs";
+        for place in [JSON, FULL] {
+            entries.put(settings.iter().map(|file| inputs::source(place, file, why)));
+            entries.put(install::local_files(
+                workspace, closure, self.files, self.rules, place,
+            )?);
+        }
+        entries.put(install::bin_stubs(workspace, closure, JSON));
+        Ok(())
+    }
+
+    /// The files of members, and those at the root that builds read.
+    fn sources(&self, entries: &mut Entries) -> Result<(), Error> {
+        for files in self.files.values() {
+            let why = "a source";
+            entries.put(files.iter().map(|file| inputs::source(FULL, file, why)));
+        }
+        entries.put(inputs::linked(
+            self.workspace,
+            self.closure,
+            self.rules,
+            FULL,
+        )?);
+        let root = inputs::root_files(
+            self.workspace,
+            self.files,
+            self.rules,
+            self.include,
+            &self.turbo_inputs,
+        )?;
+        entries.put(
+            root.values()
+                .map(|(file, why)| inputs::source(FULL, file, why)),
+        );
+        for name in ROOT_FILES {
+            if let Some(text) = self.text(&below(&RepoPath::ROOT, name))? {
+                entries.made(
+                    &[FULL],
+                    name,
+                    text,
+                    "git's rules, which turbo hashes files by",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// A file's text, if there is one.
+    fn text(&self, path: &RepoPath) -> Result<Option<String>, Error> {
+        let tree = &self.workspace.tree;
+        Ok(tree.read_text_optional(path, Limit::Settings)?)
+    }
+}
+
+fn below(dir: &RepoPath, name: &str) -> RepoPath {
+    dir.join(name).unwrap_or_default()
+}
+
+fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
+    let members = closure.members.keys().filter(|at| **at != 0);
+    let lifecycle = members.flat_map(|&at| {
+        let manifest = &workspace.members[at].manifest;
+        let early = |name| {
+            format!(
+                "pnpm runs the `{name}` script in {} when it installs, before the package's files are copied: pass it \
+                 `--ignore-scripts`, or guard the script",
+                manifest.file()
+            )
+        };
+        manifest.lifecycle_scripts().map(early)
+    });
+    lifecycle
+        .chain(secrets::left_behind(workspace, closure))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Why an app has a package: the shortest chains of dependencies that lead to it.
+//!
+//! Goes in: the workspace, the app, and the package's name, with or without a version. Comes out: [`Why`], for each version that there is, the
+//! chains into the build closure and into the runtime closure, or where else in the workspace it occurs. Edges are the lockfile's own.
+
+mod only_way;
+mod route;
+mod web;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nodejs_semver::Version;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::lockfile::Lockfiles;
+use crate::model::path::RepoPath;
+use crate::needs::closure::Closure;
+use crate::needs::graph::Graph;
+use crate::plan::config;
+use crate::plan::wishes;
+use crate::workspace::Workspace;
+pub use route::{Chain, Route, Step};
+use route::{Counts, Part};
+use web::{COPIED, Edge, Node, Web};
+
+/// How many chains are told of those that are equally short.
+const CHAINS: usize = 5;
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// The app's directory.
+    pub app: RepoPath,
+    /// What was asked for.
+    pub query: String,
+    /// Every version, or member, that the question may mean.
+    pub packages: Vec<Package>,
+}
+
+/// One version of a package, or a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Package {
+    /// `name@version`, or the member's directory.
+    pub package: String,
+    /// How it gets into the build closure, if it does.
+    pub build: Option<Route>,
+    /// How it gets into the runtime closure, if it does.
+    pub runtime: Option<Route>,
+    /// Where it occurs in the workspace when it is in neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Route>,
+}
+
+/// No package of that name anywhere.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WhyError {
+    /// The name is unknown.
+    #[error("there is no package `{name}` in this workspace")]
+    Unknown {
+        /// As it was given.
+        name: String,
+        /// Names that look alike, best first.
+        nearest: Vec<String>,
+    },
+    /// The name is known, the version is not.
+    #[error("there is no `{query}` in this workspace")]
+    OtherVersions {
+        /// As it was given.
+        query: String,
+        /// What there is.
+        found: Vec<String>,
+    },
+}
+
+impl WhyError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { nearest, .. } if nearest.is_empty() => None,
+            Self::Unknown { nearest, .. } => {
+                Some(format!("did you mean `{}`?", nearest.join("`, `")))
+            }
+            Self::OtherVersions { found, .. } => Some(format!("there is {}", found.join(", "))),
+        }
+    }
+}
+
+impl Why {
+    /// Looks for `query` (`name` or `name@version`; a member also by its directory) on the ways from the app at `app`.
+    pub fn new(workspace: &Workspace, app: usize, query: &str) -> Result<Self, Error> {
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
+        let web = Web::new(workspace, &lockfiles)?;
+        let meant = meant(&web, query)?;
+        let graph = Graph::new(workspace, &lockfiles);
+        let options = config::load(workspace, app)?;
+        let tasks = wishes::tasks(workspace, &graph, app, &options)?;
+        let named = tasks.0.needed(workspace, &graph, &[app]).named;
+        let loaders = wishes::start_needs(workspace, &lockfiles, app, &options)?;
+        let runtime = Closure::runtime(workspace, &lockfiles, &[app], &loaders)?;
+        let in_runtime = |from: usize, edge: &Edge| match (&web.nodes[from], edge.field) {
+            (Node::Member(at), Some(field)) => runtime.keeps_in(*at, field, &edge.alias),
+            (Node::Entry(..), _) => true,
+            _ => false,
+        };
+        let all = |_: usize, _: &Edge| true;
+        let part = |starts: Vec<usize>, counts: Counts<'_>, targets: &BTreeSet<usize>| {
+            let part = Part {
+                web: &web,
+                starts,
+                counts,
+            };
+            part.route(targets, CHAINS)
+        };
+        // The root project's tools are at hand for every build, but say least about the app.
+        let starts: Vec<usize> = [app]
+            .into_iter()
+            .chain(named.into_keys())
+            .chain([0])
+            .collect();
+        let packages = meant.into_iter().map(|(package, targets)| {
+            let build = part(starts.clone(), &all, &targets);
+            // The root project is there where it has what the app is started through.
+            let root = runtime.members.keys().copied().find(|at| *at == 0);
+            let starts = [app].into_iter().chain(root);
+            let runtime = part(starts.collect(), &in_runtime, &targets);
+            let others = (0..workspace.members.len()).filter(|at| !targets.contains(at));
+            let elsewhere = if build.is_none() && runtime.is_none() {
+                part(others.collect(), &all, &targets)
+            } else {
+                None
+            };
+            Package {
+                package,
+                build,
+                runtime,
+                elsewhere,
+            }
+        });
+        Ok(Self {
+            app: workspace.members[app].dir.clone(),
+            query: query.to_owned(),
+            packages: packages.collect(),
+        })
+    }
+}
+
+/// What a question may mean: labels with the nodes that have them, by name and then by version.
+fn meant(web: &Web, query: &str) -> Result<Vec<(String, BTreeSet<usize>)>, WhyError> {
+    let trimmed = query.trim_end_matches('/').trim_start_matches("./");
+    let mut by_label: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    let mut of_name: BTreeSet<&str> = BTreeSet::new();
+    // The `@` of a scope parts no version.
+    let name = match query.char_indices().skip(1).find(|(_, sign)| *sign == '@') {
+        Some((at, _)) => &query[..at],
+        None => query,
+    };
+    let aliased = aliased(web, query);
+    for (at, label) in web.labels.iter().enumerate() {
+        let own = web.names[at].as_deref();
+        // A member is one, linked or copied.
+        let label = label.strip_suffix(COPIED).unwrap_or(label);
+        if own == Some(name) {
+            of_name.insert(label);
+        }
+        if own == Some(query) || label == query || label == trimmed || aliased.contains(&at) {
+            by_label.entry(label).or_default().insert(at);
+        }
+    }
+    if by_label.is_empty() {
+        let query = query.to_owned();
+        if of_name.is_empty() {
+            let nearest = nearest(web, name);
+            return Err(WhyError::Unknown {
+                name: query,
+                nearest,
+            });
+        }
+        let mut found: Vec<String> = of_name.into_iter().map(str::to_owned).collect();
+        found.sort_by_cached_key(|label| by_version(label));
+        return Err(WhyError::OtherVersions { query, found });
+    }
+    let mut meant: Vec<(String, BTreeSet<usize>)> = by_label
+        .into_iter()
+        .map(|(label, nodes)| (label.to_owned(), nodes))
+        .collect();
+    meant.sort_by_cached_key(|(label, _)| by_version(label));
+    Ok(meant)
+}
+
+/// Puts `a@9.0.0` before `a@10.0.0`.
+fn by_version(label: &str) -> (String, Option<Version>) {
+    let (name, version) = label.rsplit_once('@').unwrap_or((label, ""));
+    (name.to_owned(), Version::parse(version).ok())
+}
+
+/// What somebody imports by this name though it has another: `npm:` aliases.
+fn aliased(web: &Web, name: &str) -> BTreeSet<usize> {
+    web.edges
+        .iter()
+        .flatten()
+        .filter(|edge| edge.alias == name)
+        .map(|edge| edge.to)
+        .collect()
+}
+
+/// Up to three names that look like this one.
+fn nearest(web: &Web, name: &str) -> Vec<String> {
+    let names: BTreeSet<&str> = web.names.iter().flatten().map(String::as_str).collect();
+    let wanted = name.to_lowercase();
+    let mut scored: Vec<(f64, &str)> = names
+        .into_iter()
+        .map(|known| {
+            let score = strsim::normalized_damerau_levenshtein(&wanted, &known.to_lowercase());
+            (score, known)
+        })
+        .filter(|(score, _)| *score > 0.6)
+        .collect();
+    scored.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
+    scored
+        .into_iter()
+        .take(3)
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,394 @@
+//! Which files of a workspace may enter a context, and what keeps the others out.
+//!
+//! Goes in: the root's `.dockerignore`, every `.gitignore` that applies, and the `include` and `exclude` options. Comes out: a [`Verdict`]
+//! on a path, with the [`Reason`] it is dropped for. Nothing is walked: whoever descends (see [`crate::files`]) carries a [`Scope`] along
+//! and asks it, so that nested `.gitignore` files are found on the way.
+//!
+//! The rules, strongest first:
+//!
+//! 1. some names never enter: `node_modules`, `.git`, `.env*`, `.npmrc` and the like (see [`crate::files::forbidden`]);
+//! 2. what an `exclude` glob matches is dropped, with all below it;
+//! 3. what an `include` glob matches is kept, with all below it;
+//! 4. what git ignores is dropped, and what lies below it cannot be brought back by a `.gitignore`;
+//! 5. what the root's `.dockerignore` drops is dropped; its exceptions do reach below a dropped directory;
+//! 6. what likely holds secrets by its name is dropped.
+//!
+//! Rules 4 and 5 follow git and moby; where they cannot, the docs of `gitignore` and `pattern` in here say so.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::files::forbidden::{self, Area, Kind};
+use crate::files::tree::{Limit, Tree, TreeError};
+use crate::model::path::RepoPath;
+
+use self::dockerignore::{DockerIgnore, Inherited};
+use self::gitignore::{Entry, GitIgnores};
+use self::globs::Globs;
+
+mod dockerignore;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod gitignore;
+mod globs;
+mod pattern;
+
+pub use self::globs::GlobError;
+pub use self::pattern::Malformed;
+
+/// The name of the file in the workspace root.
+const DOCKERIGNORE: &str = ".dockerignore";
+
+/// Everything that decides which files of one workspace are kept.
+#[derive(Debug)]
+pub struct Rules {
+    tree: Tree,
+    include: Globs,
+    exclude: Globs,
+    docker: DockerIgnore,
+    git: GitIgnores,
+}
+
+/// Whether a path is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Keep,
+    /// It is not.
+    Drop(Reason),
+}
+
+/// Why a path is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "rule", rename_all = "kebab-case")]
+pub enum Reason {
+    /// Its name never enters a context.
+    Never {
+        /// The rule that bars it.
+        name: &'static str,
+    },
+    /// An `exclude` glob matches it, or a directory above it.
+    Exclude {
+        /// The glob.
+        pattern: String,
+    },
+    /// Git ignores it.
+    GitIgnore {
+        /// The `.gitignore`, as seen from the workspace root.
+        file: String,
+        /// The pattern in it.
+        pattern: String,
+    },
+    /// The root's `.dockerignore` drops it.
+    DockerIgnore {
+        /// The line, counted from one.
+        line: usize,
+        /// The pattern on it.
+        pattern: String,
+    },
+    /// It likely holds secrets by its name. An `include` glob brings it.
+    Secret {
+        /// The rule that bars it.
+        name: &'static str,
+        /// Whether it is barred only if there is a private key in it.
+        if_private: bool,
+    },
+    /// It is neither a file, a directory nor a symlink.
+    Special {
+        /// What it is.
+        kind: &'static str,
+    },
+}
+
+/// Why the rules cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum IgnoreError {
+    /// A file of rules cannot be read; the source names it.
+    #[error("cannot read the ignore rules")]
+    Unreadable(#[from] TreeError),
+    /// A line of the `.dockerignore` is no pattern.
+    #[error("`{DOCKERIGNORE}` line {line}: `{pattern}` is not a pattern")]
+    DockerPattern {
+        /// The line, counted from one.
+        line: usize,
+        /// What it says.
+        pattern: String,
+        /// What is wrong with it.
+        #[source]
+        problem: Malformed,
+    },
+    /// A glob of the `include` or `exclude` option is none.
+    #[error("`{glob}` of `{option}` is not a glob")]
+    Glob {
+        /// The option's name.
+        option: &'static str,
+        /// What it says.
+        glob: String,
+        /// What is wrong with it.
+        #[source]
+        problem: GlobError,
+    },
+}
+
+/// The rules within one directory: what is asked about the paths in it.
+#[derive(Debug)]
+pub struct Scope<'rules> {
+    rules: &'rules Rules,
+    fate: Fate,
+    docker: Inherited,
+}
+
+/// What a directory's own verdict means for all that it holds.
+#[derive(Debug)]
+enum Fate {
+    /// Git does not ignore the directory; its files and those above it say what it ignores in there.
+    Open(GitIgnores),
+    /// Git ignores the directory, so everything in there.
+    Ignored(Reason),
+    /// An `include` glob matched.
+    Included,
+}
+
+impl Rules {
+    /// Reads the rules of the workspace at `root`, an absolute path, and of the options.
+    pub fn load(root: &Path, include: &[String], exclude: &[String]) -> Result<Self, IgnoreError> {
+        let globs = |option, globs| {
+            Globs::compile(globs).map_err(|(glob, problem)| IgnoreError::Glob {
+                option,
+                glob,
+                problem,
+            })
+        };
+        let tree = Tree::open(root)?;
+        let file = RepoPath::child(&RepoPath::ROOT, DOCKERIGNORE);
+        let docker = match tree.read_text_optional(&file, Limit::Settings)? {
+            Some(text) => DockerIgnore::parse(&text).map_err(|(line, pattern, problem)| {
+                IgnoreError::DockerPattern {
+                    line,
+                    pattern,
+                    problem,
+                }
+            })?,
+            None => DockerIgnore::default(),
+        };
+        Ok(Self {
+            git: GitIgnores::load(root, &tree)?,
+            tree,
+            include: globs("include", include)?,
+            exclude: globs("exclude", exclude)?,
+            docker,
+        })
+    }
+
+    /// The rules within the workspace root.
+    pub fn root_scope(&self) -> Scope<'_> {
+        Scope {
+            rules: self,
+            fate: Fate::Open(self.git.clone()),
+            docker: Inherited::default(),
+        }
+    }
+
+    /// The verdict on a directory and, unless nothing below it can be kept, the rules within it.
+    pub fn scope(&self, dir: &RepoPath) -> Result<(Verdict, Option<Scope<'_>>), IgnoreError> {
+        let mut verdict = Verdict::Keep;
+        let mut scope = self.root_scope();
+        for dir in lineage(dir) {
+            let (own, inner) = scope.directory(&dir)?;
+            verdict = own;
+            match inner {
+                Some(inner) => scope = inner,
+                None => return Ok((verdict, None)),
+            }
+        }
+        Ok((verdict, Some(scope)))
+    }
+
+    /// The verdict on a single file, wherever it lies.
+    pub fn file(&self, path: &RepoPath) -> Result<Verdict, IgnoreError> {
+        Ok(match self.scope(&path.parent().unwrap_or_default())? {
+            (_, Some(scope)) => scope.file(path),
+            (verdict, None) => verdict,
+        })
+    }
+
+    /// The glob of the `include` option that names this very path.
+    pub fn included_by(&self, path: &RepoPath) -> Option<&str> {
+        self.include.matching(path.as_str())
+    }
+
+    /// The `.dockerignore` alone, to measure what Docker itself would send.
+    pub(crate) fn docker(&self) -> DockerScope<'_> {
+        DockerScope {
+            docker: &self.docker,
+            inherited: Inherited::default(),
+        }
+    }
+}
+
+/// The directories from below the root down to `dir`, which is the last one.
+fn lineage(dir: &RepoPath) -> Vec<RepoPath> {
+    let mut dirs: Vec<RepoPath> = std::iter::successors(Some(dir.clone()), RepoPath::parent)
+        .filter(|dir| !dir.is_root())
+        .collect();
+    dirs.reverse();
+    dirs
+}
+
+impl Scope<'_> {
+    /// The verdict on a file or symlink in this directory.
+    pub fn file(&self, path: &RepoPath) -> Verdict {
+        self.decide(path, Entry::File).0.into()
+    }
+
+    /// The verdict on a directory in this one and, unless nothing below it can be kept, the rules within it. Below a dropped directory
+    /// files may be kept: those that an `include` glob or an exception in the `.dockerignore` names.
+    pub fn directory(&self, path: &RepoPath) -> Result<(Verdict, Option<Self>), IgnoreError> {
+        let rules = self.rules;
+        let (decision, docker) = self.decide(path, Entry::Directory);
+        let included_below = || rules.include.may_match_below(path.as_str());
+        let kept_below = || included_below() || rules.docker.may_keep_below(path.as_str());
+        let fate = match &decision {
+            Decision::Included => Some(Fate::Included),
+            Decision::Open { git, dropped } if dropped.is_none() || kept_below() => {
+                let git = git.with_file_in(&rules.tree, path)?;
+                Some(Fate::Open(git))
+            }
+            Decision::Ignored(reason) if included_below() => Some(Fate::Ignored(reason.clone())),
+            Decision::Open { .. } | Decision::Ignored(_) | Decision::Barred(_) => None,
+        };
+        Ok((
+            decision.into(),
+            fate.map(|fate| Self {
+                rules,
+                fate,
+                docker,
+            }),
+        ))
+    }
+
+    fn decide(&self, path: &RepoPath, entry: Entry) -> (Decision<'_>, Inherited) {
+        let rules = self.rules;
+        let (dropped_by, docker) = rules.docker.judge(path.as_str(), &self.docker);
+        let forbidden = forbidden::barred(path.as_str(), Area::Sources);
+        let decision = if let Some(rule) = forbidden.filter(|rule| !rule.can_be_included()) {
+            Decision::Barred(Reason::Never { name: rule.name })
+        } else if let Some(pattern) = rules.exclude.matching(path.as_str()) {
+            Decision::Barred(Reason::Exclude {
+                pattern: pattern.to_owned(),
+            })
+        } else if rules.include.matching(path.as_str()).is_some() {
+            Decision::Included
+        } else {
+            match &self.fate {
+                Fate::Included => Decision::Included,
+                Fate::Ignored(reason) => Decision::Ignored(reason.clone()),
+                Fate::Open(git) => match git.ignored(path, entry) {
+                    Some(by) => Decision::Ignored(Reason::GitIgnore {
+                        file: by.file,
+                        pattern: by.pattern,
+                    }),
+                    None => match (dropped_by, forbidden) {
+                        (None, Some(rule)) => Decision::Ignored(Reason::Secret {
+                            name: rule.name,
+                            if_private: rule.kind == Kind::Key,
+                        }),
+                        (dropped_by, _) => Decision::Open {
+                            git,
+                            dropped: dropped_by.map(|line| Reason::DockerIgnore {
+                                line: line.number,
+                                pattern: line.text.clone(),
+                            }),
+                        },
+                    },
+                },
+            }
+        };
+        (decision, docker)
+    }
+}
+
+/// A verdict, and what it means for the paths below.
+enum Decision<'scope> {
+    /// Rules 1 and 2: dropped with all below.
+    Barred(Reason),
+    /// Rule 3: kept, as is all below that is not barred.
+    Included,
+    /// Rules 4 and 6: dropped with all below that is not included.
+    Ignored(Reason),
+    /// Rule 5: what `.dockerignore` has to say, which it has on each path below anew.
+    Open {
+        git: &'scope GitIgnores,
+        dropped: Option<Reason>,
+    },
+}
+
+impl From<Decision<'_>> for Verdict {
+    fn from(decision: Decision<'_>) -> Self {
+        match decision {
+            Decision::Included | Decision::Open { dropped: None, .. } => Self::Keep,
+            Decision::Barred(reason)
+            | Decision::Ignored(reason)
+            | Decision::Open {
+                dropped: Some(reason),
+                ..
+            } => Self::Drop(reason),
+        }
+    }
+}
+
+/// What the `.dockerignore` says within one directory, all other rules aside.
+#[derive(Debug, Clone)]
+pub(crate) struct DockerScope<'rules> {
+    docker: &'rules DockerIgnore,
+    inherited: Inherited,
+}
+
+impl DockerScope<'_> {
+    /// Whether a file in this directory is sent.
+    pub(crate) fn sends(&self, path: &str) -> bool {
+        self.docker.is_empty() || self.docker.judge(path, &self.inherited).0.is_none()
+    }
+
+    /// What is said within a directory in this one, unless nothing below it is sent.
+    pub(crate) fn directory(&self, path: &str) -> Option<Self> {
+        let (dropped_by, inherited) = self.docker.judge(path, &self.inherited);
+        (dropped_by.is_none() || self.docker.may_keep_below(path)).then_some(Self {
+            docker: self.docker,
+            inherited,
+        })
+    }
+}
+
+impl IgnoreError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable(error) => error.hint(),
+            Self::DockerPattern { problem, .. } => problem.hint(),
+            Self::Glob { problem, .. } => problem.hint(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never { name } => write!(f, "`{name}` never enters an image"),
+            Self::Exclude { pattern } => write!(f, "excluded by `{pattern}`"),
+            Self::GitIgnore { file, pattern } => write!(f, "`{pattern}` in `{file}`"),
+            Self::DockerIgnore { line, pattern } => {
+                write!(f, "`{pattern}` on line {line} of `{DOCKERIGNORE}`")
+            }
+            Self::Secret { name, .. } => {
+                write!(f, "it likely holds secrets by its name ({name})")
+            }
+            Self::Special { kind } => write!(f, "it is {kind}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! `.gitignore` files, as git reads them.
+//!
+//! Goes in: the workspace root, then directories from it downwards, each with a `.gitignore` or without. Comes out: the pattern that
+//! ignores a path, if one does. Nothing is walked here.
+//!
+//! The rules are <https://git-scm.com/docs/gitignore>, with two sources fewer: the user's global excludes and `.git/info/exclude` are on
+//! one machine alone, and the same tree must make the same context everywhere. Case is significant on every system, for the same reason.
+//! The files of the directories above the root count too, up to the one that holds `.git`; unless they ignore the root itself, since then
+//! the workspace is no part of that repository.
+//!
+//! A limit: git goes on tracking a committed file that a later pattern ignores. The index is not read here, so such a file is dropped;
+//! the `include` option brings it back.
+
+mod pattern;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fs_err as fs;
+
+use self::pattern::Pattern;
+use crate::files::tree::{FileKind, Limit, Tree, TreeError};
+use crate::model::path::RepoPath;
+
+/// The name of the file.
+const NAME: &str = ".gitignore";
+
+/// The `.gitignore` files that apply within one directory: its own, and all above it.
+#[derive(Debug, Clone)]
+pub(super) struct GitIgnores {
+    /// Where the workspace root lies below the top of the repository: empty, or with a slash at its end.
+    prefix: Arc<str>,
+    deepest: Option<Arc<Link>>,
+}
+
+#[derive(Debug)]
+struct Link {
+    /// The file, as seen from the workspace root.
+    file: String,
+    patterns: Vec<Pattern>,
+    /// The length of the file's directory, with its slash, in a path from the top of the repository.
+    skip: usize,
+    above: Option<Arc<Link>>,
+}
+
+/// What ignores a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ignored {
+    pub(super) file: String,
+    pub(super) pattern: String,
+}
+
+/// What a path is; git's patterns that end in a slash tell the two apart, and take a symlink for a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    File,
+    Directory,
+}
+
+impl GitIgnores {
+    /// Reads the root's file and those above it.
+    pub(super) fn load(root: &Path, tree: &Tree) -> Result<Self, TreeError> {
+        let alone = Self {
+            prefix: Arc::from(""),
+            deepest: None,
+        };
+        let Some(top) = root
+            .ancestors()
+            .find(|dir| fs::symlink_metadata(dir.join(".git")).is_ok())
+        else {
+            return alone.with_file_in(tree, &RepoPath::ROOT);
+        };
+        let below = root
+            .strip_prefix(top)
+            .map(Path::to_string_lossy)
+            .unwrap_or_default()
+            .replace('\\', "/");
+        let names: Vec<&str> = below.split('/').filter(|name| !name.is_empty()).collect();
+
+        let mut above: Option<Arc<Link>> = None;
+        // These lie outside of the workspace, and deliberately so: git reads them too.
+        let repository = Tree::open(top)?;
+        let mut dir = RepoPath::ROOT;
+        let mut skip = 0;
+        for (depth, name) in names.iter().enumerate() {
+            let up = "../".repeat(names.len() - depth);
+            above = read(
+                &repository,
+                &dir,
+                format!("{up}{NAME}"),
+                skip,
+                above.as_ref(),
+            )?
+            .or(above);
+            dir = RepoPath::child(&dir, name);
+            skip += name.len() + 1;
+            let seen = Self {
+                prefix: Arc::from(""),
+                deepest: above.clone(),
+            };
+            if seen
+                .ignored_at(&names[..=depth].join("/"), Entry::Directory)
+                .is_some()
+            {
+                return alone.with_file_in(tree, &RepoPath::ROOT);
+            }
+        }
+        let prefix = names
+            .iter()
+            .flat_map(|name| [*name, "/"])
+            .collect::<String>();
+        Self {
+            prefix: Arc::from(prefix),
+            deepest: above,
+        }
+        .with_file_in(tree, &RepoPath::ROOT)
+    }
+
+    /// What applies within `dir`, given that this is what applies within its parent.
+    pub(super) fn with_file_in(&self, tree: &Tree, dir: &RepoPath) -> Result<Self, TreeError> {
+        let slash = if dir.is_root() { "" } else { "/" };
+        let own = format!("{dir}{slash}", dir = dir.as_str());
+        let link = read(
+            tree,
+            dir,
+            format!("{own}{NAME}"),
+            self.prefix.len() + own.len(),
+            self.deepest.as_ref(),
+        )?;
+        Ok(Self {
+            prefix: Arc::clone(&self.prefix),
+            deepest: link.or_else(|| self.deepest.clone()),
+        })
+    }
+
+    /// The root's file alone, with this text.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_text(text: &str) -> Self {
+        Self {
+            prefix: Arc::from(""),
+            deepest: Some(Arc::new(Link {
+                file: NAME.to_owned(),
+                patterns: parse(text.as_bytes()),
+                skip: 0,
+                above: None,
+            })),
+        }
+    }
+
+    /// Whether the deepest file has something to say on a path: that it is ignored, or that it is not.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn verdict(&self, path: &str, entry: Entry) -> Option<bool> {
+        let pattern = self.deepest.as_ref()?.last_on(path, entry);
+        pattern.map(|pattern| !pattern.negative)
+    }
+
+    /// What ignores a path within the directory that this is for, if anything does.
+    pub(super) fn ignored(&self, path: &RepoPath, entry: Entry) -> Option<Ignored> {
+        self.deepest.as_ref()?;
+        self.ignored_at(&format!("{}{}", self.prefix, path.as_str()), entry)
+    }
+
+    /// The same for a path from the top of the repository. The deepest file that has an opinion wins.
+    fn ignored_at(&self, path: &str, entry: Entry) -> Option<Ignored> {
+        let mut link = self.deepest.as_ref();
+        while let Some(at) = link {
+            match at.last_on(&path[at.skip..], entry) {
+                Some(pattern) if pattern.negative => return None,
+                Some(pattern) => {
+                    return Some(Ignored {
+                        file: at.file.clone(),
+                        pattern: pattern.written.clone(),
+                    });
+                }
+                None => link = at.above.as_ref(),
+            }
+        }
+        None
+    }
+}
+
+impl Link {
+    /// The last pattern that matches a path decides.
+    fn last_on(&self, path: &str, entry: Entry) -> Option<&Pattern> {
+        let mut patterns = self.patterns.iter().rev();
+        patterns.find(|pattern| pattern.matches(path, entry == Entry::Directory))
+    }
+}
+
+/// Reads a directory's `.gitignore`, if it has one. Like git, this does not follow a symlink of that name, and passes over a directory.
+fn read(
+    tree: &Tree,
+    dir: &RepoPath,
+    file: String,
+    skip: usize,
+    above: Option<&Arc<Link>>,
+) -> Result<Option<Arc<Link>>, TreeError> {
+    let path = RepoPath::child(dir, NAME);
+    // Most directories have none, and one call says so.
+    let read = tree.read_optional(&path, Limit::Settings);
+    if let Ok(None) = read {
+        return Ok(None);
+    }
+    if let FileKind::Symlink | FileKind::Directory = tree.link_metadata(&path)?.kind {
+        return Ok(None);
+    }
+    let patterns = parse(&read?.unwrap_or_default());
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Link {
+        file,
+        patterns,
+        skip,
+        above: above.cloned(),
+    })))
+}
+
+/// The patterns of a file, in order.
+fn parse(text: &[u8]) -> Vec<Pattern> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let lines = text.split(|byte| *byte == b'\n');
+    lines
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter_map(Pattern::parse)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! The layers of an image, from a plan whose context is finished: `--prebuilt`, or a build of slimbuild's own.
+//!
+//! Goes in: the plan, and the directory that its context names files of. Comes out: [`Layer`]s in the order of how rarely they change, each with
+//! what the same plan's Dockerfile copies.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::files::Kind;
+use crate::image::layer::{Entry, Layer, Node, Owner};
+use crate::plan::{Content, ContextEntry, Plan, place};
+
+/// Where all of the app is in the image.
+const HOME: &str = "app";
+
+/// The title of the layer that has the modules of registries.
+pub const MODULES: &str = "modules";
+
+/// The places of a context that are layers, with their titles and where they go.
+const PLACES: [(&str, &str, &str); 5] = [
+    (place::MODULES, MODULES, HOME),
+    (place::PACKAGES, "workspace packages", HOME),
+    (place::SERVE, "how the site is served", "etc/nginx"),
+    (place::APP, "the app", HOME),
+    (place::WRITABLE, "what the app writes to", HOME),
+];
+
+/// The layers that lie on the base.
+pub fn layers(plan: &Plan, root: &Path) -> Vec<Layer> {
+    let user = owner(&plan.runtime_base.value.user);
+    let layer = |(place, title, to): (&str, &str, &str)| {
+        let owner = if place == place::WRITABLE {
+            user
+        } else {
+            Owner::ROOT
+        };
+        let prefix = format!("{place}/");
+        let mut entries = BTreeMap::new();
+        for entry in &plan.context {
+            let Some(path) = entry.path.strip_prefix(&prefix) else {
+                continue;
+            };
+            let node = node(entry, root);
+            // A user who may write to a directory owns it, and those in it.
+            if place == place::WRITABLE {
+                for dir in directories(plan, path) {
+                    let node = Node::Directory(0o755);
+                    entries.insert(format!("{to}/{dir}"), Entry { node, owner });
+                }
+            }
+            entries.insert(format!("{to}/{path}"), Entry { node, owner });
+        }
+        let title = title.to_owned();
+        Layer { title, entries }
+    };
+    let all = PLACES.into_iter().map(layer);
+    all.filter(|layer| !layer.entries.is_empty()).collect()
+}
+
+fn node(entry: &ContextEntry, root: &Path) -> Node {
+    let mode = |executable| if executable { 0o755 } else { 0o644 };
+    match &entry.content {
+        Content::Made { text, executable } => Node::Made {
+            bytes: text.as_bytes().into(),
+            mode: mode(*executable),
+        },
+        Content::Packed { bytes } => Node::Made {
+            bytes: bytes.clone(),
+            mode: mode(false),
+        },
+        Content::Source { path, kind, .. } => match kind {
+            Kind::Regular { executable } => Node::File {
+                from: path.on_disk(root),
+                mode: mode(*executable),
+            },
+            Kind::Symlink { target } => Node::Symlink(target.clone()),
+        },
+    }
+}
+
+/// The directories above a file that the app writes to, from the first that is its own on.
+fn directories<'p>(plan: &Plan, path: &'p str) -> impl Iterator<Item = &'p str> {
+    let above = plan.app.dir.as_str().len() + 1;
+    let ends = path.match_indices('/').map(|(at, _)| at);
+    ends.filter(move |at| *at > above).map(|at| &path[..at])
+}
+
+/// `65532:65532`
+fn owner(user: &str) -> Owner {
+    let (user, group) = user.split_once(':').unwrap_or((user, user));
+    Owner {
+        user: user.parse().unwrap_or_default(),
+        group: group.parse().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners() {
+        let owner_of = |text| (owner(text).user, owner(text).group);
+        assert_eq!(owner_of("65532:65532"), (65532, 65532));
+        assert_eq!(owner_of("1000"), (1000, 1000));
+    }
+}

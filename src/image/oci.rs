@@ -1,0 +1,30 @@
+//! Images without a daemon, as the OCI specifications have them: layers are packed, described, and written where they are wanted.
+//!
+//! Goes in: [`Layer`](crate::image::layer::Layer)s, what a base brought along, and how the image is run. Comes out: blobs in the cache, an [`Image`] that
+//! names them, and archives or directories of it. The same input gives the same bytes on every machine.
+
+mod archive;
+mod compress;
+mod disk;
+mod docker;
+mod error;
+mod foreign;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod image;
+pub mod limits;
+mod output;
+mod pack;
+mod tar;
+mod unpack;
+
+pub use compress::Compression;
+pub use disk::{DiskError, open};
+pub use docker::send;
+pub use error::OciError;
+pub use foreign::{Document, ForeignError, Manifest, choose};
+pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
+pub use limits::Excess;
+pub use output::{Output, write};
+pub use pack::{Packing, pack, pack_keyed};
+pub use unpack::unpack;

@@ -1,0 +1,335 @@
+//! Images on the disk: OCI layouts, archives of them, and what `docker save` writes.
+//!
+//! Goes in: a [`DiskImage`]. Comes out: an [`Image`] whose layers are in the cache, where others can use them and nobody changes them.
+
+mod files;
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+
+use serde::Deserialize;
+
+use files::Files;
+
+use super::foreign::{Document, Entry, ForeignError, Manifest, Packed, choose, few};
+use super::{Descriptor, Image, limits};
+use crate::model::digest::{Algorithm, Digest, Hasher};
+use crate::model::image::{DiskFormat, DiskImage, ImageRef, Platform};
+use crate::store::cache::Cache;
+
+/// The names of an image in a layout: the specification's, and containerd's.
+const NAMES: [&str; 2] = [
+    "org.opencontainers.image.ref.name",
+    "io.containerd.image.name",
+];
+
+/// Why an image on the disk cannot be a base.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// It cannot be opened, or not be read to its end.
+    #[error("cannot read `{image}`")]
+    Read {
+        /// As it was named.
+        image: DiskImage,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// Several images, and nobody said which.
+    #[error("`{image}` holds {}", listed(.there))]
+    Which {
+        /// As it was named.
+        image: DiskImage,
+        /// What there is.
+        there: Vec<String>,
+    },
+    /// A file that is not what its name says.
+    #[error("`{image}` is damaged: {digest} is not there, or something else")]
+    Damaged {
+        /// As it was named.
+        image: DiskImage,
+        /// The blob.
+        digest: Digest,
+    },
+    /// What was found is no base.
+    #[error("`{image}` cannot be the base")]
+    Foreign {
+        /// As it was named.
+        image: DiskImage,
+        /// Why.
+        source: ForeignError,
+    },
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "no image".to_owned(),
+        [one] => format!("only `{one}`"),
+        several => format!("several images: `{}`", several.join("`, `")),
+    }
+}
+
+impl DiskError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Which { image, there } => format!(
+                "name one of them: `{}`",
+                DiskImage {
+                    tag: Some(there.first()?.clone()),
+                    ..image.clone()
+                }
+            ),
+            Self::Read { .. } => {
+                "`oci:` names a directory with an OCI layout, `oci-archive:` a tar of one, `docker-archive:` what `docker save` writes".to_owned()
+            }
+            Self::Damaged { .. } => "write it anew, as with `skopeo copy` or `docker save`".to_owned(),
+            Self::Foreign { source, .. } => return source.hint(),
+        })
+    }
+}
+
+/// Reads an image, and keeps its layers in the cache.
+pub fn open(
+    image: &DiskImage,
+    platform: &Platform,
+    created: u64,
+    cache: &Cache,
+) -> Result<Image, DiskError> {
+    let read = |source| DiskError::Read {
+        image: image.clone(),
+        source,
+    };
+    let files = match image.format {
+        DiskFormat::Oci => Files::Directory(image.path.clone()),
+        DiskFormat::OciArchive | DiskFormat::DockerArchive => {
+            Files::archive(image.path.clone()).map_err(read)?
+        }
+    };
+    let place = Place {
+        image,
+        files,
+        cache,
+    };
+    match image.format {
+        DiskFormat::DockerArchive => place.saved(platform, created),
+        DiskFormat::Oci | DiskFormat::OciArchive => place.layout(platform, created),
+    }
+}
+
+/// An image, and where its files and the cache are.
+struct Place<'p> {
+    image: &'p DiskImage,
+    files: Files,
+    cache: &'p Cache,
+}
+
+/// What `docker save` says of an image.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Saved {
+    config: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    layers: Vec<String>,
+}
+
+impl Place<'_> {
+    fn read(&self, source: io::Error) -> DiskError {
+        DiskError::Read {
+            image: self.image.clone(),
+            source,
+        }
+    }
+
+    fn foreign(&self, source: ForeignError) -> DiskError {
+        DiskError::Foreign {
+            image: self.image.clone(),
+            source,
+        }
+    }
+
+    fn layout(&self, platform: &Platform, created: u64) -> Result<Image, DiskError> {
+        let index = self
+            .files
+            .json("index.json", limits::MANIFEST)
+            .map_err(|error| self.read(error))?;
+        let mut document = Document::parse(&index).map_err(|error| self.foreign(error))?;
+        if let Document::Index(entries) = &mut document {
+            *entries = self.named(entries)?;
+        }
+        for _ in 0..=limits::DEPTH {
+            match document {
+                Document::Image(manifest) => return self.manifest(&manifest, platform, created),
+                Document::Index(entries) => {
+                    let entry = choose(&entries, platform).map_err(|error| self.foreign(error))?;
+                    let bytes = self.blob(&entry.descriptor, limits::MANIFEST)?;
+                    document = Document::parse(&bytes).map_err(|error| self.foreign(error))?;
+                }
+            }
+        }
+        Err(self.foreign(ForeignError::Malformed {
+            what: "index",
+            reason: "it is a list of lists without an end".to_owned(),
+        }))
+    }
+
+    /// The images of a layout that are meant: several only where they are for several platforms.
+    fn named(&self, entries: &[Entry]) -> Result<Vec<Entry>, DiskError> {
+        let names = |entry: &Entry| -> Vec<String> {
+            let names = NAMES.iter().filter_map(|name| entry.annotations.get(*name));
+            names.cloned().collect()
+        };
+        let mut there: Vec<String> = entries.iter().flat_map(names).collect();
+        there.sort();
+        there.dedup();
+        let mut meant = entries.to_vec();
+        if let Some(tag) = &self.image.tag {
+            meant.retain(|entry| names(entry).iter().any(|name| is_called(name, tag)));
+        }
+        // The same image under several names is one.
+        let mut seen: Vec<Digest> = Vec::new();
+        meant.retain(|entry| {
+            let new = !seen.contains(&entry.descriptor.digest);
+            seen.push(entry.descriptor.digest.clone());
+            new
+        });
+        let mut platforms = BTreeSet::new();
+        let is_alone = |entry: &Entry| {
+            let platform = entry.platform.clone();
+            platform.is_some_and(|platform| platforms.insert(platform))
+        };
+        if meant.is_empty() || (meant.len() > 1 && !meant.iter().all(is_alone)) {
+            return Err(DiskError::Which {
+                image: self.image.clone(),
+                there,
+            });
+        }
+        Ok(meant)
+    }
+
+    fn manifest(
+        &self,
+        manifest: &Manifest,
+        platform: &Platform,
+        created: u64,
+    ) -> Result<Image, DiskError> {
+        let config = self.blob(&manifest.config, limits::CONFIG)?;
+        manifest
+            .room(self.cache)
+            .map_err(|error| self.foreign(error))?;
+        for layer in &manifest.layers {
+            if self.cache.blob(&layer.digest, layer.size).is_some() {
+                continue;
+            }
+            let name = blob_name(&layer.digest);
+            let damaged = || DiskError::Damaged {
+                image: self.image.clone(),
+                digest: layer.digest.clone(),
+            };
+            // One of another size need not be read.
+            let there = self.files.open(&name).map_err(|error| self.read(error))?;
+            if there.1 != layer.size {
+                return Err(damaged());
+            }
+            let kept = self.keep(&name, layer.digest.algorithm())?;
+            if kept.0 != layer.digest {
+                self.cache.remove(&kept.0);
+                return Err(damaged());
+            }
+        }
+        let image = manifest.image(&config, platform, created, self.cache);
+        image.map_err(|error| self.foreign(error))
+    }
+
+    fn saved(&self, platform: &Platform, created: u64) -> Result<Image, DiskError> {
+        let bytes = self.files.json("manifest.json", limits::MANIFEST);
+        let bytes = bytes.map_err(|error| self.read(error))?;
+        let images: Vec<Saved> = serde_json::from_slice(&bytes).map_err(|error| {
+            self.foreign(ForeignError::Malformed {
+                what: "manifest",
+                reason: error.to_string(),
+            })
+        })?;
+        let names = |saved: &Saved| saved.repo_tags.clone().unwrap_or_default();
+        let is_it = |saved: &&Saved| match &self.image.tag {
+            Some(tag) => names(saved).iter().any(|name| is_called(name, tag)),
+            None => images.len() == 1,
+        };
+        let saved = images.iter().find(is_it).ok_or_else(|| DiskError::Which {
+            image: self.image.clone(),
+            there: images.iter().flat_map(names).collect(),
+        })?;
+        let config = self.files.json(&saved.config, limits::CONFIG);
+        let config = config.map_err(|error| self.read(error))?;
+        few(saved.layers.len(), "layers", limits::LAYERS).map_err(|error| self.foreign(error))?;
+        let mut layers = Vec::new();
+        for name in &saved.layers {
+            let (digest, size, packed) = self.keep(name, Algorithm::Sha256)?;
+            layers.push(Descriptor::new(packed.media_type(), digest, size));
+        }
+        let manifest = Manifest {
+            config: Descriptor::new("", Digest::of(&config), config.len() as u64),
+            layers,
+        };
+        let image = manifest.image(&config, platform, created, self.cache);
+        image.map_err(|error| self.foreign(error))
+    }
+
+    /// A small blob, as its descriptor says.
+    fn blob(&self, descriptor: &Descriptor, most: u64) -> Result<Vec<u8>, DiskError> {
+        let bytes = self.files.json(&blob_name(&descriptor.digest), most);
+        let bytes = bytes.map_err(|error| self.read(error))?;
+        let mut hasher = Hasher::new(descriptor.digest.algorithm());
+        hasher.update(&bytes);
+        if hasher.finish() != descriptor.digest {
+            return Err(DiskError::Damaged {
+                image: self.image.clone(),
+                digest: descriptor.digest.clone(),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Copies a file into the cache, under the digest that it has.
+    fn keep(&self, name: &str, algorithm: Algorithm) -> Result<(Digest, u64, Packed), DiskError> {
+        let cannot = |error| self.foreign(ForeignError::Cache(error));
+        let (file, size) = self.files.open(name).map_err(|error| self.read(error))?;
+        // What grows meanwhile is another file.
+        let mut file = file.take(size);
+        let mut blob = self.cache.begin().map_err(cannot)?;
+        let directory = blob.path().parent().unwrap_or(blob.path());
+        limits::room(directory, size).map_err(cannot)?;
+        let mut hasher = Hasher::new(algorithm);
+        let mut buffer = vec![0; 1 << 16];
+        let mut packed = None;
+        loop {
+            let read = file.read(&mut buffer).map_err(|error| self.read(error))?;
+            if read == 0 {
+                break;
+            }
+            packed = packed.or_else(|| Some(Packed::of(&buffer[..read])));
+            hasher.update(&buffer[..read]);
+            blob.write_all(&buffer[..read]).map_err(cannot)?;
+        }
+        let digest = hasher.finish();
+        blob.keep(&digest).map_err(cannot)?;
+        Ok((digest, size, packed.unwrap_or(Packed::Not)))
+    }
+}
+
+fn blob_name(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
+}
+
+/// Whether a name is the one that is meant: the same text, the same name when both are completed, or the tag alone.
+fn is_called(name: &str, meant: &str) -> bool {
+    let whole = |text: &str| {
+        let name = text.parse::<ImageRef>().ok()?;
+        Some(name.qualified())
+    };
+    let tag = || name.rsplit_once(':').map(|(_, tag)| tag);
+    name == meant || tag() == Some(meant) || (whole(name).is_some() && whole(name) == whole(meant))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! The most that a layer of somebody else may ask for, before memory or disk is spent on it. Real layers stay far below.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+
+/// How many files and directories a layer may have. The largest images that are known have a third of that.
+const ENTRIES: u64 = 1_000_000;
+/// How long a path or the target of a link may be: Linux opens none that is longer.
+const PATH: usize = 4096;
+/// How many bytes a tar may have between two files: headers, and long names, which are kept in memory.
+const HEADERS: u64 = 1 << 20;
+/// A layer may always have so many bytes when it is unpacked.
+const SMALL: u64 = 1 << 30;
+/// How many times larger a layer may become when it is unpacked. Files of a program become 3 to 10 times larger; gzip can do 1,000, zstd more.
+const TIMES: u64 = 200;
+/// No layer may have more bytes than that.
+const LARGE: u64 = 64 << 30;
+
+/// A limit that a layer goes past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Excess {
+    /// Too many files.
+    #[error("more than {ENTRIES} files and directories")]
+    Entries,
+    /// A path or a target that is too long.
+    #[error("a path of more than {PATH} bytes")]
+    Path,
+    /// Names or extensions that are too long.
+    #[error("a file whose headers have more than {HEADERS} bytes")]
+    Headers,
+    /// A small file that becomes a large one.
+    #[error("more than {0} bytes when it is unpacked")]
+    Bytes(u64),
+}
+
+/// How many bytes a layer may have when it is unpacked.
+pub(in crate::image::oci) fn unpacked(size: u64) -> u64 {
+    size.saturating_mul(TIMES).clamp(SMALL, LARGE)
+}
+
+/// Counts what a tar asks for. Reading stops where that is too much.
+pub(in crate::image::oci) struct Meter {
+    most: u64,
+    read: Cell<u64>,
+    headers: Cell<Option<u64>>,
+    written: Cell<u64>,
+    excess: Cell<Option<Excess>>,
+}
+
+impl Meter {
+    /// For a layer of this size, as it is sent.
+    pub(in crate::image::oci) fn new(size: u64) -> Self {
+        Self {
+            most: unpacked(size),
+            read: Cell::new(0),
+            headers: Cell::new(None),
+            written: Cell::new(0),
+            excess: Cell::new(None),
+        }
+    }
+
+    /// The bytes that follow are headers.
+    pub(in crate::image::oci) fn headers_follow(&self) {
+        self.headers.set(Some(0));
+    }
+
+    /// The bytes that follow are a file's.
+    pub(in crate::image::oci) fn contents_follow(&self) {
+        self.headers.set(None);
+    }
+
+    /// What made reading stop.
+    pub(in crate::image::oci) fn excess(&self) -> Option<Excess> {
+        self.excess.get()
+    }
+
+    /// Whether so many files may be made.
+    pub(in crate::image::oci) fn made(&self, count: u64) -> Result<(), Excess> {
+        self.check(count <= ENTRIES, Excess::Entries)
+    }
+
+    /// Whether a path may be this long.
+    pub(in crate::image::oci) fn path(&self, bytes: &[u8]) -> Result<(), Excess> {
+        self.check(bytes.len() <= PATH, Excess::Path)
+    }
+
+    /// Whether a file of this size may be written too. A sparse one is larger than its part of the tar.
+    pub(in crate::image::oci) fn file(&self, size: u64) -> Result<(), Excess> {
+        let written = self.written.get().saturating_add(size);
+        self.written.set(written);
+        self.check(written <= self.most, Excess::Bytes(self.most))
+    }
+
+    fn check(&self, fine: bool, excess: Excess) -> Result<(), Excess> {
+        if fine {
+            return Ok(());
+        }
+        self.excess.set(Some(excess));
+        Err(excess)
+    }
+
+    fn count(&self, bytes: u64) -> Result<(), Excess> {
+        let read = self.read.get() + bytes;
+        self.read.set(read);
+        self.check(read <= self.most, Excess::Bytes(self.most))?;
+        if let Some(headers) = self.headers.get() {
+            self.headers.set(Some(headers + bytes));
+            self.check(headers + bytes <= HEADERS, Excess::Headers)?;
+        }
+        Ok(())
+    }
+}
+
+/// A tar that is counted while it is read.
+pub(in crate::image::oci) struct Metered<'m, R>(
+    pub(in crate::image::oci) R,
+    pub(in crate::image::oci) &'m Meter,
+);
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.count(count as u64).map_err(io::Error::other)?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_files_and_no_more() {
+        let meter = Meter::new(1);
+        meter.made(ENTRIES).unwrap();
+        assert_eq!(meter.made(ENTRIES + 1), Err(Excess::Entries));
+        assert_eq!(meter.excess(), Some(Excess::Entries));
+    }
+
+    #[test]
+    fn what_is_written_is_added_up() {
+        let meter = Meter::new(1);
+        meter.file(SMALL / 2).unwrap();
+        meter.file(SMALL / 2).unwrap();
+        assert_eq!(meter.file(1), Err(Excess::Bytes(SMALL)));
+        // A size that a header tells may be any number.
+        assert_eq!(meter.file(u64::MAX), Err(Excess::Bytes(SMALL)));
+    }
+
+    #[test]
+    fn a_large_layer_may_become_larger_than_a_small_one() {
+        assert_eq!(unpacked(0), SMALL);
+        assert_eq!(unpacked(100 << 20), TIMES * (100 << 20));
+        assert_eq!(unpacked(u64::MAX), LARGE);
+    }
+
+    #[test]
+    fn what_has_no_end_is_read_up_to_a_limit() {
+        let read = |meter: &Meter| {
+            let mut piece = vec![0; 1 << 20];
+            let mut endless = Metered(io::repeat(0), meter);
+            let mut bytes = 0;
+            loop {
+                match endless.read(&mut piece) {
+                    Ok(count) => bytes += count as u64,
+                    Err(_) => return bytes,
+                }
+            }
+        };
+        let contents = Meter::new(1);
+        assert_eq!(read(&contents), SMALL);
+        assert_eq!(contents.excess(), Some(Excess::Bytes(SMALL)));
+        let headers = Meter::new(1);
+        headers.headers_follow();
+        assert_eq!(read(&headers), HEADERS);
+        assert_eq!(headers.excess(), Some(Excess::Headers));
+    }
+
+    #[test]
+    fn a_path_is_no_longer_than_linux_takes_it() {
+        let meter = Meter::new(1);
+        meter.path(&[b'a'; PATH]).unwrap();
+        assert_eq!(meter.path(&[b'a'; PATH + 1]), Err(Excess::Path));
+    }
+}

@@ -1,0 +1,216 @@
+//! An OCI layout in a directory, to which images are added: what slimbuild did not write stays.
+//!
+//! `org.opencontainers.image.ref.name` tells the images of a layout apart. One of the same name is replaced.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use fs_err::File;
+use serde_json::{Value, json};
+
+use super::super::archive::{Content, blob, unpack};
+use super::super::pack::Tee;
+use super::super::{OciError, image};
+use crate::store::cache::Cache;
+use crate::system::whole::{Whole, WholeDirectory, WriteError};
+
+const LAYOUT: &str = "oci-layout";
+const INDEX: &str = "index.json";
+const DOCKER: &str = "manifest.json";
+const BLOBS: &str = "blobs";
+
+/// How an image of a layout is called.
+const NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The largest list of images that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
+
+/// What a directory holds before.
+enum Before {
+    /// There is none, or it is empty.
+    Nothing,
+    /// Its list of images, that of older engines, and whether it has nothing else than a layout has.
+    Layout(Value, Vec<Value>, bool),
+}
+
+/// Fails where the directory holds something else, or cannot be written to.
+pub(super) fn check(path: &Path) -> Result<(), OciError> {
+    match before(path)? {
+        Before::Nothing => drop(WholeDirectory::begin(path)?),
+        Before::Layout(..) => drop(Whole::begin(&path.join(INDEX))?),
+    }
+    Ok(())
+}
+
+pub(super) fn write(
+    files: &[(String, Content<'_>)],
+    path: &Path,
+    cache: &Cache,
+) -> Result<(), OciError> {
+    if let Before::Layout(index, docker, pure) = before(path)? {
+        let ours: Value = parsed(files, INDEX);
+        let ours_docker: Value = parsed(files, DOCKER);
+        let (kept, kept_docker) = (others(&index, &ours), other_tags(docker, &ours_docker));
+        if !pure || !kept.is_empty() || !kept_docker.is_empty() {
+            let mut merged = index;
+            merged["manifests"] = [kept, list(&ours["manifests"])].concat().into();
+            let docker = Value::from([kept_docker, list(&ours_docker)].concat());
+            return add(files, path, cache, &[(DOCKER, docker), (INDEX, merged)]);
+        }
+    }
+    let whole = WholeDirectory::begin(path)?;
+    for (name, content) in files {
+        put(content, &whole.part().join(name), cache).map_err(|error| named(error, path))?;
+    }
+    Ok(whole.finish()?)
+}
+
+/// The directory that was asked for, instead of the unfinished one beside it.
+fn named(error: OciError, path: &Path) -> OciError {
+    match error {
+        OciError::Write(WriteError::System { source, .. }) => WriteError::System {
+            path: path.to_path_buf(),
+            source,
+        }
+        .into(),
+        other => other,
+    }
+}
+
+/// Adds an image to others: first what nobody looks at yet, the list of images last.
+fn add(
+    files: &[(String, Content<'_>)],
+    path: &Path,
+    cache: &Cache,
+    lists: &[(&str, Value)],
+) -> Result<(), OciError> {
+    for (name, content) in files {
+        let target = path.join(name);
+        if name.starts_with(BLOBS) && !is_there(&target) {
+            put(content, &target, cache)?;
+        }
+    }
+    for (name, list) in lists {
+        let bytes = Content::Bytes(image::text(list));
+        put(&bytes, &path.join(name), cache)?;
+    }
+    Ok(())
+}
+
+fn put(content: &Content<'_>, target: &Path, cache: &Cache) -> Result<(), OciError> {
+    if let Some(parent) = target.parent() {
+        fs_err::create_dir_all(parent).map_err(|source| WriteError::System {
+            path: target.to_path_buf(),
+            source,
+        })?;
+    }
+    Whole::begin(target)?.try_write(|out| match content {
+        Content::Bytes(bytes) => Ok(out.write_all(bytes)),
+        Content::Blob(layer) => blob(layer, cache, |blob| io::copy(blob, out).map(drop)),
+        Content::Tar(layer) => unpack(layer, cache, |tar| io::copy(tar, out).map(drop)),
+    })
+}
+
+/// Whether a blob is there already, and is what its name says.
+fn is_there(path: &Path) -> bool {
+    let is_file = fs_err::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let Some(file) = is_file.then(|| File::open(path).ok()).flatten() else {
+        return false;
+    };
+    let mut file = Tee::new(file);
+    let read = io::copy(&mut file, &mut io::sink()).is_ok();
+    let digest = file.1.finish().1;
+    read && path.file_name().is_some_and(|name| name == digest.hex())
+}
+
+/// What a directory holds. Something else than a layout is refused, and so are links in it, which could lead anywhere.
+fn before(path: &Path) -> Result<Before, OciError> {
+    if WholeDirectory::check(path)?.is_none() {
+        return Ok(Before::Nothing);
+    }
+    let failed = |source| WriteError::System {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut names = BTreeSet::new();
+    for entry in fs_err::read_dir(path).map_err(failed)? {
+        names.insert(entry.map_err(failed)?.file_name());
+    }
+    if names.is_empty() {
+        return Ok(Before::Nothing);
+    }
+    let occupied = || OciError::Occupied(path.to_path_buf());
+    let layout = read(&path.join(LAYOUT)).ok_or_else(occupied)?;
+    if !layout["imageLayoutVersion"].is_string() {
+        return Err(occupied());
+    }
+    for directory in [path.join(BLOBS), path.join(BLOBS).join("sha256")] {
+        WholeDirectory::check(&directory)?;
+    }
+    let index = read(&path.join(INDEX)).filter(|index| index["manifests"].is_array());
+    let docker = if names.contains(std::ffi::OsStr::new(DOCKER)) {
+        read(&path.join(DOCKER))
+            .filter(Value::is_array)
+            .ok_or_else(occupied)?
+    } else {
+        json!([])
+    };
+    let known = [LAYOUT, INDEX, DOCKER, BLOBS].map(std::ffi::OsStr::new);
+    let pure = names.iter().all(|name| known.contains(&name.as_os_str()));
+    Ok(Before::Layout(
+        index.ok_or_else(occupied)?,
+        list(&docker),
+        pure,
+    ))
+}
+
+/// A JSON file that is a file, and not too large.
+fn read(path: &Path) -> Option<Value> {
+    let metadata = fs_err::symlink_metadata(path).ok()?;
+    let fits = metadata.is_file() && metadata.len() <= LIMIT;
+    serde_json::from_slice(&fits.then(|| fs_err::read(path).ok())??).ok()
+}
+
+fn parsed(files: &[(String, Content<'_>)], wanted: &str) -> Value {
+    let file = files.iter().find(|(name, _)| name == wanted);
+    match file {
+        Some((_, Content::Bytes(bytes))) => serde_json::from_slice(bytes).unwrap_or_default(),
+        _ => Value::Null,
+    }
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+/// The images of an index that ours do not replace. One without a name is replaced by the same one.
+fn others(index: &Value, ours: &Value) -> Vec<Value> {
+    let name = |entry: &Value| entry["annotations"][NAME].as_str().map(str::to_owned);
+    let ours = list(&ours["manifests"]);
+    let replaces = |entry: &Value, our: &Value| match (name(entry), name(our)) {
+        (Some(theirs), Some(our)) => theirs == our,
+        (None, None) => entry["digest"] == our["digest"],
+        _ => false,
+    };
+    let mut others = list(&index["manifests"]);
+    others.retain(|entry| !ours.iter().any(|our| replaces(entry, our)));
+    others
+}
+
+/// The same for the list of older engines, where an image has its names in full.
+fn other_tags(mut docker: Vec<Value>, ours: &Value) -> Vec<Value> {
+    let ours = list(ours);
+    let taken: Vec<Value> = ours.iter().flat_map(|our| list(&our["RepoTags"])).collect();
+    docker.retain_mut(|entry| {
+        let Some(tags) = entry["RepoTags"]
+            .as_array_mut()
+            .filter(|tags| !tags.is_empty())
+        else {
+            return !ours.iter().any(|our| our["Config"] == entry["Config"]);
+        };
+        tags.retain(|tag| !taken.contains(tag));
+        !tags.is_empty()
+    });
+    docker
+}

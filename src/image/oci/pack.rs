@@ -1,0 +1,219 @@
+//! From a [`Layer`] to a blob: written as a tar, hashed, compressed and hashed again in one pass, unless the cache has it already.
+
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::tar::{Listing, Stamped};
+use super::{Compression, Descriptor, ImageLayer, OciError};
+use crate::image::layer::Layer;
+use crate::model::digest::{Algorithm, Digest, Hasher};
+use crate::store::cache::Cache;
+use crate::system::threads;
+
+/// The notes of the cache about layers.
+const NOTES: &str = "layers";
+/// Raised when the same layer would become other bytes.
+const FORMAT: u32 = 1;
+
+/// How all layers of an image are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Packing {
+    /// The time of every entry, in seconds since 1970.
+    pub epoch: u64,
+    /// How they are compressed.
+    pub compression: Compression,
+}
+
+/// What a layer became.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    digest: Digest,
+    size: u64,
+    diff_id: Digest,
+    unpacked: u64,
+}
+
+/// Packs a layer. Where its files look as they did the last time, they are not read again.
+pub fn pack(layer: &Layer, packing: Packing, cache: &Cache) -> Result<ImageLayer, OciError> {
+    let listing = Listing::new(layer)?;
+    let key = key(&listing, packing);
+    if let Some(packed) = look_up(&key, &layer.title, packing, cache) {
+        return Ok(packed);
+    }
+    let note = write(&listing, packing, cache, threads::cores())?;
+    if listing.settled {
+        cache.write_note(NOTES, &key, &note);
+    }
+    Ok(packed(note, &layer.title, packing))
+}
+
+/// Packs a layer that is known by what it is made of, and makes it only where the cache does not have it. `parts` are digests and versions of all
+/// that it is made of, the recipe included.
+pub fn pack_keyed<E: From<OciError>>(
+    title: &str,
+    parts: &[&str],
+    packing: Packing,
+    cache: &Cache,
+    make: impl FnOnce() -> Result<Layer, E>,
+) -> Result<ImageLayer, E> {
+    let mut hasher = begin(packing);
+    for part in parts {
+        field(&mut hasher, part.as_bytes());
+    }
+    let key = hasher.finish();
+    if let Some(packed) = look_up(&key, title, packing, cache) {
+        return Ok(packed);
+    }
+    let layer = make()?;
+    let note = write(&Listing::new(&layer)?, packing, cache, threads::cores())?;
+    cache.write_note(NOTES, &key, &note);
+    Ok(packed(note, title, packing))
+}
+
+fn look_up(key: &Digest, title: &str, packing: Packing, cache: &Cache) -> Option<ImageLayer> {
+    let note: Note = cache.note(NOTES, key)?;
+    cache.blob(&note.digest, note.size)?;
+    Some(packed(note, title, packing))
+}
+
+fn packed(note: Note, title: &str, packing: Packing) -> ImageLayer {
+    let descriptor = Descriptor::new(packing.compression.media_type(), note.digest, note.size);
+    ImageLayer {
+        descriptor,
+        diff_id: note.diff_id,
+        unpacked: note.unpacked,
+        title: title.to_owned(),
+    }
+}
+
+/// What a layer's bytes depend on, its files by what tells that they are the same.
+fn key(listing: &Listing<'_>, packing: Packing) -> Digest {
+    let mut hasher = begin(packing);
+    for item in &listing.items {
+        field(&mut hasher, item.path.as_bytes());
+        let owner = (item.owner.user, item.owner.group);
+        let words = match &item.node {
+            Stamped::Directory(mode) => format!("directory {mode} {owner:?}"),
+            Stamped::File(_, mode, stamp) => format!("file {mode} {owner:?} {stamp:?}"),
+            Stamped::Made(bytes, mode) => format!("made {mode} {owner:?} {}", Digest::of(bytes)),
+            Stamped::Symlink(target) => format!("symlink {owner:?} {target}"),
+        };
+        field(&mut hasher, words.as_bytes());
+    }
+    hasher.finish()
+}
+
+fn begin(packing: Packing) -> Hasher {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    field(&mut hasher, format!("{FORMAT} {packing:?}").as_bytes());
+    hasher
+}
+
+fn field(hasher: &mut Hasher, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
+
+fn write(
+    listing: &Listing<'_>,
+    packing: Packing,
+    cache: &Cache,
+    threads: usize,
+) -> Result<Note, OciError> {
+    let blob = cache.begin().map_err(OciError::Cache)?;
+    let mut tar = Counted::new(io::sink());
+    let compressed =
+        packing
+            .compression
+            .compress::<_, OciError>(threads, Counted::new(blob), |out| {
+                let mut both = Both(&mut tar, out);
+                listing.write(packing.epoch, &mut both)
+            })?;
+    let (mut blob, digest, size) = compressed.finish();
+    blob.flush().map_err(OciError::Cache)?;
+    blob.keep(&digest).map_err(OciError::Cache)?;
+    let (_, diff_id, unpacked) = tar.finish();
+    Ok(Note {
+        digest,
+        size,
+        diff_id,
+        unpacked,
+    })
+}
+
+/// Hashes and counts what is written to the other.
+struct Both<'b>(&'b mut Counted<io::Sink>, &'b mut dyn Write);
+
+impl Write for Both<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.1.write(bytes)?;
+        self.0.write_all(&bytes[..written])?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.1.flush()
+    }
+}
+
+/// Hashes and counts what is written.
+pub(super) struct Counted<W> {
+    out: W,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<W> Counted<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self {
+            out,
+            hasher: Hasher::new(Algorithm::Sha256),
+            size: 0,
+        }
+    }
+
+    pub(super) fn finish(self) -> (W, Digest, u64) {
+        (self.out, self.hasher.finish(), self.size)
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Hashes and counts what is read.
+pub(super) struct Tee<R>(pub(super) R, pub(super) Counted<io::Sink>);
+
+impl<R> Tee<R> {
+    pub(super) fn new(from: R) -> Self {
+        Self(from, Counted::new(io::sink()))
+    }
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.write_all(&buffer[..read])?;
+        Ok(read)
+    }
+}
+
+impl From<io::Error> for OciError {
+    /// What the compressor and what it writes to have to say.
+    fn from(error: io::Error) -> Self {
+        Self::Cache(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

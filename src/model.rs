@@ -1,0 +1,7 @@
+//! The words that all rooms share: a path in the workspace, the name of an image, a digest.
+//!
+//! Plain values with their syntax. Nothing is read or written here.
+
+pub mod digest;
+pub mod image;
+pub mod path;

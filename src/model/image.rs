@@ -1,0 +1,390 @@
+//! [`ImageRef`], [`DiskImage`] and [`Platform`]: names of images as registries, skopeo and Docker write them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// A tag or digest reference such as `shop/server:1.2` or `gcr.io/distroless/cc-debian12:nonroot`. Displays as it was given, with
+/// `:latest` added where it names neither tag nor digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageRef {
+    name: String,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+/// Why a text is no image reference.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ImageRefError {
+    /// Nothing was given.
+    #[error("an image name is empty")]
+    Empty,
+    /// A repository name breaks the rules of the distribution specification.
+    #[error(
+        "`{0}` is not an image name: names are lower case letters and digits, parted by `.`, `_`, `-` or `/`"
+    )]
+    Name(String),
+    /// A tag breaks the rules.
+    #[error(
+        "`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
+    )]
+    Tag(String),
+    /// A digest breaks the rules.
+    #[error("`{0}` is not a digest: `sha256:` and 64 hexadecimal digits")]
+    Digest(String),
+}
+
+impl ImageRef {
+    /// The repository with its registry, without tag and digest.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is Alpine, as far as its name tells.
+    pub fn is_alpine(&self) -> bool {
+        self.to_string().contains("alpine")
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// The same image, by its digest.
+    pub(crate) fn with_digest(&self, digest: &str) -> Result<Self, ImageRefError> {
+        format!("{self}@{digest}").parse()
+    }
+
+    /// The whole name, as registries have it: `docker.io/library/node:22-slim`, without a digest.
+    pub(crate) fn qualified(&self) -> String {
+        let (registry, path) = parts(&self.name);
+        let tag = self.tag().map(|tag| format!(":{tag}"));
+        format!("{registry}/{path}{}", tag.unwrap_or_default())
+    }
+
+    /// Whether both are of one repository, however their names are written.
+    pub(crate) fn is_sibling(&self, other: &Self) -> bool {
+        parts(&self.name) == parts(&other.name)
+    }
+
+    /// The tag; `latest` where neither tag nor digest was given.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref().or(if self.digest.is_none() {
+            Some("latest")
+        } else {
+            None
+        })
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = ImageRefError;
+
+    /// Mirrors the grammar of distribution's `reference` package, as far as tags that a user gives need it.
+    fn from_str(text: &str) -> Result<Self, ImageRefError> {
+        if text.is_empty() {
+            return Err(ImageRefError::Empty);
+        }
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => {
+                let hex = digest.strip_prefix("sha256:").unwrap_or("");
+                if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                    return Err(ImageRefError::Digest(digest.to_owned()));
+                }
+                (rest, Some(digest.to_owned()))
+            }
+            None => (text, None),
+        };
+        // A colon before the last slash is a registry's port.
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (rest, None),
+        };
+        if let Some(tag) = tag {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+            if tag.is_empty()
+                || tag.len() > 128
+                || !tag.bytes().all(legal)
+                || tag.starts_with(['.', '-'])
+            {
+                return Err(ImageRefError::Tag(tag.to_owned()));
+            }
+        }
+        let mut parts = name.split('/').peekable();
+        let first = parts.peek().copied().unwrap_or_default();
+        if name.contains('/') && (first.contains(['.', ':']) || first == "localhost") {
+            parts.next();
+        }
+        let mut repository = parts.peekable();
+        if repository.peek().is_none() || !repository.all(is_name_part) {
+            return Err(ImageRefError::Name(name.to_owned()));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            tag: tag.map(str::to_owned),
+            digest,
+        })
+    }
+}
+
+/// The registry of a name, and the path there, as Docker completes them.
+pub(crate) fn parts(name: &str) -> (&str, String) {
+    match name.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => match first {
+            "docker.io" | "index.docker.io" if !rest.contains('/') => {
+                ("docker.io", format!("library/{rest}"))
+            }
+            "index.docker.io" => ("docker.io", rest.to_owned()),
+            _ => (first, rest.to_owned()),
+        },
+        Some(_) => ("docker.io", name.to_owned()),
+        None => ("docker.io", format!("library/{name}")),
+    }
+}
+
+fn is_name_part(part: &str) -> bool {
+    let legal =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    let edge = |byte: Option<u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    part.bytes().all(legal) && edge(part.bytes().next()) && edge(part.bytes().next_back())
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(tag) = self.tag() {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for ImageRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An image on the disk, as skopeo names it: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskImage {
+    /// What lies there.
+    pub format: DiskFormat,
+    /// Where.
+    pub path: PathBuf,
+    /// Which of the images there.
+    pub tag: Option<String>,
+}
+
+/// The ways in which an image lies on a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFormat {
+    /// A directory with an OCI layout.
+    Oci,
+    /// The same as a tar archive.
+    OciArchive,
+    /// What `docker save` writes.
+    DockerArchive,
+}
+
+impl DiskFormat {
+    const ALL: [Self; 3] = [Self::Oci, Self::OciArchive, Self::DockerArchive];
+
+    /// What stands before the colon.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Oci => "oci",
+            Self::OciArchive => "oci-archive",
+            Self::DockerArchive => "docker-archive",
+        }
+    }
+}
+
+impl DiskImage {
+    /// Reads a name; nothing where it is not of the disk.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, rest) = text.split_once(':')?;
+        let format = DiskFormat::ALL
+            .into_iter()
+            .find(|format| format.name() == name)?;
+        let (path, tag) = match rest.split_once(':') {
+            Some((path, tag)) => (path, Some(tag)),
+            None => (rest, None),
+        };
+        Some(Self {
+            format,
+            path: PathBuf::from(path),
+            tag: tag.filter(|tag| !tag.is_empty()).map(str::to_owned),
+        })
+    }
+
+    /// The same, as seen from a directory.
+    #[must_use]
+    pub fn below(&self, directory: &Path) -> Self {
+        Self {
+            path: directory.join(&self.path),
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Display for DiskImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.format.name(), self.path.display())?;
+        match &self.tag {
+            Some(tag) => write!(f, ":{tag}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An operating system and architecture, `linux/amd64` or `linux/arm/v7`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Platform(String);
+
+impl FromStr for Platform {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let legal =
+            |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if (2..=3).contains(&parts.len()) && parts.iter().all(legal) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "`{text}` is not a platform: expected something like `linux/amd64` or `linux/arm64`"
+            ))
+        }
+    }
+}
+
+impl Platform {
+    /// The system, the architecture, and its variant where one is named: `linux`, `arm`, `v7`.
+    pub fn parts(&self) -> (&str, &str, Option<&str>) {
+        let mut parts = self.0.split('/');
+        let mut part = || parts.next();
+        (
+            part().unwrap_or_default(),
+            part().unwrap_or_default(),
+            part(),
+        )
+    }
+
+    /// Linux on the processor of this machine.
+    pub fn host() -> Self {
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "amd64"
+        };
+        Self(format!("linux/{architecture}"))
+    }
+
+    /// The processor as node names it.
+    pub fn cpu(&self) -> &str {
+        match self.0.split('/').nth(1).unwrap_or_default() {
+            "amd64" | "x86_64" => "x64",
+            "aarch64" => "arm64",
+            "386" => "ia32",
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn displays_with_a_tag() {
+        for (text, shown) in [
+            ("server", "server:latest"),
+            ("shop/server:1.2", "shop/server:1.2"),
+            ("localhost:5000/server", "localhost:5000/server:latest"),
+            ("127.0.0.1:5000/a/b:c", "127.0.0.1:5000/a/b:c"),
+        ] {
+            assert_eq!(text.parse::<ImageRef>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn refuses_what_docker_would_refuse() {
+        for text in [
+            "",
+            "Server",
+            "a:",
+            "a/-b",
+            "a b",
+            "a@sha256:12",
+            "a:.x",
+            "/x",
+            "x/",
+        ] {
+            assert!(text.parse::<ImageRef>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_completed_as_docker_does() {
+        for (text, whole) in [
+            ("node:22-slim", "docker.io/library/node:22-slim"),
+            ("docker.io/node", "docker.io/library/node:latest"),
+            ("index.docker.io/a/b:c", "docker.io/a/b:c"),
+            (
+                "gcr.io/distroless/cc-debian12",
+                "gcr.io/distroless/cc-debian12:latest",
+            ),
+            ("127.0.0.1:5000/a", "127.0.0.1:5000/a:latest"),
+        ] {
+            assert_eq!(text.parse::<ImageRef>().unwrap().qualified(), whole);
+        }
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let pinned = "node:22-slim"
+            .parse::<ImageRef>()
+            .unwrap()
+            .with_digest(&digest)
+            .unwrap();
+        assert_eq!(pinned.to_string(), format!("node:22-slim@{digest}"));
+        assert_eq!(pinned.digest(), Some(&*digest));
+        assert!(pinned.is_sibling(&format!("docker.io/library/node@{digest}").parse().unwrap()));
+    }
+
+    #[test]
+    fn images_on_the_disk() {
+        for text in [
+            "oci:bases/node",
+            "oci:../node:22",
+            "oci-archive:/tmp/node.tar:22",
+            "docker-archive:node.tar:corp/node:22",
+        ] {
+            assert_eq!(DiskImage::parse(text).unwrap().to_string(), text);
+        }
+        let image = DiskImage::parse("oci:node:22").unwrap();
+        assert_eq!(image.tag.as_deref(), Some("22"));
+        assert_eq!(image.below(Path::new("/a")).to_string(), "oci:/a/node:22");
+        for text in ["node:22", "oci", "127.0.0.1:5000/oci:1", "docker:x"] {
+            assert_eq!(DiskImage::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn platforms() {
+        assert!("linux/amd64".parse::<Platform>().is_ok());
+        assert!("linux/arm/v7".parse::<Platform>().is_ok());
+        assert!("amd64".parse::<Platform>().is_err());
+    }
+}

@@ -1,0 +1,492 @@
+//! The two closures of an app, or of several: what their builds need, and what they need when they run.
+//!
+//! Goes in: the workspace, its lockfiles, the apps. Comes out: members with the reason for each, and the lockfiles' entries that they reach.
+//! Each closure is pruned on its own, so that the production install is independent of every dev dependency.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::lockfile::prune::{Kept, prune};
+use crate::lockfile::reach::Reach;
+use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
+use crate::model::path::RepoPath;
+use crate::needs::frozen::{self, whole};
+use crate::workspace::Workspace;
+use crate::workspace::manifest::workspace::{with_members, with_references};
+
+/// Why a member is in a closure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "because")]
+pub enum Because {
+    /// It is the app.
+    App,
+    /// It is the root project, whose tools every build may use.
+    Root,
+    /// Another member depends on it.
+    Dependency {
+        /// That member's directory.
+        of: RepoPath,
+        /// In which map.
+        field: &'static str,
+    },
+    /// turbo's task graph names it.
+    Task {
+        /// As `turbo.json` has it: `codegen#build`.
+        task: String,
+    },
+}
+
+impl Because {
+    /// Whether another member's dependency is the reason.
+    pub fn is_dependency(&self) -> bool {
+        matches!(self, Self::Dependency { .. })
+    }
+}
+
+/// A closure: members, and all that they reach in the lockfiles.
+#[derive(Debug)]
+pub struct Closure<'l, 'a> {
+    /// Positions of members, and why each is here.
+    pub members: BTreeMap<usize, Because>,
+    /// Directories that are no members and that a `link:` names.
+    pub linked: BTreeSet<RepoPath>,
+    lockfiles: &'l Lockfiles<'a>,
+    /// The entries of each lockfile.
+    reaches: Vec<Reach<'l, 'a>>,
+    /// Dev dependencies that count at run time, by the member that has them: see [`Closure::runtime`].
+    peers: BTreeSet<(usize, String)>,
+    /// Dev dependencies that somebody names for run time, likewise.
+    named: BTreeSet<(usize, String)>,
+    with_dev: bool,
+}
+
+impl<'l, 'a> Closure<'l, 'a> {
+    /// What builds need: the apps, the root project, the members that `tasks` names, and everything that any of them depends on in any way.
+    pub fn build(
+        workspace: &Workspace,
+        lockfiles: &'l Lockfiles<'a>,
+        apps: &[usize],
+        tasks: &BTreeMap<usize, String>,
+    ) -> Result<Self, LockfileError> {
+        let mut closure = Self::empty(lockfiles, true);
+        let mut queue: Vec<(usize, Because)> =
+            apps.iter().map(|&app| (app, Because::App)).collect();
+        queue.push((0, Because::Root));
+        queue.extend(
+            tasks
+                .iter()
+                .map(|(&at, task)| (at, Because::Task { task: task.clone() })),
+        );
+        closure.extend(workspace, queue)?;
+        Ok(closure)
+    }
+
+    /// What the apps need when they run: themselves and what they reach over `dependencies` and `optionalDependencies`.
+    ///
+    /// A member that is linked resolves its peers from its own directory, where only a dev dependency puts them. So a dev dependency counts
+    /// where it is also a peer and a member of this closure has the same package among its dependencies: that is the peer which the member asks for.
+    ///
+    /// `named` are dev dependencies that count too, by the member that has them: what loads TypeScript when the app starts. Where the root project
+    /// has them, it is a member for their sake and brings nothing else.
+    pub fn runtime(
+        workspace: &Workspace,
+        lockfiles: &'l Lockfiles<'a>,
+        apps: &[usize],
+        named: &BTreeSet<(usize, String)>,
+    ) -> Result<Self, LockfileError> {
+        let mut closure = Self::empty(lockfiles, false);
+        closure.named.clone_from(named);
+        let mut queue: Vec<(usize, Because)> =
+            apps.iter().map(|&app| (app, Because::App)).collect();
+        if named.iter().any(|(at, _)| *at == 0) {
+            queue.push((0, Because::Root));
+        }
+        let mut fresh = closure.extend(workspace, queue)?;
+        let (mut seen, mut provided) = (BTreeSet::new(), BTreeSet::new());
+        let mut waiting: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        loop {
+            fresh.retain(|at| seen.insert(*at));
+            let mut found: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+            for &at in &fresh {
+                let manifest = &workspace.members[at].manifest;
+                let fields = [Field::Prod, Field::Optional].into_iter();
+                let names = fields.flat_map(|field| manifest.dependencies(field).into_keys());
+                for name in names.filter(|name| provided.insert(*name)) {
+                    for at in waiting.remove(name).unwrap_or_default() {
+                        found.entry(at).or_default().insert(name);
+                    }
+                }
+            }
+            for &at in &fresh {
+                let manifest = &workspace.members[at].manifest;
+                let dev = manifest.dependencies(Field::Dev);
+                let peers = manifest.peers().into_keys();
+                for peer in peers.filter(|peer| dev.contains_key(peer)) {
+                    if provided.contains(peer) {
+                        found.entry(at).or_default().insert(peer);
+                    } else {
+                        waiting.entry(peer).or_default().push(at);
+                    }
+                }
+            }
+            if found.is_empty() {
+                return Ok(closure);
+            }
+            fresh.clear();
+            for (at, peers) in found {
+                let peers = peers.into_iter().map(|peer| (at, peer.to_owned()));
+                closure.peers.extend(peers);
+                let because = closure.members.remove(&at).unwrap_or(Because::App);
+                fresh.extend(closure.extend(workspace, vec![(at, because)])?);
+            }
+        }
+    }
+
+    fn empty(lockfiles: &'l Lockfiles<'a>, with_dev: bool) -> Self {
+        let (members, linked, peers) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self {
+            members,
+            linked,
+            lockfiles,
+            reaches: lockfiles.all().iter().map(Reach::new).collect(),
+            peers,
+            named: BTreeSet::new(),
+            with_dev,
+        }
+    }
+
+    /// Adds members and all that they need; gives those that were not there.
+    fn extend(
+        &mut self,
+        workspace: &Workspace,
+        mut queue: Vec<(usize, Because)>,
+    ) -> Result<Vec<usize>, LockfileError> {
+        let mut added = Vec::new();
+        // Breadth first, so that the reason given is a shortest one.
+        let mut next = 0;
+        while next < queue.len() {
+            let (at, because) = queue[next].clone();
+            next += 1;
+            if self.members.contains_key(&at) {
+                continue;
+            }
+            self.members.insert(at, because);
+            added.push(at);
+            let member = &workspace.members[at];
+            let Some((lockfile, importer)) = self.lockfiles.project(&member.dir) else {
+                continue;
+            };
+            let lies_in = self.lockfiles.all()[lockfile].dir();
+            for dependency in &importer.dependencies {
+                if !self.keeps(at, dependency.field, &dependency.alias) {
+                    continue;
+                }
+                let found = self.reaches[lockfile].follow(importer, dependency);
+                for dir in found.map_err(|error| error.of(lies_in))? {
+                    match workspace.position(&dir) {
+                        Some(to) => {
+                            let because = Because::Dependency {
+                                of: member.dir.clone(),
+                                field: dependency.field.key(),
+                            };
+                            queue.push((to, because));
+                        }
+                        None => {
+                            self.linked.insert(dir);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(added)
+    }
+
+    /// Whether the closure keeps a direct dependency of the member at `at`.
+    pub fn keeps(&self, at: usize, field: Field, alias: &str) -> bool {
+        if self.with_dev {
+            return true;
+        }
+        let key = (at, alias.to_owned());
+        if self.named.contains(&key) {
+            return true;
+        }
+        let for_named = at == 0 && self.members.get(&0) == Some(&Because::Root);
+        !for_named && (field != Field::Dev || self.peers.contains(&key))
+    }
+
+    /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
+    pub fn keeps_in(&self, at: usize, field: Field, alias: &str) -> bool {
+        self.members.contains_key(&at) && self.keeps(at, field, alias)
+    }
+
+    /// Dev dependencies that count at run time because they are peers, as (member, package).
+    pub fn peers(&self) -> &BTreeSet<(usize, String)> {
+        &self.peers
+    }
+
+    /// Dev dependencies that count at run time because somebody names them, as (member, package).
+    pub fn named(&self) -> &BTreeSet<(usize, String)> {
+        &self.named
+    }
+
+    /// How many packages of registries are reached: what an install unpacks. Each lockfile's are unpacked by themselves.
+    pub fn package_count(&self) -> usize {
+        self.reaches.iter().map(Reach::package_count).sum()
+    }
+
+    /// The entries that are reached: the lockfile, the entry's key, and whether the closure can do without it.
+    pub fn entries(&self) -> impl Iterator<Item = (&'l Lockfile<'a>, &'l str, bool)> {
+        self.reaches.iter().flat_map(Reach::entries)
+    }
+
+    /// Directories that pnpm copies when it installs (`file:` and injected packages).
+    pub fn copied_directories(&self) -> BTreeSet<&RepoPath> {
+        let all = self.reaches.iter();
+        all.flat_map(Reach::copied_directories).collect()
+    }
+
+    /// Tarballs that lie in the workspace.
+    pub fn tarballs(&self) -> BTreeSet<&RepoPath> {
+        self.reaches.iter().flat_map(Reach::tarballs).collect()
+    }
+
+    /// The members that an install of this closure sees. The root project is always one: pnpm installs no workspace without its root.
+    fn projects(&self) -> impl Iterator<Item = usize> {
+        let others = self.members.keys().copied().filter(|at| *at != 0);
+        [0].into_iter().chain(others)
+    }
+
+    /// The directories that pnpm installs by themselves for this closure; none where one lockfile serves all.
+    pub fn installed_alone(&self, workspace: &Workspace) -> Vec<RepoPath> {
+        if self.lockfiles.is_shared() {
+            return Vec::new();
+        }
+        let dirs = self.projects().map(|at| &workspace.members[at].dir);
+        dirs.filter(|dir| self.lockfiles.home(dir).is_some())
+            .cloned()
+            .collect()
+    }
+
+    /// The lockfiles of this closure, each with its directory.
+    pub fn lockfiles(&self, workspace: &Workspace) -> Vec<(RepoPath, String)> {
+        let mut kept: BTreeMap<usize, BTreeMap<String, usize>> = BTreeMap::new();
+        for at in self.projects() {
+            if let Some(home) = self.lockfiles.home(&workspace.members[at].dir) {
+                let projects = kept.entry(home.lockfile).or_default();
+                projects.insert(home.key, at);
+            }
+        }
+        let prune = |(at, projects): (usize, BTreeMap<String, usize>)| {
+            let lockfile = &self.lockfiles.all()[at];
+            let importers = projects.keys().cloned().collect();
+            let keeps = |key: &str, field, alias: &str| {
+                let project = projects.get(key);
+                project.is_some_and(|&at| self.keeps_in(at, field, alias))
+            };
+            let kept = Kept {
+                importers: &importers,
+                dependency: &keeps,
+            };
+            let text = prune(lockfile, &kept, &self.reaches[at]);
+            debug_assert_eq!(whole::check(lockfile.dir(), &text, &importers), Ok(()));
+            (lockfile.dir().clone(), text)
+        };
+        kept.into_iter().map(prune).collect()
+    }
+
+    /// `pnpm-workspace.yaml` for this closure: its members alone, and overrides that refer to none of the root's dependencies that it lacks.
+    pub fn settings(&self, workspace: &Workspace) -> String {
+        let members = self.members.keys().filter(|at| **at != 0);
+        let dirs: Vec<String> = members
+            .map(|&at| workspace.members[at].dir.to_string())
+            .collect();
+        let text = with_members(&workspace.settings_text, dirs.iter().map(String::as_str));
+        let root = &workspace.root_member().manifest;
+        with_references(&text, |name| {
+            let has = |field: &Field| root.dependencies(*field).contains_key(name);
+            let kept = [Field::Prod, Field::Optional, Field::Dev]
+                .iter()
+                .any(|field| has(field) && self.keeps_in(0, *field, name));
+            root.referred(name).filter(|_| !kept)
+        })
+    }
+
+    /// The skeleton manifest of a member in this closure, in step with [`Closure::lockfiles`].
+    pub fn skeleton(&self, workspace: &Workspace, at: usize) -> String {
+        let manifest = &workspace.members[at].manifest;
+        manifest.skeleton(|field, alias| self.keeps_in(at, field, alias))
+    }
+
+    /// Refuses lockfiles that this version of pnpm would find out of step with the settings, or with a manifest of this closure or of the root
+    /// project.
+    pub fn check_frozen(
+        &self,
+        workspace: &Workspace,
+        pnpm: Option<&str>,
+    ) -> Result<(), LockfileError> {
+        frozen::check(workspace, self.lockfiles, self.projects(), pnpm)
+    }
+
+    /// The whole manifest of a member but its scripts, likewise: for packages that pnpm copies when it installs.
+    pub fn manifest(&self, workspace: &Workspace, at: usize) -> String {
+        let manifest = &workspace.members[at].manifest;
+        manifest.without(|field, alias| self.keeps_in(at, field, alias))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, workspace};
+
+    const LOCKFILE: &str = "\
+lockfileVersion: '9.0'
+
+importers:
+
+  .:
+    devDependencies:
+      turbo:
+        specifier: '2'
+        version: 2.0.0
+
+  apps/a:
+    dependencies:
+      react:
+        specifier: '18'
+        version: 18.0.0
+      ui:
+        specifier: workspace:*
+        version: link:../../packages/ui
+    devDependencies:
+      tool:
+        specifier: workspace:*
+        version: link:../../packages/tool
+
+  packages/tool:
+    dependencies:
+      turbo:
+        specifier: '2'
+        version: 2.0.0
+
+  packages/ui:
+    devDependencies:
+      react:
+        specifier: '18'
+        version: 18.0.0
+      typescript:
+        specifier: '5'
+        version: 5.0.0
+
+packages:
+
+  react@18.0.0:
+    resolution: {integrity: sha512-r}
+
+  turbo@2.0.0:
+    resolution: {integrity: sha512-t}
+
+  typescript@5.0.0:
+    resolution: {integrity: sha512-ts}
+
+snapshots:
+
+  react@18.0.0: {}
+
+  turbo@2.0.0: {}
+
+  typescript@5.0.0: {}
+";
+
+    fn in_closures(show: impl Fn(&Workspace, &Closure<'_, '_>, &Closure<'_, '_>)) {
+        let (_dir, workspace) = workspace(&[
+            ("pnpm-lock.yaml", LOCKFILE),
+            ("package.json", r#"{"devDependencies": {"turbo": "2"}}"#),
+            (
+                "apps/a/package.json",
+                r#"{"dependencies": {"react": "18", "ui": "workspace:*"}, "devDependencies": {"tool": "workspace:*"}}"#,
+            ),
+            (
+                "packages/tool/package.json",
+                r#"{"dependencies": {"turbo": "2"}}"#,
+            ),
+            (
+                "packages/ui/package.json",
+                r#"{"devDependencies": {"react": "18", "typescript": "5"}, "peerDependencies": {"react": "18", "typescript": "5"}}"#,
+            ),
+            ("packages/unused/package.json", "{}"),
+        ]);
+        let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+        let app = at(&workspace, "apps/a");
+        let build = Closure::build(&workspace, &lockfiles, &[app], &BTreeMap::new()).unwrap();
+        let none = BTreeSet::new();
+        let runtime = Closure::runtime(&workspace, &lockfiles, &[app], &none).unwrap();
+        show(&workspace, &build, &runtime);
+    }
+
+    fn dirs(workspace: &Workspace, closure: &Closure<'_, '_>) -> String {
+        let dirs: Vec<String> = closure
+            .members
+            .keys()
+            .map(|&at| workspace.members[at].dir.to_string())
+            .collect();
+        dirs.join(" ")
+    }
+
+    #[test]
+    fn runtime_is_within_build_and_build_within_the_workspace() {
+        in_closures(|workspace, build, runtime| {
+            assert_eq!(dirs(workspace, build), ". apps/a packages/tool packages/ui");
+            assert_eq!(dirs(workspace, runtime), "apps/a packages/ui");
+            assert_eq!(build.reaches[0].snapshot_keys().count(), 3);
+        });
+    }
+
+    #[test]
+    fn a_peer_that_another_member_brings_counts_at_run_time() {
+        in_closures(|workspace, _, runtime| {
+            // react is the app's own dependency; typescript is nobody's, and stays a tool.
+            assert_eq!(
+                runtime.reaches[0].snapshot_keys().collect::<Vec<_>>(),
+                ["react@18.0.0"]
+            );
+            let ui = at(workspace, "packages/ui");
+            insta::assert_snapshot!(runtime.skeleton(workspace, ui), @r#"
+            {
+              "devDependencies": {
+                "react": "18"
+              },
+              "peerDependencies": {
+                "react": "18"
+              }
+            }
+            "#);
+            let text = &runtime.lockfiles(workspace)[0].1;
+            assert!(text.contains("\n  .: {}\n"), "{text}");
+            assert!(
+                !text.contains("typescript") && !text.contains("turbo") && !text.contains("tool"),
+                "{text}"
+            );
+            assert_eq!(runtime.skeleton(workspace, 0), "{}\n");
+        });
+    }
+
+    #[test]
+    fn what_a_start_names_counts_at_run_time() {
+        in_closures(|workspace, _, runtime| {
+            let app = at(workspace, "apps/a");
+            let named = [(app, "tool".to_owned()), (0, "turbo".to_owned())].into();
+            let with = Closure::runtime(workspace, runtime.lockfiles, &[app], &named).unwrap();
+            assert_eq!(dirs(workspace, &with), ". apps/a packages/tool packages/ui");
+            assert!(with.skeleton(workspace, app).contains("\"tool\""));
+            assert!(with.skeleton(workspace, 0).contains("\"turbo\""));
+            let text = &with.lockfiles(workspace)[0].1;
+            assert!(
+                text.contains("link:../../packages/tool") && text.contains("turbo@2.0.0:"),
+                "{text}"
+            );
+            assert!(!text.contains("typescript"), "{text}");
+        });
+    }
+}

@@ -1,0 +1,404 @@
+//! What the workspace says about the settings that a lockfile records, read as one version of pnpm reads it.
+//!
+//! | pnpm | maps and lists | switches |
+//! |---|---|---|
+//! | up to 9 | `pnpm` and `resolutions` of the root `package.json` | `.npmrc` |
+//! | 10 | the same, or `pnpm-workspace.yaml` (since 10.5) | `pnpm-workspace.yaml`, else `.npmrc` |
+//! | 11 and later | `pnpm-workspace.yaml` | `pnpm-workspace.yaml` |
+//!
+//! Where each project has a lockfile, `package.json` and `.npmrc` are the project's own. Later versions of pnpm 10 take the root's `package.json`
+//! for what the project's does not set; what `.npmrc` does not set comes from the root's.
+
+use std::collections::BTreeMap;
+
+use nodejs_semver::Version;
+use serde_json::{Map, Value};
+
+use super::specifier::selected_name;
+use crate::files::tree::Limit;
+use crate::lockfile::{Field, LockfileError};
+use crate::model::path::RepoPath;
+use crate::workspace::Workspace;
+use crate::workspace::manifest::package::Manifest;
+use crate::workspace::manifest::workspace as workspace_file;
+
+/// A text, or nothing where it cannot be known what pnpm makes of it.
+pub(super) type Known = Option<String>;
+
+/// One way in which pnpm may have put a setting together, and the file to mend.
+#[derive(Debug, Clone)]
+pub(super) struct Reading<T> {
+    pub(super) file: &'static str,
+    pub(super) value: T,
+}
+
+/// The workspace's configuration.
+#[derive(Debug)]
+pub(super) struct Config<'w> {
+    workspace: &'w Workspace,
+    /// The project at the lockfile's directory: the root's, where one lockfile serves all.
+    project: usize,
+    settings: Map<String, Value>,
+    pub(super) major: u64,
+    pub(super) minor: u64,
+}
+
+const MANIFEST: &str = "package.json";
+const NPMRC: &str = ".npmrc";
+
+impl<'w> Config<'w> {
+    /// Reads the configuration for the lockfile in `dir` as this version of pnpm does.
+    pub(super) fn new(
+        workspace: &'w Workspace,
+        dir: &RepoPath,
+        pnpm: &Version,
+    ) -> Result<Self, LockfileError> {
+        let settings = workspace_file::settings(&workspace.settings_text).ok_or_else(|| {
+            LockfileError::Unreadable {
+                line: 1,
+                problem: format!("the settings in `{}` are no map", workspace_file::FILE),
+            }
+        })?;
+        Ok(Self {
+            workspace,
+            project: workspace.position(dir).unwrap_or_default(),
+            settings,
+            major: pnpm.major(),
+            minor: pnpm.minor(),
+        })
+    }
+
+    fn manifest(&self) -> &'w Manifest {
+        &self.workspace.members[self.project].manifest
+    }
+
+    /// Whether the lockfile is one of several, and not the root's.
+    pub(super) fn is_of_a_member(&self) -> bool {
+        self.project != 0
+    }
+
+    /// Whether code of the workspace may change settings before pnpm compares them: plugins, and hooks named `updateConfig`.
+    pub(super) fn is_computed(&self) -> bool {
+        self.has_plugins()
+            || self
+                .pnpmfiles()
+                .iter()
+                .any(|(_, text)| text.contains("updateConfig") || loads_more(text))
+    }
+
+    fn has_plugins(&self) -> bool {
+        let own = |map: Option<&Value>| {
+            map.and_then(Value::as_object)
+                .is_some_and(|map| !map.is_empty())
+        };
+        self.major >= 10
+            && (own(self.settings.get("configDependencies"))
+                || own(pnpm_key(
+                    &self.workspace.root_member().manifest,
+                    "configDependencies",
+                )))
+    }
+
+    /// Whether a hook may change the manifests of projects before pnpm compares them.
+    pub(super) fn changes_manifests(&self) -> bool {
+        self.has_plugins()
+            || self
+                .pnpmfiles()
+                .iter()
+                .any(|(_, text)| text.contains("readPackage") || loads_more(text))
+    }
+
+    /// What manifest and `pnpm-workspace.yaml` say, as this version may put them together.
+    fn readings(&self, name: &str, of: impl Fn(&Manifest) -> Option<Value>) -> Vec<Reading<Value>> {
+        let mut readings = self.readings_with(name, of(self.manifest()));
+        if self.is_of_a_member() && self.major == 10 {
+            let root = &self.workspace.root_member().manifest;
+            readings.extend(self.readings_with(name, of(root)));
+        }
+        readings
+    }
+
+    fn readings_with(&self, name: &str, manifest: Option<Value>) -> Vec<Reading<Value>> {
+        let filled = |value: &Value| match value {
+            Value::Object(map) => !map.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            other => !other.is_null(),
+        };
+        let reading = |file, value| Reading { file, value };
+        let manifest = manifest.filter(|value| self.major <= 10 && filled(value));
+        let settings = self
+            .settings
+            .get(name)
+            .filter(|value| self.major >= 10 && filled(value))
+            .cloned();
+        match (manifest, settings) {
+            (None, None) if self.major <= 9 => vec![reading(MANIFEST, Value::Null)],
+            (None, None) => vec![reading(workspace_file::FILE, Value::Null)],
+            (Some(manifest), None) => vec![reading(MANIFEST, manifest)],
+            (None, Some(settings)) if self.major > 10 || self.minor >= 5 => {
+                vec![reading(workspace_file::FILE, settings)]
+            }
+            (None, Some(settings)) => {
+                vec![
+                    reading(workspace_file::FILE, settings),
+                    reading(MANIFEST, Value::Null),
+                ]
+            }
+            // 10.34 takes the manifest's alone; other versions of 10 need not.
+            (Some(manifest), Some(settings)) => {
+                let both = match (&settings, &manifest) {
+                    (Value::Object(settings), Value::Object(manifest)) => {
+                        let mut both = settings.clone();
+                        both.extend(manifest.clone());
+                        Value::Object(both)
+                    }
+                    _ => manifest.clone(),
+                };
+                vec![
+                    reading(MANIFEST, manifest),
+                    reading(workspace_file::FILE, settings),
+                    reading(MANIFEST, both),
+                ]
+            }
+        }
+    }
+
+    /// A map of texts, such as `patchedDependencies`.
+    pub(super) fn maps(&self, name: &str) -> Vec<Reading<BTreeMap<String, Known>>> {
+        let readings = self.values(name);
+        readings.iter().map(as_texts).collect()
+    }
+
+    /// A list of texts, sorted.
+    pub(super) fn lists(&self, name: &str) -> Vec<Reading<Vec<String>>> {
+        let readings = self.values(name);
+        let sorted = |reading: Reading<Value>| {
+            let mut list: Vec<String> = texts(&reading.value);
+            list.sort();
+            Reading {
+                file: reading.file,
+                value: list,
+            }
+        };
+        readings.into_iter().map(sorted).collect()
+    }
+
+    /// Whatever `name` says.
+    pub(super) fn values(&self, name: &str) -> Vec<Reading<Value>> {
+        self.readings(name, |manifest| pnpm_key(manifest, name).cloned())
+    }
+
+    /// Whether a map of anything has entries.
+    pub(super) fn has(&self, name: &str) -> Vec<Reading<bool>> {
+        let readings = self.values(name);
+        let filled = |reading: Reading<Value>| Reading {
+            file: reading.file,
+            value: !reading.value.is_null(),
+        };
+        readings.into_iter().map(filled).collect()
+    }
+
+    /// `overrides` with yarn's `resolutions`, references (`$name`, `catalog:`) resolved.
+    pub(super) fn overrides(&self) -> Vec<Reading<BTreeMap<String, Known>>> {
+        let both = |manifest: &Manifest| {
+            let maps = [manifest.get("resolutions"), pnpm_key(manifest, "overrides")];
+            let maps = maps.into_iter().flatten().filter_map(Value::as_object);
+            Some(Value::Object(maps.flat_map(Map::clone).collect()))
+        };
+        let readings = self.readings("overrides", both);
+        let resolve = |reading: &Reading<Value>| {
+            let mut reading = as_texts(reading);
+            for (selector, value) in &mut reading.value {
+                *value = value.take().and_then(|text| self.resolve(selector, text));
+            }
+            reading
+        };
+        readings.iter().map(resolve).collect()
+    }
+
+    fn resolve(&self, selector: &str, text: String) -> Known {
+        if let Some(name) = text.strip_prefix('$') {
+            let manifest = self.manifest();
+            return [Field::Optional, Field::Prod, Field::Dev]
+                .into_iter()
+                .find_map(|field| {
+                    manifest
+                        .dependencies(field)
+                        .get(name)
+                        .map(|&found| found.to_owned())
+                });
+        }
+        match text.strip_prefix("catalog:") {
+            Some(catalog) => self
+                .catalogs()
+                .remove(&(
+                    catalog_name(catalog).to_owned(),
+                    selected_name(selector).to_owned(),
+                ))
+                .flatten(),
+            None => Some(text),
+        }
+    }
+
+    /// All catalogs, by their names and those of packages.
+    pub(super) fn catalogs(&self) -> BTreeMap<(String, String), Known> {
+        let mut all = BTreeMap::new();
+        let mut add = |name: &str, entries: Option<&Value>| {
+            for (package, specifier) in entries.and_then(Value::as_object).into_iter().flatten() {
+                all.insert((name.to_owned(), package.clone()), known(specifier));
+            }
+        };
+        add("default", self.settings.get("catalog"));
+        for (name, entries) in self
+            .settings
+            .get("catalogs")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            add(name, Some(entries));
+        }
+        all
+    }
+
+    /// Names of packages, of the workspace too, that `packageExtensions` adds to.
+    pub(super) fn extended(&self) -> Vec<String> {
+        let name = "packageExtensions";
+        let readings = self.values(name);
+        let keys = readings
+            .iter()
+            .filter_map(|reading| reading.value.as_object());
+        keys.flat_map(|map| map.keys())
+            .map(|selector| selected_name(selector).to_owned())
+            .collect()
+    }
+
+    /// A switch or number: `autoInstallPeers`, in `.npmrc` as `auto-install-peers`. Nothing where no file sets it.
+    pub(super) fn switch(&self, name: &str, npmrc: &str) -> Option<Reading<Known>> {
+        if self.major >= 10
+            && let Some(value) = self.settings.get(name)
+        {
+            return Some(Reading {
+                file: workspace_file::FILE,
+                value: known(value),
+            });
+        }
+        if self.major >= 11 {
+            return None;
+        }
+        let own = self.workspace.members[self.project].npmrc.get(npmrc);
+        let text = own.or_else(|| self.workspace.npmrc.get(npmrc))?;
+        let value = (!text.contains("${")).then(|| text.trim_matches(['"', '\'']).to_owned());
+        Some(Reading { file: NPMRC, value })
+    }
+
+    /// The pnpmfiles that pnpm would load, with their texts; none where it is told to ignore them.
+    pub(super) fn pnpmfiles(&self) -> Vec<(String, String)> {
+        let ignored = self.switch("ignorePnpmfile", "ignore-pnpmfile");
+        if ignored.is_some_and(|reading| reading.value.as_deref() == Some("true")) {
+            return Vec::new();
+        }
+        let mut found: Vec<(String, String)> = Vec::new();
+        for path in self.pnpmfile_paths() {
+            let Ok(path) = RepoPath::new(&path) else {
+                continue;
+            };
+            if let Some(text) = self.text(&path) {
+                found.push((path.as_str().to_owned(), text));
+                if found
+                    .last()
+                    .is_some_and(|(path, _)| path == ".pnpmfile.mjs")
+                {
+                    break;
+                }
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    fn pnpmfile_paths(&self) -> Vec<String> {
+        let set = if self.major >= 10 {
+            self.settings.get("pnpmfile").map(texts)
+        } else {
+            None
+        };
+        let set = set.or_else(|| {
+            let path = self.workspace.npmrc.get("pnpmfile")?;
+            (self.major <= 10).then(|| vec![path.to_owned()])
+        });
+        let mut paths = set.unwrap_or_else(|| {
+            let module = (self.major >= 11).then(|| ".pnpmfile.mjs".to_owned());
+            module
+                .into_iter()
+                .chain([".pnpmfile.cjs".to_owned()])
+                .collect()
+        });
+        if self.is_of_a_member() {
+            let dir = &self.workspace.members[self.project].dir;
+            paths.push(format!("{dir}/.pnpmfile.cjs"));
+        }
+        paths
+    }
+
+    /// The text of a file of the workspace, as pnpm hashes it. What is there and not to be read ends the plan elsewhere: patches and pnpmfiles
+    /// enter the context.
+    pub(super) fn text(&self, path: &RepoPath) -> Option<String> {
+        let bytes = self.workspace.tree.read(path, Limit::Source).ok()?;
+        Some(normalized(&bytes))
+    }
+}
+
+fn pnpm_key<'m>(manifest: &'m Manifest, name: &str) -> Option<&'m Value> {
+    manifest.get("pnpm")?.get(name)
+}
+
+/// `default` for `catalog:` without a name.
+fn catalog_name(text: &str) -> &str {
+    match text.trim() {
+        "" => "default",
+        name => name,
+    }
+}
+
+fn normalized(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace("\r\n", "\n")
+}
+
+/// Whether a pnpmfile takes hooks from other files, which are not looked into.
+fn loads_more(text: &str) -> bool {
+    ["require(", "import ", "import("]
+        .iter()
+        .any(|load| text.contains(load))
+}
+
+fn as_texts(reading: &Reading<Value>) -> Reading<BTreeMap<String, Known>> {
+    let map = reading.value.as_object();
+    let entries = map.into_iter().flatten();
+    Reading {
+        file: reading.file,
+        value: entries
+            .map(|(key, value)| (key.clone(), known(value)))
+            .collect(),
+    }
+}
+
+/// A scalar as a text; nothing for what pnpm would replace (`${VARIABLE}`) or what is no scalar.
+pub(super) fn known(value: &Value) -> Known {
+    match value {
+        Value::String(text) if text.contains("${") => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(on) => Some(on.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A list of texts, or one by itself.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(list) => list.iter().filter_map(known).collect(),
+        other => known(other).into_iter().collect(),
+    }
+}

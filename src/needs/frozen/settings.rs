@@ -1,0 +1,388 @@
+//! Settings that the lockfile records: each must be as the workspace has it now.
+//!
+//! Mirrors pnpm's [`getOutdatedLockfileSetting`](https://github.com/pnpm/pnpm/blob/main/lockfile/settings-checker/src/getOutdatedLockfileSetting.ts),
+//! in its order, so that the setting named here is the one that pnpm would name.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::config::{Config, Known, Reading, known};
+use super::specifier::same_repository;
+use crate::lockfile::{Lockfile, LockfileError};
+use crate::model::path::RepoPath;
+use crate::workspace::manifest::workspace as workspace_file;
+
+/// Compares the settings. Nothing is compared where code of the workspace may change them first.
+pub(super) fn check(lockfile: &Lockfile<'_>, config: &Config<'_>) -> Result<(), LockfileError> {
+    if config.is_computed() {
+        return Ok(());
+    }
+    let check = Check { lockfile, config };
+    check.catalogs()?;
+    check.overrides()?;
+    check.build_lists()?;
+    check.extensions()?;
+    check.ignored()?;
+    check.patches()?;
+    check.switches()?;
+    check.pnpmfile()
+}
+
+struct Check<'c, 'l, 'w> {
+    lockfile: &'c Lockfile<'l>,
+    config: &'c Config<'w>,
+}
+
+fn mismatch(setting: &'static str, file: &str, problem: String) -> LockfileError {
+    LockfileError::Setting {
+        setting,
+        file: file.to_owned(),
+        problem,
+    }
+}
+
+impl Check<'_, '_, '_> {
+    /// A top-level key of the lockfile; nothing where it cannot be read, which is no reason to refuse.
+    fn recorded(&self, key: &str) -> Option<Value> {
+        let document: Value =
+            serde_saphyr::from_str(&self.lockfile.text()[self.lockfile.section(key)?]).ok()?;
+        document.get(key).cloned()
+    }
+
+    /// Every catalog entry that the lockfile uses must be as it was. pnpm compares since 10.24.
+    fn catalogs(&self) -> Result<(), LockfileError> {
+        let Config { major, minor, .. } = *self.config;
+        if (major, minor) < (10, 24) {
+            return Ok(());
+        }
+        let recorded = self.recorded("catalogs");
+        let configured = self.config.catalogs();
+        let catalogs = recorded.as_ref().and_then(Value::as_object);
+        for (catalog, entries) in catalogs.into_iter().flatten() {
+            for (package, entry) in entries.as_object().into_iter().flatten() {
+                let Some(was) = entry.get("specifier").and_then(known) else {
+                    continue;
+                };
+                let problem = match configured.get(&(catalog.clone(), package.clone())) {
+                    None => format!(
+                        "it records `{package}` of the catalog `{catalog}`, which is not there"
+                    ),
+                    Some(Some(is)) if *is != was && !same_repository(&was, is) => {
+                        format!(
+                            "it records `{package}` of the catalog `{catalog}` as `{was}`, the file says `{is}`"
+                        )
+                    }
+                    Some(_) => continue,
+                };
+                return Err(mismatch("catalogs", workspace_file::FILE, problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn overrides(&self) -> Result<(), LockfileError> {
+        let recorded = as_map(self.recorded("overrides").as_ref());
+        let difference =
+            |reading: &Reading<BTreeMap<String, Known>>| difference(&recorded, &reading.value);
+        none_fits("overrides", &self.config.overrides(), difference)
+    }
+
+    /// pnpm 8 records which packages may run scripts.
+    fn build_lists(&self) -> Result<(), LockfileError> {
+        if self.config.major != 8 {
+            return Ok(());
+        }
+        for setting in ["neverBuiltDependencies", "onlyBuiltDependencies"] {
+            self.list(setting)?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, setting: &'static str) -> Result<(), LockfileError> {
+        let recorded = self.recorded(setting);
+        let mut recorded: Vec<String> = recorded
+            .as_ref()
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(known)
+            .collect();
+        recorded.sort();
+        let difference = |reading: &Reading<Vec<String>>| {
+            (recorded != reading.value).then(|| {
+                format!(
+                    "it records {}, the file says {}",
+                    shown(&recorded),
+                    shown(&reading.value)
+                )
+            })
+        };
+        none_fits(setting, &self.config.lists(setting), difference)
+    }
+
+    /// Only whether there are any: the checksum is that of an object as JavaScript sees it.
+    fn extensions(&self) -> Result<(), LockfileError> {
+        let recorded = self.recorded("packageExtensionsChecksum").is_some();
+        let difference = |reading: &Reading<bool>| match (recorded, reading.value) {
+            (true, false) => Some("it records some, and the file has none".to_owned()),
+            (false, true) => Some("it records none, and the file has some".to_owned()),
+            _ => None,
+        };
+        let readings = self.config.has("packageExtensions");
+        none_fits("packageExtensionsChecksum", &readings, difference)
+    }
+
+    fn ignored(&self) -> Result<(), LockfileError> {
+        if self.config.major < 9 {
+            return Ok(());
+        }
+        self.list("ignoredOptionalDependencies")
+    }
+
+    fn patches(&self) -> Result<(), LockfileError> {
+        let recorded = self.recorded("patchedDependencies");
+        let recorded: BTreeMap<&str, Patch<'_>> = recorded
+            .as_ref()
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.as_str(), Patch::of(value)))
+            .collect();
+        let difference = |reading: &Reading<BTreeMap<String, Known>>| {
+            if let Some((key, _)) = recorded
+                .iter()
+                .find(|(key, _)| !reading.value.contains_key(**key))
+            {
+                return Some(format!("it records a patch of `{key}`, which is not there"));
+            }
+            reading.value.iter().find_map(|(key, path)| {
+                self.patch_difference(key, recorded.get(key.as_str()), path.as_deref()?)
+            })
+        };
+        none_fits(
+            "patchedDependencies",
+            &self.config.maps("patchedDependencies"),
+            difference,
+        )
+    }
+
+    fn patch_difference(&self, key: &str, was: Option<&Patch<'_>>, path: &str) -> Option<String> {
+        let Some(was) = was else {
+            return Some(format!("the patch of `{key}` is not recorded"));
+        };
+        // pnpm writes the path relative to the lockfile. What lies elsewhere is for others to refuse.
+        let is = RepoPath::new(path).ok()?;
+        let own = self.lockfile.resolve(path).ok();
+        let recorded = |path| self.lockfile.resolve(path).ok();
+        let fits = |was: &Option<RepoPath>| was.as_ref() == Some(&is) || *was == own;
+        if self.config.major <= 10 {
+            match was.path {
+                Some(was) if !fits(&recorded(was)) => {
+                    return Some(format!(
+                        "it records the patch of `{key}` as `{was}`, the file says `{is}`"
+                    ));
+                }
+                None => return Some(format!("it records the patch of `{key}` as pnpm 11 does")),
+                Some(_) => {}
+            }
+        }
+        if self.config.major < 10 {
+            // Older hashes are MD5.
+            return None;
+        }
+        // A file that is not there, or that is no patch, is for others to refuse.
+        let is = was.path.and_then(recorded).unwrap_or(is);
+        let text = self.config.text(&is).filter(|text| text.contains("@@ "))?;
+        let hash = hex(&Sha256::digest(text));
+        (was.hash != Some(&*hash)).then(|| format!("`{is}` has changed since"))
+    }
+
+    fn switches(&self) -> Result<(), LockfileError> {
+        let Config { major, minor, .. } = *self.config;
+        let settings = self.recorded("settings");
+        let recorded = |name: &str| settings.as_ref()?.get(name).and_then(known);
+        let peers_by_default = if major >= 8 { "true" } else { "false" };
+        // Name, name in `.npmrc`, default, and whether what is not recorded counts as the default.
+        let mut rules = vec![(
+            "settings.autoInstallPeers",
+            "auto-install-peers",
+            peers_by_default,
+            false,
+        )];
+        if major >= 11 || (major, minor) >= (10, 34) {
+            rules.push(("settings.dedupePeers", "dedupe-peers", "false", true));
+        }
+        rules.push((
+            "settings.excludeLinksFromLockfile",
+            "exclude-links-from-lockfile",
+            "false",
+            false,
+        ));
+        if (major, minor) >= (9, 15) {
+            rules.push((
+                "settings.peersSuffixMaxLength",
+                "peers-suffix-max-length",
+                "1000",
+                true,
+            ));
+        }
+        if major >= 10 {
+            rules.push((
+                "settings.injectWorkspacePackages",
+                "inject-workspace-packages",
+                "false",
+                true,
+            ));
+        }
+        for (setting, npmrc, default, always) in rules {
+            let name = setting.trim_start_matches("settings.");
+            let was = match recorded(name) {
+                Some(was) => was,
+                None if always => default.to_owned(),
+                None => continue,
+            };
+            let set = self.config.switch(name, npmrc);
+            let home = if major >= 10 {
+                workspace_file::FILE
+            } else {
+                ".npmrc"
+            };
+            let (is, file) = match set {
+                Some(Reading { value: None, .. }) => continue,
+                Some(Reading {
+                    value: Some(is),
+                    file,
+                }) => (is, file),
+                None => (default.to_owned(), home),
+            };
+            if was != is {
+                let problem = format!("it records `{was}`, now it is `{is}`");
+                return Err(mismatch(setting, file, problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// Not compared where none is recorded: whether a pnpmfile exports hooks is not told by its text. Nor for a member's own lockfile, where
+    /// versions differ in which files count.
+    fn pnpmfile(&self) -> Result<(), LockfileError> {
+        let recorded = self.recorded("pnpmfileChecksum");
+        let Some(was) = recorded
+            .as_ref()
+            .and_then(Value::as_str)
+            .filter(|_| self.config.major >= 9 && !self.config.is_of_a_member())
+        else {
+            return Ok(());
+        };
+        let files = self.config.pnpmfiles();
+        let setting = "pnpmfileChecksum";
+        let Some((first, _)) = files.first() else {
+            let file = if self.config.major >= 10 {
+                workspace_file::FILE
+            } else {
+                ".npmrc"
+            };
+            let problem =
+                "it records a pnpmfile, and there is none that pnpm would read".to_owned();
+            return Err(mismatch(setting, file, problem));
+        };
+        // Older hashes are MD5; and what pnpm takes for a pnpmfile has hooks.
+        if self.config.major < 10 || !files.iter().any(|(_, text)| text.contains("hooks")) {
+            return Ok(());
+        }
+        let mut hashes: Vec<String> = files.iter().map(|(_, text)| hash(text)).collect();
+        let is = if hashes.len() == 1 {
+            hashes.remove(0)
+        } else {
+            hash(&hashes.join(","))
+        };
+        if was == is {
+            return Ok(());
+        }
+        Err(mismatch(
+            setting,
+            first,
+            "the file has changed since".to_owned(),
+        ))
+    }
+}
+
+/// A patch as a lockfile records it: an object up to pnpm 10, its hash alone since.
+struct Patch<'v> {
+    hash: Option<&'v str>,
+    path: Option<&'v str>,
+}
+
+impl<'v> Patch<'v> {
+    fn of(value: &'v Value) -> Self {
+        let text = |key| value.get(key).and_then(Value::as_str);
+        Self {
+            hash: value.as_str().or_else(|| text("hash")),
+            path: text("path"),
+        }
+    }
+}
+
+/// Fails where no reading fits, with what the first lacks.
+fn none_fits<T>(
+    setting: &'static str,
+    readings: &[Reading<T>],
+    difference: impl Fn(&Reading<T>) -> Option<String>,
+) -> Result<(), LockfileError> {
+    let mut first = None;
+    for reading in readings {
+        match difference(reading) {
+            None => return Ok(()),
+            Some(problem) => first = first.or(Some(mismatch(setting, reading.file, problem))),
+        }
+    }
+    first.map_or(Ok(()), Err)
+}
+
+fn as_map(value: Option<&Value>) -> BTreeMap<String, Known> {
+    let map = value.and_then(Value::as_object);
+    let entries = map.into_iter().flatten();
+    entries
+        .map(|(key, value)| (key.clone(), known(value)))
+        .collect()
+}
+
+/// The first entry in which two maps differ; what is not known fits anything.
+fn difference(was: &BTreeMap<String, Known>, is: &BTreeMap<String, Known>) -> Option<String> {
+    for (key, was) in was {
+        match (was, is.get(key)) {
+            (_, None) => return Some(format!("it records `{key}`, which is not there")),
+            (Some(was), Some(Some(is))) if was != is => {
+                return Some(format!(
+                    "it records `{key}` as `{was}`, the file says `{is}`"
+                ));
+            }
+            _ => {}
+        }
+    }
+    let added = is.keys().find(|key| !was.contains_key(*key))?;
+    Some(format!("`{added}` is not recorded"))
+}
+
+fn shown(list: &[String]) -> String {
+    if list.is_empty() {
+        return "none".to_owned();
+    }
+    let ticked: Vec<String> = list.iter().map(|one| format!("`{one}`")).collect();
+    ticked.join(", ")
+}
+
+fn hash(text: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

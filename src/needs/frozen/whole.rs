@@ -1,0 +1,31 @@
+//! A check of our own work: that a pruned lockfile is whole.
+
+use std::collections::BTreeSet;
+
+use crate::lockfile::reach::Reach;
+use crate::lockfile::{Lockfile, LockfileError};
+use crate::model::path::RepoPath;
+
+/// Whether the text of a pruned lockfile in `dir` can be read, has an importer for each of these keys, and an entry for every reference. (The
+/// lockfile of a single project has its importer alone.)
+pub fn check(
+    dir: &RepoPath,
+    text: &str,
+    importers: &BTreeSet<String>,
+) -> Result<(), LockfileError> {
+    let lockfile = Lockfile::parse_in(dir.clone(), text)?;
+    let single = lockfile.section("importers").is_none();
+    if let Some(missing) = importers
+        .iter()
+        .find(|key| !(single && *key != ".") && lockfile.importer(key).is_none())
+    {
+        return Err(LockfileError::NoImporter(missing.clone()));
+    }
+    let mut reach = Reach::new(&lockfile);
+    for importer in lockfile.importers() {
+        for dependency in &importer.dependencies {
+            reach.follow(importer, dependency)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! The tasks that builds need: from the app's `build` along `dependsOn` and `with`, then over the dependencies that nobody asked for.
+
+use std::collections::VecDeque;
+
+use super::definition::{Defined, Definition, definition};
+use super::{BUILD, Because, Bond, Node, TaskError, Tasks, id, script};
+use crate::lockfile::Field;
+use crate::needs::graph::Graph;
+use crate::workspace::Workspace;
+
+impl Tasks {
+    /// All tasks that the builds of `apps` need. What turbo would refuse is noted, and stops nobody before [`Tasks::runs`]: whoever asks only for
+    /// what is needed gets an answer.
+    pub fn new(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Self {
+        let mut tasks = Self::default();
+        let begin = |&app: &usize| tasks.add(workspace, app, BUILD, Because::App).0;
+        let queue = apps.iter().map(begin).collect();
+        tasks.complete(workspace, graph, queue)
+    }
+
+    /// The same for one app that other scripts than `build` make, one after the other.
+    pub fn of_scripts(
+        workspace: &Workspace,
+        graph: &Graph,
+        app: usize,
+        scripts: &[String],
+    ) -> Self {
+        let mut tasks = Self::default();
+        let begin = |script: &String| tasks.add(workspace, app, script, Because::App).0;
+        let queue: VecDeque<usize> = scripts.iter().map(begin).collect();
+        for (first, then) in queue.iter().zip(queue.iter().skip(1)) {
+            tasks.bond(*first, *then, Bond::Named);
+        }
+        tasks.complete(workspace, graph, queue)
+    }
+
+    /// Follows what `turbo.json` asks for, then what nobody asks for.
+    pub(super) fn complete(
+        mut self,
+        workspace: &Workspace,
+        graph: &Graph,
+        mut queue: VecDeque<usize>,
+    ) -> Self {
+        let tasks = &mut self;
+        // All that turbo asks for comes before the first thing that it does not, for the reasons' sake; that may ask for more in its turn.
+        let mut settled = 0;
+        loop {
+            while let Some(node) = queue.pop_front() {
+                queue.extend(tasks.follow(workspace, graph, node));
+            }
+            if settled == tasks.nodes.len() {
+                return self;
+            }
+            let end = tasks.nodes.len();
+            for node in settled..end {
+                queue.extend(tasks.build_dependencies(workspace, graph, node));
+            }
+            settled = end;
+        }
+    }
+
+    /// The number of a task, and whether it is new.
+    pub(super) fn add(
+        &mut self,
+        workspace: &Workspace,
+        at: usize,
+        task: &str,
+        because: Because,
+    ) -> (usize, bool) {
+        if let Some(&known) = self.by_id.get(&(at, task.to_owned())) {
+            return (known, false);
+        }
+        let defined = definition(workspace, at, task).unwrap_or_else(|problem| {
+            self.problem.get_or_insert(problem);
+            Defined::Nowhere
+        });
+        let definition = match &defined {
+            Defined::As(definition) => definition.clone(),
+            Defined::Away | Defined::Nowhere => Definition::default(),
+        };
+        let number = self.nodes.len();
+        self.nodes.push(Node {
+            member: at,
+            name: task.to_owned(),
+            runs: defined != Defined::Away && script(workspace, at, task),
+            definition,
+            because,
+            defined,
+        });
+        self.by_id.insert((at, task.to_owned()), number);
+        self.bonds.add_node(number);
+        (number, true)
+    }
+
+    /// Adds what `turbo.json` has a task wait for; gives those that have to be followed.
+    fn follow(&mut self, workspace: &Workspace, graph: &Graph, node: usize) -> Vec<usize> {
+        let at = self.nodes[node].member;
+        let own = self.id(workspace, node);
+        let mut new = Vec::new();
+        for entry in self.nodes[node].definition.depends_on.clone() {
+            let by = format!("`dependsOn` of `{own}`");
+            let because = Because::Asked {
+                by: own.clone(),
+                entry: entry.clone(),
+            };
+            let mut targets: Vec<(usize, &str, Bond)> = Vec::new();
+            if let Some(task) = entry.strip_prefix('^') {
+                // turbo knows no way to the root but its name.
+                let others = graph
+                    .dependencies(at)
+                    .into_iter()
+                    .filter(|&(to, _)| to != at && to != 0);
+                targets.extend(others.map(|(to, field)| (to, task, Bond::Topological(field))));
+            } else {
+                match target(workspace, at, &entry) {
+                    Some((to, task)) => targets.push((to, task, Bond::Named)),
+                    None => self.refuse(TaskError::NoPackage {
+                        task: entry.clone(),
+                        by: by.clone(),
+                    }),
+                }
+            }
+            for (to, task, bond) in targets {
+                let Some((to, follow)) = self.ask(workspace, (to, task), because.clone(), &by)
+                else {
+                    continue;
+                };
+                new.extend(follow.then_some(to));
+                if self.nodes[to].runs && self.nodes[to].definition.persistent {
+                    let (task, by) = (self.id(workspace, to), by.clone());
+                    self.refuse(TaskError::Persistent { task, by });
+                }
+                self.bond(to, node, bond);
+            }
+        }
+        for entry in self.nodes[node].definition.with.clone() {
+            let by = format!("`with` of `{own}`");
+            let Some(target) = target(workspace, at, &entry) else {
+                self.refuse(TaskError::NoPackage { task: entry, by });
+                continue;
+            };
+            let because = Because::Beside { of: own.clone() };
+            let Some((to, follow)) = self.ask(workspace, target, because, &by) else {
+                continue;
+            };
+            new.extend(follow.then_some(to));
+            if self.nodes[to].runs && self.nodes[to].definition.persistent {
+                self.nodes[to].runs = false;
+                let task = self.id(workspace, to);
+                self.warnings.push(format!(
+                    "`{task}` does not run beside `{own}`: it is persistent, and a build ends"
+                ));
+            }
+            self.bond(to, node, Bond::Own(Field::Dev));
+        }
+        new
+    }
+
+    /// Adds a task that `turbo.json` asks for, which must be defined; gives its number, and whether it has to be followed.
+    fn ask(
+        &mut self,
+        workspace: &Workspace,
+        (at, task): (usize, &str),
+        because: Because,
+        by: &str,
+    ) -> Option<(usize, bool)> {
+        let full = id(workspace, at, task);
+        // A task of the root needs an entry of its own, lest `^build` should start all over.
+        let turbo = workspace.turbo.as_ref();
+        let (node, new) = if at == 0 && turbo.is_none_or(|turbo| !turbo.tasks.contains_key(&full)) {
+            (None, false)
+        } else {
+            let (node, new) = self.add(workspace, at, task, because.clone());
+            (
+                Some(node).filter(|&node| self.nodes[node].defined != Defined::Nowhere),
+                new,
+            )
+        };
+        let Some(node) = node else {
+            self.refuse(TaskError::Unknown {
+                task: full,
+                by: by.to_owned(),
+            });
+            return None;
+        };
+        let known = matches!(self.nodes[node].because, Because::Dependency { .. });
+        if known {
+            self.nodes[node].because = because;
+        }
+        // A package without a script was not asked what it waits for as long as nobody had asked for it.
+        Some((node, new || known))
+    }
+
+    /// Notes what turbo would refuse; the first is the one to tell.
+    fn refuse(&mut self, problem: TaskError) {
+        self.problem.get_or_insert(problem);
+    }
+
+    /// Adds the builds of the packages that a task's package depends on; gives those that have to be followed.
+    fn build_dependencies(
+        &mut self,
+        workspace: &Workspace,
+        graph: &Graph,
+        node: usize,
+    ) -> Vec<usize> {
+        let (at, runs) = (self.nodes[node].member, self.nodes[node].runs);
+        let away = self.nodes[node].defined == Defined::Away;
+        let mut new = Vec::new();
+        // The root's dependencies are the tools of its developers.
+        if at == 0 || away || !(runs || self.nodes[node].name == BUILD) {
+            return new;
+        }
+        for (to, field) in graph.dependencies(at) {
+            if to == at || to == 0 {
+                continue;
+            }
+            let of = workspace.members[at].label();
+            let (to, added) = self.add(workspace, to, BUILD, Because::Dependency { of });
+            // Without a script of its own, it hands on what it depends on, and no more.
+            new.extend((added && self.nodes[to].runs).then_some(to));
+            if to != node {
+                self.bond(to, node, Bond::Own(field));
+            }
+        }
+        new
+    }
+
+    pub(super) fn bond(&mut self, first: usize, then: usize, bond: Bond) {
+        let strongest = self
+            .bonds
+            .edge_weight(first, then)
+            .map_or(bond, |&known| known.min(bond));
+        self.bonds.add_edge(first, then, strongest);
+    }
+}
+
+/// Whom an entry of `dependsOn` or `with` means; nobody where there is no such package.
+pub(super) fn target<'e>(
+    workspace: &Workspace,
+    at: usize,
+    entry: &'e str,
+) -> Option<(usize, &'e str)> {
+    match entry.split_once('#') {
+        None => Some((at, entry)),
+        Some(("//", task)) => Some((0, task)),
+        Some((package, task)) => Some((workspace.named(package)?, task)),
+    }
+}

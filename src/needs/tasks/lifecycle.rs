@@ -1,0 +1,69 @@
+//! Lifecycle scripts among the tasks: what `pnpm install` runs in a fresh clone, before anything is built.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Because, Bond, Tasks};
+use crate::lockfile::Field;
+use crate::needs::graph::Graph;
+use crate::workspace::Workspace;
+
+impl Tasks {
+    /// The members that any of these tasks belongs to, the root project too if one is its.
+    pub fn members(&self) -> BTreeSet<usize> {
+        self.nodes.iter().map(|node| node.member).collect()
+    }
+
+    /// Whether a member has this script among its tasks, or runs it when it is installed.
+    pub fn runs_script(&self, at: usize, script: &str) -> bool {
+        self.of(at).any(|node| node.runs && node.name == script)
+    }
+
+    /// The lifecycle scripts of a member, in pnpm's order.
+    pub fn lifecycle_of(&self, at: usize) -> Vec<String> {
+        let own = self.of(at);
+        own.filter(|node| node.runs && node.because == Because::Lifecycle)
+            .map(|node| node.name.clone())
+            .collect()
+    }
+
+    /// Adds lifecycle scripts by member, each in pnpm's order: they run before the tasks of their package, the root's before everything. As
+    /// tasks do, they wait for the builds of what their package depends on.
+    pub fn add_lifecycle(
+        &mut self,
+        workspace: &Workspace,
+        graph: &Graph,
+        scripts: &BTreeMap<usize, Vec<&'static str>>,
+    ) {
+        let others = self.nodes.len();
+        let mut new: Vec<usize> = Vec::new();
+        for (&at, names) in scripts {
+            let mut before = None;
+            for name in names {
+                let (node, added) = self.add(workspace, at, name, Because::Lifecycle);
+                if !added {
+                    continue;
+                }
+                if let Some(before) = before {
+                    self.bond(before, node, Bond::Named);
+                }
+                before = Some(node);
+                new.push(node);
+            }
+            let Some(last) = before else { continue };
+            let mut own: Vec<usize> = self.numbers_of(at).collect();
+            own.retain(|&other| other < others);
+            own.sort_unstable();
+            for other in own {
+                self.bond(last, other, Bond::Named);
+            }
+        }
+        *self = std::mem::take(self).complete(workspace, graph, VecDeque::new());
+        let of_root = |&&node: &&usize| self.nodes[node].member == 0;
+        let last = new.iter().rfind(of_root).copied();
+        for node in 0..self.nodes.len() {
+            if let Some(last) = last.filter(|_| self.nodes[node].member != 0) {
+                self.bond(last, node, Bond::Own(Field::Dev));
+            }
+        }
+    }
+}

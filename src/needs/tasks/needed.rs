@@ -1,0 +1,98 @@
+//! What follows from tasks for members: which are needed, which scripts make one, which files its tasks read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::collect::target;
+use super::definition::{Defined, Definition, bases, definition};
+use super::{BUILD, Because, Tasks, script};
+use crate::needs::graph::Graph;
+use crate::workspace::Workspace;
+
+/// The members that builds need.
+#[derive(Debug, Default)]
+pub struct Needed {
+    /// All of them, by position, without the root project.
+    pub members: Vec<usize>,
+    /// Those that `turbo.json` names and no manifest mentions, with the name: `pkg#task`.
+    pub named: BTreeMap<usize, String>,
+}
+
+impl Tasks {
+    /// All that the builds of `apps` need, whose tasks these are: what they reach over any kind of dependency, what `turbo.json` names for
+    /// any of these, and so on. A package whose `turbo.json` another one extends is needed too: without it, turbo stops.
+    pub fn needed(&self, workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
+        let mut needed = Needed::default();
+        let reached = graph.reachable(apps.iter().copied());
+        for node in &self.nodes {
+            let name = match &node.because {
+                Because::Asked { entry, .. } if entry.contains('#') => entry,
+                Because::Beside { .. } => &node.name,
+                _ => continue,
+            };
+            if node.member != 0 && reached.binary_search(&node.member).is_err() {
+                needed
+                    .named
+                    .entry(node.member)
+                    .or_insert_with(|| name.clone());
+            }
+        }
+        loop {
+            needed.members = graph.reachable(apps.iter().chain(needed.named.keys()).copied());
+            let bases = needed.members.iter().flat_map(|&at| bases(workspace, at));
+            let missing: Vec<usize> = bases
+                .filter(|base| needed.members.binary_search(base).is_err())
+                .collect();
+            if missing.is_empty() {
+                return needed;
+            }
+            needed.named.extend(
+                missing
+                    .into_iter()
+                    .map(|at| (at, workspace.members[at].label())),
+            );
+        }
+    }
+}
+
+/// The scripts that make this member by its own account, in order: what `build` waits for in the same package, then `build`.
+pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
+    let mut order = Vec::new();
+    let mut seen = BTreeSet::new();
+    // Tasks, and whether what each waits for is behind it. The stack is a list of its own: tasks may wait for each other in a long row.
+    let mut open = vec![(BUILD.to_owned(), false)];
+    while let Some((task, behind)) = open.pop() {
+        if behind {
+            if script(workspace, at, &task) {
+                order.push(task);
+            }
+            continue;
+        }
+        if !seen.insert(task.clone()) {
+            continue;
+        }
+        let definition = match definition(workspace, at, &task) {
+            Ok(Defined::As(definition)) => definition,
+            Ok(Defined::Away) => continue,
+            Ok(Defined::Nowhere) | Err(_) => Definition::default(),
+        };
+        open.push((task, true));
+        let needs = definition.depends_on.iter().rev();
+        for need in needs.filter(|need| !need.starts_with('^')) {
+            if let Some((to, task)) = target(workspace, at, need)
+                && to == at
+            {
+                open.push((task.to_owned(), false));
+            }
+        }
+    }
+    order
+}
+
+/// Globs of files that the tasks of these members read.
+pub fn inputs(tasks: &Tasks, of: impl Fn(usize) -> bool) -> impl Iterator<Item = &String> {
+    tasks
+        .nodes
+        .iter()
+        .filter(move |node| of(node.member))
+        .flat_map(|node| &node.definition.inputs)
+}

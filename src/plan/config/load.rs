@@ -1,0 +1,82 @@
+//! Which files count for an app, in which order.
+
+use super::keys::{self, Scope};
+use super::reader::Node;
+use super::{ConfigError, FILE, PlanOptions};
+use crate::files::tree::Limit;
+use crate::model::path::RepoPath;
+use crate::workspace::Workspace;
+use crate::workspace::manifest::{ManifestError, parse_jsonc_tree};
+
+/// What the files say about the app at `app`: its own, then `apps` of the root's, then the root's defaults.
+pub fn load(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigError> {
+    let member = &workspace.members[app];
+    let own = match text(workspace, &member.dir)? {
+        Some((file, text)) => parse(&file, &text, |node| {
+            keys::read(node, &member.dir, Scope::One)
+        })?,
+        None => PlanOptions::default(),
+    };
+    Ok(own.over(inherited(workspace, app)?))
+}
+
+/// The same without the app's own file.
+pub fn inherited(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigError> {
+    match text(workspace, &RepoPath::ROOT)? {
+        Some((file, text)) => parse(&file, &text, |node| root(workspace, app, node)),
+        None => Ok(PlanOptions::default()),
+    }
+}
+
+/// The path and the text of the file in a directory, if it is there.
+fn text(workspace: &Workspace, dir: &RepoPath) -> Result<Option<(String, String)>, ManifestError> {
+    let Ok(path) = dir.join(FILE) else {
+        return Ok(None);
+    };
+    let text = workspace.tree.read_text_optional(&path, Limit::Settings)?;
+    Ok(text.map(|text| (path.to_string(), text)))
+}
+
+/// Reads a file; an empty one says nothing.
+fn parse(
+    file: &str,
+    text: &str,
+    read: impl FnOnce(&Node<'_>) -> Result<PlanOptions, ConfigError>,
+) -> Result<PlanOptions, ConfigError> {
+    let text = text.trim_start_matches('\u{feff}');
+    match parse_jsonc_tree(file, text)? {
+        None => Ok(PlanOptions::default()),
+        Some(value) => read(&Node {
+            file,
+            text,
+            path: "",
+            value: &value,
+        }),
+    }
+}
+
+/// The root's file: defaults, and below `apps` what counts for one app alone. All of it is read, so that a mistake shows whichever app is built.
+fn root(workspace: &Workspace, app: usize, node: &Node<'_>) -> Result<PlanOptions, ConfigError> {
+    let mut options = keys::read(node, &RepoPath::ROOT, Scope::All)?;
+    let entries = node.entries("an object")?;
+    for apps in entries.iter().filter(|entry| entry.name == "apps") {
+        for entry in apps.node().entries("an object with a key for each app")? {
+            let names = |at: &usize| {
+                let member = &workspace.members[*at];
+                member.dir.as_str() == entry.name || member.manifest.name() == Some(entry.name)
+            };
+            let Some(at) = (1..workspace.members.len()).find(names) else {
+                let dirs: Vec<&str> = workspace.members[1..]
+                    .iter()
+                    .map(|member| member.dir.as_str())
+                    .collect();
+                return Err(entry.no_app(&dirs));
+            };
+            let own = keys::read(&entry.node(), &RepoPath::ROOT, Scope::One)?;
+            if at == app {
+                options = own.over(options);
+            }
+        }
+    }
+    Ok(options)
+}

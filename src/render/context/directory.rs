@@ -1,0 +1,201 @@
+//! The same files in a directory.
+//!
+//! Nearly all the time goes into making files and directories, which the kernel does for several callers at once: a few threads share the list.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fs_err::{File, OpenOptions};
+
+use crate::files::Kind;
+use crate::files::tree::Tree;
+use crate::model::path::RepoPath;
+use crate::plan::{Content, ContextEntry, Plan};
+use crate::render::dockerfile;
+use crate::system::threads;
+
+use super::{Planned, changed};
+
+/// How many entries a thread takes at a time: neighbours, which share directories.
+const SHARE: usize = 64;
+/// Up to this size, a file is read at once and written at once; the kernel's ways to copy need more calls.
+const SMALL: u64 = 256 * 1024;
+
+/// Writes a plan's files into a directory.
+pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
+    fs_err::create_dir_all(target)?;
+    let text = dockerfile::render(plan).map_err(io::Error::other)?;
+    fs_err::write(target.join(dockerfile::PATH), text)?;
+    write_entries(&plan.context, root, target, &|| Ok(()))
+}
+
+/// Writes entries into an empty directory. `go_on` is asked before each of them, and ends the work with its error. When this returns, nothing is
+/// being written any more.
+///
+/// Symlinks come last: while files are written there is none that could lead them out of the directory.
+pub fn write_entries(
+    entries: &[ContextEntry],
+    root: &Path,
+    target: &Path,
+    go_on: &(dyn Fn() -> io::Result<()> + Sync),
+) -> io::Result<()> {
+    let (links, files): (Vec<&ContextEntry>, Vec<&ContextEntry>) =
+        entries.iter().partition(|entry| is_link(entry));
+    let shares: Vec<&[&ContextEntry]> = files.chunks(SHARE).collect();
+    let shares = spread(&shares);
+    let tree = Tree::open(root)?;
+    let failed = AtomicBool::new(false);
+    let results = threads::map(&shares, 1, |share| {
+        let mut writer = Writer::new(&tree, target);
+        for entry in *share {
+            // Who fails tells; the others just stop.
+            if failed.load(Ordering::Relaxed) {
+                break;
+            }
+            go_on()
+                .and_then(|()| writer.write(entry))
+                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+        }
+        Ok(())
+    });
+    results.into_iter().collect::<io::Result<()>>()?;
+    let mut writer = Writer::new(&tree, target);
+    for entry in links {
+        go_on()?;
+        writer.write(entry)?;
+    }
+    Ok(())
+}
+
+/// From the first and the last half in turns: two that add to one directory wait for each other.
+fn spread<T: Copy>(items: &[T]) -> Vec<T> {
+    let (first, last) = items.split_at(items.len().div_ceil(2));
+    let pairs = first.iter().enumerate();
+    pairs
+        .flat_map(|(at, item)| [Some(item), last.get(at)])
+        .flatten()
+        .copied()
+        .collect()
+}
+
+fn is_link(entry: &ContextEntry) -> bool {
+    matches!(
+        &entry.content,
+        Content::Source {
+            kind: Kind::Symlink { .. },
+            ..
+        }
+    )
+}
+
+/// What is known while one share is written.
+struct Writer<'w> {
+    tree: &'w Tree,
+    target: &'w Path,
+    /// Directories that are known to be there, as entries name them.
+    made: BTreeSet<&'w str>,
+    /// What the last small file held, for its memory's sake.
+    buffer: Vec<u8>,
+}
+
+impl<'w> Writer<'w> {
+    fn new(tree: &'w Tree, target: &'w Path) -> Self {
+        Self {
+            tree,
+            target,
+            made: BTreeSet::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, entry: &'w ContextEntry) -> io::Result<()> {
+        if let Some((parent, _)) = entry.path.rsplit_once('/') {
+            self.make(parent)?;
+        }
+        let target = self.target.join(&entry.path);
+        match &entry.content {
+            Content::Made { text, executable } => {
+                create(&target, *executable)?.write_all(text.as_bytes())
+            }
+            Content::Packed { bytes } => create(&target, false)?.write_all(bytes),
+            Content::Source {
+                path,
+                kind: Kind::Regular { executable },
+                size,
+            } => self.copy(path, *size, &target, *executable),
+            Content::Source {
+                kind: Kind::Symlink { target: to },
+                ..
+            } => link(to, &target),
+        }
+    }
+
+    /// Makes a directory, and those above it. Another thread may be about to do the same.
+    fn make(&mut self, dir: &'w str) -> io::Result<()> {
+        if self.made.contains(dir) {
+            return Ok(());
+        }
+        if let Some((parent, _)) = dir.rsplit_once('/') {
+            self.make(parent)?;
+        }
+        match fs_err::create_dir(self.target.join(dir)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        self.made.insert(dir);
+        Ok(())
+    }
+
+    fn copy(&mut self, from: &RepoPath, size: u64, to: &Path, executable: bool) -> io::Result<()> {
+        let mut source = Planned::open(self.tree, from, size)?;
+        self.buffer.clear();
+        (&mut source).take(SMALL).read_to_end(&mut self.buffer)?;
+        let mut target = create(to, executable)?;
+        target.write_all(&self.buffer)?;
+        if source.left > 0 {
+            // The kernel copies the rest by itself, where it can.
+            let copied = io::copy(&mut source.file, target.file_mut())?;
+            if copied != source.left {
+                return Err(changed(from));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Creates a file whose mode is 0644 or 0755, whatever the process's mask says.
+#[cfg(unix)]
+fn create(path: &Path, executable: bool) -> io::Result<File> {
+    use fs_err::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::fs::PermissionsExt;
+    let mode = if executable { 0o755 } else { 0o644 };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(mode);
+    let file = options.open(path)?;
+    if file.metadata()?.permissions().mode() & 0o7777 != mode {
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn create(path: &Path, _: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).open(path)
+}
+
+#[cfg(unix)]
+fn link(to: &str, at: &Path) -> io::Result<()> {
+    fs_err::os::unix::fs::symlink(to, at)
+}
+
+#[cfg(not(unix))]
+fn link(_: &str, at: &Path) -> io::Result<()> {
+    let problem = format!(
+        "cannot make the symlink `{}` on this system: write a tar instead",
+        at.display()
+    );
+    Err(io::Error::new(io::ErrorKind::Unsupported, problem))
+}

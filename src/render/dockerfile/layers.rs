@@ -1,0 +1,224 @@
+//! Layers: there can be no more than some 125 of them, those of the base included, in an image and in every stage that it is made of
+//! (`maxLayerDepth` of moby's layer store, and the mounts of overlay2). Where there are too many packages for a layer each, they are gathered.
+
+use serde::Serialize;
+
+use crate::plan::template::{Syntax, text};
+use crate::plan::{ImagePackage, MOST, Plan, place};
+
+/// A stage that gathers packages, which another one then takes in one layer.
+#[derive(Serialize)]
+pub(super) struct Gather {
+    pub(super) stage: String,
+    pub(super) copies: Vec<Syntax>,
+}
+
+/// An instruction of the image's.
+#[derive(Serialize)]
+pub(super) struct CopyView<'p> {
+    /// The arguments of `COPY`.
+    words: Syntax,
+    /// The package that is not in the image, but what its build generates.
+    generated_by: Option<&'p str>,
+}
+
+/// The arguments of `COPY` as they are, or those of stages that gather them, and others that gather these. Neighbours stay together, so that a
+/// change makes one group anew.
+fn gathered(name: &str, mut copies: Vec<Syntax>) -> (Vec<Gather>, Vec<Syntax>) {
+    let mut gathers: Vec<Gather> = Vec::new();
+    while copies.len() > MOST {
+        let mut outer = Vec::new();
+        for copies in copies.chunks(MOST) {
+            let stage = format!("{name}-{}", gathers.len() + 1);
+            outer.push(whole(&stage));
+            let copies = copies.to_vec();
+            gathers.push(Gather { stage, copies });
+        }
+        copies = outer;
+    }
+    (gathers, copies)
+}
+
+/// All that a stage holds which gathers.
+pub(super) fn whole(stage: &str) -> Syntax {
+    Syntax::of(format!("--from={stage} / ./"))
+}
+
+/// What a stage hands over to the image.
+fn handed_over(stage: &str) -> Syntax {
+    built(stage, false)
+}
+
+/// What a stage hands over to others: where the image's share of it is trimmed, they get all of it.
+pub(super) fn built(stage: &str, trimmed: bool) -> Syntax {
+    let files = if trimmed { "whole" } else { "files" };
+    Syntax::of(format!("--from={stage} /out/{files}/ /out/modules/ ./"))
+}
+
+/// What the image gets of packages, the app last, but for the last layer.
+pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
+    if !plan.delivery.has_modules() {
+        return (Vec::new(), Vec::new());
+    }
+    let plain = |words: Syntax| CopyView {
+        words,
+        generated_by: None,
+    };
+    let modules = |stage: &str| Syntax::of(format!("--from={stage} /out/modules/ ./"));
+    let generated = plan.steps.iter().filter(|step| !step.in_image);
+    let mut copies: Vec<CopyView<'_>> = generated
+        .map(|step| CopyView {
+            words: if step.dir.is_root() && !plan.image_packages.is_empty() {
+                // What the root's own scripts wrote into packages of the image.
+                Syntax::of(format!(
+                    "--from={} /out/image/ /out/modules/ ./",
+                    step.stage
+                ))
+            } else {
+                modules(&step.stage)
+            },
+            generated_by: Some(&step.name),
+        })
+        .collect();
+    let is_app = |package: &&ImagePackage| package.dir == plan.app.dir;
+    for package in plan
+        .image_packages
+        .iter()
+        .filter(|package| !is_app(package))
+    {
+        copies.extend(kept(plan, package).map(plain));
+        copies.extend(package.stage.as_deref().map(handed_over).map(plain));
+    }
+    let mut gathers = Vec::new();
+    if copies.len() > MOST {
+        let words = copies.into_iter().map(|copy| copy.words).collect();
+        let groups;
+        (gathers, groups) = gathered("packages", words);
+        copies = groups.into_iter().map(plain).collect();
+    }
+    for package in plan.image_packages.iter().filter(is_app) {
+        if let Some(stage) = &package.stage {
+            copies.push(plain(modules(stage)));
+            copies.extend(kept(plan, package).map(plain));
+        }
+    }
+    (gathers, copies)
+}
+
+/// The files of a package that the image keeps as they are.
+fn kept(plan: &Plan, package: &ImagePackage) -> Option<Syntax> {
+    let from = format!("{}/{}/", place::RUN, package.dir);
+    let to = format!("{}/", package.dir);
+    plan.holds(&from).then(|| text::copy(&[&from, &to]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    use crate::plan::{Plan, PlanOptions};
+    use crate::render::dockerfile::render;
+
+    /// The most that a stage may add to its base, which has 20 layers at most.
+    const LAYERS: usize = 100;
+
+    #[test]
+    fn no_stage_of_an_app_with_very_many_packages_has_too_many_layers() {
+        let mut files = vec![
+            (
+                "package.json".to_owned(),
+                r#"{"name":"root","packageManager":"pnpm@10.34.5"}"#.to_owned(),
+            ),
+            (
+                "pnpm-workspace.yaml".to_owned(),
+                "packages: [app, 'p/*']\n".to_owned(),
+            ),
+            (
+                "turbo.json".to_owned(),
+                r#"{"tasks":{"build":{"dependsOn":["^build"],"outputs":["dist/**"]}}}"#.to_owned(),
+            ),
+            ("app/main.js".to_owned(), String::new()),
+        ];
+        let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n".to_owned();
+        // `front` depends on all the others, and the app on these and on it.
+        let all: Vec<String> = (0..120).map(|number| format!("p{number}")).collect();
+        let manifest = |name: &str, script: &str, needs: &[String]| {
+            let needs: Vec<String> = needs
+                .iter()
+                .map(|need| format!(r#""{need}":"workspace:*""#))
+                .collect();
+            format!(
+                r#"{{"name":"{name}","scripts":{{"{script}":"node main.js"}},"dependencies":{{{}}}}}"#,
+                needs.join(",")
+            )
+        };
+        let mut importer = |dir: &str, up: &str, needs: &[String]| {
+            let _ = write!(
+                lockfile,
+                "\n  {dir}:{}",
+                if needs.is_empty() {
+                    " {}\n"
+                } else {
+                    "\n    dependencies:\n"
+                }
+            );
+            for need in needs {
+                let _ = write!(
+                    lockfile,
+                    "      {need}:\n        specifier: workspace:*\n        version: link:{up}{need}\n"
+                );
+            }
+        };
+        let with_front = [&all[..], &["front".to_owned()]].concat();
+        files.push((
+            "app/package.json".to_owned(),
+            manifest("app", "start", &with_front),
+        ));
+        importer("app", "../p/", &with_front);
+        for name in &with_front {
+            let needs = if name == "front" { &all[..] } else { &[] };
+            files.push((
+                format!("p/{name}/package.json"),
+                manifest(name, "build", needs),
+            ));
+            files.push((format!("p/{name}/main.js"), String::new()));
+            importer(&format!("p/{name}"), "../", needs);
+        }
+        files.push(("pnpm-lock.yaml".to_owned(), lockfile));
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(path, text)| (&**path, &**text))
+            .collect();
+        let (_dir, workspace) = crate::testing::workspace(&files);
+        let app = workspace.find_app("app", &workspace.root).unwrap();
+        let plan = Plan::new(&workspace, app, &PlanOptions::default()).unwrap();
+        let text = render(&plan).unwrap();
+
+        let mut layers: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut stage = "";
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["FROM", from, "AS", name] => {
+                    stage = name;
+                    layers.insert(name, layers.get(from).copied().unwrap_or_default());
+                }
+                ["COPY" | "RUN" | "WORKDIR", ..] => *layers.get_mut(stage).unwrap() += 1,
+                _ => {}
+            }
+        }
+        assert!(
+            layers["runtime"] > 5 && layers["build-p-front"] > 10,
+            "{layers:?}"
+        );
+        assert!(layers.values().all(|count| *count < LAYERS), "{layers:?}");
+        // Nobody is lost on the way.
+        for name in &with_front {
+            assert!(
+                text.contains(&format!("COPY --from=build-p-{name} /out/files/")),
+                "{name}"
+            );
+        }
+    }
+}

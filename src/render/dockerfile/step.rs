@@ -1,0 +1,184 @@
+//! The build steps and installs as the template sees them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::layers::{self, Gather};
+use super::{app_stage, below_root};
+use crate::plan::template::{Syntax, text};
+use crate::plan::{BuildStep, NPMRC, Plan, Reason, Secrets};
+
+/// How a step gets secrets: a variable holds one only as long as the step's command runs.
+#[derive(Serialize)]
+pub(super) struct SecretsView {
+    /// `--mount=type=secret,…`
+    mounts: Vec<Syntax>,
+    /// What stands before the command.
+    exports: Syntax,
+}
+
+#[derive(Serialize)]
+pub(super) struct StepView<'p> {
+    name: &'p str,
+    dir: String,
+    stage: &'p str,
+    is_app: bool,
+    handed_over: bool,
+    tasks: Vec<TaskView<'p>>,
+    env: &'p BTreeMap<String, String>,
+    copies: Vec<Syntax>,
+    /// The arguments of `COPY` for what the stages before it hand over.
+    needs: Vec<Syntax>,
+    gathers: Vec<Gather>,
+    continues: &'p [String],
+    copied: Option<Copied<'p>>,
+    writes: Option<&'p str>,
+    /// Whether what it wrote is trimmed for the image.
+    trimmed: bool,
+    /// Of what the root's scripts write, the packages of the image.
+    parts: Vec<&'p str>,
+}
+
+/// A package that pnpm copies.
+#[derive(Serialize)]
+struct Copied<'p> {
+    /// What is copied there later, and below which directories copies may be.
+    name: &'p str,
+    from: String,
+    below: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TaskView<'p> {
+    script: &'p str,
+    /// What to call it: `@shop/ui#prepare`. Scripts of an install have a name alone.
+    install: Option<String>,
+    secrets: SecretsView,
+    /// Variables that no task before this one has.
+    args: Vec<&'p str>,
+}
+
+/// What is known of all stages.
+pub(super) struct Stages<'p> {
+    /// Those that gather.
+    gathers: BTreeSet<&'p str>,
+    /// Those that hand their package to the image, which gets it without what can be spared.
+    trimmed: BTreeSet<&'p str>,
+}
+
+impl<'p> Stages<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        let gathers = plan.steps.iter().flat_map(|step| &step.gathers);
+        let packages = plan.image_packages.iter().filter(|_| plan.trim.is_some());
+        Self {
+            gathers: gathers.map(|gather| gather.stage.as_str()).collect(),
+            trimmed: packages.filter_map(|one| one.stage.as_deref()).collect(),
+        }
+    }
+
+    /// The arguments of `COPY` for all that a stage holds.
+    fn held(&self, stage: &str) -> Syntax {
+        if self.gathers.contains(stage) {
+            layers::whole(stage)
+        } else {
+            layers::built(stage, self.trimmed.contains(stage))
+        }
+    }
+}
+
+/// The arguments of `COPY` for a directory of the context.
+fn copied_in(copy: &crate::plan::Copy) -> Syntax {
+    let words = copy.from.iter().chain([&copy.to]);
+    let words: Vec<&str> = words.map(String::as_str).collect();
+    text::copy(&words)
+}
+
+/// A step.
+pub(super) fn step<'p>(plan: &'p Plan, stages: &Stages<'p>, step: &'p BuildStep) -> StepView<'p> {
+    let is_app = app_stage(plan) == Some(&step.stage);
+    let held = |stage: &String| stages.held(stage);
+    let gather = |gather: &crate::plan::Gather| Gather {
+        stage: gather.stage.clone(),
+        copies: {
+            let copies = gather.copies.iter().map(copied_in);
+            copies.chain(gather.needs.iter().map(held)).collect()
+        },
+    };
+    let sources = step.sources.iter().map(held);
+    StepView {
+        name: &step.name,
+        dir: step.dir.to_string(),
+        stage: &step.stage,
+        is_app,
+        handed_over: !is_app || plan.delivery.has_modules(),
+        tasks: tasks(step),
+        env: &step.env,
+        copies: sources.chain(step.copies.iter().map(copied_in)).collect(),
+        needs: step.needs.iter().map(held).collect(),
+        gathers: step.gathers.iter().map(gather).collect(),
+        continues: &step.continues,
+        copied: step.copied.as_deref().map(|name| copied(plan, step, name)),
+        writes: step.writes.as_deref(),
+        trimmed: stages.trimmed.contains(step.stage.as_str()),
+        parts: if step.dir.is_root() {
+            let packages = plan.image_packages.iter();
+            packages.map(|package| package.dir.as_str()).collect()
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// A mount of a file and a variable, for the frontends that do not know `env=` in a mount, which came with 1.10.
+fn secrets(ids: &[String]) -> SecretsView {
+    let mount = |id: &String| format!("--mount=type=secret,id={id},required=true");
+    let export = |id: &String| format!("export {id}=\"$(cat /run/secrets/{id})\" && ");
+    SecretsView {
+        mounts: ids.iter().map(mount).map(Syntax::of).collect(),
+        exports: Syntax::of(ids.iter().map(export).collect::<String>()),
+    }
+}
+
+/// What installs get: variables, and the file of credentials where pnpm looks for the user's own.
+pub(super) fn install(plan: &Secrets) -> SecretsView {
+    let mut view = secrets(&plan.installs);
+    if let Some(npmrc) = plan.npmrc() {
+        let required = if npmrc.required { ",required=true" } else { "" };
+        view.mounts.push(Syntax::of(format!(
+            "--mount=type=secret,id={NPMRC},target=/root/.npmrc{required}"
+        )));
+    }
+    view
+}
+
+/// Where pnpm puts copies of a package: into its virtual stores, or where modules are hoisted.
+fn copied<'p>(plan: &Plan, step: &BuildStep, name: &'p str) -> Copied<'p> {
+    let below = below_root(&plan.installed_alone.build).map(|dir| format!("{dir}/"));
+    Copied {
+        name,
+        from: format!("/out/files/{}/.", step.dir),
+        below: [String::new()].into_iter().chain(below).collect(),
+    }
+}
+
+/// An `ARG` holds from where it stands to the stage's end, so it stands before the first task that declares it.
+fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
+    let mut known = BTreeSet::new();
+    let mut views = Vec::new();
+    for task in &step.tasks {
+        let args = task.args.iter().map(String::as_str);
+        let args = args.filter(|arg| known.insert(*arg)).collect();
+        let id = || {
+            let package = if step.dir.is_root() { "//" } else { &step.name };
+            format!("{package}#{}", task.script)
+        };
+        views.push(TaskView {
+            script: &task.script,
+            secrets: secrets(&task.secrets),
+            install: (task.because == Reason::Lifecycle).then(id),
+            args,
+        });
+    }
+    views
+}

@@ -1,0 +1,64 @@
+//! The apps of a workspace in words.
+
+use super::lines::Lines;
+use crate::ask::listing::{Listing, State};
+
+/// A line an app, and what speaks for it; last, what to do next.
+pub fn listing(listing: &Listing) -> String {
+    let mut text = Lines::default();
+    let ready: Vec<_> = listing
+        .apps
+        .iter()
+        .filter(|app| matches!(app.state, State::Ready(_)))
+        .collect();
+    let Some(first) = listing.apps.first() else {
+        return "no package of this workspace looks like an app: none lies in `apps/`, and none has a `start` script\n\nslimbuild plan DIR    shows what would be made of a package, or what keeps it from being an image\n".to_owned();
+    };
+    let width = listing
+        .apps
+        .iter()
+        .map(|app| app.dir.as_str().len())
+        .max()
+        .unwrap_or_default();
+    for app in &listing.apps {
+        let dir = app.dir.as_str();
+        match &app.state {
+            State::Ready(ready) => {
+                text.line(format_args!(
+                    "{dir:<width$}  {}: {}",
+                    ready.detected.label(),
+                    ready.runs
+                ));
+                text.line(format_args!(
+                    "{:width$}    {}",
+                    "",
+                    ready.detected.evidence.join("; ")
+                ));
+                let runtime = match &ready.runtime {
+                    Some(runtime) => {
+                        format!("runs with {} and {}", runtime.members, runtime.packages)
+                    }
+                    None => "brings along what it runs with".to_owned(),
+                };
+                let build = &ready.build;
+                text.line(format_args!("{:width$}    builds with {} of the workspace and {} from registries, {runtime}",
+                    "",
+                    super::count(build.members, "package"),
+                    build.packages));
+            }
+            State::Stuck { problem, hint } => {
+                text.line(format_args!("{dir:<width$}  needs a decision: {problem}"));
+                if let Some(hint) = hint {
+                    text.line(format_args!("{:width$}    {hint}", ""));
+                }
+            }
+        }
+    }
+    let next = ready.first().map_or(first, |app| app).dir.as_str();
+    let plan = format!("slimbuild plan {next}");
+    let build = format!("slimbuild {next}");
+    text.gap();
+    text.line(format_args!("{plan}  shows every decision and its reason"));
+    text.line(format_args!("{build:<0$}  builds the image", plan.len()));
+    text.into_text()
+}

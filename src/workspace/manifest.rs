@@ -1,0 +1,141 @@
+//! Typed views of the files that describe a workspace: parsed, not judged.
+//!
+//! Goes in: the text of a `package.json`, `pnpm-workspace.yaml`, `turbo.json`, `.npmrc` or `tsconfig.json`. Comes out: what slimbuild reads of
+//! it. Unknown keys are ignored on reading and, where a file travels on, preserved.
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+pub mod npmrc;
+pub mod package;
+pub mod tsconfig;
+pub mod turbo;
+pub mod workspace;
+
+use jsonc_parser::ast;
+use jsonc_parser::cst::{CstObject, CstObjectProp};
+use jsonc_parser::errors::ParseError;
+use jsonc_parser::{CollectOptions, ParseOptions};
+use serde_json::Value;
+
+use crate::files::tree::TreeError;
+
+/// A file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The file cannot be opened or read whole.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The text breaks the rules of its format.
+    #[error("cannot read `{file}`, line {line}, column {column}: {problem}")]
+    Syntax {
+        /// Relative to the workspace root.
+        file: String,
+        /// Counted from one.
+        line: usize,
+        /// Counted from one.
+        column: usize,
+        /// In the parser's words.
+        problem: String,
+    },
+    /// The text is fine, what it says is not.
+    #[error("`{file}`: {problem}")]
+    Meaning {
+        /// Relative to the workspace root.
+        file: String,
+        /// Names the key.
+        problem: String,
+    },
+}
+
+impl ManifestError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Tree(error) => error.hint(),
+            Self::Meaning { .. } => None,
+            Self::Syntax { file, .. } => Some(format!(
+                "mend `{file}`; slimbuild changes no file of the workspace"
+            )),
+        }
+    }
+}
+
+/// Parses strict JSON, as npm and pnpm read a `package.json`.
+fn parse_json(file: &str, text: &str) -> Result<Value, ManifestError> {
+    let text = text.trim_start_matches('\u{feff}');
+    serde_json::from_str(text).map_err(|error| {
+        // serde_json repeats the position at the message's end.
+        let words = error.to_string();
+        let problem = words
+            .split(" at line ")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        ManifestError::Syntax {
+            file: file.to_owned(),
+            line: error.line(),
+            column: error.column(),
+            problem,
+        }
+    })
+}
+
+/// Parses JSON with comments and trailing commas, as turbo and TypeScript read theirs.
+pub(crate) fn parse_jsonc(file: &str, text: &str) -> Result<Value, ManifestError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let value: Option<Value> = jsonc_parser::parse_to_serde_value(text, &jsonc_options())
+        .map_err(|error| syntax(file, &error))?;
+    Ok(value.unwrap_or(Value::Null))
+}
+
+/// The same, with the place of every value; nothing where the text is empty.
+pub(crate) fn parse_jsonc_tree<'t>(
+    file: &str,
+    text: &'t str,
+) -> Result<Option<ast::Value<'t>>, ManifestError> {
+    jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &jsonc_options())
+        .map(|parsed| parsed.value)
+        .map_err(|error| syntax(file, &error))
+}
+
+fn jsonc_options() -> ParseOptions {
+    ParseOptions {
+        allow_comments: true,
+        allow_trailing_commas: true,
+        ..ParseOptions::default()
+    }
+}
+
+fn syntax(file: &str, error: &ParseError) -> ManifestError {
+    ManifestError::Syntax {
+        file: file.to_owned(),
+        line: error.line_display(),
+        column: error.column_display(),
+        problem: error.kind().to_string(),
+    }
+}
+
+/// All properties of this name. A key that is there twice is a mistake, of which parsers see the last one; an edit must see both.
+fn all(object: &CstObject, name: &str) -> Vec<CstObjectProp> {
+    let mut properties = object.properties();
+    properties.retain(|property| property.decoded_name().is_some_and(|own| own == name));
+    properties
+}
+
+/// Their values, where these are objects.
+fn objects(object: &CstObject, name: &str) -> Vec<CstObject> {
+    all(object, name)
+        .iter()
+        .filter_map(CstObjectProp::object_value)
+        .collect()
+}
+
+/// The strings of a JSON array; nothing where it is no array.
+fn strings(value: Option<&Value>) -> Vec<String> {
+    let list = value.and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
