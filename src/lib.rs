@@ -27,8 +27,8 @@
 //! ```
 //!
 //! The folders of `src/` are rooms. They stand in one order, and none knows one that comes later: [`system`], [`model`], [`files`], [`lockfile`],
-//! [`workspace`], [`needs`], [`detect`], [`plan`], [`store`], [`image`], [`render`], [`finished`], [`engine`], [`ask`], [`show`], [`commands`],
-//! [`cli`]. The head of each room says what comes in and what goes out.
+//! [`workspace`], [`needs`], [`detect`], [`plan`], [`store`], [`image`], [`render`], [`finished`], [`engine`], [`ask`], [`show`], [`cli`],
+//! [`commands`]. The head of each room says what comes in and what goes out.
 //!
 //! Whatever is read of the workspace is opened beneath its root, by [`files::tree`]; files of an image somebody else made are read and written in
 //! its own root, by [`files::rooted`].

@@ -107,6 +107,14 @@ pub enum WorkspaceError {
         /// In globset's words.
         problem: String,
     },
+    /// A member's directory has a backslash in its path.
+    #[error(
+        "`{dir}` has a `\\` in its path, which pnpm and Docker take for the end of a directory's name"
+    )]
+    Backslash {
+        /// The member's directory.
+        dir: RepoPath,
+    },
     /// No member has that name or directory.
     #[error("there is no app `{name}` in this workspace")]
     UnknownApp {
@@ -145,6 +153,10 @@ impl WorkspaceError {
                  `pnpm-workspace.yaml` with `packages: ['apps/*', 'packages/*']`"
                     .to_owned(),
             ),
+            Self::Backslash { .. } => Some(format!(
+                "rename the directory, or leave it out of `packages` in {}",
+                workspace::FILE
+            )),
             Self::NoLockfile => Some("run `pnpm install` and commit the lockfile".to_owned()),
             Self::Manifest(error) => error.hint(),
             Self::OwnLockfile { .. } => Some(
@@ -203,6 +215,10 @@ impl Workspace {
             tree,
             settings.packages.as_deref().unwrap_or_default(),
         )?);
+        // Links in lockfiles and entries of contexts would mean another directory.
+        if let Some(dir) = dirs.iter().find(|dir| dir.as_str().contains('\\')) {
+            return Err(WorkspaceError::Backslash { dir: dir.clone() });
+        }
         let members = threads::map(&dirs, 16, |dir| member(tree, dir.clone()));
         let mut members = members.into_iter().collect::<Result<Vec<_>, _>>()?;
         let is_shared = is_shared(&settings, &npmrc, &members[0].manifest);

@@ -155,3 +155,20 @@ fn each_pnpm_has_its_place_for_the_setting_of_own_lockfiles() {
     }
     assert!(!own("pnpm@10.34.0", npmrc, shared));
 }
+
+#[test]
+fn a_backslash_in_the_path_of_a_member_is_refused() {
+    let directory = crate::testing::tree(&[
+        ("package.json", "{}"),
+        ("pnpm-workspace.yaml", "packages: ['apps/*']\n"),
+        ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+        ("apps/a\\b/package.json", r#"{"name": "a"}"#),
+    ]);
+    let root = fs_err::canonicalize(directory.path()).unwrap();
+    let error = Workspace::load(&root).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        r"`apps/a\b` has a `\` in its path, which pnpm and Docker take for the end of a directory's name"
+    );
+    assert!(error.hint().unwrap().starts_with("rename the directory"));
+}

@@ -25,8 +25,8 @@ const ROOMS: [&str; 18] = [
     "ask",
     "show",
     "error",
-    "commands",
     "cli",
+    "commands",
 ];
 
 /// Rooms with modules that others name: `needs::graph`. What else is in a room is its own business.

@@ -282,6 +282,8 @@ fn what_can_be_said_is_said() {
         ("task", "--help"),
         ("dir", "a\nb"),
         ("libdir", "a\u{1b}b"),
+        ("dir", "a\\b"),
+        ("libdir", "\\"),
     ] {
         assert_eq!(dockerfile(field, text), None, "{field} {text:?}");
     }
