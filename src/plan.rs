@@ -25,10 +25,10 @@ pub mod smoke;
 pub mod sources;
 mod step;
 mod steps;
+pub(crate) mod study;
 pub mod template;
 mod trim;
 mod verify;
-pub(crate) mod wishes;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

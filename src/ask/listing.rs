@@ -14,7 +14,8 @@ use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::graph::Graph;
 use crate::plan::config;
-use crate::plan::{inputs, wishes};
+use crate::plan::inputs;
+use crate::plan::study::Study;
 use crate::system::threads;
 use crate::workspace::toolchain;
 use crate::workspace::{Member, Workspace};
@@ -149,29 +150,10 @@ impl Survey<'_> {
         let (node, _) = toolchain::decide(workspace, member, options.node())?;
         let walk = inputs::walk(workspace, app, &self.rules)?;
         let own = inputs::relative(&walk.files, &member.dir);
-        let (tasks, _) = wishes::tasks(workspace, &self.graph, app, &options)?;
-        let detection = wishes::detection(
-            workspace,
-            lockfiles,
-            app,
-            &own,
-            &options,
-            &tasks,
-            &node.value,
-        )?;
-        let needed = tasks.needed(workspace, &self.graph, &[app]);
-        let build = Closure::build(workspace, lockfiles, &[app], &needed.named)?;
-        let runtime = if detection.delivery.has_modules() {
-            let named = wishes::needs(workspace, app, &detection.delivery);
-            Some(size(&Closure::runtime(
-                workspace,
-                lockfiles,
-                &[app],
-                &named,
-            )?))
-        } else {
-            None
-        };
+        let study = Study::new(workspace, lockfiles, &self.graph, app, &options)?;
+        let detection = study.detection(&own, &node.value)?;
+        let build = study.build()?;
+        let runtime = study.runtime(&detection.delivery)?.as_ref().map(size);
         let runs = match &detection.delivery {
             Delivery::Site(site) => format!("nginx serves {}", site.dir),
             delivery => delivery.start().map(Start::command).unwrap_or_default(),

@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::lockfile::Lockfiles;
 use crate::model::path::RepoPath;
-use crate::needs::closure::{Because, Closure};
+use crate::needs::closure::Because;
 use crate::needs::graph::Graph;
 use crate::plan::config;
-use crate::plan::wishes;
+use crate::plan::study::Study;
 use crate::workspace::Workspace;
 
 /// Members and edges.
@@ -74,11 +74,8 @@ impl Overview {
         let mut roles = vec![None; positions.len()];
         if let Some(app) = app {
             let options = config::load(workspace, app)?;
-            let tasks = wishes::tasks(workspace, &graph, app, &options)?;
-            let named = tasks.0.needed(workspace, &graph, &[app]).named;
-            let build = Closure::build(workspace, &lockfiles, &[app], &named)?;
-            let loaders = wishes::start_needs(workspace, &lockfiles, app, &options)?;
-            let runtime = Closure::runtime(workspace, &lockfiles, &[app], &loaders)?;
+            let study = Study::new(workspace, &lockfiles, &graph, app, &options)?;
+            let (build, runtime) = (study.build()?, study.dependencies()?);
             positions = build.members.keys().copied().collect();
             for (at, because) in build.members {
                 let runtime = runtime.members.contains_key(&at);

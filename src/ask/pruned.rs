@@ -21,7 +21,7 @@ use crate::needs::graph::Graph;
 use crate::needs::tasks::{self, Tasks};
 use crate::plan::config;
 use crate::plan::{
-    Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, secrets, wishes,
+    Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, secrets, study,
 };
 use crate::system::threads;
 use crate::workspace::Workspace;
@@ -178,7 +178,7 @@ impl Wanted {
         let mut by_turbo = Vec::new();
         for (at, options) in &self.apps {
             if options.tasks.is_some() {
-                add(&wishes::tasks(workspace, graph, *at, options)?.0, &[*at]);
+                add(&study::tasks(workspace, graph, *at, options)?.0, &[*at]);
             } else {
                 by_turbo.push(*at);
             }
@@ -196,8 +196,10 @@ impl Wanted {
         lockfiles: &Lockfiles<'_>,
     ) -> Result<BTreeSet<(usize, String)>, Error> {
         let mut found = BTreeSet::new();
+        let graph = Graph::new(workspace, lockfiles);
         for (at, options) in &self.apps {
-            found.extend(wishes::start_needs(workspace, lockfiles, *at, options)?);
+            let study = study::Study::new(workspace, lockfiles, &graph, *at, options)?;
+            found.extend(study.start_needs()?);
         }
         Ok(found)
     }

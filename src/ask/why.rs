@@ -15,10 +15,9 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::lockfile::Lockfiles;
 use crate::model::path::RepoPath;
-use crate::needs::closure::Closure;
 use crate::needs::graph::Graph;
 use crate::plan::config;
-use crate::plan::wishes;
+use crate::plan::study::Study;
 use crate::workspace::Workspace;
 pub use route::{Chain, Route, Step};
 use route::{Counts, Part};
@@ -94,10 +93,8 @@ impl Why {
         let meant = meant(&web, query)?;
         let graph = Graph::new(workspace, &lockfiles);
         let options = config::load(workspace, app)?;
-        let tasks = wishes::tasks(workspace, &graph, app, &options)?;
-        let named = tasks.0.needed(workspace, &graph, &[app]).named;
-        let loaders = wishes::start_needs(workspace, &lockfiles, app, &options)?;
-        let runtime = Closure::runtime(workspace, &lockfiles, &[app], &loaders)?;
+        let study = Study::new(workspace, &lockfiles, &graph, app, &options)?;
+        let runtime = study.dependencies()?;
         let in_runtime = |from: usize, edge: &Edge| match (&web.nodes[from], edge.field) {
             (Node::Member(at), Some(field)) => runtime.keeps_in(*at, field, &edge.alias),
             (Node::Entry(..), _) => true,
@@ -115,7 +112,7 @@ impl Why {
         // The root project's tools are at hand for every build, but say least about the app.
         let starts: Vec<usize> = [app]
             .into_iter()
-            .chain(named.into_keys())
+            .chain(study.needed.named.into_keys())
             .chain([0])
             .collect();
         let packages = meant.into_iter().map(|(package, targets)| {

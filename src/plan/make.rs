@@ -10,14 +10,14 @@ use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, Machines,
     MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, exposed, inputs, kept_out,
-    outputs, place, programs, trim, wishes,
+    outputs, place, programs, study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
 use crate::files::ignore::{Rules, Verdict};
 use crate::files::{Dropped, File};
+use crate::lockfile::Lockfiles;
 use crate::lockfile::keys::name_and_version;
-use crate::lockfile::{LockfileError, Lockfiles};
 use crate::model::path::RepoPath;
 use crate::needs::closure::{Because, Closure};
 use crate::needs::graph::{Cycle, Graph};
@@ -35,33 +35,27 @@ impl Plan {
         let member = &workspace.members[app];
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
         let graph = Graph::new(workspace, &lockfiles);
-        let (tasks, left_out) = wishes::tasks(workspace, &graph, app, options)?;
-        let needed = tasks.needed(workspace, &graph, &[app]);
+        let study = Study::new(workspace, &lockfiles, &graph, app, options)?;
         let (order, circles) = graph
-            .build_order(&needed.members)
+            .build_order(&study.needed.members)
             .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
-        let runs = tasks.runs(workspace)?;
+        let runs = study.tasks.runs(workspace)?;
 
-        let build = Closure::build(workspace, &lockfiles, &[app], &needed.named)?;
+        let build = study.build()?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node())?;
         build.check_frozen(workspace, Some(&pnpm.value))?;
         let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
         let mut dropped = Vec::new();
         let files = files_of(workspace, &build, &rules, &mut dropped)?;
         let own = inputs::relative(&files[&app], &member.dir);
-        let detection = wishes::detection(
-            workspace,
-            &lockfiles,
-            app,
-            &own,
-            options,
-            &tasks,
-            &node.value,
-        )
-        .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
+        let detection = study
+            .detection(&own, &node.value)
+            .map_err(|error| named_rule(workspace, &member.dir, &rules, error))?;
         let delivery = detection.delivery;
-        let named = wishes::needs(workspace, app, &delivery);
-        let runtime = runtime(workspace, &lockfiles, app, &delivery, &named)?;
+        let runtime = study.runtime(&delivery)?;
+        let Study {
+            tasks, left_out, ..
+        } = study;
 
         let gather = Gather {
             workspace,
@@ -205,20 +199,6 @@ fn files_of(
         dropped.extend(walk.dropped);
     }
     Ok(files)
-}
-
-/// What the app needs when it runs; nothing where its build brings that along.
-fn runtime<'l, 'a>(
-    workspace: &Workspace,
-    lockfiles: &'l Lockfiles<'a>,
-    app: usize,
-    delivery: &Delivery,
-    named: &BTreeSet<(usize, String)>,
-) -> Result<Option<Closure<'l, 'a>>, LockfileError> {
-    if !delivery.has_modules() {
-        return Ok(None);
-    }
-    Closure::runtime(workspace, lockfiles, &[app], named).map(Some)
 }
 
 /// The members that are installed by themselves.

@@ -1,0 +1,188 @@
+//! One look at an app: the tasks that make it, what they need, how it starts, and its two closures.
+//!
+//! In: the workspace with its lockfiles and graph, an app, and the options that count for it. Out: a [`Study`], which the plan and every answer
+//! about an app take. What a question does not ask for is not worked out.
+
+use std::collections::BTreeSet;
+
+use super::{LeftOut, PlanOptions, inputs, lifecycle};
+use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
+use crate::error::Error;
+use crate::files::ignore::Rules;
+use crate::lockfile::{LockfileError, Lockfiles};
+use crate::needs::closure::Closure;
+use crate::needs::graph::Graph;
+use crate::needs::tasks::{self, Needed, Tasks};
+use crate::plan::config::{ConfigError, NodeArguments};
+use crate::workspace::toolchain;
+use crate::workspace::{Member, Workspace};
+
+/// What is known of an app, and what can be found out.
+pub(crate) struct Study<'s, 'a> {
+    workspace: &'s Workspace,
+    lockfiles: &'s Lockfiles<'a>,
+    app: usize,
+    options: &'s PlanOptions,
+    /// The tasks that make the app.
+    pub(crate) tasks: Tasks,
+    /// Scripts of installs that do not run.
+    pub(crate) left_out: Vec<LeftOut>,
+    /// The members that the tasks need.
+    pub(crate) needed: Needed,
+}
+
+impl<'s, 'a> Study<'s, 'a> {
+    /// Finds out which tasks make the app, and what they need.
+    pub(crate) fn new(
+        workspace: &'s Workspace,
+        lockfiles: &'s Lockfiles<'a>,
+        graph: &Graph,
+        app: usize,
+        options: &'s PlanOptions,
+    ) -> Result<Self, Error> {
+        let (tasks, left_out) = tasks(workspace, graph, app, options)?;
+        let needed = tasks.needed(workspace, graph, &[app]);
+        Ok(Self {
+            workspace,
+            lockfiles,
+            app,
+            options,
+            tasks,
+            left_out,
+            needed,
+        })
+    }
+
+    /// What a build of the app needs.
+    pub(crate) fn build(&self) -> Result<Closure<'s, 'a>, LockfileError> {
+        let named = &self.needed.named;
+        Closure::build(self.workspace, self.lockfiles, &[self.app], named)
+    }
+
+    /// What the image gets; nothing where the build's output brings all of it along.
+    pub(crate) fn runtime(
+        &self,
+        delivery: &Delivery,
+    ) -> Result<Option<Closure<'s, 'a>>, LockfileError> {
+        if !delivery.has_modules() {
+            return Ok(None);
+        }
+        let starts = start_needs(self.workspace, self.app, delivery);
+        Closure::runtime(self.workspace, self.lockfiles, &[self.app], &starts).map(Some)
+    }
+
+    /// What the app depends on when it runs, whether or not its build brings that along.
+    pub(crate) fn dependencies(&self) -> Result<Closure<'s, 'a>, Error> {
+        let starts = self.start_needs()?;
+        let closure = Closure::runtime(self.workspace, self.lockfiles, &[self.app], &starts)?;
+        Ok(closure)
+    }
+
+    /// What the app is and how it starts, as its own files (relative to its directory) and the user tell it.
+    pub(crate) fn detection(
+        &self,
+        files: &BTreeSet<String>,
+        node: &str,
+    ) -> Result<Detection, DetectError> {
+        let options = self.options;
+        let wanted = wanted(options);
+        // An app without a `build` script may be built when it is installed.
+        let installed = self.tasks.lifecycle_of(self.app);
+        let has_tasks = !tasks::scripts(self.workspace, self.app).is_empty();
+        let installed = Some(&*installed).filter(|scripts| !scripts.is_empty() && !has_tasks);
+        let subject = Subject {
+            workspace: self.workspace,
+            lockfiles: self.lockfiles,
+            app: self.app,
+            files,
+            entry: wanted.as_ref(),
+            tasks: options
+                .tasks
+                .as_ref()
+                .map(|tasks| &*tasks.value)
+                .or(installed),
+            node,
+        };
+        let kind = options.kind.as_ref();
+        let mut detection = detect::detect(&subject, kind.map(|kind| kind.value))?;
+        let said = kind.map(|kind| kind.source.to_string());
+        detection.detected.evidence.extend(said);
+        detection.delivery.forget(options.env.keys());
+        Ok(detection)
+    }
+
+    /// The dev dependencies that the app's start cannot do without, by the member that has them; none where it cannot be told how the app starts.
+    pub(crate) fn start_needs(&self) -> Result<BTreeSet<(usize, String)>, Error> {
+        let member = &self.workspace.members[self.app];
+        let options = self.options;
+        let rules = Rules::load(&self.workspace.root, &options.include, &options.exclude)?;
+        let walk = inputs::walk(self.workspace, self.app, &rules)?;
+        let own = inputs::relative(&walk.files, &member.dir);
+        let Ok((node, _)) = toolchain::decide(self.workspace, member, options.node()) else {
+            return Ok(BTreeSet::new());
+        };
+        Ok(match self.detection(&own, &node.value) {
+            Ok(found) => start_needs(self.workspace, self.app, &found.delivery),
+            Err(_) => BTreeSet::new(),
+        })
+    }
+}
+
+/// The dev dependencies that the image gets all the same, by the member that has them: what loads TypeScript when the app starts.
+fn start_needs(
+    workspace: &Workspace,
+    app: usize,
+    delivery: &Delivery,
+) -> BTreeSet<(usize, String)> {
+    let start = delivery.start().filter(|_| delivery.has_modules());
+    start.map_or_else(BTreeSet::new, |start| loader::needs(workspace, app, start))
+}
+
+/// What node is to start.
+fn wanted(options: &PlanOptions) -> Option<Wanted> {
+    let start = options.start.as_ref()?;
+    let NodeArguments { flags, file, args } = start.value.clone();
+    Some(Wanted {
+        entry: file,
+        node_args: flags,
+        args,
+        reason: start.source.to_string(),
+    })
+}
+
+/// The tasks that make the app: `build`, or the scripts that the user names, which must be there. Before the tasks of a package run the scripts of
+/// its install; those that do not come beside the tasks.
+pub(crate) fn tasks(
+    workspace: &Workspace,
+    graph: &Graph,
+    app: usize,
+    options: &PlanOptions,
+) -> Result<(Tasks, Vec<LeftOut>), Error> {
+    let mut tasks = named_tasks(workspace, graph, app, options)?;
+    let needed = tasks.needed(workspace, graph, &[app]).members;
+    let lifecycle = lifecycle::decide(workspace, &needed, &tasks, options)?;
+    tasks.add_lifecycle(workspace, graph, &lifecycle.run);
+    Ok((tasks, lifecycle.left_out))
+}
+
+fn named_tasks(
+    workspace: &Workspace,
+    graph: &Graph,
+    app: usize,
+    options: &PlanOptions,
+) -> Result<Tasks, Error> {
+    let Some(tasks) = &options.tasks else {
+        return Ok(Tasks::new(workspace, graph, &[app]));
+    };
+    let member: &Member = &workspace.members[app];
+    let missing = |name: &&String| member.manifest.script(name).is_none();
+    match tasks.value.iter().find(missing) {
+        Some(name) => Err(ConfigError::unfit(
+            &tasks.source,
+            format!("{} has no script `{name}`", member.manifest.file()),
+            "name scripts of that file, as in `[\"build\"]`",
+        )
+        .into()),
+        None => Ok(Tasks::of_scripts(workspace, graph, app, &tasks.value)),
+    }
+}
