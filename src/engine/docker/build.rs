@@ -115,7 +115,11 @@ impl Build<'_> {
                 // Before the answers, for the daemon's complaint about half a context would hide why it is half.
                 error = upload.failed() => return Err(EngineError::Context(error)),
                 answer = answers.next() => {
-                    let Some(answer) = answer else { break };
+                    let answer = match answer {
+                        None => break,
+                        Some(Err(error)) if error::is_end(&error) => break,
+                        Some(answer) => answer,
+                    };
                     let answer = answer.map_err(|error| EngineError::from_build(error, host, trace.failed()))?;
                     self.report(&upload, &mut sent);
                     match answer.aux {

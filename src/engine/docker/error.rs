@@ -435,6 +435,12 @@ fn hint_for_unreached(host: &Host, kind: io::ErrorKind) -> String {
     hint
 }
 
+/// Whether this only says that an answer ended. A daemon ends its lines with `\r\n`; where the last two bytes come in a piece of their own, bollard
+/// takes them for the beginning of another line. Whether all was said is seen from what was said.
+pub(super) fn is_end(error: &Bollard) -> bool {
+    matches!(error, Bollard::IOError { err } if err.to_string() == "bytes remaining on stream")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

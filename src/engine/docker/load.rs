@@ -148,6 +148,7 @@ impl Docker {
                 error = upload.failed() => return Err(EngineError::Context(error)),
                 answer = answers.next() => match answer {
                     None => return Ok(()),
+                    Some(Err(error)) if error::is_end(&error) => return Ok(()),
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(self.not_loaded(&error)),
                 }

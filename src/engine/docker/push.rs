@@ -7,7 +7,7 @@ use bollard::models::PushImageInfo;
 use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::StreamExt;
 
-use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, credentials, runtime};
+use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, credentials, error, runtime};
 use crate::engine::registry::Pushed;
 use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::model::digest::Digest;
@@ -63,7 +63,10 @@ impl Docker {
         let mut answers = Box::pin(client.push_image(name.name(), Some(options), credentials));
         let mut tally = Tally::default();
         while let Some(answer) = answers.next().await {
-            let answer = answer.map_err(|error| failed(words(&error)))?;
+            let answer = match answer {
+                Err(error) if error::is_end(&error) => break,
+                answer => answer.map_err(|error| failed(words(&error)))?,
+            };
             if let Some(error) = &answer.error_detail {
                 return Err(failed(error.message.clone().unwrap_or_default()));
             }

@@ -74,8 +74,16 @@ impl Served {
             let length = body.len();
             write!(
                 stream,
-                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            )
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            )?;
+            // The end of the last line comes alone.
+            let (lines, end) = match body.strip_suffix("\r\n") {
+                Some(lines) => (lines, "\r\n"),
+                None => (body, ""),
+            };
+            stream.write_all(lines.as_bytes())?;
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            stream.write_all(end.as_bytes())
         })
     }
 

@@ -123,6 +123,19 @@ fn an_answer_without_an_image_is_a_lost_connection() {
 }
 
 #[test]
+fn the_end_of_the_last_line_may_come_alone() {
+    let answer = "{\"aux\":{\"ID\":\"sha256:0\"}}\r\n";
+    let daemon = Served::scripted(DOCKER, "200 OK", answer);
+    let docker = Docker::connect(&daemon.host()).unwrap();
+    let (result, _) = build(&docker, &request(&[]), "");
+    // The scripted daemon knows no images.
+    assert!(
+        matches!(result, Err(EngineError::AfterBuild { .. })),
+        "{result:?}"
+    );
+}
+
+#[test]
 fn an_interrupt_does_not_wait_for_a_slow_writer_to_finish() {
     let daemon = Served::scripted(DOCKER, "200 OK", "");
     let docker = Docker::connect(&daemon.host()).unwrap();
