@@ -108,9 +108,7 @@ pub enum WorkspaceError {
         problem: String,
     },
     /// A member's directory has a backslash in its path.
-    #[error(
-        "`{dir}` has a `\\` in its path, which pnpm and Docker take for the end of a directory's name"
-    )]
+    #[error("`{dir}` has a `\\` in its path, and pnpm writes a `/` for it into the lockfile")]
     Backslash {
         /// The member's directory.
         dir: RepoPath,
@@ -215,7 +213,7 @@ impl Workspace {
             tree,
             settings.packages.as_deref().unwrap_or_default(),
         )?);
-        // Links in lockfiles and entries of contexts would mean another directory.
+        // pnpm 10 records `libs/a\b` as `libs/a/b`, which is another directory.
         if let Some(dir) = dirs.iter().find(|dir| dir.as_str().contains('\\')) {
             return Err(WorkspaceError::Backslash { dir: dir.clone() });
         }

@@ -168,7 +168,7 @@ fn a_backslash_in_the_path_of_a_member_is_refused() {
     let error = Workspace::load(&root).unwrap_err();
     assert_eq!(
         error.to_string(),
-        r"`apps/a\b` has a `\` in its path, which pnpm and Docker take for the end of a directory's name"
+        r"`apps/a\b` has a `\` in its path, and pnpm writes a `/` for it into the lockfile"
     );
     assert!(error.hint().unwrap().starts_with("rename the directory"));
 }
