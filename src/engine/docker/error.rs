@@ -435,8 +435,8 @@ fn hint_for_unreached(host: &Host, kind: io::ErrorKind) -> String {
     hint
 }
 
-/// Whether this only says that an answer ended. A daemon ends its lines with `\r\n`; where the last two bytes come in a piece of their own, bollard
-/// takes them for the beginning of another line. Whether all was said is seen from what was said.
+/// Whether this only says that an answer ended. A daemon ends its lines with `\r\n`. Where the last two bytes come in a piece of their own, bollard
+/// takes them for the beginning of another line. An answer that is cut off has another error: the connection's.
 pub(super) fn is_end(error: &Bollard) -> bool {
     matches!(error, Bollard::IOError { err } if err.to_string() == "bytes remaining on stream")
 }

@@ -97,8 +97,6 @@ impl Pnpm {
             .current_dir(dir)
             .env("PATH", &self.path)
             .env("CI", "true")
-            // node keeps what it compiles beside other programs' temporary files.
-            .env("NODE_DISABLE_COMPILE_CACHE", "1")
             .env("npm_config_manage_package_manager_versions", "false")
             .output()
             .unwrap();
@@ -117,8 +115,6 @@ impl Pnpm {
             .current_dir(dir)
             .env("PATH", &self.path)
             .env("CI", "true")
-            // node keeps what it compiles beside other programs' temporary files.
-            .env("NODE_DISABLE_COMPILE_CACHE", "1")
             // The version is the right one already, or another on purpose.
             .env("npm_config_manage_package_manager_versions", "false")
             .env("pnpm_config_pm_on_fail", "ignore");
