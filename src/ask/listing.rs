@@ -1,6 +1,6 @@
 //! The apps of a workspace: what each is, how much it needs, and what keeps it from being built.
 //!
-//! Goes in: the workspace. Comes out: a [`Listing`]. The lockfiles is parsed once, and an app that cannot be told stops no other.
+//! Goes in: the workspace. Comes out: a [`Listing`]. The lockfiles are parsed once, and an app that cannot be told stops no other.
 
 use std::collections::BTreeSet;
 

@@ -15,23 +15,21 @@ pub fn why(why: &Why) -> String {
         text.line(format_args!("{}", package.package));
         of_package(&mut text, why, package);
     }
-    let packages = why.packages.iter();
-    let mut routes = packages.flat_map(|it| {
-        [&it.build, &it.runtime, &it.elsewhere]
-            .into_iter()
-            .flatten()
-    });
-    if routes.any(|route| {
-        route
-            .chains
-            .iter()
-            .flat_map(|chain| &chain.steps)
-            .any(|step| step.only_way)
-    }) {
+    let routes = why.packages.iter().flat_map(routes);
+    let chains = routes.flat_map(|route| &route.chains);
+    if chains
+        .flat_map(|chain| &chain.steps)
+        .any(|step| step.only_way)
+    {
         text.gap();
         text.line(format_args!("⇒ every chain goes this way"));
     }
     text.into_text()
+}
+
+fn routes(package: &Package) -> impl Iterator<Item = &Route> {
+    let all = [&package.build, &package.runtime, &package.elsewhere];
+    all.into_iter().flatten()
 }
 
 fn of_package(text: &mut Lines, why: &Why, package: &Package) {
