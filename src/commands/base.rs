@@ -106,7 +106,7 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
         let base = maker.assemble(&contents, &request.platform, *packing)?;
         let image = base.into_image();
         for output in &asked.outputs {
-            oci::write(&image, &asked.tags, output, &maker.cache)?;
+            oci::write(&image, &asked.tags, output, &maker.cache, &stop)?;
         }
         Ok(image)
     };

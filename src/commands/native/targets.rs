@@ -37,7 +37,8 @@ impl Targets<'_> {
     ) -> Result<Sent, Error> {
         let image = &made.image;
         for output in self.outputs {
-            oci::write(image, names, output, self.cache).map_err(NativeError::Oci)?;
+            let stop = || self.interrupt.is_raised();
+            oci::write(image, names, output, self.cache, &stop).map_err(NativeError::Oci)?;
         }
         let mut next = made.next;
         let mut sent = Sent {

@@ -82,7 +82,7 @@ impl NativeError {
     /// Whether somebody wanted to stop.
     pub fn is_interrupt(&self) -> bool {
         match self {
-            Self::Interrupted => true,
+            Self::Interrupted | Self::Oci(OciError::Interrupted) => true,
             Self::Npm(NpmError::Fetch(error)) => error.is_interrupt(),
             _ => false,
         }

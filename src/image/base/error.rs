@@ -127,7 +127,11 @@ impl BaseError {
 
     /// Whether somebody wanted to stop.
     pub fn is_interrupt(&self) -> bool {
-        matches!(self, Self::Fetch(error) if error.is_interrupt())
+        match self {
+            Self::Fetch(error) => error.is_interrupt(),
+            Self::Oci(OciError::Interrupted) => true,
+            _ => false,
+        }
     }
 
     /// Whether a file of the user's is wrong.

@@ -58,6 +58,9 @@ pub enum OciError {
     /// A directory that holds something else.
     #[error("`{}` is not empty, and holds no OCI layout", .0.display())]
     Occupied(PathBuf),
+    /// Somebody wished to stop.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl OciError {

@@ -5,6 +5,7 @@
 
 mod directory;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -57,17 +58,18 @@ impl Output {
 }
 
 /// Writes an image, whole or not at all. A layer that was damaged in the cache is thrown away there, and is the
-/// error; packing it again makes it anew.
+/// error; packing it again makes it anew. `stop` is asked again and again whether to give up.
 pub fn write(
     image: &Image,
     names: &[ImageRef],
     output: &Output,
     cache: &Cache,
+    stop: &dyn Fn() -> bool,
 ) -> Result<(), OciError> {
     match output {
-        Output::Archive(path) => archive(&layout(image, names), path, cache),
-        Output::Docker(path) => archive(&docker::layout(image, names), path, cache),
-        Output::Directory(path) => directory::write(&layout(image, names), path, cache),
+        Output::Archive(path) => archive(&layout(image, names), path, cache, stop),
+        Output::Docker(path) => archive(&docker::layout(image, names), path, cache, stop),
+        Output::Directory(path) => directory::write(&layout(image, names), path, cache, stop),
     }
 }
 
@@ -152,8 +154,46 @@ fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
-fn archive(files: &[(String, Content<'_>)], path: &Path, cache: &Cache) -> Result<(), OciError> {
-    Whole::begin(path)?.try_write(|out| write_tar(files, cache, out))
+fn archive(
+    files: &[(String, Content<'_>)],
+    path: &Path,
+    cache: &Cache,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), OciError> {
+    let whole = Whole::begin(path)?;
+    whole.try_write(|out| unless_stopped(out, stop, |out| write_tar(files, cache, out)))
+}
+
+/// Writes until somebody wants to stop. Who stops before the last byte gets the error, and nothing gets its name.
+fn unless_stopped(
+    out: &mut dyn Write,
+    stop: &dyn Fn() -> bool,
+    write: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, OciError>,
+) -> Result<io::Result<()>, OciError> {
+    let written = write(&mut Stoppable { out, stop })?;
+    if stop() {
+        return Err(OciError::Interrupted);
+    }
+    Ok(written)
+}
+
+/// A writer that takes no more once somebody wants to stop.
+struct Stoppable<'w> {
+    out: &'w mut dyn Write,
+    stop: &'w dyn Fn() -> bool,
+}
+
+impl Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.stop)() {
+            return Err(io::Error::other("interrupted"));
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 #[cfg(test)]

@@ -66,8 +66,22 @@ fn what_was_written_is_read() {
     let names: Vec<ImageRef> = ["shop/base:1", "shop/base:2"]
         .map(|name| name.parse().unwrap())
         .into();
-    write(&image, &names, &Output::Archive(here.join("a.tar")), &cache).unwrap();
-    write(&image, &names, &Output::Directory(here.join("d")), &cache).unwrap();
+    write(
+        &image,
+        &names,
+        &Output::Archive(here.join("a.tar")),
+        &cache,
+        &|| false,
+    )
+    .unwrap();
+    write(
+        &image,
+        &names,
+        &Output::Directory(here.join("d")),
+        &cache,
+        &|| false,
+    )
+    .unwrap();
     for name in [
         "oci:d",
         "oci:d:2",
@@ -95,7 +109,14 @@ fn what_is_damaged_or_something_else_is_said() {
     let (directory, cache) = machine();
     let here = directory.path();
     let image = image(&cache, "x");
-    write(&image, &[], &Output::Directory(here.join("d")), &cache).unwrap();
+    write(
+        &image,
+        &[],
+        &Output::Directory(here.join("d")),
+        &cache,
+        &|| false,
+    )
+    .unwrap();
     let digest = &image.layers[0].descriptor.digest;
     let blob = here.join("d").join(blob_name(digest));
     let mut bytes = fs_err::read(&blob).unwrap();
@@ -288,7 +309,14 @@ fn an_archive_that_is_cut_or_changed_is_an_image_or_an_error() {
     let (directory, cache) = machine();
     let here = directory.path();
     let image = image(&cache, "x");
-    write(&image, &[], &Output::Archive(here.join("a.tar")), &cache).unwrap();
+    write(
+        &image,
+        &[],
+        &Output::Archive(here.join("a.tar")),
+        &cache,
+        &|| false,
+    )
+    .unwrap();
     let whole = fs_err::read(here.join("a.tar")).unwrap();
     let open = |bytes: &[u8]| {
         fs_err::write(here.join("b.tar"), bytes).unwrap();

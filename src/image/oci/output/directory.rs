@@ -3,7 +3,7 @@
 //! `org.opencontainers.image.ref.name` tells the images of a layout apart. One of the same name is replaced.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use fs_err::File;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::archive::{Content, blob, unpack};
 use super::super::pack::Tee;
 use super::super::{OciError, image};
+use super::unless_stopped;
 use crate::store::cache::Cache;
 use crate::system::whole::{Whole, WholeDirectory, WriteError};
 
@@ -47,6 +48,7 @@ pub(super) fn write(
     files: &[(String, Content<'_>)],
     path: &Path,
     cache: &Cache,
+    stop: &dyn Fn() -> bool,
 ) -> Result<(), OciError> {
     if let Before::Layout(index, docker, pure) = before(path)? {
         let ours: Value = parsed(files, INDEX);
@@ -56,12 +58,18 @@ pub(super) fn write(
             let mut merged = index;
             merged["manifests"] = [kept, list(&ours["manifests"])].concat().into();
             let docker = Value::from([kept_docker, list(&ours_docker)].concat());
-            return add(files, path, cache, &[(DOCKER, docker), (INDEX, merged)]);
+            return add(
+                files,
+                path,
+                cache,
+                stop,
+                &[(DOCKER, docker), (INDEX, merged)],
+            );
         }
     }
     let whole = WholeDirectory::begin(path)?;
     for (name, content) in files {
-        put(content, &whole.part().join(name), cache).map_err(|error| named(error, path))?;
+        put(content, &whole.part().join(name), cache, stop).map_err(|error| named(error, path))?;
     }
     Ok(whole.finish()?)
 }
@@ -78,38 +86,53 @@ fn named(error: OciError, path: &Path) -> OciError {
     }
 }
 
-/// Adds an image to others: first what nobody looks at yet, the list of images last.
+/// Adds an image to others: first what nobody looks at yet, the list of images last. Once all blobs are there, nobody stops it any more.
 fn add(
     files: &[(String, Content<'_>)],
     path: &Path,
     cache: &Cache,
+    stop: &dyn Fn() -> bool,
     lists: &[(&str, Value)],
 ) -> Result<(), OciError> {
+    let mut added = Vec::new();
     for (name, content) in files {
         let target = path.join(name);
         if name.starts_with(BLOBS) && !is_there(&target) {
-            put(content, &target, cache)?;
+            if let Err(error) = put(content, &target, cache, stop) {
+                // No list names what came before it.
+                for blob in added {
+                    drop(fs_err::remove_file(blob));
+                }
+                return Err(error);
+            }
+            added.push(target);
         }
     }
     for (name, list) in lists {
         let bytes = Content::Bytes(image::text(list));
-        put(&bytes, &path.join(name), cache)?;
+        put(&bytes, &path.join(name), cache, &|| false)?;
     }
     Ok(())
 }
 
-fn put(content: &Content<'_>, target: &Path, cache: &Cache) -> Result<(), OciError> {
+fn put(
+    content: &Content<'_>,
+    target: &Path,
+    cache: &Cache,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), OciError> {
     if let Some(parent) = target.parent() {
         fs_err::create_dir_all(parent).map_err(|source| WriteError::System {
             path: target.to_path_buf(),
             source,
         })?;
     }
-    Whole::begin(target)?.try_write(|out| match content {
+    let write = |out: &mut dyn Write| match content {
         Content::Bytes(bytes) => Ok(out.write_all(bytes)),
         Content::Blob(layer) => blob(layer, cache, |blob| io::copy(blob, out).map(drop)),
         Content::Tar(layer) => unpack(layer, cache, |tar| io::copy(tar, out).map(drop)),
-    })
+    };
+    Whole::begin(target)?.try_write(|out| unless_stopped(out, stop, write))
 }
 
 /// Whether a blob is there already, and is what its name says.

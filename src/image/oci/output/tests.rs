@@ -58,8 +58,22 @@ fn an_archive_and_a_directory_hold_the_same() {
     let (archive, layout) = (out.join("server.oci.tar"), out.join("layout"));
     // Twice: what an earlier run wrote is replaced.
     for _ in 0..2 {
-        write(&image, &names, &Output::Archive(archive.clone()), &cache).unwrap();
-        write(&image, &names, &Output::Directory(layout.clone()), &cache).unwrap();
+        write(
+            &image,
+            &names,
+            &Output::Archive(archive.clone()),
+            &cache,
+            &|| false,
+        )
+        .unwrap();
+        write(
+            &image,
+            &names,
+            &Output::Directory(layout.clone()),
+            &cache,
+            &|| false,
+        )
+        .unwrap();
     }
     let files = files(&archive);
     assert_eq!(files.len(), 3 + 2 + 2);
@@ -93,7 +107,14 @@ fn an_archive_for_tools_without_oci_has_layers_that_are_not_compressed() {
         // The same layer twice is one file.
         image.push(image.layers[0].clone());
         let path = directory.path().join("server.tar");
-        write(&image, &names, &Output::Docker(path.clone()), &cache).unwrap();
+        write(
+            &image,
+            &names,
+            &Output::Docker(path.clone()),
+            &cache,
+            &|| false,
+        )
+        .unwrap();
         let files = files(&path);
         assert_eq!(files.len(), 2 + 2);
         let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
@@ -127,7 +148,7 @@ fn a_damaged_layer_is_thrown_away_and_no_archive_is_left() {
         Output::Directory(out.join("d")),
     ] {
         fs_err::write(&path, &damaged_bytes).unwrap();
-        let error = write(&image, &[], &output, &cache).unwrap_err();
+        let error = write(&image, &[], &output, &cache, &|| false).unwrap_err();
         assert!(error.is_damage(), "{error}");
         assert!(!path.exists());
         assert_eq!(fs_err::read_dir(&out).unwrap().count(), 0);
@@ -143,6 +164,7 @@ fn a_directory_of_something_else_is_left_alone() {
         &[],
         &Output::Directory(directory.path().to_path_buf()),
         &cache,
+        &|| false,
     );
     assert!(matches!(error, Err(OciError::Occupied(_))));
 }
@@ -173,11 +195,11 @@ fn other_images_of_a_layout_stay() {
     let layout = directory.path().join("layout");
     let output = Output::Directory(layout.clone());
     let digest = |image: &Image| image.digest().to_string();
-    write(&one, &names(&["server:1"]), &output, &cache).unwrap();
-    write(&one, &names(&["web:2"]), &output, &cache).unwrap();
+    write(&one, &names(&["server:1"]), &output, &cache, &|| false).unwrap();
+    write(&one, &names(&["web:2"]), &output, &cache, &|| false).unwrap();
     fs_err::write(layout.join("notes"), "mine").unwrap();
     output.check().unwrap();
-    write(&two, &names(&["web:2"]), &output, &cache).unwrap();
+    write(&two, &names(&["web:2"]), &output, &cache, &|| false).unwrap();
     let expected = [
         ("1".to_owned(), digest(&one)),
         ("2".to_owned(), digest(&two)),
@@ -207,11 +229,11 @@ fn a_blob_that_is_not_what_its_name_says_is_written_anew() {
     let image = image(&cache);
     let layout = directory.path().join("layout");
     let output = Output::Directory(layout.clone());
-    write(&image, &names(&["server:1"]), &output, &cache).unwrap();
+    write(&image, &names(&["server:1"]), &output, &cache, &|| false).unwrap();
     let blob = layout.join(blob_path(&image.layers[0].descriptor.digest));
     let right = fs_err::read(&blob).unwrap();
     fs_err::write(&blob, vec![0; right.len()]).unwrap();
-    write(&image, &names(&["server:2"]), &output, &cache).unwrap();
+    write(&image, &names(&["server:2"]), &output, &cache, &|| false).unwrap();
     assert_eq!(fs_err::read(&blob).unwrap(), right);
     assert_eq!(listed(&layout).len(), 2);
 }
@@ -231,17 +253,63 @@ fn a_link_in_a_layout_leads_nothing_out() {
     ] {
         let layout = directory.path().join("layout");
         let output = Output::Directory(layout.clone());
-        write(&image, &names(&["server:1"]), &output, &cache).unwrap();
+        write(&image, &names(&["server:1"]), &output, &cache, &|| false).unwrap();
         fs_err::rename(layout.join(link), &elsewhere).unwrap();
         fs_err::os::unix::fs::symlink(&elsewhere, layout.join(link)).unwrap();
         assert!(output.check().is_err(), "{link}");
         assert!(
-            write(&image, &names(&["server:2"]), &output, &cache).is_err(),
+            write(&image, &names(&["server:2"]), &output, &cache, &|| false).is_err(),
             "{link}"
         );
         fs_err::remove_dir_all(&layout).unwrap();
         if elsewhere.is_dir() {
             fs_err::remove_dir_all(&elsewhere).unwrap();
+        }
+    }
+}
+
+#[test]
+fn who_stops_finds_what_was_there_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&directory.path().join("cache")).unwrap();
+    let image = image(&cache);
+    let out = directory.path().join("out");
+    fs_err::create_dir(&out).unwrap();
+    let layout = Output::Directory(out.join("layout"));
+    write(
+        &packed(&cache, Compression::Zstd),
+        &names(&["web:1"]),
+        &layout,
+        &cache,
+        &|| false,
+    )
+    .unwrap();
+    let there = || {
+        let walk = walkdir::WalkDir::new(&out).sort_by_file_name();
+        let entries = walk.into_iter().map(|entry| entry.unwrap().into_path());
+        entries.collect::<Vec<_>>()
+    };
+    for output in [
+        layout,
+        Output::Directory(out.join("new")),
+        Output::Archive(out.join("a.tar")),
+        Output::Docker(out.join("b.tar")),
+    ] {
+        let before = there();
+        // However often it is asked before.
+        for patience in 0.. {
+            let asked = std::cell::Cell::new(0);
+            let stop = || {
+                asked.set(asked.get() + 1);
+                asked.get() > patience
+            };
+            let written = write(&image, &names(&["server:1"]), &output, &cache, &stop);
+            if written.is_ok() {
+                assert!(patience > 2, "{output:?}");
+                break;
+            }
+            assert!(matches!(written, Err(OciError::Interrupted)), "{written:?}");
+            assert_eq!(there(), before, "{output:?}, {patience}");
         }
     }
 }
