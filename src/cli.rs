@@ -24,7 +24,7 @@ use values::{SecretParser, entry, tag};
 pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
 
 use crate::detect::AppKind;
-use crate::model::image::ImageRef;
+use crate::model::image::{ImageRef, Platform};
 use crate::plan::PlanOptions;
 use crate::plan::config::{Base, Given, Mirror, NodeArguments};
 use crate::show::progress::ProgressMode;
@@ -181,6 +181,21 @@ pub struct PlanArgs {
     #[arg(short = 'H', long, value_name = "URL", help_heading = "Engine")]
     pub host: Option<String>,
 
+    /// Make the image with: auto, docker, native
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        help_heading = "Engine"
+    )]
+    pub engine: EngineArg,
+
+    /// Build for this platform (linux/arm64)
+    #[arg(long, value_name = "OS/ARCH", help_heading = "Engine")]
+    pub platform: Option<Platform>,
+
     /// Use this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
     pub node: Option<String>,
@@ -230,6 +245,8 @@ impl From<PlanArgs> for PlanOptions {
             registry_mirrors,
             pin: _,
             host: _,
+            engine: _,
+            platform,
             node,
             kind,
             entry,
@@ -261,6 +278,7 @@ impl From<PlanArgs> for PlanOptions {
             }),
             include,
             exclude,
+            platform,
             prebuilt,
             no_verify,
             whole_modules,

@@ -10,27 +10,28 @@ pub mod graph;
 pub mod init;
 pub mod ls;
 mod maker;
-mod native;
 pub mod plan;
 pub mod prune;
 mod push;
-mod reach;
 pub mod schema;
 mod secrets;
 mod storage;
 pub mod why;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::PlanArgs;
+use crate::cli::{EngineArg, PlanArgs};
 use crate::engine::docker::Docker;
 use crate::engine::host::{self, Host, HostError};
 use crate::error::Error;
-use crate::finished::prebuilt::{Built, prebuilt};
-use crate::plan::config::{self, Base};
-use crate::plan::{Plan, PlanOptions};
+use crate::finished::prebuilt::{Built, finished};
+use crate::image::oci;
+use crate::model::image::Platform;
+use crate::plan::config::{self, Base, DiskBase};
+use crate::plan::{Engine, Plan, PlanOptions};
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 use crate::system::terminal::escape_json;
@@ -42,8 +43,6 @@ pub struct Place<'p> {
     pub cwd: &'p Path,
     /// The app as it was named; the one around the working directory where it was not.
     pub app: Option<String>,
-    /// Who knows the digests of base images, where they are to be fixed.
-    pub pins: Option<Pins>,
 }
 
 /// The daemon that knows the digests of base images.
@@ -63,8 +62,16 @@ impl Pins {
     }
 
     fn apply(&self, plan: &mut Plan) -> Result<(), Error> {
-        let docker = Docker::connect(&self.host)?;
-        plan.pin(|image| Ok(docker.digest(image, self.fresh)?))
+        let docker = OnceCell::new();
+        plan.pin(|image| {
+            let docker = if let Some(docker) = docker.get() {
+                docker
+            } else {
+                let connected = Docker::connect(&self.host)?;
+                docker.get_or_init(|| connected)
+            };
+            Ok(docker.digest(image, self.fresh)?)
+        })
     }
 }
 
@@ -77,29 +84,112 @@ pub enum Format {
     Json,
 }
 
-/// Reads the workspace around the working directory and makes the app's plan.
-fn planned(place: &Place<'_>, flags: &PlanOptions) -> Result<(PathBuf, Plan), Error> {
-    let root = find_root(place.cwd)?;
-    let workspace = Workspace::load(&root)?;
-    let app = app_at(&workspace, place)?;
-    let mut flags = flags.clone();
-    if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
-        // What a file names is found from the workspace's root, what a flag names from here.
-        *image = image.below(place.cwd);
+/// The plan of a command that builds nothing, and the root of its workspace.
+fn planned(
+    place: &Place<'_>,
+    args: PlanArgs,
+    more: impl FnOnce(&mut PlanOptions),
+    env: &Env,
+) -> Result<(PathBuf, Plan), Error> {
+    let pins = Pins::new(&args, false, env)?;
+    let arg = args.engine;
+    let mut options = PlanOptions::from(args);
+    more(&mut options);
+    let prepared = Prepared::new(place, &options)?;
+    let engine = arg.without_a_daemon(prepared.options());
+    let plan = prepared.plan(engine, pins.as_ref())?;
+    Ok((prepared.root().to_path_buf(), plan))
+}
+
+/// The same, where it is for a Dockerfile.
+fn planned_for_docker(
+    place: &Place<'_>,
+    args: PlanArgs,
+    more: impl FnOnce(&mut PlanOptions),
+    env: &Env,
+) -> Result<(PathBuf, Plan), Error> {
+    if args.engine == EngineArg::Native {
+        return Err(Error::Usage {
+            message: "`--engine native` makes images without a Dockerfile".to_owned(),
+            hint: Some("`slimbuild plan --engine native` tells what it does".to_owned()),
+        });
     }
-    let options = flags.over(config::load(&workspace, app)?);
-    let mut plan = Plan::new(&workspace, app, &options)?;
-    if let Some(pins) = &place.pins {
-        pins.apply(&mut plan)?;
+    let args = PlanArgs {
+        engine: EngineArg::Docker,
+        ..args
+    };
+    planned(place, args, more, env)
+}
+
+/// An app of a workspace, and all that is said about it: what plans are made of.
+struct Prepared {
+    workspace: Workspace,
+    app: usize,
+    options: PlanOptions,
+}
+
+impl Prepared {
+    /// Reads the workspace around the working directory.
+    fn new(place: &Place<'_>, flags: &PlanOptions) -> Result<Self, Error> {
+        let workspace = Workspace::load(&find_root(place.cwd)?)?;
+        let app = app_at(&workspace, place)?;
+        let mut flags = flags.clone();
+        if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
+            // What a file names is found from the workspace's root, what a flag names from here.
+            *image = image.below(place.cwd);
+        }
+        let options = flags.over(config::load(&workspace, app)?);
+        Ok(Self {
+            workspace,
+            app,
+            options,
+        })
     }
-    if options.prebuilt {
-        plan = prebuilt(plan, &root, Built::Once)?;
+
+    fn root(&self) -> &Path {
+        &self.workspace.root
     }
-    if plan.configured.template.is_some() {
-        // What is wrong with a user's template is better known before anything is sent.
-        crate::render::dockerfile::render(&plan)?;
+
+    fn options(&self) -> &PlanOptions {
+        &self.options
     }
-    Ok((root, plan))
+
+    /// What this engine is to do.
+    fn plan(&self, engine: Engine, pins: Option<&Pins>) -> Result<Plan, Error> {
+        let options = PlanOptions {
+            engine,
+            disk_base: self.disk_base(engine)?,
+            ..self.options.clone()
+        };
+        let mut plan = Plan::new(&self.workspace, self.app, &options)?;
+        if let Some(pins) = pins {
+            pins.apply(&mut plan)?;
+        }
+        if options.prebuilt {
+            let (files, warnings) = finished(&plan, self.root(), Built::Once)?;
+            plan = plan.of_finished(files, warnings);
+        }
+        if plan.configured.template.is_some() {
+            // What is wrong with a user's template is better known before anything is sent.
+            crate::render::dockerfile::render(&plan)?;
+        }
+        Ok(plan)
+    }
+
+    /// What a base on the disk says of itself.
+    fn disk_base(&self, engine: Engine) -> Result<Option<DiskBase>, Error> {
+        let base = self.options.base.as_ref().map(|base| &base.value);
+        let Some(Base::Disk(image)) = base.filter(|_| engine == Engine::Native) else {
+            return Ok(None);
+        };
+        let platform = self.options.platform.clone();
+        let platform = platform.unwrap_or_else(Platform::host);
+        let found = oci::configuration(&image.below(self.root()), &platform)?;
+        Ok(Some(DiskBase {
+            entrypoint: found.entrypoint,
+            user: found.user,
+        }))
+    }
 }
 
 /// The app that was named, or the one around the working directory.

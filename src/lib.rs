@@ -77,8 +77,8 @@ pub mod workspace;
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::cli::{AppArg, Cli, Command, PlanArgs};
-use crate::commands::{Format, Pins, Place};
+use crate::cli::{Cli, Command};
+use crate::commands::{Format, Place};
 use crate::engine::docker::EngineError;
 use crate::engine::interrupt;
 use crate::error::{Error, ExitCode};
@@ -127,34 +127,20 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let cwd = cli
         .directory
         .map_or_else(|| cwd.to_path_buf(), |directory| cwd.join(directory));
-    let place = |app: Option<String>| Place {
-        cwd: &cwd,
-        app,
-        pins: None,
-    };
-    let planned = |app: AppArg, args: &PlanArgs| {
-        let pins = Pins::new(args, false, env)?;
-        let app = app.app;
-        Ok::<_, Error>(Place {
-            cwd: &cwd,
-            app,
-            pins,
-        })
-    };
+    let place = |app: Option<String>| Place { cwd: &cwd, app };
     match cli.command.unwrap_or(Command::Build(Box::new(cli.build))) {
         Command::Build(args) => commands::build::run(*args, &cwd, here, env, ui),
         Command::Plan(args) => {
-            let place = planned(args.app, &args.plan)?;
-            commands::plan::run(&place, &args.plan.into(), format(args.json), ui)
+            let place = place(args.app.app);
+            commands::plan::run(&place, args.plan, format(args.json), env, ui)
         }
         Command::Dockerfile(args) if args.template => commands::dockerfile::template(ui),
         Command::Dockerfile(args) => {
-            let place = planned(args.app, &args.plan)?;
-            commands::dockerfile::run(&place, &args.plan.into(), ui)
+            commands::dockerfile::run(&place(args.app.app), args.plan, env, ui)
         }
         Command::Context(args) => {
-            let place = planned(args.app, &args.plan)?;
-            commands::context::run(&place, &args.plan.into(), &args.output, ui)
+            let place = place(args.app.app);
+            commands::context::run(&place, args.plan, &args.output, env, ui)
         }
         Command::Graph(args) => commands::graph::run(&place(args.app.app), args.format.into(), ui),
         Command::Why(args) => {

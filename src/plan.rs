@@ -6,6 +6,8 @@
 mod base;
 pub mod config;
 mod configured;
+mod contents;
+mod engine;
 mod exposed;
 mod gather;
 pub(crate) mod inputs;
@@ -44,10 +46,11 @@ use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
 /// Why a task runs.
 pub use crate::needs::tasks::Because as Reason;
-pub use crate::plan::config::PlanOptions;
+pub use crate::plan::config::{Engine, PlanOptions};
 use crate::plan::sources::Role;
 pub use crate::workspace::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
+pub use contents::{Contents, Finished, Recipe};
 pub use native::Native;
 pub use outputs::{Locked, Machines, Outputs};
 pub use runs::Runs;
@@ -58,6 +61,8 @@ pub use step::{BuildStep, Copy, Gather, LeftOut, MOST, TaskPlan};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
+    /// Who makes the image.
+    pub engine: Engine,
     /// The app.
     pub app: App,
     /// The image's name where the user gives none.
@@ -66,7 +71,7 @@ pub struct Plan {
     pub node: Decision<String>,
     /// pnpm's version.
     pub pnpm: Decision<String>,
-    /// The image that the build stages start from.
+    /// The image that the build stages start from; `this machine` where steps run here.
     pub build_base: Decision<String>,
     /// The image that the result starts from.
     pub runtime_base: Decision<RuntimeBase>,
@@ -93,54 +98,21 @@ pub struct Plan {
     pub workspace_packages: usize,
     /// How many members it has, the root project not counted.
     pub workspace_members: usize,
-    /// Whether builds read files at the root.
-    pub has_root_files: bool,
     /// Directories of the workspace that pnpm installs by themselves, each by a lockfile of its own; none where one lockfile serves all.
     #[serde(skip_serializing_if = "InstalledAlone::is_none")]
     pub installed_alone: InstalledAlone,
-    /// The builds, each after what it needs; the app's is last.
-    pub steps: Vec<BuildStep>,
-    /// What steps may read and nobody else may see.
-    #[serde(flatten)]
-    pub secrets: Secrets,
-    /// Lifecycle scripts that do not run.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
     /// Globs of what comes along by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
-    /// What is left out of production modules; nothing where they stay whole, or where there are none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trim: Option<Trim>,
     /// Whether the image proves that it can run before it gets a name.
     pub verify: bool,
-    /// Whether modules and outputs are taken as they lie in the workspace: then nothing is installed, and nothing runs.
-    #[serde(skip_serializing_if = "is_false")]
-    pub prebuilt: bool,
-    /// The packages of registries that the app needs when it runs, and whether an install may leave them out; `prod/pnpm-lock.yaml` of the context
-    /// has them in full.
-    #[serde(skip)]
-    pub locked: BTreeMap<Locked, bool>,
-    /// Those of them that an install may leave out and that are for some machines only.
-    #[serde(skip)]
-    pub bound: BTreeMap<Locked, Machines>,
-    /// How a site is served whose files all have one time, as those of finished files do: instead of what the context has.
-    #[serde(skip)]
-    pub timeless: Option<ContextEntry>,
     /// What a reader should know.
     pub warnings: Vec<String>,
-    /// Every file that is sent to the engine, but for the Dockerfile; sorted.
-    pub context: Vec<ContextEntry>,
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
-fn is_false(value: &bool) -> bool {
-    !*value
+    /// Where the files of the image come from.
+    #[serde(flatten)]
+    pub contents: Contents,
 }
 
 /// What is left out of production modules: declarations, documents, tests, and mostly source maps.
@@ -173,9 +145,23 @@ pub struct RuntimeBase {
     pub node: Option<NodeCommand>,
     /// The user and group, by number: Kubernetes checks `runAsNonRoot` by it.
     pub user: String,
+    /// Where the image is.
+    pub from: BaseFrom,
     /// Whether somebody named the image, or the registry that it comes from.
     #[serde(skip)]
     pub named: bool,
+}
+
+/// Where a base is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaseFrom {
+    /// In a registry.
+    Registry,
+    /// On the disk.
+    Disk,
+    /// Nowhere yet: slimbuild makes it.
+    Own,
 }
 
 /// How node is called in a base.

@@ -5,7 +5,6 @@ use clap::{Args, ValueEnum};
 use super::base::{CompressionArg, SourceArgs};
 use super::values::output;
 use crate::image::oci::Output;
-use crate::model::image::Platform;
 
 /// What the engine is told.
 #[expect(
@@ -15,16 +14,6 @@ use crate::model::image::Platform;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// Make the image with: auto, docker, native
-    #[arg(
-        long,
-        value_name = "ENGINE",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true
-    )]
-    pub engine: EngineArg,
-
     /// Write the image to a file that docker, skopeo and umoci read, with docker=FILE to one for tools that know no OCI, or with dir=DIR
     /// as an OCI layout; may be repeated. No Docker is used then; without Docker, it is APP.oci.tar
     #[arg(short, long = "output", value_name = "[oci=]FILE|docker=FILE|dir=DIR", value_parser = output)]
@@ -41,10 +30,6 @@ pub struct EngineArgs {
     /// Compress the layers of what is written with
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
     pub compression: CompressionArg,
-
-    /// Build for this platform (linux/arm64)
-    #[arg(long, value_name = "OS/ARCH")]
-    pub platform: Option<Platform>,
 
     /// Add a label to the image; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE")]

@@ -3,29 +3,30 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::native::refuse_disk;
-use super::{Place, planned, warn, warn_of_secrets};
+use super::{Place, planned_for_docker, warn, warn_of_secrets};
+use crate::cli::PlanArgs;
 use crate::error::Error;
 use crate::model::path::RepoPath;
 use crate::plan::{Plan, PlanOptions};
 use crate::render::context::{write_dir, write_tar};
 use crate::show::report::{count, size};
 use crate::show::ui::Ui;
+use crate::system::env::Env;
 use crate::system::whole::{Whole, WholeDirectory};
 use crate::workspace::find_root;
 
 /// Writes the context.
 pub fn run(
     place: &Place<'_>,
-    options: &PlanOptions,
+    args: PlanArgs,
     output: &Path,
+    env: &Env,
     ui: &mut Ui,
 ) -> Result<(), Error> {
     let target = place.cwd.join(output);
-    let mut options = options.clone();
-    options.exclude.extend(own_output(place.cwd, &target));
-    let (root, plan) = planned(place, &options)?;
-    refuse_disk(&plan)?;
+    let own = own_output(place.cwd, &target);
+    let leave_out = |options: &mut PlanOptions| options.exclude.extend(own);
+    let (root, plan) = planned_for_docker(place, args, leave_out, env)?;
     warn(&plan, ui)?;
     warn_of_secrets(&plan, ui)?;
     if output == Path::new("-") {
@@ -39,7 +40,7 @@ pub fn run(
         let file = Whole::begin(&target)?.needs(plan.context_size())?;
         file.write(|out| write_tar(&plan, &root, out))?;
     }
-    let (files, bytes) = (plan.context.len() + 1, plan.context_size());
+    let (files, bytes) = (plan.context().len() + 1, plan.context_size());
     writeln!(
         ui.err(),
         "{} of context, {}",

@@ -1,11 +1,11 @@
 //! `slimbuild dockerfile APP`: the Dockerfile on stdout.
 
-use super::native::refuse_disk;
-use super::{Place, planned, warn, warn_of_secrets};
+use super::{Place, planned_for_docker, warn, warn_of_secrets};
+use crate::cli::PlanArgs;
 use crate::error::Error;
-use crate::plan::PlanOptions;
 use crate::render::dockerfile;
 use crate::show::ui::Ui;
+use crate::system::env::Env;
 
 /// Prints the template that Dockerfiles are made from.
 pub fn template(ui: &mut Ui) -> Result<(), Error> {
@@ -15,9 +15,8 @@ pub fn template(ui: &mut Ui) -> Result<(), Error> {
 }
 
 /// Prints the Dockerfile.
-pub fn run(place: &Place<'_>, options: &PlanOptions, ui: &mut Ui) -> Result<(), Error> {
-    let (_, plan) = planned(place, options)?;
-    refuse_disk(&plan)?;
+pub fn run(place: &Place<'_>, args: PlanArgs, env: &Env, ui: &mut Ui) -> Result<(), Error> {
+    let (_, plan) = planned_for_docker(place, args, |_| (), env)?;
     warn(&plan, ui)?;
     warn_of_secrets(&plan, ui)?;
     let text = dockerfile::render(&plan)?;

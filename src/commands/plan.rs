@@ -1,25 +1,43 @@
 //! `slimbuild plan APP`: every decision and its reason, in words or as JSON.
 
+use serde::Serialize;
+
 use super::{Format, Place, json, planned, warn};
+use crate::cli::PlanArgs;
 use crate::error::Error;
-use crate::plan::PlanOptions;
+use crate::plan::{Plan, Runs};
 use crate::show::report;
 use crate::show::ui::Ui;
+use crate::system::env::Env;
+
+/// A plan for programs: what follows from its decisions is worked out.
+#[derive(Serialize)]
+struct Document<'p> {
+    #[serde(flatten)]
+    plan: &'p Plan,
+    /// How the image is run.
+    runs: Runs,
+}
 
 /// Prints the plan.
 pub fn run(
     place: &Place<'_>,
-    options: &PlanOptions,
+    args: PlanArgs,
     format: Format,
+    env: &Env,
     ui: &mut Ui,
 ) -> Result<(), Error> {
-    let (_, plan) = planned(place, options)?;
+    let (_, plan) = planned(place, args, |_| (), env)?;
     let stdout = || Error::io("cannot write to stdout");
     match format {
         Format::Text => {
             warn(&plan, ui)?;
             ui.print(&report::plan(&plan)).map_err(stdout())
         }
-        Format::Json => ui.print(&json(&plan)?).map_err(stdout()),
+        Format::Json => {
+            let runs = plan.runs();
+            let document = Document { plan: &plan, runs };
+            ui.print(&json(&document)?).map_err(stdout())
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn values(
 ) -> Result<(BTreeMap<String, Secret>, Vec<String>), Error> {
     let source = Source { given, cwd, env };
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
-    for secret in &plan.secrets.secrets {
+    for secret in &plan.secrets().secrets {
         let value = if secret.id == NPMRC {
             let text = source.npmrc(plan, secret, root, &mut warnings)?;
             Some(text).filter(|text| !text.is_empty() || secret.required)
@@ -103,7 +103,7 @@ pub(super) fn too_short(secrets: &BTreeMap<String, Secret>) -> Vec<String> {
 
 /// What has to be said where somebody else hands the secrets over.
 pub(super) fn left_to_others(plan: &Plan) -> Vec<String> {
-    let secrets = plan.secrets.secrets.iter();
+    let secrets = plan.secrets().secrets.iter();
     let warning = |secret: &SecretPlan| {
         let (id, reason) = (&secret.id, &secret.reason);
         let how = if id == NPMRC {
@@ -176,7 +176,7 @@ impl Source<'_> {
         warnings: &mut Vec<String>,
     ) -> Result<Vec<u8>, Error> {
         let named = |name: &str| {
-            let secret = plan.secrets.secrets.iter().find(|one| one.id == name)?;
+            let secret = plan.secrets().secrets.iter().find(|one| one.id == name)?;
             let value = String::from_utf8(self.value(secret).ok()?).ok()?;
             Some(value.trim_end().to_owned())
         };

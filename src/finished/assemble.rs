@@ -1,6 +1,6 @@
-//! The layers of an image, from a plan whose context is finished: `--prebuilt`, or a build of slimbuild's own.
+//! The layers of an image, from finished files: those of `--prebuilt`, or of a build of slimbuild's own.
 //!
-//! Goes in: the plan, and the directory that its context names files of. Comes out: [`Layer`]s in the order of how rarely they change, each with
+//! Goes in: the plan, the list of files, and the directory that they lie in. Comes out: [`Layer`]s in the order of how rarely they change, each with
 //! what the same plan's Dockerfile copies.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const PLACES: [(&str, &str, &str); 5] = [
 ];
 
 /// The layers that lie on the base.
-pub fn layers(plan: &Plan, root: &Path) -> Vec<Layer> {
+pub fn layers(plan: &Plan, context: &[ContextEntry], root: &Path) -> Vec<Layer> {
     let user = owner(&plan.runtime_base.value.user);
     let layer = |(place, title, to): (&str, &str, &str)| {
         let owner = if place == place::WRITABLE {
@@ -36,7 +36,7 @@ pub fn layers(plan: &Plan, root: &Path) -> Vec<Layer> {
         };
         let prefix = format!("{place}/");
         let mut entries = BTreeMap::new();
-        for entry in &plan.context {
+        for entry in context {
             let Some(path) = entry.path.strip_prefix(&prefix) else {
                 continue;
             };

@@ -1,7 +1,7 @@
-//! A plan whose modules and outputs are taken as they lie in a workspace that is installed and built: nothing is installed, and nothing runs.
+//! Modules and outputs as they lie in a workspace that is installed and built.
 //!
-//! Goes in: the [`Plan`] of the app and the directory that it was installed and built in. Comes out: the same plan with a context of finished
-//! files, a place for each layer, and without build steps. What is missing is named, with the command that makes it.
+//! Goes in: the [`Plan`] of the app and the directory that it was installed and built in. Comes out: the finished files, each in the directory of its
+//! layer. What is missing is named, with the command that makes it.
 
 mod error;
 mod files;
@@ -17,7 +17,7 @@ pub use self::error::PrebuiltError;
 use crate::detect::Delivery;
 use crate::files::tree::{Tree, TreeError};
 use crate::finished::modules::ModulesError;
-use crate::plan::{ContextEntry, Plan, Secrets, place};
+use crate::plan::{Contents, ContextEntry, Finished, Plan, place};
 
 /// What stays of the context as it was: what proves the image, and how a site is served.
 const KEPT: [&str; 2] = [place::VERIFY, place::SERVE];
@@ -31,36 +31,44 @@ pub enum Built {
     Since(SystemTime),
 }
 
-/// Takes what lies below `root`.
-pub fn prebuilt(mut plan: Plan, root: &Path, built: Built) -> Result<Plan, PrebuiltError> {
+/// The finished files below `root`, and what a reader should know of them.
+pub fn finished(
+    plan: &Plan,
+    root: &Path,
+    built: Built,
+) -> Result<(Finished, Vec<String>), PrebuiltError> {
+    let recipe = match &plan.contents {
+        Contents::Built(recipe) => recipe,
+        Contents::Finished(finished) => return Ok((finished.clone(), Vec::new())),
+    };
     let tree = &Tree::open(root)?;
     let mut left_out = files::LeftOut::new(&plan.include);
-    let mut entries = match &plan.delivery {
+    let mut warnings = Vec::new();
+    let mut context = match &plan.delivery {
         Delivery::Modules(_) => {
-            let modules = modules::Modules::find(&plan, root)?;
-            let spare = modules.spare(&plan, root)?;
-            let mut entries = modules.entries(&plan, tree, &spare, &mut left_out)?;
-            entries.extend(outputs::entries(&plan, tree, built, &spare, &mut left_out)?);
-            plan.warnings.extend(modules.missing(&plan));
-            plan.warnings.extend(spare.warning);
+            let modules = modules::Modules::find(plan, recipe, root)?;
+            let spare = modules.spare(plan, root)?;
+            let mut entries = modules.entries(plan, tree, &spare, &mut left_out)?;
+            entries.extend(outputs::entries(plan, tree, built, &spare, &mut left_out)?);
+            warnings.extend(modules.missing(recipe));
+            warnings.extend(spare.warning);
             entries
         }
-        Delivery::Bundle(bundle) => pieces::bundle(&plan, bundle, tree, &mut left_out)?,
-        Delivery::Site(site) => pieces::site(&plan, site, tree, &mut left_out)?,
+        Delivery::Bundle(bundle) => pieces::bundle(plan, bundle, tree, &mut left_out)?,
+        Delivery::Site(site) => pieces::site(plan, site, tree, &mut left_out)?,
     };
-    plan.warnings.extend(left_out.warning());
+    warnings.extend(left_out.warning());
     // The first of a path stays.
-    entries.extend(plan.timeless.take());
-    entries.extend(plan.context.drain(..).filter(is_kept));
-    entries.sort_by(|left, right| left.path.cmp(&right.path));
-    entries.dedup_by(|later, first| later.path == first.path);
-    plan.context = entries;
-    plan.steps.clear();
-    plan.secrets = Secrets::default();
-    plan.has_root_files = false;
-    plan.trim = None;
-    plan.prebuilt = true;
-    Ok(plan)
+    context.extend(
+        recipe
+            .context
+            .iter()
+            .filter(|entry| is_kept(entry))
+            .cloned(),
+    );
+    context.sort_by(|left, right| left.path.cmp(&right.path));
+    context.dedup_by(|later, first| later.path == first.path);
+    Ok((Finished { context }, warnings))
 }
 
 fn is_kept(entry: &ContextEntry) -> bool {

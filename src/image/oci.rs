@@ -19,7 +19,7 @@ mod tar;
 mod unpack;
 
 pub use compress::Compression;
-pub use disk::{DiskError, open};
+pub use disk::{DiskError, configuration, open};
 pub use docker::send;
 pub use error::OciError;
 pub use foreign::{Document, ForeignError, Manifest, choose};

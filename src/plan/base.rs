@@ -2,7 +2,7 @@
 
 use super::configured::sources;
 use super::programs::Caller;
-use super::{Decision, NodeCommand, Plan, PlanOptions, RuntimeBase};
+use super::{BaseFrom, Decision, NodeCommand, PlanOptions, RuntimeBase};
 use crate::detect::{Delivery, loader};
 use crate::model::image::ImageRef;
 use crate::plan::config::{Base, ConfigError, Probe, Source};
@@ -18,12 +18,12 @@ const DEBIAN: &str = "debian:bookworm-slim";
 
 /// The web server of static sites, on Debian and on Alpine.
 const NGINX: &str = "nginxinc/nginx-unprivileged:stable";
-const NGINX_ALPINE: &str = "nginxinc/nginx-unprivileged:stable-alpine";
+pub(super) const NGINX_ALPINE: &str = "nginxinc/nginx-unprivileged:stable-alpine";
 
 /// Users of bases, by number: distroless' `nonroot`, `node` of node's official images, and `nginx`.
-const NONROOT: &str = "65532:65532";
+pub(super) const NONROOT: &str = "65532:65532";
 const NODE: &str = "1000:1000";
-const WEB: &str = "101:101";
+pub(super) const WEB: &str = "101:101";
 
 /// What node is given so that SIGTERM and Ctrl-C end an app that does not listen for them: for the first process of a container the kernel leaves out
 /// what signals do otherwise. An app that listens is left alone.
@@ -35,64 +35,6 @@ pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'
     let start = delivery.start()?;
     (major(&node.value)? >= 20 && !loader::hooks_require(start)).then_some(SIGNALS)
 }
-
-impl Plan {
-    /// The same on the base that slimbuild makes itself, where nobody named another: it has node where distroless has it, and its user;
-    /// or nginx, and the user of its official image.
-    pub fn on_own_base(&mut self) {
-        if self.runtime_base.value.named {
-            return;
-        }
-        let (node, user, reason) = if matches!(self.delivery, Delivery::Site(_)) {
-            let reason = "made of Debian's packages, nginx among them, without a registry";
-            (None, WEB, reason)
-        } else {
-            let reason = "made of Debian's packages and npm's node, without a registry";
-            (Some(NodeCommand::Entrypoint), NONROOT, reason)
-        };
-        let base = RuntimeBase {
-            image: OWN.to_owned(),
-            node,
-            user: user.to_owned(),
-            named: false,
-        };
-        self.runtime_base = Decision::new(base, reason);
-        // What was said of the other base.
-        let labels = &mut self.configured.labels;
-        labels.retain(|_, label| label.reason != super::pin::REASON);
-    }
-
-    /// Whether slimbuild's own base can stand for the image that was chosen: it has node and no system around it, or nginx on Debian.
-    pub fn fits_own_base(&self) -> bool {
-        let base = &self.runtime_base.value;
-        match self.delivery {
-            _ if base.named => false,
-            Delivery::Site(_) => !base.image.contains(NGINX_ALPINE),
-            Delivery::Modules(_) | Delivery::Bundle(_) => base.image.contains("distroless"),
-        }
-    }
-
-    /// The same on an image of the disk whose configuration is known by now: what it starts by itself, and as whom.
-    pub fn on_disk_base(&mut self, entrypoint: &[String], user: &str) {
-        let base = &mut self.runtime_base.value;
-        let is_node = |program: &String| program.rsplit('/').next() == Some("node");
-        if base.node == Some(NodeCommand::OnPath)
-            && let [program] = entrypoint
-            && is_node(program)
-        {
-            base.node = Some(NodeCommand::Entrypoint);
-        }
-        // A user that may not be root, and whose number Kubernetes can tell.
-        let (id, group) = user.split_once(':').unwrap_or((user, user));
-        let number = |text: &str| text.parse::<u32>().ok();
-        if let (Some(id @ 1..), Some(group)) = (number(id), number(group)) {
-            base.user = format!("{id}:{group}");
-        }
-    }
-}
-
-/// What slimbuild's own base is called.
-const OWN: &str = "slimbuild's own base";
 
 fn major(node: &str) -> Option<u32> {
     node.split('.').next()?.parse().ok()
@@ -193,7 +135,7 @@ fn runtime(
         Base::Image(image) => named(options, image, said)?,
         Base::Disk(image) => {
             let image = Decision::new(image.to_string(), said);
-            based(image, NodeCommand::OnPath, NODE)
+            as_it_says(options, based(image, NodeCommand::OnPath, NODE))
         }
     })
 }
@@ -320,12 +262,45 @@ fn site(options: &PlanOptions) -> Result<Decision<RuntimeBase>, ConfigError> {
             "nginx that needs no root; the official image",
         ),
     };
-    Ok(image.map(|image| RuntimeBase {
-        image,
-        node: None,
-        user: WEB.to_owned(),
-        named: false,
-    }))
+    Ok(as_it_says(
+        options,
+        image.map(|image| RuntimeBase {
+            image,
+            node: None,
+            user: WEB.to_owned(),
+            from: BaseFrom::Registry,
+            named: false,
+        }),
+    ))
+}
+
+/// A base on the disk is as it says itself: what it starts, and as whom.
+fn as_it_says(options: &PlanOptions, base: Decision<RuntimeBase>) -> Decision<RuntimeBase> {
+    let given = options.base.as_ref().map(|base| &base.value);
+    if !matches!(given, Some(Base::Disk(_))) {
+        return base;
+    }
+    let is_node = |program: &String| program.rsplit('/').next() == Some("node");
+    base.map(|mut base| {
+        base.from = BaseFrom::Disk;
+        let Some(disk) = &options.disk_base else {
+            return base;
+        };
+        if base.node == Some(NodeCommand::OnPath)
+            && let [program] = &disk.entrypoint[..]
+            && is_node(program)
+        {
+            base.node = Some(NodeCommand::Entrypoint);
+        }
+        // A user that may not be root, and whose number Kubernetes can tell.
+        let user = &disk.user;
+        let (id, group) = user.split_once(':').unwrap_or((user, user));
+        let number = |text: &str| text.parse::<u32>().ok();
+        if let (Some(id @ 1..), Some(group)) = (number(id), number(group)) {
+            base.user = format!("{id}:{group}");
+        }
+        base
+    })
 }
 
 fn based(image: Decision<String>, node: NodeCommand, user: &str) -> Decision<RuntimeBase> {
@@ -333,6 +308,7 @@ fn based(image: Decision<String>, node: NodeCommand, user: &str) -> Decision<Run
         image,
         node: Some(node),
         user: user.to_owned(),
+        from: BaseFrom::Registry,
         named: false,
     })
 }

@@ -21,7 +21,7 @@ use crate::model::image::{ImageRef, Platform};
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::ManifestError;
 
-pub use base::{Base, Mirror};
+pub use base::{Base, DiskBase, Mirror};
 pub use keys::KEYS;
 pub use load::{inherited, load};
 pub(crate) use values::is_variable;
@@ -78,6 +78,10 @@ pub struct PlanOptions {
     pub secrets: Vec<Given<String>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
+    /// Who makes the image.
+    pub engine: Engine,
+    /// What an image on the disk says of itself, where the base is one.
+    pub disk_base: Option<DiskBase>,
     /// To take modules and outputs as they lie in the workspace.
     pub prebuilt: bool,
     /// The machine that the image is for; the engine's where nothing is said.
@@ -86,6 +90,17 @@ pub struct PlanOptions {
     pub no_verify: bool,
     /// To keep what packages hold that cannot matter when the app runs.
     pub whole_modules: bool,
+}
+
+/// Who makes the image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// A Docker daemon, by a Dockerfile.
+    #[default]
+    Docker,
+    /// slimbuild, on this machine.
+    Native,
 }
 
 /// A value, and who gave it.

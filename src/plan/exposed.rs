@@ -38,7 +38,9 @@ pub(super) fn warnings(context: &[ContextEntry]) -> Vec<String> {
 impl Plan {
     /// Credentials in manifests and lockfiles, which a step may print.
     pub fn exposed(&self) -> impl Iterator<Item = Credential<'_>> {
-        texts(&self.context).into_values().flat_map(credential::all)
+        texts(self.context())
+            .into_values()
+            .flat_map(credential::all)
     }
 }
 

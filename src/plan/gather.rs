@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Content, ContextEntry, LOADER, PlanOptions, configured, inputs, install, nginx, place, trim,
-    verify,
+    Content, ContextEntry, Engine, LOADER, PlanOptions, configured, inputs, install, nginx, place,
+    trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::error::Error;
@@ -63,7 +63,7 @@ impl Gather<'_, '_, '_> {
             );
         }
         entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
-        entries.extend(self.served(false)?);
+        entries.extend(self.served()?);
         if self.runtime.is_some() && !self.options.whole_modules {
             entries.push(trim::entry());
         }
@@ -87,11 +87,13 @@ impl Gather<'_, '_, '_> {
         Ok(entries)
     }
 
-    /// How a site is served, in a `timeless` image or in another.
-    pub(super) fn served(&self, timeless: bool) -> Result<Option<ContextEntry>, TemplateError> {
+    /// How a site is served.
+    fn served(&self) -> Result<Option<ContextEntry>, TemplateError> {
         let Delivery::Site(site) = self.delivery else {
             return Ok(None);
         };
+        // Finished files all have one time, so that nothing can be told from it.
+        let timeless = self.options.prebuilt || self.options.engine == Engine::Native;
         let port = configured::port(self.options, None).unwrap_or(configured::SITE_PORT);
         let own = &self.files[&self.app];
         let own = inputs::relative(own, &self.workspace.members[self.app].dir);

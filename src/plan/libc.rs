@@ -1,6 +1,9 @@
 //! What an image's name tells of its C library and of what is installed in it.
 
+use std::fmt;
+
 use super::PackageManager;
+use super::engine::MACHINE;
 
 /// What an image brings along for installs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +14,48 @@ pub(super) enum Outfit {
     Full,
     /// It cannot be known.
     Unknown,
+}
+
+/// Where pnpm installs.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Workplace<'w> {
+    /// In an image.
+    Image(&'w str),
+    /// On this machine, whose C library is that of slimbuild itself.
+    Machine,
+}
+
+impl Workplace<'_> {
+    /// Its C library, where that is known.
+    pub(super) fn libc(self) -> Option<&'static str> {
+        match self {
+            Self::Image(image) => libc(image),
+            Self::Machine if cfg!(target_env = "musl") => Some("musl"),
+            Self::Machine => Some("glibc"),
+        }
+    }
+
+    /// What is installed there.
+    pub(super) fn outfit(self) -> Outfit {
+        match self {
+            Self::Image(image) => outfit(image),
+            Self::Machine => Outfit::Unknown,
+        }
+    }
+
+    /// Whether it holds node's headers, below `/usr/local`.
+    pub(super) fn has_headers(self) -> bool {
+        matches!(self, Self::Image(image) if has_headers(image))
+    }
+}
+
+impl fmt::Display for Workplace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(image) => write!(f, "`{image}`"),
+            Self::Machine => f.write_str(MACHINE),
+        }
+    }
 }
 
 /// The C library of an image, as pnpm names it; nothing where the name does not tell.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::{self, Bases};
 use super::gather::Gather;
+use super::libc::Workplace;
 use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
-    App, BuildStep, ClosurePlan, Configured, ImagePackage, InstalledAlone, Locked, Machines,
-    MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Secrets, configured, exposed, inputs, kept_out,
-    outputs, place, programs, study::Study, trim,
+    App, BuildStep, ClosurePlan, Configured, Contents, Engine, ImagePackage, InstalledAlone,
+    Locked, Machines, MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Recipe, Secrets, configured,
+    engine, exposed, inputs, kept_out, outputs, place, programs, study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
@@ -99,12 +100,17 @@ impl Plan {
         let (native, native_warnings) = Asked {
             gather: &gather,
             pnpm: &pnpm.value,
-            build_base: &bases.build.value,
+            workplace: match options.engine {
+                Engine::Docker => Workplace::Image(&bases.build.value),
+                Engine::Native => Workplace::Machine,
+            },
             runtime_base: &bases.runtime.value.image,
             configured: &configured,
         }
         .decide()?;
+        let bases = bases.of_engine(options, &delivery, &configured, &native)?;
         Ok(Self {
+            engine: options.engine,
             app: App::new(member, detection.detected),
             image: image_name(&member.label()),
             build_base: bases.build,
@@ -119,16 +125,8 @@ impl Plan {
                 .map(|runtime| closure_plan(workspace, runtime)),
             workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
-            has_root_files: context.iter().any(|entry| in_root(&entry.path)),
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
-            trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
             verify: !options.no_verify,
-            prebuilt: false,
-            locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
-            bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
-            timeless: gather.served(true)?,
-            secrets: Secrets::new(workspace, &build, options, &steps),
-            left_out,
             include: options.include.clone(),
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
@@ -136,6 +134,7 @@ impl Plan {
                 inputs::undeclared(workspace, &build, app),
                 kept_out::warnings(&dropped, &rules),
                 configured::warnings(options, &delivery),
+                engine::warnings(options),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
                 native_warnings,
@@ -143,22 +142,20 @@ impl Plan {
                 programs::warnings(&callers, &delivery),
             ]
             .concat(),
+            contents: Contents::Built(Recipe {
+                has_root_files: context.iter().any(|entry| in_root(&entry.path)),
+                trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
+                locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
+                bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
+                secrets: Secrets::new(workspace, &build, options, &steps),
+                left_out,
+                steps,
+                context,
+            }),
             delivery,
             port,
             configured,
-            steps,
-            context,
         })
-    }
-
-    /// Whether the context has anything below a directory; a slash ends the directory.
-    pub fn holds(&self, dir: &str) -> bool {
-        super::holds(&self.context, dir)
-    }
-
-    /// The bytes of all files of the context together.
-    pub fn context_size(&self) -> u64 {
-        self.context.iter().map(|entry| entry.content.size()).sum()
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::gather::Gather;
-use super::libc::{Outfit, has_headers, libc, outfit};
+use super::libc::{Outfit, Workplace, libc};
 use super::{Configured, SystemPackages};
 use crate::detect::native::{Natives, Package, Target};
 use crate::detect::prisma;
@@ -52,8 +52,9 @@ pub(super) struct Asked<'q, 'l, 'a> {
     /// The closures, and the files of their members.
     pub(super) gather: &'q Gather<'q, 'l, 'a>,
     pub(super) pnpm: &'q str,
-    /// The images that the stages start from.
-    pub(super) build_base: &'q str,
+    /// Where pnpm installs.
+    pub(super) workplace: Workplace<'q>,
+    /// The image that the result starts from.
     pub(super) runtime_base: &'q str,
     pub(super) configured: &'q Configured,
 }
@@ -92,8 +93,8 @@ impl Asked<'_, '_, '_> {
         let mut native = Native {
             build: None,
             runtime: None,
-            headers: !found.compiled.is_empty() && has_headers(self.build_base),
-            musl: libc(self.build_base) == Some("musl"),
+            headers: !found.compiled.is_empty() && self.workplace.has_headers(),
+            musl: self.workplace.libc() == Some("musl"),
         };
         let mut wanted: Vec<(&[&str], String)> = Vec::new();
         if !found.compiled.is_empty() {
@@ -106,24 +107,29 @@ impl Asked<'_, '_, '_> {
         if found.installed.cmake && !found.compiled.is_empty() {
             wanted.push((&["cmake"], "they compile with it".to_owned()));
         }
-        let unknown = outfit(self.build_base) == Outfit::Unknown;
+        let unknown = self.workplace.outfit() == Outfit::Unknown;
         let has = |name: &str| {
             let given = self.configured.build_packages.as_ref();
             given.is_some_and(|given| given.names.iter().any(|one| one == name))
         };
         if unknown && !found.compiled.is_empty() && !has("g++") {
-            warnings.push(format!(
-                "{} when pnpm installs, and nobody knows whether `{}` has a compiler: if it has none, name what brings it in `buildPackages`",
-                plural(&found.compiled, "compiles", "compile"),
-                self.build_base
-            ));
+            let compile = plural(&found.compiled, "compiles", "compile");
+            warnings.push(match self.workplace {
+                Workplace::Image(image) => format!(
+                    "{compile} when pnpm installs, and nobody knows whether `{image}` has a compiler: if it has none, name what brings it in `buildPackages`"
+                ),
+                Workplace::Machine => format!(
+                    "{compile} when pnpm installs, where no finished binary can be had: this machine needs {} for that",
+                    COMPILER.join(", ")
+                ),
+            });
         }
         if built {
             let why = "Prisma chooses its engine by the OpenSSL that it finds".to_owned();
             wanted.push((&[OPENSSL], why));
         }
         native.build = packages(
-            self.build_base,
+            self.workplace.outfit(),
             &wanted,
             self.configured.build_packages.as_ref(),
         );
@@ -131,7 +137,8 @@ impl Asked<'_, '_, '_> {
             let why = "Prisma's engine is linked with it".to_owned();
             let wanted: [(&[&str], String); 1] = [(&[OPENSSL], why)];
             let given = self.configured.runtime_packages.as_ref();
-            native.runtime = packages(self.runtime_base, &wanted, given);
+            let outfit = Workplace::Image(self.runtime_base).outfit();
+            native.runtime = packages(outfit, &wanted, given);
         }
         Ok((native, warnings))
     }
@@ -140,7 +147,7 @@ impl Asked<'_, '_, '_> {
         let platform = self.gather.options.platform.as_ref();
         Target {
             cpu: platform.map(crate::model::image::Platform::cpu),
-            libc: libc(self.build_base),
+            libc: self.workplace.libc(),
         }
     }
 
@@ -216,7 +223,7 @@ impl Asked<'_, '_, '_> {
 
     /// Whether what is installed with one C library is to run on another.
     fn mismatch(&self, found: &Found<'_>) -> Result<Option<String>, ConfigError> {
-        let libcs = (libc(self.build_base), libc(self.runtime_base));
+        let libcs = (self.workplace.libc(), libc(self.runtime_base));
         let (Some(build), Some(run)) = libcs else {
             return Ok(None);
         };
@@ -230,9 +237,9 @@ impl Asked<'_, '_, '_> {
         }
         let bound: Vec<Package> = bound.into_iter().cloned().collect();
         let problem = format!(
-            "{} machine code for one C library: `{}`, where pnpm installs, has {build}, and `{}`, where the app runs, has {run}",
+            "{} machine code for one C library: {}, where pnpm installs, has {build}, and `{}`, where the app runs, has {run}",
             plural(&bound, "has", "have"),
-            self.build_base,
+            self.workplace,
             self.runtime_base
         );
         let given = [
@@ -245,7 +252,14 @@ impl Asked<'_, '_, '_> {
         ];
         match given.into_iter().flatten().next() {
             Some(source) if self.gather.delivery.has_modules() => {
-                let hint = "take both images from one distribution: `--build-base node:22-alpine` goes with `--base node:22-alpine`, `node:22-slim` with distroless and Debian";
+                let hint = match self.workplace {
+                    Workplace::Machine => {
+                        "name a base with this machine's C library, as `--base node:22-slim`, or make the image with Docker"
+                    }
+                    Workplace::Image(_) => {
+                        "take both images from one distribution: `--build-base node:22-alpine` goes with `--base node:22-alpine`, `node:22-slim` with distroless and Debian"
+                    }
+                };
                 Err(ConfigError::unfit(source, problem, hint))
             }
             _ => Ok(Some(problem)),
@@ -270,7 +284,7 @@ impl Asked<'_, '_, '_> {
 
     /// What is said where a schema's targets leave out the image's.
     fn targets(&self, schemas: &[Schema]) -> Vec<String> {
-        let (build, run) = (libc(self.build_base), libc(self.runtime_base));
+        let (build, run) = (self.workplace.libc(), libc(self.runtime_base));
         let fitting = prisma::targets(run, self.target().cpu);
         let warning = |schema: &Schema| {
             let (line, targets) = schema.generator.targets.as_ref()?;
@@ -326,11 +340,11 @@ fn unbuilt(found: &Found<'_>) -> Option<String> {
 
 /// What has to be installed of what is wanted, each with its reason; nothing where the image brings it, or cannot be known.
 fn packages(
-    image: &str,
+    outfit: Outfit,
     wanted: &[(&[&str], String)],
     given: Option<&SystemPackages>,
 ) -> Option<SystemPackages> {
-    let Outfit::Bare(manager) = outfit(image) else {
+    let Outfit::Bare(manager) = outfit else {
         return None;
     };
     let is_given = |name: &str| given.is_some_and(|it| it.names.iter().any(|one| one == name));

@@ -1,8 +1,8 @@
 //! Bases by digest: what is built then is what was seen, whatever becomes of their tags.
 
-use super::{Decision, NodeCommand, Plan};
+use super::{BaseFrom, Decision, Engine, NodeCommand, Plan};
 use crate::error::Error;
-use crate::model::image::{DiskImage, ImageRef};
+use crate::model::image::ImageRef;
 
 /// What the image is made on, as the OCI's annotations have it.
 const LABELS: [&str; 2] = [
@@ -11,7 +11,7 @@ const LABELS: [&str; 2] = [
 ];
 
 /// The reason, beside the image's own.
-pub(super) const REASON: &str = "fixed by --pin";
+const REASON: &str = "fixed by --pin";
 
 impl Plan {
     /// Fixes the images that stages start from by the digests that `digest` finds out. Those that have one keep it.
@@ -19,8 +19,8 @@ impl Plan {
         &mut self,
         digest: impl Fn(&ImageRef) -> Result<String, Error>,
     ) -> Result<(), Error> {
-        if DiskImage::parse(&self.runtime_base.value.image).is_some() {
-            // No tag of a registry moves it, and no daemon takes it.
+        if self.runtime_base.value.from != BaseFrom::Registry {
+            // No tag of a registry moves it.
             return Ok(());
         }
         let pinned = |image: &str| {
@@ -33,16 +33,19 @@ impl Plan {
         };
         let build = &mut self.build_base;
         let base = &mut self.runtime_base;
-        let same = build.value == base.value.image;
-        let (image, found) = pinned(&build.value)?;
-        if found.is_some() {
-            build.value = image.to_string();
-            build.reason = format!("{}; {REASON}", build.reason);
+        let mut known = None;
+        if self.engine == Engine::Docker {
+            let same = build.value == base.value.image;
+            let (image, found) = pinned(&build.value)?;
+            if found.is_some() {
+                build.value = image.to_string();
+                build.reason = format!("{}; {REASON}", build.reason);
+            }
+            known = same.then_some((image, found));
         }
-        let (result, found) = if same {
-            (image, found)
-        } else {
-            pinned(&base.value.image)?
+        let (result, found) = match known {
+            Some(known) => known,
+            None => pinned(&base.value.image)?,
         };
         if found.is_some() {
             base.value.image = result.to_string();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::{HealthcheckPlan, NodeCommand, Plan};
 use crate::detect::{Delivery, Start};
 
@@ -12,7 +14,8 @@ const NODE: &str = "/nodejs/bin/node";
 const SITE_PORT: u16 = super::configured::SITE_PORT;
 
 /// How an image is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Runs {
     /// Variables, in the order in which they are set.
     pub env: Vec<(String, String)>,

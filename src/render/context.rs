@@ -31,7 +31,7 @@ pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()
         text.len() as u64,
         text.as_bytes(),
     )?;
-    for entry in &plan.context {
+    for entry in plan.context() {
         match &entry.content {
             Content::Made { text, executable } => append(
                 &mut tar,

@@ -181,14 +181,14 @@ fn view(plan: &Plan) -> View<'_> {
             members: members(runtime),
             packages: runtime.packages,
         }),
-        install: step::install(&plan.secrets),
-        root_files: plan.has_root_files,
+        install: step::install(plan.secrets()),
+        root_files: plan.recipe().is_some_and(|recipe| recipe.has_root_files),
         stores: stores(&plan.installed_alone.runtime),
         build_stores: stores(&plan.installed_alone.build),
         passed_over: passed_over(&plan.installed_alone.build),
         forbidden: forbidden::conditions(&plan.include),
         steps: plan
-            .steps
+            .steps()
             .iter()
             .map(|step| step::step(plan, &stages, step))
             .collect(),
@@ -217,12 +217,12 @@ fn view(plan: &Plan) -> View<'_> {
         },
         app_stage: app_stage(plan),
         last: last(plan),
-        trim: plan.trim,
+        trim: plan.trim(),
         verify: plan.verify.then(|| verify(plan)),
         port: plan.port,
         signals: plan.signals.is_some(),
         configured: configured(&plan.configured),
-        prebuilt: plan.prebuilt.then(|| prebuilt(plan)),
+        prebuilt: plan.is_finished().then(|| prebuilt(plan)),
         native: NativeView::new(&plan.native),
     }
 }
@@ -253,18 +253,20 @@ fn is_alpine(image: &str) -> bool {
 fn last(plan: &Plan) -> LastView {
     let (dir, stage) = (&plan.app.dir, app_stage(plan));
     let (source, to) = match (&plan.delivery, stage) {
-        (Delivery::Site(_), _) if plan.prebuilt => (format!("{}/", place::APP), "/app/".to_owned()),
+        (Delivery::Site(_), _) if plan.is_finished() => {
+            (format!("{}/", place::APP), "/app/".to_owned())
+        }
         (
             Delivery::Bundle(Bundle {
                 writable: Some(writable),
                 ..
             }),
             _,
-        ) if plan.prebuilt => (
+        ) if plan.is_finished() => (
             format!("{}/{dir}/{writable}/", place::WRITABLE),
             format!("{dir}/{writable}/"),
         ),
-        _ if plan.prebuilt => (format!("{}/", place::APP), "./".to_owned()),
+        _ if plan.is_finished() => (format!("{}/", place::APP), "./".to_owned()),
         (Delivery::Site(site), _) => (format!("/app/{dir}/{}/", site.dir), "/app/".to_owned()),
         (Delivery::Bundle(bundle), _) => match &bundle.writable {
             Some(writable) => ("/image/writable/".to_owned(), format!("{dir}/{writable}/")),
@@ -333,7 +335,7 @@ fn below_root(dirs: &[RepoPath]) -> impl Iterator<Item = &RepoPath> {
 
 /// The stage that makes the app: its last one.
 fn app_stage(plan: &Plan) -> Option<&str> {
-    let step = plan.steps.iter().rfind(|step| step.dir == plan.app.dir);
+    let step = plan.steps().iter().rfind(|step| step.dir == plan.app.dir);
     step.map(|step| &*step.stage)
 }
 

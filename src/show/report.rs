@@ -29,20 +29,26 @@ pub struct Outcome<'o> {
     pub tags: &'o [String],
     /// The image's unpacked size in bytes.
     pub size: u64,
+    /// Its size as it is sent, where that is known.
+    pub packed: Option<u64>,
+    /// What registries call it, where it is not a daemon's.
+    pub digest: Option<&'o str>,
+    /// Files that it was written to.
+    pub outputs: &'o [String],
+    /// What a daemon was given.
+    pub loaded: Option<String>,
     /// Files and bytes that were left out of modules, where that was done just now.
     pub left_out: Option<(usize, u64)>,
     /// How the program was seen to be up, and how long that took.
     pub smoke: Option<(&'o str, Duration)>,
     /// What was pushed, a line each.
     pub pushed: &'o [String],
-    /// Files and bytes that `COPY . .` would have sent.
-    pub workspace: Measure,
-    /// Bytes of the context's files.
-    pub context: u64,
+    /// Files and bytes that `COPY . .` would have sent, where anything was.
+    pub workspace: Option<Measure>,
     /// Steps of the build, without the engine's own.
     pub steps: usize,
-    /// Those that came from the cache.
-    pub cached: usize,
+    /// Those that came from the cache, where the engine tells.
+    pub cached: Option<usize>,
     /// From the start to the tagged image.
     pub took: Duration,
 }
@@ -54,31 +60,43 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "  {label:<9}{value}");
     };
-    line(
-        "image",
-        format!("{}, {}", outcome.tags.join(", "), size(outcome.size)),
-    );
+    let mut image = format!("{}, {}", outcome.tags.join(", "), size(outcome.size));
+    if let Some(packed) = outcome.packed {
+        let _ = write!(image, ", {} compressed", size(packed));
+    }
+    line("image", image);
+    if let Some(digest) = outcome.digest {
+        line("digest", digest.to_owned());
+    }
+    for output in outcome.outputs {
+        line("written", output.clone());
+    }
+    if let Some(loaded) = &outcome.loaded {
+        line("loaded", loaded.clone());
+    }
     for pushed in outcome.pushed {
         line("pushed", pushed.clone());
     }
     if let Some((how, took)) = outcome.smoke {
         line("smoke", format!("{how}, after {}", duration(took)));
     }
-    line(
-        "context",
-        format!(
-            "{} in {}, of the workspace's {} in {}",
-            size(outcome.context),
-            count(plan.context.len() + 1, "file"),
-            size(outcome.workspace.bytes),
-            count(
-                usize::try_from(outcome.workspace.files).unwrap_or(usize::MAX),
-                "file"
+    if let Some(workspace) = outcome.workspace {
+        line(
+            "context",
+            format!(
+                "{} in {}, of the workspace's {} in {}",
+                size(plan.context_size()),
+                count(plan.context().len() + 1, "file"),
+                size(workspace.bytes),
+                count(
+                    usize::try_from(workspace.files).unwrap_or(usize::MAX),
+                    "file"
+                ),
             ),
-        ),
-    );
-    if let Some((packages, all)) = packages(plan) {
-        line("packages", format!("{packages} of {all} from registries"));
+        );
+        if let Some((packages, all)) = packages(plan) {
+            line("packages", format!("{packages} of {all} from registries"));
+        }
     }
     if let Some((files, bytes)) = outcome.left_out {
         line(
@@ -92,72 +110,18 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
     }
     line(
         "steps",
-        format!("{} of {} cached", outcome.cached, outcome.steps),
+        match outcome.cached {
+            Some(cached) => format!("{cached} of {} cached", outcome.steps),
+            None => outcome.steps.to_string(),
+        },
     );
     line("time", duration(outcome.took));
     text
 }
 
-/// An image that was made without a daemon.
-pub struct Native<'n> {
-    /// All names of the image.
-    pub names: &'n [String],
-    /// Where it was written to.
-    pub outputs: &'n [String],
-    /// What registries call it.
-    pub digest: &'n str,
-    /// Its unpacked size in bytes.
-    pub unpacked: u64,
-    /// Its size as it is sent.
-    pub packed: u64,
-    /// What a daemon was given.
-    pub loaded: Option<String>,
-    /// What was pushed, a line each.
-    pub pushed: &'n [String],
-    /// How its program was seen to be up, and after how long; nothing if it was not started.
-    pub smoke: Option<(&'n str, Duration)>,
-    /// Steps of the build.
-    pub steps: usize,
-    /// From the start to the written image.
-    pub took: Duration,
-}
-
-/// The closing lines of such a build.
-pub fn native(native: &Native<'_>) -> String {
-    let mut text = String::new();
-    let mut line = |label: &str, value: String| {
-        let _ = writeln!(text, "  {label:<9}{value}");
-    };
-    line(
-        "image",
-        format!(
-            "{}, {}, {} compressed",
-            native.names.join(", "),
-            size(native.unpacked),
-            size(native.packed)
-        ),
-    );
-    line("digest", native.digest.to_owned());
-    for output in native.outputs {
-        line("written", output.clone());
-    }
-    if let Some(loaded) = &native.loaded {
-        line("loaded", loaded.clone());
-    }
-    for pushed in native.pushed {
-        line("pushed", pushed.clone());
-    }
-    if let Some((how, took)) = native.smoke {
-        line("smoke", format!("{how}, after {}", duration(took)));
-    }
-    line("steps", native.steps.to_string());
-    line("time", duration(native.took));
-    text
-}
-
 /// The closing lines of a dry run.
 pub fn dry_run(plan: &Plan) -> String {
-    let files = count(plan.context.len() + 1, "file");
+    let files = count(plan.context().len() + 1, "file");
     format!(
         "\n{}: {} of context in {files}{}; nothing was built (`slimbuild plan {}` gives the reasons)\n",
         plan.image,

@@ -54,6 +54,7 @@ fn every_app_made_by_docker_boots_and_answers() {
             let tag = daemon.tag("by-docker");
             let arguments = [dir, "-q", "-t", &tag.name];
             daemon.slimbuild(&shop(), &arguments).bytes();
+            assert_as_planned(daemon, dir, "docker", &tag.name);
             check(daemon, &tag.name);
         }
     });
@@ -72,10 +73,49 @@ fn every_app_made_natively_boots_and_answers() {
         native(tree.root(), &arguments).bytes();
         each_daemon(test, |daemon| {
             load(daemon, &tree.root().join("image.tar"));
+            assert_as_planned(daemon, dir, "native", &name);
             check(daemon, &name);
             daemon.remove(&name);
         });
     }
+}
+
+/// What the plan says of an image is what the image says of itself.
+fn assert_as_planned(daemon: &Daemon, app: &str, engine: &str, image: &str) {
+    let plan = slimbuild(&shop(), &["plan", app, "--json", "--engine", engine]).text();
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let runs = &plan["runs"];
+    let config = daemon.image(image).config.unwrap();
+    let texts = |value: &Value| -> Vec<String> {
+        let all = value.as_array().into_iter().flatten();
+        all.map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(config.user.as_deref(), runs["user"].as_str(), "{app}");
+    assert_eq!(
+        config.cmd.unwrap_or_default(),
+        texts(&runs["command"]),
+        "{app}"
+    );
+    if runs["entrypoint"].is_array() {
+        assert_eq!(
+            config.entrypoint.unwrap_or_default(),
+            texts(&runs["entrypoint"])
+        );
+    }
+    if runs["directory"] != "" {
+        assert_eq!(config.working_dir.as_deref(), runs["directory"].as_str());
+    }
+    if let Some(port) = runs["port"].as_u64() {
+        let ports = config.exposed_ports.unwrap_or_default();
+        assert!(ports.contains(&format!("{port}/tcp")), "{ports:?}");
+    }
+    let env = config.env.unwrap_or_default();
+    for pair in runs["env"].as_array().unwrap() {
+        let pair = texts(pair).join("=");
+        assert!(env.contains(&pair), "{pair} is not among {env:?}");
+    }
+    let own = plan["runtimeBase"]["value"]["from"] == "own";
+    assert_eq!(own, engine == "native", "{app}");
 }
 
 fn assert_server(daemon: &Daemon, image: &str) {

@@ -33,6 +33,8 @@ fn the_shop_is_planned_as_written_down() {
         let file = |file: &str| format!("shop/{name}/{file}");
         assert_golden(&file("Dockerfile"), &dockerfile(&shop(), app));
         assert_golden(&file("plan.json"), &plan(&shop(), app));
+        let native = slimbuild(&shop(), &["plan", app, "--json", "--engine", "native"]);
+        assert_golden(&file("plan.native.json"), &native.text());
         assert_golden(&file("context.txt"), &listing(&context(&shop(), app, &[])));
     }
 }
@@ -49,6 +51,23 @@ fn all_ways_to_the_dockerfile_give_the_same_bytes() {
         let archive = entries(&context(&shop(), app, &[]));
         assert_eq!(archive[0].path, "Dockerfile");
         assert_same("in the context", &expected, archive[0].text());
+    }
+}
+
+#[test]
+fn without_docker_there_is_a_plan_in_the_place_of_the_dockerfile() {
+    let native = ["--engine", "native"];
+    for (app, _) in APPS {
+        let plan = slimbuild(&shop(), &[&["plan", app], &native[..]].concat()).text();
+        assert!(plan.contains("builds in  this machine"), "{plan}");
+        let dry = slimbuild(&shop(), &[&[app, "--dry-run", "-q"], &native[..]].concat()).text();
+        assert_same("--dry-run", &plan, &dry);
+    }
+    for verb in [&["dockerfile"][..], &["context", "-o", "-"]] {
+        let arguments = [verb, &["apps/server"], &native].concat();
+        let refusal = slimbuild(&shop(), &arguments).refusal(&shop());
+        let problem = "error: `--engine native` makes images without a Dockerfile";
+        assert!(refusal.contains(problem), "{refusal}");
     }
 }
 

@@ -79,7 +79,7 @@ fn planned(workspace: &Workspace) -> Plan {
 fn sizes(shape: Shape, members: usize) -> [usize; 2] {
     let (_dir, workspace) = shaped(shape, members);
     let plan = planned(&workspace);
-    assert_eq!(plan.steps.len(), members);
+    assert_eq!(plan.steps().len(), members);
     let json = serde_json::to_string_pretty(&plan).unwrap().len();
     let lines = dockerfile::render(&plan).unwrap().lines().count();
     [json / members, lines / members]

@@ -347,7 +347,7 @@ fn what_cannot_be_pushed_or_started_from_is_said_first() {
 
     hint: name the image with its registry, as `-t registry.example.com/server:latest`, or with your name at Docker Hub, as `-t NAME/server:latest`
     ");
-    insta::assert_snapshot!(refusal(&["--base", "oci:own", "--dry-run"]), @r"
+    insta::assert_snapshot!(refusal(&["--base", "oci:own", "--engine", "docker", "--dry-run"]), @r"
     exit code 2
     error: `oci:$ROOT/own` lies on this machine's disk, and Docker starts from images of registries
 

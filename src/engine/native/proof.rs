@@ -134,7 +134,7 @@ impl Trial<'_> {
 
     /// The program that proves, and what it is told.
     fn programs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.plan.context.iter().filter_map(|entry| {
+        self.plan.context().iter().filter_map(|entry| {
             let (top, name) = entry.path.split_once('/')?;
             match &entry.content {
                 Content::Made { text, .. } if top == place::VERIFY => Some((name, text.as_str())),

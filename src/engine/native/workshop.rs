@@ -50,7 +50,7 @@ impl Workshop<'_> {
         self.lay(&[place::ROOT, place::TOP, place::SRC, place::RUN])?;
         std::thread::sleep(TICK);
         let laid = SystemTime::now();
-        for step in &self.plan.steps {
+        for step in self.plan.steps() {
             let mut env = here(&step.env, self.dir);
             for task in &step.tasks {
                 // As in a Dockerfile, an argument holds for the tasks after the one that declares it.
@@ -86,7 +86,7 @@ impl Workshop<'_> {
             &format!("--store-dir={}", self.tools.store.display()),
         ]
         .map(str::to_owned);
-        let mut env = self.secret(&self.plan.secrets.installs);
+        let mut env = self.secret(&self.plan.secrets().installs);
         let credentials = self.credentials()?;
         if let Some(credentials) = &credentials {
             let path = credentials.path().display().to_string();
@@ -121,7 +121,7 @@ impl Workshop<'_> {
         let mut entries: BTreeMap<String, ContextEntry> = BTreeMap::new();
         for place in places {
             let prefix = format!("{place}/");
-            for entry in &self.plan.context {
+            for entry in self.plan.context() {
                 if let Some(path) = entry.path.strip_prefix(&prefix) {
                     let path = path.to_owned();
                     let entry = ContextEntry {
@@ -216,7 +216,7 @@ impl Installed {
     fn of(plan: &Plan) -> Option<Self> {
         let has = |installed: &Self| {
             let prefix = format!("{}/", installed.place());
-            plan.context
+            plan.context()
                 .iter()
                 .any(|entry| entry.path.starts_with(&prefix))
         };
@@ -252,7 +252,7 @@ impl<'s> Steps<'s> {
         let install = installed
             .map(|installed| format!("[{}] pnpm install --frozen-lockfile", installed.stage()));
         let mut names = Vec::from_iter(install);
-        for step in &plan.steps {
+        for step in plan.steps() {
             for task in &step.tasks {
                 let (stage, dir, script) = (&step.stage, &step.dir, &task.script);
                 names.push(format!("[{stage}] pnpm --dir={dir} run {script}"));

@@ -12,7 +12,7 @@ use crate::files::tree;
 use crate::finished::modules::{self, Project, Tree};
 use crate::model::image::Platform;
 use crate::model::path::RepoPath;
-use crate::plan::{Content, ContextEntry, Machines, Plan, place};
+use crate::plan::{Content, ContextEntry, Machines, Plan, Recipe, place};
 
 /// What was found.
 pub(super) struct Modules {
@@ -20,21 +20,21 @@ pub(super) struct Modules {
 }
 
 impl Modules {
-    pub(super) fn find(plan: &Plan, root: &Path) -> Result<Self, PrebuiltError> {
-        let tree = modules::walk(root, &projects(plan), &plan.locked)?;
+    pub(super) fn find(plan: &Plan, recipe: &Recipe, root: &Path) -> Result<Self, PrebuiltError> {
+        let tree = modules::walk(root, &projects(plan), &recipe.locked)?;
         Ok(Self { tree })
     }
 
     /// Says which packages are missing that are for machines as this one: an install leaves them out for other machines alone, or where they could
     /// not be had.
-    pub(super) fn missing(&self, plan: &Plan) -> Option<String> {
+    pub(super) fn missing(&self, recipe: &Recipe) -> Option<String> {
         let there: BTreeSet<(&str, &str)> = self
             .tree
             .packages
             .values()
             .map(|package| (&*package.name, &*package.version))
             .collect();
-        let missing: Vec<String> = plan
+        let missing: Vec<String> = recipe
             .bound
             .iter()
             .filter(|(locked, machines)| {
@@ -53,7 +53,7 @@ impl Modules {
 
     /// What can be spared of them, and of what builds of the image's packages wrote.
     pub(super) fn spare(&self, plan: &Plan, root: &Path) -> Result<Spare, PrebuiltError> {
-        let Some(wish) = plan.trim else {
+        let Some(wish) = plan.trim() else {
             return Ok(Spare::default());
         };
         let built = plan.image_packages.iter();
@@ -130,7 +130,7 @@ fn is_this(machines: &Machines) -> bool {
 fn projects(plan: &Plan) -> Vec<Project> {
     let prefix = format!("{}/", place::PROD);
     let mut projects = Vec::new();
-    for entry in &plan.context {
+    for entry in plan.context() {
         let Some(path) = entry.path.strip_prefix(&prefix) else {
             continue;
         };
@@ -164,7 +164,7 @@ fn projects(plan: &Plan) -> Vec<Project> {
 fn loader_files(plan: &Plan) -> Vec<ContextEntry> {
     let prefix = format!("{}/", place::PROD);
     let of_loader = plan
-        .context
+        .context()
         .iter()
         .filter(|entry| entry.why == crate::plan::LOADER && entry.path.starts_with(&prefix));
     of_loader

@@ -54,7 +54,7 @@ pub(super) fn entries(
 /// The files of a package that stand in one place of the context.
 fn of<'p>(plan: &'p Plan, place: &str, dir: &RepoPath) -> impl Iterator<Item = &'p ContextEntry> {
     let prefix = format!("{place}/{dir}/");
-    let all = plan.context.iter();
+    let all = plan.context().iter();
     all.filter(move |entry| entry.path.starts_with(&prefix))
 }
 

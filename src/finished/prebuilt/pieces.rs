@@ -48,7 +48,7 @@ pub(super) fn bundle(
     let dir = &plan.app.dir;
     let proof = dir.join(&bundle.proof).unwrap_or_default();
     if !tree.is_file(&proof)? {
-        let env = plan.steps.last().map(|step| &step.env);
+        let env = plan.steps().last().map(|step| &step.env);
         let env: Vec<_> = env.into_iter().flatten().collect();
         let words: String = env.iter().fold(String::new(), |words, (name, value)| {
             // The user types this in the workspace.

@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use files::Files;
 
-use super::foreign::{Document, Entry, ForeignError, Manifest, Packed, choose, few};
-use super::{Descriptor, Image, limits};
+use super::foreign::{self, Document, Entry, ForeignError, Manifest, Packed, choose, few};
+use super::{Config, Descriptor, Image, limits};
 use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::model::image::{DiskFormat, DiskImage, ImageRef, Platform};
 use crate::store::cache::Cache;
@@ -95,36 +95,37 @@ pub fn open(
     created: u64,
     cache: &Cache,
 ) -> Result<Image, DiskError> {
-    let read = |source| DiskError::Read {
-        image: image.clone(),
-        source,
-    };
-    let files = match image.format {
-        DiskFormat::Oci => Files::Directory(image.path.clone()),
-        DiskFormat::OciArchive | DiskFormat::DockerArchive => {
-            Files::archive(image.path.clone()).map_err(read)?
-        }
-    };
-    let place = Place {
-        image,
-        files,
-        cache,
-    };
+    let place = Place::new(image)?;
     match image.format {
-        DiskFormat::DockerArchive => place.saved(platform, created),
-        DiskFormat::Oci | DiskFormat::OciArchive => place.layout(platform, created),
+        DiskFormat::DockerArchive => place.save(platform, created, cache),
+        DiskFormat::Oci | DiskFormat::OciArchive => {
+            let (manifest, config) = place.layout(platform)?;
+            place.keep_layers(&manifest, cache)?;
+            let image = manifest.image(&config, platform, created, cache);
+            image.map_err(|error| place.foreign(error))
+        }
     }
 }
 
-/// An image, and where its files and the cache are.
+/// Reads how an image is run, and nothing else of it.
+pub fn configuration(image: &DiskImage, platform: &Platform) -> Result<Config, DiskError> {
+    let place = Place::new(image)?;
+    let config = match image.format {
+        DiskFormat::DockerArchive => place.saved()?.1,
+        DiskFormat::Oci | DiskFormat::OciArchive => place.layout(platform)?.1,
+    };
+    let found = foreign::configuration(&config);
+    found.map_err(|error| place.foreign(error))
+}
+
+/// An image, and where its files are.
 struct Place<'p> {
     image: &'p DiskImage,
     files: Files,
-    cache: &'p Cache,
 }
 
 /// What `docker save` says of an image.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Saved {
     config: String,
@@ -133,7 +134,21 @@ struct Saved {
     layers: Vec<String>,
 }
 
-impl Place<'_> {
+impl<'p> Place<'p> {
+    fn new(image: &'p DiskImage) -> Result<Self, DiskError> {
+        let read = |source| DiskError::Read {
+            image: image.clone(),
+            source,
+        };
+        let files = match image.format {
+            DiskFormat::Oci => Files::Directory(image.path.clone()),
+            DiskFormat::OciArchive | DiskFormat::DockerArchive => {
+                Files::archive(image.path.clone()).map_err(read)?
+            }
+        };
+        Ok(Self { image, files })
+    }
+
     fn read(&self, source: io::Error) -> DiskError {
         DiskError::Read {
             image: self.image.clone(),
@@ -148,7 +163,8 @@ impl Place<'_> {
         }
     }
 
-    fn layout(&self, platform: &Platform, created: u64) -> Result<Image, DiskError> {
+    /// The manifest and the configuration of a layout's image.
+    fn layout(&self, platform: &Platform) -> Result<(Manifest, Vec<u8>), DiskError> {
         let index = self
             .files
             .json("index.json", limits::MANIFEST)
@@ -159,7 +175,10 @@ impl Place<'_> {
         }
         for _ in 0..=limits::DEPTH {
             match document {
-                Document::Image(manifest) => return self.manifest(&manifest, platform, created),
+                Document::Image(manifest) => {
+                    let config = self.blob(&manifest.config, limits::CONFIG)?;
+                    return Ok((manifest, config));
+                }
                 Document::Index(entries) => {
                     let entry = choose(&entries, platform).map_err(|error| self.foreign(error))?;
                     let bytes = self.blob(&entry.descriptor, limits::MANIFEST)?;
@@ -207,18 +226,10 @@ impl Place<'_> {
         Ok(meant)
     }
 
-    fn manifest(
-        &self,
-        manifest: &Manifest,
-        platform: &Platform,
-        created: u64,
-    ) -> Result<Image, DiskError> {
-        let config = self.blob(&manifest.config, limits::CONFIG)?;
-        manifest
-            .room(self.cache)
-            .map_err(|error| self.foreign(error))?;
+    fn keep_layers(&self, manifest: &Manifest, cache: &Cache) -> Result<(), DiskError> {
+        manifest.room(cache).map_err(|error| self.foreign(error))?;
         for layer in &manifest.layers {
-            if self.cache.blob(&layer.digest, layer.size).is_some() {
+            if cache.blob(&layer.digest, layer.size).is_some() {
                 continue;
             }
             let name = blob_name(&layer.digest);
@@ -231,17 +242,17 @@ impl Place<'_> {
             if there.1 != layer.size {
                 return Err(damaged());
             }
-            let kept = self.keep(&name, layer.digest.algorithm())?;
+            let kept = self.keep(&name, layer.digest.algorithm(), cache)?;
             if kept.0 != layer.digest {
-                self.cache.remove(&kept.0);
+                cache.remove(&kept.0);
                 return Err(damaged());
             }
         }
-        let image = manifest.image(&config, platform, created, self.cache);
-        image.map_err(|error| self.foreign(error))
+        Ok(())
     }
 
-    fn saved(&self, platform: &Platform, created: u64) -> Result<Image, DiskError> {
+    /// What `docker save` says of the image, and its configuration.
+    fn saved(&self) -> Result<(Saved, Vec<u8>), DiskError> {
         let bytes = self.files.json("manifest.json", limits::MANIFEST);
         let bytes = bytes.map_err(|error| self.read(error))?;
         let images: Vec<Saved> = serde_json::from_slice(&bytes).map_err(|error| {
@@ -255,23 +266,31 @@ impl Place<'_> {
             Some(tag) => names(saved).iter().any(|name| is_called(name, tag)),
             None => images.len() == 1,
         };
-        let saved = images.iter().find(is_it).ok_or_else(|| DiskError::Which {
-            image: self.image.clone(),
-            there: images.iter().flat_map(names).collect(),
-        })?;
+        let Some(at) = images.iter().position(|saved| is_it(&saved)) else {
+            return Err(DiskError::Which {
+                image: self.image.clone(),
+                there: images.iter().flat_map(names).collect(),
+            });
+        };
+        let saved = images.into_iter().nth(at).unwrap_or_default();
         let config = self.files.json(&saved.config, limits::CONFIG);
         let config = config.map_err(|error| self.read(error))?;
+        Ok((saved, config))
+    }
+
+    fn save(&self, platform: &Platform, created: u64, cache: &Cache) -> Result<Image, DiskError> {
+        let (saved, config) = self.saved()?;
         few(saved.layers.len(), "layers", limits::LAYERS).map_err(|error| self.foreign(error))?;
         let mut layers = Vec::new();
         for name in &saved.layers {
-            let (digest, size, packed) = self.keep(name, Algorithm::Sha256)?;
+            let (digest, size, packed) = self.keep(name, Algorithm::Sha256, cache)?;
             layers.push(Descriptor::new(packed.media_type(), digest, size));
         }
         let manifest = Manifest {
             config: Descriptor::new("", Digest::of(&config), config.len() as u64),
             layers,
         };
-        let image = manifest.image(&config, platform, created, self.cache);
+        let image = manifest.image(&config, platform, created, cache);
         image.map_err(|error| self.foreign(error))
     }
 
@@ -291,12 +310,17 @@ impl Place<'_> {
     }
 
     /// Copies a file into the cache, under the digest that it has.
-    fn keep(&self, name: &str, algorithm: Algorithm) -> Result<(Digest, u64, Packed), DiskError> {
+    fn keep(
+        &self,
+        name: &str,
+        algorithm: Algorithm,
+        cache: &Cache,
+    ) -> Result<(Digest, u64, Packed), DiskError> {
         let cannot = |error| self.foreign(ForeignError::Cache(error));
         let (file, size) = self.files.open(name).map_err(|error| self.read(error))?;
         // What grows meanwhile is another file.
         let mut file = file.take(size);
-        let mut blob = self.cache.begin().map_err(cannot)?;
+        let mut blob = cache.begin().map_err(cannot)?;
         let directory = blob.path().parent().unwrap_or(blob.path());
         limits::room(directory, size).map_err(cannot)?;
         let mut hasher = Hasher::new(algorithm);

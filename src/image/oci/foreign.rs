@@ -276,6 +276,24 @@ struct Unpacked {
     size: u64,
 }
 
+/// How an image is run, as its configuration says.
+pub(super) fn configuration(bytes: &[u8]) -> Result<Config, ForeignError> {
+    Ok(RawConfig::parse(bytes)?.config.unwrap_or_default())
+}
+
+impl RawConfig {
+    fn parse(bytes: &[u8]) -> Result<Self, ForeignError> {
+        serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))
+    }
+}
+
+fn malformed(reason: String) -> ForeignError {
+    ForeignError::Malformed {
+        what: "configuration",
+        reason,
+    }
+}
+
 impl Manifest {
     /// Sees to it that the disk of the cache has room for what is not there yet.
     pub fn room(&self, cache: &Cache) -> Result<(), ForeignError> {
@@ -295,12 +313,7 @@ impl Manifest {
         created: u64,
         cache: &Cache,
     ) -> Result<Image, ForeignError> {
-        let malformed = |reason: String| ForeignError::Malformed {
-            what: "configuration",
-            reason,
-        };
-        let raw: RawConfig =
-            serde_json::from_slice(config).map_err(|error| malformed(error.to_string()))?;
+        let raw = RawConfig::parse(config)?;
         let parts = raw.platform.parts();
         if !is_for(&parts, wanted) {
             return Err(ForeignError::Platform {

@@ -1,6 +1,7 @@
+use super::*;
 use crate::error::Error;
-use crate::plan::config::{Given, Mirror, Source};
-use crate::plan::{Plan, PlanOptions};
+use crate::plan::Plan;
+use crate::plan::config::{Given, Mirror};
 use crate::render::dockerfile;
 use crate::testing::workspace;
 
@@ -19,6 +20,14 @@ const PLAIN: Case = Case {
 
 impl Case {
     fn plan(&self) -> Result<Plan, Error> {
+        self.planned(self.base, self.more)
+    }
+
+    fn planned(
+        &self,
+        base: Option<&str>,
+        more: impl FnOnce(&mut PlanOptions),
+    ) -> Result<Plan, Error> {
         let (dependencies, locked) = match self.dependency {
             Some(name) => (
                 format!(r#""{name}":"1.0.0""#),
@@ -47,13 +56,11 @@ impl Case {
             ),
         ]);
         let mut options = PlanOptions {
-            base: self
-                .base
-                .map(|base| Given::by_flag(base.parse().unwrap(), "--base")),
+            base: base.map(|base| Given::by_flag(base.parse().unwrap(), "--base")),
             node: Some(Given::by_flag("22".to_owned(), "--node")),
             ..PlanOptions::default()
         };
-        (self.more)(&mut options);
+        more(&mut options);
         let app = workspace.find_app("app", &workspace.root).unwrap();
         Plan::new(&workspace, app, &options)
     }
@@ -86,6 +93,8 @@ fn health(options: &mut PlanOptions) {
     };
     options.healthcheck = Some(by_file(Some(check), "healthcheck"));
 }
+
+mod engine;
 
 #[test]
 fn keywords_choose_both_bases() {

@@ -22,6 +22,15 @@ pub enum Base {
     Disk(DiskImage),
 }
 
+/// How an image on the disk is run, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskBase {
+    /// What it starts.
+    pub entrypoint: Vec<String>,
+    /// As whom: `UID:GID`, or names of its own files.
+    pub user: String,
+}
+
 impl FromStr for Base {
     type Err = ImageRefError;
 

@@ -39,6 +39,8 @@ impl PlanOptions {
             build_args: merged(below.build_args, self.build_args),
             secrets: joined(below.secrets, self.secrets),
             template: self.template.or(below.template),
+            engine: self.engine,
+            disk_base: self.disk_base.or(below.disk_base),
             prebuilt: self.prebuilt || below.prebuilt,
             platform: self.platform.or(below.platform),
             no_verify: self.no_verify || below.no_verify,

@@ -28,7 +28,7 @@ pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
     fs_err::create_dir_all(target)?;
     let text = dockerfile::render(plan).map_err(io::Error::other)?;
     fs_err::write(target.join(dockerfile::PATH), text)?;
-    write_entries(&plan.context, root, target, &|| Ok(()))
+    write_entries(plan.context(), root, target, &|| Ok(()))
 }
 
 /// Writes entries into an empty directory. `go_on` is asked before each of them, and ends the work with its error. When this returns, nothing is

@@ -65,7 +65,7 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
         generated_by: None,
     };
     let modules = |stage: &str| Syntax::of(format!("--from={stage} /out/modules/ ./"));
-    let generated = plan.steps.iter().filter(|step| !step.in_image);
+    let generated = plan.steps().iter().filter(|step| !step.in_image);
     let mut copies: Vec<CopyView<'_>> = generated
         .map(|step| CopyView {
             words: if step.dir.is_root() && !plan.image_packages.is_empty() {

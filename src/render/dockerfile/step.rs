@@ -69,8 +69,8 @@ pub(super) struct Stages<'p> {
 
 impl<'p> Stages<'p> {
     pub(super) fn new(plan: &'p Plan) -> Self {
-        let gathers = plan.steps.iter().flat_map(|step| &step.gathers);
-        let packages = plan.image_packages.iter().filter(|_| plan.trim.is_some());
+        let gathers = plan.steps().iter().flat_map(|step| &step.gathers);
+        let packages = plan.image_packages.iter().filter(|_| plan.trim().is_some());
         Self {
             gathers: gathers.map(|gather| gather.stage.as_str()).collect(),
             trimmed: packages.filter_map(|one| one.stage.as_deref()).collect(),

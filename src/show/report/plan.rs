@@ -124,7 +124,7 @@ impl Words<'_> {
             };
             decision(text, "build arg", &shown, &value.reason);
         }
-        for secret in &self.0.secrets.secrets {
+        for secret in &self.0.secrets().secrets {
             decision(text, "secret", &secret.id, &secret.reason);
         }
         if let Some(check) = &configured.healthcheck {
@@ -182,12 +182,12 @@ impl Words<'_> {
 
     fn root_files(&self, text: &mut Lines) {
         let plan = self.0;
-        if !plan.has_root_files {
+        if !plan.recipe().is_some_and(|recipe| recipe.has_root_files) {
             return;
         }
         text.gap();
         text.line(format_args!("files at the root"));
-        for entry in &plan.context {
+        for entry in plan.context() {
             if let Some(path) = entry
                 .path
                 .strip_prefix(place::ROOT)
@@ -202,12 +202,12 @@ impl Words<'_> {
         let plan = self.0;
         text.gap();
         text.line(format_args!("build steps"));
-        if plan.steps.is_empty() {
+        if plan.steps().is_empty() {
             text.line(format_args!("  none: the image is made of sources"));
         }
         // How many stages are behind one that gathers.
         let mut gathered: BTreeMap<&str, usize> = BTreeMap::new();
-        for step in &plan.steps {
+        for step in plan.steps() {
             for gather in &step.gathers {
                 let behind = |stage: &String| gathered.get(stage.as_str()).copied().unwrap_or(1);
                 let all = gather.needs.iter().map(behind).sum();
@@ -244,11 +244,12 @@ impl Words<'_> {
                 }
             }
         }
-        if !plan.left_out.is_empty() {
+        let left_out = plan.recipe().map_or(&[][..], |recipe| &recipe.left_out);
+        if !left_out.is_empty() {
             text.gap();
             text.line(format_args!("scripts of an install that do not run"));
         }
-        for script in &plan.left_out {
+        for script in left_out {
             let dir = script.dir.to_string();
             text.line(format_args!(
                 "  {dir:<24} {}: {}",
@@ -263,7 +264,7 @@ impl Words<'_> {
         text.line(format_args!(
             "context: {} in {}",
             size(plan.context_size()),
-            count(plan.context.len(), "file")
+            count(plan.context().len(), "file")
         ));
         for (place, what) in [
             (
@@ -286,7 +287,7 @@ impl Words<'_> {
             ),
         ] {
             let inside = || {
-                plan.context
+                plan.context()
                     .iter()
                     .filter(|entry| entry.path.starts_with(&format!("{place}/")))
             };

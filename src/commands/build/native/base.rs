@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::image::base::{OwnBase, Request};
 use crate::image::oci::{self, Image, ImageLayer, Packing};
 use crate::model::image::{DiskImage, ImageRef, Platform};
-use crate::plan::{NodeCommand, Plan};
+use crate::plan::{BaseFrom, NodeCommand, Plan};
 use crate::store::cache::Cache;
 
 /// The step that fetches a base, before those that are numbered.
@@ -23,8 +23,8 @@ pub(super) enum Below {
     Own(Box<OwnBase>),
     /// An image of a registry, and node where it has none.
     Registry(ImageRef, Option<ImageLayer>),
-    /// An image on the disk.
-    Disk(DiskImage),
+    /// An image on the disk, and what the plan calls it.
+    Disk(DiskImage, String),
 }
 
 /// What a base is asked for with.
@@ -33,48 +33,6 @@ pub(super) struct Terms<'t> {
     pub(super) packing: Packing,
     /// Whether to ask for newer ones, however short ago that was asked.
     pub(super) pull: bool,
-}
-
-/// What no base without a daemon can give.
-pub(super) fn refuse(plan: &Plan) -> Result<(), Error> {
-    let base = &plan.runtime_base.value;
-    let (message, hint) = match base.node {
-        _ if plan.fits_own_base() => return Ok(()),
-        None if !base.named => (
-            "the site is handed out by nginx on Alpine, which a Docker daemon has to fetch"
-                .to_owned(),
-            "leave `base` out, and it is nginx on Debian; or start Docker, or name its daemon with `--host`",
-        ),
-        _ if !base.named => (
-            "the image starts from one that has more than node, which a Docker daemon has to fetch"
-                .to_owned(),
-            "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
-        ),
-        Some(NodeCommand::Alone | NodeCommand::Trimmed) => (
-            format!(
-                "`{}` is changed before it is the base, which a Docker daemon does",
-                base.image
-            ),
-            "start Docker, or name an image that has node and is taken as it is, as `--base node:22-slim`",
-        ),
-        _ => return Ok(()),
-    };
-    Err(Error::Usage {
-        message,
-        hint: Some(hint.to_owned()),
-    })
-}
-
-/// What Docker cannot start from.
-pub(in crate::commands) fn refuse_disk(plan: &Plan) -> Result<(), Error> {
-    let image = &plan.runtime_base.value.image;
-    if DiskImage::parse(image).is_none() {
-        return Ok(());
-    }
-    Err(Error::Usage {
-        message: format!("`{image}` lies on this machine's disk, and Docker starts from images of registries"),
-        hint: Some("make the image without Docker, `--engine native`, or `docker load` the base and name it".to_owned()),
-    })
 }
 
 impl Below {
@@ -93,13 +51,13 @@ impl Below {
             nginx: is_site,
             pull: terms.pull,
         };
-        if !base.named {
+        if base.from == BaseFrom::Own {
             let contents = maker.resolve(&request)?;
             let base = maker.assemble(&contents, terms.platform, terms.packing)?;
             return Ok(Self::Own(Box::new(base)));
         }
         if let Some(image) = DiskImage::parse(&base.image) {
-            return Ok(Self::Disk(image.below(root)));
+            return Ok(Self::Disk(image.below(root), base.image.clone()));
         }
         let node = match base.node {
             Some(NodeCommand::Copied) => Some(maker.node_layer(&request, terms.packing)?),
@@ -112,14 +70,13 @@ impl Below {
     pub(super) fn own(&self) -> Option<OwnBase> {
         match self {
             Self::Own(base) => Some(OwnBase::clone(base)),
-            Self::Registry(..) | Self::Disk(_) => None,
+            Self::Registry(..) | Self::Disk(..) => None,
         }
     }
 
-    /// The image, and its name where a registry has it. What an image of the disk says of itself, the plan goes by.
+    /// The image, and its name where a registry has it.
     pub(super) fn image(
         self,
-        plan: &mut Plan,
         registries: &Registries<'_>,
         terms: &Terms<'_>,
         on_event: &mut dyn FnMut(Event),
@@ -139,10 +96,8 @@ impl Below {
                 }
                 Ok((image, Some(name)))
             }
-            Self::Disk(name) => {
-                let shown = plan.runtime_base.value.image.clone();
+            Self::Disk(name, shown) => {
                 let image = opened(&name, &shown, terms, registries.cache, on_event)?;
-                plan.on_disk_base(&image.config.entrypoint, &image.config.user);
                 Ok((image, None))
             }
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Job, once};
+use super::NativeDriver;
+use crate::commands::build::done::Done;
+use crate::commands::build::job::Job;
 use crate::commands::build::show_log;
 use crate::commands::storage::Storage;
 use crate::engine::native::NativeError;
@@ -24,14 +26,17 @@ impl Mended {
     }
 }
 
-/// Makes the image and writes it. What was damaged in the cache is thrown away where that is found, and made anew.
-pub(in crate::commands) fn run(job: &Job<'_>, ui: &mut Ui) -> Result<(), Error> {
+/// Makes the image and sends it. What was damaged in the cache is thrown away where that is found, and made anew.
+pub(super) fn build(driver: &NativeDriver, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
     let mut mended = Mended::default();
     let quiet = job.mode == ProgressMode::Quiet;
     let mut storage = Storage::open(&job.engine.sources, job.cwd, job.env, quiet, ui)?;
     loop {
-        match once(job, &storage.cache, ui) {
-            Ok(()) => return storage.tidy(ui),
+        match driver.once(job, &storage.cache, ui) {
+            Ok(done) => {
+                storage.tidy(ui)?;
+                return Ok(done);
+            }
             Err(error) if mended.may_help(&error) => {
                 if job.mode != ProgressMode::Quiet {
                     ui.warn(&error.to_string())

@@ -1,4 +1,4 @@
-//! What is tried of an image that is made without a daemon, before anybody gets it.
+//! What is checked of an image that is made without a daemon, before anybody gets it.
 
 use crate::engine::native::{self, NativeError, Outside, Trial};
 use crate::engine::{Answered, Event, SmokeRequest, StepId, StepKind};
@@ -13,7 +13,7 @@ use crate::store::cache::Cache;
 use crate::system::env::Env;
 
 /// What was seen.
-pub(super) struct Tried {
+pub(super) struct Checked {
     /// Why something was not tried.
     pub(super) warning: Option<String>,
     /// How its program came up, where it was started.
@@ -22,8 +22,8 @@ pub(super) struct Tried {
     pub(super) next: u32,
 }
 
-/// What cannot be started here is better known before minutes of building than after.
-pub(super) fn refuse(plan: &Plan, env: &Env) -> Result<(), Error> {
+/// Refuses a trial of what cannot be started here.
+pub(super) fn startable(plan: &Plan, env: &Env) -> Result<(), Error> {
     if plan.delivery.start().is_none() {
         let why = "a site's server is asked by programs that its image does not have";
         return Err(NativeError::NoNamespace(why.to_owned()).into());
@@ -83,12 +83,12 @@ pub(super) fn fits(
 }
 
 /// Proves an image, and starts it where that is asked for.
-pub(super) fn tried(
+pub(super) fn check(
     trial: &Trial<'_>,
     request: Option<&SmokeRequest>,
     mut next: u32,
     on_event: &mut dyn FnMut(Event),
-) -> Result<Tried, Error> {
+) -> Result<Checked, Error> {
     let mut warning = None;
     if trial.plan.verify {
         warning = trial
@@ -106,7 +106,7 @@ pub(super) fn tried(
         answered = Some(smoke(trial, request, StepId(next), on_event)?);
         next += 1;
     }
-    Ok(Tried {
+    Ok(Checked {
         warning,
         answered,
         next,

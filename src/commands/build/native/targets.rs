@@ -1,6 +1,6 @@
 //! Where an image goes that was made without a daemon: files, a daemon all the same, registries.
 
-use super::Made;
+use super::Assembled;
 use crate::engine::docker::{Docker, Loaded};
 use crate::engine::native::NativeError;
 use crate::engine::registry::{Pushed, Registries};
@@ -31,7 +31,7 @@ impl Targets<'_> {
     /// Writes the image, hands it to the daemon, and pushes it.
     pub(super) fn send(
         &self,
-        made: &Made,
+        made: &Assembled,
         names: &[ImageRef],
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Sent, Error> {

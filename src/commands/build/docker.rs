@@ -1,0 +1,183 @@
+//! A Docker daemon builds the image by a Dockerfile.
+
+use std::io::Write;
+
+use super::done::{Done, Made, Sent};
+use super::driver::Driver;
+use super::job::Job;
+use super::show_log;
+use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
+use crate::engine::{Answered, Event, SmokeRequest};
+use crate::error::Error;
+use crate::files;
+use crate::files::ignore::Rules;
+use crate::files::tree::Tree;
+use crate::model::image::ImageRef;
+use crate::plan::Plan;
+use crate::render::context::write_tar;
+use crate::render::dockerfile;
+use crate::show::progress::{Progress, ProgressMode};
+use crate::show::ui::Ui;
+
+/// A daemon that answers.
+pub(super) struct DockerDriver {
+    pub(super) docker: Docker,
+}
+
+impl Driver for DockerDriver {
+    fn check(&self, job: &Job<'_>) -> Result<(), Error> {
+        // A text that no Dockerfile can express is better known before anything is sent.
+        dockerfile::render(&job.plan)?;
+        Ok(())
+    }
+
+    fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
+        let docker = &self.docker;
+        let request = request(job)?;
+        let mut shown = Progress::new(job.mode, ui);
+        let mut left_out = None;
+        let mut last = 0;
+        let (built, workspace) = std::thread::scope(|scope| {
+            // For the report alone: it must not make anybody wait.
+            let measuring = scope.spawn(|| {
+                let tree = Tree::open(job.root).ok()?;
+                let rules = Rules::load(job.root, &[], &[]).ok()?;
+                Some(files::measure(&tree, &rules))
+            });
+            let context = Box::new(|out: &mut dyn Write| write_tar(&job.plan, job.root, out));
+            let built = docker.build(&request, context, &job.interrupt, &mut |event| {
+                left_out = said_left_out(&event).or(left_out);
+                if let Event::StepKnown { step, .. } = &event {
+                    last = last.max(step.0);
+                }
+                shown.event(&event);
+            });
+            (built, measuring.join().ok().flatten().unwrap_or_default())
+        });
+        let summary = shown.finish();
+        let built = built.map_err(|error| disproved(&job.plan, error))?;
+        let mut answered = None;
+        if let Some(trial) = &job.trial {
+            answered = Some(self.try_out(job, &built, trial, ui)?);
+            docker.tag(&built.id, &job.tags)?;
+        }
+        let mut pushed = Vec::new();
+        if job.engine.push {
+            let mut shown = Progress::new(job.mode, ui);
+            let done = docker.push(&job.tags, last + 1, &job.interrupt, &mut |event| {
+                shown.event(&event);
+            });
+            shown.finish();
+            pushed = done?;
+        }
+        Ok(Done {
+            image: Made {
+                digest: built.id,
+                configuration: None,
+                unpacked: built.size,
+                packed: None,
+            },
+            answered,
+            pushed,
+            summary,
+            sent: Some(Sent {
+                workspace,
+                left_out,
+            }),
+            outputs: Vec::new(),
+            loaded: None,
+        })
+    }
+}
+
+impl DockerDriver {
+    /// Starts the image; the log of one that does not come up is shown.
+    fn try_out(
+        &self,
+        job: &Job<'_>,
+        built: &Built,
+        trial: &SmokeRequest,
+        ui: &mut Ui,
+    ) -> Result<Answered, Error> {
+        let words = matches!(
+            job.mode,
+            ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
+        );
+        if words {
+            writeln!(ui.err(), "starting the image")
+                .map_err(Error::io("cannot write to stderr"))?;
+        }
+        let answered = self.docker.smoke(&built.id, trial, &job.interrupt);
+        answered.map_err(|error| {
+            if let EngineError::NotUp { log, .. } = &error {
+                show_log(log, ui);
+            }
+            error.into()
+        })
+    }
+}
+
+/// What the daemon is told.
+fn request(job: &Job<'_>) -> Result<BuildRequest, Error> {
+    let plan = &job.plan;
+    let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
+    Ok(BuildRequest {
+        dockerfile: dockerfile::PATH.to_owned(),
+        // What is tried out gets its names afterwards.
+        tags: if job.trial.is_some() {
+            Vec::new()
+        } else {
+            job.tags.clone()
+        },
+        build_args: job.arguments.clone(),
+        secrets: job.secrets.clone(),
+        labels: job.labels(),
+        platform: job.platform.clone(),
+        bases: bases
+            .into_iter()
+            .map(|base| base.parse::<ImageRef>())
+            .collect::<Result<_, _>>()?,
+        cache: if job.engine.no_cache {
+            CachePolicy::Ignore
+        } else {
+            CachePolicy::Use
+        },
+        pull: if job.engine.pull {
+            PullPolicy::Always
+        } else {
+            PullPolicy::Missing
+        },
+        target: None,
+    })
+}
+
+/// A build that fails in its proof is told apart: the app is at fault, and not the build.
+fn disproved(plan: &Plan, error: EngineError) -> Error {
+    let EngineError::BuildFailed {
+        step: Some(step),
+        exit_code: Some(1),
+        ..
+    } = &error
+    else {
+        return error.into();
+    };
+    if step.starts_with("[verify ") || step.contains(" /verify/verify.mjs ") {
+        return Error::Verify {
+            app: plan.app.dir.clone(),
+        };
+    }
+    error.into()
+}
+
+/// What the step that leaves files out of modules says of it: `slimbuild: left out 12 files of modules, 3456 bytes`.
+fn said_left_out(event: &Event) -> Option<(usize, u64)> {
+    let Event::Log { bytes, .. } = event else {
+        return None;
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let (_, rest) = text.split_once("slimbuild: left out ")?;
+    let (files, rest) = rest.split_once(" files of modules, ")?;
+    let (bytes, _) = rest.split_once(" bytes")?;
+    let left_out = (files.parse().ok()?, bytes.parse().ok()?);
+    Some(left_out).filter(|(files, _)| *files > 0)
+}

@@ -1,0 +1,170 @@
+//! What is told of an image that was made: a metadata file, the report, and its name on stdout.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::job::Job;
+use crate::commands::push;
+use crate::engine::Answered;
+use crate::engine::docker::Loaded;
+use crate::engine::registry::Pushed;
+use crate::error::Error;
+use crate::files::Measure;
+use crate::show::progress::{ProgressMode, Summary};
+use crate::show::report::{self, Outcome};
+use crate::show::ui::Ui;
+use crate::system::terminal::escape_json;
+use crate::system::whole::Whole;
+
+/// An image that was made, tried, and sent where it was to go.
+pub(super) struct Done {
+    pub(super) image: Made,
+    /// How its program came up, where it was started.
+    pub(super) answered: Option<Answered>,
+    pub(super) pushed: Vec<Pushed>,
+    pub(super) summary: Summary,
+    /// What was sent to a builder.
+    pub(super) sent: Option<Sent>,
+    /// Files that it was written to, as the user would name them from their directory.
+    pub(super) outputs: Vec<String>,
+    /// What a daemon was given of it, and the daemon's version.
+    pub(super) loaded: Option<(Loaded, String)>,
+}
+
+/// The image itself.
+pub(super) struct Made {
+    /// Its digest: of the manifest, or of the configuration where only that is known.
+    pub(super) digest: String,
+    /// The digest of its configuration, where `digest` is another one.
+    pub(super) configuration: Option<String>,
+    /// Its size in bytes, unpacked.
+    pub(super) unpacked: u64,
+    /// Its size as it is sent, where that is known.
+    pub(super) packed: Option<u64>,
+}
+
+/// What was sent to a builder, and what of it was not.
+pub(super) struct Sent {
+    /// Files and bytes that `COPY . .` would have sent.
+    pub(super) workspace: Measure,
+    /// Files and bytes that were left out of modules, where that was done just now.
+    pub(super) left_out: Option<(usize, u64)>,
+}
+
+impl Done {
+    /// Tells it. What is printed is seen from `here`.
+    pub(super) fn tell(
+        &self,
+        job: &Job<'_>,
+        metadata: Option<Whole>,
+        began: Instant,
+        ui: &mut Ui,
+    ) -> Result<(), Error> {
+        let took = began.elapsed();
+        let names: Vec<String> = job.tags.iter().map(ToString::to_string).collect();
+        let document = self.metadata(job, &names, took);
+        if let Some(file) = metadata {
+            let text = format!("{document:#}\n");
+            file.write(|out| out.write_all(text.as_bytes()))?;
+        }
+        self.report(job, &names, took, document, ui)
+            .map_err(Error::io("cannot write the report"))?;
+        // A daemon's image is called by its name.
+        let file = self.outputs.first().filter(|_| self.loaded.is_none());
+        let said = file.or(names.first()).map_or("", String::as_str);
+        writeln!(ui.out(), "{said}").map_err(Error::io("cannot write to stdout"))
+    }
+
+    fn report(
+        &self,
+        job: &Job<'_>,
+        names: &[String],
+        took: Duration,
+        mut document: Value,
+        ui: &mut Ui,
+    ) -> std::io::Result<()> {
+        match job.mode {
+            ProgressMode::Quiet => Ok(()),
+            ProgressMode::Json => {
+                document["event"] = "image".into();
+                writeln!(ui.err(), "{}", escape_json(&document.to_string()))
+            }
+            ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
+                let text = report::outcome(&Outcome {
+                    plan: &job.plan,
+                    tags: names,
+                    size: self.image.unpacked,
+                    packed: self.image.packed,
+                    digest: self.digest_of_file(),
+                    outputs: &self.outputs,
+                    loaded: self.loaded.as_ref().map(said),
+                    pushed: &push::lines(&self.pushed),
+                    smoke: self
+                        .answered
+                        .as_ref()
+                        .map(|answered| (&*answered.how, answered.took)),
+                    workspace: self.sent.as_ref().map(|sent| sent.workspace),
+                    left_out: self.sent.as_ref().and_then(|sent| sent.left_out),
+                    steps: self.summary.steps,
+                    cached: self.sent.as_ref().map(|_| self.summary.cached),
+                    took,
+                });
+                ui.err().write_all(text.as_bytes())
+            }
+        }
+    }
+
+    /// The digest, where the image is not one of a daemon's, which are found by their names.
+    fn digest_of_file(&self) -> Option<&str> {
+        let known = self.image.configuration.as_ref();
+        known.map(|_| self.image.digest.as_str())
+    }
+
+    /// The keys that `docker buildx build --metadata-file` writes too, and our own; null is what the engine does not know.
+    fn metadata(&self, job: &Job<'_>, names: &[String], took: Duration) -> Value {
+        // What registries call it, once they have it.
+        let digest = self.pushed.first().map(|pushed| pushed.digest.to_string());
+        let plan = &job.plan;
+        let sent = self.sent.as_ref();
+        json!({
+            "image.name": names.join(","),
+            "containerimage.config.digest": self.image.configuration.as_ref().unwrap_or(&self.image.digest),
+            "containerimage.digest": digest.as_ref().unwrap_or(&self.image.digest),
+            "slimbuild.app": plan.app.dir,
+            "slimbuild.engine": plan.engine,
+            "slimbuild.image.size": self.image.unpacked,
+            "slimbuild.image.compressed": self.image.packed,
+            "slimbuild.outputs": self.outputs,
+            "slimbuild.loaded": self.loaded.as_ref().map(|(loaded, _)| loaded),
+            "slimbuild.pushed": push::as_json(&self.pushed),
+            "slimbuild.smoke": self.answered.as_ref().map(|answered| &answered.how),
+            "slimbuild.context.size": sent.map(|_| plan.context_size()),
+            "slimbuild.context.files": sent.map(|_| plan.context().len() + 1),
+            "slimbuild.workspace.size": sent.map(|sent| sent.workspace.bytes),
+            "slimbuild.workspace.files": sent.map(|sent| sent.workspace.files),
+            "slimbuild.modules.left-out": sent.and_then(|sent| sent.left_out).map(|(_, bytes)| bytes),
+            "slimbuild.steps": self.summary.steps,
+            "slimbuild.steps.cached": self.summary.cached,
+            "slimbuild.seconds": took.as_secs_f64(),
+        })
+    }
+}
+
+/// What a daemon was given, in words.
+fn said((loaded, version): &(Loaded, String)) -> String {
+    format!(
+        "into Docker {version}, {} sent in {}",
+        report::size(loaded.bytes),
+        report::count(loaded.layers, "layer")
+    )
+}
+
+/// A path as the user would write it where they are.
+pub(super) fn shown_path(path: &Path, here: &Path) -> String {
+    path.strip_prefix(here)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}

@@ -1,0 +1,118 @@
+//! What a build is asked for, read of the arguments before anything is built.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::{BuildArg, EngineArgs, SmokeArgs};
+use crate::engine::{Interrupt, Secret, SmokeRequest};
+use crate::error::Error;
+use crate::model::image::{ImageRef, Platform};
+use crate::needs::tasks::is_proxy;
+use crate::plan::Plan;
+use crate::plan::smoke::{self, Unset};
+use crate::show::progress::ProgressMode;
+use crate::system::env::Env;
+
+/// What a driver is to make, and of what.
+pub(super) struct Job<'j> {
+    /// The workspace.
+    pub(super) root: &'j Path,
+    pub(super) plan: Plan,
+    /// All names of the image.
+    pub(super) tags: Vec<ImageRef>,
+    /// Values of build arguments.
+    pub(super) arguments: BTreeMap<String, String>,
+    pub(super) secrets: BTreeMap<String, Secret>,
+    /// How the image is tried before it gets its names, where that is asked for.
+    pub(super) trial: Option<SmokeRequest>,
+    pub(super) engine: EngineArgs,
+    /// What the image is to run on.
+    pub(super) platform: Option<Platform>,
+    pub(super) mode: ProgressMode,
+    /// Where relative paths of arguments begin.
+    pub(super) cwd: &'j Path,
+    /// Where the user is: paths that are printed are seen from here.
+    pub(super) here: &'j Path,
+    pub(super) env: &'j Env,
+    pub(super) interrupt: Interrupt,
+}
+
+impl Job<'_> {
+    /// The labels of the command line.
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        let pair = |label: &String| {
+            let (key, value) = label.split_once('=').unwrap_or((label, ""));
+            (key.to_owned(), value.to_owned())
+        };
+        self.engine.labels.iter().map(pair).collect()
+    }
+}
+
+/// The image's names: those of the command line, of slimbuild.json, or the package's.
+pub(super) fn names(plan: &Plan, given: Vec<ImageRef>) -> Result<Vec<ImageRef>, Error> {
+    Ok(match &plan.configured.tags {
+        _ if !given.is_empty() => given,
+        Some(tags) => tags
+            .value
+            .iter()
+            .map(|tag| tag.parse())
+            .collect::<Result<_, _>>()?,
+        None => vec![plan.image.parse()?],
+    })
+}
+
+/// What to try the image with, where that is asked for. Variables of the command line beat those of files.
+pub(super) fn trial(
+    plan: &Plan,
+    args: SmokeArgs,
+    cwd: &Path,
+    env: &Env,
+) -> Result<Option<SmokeRequest>, Error> {
+    let Some(path) = args.smoke else {
+        return Ok(None);
+    };
+    let mut variables = BTreeMap::new();
+    for file in &args.env_file {
+        let cannot = Error::io(format!("cannot read `{}`", file.display()));
+        let text = fs_err::read_to_string(cwd.join(file)).map_err(cannot)?;
+        smoke::env_file(&text, |name| env.get(name), &mut variables);
+    }
+    for word in &args.env {
+        smoke::variable(word, |name| env.get(name), &mut variables).map_err(|Unset(name)| {
+            Error::Usage {
+                message: format!("`--env {name}` asks for a variable that is not set here"),
+                hint: Some(format!("set it, or write `--env {name}=VALUE`")),
+            }
+        })?;
+    }
+    Ok(Some(SmokeRequest {
+        env: variables,
+        probe: smoke::probe(plan, args.smoke_port, path.as_deref()),
+        timeout: Duration::from_secs(args.smoke_timeout),
+    }))
+}
+
+/// What the build arguments hold. Only what a task of the plan reads is sent: a value that nobody reads should not leave this machine.
+pub(super) fn arguments(
+    mut given: Vec<BuildArg>,
+    plan: &Plan,
+    env: &Env,
+) -> BTreeMap<String, String> {
+    let of_files = &plan.configured.build_args;
+    given.extend(of_files.iter().map(|(name, arg)| BuildArg {
+        name: name.clone(),
+        value: arg.value.clone(),
+    }));
+    let read = |name: &str| {
+        let mut tasks = plan.steps().iter().flat_map(|step| &step.tasks);
+        is_proxy(name) || tasks.any(|task| task.args.iter().any(|arg| arg == name))
+    };
+    let given = given.into_iter().filter(|arg| read(&arg.name));
+    given
+        .filter_map(|BuildArg { name, value }| {
+            let value = value.or_else(|| env.get(&name).map(str::to_owned))?;
+            Some((name, value))
+        })
+        .collect()
+}

@@ -1,0 +1,322 @@
+//! slimbuild makes the image on this machine, without a daemon.
+
+mod base;
+mod checks;
+mod retry;
+mod targets;
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use base::{Below, Terms};
+use checks::Checked;
+use targets::Targets;
+
+use super::done::{Done, Made, shown_path};
+use super::driver::Driver;
+use super::job::Job;
+use crate::commands::maker::{Maker, epoch};
+use crate::engine::docker::Docker;
+use crate::engine::native::{
+    self, NativeError, Request, Source, Tools, Trial, TrustedNode, Workshop,
+};
+use crate::engine::registry::Registries;
+use crate::engine::{Event, host};
+use crate::error::Error;
+use crate::finished::assemble;
+use crate::finished::prebuilt::{Built, finished};
+use crate::image::oci::{Image, Output, Packing};
+use crate::model::digest::Digest;
+use crate::model::image::{ImageRef, Platform};
+use crate::show::progress::{Progress, ProgressMode};
+use crate::show::ui::Ui;
+use crate::store::cache::Cache;
+use crate::store::fetch::{Listener, Patience, Proxies};
+use crate::system::credential;
+use crate::system::workdir::WorkDir;
+
+/// Variables of this machine that a build may see: none that changes what it makes, but for proxies, certificates and where things are kept.
+const VARIABLES: [&str; 17] = [
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "LANG",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+];
+
+/// slimbuild makes the image on this machine.
+pub(super) struct NativeDriver {
+    /// The daemon that is given the image.
+    pub(super) load: Option<Docker>,
+}
+
+impl Driver for NativeDriver {
+    fn check(&self, job: &Job<'_>) -> Result<(), Error> {
+        if job.trial.is_some() {
+            checks::startable(&job.plan, job.env)?;
+        }
+        epoch(job.env)?;
+        let outputs = outputs(job);
+        let checked = outputs.iter().try_for_each(Output::check);
+        Ok(checked.map_err(NativeError::Oci)?)
+    }
+
+    fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
+        retry::build(self, job, ui)
+    }
+}
+
+impl NativeDriver {
+    /// Makes the image and sends it.
+    fn once(&self, job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<Done, Error> {
+        let Job { engine, env, .. } = job;
+        let platform = job.platform.clone().unwrap_or_else(Platform::host);
+        let terms = Terms {
+            platform: &platform,
+            packing: Packing {
+                epoch: epoch(env)?,
+                compression: engine.compression.into(),
+            },
+            pull: engine.pull,
+        };
+        let outputs = outputs(job);
+        let work = WorkDir::new().map_err(Error::io("cannot make a directory to build in"))?;
+        let fetched = downloaded(job, cache, &terms, work.path(), ui)?;
+        let configuration = host::configuration_file(env);
+        let registries = Registries {
+            configuration: configuration.as_deref(),
+            proxies: &fetched.proxies,
+            cache: &fetched.cache,
+            patience: Patience::with_uploads(),
+            interrupt: &job.interrupt,
+        };
+        let mut shown = Progress::new(job.mode, ui);
+        let mut on_event = |event| shown.event(&event);
+        let making = Making {
+            job,
+            work: work.path(),
+            terms: &terms,
+            below: fetched.below,
+            registries: &registries,
+            tools: fetched.tools.as_ref(),
+            cache: &fetched.cache,
+        };
+        let done = making.make(&mut on_event).and_then(|made| {
+            let to = Targets {
+                outputs: &outputs,
+                docker: self.load.as_ref(),
+                registries: engine.push.then_some(&registries),
+                cache: &fetched.cache,
+                interrupt: &job.interrupt,
+            };
+            let sent = to.send(&made, &job.tags, &mut on_event)?;
+            Ok((made, sent))
+        });
+        let summary = shown.finish();
+        let (made, sent) = done?;
+        let Assembled { image, checked, .. } = made;
+        if let Some(warning) = checked.warning.filter(|_| job.mode != ProgressMode::Quiet) {
+            ui.warn(&warning)
+                .map_err(Error::io("cannot write to stderr"))?;
+        }
+        let loaded = self.load.as_ref().zip(sent.loaded);
+        let written = outputs.iter().map(Output::path);
+        Ok(Done {
+            image: Made {
+                digest: image.digest().to_string(),
+                configuration: Some(Digest::of(&image.config_json()).to_string()),
+                unpacked: image.layers.iter().map(|layer| layer.unpacked).sum(),
+                packed: Some(image.size()),
+            },
+            answered: checked.answered,
+            pushed: sent.pushed,
+            summary,
+            sent: None,
+            outputs: written.map(|path| shown_path(path, job.here)).collect(),
+            loaded: loaded.map(|(docker, loaded)| (loaded, docker.version().to_owned())),
+        })
+    }
+}
+
+/// Fetches what has to be there, and says what is downloaded.
+fn downloaded(
+    job: &Job<'_>,
+    cache: &Cache,
+    terms: &Terms<'_>,
+    work: &Path,
+    ui: &mut Ui,
+) -> Result<Fetched, Error> {
+    let err = RefCell::new(ui.err());
+    let begins = |url: &str| {
+        if job.mode != ProgressMode::Quiet {
+            // Nobody is kept from an image because stderr is closed.
+            let url = credential::redacted(url);
+            drop(writeln!(err.borrow_mut(), "downloading {url}"));
+        }
+    };
+    let stop = || job.interrupt.is_raised();
+    let to = Listener {
+        begins: &begins,
+        stop: &stop,
+    };
+    let maker = Maker::new(job.engine.sources.clone(), cache.clone(), job.env, to)?;
+    let mut fetched = fetch(&maker, job, terms, work)?;
+    if job.engine.no_cache {
+        // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
+        fetched.cache = fetched.cache.forgetful();
+    }
+    Ok(fetched)
+}
+
+/// Where the image is written to: to a file where it would go nowhere else.
+fn outputs(job: &Job<'_>) -> Vec<Output> {
+    let engine = &job.engine;
+    if engine.outputs.is_empty() && !engine.push && !engine.load {
+        let name = format!("{}.oci.tar", job.plan.image);
+        return vec![Output::Archive(job.cwd.join(name))];
+    }
+    let given = engine.outputs.iter();
+    given.map(|output| output.below(job.cwd)).collect()
+}
+
+/// What has to be there before anything is built.
+struct Fetched {
+    cache: Cache,
+    proxies: Proxies,
+    below: Below,
+    /// Nothing where nothing is built.
+    tools: Option<Tools>,
+}
+
+fn fetch(
+    maker: &Maker<'_>,
+    job: &Job<'_>,
+    terms: &Terms<'_>,
+    work: &Path,
+) -> Result<Fetched, Error> {
+    let below = Below::new(maker, &job.plan, job.root, terms)?;
+    let mut tools = None;
+    if !job.plan.is_finished() {
+        let source = Source {
+            registry: &maker.sources.npm,
+            net: &maker.net,
+            cache: &maker.cache,
+            fresh: terms.pull,
+        };
+        let seen = VARIABLES.iter().filter_map(|name| {
+            let value = job.env.get(name)?;
+            Some(((*name).to_owned(), value.to_owned()))
+        });
+        let path = job.env.get("PATH").unwrap_or_default();
+        let dir = work.join("tools");
+        tools = Some(Tools::get(&job.plan, &dir, path, seen.collect(), source)?);
+    }
+    Ok(Fetched {
+        cache: maker.cache.clone(),
+        proxies: maker.proxies.clone(),
+        below,
+        tools,
+    })
+}
+
+struct Making<'m> {
+    job: &'m Job<'m>,
+    work: &'m Path,
+    terms: &'m Terms<'m>,
+    below: Below,
+    registries: &'m Registries<'m>,
+    tools: Option<&'m Tools>,
+    cache: &'m Cache,
+}
+
+/// An image whose layers are in the cache.
+struct Assembled {
+    image: Image,
+    /// The base, where a registry has it.
+    below: Option<ImageRef>,
+    checked: Checked,
+    /// The number of a step that follows.
+    next: u32,
+}
+
+impl Making<'_> {
+    fn make(self, on_event: &mut dyn FnMut(Event)) -> Result<Assembled, Error> {
+        let Self {
+            job,
+            work,
+            terms,
+            cache,
+            ..
+        } = self;
+        let own_base = self.below.own();
+        let (base, below) = self.below.image(self.registries, terms, on_event)?;
+        let mut root = job.root.to_path_buf();
+        let mut next = 1;
+        let mut built = Built::Once;
+        if let Some(tools) = self.tools {
+            let dir = work.join("app");
+            fs_err::create_dir(&dir).map_err(Error::io("cannot make a directory to build in"))?;
+            let workshop = Workshop {
+                plan: &job.plan,
+                root: job.root,
+                dir: &dir,
+                scratch: work,
+                tools,
+                arguments: &job.arguments,
+                secrets: &job.secrets,
+                interrupt: &job.interrupt,
+            };
+            let laid;
+            (laid, next) = workshop.build(on_event)?;
+            built = Built::Since(laid);
+            root = dir;
+        }
+        let (files, warnings) = finished(&job.plan, &root, built)?;
+        for message in warnings {
+            on_event(Event::Warning { message });
+        }
+        let layers = assemble::layers(&job.plan, &files.context, &root);
+        checks::fits(&layers, &base, job.plan.verify, cache)?;
+        let request = Request {
+            base,
+            layers: &layers,
+            runs: &job.plan.runs(),
+            labels: &job.labels(),
+            packing: terms.packing,
+            first: next,
+        };
+        let image = native::image(request, cache, &job.interrupt, on_event)?;
+        let next = next + u32::try_from(layers.len()).unwrap_or_default();
+        let trial = Trial {
+            plan: &job.plan,
+            base: image.layers.len() - layers.len(),
+            image: &image,
+            layers: &layers,
+            cache,
+            scratch: work,
+            outside: checks::outside(job.env),
+            node: self.tools.map(TrustedNode::of_build),
+            own_base: own_base.as_ref(),
+            interrupt: &job.interrupt,
+        };
+        let checked = checks::check(&trial, job.trial.as_ref(), next, on_event)?;
+        Ok(Assembled {
+            next: checked.next,
+            image,
+            below,
+            checked,
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! What the engine changes about a plan: where its steps run, and what its image starts from.
+
+use super::base::{Bases, NGINX_ALPINE, NONROOT, WEB};
+use super::config::{Engine, PlanOptions};
+use super::configured::sources;
+use super::{BaseFrom, Configured, Decision, Native, NodeCommand, RuntimeBase};
+use crate::detect::Delivery;
+use crate::error::Error;
+
+/// Where steps run when no image is named for them.
+pub(super) const MACHINE: &str = "this machine";
+
+/// What slimbuild's own base is called.
+const OWN: &str = "slimbuild's own base";
+
+impl Bases {
+    /// What this engine starts from. An error says what it cannot do, and which engine can.
+    pub(super) fn of_engine(
+        self,
+        options: &PlanOptions,
+        delivery: &Delivery,
+        configured: &Configured,
+        native: &Native,
+    ) -> Result<Self, Error> {
+        match options.engine {
+            Engine::Docker => self.of_docker(),
+            Engine::Native => {
+                check_native(configured, native)?;
+                let reason = if options.prebuilt {
+                    "nothing is built: the files are taken as they lie in the workspace"
+                } else {
+                    "pnpm and node get a directory of their own; no image is needed"
+                };
+                Ok(Self {
+                    build: Decision::new(MACHINE.to_owned(), reason),
+                    runtime: native_base(self.runtime, delivery)?,
+                })
+            }
+        }
+    }
+
+    fn of_docker(self) -> Result<Self, Error> {
+        let base = &self.runtime.value;
+        if base.from != BaseFrom::Disk {
+            return Ok(self);
+        }
+        Err(Error::Usage {
+            message: format!(
+                "`{}` lies on this machine's disk, and Docker starts from images of registries",
+                base.image
+            ),
+            hint: Some("make the image without Docker, `--engine native`, or `docker load` the base and name it".to_owned()),
+        })
+    }
+}
+
+/// What a reader should know: settings that this engine has no use for.
+pub(super) fn warnings(options: &PlanOptions) -> Vec<String> {
+    if options.engine == Engine::Docker {
+        return Vec::new();
+    }
+    let mut warnings = Vec::new();
+    if let Some(image) = &options.build_base {
+        warnings.push(format!(
+            "the build image ({}) has no effect: without Docker, steps run on this machine",
+            image.source
+        ));
+    }
+    if !options.build_packages.is_empty() && !options.prebuilt {
+        let names: Vec<&str> = options
+            .build_packages
+            .iter()
+            .map(|one| &*one.value)
+            .collect();
+        warnings.push(format!(
+            "{}: Docker installs {}; without Docker, this machine must have them",
+            sources(&options.build_packages),
+            names.join(", ")
+        ));
+    }
+    warnings
+}
+
+/// What only a Dockerfile can do.
+fn check_native(configured: &Configured, native: &Native) -> Result<(), Error> {
+    let problem = if configured.runtime_packages.is_some() || native.runtime.is_some() {
+        "system packages are installed by a Docker daemon"
+    } else if configured.template.is_some() {
+        "a template is for a Dockerfile, which needs a Docker daemon"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage {
+        message: problem.to_owned(),
+        hint: Some("start Docker, or name its daemon with `--host`".to_owned()),
+    })
+}
+
+/// A base that the user named, as it is, or the one that slimbuild makes: node where distroless has it, and its user; or nginx, and the user of its
+/// official image.
+fn native_base(
+    docker: Decision<RuntimeBase>,
+    delivery: &Delivery,
+) -> Result<Decision<RuntimeBase>, Error> {
+    let base = &docker.value;
+    let is_site = matches!(delivery, Delivery::Site(_));
+    if base.named {
+        return match base.node {
+            Some(NodeCommand::Alone | NodeCommand::Trimmed) => Err(Error::Usage {
+                message: format!(
+                    "`{}` is changed before it is the base, which a Docker daemon does",
+                    base.image
+                ),
+                hint: Some("start Docker, or name an image that has node and is taken as it is, as `--base node:22-slim`".to_owned()),
+            }),
+            _ => Ok(docker),
+        };
+    }
+    let fits = if is_site {
+        !base.image.contains(NGINX_ALPINE)
+    } else {
+        base.image.contains("distroless")
+    };
+    if !fits {
+        let (message, hint) = if is_site {
+            (
+                "the site is handed out by nginx on Alpine, which a Docker daemon has to fetch",
+                "leave `base` out, and it is nginx on Debian; or start Docker, or name its daemon with `--host`",
+            )
+        } else {
+            (
+                "the image starts from one that has more than node, which a Docker daemon has to fetch",
+                "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
+            )
+        };
+        return Err(Error::Usage {
+            message: message.to_owned(),
+            hint: Some(hint.to_owned()),
+        });
+    }
+    let (node, user, reason) = if is_site {
+        let reason = "made of Debian's packages, nginx among them, without a registry";
+        (None, WEB, reason)
+    } else {
+        let reason = "made of Debian's packages and npm's node, without a registry";
+        (Some(NodeCommand::Entrypoint), NONROOT, reason)
+    };
+    let base = RuntimeBase {
+        image: OWN.to_owned(),
+        node,
+        user: user.to_owned(),
+        from: BaseFrom::Own,
+        named: false,
+    };
+    Ok(Decision::new(base, reason))
+}
