@@ -26,7 +26,7 @@ pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
 use crate::detect::AppKind;
 use crate::model::image::{ImageRef, Platform};
 use crate::plan::PlanOptions;
-use crate::plan::config::{Base, Given, Mirror, NodeArguments};
+use crate::plan::config::{Base, Given, Mirror, NodeArguments, Proof};
 use crate::show::progress::ProgressMode;
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
@@ -220,9 +220,13 @@ pub struct PlanArgs {
     #[arg(long)]
     pub prebuilt: bool,
 
-    /// Leave out the proof that the image can run: that files parse and that all they load is there
+    /// Leave out the proof that the image can run: that files parse and that all they load is there; and the trial start
     #[arg(long)]
     pub no_verify: bool,
+
+    /// Do not start the app before the image gets its name; it is started without a network, until it listens or for 5 seconds
+    #[arg(long)]
+    pub no_trial: bool,
 
     /// Keep what modules hold that cannot matter at run time: type declarations, source maps, documents, tests
     #[arg(long)]
@@ -254,6 +258,7 @@ impl From<PlanArgs> for PlanOptions {
             exclude,
             prebuilt,
             no_verify,
+            no_trial,
             whole_modules,
             build_args,
             secrets,
@@ -280,7 +285,11 @@ impl From<PlanArgs> for PlanOptions {
             exclude,
             platform,
             prebuilt,
-            no_verify,
+            proof: match (no_verify, no_trial) {
+                (true, _) => Proof::None,
+                (false, true) => Proof::Verified,
+                (false, false) => Proof::Started,
+            },
             whole_modules,
             build_args: build_args.into_iter().map(given).collect(),
             secrets: secrets

@@ -31,7 +31,7 @@ use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
 use crate::model::image::Platform;
 use crate::plan::config::{self, Base, DiskBase};
-use crate::plan::{Engine, Plan, PlanOptions};
+use crate::plan::{Engine, Plan, PlanOptions, Proof};
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 use crate::system::terminal::escape_json;
@@ -152,6 +152,12 @@ impl Prepared {
 
     fn options(&self) -> &PlanOptions {
         &self.options
+    }
+
+    /// The same, but the app is not started before the image gets its name.
+    fn without_trial(&mut self) -> &Self {
+        self.options.proof = self.options.proof.max(Proof::Verified);
+        self
     }
 
     /// What this engine is to do.

@@ -253,7 +253,7 @@ impl Error {
                 Some(format!("change the rule, or take the file along with `--include {path}`"))
             }
             Self::Verify { app } => Some(format!(
-                "`slimbuild why {app} PACKAGE` shows who needs a package; `--no-verify` makes the image as it is."
+                "`slimbuild why {app} PACKAGE` shows who needs a package; `--no-trial` does not start the app, and `--no-verify` makes the image as it is."
             )),
             Self::Usage { hint, .. } => hint.clone(),
             Self::MissingFile { by, path } if by.starts_with("`template`") => Some(format!(

@@ -46,7 +46,7 @@ use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
 /// Why a task runs.
 pub use crate::needs::tasks::Because as Reason;
-pub use crate::plan::config::{Engine, PlanOptions};
+pub use crate::plan::config::{Engine, PlanOptions, Proof};
 use crate::plan::sources::Role;
 pub use crate::workspace::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
@@ -108,6 +108,8 @@ pub struct Plan {
     pub image_packages: Vec<ImagePackage>,
     /// Whether the image proves that it can run before it gets a name.
     pub verify: bool,
+    /// Whether the app is started before the image gets a name.
+    pub trial: bool,
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Where the files of the image come from.

@@ -2,12 +2,15 @@
 // its own user, and leaves nothing there. It finds what is missing; what it cannot be sure of, it passes over.
 //
 //   node [flags] verify.mjs IMAGE.json       what node starts, and all that it needs
+//   node [flags] verify.mjs IMAGE.json --start   the same, and then the app is started
+//   node verify.mjs --start IMAGE.json       the app is started, and nothing else is looked at
 //   node verify.mjs --site DIRECTORY         pages and the files that they load
 import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { builtinModules, createRequire } from 'node:module';
 import { basename, dirname, extname, join, relative, resolve as absolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
+import { trial } from './trial.mjs';
 
 // The image's own directory; where there is no image to run in, one that holds the same.
 const ROOT = process.env.SLIMBUILD_ROOT ?? '/app';
@@ -466,12 +469,37 @@ async function main([first, second]) {
     finish(`index.html and the ${count} files that it loads are there`);
     return;
   }
-  const image = JSON.parse(readFileSync(first, 'utf8'));
+  const image = JSON.parse(readFileSync(first === '--start' ? second : first, 'utf8'));
+  if (first === '--start') {
+    await start(image);
+    return;
+  }
   const files = await checkFiles(image);
   const packages = image.holds === 'modules' ? checkPackages(image) : 0;
   const binaries = checkLibraries(ROOT);
   const loaded = binaries > 0 ? `, ${binaries} binaries find their libraries` : '';
   finish(`${files} files parse${image.holds === 'modules' ? ` and ${packages} packages are in their places` : ''}${loaded}`);
+  if (second === '--start' && problems.length === 0) await start(image);
+}
+
+/** Starts the app, and says how that went. */
+async function start(image) {
+  const { said, fault, log } = await trial({
+    root: ROOT,
+    command: [process.execPath, ...image.start],
+    directory: join(ROOT, image.app),
+    sources: image.sources,
+  });
+  if (said) {
+    console.log(`slimbuild: ${said}`);
+    return;
+  }
+  console.error('slimbuild: the image was started, and cannot run as it is:');
+  console.error(`  ${fault.message}`);
+  if (fault.note) console.error(`    ${fault.note}`);
+  const own = log.filter((line) => !/^\s+at .*node:internal|^Node\.js v/.test(line));
+  for (const line of own.slice(-12)) console.error(`  │ ${line}`);
+  process.exitCode = 1;
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));

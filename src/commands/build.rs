@@ -44,7 +44,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     let (arg, platform) = (plan.engine, plan.platform.clone());
     let pins = Pins::new(&plan, engine.pull, env)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
-    let prepared = Prepared::new(&Place { cwd, app: app.app }, &PlanOptions::from(plan))?;
+    let mut prepared = Prepared::new(&Place { cwd, app: app.app }, &PlanOptions::from(plan))?;
     let wanted = driver::engine(arg, &engine, prepared.options())?;
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
     if dry_run {
@@ -58,8 +58,15 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     let mut daemon = None;
     if wanted == Engine::Docker {
         daemon = driver::daemon(arg, &engine, host.as_deref(), env, mode, ui)?;
-        if daemon.is_none() {
-            plan = prepared.plan(Engine::Native, pins.as_ref())?;
+        match &daemon {
+            None => plan = prepared.plan(Engine::Native, pins.as_ref())?,
+            Some(docker) if plan.trial && !docker.runs_steps_without_a_network() => {
+                plan = prepared.without_trial().plan(wanted, pins.as_ref())?;
+                if smoke.smoke.is_none() {
+                    plan.warnings.push(format!("the app is not started before the image gets its name: Docker {} cannot run a step without a network (`--smoke` starts it)", docker.version()));
+                }
+            }
+            Some(_) => {}
         }
     }
     warn_unless(mode, &plan, ui)?;

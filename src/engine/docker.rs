@@ -172,6 +172,12 @@ impl Docker {
         &self.version
     }
 
+    /// Whether Dockerfiles may say `RUN --network=none`: BuildKit's frontend does since Docker 23.
+    pub fn runs_steps_without_a_network(&self) -> bool {
+        let major = self.version.split('.').next().unwrap_or_default();
+        major.parse::<u32>().is_ok_and(|major| major >= 23)
+    }
+
     /// Builds an image. The context is written by another thread, no faster than the daemon takes it.
     ///
     /// Whatever the reason for an error, the daemon gives the build up and keeps nothing but its cache.

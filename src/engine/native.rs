@@ -16,6 +16,7 @@ mod proof;
 mod rootfs;
 mod site;
 mod smoke;
+mod start;
 mod tools;
 mod user;
 mod workshop;

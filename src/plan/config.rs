@@ -86,8 +86,8 @@ pub struct PlanOptions {
     pub prebuilt: bool,
     /// The machine that the image is for; the engine's where nothing is said.
     pub platform: Option<Platform>,
-    /// To leave out the proof that the image can run.
-    pub no_verify: bool,
+    /// How the image proves that it can run before it gets a name.
+    pub proof: Proof,
     /// To keep what packages hold that cannot matter when the app runs.
     pub whole_modules: bool,
 }
@@ -101,6 +101,18 @@ pub enum Engine {
     Docker,
     /// slimbuild, on this machine.
     Native,
+}
+
+/// How an image proves that it can run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// All that it loads is there, and it is started.
+    #[default]
+    Started,
+    /// All that it loads is there.
+    Verified,
+    /// Not at all.
+    None,
 }
 
 /// A value, and who gave it.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Content, ContextEntry, Engine, LOADER, PlanOptions, configured, inputs, install, nginx, place,
-    trim, verify,
+    Content, ContextEntry, Engine, LOADER, PlanOptions, Proof, configured, inputs, install, nginx,
+    place, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::error::Error;
@@ -16,6 +16,7 @@ use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
 use crate::plan::sources::Usage;
 use crate::plan::template::TemplateError;
+use crate::plan::verify::Proved;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::workspace as workspace_file;
 
@@ -32,6 +33,8 @@ pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) files: &'g BTreeMap<usize, Vec<File>>,
     pub(super) rules: &'g Rules,
     pub(super) options: &'g PlanOptions,
+    /// What node is given before the app's own arguments.
+    pub(super) signals: Option<&'static str>,
     /// What is built; where that is nothing, only what the image keeps is sent.
     pub(super) tasks: &'g Tasks,
     /// Whether anything is built.
@@ -67,13 +70,23 @@ impl Gather<'_, '_, '_> {
         if self.runtime.is_some() && !self.options.whole_modules {
             entries.push(trim::entry());
         }
-        if !self.options.no_verify {
-            entries.extend(verify::entries(
-                self.workspace,
-                self.lockfiles,
-                self.app,
-                self.delivery,
-            )?);
+        if self.options.proof != Proof::None {
+            let of = |place: &str| -> BTreeSet<&str> {
+                let paths = entries.iter().map(|entry| entry.path.as_str());
+                let inside = paths.filter_map(|path| path.strip_prefix(place)?.strip_prefix('/'));
+                inside.collect()
+            };
+            let (read, kept) = (&of(place::SRC) | &of(place::ROOT), of(place::RUN));
+            let proved = Proved {
+                workspace: self.workspace,
+                lockfiles: self.lockfiles,
+                app: self.app,
+                delivery: self.delivery,
+                signals: self.signals,
+                sources: (&read - &kept).into_iter().collect(),
+            };
+            let proof = verify::entries(&proved)?;
+            entries.extend(proof);
         }
         if !self.builds {
             entries.retain(|entry| {

@@ -10,8 +10,8 @@ use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, Contents, Engine, ImagePackage, InstalledAlone,
-    Locked, Machines, MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Recipe, Secrets, configured,
-    engine, exposed, inputs, kept_out, outputs, place, programs, study::Study, trim,
+    Locked, Machines, MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Proof, Recipe, Secrets,
+    configured, engine, exposed, inputs, kept_out, outputs, place, programs, study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::error::Error;
@@ -68,6 +68,7 @@ impl Plan {
             files: &files,
             rules: &rules,
             options,
+            signals: base::signals(&node, &delivery),
             tasks: &tasks,
             builds: !runs.all.is_empty(),
         };
@@ -126,7 +127,8 @@ impl Plan {
             workspace_packages: lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
-            verify: !options.no_verify,
+            verify: options.proof != Proof::None,
+            trial: options.proof == Proof::Started && delivery.start().is_some(),
             include: options.include.clone(),
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [

@@ -8,15 +8,27 @@ use crate::lockfile::{LockfileError, Lockfiles};
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
-const PROGRAM: &str = include_str!("../../templates/verify.mjs");
+/// The programs that prove an image, and what is loaded into the app that they start.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("verify.mjs", include_str!("../../templates/verify.mjs")),
+    ("trial.mjs", include_str!("../../templates/trial.mjs")),
+    ("hook.cjs", include_str!("../../templates/hook.cjs")),
+];
+
+/// What the proof has to know of an image that node starts.
+pub(super) struct Proved<'p> {
+    pub(super) workspace: &'p Workspace,
+    pub(super) lockfiles: &'p Lockfiles<'p>,
+    pub(super) app: usize,
+    pub(super) delivery: &'p Delivery,
+    /// What node is given before the app's own arguments.
+    pub(super) signals: Option<&'p str>,
+    /// Files that builds read, and that the image does not keep as they are.
+    pub(super) sources: Vec<&'p str>,
+}
 
 /// The files of the context that the proof is made of.
-pub(super) fn entries(
-    workspace: &Workspace,
-    lockfiles: &Lockfiles<'_>,
-    app: usize,
-    delivery: &Delivery,
-) -> Result<Vec<ContextEntry>, LockfileError> {
+pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, LockfileError> {
     let entry = |name: &str, text: String, why: &str| ContextEntry {
         path: format!("{}/{name}", place::VERIFY),
         content: Content::Made {
@@ -26,20 +38,26 @@ pub(super) fn entries(
         why: why.to_owned(),
     };
     let why = "proves that the image can run, and is not in it";
-    let mut entries = vec![entry("verify.mjs", PROGRAM.to_owned(), why)];
-    if let Some(start) = delivery.start() {
-        let holds = if delivery.has_modules() {
+    let program = |(name, text): (&str, &str)| entry(name, text.to_owned(), why);
+    let mut entries: Vec<ContextEntry> = PROGRAMS.into_iter().map(program).collect();
+    if let Some(start) = proved.delivery.start() {
+        let holds = if proved.delivery.has_modules() {
             "modules"
         } else {
             "bundle"
         };
+        let signals = proved.signals.into_iter();
+        let words = start.node_args.iter().chain([&start.entry]);
+        let words = words.chain(&start.args).map(String::as_str);
         let image = json!({
             "holds": holds,
-            "app": workspace.members[app].dir,
+            "app": proved.workspace.members[proved.app].dir,
             "entry": start.entry,
             "nodeArgs": start.node_args,
-            "removed": removed(lockfiles)?,
-            "hooked": is_hooked(workspace),
+            "start": signals.chain(words).collect::<Vec<_>>(),
+            "removed": removed(proved.lockfiles)?,
+            "hooked": is_hooked(proved.workspace),
+            "sources": proved.sources,
         });
         let why = "what the image starts, for the proof";
         entries.push(entry("image.json", format!("{image:#}\n"), why));

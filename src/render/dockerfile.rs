@@ -34,6 +34,10 @@ pub const TEMPLATE: &str = include_str!("../../templates/Dockerfile.j2");
 pub const NAME: &str = "Dockerfile.j2";
 
 /// What the template sees.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a condition of the template"
+)]
 #[derive(Serialize)]
 struct View<'p> {
     app: AppView<'p>,
@@ -72,6 +76,7 @@ struct View<'p> {
     last: LastView,
     trim: Option<crate::plan::Trim>,
     verify: Option<Syntax>,
+    trial: bool,
     port: Option<u16>,
     signals: bool,
     configured: ConfiguredView<'p>,
@@ -219,6 +224,7 @@ fn view(plan: &Plan) -> View<'_> {
         last: last(plan),
         trim: plan.trim(),
         verify: plan.verify.then(|| verify(plan)),
+        trial: plan.trial,
         port: plan.port,
         signals: plan.signals.is_some(),
         configured: configured(&plan.configured),
@@ -309,7 +315,9 @@ fn verify(plan: &Plan) -> Syntax {
         "--experimental-vm-modules",
         "--experimental-import-meta-resolve",
     ];
+    let trial = plan.trial.then_some("--start");
     let files = ["/verify/verify.mjs", "/verify/image.json"];
+    let files = files.into_iter().chain(trial);
     let conditions = start.conditions();
     let words = [node].into_iter().chain(flags).chain(conditions);
     text::exec(&words.chain(files).collect::<Vec<_>>())

@@ -39,6 +39,8 @@ pub struct Outcome<'o> {
     pub loaded: Option<String>,
     /// Files and bytes that were left out of modules, where that was done just now.
     pub left_out: Option<(usize, u64)>,
+    /// How the trial start went, where there was one just now.
+    pub trial: Option<&'o str>,
     /// How the program was seen to be up, and how long that took.
     pub smoke: Option<(&'o str, Duration)>,
     /// What was pushed, a line each.
@@ -76,6 +78,9 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
     }
     for pushed in outcome.pushed {
         line("pushed", pushed.clone());
+    }
+    if let Some(trial) = outcome.trial {
+        line("trial", trial.to_owned());
     }
     if let Some((how, took)) = outcome.smoke {
         line("smoke", format!("{how}, after {}", duration(took)));

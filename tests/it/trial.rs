@@ -1,5 +1,7 @@
 //! What is tried of an image without a daemon: its own node in a user namespace, or any node where there are none.
 
+mod start;
+
 use std::path::Path;
 use std::process::Command;
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::done::{Done, Made, Sent};
+use super::done::{Done, Heard, Made, Sent};
 use super::driver::Driver;
 use super::job::Job;
 use super::show_log;
@@ -35,7 +35,7 @@ impl Driver for DockerDriver {
         let docker = &self.docker;
         let request = request(job)?;
         let mut shown = Progress::new(job.mode, ui);
-        let mut left_out = None;
+        let mut heard = Heard::default();
         let mut last = 0;
         let (built, workspace) = std::thread::scope(|scope| {
             // For the report alone: it must not make anybody wait.
@@ -46,7 +46,7 @@ impl Driver for DockerDriver {
             });
             let context = Box::new(|out: &mut dyn Write| write_tar(&job.plan, job.root, out));
             let built = docker.build(&request, context, &job.interrupt, &mut |event| {
-                left_out = said_left_out(&event).or(left_out);
+                heard.event(&event);
                 if let Event::StepKnown { step, .. } = &event {
                     last = last.max(step.0);
                 }
@@ -77,12 +77,13 @@ impl Driver for DockerDriver {
                 unpacked: built.size,
                 packed: None,
             },
+            trial: heard.trial,
             answered,
             pushed,
             summary,
             sent: Some(Sent {
                 workspace,
-                left_out,
+                left_out: heard.left_out,
             }),
             outputs: Vec::new(),
             loaded: None,
@@ -167,17 +168,4 @@ fn disproved(plan: &Plan, error: EngineError) -> Error {
         };
     }
     error.into()
-}
-
-/// What the step that leaves files out of modules says of it: `slimbuild: left out 12 files of modules, 3456 bytes`.
-fn said_left_out(event: &Event) -> Option<(usize, u64)> {
-    let Event::Log { bytes, .. } = event else {
-        return None;
-    };
-    let text = String::from_utf8_lossy(bytes);
-    let (_, rest) = text.split_once("slimbuild: left out ")?;
-    let (files, rest) = rest.split_once(" files of modules, ")?;
-    let (bytes, _) = rest.split_once(" bytes")?;
-    let left_out = (files.parse().ok()?, bytes.parse().ok()?);
-    Some(left_out).filter(|(files, _)| *files > 0)
 }

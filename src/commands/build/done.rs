@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::job::Job;
 use crate::commands::push;
-use crate::engine::Answered;
 use crate::engine::docker::Loaded;
 use crate::engine::registry::Pushed;
+use crate::engine::{Answered, Event};
 use crate::error::Error;
 use crate::files::Measure;
 use crate::show::progress::{ProgressMode, Summary};
@@ -21,6 +21,8 @@ use crate::system::whole::Whole;
 /// An image that was made, tried, and sent where it was to go.
 pub(super) struct Done {
     pub(super) image: Made,
+    /// How the trial start went, where there was one just now.
+    pub(super) trial: Option<String>,
     /// How its program came up, where it was started.
     pub(super) answered: Option<Answered>,
     pub(super) pushed: Vec<Pushed>,
@@ -51,6 +53,37 @@ pub(super) struct Sent {
     pub(super) workspace: Measure,
     /// Files and bytes that were left out of modules, where that was done just now.
     pub(super) left_out: Option<(usize, u64)>,
+}
+
+/// What steps of a build say of themselves in their logs.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Files and bytes that were left out of modules.
+    pub(super) left_out: Option<(usize, u64)>,
+    /// How the trial start went.
+    pub(super) trial: Option<String>,
+}
+
+impl Heard {
+    /// Looks for `slimbuild: left out 12 files of modules, 3456 bytes` and `slimbuild: started, listens on port 3000 after 0.4 s`.
+    pub(super) fn event(&mut self, event: &Event) {
+        let Event::Log { bytes, .. } = event else {
+            return;
+        };
+        let text = String::from_utf8_lossy(bytes);
+        self.left_out = left_out(&text).or(self.left_out);
+        if let Some((_, said)) = text.split_once("slimbuild: started, ") {
+            self.trial = said.lines().next().map(str::to_owned);
+        }
+    }
+}
+
+fn left_out(text: &str) -> Option<(usize, u64)> {
+    let (_, rest) = text.split_once("slimbuild: left out ")?;
+    let (files, rest) = rest.split_once(" files of modules, ")?;
+    let (bytes, _) = rest.split_once(" bytes")?;
+    let left_out = (files.parse().ok()?, bytes.parse().ok()?);
+    Some(left_out).filter(|(files, _)| *files > 0)
 }
 
 impl Done {
@@ -101,6 +134,7 @@ impl Done {
                     outputs: &self.outputs,
                     loaded: self.loaded.as_ref().map(said),
                     pushed: &push::lines(&self.pushed),
+                    trial: self.trial.as_deref(),
                     smoke: self
                         .answered
                         .as_ref()
@@ -139,6 +173,7 @@ impl Done {
             "slimbuild.outputs": self.outputs,
             "slimbuild.loaded": self.loaded.as_ref().map(|(loaded, _)| loaded),
             "slimbuild.pushed": push::as_json(&self.pushed),
+            "slimbuild.trial": self.trial,
             "slimbuild.smoke": self.answered.as_ref().map(|answered| &answered.how),
             "slimbuild.context.size": sent.map(|_| plan.context_size()),
             "slimbuild.context.files": sent.map(|_| plan.context().len() + 1),

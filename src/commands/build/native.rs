@@ -12,7 +12,7 @@ use base::{Below, Terms};
 use checks::Checked;
 use targets::Targets;
 
-use super::done::{Done, Made, shown_path};
+use super::done::{Done, Heard, Made, shown_path};
 use super::driver::Driver;
 use super::job::Job;
 use crate::commands::maker::{Maker, epoch};
@@ -103,7 +103,11 @@ impl NativeDriver {
             interrupt: &job.interrupt,
         };
         let mut shown = Progress::new(job.mode, ui);
-        let mut on_event = |event| shown.event(&event);
+        let mut heard = Heard::default();
+        let mut on_event = |event| {
+            heard.event(&event);
+            shown.event(&event);
+        };
         let making = Making {
             job,
             work: work.path(),
@@ -140,6 +144,7 @@ impl NativeDriver {
                 unpacked: image.layers.iter().map(|layer| layer.unpacked).sum(),
                 packed: Some(image.size()),
             },
+            trial: heard.trial,
             answered: checked.answered,
             pushed: sent.pushed,
             summary,

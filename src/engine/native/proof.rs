@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::error::NativeError;
 use super::laid;
-use super::namespace::{Namespace, Outside, READY, Started};
+use super::namespace::{self, Namespace, Outside, READY, Started};
 use super::node::TrustedNode;
 use super::process::{self, Ended, Task};
 use super::rootfs::{self, Rootfs};
@@ -86,14 +86,7 @@ impl Trial<'_> {
         let began = Instant::now();
         let mut log = Vec::new();
         let ended = self.look(&flags, &mut log)?;
-        for (stream, at, bytes) in log {
-            on_event(Event::Log {
-                step,
-                stream,
-                at,
-                bytes,
-            });
-        }
+        tell(log, step, on_event);
         match ended {
             Proof::Ended(0) => {
                 // Who cannot note it proves it again.
@@ -115,7 +108,7 @@ impl Trial<'_> {
     }
 
     /// All that a proof depends on.
-    fn key(&self, flags: &[String]) -> Digest {
+    pub(super) fn key(&self, flags: &[String]) -> Digest {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         let mut field = |text: &str| {
             hasher.update(&(text.len() as u64).to_le_bytes());
@@ -194,26 +187,30 @@ impl Trial<'_> {
         let mut program = vec![node.program().to_owned()];
         program.extend(flags.iter().cloned());
         program.extend(["/verify/verify.mjs", "/verify/image.json"].map(str::to_owned));
-        self.run_inside(laid, &program, log)
+        self.run_inside(laid, &Started::Only(&program), log)
     }
 
-    /// Runs a program of the image, with all that proves it in `/verify`.
+    /// Runs a program of the image, with all that proves it in `/verify`; nothing where the system does not allow that.
     pub(super) fn run_inside(
         &self,
         laid: &Rootfs,
-        program: &[String],
+        started: &Started<'_>,
         log: &mut Log,
     ) -> Result<Option<i32>, NativeError> {
+        let writable = match started {
+            Started::Only(_) => Vec::new(),
+            Started::Served(..) | Started::Tried(_) => namespace::writable(self.layers),
+        };
         let scratch = self.scratch("proof")?;
         self.write_programs(&scratch.path().join("top/verify"))?;
         let namespace = Namespace {
             layers: &laid.layers,
             config: &self.image.config,
-            writable: &[],
+            writable: &writable,
             scratch: scratch.path(),
             outside: self.outside,
         };
-        let words = match namespace.words(&Started::Only(program), &BTreeMap::new()) {
+        let words = match namespace.words(started, &BTreeMap::new()) {
             Ok(words) => words,
             Err(NativeError::NoNamespace(_) | NativeError::User(_)) => return Ok(None),
             Err(error) => return Err(error),
@@ -303,6 +300,18 @@ impl Trial<'_> {
             fs_err::write(to.join(name), text).map_err(NativeError::Workshop)?;
         }
         Ok(())
+    }
+}
+
+/// Hands on what a program wrote.
+pub(super) fn tell(log: Log, step: StepId, on_event: &mut dyn FnMut(Event)) {
+    for (stream, at, bytes) in log {
+        on_event(Event::Log {
+            step,
+            stream,
+            at,
+            bytes,
+        });
     }
 }
 

@@ -58,6 +58,28 @@ pub(super) fn rootfs(image: &Image, base: usize, cache: &Cache) -> Result<Rootfs
     Ok(laid)
 }
 
+/// The same, of nothing that was unpacked before: in `scratch`, for this run alone.
+pub(super) fn anew(
+    image: &Image,
+    base: usize,
+    cache: &Cache,
+    scratch: &Path,
+) -> Result<Rootfs, NativeError> {
+    let own = WorkDir::new_in(scratch).map_err(NativeError::Workshop)?;
+    let mut layers = Vec::new();
+    for (number, group) in groups(image, base).enumerate() {
+        let path = own.path().join(number.to_string());
+        fs_err::create_dir(&path).map_err(NativeError::Workshop)?;
+        unpack_all(group, cache, &path)?;
+        layers.insert(0, path);
+    }
+    Ok(Rootfs {
+        layers,
+        fresh: true,
+        _own: Some(own),
+    })
+}
+
 /// The lowest layers alone, as a directory of the cache; nothing where there are none.
 pub fn base(image: &Image, base: usize, cache: &Cache) -> Result<Option<PathBuf>, NativeError> {
     let base = groups(image, base).next().filter(|_| base > 0);
@@ -74,15 +96,20 @@ fn tree(layers: &[ImageLayer], cache: &Cache) -> Result<(PathBuf, bool), NativeE
         return Ok((path, false));
     }
     let tree = cache.begin_tree().map_err(NativeError::Workshop)?;
-    let unpacked = layers.iter().map(|layer| layer.unpacked);
-    let needed = unpacked.fold(0, u64::saturating_add);
-    limits::room(tree.path(), needed).map_err(NativeError::Workshop)?;
-    for layer in layers {
-        // A disk that is full is the cache's trouble.
-        unpack(layer, cache, tree.path()).inspect_err(|error| cache.full(error))?;
-    }
+    // A disk that is full is the cache's trouble.
+    unpack_all(layers, cache, tree.path())?;
     let path = cache.keep_tree(tree, &key).map_err(NativeError::Workshop)?;
     Ok((path, true))
+}
+
+fn unpack_all(layers: &[ImageLayer], cache: &Cache, to: &Path) -> Result<(), NativeError> {
+    let unpacked = layers.iter().map(|layer| layer.unpacked);
+    let needed = unpacked.fold(0, u64::saturating_add);
+    limits::room(to, needed).map_err(NativeError::Workshop)?;
+    for layer in layers {
+        unpack(layer, cache, to).inspect_err(|error| cache.full(error))?;
+    }
+    Ok(())
 }
 
 /// Throws the directories away: the next time they are made anew.

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::error::NativeError;
 use super::laid;
+use super::namespace::Started;
 use super::process::{self, Ended, Task};
-use super::proof::{Log, Trial};
+use super::proof::{Log, Trial, tell};
 use super::rootfs;
 use crate::engine::{Event, StepId, StepKind};
 use crate::model::image::Platform;
@@ -30,14 +31,7 @@ impl Trial<'_> {
         let mut log = Log::new();
         let page = self.first_page(&mut log)?;
         let server = self.server(&mut log)?;
-        for (stream, at, bytes) in log {
-            on_event(Event::Log {
-                step,
-                stream,
-                at,
-                bytes,
-            });
-        }
+        tell(log, step, on_event);
         if [page, server].into_iter().flatten().any(|code| code != 0) {
             let message = "the image would not run".to_owned();
             on_event(Event::StepFailed { step, message });
@@ -99,6 +93,7 @@ impl Trial<'_> {
             return Ok(None);
         };
         let program = ["nginx", "-t", "-q"].map(str::to_owned);
+        let program = Started::Only(&program);
         let ended = self.run_inside(&laid, &program, log)?;
         if laid.fresh || ended == Some(0) || ended.is_none() {
             return Ok(ended);

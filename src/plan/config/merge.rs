@@ -43,7 +43,7 @@ impl PlanOptions {
             disk_base: self.disk_base.or(below.disk_base),
             prebuilt: self.prebuilt || below.prebuilt,
             platform: self.platform.or(below.platform),
-            no_verify: self.no_verify || below.no_verify,
+            proof: self.proof.max(below.proof),
             whole_modules: self.whole_modules || below.whole_modules,
         }
     }

@@ -91,14 +91,14 @@ pub(super) fn check(
 ) -> Result<Checked, Error> {
     let mut warning = None;
     if trial.plan.verify {
-        warning = trial
-            .prove(StepId(next), on_event)
-            .map_err(|error| match error {
-                NativeError::Disproved => Error::Verify {
-                    app: trial.plan.app.dir.clone(),
-                },
-                other => other.into(),
-            })?;
+        let not_proved = trial.prove(StepId(next), on_event);
+        warning = not_proved.map_err(|error| disproved(trial, error))?;
+        next += 1;
+    }
+    if trial.plan.trial {
+        let not_started = trial.start(StepId(next), on_event);
+        let not_started = not_started.map_err(|error| disproved(trial, error))?;
+        warning = warning.or(not_started);
         next += 1;
     }
     let mut answered = None;
@@ -111,6 +111,15 @@ pub(super) fn check(
         answered,
         next,
     })
+}
+
+fn disproved(trial: &Trial<'_>, error: NativeError) -> Error {
+    match error {
+        NativeError::Disproved => Error::Verify {
+            app: trial.plan.app.dir.clone(),
+        },
+        other => other.into(),
+    }
 }
 
 fn smoke(

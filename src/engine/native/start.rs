@@ -1,0 +1,84 @@
+//! A trial start without a daemon: the image's own command, files, user and node, in namespaces without a way out. `templates/trial.mjs` watches it.
+
+use std::time::Instant;
+
+use super::error::NativeError;
+use super::namespace::Started;
+use super::proof::{Log, Trial, tell};
+use super::rootfs;
+use crate::engine::{Event, StepId, StepKind};
+use crate::model::image::Platform;
+
+/// The cache's notes about images that were started.
+const NOTES: &str = "trials";
+
+impl Trial<'_> {
+    /// Starts the app, as a `step` of the build. What comes out is why it was not started.
+    pub fn start(
+        &self,
+        step: StepId,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Option<String>, NativeError> {
+        let Some(node) = self.plan.runtime_base.value.node else {
+            return Ok(None);
+        };
+        if self.image.platform != Platform::host() {
+            let platform = &self.image.platform;
+            return Ok(Some(format!(
+                "the app was not started: the image is for {platform}"
+            )));
+        }
+        if let Err(why) = self.outside.tools() {
+            return Ok(Some(format!("the app was not started: {why}")));
+        }
+        on_event(Event::StepKnown {
+            step,
+            name: "[trial] the app is started".to_owned(),
+            kind: StepKind::Instruction,
+        });
+        let program = [
+            node.program(),
+            "/verify/verify.mjs",
+            "--start",
+            "/verify/image.json",
+        ];
+        let program = program.map(str::to_owned);
+        let key = self.key(&program);
+        if self.cache.note::<bool>(NOTES, &key) == Some(true) {
+            on_event(Event::StepCached { step });
+            return Ok(None);
+        }
+        on_event(Event::StepStarted { step });
+        let began = Instant::now();
+        let started = Started::Tried(&program);
+        let mut log = Log::new();
+        let laid = rootfs::rootfs(self.image, self.base, self.cache)?;
+        let mut ended = self.run_inside(&laid, &started, &mut log)?;
+        if !laid.fresh && ended.is_some_and(|code| code != 0) {
+            // Before a tree of the cache is believed that something is missing, another is made. Other runs may use that of the cache.
+            log.clear();
+            let anew = rootfs::anew(self.image, self.base, self.cache, self.scratch)?;
+            ended = self.run_inside(&anew, &started, &mut log)?;
+            if ended == Some(0) {
+                rootfs::forget(self.image, self.base, self.cache);
+            }
+        }
+        tell(log, step, on_event);
+        let Some(code) = ended else {
+            on_event(Event::StepCancelled { step });
+            let why =
+                "the app was not started: this machine does not let an image's programs start";
+            return Ok(Some(why.to_owned()));
+        };
+        if code != 0 {
+            let message = "the image would not run".to_owned();
+            on_event(Event::StepFailed { step, message });
+            return Err(NativeError::Disproved);
+        }
+        // If it cannot be noted, the app is started again next time.
+        self.cache.write_note(NOTES, &key, &true);
+        let took = began.elapsed();
+        on_event(Event::StepDone { step, took });
+        Ok(None)
+    }
+}

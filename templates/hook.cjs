@@ -1,0 +1,66 @@
+// Loaded into every node process of a trial start, before the app (--require). It notes, a line of JSON each in a file of the trial's, what the trial
+// has to know: that a server listens, what ended the process, and which files below the app were looked for in vain. The app sees nothing of it.
+'use strict';
+const { appendFileSync } = require('node:fs');
+const fs = require('node:fs');
+const net = require('node:net');
+const { syncBuiltinESMExports } = require('node:module');
+
+const file = process.env.SLIMBUILD_TRIAL;
+const root = process.env.SLIMBUILD_TRIAL_ROOT;
+const most = 200;
+let count = 0;
+
+function note(what) {
+  if (count >= most) return;
+  count += 1;
+  try { appendFileSync(file, `${JSON.stringify({ pid: process.pid, ...what })}\n`); } catch { /* the app matters more */ }
+}
+
+const { listen } = net.Server.prototype;
+net.Server.prototype.listen = function (...args) {
+  this.once('listening', () => {
+    const address = this.address();
+    if (address !== null && typeof address === 'object') note({ listens: address.port });
+  });
+  return listen.apply(this, args);
+};
+
+process.on('uncaughtExceptionMonitor', (error) => {
+  const { name, message, code, syscall, path, stack, requireStack } = error instanceof Error ? error : { message: String(error) };
+  note({ died: { name, message, code, syscall, path, stack, requireStack } });
+});
+
+// What is looked for in vain and caught is no fault in itself: it explains why an app ends by itself.
+const seen = new Set();
+function missed(error, path) {
+  if (error === null || typeof error !== 'object' || !['ENOENT', 'EACCES', 'EROFS'].includes(error.code)) return;
+  const name = typeof error.path === 'string' ? error.path : String(path);
+  const key = `${error.code} ${name}`;
+  if (!name.startsWith(`${root}/`) || name.includes('/node_modules/') || seen.has(key)) return;
+  seen.add(key);
+  note({ missed: { code: error.code, path: name } });
+}
+
+for (const name of ['readFile', 'open', 'readdir', 'mkdir', 'writeFile', 'opendir']) {
+  const sync = fs[`${name}Sync`];
+  fs[`${name}Sync`] = function (...args) {
+    try { return sync.apply(this, args); } catch (error) { missed(error, args[0]); throw error; }
+  };
+  const promise = fs.promises[name];
+  if (promise) {
+    fs.promises[name] = async function (...args) {
+      try { return await promise.apply(this, args); } catch (error) { missed(error, args[0]); throw error; }
+    };
+  }
+  const callback = fs[name];
+  fs[name] = function (...args) {
+    const done = args.at(-1);
+    if (typeof done !== 'function') return callback.apply(this, args);
+    return callback.call(this, ...args.slice(0, -1), function (error, ...rest) {
+      missed(error, args[0]);
+      return done.call(this, error, ...rest);
+    });
+  };
+}
+syncBuiltinESMExports();

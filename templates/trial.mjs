@@ -1,0 +1,150 @@
+// A trial start: the image's own command, files, user and node, without a network, before the image has a name. It ends when the app listens, when it
+// ends by itself, or after a while. It fails for what lies in the image alone: whatever else an app misses, it gets when it runs for real.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** For how long an app that does not listen is watched. */
+const PATIENCE = 5_000;
+const GLANCE = 20;
+/** How much of what the app wrote is kept. */
+const TAIL = 64 * 1024;
+
+/** Errors of node's loader: nobody outside of the image can mend them. */
+const LOADING = new Set([
+  'MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED', 'ERR_PACKAGE_IMPORT_NOT_DEFINED', 'ERR_UNSUPPORTED_DIR_IMPORT',
+  'ERR_UNKNOWN_FILE_EXTENSION', 'ERR_UNKNOWN_MODULE_FORMAT', 'ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE', 'ERR_IMPORT_ATTRIBUTE_MISSING',
+  'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX', 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING', 'ERR_INVALID_TYPESCRIPT_SYNTAX', 'ERR_NO_TYPESCRIPT',
+  'ERR_DLOPEN_FAILED',
+]);
+const DENIED = new Set(['EACCES', 'EROFS', 'EPERM']);
+
+/**
+ * Starts the app. `start` is what verify.mjs knows of the image: `command`, `directory` (both absolute), and `sources`, the files of the workspace.
+ * What comes out are lines: `said` in one, or what is at fault.
+ */
+export async function trial({ root, command, directory, sources }) {
+  const dir = mkdtempSync(join(tmpdir(), 'slimbuild-trial-'));
+  try {
+    return await watch({ root, command, directory, sources }, join(dir, 'notes'));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function watch({ root, command, directory, sources }, file) {
+  const hook = join(dirname(fileURLToPath(import.meta.url)), 'hook.cjs');
+  const env = { ...process.env, SLIMBUILD_TRIAL: file, SLIMBUILD_TRIAL_ROOT: root };
+  env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --require=${hook}`.trim();
+  const began = Date.now();
+  const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
+  const child = spawn(command[0], command.slice(1), { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  let wrote = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text) => { wrote = (wrote + text).slice(-TAIL); });
+  }
+  let ended;
+  child.on('error', (error) => { ended = { error }; });
+  child.on('close', (code, signal) => { ended ??= { code, signal }; });
+  let notes = [];
+  let listens;
+  while (ended === undefined && listens === undefined && Date.now() - began < PATIENCE) {
+    await new Promise((resolve) => { setTimeout(resolve, GLANCE); });
+    notes = read(file);
+    listens = notes.find((note) => note.listens !== undefined)?.listens;
+  }
+  const took = seconds();
+  const over = ended;
+  stop(child);
+  if (listens !== undefined) return { said: `started, listens on port ${listens} after ${took}` };
+  notes = read(file);
+  const log = wrote.split('\n').map((line) => line.trimEnd()).filter((line) => line !== '');
+  const fault = over?.error ? unstarted(over.error, command) : blame(notes, { root, sources });
+  if (fault) return { fault, log };
+  if (over === undefined) return { said: `started, and ran for ${PATIENCE / 1000} s without listening` };
+  if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
+  const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
+  const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.path)));
+  const own = missing.map((missed) => file_fault(missed, { root, sources })).find((found) => found !== undefined);
+  if (own) return { fault: own, log };
+  const words = last(notes, log);
+  return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; nothing was missing from the image` };
+}
+
+function read(file) {
+  let text;
+  try { text = readFileSync(file, 'utf8'); } catch { return []; }
+  return text.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+}
+
+/** Ends the app and all that it started. */
+function stop(child) {
+  if (child.pid === undefined) return;
+  try { process.kill(-child.pid, 'SIGKILL'); } catch { /* nobody is left */ }
+}
+
+/** What of the image ended a process, if anything did. */
+function blame(notes, image) {
+  for (const { died } of notes.filter((note) => note.died)) {
+    const fault = of_error(died, image);
+    if (fault) return fault;
+  }
+  return undefined;
+}
+
+function of_error({ name, message = '', code, syscall = '', path, stack = '', requireStack }, image) {
+  const first = message.split('\n')[0];
+  const at = (requireStack?.[0] ?? place(stack, image.root)) || undefined;
+  const by = at ? ` (${relative(image.root, at)} needs it)` : '';
+  if (LOADING.has(code)) return { message: `${first}${by}`, note: note_of(code) };
+  if (name === 'SyntaxError') {
+    // What does not parse begins its stack with the file, or has node's loader on top of it. JSON that the app reads has neither.
+    const [line] = stack.split('\n');
+    const file = /^(?:file:\/\/)?\//.test(line) ? `, in ${line.replace(/^file:\/\//, '')}` : '';
+    const top = /^\s+at .*$/m.exec(stack)?.[0] ?? '';
+    if (file || /node:internal\/(?:modules|vm)/.test(top)) return { message: `${first}${file}`, note: 'The image\'s node cannot read this file.' };
+  }
+  if (code === 'ENOENT' && syscall.startsWith('spawn')) {
+    const program = syscall.slice('spawn'.length).trim() || path;
+    return { message: `the app starts \`${program}\`, which is not in the image`, note: 'Choose a base that has it (`--base slim`), or add its package with `systemPackages` in slimbuild.json.' };
+  }
+  return path === undefined ? undefined : file_fault({ code, path }, image);
+}
+
+/** A file of the app's that is not there though the workspace has it, or that may not be written. */
+function file_fault({ code, path }, { root, sources }) {
+  if (!path.startsWith(`${root}/`)) return undefined;
+  const file = relative(root, path);
+  if (code === 'ENOENT' && sources.some((source) => source === file || source.startsWith(`${file}/`))) {
+    return { message: `the app reads ${file} when it starts, which is in the workspace and not in the image`, note: `Take it along: \`--include '${file}'\`, or "include" in slimbuild.json.` };
+  }
+  if (DENIED.has(code)) {
+    return { message: `the app writes to ${file} when it starts, and may not: files of the image belong to root`, note: 'Let it write to /tmp or to a volume, or name a user who may.' };
+  }
+  return undefined;
+}
+
+function note_of(code) {
+  if (code === 'ERR_DLOPEN_FAILED') return 'A library of the system is missing: choose another base, or add its package with `systemPackages` in slimbuild.json.';
+  if (code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') return 'What the app loads when it starts has to be among the `dependencies` of the package that loads it.';
+  return undefined;
+}
+
+function unstarted(error, command) {
+  return { message: `\`${command[0]}\` could not be started: ${error.code ?? error.message}`, note: undefined };
+}
+
+/** The first file of ours in a stack. */
+function place(stack, root) {
+  const found = stack.split('\n').map((line) => /(?:file:\/\/)?(\/[^\s():]+):\d+/.exec(line)?.[1]);
+  return found.find((path) => path?.startsWith(`${root}/`));
+}
+
+/** The app's last words: of the error that ended it, or of its log. */
+function last(notes, log) {
+  const died = notes.findLast?.((note) => note.died)?.died ?? notes.filter((note) => note.died).at(-1)?.died;
+  const words = died ? `${died.message}`.split('\n').map((line) => line.trim()).find((line) => line !== '') : log.at(-1);
+  return words?.slice(0, 200);
+}
