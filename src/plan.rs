@@ -363,6 +363,8 @@ pub mod place {
     pub const APP: &str = "app";
     /// What the app writes to when it runs.
     pub const WRITABLE: &str = "writable";
+    /// What makes directories that the app writes to.
+    pub const OWN: &str = "own";
 }
 
 impl Role {

@@ -39,7 +39,7 @@ function missed(error, path) {
   const key = `${error.code} ${name}`;
   if (!name.startsWith(`${root}/`) || name.includes('/node_modules/') || seen.has(key)) return;
   seen.add(key);
-  note({ missed: { code: error.code, path: name } });
+  note({ missed: { code: error.code, syscall: error.syscall, path: name } });
 }
 
 for (const name of ['readFile', 'open', 'readdir', 'mkdir', 'writeFile', 'opendir']) {

@@ -25,16 +25,17 @@ const DENIED = new Set(['EACCES', 'EROFS', 'EPERM']);
  * Starts the app. `start` is what verify.mjs knows of the image: `command`, `directory` (both absolute), and `sources`, the files of the workspace.
  * What comes out are lines: `said` in one, or what is at fault.
  */
-export async function trial({ root, command, directory, sources }) {
+export async function trial(image) {
   const dir = mkdtempSync(join(tmpdir(), 'slimbuild-trial-'));
   try {
-    return await watch({ root, command, directory, sources }, join(dir, 'notes'));
+    return await watch(image, join(dir, 'notes'));
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-async function watch({ root, command, directory, sources }, file) {
+async function watch(image, file) {
+  const { root, command, directory } = image;
   const hook = join(dirname(fileURLToPath(import.meta.url)), 'hook.cjs');
   const env = { ...process.env, SLIMBUILD_TRIAL: file, SLIMBUILD_TRIAL_ROOT: root };
   env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --require=${hook}`.trim();
@@ -61,13 +62,13 @@ async function watch({ root, command, directory, sources }, file) {
   if (listens !== undefined) return { said: `started, listens on port ${listens} after ${took}` };
   notes = read(file);
   const log = wrote.split('\n').map((line) => line.trimEnd()).filter((line) => line !== '');
-  const fault = over?.error ? unstarted(over.error, command) : blame(notes, { root, sources });
+  const fault = over?.error ? unstarted(over.error, command) : blame(notes, image);
   if (fault) return { fault, log };
   if (over === undefined) return { said: `started, and ran for ${PATIENCE / 1000} s without listening` };
   if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
   const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
   const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.path)));
-  const own = missing.map((missed) => file_fault(missed, { root, sources })).find((found) => found !== undefined);
+  const own = missing.map((missed) => file_fault(missed, image)).find((found) => found !== undefined);
   if (own) return { fault: own, log };
   const words = last(notes, log);
   return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; nothing was missing from the image` };
@@ -110,18 +111,22 @@ function of_error({ name, message = '', code, syscall = '', path, stack = '', re
     const program = syscall.slice('spawn'.length).trim() || path;
     return { message: `the app starts \`${program}\`, which is not in the image`, note: 'Choose a base that has it (`--base slim`), or add its package with `systemPackages` in slimbuild.json.' };
   }
-  return path === undefined ? undefined : file_fault({ code, path }, image);
+  return path === undefined ? undefined : file_fault({ code, syscall, path }, image);
 }
 
 /** A file of the app's that is not there though the workspace has it, or that may not be written. */
-function file_fault({ code, path }, { root, sources }) {
+function file_fault({ code, syscall, path }, { root, directory, sources }) {
   if (!path.startsWith(`${root}/`)) return undefined;
   const file = relative(root, path);
   if (code === 'ENOENT' && sources.some((source) => source === file || source.startsWith(`${file}/`))) {
     return { message: `the app reads ${file} when it starts, which is in the workspace and not in the image`, note: `Take it along: \`--include '${file}'\`, or "include" in slimbuild.json.` };
   }
   if (DENIED.has(code)) {
-    return { message: `the app writes to ${file} when it starts, and may not: files of the image belong to root`, note: 'Let it write to /tmp or to a volume, or name a user who may.' };
+    const written = relative(directory, syscall === 'mkdir' ? path : dirname(path)) || '.';
+    const note = written.startsWith('..')
+      ? 'Let it write to /tmp or to a volume.'
+      : `Name the directory in slimbuild.json beside the app: "writable": ["${written}"]; or let it write to /tmp or to a volume.`;
+    return { message: `the app writes to ${file} when it starts, and may not: files of the image belong to root`, note };
   }
   return undefined;
 }

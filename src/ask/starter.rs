@@ -57,6 +57,11 @@ impl Starter<'_> {
         );
         line(&mut text, "include", &json!(["config/**"]));
         line(&mut text, "exclude", &json!(["**/*.psd"]));
+        because(
+            &mut text,
+            "examples: directories of the app that it writes to when it runs",
+        );
+        line(&mut text, "writable", &json!(["uploads"]));
         because(&mut text, "examples: packages of the base's distribution");
         line(
             &mut text,

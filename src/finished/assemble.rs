@@ -54,7 +54,38 @@ pub fn layers(plan: &Plan, context: &[ContextEntry], root: &Path) -> Vec<Layer> 
         Layer { title, entries }
     };
     let all = PLACES.into_iter().map(layer);
-    all.filter(|layer| !layer.entries.is_empty()).collect()
+    let mut layers: Vec<Layer> = all.collect();
+    for dir in &plan.runs().writable {
+        hand_over(dir.trim_start_matches('/'), user, &mut layers);
+    }
+    layers.retain(|layer| !layer.entries.is_empty());
+    layers
+}
+
+/// Gives a directory to the user, with all that lies in it.
+fn hand_over(dir: &str, user: Owner, layers: &mut [Layer]) {
+    let prefix = format!("{dir}/");
+    for layer in layers.iter_mut() {
+        let mut inside = Vec::new();
+        for (path, entry) in &mut layer.entries {
+            if let Some(below) = path.strip_prefix(&prefix) {
+                entry.owner = user;
+                let ends = below.match_indices('/').map(|(at, _)| at);
+                inside.extend(ends.map(|at| format!("{prefix}{}", &below[..at])));
+            }
+        }
+        let owned = |path| {
+            let node = Node::Directory(0o755);
+            (path, Entry { node, owner: user })
+        };
+        layer.entries.extend(inside.into_iter().map(owned));
+    }
+    // The layer of what the app writes to is the last.
+    if let Some(last) = layers.last_mut() {
+        let node = Node::Directory(0o755);
+        let own = Entry { node, owner: user };
+        last.entries.insert(dir.to_owned(), own);
+    }
 }
 
 fn node(entry: &ContextEntry, root: &Path) -> Node {
@@ -97,6 +128,29 @@ fn owner(user: &str) -> Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_handed_over_with_all_that_lies_in_it() {
+        let file = |path: &str| {
+            let node = Node::Made {
+                bytes: [].as_slice().into(),
+                mode: 0o644,
+            };
+            (path.to_owned(), Entry::root(node))
+        };
+        let mut layers = [["app/a/main.js", "app/a/up/in/x"].as_slice(), &[]].map(|paths| Layer {
+            title: String::new(),
+            entries: paths.iter().map(|path| file(path)).collect(),
+        });
+        hand_over("app/a/up", owner("7:8"), &mut layers);
+        let owned = |layer: &Layer| -> Vec<String> {
+            let entries = layer.entries.iter();
+            let owned = entries.filter(|(_, entry)| entry.owner == owner("7:8"));
+            owned.map(|(path, _)| path.clone()).collect()
+        };
+        assert_eq!(owned(&layers[0]), ["app/a/up/in", "app/a/up/in/x"]);
+        assert_eq!(owned(&layers[1]), ["app/a/up"]);
+    }
 
     #[test]
     fn owners() {

@@ -19,8 +19,8 @@ use crate::files::tree::{Tree, TreeError};
 use crate::finished::modules::ModulesError;
 use crate::plan::{Contents, ContextEntry, Finished, Plan, place};
 
-/// What stays of the context as it was: what proves the image, and how a site is served.
-const KEPT: [&str; 2] = [place::VERIFY, place::SERVE];
+/// What stays of the context as it was: what proves the image, how a site is served, and what makes directories to write to.
+const KEPT: [&str; 3] = [place::VERIFY, place::SERVE, place::OWN];
 
 /// How a build's outputs are told from all else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

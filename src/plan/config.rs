@@ -54,6 +54,8 @@ pub struct PlanOptions {
     pub include: Vec<String>,
     /// Globs of files that neither gets.
     pub exclude: Vec<String>,
+    /// Directories of the app that it writes to when it runs.
+    pub writable: Vec<Given<String>>,
     /// The port that it listens on.
     pub port: Option<Given<u16>>,
     /// Variables of the image.

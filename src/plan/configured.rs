@@ -37,6 +37,9 @@ pub struct Configured {
     /// How Docker asks the container whether it is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Decision<HealthcheckPlan>>,
+    /// Directories of the app that it may write to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writable: Vec<Decision<String>>,
     /// Packages that the build stages get.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_packages: Option<SystemPackages>,
@@ -123,6 +126,7 @@ impl Configured {
                 Some(check) => Some(healthcheck(check, base, delivery, port)?),
                 None => None,
             },
+            writable: writable(options, delivery),
             build_packages: packages(&options.build_packages, &bases.build.value),
             runtime_packages: packages(&options.runtime_packages, &base.image),
             build_args: build_args(options),
@@ -159,6 +163,20 @@ pub(super) fn port(options: &PlanOptions, own: Option<u16>) -> Option<u16> {
     let variable = || options.env.get("PORT")?.value.parse().ok();
     let given = options.port.as_ref().map(|port| port.value);
     given.or_else(variable).or(own)
+}
+
+/// The directories that the app writes to, each once.
+fn writable(options: &PlanOptions, delivery: &Delivery) -> Vec<Decision<String>> {
+    if delivery.start().is_none() {
+        return Vec::new();
+    }
+    let mut found: Vec<Decision<String>> = Vec::new();
+    for given in &options.writable {
+        if found.iter().all(|one| one.value != given.value) {
+            found.push(Decision::new(given.value.clone(), given.source.to_string()));
+        }
+    }
+    found
 }
 
 /// Who asks for these packages, and how they are installed.
@@ -275,6 +293,12 @@ pub(super) fn warnings(options: &PlanOptions, delivery: &Delivery) -> Vec<String
                 warnings.push(unused(
                     &start.source,
                     "nginx hands out the site, and no node runs",
+                ));
+            }
+            if let Some(given) = options.writable.first() {
+                warnings.push(unused(
+                    &given.source,
+                    "nginx hands out the site, and writes nothing there",
                 ));
             }
             if let Some(given) = options.env.values().next() {

@@ -70,6 +70,9 @@ impl Gather<'_, '_, '_> {
         if self.runtime.is_some() && !self.options.whole_modules {
             entries.push(trim::entry());
         }
+        if !self.options.writable.is_empty() && self.delivery.start().is_some() {
+            entries.push(writable());
+        }
         if self.options.proof != Proof::None {
             let of = |place: &str| -> BTreeSet<&str> {
                 let paths = entries.iter().map(|entry| entry.path.as_str());
@@ -90,8 +93,14 @@ impl Gather<'_, '_, '_> {
         }
         if !self.builds {
             entries.retain(|entry| {
-                [place::PROD, place::RUN, place::TRIM, place::VERIFY]
-                    .into_iter()
+                let kept = [
+                    place::PROD,
+                    place::RUN,
+                    place::TRIM,
+                    place::VERIFY,
+                    place::OWN,
+                ];
+                kept.into_iter()
                     .any(|place| entry.path.starts_with(&format!("{place}/")))
             });
         }
@@ -239,5 +248,18 @@ impl Gather<'_, '_, '_> {
             };
             made(&format!("{dir}/package.json"), text, why);
         }
+    }
+}
+
+/// The program that makes directories which the image's user may write to.
+fn writable() -> ContextEntry {
+    let program = include_str!("../../templates/writable.cjs");
+    ContextEntry {
+        path: format!("{}/writable.cjs", place::OWN),
+        content: Content::Made {
+            text: program.to_owned().into(),
+            executable: false,
+        },
+        why: "makes the directories that the app writes to".to_owned(),
     }
 }

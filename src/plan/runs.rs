@@ -27,7 +27,9 @@ pub struct Runs {
     pub directory: String,
     /// The port that it listens on, where that is known.
     pub port: Option<u16>,
-    /// Whose it is, by number.
+    /// Directories that the user may write to, from the root.
+    pub writable: Vec<String>,
+    /// The user and group that it runs as, by number.
     pub user: String,
     /// What ends it, if not SIGTERM.
     pub stop_signal: Option<&'static str>,
@@ -75,6 +77,7 @@ impl Plan {
             } else {
                 self.port
             },
+            writable: self.writable(),
             user: self.runtime_base.value.user.clone(),
             stop_signal: is_site.then_some("SIGQUIT"),
             labels: labels.collect(),
@@ -84,6 +87,14 @@ impl Plan {
                 .as_ref()
                 .map(|check| check.value.clone()),
         }
+    }
+
+    /// Directories of the app that it may write to, from the image's root.
+    fn writable(&self) -> Vec<String> {
+        let app = &self.app.dir;
+        let directories = self.configured.writable.iter();
+        let paths = directories.filter_map(|dir| app.join(&dir.value).ok());
+        paths.map(|path| format!("/app/{path}")).collect()
     }
 
     fn command(&self, start: &Start) -> Vec<String> {

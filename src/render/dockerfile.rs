@@ -77,6 +77,8 @@ struct View<'p> {
     trim: Option<crate::plan::Trim>,
     verify: Option<Syntax>,
     trial: bool,
+    /// What makes the directories that the app writes to.
+    writable: Option<Syntax>,
     port: Option<u16>,
     signals: bool,
     configured: ConfiguredView<'p>,
@@ -225,6 +227,7 @@ fn view(plan: &Plan) -> View<'_> {
         trim: plan.trim(),
         verify: plan.verify.then(|| verify(plan)),
         trial: plan.trial,
+        writable: writable(plan),
         port: plan.port,
         signals: plan.signals.is_some(),
         configured: configured(&plan.configured),
@@ -321,6 +324,20 @@ fn verify(plan: &Plan) -> Syntax {
     let conditions = start.conditions();
     let words = [node].into_iter().chain(flags).chain(conditions);
     text::exec(&words.chain(files).collect::<Vec<_>>())
+}
+
+/// The exec form of what makes the directories that the app writes to.
+fn writable(plan: &Plan) -> Option<Syntax> {
+    let runs = plan.runs();
+    let node = plan.runtime_base.value.node?;
+    if runs.writable.is_empty() {
+        return None;
+    }
+    let words = [node.program(), "/writable/writable.cjs", &runs.user];
+    let directories = runs.writable.iter().map(String::as_str);
+    Some(text::exec(
+        &words.into_iter().chain(directories).collect::<Vec<_>>(),
+    ))
 }
 
 fn passed_over(installed_alone: &[RepoPath]) -> String {

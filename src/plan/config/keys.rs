@@ -7,7 +7,7 @@ use crate::detect::AppKind;
 use crate::model::path::RepoPath;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 20] = [
+pub const KEYS: [&str; 21] = [
     "kind",
     "node",
     "base",
@@ -20,6 +20,7 @@ pub const KEYS: [&str; 20] = [
     "healthcheck",
     "include",
     "exclude",
+    "writable",
     "systemPackages",
     "tasks",
     "lifecycle",
@@ -58,7 +59,7 @@ pub(super) fn read(
     for entry in &entries {
         if matches!(
             (entry.name, scope),
-            ("tags" | "entry" | "start", Scope::All)
+            ("tags" | "entry" | "start" | "writable", Scope::All)
         ) {
             let problem = format!("`{}` cannot be the same for all apps", entry.path);
             let hint = "write it beside the app, or below `apps`, as in `\"apps\": {\"apps/server\": {…}}`";
@@ -110,6 +111,7 @@ fn key(
         "healthcheck" => options.healthcheck = Some(node.given(values::healthcheck(node)?)),
         "include" => options.include = values::globs(node, dir)?,
         "exclude" => options.exclude = values::globs(node, dir)?,
+        "writable" => options.writable = values::directories(node)?,
         "systemPackages" => {
             (options.build_packages, options.runtime_packages) = values::packages(node)?;
         }

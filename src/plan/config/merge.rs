@@ -27,6 +27,7 @@ impl PlanOptions {
             start: self.start.or(below.start),
             include: joined(below.include, self.include),
             exclude: joined(below.exclude, self.exclude),
+            writable: joined(below.writable, self.writable),
             port: self.port.or(below.port),
             env: merged(below.env, self.env),
             healthcheck: self.healthcheck.or(below.healthcheck),

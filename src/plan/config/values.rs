@@ -322,6 +322,17 @@ pub(super) fn globs(node: &Node<'_>, dir: &RepoPath) -> Result<Vec<String>, Conf
     Ok(found)
 }
 
+/// Directories of the app; `.` is its own.
+pub(super) fn directories(node: &Node<'_>) -> Result<Vec<Given<String>>, ConfigError> {
+    let what = "a list of directories of the app, as [\"uploads\"]";
+    let directory = |item: Node<'_>| {
+        let text = item.string(what)?;
+        let path = RepoPath::new(text.trim_end_matches('/')).map_err(|_| item.expected(what))?;
+        Ok(item.given(path.to_string()))
+    };
+    node.items(what)?.into_iter().map(directory).collect()
+}
+
 /// Names, each with its place.
 type Names = Vec<Given<String>>;
 

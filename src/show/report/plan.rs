@@ -117,6 +117,9 @@ impl Words<'_> {
                 );
             }
         }
+        for directory in &configured.writable {
+            decision(text, "writes to", &directory.value, &directory.reason);
+        }
         for (name, value) in &configured.build_args {
             let shown = match &value.value {
                 Some(value) => format!("{name}={value}"),
@@ -280,6 +283,10 @@ impl Words<'_> {
             (place::SRC, "sources that only builds read"),
             (place::RUN, "files that the image keeps as they are"),
             (place::SERVE, "how the site is served"),
+            (
+                place::OWN,
+                "what makes the directories that the app writes to",
+            ),
             (place::TRIM, "what leaves spare files out of modules"),
             (
                 place::VERIFY,

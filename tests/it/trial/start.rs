@@ -169,7 +169,7 @@ fn what_lies_in_the_image_is_told_from_what_does_not() {
 }
 
 /// A server that reads a file of its sources, and one that needs a database.
-fn trees() -> [(Tree, Result<&'static str, &'static str>); 3] {
+fn trees() -> [(Tree, Result<&'static str, &'static str>); 4] {
     let main = "require('fs').readFileSync(__dirname + '/../docs/api.json')";
     let reads = server(main);
     reads.write("apps/api/docs/api.json", "{}");
@@ -180,7 +180,21 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 3] {
     let waits = server(&format!(
         "throw new Error('DATABASE_URL is required')//{new}"
     ));
-    let writes = server("require('fs').mkdirSync(__dirname + '/uploads')");
+    let main = format!(
+        "const fs = require('fs'); const dir = __dirname + '/uploads';
+         fs.mkdirSync(dir, {{ recursive: true }}); fs.writeFileSync(dir + '/x', ''); fs.appendFileSync(dir + '/seed', '!');
+         throw new Error('written')//{new}"
+    );
+    let writes = server(&main);
+    writes.write("apps/api/dist/uploads/seed", "");
+    let may = server(&main);
+    may.write("apps/api/dist/uploads/seed", "");
+    may.write(
+        "apps/api/slimbuild.json",
+        r#"{"writable": ["dist/uploads"]}"#,
+    );
+    // What is older than its sources is refused.
+    may.write("apps/api/dist/main.js", &main);
     [
         (
             reads,
@@ -191,8 +205,9 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 3] {
         (waits, Ok("ended by itself with exit code 1")),
         (
             writes,
-            Err("the app writes to apps/api/dist/uploads when it starts, and may not"),
+            Err("the app writes to apps/api/dist/uploads/x when it starts, and may not"),
         ),
+        (may, Ok("s: written; nothing was missing")),
     ]
 }
 

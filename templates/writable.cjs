@@ -1,0 +1,27 @@
+// Makes directories of the image that its user may write to: with what lies in them they belong to that user. Times are set, so that every build
+// gives the same layer.
+//
+//   node writable.cjs UID:GID DIRECTORY...
+'use strict';
+const fs = require('node:fs');
+const { dirname, join } = require('node:path');
+
+const [owner, ...directories] = process.argv.slice(2);
+const [user, group] = owner.split(':').map(Number);
+
+function own(path) {
+  fs.lchownSync(path, user, group);
+  if (!fs.lstatSync(path).isDirectory()) return;
+  for (const name of fs.readdirSync(path)) own(join(path, name));
+}
+
+for (const directory of directories) {
+  const made = [];
+  let above = directory;
+  for (; !fs.existsSync(above); above = dirname(above)) made.unshift(above);
+  const { mtime } = fs.lstatSync(above);
+  for (const path of made) fs.mkdirSync(path, { mode: 0o755 });
+  for (const path of made) fs.utimesSync(path, 0, 0);
+  fs.utimesSync(above, mtime, mtime);
+  own(directory);
+}
