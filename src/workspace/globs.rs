@@ -37,7 +37,7 @@ impl Globs {
                     problem: problem.to_owned(),
                 });
             }
-            set.push((format!("{pattern}{MANIFEST}"), glob));
+            set.push((format!("{}{MANIFEST}", plain(pattern)), glob));
             if !glob.starts_with('!') {
                 let names = pattern
                     .split('/')
@@ -91,6 +91,28 @@ fn compile(patterns: &[(String, &String)]) -> Result<glob::Globs, WorkspaceError
         glob: patterns[at].1.chars().take(100).collect(),
         problem: problem.words(),
     })
+}
+
+/// The glob with a backslash for each class of one letter that is escaped: our globs know no escape within a class, and `packages:` that we wrote
+/// has such.
+fn plain(pattern: &str) -> String {
+    let mut plain = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(at) = rest.find("[\\") {
+        let mut class = rest[at + 2..].chars();
+        match (class.next(), class.next()) {
+            (Some(letter), Some(']')) => {
+                plain.push_str(&rest[..at]);
+                plain.extend(['\\', letter]);
+                rest = class.as_str();
+            }
+            _ => {
+                plain.push_str(&rest[..at + 2]);
+                rest = &rest[at + 2..];
+            }
+        }
+    }
+    plain + rest
 }
 
 /// What pnpm reads in a glob and we do not. (That a wildcard for one character stands for one byte here is left at that.)

@@ -42,6 +42,31 @@ fn globs_as_pnpm_reads_them() {
 }
 
 #[test]
+fn what_is_written_for_a_directory_names_it_alone() {
+    let dirs = [
+        "!a",
+        "p/(group)",
+        "p/[...id]",
+        "p/a: {b,c}",
+        "p/a|b",
+        "p/st*r$",
+    ];
+    let others = ["b", "p/group", "p/i", "p/a: b", "p/a", "p/star"];
+    let files: Vec<String> = dirs
+        .iter()
+        .chain(&others)
+        .map(|dir| format!("{dir}/package.json"))
+        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|file| (file.as_str(), "{}")).collect();
+    let dir = tree(&files);
+    let text = workspace::with_members("", dirs.into_iter());
+    let globs = WorkspaceManifest::parse(&text).unwrap().packages.unwrap();
+    let found = globs::expand(&Tree::open(dir.path()).unwrap(), &globs).unwrap();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, dirs);
+}
+
+#[test]
 fn globs_that_only_pnpm_reads_are_refused() {
     for (glob, problem) in [
         ("packages/!(a)", "groups such as"),

@@ -216,26 +216,18 @@ impl<'w> Config<'w> {
         readings.iter().map(resolve).collect()
     }
 
+    /// What an override comes to. pnpm writes out `$name` first, and looks what that gives up in the catalogs.
     fn resolve(&self, selector: &str, text: String) -> Known {
-        if let Some(name) = text.strip_prefix('$') {
-            let manifest = self.manifest();
-            return [Field::Optional, Field::Prod, Field::Dev]
-                .into_iter()
-                .find_map(|field| {
-                    manifest
-                        .dependencies(field)
-                        .get(name)
-                        .map(|&found| found.to_owned())
-                });
-        }
+        let text = match text.strip_prefix('$') {
+            Some(name) => self.manifest().referred(name)?.to_owned(),
+            None => text,
+        };
         match text.strip_prefix("catalog:") {
-            Some(catalog) => self
-                .catalogs()
-                .remove(&(
-                    catalog_name(catalog).to_owned(),
-                    selected_name(selector).to_owned(),
-                ))
-                .flatten(),
+            Some(catalog) => {
+                let catalog = catalog_name(catalog).to_owned();
+                let package = selected_name(selector).to_owned();
+                self.catalogs().remove(&(catalog, package)).flatten()
+            }
             None => Some(text),
         }
     }

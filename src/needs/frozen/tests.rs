@@ -105,6 +105,27 @@ fn overrides_refer_to_dependencies_and_catalogs() {
 }
 
 #[test]
+fn overrides_refer_to_dependencies_that_refer_to_catalogs() {
+    let manifest = r#"{"devDependencies": {"x": "catalog:", "y": "catalog:old"}}"#;
+    let settings = "catalog:\n  a: 1.0.0\n  x: 9.0.0\ncatalogs:\n  old:\n    c: 3.0.0\noverrides:\n  a: $x\n  b>c@2: $y\n";
+    let importer = "overrides:\n  a: 1.0.0\n  b>c@2: 3.0.0\n\nimporters:\n\n  .:\n    devDependencies:\n      x:\n        specifier: 'catalog:'\n        version: 9.0.0\n      y:\n        specifier: catalog:old\n        version: 1.0.0\n";
+    let refused = |importer: &str| {
+        let lockfile = format!("lockfileVersion: '9.0'\n\n{importer}");
+        let files = [
+            ("package.json", manifest),
+            ("pnpm-workspace.yaml", settings),
+            ("pnpm-lock.yaml", &lockfile),
+        ];
+        refused("12.21.0", &files)
+    };
+    assert_eq!(refused(importer), "fits");
+    assert_eq!(
+        refused(&importer.replacen("a: 1.0.0", "a: 9.0.0", 1)),
+        "does not match the setting `overrides` of `pnpm-workspace.yaml`: it records `a` as `9.0.0`, the file says `1.0.0`"
+    );
+}
+
+#[test]
 fn catalogs_count_since_10_24_and_only_what_is_used() {
     let head = "catalogs:\n  default:\n    a:\n      specifier: ^1.0.0\n      version: 1.0.0\n";
     table(
