@@ -24,6 +24,15 @@ use crate::workspace::manifest::package::Manifest;
 use crate::workspace::manifest::turbo::{self, TurboManifest};
 use crate::workspace::manifest::workspace::{self, WorkspaceManifest};
 
+/// Lockfiles of other package managers.
+const LOCKFILES_OF_OTHERS: [(&str, &str); 5] = [
+    ("package-lock.json", "an npm"),
+    ("npm-shrinkwrap.json", "an npm"),
+    ("yarn.lock", "a Yarn"),
+    ("bun.lock", "a Bun"),
+    ("bun.lockb", "a Bun"),
+];
+
 /// A package of the workspace; the root project is one too.
 #[derive(Debug)]
 pub struct Member {
@@ -75,6 +84,9 @@ pub enum WorkspaceError {
     /// No `pnpm-workspace.yaml` here or above.
     #[error("there is no `{}` in `{}` or above it", workspace::FILE, .0.display())]
     NoWorkspace(PathBuf),
+    /// The lockfile of another package manager lies here or above, and none of pnpm's.
+    #[error("this is {0} workspace; slimbuild reads pnpm's so far")]
+    OtherManager(&'static str),
     /// The directory to start from cannot be entered.
     #[error("cannot enter `{}`", .path.display())]
     NoDirectory {
@@ -170,7 +182,7 @@ impl WorkspaceError {
             Self::RootIsNoApp { members } if members.is_empty() => None,
             Self::RootIsNoApp { members } => Some(format!("name one of its packages: {}", or_list(members))),
             Self::Nameless(_) => Some("give it one: pnpm and turbo select packages by their names".to_owned()),
-            Self::NoDirectory { .. } | Self::Glob { .. } => None,
+            Self::NoDirectory { .. } | Self::Glob { .. } | Self::OtherManager(_) => None,
         }
     }
 }
@@ -194,8 +206,21 @@ pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
     let root = start
         .ancestors()
         .find(|dir| dir.join(workspace::FILE).is_file());
-    root.map(Path::to_path_buf)
-        .ok_or(WorkspaceError::NoWorkspace(start.clone()))
+    root.map(Path::to_path_buf).ok_or_else(|| {
+        let other = start
+            .ancestors()
+            .find_map(|dir| other_manager(|file| dir.join(file).is_file()));
+        other.map_or_else(
+            || WorkspaceError::NoWorkspace(start.clone()),
+            WorkspaceError::OtherManager,
+        )
+    })
+}
+
+/// The package manager whose lockfile lies where `has` looks, with its article.
+fn other_manager(has: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let mut all = LOCKFILES_OF_OTHERS.into_iter();
+    all.find(|(file, _)| has(file)).map(|(_, manager)| manager)
 }
 
 impl Workspace {
@@ -340,7 +365,13 @@ fn no_lockfile(tree: &Tree, members: &[Member]) -> WorkspaceError {
         Some(member) => WorkspaceError::OwnLockfile {
             dir: member.dir.clone(),
         },
-        None => WorkspaceError::NoLockfile,
+        None => {
+            let has = |file: &str| {
+                let file = RepoPath::new(file).unwrap_or_default();
+                tree.is_file(&file).unwrap_or_default()
+            };
+            other_manager(has).map_or(WorkspaceError::NoLockfile, WorkspaceError::OtherManager)
+        }
     }
 }
 

@@ -197,3 +197,26 @@ fn a_backslash_in_the_path_of_a_member_is_refused() {
     );
     assert!(error.hint().unwrap().starts_with("rename the directory"));
 }
+
+#[test]
+fn workspaces_of_others_are_called_by_their_names() {
+    for (file, name) in [
+        ("package-lock.json", "an npm"),
+        ("yarn.lock", "a Yarn"),
+        ("bun.lock", "a Bun"),
+        ("bun.lockb", "a Bun"),
+    ] {
+        let says = format!("this is {name} workspace; slimbuild reads pnpm's so far");
+        let dir = tree(&[(file, ""), ("apps/a/package.json", "{}")]);
+        let error = find_root(&dir.path().join("apps/a")).unwrap_err();
+        assert_eq!(error.to_string(), says);
+        assert_eq!(error.hint(), None);
+        let dir = tree(&[(file, ""), ("pnpm-workspace.yaml", "packages: []\n")]);
+        let error = Workspace::load(dir.path()).unwrap_err();
+        assert_eq!(error.to_string(), says);
+        // Where pnpm's lies too, pnpm's counts.
+        let lockfile = ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
+        let dir = tree(&[(file, ""), ("pnpm-workspace.yaml", ""), lockfile]);
+        assert!(Workspace::load(dir.path()).is_ok());
+    }
+}
