@@ -20,7 +20,7 @@ use crate::system::terminal::one_line;
 use crate::system::threads;
 use crate::workspace::manifest::ManifestError;
 use crate::workspace::manifest::npmrc::Npmrc;
-use crate::workspace::manifest::package::Manifest;
+use crate::workspace::manifest::package::{self, Manifest};
 use crate::workspace::manifest::turbo::{self, TurboManifest};
 use crate::workspace::manifest::workspace::{self, WorkspaceManifest};
 
@@ -38,7 +38,7 @@ const LOCKFILES_OF_OTHERS: [(&str, &str); 5] = [
 pub struct Member {
     /// Its directory.
     pub dir: RepoPath,
-    /// Its `package.json`.
+    /// Its `package.json`, `package.json5` or `package.yaml`.
     pub manifest: Manifest,
     /// Its own `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
@@ -149,9 +149,6 @@ pub enum WorkspaceError {
         /// Some members that could be meant.
         members: Vec<String>,
     },
-    /// The app's manifest has no name.
-    #[error("`{0}` has no `name`")]
-    Nameless(String),
 }
 
 impl WorkspaceError {
@@ -181,7 +178,6 @@ impl WorkspaceError {
             Self::AmbiguousApp { .. } => Some("name the directory instead".to_owned()),
             Self::RootIsNoApp { members } if members.is_empty() => None,
             Self::RootIsNoApp { members } => Some(format!("name one of its packages: {}", or_list(members))),
-            Self::Nameless(_) => Some("give it one: pnpm and turbo select packages by their names".to_owned()),
             Self::NoDirectory { .. } | Self::Glob { .. } | Self::OtherManager(_) => None,
         }
     }
@@ -398,12 +394,17 @@ fn turbo_manifest(tree: &Tree, dir: &RepoPath) -> Result<Option<TurboManifest>, 
 }
 
 fn member(tree: &Tree, dir: RepoPath) -> Result<Member, ManifestError> {
-    let file = below(&dir, "package.json");
-    let manifest = match read(tree, &file)? {
-        Some(text) => Manifest::parse(&file, &text)?,
-        // A root without a manifest is fine with pnpm.
-        None => Manifest::parse(&file, "{}")?,
-    };
+    let mut manifest = None;
+    for name in package::FILES {
+        let file = below(&dir, name);
+        if let Some(text) = read(tree, &file)? {
+            manifest = Some(Manifest::parse(&file, &text)?);
+            break;
+        }
+    }
+    // A root without a manifest is fine with pnpm.
+    let none = || Manifest::parse(&below(&dir, package::FILES[0]), "{}");
+    let manifest = manifest.map_or_else(none, Ok)?;
     let turbo = if dir.is_root() {
         None
     } else {

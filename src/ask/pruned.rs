@@ -303,7 +303,7 @@ impl Layout<'_, '_, '_> {
 
     fn manifest(&self, at: usize) -> Result<Option<(RepoPath, String)>, Error> {
         let member = &self.workspace.members[at];
-        let path = below(&member.dir, "package.json");
+        let path = below(&RepoPath::ROOT, member.manifest.file());
         let Some(text) = self.text(&path)? else {
             return Ok(None);
         };

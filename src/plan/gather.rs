@@ -216,15 +216,16 @@ impl Gather<'_, '_, '_> {
         }
         let why = "what an install reads of the manifest";
         let copied = closure.copied_directories();
-        made("package.json", closure.skeleton(workspace, 0), why);
+        let root = workspace.root_member().manifest.file();
+        made(root, closure.skeleton(workspace, 0), why);
         for &at in closure.members.keys().filter(|at| **at != 0) {
-            let dir = &workspace.members[at].dir;
-            let text = if copied.contains(dir) {
+            let member = &workspace.members[at];
+            let text = if copied.contains(&member.dir) {
                 closure.manifest(workspace, at)
             } else {
                 closure.skeleton(workspace, at)
             };
-            made(&format!("{dir}/package.json"), text, why);
+            made(member.manifest.file(), text, why);
         }
     }
 }

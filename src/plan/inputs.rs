@@ -154,10 +154,8 @@ pub(crate) fn root_files(
             .collect();
         let set = globs(patterns.iter().map(|(glob, _)| glob));
         for file in walk(workspace, 0, rules)?.files {
-            let generated = matches!(
-                file.path.as_str(),
-                "package.json" | "pnpm-lock.yaml" | "pnpm-workspace.yaml"
-            );
+            let generated = matches!(file.path.as_str(), "pnpm-lock.yaml" | "pnpm-workspace.yaml")
+                || file.path.as_str() == workspace.root_member().manifest.file();
             if !generated && set.is_match(file.path.as_str()) {
                 let mut each = each.iter();
                 let why = each.find(|(glob, _)| glob.is_match(file.path.as_str()));
@@ -190,7 +188,7 @@ pub(crate) fn top_files(
     let wanted = |path: &str| match path {
         // What an install reads is there, and fits each other.
         "pnpm-lock.yaml" | "pnpm-workspace.yaml" | ".npmrc" => false,
-        "package.json" => true,
+        path if path == workspace.root_member().manifest.file() => true,
         _ => all || named.is_match(path),
     };
     let files = walk(workspace, 0, rules)?.files;

@@ -144,13 +144,13 @@ pub(crate) fn local_files(
             walked = files::walk(&workspace.tree, dir, &BTreeSet::new(), rules)?.files;
             &walked
         };
-        let manifest = dir.join("package.json").unwrap_or_default();
         // A member's manifest is the closure's business.
-        let is_member = workspace.position(dir).is_some();
+        let own = workspace.position(dir);
+        let own = own.map(|at| workspace.members[at].manifest.file());
         entries.extend(
             files
                 .iter()
-                .filter(|file| !is_member || file.path != manifest)
+                .filter(|file| own.is_none_or(|own| file.path.as_str() != own))
                 .map(|file| inputs::source(place, file, why)),
         );
     }

@@ -218,10 +218,8 @@ fn check_kept(
     rules: &Rules,
 ) -> Result<(), Error> {
     for at in runtime.members.keys().filter(|at| **at != 0) {
-        let path = workspace.members[*at]
-            .dir
-            .join("package.json")
-            .unwrap_or_default();
+        let file = workspace.members[*at].manifest.file();
+        let path = RepoPath::new(file).unwrap_or_default();
         if files[at].iter().any(|file| file.path == path) {
             continue;
         }

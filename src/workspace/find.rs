@@ -36,10 +36,6 @@ impl Workspace {
                 members: self.app_dirs(),
             });
         }
-        let member = &self.members[at];
-        if member.manifest.name().is_none() {
-            return Err(WorkspaceError::Nameless(member.manifest.file().to_owned()));
-        }
         Ok(at)
     }
 

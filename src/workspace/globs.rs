@@ -4,9 +4,9 @@ use super::WorkspaceError;
 use crate::files::glob::{self, Dialect};
 use crate::files::tree::{FileKind, Tree, optional};
 use crate::model::path::RepoPath;
-use crate::workspace::manifest::ManifestError;
+use crate::workspace::manifest::{ManifestError, package};
 
-/// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too.
+/// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too. Under which name one lies is all the same.
 const MANIFEST: &str = "/package.json";
 
 /// Compiled globs: a `!` glob takes away wherever it stands in the list (tried with pnpm 8, 9, 10 and 12).
@@ -133,7 +133,7 @@ fn unread(pattern: &str) -> Option<&'static str> {
     }
 }
 
-/// The directories with a `package.json` that the globs of `packages:` name, as pnpm finds them: `node_modules` and `bower_components` are
+/// The directories with a manifest that the globs of `packages:` name, as pnpm finds them: `node_modules` and `bower_components` are
 /// never entered, and no wildcard matches a leading dot
 /// ([`find-packages`](https://github.com/pnpm/pnpm/blob/main/workspace/projects-reader)).
 pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError> {
@@ -151,20 +151,44 @@ pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, Wor
         let Ok(entries) = tree.directory(&dir).and_then(|mut dir| dir.entries()) else {
             continue;
         };
-        let inner = entries.into_iter().filter_map(|(name, kind)| {
-            let inner = RepoPath::child(&dir, name.to_str()?);
-            (kind == FileKind::Directory && globs.enter(inner.as_str())).then_some(inner)
-        });
-        queue.extend(inner.map(|inner| (inner, depth + 1)));
+        for (name, kind) in entries {
+            let Some(inner) = name.to_str().map(|name| RepoPath::child(&dir, name)) else {
+                continue;
+            };
+            if !globs.enter(inner.as_str()) {
+                continue;
+            }
+            if kind == FileKind::Directory || (kind == FileKind::Symlink && leads_on(tree, &inner))
+            {
+                queue.push((inner, depth + 1));
+            }
+        }
     }
     found.sort();
     Ok(found)
 }
 
+/// Whether a link leads to a directory of the workspace that may hold members, as pnpm follows it. One link is followed on the way to a member:
+/// more, or one that leads up, could go on for ever.
+fn leads_on(tree: &Tree, link: &RepoPath) -> bool {
+    let parent = link.parent().unwrap_or_default();
+    let real = tree.real(link).ok();
+    real.is_some_and(|real| {
+        !parent.is_within(&real)
+            && tree.real(&parent).is_ok_and(|real| real == parent)
+            && tree.is_dir(&real).unwrap_or_default()
+    })
+}
+
 /// Whether a directory has a manifest.
 fn is_member(tree: &Tree, dir: &RepoPath) -> Result<bool, ManifestError> {
-    let manifest = RepoPath::child(dir, "package.json");
-    let found = optional(tree.metadata(&manifest)).map_err(ManifestError::from)?;
-    // What is neither a file nor a directory is refused by name when it is read.
-    Ok(found.is_some_and(|metadata| metadata.kind != FileKind::Directory))
+    for name in package::FILES {
+        let manifest = RepoPath::child(dir, name);
+        let found = optional(tree.metadata(&manifest)).map_err(ManifestError::from)?;
+        // What is neither a file nor a directory is refused by name when it is read.
+        if found.is_some_and(|metadata| metadata.kind != FileKind::Directory) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -143,10 +143,7 @@ fn apps_by_directory_and_name() {
         find("twin", ""),
         "`twin` is the name of several packages: libs/a, libs/b; name the directory instead"
     );
-    assert_eq!(
-        find("apps/nameless", ""),
-        "`apps/nameless/package.json` has no `name`; give it one: pnpm and turbo select packages by their names"
-    );
+    assert_eq!(find("apps/nameless", ""), "apps/nameless");
     assert!(find(".", "").starts_with("the workspace's root is not an app; name one of its packages: `apps/nameless` or `apps/server`"));
 }
 
@@ -219,4 +216,29 @@ fn workspaces_of_others_are_called_by_their_names() {
         let dir = tree(&[(file, ""), ("pnpm-workspace.yaml", ""), lockfile]);
         assert!(Workspace::load(dir.path()).is_ok());
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_members_are_followed_once() {
+    let dir = tree(&[
+        ("vendor/v/package.json5", "{name: 'v'}"),
+        ("vendor/w/x/package.yaml", "name: x"),
+        ("packages/a/package.json", "{}"),
+    ]);
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, dir.path().join("packages").join(name)).unwrap();
+    };
+    link("../vendor/v", "v");
+    link("../vendor/w", "w");
+    link("..", "up");
+    link(".", "here");
+    link("/tmp", "out");
+    link("nowhere", "dangling");
+    fs_err::create_dir_all(dir.path().join("vendor/w/y")).unwrap();
+    std::os::unix::fs::symlink("../../v", dir.path().join("vendor/w/y/v")).unwrap();
+    let globs = ["packages/**".to_owned()];
+    let found = globs::expand(&Tree::open(dir.path()).unwrap(), &globs).unwrap();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["packages/a", "packages/v", "packages/w/x"]);
 }

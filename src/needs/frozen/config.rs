@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::specifier::selected_name;
 use crate::files::tree::Limit;
-use crate::lockfile::{Field, LockfileError};
+use crate::lockfile::LockfileError;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::ManifestError;
+use super::{ManifestError, yaml_syntax};
 use crate::lockfile::prune::apply;
 
 /// The file's name; it marks the workspace root.
@@ -57,28 +57,7 @@ impl WorkspaceManifest {
         }
         serde_saphyr::from_str::<Option<Self>>(text)
             .map(Option::unwrap_or_default)
-            .map_err(|error| {
-                let (line, column) = error.location().map_or((1, 1), |at| {
-                    (
-                        usize::try_from(at.line()).unwrap_or(1),
-                        usize::try_from(at.column()).unwrap_or(1),
-                    )
-                });
-                let words = error.without_snippet().to_string();
-                let problem = words.lines().next().unwrap_or_default();
-                // The parser repeats the position, before or behind its message.
-                let problem = match problem.split_once(": ") {
-                    Some((head, rest)) if head.starts_with("error: line") => rest,
-                    _ => problem,
-                };
-                let problem = problem.split(" at line ").next().unwrap_or_default();
-                ManifestError::Syntax {
-                    file: FILE.to_owned(),
-                    line,
-                    column,
-                    problem: problem.to_owned(),
-                }
-            })
+            .map_err(|error| yaml_syntax(FILE, &error))
     }
 }
 

@@ -76,23 +76,6 @@ fn no_app() {
 }
 
 #[test]
-fn an_app_without_a_name() {
-    let nameless = |tree: &Tree| {
-        tree.replace(
-            "apps/worker/package.json",
-            "  \"name\": \"@shop/worker\",\n",
-            "",
-        );
-    };
-    assert_snapshot!(refusal("apps/worker", nameless), @"
-    exit code 1
-    error: `apps/worker/package.json` has no `name`
-
-    hint: give it one: pnpm and turbo select packages by their names
-    ");
-}
-
-#[test]
 fn a_name_that_two_packages_have() {
     let twins = |tree: &Tree| {
         tree.replace(
