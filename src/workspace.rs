@@ -357,18 +357,16 @@ fn no_lockfile(tree: &Tree, members: &[Member]) -> WorkspaceError {
         let file = member.dir.join(lockfile::FILE).unwrap_or_default();
         tree.is_file(&file).unwrap_or_default()
     };
-    match members.iter().find(own) {
-        Some(member) => WorkspaceError::OwnLockfile {
+    if let Some(member) = members.iter().find(own) {
+        return WorkspaceError::OwnLockfile {
             dir: member.dir.clone(),
-        },
-        None => {
-            let has = |file: &str| {
-                let file = RepoPath::new(file).unwrap_or_default();
-                tree.is_file(&file).unwrap_or_default()
-            };
-            other_manager(has).map_or(WorkspaceError::NoLockfile, WorkspaceError::OtherManager)
-        }
+        };
     }
+    let has = |file: &str| {
+        let file = RepoPath::new(file).unwrap_or_default();
+        tree.is_file(&file).unwrap_or_default()
+    };
+    other_manager(has).map_or(WorkspaceError::NoLockfile, WorkspaceError::OtherManager)
 }
 
 fn by_name(members: &[Member]) -> BTreeMap<String, usize> {

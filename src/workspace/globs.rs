@@ -100,16 +100,13 @@ fn plain(pattern: &str) -> String {
     let mut rest = pattern;
     while let Some(at) = rest.find("[\\") {
         let mut class = rest[at + 2..].chars();
-        match (class.next(), class.next()) {
-            (Some(letter), Some(']')) => {
-                plain.push_str(&rest[..at]);
-                plain.extend(['\\', letter]);
-                rest = class.as_str();
-            }
-            _ => {
-                plain.push_str(&rest[..at + 2]);
-                rest = &rest[at + 2..];
-            }
+        if let (Some(letter), Some(']')) = (class.next(), class.next()) {
+            plain.push_str(&rest[..at]);
+            plain.extend(['\\', letter]);
+            rest = class.as_str();
+        } else {
+            plain.push_str(&rest[..at + 2]);
+            rest = &rest[at + 2..];
         }
     }
     plain + rest
