@@ -254,7 +254,13 @@ impl Layout<'_, '_, '_> {
         self.turbo(&mut entries)?;
         self.install_files(&mut entries)?;
         self.sources(&mut entries)?;
-        Ok(entries.0.into_values().collect())
+        let mut entries: Vec<ContextEntry> = entries.0.into_values().collect();
+        for place in [JSON, FULL] {
+            let led = inputs::led_to(self.workspace, self.rules, &entries, &[], place)?;
+            entries.extend(led);
+        }
+        entries.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(entries)
     }
 
     /// The positions of the members that are kept, the root project among them: no workspace is without.

@@ -119,6 +119,13 @@ impl<'a> Lockfile<'a> {
             .map(|at| &self.importers[at])
     }
 
+    /// Whether links to directories outside of the workspace's members are not recorded.
+    pub fn excludes_links(&self) -> bool {
+        let settings = self.map("settings").unwrap_or_default();
+        let mut settings = settings.into_iter();
+        settings.any(|(key, value)| key == "excludeLinksFromLockfile" && value == "true")
+    }
+
     /// The directory that a direct dependency leads to, where it is a local one.
     pub fn local_target(
         &self,

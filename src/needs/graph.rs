@@ -7,6 +7,8 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
 use crate::lockfile::{Field, Lockfiles};
+use crate::model::path::RepoPath;
+use crate::needs::local::{Local, unrecorded};
 use crate::needs::sets::{Set, Sets};
 use crate::workspace::Workspace;
 
@@ -62,28 +64,38 @@ impl Circle {
 }
 
 impl Graph {
-    /// Reads the direct edges of all importers. Links that land in no member are not edges.
+    /// Reads the direct edges of all importers. Links that land in no member are not edges; one that lands in what a member's build writes is.
     pub fn new(workspace: &Workspace, lockfiles: &Lockfiles<'_>) -> Self {
         let mut edges = DiGraphMap::new();
         for (at, member) in workspace.members.iter().enumerate() {
             edges.add_node(at);
-            let Some((lockfile, importer)) = lockfiles.project(&member.dir) else {
-                continue;
-            };
-            let lockfile = &lockfiles.all()[lockfile];
-            for dependency in &importer.dependencies {
-                let Some(to) = lockfile
-                    .local_target(importer, dependency)
-                    .and_then(|dir| workspace.position(&dir))
-                else {
-                    continue;
-                };
-                let alias = &*dependency.alias;
-                let manifest = &member.manifest;
-                let edge = Edge {
-                    peer: !manifest.depends_on(alias) && manifest.peers().contains_key(alias),
-                    field: dependency.field,
-                };
+            let project = lockfiles.project(&member.dir);
+            let home = lockfiles.home(&member.dir);
+            let text = home.map(|home| &lockfiles.all()[home.lockfile]);
+            let links = unrecorded(text, project.map(|(_, importer)| importer), member);
+            let links = links.into_iter().filter_map(|link| {
+                let dir = link.dir(member).ok()?;
+                Some((linked(workspace, &dir)?, Edge::of(link.field)))
+            });
+            let recorded = project.into_iter().flat_map(|(lockfile, importer)| {
+                let lockfile = &lockfiles.all()[lockfile];
+                importer.dependencies.iter().filter_map(move |dependency| {
+                    let dir = lockfile.local_target(importer, dependency)?;
+                    let to = if dependency.version.starts_with("link:") {
+                        linked(workspace, &dir)
+                    } else {
+                        workspace.position(&dir)
+                    };
+                    let alias = &*dependency.alias;
+                    let manifest = &member.manifest;
+                    let edge = Edge {
+                        peer: !manifest.depends_on(alias) && manifest.peers().contains_key(alias),
+                        field: dependency.field,
+                    };
+                    Some((to?, edge))
+                })
+            });
+            for (to, edge) in recorded.chain(links) {
                 let known = edges.edge_weight(at, to).copied();
                 edges.add_edge(at, to, known.map_or(edge, |known: Edge| known.min(edge)));
             }
@@ -191,6 +203,14 @@ impl Graph {
             }
         }
         found
+    }
+}
+
+/// The member that a link leads to, or into.
+fn linked(workspace: &Workspace, dir: &RepoPath) -> Option<usize> {
+    match Local::of(workspace, dir) {
+        Local::Member(to) => Some(to),
+        Local::Installed(..) | Local::Nothing | Local::Directory => None,
     }
 }
 

@@ -62,6 +62,17 @@ impl Gather<'_, '_, '_> {
                     .map(|file| inputs::source(place, file, why)),
             );
         }
+        if let Some(runtime) = self.runtime {
+            let linked = inputs::linked(self.workspace, runtime, self.rules, place::PROD)?;
+            entries.extend(linked);
+        }
+        let builds = [place::SRC, place::RUN, place::TOP];
+        for (within, to) in [(&builds[..], place::ROOT), (&[place::RUN], place::PROD)] {
+            if to != place::PROD || self.runtime.is_some() {
+                let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
+                entries.extend(led);
+            }
+        }
         entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
         entries.extend(self.served()?);
         if self.runtime.is_some() && !self.options.whole_modules {
