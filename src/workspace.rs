@@ -8,6 +8,7 @@ pub mod fuzzing;
 pub mod git;
 mod globs;
 pub mod manifest;
+pub mod pnpmfile;
 pub mod toolchain;
 
 use std::collections::BTreeMap;

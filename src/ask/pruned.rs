@@ -427,6 +427,7 @@ fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
     });
     lifecycle
         .chain(secrets::left_behind(workspace, closure))
+        .chain(install::pnpmfile_warnings(workspace))
         .collect()
 }
 

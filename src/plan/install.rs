@@ -7,16 +7,16 @@ use nodejs_semver::{Range, Version};
 use super::{Content, ContextEntry, inputs};
 use crate::error::Error;
 use crate::files::ignore::Rules;
-use crate::files::tree::optional;
+use crate::files::tree::{Limit, optional};
 use crate::files::{self, File};
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::npmrc;
 use crate::workspace::manifest::package::Manifest;
-use crate::workspace::toolchain;
+use crate::workspace::{pnpmfile, toolchain};
 
-/// Files that settings name: patches and pnpmfiles, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
+/// Files that settings name: patches and pnpmfiles with what these load, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
 /// the root.
 pub(crate) fn settings_files(
     workspace: &Workspace,
@@ -66,7 +66,9 @@ pub(crate) fn settings_files(
     if pnpmfiles.is_empty() && reads_manifest {
         pnpmfiles.extend(workspace.npmrc.get("pnpmfile").map(str::to_owned));
     }
+    let mut roots = BTreeSet::new();
     for path in &pnpmfiles {
+        roots.extend(RepoPath::new(path));
         name(&RepoPath::ROOT, path, "the setting `pnpmfile`".to_owned())?;
     }
     let mut found = Vec::new();
@@ -81,12 +83,76 @@ pub(crate) fn settings_files(
             };
             let known = found.iter().any(|file: &File| file.path == path);
             let there = || optional(workspace.tree.link_metadata(&path)).transpose();
-            if !known && there().is_some() {
+            let there = known || there().is_some();
+            if there && !known {
                 found.push(File::load(&workspace.tree, &path)?);
+            }
+            if there {
+                roots.insert(path);
             }
         }
     }
+    for path in loaded_by(workspace, roots).files {
+        if found.iter().all(|file| file.path != path) {
+            found.push(File::load(&workspace.tree, &path)?);
+        }
+    }
     Ok(found)
+}
+
+/// What pnpmfiles load, near or far.
+#[derive(Debug, Default)]
+struct Loaded {
+    files: BTreeSet<RepoPath>,
+    /// Files that load what only running them would tell.
+    computed: BTreeSet<RepoPath>,
+}
+
+/// Follows what these files load by a literal path, as node resolves it. What is not there is left to node.
+fn loaded_by(workspace: &Workspace, roots: BTreeSet<RepoPath>) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut seen = roots.clone();
+    let mut open: Vec<RepoPath> = roots.into_iter().collect();
+    let tree = &workspace.tree;
+    while let Some(path) = open.pop() {
+        let Ok(text) = tree.read_text(&path, Limit::Source) else {
+            continue;
+        };
+        let loads = pnpmfile::loads(&text);
+        if loads.computed {
+            loaded.computed.insert(path.clone());
+        }
+        let dir = path.parent().unwrap_or_default();
+        for file in loads.files {
+            let ends = ["", ".js", ".cjs", ".mjs", ".json", "/index.js"];
+            let places = ends
+                .iter()
+                .filter_map(|end| dir.join(&format!("{file}{end}")).ok());
+            let place = places
+                .into_iter()
+                .find(|place| tree.is_file(place).unwrap_or_default());
+            if let Some(place) = place.filter(|place| seen.insert(place.clone())) {
+                open.push(place.clone());
+                loaded.files.insert(place);
+            }
+        }
+    }
+    loaded
+}
+
+/// What a reader should know of pnpmfiles: files that they load by a path which only running them would tell do not come along.
+pub(crate) fn pnpmfile_warnings(workspace: &Workspace) -> Vec<String> {
+    let set = workspace.settings.pnpmfile.iter().map(String::as_str);
+    let set = set.chain(workspace.npmrc.get("pnpmfile"));
+    let all = set.chain([".pnpmfile.cjs", ".pnpmfile.mjs"]);
+    let roots = all.filter_map(|path| RepoPath::new(path).ok());
+    let computed = loaded_by(workspace, roots.collect()).computed;
+    let warning = |path| {
+        format!(
+            "`{path}` loads a file by a path that is computed, which the install does not get: write the path out, as in `require('./file.cjs')`"
+        )
+    };
+    computed.into_iter().map(warning).collect()
 }
 
 fn missing(by: &str, path: &str) -> Error {
@@ -223,6 +289,30 @@ mod tests {
             Ok(files) => Ok(files.iter().map(|file| file.path.to_string()).collect()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    #[test]
+    fn what_a_pnpmfile_loads_comes_along() {
+        let settings = ("settings.cjs", "require('./tools/hook'); require(`./${x}`)");
+        let all = [
+            ("b.patch", ""),
+            settings,
+            ("tools/hook.cjs", "import './deep/index.mjs'"),
+            (
+                "tools/deep/index.mjs",
+                "import '../hook.cjs'; import './gone'",
+            ),
+            ("tools/other.cjs", ""),
+        ];
+        assert_eq!(
+            files("11.2.1", &all).unwrap(),
+            [
+                "b.patch",
+                "settings.cjs",
+                "tools/deep/index.mjs",
+                "tools/hook.cjs"
+            ]
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::base::{self, Bases};
 use super::circles::Circles;
 use super::gather::Gather;
 use super::libc::Workplace;
+use super::install;
 use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
@@ -131,6 +132,7 @@ impl Plan {
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
                 warnings(&delivery, circles.warnings()),
+                install::pnpmfile_warnings(workspace),
                 inputs::undeclared(workspace, &build, app),
                 kept_out::warnings(&dropped, &rules),
                 configured::warnings(options, &delivery),

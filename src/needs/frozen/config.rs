@@ -86,7 +86,8 @@ impl<'w> Config<'w> {
                 .any(|(_, text)| text.contains("updateConfig") || loads_more(text))
     }
 
-    fn has_plugins(&self) -> bool {
+    /// Whether config dependencies may bring hooks of their own.
+    pub(super) fn has_plugins(&self) -> bool {
         let own = |map: Option<&Value>| {
             map.and_then(Value::as_object)
                 .is_some_and(|map| !map.is_empty())

@@ -293,6 +293,16 @@ fn lists_extensions_and_pnpmfiles() {
             "does not match the setting `pnpmfileChecksum` of `.pnpmfile.cjs`: the file has changed since",
         )],
     );
+    // A file that came after the lockfile: all versions tell that by its `hooks`, and mind no others.
+    let later = "does not match the setting `pnpmfileChecksum` of `.pnpmfile.cjs`: it records none, so the file came after it";
+    let all = ["9.15.9", "10.34.5", "11.22.0", "12.21.0"];
+    let says = |expected: &'static str| all.map(|pnpm| (pnpm, expected));
+    table("", &[(".pnpmfile.cjs", hook)], &says(later));
+    let loads = format!("const x = require('./x')\n{hook}");
+    table("", &[(".pnpmfile.cjs", &loads)], &says(later));
+    for fine in ["module.exports = {}", "module.exports = require('./x')"] {
+        table("", &[(".pnpmfile.cjs", fine)], &says("fits"));
+    }
     // Two files: the hash of their hashes. A module goes before the script of the same name, from pnpm 11 on.
     let two = "pnpmfileChecksum: sha256-2kZU6Cvzniqkf31rLwxHNUwOVvRodBbe9cr4TFG8Qxg=\n";
     table(
@@ -388,8 +398,11 @@ fn plugins_and_hooks_may_change_settings() {
         )],
         &[("10.34.5", "fits")],
     );
+    let head = format!(
+        "{OVERRIDES}pnpmfileChecksum: sha256-N5sygRqfLmveB2/UVW5NlQLwz6JpZCtuJFtbAm2qXnE=\n"
+    );
     table(
-        OVERRIDES,
+        &head,
         &[(
             ".pnpmfile.cjs",
             "module.exports = { hooks: { updateConfig (c) { return c } } }\n",
