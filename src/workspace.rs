@@ -11,6 +11,9 @@ pub mod manifest;
 pub mod pnpmfile;
 pub mod toolchain;
 
+pub use find::find_root;
+use find::other_manager;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,20 +22,11 @@ use crate::lockfile;
 use crate::model::path::RepoPath;
 use crate::system::terminal::one_line;
 use crate::system::threads;
-use crate::workspace::manifest::ManifestError;
 use crate::workspace::manifest::npmrc::Npmrc;
 use crate::workspace::manifest::package::{self, Manifest};
 use crate::workspace::manifest::turbo::{self, TurboManifest};
 use crate::workspace::manifest::workspace::{self, WorkspaceManifest};
-
-/// Lockfiles of other package managers.
-const LOCKFILES_OF_OTHERS: [(&str, &str); 5] = [
-    ("package-lock.json", "an npm"),
-    ("npm-shrinkwrap.json", "an npm"),
-    ("yarn.lock", "a Yarn"),
-    ("bun.lock", "a Bun"),
-    ("bun.lockb", "a Bun"),
-];
+use crate::workspace::manifest::{ManifestError, include};
 
 /// A package of the workspace; the root project is one too.
 #[derive(Debug)]
@@ -67,7 +61,7 @@ pub struct Workspace {
     pub members: Vec<Member>,
     /// `pnpm-workspace.yaml`.
     pub settings: WorkspaceManifest,
-    /// Its text.
+    /// Its text, with what it includes from other files.
     pub settings_text: String,
     /// The root's `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
@@ -145,7 +139,7 @@ pub enum WorkspaceError {
         dirs: Vec<String>,
     },
     /// The root project was named.
-    #[error("the workspace's root is not an app")]
+    #[error("the workspace's root cannot be an app yet")]
     RootIsNoApp {
         /// Some members that could be meant.
         members: Vec<String>,
@@ -177,8 +171,13 @@ impl WorkspaceError {
             }
             Self::UnknownApp { nearest, .. } => Some(format!("did you mean {}?", or_list(nearest))),
             Self::AmbiguousApp { .. } => Some("name the directory instead".to_owned()),
-            Self::RootIsNoApp { members } if members.is_empty() => None,
-            Self::RootIsNoApp { members } => Some(format!("name one of its packages: {}", or_list(members))),
+            Self::RootIsNoApp { members } if members.is_empty() => {
+                Some("move the app into a package of its own, such as `apps/web`".to_owned())
+            }
+            Self::RootIsNoApp { members } => Some(format!(
+                "name one of its packages: {}; or move the root's app into a package of its own, such as `apps/web`",
+                or_list(members)
+            )),
             Self::NoDirectory { .. } | Self::Glob { .. } | Self::OtherManager(_) => None,
         }
     }
@@ -193,38 +192,11 @@ fn or_list(names: &[String]) -> String {
     }
 }
 
-/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards.
-pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
-    let no_directory = |source| WorkspaceError::NoDirectory {
-        path: start.to_path_buf(),
-        source,
-    };
-    let start = fs_err::canonicalize(start).map_err(no_directory)?;
-    let root = start
-        .ancestors()
-        .find(|dir| dir.join(workspace::FILE).is_file());
-    root.map(Path::to_path_buf).ok_or_else(|| {
-        let other = start
-            .ancestors()
-            .find_map(|dir| other_manager(|file| dir.join(file).is_file()));
-        other.map_or_else(
-            || WorkspaceError::NoWorkspace(start.clone()),
-            WorkspaceError::OtherManager,
-        )
-    })
-}
-
-/// The package manager whose lockfile lies where `has` looks, with its article.
-fn other_manager(has: impl Fn(&str) -> bool) -> Option<&'static str> {
-    let mut all = LOCKFILES_OF_OTHERS.into_iter();
-    all.find(|(file, _)| has(file)).map(|(_, manager)| manager)
-}
-
 impl Workspace {
     /// Reads the workspace whose root is `root`.
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
         let tree = &Tree::open(root).map_err(ManifestError::from)?;
-        let settings_text = read(tree, workspace::FILE)?.unwrap_or_default();
+        let settings_text = settings_text(tree)?;
         let settings = WorkspaceManifest::parse(&settings_text)?;
         let turbo = turbo_manifest(tree, &RepoPath::ROOT)?;
         let npmrc = read(tree, ".npmrc")?
@@ -337,12 +309,28 @@ impl Workspace {
     }
 }
 
+/// The settings, with those that lie in other files: pnpm 12 reads them, which is asked as far as the root's manifest names a version.
+fn settings_text(tree: &Tree) -> Result<String, WorkspaceError> {
+    let text = read(tree, workspace::FILE)?.unwrap_or_default();
+    if !text.contains("include") {
+        return Ok(text);
+    }
+    let root = member(tree, RepoPath::ROOT)?.manifest;
+    if pinned_major(&root).is_some_and(|major| major < 12) {
+        return Ok(text);
+    }
+    Ok(include::merged(&text, |path| read(tree, path.as_str()))?)
+}
+
+/// The major version of pnpm that `packageManager` pins.
+fn pinned_major(root: &Manifest) -> Option<u64> {
+    let version = root.text("packageManager")?.strip_prefix("pnpm@")?;
+    version.split('.').next()?.parse::<u64>().ok()
+}
+
 /// Whether one lockfile serves all projects. pnpm reads the setting in `.npmrc` up to 10, in `pnpm-workspace.yaml` from 10 on.
 fn is_shared(settings: &WorkspaceManifest, npmrc: &Npmrc, root: &Manifest) -> bool {
-    let major = root.text("packageManager").and_then(|text| {
-        let version = text.strip_prefix("pnpm@")?;
-        version.split('.').next()?.parse::<u64>().ok()
-    });
+    let major = pinned_major(root);
     let here = settings
         .shared_workspace_lockfile
         .filter(|_| major.is_none_or(|major| major >= 10));

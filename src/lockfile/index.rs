@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::LockfileError;
-use super::document::{Entry, Section, entries, format, refuse_conflicts, sections};
+use super::document::{Entry, Section, entries, format, refuse_braces, refuse_conflicts, sections};
 use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
 use super::lines::{indentation, lines, unreadable};
@@ -51,6 +51,7 @@ impl<'a> Lockfile<'a> {
     /// Indexes the text of a lockfile that lies in `dir`.
     pub fn parse_in(dir: RepoPath, text: &'a str) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
+        refuse_braces(text)?;
         let sections = sections(text)?;
         let format = format(text, &sections)?;
         let of = |key: &str| {

@@ -5,6 +5,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod include;
 pub mod npmrc;
 pub mod package;
 pub mod tsconfig;

@@ -144,7 +144,10 @@ fn apps_by_directory_and_name() {
         "`twin` is the name of several packages: libs/a, libs/b; name the directory instead"
     );
     assert_eq!(find("apps/nameless", ""), "apps/nameless");
-    assert!(find(".", "").starts_with("the workspace's root is not an app; name one of its packages: `apps/nameless` or `apps/server`"));
+    assert_eq!(
+        find(".", ""),
+        "the workspace's root cannot be an app yet; name one of its packages: `apps/nameless` or `apps/server`; or move the root's app into a package of its own, such as `apps/web`"
+    );
 }
 
 #[test]
@@ -241,4 +244,28 @@ fn links_to_members_are_followed_once() {
     let found = globs::expand(&Tree::open(dir.path()).unwrap(), &globs).unwrap();
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     assert_eq!(found, ["packages/a", "packages/v", "packages/w/x"]);
+}
+
+#[test]
+fn settings_come_from_files_that_are_included() {
+    let settings = "include:\n  ./config/all.yaml: '*'\n";
+    let included = "packages: ['../apps/*']\ncatalog: {a: 1.0.0}\n";
+    let members = |pnpm: &str| {
+        let manifest = format!(r#"{{"packageManager": "pnpm@{pnpm}"}}"#);
+        let dir = tree(&[
+            ("package.json", &*manifest),
+            ("pnpm-workspace.yaml", settings),
+            ("config/all.yaml", included),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+            ("apps/a/package.json", "{}"),
+        ]);
+        let workspace = Workspace::load(dir.path()).unwrap();
+        (
+            workspace.members.len(),
+            workspace.settings_text.contains("catalog"),
+        )
+    };
+    assert_eq!(members("12.21.0"), (2, true));
+    // Earlier ones know no `include`.
+    assert_eq!(members("11.22.0"), (1, false));
 }

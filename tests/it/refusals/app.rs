@@ -46,9 +46,9 @@ fn unknown_app() {
     ");
     assert_snapshot!(refusal("", |_| {}), @"
     exit code 1
-    error: the workspace's root is not an app
+    error: the workspace's root cannot be an app yet
 
-    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`
+    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`; or move the root's app into a package of its own, such as `apps/web`
     ");
 }
 
@@ -69,9 +69,9 @@ fn no_app() {
     ");
     assert_snapshot!(slimbuild(tree.root(), &["."]).refusal(tree.root()), @"
     exit code 1
-    error: the workspace's root is not an app
+    error: the workspace's root cannot be an app yet
 
-    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`
+    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`; or move the root's app into a package of its own, such as `apps/web`
     ");
 }
 
