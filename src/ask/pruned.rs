@@ -428,6 +428,7 @@ fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
     lifecycle
         .chain(secrets::left_behind(workspace, closure))
         .chain(install::pnpmfile_warnings(workspace))
+        .chain(install::pin_warning(workspace))
         .collect()
 }
 

@@ -265,6 +265,33 @@ fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json:
     manifest.get("pnpm")?.get(key)
 }
 
+/// What a reader should know of an install that we do not run: pnpm 12 refuses a frozen lockfile that does not record the version which the
+/// manifest pins. (Our own installs have the right version, and tell pnpm so.)
+pub(crate) fn pin_warning(workspace: &Workspace) -> Option<String> {
+    let manifest = &workspace.root_member().manifest;
+    let pin = manifest.text("packageManager")?.strip_prefix("pnpm@")?;
+    let version = Version::parse(pin.split('+').next()?).ok()?;
+    if version.major() < 12 {
+        return None;
+    }
+    let text = workspace.lockfiles.first()?.trim_start_matches('\u{feff}');
+    let first = text
+        .strip_prefix("---")
+        .and_then(|rest| rest.split("\n---").next());
+    let is_recorded = first.is_some_and(|first| {
+        let line = format!("version: {version}");
+        let recorded = first.split_once("packageManagerDependencies:");
+        recorded.is_some_and(|(_, pins)| pins.lines().any(|own| own.trim() == line))
+    });
+    (!is_recorded).then(|| {
+        format!(
+            "pnpm-lock.yaml does not record pnpm {version}, which {} pins: pnpm 12 refuses that when it is frozen, unless it is told \
+             `--config.pm-on-fail=ignore`",
+            manifest.file()
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,6 +316,22 @@ mod tests {
             Ok(files) => Ok(files.iter().map(|file| file.path.to_string()).collect()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    #[test]
+    fn a_pin_that_the_lockfile_does_not_record_is_told() {
+        let warns = |pnpm: &str, head: &str| {
+            let manifest = format!(r#"{{"packageManager":"pnpm@{pnpm}"}}"#);
+            let lockfile = format!("{head}lockfileVersion: '9.0'\n");
+            let files = [("package.json", &*manifest), ("pnpm-lock.yaml", &*lockfile)];
+            pin_warning(&crate::testing::workspace(&files).1).is_some()
+        };
+        let head = "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm:\n        specifier: 12.21.0\n        version: 12.21.0\n---\n";
+        assert!(!warns("12.21.0", head));
+        assert!(!warns("12.21.0+sha512.x", head));
+        assert!(warns("12.20.0", head));
+        assert!(warns("12.21.0", ""));
+        assert!(!warns("11.22.0", ""));
     }
 
     #[test]
