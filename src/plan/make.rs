@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::base::{self, Bases};
 use super::circles::Circles;
 use super::gather::Gather;
-use super::libc::Workplace;
 use super::install;
+use super::libc::Workplace;
 use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
