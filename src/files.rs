@@ -1,7 +1,7 @@
 //! The files of a directory of the workspace that enter a context.
 //!
 //! Goes in: a directory, the directories in it that other members own, and the [`Rules`]. Comes out: a [`Walk`], sorted by path, of what
-//! is kept and of what is dropped and why. No content is read, and no symlink followed.
+//! is kept and of what is dropped and why. No content is read, and no symlink below the directory followed.
 //!
 //! What comes out depends on names, kinds, sizes and the executable bit alone: neither on the order in which the disk lists a directory,
 //! nor on owners, times or the remaining permission bits. Empty directories are not recorded, as git does not record them either.
@@ -185,8 +185,24 @@ pub fn walk(
     nested: &BTreeSet<RepoPath>,
     rules: &Rules,
 ) -> Result<Walk, FilesError> {
-    // Links are not followed, so the directory itself may not be one. The root may: it is open already.
-    if tree.link_metadata(dir)?.kind != FileKind::Directory {
+    // No link is followed on the way down, but the directory itself may be one. Rules are about where files really lie.
+    let real = tree.real(dir)?;
+    if real != *dir {
+        let below = |path: &RepoPath| path.strip(dir).map(|rest| RepoPath::child(&real, rest));
+        let nested = nested.iter().filter_map(below).collect();
+        let mut walk = walk(tree, &real, &nested, rules)?;
+        let back = |path: &mut RepoPath| {
+            if let Some(rest) = path.strip(&real) {
+                *path = RepoPath::child(dir, rest);
+            }
+        };
+        walk.files.iter_mut().for_each(|file| back(&mut file.path));
+        walk.dropped
+            .iter_mut()
+            .for_each(|dropped| back(&mut dropped.path));
+        return Ok(walk);
+    }
+    if tree.metadata(dir)?.kind != FileKind::Directory {
         return Err(FilesError::NotADirectory(dir.clone()));
     }
     let mut walker = Walker {
@@ -278,6 +294,9 @@ impl Walker<'_> {
             // A name that is not UTF-8 does not matter as long as a rule drops it.
             let is_utf8 = name.to_str().is_some();
             let path = RepoPath::child(dir, &name.to_string_lossy());
+            if self.nested.contains(&path) {
+                continue;
+            }
             if kind == FileKind::Directory {
                 inner.push((path, is_utf8));
                 continue;
@@ -304,9 +323,6 @@ impl Walker<'_> {
         }
         drop(opened);
         for (path, is_utf8) in inner {
-            if self.nested.contains(&path) {
-                continue;
-            }
             let (verdict, inner) = scope.directory(&path)?;
             if inner.is_some() && !is_utf8 {
                 return Err(FilesError::NameNotUtf8(path));

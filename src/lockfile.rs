@@ -140,6 +140,9 @@ impl LockfileError {
                 "run `pnpm install`, which resolves conflicts in its lockfile, and commit the result"
             }
             Self::NoVersion => "make a lockfile with `pnpm install`",
+            Self::Unknown(format) if format.starts_with("13.") => {
+                "remove `format: v13` of `lockfile` from pnpm-workspace.yaml and run `pnpm install`, which then writes format 9.0"
+            }
             Self::Unknown(_) => {
                 "`pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0"
             }

@@ -5,5 +5,6 @@
 pub mod closure;
 pub mod frozen;
 pub mod graph;
+mod local;
 pub mod sets;
 pub mod tasks;

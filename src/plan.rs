@@ -4,6 +4,7 @@
 //! plan on every machine.
 
 mod base;
+mod circles;
 pub mod config;
 mod configured;
 mod contents;

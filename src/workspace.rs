@@ -8,7 +8,11 @@ pub mod fuzzing;
 pub mod git;
 mod globs;
 pub mod manifest;
+pub mod pnpmfile;
 pub mod toolchain;
+
+pub use find::find_root;
+use find::other_manager;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,18 +22,18 @@ use crate::lockfile;
 use crate::model::path::RepoPath;
 use crate::system::terminal::one_line;
 use crate::system::threads;
-use crate::workspace::manifest::ManifestError;
 use crate::workspace::manifest::npmrc::Npmrc;
-use crate::workspace::manifest::package::Manifest;
+use crate::workspace::manifest::package::{self, Manifest};
 use crate::workspace::manifest::turbo::{self, TurboManifest};
 use crate::workspace::manifest::workspace::{self, WorkspaceManifest};
+use crate::workspace::manifest::{ManifestError, include};
 
 /// A package of the workspace; the root project is one too.
 #[derive(Debug)]
 pub struct Member {
     /// Its directory.
     pub dir: RepoPath,
-    /// Its `package.json`.
+    /// Its `package.json`, `package.json5` or `package.yaml`.
     pub manifest: Manifest,
     /// Its own `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
@@ -57,7 +61,7 @@ pub struct Workspace {
     pub members: Vec<Member>,
     /// `pnpm-workspace.yaml`.
     pub settings: WorkspaceManifest,
-    /// Its text.
+    /// Its text, with what it includes from other files.
     pub settings_text: String,
     /// The root's `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
@@ -75,6 +79,9 @@ pub enum WorkspaceError {
     /// No `pnpm-workspace.yaml` here or above.
     #[error("there is no `{}` in `{}` or above it", workspace::FILE, .0.display())]
     NoWorkspace(PathBuf),
+    /// The lockfile of another package manager lies here or above, and none of pnpm's.
+    #[error("this is {0} workspace; slimbuild reads pnpm's so far")]
+    OtherManager(&'static str),
     /// The directory to start from cannot be entered.
     #[error("cannot enter `{}`", .path.display())]
     NoDirectory {
@@ -132,14 +139,11 @@ pub enum WorkspaceError {
         dirs: Vec<String>,
     },
     /// The root project was named.
-    #[error("the workspace's root is not an app")]
+    #[error("the workspace's root cannot be an app yet")]
     RootIsNoApp {
         /// Some members that could be meant.
         members: Vec<String>,
     },
-    /// The app's manifest has no name.
-    #[error("`{0}` has no `name`")]
-    Nameless(String),
 }
 
 impl WorkspaceError {
@@ -167,10 +171,14 @@ impl WorkspaceError {
             }
             Self::UnknownApp { nearest, .. } => Some(format!("did you mean {}?", or_list(nearest))),
             Self::AmbiguousApp { .. } => Some("name the directory instead".to_owned()),
-            Self::RootIsNoApp { members } if members.is_empty() => None,
-            Self::RootIsNoApp { members } => Some(format!("name one of its packages: {}", or_list(members))),
-            Self::Nameless(_) => Some("give it one: pnpm and turbo select packages by their names".to_owned()),
-            Self::NoDirectory { .. } | Self::Glob { .. } => None,
+            Self::RootIsNoApp { members } if members.is_empty() => {
+                Some("move the app into a package of its own, such as `apps/web`".to_owned())
+            }
+            Self::RootIsNoApp { members } => Some(format!(
+                "name one of its packages: {}; or move the root's app into a package of its own, such as `apps/web`",
+                or_list(members)
+            )),
+            Self::NoDirectory { .. } | Self::Glob { .. } | Self::OtherManager(_) => None,
         }
     }
 }
@@ -184,25 +192,11 @@ fn or_list(names: &[String]) -> String {
     }
 }
 
-/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards.
-pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
-    let no_directory = |source| WorkspaceError::NoDirectory {
-        path: start.to_path_buf(),
-        source,
-    };
-    let start = fs_err::canonicalize(start).map_err(no_directory)?;
-    let root = start
-        .ancestors()
-        .find(|dir| dir.join(workspace::FILE).is_file());
-    root.map(Path::to_path_buf)
-        .ok_or(WorkspaceError::NoWorkspace(start.clone()))
-}
-
 impl Workspace {
     /// Reads the workspace whose root is `root`.
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
         let tree = &Tree::open(root).map_err(ManifestError::from)?;
-        let settings_text = read(tree, workspace::FILE)?.unwrap_or_default();
+        let settings_text = settings_text(tree)?;
         let settings = WorkspaceManifest::parse(&settings_text)?;
         let turbo = turbo_manifest(tree, &RepoPath::ROOT)?;
         let npmrc = read(tree, ".npmrc")?
@@ -315,12 +309,28 @@ impl Workspace {
     }
 }
 
+/// The settings, with those that lie in other files: pnpm 12 reads them, which is asked as far as the root's manifest names a version.
+fn settings_text(tree: &Tree) -> Result<String, WorkspaceError> {
+    let text = read(tree, workspace::FILE)?.unwrap_or_default();
+    if !text.contains("include") {
+        return Ok(text);
+    }
+    let root = member(tree, RepoPath::ROOT)?.manifest;
+    if pinned_major(&root).is_some_and(|major| major < 12) {
+        return Ok(text);
+    }
+    Ok(include::merged(&text, |path| read(tree, path.as_str()))?)
+}
+
+/// The major version of pnpm that `packageManager` pins.
+fn pinned_major(root: &Manifest) -> Option<u64> {
+    let version = root.text("packageManager")?.strip_prefix("pnpm@")?;
+    version.split('.').next()?.parse::<u64>().ok()
+}
+
 /// Whether one lockfile serves all projects. pnpm reads the setting in `.npmrc` up to 10, in `pnpm-workspace.yaml` from 10 on.
 fn is_shared(settings: &WorkspaceManifest, npmrc: &Npmrc, root: &Manifest) -> bool {
-    let major = root.text("packageManager").and_then(|text| {
-        let version = text.strip_prefix("pnpm@")?;
-        version.split('.').next()?.parse::<u64>().ok()
-    });
+    let major = pinned_major(root);
     let here = settings
         .shared_workspace_lockfile
         .filter(|_| major.is_none_or(|major| major >= 10));
@@ -336,12 +346,16 @@ fn no_lockfile(tree: &Tree, members: &[Member]) -> WorkspaceError {
         let file = member.dir.join(lockfile::FILE).unwrap_or_default();
         tree.is_file(&file).unwrap_or_default()
     };
-    match members.iter().find(own) {
-        Some(member) => WorkspaceError::OwnLockfile {
+    if let Some(member) = members.iter().find(own) {
+        return WorkspaceError::OwnLockfile {
             dir: member.dir.clone(),
-        },
-        None => WorkspaceError::NoLockfile,
+        };
     }
+    let has = |file: &str| {
+        let file = RepoPath::new(file).unwrap_or_default();
+        tree.is_file(&file).unwrap_or_default()
+    };
+    other_manager(has).map_or(WorkspaceError::NoLockfile, WorkspaceError::OtherManager)
 }
 
 fn by_name(members: &[Member]) -> BTreeMap<String, usize> {
@@ -367,12 +381,17 @@ fn turbo_manifest(tree: &Tree, dir: &RepoPath) -> Result<Option<TurboManifest>, 
 }
 
 fn member(tree: &Tree, dir: RepoPath) -> Result<Member, ManifestError> {
-    let file = below(&dir, "package.json");
-    let manifest = match read(tree, &file)? {
-        Some(text) => Manifest::parse(&file, &text)?,
-        // A root without a manifest is fine with pnpm.
-        None => Manifest::parse(&file, "{}")?,
-    };
+    let mut manifest = None;
+    for name in package::FILES {
+        let file = below(&dir, name);
+        if let Some(text) = read(tree, &file)? {
+            manifest = Some(Manifest::parse(&file, &text)?);
+            break;
+        }
+    }
+    // A root without a manifest is fine with pnpm.
+    let none = || Manifest::parse(&below(&dir, package::FILES[0]), "{}");
+    let manifest = manifest.map_or_else(none, Ok)?;
     let turbo = if dir.is_root() {
         None
     } else {

@@ -90,7 +90,7 @@ impl Overview {
         let members: Vec<Member> = members.collect();
         let mut edges = Vec::new();
         for (from_at, &from) in positions.iter().enumerate() {
-            for (to, field) in graph.dependencies(from) {
+            for (to, edge) in graph.dependencies(from) {
                 let Ok(to_at) = positions.binary_search(&to) else {
                     continue;
                 };
@@ -99,7 +99,7 @@ impl Overview {
                     to_at,
                     from: members[from_at].dir.clone(),
                     to: members[to_at].dir.clone(),
-                    kind: field.key(),
+                    kind: edge.field.key(),
                 });
             }
         }

@@ -254,7 +254,13 @@ impl Layout<'_, '_, '_> {
         self.turbo(&mut entries)?;
         self.install_files(&mut entries)?;
         self.sources(&mut entries)?;
-        Ok(entries.0.into_values().collect())
+        let mut entries: Vec<ContextEntry> = entries.0.into_values().collect();
+        for place in [JSON, FULL] {
+            let led = inputs::led_to(self.workspace, self.rules, &entries, &[], place)?;
+            entries.extend(led);
+        }
+        entries.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(entries)
     }
 
     /// The positions of the members that are kept, the root project among them: no workspace is without.
@@ -303,7 +309,7 @@ impl Layout<'_, '_, '_> {
 
     fn manifest(&self, at: usize) -> Result<Option<(RepoPath, String)>, Error> {
         let member = &self.workspace.members[at];
-        let path = below(&member.dir, "package.json");
+        let path = below(&RepoPath::ROOT, member.manifest.file());
         let Some(text) = self.text(&path)? else {
             return Ok(None);
         };
@@ -421,6 +427,8 @@ fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
     });
     lifecycle
         .chain(secrets::left_behind(workspace, closure))
+        .chain(install::pnpmfile_warnings(workspace))
+        .chain(install::pin_warning(workspace))
         .collect()
 }
 

@@ -19,6 +19,7 @@ use crate::show::progress::ProgressMode;
 use crate::show::report;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
+use crate::system::terminal::escape_json;
 use crate::system::whole::Whole;
 use crate::system::workdir;
 
@@ -107,6 +108,12 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
 fn warn_unless(mode: ProgressMode, plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     match mode {
         ProgressMode::Quiet => Ok(()),
+        // Each line of that stream is an object.
+        ProgressMode::Json => plan.warnings.iter().try_for_each(|message| {
+            let event = serde_json::json!({ "event": "warning", "message": message });
+            writeln!(ui.err(), "{}", escape_json(&event.to_string()))
+                .map_err(Error::io("cannot write to stderr"))
+        }),
         _ => warn(plan, ui),
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::LockfileError;
-use super::document::{Entry, Section, entries, format, refuse_conflicts, sections};
+use super::document::{Entry, Section, entries, format, refuse_braces, refuse_conflicts, sections};
 use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
 use super::lines::{indentation, lines, unreadable};
@@ -51,6 +51,7 @@ impl<'a> Lockfile<'a> {
     /// Indexes the text of a lockfile that lies in `dir`.
     pub fn parse_in(dir: RepoPath, text: &'a str) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
+        refuse_braces(text)?;
         let sections = sections(text)?;
         let format = format(text, &sections)?;
         let of = |key: &str| {
@@ -117,6 +118,13 @@ impl<'a> Lockfile<'a> {
             .binary_search_by(|importer| (*importer.key).cmp(key))
             .ok()
             .map(|at| &self.importers[at])
+    }
+
+    /// Whether links to directories outside of the workspace's members are not recorded.
+    pub fn excludes_links(&self) -> bool {
+        let settings = self.map("settings").unwrap_or_default();
+        let mut settings = settings.into_iter();
+        settings.any(|(key, value)| key == "excludeLinksFromLockfile" && value == "true")
     }
 
     /// The directory that a direct dependency leads to, where it is a local one.

@@ -12,6 +12,7 @@ use crate::lockfile::reach::Reach;
 use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
 use crate::model::path::RepoPath;
 use crate::needs::frozen::{self, whole};
+use crate::needs::local::{Local, unrecorded};
 use crate::workspace::Workspace;
 use crate::workspace::manifest::workspace::{with_members, with_references};
 
@@ -174,7 +175,17 @@ impl<'l, 'a> Closure<'l, 'a> {
             self.members.insert(at, because);
             added.push(at);
             let member = &workspace.members[at];
-            let Some((lockfile, importer)) = self.lockfiles.project(&member.dir) else {
+            let project = self.lockfiles.project(&member.dir);
+            // A member without an importer has the shared lockfile all the same.
+            let home = self.lockfiles.home(&member.dir).map(|home| home.lockfile);
+            let text = home.map(|home| &self.lockfiles.all()[home]);
+            for link in unrecorded(text, project.map(|(_, importer)| importer), member) {
+                if self.keeps(at, link.field, link.alias) {
+                    let dir = link.dir(member)?;
+                    self.land(workspace, (at, link.field), dir, &mut queue);
+                }
+            }
+            let Some((lockfile, importer)) = project else {
                 continue;
             };
             let lies_in = self.lockfiles.all()[lockfile].dir();
@@ -184,22 +195,52 @@ impl<'l, 'a> Closure<'l, 'a> {
                 }
                 let found = self.reaches[lockfile].follow(importer, dependency);
                 for dir in found.map_err(|error| error.of(lies_in))? {
-                    match workspace.position(&dir) {
-                        Some(to) => {
-                            let because = Because::Dependency {
-                                of: member.dir.clone(),
-                                field: dependency.field.key(),
-                            };
-                            queue.push((to, because));
-                        }
-                        None => {
-                            self.linked.insert(dir);
-                        }
-                    }
+                    self.land(workspace, (at, dependency.field), dir, &mut queue);
                 }
             }
         }
         Ok(added)
+    }
+
+    /// Notes what a local directory brings that a member leads to.
+    fn land(
+        &mut self,
+        workspace: &Workspace,
+        (from, field): (usize, Field),
+        dir: RepoPath,
+        queue: &mut Vec<(usize, Because)>,
+    ) {
+        let because = Because::Dependency {
+            of: workspace.members[from].dir.clone(),
+            field: field.key(),
+        };
+        match Local::of(workspace, &dir) {
+            // What pnpm copies comes by itself.
+            Local::Member(to) if workspace.members[to].dir != dir && self.copies(&dir) => {
+                self.linked.insert(dir);
+            }
+            Local::Member(to) => queue.push((to, because)),
+            Local::Installed(to, name) => {
+                let fresh = !self.with_dev && self.named.insert((to, name));
+                // Its own dependencies were followed without this one.
+                let known = if fresh {
+                    self.members.remove(&to)
+                } else {
+                    None
+                };
+                let root = (to == 0).then_some(Because::Root);
+                queue.push((to, known.or(root).unwrap_or(because)));
+            }
+            Local::Nothing => {}
+            Local::Directory => {
+                self.linked.insert(dir);
+            }
+        }
+    }
+
+    fn copies(&self, dir: &RepoPath) -> bool {
+        let mut all = self.reaches.iter();
+        all.any(|reach| reach.copied_directories().contains(dir))
     }
 
     /// Whether the closure keeps a direct dependency of the member at `at`.

@@ -2,30 +2,61 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use petgraph::Direction;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
 use crate::lockfile::{Field, Lockfiles};
+use crate::model::path::RepoPath;
+use crate::needs::local::{Local, unrecorded};
 use crate::needs::sets::{Set, Sets};
 use crate::workspace::Workspace;
 
-/// Members (by position in [`Workspace::members`]) and the strongest kind of dependency between each two.
+/// Members (by position in [`Workspace::members`]) and the strongest edge between each two.
 #[derive(Debug)]
 pub struct Graph {
-    edges: DiGraphMap<usize, Field>,
+    edges: DiGraphMap<usize, Edge>,
 }
 
-/// Members that depend on each other in a circle, each followed by the one that it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cycle(pub Vec<usize>);
+/// Why one member depends on another; the stronger first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    /// Whether `peerDependencies` alone names it, and pnpm recorded it by `autoInstallPeers`. turbo knows no such edge.
+    pub peer: bool,
+    /// The map of the lockfile that has it.
+    pub field: Field,
+}
 
-impl Cycle {
+impl Edge {
+    /// An edge of an ordinary dependency.
+    pub const fn of(field: Field) -> Self {
+        Self { peer: false, field }
+    }
+}
+
+/// Members that depend on each other in a circle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Circle {
+    /// One way around, each followed by the one that it needs.
+    path: Vec<usize>,
+    /// All that reach each other.
+    members: BTreeSet<usize>,
+    /// Whether no dev dependency and no peer opens it.
+    pub closed: bool,
+}
+
+impl Circle {
+    /// How many of its members do something in a build.
+    pub fn builders(&self, builds: impl Fn(usize) -> bool) -> usize {
+        self.members.iter().filter(|at| builds(**at)).count()
+    }
+
     /// `a → b → a`
     pub fn display(&self, workspace: &Workspace) -> String {
         let labels: Vec<String> = self
-            .0
+            .path
             .iter()
-            .chain(self.0.first())
+            .chain(self.path.first())
             .map(|&at| workspace.members[at].label())
             .collect();
         labels.join(" → ")
@@ -33,39 +64,51 @@ impl Cycle {
 }
 
 impl Graph {
-    /// Reads the direct edges of all importers. Links that land in no member are not edges.
+    /// Reads the direct edges of all importers. Links that land in no member are not edges; one that lands in what a member's build writes is.
     pub fn new(workspace: &Workspace, lockfiles: &Lockfiles<'_>) -> Self {
         let mut edges = DiGraphMap::new();
         for (at, member) in workspace.members.iter().enumerate() {
             edges.add_node(at);
-            let Some((lockfile, importer)) = lockfiles.project(&member.dir) else {
-                continue;
-            };
-            let lockfile = &lockfiles.all()[lockfile];
-            for dependency in &importer.dependencies {
-                let Some(to) = lockfile
-                    .local_target(importer, dependency)
-                    .and_then(|dir| workspace.position(&dir))
-                else {
-                    continue;
-                };
-                let strongest = edges
-                    .edge_weight(at, to)
-                    .map_or(dependency.field, |&known: &Field| {
-                        known.min(dependency.field)
-                    });
-                edges.add_edge(at, to, strongest);
+            let project = lockfiles.project(&member.dir);
+            let home = lockfiles.home(&member.dir);
+            let text = home.map(|home| &lockfiles.all()[home.lockfile]);
+            let links = unrecorded(text, project.map(|(_, importer)| importer), member);
+            let links = links.into_iter().filter_map(|link| {
+                let dir = link.dir(member).ok()?;
+                Some((linked(workspace, &dir)?, Edge::of(link.field)))
+            });
+            let recorded = project.into_iter().flat_map(|(lockfile, importer)| {
+                let lockfile = &lockfiles.all()[lockfile];
+                importer.dependencies.iter().filter_map(move |dependency| {
+                    let dir = lockfile.local_target(importer, dependency)?;
+                    let to = if dependency.version.starts_with("link:") {
+                        linked(workspace, &dir)
+                    } else {
+                        workspace.position(&dir)
+                    };
+                    let alias = &*dependency.alias;
+                    let manifest = &member.manifest;
+                    let edge = Edge {
+                        peer: !manifest.depends_on(alias) && manifest.peers().contains_key(alias),
+                        field: dependency.field,
+                    };
+                    Some((to?, edge))
+                })
+            });
+            for (to, edge) in recorded.chain(links) {
+                let known = edges.edge_weight(at, to).copied();
+                edges.add_edge(at, to, known.map_or(edge, |known: Edge| known.min(edge)));
             }
         }
         Self { edges }
     }
 
     /// The members that `at` depends on directly, by position.
-    pub fn dependencies(&self, at: usize) -> Vec<(usize, Field)> {
-        let mut found: Vec<(usize, Field)> = self
+    pub fn dependencies(&self, at: usize) -> Vec<(usize, Edge)> {
+        let mut found: Vec<(usize, Edge)> = self
             .edges
             .edges(at)
-            .map(|(_, to, &field)| (to, field))
+            .map(|(_, to, &edge)| (to, edge))
             .collect();
         found.sort_unstable();
         found
@@ -84,50 +127,56 @@ impl Graph {
         found.into_iter().collect()
     }
 
-    /// Orders members so that each follows what it depends on; among equals, by position. Dev dependencies that close a circle are passed
-    /// over and reported; a circle without any is an error.
-    pub fn build_order(&self, members: &[usize]) -> Result<(Vec<usize>, Vec<Cycle>), Cycle> {
+    /// Orders members so that each follows what it depends on; among equals, by position. What closes a circle is passed over: peers first,
+    /// then dev dependencies, in the end all. Circles that peers alone close are not told of, as turbo does not know them.
+    pub fn build_order(&self, members: &[usize]) -> (Vec<usize>, Vec<Circle>) {
         // An edge leads from what is needed to what needs it, so that a topological order builds.
-        let mut needed_by: DiGraphMap<usize, Field> = DiGraphMap::new();
+        let mut needed_by: DiGraphMap<usize, Edge> = DiGraphMap::new();
         for &at in members {
             needed_by.add_node(at);
-            for (to, field) in self.dependencies(at) {
+            for (to, edge) in self.dependencies(at) {
                 if to != at && members.binary_search(&to).is_ok() {
-                    needed_by.add_edge(to, at, field);
+                    needed_by.add_edge(to, at, edge);
                 }
             }
         }
-        let mut circles = Vec::new();
-        let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
-        for component in components(&needed_by) {
-            inside.extend(component.iter().map(|&at| (at, circles.len())));
-            circles.push(self.circle(&component));
+        open(&mut needed_by, |edge| edge.peer);
+        let mut circles: Vec<Circle> = Vec::new();
+        for members in components(&needed_by) {
+            let path = circle(&needed_by, &members);
+            let closed = false;
+            circles.push(Circle {
+                path,
+                members,
+                closed,
+            });
         }
-        let gone: Vec<(usize, usize)> = needed_by
-            .all_edges()
-            .filter(|(from, to, field)| {
-                let circle = inside.get(from);
-                **field == Field::Dev && circle.is_some() && circle == inside.get(to)
-            })
-            .map(|(from, to, _)| (from, to))
-            .collect();
-        for (from, to) in gone {
-            needed_by.remove_edge(from, to);
+        open(&mut needed_by, |edge| edge.field == Field::Dev);
+        for members in components(&needed_by) {
+            // What is left lies within one that is known.
+            let known = circles
+                .iter_mut()
+                .find(|circle| circle.members.is_superset(&members));
+            if let Some(known) = known {
+                *known = Circle {
+                    path: circle(&needed_by, &members),
+                    members: std::mem::take(&mut known.members),
+                    closed: true,
+                };
+            }
         }
-        match components(&needed_by).first() {
-            Some(component) => Err(self.circle(component)),
-            None => Ok((sorted_order(&needed_by), circles)),
-        }
+        open(&mut needed_by, |_| true);
+        (sorted_order(&needed_by), circles)
     }
 
     /// What each member of an order needs, near or far, of those that stand before it. The members of a circle need each other.
     pub fn needed(&self, order: &[usize], sets: &mut Sets) -> BTreeMap<usize, Set> {
-        let mut edges: DiGraphMap<usize, Field> = DiGraphMap::new();
+        let mut edges: DiGraphMap<usize, Edge> = DiGraphMap::new();
         let known: BTreeSet<usize> = order.iter().copied().collect();
         for &at in order {
             let own = self.dependencies(at).into_iter();
-            for (to, field) in own.filter(|(to, _)| known.contains(to)) {
-                edges.add_edge(at, to, field);
+            for (to, edge) in own.filter(|(to, _)| known.contains(to)) {
+                edges.add_edge(at, to, edge);
             }
         }
         let mut circles: Vec<Set> = Vec::new();
@@ -155,30 +204,55 @@ impl Graph {
         }
         found
     }
+}
 
-    /// One circle through the first of a strongly connected set of members.
-    fn circle(&self, component: &BTreeSet<usize>) -> Cycle {
-        let mut path: Vec<usize> = component.first().copied().into_iter().collect();
-        let mut places: BTreeMap<usize, usize> = path.iter().map(|&at| (at, 0)).collect();
-        while let Some(&last) = path.last() {
-            let next = self
-                .dependencies(last)
-                .into_iter()
-                .map(|(to, _)| to)
-                .find(|to| component.contains(to) && *to != last);
-            let Some(next) = next else { break };
-            if let Some(&start) = places.get(&next) {
-                return Cycle(path.split_off(start));
-            }
-            places.insert(next, path.len());
-            path.push(next);
-        }
-        Cycle(path)
+/// The member that a link leads to, or into.
+fn linked(workspace: &Workspace, dir: &RepoPath) -> Option<usize> {
+    match Local::of(workspace, dir) {
+        Local::Member(to) => Some(to),
+        Local::Installed(..) | Local::Nothing | Local::Directory => None,
     }
 }
 
+/// Removes the edges that may go and lie within a circle.
+fn open(needed_by: &mut DiGraphMap<usize, Edge>, may_go: impl Fn(Edge) -> bool) {
+    let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
+    for (number, members) in components(needed_by).into_iter().enumerate() {
+        inside.extend(members.into_iter().map(|at| (at, number)));
+    }
+    let gone: Vec<(usize, usize)> = needed_by
+        .all_edges()
+        .filter(|(from, to, edge)| {
+            let circle = inside.get(from);
+            may_go(**edge) && circle.is_some() && circle == inside.get(to)
+        })
+        .map(|(from, to, _)| (from, to))
+        .collect();
+    for (from, to) in gone {
+        needed_by.remove_edge(from, to);
+    }
+}
+
+/// One way around through the first of a strongly connected set of members.
+fn circle(needed_by: &DiGraphMap<usize, Edge>, component: &BTreeSet<usize>) -> Vec<usize> {
+    let mut path: Vec<usize> = component.first().copied().into_iter().collect();
+    let mut places: BTreeMap<usize, usize> = path.iter().map(|&at| (at, 0)).collect();
+    while let Some(&last) = path.last() {
+        let needs = needed_by.neighbors_directed(last, Direction::Incoming);
+        let Some(next) = needs.filter(|to| component.contains(to)).min() else {
+            break;
+        };
+        if let Some(&start) = places.get(&next) {
+            return path.split_off(start);
+        }
+        places.insert(next, path.len());
+        path.push(next);
+    }
+    path
+}
+
 /// The circles of a graph: sets of more than one member that all reach each other.
-fn components(graph: &DiGraphMap<usize, Field>) -> Vec<BTreeSet<usize>> {
+fn components(graph: &DiGraphMap<usize, Edge>) -> Vec<BTreeSet<usize>> {
     let all = kosaraju_scc(graph).into_iter();
     all.filter(|component| component.len() > 1)
         .map(|component| component.into_iter().collect())
@@ -186,10 +260,10 @@ fn components(graph: &DiGraphMap<usize, Field>) -> Vec<BTreeSet<usize>> {
 }
 
 /// Kahn's algorithm with the smallest position first, since `toposort` promises no order among equals.
-fn sorted_order(needed_by: &DiGraphMap<usize, Field>) -> Vec<usize> {
+fn sorted_order(needed_by: &DiGraphMap<usize, Edge>) -> Vec<usize> {
     debug_assert!(toposort(needed_by, None).is_ok(), "circles were taken out");
     let waits = |at: usize| {
-        let first = needed_by.neighbors_directed(at, petgraph::Direction::Incoming);
+        let first = needed_by.neighbors_directed(at, Direction::Incoming);
         first.count()
     };
     let mut open: BTreeMap<usize, usize> = needed_by.nodes().map(|at| (at, waits(at))).collect();
@@ -216,7 +290,7 @@ mod tests {
     use crate::testing::workspace;
 
     /// Builds the order of `apps/a` and `packages/{b,c}` whose links are given as `a b dependencies`.
-    fn order(links: &[(&str, &str, &str)]) -> Result<String, String> {
+    fn order(links: &[(&str, &str, &str)]) -> String {
         let dirs = [("apps/a", "a"), ("packages/b", "b"), ("packages/c", "c")];
         let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n".to_owned();
         for (dir, name) in dirs {
@@ -230,8 +304,15 @@ mod tests {
                 lines.join("\n")
             };
             let map = |field: &str| {
-                let own = links.iter();
-                let own = own.filter(|(from, _, own)| *from == name && *own == field);
+                // pnpm records a peer among the dependencies where no other map has it.
+                let has = |from, to, field| links.contains(&(from, to, field));
+                let own = links.iter().filter(|(from, to, own)| {
+                    let own = match *own {
+                        "peerDependencies" if !has(from, to, "devDependencies") => "dependencies",
+                        own => own,
+                    };
+                    *from == name && own == field
+                });
                 let entries: String = own.map(|one| entry(&one)).collect();
                 if entries.is_empty() {
                     entries
@@ -247,54 +328,72 @@ mod tests {
             };
             lockfile.push_str(&["\n  ", dir, ":", &value].concat());
         }
-        let (_dir, workspace) = workspace(&[
-            ("pnpm-lock.yaml", &lockfile),
-            ("apps/a/package.json", r#"{"name": "a"}"#),
-            ("packages/b/package.json", r#"{"name": "b"}"#),
-            ("packages/c/package.json", r#"{"name": "c"}"#),
-        ]);
+        let manifests = dirs.map(|(dir, name)| {
+            let map = |field: &str| {
+                let own = links
+                    .iter()
+                    .filter(|(from, _, own)| *from == name && *own == field);
+                let own: Vec<String> = own.map(|(_, to, _)| format!("\"{to}\": \"*\"")).collect();
+                format!("\"{field}\": {{{}}}", own.join(", "))
+            };
+            let maps = ["dependencies", "devDependencies", "peerDependencies"].map(map);
+            let text = format!("{{\"name\": \"{name}\", {}}}", maps.join(", "));
+            (format!("{dir}/package.json"), text)
+        });
+        let mut files = vec![("pnpm-lock.yaml", lockfile.as_str())];
+        files.extend(
+            manifests
+                .iter()
+                .map(|(path, text)| (path.as_str(), text.as_str())),
+        );
+        let (_dir, workspace) = workspace(&files);
         let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
         let graph = Graph::new(&workspace, &lockfiles);
-        match graph.build_order(&[1, 2, 3]) {
-            Ok((order, circles)) => {
-                let names: Vec<String> = order
-                    .iter()
-                    .map(|&at| workspace.members[at].label())
-                    .collect();
-                let circles: Vec<String> = circles
-                    .iter()
-                    .map(|circle| circle.display(&workspace))
-                    .collect();
-                Ok(format!("{} [{}]", names.join(" "), circles.join(", ")))
-            }
-            Err(circle) => Err(circle.display(&workspace)),
-        }
+        let (order, circles) = graph.build_order(&[1, 2, 3]);
+        let label = |at: &usize| workspace.members[*at].label();
+        let names: Vec<String> = order.iter().map(label).collect();
+        let shown = |circle: &Circle| {
+            let closed = if circle.closed { "!" } else { "" };
+            circle.display(&workspace) + closed
+        };
+        let circles: Vec<String> = circles.iter().map(shown).collect();
+        format!("{} [{}]", names.join(" "), circles.join(", "))
     }
 
     #[test]
     fn what_is_needed_comes_first() {
-        let (prod, dev) = ("dependencies", "devDependencies");
-        assert_eq!(order(&[]).unwrap(), "a b c []");
-        assert_eq!(
-            order(&[("a", "b", prod), ("b", "c", dev)]).unwrap(),
-            "c b a []"
-        );
-        assert_eq!(
-            order(&[("a", "c", prod), ("a", "b", prod)]).unwrap(),
-            "b c a []"
-        );
+        let (prod, dev, peer) = ("dependencies", "devDependencies", "peerDependencies");
+        assert_eq!(order(&[]), "a b c []");
+        assert_eq!(order(&[("a", "b", prod), ("b", "c", dev)]), "c b a []");
+        assert_eq!(order(&[("a", "c", prod), ("a", "b", prod)]), "b c a []");
+        assert_eq!(order(&[("a", "b", peer), ("b", "c", peer)]), "c b a []");
     }
 
     #[test]
     fn circles_are_shown_as_a_chain() {
         let (prod, dev) = ("dependencies", "devDependencies");
         assert_eq!(
-            order(&[("b", "c", prod), ("c", "b", dev)]).unwrap(),
+            order(&[("b", "c", prod), ("c", "b", dev)]),
             "a c b [b → c → b]"
         );
         assert_eq!(
-            order(&[("a", "b", prod), ("b", "c", prod), ("c", "a", prod)]).unwrap_err(),
-            "a → b → c → a"
+            order(&[("a", "b", prod), ("b", "c", prod), ("c", "a", prod)]),
+            "a b c [a → b → c → a!]"
+        );
+    }
+
+    #[test]
+    fn a_peer_closes_no_circle() {
+        let (prod, dev, peer) = ("dependencies", "devDependencies", "peerDependencies");
+        assert_eq!(order(&[("b", "c", prod), ("c", "b", peer)]), "a c b []");
+        // The peer goes first, so that the dev dependency keeps its order.
+        assert_eq!(
+            order(&[("a", "b", dev), ("b", "c", prod), ("c", "a", peer)]),
+            "c b a []"
+        );
+        assert_eq!(
+            order(&[("b", "c", prod), ("c", "b", dev), ("c", "b", peer)]),
+            "a c b [b → c → b]"
         );
     }
 }

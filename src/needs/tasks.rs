@@ -9,11 +9,11 @@
 //!
 //! **What turbo forgets is run as well.** Before a script of a package runs, the packages that it depends on are built, whether or not somebody
 //! wrote `^build`: on a developer's disk they have been built some day, in an image they have not. Such tasks say so in their reason
-//! ([`Because::Dependency`]). These edges come last: where one contradicts what `turbo.json` says, it is the one that goes. Without a `turbo.json`
+//! ([`Because::Dependency`]). Among them is what `peerDependencies` alone names: turbo has no edge there. These edges come last: where one contradicts what `turbo.json` says, it is the one that goes. Without a `turbo.json`
 //! there are no others.
 //!
 //! Three differences remain. Edges between packages come from the lockfile, where turbo compares ranges: it misses members that are reached
-//! by `link:`, `file:` or as a peer. A circle of dev dependencies is passed over, where turbo stops. And a persistent task that should run beside
+//! by `link:` or `file:`. A circle of dev dependencies, or of packages that all have nothing to run, is passed over, where turbo stops. And a persistent task that should run beside
 //! another one (`with`) is left out, for in a build nobody would stop it.
 
 mod collect;
@@ -29,6 +29,7 @@ use petgraph::graphmap::DiGraphMap;
 use serde::Serialize;
 
 use crate::lockfile::Field;
+use crate::needs::graph::Edge;
 use crate::workspace::Workspace;
 
 pub use definition::Definition;
@@ -164,7 +165,7 @@ enum Bond {
     /// `^task`, over this kind of dependency.
     Topological(Field),
     /// Nobody asked; see the module's second principle.
-    Own(Field),
+    Own(Edge),
 }
 
 /// The tasks that the builds of some apps need.

@@ -65,6 +65,17 @@ impl Gather<'_, '_, '_> {
                     .map(|file| inputs::source(place, file, why)),
             );
         }
+        if let Some(runtime) = self.runtime {
+            let linked = inputs::linked(self.workspace, runtime, self.rules, place::PROD)?;
+            entries.extend(linked);
+        }
+        let builds = [place::SRC, place::RUN, place::TOP];
+        for (within, to) in [(&builds[..], place::ROOT), (&[place::RUN], place::PROD)] {
+            if to != place::PROD || self.runtime.is_some() {
+                let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
+                entries.extend(led);
+            }
+        }
         entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
         entries.extend(self.served()?);
         if self.runtime.is_some() && !self.options.whole_modules {
@@ -238,15 +249,16 @@ impl Gather<'_, '_, '_> {
         }
         let why = "what an install reads of the manifest";
         let copied = closure.copied_directories();
-        made("package.json", closure.skeleton(workspace, 0), why);
+        let root = workspace.root_member().manifest.file();
+        made(root, closure.skeleton(workspace, 0), why);
         for &at in closure.members.keys().filter(|at| **at != 0) {
-            let dir = &workspace.members[at].dir;
-            let text = if copied.contains(dir) {
+            let member = &workspace.members[at];
+            let text = if copied.contains(&member.dir) {
                 closure.manifest(workspace, at)
             } else {
                 closure.skeleton(workspace, at)
             };
-            made(&format!("{dir}/package.json"), text, why);
+            made(member.manifest.file(), text, why);
         }
     }
 }

@@ -6,9 +6,9 @@ use super::{Content, ContextEntry, place};
 use crate::detect::tsc::extended;
 use crate::error::Error;
 use crate::files::glob::{Globs, with_all_below};
-use crate::files::ignore::Rules;
-use crate::files::tree::Limit;
-use crate::files::{self, File, Walk};
+use crate::files::ignore::{Rules, Verdict};
+use crate::files::tree::{FileKind, Limit};
+use crate::files::{self, File, Kind, Walk};
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
@@ -89,6 +89,77 @@ pub(crate) fn linked(
     Ok(entries)
 }
 
+/// What symlinks of a context lead to outside of it. A link that is committed may lead out of its package, to a file that all packages share: that
+/// file comes along at its place. `within` are the places that a link is seen in together, and `to` the one that gets what is missing. Links that
+/// lead to nothing, or up to a directory that holds them, bring nothing; nor does what a rule leaves out.
+pub(crate) fn led_to(
+    workspace: &Workspace,
+    rules: &Rules,
+    entries: &[ContextEntry],
+    within: &[&str],
+    to: &str,
+) -> Result<Vec<ContextEntry>, Error> {
+    let tree = &workspace.tree;
+    let places: Vec<String> = within
+        .iter()
+        .chain([&to])
+        .map(|place| format!("{place}/"))
+        .collect();
+    let below = |path: &str| {
+        let mut places = places.iter();
+        places
+            .find_map(|place| path.strip_prefix(place.as_str()))
+            .map(str::to_owned)
+    };
+    let mut have: BTreeSet<String> = entries
+        .iter()
+        .filter_map(|entry| below(&entry.path))
+        .collect();
+    let links = entries.iter().filter_map(|entry| match &entry.content {
+        Content::Source {
+            path,
+            kind: Kind::Symlink { target },
+            ..
+        } => below(&entry.path).map(|_| (path.clone(), target.clone())),
+        _ => None,
+    });
+    let mut open: Vec<(RepoPath, String)> = links.collect();
+    let mut found = Vec::new();
+    while let Some((link, target)) = open.pop() {
+        let dir = link.parent().unwrap_or_default();
+        let Ok(place) = dir.join(&target) else {
+            continue;
+        };
+        let inside = format!("{place}/");
+        let there = have.range(inside.clone()..).next();
+        let there = there.is_some_and(|path| path.starts_with(&inside));
+        if there || have.contains(place.as_str()) || link.is_within(&place) {
+            continue;
+        }
+        // A link on the way may lead anywhere; what is not to be had is not to be sent.
+        let Ok(metadata) = tree.metadata(&place) else {
+            continue;
+        };
+        let files = if metadata.kind == FileKind::Directory {
+            let nested = workspace.nested(&place).map(|member| member.dir.clone());
+            files::walk(tree, &place, &nested.collect(), rules)?.files
+        } else if matches!(rules.file(&place)?, Verdict::Keep) {
+            vec![File::load(tree, &place)?]
+        } else {
+            Vec::new()
+        };
+        for file in files {
+            if let Kind::Symlink { target } = &file.kind {
+                open.push((file.path.clone(), target.clone()));
+            }
+            if have.insert(file.path.to_string()) {
+                found.push(source(to, &file, "a symlink leads here"));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// A set of globs relative to the workspace root. A directory stands for all below it.
 pub(crate) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> Globs {
     let both = |pattern: &String| {
@@ -154,10 +225,8 @@ pub(crate) fn root_files(
             .collect();
         let set = globs(patterns.iter().map(|(glob, _)| glob));
         for file in walk(workspace, 0, rules)?.files {
-            let generated = matches!(
-                file.path.as_str(),
-                "package.json" | "pnpm-lock.yaml" | "pnpm-workspace.yaml"
-            );
+            let generated = matches!(file.path.as_str(), "pnpm-lock.yaml" | "pnpm-workspace.yaml")
+                || file.path.as_str() == workspace.root_member().manifest.file();
             if !generated && set.is_match(file.path.as_str()) {
                 let mut each = each.iter();
                 let why = each.find(|(glob, _)| glob.is_match(file.path.as_str()));
@@ -190,7 +259,7 @@ pub(crate) fn top_files(
     let wanted = |path: &str| match path {
         // What an install reads is there, and fits each other.
         "pnpm-lock.yaml" | "pnpm-workspace.yaml" | ".npmrc" => false,
-        "package.json" => true,
+        path if path == workspace.root_member().manifest.file() => true,
         _ => all || named.is_match(path),
     };
     let files = walk(workspace, 0, rules)?.files;

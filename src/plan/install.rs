@@ -7,16 +7,16 @@ use nodejs_semver::{Range, Version};
 use super::{Content, ContextEntry, inputs};
 use crate::error::Error;
 use crate::files::ignore::Rules;
-use crate::files::tree::optional;
+use crate::files::tree::{Limit, optional};
 use crate::files::{self, File};
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::npmrc;
 use crate::workspace::manifest::package::Manifest;
-use crate::workspace::toolchain;
+use crate::workspace::{pnpmfile, toolchain};
 
-/// Files that settings name: patches and pnpmfiles, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
+/// Files that settings name: patches and pnpmfiles with what these load, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
 /// the root.
 pub(crate) fn settings_files(
     workspace: &Workspace,
@@ -66,7 +66,9 @@ pub(crate) fn settings_files(
     if pnpmfiles.is_empty() && reads_manifest {
         pnpmfiles.extend(workspace.npmrc.get("pnpmfile").map(str::to_owned));
     }
+    let mut roots = BTreeSet::new();
     for path in &pnpmfiles {
+        roots.extend(RepoPath::new(path));
         name(&RepoPath::ROOT, path, "the setting `pnpmfile`".to_owned())?;
     }
     let mut found = Vec::new();
@@ -81,12 +83,76 @@ pub(crate) fn settings_files(
             };
             let known = found.iter().any(|file: &File| file.path == path);
             let there = || optional(workspace.tree.link_metadata(&path)).transpose();
-            if !known && there().is_some() {
+            let there = known || there().is_some();
+            if there && !known {
                 found.push(File::load(&workspace.tree, &path)?);
+            }
+            if there {
+                roots.insert(path);
             }
         }
     }
+    for path in loaded_by(workspace, roots).files {
+        if found.iter().all(|file| file.path != path) {
+            found.push(File::load(&workspace.tree, &path)?);
+        }
+    }
     Ok(found)
+}
+
+/// What pnpmfiles load, near or far.
+#[derive(Debug, Default)]
+struct Loaded {
+    files: BTreeSet<RepoPath>,
+    /// Files that load what only running them would tell.
+    computed: BTreeSet<RepoPath>,
+}
+
+/// Follows what these files load by a literal path, as node resolves it. What is not there is left to node.
+fn loaded_by(workspace: &Workspace, roots: BTreeSet<RepoPath>) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut seen = roots.clone();
+    let mut open: Vec<RepoPath> = roots.into_iter().collect();
+    let tree = &workspace.tree;
+    while let Some(path) = open.pop() {
+        let Ok(text) = tree.read_text(&path, Limit::Source) else {
+            continue;
+        };
+        let loads = pnpmfile::loads(&text);
+        if loads.computed {
+            loaded.computed.insert(path.clone());
+        }
+        let dir = path.parent().unwrap_or_default();
+        for file in loads.files {
+            let ends = ["", ".js", ".cjs", ".mjs", ".json", "/index.js"];
+            let places = ends
+                .iter()
+                .filter_map(|end| dir.join(&format!("{file}{end}")).ok());
+            let place = places
+                .into_iter()
+                .find(|place| tree.is_file(place).unwrap_or_default());
+            if let Some(place) = place.filter(|place| seen.insert(place.clone())) {
+                open.push(place.clone());
+                loaded.files.insert(place);
+            }
+        }
+    }
+    loaded
+}
+
+/// What a reader should know of pnpmfiles: files that they load by a path which only running them would tell do not come along.
+pub(crate) fn pnpmfile_warnings(workspace: &Workspace) -> Vec<String> {
+    let set = workspace.settings.pnpmfile.iter().map(String::as_str);
+    let set = set.chain(workspace.npmrc.get("pnpmfile"));
+    let all = set.chain([".pnpmfile.cjs", ".pnpmfile.mjs"]);
+    let roots = all.filter_map(|path| RepoPath::new(path).ok());
+    let computed = loaded_by(workspace, roots.collect()).computed;
+    let warning = |path| {
+        format!(
+            "`{path}` loads a file by a path that is computed, which the install does not get: write the path out, as in `require('./file.cjs')`"
+        )
+    };
+    computed.into_iter().map(warning).collect()
 }
 
 fn missing(by: &str, path: &str) -> Error {
@@ -144,13 +210,13 @@ pub(crate) fn local_files(
             walked = files::walk(&workspace.tree, dir, &BTreeSet::new(), rules)?.files;
             &walked
         };
-        let manifest = dir.join("package.json").unwrap_or_default();
         // A member's manifest is the closure's business.
-        let is_member = workspace.position(dir).is_some();
+        let own = workspace.position(dir);
+        let own = own.map(|at| workspace.members[at].manifest.file());
         entries.extend(
             files
                 .iter()
-                .filter(|file| !is_member || file.path != manifest)
+                .filter(|file| own.is_none_or(|own| file.path.as_str() != own))
                 .map(|file| inputs::source(place, file, why)),
         );
     }
@@ -199,6 +265,33 @@ fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json:
     manifest.get("pnpm")?.get(key)
 }
 
+/// What a reader should know of an install that we do not run: pnpm 12 refuses a frozen lockfile that does not record the version which the
+/// manifest pins. (Our own installs have the right version, and tell pnpm so.)
+pub(crate) fn pin_warning(workspace: &Workspace) -> Option<String> {
+    let manifest = &workspace.root_member().manifest;
+    let pin = manifest.text("packageManager")?.strip_prefix("pnpm@")?;
+    let version = Version::parse(pin.split('+').next()?).ok()?;
+    if version.major() < 12 {
+        return None;
+    }
+    let text = workspace.lockfiles.first()?.trim_start_matches('\u{feff}');
+    let first = text
+        .strip_prefix("---")
+        .and_then(|rest| rest.split("\n---").next());
+    let is_recorded = first.is_some_and(|first| {
+        let line = format!("version: {version}");
+        let recorded = first.split_once("packageManagerDependencies:");
+        recorded.is_some_and(|(_, pins)| pins.lines().any(|own| own.trim() == line))
+    });
+    (!is_recorded).then(|| {
+        format!(
+            "pnpm-lock.yaml does not record pnpm {version}, which {} pins: pnpm 12 refuses that when it is frozen, unless it is told \
+             `--config.pm-on-fail=ignore`",
+            manifest.file()
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +316,46 @@ mod tests {
             Ok(files) => Ok(files.iter().map(|file| file.path.to_string()).collect()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    #[test]
+    fn a_pin_that_the_lockfile_does_not_record_is_told() {
+        let warns = |pnpm: &str, head: &str| {
+            let manifest = format!(r#"{{"packageManager":"pnpm@{pnpm}"}}"#);
+            let lockfile = format!("{head}lockfileVersion: '9.0'\n");
+            let files = [("package.json", &*manifest), ("pnpm-lock.yaml", &*lockfile)];
+            pin_warning(&crate::testing::workspace(&files).1).is_some()
+        };
+        let head = "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm:\n        specifier: 12.21.0\n        version: 12.21.0\n---\n";
+        assert!(!warns("12.21.0", head));
+        assert!(!warns("12.21.0+sha512.x", head));
+        assert!(warns("12.20.0", head));
+        assert!(warns("12.21.0", ""));
+        assert!(!warns("11.22.0", ""));
+    }
+
+    #[test]
+    fn what_a_pnpmfile_loads_comes_along() {
+        let settings = ("settings.cjs", "require('./tools/hook'); require(`./${x}`)");
+        let all = [
+            ("b.patch", ""),
+            settings,
+            ("tools/hook.cjs", "import './deep/index.mjs'"),
+            (
+                "tools/deep/index.mjs",
+                "import '../hook.cjs'; import './gone'",
+            ),
+            ("tools/other.cjs", ""),
+        ];
+        assert_eq!(
+            files("11.2.1", &all).unwrap(),
+            [
+                "b.patch",
+                "settings.cjs",
+                "tools/deep/index.mjs",
+                "tools/hook.cjs"
+            ]
+        );
     }
 
     #[test]

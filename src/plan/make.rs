@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::{self, Bases};
+use super::circles::Circles;
 use super::gather::Gather;
+use super::install;
 use super::libc::Workplace;
 use super::native::Asked;
 use super::steps::{self, Steps};
@@ -21,7 +23,7 @@ use crate::lockfile::Lockfiles;
 use crate::lockfile::keys::name_and_version;
 use crate::model::path::RepoPath;
 use crate::needs::closure::{Because, Closure};
-use crate::needs::graph::{Cycle, Graph};
+use crate::needs::graph::Graph;
 use crate::needs::tasks::Tasks;
 use crate::workspace::toolchain;
 use crate::workspace::{Member, Workspace};
@@ -37,10 +39,9 @@ impl Plan {
         let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
         let graph = Graph::new(workspace, &lockfiles);
         let study = Study::new(workspace, &lockfiles, &graph, app, options)?;
-        let (order, circles) = graph
-            .build_order(&study.needed.members)
-            .map_err(|cycle| Error::Cycle(cycle.display(workspace)))?;
-        let runs = study.tasks.runs(workspace)?;
+        let (order, circles) = graph.build_order(&study.needed.members);
+        let circles = Circles::new(workspace, &study.tasks, circles);
+        let runs = circles.check(study.tasks.runs(workspace))?;
 
         let build = study.build()?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node())?;
@@ -132,7 +133,8 @@ impl Plan {
             include: options.include.clone(),
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
-                warnings(workspace, &delivery, &circles),
+                warnings(&delivery, circles.warnings()),
+                install::pnpmfile_warnings(workspace),
                 inputs::undeclared(workspace, &build, app),
                 kept_out::warnings(&dropped, &rules),
                 configured::warnings(options, &delivery),
@@ -220,10 +222,8 @@ fn check_kept(
     rules: &Rules,
 ) -> Result<(), Error> {
     for at in runtime.members.keys().filter(|at| **at != 0) {
-        let path = workspace.members[*at]
-            .dir
-            .join("package.json")
-            .unwrap_or_default();
+        let file = workspace.members[*at].manifest.file();
+        let path = RepoPath::new(file).unwrap_or_default();
         if files[at].iter().any(|file| file.path == path) {
             continue;
         }
@@ -312,16 +312,10 @@ fn image_packages(
     others.chain([app]).map(package).collect()
 }
 
-fn warnings(workspace: &Workspace, delivery: &Delivery, circles: &[Cycle]) -> Vec<String> {
-    let circle = |circle: &Cycle| {
-        format!(
-            "dev dependencies make a circle, which is passed over: {}",
-            circle.display(workspace)
-        )
-    };
+fn warnings(delivery: &Delivery, circles: impl Iterator<Item = String>) -> Vec<String> {
     let start = delivery.start();
     let mut warnings = start.map_or_else(Vec::new, |start| start.warnings.clone());
-    warnings.extend(circles.iter().map(circle));
+    warnings.extend(circles);
     warnings
 }
 

@@ -1,9 +1,46 @@
-//! Finding the app that a user names: by directory, by package name, and by likeness for those who mistype.
+//! Finding the workspace, and the app that a user names: by directory, by package name, and by likeness for those who mistype.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Workspace, WorkspaceError};
 use crate::model::path::RepoPath;
+use crate::workspace::manifest::workspace;
+
+/// Lockfiles of other package managers.
+const LOCKFILES_OF_OTHERS: [(&str, &str); 5] = [
+    ("package-lock.json", "an npm"),
+    ("npm-shrinkwrap.json", "an npm"),
+    ("yarn.lock", "a Yarn"),
+    ("bun.lock", "a Bun"),
+    ("bun.lockb", "a Bun"),
+];
+
+/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards.
+pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
+    let no_directory = |source| WorkspaceError::NoDirectory {
+        path: start.to_path_buf(),
+        source,
+    };
+    let start = fs_err::canonicalize(start).map_err(no_directory)?;
+    let root = start
+        .ancestors()
+        .find(|dir| dir.join(workspace::FILE).is_file());
+    root.map(Path::to_path_buf).ok_or_else(|| {
+        let other = start
+            .ancestors()
+            .find_map(|dir| other_manager(|file| dir.join(file).is_file()));
+        other.map_or_else(
+            || WorkspaceError::NoWorkspace(start.clone()),
+            WorkspaceError::OtherManager,
+        )
+    })
+}
+
+/// The package manager whose lockfile lies where `has` looks, with its article.
+pub(super) fn other_manager(has: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let mut all = LOCKFILES_OF_OTHERS.into_iter();
+    all.find(|(file, _)| has(file)).map(|(_, manager)| manager)
+}
 
 impl Workspace {
     /// Finds the app that a user names: by directory (seen from `cwd`, or from the root) or by package name.
@@ -35,10 +72,6 @@ impl Workspace {
             return Err(WorkspaceError::RootIsNoApp {
                 members: self.app_dirs(),
             });
-        }
-        let member = &self.members[at];
-        if member.manifest.name().is_none() {
-            return Err(WorkspaceError::Nameless(member.manifest.file().to_owned()));
         }
         Ok(at)
     }

@@ -4,9 +4,9 @@ use super::WorkspaceError;
 use crate::files::glob::{self, Dialect};
 use crate::files::tree::{FileKind, Tree, optional};
 use crate::model::path::RepoPath;
-use crate::workspace::manifest::ManifestError;
+use crate::workspace::manifest::{ManifestError, package};
 
-/// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too.
+/// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too. Under which name one lies is all the same.
 const MANIFEST: &str = "/package.json";
 
 /// Compiled globs: a `!` glob takes away wherever it stands in the list (tried with pnpm 8, 9, 10 and 12).
@@ -37,7 +37,7 @@ impl Globs {
                     problem: problem.to_owned(),
                 });
             }
-            set.push((format!("{pattern}{MANIFEST}"), glob));
+            set.push((format!("{}{MANIFEST}", plain(pattern)), glob));
             if !glob.starts_with('!') {
                 let names = pattern
                     .split('/')
@@ -93,6 +93,25 @@ fn compile(patterns: &[(String, &String)]) -> Result<glob::Globs, WorkspaceError
     })
 }
 
+/// The glob with a backslash for each class of one letter that is escaped: our globs know no escape within a class, and `packages:` that we wrote
+/// has such.
+fn plain(pattern: &str) -> String {
+    let mut plain = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(at) = rest.find("[\\") {
+        let mut class = rest[at + 2..].chars();
+        if let (Some(letter), Some(']')) = (class.next(), class.next()) {
+            plain.push_str(&rest[..at]);
+            plain.extend(['\\', letter]);
+            rest = class.as_str();
+        } else {
+            plain.push_str(&rest[..at + 2]);
+            rest = &rest[at + 2..];
+        }
+    }
+    plain + rest
+}
+
 /// What pnpm reads in a glob and we do not. (That a wildcard for one character stands for one byte here is left at that.)
 fn unread(pattern: &str) -> Option<&'static str> {
     let group = |start: &str| pattern.contains(start);
@@ -111,7 +130,7 @@ fn unread(pattern: &str) -> Option<&'static str> {
     }
 }
 
-/// The directories with a `package.json` that the globs of `packages:` name, as pnpm finds them: `node_modules` and `bower_components` are
+/// The directories with a manifest that the globs of `packages:` name, as pnpm finds them: `node_modules` and `bower_components` are
 /// never entered, and no wildcard matches a leading dot
 /// ([`find-packages`](https://github.com/pnpm/pnpm/blob/main/workspace/projects-reader)).
 pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError> {
@@ -129,20 +148,44 @@ pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, Wor
         let Ok(entries) = tree.directory(&dir).and_then(|mut dir| dir.entries()) else {
             continue;
         };
-        let inner = entries.into_iter().filter_map(|(name, kind)| {
-            let inner = RepoPath::child(&dir, name.to_str()?);
-            (kind == FileKind::Directory && globs.enter(inner.as_str())).then_some(inner)
-        });
-        queue.extend(inner.map(|inner| (inner, depth + 1)));
+        for (name, kind) in entries {
+            let Some(inner) = name.to_str().map(|name| RepoPath::child(&dir, name)) else {
+                continue;
+            };
+            if !globs.enter(inner.as_str()) {
+                continue;
+            }
+            if kind == FileKind::Directory || (kind == FileKind::Symlink && leads_on(tree, &inner))
+            {
+                queue.push((inner, depth + 1));
+            }
+        }
     }
     found.sort();
     Ok(found)
 }
 
+/// Whether a link leads to a directory of the workspace that may hold members, as pnpm follows it. One link is followed on the way to a member:
+/// more, or one that leads up, could go on for ever.
+fn leads_on(tree: &Tree, link: &RepoPath) -> bool {
+    let parent = link.parent().unwrap_or_default();
+    let real = tree.real(link).ok();
+    real.is_some_and(|real| {
+        !parent.is_within(&real)
+            && tree.real(&parent).is_ok_and(|real| real == parent)
+            && tree.is_dir(&real).unwrap_or_default()
+    })
+}
+
 /// Whether a directory has a manifest.
 fn is_member(tree: &Tree, dir: &RepoPath) -> Result<bool, ManifestError> {
-    let manifest = RepoPath::child(dir, "package.json");
-    let found = optional(tree.metadata(&manifest)).map_err(ManifestError::from)?;
-    // What is neither a file nor a directory is refused by name when it is read.
-    Ok(found.is_some_and(|metadata| metadata.kind != FileKind::Directory))
+    for name in package::FILES {
+        let manifest = RepoPath::child(dir, name);
+        let found = optional(tree.metadata(&manifest)).map_err(ManifestError::from)?;
+        // What is neither a file nor a directory is refused by name when it is read.
+        if found.is_some_and(|metadata| metadata.kind != FileKind::Directory) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

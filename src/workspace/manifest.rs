@@ -5,6 +5,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod include;
 pub mod npmrc;
 pub mod package;
 pub mod tsconfig;
@@ -78,6 +79,52 @@ fn parse_json(file: &str, text: &str) -> Result<Value, ManifestError> {
             problem,
         }
     })
+}
+
+/// Parses JSON5, as pnpm reads a `package.json5`.
+fn parse_json5(file: &str, text: &str) -> Result<Value, ManifestError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let options = ParseOptions {
+        allow_loose_object_property_names: true,
+        allow_single_quoted_strings: true,
+        allow_hexadecimal_numbers: true,
+        allow_unary_plus_numbers: true,
+        allow_bare_decimal_point_numbers: true,
+        allow_extended_string_escapes: true,
+        ..jsonc_options()
+    };
+    let value: Option<Value> =
+        jsonc_parser::parse_to_serde_value(text, &options).map_err(|error| syntax(file, &error))?;
+    Ok(value.unwrap_or(Value::Null))
+}
+
+/// Parses YAML, as pnpm reads a `package.yaml`.
+fn parse_yaml(file: &str, text: &str) -> Result<Value, ManifestError> {
+    let text = text.trim_start_matches('\u{feff}');
+    serde_saphyr::from_str(text).map_err(|error| yaml_syntax(file, &error))
+}
+
+fn yaml_syntax(file: &str, error: &serde_saphyr::Error) -> ManifestError {
+    let (line, column) = error.location().map_or((1, 1), |at| {
+        (
+            usize::try_from(at.line()).unwrap_or(1),
+            usize::try_from(at.column()).unwrap_or(1),
+        )
+    });
+    let words = error.without_snippet().to_string();
+    let problem = words.lines().next().unwrap_or_default();
+    // The parser repeats the position, before or behind its message.
+    let problem = match problem.split_once(": ") {
+        Some((head, rest)) if head.starts_with("error: line") => rest,
+        _ => problem,
+    };
+    let problem = problem.split(" at line ").next().unwrap_or_default();
+    ManifestError::Syntax {
+        file: file.to_owned(),
+        line,
+        column,
+        problem: problem.to_owned(),
+    }
 }
 
 /// Parses JSON with comments and trailing commas, as turbo and TypeScript read theirs.

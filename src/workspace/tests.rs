@@ -42,6 +42,31 @@ fn globs_as_pnpm_reads_them() {
 }
 
 #[test]
+fn what_is_written_for_a_directory_names_it_alone() {
+    let dirs = [
+        "!a",
+        "p/(group)",
+        "p/[...id]",
+        "p/a: {b,c}",
+        "p/a|b",
+        "p/st*r$",
+    ];
+    let others = ["b", "p/group", "p/i", "p/a: b", "p/a", "p/star"];
+    let files: Vec<String> = dirs
+        .iter()
+        .chain(&others)
+        .map(|dir| format!("{dir}/package.json"))
+        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|file| (file.as_str(), "{}")).collect();
+    let dir = tree(&files);
+    let text = workspace::with_members("", dirs.into_iter());
+    let globs = WorkspaceManifest::parse(&text).unwrap().packages.unwrap();
+    let found = globs::expand(&Tree::open(dir.path()).unwrap(), &globs).unwrap();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, dirs);
+}
+
+#[test]
 fn globs_that_only_pnpm_reads_are_refused() {
     for (glob, problem) in [
         ("packages/!(a)", "groups such as"),
@@ -118,11 +143,11 @@ fn apps_by_directory_and_name() {
         find("twin", ""),
         "`twin` is the name of several packages: libs/a, libs/b; name the directory instead"
     );
+    assert_eq!(find("apps/nameless", ""), "apps/nameless");
     assert_eq!(
-        find("apps/nameless", ""),
-        "`apps/nameless/package.json` has no `name`; give it one: pnpm and turbo select packages by their names"
+        find(".", ""),
+        "the workspace's root cannot be an app yet; name one of its packages: `apps/nameless` or `apps/server`; or move the root's app into a package of its own, such as `apps/web`"
     );
-    assert!(find(".", "").starts_with("the workspace's root is not an app; name one of its packages: `apps/nameless` or `apps/server`"));
 }
 
 #[test]
@@ -171,4 +196,76 @@ fn a_backslash_in_the_path_of_a_member_is_refused() {
         r"`apps/a\b` has a `\` in its path, and pnpm writes a `/` for it into the lockfile"
     );
     assert!(error.hint().unwrap().starts_with("rename the directory"));
+}
+
+#[test]
+fn workspaces_of_others_are_called_by_their_names() {
+    for (file, name) in [
+        ("package-lock.json", "an npm"),
+        ("yarn.lock", "a Yarn"),
+        ("bun.lock", "a Bun"),
+        ("bun.lockb", "a Bun"),
+    ] {
+        let says = format!("this is {name} workspace; slimbuild reads pnpm's so far");
+        let dir = tree(&[(file, ""), ("apps/a/package.json", "{}")]);
+        let error = find_root(&dir.path().join("apps/a")).unwrap_err();
+        assert_eq!(error.to_string(), says);
+        assert_eq!(error.hint(), None);
+        let dir = tree(&[(file, ""), ("pnpm-workspace.yaml", "packages: []\n")]);
+        let error = Workspace::load(dir.path()).unwrap_err();
+        assert_eq!(error.to_string(), says);
+        // Where pnpm's lies too, pnpm's counts.
+        let lockfile = ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
+        let dir = tree(&[(file, ""), ("pnpm-workspace.yaml", ""), lockfile]);
+        assert!(Workspace::load(dir.path()).is_ok());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_members_are_followed_once() {
+    let dir = tree(&[
+        ("vendor/v/package.json5", "{name: 'v'}"),
+        ("vendor/w/x/package.yaml", "name: x"),
+        ("packages/a/package.json", "{}"),
+    ]);
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, dir.path().join("packages").join(name)).unwrap();
+    };
+    link("../vendor/v", "v");
+    link("../vendor/w", "w");
+    link("..", "up");
+    link(".", "here");
+    link("/tmp", "out");
+    link("nowhere", "dangling");
+    fs_err::create_dir_all(dir.path().join("vendor/w/y")).unwrap();
+    std::os::unix::fs::symlink("../../v", dir.path().join("vendor/w/y/v")).unwrap();
+    let globs = ["packages/**".to_owned()];
+    let found = globs::expand(&Tree::open(dir.path()).unwrap(), &globs).unwrap();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["packages/a", "packages/v", "packages/w/x"]);
+}
+
+#[test]
+fn settings_come_from_files_that_are_included() {
+    let settings = "include:\n  ./config/all.yaml: '*'\n";
+    let included = "packages: ['../apps/*']\ncatalog: {a: 1.0.0}\n";
+    let members = |pnpm: &str| {
+        let manifest = format!(r#"{{"packageManager": "pnpm@{pnpm}"}}"#);
+        let dir = tree(&[
+            ("package.json", &*manifest),
+            ("pnpm-workspace.yaml", settings),
+            ("config/all.yaml", included),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+            ("apps/a/package.json", "{}"),
+        ]);
+        let workspace = Workspace::load(dir.path()).unwrap();
+        (
+            workspace.members.len(),
+            workspace.settings_text.contains("catalog"),
+        )
+    };
+    assert_eq!(members("12.21.0"), (2, true));
+    // Earlier ones know no `include`.
+    assert_eq!(members("11.22.0"), (1, false));
 }

@@ -59,8 +59,12 @@ fn pnpm_asks_nothing_and_installs_only_when_it_is_told_to() {
             .expect("pnpm is installed")
             .0;
         assert!(base.contains("CI=true"), "{base}");
-        let verify = "pnpm_config_verify_deps_before_run=false";
-        assert!(base.contains(verify), "{base}");
+        for setting in [
+            "pnpm_config_verify_deps_before_run=false",
+            "pnpm_config_pm_on_fail=ignore",
+        ] {
+            assert!(base.contains(setting), "{base}");
+        }
         let with_pnpm = stages.iter().filter(|stage| {
             stage.text.contains("pnpm install") || stage.text.contains("pnpm --dir")
         });

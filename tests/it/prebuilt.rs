@@ -56,7 +56,9 @@ fn the_context_has_outputs_and_the_dockerfile_copies_them() {
             "app/apps/api/notes/private.txt",
             "app/apps/api/package.json",
             "app/apps/api/views/page.html",
+            "verify/hook.cjs",
             "verify/image.json",
+            "verify/trial.mjs",
             "verify/verify.mjs",
         ]
     );

@@ -175,6 +175,8 @@ impl Workshop<'_> {
             // pnpm asks no questions, and `pnpm run` does not install behind the build's back.
             ("CI", "true".to_owned()),
             ("pnpm_config_verify_deps_before_run", "false".to_owned()),
+            // The right pnpm is here, whether the lockfile records it or not.
+            ("pnpm_config_pm_on_fail", "ignore".to_owned()),
         ];
         env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
         env.extend(own.clone());

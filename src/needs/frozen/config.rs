@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::specifier::selected_name;
 use crate::files::tree::Limit;
-use crate::lockfile::{Field, LockfileError};
+use crate::lockfile::LockfileError;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
@@ -86,7 +86,8 @@ impl<'w> Config<'w> {
                 .any(|(_, text)| text.contains("updateConfig") || loads_more(text))
     }
 
-    fn has_plugins(&self) -> bool {
+    /// Whether config dependencies may bring hooks of their own.
+    pub(super) fn has_plugins(&self) -> bool {
         let own = |map: Option<&Value>| {
             map.and_then(Value::as_object)
                 .is_some_and(|map| !map.is_empty())
@@ -216,26 +217,18 @@ impl<'w> Config<'w> {
         readings.iter().map(resolve).collect()
     }
 
+    /// What an override comes to. pnpm writes out `$name` first, and looks what that gives up in the catalogs.
     fn resolve(&self, selector: &str, text: String) -> Known {
-        if let Some(name) = text.strip_prefix('$') {
-            let manifest = self.manifest();
-            return [Field::Optional, Field::Prod, Field::Dev]
-                .into_iter()
-                .find_map(|field| {
-                    manifest
-                        .dependencies(field)
-                        .get(name)
-                        .map(|&found| found.to_owned())
-                });
-        }
+        let text = match text.strip_prefix('$') {
+            Some(name) => self.manifest().referred(name)?.to_owned(),
+            None => text,
+        };
         match text.strip_prefix("catalog:") {
-            Some(catalog) => self
-                .catalogs()
-                .remove(&(
-                    catalog_name(catalog).to_owned(),
-                    selected_name(selector).to_owned(),
-                ))
-                .flatten(),
+            Some(catalog) => {
+                let catalog = catalog_name(catalog).to_owned();
+                let package = selected_name(selector).to_owned();
+                self.catalogs().remove(&(catalog, package)).flatten()
+            }
             None => Some(text),
         }
     }

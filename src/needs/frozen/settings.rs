@@ -15,13 +15,19 @@ use super::specifier::same_repository;
 use crate::lockfile::{Lockfile, LockfileError};
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::workspace as workspace_file;
+use crate::workspace::pnpmfile;
 
 /// Compares the settings. Nothing is compared where code of the workspace may change them first.
 pub(super) fn check(lockfile: &Lockfile<'_>, config: &Config<'_>) -> Result<(), LockfileError> {
-    if config.is_computed() {
-        return Ok(());
-    }
     let check = Check { lockfile, config };
+    if config.is_computed() {
+        // What a pnpmfile changes is not known; that it is the one which is recorded is.
+        return if config.has_plugins() {
+            Ok(())
+        } else {
+            check.pnpmfile()
+        };
+    }
     check.catalogs()?;
     check.overrides()?;
     check.build_lists()?;
@@ -267,19 +273,20 @@ impl Check<'_, '_, '_> {
         Ok(())
     }
 
-    /// Not compared where none is recorded: whether a pnpmfile exports hooks is not told by its text. Nor for a member's own lockfile, where
+    /// Where none is recorded, a file is one too many if its text certainly exports hooks. Nothing is compared for a member's own lockfile, where
     /// versions differ in which files count.
     fn pnpmfile(&self) -> Result<(), LockfileError> {
-        let recorded = self.recorded("pnpmfileChecksum");
-        let Some(was) = recorded
-            .as_ref()
-            .and_then(Value::as_str)
-            .filter(|_| self.config.major >= 9 && !self.config.is_of_a_member())
-        else {
+        if self.config.major < 9 || self.config.is_of_a_member() {
             return Ok(());
-        };
+        }
         let files = self.config.pnpmfiles();
         let setting = "pnpmfileChecksum";
+        let recorded = self.recorded(setting);
+        let Some(was) = recorded.as_ref().and_then(Value::as_str) else {
+            let new = files.iter().find(|(_, text)| pnpmfile::exports_hooks(text));
+            let problem = || "it records none, so the file came after it".to_owned();
+            return new.map_or(Ok(()), |(file, _)| Err(mismatch(setting, file, problem())));
+        };
         let Some((first, _)) = files.first() else {
             let file = if self.config.major >= 10 {
                 workspace_file::FILE

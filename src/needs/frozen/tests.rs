@@ -105,6 +105,27 @@ fn overrides_refer_to_dependencies_and_catalogs() {
 }
 
 #[test]
+fn overrides_refer_to_dependencies_that_refer_to_catalogs() {
+    let manifest = r#"{"devDependencies": {"x": "catalog:", "y": "catalog:old"}}"#;
+    let settings = "catalog:\n  a: 1.0.0\n  x: 9.0.0\ncatalogs:\n  old:\n    c: 3.0.0\noverrides:\n  a: $x\n  b>c@2: $y\n";
+    let importer = "overrides:\n  a: 1.0.0\n  b>c@2: 3.0.0\n\nimporters:\n\n  .:\n    devDependencies:\n      x:\n        specifier: 'catalog:'\n        version: 9.0.0\n      y:\n        specifier: catalog:old\n        version: 1.0.0\n";
+    let refused = |importer: &str| {
+        let lockfile = format!("lockfileVersion: '9.0'\n\n{importer}");
+        let files = [
+            ("package.json", manifest),
+            ("pnpm-workspace.yaml", settings),
+            ("pnpm-lock.yaml", &lockfile),
+        ];
+        refused("12.21.0", &files)
+    };
+    assert_eq!(refused(importer), "fits");
+    assert_eq!(
+        refused(&importer.replacen("a: 1.0.0", "a: 9.0.0", 1)),
+        "does not match the setting `overrides` of `pnpm-workspace.yaml`: it records `a` as `9.0.0`, the file says `1.0.0`"
+    );
+}
+
+#[test]
 fn catalogs_count_since_10_24_and_only_what_is_used() {
     let head = "catalogs:\n  default:\n    a:\n      specifier: ^1.0.0\n      version: 1.0.0\n";
     table(
@@ -272,6 +293,16 @@ fn lists_extensions_and_pnpmfiles() {
             "does not match the setting `pnpmfileChecksum` of `.pnpmfile.cjs`: the file has changed since",
         )],
     );
+    // A file that came after the lockfile: all versions tell that by its `hooks`, and mind no others.
+    let later = "does not match the setting `pnpmfileChecksum` of `.pnpmfile.cjs`: it records none, so the file came after it";
+    let all = ["9.15.9", "10.34.5", "11.22.0", "12.21.0"];
+    let says = |expected: &'static str| all.map(|pnpm| (pnpm, expected));
+    table("", &[(".pnpmfile.cjs", hook)], &says(later));
+    let loads = format!("const x = require('./x')\n{hook}");
+    table("", &[(".pnpmfile.cjs", &loads)], &says(later));
+    for fine in ["module.exports = {}", "module.exports = require('./x')"] {
+        table("", &[(".pnpmfile.cjs", fine)], &says("fits"));
+    }
     // Two files: the hash of their hashes. A module goes before the script of the same name, from pnpm 11 on.
     let two = "pnpmfileChecksum: sha256-2kZU6Cvzniqkf31rLwxHNUwOVvRodBbe9cr4TFG8Qxg=\n";
     table(
@@ -367,8 +398,11 @@ fn plugins_and_hooks_may_change_settings() {
         )],
         &[("10.34.5", "fits")],
     );
+    let head = format!(
+        "{OVERRIDES}pnpmfileChecksum: sha256-N5sygRqfLmveB2/UVW5NlQLwz6JpZCtuJFtbAm2qXnE=\n"
+    );
     table(
-        OVERRIDES,
+        &head,
         &[(
             ".pnpmfile.cjs",
             "module.exports = { hooks: { updateConfig (c) { return c } } }\n",

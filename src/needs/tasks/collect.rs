@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::definition::{Defined, Definition, definition};
 use super::{BUILD, Because, Bond, Node, TaskError, Tasks, id, script};
 use crate::lockfile::Field;
-use crate::needs::graph::Graph;
+use crate::needs::graph::{Edge, Graph};
 use crate::workspace::Workspace;
 
 impl Tasks {
@@ -105,12 +105,12 @@ impl Tasks {
             };
             let mut targets: Vec<(usize, &str, Bond)> = Vec::new();
             if let Some(task) = entry.strip_prefix('^') {
-                // turbo knows no way to the root but its name.
+                // turbo knows no way to the root but its name, and none over peers.
                 let others = graph
                     .dependencies(at)
                     .into_iter()
-                    .filter(|&(to, _)| to != at && to != 0);
-                targets.extend(others.map(|(to, field)| (to, task, Bond::Topological(field))));
+                    .filter(|&(to, edge)| to != at && to != 0 && !edge.peer);
+                targets.extend(others.map(|(to, edge)| (to, task, Bond::Topological(edge.field))));
             } else {
                 match target(workspace, at, &entry) {
                     Some((to, task)) => targets.push((to, task, Bond::Named)),
@@ -151,7 +151,7 @@ impl Tasks {
                     "`{task}` does not run beside `{own}`: it is persistent, and a build ends"
                 ));
             }
-            self.bond(to, node, Bond::Own(Field::Dev));
+            self.bond(to, node, Bond::Own(Edge::of(Field::Dev)));
         }
         new
     }
@@ -210,7 +210,7 @@ impl Tasks {
         if at == 0 || away || !(runs || self.nodes[node].name == BUILD) {
             return new;
         }
-        for (to, field) in graph.dependencies(at) {
+        for (to, edge) in graph.dependencies(at) {
             if to == at || to == 0 {
                 continue;
             }
@@ -219,7 +219,7 @@ impl Tasks {
             // Without a script of its own, it hands on what it depends on, and no more.
             new.extend((added && self.nodes[to].runs).then_some(to));
             if to != node {
-                self.bond(to, node, Bond::Own(field));
+                self.bond(to, node, Bond::Own(edge));
             }
         }
         new

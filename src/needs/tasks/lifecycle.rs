@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Because, Bond, Tasks};
 use crate::lockfile::Field;
-use crate::needs::graph::Graph;
+use crate::needs::graph::{Edge, Graph};
 use crate::workspace::Workspace;
 
 impl Tasks {
@@ -62,7 +62,7 @@ impl Tasks {
         let last = new.iter().rfind(of_root).copied();
         for node in 0..self.nodes.len() {
             if let Some(last) = last.filter(|_| self.nodes[node].member != 0) {
-                self.bond(last, node, Bond::Own(Field::Dev));
+                self.bond(last, node, Bond::Own(Edge::of(Field::Dev)));
             }
         }
     }

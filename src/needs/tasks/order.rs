@@ -8,6 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 
 use super::{Bond, TaskError, Tasks};
 use crate::lockfile::Field;
+use crate::needs::graph::Edge;
 use crate::needs::sets::{Set, Sets};
 use crate::workspace::Workspace;
 
@@ -170,6 +171,88 @@ fn first(graph: &DiGraphMap<usize, Bond>, node: usize) -> impl Iterator<Item = u
     graph.neighbors_directed(node, Direction::Incoming)
 }
 
+/// Removes the bonds within circles that may go, by the circle's nodes and the bond; gives the circles.
+fn open(
+    graph: &mut DiGraphMap<usize, Bond>,
+    may_go: impl Fn(&[usize], Bond) -> bool,
+) -> Vec<Vec<usize>> {
+    let circles: Vec<Vec<usize>> = kosaraju_scc(&*graph)
+        .into_iter()
+        .filter(|component| component.len() > 1)
+        .collect();
+    let all = circles.iter().enumerate();
+    let inside: BTreeMap<usize, usize> = all
+        .flat_map(|(circle, nodes)| nodes.iter().map(move |&node| (node, circle)))
+        .collect();
+    let gone: Vec<(usize, usize)> = graph
+        .all_edges()
+        .filter(
+            |(from, to, bond)| match (inside.get(from), inside.get(to)) {
+                (Some(one), Some(other)) => one == other && may_go(&circles[*one], **bond),
+                _ => false,
+            },
+        )
+        .map(|(from, to, _)| (from, to))
+        .collect();
+    for (from, to) in gone {
+        graph.remove_edge(from, to);
+    }
+    circles
+}
+
+/// Puts the tasks of an opened circle in a line, since each of them needs all others: whoever waits for one waits for all, and all wait for what
+/// one waits for.
+fn line_up(graph: &mut DiGraphMap<usize, Bond>, circle: &[usize]) {
+    let members: BTreeSet<usize> = circle.iter().copied().collect();
+    let inner = |node: usize| first(graph, node).filter(|before| members.contains(before));
+    let mut waits: BTreeMap<usize, usize> = members
+        .iter()
+        .map(|&node| (node, inner(node).count()))
+        .collect();
+    let mut ready: BTreeSet<usize> = members
+        .iter()
+        .copied()
+        .filter(|node| waits[node] == 0)
+        .collect();
+    let mut line = Vec::with_capacity(circle.len());
+    while let Some(node) = ready.pop_first() {
+        line.push(node);
+        for next in graph.neighbors(node) {
+            if let Some(waits) = waits.get_mut(&next) {
+                *waits -= 1;
+                if *waits == 0 {
+                    ready.insert(next);
+                }
+            }
+        }
+    }
+    // Where turbo.json's own words make a circle too, there is no line.
+    let (Some(&head), Some(&last), true) = (line.first(), line.last(), line.len() == circle.len())
+    else {
+        return;
+    };
+    let outside = |node: &usize| !members.contains(node);
+    let before: BTreeSet<usize> = circle
+        .iter()
+        .flat_map(|&node| first(graph, node))
+        .filter(outside)
+        .collect();
+    let behind: BTreeSet<usize> = circle
+        .iter()
+        .flat_map(|&node| graph.neighbors(node))
+        .filter(outside)
+        .collect();
+    let pairs = line.iter().copied().zip(line.iter().copied().skip(1));
+    let pairs = pairs
+        .chain(before.into_iter().map(|node| (node, head)))
+        .chain(behind.into_iter().map(|node| (last, node)));
+    for (from, to) in pairs.collect::<Vec<_>>() {
+        if !graph.contains_edge(from, to) {
+            graph.add_edge(from, to, Bond::Own(Edge::of(Field::Prod)));
+        }
+    }
+}
+
 impl Tasks {
     /// The runs in order. A package has one, but where a task of another one stands between two of its own.
     pub fn runs(&self, workspace: &Workspace) -> Result<Runs, TaskError> {
@@ -245,33 +328,26 @@ impl Tasks {
         order
     }
 
-    /// The graph without what closes circles: first what nobody asked for, then `^task` over dev dependencies.
+    /// The graph without what closes circles: first what nobody asked for, then `^task` over dev dependencies, then `^task` where nothing runs.
     fn without_circles(&self, workspace: &Workspace) -> Result<DiGraphMap<usize, Bond>, TaskError> {
         let mut graph = self.bonds.clone();
-        let weak: [fn(Bond) -> bool; 3] = [
-            |bond| bond == Bond::Own(Field::Dev),
-            |bond| matches!(bond, Bond::Own(_)),
-            |bond| bond == Bond::Topological(Field::Dev),
-        ];
-        for may_go in weak {
-            let circles = kosaraju_scc(&graph).into_iter();
-            let circles = circles.filter(|component| component.len() > 1).enumerate();
-            let inside: BTreeMap<usize, usize> = circles
-                .flat_map(|(circle, nodes)| nodes.into_iter().map(move |node| (node, circle)))
-                .collect();
-            let within = |from: usize, to: usize| {
-                let circle = inside.get(&from);
-                circle.is_some() && circle == inside.get(&to)
-            };
-            let gone: Vec<(usize, usize)> = graph
-                .all_edges()
-                .filter(|(from, to, bond)| may_go(**bond) && within(*from, *to))
-                .map(|(from, to, _)| (from, to))
-                .collect();
-            for (from, to) in gone {
-                graph.remove_edge(from, to);
-            }
+        open(
+            &mut graph,
+            |_, bond| matches!(bond, Bond::Own(edge) if edge.peer),
+        );
+        open(
+            &mut graph,
+            |_, bond| matches!(bond, Bond::Own(edge) if edge.field == Field::Dev),
+        );
+        for circle in open(&mut graph, |_, bond| matches!(bond, Bond::Own(_))) {
+            line_up(&mut graph, &circle);
         }
+        open(&mut graph, |_, bond| bond == Bond::Topological(Field::Dev));
+        // Tasks without a script hand on what they wait for. Where they wait for each other alone, that is nothing.
+        open(&mut graph, |circle, bond| {
+            matches!(bond, Bond::Topological(_))
+                && !circle.iter().any(|&node| self.nodes[node].runs)
+        });
         if let Some((node, _, _)) = graph.all_edges().find(|(from, to, _)| from == to) {
             let id = self.id(workspace, node);
             return Err(TaskError::Circle(format!("{id} → {id}")));

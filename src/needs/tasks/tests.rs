@@ -9,7 +9,7 @@ use crate::testing::{at, workspace};
 struct Package {
     name: &'static str,
     scripts: &'static str,
-    /// `b`, or `b?` for a dev dependency.
+    /// `b`, `b?` for a dev dependency, or `b^` for a peer that the lockfile records.
     needs: &'static str,
     turbo: &'static str,
 }
@@ -33,14 +33,19 @@ fn dir(name: &str) -> String {
     format!("{top}/{name}")
 }
 
-fn manifest(name: &str, scripts: &str) -> String {
+fn manifest(name: &str, scripts: &str, needs: &str) -> String {
+    let peers = needs
+        .split_whitespace()
+        .filter_map(|need| need.strip_suffix('^'));
+    let peers: Vec<String> = peers.map(|peer| format!("\"{peer}\": \"*\"")).collect();
     let scripts: Vec<String> = scripts
         .split_whitespace()
         .map(|script| format!("\"{script}\": \"x\""))
         .collect();
     format!(
-        "{{\"name\": \"{name}\", \"scripts\": {{{}}}}}",
-        scripts.join(", ")
+        "{{\"name\": \"{name}\", \"scripts\": {{{}}}, \"peerDependencies\": {{{}}}}}",
+        scripts.join(", "),
+        peers.join(", ")
     )
 }
 
@@ -51,7 +56,7 @@ fn with<T>(
     packages: &[Package],
     then: impl Fn(&Workspace, &Graph, Tasks) -> T,
 ) -> T {
-    let mut files = vec![("package.json".to_owned(), manifest("root", root))];
+    let mut files = vec![("package.json".to_owned(), manifest("root", root, ""))];
     if !turbo.is_empty() {
         files.push(("turbo.json".to_owned(), turbo.to_owned()));
     }
@@ -59,7 +64,7 @@ fn with<T>(
     for one in packages {
         files.push((
             format!("{}/package.json", dir(one.name)),
-            manifest(one.name, one.scripts),
+            manifest(one.name, one.scripts, one.needs),
         ));
         if !one.turbo.is_empty() {
             files.push((
@@ -74,7 +79,7 @@ fn with<T>(
                 .needs
                 .split_whitespace()
                 .filter(|need| need.ends_with('?') == dev);
-            let needs = needs.map(|need| need.trim_end_matches('?'));
+            let needs = needs.map(|need| need.trim_end_matches(['?', '^']));
             let entry = |need| {
                 format!(
                     "      {need}:\n        specifier: workspace:*\n        version: link:../../{}\n",
@@ -292,6 +297,32 @@ fn circles_that_nobody_asked_for_are_opened() {
         runs("", usual, &of_code),
         "tasks wait for each other: a#build → b#build → a#build"
     );
+    // A peer is no edge of turbo's.
+    let of_peer = [
+        package("a", "build", "b", ""),
+        package("b", "build", "c", ""),
+        package("c", "build", "b^", ""),
+    ];
+    assert_eq!(runs("", usual, &of_peer), "c: build | b: build | a: build");
+    assert_eq!(runs("", "", &of_peer), "c: build! | b: build! | a: build");
+    // It is built before whom it serves all the same, where that closes no circle.
+    let of_peer = [package("a", "build", "b^", ""), B];
+    assert_eq!(runs("", usual, &of_peer), "b: build! | a: build");
+    // Nothing waits where nothing runs.
+    let idle = [
+        package("a", "build", "b", ""),
+        package("b", "", "c", ""),
+        package("c", "", "b", ""),
+    ];
+    assert_eq!(runs("", usual, &idle), "a: build");
+    assert_eq!(runs("", "", &idle), "a: build");
+    let named = r#"{"tasks": {"build": {}}}"#;
+    let both = [
+        package("a", "build", "b", ""),
+        package("b", "build", "c", ""),
+        package("c", "build", "b", ""),
+    ];
+    assert_eq!(runs("", named, &both), "b: build! | c: build! | a: build");
     // What turbo.json says counts more than what a manifest does.
     let turned =
         r#"{"tasks": {"a#build": {}, "b#build": {"dependsOn": ["a#types"]}, "types": {}}}"#;

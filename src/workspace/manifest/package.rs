@@ -6,8 +6,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{ManifestError, parse_json};
+use super::{ManifestError, parse_json, parse_json5, parse_yaml};
 use crate::lockfile::Field;
+
+/// The names that a manifest may have, the first of those that are there wins; as pnpm's
+/// [`readProjectManifest`](https://github.com/pnpm/pnpm/blob/main/workspace/project-manifest-reader/src/index.ts) has it.
+pub const FILES: [&str; 3] = ["package.json", "package.json5", "package.yaml"];
 
 /// A manifest: the whole document, with typed ways into it.
 #[derive(Debug, Clone)]
@@ -55,9 +59,14 @@ pub const LIFECYCLE: [&str; 7] = [
 ];
 
 impl Manifest {
-    /// Parses a manifest; `file` is its path in messages.
+    /// Parses a manifest; `file` is its path, whose end tells the format.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
-        match parse_json(file, text)? {
+        let document = match file.rsplit_once('.') {
+            Some((_, "json5")) => parse_json5(file, text)?,
+            Some((_, "yaml")) => parse_yaml(file, text)?,
+            _ => parse_json(file, text)?,
+        };
+        match document {
             Value::Object(document) => {
                 let manifest = Self {
                     file: file.to_owned(),
@@ -94,7 +103,7 @@ impl Manifest {
         }
     }
 
-    /// The path that messages name.
+    /// Its path in the workspace. Each format takes JSON, so that a manifest that is written anew may keep it.
     pub fn file(&self) -> &str {
         &self.file
     }
@@ -172,6 +181,12 @@ impl Manifest {
             .iter()
             .filter_map(|key| Some((*key, self.document.get(*key)?)));
         self.reduced(keys, keep)
+    }
+
+    /// The whole manifest, with dependencies left out likewise.
+    fn whole(&self, keep: impl Fn(Field, &str) -> bool) -> String {
+        let keys = self.document.iter();
+        self.reduced(keys.map(|(key, value)| (key.as_str(), value)), keep)
     }
 
     /// The whole manifest but its scripts, with dependencies left out likewise.
@@ -289,6 +304,42 @@ mod tests {
             error.to_string(),
             "`package.json`: `dependencies.a` is not a text"
         );
+    }
+
+    #[test]
+    fn a_manifest_may_be_json5_or_yaml() {
+        let json5 = "// ours\n{name: '@x/l', dependencies: {ms: '2.1.3',},}";
+        let yaml = "# ours\nname: '@x/l'\ndependencies:\n  ms: 2.1.3\n";
+        for (file, text) in [("l/package.json5", json5), ("l/package.yaml", yaml)] {
+            let manifest = Manifest::parse(file, text).unwrap();
+            assert_eq!(manifest.name(), Some("@x/l"));
+            assert_eq!(manifest.dependencies(Field::Prod)["ms"], "2.1.3");
+            // What is written anew is read again under the same name.
+            let skeleton = manifest.skeleton(|_, _| true);
+            assert!(Manifest::parse(file, &skeleton).unwrap().depends_on("ms"));
+            let stripped = strip::strip(file, text, |_, _| false).unwrap();
+            let stripped = Manifest::parse(file, &stripped).unwrap();
+            assert_eq!(
+                (stripped.name(), stripped.has_dependencies()),
+                (Some("@x/l"), false)
+            );
+        }
+        for (file, text, says) in [
+            (
+                "package.json5",
+                "{name: }",
+                "cannot read `package.json5`, line 1",
+            ),
+            (
+                "package.yaml",
+                "a: b: c",
+                "cannot read `package.yaml`, line 1",
+            ),
+            ("package.yaml", "- a", "`package.yaml`: expected an object"),
+        ] {
+            let error = Manifest::parse(file, text).unwrap_err().to_string();
+            assert!(error.starts_with(says), "{error}");
+        }
     }
 
     #[test]

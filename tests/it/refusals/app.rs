@@ -46,9 +46,9 @@ fn unknown_app() {
     ");
     assert_snapshot!(refusal("", |_| {}), @"
     exit code 1
-    error: the workspace's root is not an app
+    error: the workspace's root cannot be an app yet
 
-    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`
+    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`; or move the root's app into a package of its own, such as `apps/web`
     ");
 }
 
@@ -69,26 +69,9 @@ fn no_app() {
     ");
     assert_snapshot!(slimbuild(tree.root(), &["."]).refusal(tree.root()), @"
     exit code 1
-    error: the workspace's root is not an app
+    error: the workspace's root cannot be an app yet
 
-    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`
-    ");
-}
-
-#[test]
-fn an_app_without_a_name() {
-    let nameless = |tree: &Tree| {
-        tree.replace(
-            "apps/worker/package.json",
-            "  \"name\": \"@shop/worker\",\n",
-            "",
-        );
-    };
-    assert_snapshot!(refusal("apps/worker", nameless), @"
-    exit code 1
-    error: `apps/worker/package.json` has no `name`
-
-    hint: give it one: pnpm and turbo select packages by their names
+    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`; or move the root's app into a package of its own, such as `apps/web`
     ");
 }
 

@@ -1,6 +1,6 @@
 //! Stripping a `package.json`: the text without some dependencies.
 //!
-//! Goes in: a manifest's text and which dependencies stay. Comes out: the same text without the others, its layout kept.
+//! Goes in: a manifest's text and which dependencies stay. Comes out: the same text without the others, its layout kept where it is JSON.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +17,10 @@ pub fn strip(
     text: &str,
     keep: impl Fn(Field, &str) -> bool,
 ) -> Result<String, ManifestError> {
+    if !file.ends_with(".json") {
+        // Edits know the layout of JSON alone.
+        return Ok(Manifest::parse(file, text)?.whole(keep));
+    }
     let body = text.trim_start_matches('\u{feff}');
     let root = CstRootNode::parse(body, &jsonc_options()).map_err(|error| syntax(file, &error))?;
     let Some(document) = root.object_value() else {
