@@ -210,9 +210,11 @@ pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detectio
 
 fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
     let found = framework::detect(subject).filter(|_| wanted != Some(AppKind::Node));
+    let found = found.or_else(|| framework::of_kind(subject, wanted?));
     let Some((framework, evidence)) = found else {
         return match wanted {
             None | Some(AppKind::Node) => node(subject),
+            Some(AppKind::StaticSite) => Ok(site::unknown(subject)),
             Some(kind) => Err(DetectError::NotThatKind {
                 app: subject.member().dir.clone(),
                 kind,
@@ -292,7 +294,7 @@ fn nearly(subject: &Subject<'_>, error: DetectError) -> DetectError {
 /// A site whose start script runs node may be both: pages, and a server that hands them out.
 fn check_no_server(subject: &Subject<'_>, evidence: &[String]) -> Result<(), DetectError> {
     let server = start::START_SCRIPTS.iter().find_map(|name| {
-        let command = script::commands(subject.manifest(), name).pop()?;
+        let command = subject.commands(name).pop()?;
         (command.program() == "node")
             .then(|| format!("the `{name}` script runs `{}`", command.words.join(" ")))
     });

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::program::BIN;
-use super::script::{Command, commands};
-use super::start::{START_SCRIPTS, Start, node_command};
+use super::script::Command;
+use super::script::node::command as node_command;
+use super::start::{START_SCRIPTS, Start};
 use super::subject::Subject;
 use super::tsc::extended;
 use crate::files::tree::Limit;
@@ -68,7 +69,7 @@ pub(super) fn run(subject: &Subject<'_>, command: &Command) -> Option<Run> {
 pub(super) fn starts(subject: &Subject<'_>) -> bool {
     let first = START_SCRIPTS
         .iter()
-        .find_map(|name| commands(subject.manifest(), name).pop());
+        .find_map(|name| subject.commands(name).pop());
     first.is_some_and(|command| run(subject, &command).is_some())
 }
 

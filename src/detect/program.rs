@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::script::commands;
 use super::start::{START_SCRIPTS, Start};
 use super::subject::Subject;
 use super::{DetectError, loader};
@@ -32,7 +31,7 @@ pub const BIN: &str = "node_modules/.bin/";
 /// What the first start script runs, where that is such a program.
 pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectError> {
     for name in START_SCRIPTS {
-        let Some(command) = commands(subject.manifest(), name).pop() else {
+        let Some(command) = subject.commands(name).pop() else {
             continue;
         };
         if command.program() == "node" {

@@ -49,6 +49,22 @@ pub(super) fn detect(
     Ok(Detection::new(detected, Delivery::Site(site)))
 }
 
+/// A site that somebody names, of a build that nothing is known of.
+pub(super) fn unknown(subject: &Subject<'_>) -> Detection {
+    let detected = Detected {
+        kind: AppKind::StaticSite,
+        framework: None,
+        evidence: Vec::new(),
+    };
+    let site = Site {
+        dir: "dist".to_owned(),
+        reason: "where most builds write: no framework that is known makes this site".to_owned(),
+        fallback: fallback(subject, Framework::Vite),
+        hashed: Vec::new(),
+    };
+    Detection::new(detected, Delivery::Site(site))
+}
+
 /// Where the build writes: a flag of its command, an option of its configuration, or the framework's convention.
 fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, String), DetectError> {
     let (flags, program): (&[&str], &str) = match framework {
@@ -88,7 +104,10 @@ fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, Str
             configured("vue.config", "outputDir").unwrap_or_else(|| convention("dist"))
         }
         Framework::CreateReactApp => {
-            let own = build.iter().find(|one| one.program() == "react-scripts");
+            let own = build.iter().find(|one| {
+                ["react-scripts", "craco", "react-app-rewired", "rescripts"]
+                    .contains(&one.program())
+            });
             let own = own.and_then(|one| one.env.iter().find(|(name, _)| name == "BUILD_PATH"));
             match own {
                 Some((_, dir)) => (tidy(dir), "`BUILD_PATH` in the build script".to_owned()),

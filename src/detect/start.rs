@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::script::{Command, commands};
+use super::script::Command;
+use super::script::node::command as node_command;
 use super::subject::Subject;
 use super::tsc::{self, Writes};
 use super::{DetectError, loader};
@@ -66,19 +67,6 @@ const CONVENTIONS: [&str; 6] = [
     "src/main.js",
     "dist/main.js",
     "dist/index.js",
-];
-
-/// node's flags that take the next word as their value.
-const WITH_VALUE: [&str; 9] = [
-    "-r",
-    "--require",
-    "--import",
-    "--loader",
-    "--experimental-loader",
-    "-C",
-    "--conditions",
-    "--env-file",
-    "--title",
 ];
 
 /// Decides the start command of an app.
@@ -322,7 +310,7 @@ fn candidates(subject: &Subject<'_>) -> Vec<Candidate> {
         before: None,
     };
     for name in START_SCRIPTS {
-        let commands = commands(manifest, name);
+        let commands = subject.commands(name);
         let Some((command, before)) = commands.split_last() else {
             continue;
         };
@@ -396,22 +384,6 @@ pub(super) fn is_command(manifest: &Manifest, start: &Start) -> bool {
     let file = bin(manifest).map(|file| file.trim_start_matches("./"));
     let starts = |name: &&str| manifest.script(name).is_some();
     file == Some(&start.entry) && !START_SCRIPTS.iter().any(starts)
-}
-
-/// node's arguments parted into its own flags, the file, and the program's arguments.
-pub(crate) fn node_command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
-    let mut flags = Vec::new();
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        if !word.starts_with('-') {
-            return Some((flags, word.clone(), rest.cloned().collect()));
-        }
-        flags.push(word.clone());
-        if WITH_VALUE.contains(&word.as_str()) {
-            flags.push(rest.next()?.clone());
-        }
-    }
-    None
 }
 
 /// Where a named file will be: among the sources, or written by the build. node completes names as `require` does.
