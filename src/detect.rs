@@ -29,7 +29,8 @@ use crate::workspace::manifest::ManifestError;
 pub use delivery::{Bundle, Delivery, Fallback, Piece, Site, WORKSPACE};
 pub use framework::Framework;
 use rendering::Rendered;
-pub use start::Start;
+use start::shell;
+pub use start::{Shell, Start};
 pub use subject::{Subject, Wanted};
 
 /// The kinds of app that can be told apart.
@@ -99,6 +100,16 @@ pub enum DetectError {
         /// The file that somebody named.
         entry: Option<String>,
     },
+    /// The start script says what no image can run.
+    #[error("cannot start `{app}` as it says: {problem}")]
+    NotRun {
+        /// The app's directory.
+        app: RepoPath,
+        /// What the script does.
+        problem: String,
+        /// What to write where.
+        fix: String,
+    },
     /// There is nothing to start, and no build that could make it.
     #[error(
         "`{manifest}` has no `build` script, and `{entry}` ({reason}) is not there without one"
@@ -122,7 +133,7 @@ impl DetectError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Undecided { fix, .. } => Some(fix.clone()),
+            Self::Undecided { fix, .. } | Self::NotRun { fix, .. } => Some(fix.clone()),
             Self::TwoKinds { app, .. } => Some(format!(
                 "decide: `--kind static-site` or `--kind node`, or for good {} (or \"node\")",
                 decides(app, "\"kind\": \"static-site\"")
@@ -202,10 +213,32 @@ impl Detection {
 /// a site and a server, the user decides (`wanted`).
 pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
     let mut detection = find(subject, wanted)?;
+    heed_script(subject, &mut detection)?;
     if let Delivery::Modules(start) = &mut detection.delivery {
         loader::note(subject, start);
     }
     Ok(detection)
+}
+
+/// A server of a framework's is started by what the start script says too: what runs before it, or beside it, is a line for a shell.
+fn heed_script(subject: &Subject<'_>, detection: &mut Detection) -> Result<(), DetectError> {
+    if detection.detected.framework.is_none() {
+        return Ok(());
+    }
+    let Some(own) = detection.delivery.start() else {
+        return Ok(());
+    };
+    let env = own.env.clone();
+    let Some(mut start) = shell::started(subject, Some(&own.entry))? else {
+        return Ok(());
+    };
+    start.env = env;
+    detection.delivery = Delivery::Modules(start);
+    // The modules that are installed take the place of those that the build traces.
+    detection
+        .build_env
+        .retain(|name, _| !name.starts_with("NEXT_PRIVATE_"));
+    Ok(())
 }
 
 fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
@@ -259,6 +292,9 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
         framework: None,
         evidence: vec![evidence.to_owned()],
     };
+    if let Some(start) = shell::started(subject, None)? {
+        return Ok(Detection::new(detected, Delivery::Modules(start)));
+    }
     let program = match subject.entry {
         Some(_) => None,
         None if loader::starts(subject) => None,

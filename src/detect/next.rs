@@ -85,6 +85,7 @@ fn standalone(subject: &Subject<'_>, dist: &str) -> Bundle {
             built: true,
             loads: None,
             command: false,
+            shell: None,
             reason: "the standalone server of Next.js".to_owned(),
             warnings: Vec::new(),
         },
@@ -122,6 +123,7 @@ fn served(
         built: false,
         loads: None,
         command: false,
+        shell: None,
         reason:
             "`next start`: this version has no standalone output that can be asked for from outside"
                 .to_owned(),

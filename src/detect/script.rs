@@ -91,6 +91,35 @@ impl Command {
     pub fn redirections(&self) -> &[String] {
         &self.simple.redirections
     }
+
+    /// The variables before the program as a shell reads them.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
+        let all = self.simple.assignments.iter();
+        all.map(|(name, value)| format!("{name}={}", value.source))
+    }
+
+    /// The words as a shell reads them.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
+        self.simple.words.iter().map(|word| word.source.as_str())
+    }
+
+    /// The package managers and the like that led to it.
+    pub(crate) fn through(&self) -> &[String] {
+        &self.simple.through
+    }
+
+    /// Whether it takes the place of the shell that runs it.
+    pub(crate) fn replaces_shell(&self) -> bool {
+        self.through().iter().any(|name| name == "exec")
+    }
+
+    /// The wrapper that brings it variables from a file or a service, if there is one.
+    pub(crate) fn variables_from(&self) -> Option<&str> {
+        let mut through = self.through().iter();
+        through
+            .find(|name| wrappers::brings_variables(name))
+            .map(String::as_str)
+    }
 }
 
 impl From<Simple> for Command {

@@ -20,6 +20,8 @@ pub(super) struct Follow<'w> {
     scripts: Option<Scripts<'w>>,
     /// The scripts and files on the way to the one that is read now.
     path: Vec<String>,
+    /// The package managers and others that lead to the line that is read now.
+    through: Vec<String>,
     /// How many lines lead to the one that is read now.
     depth: usize,
     /// How many bytes may still be followed.
@@ -32,6 +34,7 @@ impl<'w> Follow<'w> {
         Self {
             scripts,
             path,
+            through: Vec::new(),
             depth: 0,
             left: TEXT,
         }
@@ -52,6 +55,7 @@ impl<'w> Follow<'w> {
                         let own = std::mem::take(&mut simple.assignments);
                         simple.assignments = outer.iter().cloned().chain(own).collect();
                     }
+                    simple.through.clone_from(&self.through);
                     let piece = self.piece(simple);
                     line.pieces.push(piece);
                 }
@@ -138,7 +142,10 @@ impl<'w> Follow<'w> {
                 format!("{text} {more}")
             };
             self.path.push(name.clone());
+            let runner = simple.words.first().map(Word::text).unwrap_or_default();
+            self.through.push(runner);
             let line = self.inner(&text, &simple.assignments);
+            self.through.pop();
             self.path.pop();
             lines.push(line?);
         }
@@ -184,7 +191,9 @@ impl<'w> Follow<'w> {
             return None;
         }
         self.path.push(key);
+        let through = std::mem::take(&mut self.through);
         let line = self.inner(&text, &simple.assignments);
+        self.through = through;
         self.path.pop();
         line.map(FileRun::Line)
     }

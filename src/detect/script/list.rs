@@ -13,6 +13,8 @@ pub(super) struct Simple {
     pub(super) redirections: Vec<String>,
     /// Flags of node, where the command named a program by its file.
     pub(super) node_args: Vec<String>,
+    /// The wrappers and runners that led to it, and were taken off.
+    pub(super) through: Vec<String>,
 }
 
 impl Simple {

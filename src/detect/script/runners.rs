@@ -3,7 +3,7 @@
 use super::End;
 use super::list::Simple;
 use super::words::Word;
-use super::wrappers::{SHELLS, bare};
+use super::wrappers::{SHELLS, bare, led};
 use crate::workspace::manifest::package::Manifest;
 
 /// What a command runs instead of itself.
@@ -207,6 +207,7 @@ impl Call<'_> {
             words: words.to_vec(),
             redirections: self.simple.redirections.clone(),
             node_args: self.simple.node_args.clone(),
+            through: led(self.simple, bare(&self.texts[0])),
         }))
     }
 

@@ -268,7 +268,43 @@ pub(super) fn unwrap(simple: &Simple) -> Option<Behind> {
         words: simple.words[at..].to_vec(),
         redirections: simple.redirections.clone(),
         node_args: Vec::new(),
+        through: led(simple, wrapper.words[0]),
     }))
+}
+
+/// What led to a command, with one more.
+pub(super) fn led(simple: &Simple, by: &str) -> Vec<String> {
+    let mut through = simple.through.clone();
+    through.push(by.to_owned());
+    through
+}
+
+/// Wrappers that only change how a command runs. All others bring variables.
+const PLAIN: [&str; 19] = [
+    "cross-env",
+    "cross-env-shell",
+    "env",
+    "nx",
+    "lerna",
+    "sh",
+    "bash",
+    "dash",
+    "ash",
+    "zsh",
+    "time",
+    "nice",
+    "nohup",
+    "stdbuf",
+    "timeout",
+    "exec",
+    "command",
+    "tini",
+    "dumb-init",
+];
+
+/// Whether what led to a command brings variables from somewhere else.
+pub(super) fn brings_variables(name: &str) -> bool {
+    WRAPPERS.iter().any(|wrapper| wrapper.words[0] == name) && !PLAIN.contains(&name)
 }
 
 /// `-c` among other letters: `bash -lc`.

@@ -1,69 +1,7 @@
 //! The framework behind every way to write a build script.
 
-use crate::detect::{AppKind, Delivery, Subject, detect};
-use crate::lockfile::Lockfiles;
-use crate::testing::{at, workspace};
-
-/// An app: its scripts, its dependencies (those for developers begin with `-`), and its files.
-struct App<'a> {
-    scripts: &'a [(&'a str, &'a str)],
-    packages: &'a [&'a str],
-    files: &'a [(&'a str, &'a str)],
-}
-
-/// The kind of an app, with what its image starts or serves.
-fn of(app: &App<'_>, kind: Option<AppKind>) -> String {
-    let map = |dev: bool| -> serde_json::Map<String, serde_json::Value> {
-        let all = app
-            .packages
-            .iter()
-            .filter(|name| name.starts_with('-') == dev);
-        all.map(|name| (name.trim_start_matches('-').to_owned(), "1".into()))
-            .collect()
-    };
-    let scripts: serde_json::Map<String, serde_json::Value> = app
-        .scripts
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).into()))
-        .collect();
-    let manifest = serde_json::json!({"name": "@w/a", "scripts": scripts, "dependencies": map(false), "devDependencies": map(true)});
-    let manifest = manifest.to_string();
-    let placed: Vec<(String, &str)> = app
-        .files
-        .iter()
-        .map(|(path, text)| (format!("apps/a/{path}"), *text))
-        .collect();
-    let mut all: Vec<(&str, &str)> = placed
-        .iter()
-        .map(|(path, text)| (path.as_str(), *text))
-        .collect();
-    all.push(("apps/a/package.json", &manifest));
-    let (_dir, workspace) = workspace(&all);
-    let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
-    let subject = Subject {
-        workspace: &workspace,
-        lockfiles: &lockfiles,
-        app: at(&workspace, "apps/a"),
-        files: &app
-            .files
-            .iter()
-            .map(|(path, _)| (*path).to_owned())
-            .collect(),
-        entry: None,
-        tasks: None,
-        node: "24",
-    };
-    match detect(&subject, kind) {
-        Ok(found) => {
-            let runs = match &found.delivery {
-                Delivery::Site(site) => format!("serves {}", site.dir),
-                delivery => delivery.start().unwrap().command(),
-            };
-            format!("{}: {runs}", found.detected.label())
-        }
-        Err(error) => error.to_string(),
-    }
-}
+use super::app::{App, of};
+use crate::detect::AppKind;
 
 /// Scripts of which the first builds a site with Vite.
 const VITE: &[&[(&str, &str)]] = &[
