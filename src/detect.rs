@@ -2,6 +2,7 @@
 //!
 //! Goes in: the app's manifest and the list of its files. Comes out: the kind with its evidence, and the start command. Nothing is run.
 
+mod apart;
 pub mod delivery;
 pub mod exports;
 mod framework;
@@ -246,7 +247,11 @@ fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, Det
     let found = found.or_else(|| framework::of_kind(subject, wanted?));
     let Some((framework, evidence)) = found else {
         return match wanted {
-            None | Some(AppKind::Node) => node(subject),
+            None => match apart::no_server(subject) {
+                Some(error) => Err(error),
+                None => node(subject),
+            },
+            Some(AppKind::Node) => node(subject),
             Some(AppKind::StaticSite) => Ok(site::unknown(subject)),
             Some(kind) => Err(DetectError::NotThatKind {
                 app: subject.member().dir.clone(),
@@ -254,8 +259,14 @@ fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, Det
             }),
         };
     };
+    if framework.kind() == AppKind::StaticSite
+        && wanted != Some(AppKind::StaticSite)
+        && let Some(server) = apart::server_of_site(subject, framework, &evidence)?
+    {
+        return Ok(server);
+    }
     if framework.kind() == AppKind::StaticSite && wanted.is_none() {
-        check_no_server(subject, &evidence)?;
+        apart::check_no_server(subject, &evidence)?;
     }
     let detection = match framework.kind() {
         AppKind::Next => next::detect(subject, evidence)?,
@@ -324,22 +335,5 @@ fn nearly(subject: &Subject<'_>, error: DetectError) -> DetectError {
             entry: None,
         },
         (error, _) => error,
-    }
-}
-
-/// A site whose start script runs node may be both: pages, and a server that hands them out.
-fn check_no_server(subject: &Subject<'_>, evidence: &[String]) -> Result<(), DetectError> {
-    let server = start::START_SCRIPTS.iter().find_map(|name| {
-        let command = subject.commands(name).pop()?;
-        (command.program() == "node")
-            .then(|| format!("the `{name}` script runs `{}`", command.words.join(" ")))
-    });
-    match server {
-        Some(server) => Err(DetectError::TwoKinds {
-            app: subject.member().dir.clone(),
-            site: evidence.join("; "),
-            server,
-        }),
-        None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! The start command: from `--entry`, the scripts, `main`, `bin` or a framework's convention, as arguments for node itself.
 
+mod candidate;
 mod locate;
 pub(super) mod shell;
 
@@ -9,12 +10,13 @@ use serde::Serialize;
 
 use super::program::BIN;
 use super::script::Command;
-use super::script::node::{command as node_command, takes_value};
+use super::script::node::takes_value;
 use super::script::words::quote;
 use super::subject::Subject;
 use super::tsc::{self, Writes};
 use super::{DetectError, loader};
 use crate::workspace::manifest::package::Manifest;
+use candidate::{Candidate, of_scripts, plain_file};
 use locate::{locate, with_extension};
 pub use shell::{Shell, ShellLine};
 
@@ -70,17 +72,6 @@ impl Start {
             .filter(move |name| own != Some(*name));
         own.into_iter().chain(more)
     }
-}
-
-/// A file that may be the entry, before it is known whether it will exist.
-struct Candidate {
-    file: String,
-    command: Command,
-    node_args: Vec<String>,
-    args: Vec<String>,
-    reason: String,
-    /// Whether a start script names it.
-    by_script: bool,
 }
 
 /// Scripts that start an app in production, the most explicit first.
@@ -355,70 +346,26 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
 /// All files that somebody names, in the order in which they count.
 fn candidates(subject: &Subject<'_>) -> Vec<Candidate> {
     let manifest = subject.manifest();
-    let mut found = Vec::new();
-    let plain = |file: &str, reason: String| Candidate {
-        file: file.trim_start_matches("./").to_owned(),
-        command: Command::default(),
-        node_args: Vec::new(),
-        args: Vec::new(),
-        reason,
-        by_script: false,
-    };
-    for name in START_SCRIPTS {
-        let Some(command) = shell::plain(subject, name) else {
-            continue;
-        };
-        let command = &command;
-        let reason = format!("the `{name}` script");
-        if let Some(run) = loader::run(subject, command) {
-            let mut command = command.clone();
-            command.env.extend(run.env);
-            found.push(Candidate {
-                file: run.file,
-                command,
-                node_args: run.node_args,
-                args: run.args,
-                reason,
-                by_script: true,
-            });
-            continue;
-        }
-        match command.program() {
-            "node" => {
-                if let Some((node_args, file, args)) = node_command(&command.words[1..]) {
-                    let file = if file == "." {
-                        manifest.text("main").unwrap_or("index.js").to_owned()
-                    } else {
-                        file
-                    };
-                    let file = file.trim_start_matches("./");
-                    let file = loader::complete(subject, &node_args, file);
-                    found.push(Candidate {
-                        file,
-                        command: command.clone(),
-                        node_args,
-                        args,
-                        reason,
-                        by_script: true,
-                    });
-                }
-            }
-            "nest" if command.words.get(1).is_some_and(|word| word == "start") => {
-                // `nest start` looks for the source root below the output first, then without it.
-                let reason = format!("{reason} (`nest start`)");
-                found.extend(["dist/src/main.js", "dist/main.js"].map(|file| Candidate {
-                    by_script: true,
-                    ..plain(file, reason.clone())
-                }));
-            }
-            _ => {}
-        }
-    }
+    let mut found = of_scripts(subject, &START_SCRIPTS);
     if let Some(main) = manifest.text("main") {
-        found.push(plain(main, "`main` in package.json".to_owned()));
+        found.push(plain_file(main, "`main` in package.json".to_owned()));
     }
-    found.extend(bin(manifest).map(|bin| plain(bin, "`bin` in package.json".to_owned())));
+    found.extend(bin(manifest).map(|bin| plain_file(bin, "`bin` in package.json".to_owned())));
     found
+}
+
+/// What node starts by one of these scripts, where its file is there or written by the build.
+pub(super) fn by_one_of(
+    subject: &Subject<'_>,
+    scripts: &[&str],
+) -> Result<Option<Start>, DetectError> {
+    let writes = writes(subject)?;
+    let found = of_scripts(subject, scripts);
+    let located = found.iter().find_map(|candidate| {
+        let (file, built) = locate(&candidate.file, subject.files, &writes)?;
+        Some(from_candidate(candidate, file, built))
+    });
+    Ok(located)
 }
 
 /// The first command of a package.

@@ -16,7 +16,7 @@ pub(super) use render::from_wrapper;
 
 use super::{START_SCRIPTS, Start};
 use crate::detect::DetectError;
-use crate::detect::script::{Command, Line};
+use crate::detect::script::{Command, Line, Piece};
 use crate::detect::subject::Subject;
 use has::Refusal;
 use render::Renderer;
@@ -169,6 +169,30 @@ fn refused(subject: &Subject<'_>, reason: &str, refusal: Refusal) -> DetectError
         problem: format!("{reason} {}", refusal.problem),
         fix,
     }
+}
+
+/// Programs that only hand out files.
+const FILE_SERVERS: [&str; 7] = [
+    "serve",
+    "http-server",
+    "sirv",
+    "nginx",
+    "caddy",
+    "ws",
+    "live-server",
+];
+
+/// What the first start script does before it hands out files, where it does something, with the script's name.
+pub(in crate::detect) fn before_server(subject: &Subject<'_>) -> Option<(&'static str, String)> {
+    let (name, last) = first(subject)?;
+    let line = normal::line(subject, name);
+    let first = line.commands().into_iter().next()?;
+    let serves = FILE_SERVERS.contains(&last.program()) || last.runs("vite preview");
+    let calls = match line.pieces.first()? {
+        Piece::File(command, _) => command.words.join(" "),
+        _ => first.words.join(" "),
+    };
+    (serves && line.pieces.len() > 1).then_some((name, calls))
 }
 
 /// What a start script says that the image cannot do, where nothing else says how the app starts.

@@ -1,6 +1,6 @@
 //! What runs in the image, for every way to write a start script.
 
-use super::app::{App, started};
+use super::app::{App, of, started};
 
 /// Scripts that node runs without a shell, each with what runs.
 const PLAIN: &[(&str, &str)] = &[
@@ -328,5 +328,129 @@ fn what_runs_before_a_framework_s_server_runs() {
     assert_eq!(
         app("next build", "next start", &["next"]),
         "HOSTNAME=0.0.0.0 NEXT_TELEMETRY_DISABLED=1 PORT=3000 node server.js"
+    );
+}
+
+#[test]
+fn servers_are_not_taken_for_sites() {
+    let angular = |options: &str| {
+        let config = format!(
+            r#"{{"projects": {{"web": {{"architect": {{"build": {{"builder": "@angular/build:application", "options": {options}}}}}}}}}}}"#
+        );
+        of(
+            &App {
+                scripts: &[
+                    ("build", "ng build"),
+                    ("start", "ng serve"),
+                    ("serve:ssr", "node dist/web/server/server.mjs"),
+                ],
+                packages: &["-@angular/cli"],
+                files: &[("angular.json", &config)],
+            },
+            None,
+        )
+    };
+    let server = "server rendering, Angular: node dist/web/server/server.mjs";
+    assert_eq!(
+        angular(r#"{"outputMode": "server", "ssr": {"entry": "src/server.ts"}}"#),
+        server
+    );
+    assert_eq!(angular(r#"{"ssr": {"entry": "server.ts"}}"#), server);
+    assert_eq!(
+        angular(r#"{"outputMode": "static", "ssr": {"entry": "server.ts"}}"#),
+        "static site, Angular: serves dist/web/browser"
+    );
+    assert_eq!(
+        angular("{}"),
+        "static site, Angular: serves dist/web/browser"
+    );
+    let vite = |scripts: &[(&str, &str)]| {
+        of(
+            &App {
+                scripts,
+                packages: &["-vite", "-serve"],
+                files: &[
+                    ("index.html", ""),
+                    ("server.js", ""),
+                    ("env.sh", "echo \"$API\" > dist/env.js\n"),
+                ],
+            },
+            None,
+        )
+    };
+    let build = (
+        "build",
+        "vite build --outDir dist/client && vite build --ssr src/entry.js --outDir dist/server",
+    );
+    let server = "server rendering, Vite: node server.js";
+    assert_eq!(
+        vite(&[
+            build,
+            ("preview", "cross-env NODE_ENV=production node server")
+        ]),
+        server
+    );
+    assert_eq!(vite(&[build, ("start", "node ./server.js")]), server);
+    assert_eq!(
+        vite(&[build, ("preview", "vite preview")]),
+        "cannot tell how `apps/a` is to be served: its build runs `vite build --ssr`, for a server of its own, and no script starts one"
+    );
+    let site = ("build", "vite build");
+    assert_eq!(
+        vite(&[site, ("start", "serve -s dist")]),
+        "static site, Vite: serves dist"
+    );
+    assert_eq!(
+        vite(&[site, ("start", "vite build && vite preview")]),
+        "static site, Vite: serves dist"
+    );
+    assert_eq!(
+        vite(&[
+            site,
+            ("start", "sh ./env.sh && serve -s dist -l ${PORT:-3000}")
+        ]),
+        "cannot tell how `apps/a` is to be served: the `start` script runs `sh ./env.sh` before it serves the files, and nginx would serve them without"
+    );
+}
+
+#[test]
+fn what_runs_in_no_container_is_no_node_app() {
+    let app = |start: &str, packages: &[&str], file: &str| {
+        started(&App {
+            scripts: &[("start", start), ("build", "tsc")],
+            packages,
+            files: &[("index.js", ""), (file, "{}")],
+        })
+    };
+    let none = |what: &str, by: &str| {
+        format!(
+            "cannot start `apps/a` as it says: it is {what}, and no program that a container runs ({by})"
+        )
+    };
+    assert_eq!(
+        app("expo start", &["expo"], "x"),
+        none("an app for phones", "the `start` script runs `expo`")
+    );
+    assert_eq!(
+        app("electron .", &["-electron"], "x"),
+        none("an app for desktops", "the `start` script runs `electron`")
+    );
+    assert_eq!(
+        app("npx wrangler dev", &["-wrangler"], "x"),
+        none(
+            "a Worker, which runs at Cloudflare",
+            "the `start` script runs `wrangler`"
+        )
+    );
+    assert_eq!(
+        app("", &["-wrangler"], "wrangler.toml"),
+        none(
+            "a Worker, which runs at Cloudflare",
+            "it has wrangler.toml and depends on `wrangler`"
+        )
+    );
+    assert_eq!(
+        app("node index.js", &["-wrangler"], "wrangler.toml"),
+        "node index.js"
     );
 }
