@@ -2,6 +2,7 @@
 //!
 //! Goes in: the app's manifest and the list of its files. Comes out: the kind with its evidence, and the start command. Nothing is run.
 
+mod apart;
 pub mod delivery;
 pub mod exports;
 mod framework;
@@ -29,7 +30,8 @@ use crate::workspace::manifest::ManifestError;
 pub use delivery::{Bundle, Delivery, Fallback, Piece, Site, WORKSPACE};
 pub use framework::Framework;
 use rendering::Rendered;
-pub use start::Start;
+use start::shell;
+pub use start::{Shell, Start};
 pub use subject::{Subject, Wanted};
 
 /// The kinds of app that can be told apart.
@@ -99,6 +101,16 @@ pub enum DetectError {
         /// The file that somebody named.
         entry: Option<String>,
     },
+    /// The start script says what no image can run.
+    #[error("cannot start `{app}` as it says: {problem}")]
+    NotRun {
+        /// The app's directory.
+        app: RepoPath,
+        /// What the script does.
+        problem: String,
+        /// What to write where.
+        fix: String,
+    },
     /// There is nothing to start, and no build that could make it.
     #[error(
         "`{manifest}` has no `build` script, and `{entry}` ({reason}) is not there without one"
@@ -122,7 +134,7 @@ impl DetectError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Undecided { fix, .. } => Some(fix.clone()),
+            Self::Undecided { fix, .. } | Self::NotRun { fix, .. } => Some(fix.clone()),
             Self::TwoKinds { app, .. } => Some(format!(
                 "decide: `--kind static-site` or `--kind node`, or for good {} (or \"node\")",
                 decides(app, "\"kind\": \"static-site\"")
@@ -202,25 +214,59 @@ impl Detection {
 /// a site and a server, the user decides (`wanted`).
 pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
     let mut detection = find(subject, wanted)?;
+    heed_script(subject, &mut detection)?;
     if let Delivery::Modules(start) = &mut detection.delivery {
         loader::note(subject, start);
     }
     Ok(detection)
 }
 
+/// A server of a framework's is started by what the start script says too: what runs before it, or beside it, is a line for a shell.
+fn heed_script(subject: &Subject<'_>, detection: &mut Detection) -> Result<(), DetectError> {
+    if detection.detected.framework.is_none() {
+        return Ok(());
+    }
+    let Some(own) = detection.delivery.start() else {
+        return Ok(());
+    };
+    let env = own.env.clone();
+    let Some(mut start) = shell::started(subject, Some(&own.entry))? else {
+        return Ok(());
+    };
+    start.env = env;
+    detection.delivery = Delivery::Modules(start);
+    // The modules that are installed take the place of those that the build traces.
+    detection
+        .build_env
+        .retain(|name, _| !name.starts_with("NEXT_PRIVATE_"));
+    Ok(())
+}
+
 fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
     let found = framework::detect(subject).filter(|_| wanted != Some(AppKind::Node));
+    let found = found.or_else(|| framework::of_kind(subject, wanted?));
     let Some((framework, evidence)) = found else {
         return match wanted {
-            None | Some(AppKind::Node) => node(subject),
+            None => match apart::no_server(subject) {
+                Some(error) => Err(error),
+                None => node(subject),
+            },
+            Some(AppKind::Node) => node(subject),
+            Some(AppKind::StaticSite) => Ok(site::unknown(subject)),
             Some(kind) => Err(DetectError::NotThatKind {
                 app: subject.member().dir.clone(),
                 kind,
             }),
         };
     };
+    if framework.kind() == AppKind::StaticSite
+        && wanted != Some(AppKind::StaticSite)
+        && let Some(server) = apart::server_of_site(subject, framework, &evidence)?
+    {
+        return Ok(server);
+    }
     if framework.kind() == AppKind::StaticSite && wanted.is_none() {
-        check_no_server(subject, &evidence)?;
+        apart::check_no_server(subject, &evidence)?;
     }
     let detection = match framework.kind() {
         AppKind::Next => next::detect(subject, evidence)?,
@@ -257,6 +303,9 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
         framework: None,
         evidence: vec![evidence.to_owned()],
     };
+    if let Some(start) = shell::started(subject, None)? {
+        return Ok(Detection::new(detected, Delivery::Modules(start)));
+    }
     let program = match subject.entry {
         Some(_) => None,
         None if loader::starts(subject) => None,
@@ -286,22 +335,5 @@ fn nearly(subject: &Subject<'_>, error: DetectError) -> DetectError {
             entry: None,
         },
         (error, _) => error,
-    }
-}
-
-/// A site whose start script runs node may be both: pages, and a server that hands them out.
-fn check_no_server(subject: &Subject<'_>, evidence: &[String]) -> Result<(), DetectError> {
-    let server = start::START_SCRIPTS.iter().find_map(|name| {
-        let command = script::commands(subject.manifest(), name).pop()?;
-        (command.program() == "node")
-            .then(|| format!("the `{name}` script runs `{}`", command.words.join(" ")))
-    });
-    match server {
-        Some(server) => Err(DetectError::TwoKinds {
-            app: subject.member().dir.clone(),
-            site: evidence.join("; "),
-            server,
-        }),
-        None => Ok(()),
     }
 }

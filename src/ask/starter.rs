@@ -126,7 +126,9 @@ fn decided(plan: &Plan, text: &mut String) {
     line(text, "base", &json!(keyword.unwrap_or(&base.value.image)));
     because(text, &plan.build_base.reason);
     line(text, "buildBase", &json!(plan.build_base.value));
-    if let Delivery::Modules(start) = &plan.delivery {
+    if let Delivery::Modules(start) = &plan.delivery
+        && start.line().is_none()
+    {
         because(text, &start.reason);
         line(text, "start", &words(start));
     }

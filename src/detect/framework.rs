@@ -41,7 +41,7 @@ use Framework::{
 
 /// Package, the words that its build command begins with, framework. The first that fits decides, so the special stands before the general:
 /// Astro, Nuxt and `SvelteKit` build with Vite too.
-const MARKS: [(&str, &str, Framework); 25] = [
+const MARKS: [(&str, &str, Framework); 28] = [
     ("next", "next build", Next),
     ("nuxt", "nuxt build", Nuxt),
     ("nuxt", "nuxi build", Nuxt),
@@ -59,6 +59,9 @@ const MARKS: [(&str, &str, Framework); 25] = [
     ("astro", "astro build", Astro),
     ("@angular/cli", "ng build", Angular),
     ("react-scripts", "react-scripts build", CreateReactApp),
+    ("react-scripts", "craco build", CreateReactApp),
+    ("react-scripts", "react-app-rewired build", CreateReactApp),
+    ("react-scripts", "rescripts build", CreateReactApp),
     ("vitepress", "vitepress build", VitePress),
     ("@docusaurus/core", "docusaurus build", Docusaurus),
     ("storybook", "storybook build", Storybook),
@@ -109,14 +112,9 @@ impl Framework {
     }
 }
 
-/// Whether the build runs a command that begins with these words.
+/// Whether the build runs a command of these words.
 fn runs(subject: &Subject<'_>, command: &str) -> bool {
-    subject.build().iter().any(|one| {
-        let mut words = one.words.iter();
-        command
-            .split(' ')
-            .all(|word| words.next().is_some_and(|next| next == word))
-    })
+    subject.build().iter().any(|one| one.runs(command))
 }
 
 /// What speaks for a framework, and what is missing, where none was found.
@@ -132,6 +130,15 @@ pub(super) fn nearly(subject: &Subject<'_>) -> Option<String> {
     Some(format!(
         "it depends on `{package}`, but its build does not run `{command}`"
     ))
+}
+
+/// The framework that makes an app of the kind that somebody names, by its package alone, where no command shows that it builds.
+pub(super) fn of_kind(subject: &Subject<'_>, kind: AppKind) -> Option<(Framework, Vec<String>)> {
+    let all = MARKS.into_iter().chain([("vite", "vite build", Vite)]);
+    let mut all = all
+        .filter(|(package, _, framework)| framework.kind() == kind && subject.depends_on(package));
+    let (package, _, framework) = all.next()?;
+    Some((framework, vec![format!("it depends on `{package}`")]))
 }
 
 /// The framework that builds the app, and the evidence.

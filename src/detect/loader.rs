@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::program::BIN;
-use super::script::{Command, commands};
-use super::start::{START_SCRIPTS, Start, node_command};
+use super::program::{self, BIN};
+use super::script::Command;
+use super::script::node::command as node_command;
+use super::start::{START_SCRIPTS, Start, shell};
 use super::subject::Subject;
 use super::tsc::extended;
 use crate::files::tree::Limit;
@@ -68,7 +69,8 @@ pub(super) fn run(subject: &Subject<'_>, command: &Command) -> Option<Run> {
 pub(super) fn starts(subject: &Subject<'_>) -> bool {
     let first = START_SCRIPTS
         .iter()
-        .find_map(|name| commands(subject.manifest(), name).pop());
+        .find(|name| !subject.commands(name).is_empty());
+    let first = first.and_then(|name| shell::plain(subject, name));
     first.is_some_and(|command| run(subject, &command).is_some())
 }
 
@@ -211,6 +213,11 @@ fn holder(workspace: &Workspace, app: usize, package: &str) -> Option<usize> {
     [app, 0].into_iter().find(has)
 }
 
+/// Whether the app, or the root project, depends on a package.
+pub(super) fn is_at_hand(subject: &Subject<'_>, package: &str) -> bool {
+    holder(subject.workspace, subject.app, package).is_some()
+}
+
 /// Whether a production install of the member has the package.
 fn ships(manifest: &Manifest, package: &str) -> bool {
     let fields = [Field::Prod, Field::Optional];
@@ -228,8 +235,10 @@ pub(super) fn for_developers(subject: &Subject<'_>, node_args: &[String]) -> Opt
 /// The packages that node loads first, with the compilers that these leave to the app.
 fn packages(start: &Start) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let program = start.entry.strip_prefix(BIN).map(str::to_owned);
-    for module in preloaded(&start.node_args).chain(program) {
+    let programs = start
+        .programs()
+        .map(|name| program::package(name).to_owned());
+    for module in preloaded(&start.node_args).chain(programs) {
         let compilers = known(&module).map_or(&[][..], |(_, compilers)| compilers);
         found.extend(compilers.iter().map(|&name| name.to_owned()));
         found.insert(package(&module).to_owned());
@@ -305,7 +314,10 @@ pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Config
 /// Says what a start through a loader costs, and what the image does for it.
 pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
     let program = start.entry.strip_prefix(BIN).map(str::to_owned);
-    let modules: Vec<String> = preloaded(&start.node_args).chain(program.clone()).collect();
+    let programs = start
+        .programs()
+        .map(|name| program::package(name).to_owned());
+    let modules: Vec<String> = preloaded(&start.node_args).chain(programs).collect();
     let is_typescript = |file: &String| TYPESCRIPT.iter().any(|end| file.ends_with(end));
     let file = match program {
         Some(_) => start.args.iter().find(|word| is_typescript(word)),
@@ -328,8 +340,16 @@ pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
                 "{reason} starts TypeScript through {name} at run time: compile it in a `build` script and start the output{keeps}"
             ));
         } else if kept {
+            let does = if start
+                .programs()
+                .any(|program| program::package(program) == module)
+            {
+                "runs"
+            } else {
+                "loads"
+            };
             warnings.push(format!(
-                "{reason} loads `{module}`, a dev dependency, which the image keeps for it: move `{name}` to `dependencies`"
+                "{reason} {does} `{module}`, a dev dependency, which the image keeps for it: move `{name}` to `dependencies`"
             ));
         }
         let (variable, value) = match name {

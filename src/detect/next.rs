@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::delivery::{Bundle, Delivery, Fallback, Piece, Site, WORKSPACE};
 use super::framework::Framework;
-use super::script::commands;
-use super::start::{self, START_SCRIPTS, Start, node_command};
+use super::script::node::command as node_command;
+use super::start::{self, START_SCRIPTS, Start};
 use super::subject::{Subject, literal};
 use super::{AppKind, DetectError, Detected, Detection};
 
@@ -85,6 +85,7 @@ fn standalone(subject: &Subject<'_>, dist: &str) -> Bundle {
             built: true,
             loads: None,
             command: false,
+            shell: None,
             reason: "the standalone server of Next.js".to_owned(),
             warnings: Vec::new(),
         },
@@ -122,6 +123,7 @@ fn served(
         built: false,
         loads: None,
         command: false,
+        shell: None,
         reason:
             "`next start`: this version has no standalone output that can be asked for from outside"
                 .to_owned(),
@@ -136,7 +138,7 @@ fn served(
 fn own_server(subject: &Subject<'_>, dist: &str) -> bool {
     let starts: Vec<_> = START_SCRIPTS
         .iter()
-        .filter_map(|name| commands(subject.manifest(), name).pop())
+        .filter_map(|name| subject.commands(name).pop())
         .collect();
     let first = starts.first();
     subject.entry.is_some()
@@ -151,7 +153,7 @@ fn own_server(subject: &Subject<'_>, dist: &str) -> bool {
 fn port(subject: &Subject<'_>) -> u16 {
     START_SCRIPTS
         .iter()
-        .flat_map(|name| commands(subject.manifest(), name))
+        .flat_map(|name| subject.commands(name))
         .filter(|command| command.program() == "next")
         .find_map(|command| command.flag(&["-p", "--port"])?.parse().ok())
         .unwrap_or(3000)

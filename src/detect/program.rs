@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::script::commands;
-use super::start::{START_SCRIPTS, Start};
+use super::start::{START_SCRIPTS, Start, shell};
 use super::subject::Subject;
 use super::{DetectError, loader};
 use crate::lockfile::Field;
 
-/// Programs that are not named as the package that has them.
-const PROGRAMS: [(&str, &str); 8] = [
+/// Programs that start an app, or that run before it starts, and their packages. Where one is a dev dependency, the image keeps it.
+const PROGRAMS: [(&str, &str); 33] = [
     ("react-router-serve", "@react-router/serve"),
     ("remix-serve", "@remix-run/serve"),
     ("fastify", "fastify-cli"),
@@ -24,6 +23,31 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("moleculer-runner", "moleculer"),
     ("sirv", "sirv-cli"),
     ("strapi", "@strapi/strapi"),
+    ("pm2-runtime", "pm2"),
+    ("pm2-docker", "pm2"),
+    ("pm2", "pm2"),
+    ("next", "next"),
+    ("serve", "serve"),
+    ("http-server", "http-server"),
+    ("srvx", "srvx"),
+    ("json-server", "json-server"),
+    ("prisma", "prisma"),
+    ("drizzle-kit", "drizzle-kit"),
+    ("knex", "knex"),
+    ("sequelize", "sequelize-cli"),
+    ("sequelize-cli", "sequelize-cli"),
+    ("typeorm", "typeorm"),
+    ("typeorm-ts-node-commonjs", "typeorm"),
+    ("typeorm-ts-node-esm", "typeorm"),
+    ("mikro-orm", "@mikro-orm/cli"),
+    ("mikro-orm-esm", "@mikro-orm/cli"),
+    ("migrate-mongo", "migrate-mongo"),
+    ("node-pg-migrate", "node-pg-migrate"),
+    ("db-migrate", "db-migrate"),
+    ("kysely", "kysely-ctl"),
+    ("payload", "payload"),
+    ("wait-on", "wait-on"),
+    ("wait-port", "wait-port"),
 ];
 
 /// Where pnpm puts programs; the image has a link there instead of pnpm's script.
@@ -32,7 +56,7 @@ pub const BIN: &str = "node_modules/.bin/";
 /// What the first start script runs, where that is such a program.
 pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectError> {
     for name in START_SCRIPTS {
-        let Some(command) = commands(subject.manifest(), name).pop() else {
+        let Some(command) = shell::plain(subject, name) else {
             continue;
         };
         if command.program() == "node" {
@@ -48,16 +72,10 @@ pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectErro
             return Ok(Some(start));
         }
         if let Some(package) = known(command.program()) {
-            let dev = subject.depends_on(package);
             return Err(DetectError::Undecided {
                 app: subject.member().dir.clone(),
                 problem: format!(
-                    "{reason} runs a program of `{package}`, which {}",
-                    if dev {
-                        "is a dev dependency: the image does not get it"
-                    } else {
-                        "is not among the dependencies"
-                    }
+                    "{reason} runs a program of `{package}`, which is not among the dependencies"
                 ),
                 fix: format!("move `{package}` to the dependencies, or start a file with node"),
             });
@@ -71,6 +89,20 @@ fn known(program: &str) -> Option<&'static str> {
     known.map(|(_, package)| package)
 }
 
+/// The package that has a program, as far as that is known.
+pub(super) fn package(program: &str) -> &str {
+    known(program).unwrap_or(program)
+}
+
+/// Whether the image gets a program: its package is a production dependency, or it is kept.
+pub(super) fn is_brought(subject: &Subject<'_>, program: &str) -> bool {
+    let kept = match known(program) {
+        Some(package) => loader::is_at_hand(subject, package),
+        None => program == "tsx" && loader::needs_program(subject) && subject.depends_on(program),
+    };
+    kept || subject.ships(package(program))
+}
+
 /// A program with its arguments, where its package is a production dependency.
 pub(super) fn of(
     subject: &Subject<'_>,
@@ -79,12 +111,9 @@ pub(super) fn of(
     reason: &str,
 ) -> Option<Start> {
     // A loader of TypeScript is kept where it is for developers too.
-    let kept = program == "tsx" && loader::needs_program(subject) && subject.depends_on(program);
     let entry = match of_member(subject, program) {
         Some(file) => file,
-        None if kept || subject.ships(known(program).unwrap_or(program)) => {
-            format!("{BIN}{program}")
-        }
+        None if is_brought(subject, program) => format!("{BIN}{program}"),
         None => return None,
     };
     let tidy = |word: &String| word.trim_start_matches("./").to_owned();
@@ -107,6 +136,7 @@ pub(super) fn of(
         built: loads.is_some(),
         loads,
         command: false,
+        shell: shell::caller(program, reason),
         reason: reason.to_owned(),
         warnings: Vec::new(),
     })

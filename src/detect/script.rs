@@ -1,14 +1,52 @@
 //! Scripts of a `package.json`, read as the commands that a shell would run. Nothing is run; what is not understood is left alone.
+//!
+//! In: a text. [`words`] parts it, [`list`] finds the commands, [`wrappers`] takes off what only sets the stage, and [`runners`] says what a command
+//! runs instead of itself: another script, a file, several lines at once. Out: a [`Line`], or all its commands in order. What is followed is bounded
+//! in depth and in text, so that no manifest makes it run away.
 
+mod follow;
+mod list;
+pub(crate) mod node;
+mod runners;
+mod several;
+pub(crate) mod words;
+mod wrappers;
+
+use follow::{Follow, TEXT};
+use list::Simple;
+use runners::Runs;
+use words::{Part, Word};
+
+use crate::files::tree::Tree;
+use crate::model::path::RepoPath;
+use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
 
 /// One command of a script, with what stood before it taken off.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
-    /// `NAME=value` before the program, or given to `cross-env`.
+    /// `NAME=value` before the program, or given to `cross-env`. Of `${NAME:-value}` it is the default.
     pub env: Vec<(String, String)>,
-    /// The program and its arguments.
+    /// Variables that are made of others, which only the container knows.
+    pub derived: Vec<Derived>,
+    /// The program and its arguments. What only a shell can work out stands as it is written.
     pub words: Vec<String>,
+    /// node's flags, where the command named a program by its file: `node --inspect node_modules/vite/bin/vite.js`.
+    pub node_args: Vec<String>,
+    /// The words that only a shell can work out.
+    pub open: Vec<String>,
+    simple: Simple,
+}
+
+/// A variable that is made of another one: `PORT=$APP_PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Derived {
+    /// Its name.
+    pub name: String,
+    /// The value as it is written.
+    pub written: String,
+    /// Whether there is a default, which stands among the others.
+    pub has_default: bool,
 }
 
 impl Command {
@@ -19,23 +57,13 @@ impl Command {
 
     /// Whether a package manager is told to run something in other packages than this one: `pnpm -r build`.
     pub fn is_elsewhere(&self) -> bool {
-        let flags = [
-            "-r",
-            "--recursive",
-            "-F",
-            "--filter",
-            "-C",
-            "--dir",
-            "--prefix",
-            "-w",
-            "--workspace-root",
-            "--workspace",
-            "--workspaces",
-        ];
         // Behind the script's name they are the script's own.
         let before = self.words.iter().skip(1);
         let mut before = before.take_while(|word| word.starts_with('-') || *word == "run");
-        before.any(|word| flags.contains(&word.split('=').next().unwrap_or_default()))
+        before.any(|word| {
+            let name = word.split('=').next().unwrap_or_default();
+            runners::ELSEWHERE.iter().any(|(flag, _)| *flag == name)
+        })
     }
 
     /// The value that follows one of `flags`: `-p tsconfig.build.json`, `--project=…`.
@@ -48,251 +76,226 @@ impl Command {
             flags.contains(&name).then_some(value)
         })
     }
-}
 
-/// How deep scripts may call each other. What is called deeper is left as it stands.
-const DEPTH: usize = 32;
-
-/// How many bytes of scripts are followed together: scripts that call others twice each come to more than anybody can read.
-const TEXT: usize = 1 << 20;
-
-/// The commands of a script in order, following `pnpm run x` into the other scripts of the manifest.
-pub fn commands(manifest: &Manifest, script: &str) -> Vec<Command> {
-    let mut follow = Follow {
-        manifest,
-        path: vec![script.to_owned()],
-        left: TEXT,
-        found: Vec::new(),
-    };
-    follow.collect(script, &[]);
-    follow.found
-}
-
-struct Follow<'m> {
-    manifest: &'m Manifest,
-    /// The scripts on the way to the one that is read now.
-    path: Vec<String>,
-    /// How many bytes may still be followed.
-    left: usize,
-    found: Vec<Command>,
-}
-
-impl Follow<'_> {
-    fn collect(&mut self, script: &str, more: &[String]) {
-        let text = self.manifest.script(script).unwrap_or_default();
-        for command in parse_with(text, more) {
-            match called_script(self.manifest, &command) {
-                Some((inner, more)) if self.may_follow(&inner) => {
-                    self.path.push(inner.clone());
-                    self.collect(&inner, more);
-                    self.path.pop();
-                }
-                _ => self.found.push(command),
-            }
-        }
-    }
-
-    /// Whether a script may be followed, which counts what it takes.
-    fn may_follow(&mut self, script: &String) -> bool {
-        if self.path.contains(script) || self.path.len() == DEPTH {
+    /// Whether these words stand in it in this order, the first as the program; options may stand between them: `vite --mode x build`.
+    pub fn runs(&self, words: &str) -> bool {
+        let mut wanted = words.split(' ');
+        if wanted.next() != Some(self.program()) {
             return false;
         }
+        let mut own = self.words.iter().skip(1);
+        wanted.all(|word| own.any(|own| own == word))
+    }
+
+    /// What the command writes its output to or takes its input from.
+    pub fn redirections(&self) -> &[String] {
+        &self.simple.redirections
+    }
+
+    /// The variables before the program as a shell reads them.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
+        let all = self.simple.assignments.iter();
+        all.map(|(name, value)| format!("{name}={}", value.source))
+    }
+
+    /// The words as a shell reads them.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
+        self.simple.words.iter().map(|word| word.source.as_str())
+    }
+
+    /// The package managers and the like that led to it.
+    pub(crate) fn through(&self) -> &[String] {
+        &self.simple.through
+    }
+
+    /// Whether it takes the place of the shell that runs it.
+    pub(crate) fn replaces_shell(&self) -> bool {
+        self.through().iter().any(|name| name == "exec")
+    }
+
+    /// The wrapper that brings it variables from a file or a service, if there is one.
+    pub(crate) fn variables_from(&self) -> Option<&str> {
+        let mut through = self.through().iter();
+        through
+            .find(|name| wrappers::brings_variables(name))
+            .map(String::as_str)
+    }
+}
+
+impl From<Simple> for Command {
+    fn from(simple: Simple) -> Self {
+        let mut command = Self {
+            node_args: simple.node_args.clone(),
+            ..Self::default()
+        };
+        for (name, value) in &simple.assignments {
+            command.assign(name, value);
+        }
+        for word in &simple.words {
+            if !word.is_literal() || word.glob {
+                command.open.push(word.text());
+            }
+            command.words.push(word.text());
+        }
+        command.simple = simple;
+        command
+    }
+}
+
+impl Command {
+    fn assign(&mut self, name: &str, value: &Word) {
+        let mut text = String::new();
+        let (mut whole, mut others) = (true, false);
+        for part in &value.parts {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Variable {
+                    name: other,
+                    default,
+                    ..
+                } => {
+                    others |= other != name;
+                    match default {
+                        Some(default) => text.push_str(default),
+                        None => whole = false,
+                    }
+                }
+                Part::Unknown(_) => {
+                    self.open.push(format!("{name}={}", value.text()));
+                    return;
+                }
+            }
+        }
+        if whole {
+            self.env.push((name.to_owned(), text));
+        }
+        let itself = value.parts.len() == 1 && !others;
+        if others || !(whole || itself) {
+            self.derived.push(Derived {
+                name: name.to_owned(),
+                written: value.text(),
+                has_default: whole,
+            });
+        }
+    }
+}
+
+/// How several lines that run at once come to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// They do not run at once: one after the other.
+    InOrder,
+    /// One that fails ends the others.
+    Together,
+    /// The first that ends, however it does, ends the others.
+    First,
+    /// Each by itself.
+    Alone,
+}
+
+/// A line for a shell, with all that it calls read too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Commands, and what stands between them.
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// An operator, a bracket, or a word of the shell's grammar.
+    Mark(String),
+    /// A command that runs itself.
+    Command(Command),
+    /// What a command runs instead of itself, and where that writes to.
+    Line(Line, Vec<String>),
+    /// A script file, as it is called, and what stands in it.
+    File(Command, Line),
+    /// Lines that run at once.
+    Lines(Vec<Line>, End),
+}
+
+impl Line {
+    /// All commands in order.
+    pub fn commands(&self) -> Vec<Command> {
+        let mut found = Vec::new();
+        self.gather(&mut found);
+        found
+    }
+
+    fn gather(&self, found: &mut Vec<Command>) {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Mark(_) => {}
+                Piece::Command(command) if command.words.is_empty() => {}
+                Piece::Command(command) => found.push(command.clone()),
+                Piece::Line(line, _) | Piece::File(_, line) => line.gather(found),
+                Piece::Lines(lines, _) => {
+                    for line in lines {
+                        line.gather(found);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The scripts of a package, and the files that they may call.
+#[derive(Clone, Copy)]
+pub struct Scripts<'w> {
+    manifest: &'w Manifest,
+    /// Where files are read: the workspace, and the package's directory.
+    place: Option<(&'w Tree, &'w RepoPath)>,
+}
+
+impl<'w> Scripts<'w> {
+    /// Those of a member, with its script files.
+    pub fn of(workspace: &'w Workspace, at: usize) -> Self {
+        let member = &workspace.members[at];
+        Self {
+            manifest: &member.manifest,
+            place: Some((&workspace.tree, &member.dir)),
+        }
+    }
+
+    /// Those of a manifest alone.
+    pub fn new(manifest: &'w Manifest) -> Self {
+        let place = None;
+        Self { manifest, place }
+    }
+
+    /// What a script comes to, with all that it calls.
+    pub fn line(&self, script: &str) -> Line {
         let text = self.manifest.script(script).unwrap_or_default();
-        // A script without a text takes its time too.
-        let left = self.left.checked_sub(text.len() + script.len());
-        self.left = left.unwrap_or(self.left);
-        left.is_some()
+        let mut follow = Follow::new(Some(*self), vec![script.to_owned()]);
+        follow.line(text, &[])
+    }
+
+    /// The commands of a script in order, following `pnpm run x` into the other scripts of the manifest.
+    pub fn commands(&self, script: &str) -> Vec<Command> {
+        self.line(script).commands()
     }
 }
 
-/// The script that a command of a package manager runs, and what is appended to it: `pnpm with-env vite build`.
-pub fn called_script<'c>(
-    manifest: &Manifest,
-    command: &'c Command,
-) -> Option<(String, &'c [String])> {
-    if !matches!(command.program(), "pnpm" | "npm" | "yarn" | "bun") || command.is_elsewhere() {
-        return None;
-    }
-    let mut words = command
-        .words
-        .iter()
-        .enumerate()
-        .skip(1)
-        .filter(|(_, word)| !word.starts_with('-'));
-    let (mut at, mut name) = words.next()?;
-    if matches!(name.as_str(), "run" | "run-script") {
-        (at, name) = words.next()?;
-    }
-    manifest.script(name)?;
-    let more = &command.words[at + 1..];
-    let more = more.strip_prefix(&["--".to_owned()]).unwrap_or(more);
-    Some((name.clone(), more))
+/// The commands of a script of a manifest, whose script files are not read.
+pub fn commands(manifest: &Manifest, script: &str) -> Vec<Command> {
+    Scripts::new(manifest).commands(script)
 }
 
-/// Splits a script at `&&`, `||`, `;` and `|` and takes off what only sets the stage: variables, `cross-env`, `exec`, `dotenv --`.
+/// The scripts of the manifest that a command of a package manager runs.
+pub fn called_scripts(manifest: &Manifest, command: &Command) -> Vec<String> {
+    let mut left = TEXT;
+    match runners::runs(&command.simple, Some(manifest), &mut left) {
+        Some(Runs::Scripts(found, _)) => found.into_iter().map(|(name, _)| name).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The commands of a text, with what only sets the stage taken off: variables, `cross-env`, `exec`, `dotenv --`. No script is followed.
 pub fn parse(script: &str) -> Vec<Command> {
-    parse_with(script, &[])
-}
-
-/// The same, with words that are appended to the script.
-fn parse_with(script: &str, more: &[String]) -> Vec<Command> {
-    let mut commands = Vec::new();
-    let mut current = Vec::new();
-    for word in words(script) {
-        match word.as_str() {
-            "&&" | "||" | ";" | "|" | "&" => commands.push(std::mem::take(&mut current)),
-            _ => current.push(word),
-        }
-    }
-    current.extend_from_slice(more);
-    commands.push(current);
-    commands
-        .into_iter()
-        .map(unwrap)
-        .filter(|command| !command.words.is_empty())
-        .collect()
-}
-
-fn unwrap(words: Vec<String>) -> Command {
-    let mut command = Command::default();
-    let mut rest = words.into_iter().peekable();
-    while let Some(word) = rest.next() {
-        match word.as_str() {
-            "cross-env" | "cross-env-shell" | "env" | "exec" | "npx" => {}
-            "dotenv" | "dotenvx" | "dotenv-flow" | "env-cmd" => {
-                // Everything up to `--` configures the wrapper.
-                for skipped in rest.by_ref() {
-                    if skipped == "--" {
-                        break;
-                    }
-                }
-            }
-            other => match other.split_once('=') {
-                Some((name, value)) if is_variable(name) => {
-                    command.env.push((name.to_owned(), value.to_owned()));
-                }
-                _ => {
-                    command.words.push(word);
-                    command.words.extend(rest.by_ref());
-                }
-            },
-        }
-    }
-    command
-}
-
-fn is_variable(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|first: char| first.is_ascii_digit())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// Words as a shell parts them: quotes hold together, operators stand alone.
-fn words(script: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut word: Option<String> = None;
-    let mut letters = script.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' | '"' => {
-                let text = word.get_or_insert_default();
-                while let Some(inner) = letters.next() {
-                    match inner {
-                        _ if inner == letter => break,
-                        '\\' if letter == '"' => text.extend(letters.next()),
-                        _ => text.push(inner),
-                    }
-                }
-            }
-            '\\' => word.get_or_insert_default().extend(letters.next()),
-            ' ' | '\t' | '\n' => found.extend(word.take()),
-            '&' | '|' | ';' => {
-                found.extend(word.take());
-                let mut operator = letter.to_string();
-                operator.extend(letters.next_if_eq(&letter));
-                found.push(operator);
-            }
-            _ => word.get_or_insert_default().push(letter),
-        }
-    }
-    found.extend(word);
-    found
+    let mut follow = Follow::new(None, Vec::new());
+    follow.line(script, &[]).commands()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(script: &str) -> Vec<String> {
-        parse(script)
-            .iter()
-            .map(|command| command.words.join(" "))
-            .collect()
-    }
-
-    #[test]
-    fn commands_without_their_wrappers() {
-        assert_eq!(shown("pnpm gen && nest build"), ["pnpm gen", "nest build"]);
-        assert_eq!(
-            shown("NODE_ENV=production cross-env PORT=1 node dist/main"),
-            ["node dist/main"]
-        );
-        assert_eq!(shown("dotenv -e ../.env -- node 'a b.js'"), ["node a b.js"]);
-        assert_eq!(shown("a;b||c"), ["a", "b", "c"]);
-        assert_eq!(
-            parse("A=1 cross-env B=2 node x")[0].env,
-            [("A".into(), "1".into()), ("B".into(), "2".into())]
-        );
-    }
-
-    #[test]
-    fn scripts_that_call_each_other_many_times_come_to_an_end() {
-        let all = |count: usize, calls: &str| {
-            let scripts: Vec<String> = (0..count)
-                .map(|at| {
-                    let inner = format!("pnpm s{}", at + 1);
-                    format!(r#""s{at}": "{}""#, calls.replace('@', &inner))
-                })
-                .chain([format!(r#""s{count}": "tsc""#)])
-                .collect();
-            let text = format!(r#"{{"scripts": {{{}}}}}"#, scripts.join(", "));
-            let manifest = Manifest::parse("package.json", &text).unwrap();
-            commands(&manifest, "s0")
-        };
-        assert!(all(30, "@ && @").len() < 1 << 20);
-        assert_eq!(all(20, "@").len(), 1);
-        assert_eq!(all(20, "@")[0].program(), "tsc");
-        assert_eq!(all(10_000, "@")[0].program(), "pnpm");
-    }
-
-    #[test]
-    fn follows_scripts() {
-        let text = r#"{"scripts": {"build": "pnpm run gen && npm run compile", "gen": "gen", "compile": "tsc -p x.json", "loop": "pnpm loop"}}"#;
-        let manifest = Manifest::parse("package.json", text).unwrap();
-        let found = commands(&manifest, "build");
-        assert_eq!(
-            found.iter().map(Command::program).collect::<Vec<_>>(),
-            ["gen", "tsc"]
-        );
-        assert_eq!(found[1].flag(&["-p", "--project"]), Some("x.json"));
-        assert_eq!(commands(&manifest, "loop").len(), 1);
-        let text = r#"{"scripts": {"all": "pnpm -r build && pnpm --filter a run build && npm run build -- -w", "build": "tsc"}}"#;
-        let manifest = Manifest::parse("package.json", text).unwrap();
-        assert_eq!(
-            commands(&manifest, "all")
-                .iter()
-                .map(|command| command.words.join(" "))
-                .collect::<Vec<_>>(),
-            ["pnpm -r build", "pnpm --filter a run build", "tsc -w"]
-        );
-        let text = r#"{"scripts": {"build": "pnpm with-env vite build", "with-env": "dotenv -e ../../.env --", "start": "npm run serve -- -p 1", "serve": "node x"}}"#;
-        let manifest = Manifest::parse("package.json", text).unwrap();
-        assert_eq!(commands(&manifest, "build")[0].words, ["vite", "build"]);
-        assert_eq!(
-            commands(&manifest, "start")[0].words,
-            ["node", "x", "-p", "1"]
-        );
-    }
-}
+mod tests;

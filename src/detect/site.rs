@@ -4,7 +4,9 @@ use super::DetectError;
 use super::delivery::{Delivery, Fallback, Site};
 use super::framework::Framework;
 use super::subject::{Subject, literal};
-use super::{AppKind, Detected, Detection};
+use super::{AppKind, Detected, Detection, start};
+use serde_json::Value;
+
 use crate::files::tree::Limit;
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::{ManifestError, parse_jsonc};
@@ -49,6 +51,22 @@ pub(super) fn detect(
     Ok(Detection::new(detected, Delivery::Site(site)))
 }
 
+/// A site that somebody names, of a build that nothing is known of.
+pub(super) fn unknown(subject: &Subject<'_>) -> Detection {
+    let detected = Detected {
+        kind: AppKind::StaticSite,
+        framework: None,
+        evidence: Vec::new(),
+    };
+    let site = Site {
+        dir: "dist".to_owned(),
+        reason: "where most builds write: no framework that is known makes this site".to_owned(),
+        fallback: fallback(subject, Framework::Vite),
+        hashed: Vec::new(),
+    };
+    Detection::new(detected, Delivery::Site(site))
+}
+
 /// Where the build writes: a flag of its command, an option of its configuration, or the framework's convention.
 fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, String), DetectError> {
     let (flags, program): (&[&str], &str) = match framework {
@@ -88,7 +106,10 @@ fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, Str
             configured("vue.config", "outputDir").unwrap_or_else(|| convention("dist"))
         }
         Framework::CreateReactApp => {
-            let own = build.iter().find(|one| one.program() == "react-scripts");
+            let own = build.iter().find(|one| {
+                ["react-scripts", "craco", "react-app-rewired", "rescripts"]
+                    .contains(&one.program())
+            });
             let own = own.and_then(|one| one.env.iter().find(|(name, _)| name == "BUILD_PATH"));
             match own {
                 Some((_, dir)) => (tidy(dir), "`BUILD_PATH` in the build script".to_owned()),
@@ -118,8 +139,8 @@ fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, Str
     })
 }
 
-/// `outputPath` of angular.json; since Angular 17 the files for browsers are in `browser/` below it.
-fn angular(subject: &Subject<'_>) -> Result<(String, String), DetectError> {
+/// The first project of angular.json, or the one that it names, with its name.
+fn angular_project(subject: &Subject<'_>) -> Result<Option<(String, Value)>, DetectError> {
     let path = format!("{}/angular.json", subject.member().dir);
     let file = RepoPath::new(&path).unwrap_or_default();
     let text = subject
@@ -140,14 +161,71 @@ fn angular(subject: &Subject<'_>) -> Result<(String, String), DetectError> {
             .and_then(|name| projects.get_key_value(name))
             .or_else(|| projects.iter().next())
     });
-    let Some((name, project)) = project else {
+    Ok(project.map(|(name, project)| (name.clone(), project.clone())))
+}
+
+/// The target that builds a project.
+fn angular_build(project: &Value) -> Option<&Value> {
+    let architect = project.get("architect").or_else(|| project.get("targets"));
+    architect?.get("build")
+}
+
+/// The server of an Angular app that renders on one: `ssr` with an entry, unless `outputMode` says that every page is made beforehand.
+pub(super) fn angular_server(
+    subject: &Subject<'_>,
+    evidence: &[String],
+) -> Result<Option<Detection>, DetectError> {
+    let Some((name, project)) = angular_project(subject)? else {
+        return Ok(None);
+    };
+    let options = angular_build(&project).and_then(|build| build.get("options"));
+    let option = |key: &str| options.and_then(|options| options.get(key));
+    let mode = option("outputMode").and_then(Value::as_str);
+    let renders =
+        option("ssr").is_some_and(|ssr| ssr.get("entry").is_some() || ssr.as_bool() == Some(true));
+    if mode == Some("static") || !(renders || mode == Some("server")) {
+        return Ok(None);
+    }
+    let output = option("outputPath");
+    let text = |key: &str| Some(output?.get(key)?.as_str()?.to_owned());
+    let base = output.and_then(|path| path.as_str().map(str::to_owned));
+    let base = base
+        .or_else(|| text("base"))
+        .unwrap_or_else(|| format!("dist/{name}"));
+    let inner = text("server").unwrap_or_else(|| "server".to_owned());
+    let file = format!("{}/{inner}/server.mjs", tidy(&base));
+    let mut start = start::written(
+        subject,
+        &file,
+        "the server that Angular writes (`ssr` in angular.json)",
+    )?;
+    let port = start
+        .env
+        .entry("PORT".to_owned())
+        .or_insert_with(|| "4000".to_owned())
+        .parse()
+        .ok();
+    let mut evidence = evidence.to_vec();
+    evidence.push(format!("`ssr` of `{name}` in angular.json makes a server"));
+    let detected = Detected {
+        kind: AppKind::ServerRendering,
+        framework: Some(Framework::Angular),
+        evidence,
+    };
+    let mut detection = Detection::new(detected, Delivery::Modules(start));
+    detection.port = port;
+    Ok(Some(detection))
+}
+
+/// `outputPath` of angular.json; since Angular 17 the files for browsers are in `browser/` below it.
+fn angular(subject: &Subject<'_>) -> Result<(String, String), DetectError> {
+    let Some((name, project)) = angular_project(subject)? else {
         return Ok((
             "dist".to_owned(),
             "where Angular writes by default".to_owned(),
         ));
     };
-    let architect = project.get("architect").or_else(|| project.get("targets"));
-    let build = architect.and_then(|targets| targets.get("build"));
+    let build = angular_build(&project);
     let builder = build
         .and_then(|build| build.get("builder"))
         .and_then(|builder| builder.as_str())

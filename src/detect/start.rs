@@ -1,14 +1,24 @@
 //! The start command: from `--entry`, the scripts, `main`, `bin` or a framework's convention, as arguments for node itself.
 
+mod candidate;
+mod locate;
+pub(super) mod shell;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::script::{Command, commands};
+use super::program::BIN;
+use super::script::Command;
+use super::script::node::takes_value;
+use super::script::words::quote;
 use super::subject::Subject;
 use super::tsc::{self, Writes};
 use super::{DetectError, loader};
 use crate::workspace::manifest::package::Manifest;
+use candidate::{Candidate, of_scripts, plain_file};
+use locate::{locate, with_extension};
+pub use shell::{Shell, ShellLine};
 
 /// How the app starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +39,9 @@ pub struct Start {
     pub loads: Option<String>,
     /// Whether it is a command of the package (`bin`): what follows the image's name in `docker run` are its arguments.
     pub command: bool,
+    /// What it needs a shell for, where node alone cannot do it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell: Option<Shell>,
     /// Who named it.
     pub reason: String,
     /// What a reader should know.
@@ -38,20 +51,27 @@ pub struct Start {
 impl Start {
     /// The line that starts the app, as a shell would have it.
     pub fn command(&self) -> String {
+        if let Some(line) = self.line() {
+            return format!("sh -c {}", quote(&line.text(None)));
+        }
         let words = self.node_args.iter().chain([&self.entry]).chain(&self.args);
         words.fold("node".to_owned(), |line, word| format!("{line} {word}"))
     }
-}
 
-/// A file that may be the entry, before it is known whether it will exist.
-struct Candidate {
-    file: String,
-    command: Command,
-    node_args: Vec<String>,
-    args: Vec<String>,
-    reason: String,
-    /// What the script does before it starts node.
-    before: Option<String>,
+    /// The line that a shell runs, where one does.
+    pub fn line(&self) -> Option<&ShellLine> {
+        self.shell.as_ref()?.line.as_ref()
+    }
+
+    /// The programs of dependencies that it runs, by name.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        let own = self.entry.strip_prefix(BIN);
+        let more = self.shell.iter().flat_map(|shell| &shell.programs);
+        let more = more
+            .map(String::as_str)
+            .filter(move |name| own != Some(*name));
+        own.into_iter().chain(more)
+    }
 }
 
 /// Scripts that start an app in production, the most explicit first.
@@ -68,29 +88,12 @@ const CONVENTIONS: [&str; 6] = [
     "dist/index.js",
 ];
 
-/// node's flags that take the next word as their value.
-const WITH_VALUE: [&str; 9] = [
-    "-r",
-    "--require",
-    "--import",
-    "--loader",
-    "--experimental-loader",
-    "-C",
-    "--conditions",
-    "--env-file",
-    "--title",
-];
-
 /// Decides the start command of an app.
 pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
-    let (workspace, files) = (subject.workspace, subject.files);
+    let files = subject.files;
     let member = subject.member();
     let scripts = subject.build_scripts();
-    let writes = if scripts.is_empty() {
-        Writes::Known(BTreeSet::new())
-    } else {
-        tsc::writes(workspace, &member.dir, &subject.build(), files)?
-    };
+    let writes = writes(subject)?;
     if let Some(wanted) = subject.entry {
         let entry = wanted.entry.trim_start_matches("./").to_owned();
         let built = !files.contains(&entry);
@@ -110,6 +113,11 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         });
     }
     let candidates = candidates(subject);
+    if !candidates.iter().any(|one| one.by_script)
+        && let Some(error) = shell::unheeded(subject)
+    {
+        return Err(error);
+    }
     let mut missing: Vec<&Candidate> = Vec::new();
     for (at, candidate) in candidates.iter().enumerate() {
         match locate(&candidate.file, files, &writes) {
@@ -158,6 +166,25 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         tried,
         entry: Some(entry),
     })
+}
+
+/// What the build writes.
+fn writes(subject: &Subject<'_>) -> Result<Writes, DetectError> {
+    if subject.build_scripts().is_empty() {
+        return Ok(Writes::Known(BTreeSet::new()));
+    }
+    let dir = &subject.member().dir;
+    Ok(tsc::writes(
+        subject.workspace,
+        dir,
+        &subject.build(),
+        subject.files,
+    )?)
+}
+
+/// Where a file that a line starts will be, and whether the build writes it; nothing where it is known that it will not be there.
+fn written_by_build(subject: &Subject<'_>, file: &str) -> Option<(String, bool)> {
+    locate(file, subject.files, &writes(subject).ok()?)
 }
 
 /// What the build makes of a source that a loader starts, where the loader is for developers and somebody names the output too.
@@ -263,24 +290,30 @@ fn named(entry: String, built: bool, reason: &str) -> Start {
         built,
         loads: None,
         command: false,
+        shell: None,
         reason: reason.to_owned(),
         warnings,
     }
 }
 
 fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
-    let mut warnings = Vec::new();
-    if let Some(before) = &candidate.before {
+    let mut warnings: Vec<String> = candidate.command.derived.iter().map(|one| {
+        let (reason, name, written) = (&candidate.reason, &one.name, &one.written);
+        let left = if one.has_default { "its default" } else { "nothing" };
+        format!("{reason} sets {name} to `{written}`, and the image to {left}: set {name} itself when the container starts")
+    }).collect();
+    if let Some(wrapper) = candidate.command.variables_from() {
         warnings.push(format!(
-            "{} runs `{before}` before it starts node: the image does not",
-            candidate.reason
+            "{} {}",
+            candidate.reason,
+            shell::from_wrapper(wrapper)
         ));
     }
     let mut node_args = Vec::new();
     let mut rest = candidate.node_args.iter();
     while let Some(flag) = rest.next() {
         if flag.starts_with("--env-file") {
-            if !flag.contains('=') {
+            if takes_value(flag) {
                 rest.next();
             }
             warnings.push(format!("{} reads an env file, which the image does not hold: set its variables when the container starts", candidate.reason));
@@ -304,6 +337,7 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
         built,
         loads: None,
         command: false,
+        shell: None,
         reason: candidate.reason.clone(),
         warnings,
     }
@@ -312,76 +346,26 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
 /// All files that somebody names, in the order in which they count.
 fn candidates(subject: &Subject<'_>) -> Vec<Candidate> {
     let manifest = subject.manifest();
-    let mut found = Vec::new();
-    let plain = |file: &str, reason: String| Candidate {
-        file: file.trim_start_matches("./").to_owned(),
-        command: Command::default(),
-        node_args: Vec::new(),
-        args: Vec::new(),
-        reason,
-        before: None,
-    };
-    for name in START_SCRIPTS {
-        let commands = commands(manifest, name);
-        let Some((command, before)) = commands.split_last() else {
-            continue;
-        };
-        let before = (!before.is_empty()).then(|| {
-            before
-                .iter()
-                .map(|command| command.words.join(" "))
-                .collect::<Vec<_>>()
-                .join(" && ")
-        });
-        let reason = format!("the `{name}` script");
-        if let Some(run) = loader::run(subject, command) {
-            let mut command = command.clone();
-            command.env.extend(run.env);
-            found.push(Candidate {
-                file: run.file,
-                command,
-                node_args: run.node_args,
-                args: run.args,
-                reason,
-                before,
-            });
-            continue;
-        }
-        match command.program() {
-            "node" => {
-                if let Some((node_args, file, args)) = node_command(&command.words[1..]) {
-                    let file = if file == "." {
-                        manifest.text("main").unwrap_or("index.js").to_owned()
-                    } else {
-                        file
-                    };
-                    let file = file.trim_start_matches("./");
-                    let file = loader::complete(subject, &node_args, file);
-                    found.push(Candidate {
-                        file,
-                        command: command.clone(),
-                        node_args,
-                        args,
-                        reason,
-                        before,
-                    });
-                }
-            }
-            "nest" if command.words.get(1).is_some_and(|word| word == "start") => {
-                // `nest start` looks for the source root below the output first, then without it.
-                let reason = format!("{reason} (`nest start`)");
-                found.extend(
-                    ["dist/src/main.js", "dist/main.js"].map(|file| plain(file, reason.clone())),
-                );
-            }
-            _ => {}
-        }
-    }
+    let mut found = of_scripts(subject, &START_SCRIPTS);
     if let Some(main) = manifest.text("main") {
-        found.push(plain(main, "`main` in package.json".to_owned()));
+        found.push(plain_file(main, "`main` in package.json".to_owned()));
     }
-    found.extend(bin(manifest).map(|bin| plain(bin, "`bin` in package.json".to_owned())));
+    found.extend(bin(manifest).map(|bin| plain_file(bin, "`bin` in package.json".to_owned())));
     found
+}
+
+/// What node starts by one of these scripts, where its file is there or written by the build.
+pub(super) fn by_one_of(
+    subject: &Subject<'_>,
+    scripts: &[&str],
+) -> Result<Option<Start>, DetectError> {
+    let writes = writes(subject)?;
+    let found = of_scripts(subject, scripts);
+    let located = found.iter().find_map(|candidate| {
+        let (file, built) = locate(&candidate.file, subject.files, &writes)?;
+        Some(from_candidate(candidate, file, built))
+    });
+    Ok(located)
 }
 
 /// The first command of a package.
@@ -396,53 +380,6 @@ pub(super) fn is_command(manifest: &Manifest, start: &Start) -> bool {
     let file = bin(manifest).map(|file| file.trim_start_matches("./"));
     let starts = |name: &&str| manifest.script(name).is_some();
     file == Some(&start.entry) && !START_SCRIPTS.iter().any(starts)
-}
-
-/// node's arguments parted into its own flags, the file, and the program's arguments.
-pub(crate) fn node_command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
-    let mut flags = Vec::new();
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        if !word.starts_with('-') {
-            return Some((flags, word.clone(), rest.cloned().collect()));
-        }
-        flags.push(word.clone());
-        if WITH_VALUE.contains(&word.as_str()) {
-            flags.push(rest.next()?.clone());
-        }
-    }
-    None
-}
-
-/// Where a named file will be: among the sources, or written by the build. node completes names as `require` does.
-fn locate(file: &str, files: &BTreeSet<String>, writes: &Writes) -> Option<(String, bool)> {
-    let names = [
-        file.to_owned(),
-        format!("{file}.js"),
-        format!("{file}.cjs"),
-        format!("{}/index.js", file.trim_end_matches('/')),
-    ];
-    if let Some(name) = names.iter().find(|name| files.contains(*name)) {
-        return Some((name.clone(), false));
-    }
-    match writes {
-        Writes::Known(outputs) => names
-            .iter()
-            .find(|name| outputs.contains(*name))
-            .map(|name| (name.clone(), true)),
-        // Outputs lie below a directory; a bare name would be a source that is missing.
-        Writes::Unknown if file.contains('/') => Some((with_extension(file), true)),
-        Writes::Unknown => None,
-    }
-}
-
-fn with_extension(file: &str) -> String {
-    let name = file.rsplit('/').next().unwrap_or_default();
-    if name.contains('.') {
-        file.to_owned()
-    } else {
-        format!("{file}.js")
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::script::{Command, commands};
+use super::script::{Command, Scripts};
 use crate::files::tree::Limit;
 use crate::lockfile::Lockfiles;
 use crate::needs::tasks;
@@ -63,8 +63,18 @@ impl Subject<'_> {
     pub fn build(&self) -> Vec<Command> {
         self.build_scripts()
             .iter()
-            .flat_map(|name| commands(self.manifest(), name))
+            .flat_map(|name| self.commands(name))
             .collect()
+    }
+
+    /// The app's scripts, with the script files that they call.
+    pub fn scripts(&self) -> Scripts<'_> {
+        Scripts::of(self.workspace, self.app)
+    }
+
+    /// The commands of a script, in order.
+    pub fn commands(&self, script: &str) -> Vec<Command> {
+        self.scripts().commands(script)
     }
 
     /// The text of the first of these files that is there, and its name.

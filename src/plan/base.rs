@@ -114,13 +114,13 @@ fn runtime(
         return site(options);
     }
     let Some(given) = &options.base else {
-        return Ok(auto(options, node, callers));
+        return Ok(auto(options, node, delivery, callers));
     };
     let said = given.source.to_string();
     Ok(match &given.value {
-        Base::Auto => auto(options, node, callers),
+        Base::Auto => auto(options, node, delivery, callers),
         Base::Slim => slim(options, &said),
-        Base::Distroless => match needs(options) {
+        Base::Distroless => match needs(options, delivery) {
             Some(need) => {
                 let hint = "leave `base` out, or name `slim`, and the image is Debian with node";
                 return Err(ConfigError::unfit(&given.source, need.distroless(), hint));
@@ -132,7 +132,7 @@ fn runtime(
             let reason = format!("Alpine with node alone, without npm, corepack and yarn; {said}");
             based(chosen(options, &image, &reason), NodeCommand::Trimmed, NODE)
         }
-        Base::Image(image) => named(options, image, said)?,
+        Base::Image(image) => named(options, delivery, (image, said))?,
         Base::Disk(image) => {
             let image = Decision::new(image.to_string(), said);
             as_it_says(options, based(image, NodeCommand::OnPath, NODE))
@@ -144,9 +144,10 @@ fn runtime(
 fn auto(
     options: &PlanOptions,
     node: &Decision<String>,
+    delivery: &Delivery,
     callers: &[Caller],
 ) -> Decision<RuntimeBase> {
-    match (needs(options), callers.first()) {
+    match (needs(options, delivery), callers.first()) {
         (Some(need), _) => slim(options, &need.distroless()),
         (None, Some(caller)) => slim(
             options,
@@ -158,6 +159,8 @@ fn auto(
 
 /// What the user asks for that no image without a distribution can give.
 enum Need {
+    /// A shell, and what for.
+    Shell(String),
     /// Packages, and who asks for them.
     Packages(String),
     /// The program of a health check, and who asks for it.
@@ -167,6 +170,7 @@ enum Need {
 impl Need {
     fn distroless(&self) -> String {
         match self {
+            Self::Shell(why) => format!("distroless has no shell, and {why}"),
             Self::Packages(by) => format!("distroless has no package manager for {by}"),
             Self::Program(program, by) => {
                 format!("distroless has no programs, and the health check calls `{program}` ({by})")
@@ -175,7 +179,11 @@ impl Need {
     }
 }
 
-fn needs(options: &PlanOptions) -> Option<Need> {
+fn needs(options: &PlanOptions, delivery: &Delivery) -> Option<Need> {
+    let shell = delivery.start().and_then(|start| start.shell.as_ref());
+    if let Some(shell) = shell {
+        return Some(Need::Shell(shell.reason.clone()));
+    }
     if !options.runtime_packages.is_empty() {
         return Some(Need::Packages(sources(&options.runtime_packages)));
     }
@@ -212,9 +220,17 @@ fn distroless(options: &PlanOptions, node: &Decision<String>, why: &str) -> Deci
 /// An image that the user names is taken as it is.
 fn named(
     options: &PlanOptions,
-    image: &ImageRef,
-    said: String,
+    delivery: &Delivery,
+    (image, said): (&ImageRef, String),
 ) -> Result<Decision<RuntimeBase>, ConfigError> {
+    let shell = delivery.start().and_then(|start| start.shell.as_ref());
+    if let Some((shell, given)) = shell.zip(options.base.as_ref())
+        && image.name().contains("distroless/")
+    {
+        let problem = format!("`{image}` has no shell, and {}", shell.reason);
+        let hint = "name a base that has one (`slim`), or the file that node starts: `--entry dist/main.js`";
+        return Err(ConfigError::unfit(&given.source, problem, hint));
+    }
     let (node, user) = if image.name().contains("distroless/nodejs") {
         (NodeCommand::Entrypoint, NONROOT)
     } else if image.name().contains("distroless/") {

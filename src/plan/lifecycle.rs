@@ -191,10 +191,9 @@ fn spare(
     }
     let manifest = &workspace.members[at].manifest;
     let runs = |command: &Command| {
-        let (called, _) = script::called_script(manifest, command)?;
-        tasks
-            .runs_script(at, &called)
-            .then(|| format!("`{called}` runs as a task"))
+        let mut called = script::called_scripts(manifest, command).into_iter();
+        let called = called.find(|name| tasks.runs_script(at, name))?;
+        Some(format!("`{called}` runs as a task"))
     };
     let elsewhere = |command: &Command| {
         (at == 0)
@@ -228,10 +227,14 @@ fn spare(
 
 /// The commands behind a command that runs another script of the manifest.
 fn followed(manifest: &Manifest, command: Command) -> Vec<Command> {
-    match script::called_script(manifest, &command) {
-        Some((called, _)) => script::commands(manifest, &called),
-        None => vec![command],
+    let called = script::called_scripts(manifest, &command);
+    if called.is_empty() {
+        return vec![command];
     }
+    let called = called.iter();
+    called
+        .flat_map(|name| script::commands(manifest, name))
+        .collect()
 }
 
 /// Why a command of the root's is no business of this build: packages are built in steps of their own, and others are not there.

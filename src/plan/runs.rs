@@ -98,6 +98,11 @@ impl Plan {
     }
 
     fn command(&self, start: &Start) -> Vec<String> {
+        if let Some(line) = start.line() {
+            return ["sh", "-c", &line.text(self.signals)]
+                .map(str::to_owned)
+                .into();
+        }
         let node = self.runtime_base.value.node;
         let program = node
             .filter(|node| !node.is_entrypoint())

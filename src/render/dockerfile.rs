@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::detect::program::BIN;
 use crate::detect::{Bundle, Delivery, Site, Start};
 use crate::files::forbidden::{self, Conditions};
 use crate::model::image::ImageRef;
@@ -69,7 +68,10 @@ struct View<'p> {
     command: Option<Syntax>,
     /// The same of a command, which takes what follows the image's name in `docker run`.
     entrypoint: Option<Syntax>,
-    program: Option<&'p str>,
+    /// Programs of dependencies that node starts, or a shell.
+    programs: Vec<&'p str>,
+    /// Why a shell starts the app, where one does.
+    shell: Option<&'p str>,
     bundle: Option<&'p Bundle>,
     site: Option<&'p Site>,
     app_stage: Option<&'p str>,
@@ -210,10 +212,14 @@ fn view(plan: &Plan) -> View<'_> {
         start: plan.delivery.start(),
         command: plan.delivery.start().map(|_| command(plan, false)),
         entrypoint: plan.delivery.start().map(|_| command(plan, true)),
-        program: plan
+        programs: plan
             .delivery
             .start()
-            .and_then(|start| start.entry.strip_prefix(BIN)),
+            .map_or_else(Vec::new, |start| start.programs().collect()),
+        shell: plan.delivery.start().and_then(|start| {
+            start.line()?;
+            Some(start.shell.as_ref()?.reason.as_str())
+        }),
         bundle: match &plan.delivery {
             Delivery::Bundle(bundle) => Some(bundle),
             Delivery::Modules(_) | Delivery::Site(_) => None,

@@ -166,6 +166,7 @@ fn loaders_of_require_are_told_from_others() {
             built: false,
             loads: None,
             command: false,
+            shell: None,
             reason: String::new(),
             warnings: Vec::new(),
         };

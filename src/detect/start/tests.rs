@@ -120,12 +120,11 @@ fn a_file_that_the_build_does_not_write_is_not_started() {
 
 #[test]
 fn what_the_image_does_not_do_is_said() {
-    let manifest =
-        r#"{"scripts": {"start": "prisma migrate deploy && node --env-file=.env index.js"}}"#;
+    let manifest = r#"{"scripts": {"start": "dotenvx run -- node --env-file=.env index.js"}}"#;
     assert_eq!(
         start_of(manifest, &["index.js"]),
-        "index.js (source, the `start` script); the `start` script runs `prisma migrate deploy` before it starts node: \
-             the image does not; the `start` script reads an env file, which the image does not hold: \
+        "index.js (source, the `start` script); the `start` script gets variables by `dotenvx`, which the image does not run: \
+             set them when the container starts; the `start` script reads an env file, which the image does not hold: \
              set its variables when the container starts"
     );
 }

@@ -7,7 +7,7 @@ use jsonc_parser::ast;
 use super::reader::Node;
 use super::{Base, ConfigError, EVERY, Given, Healthcheck, Mirror, NodeArguments, Probe};
 use crate::detect::script;
-use crate::detect::start::node_command;
+use crate::detect::script::node::command as node_command;
 use crate::files::glob::{self, Dialect};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;

@@ -1,0 +1,148 @@
+//! What looks like one kind and is another: servers of frameworks for sites, and programs that no container runs.
+
+use super::framework::Framework;
+use super::start::{self, START_SCRIPTS, shell};
+use super::subject::Subject;
+use super::{AppKind, Delivery, DetectError, Detected, Detection, site};
+
+/// The server of an app whose framework mostly makes sites.
+pub(super) fn server_of_site(
+    subject: &Subject<'_>,
+    framework: Framework,
+    evidence: &[String],
+) -> Result<Option<Detection>, DetectError> {
+    match framework {
+        Framework::Angular => site::angular_server(subject, evidence),
+        Framework::Vite if subject.entry.is_none() && builds_server(subject) => {
+            vite(subject, evidence).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// `vite build --ssr` writes what a server of the app's own renders with.
+fn builds_server(subject: &Subject<'_>) -> bool {
+    let is_ssr = |word: &String| word == "--ssr" || word.starts_with("--ssr=");
+    subject
+        .build()
+        .iter()
+        .any(|command| command.runs("vite build") && command.words.iter().any(is_ssr))
+}
+
+fn vite(subject: &Subject<'_>, evidence: &[String]) -> Result<Detection, DetectError> {
+    let mut evidence = evidence.to_vec();
+    evidence.push("its build runs `vite build --ssr`, for a server of its own".to_owned());
+    let own = shell::started(subject, None)?;
+    let start = match own {
+        Some(start) => Some(start),
+        None => start::by_one_of(subject, &[&START_SCRIPTS[..], &["preview"]].concat())?,
+    };
+    let Some(start) = start else {
+        return Err(DetectError::Undecided {
+            app: subject.member().dir.clone(),
+            problem: "its build runs `vite build --ssr`, for a server of its own, and no script starts one".to_owned(),
+            fix: "write `\"start\": \"node server.js\"` into the scripts; or `--kind static-site`, where the pages alone are wanted".to_owned(),
+        });
+    };
+    let detected = Detected {
+        kind: AppKind::ServerRendering,
+        framework: Some(Framework::Vite),
+        evidence,
+    };
+    Ok(Detection::new(detected, Delivery::Modules(start)))
+}
+
+/// Programs that start what runs elsewhere than in a container, and what that is.
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("expo", "an app for phones"),
+    ("react-native", "an app for phones"),
+    ("electron", "an app for desktops"),
+    ("electron-forge", "an app for desktops"),
+    ("electron-vite", "an app for desktops"),
+    ("tauri", "an app for desktops"),
+    ("wrangler", "a Worker, which runs at Cloudflare"),
+    ("vsce", "an extension of VS Code"),
+    ("web-ext", "an extension of browsers"),
+];
+
+/// Files that say the same, with the dependency that goes with them.
+const FILES: [(&str, &str); 4] = [
+    ("wrangler.toml", "wrangler"),
+    ("wrangler.json", "wrangler"),
+    ("wrangler.jsonc", "wrangler"),
+    ("app.json", "expo"),
+];
+
+/// Why an app is nothing that runs in a container, where no script of its own starts node.
+pub(super) fn no_server(subject: &Subject<'_>) -> Option<DetectError> {
+    let starts_node = |name: &&str| {
+        shell::plain(subject, name).is_some_and(|command| command.program() == "node")
+    };
+    if subject.entry.is_some() || START_SCRIPTS.iter().any(starts_node) {
+        return None;
+    }
+    let row = |program: &str| ELSEWHERE.into_iter().find(|(name, _)| *name == program);
+    let by_script = START_SCRIPTS.iter().find_map(|name| {
+        let (program, what) = row(subject.commands(name).pop()?.program())?;
+        Some((format!("the `{name}` script runs `{program}`"), what))
+    });
+    let by_file = || {
+        let (file, package) = FILES
+            .into_iter()
+            .find(|(file, package)| subject.files.contains(*file) && subject.depends_on(package))?;
+        Some((
+            format!("it has {file} and depends on `{package}`"),
+            row(package)?.1,
+        ))
+    };
+    let by_engine = || {
+        let engines = subject.manifest().get("engines")?;
+        engines.get("vscode").map(|_| {
+            (
+                "`engines` in package.json names vscode".to_owned(),
+                "an extension of VS Code",
+            )
+        })
+    };
+    let (evidence, what) = by_script.or_else(by_file).or_else(by_engine)?;
+    Some(DetectError::NotRun {
+        app: subject.member().dir.clone(),
+        problem: format!("it is {what}, and no program that a container runs ({evidence})"),
+        fix: format!(
+            "if it has a server too, name its file: `--kind node --entry dist/main.js`, or for good `\"kind\": \"node\", \"start\": \"dist/main.js\"` in {}/slimbuild.json",
+            subject.member().dir
+        ),
+    })
+}
+
+/// A site whose start script runs node may be both: pages, and a server that hands them out.
+pub(super) fn check_no_server(
+    subject: &Subject<'_>,
+    evidence: &[String],
+) -> Result<(), DetectError> {
+    if let Some((name, step)) = shell::before_server(subject) {
+        return Err(DetectError::Undecided {
+            app: subject.member().dir.clone(),
+            problem: format!(
+                "the `{name}` script runs `{step}` before it serves the files, and nginx would serve them without"
+            ),
+            fix: format!(
+                "decide: `--kind node` runs the script as it is, and `--kind static-site` serves the files alone; for good with `\"kind\": …` in {}/slimbuild.json",
+                subject.member().dir
+            ),
+        });
+    }
+    let server = start::START_SCRIPTS.iter().find_map(|name| {
+        let command = subject.commands(name).pop()?;
+        (command.program() == "node")
+            .then(|| format!("the `{name}` script runs `{}`", command.words.join(" ")))
+    });
+    match server {
+        Some(server) => Err(DetectError::TwoKinds {
+            app: subject.member().dir.clone(),
+            site: evidence.join("; "),
+            server,
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,73 @@
+//! Lists of commands: `a && b || c; d & e | f`, with subshells and groups, as a flat sequence.
+//!
+//! Flat, because nothing here has to work out what a shell would do next: what counts is which commands there are, what stands between them, and
+//! that a generated line can be put together again from the same pieces.
+
+use super::words::{Token, Word, tokens};
+
+/// A simple command: assignments, words, redirections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Simple {
+    pub(super) assignments: Vec<(String, Word)>,
+    pub(super) words: Vec<Word>,
+    pub(super) redirections: Vec<String>,
+    /// Flags of node, where the command named a program by its file.
+    pub(super) node_args: Vec<String>,
+    /// The wrappers and runners that led to it, and were taken off.
+    pub(super) through: Vec<String>,
+}
+
+impl Simple {
+    fn is_empty(&self) -> bool {
+        self.assignments.is_empty() && self.words.is_empty() && self.redirections.is_empty()
+    }
+}
+
+/// A piece of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    /// A command.
+    Simple(Simple),
+    /// An operator, a bracket, or a word of the shell's own grammar: `if`, `then`, `do`.
+    Mark(String),
+}
+
+/// Words of the shell's grammar that a command may follow.
+const BEFORE: [&str; 9] = [
+    "if", "then", "else", "elif", "while", "until", "do", "!", "{",
+];
+
+/// Words of the shell's grammar that end what such a word began.
+const AFTER: [&str; 4] = ["fi", "done", "esac", "}"];
+
+/// Reads a script.
+pub(super) fn read(script: &str) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut current = Simple::default();
+    let end = |current: &mut Simple, items: &mut Vec<Item>| {
+        if !current.is_empty() {
+            items.push(Item::Simple(std::mem::take(current)));
+        }
+    };
+    for token in tokens(script) {
+        match token {
+            Token::Operator(operator) => {
+                end(&mut current, &mut items);
+                items.push(Item::Mark(operator.to_owned()));
+            }
+            Token::Redirection(text) => current.redirections.push(text),
+            Token::Word(word) => {
+                let begins = current.is_empty() && !word.quoted;
+                if begins && (BEFORE.contains(&&*word.source) || AFTER.contains(&&*word.source)) {
+                    items.push(Item::Mark(word.source));
+                } else if let (true, Some(pair)) = (current.words.is_empty(), word.assignment()) {
+                    current.assignments.push(pair);
+                } else {
+                    current.words.push(word);
+                }
+            }
+        }
+    }
+    end(&mut current, &mut items);
+    items
+}

@@ -1,0 +1,164 @@
+//! node's own command line: which of its options take the next word.
+
+/// node's options that take the next word as their value, of node 18 to 24: all whose type in node's own table (`getCLIOptionsInfo` of
+/// `internalBinding('options')`, made from `src/node_options.cc`) is a text, a number, a list or an address, and their short names. V8's own
+/// (`--max-old-space-size`) take a value behind `=` alone: node tells V8 so.
+const WITH_VALUE: [&str; 80] = [
+    "--allow-fs-read",
+    "--allow-fs-write",
+    "--build-snapshot-config",
+    "--conditions",
+    "--cpu-prof-dir",
+    "--cpu-prof-interval",
+    "--cpu-prof-name",
+    "--debug-port",
+    "--diagnostic-dir",
+    "--disable-proto",
+    "--disable-warning",
+    "--dns-result-order",
+    "--env-file",
+    "--env-file-if-exists",
+    "--es-module-specifier-resolution",
+    "--eval",
+    "--experimental-config-file",
+    "--experimental-default-type",
+    "--experimental-loader",
+    "--experimental-package-map",
+    "--experimental-policy",
+    "--experimental-sea-config",
+    "--experimental-specifier-resolution",
+    "--experimental-test-isolation",
+    "--experimental-test-tag-filter",
+    "--heap-prof-dir",
+    "--heap-prof-interval",
+    "--heap-prof-name",
+    "--heapsnapshot-near-heap-limit",
+    "--heapsnapshot-signal",
+    "--icu-data-dir",
+    "--import",
+    "--input-type",
+    "--inspect-port",
+    "--inspect-publish-uid",
+    "--loader",
+    "--localstorage-file",
+    "--max-http-header-size",
+    "--max-old-space-size-percentage",
+    "--network-family-autoselection-attempt-timeout",
+    "--openssl-config",
+    "--policy-integrity",
+    "--redirect-warnings",
+    "--report-dir",
+    "--report-directory",
+    "--report-filename",
+    "--report-signal",
+    "--require",
+    "--run",
+    "--secure-heap",
+    "--secure-heap-min",
+    "--security-revert",
+    "--security-reverts",
+    "--snapshot-blob",
+    "--test-concurrency",
+    "--test-coverage-branches",
+    "--test-coverage-exclude",
+    "--test-coverage-functions",
+    "--test-coverage-include",
+    "--test-coverage-lines",
+    "--test-global-setup",
+    "--test-isolation",
+    "--test-name-pattern",
+    "--test-random-seed",
+    "--test-reporter",
+    "--test-reporter-destination",
+    "--test-rerun-failures",
+    "--test-shard",
+    "--test-skip-pattern",
+    "--test-timeout",
+    "--title",
+    "--tls-cipher-list",
+    "--tls-keylog",
+    "--trace-event-categories",
+    "--trace-event-file-pattern",
+    "--trace-require-module",
+    "--unhandled-rejections",
+    "--use-largepages",
+    "--v8-pool-size",
+    "--watch-kill-signal",
+];
+
+/// The rest of the table, and short names.
+const MORE_WITH_VALUE: [&str; 5] = ["--watch-path", "-C", "-e", "-r", "-pe"];
+
+/// Options after which node starts no file: it evaluates a text.
+const EVALUATES: [&str; 6] = ["-e", "--eval", "-p", "--print", "-pe", "--run"];
+
+/// node's arguments parted into its own flags, the file, and the program's arguments; nothing where it starts no file.
+pub(crate) fn command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
+    let mut flags = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        if word == "--" {
+            let file = rest.next()?.clone();
+            return Some((flags, file, rest.cloned().collect()));
+        }
+        if !word.starts_with('-') {
+            return Some((flags, word.clone(), rest.cloned().collect()));
+        }
+        let name = word.split('=').next().unwrap_or(word);
+        if EVALUATES.contains(&name) || word == "-" {
+            return None;
+        }
+        flags.push(word.clone());
+        if takes_value(word) {
+            flags.push(rest.next()?.clone());
+        }
+    }
+    None
+}
+
+/// Whether an option, as it is written, takes the next word.
+pub(crate) fn takes_value(word: &str) -> bool {
+    // `_` stands for `-` in node's options.
+    let name = match word.strip_prefix("--") {
+        Some(name) => format!("--{}", name.replace('_', "-")),
+        None => word.to_owned(),
+    };
+    WITH_VALUE.contains(&&*name) || MORE_WITH_VALUE.contains(&&*name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_and_their_values_are_not_the_file() {
+        for flags in [
+            "--env-file-if-exists .env",
+            "--env-file-if-exists=.env",
+            "--disable-warning ExperimentalWarning",
+            "--unhandled-rejections strict --dns-result-order ipv4first",
+            "--max-old-space-size=4096 --enable-source-maps",
+            "-r a -C b --import ./c.mjs --title d",
+            "--inspect=0.0.0.0:9229 --inspect-port 1",
+            "--disable_warning X",
+            "",
+        ] {
+            let line = format!("{flags} dist/index.js --env-file x");
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let (found, file, args) = command(&words).unwrap();
+            assert_eq!(
+                (found.join(" ").as_str(), file.as_str()),
+                (flags, "dist/index.js")
+            );
+            assert_eq!(args, ["--env-file", "x"]);
+        }
+        let none = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            command(&words)
+        };
+        assert_eq!(none("-e console.log(1) x.js"), None);
+        assert_eq!(none("-p 1"), None);
+        assert_eq!(none("--test"), None);
+        assert_eq!(none("-- a.js b").unwrap().1, "a.js");
+    }
+}

@@ -1,0 +1,421 @@
+//! The words and operators of a shell script, as POSIX parts them (XCU 2.2–2.6, 2.10): quotes, variables, substitutions, redirections, comments.
+//!
+//! The parser is our own: `brush-parser` (MIT) would bring 28 crates that nothing else here needs, and reads far more than a `package.json` holds.
+//! It does not recurse, but for `${A:-${B:-…}}`, which [`DEPTH`] bounds: no text, however nested, makes it panic or run away.
+
+/// How deep defaults of variables may stand in each other. What stands deeper is not read.
+const DEPTH: usize = 16;
+
+/// A piece of a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Text that stands for itself.
+    Text(String),
+    /// `$NAME`, or `${NAME:-default}`.
+    Variable {
+        name: String,
+        default: Option<String>,
+        source: String,
+    },
+    /// What only a shell can work out: `$(…)`, `${NAME%x}`, a variable within a default.
+    Unknown(String),
+}
+
+/// A word, and how it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) parts: Vec<Part>,
+    /// As it stands in the script, with its quotes.
+    pub(super) source: String,
+    /// Whether a part of it is quoted: a keyword in quotes is none.
+    pub(super) quoted: bool,
+    /// Whether a shell would look for files that it fits: `*` without quotes.
+    pub(super) glob: bool,
+}
+
+impl Word {
+    /// The text without quotes, where variables and substitutions stand as they are written.
+    pub(super) fn text(&self) -> String {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Text(text) | Part::Unknown(text) => text.as_str(),
+            Part::Variable { source, .. } => source.as_str(),
+        });
+        parts.collect()
+    }
+
+    /// Whether the text is known before a shell reads it.
+    pub(super) fn is_literal(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// `NAME=value` as its two halves.
+    pub(super) fn assignment(&self) -> Option<(String, Word)> {
+        let Some(Part::Text(first)) = self.parts.first() else {
+            return None;
+        };
+        let (name, rest) = first.split_once('=')?;
+        // A quoted name is a word: `"A=1"`; only what follows `=` may have quotes.
+        if !is_variable(name) || !self.source.starts_with(&format!("{name}=")) {
+            return None;
+        }
+        let mut parts = self.parts.clone();
+        parts[0] = Part::Text(rest.to_owned());
+        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+        let value = Word {
+            parts,
+            source: self.source[name.len() + 1..].to_owned(),
+            quoted: self.quoted,
+            glob: false,
+        };
+        Some((name.to_owned(), value))
+    }
+
+    /// A word that stands for itself.
+    pub(super) fn of(text: &str) -> Self {
+        Self {
+            parts: vec![Part::Text(text.to_owned())],
+            source: quote(text),
+            quoted: false,
+            glob: false,
+        }
+    }
+}
+
+/// A text as one word of a shell.
+pub(crate) fn quote(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=@%+,".contains(letter);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// A word, or what stands between words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    Word(Word),
+    /// `&&`, `||`, `;`, `&`, `|`, a line break as `;`, and the parentheses of a subshell.
+    Operator(&'static str),
+    /// `>`, `2>&1`, `<`: with its file as it is written.
+    Redirection(String),
+}
+
+pub(super) fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Operators, the longer first.
+const OPERATORS: [&str; 9] = ["&&", "||", ";;", ";", "&", "|", "(", ")", "\n"];
+
+/// Redirections, the longer first.
+const REDIRECTIONS: [&str; 10] = ["<<-", "<<", ">>", ">&", "<&", ">|", "<>", "&>", ">", "<"];
+
+/// Parts a script.
+pub(super) fn tokens(script: &str) -> Vec<Token> {
+    let mut reader = Reader {
+        script,
+        at: 0,
+        found: Vec::new(),
+        documents: Vec::new(),
+    };
+    while reader.at < script.len() {
+        reader.step();
+    }
+    reader.found
+}
+
+struct Reader<'s> {
+    script: &'s str,
+    at: usize,
+    found: Vec<Token>,
+    /// What ends the texts that are given to commands of this line.
+    documents: Vec<String>,
+}
+
+impl<'s> Reader<'s> {
+    fn rest(&self) -> &'s str {
+        &self.script[self.at..]
+    }
+
+    fn step(&mut self) {
+        let rest = self.rest();
+        if rest.starts_with([' ', '\t', '\r']) {
+            self.at += 1;
+        } else if rest.starts_with("\\\n") {
+            self.at += 2;
+        } else if rest.starts_with("\\\r\n") {
+            self.at += 3;
+        } else if rest.starts_with('#') {
+            self.at += rest.find('\n').unwrap_or(rest.len());
+        } else if let Some(length) = redirection(rest) {
+            self.redirect(length);
+        } else if let Some(operator) = OPERATORS.iter().find(|one| rest.starts_with(**one)) {
+            self.at += operator.len();
+            let ends_line = *operator == "\n";
+            let operator = if ends_line { ";" } else { operator };
+            self.found.push(Token::Operator(operator));
+            if ends_line {
+                self.skip_documents();
+            }
+        } else {
+            let word = self.word();
+            self.found.push(Token::Word(word));
+        }
+    }
+
+    fn redirect(&mut self, length: usize) {
+        let start = self.at;
+        self.at += length;
+        let here = self.script[start..self.at].contains("<<");
+        while self.rest().starts_with([' ', '\t']) {
+            self.at += 1;
+        }
+        let file = self.word();
+        self.found
+            .push(Token::Redirection(self.script[start..self.at].to_owned()));
+        if here {
+            self.documents.push(file.text());
+        }
+    }
+
+    /// The text that a `<<` gives to its command is no command: it begins on the next line.
+    fn skip_documents(&mut self) {
+        for end in std::mem::take(&mut self.documents) {
+            let mut passed = 0;
+            for line in self.rest().split_inclusive('\n') {
+                passed += line.len();
+                if line.trim() == end {
+                    break;
+                }
+            }
+            self.at += passed;
+        }
+    }
+
+    /// A word, up to the next blank or operator. At least one letter is taken.
+    fn word(&mut self) -> Word {
+        let start = self.at;
+        let mut word = Word::default();
+        while let Some(letter) = self.rest().chars().next() {
+            let ends = matches!(
+                letter,
+                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>'
+            );
+            if ends {
+                break;
+            }
+            self.letter(letter, &mut word);
+        }
+        word.source = self.script[start..self.at].to_owned();
+        word
+    }
+
+    fn letter(&mut self, letter: char, word: &mut Word) {
+        match letter {
+            '\'' => {
+                word.quoted = true;
+                let inside = &self.rest()[1..];
+                let end = inside.find('\'').unwrap_or(inside.len());
+                push(word, &inside[..end]);
+                self.at += (end + 2).min(self.rest().len());
+            }
+            '"' => {
+                word.quoted = true;
+                self.at += 1;
+                self.double_quoted(word);
+            }
+            '\\' => {
+                word.quoted = true;
+                let next = self.rest()[1..].chars().next();
+                if next != Some('\n') {
+                    push(word, next.unwrap_or('\\').encode_utf8(&mut [0; 4]));
+                }
+                self.at += 1 + next.map_or(0, char::len_utf8);
+            }
+            '$' | '`' => self.expansion(word),
+            _ => {
+                word.glob |= matches!(letter, '*' | '?' | '[');
+                push(word, letter.encode_utf8(&mut [0; 4]));
+                self.at += letter.len_utf8();
+            }
+        }
+    }
+
+    fn double_quoted(&mut self, word: &mut Word) {
+        push(word, "");
+        while let Some(letter) = self.rest().chars().next() {
+            match letter {
+                '"' => {
+                    self.at += 1;
+                    return;
+                }
+                '\\' => {
+                    let next = self.rest()[1..].chars().next();
+                    match next {
+                        Some('\n') => {}
+                        Some('$' | '`' | '"' | '\\') => push(word, &self.rest()[1..2]),
+                        Some(other) => {
+                            push(word, "\\");
+                            push(word, other.encode_utf8(&mut [0; 4]));
+                        }
+                        None => push(word, "\\"),
+                    }
+                    self.at += 1 + next.map_or(0, char::len_utf8);
+                }
+                '$' | '`' => self.expansion(word),
+                _ => {
+                    push(word, letter.encode_utf8(&mut [0; 4]));
+                    self.at += letter.len_utf8();
+                }
+            }
+        }
+    }
+
+    /// What begins with `$`, or is between backticks.
+    fn expansion(&mut self, word: &mut Word) {
+        let rest = self.rest();
+        let (part, length) = expanded(rest, 0);
+        word.parts.push(part);
+        self.at += length;
+    }
+}
+
+fn push(word: &mut Word, text: &str) {
+    if let Some(Part::Text(last)) = word.parts.last_mut() {
+        last.push_str(text);
+    } else {
+        word.parts.push(Part::Text(text.to_owned()));
+    }
+}
+
+/// The length of a redirection's sign at the beginning of a text, with the number before it.
+fn redirection(text: &str) -> Option<usize> {
+    let digits = text.len()
+        - text
+            .trim_start_matches(|letter: char| letter.is_ascii_digit())
+            .len();
+    let signs = &text[digits..];
+    let sign = REDIRECTIONS.iter().find(|sign| signs.starts_with(**sign))?;
+    (digits == 0 || !sign.starts_with('&')).then_some(digits + sign.len())
+}
+
+/// Reads the expansion at the beginning of a text: what it is, and how long.
+fn expanded(text: &str, depth: usize) -> (Part, usize) {
+    let unknown = |length: usize| (Part::Unknown(text[..length].to_owned()), length);
+    if let Some(inside) = text.strip_prefix('`') {
+        return unknown(inside.find('`').map_or(text.len(), |end| end + 2));
+    }
+    let after = &text[1..];
+    if after.starts_with('(') {
+        return unknown(1 + closed(after, '(', ')'));
+    }
+    if after.starts_with('{') {
+        let length = 1 + closed(after, '{', '}');
+        let inside = text[2..length].strip_suffix('}').unwrap_or_default();
+        return (braced(inside, &text[..length], depth), length);
+    }
+    let length = after
+        .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .unwrap_or(after.len());
+    let name = &after[..length];
+    if is_variable(name) {
+        let part = Part::Variable {
+            name: name.to_owned(),
+            default: None,
+            source: format!("${name}"),
+        };
+        return (part, 1 + length);
+    }
+    match after.chars().next() {
+        Some(special) if "@*#?-$!0123456789".contains(special) => unknown(2),
+        _ => (Part::Text("$".to_owned()), 1),
+    }
+}
+
+/// `NAME`, `NAME:-default` and `NAME-default` between braces; `:=` sets the default too.
+fn braced(inside: &str, source: &str, depth: usize) -> Part {
+    let length = inside
+        .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .unwrap_or(inside.len());
+    let (name, rest) = inside.split_at(length);
+    let unknown = Part::Unknown(source.to_owned());
+    if !is_variable(name) {
+        return unknown;
+    }
+    let known = |default| Part::Variable {
+        name: name.to_owned(),
+        default,
+        source: source.to_owned(),
+    };
+    if rest.is_empty() {
+        return known(None);
+    }
+    let signs = [":-", ":=", "-", "="];
+    let Some(default) = signs.iter().find_map(|sign| rest.strip_prefix(sign)) else {
+        return unknown;
+    };
+    default_text(default, depth + 1).map_or(unknown, |text| known(Some(text)))
+}
+
+/// The text of a default; nothing where only a shell could tell.
+fn default_text(text: &str, depth: usize) -> Option<String> {
+    if depth > DEPTH {
+        return None;
+    }
+    let mut found = String::new();
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        match letter {
+            '"' | '\'' => rest = &rest[1..],
+            '\\' | '`' => return None,
+            '$' => match expanded(rest, depth) {
+                (
+                    Part::Variable {
+                        default: Some(default),
+                        ..
+                    },
+                    length,
+                ) => {
+                    found.push_str(&default);
+                    rest = &rest[length..];
+                }
+                _ => return None,
+            },
+            _ => {
+                found.push(letter);
+                rest = &rest[letter.len_utf8()..];
+            }
+        }
+    }
+    Some(found)
+}
+
+/// How long the text is up to the bracket that closes the first one; all of it where none does.
+fn closed(text: &str, open: char, close: char) -> usize {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    let mut letters = text.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match (quote, letter) {
+            (Some(open), _) if letter == open => quote = None,
+            (open, '\\') if open != Some('\'') => {
+                letters.next();
+            }
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, _) if letter == open => depth += 1,
+            (None, _) if letter == close => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}

@@ -1,0 +1,40 @@
+//! Where a file that somebody names will be when the app starts.
+
+use std::collections::BTreeSet;
+
+use crate::detect::tsc::Writes;
+
+/// Where a named file will be: among the sources, or written by the build. node completes names as `require` does.
+pub(super) fn locate(
+    file: &str,
+    files: &BTreeSet<String>,
+    writes: &Writes,
+) -> Option<(String, bool)> {
+    let names = [
+        file.to_owned(),
+        format!("{file}.js"),
+        format!("{file}.cjs"),
+        format!("{}/index.js", file.trim_end_matches('/')),
+    ];
+    if let Some(name) = names.iter().find(|name| files.contains(*name)) {
+        return Some((name.clone(), false));
+    }
+    match writes {
+        Writes::Known(outputs) => names
+            .iter()
+            .find(|name| outputs.contains(*name))
+            .map(|name| (name.clone(), true)),
+        // Outputs lie below a directory; a bare name would be a source that is missing.
+        Writes::Unknown if file.contains('/') => Some((with_extension(file), true)),
+        Writes::Unknown => None,
+    }
+}
+
+pub(super) fn with_extension(file: &str) -> String {
+    let name = file.rsplit('/').next().unwrap_or_default();
+    if name.contains('.') {
+        file.to_owned()
+    } else {
+        format!("{file}.js")
+    }
+}

@@ -1,0 +1,212 @@
+//! Start scripts that one start of node cannot stand for: lists (`prisma migrate deploy && node dist/main.js`), several processes at once, script
+//! files, arguments that hold variables. The image runs them as they are, by a shell that replaces itself with the last command.
+//!
+//! In: a script as a [`Line`]. Out: a line for `sh -c` in which every program is one that the image has, or a refusal that says what to write.
+
+mod has;
+mod normal;
+mod render;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+pub(crate) use normal::plain;
+pub(super) use render::from_wrapper;
+
+use super::{START_SCRIPTS, Start};
+use crate::detect::DetectError;
+use crate::detect::script::{Command, Line, Piece};
+use crate::detect::subject::Subject;
+use has::Refusal;
+use render::Renderer;
+
+/// What a start needs a shell for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shell {
+    /// Why.
+    pub reason: String,
+    /// What the shell is given to run; nothing where node starts a program that calls one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<ShellLine>,
+    /// Programs of dependencies that the line runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<String>,
+}
+
+/// A line for `sh -c`, in two halves: signals reach the last command, which takes the shell's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShellLine {
+    /// What runs before it.
+    pub before: String,
+    /// Whether the last command is node: its words then follow its own flags.
+    pub node: bool,
+    /// The last command's words.
+    pub last: String,
+}
+
+impl ShellLine {
+    /// The whole line; node is given `flags`.
+    pub fn text(&self, flags: Option<&str>) -> String {
+        let node = if self.node { "node " } else { "" };
+        let flags = flags
+            .filter(|_| self.node)
+            .map(|flags| format!("{} ", crate::detect::script::words::quote(flags)));
+        format!(
+            "{}{node}{}{}",
+            self.before,
+            flags.unwrap_or_default(),
+            self.last
+        )
+    }
+}
+
+/// Programs that start others by a shell or by themselves, so that an image with node alone will not do.
+const CALLERS: [&str; 3] = ["pm2-runtime", "pm2", "pm2-docker"];
+
+/// Why a program that node starts needs a shell beside it.
+pub(in crate::detect) fn caller(program: &str, reason: &str) -> Option<Shell> {
+    CALLERS.contains(&program).then(|| Shell {
+        reason: format!("{reason} runs `{program}`, which starts other programs"),
+        line: None,
+        programs: Vec::new(),
+    })
+}
+
+/// What the first start script runs, where that takes a shell; `made` is a file that the app's framework is known to write. Nothing where a plain start of node does it, or where no script starts the app.
+pub(in crate::detect) fn started(
+    subject: &Subject<'_>,
+    made: Option<&str>,
+) -> Result<Option<Start>, DetectError> {
+    if subject.entry.is_some() {
+        return Ok(None);
+    }
+    for name in START_SCRIPTS {
+        let line = normal::line(subject, name);
+        if line.commands().is_empty() {
+            continue;
+        }
+        return match normal::single(&line) {
+            Some(_) => Ok(None),
+            None => of(subject, name, &line, made).map(Some),
+        };
+    }
+    Ok(None)
+}
+
+fn of(
+    subject: &Subject<'_>,
+    name: &str,
+    line: &Line,
+    made: Option<&str>,
+) -> Result<Start, DetectError> {
+    let reason = format!("the `{name}` script");
+    let mut renderer = Renderer::new(subject, made);
+    let rendered = renderer
+        .line(line)
+        .map_err(|refusal| refused(subject, &reason, refusal))?;
+    let Some(entry) = renderer.entry() else {
+        return Err(refused(
+            subject,
+            &reason,
+            Refusal {
+                problem: "leads to no file that node starts".to_owned(),
+                fix: None,
+            },
+        ));
+    };
+    let mut warnings = renderer.warnings(&reason);
+    warnings.sort();
+    warnings.dedup();
+    let shown = subject.manifest().script(name).unwrap_or_default();
+    Ok(Start {
+        entry: entry.file,
+        node_args: entry.node_args,
+        args: entry.args,
+        env: BTreeMap::new(),
+        built: entry.built,
+        loads: entry.loads,
+        command: false,
+        shell: Some(Shell {
+            reason: format!("{reason} is a line for a shell: `{}`", shortened(shown)),
+            line: Some(rendered),
+            programs: renderer
+                .programs
+                .into_iter()
+                .collect::<BTreeSet<String>>()
+                .into_iter()
+                .collect(),
+        }),
+        reason,
+        warnings,
+    })
+}
+
+/// A script as messages show it.
+fn shortened(script: &str) -> String {
+    const MOST: usize = 120;
+    let one_line = script.split_whitespace().collect::<Vec<_>>().join(" ");
+    if one_line.chars().count() <= MOST {
+        return one_line;
+    }
+    one_line.chars().take(MOST).chain(['…']).collect()
+}
+
+fn refused(subject: &Subject<'_>, reason: &str, refusal: Refusal) -> DetectError {
+    let member = subject.member();
+    let way_out = format!(
+        "or name the file that node starts, and the image starts that alone: `--entry dist/main.js`, for good `\"start\": \"dist/main.js\"` in {}/slimbuild.json",
+        member.dir
+    );
+    let fix = match refusal.fix {
+        Some(fix) => format!("{fix}; {way_out}"),
+        None => way_out.trim_start_matches("or ").to_owned(),
+    };
+    DetectError::NotRun {
+        app: member.dir.clone(),
+        problem: format!("{reason} {}", refusal.problem),
+        fix,
+    }
+}
+
+/// Programs that only hand out files.
+const FILE_SERVERS: [&str; 7] = [
+    "serve",
+    "http-server",
+    "sirv",
+    "nginx",
+    "caddy",
+    "ws",
+    "live-server",
+];
+
+/// What the first start script does before it hands out files, where it does something, with the script's name.
+pub(in crate::detect) fn before_server(subject: &Subject<'_>) -> Option<(&'static str, String)> {
+    let (name, last) = first(subject)?;
+    let line = normal::line(subject, name);
+    let first = line.commands().into_iter().next()?;
+    let serves = FILE_SERVERS.contains(&last.program()) || last.runs("vite preview");
+    let calls = match line.pieces.first()? {
+        Piece::File(command, _) => command.words.join(" "),
+        _ => first.words.join(" "),
+    };
+    (serves && line.pieces.len() > 1).then_some((name, calls))
+}
+
+/// What a start script says that the image cannot do, where nothing else says how the app starts.
+pub(in crate::detect) fn unheeded(subject: &Subject<'_>) -> Option<DetectError> {
+    let (name, command) = first(subject)?;
+    let refusal = has::refusal(subject, &command);
+    Some(refused(subject, &format!("the `{name}` script"), refusal))
+}
+
+/// The first start script that says anything, with its last command; those for development say nothing.
+fn first(subject: &Subject<'_>) -> Option<(&'static str, Command)> {
+    let name = START_SCRIPTS
+        .into_iter()
+        .find(|name| !normal::line(subject, name).commands().is_empty())?;
+    let command = normal::line(subject, name).commands().pop()?;
+    (!normal::is_for_development(&command)).then_some((name, command))
+}

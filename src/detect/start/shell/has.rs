@@ -1,0 +1,69 @@
+//! What an image with a shell has, and why it cannot run the rest.
+
+use crate::detect::program;
+use crate::detect::script::Command;
+use crate::detect::subject::Subject;
+
+/// Why a script cannot be run in an image, as the end of a sentence that begins with the script, and what to write instead.
+pub(super) struct Refusal {
+    pub(super) problem: String,
+    pub(super) fix: Option<String>,
+}
+
+/// What every base with a shell has: the shell's own commands, and those of Debian's and Alpine's smallest images.
+pub(super) const SYSTEM: [&str; 56] = [
+    ".", ":", "[", "[[", "alias", "awk", "basename", "break", "case", "cat", "cd", "chmod",
+    "chown", "continue", "cp", "cut", "date", "dirname", "echo", "env", "eval", "exit", "export",
+    "false", "find", "for", "grep", "head", "hostname", "id", "kill", "ln", "local", "ls", "mkdir",
+    "mv", "printf", "pwd", "read", "return", "rm", "sed", "set", "shift", "sleep", "sort", "tail",
+    "test", "touch", "tr", "trap", "true", "ulimit", "umask", "unset", "wait",
+];
+
+/// Package managers, which the image has not.
+pub(super) const MANAGERS: [&str; 10] = [
+    "pnpm", "npm", "yarn", "bun", "npx", "bunx", "pnpx", "corepack", "turbo", "nx",
+];
+
+/// Why a command cannot be run in an image.
+pub(super) fn refusal(subject: &Subject<'_>, command: &Command) -> Refusal {
+    let program = command.program();
+    let shown = command.words.join(" ");
+    if SYSTEM.contains(&program) {
+        return Refusal {
+            problem: "leads to no file that node starts".to_owned(),
+            fix: None,
+        };
+    }
+    if program == "node" {
+        return Refusal {
+            problem: format!("runs `{shown}`, which starts no file"),
+            fix: None,
+        };
+    }
+    if MANAGERS.contains(&program) {
+        return Refusal {
+            problem: format!("runs `{shown}`, and the image has no `{program}`"),
+            fix: Some("write what that runs in its place".to_owned()),
+        };
+    }
+    match program::package(program) {
+        package if package != program => Refusal {
+            problem: format!(
+                "runs `{program}` of `{package}`, which is not among the dependencies"
+            ),
+            fix: Some(format!("add `{package}` to the dependencies")),
+        },
+        _ if subject.depends_on(program) => Refusal {
+            problem: format!(
+                "runs `{shown}`, a program of a dev dependency: the image does not get it"
+            ),
+            fix: Some(format!("move `{program}` to `dependencies`")),
+        },
+        _ => Refusal {
+            problem: format!(
+                "runs `{shown}`, and no dependency of the app is known to bring `{program}`"
+            ),
+            fix: None,
+        },
+    }
+}

@@ -1,0 +1,439 @@
+//! A line of a start script as the image's shell runs it.
+
+use std::fmt::Write as _;
+
+use super::ShellLine;
+use super::has::{MANAGERS, Refusal, SYSTEM, refusal};
+use crate::detect::loader;
+use crate::detect::program::{self, BIN};
+use crate::detect::script::node::command as node_command;
+use crate::detect::script::words::quote;
+use crate::detect::script::{Command, End, Line, Piece};
+use crate::detect::start::written_by_build;
+use crate::detect::subject::Subject;
+use crate::model::path::RepoPath;
+
+/// A file that node starts.
+pub(super) struct Entry {
+    pub(super) file: String,
+    pub(super) node_args: Vec<String>,
+    pub(super) args: Vec<String>,
+    pub(super) built: bool,
+    pub(super) loads: Option<String>,
+}
+
+pub(super) struct Renderer<'s, 'w> {
+    subject: &'s Subject<'w>,
+    made: Option<&'s str>,
+    /// The last file that node starts.
+    entry: Option<Entry>,
+    /// Programs of dependencies.
+    pub(super) programs: Vec<String>,
+    notes: Vec<String>,
+    /// Where the line has gone to by `cd`.
+    dir: RepoPath,
+}
+
+impl<'s, 'w> Renderer<'s, 'w> {
+    /// `made` is a file that the app's framework is known to write.
+    pub(super) fn new(subject: &'s Subject<'w>, made: Option<&'s str>) -> Self {
+        Self {
+            subject,
+            made,
+            entry: None,
+            programs: Vec::new(),
+            notes: Vec::new(),
+            dir: RepoPath::ROOT,
+        }
+    }
+
+    /// The file that the line starts in the end.
+    pub(super) fn entry(&mut self) -> Option<Entry> {
+        let program = self.programs.last().cloned();
+        let of_program = program.map(|program| Entry {
+            file: format!("{BIN}{program}"),
+            node_args: Vec::new(),
+            args: Vec::new(),
+            built: false,
+            loads: None,
+        });
+        self.entry.take().or(of_program)
+    }
+
+    pub(super) fn warnings(&self, reason: &str) -> Vec<String> {
+        self.notes
+            .iter()
+            .map(|note| format!("{reason} {note}"))
+            .collect()
+    }
+
+    /// The whole line.
+    pub(super) fn line(&mut self, line: &Line) -> Result<ShellLine, Refusal> {
+        let marks = line.pieces.iter().filter_map(|piece| match piece {
+            Piece::Mark(mark) => Some(mark.as_str()),
+            _ => None,
+        });
+        if marks.clone().any(|mark| mark == "&") {
+            self.notes.push(
+                "runs a command in the background (`&`): a signal that ends the container does not reach it (`concurrently` ends all that it starts)"
+                    .to_owned(),
+            );
+        }
+        let is_file = |text: &str| format!("export PATH=\"$PWD/node_modules/.bin:$PATH\"; {text}");
+        let (last, first) = match line.pieces.split_last() {
+            Some((last @ (Piece::Command(_) | Piece::File(..)), first)) if stands_alone(first) => {
+                (last, first)
+            }
+            _ => {
+                let before = self.pieces(&line.pieces)?;
+                let uses_files = has_files(line);
+                return Ok(ShellLine {
+                    before: if uses_files { is_file(&before) } else { before },
+                    node: false,
+                    last: String::new(),
+                });
+            }
+        };
+        let mut before = self.pieces(first)?;
+        if !before.is_empty() {
+            before.push(' ');
+        }
+        if has_files(line) {
+            before = is_file(&before);
+        }
+        let (Piece::Command(command) | Piece::File(command, _)) = last else {
+            return Err(Refusal {
+                problem: "cannot be read".to_owned(),
+                fix: None,
+            });
+        };
+        if let Piece::File(_, inner) = last {
+            self.file(command, inner)?;
+        }
+        let (env, node, words) = match last {
+            Piece::File(..) => (assignments(command), false, written(command)),
+            _ => self.command(command)?,
+        };
+        let files = redirected(command);
+        let is_own = ["exit", "wait", ":", "true", "cd", "export"].contains(&command.program());
+        let exec = if is_own && !node { "" } else { "exec " };
+        Ok(ShellLine {
+            before: format!("{before}{env}{exec}"),
+            node,
+            last: format!("{words}{files}"),
+        })
+    }
+
+    fn pieces(&mut self, pieces: &[Piece]) -> Result<String, Refusal> {
+        let mut text = String::new();
+        for piece in pieces {
+            let next = match piece {
+                Piece::Mark(mark) => mark.clone(),
+                Piece::Command(command) => {
+                    let (env, node, words) = self.command(command)?;
+                    let node = if node { "node " } else { "" };
+                    format!("{env}{node}{words}{}", redirected(command))
+                }
+                Piece::Line(line, files) => {
+                    let files = spaced(files);
+                    format!("{{ {}; }}{files}", self.pieces(&line.pieces)?)
+                }
+                Piece::File(command, inner) => {
+                    self.file(command, inner)?;
+                    format!(
+                        "{}{}{}",
+                        assignments(command),
+                        written(command),
+                        redirected(command)
+                    )
+                }
+                Piece::Lines(lines, end) => self.lines(lines, *end)?,
+            };
+            let glued = text.is_empty() || matches!(piece, Piece::Mark(mark) if mark == ";");
+            let _ = write!(text, "{}{next}", if glued { "" } else { " " });
+        }
+        Ok(text)
+    }
+
+    /// Several lines at once: each in the background, and a signal ends all. A shell in the place of `run-p` and `concurrently`, which call package
+    /// managers and `ps`.
+    fn lines(&mut self, lines: &[Line], end: End) -> Result<String, Refusal> {
+        let mut text = String::from(
+            "stop() { trap '' TERM INT HUP; kill -TERM 0; wait; exit $1; }; trap 'stop 143' TERM; trap 'stop 130' INT; trap 'stop 1' HUP; all=; ",
+        );
+        for line in lines {
+            let one = self.pieces(&line.pieces)?;
+            let _ = match end {
+                End::Together => write!(
+                    text,
+                    "{{ trap : TERM INT; ( {one} ) || kill -HUP $$; }} & all=\"$all $!\"; "
+                ),
+                End::First => write!(
+                    text,
+                    "{{ trap : TERM INT; ( {one} ); kill -HUP $$; }} & all=\"$all $!\"; "
+                ),
+                End::Alone | End::InOrder => {
+                    write!(text, "{{ trap : TERM INT; {one}; }} & all=\"$all $!\"; ")
+                }
+            };
+        }
+        text.push_str("result=0; for one in $all; do wait $one || result=$?; done; exit $result");
+        Ok(text)
+    }
+
+    /// A command with the image's own programs: its variables, whether it is node, and its words.
+    fn command(&mut self, command: &Command) -> Result<(String, bool, String), Refusal> {
+        let env = assignments(command);
+        if command.words.is_empty() {
+            return Ok((env.trim_end().to_owned(), false, String::new()));
+        }
+        if let Some(wrapper) = command.variables_from() {
+            self.notes.push(from_wrapper(wrapper));
+        }
+        if let Some(run) = loader::run(self.subject, command) {
+            let env: String = run.env.iter().fold(env, |env, (name, value)| {
+                format!("{env}{name}={} ", quote(value))
+            });
+            let words = run.node_args.iter().chain([&run.file]).chain(&run.args);
+            let text = words.map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+            self.starts(run.node_args.clone(), &run.file, run.args.clone());
+            return Ok((env, true, text));
+        }
+        if command.program() == "node" {
+            return Ok((env, true, self.node(command)));
+        }
+        let program = command.program();
+        if program::is_brought(self.subject, program) {
+            self.program(program, &command.words[1..])?;
+            let flags = command
+                .node_args
+                .iter()
+                .map(|flag| format!("{} ", quote(flag)));
+            let words = command.written().skip(1);
+            let up = "../".repeat(self.dir.parts().count());
+            let words = words.fold(format!("{up}{BIN}{program}"), |text, word| {
+                format!("{text} {word}")
+            });
+            return Ok((env, true, format!("{}{words}", flags.collect::<String>())));
+        }
+        if let ("cd", [_, to]) = (program, &command.words[..])
+            && let Ok(dir) = self.dir.join(to)
+        {
+            self.dir = dir;
+        }
+        if SYSTEM.contains(&program) || !is_name(program) {
+            return Ok((env, false, written(command)));
+        }
+        Err(refusal(self.subject, command))
+    }
+
+    /// node's own words, without files of variables, which the image does not hold.
+    fn node(&mut self, command: &Command) -> String {
+        let words: Vec<String> = command.words[1..].to_vec();
+        let written: Vec<&str> = command.written().skip(1).collect();
+        let Some((flags, file, args)) = node_command(&words) else {
+            return written.join(" ");
+        };
+        let mut kept: Vec<&str> = Vec::new();
+        let mut at = 0;
+        while at < flags.len() {
+            let takes = crate::detect::script::node::takes_value(&flags[at]);
+            if flags[at].starts_with("--env-file") {
+                self.notes.push("reads an env file, which the image does not hold: set its variables when the container starts".to_owned());
+            } else {
+                kept.extend(
+                    written
+                        .get(at..=at + usize::from(takes))
+                        .unwrap_or_default(),
+                );
+            }
+            at += 1 + usize::from(takes);
+        }
+        let from = written.len() - args.len() - 1;
+        let name = if file == "." {
+            self.subject
+                .manifest()
+                .text("main")
+                .unwrap_or("index.js")
+                .to_owned()
+        } else {
+            file
+        };
+        kept.extend(&written[from..]);
+        self.starts(flags, &name, args);
+        kept.join(" ")
+    }
+
+    fn starts(&mut self, node_args: Vec<String>, file: &str, args: Vec<String>) {
+        let Ok(path) = self.dir.join(file) else {
+            self.notes.push(format!(
+                "starts `{file}`, which lies outside of the workspace"
+            ));
+            return;
+        };
+        let file = loader::complete(self.subject, &node_args, path.as_str());
+        let names = [
+            file.clone(),
+            format!("{file}.js"),
+            format!("{file}/index.js"),
+        ];
+        let made = self
+            .made
+            .filter(|made| names.iter().any(|name| name == made));
+        let made = made.map(|made| (made.to_owned(), true));
+        let Some((file, built)) = made.or_else(|| written_by_build(self.subject, &file)) else {
+            self.notes.push(format!(
+                "starts `{file}`, which neither the sources hold nor the build is known to write"
+            ));
+            return;
+        };
+        let node_args = without_env_files(node_args);
+        self.entry = Some(Entry {
+            file,
+            node_args,
+            args,
+            built,
+            loads: None,
+        });
+    }
+
+    fn program(&mut self, program: &str, args: &[String]) -> Result<(), Refusal> {
+        if program == "pm2"
+            && args.first().is_some_and(|word| word == "start")
+            && !args.iter().any(|word| word == "--no-daemon")
+        {
+            return Err(Refusal {
+                problem:
+                    "runs `pm2 start`, which goes to the background, and the container would end"
+                        .to_owned(),
+                fix: Some("write `pm2-runtime` instead".to_owned()),
+            });
+        }
+        self.programs.push(program.to_owned());
+        Ok(())
+    }
+
+    /// A script file stays as it is; what it calls must be there, by name.
+    fn file(&mut self, command: &Command, inner: &Line) -> Result<(), Refusal> {
+        let name = command.words.join(" ");
+        let dir = self.dir.clone();
+        let commands = inner.commands();
+        for one in &commands {
+            let manager = one
+                .through()
+                .iter()
+                .find(|name| MANAGERS.contains(&name.as_str()));
+            if let Some(manager) = manager {
+                return Err(Refusal {
+                    problem: format!(
+                        "runs `{name}`, in which `{manager}` runs `{}`, and the image has no `{manager}`",
+                        one.words.join(" ")
+                    ),
+                    fix: Some(format!(
+                        "write `{}` in that file: programs of dependencies are found",
+                        one.words.join(" ")
+                    )),
+                });
+            }
+            match self.command(one) {
+                Ok(_) => {}
+                Err(_) if !one.words.is_empty() && !MANAGERS.contains(&one.program()) => {
+                    self.notes.push(format!(
+                        "runs `{name}`, which calls `{}`: whether the image has that is not known",
+                        one.program()
+                    ));
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        // `./docker-entrypoint.sh node dist/main.js`: the file ends with `exec "$@"`.
+        let given = command.words.iter().position(|word| word == "node");
+        if let Some((flags, file, args)) =
+            given.and_then(|at| node_command(&command.words[at + 1..]))
+        {
+            self.starts(flags, &file, args);
+        }
+        let text_execs = commands.last().is_some_and(Command::replaces_shell);
+        if !text_execs {
+            self.notes.push(format!("runs `{name}`, whose last command does not begin with `exec`: a signal that ends the container does not reach it"));
+        }
+        self.dir = dir;
+        Ok(())
+    }
+}
+
+/// What is left to do where a wrapper brings variables.
+pub(in crate::detect::start) fn from_wrapper(wrapper: &str) -> String {
+    format!(
+        "gets variables by `{wrapper}`, which the image does not run: set them when the container starts"
+    )
+}
+
+/// Whether what follows these pieces is a command of the line itself: in no bracket and no pipe.
+fn stands_alone(before: &[Piece]) -> bool {
+    let mut depth = 0;
+    for piece in before {
+        match piece {
+            Piece::Mark(mark) => match mark.as_str() {
+                "(" | "{" | "if" | "while" | "until" => depth += 1,
+                ")" | "}" | "fi" | "done" => depth -= 1,
+                _ => {}
+            },
+            Piece::Command(command) if ["for", "case"].contains(&command.program()) => depth += 1,
+            _ => {}
+        }
+    }
+    let joins = ["&&", "||", ";", "&"];
+    let last = before.last();
+    depth == 0
+        && last
+            .is_none_or(|last| matches!(last, Piece::Mark(mark) if joins.contains(&mark.as_str())))
+}
+
+fn has_files(line: &Line) -> bool {
+    line.pieces.iter().any(|piece| match piece {
+        Piece::File(..) => true,
+        Piece::Line(line, _) => has_files(line),
+        Piece::Lines(lines, _) => lines.iter().any(has_files),
+        Piece::Mark(_) | Piece::Command(_) => false,
+    })
+}
+
+/// Whether a word may be the name of a program: no path, no variable.
+fn is_name(word: &str) -> bool {
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || "-_.@".contains(letter);
+    word.chars().all(legal)
+}
+
+fn without_env_files(flags: Vec<String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut rest = flags.into_iter();
+    while let Some(flag) = rest.next() {
+        let takes = crate::detect::script::node::takes_value(&flag);
+        let value = if takes { rest.next() } else { None };
+        if !flag.starts_with("--env-file") {
+            kept.push(flag);
+            kept.extend(value);
+        }
+    }
+    kept
+}
+
+fn assignments(command: &Command) -> String {
+    let all = command.assignments();
+    all.fold(String::new(), |text, pair| text + &pair + " ")
+}
+
+fn written(command: &Command) -> String {
+    command.written().collect::<Vec<_>>().join(" ")
+}
+
+fn redirected(command: &Command) -> String {
+    spaced(command.redirections())
+}
+
+fn spaced(words: &[String]) -> String {
+    words
+        .iter()
+        .fold(String::new(), |text, word| text + " " + word)
+}

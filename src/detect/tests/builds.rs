@@ -1,0 +1,241 @@
+//! The framework behind every way to write a build script.
+
+use super::app::{App, of};
+use crate::detect::AppKind;
+
+/// Scripts of which the first builds a site with Vite.
+const VITE: &[&[(&str, &str)]] = &[
+    &[
+        ("build", "run-p check \"only {@}\" --"),
+        ("only", "vite build"),
+        ("check", "vue-tsc --build"),
+    ],
+    &[
+        ("build", "pnpm run \"/^build:.*/\""),
+        ("build:web", "vite build"),
+    ],
+    &[(
+        "build",
+        "node --max-old-space-size=4096 node_modules/vite/bin/vite.js build",
+    )],
+    &[(
+        "build",
+        "node --max-old-space-size=4096 ../../node_modules/vite/bin/vite.js build --mode x",
+    )],
+    &[
+        ("build", "turbo run build:web"),
+        ("build:web", "vite build"),
+    ],
+    &[
+        ("build", "turbo build:web --filter=@w/a"),
+        ("build:web", "vite build"),
+    ],
+    &[(
+        "build",
+        "rimraf dist && cross-env NODE_ENV=production vite build",
+    )],
+    &[("build", "rm -rf dist; NODE_ENV=production vite build")],
+    &[(
+        "build",
+        "tsc -b && vite build --mode production > build.log 2>&1",
+    )],
+    &[("build", "vite --config vite.web.ts build")],
+    &[
+        ("build", "npm-run-all -s clean -p check web"),
+        ("clean", "rimraf x"),
+        ("check", "tsc"),
+        ("web", "vite build"),
+    ],
+    &[
+        ("build", "run-s build:*"),
+        ("build:types", "tsc"),
+        ("build:web", "vite build"),
+    ],
+    &[
+        ("build", "concurrently \"npm:build:*\""),
+        ("build:types", "tsc"),
+        ("build:web", "vite build"),
+    ],
+    &[(
+        "build",
+        "concurrently -n a,b \"tsc --noEmit\" \"vite build\"",
+    )],
+    &[
+        ("build", "pnpm with-env vite build"),
+        ("with-env", "dotenv -e ../../.env --"),
+    ],
+    &[
+        ("build", "infisical run --env=prod -- pnpm build:web"),
+        ("build:web", "vite build"),
+    ],
+    &[("build", "op run --env-file=.env -- npx --yes vite@6 build")],
+    &[("build", "sh -c 'tsc -b && exec vite build'")],
+    &[("build", "(cd . && vite build)")],
+    &[(
+        "build",
+        "if [ -n \"$CI\" ]; then vite build --mode ci; else vite build; fi",
+    )],
+    &[
+        ("build", "bun run --silent build:web"),
+        ("build:web", "bunx --bun vite build"),
+    ],
+    &[
+        ("build", "node --run build:web"),
+        ("build:web", "yarn vite build"),
+    ],
+    &[(
+        "build",
+        "env-cmd -f .env.production ./node_modules/.bin/vite build",
+    )],
+    &[("build", "nx run @w/a:web"), ("web", "time vite build")],
+    &[("build", "./scripts/build.sh")],
+    &[("build", "test -d dist || vite build")],
+];
+
+#[test]
+fn a_vite_build_is_found_behind_everything() {
+    for &scripts in VITE {
+        let app = App {
+            scripts,
+            packages: &["-vite"],
+            files: &[
+                ("index.html", ""),
+                (
+                    "scripts/build.sh",
+                    "#!/usr/bin/env bash\nset -euo pipefail\n\n# the site\npnpm exec vite build \\\n  --mode x\n",
+                ),
+            ],
+        };
+        assert_eq!(
+            of(&app, None),
+            "static site, Vite: serves dist",
+            "{scripts:?}"
+        );
+    }
+}
+
+#[test]
+fn other_frameworks_are_found_behind_everything() {
+    let next = "Next.js: node server.js";
+    for (build, packages, found) in [
+        (
+            "NEXT_PUBLIC_SHA=$(git rev-parse --short HEAD) next build",
+            &["next"][..],
+            next,
+        ),
+        ("V=`git describe` next build --turbopack", &["next"], next),
+        ("dotenv -e ../../.env next build", &["next"], next),
+        ("doppler run -- next build", &["next"], next),
+        (
+            "doppler run --command='prisma generate && next build'",
+            &["next"],
+            next,
+        ),
+        ("pnpm exec next build", &["next"], next),
+        ("bash scripts/build.sh", &["next"], next),
+        ("sst bind next build", &["next"], next),
+        (
+            "dotenvx run -f .env.production -- next build",
+            &["next"],
+            next,
+        ),
+        (
+            "prisma generate && npm run --if-present db && next build",
+            &["next"],
+            next,
+        ),
+        (
+            "craco build",
+            &["react-scripts", "-@craco/craco"],
+            "static site, Create React App: serves build",
+        ),
+        (
+            "react-app-rewired build",
+            &["react-scripts"],
+            "static site, Create React App: serves build",
+        ),
+        (
+            "nuxi build",
+            &["nuxt"],
+            "server rendering, Nuxt: node .output/server/index.mjs",
+        ),
+        (
+            "cross-env NITRO_PRESET=node-server nuxt build",
+            &["nuxt"],
+            "server rendering, Nuxt: node .output/server/index.mjs",
+        ),
+        (
+            "run-s build:*",
+            &["@react-router/serve", "-@react-router/dev"],
+            "server rendering, React Router: node node_modules/.bin/react-router-serve build/server/index.js",
+        ),
+        (
+            "node --max-old-space-size=8192 ./node_modules/@angular/cli/bin/ng.js build",
+            &["-@angular/cli"],
+            "static site, Angular: serves dist",
+        ),
+        (
+            "npx -p @angular/cli ng build",
+            &["-@angular/cli"],
+            "static site, Angular: serves dist",
+        ),
+    ] {
+        let app = App {
+            scripts: &[("build", build), ("build:rr", "react-router build")],
+            packages,
+            files: &[(
+                "scripts/build.sh",
+                "pnpm prisma generate\npnpm next build\n",
+            )],
+        };
+        assert_eq!(of(&app, None), found, "{build}");
+    }
+}
+
+#[test]
+fn what_a_build_only_mentions_is_not_run() {
+    for build in [
+        "echo vite build && tsc",
+        "tsc # vite build",
+        "pnpm --filter other run web",
+        "command -v vite build; tsc",
+        "cat <<END\nvite build\nEND",
+        "pnpm -C ../other web",
+    ] {
+        let app = App {
+            scripts: &[("build", build), ("web", "vite build")],
+            packages: &["-vite"],
+            files: &[("index.html", ""), ("index.js", "")],
+        };
+        assert_eq!(of(&app, None), "node: node index.js", "{build}");
+    }
+}
+
+#[test]
+fn a_kind_is_taken_where_no_command_shows_it() {
+    let of = |packages: &[&str], kind| {
+        let app = App {
+            scripts: &[("build", "make all")],
+            packages,
+            files: &[("index.js", "")],
+        };
+        of(&app, Some(kind))
+    };
+    let site = AppKind::StaticSite;
+    assert_eq!(of(&["-vite"], site), "static site, Vite: serves dist");
+    assert_eq!(
+        of(&["react-scripts"], site),
+        "static site, Create React App: serves build"
+    );
+    assert_eq!(of(&[], site), "static site: serves dist");
+    assert_eq!(of(&["next"], AppKind::Next), "Next.js: node server.js");
+    assert_eq!(
+        of(&["nuxt"], AppKind::ServerRendering),
+        "server rendering, Nuxt: node .output/server/index.mjs"
+    );
+    assert_eq!(of(&["vite"], AppKind::Node), "node: node index.js");
+    assert_eq!(
+        of(&[], AppKind::Next),
+        "`apps/a` is not of the kind `Next.js`: no framework that makes such an app builds it"
+    );
+}
