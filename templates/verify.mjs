@@ -486,7 +486,7 @@ async function main([first, second]) {
 async function start(image) {
   const { said, fault, log } = await trial({
     root: ROOT,
-    command: [process.execPath, ...image.start],
+    command: image.shell ? image.start : [process.execPath, ...image.start],
     directory: join(ROOT, image.app),
     sources: image.sources,
   });

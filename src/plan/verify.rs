@@ -46,15 +46,22 @@ pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, Lockfile
         } else {
             "bundle"
         };
-        let signals = proved.signals.into_iter();
-        let words = start.node_args.iter().chain([&start.entry]);
-        let words = words.chain(&start.args).map(String::as_str);
+        // What node is given, or the words of a shell.
+        let shell = start.line().map(|line| line.text(proved.signals));
+        let words: Vec<&str> = if let Some(line) = &shell {
+            vec!["sh", "-c", line]
+        } else {
+            let words = start.node_args.iter().chain([&start.entry]);
+            let words = words.chain(&start.args).map(String::as_str);
+            proved.signals.into_iter().chain(words).collect()
+        };
         let image = json!({
             "holds": holds,
             "app": proved.workspace.members[proved.app].dir,
             "entry": start.entry,
             "nodeArgs": start.node_args,
-            "start": signals.chain(words).collect::<Vec<_>>(),
+            "start": words,
+            "shell": shell.is_some(),
             "removed": removed(proved.lockfiles)?,
             "hooked": is_hooked(proved.workspace),
             "sources": proved.sources,
