@@ -19,6 +19,7 @@ const LOADING = new Set([
   'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX', 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING', 'ERR_INVALID_TYPESCRIPT_SYNTAX', 'ERR_NO_TYPESCRIPT',
   'ERR_DLOPEN_FAILED',
 ]);
+const BASES = 'Choose a base that has it (`--base slim`), or add its package with `systemPackages` in slimbuild.json.';
 const DENIED = new Set(['EACCES', 'EROFS', 'EPERM']);
 
 /**
@@ -70,6 +71,9 @@ async function watch(image, file) {
   const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.path)));
   const own = missing.map((missed) => file_fault(missed, image)).find((found) => found !== undefined);
   if (own) return { fault: own, log };
+  // What shells end with when there is no such program, or none that may be run.
+  const refused = [126, 127].includes(over.code) && log.filter((line) => /not found|[Pp]ermission denied/.test(line)).at(-1);
+  if (refused) return { fault: { message: `the start script runs a program that is not in the image: ${refused}`, note: BASES }, log };
   const words = last(notes, log);
   return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; nothing was missing from the image` };
 }
@@ -109,7 +113,7 @@ function of_error({ name, message = '', code, syscall = '', path, stack = '', re
   }
   if (code === 'ENOENT' && syscall.startsWith('spawn')) {
     const program = syscall.slice('spawn'.length).trim() || path;
-    return { message: `the app starts \`${program}\`, which is not in the image`, note: 'Choose a base that has it (`--base slim`), or add its package with `systemPackages` in slimbuild.json.' };
+    return { message: `the app starts \`${program}\`, which is not in the image`, note: BASES };
   }
   return path === undefined ? undefined : file_fault({ code, syscall, path }, image);
 }
@@ -149,7 +153,7 @@ function place(stack, root) {
 
 /** The app's last words: of the error that ended it, or of its log. */
 function last(notes, log) {
-  const died = notes.findLast?.((note) => note.died)?.died ?? notes.filter((note) => note.died).at(-1)?.died;
+  const died = notes.filter((note) => note.died).at(-1)?.died;
   const words = died ? `${died.message}`.split('\n').map((line) => line.trim()).find((line) => line !== '') : log.at(-1);
   return words?.slice(0, 200);
 }

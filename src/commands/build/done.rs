@@ -73,7 +73,8 @@ impl Heard {
         let text = String::from_utf8_lossy(bytes);
         self.left_out = left_out(&text).or(self.left_out);
         if let Some((_, said)) = text.split_once("slimbuild: started, ") {
-            self.trial = said.lines().next().map(str::to_owned);
+            let said = said.lines().next().unwrap_or_default();
+            self.trial = Some(format!("started, {said}"));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::system::env::Env;
 
 /// A file, what it holds, and what the trial of it says; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 23] = [
+const CASES: [(&str, &str, &str); 25] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -120,6 +120,16 @@ const CASES: [(&str, &str, &str); 23] = [
         "new (require('worker_threads').Worker)(__dirname + '/none.js')",
         "!Cannot find module ",
     ),
+    (
+        "shell.sh",
+        "echo no database >&2; exit 1",
+        "started, and ended by itself with exit code 1 after …: no database; nothing was missing",
+    ),
+    (
+        "shell-program.sh",
+        "nosuch --now",
+        "!the start script runs a program that is not in the image: ",
+    ),
 ];
 
 #[test]
@@ -134,7 +144,7 @@ fn what_lies_in_the_image_is_told_from_what_does_not() {
         const { trial } = await import(process.env.PROGRAM);
         const root = process.env.ROOT;
         const cases = JSON.parse(process.env.CASES);
-        const one = (name) => trial({ root, command: [process.execPath, `${root}/${name}`], directory: root, sources: ['data/x.proto'] });
+        const one = (name) => trial({ root, command: [name.endsWith('.sh') ? 'sh' : process.execPath, `${root}/${name}`], directory: root, sources: ['data/x.proto'] });
         const found = [];
         // Two at a time: that is how many processors there are.
         const next = async () => { while (cases.length > 0) { const name = cases.pop(); found.push([name, await one(name)]); } };
