@@ -4,7 +4,7 @@
 const { appendFileSync } = require('node:fs');
 const fs = require('node:fs');
 const net = require('node:net');
-const { syncBuiltinESMExports } = require('node:module');
+const Module = require('node:module');
 
 const file = process.env.SLIMBUILD_TRIAL;
 const root = process.env.SLIMBUILD_TRIAL_ROOT;
@@ -63,4 +63,16 @@ for (const name of ['readFile', 'open', 'readdir', 'mkdir', 'writeFile', 'opendi
     });
   };
 }
-syncBuiltinESMExports();
+
+// A module that is named by a string is resolved by a library, which catches node's error and throws its own.
+const resolve = Module._resolveFilename;
+Module._resolveFilename = function (request, ...rest) {
+  try { return resolve.call(this, request, ...rest); } catch (error) {
+    if (error?.code === 'MODULE_NOT_FOUND' && typeof request === 'string' && !seen.has(request)) {
+      seen.add(request);
+      note({ sought: request });
+    }
+    throw error;
+  }
+};
+Module.syncBuiltinESMExports();

@@ -71,6 +71,8 @@ async function watch(image, file) {
   const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.path)));
   const own = missing.map((missed) => file_fault(missed, image)).find((found) => found !== undefined);
   if (own) return { fault: own, log };
+  const sought = named(notes, log);
+  if (sought) return { fault: { message: `the app looks for the module \`${sought}\` when it starts, which is not in the image`, note: note_of('MODULE_NOT_FOUND') }, log };
   // What shells end with when there is no such program, or none that may be run.
   const refused = [126, 127].includes(over.code) && log.filter((line) => /not found|[Pp]ermission denied/.test(line)).at(-1);
   if (refused) return { fault: { message: `the start script runs a program that is not in the image: ${refused}`, note: BASES }, log };
@@ -149,6 +151,13 @@ function unstarted(error, command) {
 function place(stack, root) {
   const found = stack.split('\n').map((line) => /(?:file:\/\/)?(\/[^\s():]+):\d+/.exec(line)?.[1]);
   return found.find((path) => path?.startsWith(`${root}/`));
+}
+
+/** A module that was looked for in vain, and that the app names when it ends. */
+function named(notes, log) {
+  const end = [...notes.filter((note) => note.died).map((note) => `${note.died.message}`), ...log.slice(-5)].join('\n');
+  const sought = notes.map((note) => note.sought).filter((name) => name !== undefined);
+  return sought.find((name) => name.length > 2 && ['"', "'", '`'].some((quote) => end.includes(quote + name + quote)));
 }
 
 /** The app's last words: of the error that ended it, or of its log. */

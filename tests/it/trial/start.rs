@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::system::env::Env;
 
 /// A file, what it holds, and what the trial of it says; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 25] = [
+const CASES: [(&str, &str, &str); 26] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -129,6 +129,11 @@ const CASES: [(&str, &str, &str); 25] = [
         "shell-program.sh",
         "nosuch --now",
         "!the start script runs a program that is not in the image: ",
+    ),
+    (
+        "named.js",
+        "try { require.resolve('pino-pretty') } catch { throw new Error('unable to determine transport target for \"pino-pretty\"') }",
+        "!the app looks for the module `pino-pretty` when it starts",
     ),
 ];
 
