@@ -1,5 +1,4 @@
-// Makes directories of the image that its user may write to: with what lies in them they belong to that user. Times are set, so that every build
-// gives the same layer.
+// Makes directories of the image that its user may write to: with what lies in them they belong to that user. What it makes has no time of its own.
 //
 //   node writable.cjs UID:GID DIRECTORY...
 'use strict';
