@@ -83,13 +83,19 @@ async function watch(image, file) {
 function read(file) {
   let text;
   try { text = readFileSync(file, 'utf8'); } catch { return []; }
-  return text.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  // The app can write there too: what is no note is none.
+  return text.split('\n').slice(0, -1).flatMap((line) => {
+    try { return [JSON.parse(line)].filter((note) => note !== null && typeof note === 'object'); } catch { return []; }
+  });
 }
 
 /** Ends the app and all that it started. */
 function stop(child) {
   if (child.pid === undefined) return;
   try { process.kill(-child.pid, 'SIGKILL'); } catch { /* nobody is left */ }
+  // Who left the group may hold the pipes: nobody waits for them.
+  for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+  child.unref();
 }
 
 /** What of the image ended a process, if anything did. */

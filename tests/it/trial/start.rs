@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::system::env::Env;
 
 /// A file, what it holds, and what the trial of it says; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 26] = [
+const CASES: [(&str, &str, &str); 28] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -134,6 +134,19 @@ const CASES: [(&str, &str, &str); 26] = [
         "named.js",
         "try { require.resolve('pino-pretty') } catch { throw new Error('unable to determine transport target for \"pino-pretty\"') }",
         "!the app looks for the module `pino-pretty` when it starts",
+    ),
+    // It goes when this test's directory goes.
+    (
+        "daemon.js",
+        "const stays = \"setInterval(() => { if (!require('fs').existsSync(process.argv[1])) process.exit() }, 100)\";
+         require('child_process').spawn(process.execPath, ['-e', stays, __filename], { detached: true, stdio: 'inherit' });
+         require('net').createServer().listen(0)",
+        "started, listens on port ",
+    ),
+    (
+        "notes.js",
+        "require('fs').appendFileSync(process.env.SLIMBUILD_TRIAL, 'no note\\nnull\\n'); console.log('done')",
+        "started, and ended by itself after ",
     ),
 ];
 
