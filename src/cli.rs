@@ -336,7 +336,7 @@ pub struct BuildArgs {
     #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag)]
     pub tags: Vec<ImageRef>,
 
-    /// Print the Dockerfile on stdout and a summary on stderr; Docker is not touched
+    /// Print the Dockerfile on stdout (with --engine native: the plan) and a summary on stderr; Docker is not touched
     #[arg(long)]
     pub dry_run: bool,
 

@@ -3,16 +3,17 @@
 //! Data flows one way; each arrow is a plain value that can be printed, compared and tested:
 //!
 //! ```text
-//! flags, slimbuild.json ─► PlanOptions                                              cli, plan::config
+//! flags, slimbuild.json, the engine ─► PlanOptions                                  cli, plan::config
 //! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        workspace (manifest, pnpmfile, git, toolchain), lockfile
 //! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   needs (graph, closure, tasks)
 //! lockfile, manifests, settings ─► would pnpm take them as they are?                 needs::frozen
 //! files of the closures ─► roles; kind and start of the app                         files (forbidden, ignore), detect, plan::sources
 //! all of it ─► Plan                                                                 plan
-//! Plan, a tree that is installed and built ─► Plan of finished files                 finished (prebuilt, modules)
+//! Plan, a tree that is installed and built ─► finished files                         finished (prebuilt, modules)
 //! Plan ─► Dockerfile text                                                           render::dockerfile, plan::template, templates/
 //! Plan ─► context tar, streamed                                                     render::context
-//! both ─► engine ─► events ─► progress; a try of the image, then the report          engine, plan::smoke, show (progress, report)
+//! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, report)
+//! the image ─► proof, trial start (templates/verify.mjs, trial.mjs), smoke test      plan::verify, plan::smoke, engine
 //! ```
 //!
 //! Images are made without a daemon too:
@@ -20,7 +21,7 @@
 //! ```text
 //! Debian's packages, npm's node ─► base ─► Layers ─┐                                  image::base, store::fetch
 //! a registry, an image on the disk ─► Image ───────┤                                  engine::registry, image::oci
-//! Plan of finished files ─► Layers ────────────────┤                                  finished::assemble
+//! Plan, finished files ─► Layers ──────────────────┤                                  finished::assemble
 //! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      image (layer, oci), store::cache
 //!                                                                ├───► a registry    engine::registry
 //! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, image::machine

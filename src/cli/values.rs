@@ -9,10 +9,10 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
+use crate::detect::script::words::is_variable;
 use crate::image::oci::Output;
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
-use crate::plan::config::is_variable;
 use crate::plan::smoke::Port;
 
 /// A name to give: a digest is what content has, and cannot be chosen.

@@ -24,7 +24,6 @@ use crate::workspace::manifest::ManifestError;
 pub use base::{Base, DiskBase, Mirror};
 pub use keys::KEYS;
 pub use load::{inherited, load};
-pub(crate) use values::is_variable;
 
 /// The file's name, at the root and beside an app.
 pub const FILE: &str = "slimbuild.json";

@@ -13,7 +13,7 @@ use std::time::Duration;
 use indicatif::HumanCount;
 
 use crate::files::Measure;
-use crate::plan::Plan;
+use crate::plan::{Engine, Plan};
 
 pub use graph::{Notation, dot, mermaid, tree};
 pub use listing::listing;
@@ -128,13 +128,16 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
 pub fn dry_run(plan: &Plan) -> String {
     let files = count(plan.context().len() + 1, "file");
     format!(
-        "\n{}: {} of context in {files}{}; nothing was built (`slimbuild plan {}` gives the reasons)\n",
+        "\n{}: {} of context in {files}{}; nothing was built{}\n",
         plan.image,
         size(plan.context_size()),
         packages(plan)
             .map(|(packages, all)| format!(", {packages} of {all} packages from registries"))
             .unwrap_or_default(),
-        plan.app.dir,
+        match plan.engine {
+            Engine::Docker => format!(" (`slimbuild plan {}` gives the reasons)", plan.app.dir),
+            Engine::Native => String::new(),
+        },
     )
 }
 

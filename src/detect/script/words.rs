@@ -101,7 +101,8 @@ pub(super) enum Token {
     Redirection(String),
 }
 
-pub(super) fn is_variable(name: &str) -> bool {
+/// Whether a shell takes this for the name of a variable.
+pub(crate) fn is_variable(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
         && name

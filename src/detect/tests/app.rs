@@ -68,8 +68,16 @@ fn detected(app: &App<'_>, kind: Option<AppKind>) -> Result<Detection, DetectErr
         .collect();
     let manifest = serde_json::json!({"name": "@w/a", "scripts": scripts, "dependencies": map(false), "devDependencies": map(true)});
     let manifest = manifest.to_string();
-    let placed: Vec<(String, &str)> = app
-        .files
+    look(&manifest, app.files, kind)
+}
+
+/// What is found of an app with this manifest and these files.
+pub(super) fn look(
+    manifest: &str,
+    files: &[(&str, &str)],
+    kind: Option<AppKind>,
+) -> Result<Detection, DetectError> {
+    let placed: Vec<(String, &str)> = files
         .iter()
         .map(|(path, text)| (format!("apps/a/{path}"), *text))
         .collect();
@@ -77,18 +85,14 @@ fn detected(app: &App<'_>, kind: Option<AppKind>) -> Result<Detection, DetectErr
         .iter()
         .map(|(path, text)| (path.as_str(), *text))
         .collect();
-    all.push(("apps/a/package.json", &manifest));
+    all.push(("apps/a/package.json", manifest));
     let (_dir, workspace) = workspace(&all);
     let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
     let subject = Subject {
         workspace: &workspace,
         lockfiles: &lockfiles,
         app: at(&workspace, "apps/a"),
-        files: &app
-            .files
-            .iter()
-            .map(|(path, _)| (*path).to_owned())
-            .collect(),
+        files: &files.iter().map(|(path, _)| (*path).to_owned()).collect(),
         entry: None,
         tasks: None,
         node: "24",

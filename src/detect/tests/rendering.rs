@@ -1,8 +1,7 @@
 //! Frameworks that render on a server: what comes of each configuration, in one line.
 
-use crate::detect::{AppKind, Delivery, Subject, detect};
-use crate::lockfile::Lockfiles;
-use crate::testing::{at, workspace};
+use super::app::look;
+use crate::detect::{AppKind, Delivery};
 
 /// What an app with this manifest and these files comes to.
 fn of(manifest: &str, files: &[(&str, &str)]) -> String {
@@ -10,27 +9,7 @@ fn of(manifest: &str, files: &[(&str, &str)]) -> String {
 }
 
 fn wanted(manifest: &str, files: &[(&str, &str)], kind: Option<AppKind>) -> String {
-    let placed: Vec<(String, &str)> = files
-        .iter()
-        .map(|(path, text)| (format!("apps/a/{path}"), *text))
-        .collect();
-    let mut all: Vec<(&str, &str)> = placed
-        .iter()
-        .map(|(path, text)| (path.as_str(), *text))
-        .collect();
-    all.push(("apps/a/package.json", manifest));
-    let (_dir, workspace) = workspace(&all);
-    let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
-    let subject = Subject {
-        workspace: &workspace,
-        lockfiles: &lockfiles,
-        app: at(&workspace, "apps/a"),
-        files: &files.iter().map(|(path, _)| (*path).to_owned()).collect(),
-        entry: None,
-        tasks: None,
-        node: "24",
-    };
-    let detection = match detect(&subject, kind) {
+    let detection = match look(manifest, files, kind) {
         Ok(detection) => detection,
         Err(error) => return format!("{error} ({})", error.hint().unwrap()),
     };

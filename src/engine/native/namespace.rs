@@ -78,7 +78,7 @@ pub(super) enum Started<'s> {
     Only(&'s [String]),
     /// A program with a network, and one that asks it, where there is one.
     Served(&'s [String], Option<&'s [String]>),
-    /// A program with a network, to see whether it could be started.
+    /// A program alone in its network: to see whether it can be started, or for a trial of the app.
     Tried(&'s [String]),
 }
 

@@ -48,7 +48,7 @@ pub struct Trial<'t> {
 }
 
 /// How a proof went.
-enum Proof {
+enum Looked {
     /// The program ended, with this code.
     Ended(i32),
     /// It could not be started.
@@ -88,19 +88,19 @@ impl Trial<'_> {
         let ended = self.look(&flags, &mut log)?;
         tell(log, step, on_event);
         match ended {
-            Proof::Ended(0) => {
+            Looked::Ended(0) => {
                 // Who cannot note it proves it again.
                 self.cache.write_note(NOTES, &key, &true);
                 let took = began.elapsed();
                 on_event(Event::StepDone { step, took });
                 Ok(None)
             }
-            Proof::Ended(_) => {
+            Looked::Ended(_) => {
                 let message = "the image would not run".to_owned();
                 on_event(Event::StepFailed { step, message });
                 Err(NativeError::Disproved)
             }
-            Proof::No(why) => {
+            Looked::No(why) => {
                 on_event(Event::StepCancelled { step });
                 Ok(Some(why))
             }
@@ -136,22 +136,22 @@ impl Trial<'_> {
         })
     }
 
-    fn look(&self, flags: &[String], log: &mut Log) -> Result<Proof, NativeError> {
+    fn look(&self, flags: &[String], log: &mut Log) -> Result<Looked, NativeError> {
         let here = self.image.platform == Platform::host();
         if here && let Some(mut laid) = self.laid()? {
             let ended = self.inside(&laid, flags, log)?;
             match ended {
-                Some(0) => return Ok(Proof::Ended(0)),
+                Some(0) => return Ok(Looked::Ended(0)),
                 // Before a tree of the cache is believed that something is missing, it is made anew.
                 Some(_) if !laid.fresh => {
                     rootfs::forget(self.image, self.base, self.cache);
                     laid = self.lay()?;
                     log.clear();
                     if let Some(code) = self.inside(&laid, flags, log)? {
-                        return Ok(Proof::Ended(code));
+                        return Ok(Looked::Ended(code));
                     }
                 }
-                Some(code) => return Ok(Proof::Ended(code)),
+                Some(code) => return Ok(Looked::Ended(code)),
                 None => {}
             }
         }
@@ -241,9 +241,9 @@ impl Trial<'_> {
     }
 
     /// Proves it as a directory, with a node of ours.
-    fn outside(&self, flags: &[String], log: &mut Log) -> Result<Proof, NativeError> {
+    fn outside(&self, flags: &[String], log: &mut Log) -> Result<Looked, NativeError> {
         let Some(node) = self.trusted_node()? else {
-            return Ok(Proof::No(
+            return Ok(Looked::No(
                 "that all is there which the app loads was not proved: no node runs on this machine".to_owned(),
             ));
         };
@@ -267,8 +267,8 @@ impl Trial<'_> {
             log.push((stream, at, bytes));
         });
         match ended.map_err(NativeError::Spawn)? {
-            Ended::Well => Ok(Proof::Ended(0)),
-            Ended::Badly(code) => Ok(Proof::Ended(code)),
+            Ended::Well => Ok(Looked::Ended(0)),
+            Ended::Badly(code) => Ok(Looked::Ended(code)),
             Ended::Interrupted => Err(NativeError::Interrupted),
         }
     }

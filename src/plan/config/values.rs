@@ -8,6 +8,7 @@ use super::reader::Node;
 use super::{Base, ConfigError, EVERY, Given, Healthcheck, Mirror, NodeArguments, Probe};
 use crate::detect::script;
 use crate::detect::script::node::command as node_command;
+use crate::detect::script::words::is_variable;
 use crate::files::glob::{self, Dialect};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
@@ -170,14 +171,6 @@ pub(super) fn build_args(
     }
     let pairs = env(node)?.into_iter();
     Ok(pairs.map(|(name, value)| (name, value.map(Some))).collect())
-}
-
-pub(crate) fn is_variable(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_digit())
-        && !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Labels by name.

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer};
 
+use crate::detect::script::words;
+
 /// Text that may be printed as it is: syntax, with words of strangers that were quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syntax(String);
@@ -67,12 +69,7 @@ const DOCKERFILE: &str = "a Dockerfile";
 /// A word for a shell, and for those instructions of a Dockerfile whose words a shell's quotes hold together (`ENV`, `LABEL`, `WORKDIR`, `USER`).
 pub fn quote(text: &str) -> Result<String, TextError> {
     control(text, DOCKERFILE)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        Ok(text.to_owned())
-    } else {
-        Ok(format!("'{}'", text.replace('\'', r"'\''")))
-    }
+    Ok(words::quote(text))
 }
 
 /// A path for a shell: no program takes it for an option.
