@@ -4,25 +4,25 @@
 //! plan on every machine.
 
 mod base;
-mod circles;
 pub mod config;
 mod configured;
 mod contents;
+mod context_list;
+mod credentials;
+mod cycles;
 mod engine;
 mod error;
-mod exposed;
-mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
 mod kept_out;
 mod libc;
 mod lifecycle;
 pub(crate) mod make;
+mod missing_programs;
 mod native;
 mod nginx;
 mod outputs;
 mod pin;
-mod programs;
 mod runs;
 pub(crate) mod secrets;
 pub mod smoke;
@@ -48,7 +48,7 @@ use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
 /// Why a task runs.
 pub use crate::needs::tasks::Because as Reason;
-pub use crate::plan::config::{Engine, Pace, PlanOptions, Proof};
+pub use crate::plan::config::{Engine, PlanOptions, Proof, Timing};
 use crate::plan::sources::Role;
 pub use crate::workspace::toolchain::Decision;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages};

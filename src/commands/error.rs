@@ -23,7 +23,7 @@ use crate::plan::config::ConfigError;
 use crate::plan::template::TemplateError;
 use crate::store::cache::CacheError;
 use crate::store::fetch::FetchError;
-use crate::system::whole::WriteError;
+use crate::system::atomic_file::WriteError;
 use crate::workspace::WorkspaceError;
 use crate::workspace::manifest::ManifestError;
 use crate::workspace::toolchain::ToolchainError;

@@ -12,7 +12,7 @@ use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::needs::tasks;
 use crate::plan::PlanError;
-use crate::plan::config::{ConfigError, Given, Healthcheck, Pace, Probe, Source};
+use crate::plan::config::{ConfigError, Given, Healthcheck, Probe, Source, Timing};
 use crate::workspace::Workspace;
 
 /// The port of a static site.
@@ -63,7 +63,7 @@ pub struct HealthcheckPlan {
     pub command: Option<Vec<String>>,
     /// When it runs.
     #[serde(flatten)]
-    pub pace: Pace,
+    pub timing: Timing,
 }
 
 /// Packages of a base's distribution.
@@ -217,7 +217,7 @@ fn healthcheck(
     let Some(check) = &given.value else {
         let none = HealthcheckPlan {
             command: None,
-            pace: Pace::default(),
+            timing: Timing::default(),
         };
         return Ok(Decision::new(none, source.to_string()));
     };
@@ -249,7 +249,7 @@ fn healthcheck(
     };
     let plan = HealthcheckPlan {
         command: Some(command),
-        pace: check.pace,
+        timing: check.timing,
     };
     Ok(Decision::new(plan, source.to_string()))
 }

@@ -16,7 +16,7 @@ use crate::files::forbidden::{self, Conditions};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::plan::template::{self, Syntax, TemplateError, text};
-use crate::plan::{Configured, Decision, NodeCommand, Pace, Plan, SystemPackages, place};
+use crate::plan::{Configured, Decision, NodeCommand, Plan, SystemPackages, Timing, place};
 use layers::{CopyView, Gather};
 use native::NativeView;
 use step::{SecretsView, StepView};
@@ -380,7 +380,7 @@ fn configured(configured: &Configured) -> ConfiguredView<'_> {
                 return Syntax::of("NONE");
             };
             let words: Vec<&str> = command.iter().map(String::as_str).collect();
-            let before = format!("{}CMD ", options(&check.value.pace));
+            let before = format!("{}CMD ", options(&check.value.timing));
             text::exec(&words).behind(&before)
         }),
         build_packages: configured.build_packages.as_ref(),
@@ -389,15 +389,15 @@ fn configured(configured: &Configured) -> ConfiguredView<'_> {
 }
 
 /// `HEALTHCHECK`'s options, with a space behind each.
-fn options(pace: &Pace) -> String {
+fn options(timing: &Timing) -> String {
     fn option(name: &str, value: Option<impl Display>) -> String {
         value.map_or_else(String::new, |value| format!("--{name}={value} "))
     }
     [
-        option("interval", pace.interval),
-        option("timeout", pace.timeout),
-        option("start-period", pace.start_period),
-        option("retries", pace.retries),
+        option("interval", timing.interval),
+        option("timeout", timing.timeout),
+        option("start-period", timing.start_period),
+        option("retries", timing.retries),
     ]
     .concat()
 }

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use super::done::{Done, Heard, Made, Sent};
 use super::driver::Driver;
 use super::job::Job;
+use super::outcome::{Done, Heard, Made, Sent};
 use super::show_log;
 use crate::commands::error::Error;
 use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};

@@ -12,11 +12,11 @@ use base::{Below, Terms};
 use checks::Checked;
 use targets::Targets;
 
-use super::done::{Done, Heard, Made, shown_path};
 use super::driver::Driver;
 use super::job::Job;
+use super::outcome::{Done, Heard, Made, shown_path};
 use crate::commands::error::Error;
-use crate::commands::maker::{Maker, epoch};
+use crate::commands::resources::{Maker, epoch};
 use crate::engine::docker::Docker;
 use crate::engine::native::{
     self, NativeError, Request, Source, Tools, Trial, TrustedNode, Workshop,

@@ -3,22 +3,22 @@
 //!
 //! In: a script as a [`Line`]. Out: a line for `sh -c` in which every program is one that the image has, or a refusal that says what to write.
 
-mod has;
-mod normal;
+mod available;
 mod render;
+mod simplify;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub(crate) use normal::plain;
 pub(super) use render::from_wrapper;
+pub(crate) use simplify::plain;
 
 use super::{START_SCRIPTS, Start};
 use crate::detect::DetectError;
 use crate::detect::script::{Command, Line, Piece};
 use crate::detect::subject::Subject;
-use has::Refusal;
+use available::Refusal;
 use render::Renderer;
 
 /// What a start needs a shell for.
@@ -84,11 +84,11 @@ pub(in crate::detect) fn started(
         return Ok(None);
     }
     for name in START_SCRIPTS {
-        let line = normal::line(subject, name);
+        let line = simplify::line(subject, name);
         if line.commands().is_empty() {
             continue;
         }
-        return match normal::single(&line) {
+        return match simplify::single(&line) {
             Some(_) => Ok(None),
             None => of(subject, name, &line, made).map(Some),
         };
@@ -185,7 +185,7 @@ const FILE_SERVERS: [&str; 7] = [
 /// What the first start script does before it hands out files, where it does something, with the script's name.
 pub(in crate::detect) fn before_server(subject: &Subject<'_>) -> Option<(&'static str, String)> {
     let (name, last) = first(subject)?;
-    let line = normal::line(subject, name);
+    let line = simplify::line(subject, name);
     let first = line.commands().into_iter().next()?;
     let serves = FILE_SERVERS.contains(&last.program()) || last.runs("vite preview");
     let calls = match line.pieces.first()? {
@@ -198,7 +198,7 @@ pub(in crate::detect) fn before_server(subject: &Subject<'_>) -> Option<(&'stati
 /// What a start script says that the image cannot do, where nothing else says how the app starts.
 pub(in crate::detect) fn unheeded(subject: &Subject<'_>) -> Option<DetectError> {
     let (name, command) = first(subject)?;
-    let refusal = has::refusal(subject, &command);
+    let refusal = available::refusal(subject, &command);
     Some(refused(subject, &format!("the `{name}` script"), refusal))
 }
 
@@ -206,7 +206,7 @@ pub(in crate::detect) fn unheeded(subject: &Subject<'_>) -> Option<DetectError> 
 fn first(subject: &Subject<'_>) -> Option<(&'static str, Command)> {
     let name = START_SCRIPTS
         .into_iter()
-        .find(|name| !normal::line(subject, name).commands().is_empty())?;
-    let command = normal::line(subject, name).commands().pop()?;
-    (!normal::is_for_development(&command)).then_some((name, command))
+        .find(|name| !simplify::line(subject, name).commands().is_empty())?;
+    let command = simplify::line(subject, name).commands().pop()?;
+    (!simplify::is_for_development(&command)).then_some((name, command))
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::NativeError;
-use super::laid;
 use super::namespace::{self, Namespace, Outside, READY, Started};
 use super::node::TrustedNode;
 use super::process::{self, Ended, Task};
+use super::proof_tree;
 use super::rootfs::{self, Rootfs};
 use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
 use crate::image::base::OwnBase;
@@ -247,7 +247,7 @@ impl Trial<'_> {
                 "that all is there which the app loads was not proved: no node runs on this machine".to_owned(),
             ));
         };
-        let scratch = laid::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
+        let scratch = proof_tree::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
         let home =
             fs_err::canonicalize(scratch.path().join("app")).map_err(NativeError::Workshop)?;
         let program = scratch.path().join("verify");

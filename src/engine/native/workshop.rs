@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::NamedTempFile;
 
-use super::copies;
 use super::error::NativeError;
+use super::injected;
 use super::process::{self, Ended, Task};
 use super::tools::Tools;
 use crate::engine::{Event, Interrupt, LogStream, Secret, StepId, StepKind};
@@ -70,7 +70,7 @@ impl Workshop<'_> {
                 self.run(&mut steps, words, &env)?;
             }
             if let Some(name) = &step.copied {
-                copies::renew(self.dir, &step.dir, name, laid).map_err(NativeError::Workshop)?;
+                injected::renew(self.dir, &step.dir, name, laid).map_err(NativeError::Workshop)?;
             }
         }
         Ok((laid, steps.next + 1))

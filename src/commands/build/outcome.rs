@@ -15,8 +15,8 @@ use crate::files::Measure;
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};
 use crate::show::ui::Ui;
+use crate::system::atomic_file::AtomicFile;
 use crate::system::terminal::escape_json;
-use crate::system::whole::Whole;
 
 /// An image that was made, tried, and sent where it was to go.
 pub(super) struct Done {
@@ -92,7 +92,7 @@ impl Done {
     pub(super) fn tell(
         &self,
         job: &Job<'_>,
-        metadata: Option<Whole>,
+        metadata: Option<AtomicFile>,
         began: Instant,
         ui: &mut Ui,
     ) -> Result<(), Error> {

@@ -21,7 +21,7 @@ use crate::workspace::Workspace;
 use crate::workspace::manifest::workspace as workspace_file;
 
 /// What the list is made from.
-pub(super) struct Gather<'g, 'l, 'a> {
+pub(super) struct ContextList<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
     pub(super) lockfiles: &'g Lockfiles<'a>,
     pub(super) app: usize,
@@ -41,7 +41,7 @@ pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) builds: bool,
 }
 
-impl Gather<'_, '_, '_> {
+impl ContextList<'_, '_, '_> {
     /// All entries in order.
     pub(super) fn entries(&self) -> Result<Vec<ContextEntry>, PlanError> {
         let mut entries = Vec::new();
