@@ -177,6 +177,11 @@ impl Workshop<'_> {
             ("pnpm_config_verify_deps_before_run", "false".to_owned()),
             // The right pnpm is here, whether the lockfile records it or not.
             ("pnpm_config_pm_on_fail", "ignore".to_owned()),
+            // Modules lie in the workspace: links into a store would lead out of the image.
+            (
+                "pnpm_config_enable_global_virtual_store",
+                "false".to_owned(),
+            ),
         ];
         env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
         env.extend(own.clone());
