@@ -205,7 +205,11 @@ impl<'c> Lacks<'c> {
         let mut found = BTreeMap::new();
         let mut needs: BTreeMap<&str, Vec<&[&Code]>> = BTreeMap::new();
         let mut asked = Vec::new();
-        let mut open: Vec<&Code> = here.iter().copied().filter(|code| code.is_module()).collect();
+        let mut open: Vec<&Code> = here
+            .iter()
+            .copied()
+            .filter(|code| code.is_module())
+            .collect();
         while let Some(code) = open.pop() {
             if needs.contains_key(&*code.path) {
                 continue;
