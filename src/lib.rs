@@ -52,39 +52,69 @@
 //! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
-pub mod ask;
-pub mod cli;
-pub mod commands;
-pub mod detect;
-pub mod engine;
-pub mod error;
-pub mod files;
-pub mod finished;
+mod ask;
+mod cli;
+mod commands;
+mod detect;
+mod engine;
+mod error;
+mod files;
+mod finished;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod image;
-pub mod lockfile;
-pub mod model;
-pub mod needs;
-pub mod plan;
-pub mod render;
-pub mod show;
-pub mod store;
-pub mod system;
+mod image;
+mod lockfile;
+mod model;
+mod needs;
+mod plan;
+mod render;
+mod show;
+mod store;
+mod system;
 #[cfg(test)]
 mod testing;
-pub mod workspace;
+mod workspace;
 
 use std::ffi::OsString;
 use std::path::Path;
+
+pub use crate::engine::interrupt::handle_signals;
+pub use crate::engine::native::keeper;
+pub use crate::error::ExitCode;
+pub use crate::show::ui::Ui;
+pub use crate::system::env::Env;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{Format, Place};
 use crate::engine::docker::EngineError;
 use crate::engine::interrupt;
-use crate::error::{Error, ExitCode};
-use crate::show::ui::Ui;
-use crate::system::env::Env;
+use crate::error::Error;
+
+/// What tests and benches look at beneath the command line. It may change at any time.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::ask::listing::Listing;
+    pub use crate::ask::pruned::{self, PruneOptions, Pruned, Scope};
+    pub use crate::detect::native::{Natives, Package, Target};
+    pub use crate::engine::Interrupt;
+    pub use crate::engine::docker::{BuildRequest, Docker};
+    pub use crate::engine::host::{self, Address};
+    pub use crate::engine::native::{Outside, available};
+    pub use crate::files::ignore::{Reason, Rules, Verdict};
+    pub use crate::lockfile::{LockfileError, Lockfiles, Texts};
+    pub use crate::model::digest::Digest;
+    pub use crate::model::image::ImageRef;
+    pub use crate::model::path::RepoPath;
+    pub use crate::needs::closure::Closure;
+    pub use crate::needs::frozen;
+    pub use crate::needs::graph::Graph;
+    pub use crate::needs::tasks::{Because, Tasks};
+    pub use crate::plan::{Plan, PlanOptions};
+    pub use crate::render::dockerfile;
+    pub use crate::show::progress::{Progress, ProgressMode};
+    pub use crate::store::cache::Cache;
+    pub use crate::workspace::{Workspace, toolchain};
+}
 
 /// Runs the program: arguments as `main` gets them, the directory that it was started in, its environment, and where it prints.
 pub fn run(

@@ -50,7 +50,7 @@ pub use crate::needs::tasks::Because as Reason;
 pub use crate::plan::config::{Engine, PlanOptions, Proof};
 use crate::plan::sources::Role;
 pub use crate::workspace::toolchain::Decision;
-pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages, Template};
+pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages};
 pub use contents::{Contents, Finished, Recipe};
 pub use native::Native;
 pub use outputs::{Locked, Machines, Outputs};
