@@ -27,11 +27,14 @@ pub struct Fault {
 impl Fault {
     /// Judges a step that failed.
     pub fn judge(plan: &Plan, step: &str, code: i64, log: &str) -> Self {
-        let failed = Failed::find(plan, step);
+        Self::of(&Failed::find(plan, step), code, log)
+    }
+
+    fn of(failed: &Failed<'_>, code: i64, log: &str) -> Self {
         Self {
             what: failed.to_string(),
             code,
-            hint: hint(&failed, code, &Log::new(log)),
+            hint: hint(failed, code, &Log::new(log)),
         }
     }
 
@@ -159,11 +162,8 @@ fn disk(log: &Log) -> Option<String> {
 }
 
 fn prisma(failed: &Failed<'_>, log: &Log) -> Option<String> {
-    if log.has(&[
-        "PrismaConfigEnvError",
-        "Cannot resolve environment variable: ",
-    ]) {
-        let names = log.after("Cannot resolve environment variable: ");
+    if log.has(&["PrismaConfigEnvError"]) {
+        let names = log.after("equired environment variable: ");
         let named = declare(failed, &names).unwrap_or_default();
         return Some(format!(
             "`env(\"…\")` in prisma.config wants the variable though `prisma generate` does not need it. Write `process.env.NAME ?? \"\"` there, or give the build a value. {named}"
@@ -184,7 +184,7 @@ fn git(log: &Log) -> Option<String> {
         "not a git repository",
     ])
     .then(|| {
-        "The build asks git, and it has neither git nor the history: hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`, declare that variable in the task's `env` in turbo.json, and read it before asking git."
+        "The build asks git, and a build has no history (in Docker no git either): hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`, declare that variable in the task's `env` in turbo.json, and read it before asking git."
             .to_owned()
     })
 }
@@ -224,6 +224,7 @@ fn node(log: &Log) -> Option<String> {
         "Node.js version >=",
         "You are using Node.js",
         "Please upgrade your Node.js version",
+        "Please upgrade Node.js",
         "requires Node.js",
         "requires at least Node.js",
     ])
@@ -248,7 +249,7 @@ fn module(failed: &Failed<'_>, log: &Log) -> Option<String> {
 fn program(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
     let name = log.program().filter(|_| code == 127 || code == 1)?;
     Some(format!(
-        "`{name}` is not there: declare the package that brings it in {}; a program of the system is named in `packages` of slimbuild.json.",
+        "`{name}` is not there: declare the package that brings it in {}; a program of the system is named in `systemPackages` of slimbuild.json.",
         failed.package()
     ))
 }
