@@ -11,7 +11,7 @@ const PARTS: [(&str, &str); 14] = [
     ("/verify/verify.mjs", "the proof that the image can run"),
     ("nginx -t", "the proof that nginx takes its configuration"),
     (
-        "\"nginx\",\"-t\"",
+        "\"nginx\", \"-t\"",
         "the proof that nginx takes its configuration",
     ),
     (
@@ -173,6 +173,28 @@ mod tests {
         ] {
             assert_eq!(named(others), others);
         }
+    }
+
+    /// Every `RUN` of the Dockerfiles that are written down, on one line, as BuildKit names it.
+    #[test]
+    fn no_step_of_ours_shows_its_shell() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/golden");
+        let files = walkdir::WalkDir::new(golden)
+            .into_iter()
+            .map(Result::unwrap);
+        let mut seen = 0;
+        for file in files.filter(|file| file.file_name() == "Dockerfile") {
+            let text = fs_err::read_to_string(file.path()).unwrap();
+            let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+            let text = lines.join("\n").replace("\\\n", " ");
+            for run in text.lines().filter(|line| line.starts_with("RUN ")) {
+                let name = named(&format!("[a 1/2] {run}"));
+                let shell = ["RUN", "&&", "||", "$", "{", "--mount", "/bin/sh"];
+                assert!(shell.iter().all(|part| !name.contains(part)), "{name}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 20, "{seen}");
     }
 
     #[test]
