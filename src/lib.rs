@@ -5,7 +5,7 @@
 //! ```text
 //! flags, slimbuild.json, the engine ─► PlanOptions                                  cli, plan::config
 //! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        workspace (manifest, pnpmfile, git, toolchain), lockfile
-//! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   needs (graph, closure, tasks)
+//! Workspace ─► Survey: lockfiles, Graph ─► closures (build, runtime), tasks in order   needs (survey, graph, closure, tasks)
 //! lockfile, manifests, settings ─► would pnpm take them as they are?                 needs::frozen
 //! files of the closures ─► roles; kind and start of the app                         files (forbidden, ignore), detect, plan::sources
 //! all of it ─► Plan                                                                 plan
@@ -57,7 +57,6 @@ mod cli;
 mod commands;
 mod detect;
 mod engine;
-mod error;
 mod files;
 mod finished;
 #[cfg(any(test, fuzzing))]
@@ -78,17 +77,17 @@ mod workspace;
 use std::ffi::OsString;
 use std::path::Path;
 
+pub use crate::commands::error::ExitCode;
 pub use crate::engine::interrupt::handle_signals;
 pub use crate::engine::native::keeper;
-pub use crate::error::ExitCode;
 pub use crate::show::ui::Ui;
 pub use crate::system::env::Env;
 
 use crate::cli::{Cli, Command};
+use crate::commands::error::Error;
 use crate::commands::{Format, Place};
 use crate::engine::docker::EngineError;
 use crate::engine::interrupt;
-use crate::error::Error;
 
 /// What tests and benches look at beneath the command line. It may change at any time.
 #[doc(hidden)]
@@ -125,7 +124,14 @@ pub fn run(
 ) -> ExitCode {
     let code = match Cli::from_args(args) {
         Ok(cli) => ended(cli, cwd, env, ui),
-        Err(error) => ui.clap(&error),
+        Err(error) => {
+            ui.clap(&error);
+            if error.use_stderr() {
+                ExitCode::Usage
+            } else {
+                ExitCode::Success
+            }
+        }
     };
     ui.flush();
     code
@@ -140,12 +146,12 @@ fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
             let signal = interrupt::signalled().and_then(ExitCode::of_signal);
             if let Some(code) = signal {
                 // Whatever the signal broke off: nothing is wrong with it.
-                ui.error(&EngineError::Interrupted.into());
+                ui.error(&EngineError::Interrupted, None);
                 return code;
             }
             let code = error.exit_code();
             if code != ExitCode::Success {
-                ui.error(&error);
+                ui.error(&error, error.hint().as_deref());
             }
             code
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::BuildArg;
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::files::tree::{Limit, Tree};
 use crate::needs::tasks::is_proxy;
 use crate::plan::{BuildStep, Content, Plan};

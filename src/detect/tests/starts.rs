@@ -404,10 +404,18 @@ fn servers_are_not_taken_for_sites() {
         vite(&[site, ("start", "vite build && vite preview")]),
         "static site, Vite: serves dist"
     );
-    // Addresses that are known at run time alone are written before the site is handed out, by the script that says so.
+    assert_eq!(
+        vite(&[site, ("start", "sh ./env.sh && sirv dist")]),
+        "cannot tell how `apps/a` is to be served: the `start` script runs `sh ./env.sh` before it serves the files, and nginx would serve them without"
+    );
+}
+
+/// Addresses that are known at run time alone are written before the site is handed out, by the script that says so.
+#[test]
+fn a_site_is_prepared_by_its_start_script() {
     let prepared = |start: &str, server: &str| {
         started(&App {
-            scripts: &[site, ("start", start)],
+            scripts: &[("build", "vite build"), ("start", start)],
             packages: &["-vite", server],
             files: &[
                 ("index.html", ""),
@@ -435,10 +443,6 @@ fn servers_are_not_taken_for_sites() {
         );
         assert!(said.contains(runs), "{said}");
     }
-    assert_eq!(
-        vite(&[site, ("start", "sh ./env.sh && sirv dist")]),
-        "cannot tell how `apps/a` is to be served: the `start` script runs `sh ./env.sh` before it serves the files, and nginx would serve them without"
-    );
 }
 
 #[test]

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::keys::{self, KEYS, Scope};
+use super::keys::KEYS;
+use super::keys::{self, Scope};
 use super::reader::Node;
 use super::*;
 use crate::workspace::manifest::parse_jsonc_tree;

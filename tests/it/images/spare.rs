@@ -181,11 +181,12 @@ fn names_of_packages_and_directories_may_look_like_files() {
         let to = format!("{up}node_modules/big.js/lib.mjs");
         std::os::unix::fs::symlink(to, tree.root().join(link)).unwrap();
     }
+    let packages = fs_err::File::open(tree.root().join("packages.txt")).unwrap();
     let node = Command::new("node")
         .arg(repository().join("templates/trim.mjs"))
         .args(["--list", "--outputs=.", "."])
         .current_dir(tree.root())
-        .stdin(std::fs::File::open(tree.root().join("packages.txt")).unwrap())
+        .stdin(packages.into_file())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&node.stderr);
