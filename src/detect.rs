@@ -266,6 +266,9 @@ fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, Det
         return Ok(server);
     }
     if framework.kind() == AppKind::StaticSite && wanted.is_none() {
+        if let Some(server) = mistaken::prepared_site(subject, framework, &evidence)? {
+            return Ok(server);
+        }
         mistaken::check_no_server(subject, &evidence)?;
     }
     let detection = match framework.kind() {

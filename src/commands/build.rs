@@ -5,6 +5,7 @@ mod driver;
 mod job;
 mod native;
 mod outcome;
+mod unread;
 
 use std::path::Path;
 use std::time::Instant;
@@ -73,6 +74,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     warn_unless(mode, &plan, ui)?;
     let root = prepared.root();
     let (secrets, warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
+    unread::check(&given, &plan, root)?;
     let arguments = job::arguments(given, &plan, env);
     ui.hide(super::secrets::mask(&plan, &secrets, &arguments, env));
     let warnings = [warnings, super::secrets::too_short(&secrets)].concat();

@@ -81,7 +81,7 @@ impl ContextList<'_, '_, '_> {
         if self.runtime.is_some() && !self.options.whole_modules {
             entries.push(trim::entry());
         }
-        if !self.options.writable.is_empty() && self.delivery.start().is_some() {
+        if super::configured::is_writable(self.options, self.delivery) {
             entries.push(writable());
         }
         if self.options.proof != Proof::None {

@@ -33,6 +33,9 @@ pub struct Shell {
     /// Programs of dependencies that the line runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
+    /// The directory of a site, which the line writes to before it hands the site out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes: Option<String>,
 }
 
 /// A line for `sh -c`, in two halves: signals reach the last command, which takes the shell's place.
@@ -69,6 +72,7 @@ const CALLERS: [&str; 3] = ["pm2-runtime", "pm2", "pm2-docker"];
 /// Why a program that node starts needs a shell beside it.
 pub(in crate::detect) fn caller(program: &str, reason: &str) -> Option<Shell> {
     CALLERS.contains(&program).then(|| Shell {
+        writes: None,
         reason: format!("{reason} runs `{program}`, which starts other programs"),
         line: None,
         programs: Vec::new(),
@@ -132,6 +136,7 @@ fn of(
         shell: Some(Shell {
             reason: format!("{reason} is a line for a shell: `{}`", shortened(shown)),
             line: Some(rendered),
+            writes: None,
             programs: renderer
                 .programs
                 .into_iter()
