@@ -4,7 +4,9 @@
 //! plan on every machine.
 
 mod base;
+mod beside;
 mod circles;
+mod code;
 pub mod config;
 mod configured;
 mod contents;
