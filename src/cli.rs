@@ -14,14 +14,14 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use base::{BaseArgs, CompressionArg, SourceArgs};
-pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePlaceArgs, CachePruneArgs, CacheSize};
+pub use base::{BaseArgs, SourceArgs};
+pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize};
 pub use engine::{EngineArg, EngineArgs};
-pub use prune::{PruneArgs, PruneOptionArgs};
+pub use prune::PruneArgs;
 pub use smoke::SmokeArgs;
 pub use values::{BuildArg, SecretArg, SecretSource};
 use values::{SecretParser, entry, tag};
-pub use workspace::{GraphArgs, GraphFormat, InitArgs, LsArgs, WhyArgs};
+pub use workspace::{GraphArgs, InitArgs, LsArgs, WhyArgs};
 
 use crate::detect::AppKind;
 use crate::model::image::{ImageRef, Platform};

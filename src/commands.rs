@@ -6,6 +6,7 @@ pub mod cache;
 pub mod context;
 pub mod dockerfile;
 pub mod enter;
+pub mod error;
 pub mod graph;
 pub mod init;
 pub mod ls;
@@ -24,9 +25,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::{EngineArg, PlanArgs};
+use crate::commands::error::Error;
 use crate::engine::docker::Docker;
 use crate::engine::host::{self, Host, HostError};
-use crate::error::Error;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
 use crate::model::image::Platform;

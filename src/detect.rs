@@ -28,11 +28,11 @@ use serde::Serialize;
 
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::ManifestError;
-pub use delivery::{Bundle, Delivery, Fallback, Piece, Site, WORKSPACE};
+pub use delivery::{Bundle, Delivery, Site, WORKSPACE};
 pub use framework::Framework;
 use rendering::Rendered;
+pub use start::Start;
 use start::shell;
-pub use start::{Shell, Start};
 pub use subject::{Subject, Wanted};
 
 /// The kinds of app that can be told apart.

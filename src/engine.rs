@@ -16,6 +16,6 @@ mod testing;
 
 pub use credentials::stored_passwords;
 pub use event::{Event, LogStream, StepId, StepKind};
-pub use interrupt::{Interrupt, Trigger};
+pub use interrupt::Interrupt;
 pub use secret::Secret;
 pub use smoke::{Answered, SmokeRequest};

@@ -5,7 +5,7 @@
 //! ```text
 //! flags, slimbuild.json, the engine ─► PlanOptions                                  cli, plan::config
 //! package.json, pnpm-workspace.yaml, turbo.json, pnpm-lock.yaml ─► Workspace        workspace (manifest, pnpmfile, git, toolchain), lockfile
-//! Workspace ─► Graph ─► closures (build, runtime), tasks in order                   needs (graph, closure, tasks)
+//! Workspace ─► Survey: lockfiles, Graph ─► closures (build, runtime), tasks in order   needs (survey, graph, closure, tasks)
 //! lockfile, manifests, settings ─► would pnpm take them as they are?                 needs::frozen
 //! files of the closures ─► roles; kind and start of the app                         files (forbidden, ignore), detect, plan::sources
 //! all of it ─► Plan                                                                 plan
@@ -52,39 +52,68 @@
 //! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
-pub mod ask;
-pub mod cli;
-pub mod commands;
-pub mod detect;
-pub mod engine;
-pub mod error;
-pub mod files;
-pub mod finished;
+mod ask;
+mod cli;
+mod commands;
+mod detect;
+mod engine;
+mod files;
+mod finished;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod image;
-pub mod lockfile;
-pub mod model;
-pub mod needs;
-pub mod plan;
-pub mod render;
-pub mod show;
-pub mod store;
-pub mod system;
+mod image;
+mod lockfile;
+mod model;
+mod needs;
+mod plan;
+mod render;
+mod show;
+mod store;
+mod system;
 #[cfg(test)]
 mod testing;
-pub mod workspace;
+mod workspace;
 
 use std::ffi::OsString;
 use std::path::Path;
 
+pub use crate::commands::error::ExitCode;
+pub use crate::engine::interrupt::handle_signals;
+pub use crate::engine::native::keeper;
+pub use crate::show::ui::Ui;
+pub use crate::system::env::Env;
+
 use crate::cli::{Cli, Command};
+use crate::commands::error::Error;
 use crate::commands::{Format, Place};
 use crate::engine::docker::EngineError;
 use crate::engine::interrupt;
-use crate::error::{Error, ExitCode};
-use crate::show::ui::Ui;
-use crate::system::env::Env;
+
+/// What tests and benches look at beneath the command line. It may change at any time.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::ask::listing::Listing;
+    pub use crate::ask::pruned::{self, PruneOptions, Pruned, Scope};
+    pub use crate::detect::native::{Natives, Package, Target};
+    pub use crate::engine::Interrupt;
+    pub use crate::engine::docker::{BuildRequest, Docker};
+    pub use crate::engine::host::{self, Address};
+    pub use crate::engine::native::{Outside, available};
+    pub use crate::files::ignore::{Reason, Rules, Verdict};
+    pub use crate::lockfile::{LockfileError, Lockfiles, Texts};
+    pub use crate::model::digest::Digest;
+    pub use crate::model::image::ImageRef;
+    pub use crate::model::path::RepoPath;
+    pub use crate::needs::closure::Closure;
+    pub use crate::needs::frozen;
+    pub use crate::needs::graph::Graph;
+    pub use crate::needs::tasks::{Because, Tasks};
+    pub use crate::plan::{Plan, PlanOptions};
+    pub use crate::render::dockerfile;
+    pub use crate::show::progress::{Progress, ProgressMode};
+    pub use crate::store::cache::Cache;
+    pub use crate::workspace::{Workspace, toolchain};
+}
 
 /// Runs the program: arguments as `main` gets them, the directory that it was started in, its environment, and where it prints.
 pub fn run(
@@ -95,7 +124,14 @@ pub fn run(
 ) -> ExitCode {
     let code = match Cli::from_args(args) {
         Ok(cli) => ended(cli, cwd, env, ui),
-        Err(error) => ui.clap(&error),
+        Err(error) => {
+            ui.clap(&error);
+            if error.use_stderr() {
+                ExitCode::Usage
+            } else {
+                ExitCode::Success
+            }
+        }
     };
     ui.flush();
     code
@@ -110,12 +146,12 @@ fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
             let signal = interrupt::signalled().and_then(ExitCode::of_signal);
             if let Some(code) = signal {
                 // Whatever the signal broke off: nothing is wrong with it.
-                ui.error(&EngineError::Interrupted.into());
+                ui.error(&EngineError::Interrupted, None);
                 return code;
             }
             let code = error.exit_code();
             if code != ExitCode::Success {
-                ui.error(&error);
+                ui.error(&error, error.hint().as_deref());
             }
             code
         }

@@ -2,10 +2,7 @@
 
 use std::process::ExitCode;
 
-use slimbuild::engine::interrupt;
-use slimbuild::engine::native::keeper;
-use slimbuild::show::ui::Ui;
-use slimbuild::system::env::Env;
+use slimbuild::{Env, Ui, handle_signals, keeper};
 
 fn main() -> ExitCode {
     if let Some(code) = keeper::main(std::env::args_os()) {
@@ -13,7 +10,7 @@ fn main() -> ExitCode {
     }
     keeper::enable_in_program();
     // Without it, signals end the process as they do by themselves.
-    drop(interrupt::handle_signals());
+    drop(handle_signals());
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the working directory comes in"

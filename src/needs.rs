@@ -7,4 +7,5 @@ pub mod frozen;
 pub mod graph;
 mod local;
 pub mod sets;
+pub mod survey;
 pub mod tasks;

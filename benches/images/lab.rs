@@ -18,13 +18,11 @@ use bollard::query_parameters::{
 };
 use futures_util::TryStreamExt;
 use serde_json::Value;
-use slimbuild::engine::Interrupt;
-use slimbuild::engine::docker::{BuildRequest, Docker};
-use slimbuild::engine::host::{self, Address};
-use slimbuild::model::image::ImageRef;
-use slimbuild::show::progress::{Progress, ProgressMode};
-use slimbuild::show::ui::Ui;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
+use slimbuild::Ui;
+use slimbuild::internals::{
+    Address, BuildRequest, Docker, ImageRef, Interrupt, Progress, ProgressMode, host,
+};
 use tokio::runtime::Runtime;
 
 use crate::Result;

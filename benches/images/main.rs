@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 use crate::lab::{Lab, Probe};
 use crate::prebuilt::Subject;

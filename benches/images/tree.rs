@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use slimbuild::files::ignore::{Reason, Rules, Verdict};
-use slimbuild::model::path::RepoPath;
+use slimbuild::internals::{Reason, RepoPath, Rules, Verdict};
 use tempfile::TempDir;
 use walkdir::{DirEntry, WalkDir};
 

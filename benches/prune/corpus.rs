@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use fs_err as fs;
-use slimbuild::lockfile::Lockfiles;
-use slimbuild::needs::graph::Graph;
-use slimbuild::workspace::Workspace;
+use slimbuild::internals::{Graph, Lockfiles, Workspace};
 use tempfile::TempDir;
 
 use crate::program::{Program, Times, mean_processor};

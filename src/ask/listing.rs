@@ -7,12 +7,11 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::detect::{AppKind, Delivery, Detected, Start, start};
-use crate::error::Error;
 use crate::files::ignore::Rules;
-use crate::lockfile::Lockfiles;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
-use crate::needs::graph::Graph;
+use crate::needs::survey::Survey;
+use crate::plan::PlanError;
 use crate::plan::config;
 use crate::plan::inputs;
 use crate::plan::study::Study;
@@ -80,14 +79,9 @@ pub struct Size {
 
 impl Listing {
     /// Looks at every member that may be an app.
-    pub fn new(workspace: &Workspace) -> Result<Self, Error> {
-        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
-        let survey = Survey {
-            workspace,
-            graph: Graph::new(workspace, &lockfiles),
-            lockfiles,
-            rules: Rules::load(&workspace.root, &[], &[])?,
-        };
+    pub fn new(workspace: &Workspace) -> Result<Self, PlanError> {
+        let survey = Survey::new(workspace)?;
+        let rules = Rules::load(&workspace.root, &[], &[])?;
         let used: BTreeSet<usize> = (1..workspace.members.len())
             .flat_map(|at| survey.graph.dependencies(at))
             .map(|(to, _)| to)
@@ -99,7 +93,7 @@ impl Listing {
             })
             .collect();
         // Each app has closures of its own.
-        let listed = threads::map(&may_be_one, 1, |&at| survey.listed(at));
+        let listed = threads::map(&may_be_one, 1, |&at| listed(&survey, &rules, at));
         let apps = listed.into_iter().flatten().collect();
         Ok(Self { apps })
     }
@@ -111,60 +105,50 @@ fn starts(member: &Member) -> bool {
     start::START_SCRIPTS.iter().any(script)
 }
 
-/// What all apps share.
-struct Survey<'s> {
-    workspace: &'s Workspace,
-    lockfiles: Lockfiles<'s>,
-    graph: Graph,
-    rules: Rules,
+/// A member that may be an app, as it is listed; nothing if it is a library.
+fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
+    let by_place = survey.workspace.is_app_by_place(at);
+    let state = match look(survey, rules, at) {
+        Ok(ready) if by_place || !matches!(ready.detected.kind, AppKind::StaticSite) => {
+            State::Ready(ready)
+        }
+        Err(error) if by_place => State::Stuck {
+            problem: error.to_string(),
+            hint: error.hint(),
+        },
+        // Elsewhere than where apps lie, a package that merely has a script is a library.
+        _ => return None,
+    };
+    let member = &survey.workspace.members[at];
+    Some(Listed {
+        dir: member.dir.clone(),
+        name: member.label(),
+        state,
+    })
 }
 
-impl Survey<'_> {
-    /// A member that may be an app, as it is listed; nothing if it is a library.
-    fn listed(&self, at: usize) -> Option<Listed> {
-        let by_place = self.workspace.is_app_by_place(at);
-        let state = match self.look(at) {
-            Ok(ready) if by_place || !matches!(ready.detected.kind, AppKind::StaticSite) => {
-                State::Ready(ready)
-            }
-            Err(error) if by_place => State::Stuck {
-                problem: error.to_string(),
-                hint: error.hint(),
-            },
-            // Elsewhere than where apps lie, a package that merely has a script is a library.
-            _ => return None,
-        };
-        let member = &self.workspace.members[at];
-        Some(Listed {
-            dir: member.dir.clone(),
-            name: member.label(),
-            state,
-        })
-    }
-
-    /// What a plan would find out first.
-    fn look(&self, app: usize) -> Result<Ready, Error> {
-        let (workspace, lockfiles) = (self.workspace, &self.lockfiles);
-        let member = &workspace.members[app];
-        let options = config::load(workspace, app)?;
-        let (node, _) = toolchain::decide(workspace, member, options.node())?;
-        let walk = inputs::walk(workspace, app, &self.rules)?;
-        let own = inputs::relative(&walk.files, &member.dir);
-        let study = Study::new(workspace, lockfiles, &self.graph, app, &options)?;
-        let detection = study.detection(&own, &node.value)?;
-        let build = study.build()?;
-        let runtime = study.runtime(&detection.delivery)?.as_ref().map(size);
-        let runs = match &detection.delivery {
-            Delivery::Site(site) => format!("nginx serves {}", site.dir),
-            delivery => delivery.start().map(Start::command).unwrap_or_default(),
-        };
-        Ok(Ready {
-            detected: detection.detected,
-            runs,
-            build: size(&build),
-            runtime,
-        })
-    }
+/// What a plan would find out first.
+fn look(survey: &Survey<'_>, rules: &Rules, app: usize) -> Result<Ready, PlanError> {
+    let workspace = survey.workspace;
+    let member = &workspace.members[app];
+    let options = config::load(workspace, app)?;
+    let (node, _) = toolchain::decide(workspace, member, options.node())?;
+    let walk = inputs::walk(workspace, app, rules)?;
+    let own = inputs::relative(&walk.files, &member.dir);
+    let study = Study::new(survey, app, &options)?;
+    let detection = study.detection(&own, &node.value)?;
+    let build = study.build()?;
+    let runtime = study.runtime(&detection.delivery)?.as_ref().map(size);
+    let runs = match &detection.delivery {
+        Delivery::Site(site) => format!("nginx serves {}", site.dir),
+        delivery => delivery.start().map(Start::command).unwrap_or_default(),
+    };
+    Ok(Ready {
+        detected: detection.detected,
+        runs,
+        build: size(&build),
+        runtime,
+    })
 }
 
 fn size(closure: &Closure<'_, '_>) -> Size {

@@ -5,11 +5,10 @@
 
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::lockfile::Lockfiles;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
-use crate::needs::graph::Graph;
+use crate::needs::survey::Survey;
+use crate::plan::PlanError;
 use crate::plan::config;
 use crate::plan::study::Study;
 use crate::workspace::Workspace;
@@ -67,14 +66,13 @@ pub struct Edge {
 
 impl Overview {
     /// The whole workspace, or what the app at `app` needs.
-    pub fn new(workspace: &Workspace, app: Option<usize>) -> Result<Self, Error> {
-        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
-        let graph = Graph::new(workspace, &lockfiles);
+    pub fn new(workspace: &Workspace, app: Option<usize>) -> Result<Self, PlanError> {
+        let survey = Survey::new(workspace)?;
         let mut positions: Vec<usize> = (0..workspace.members.len()).collect();
         let mut roles = vec![None; positions.len()];
         if let Some(app) = app {
             let options = config::load(workspace, app)?;
-            let study = Study::new(workspace, &lockfiles, &graph, app, &options)?;
+            let study = Study::new(&survey, app, &options)?;
             let (build, runtime) = (study.build()?, study.dependencies()?);
             positions = build.members.keys().copied().collect();
             for (at, because) in build.members {
@@ -90,7 +88,7 @@ impl Overview {
         let members: Vec<Member> = members.collect();
         let mut edges = Vec::new();
         for (from_at, &from) in positions.iter().enumerate() {
-            for (to, edge) in graph.dependencies(from) {
+            for (to, edge) in survey.graph.dependencies(from) {
                 let Ok(to_at) = positions.binary_search(&to) else {
                     continue;
                 };

@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::error::Error;
 use crate::files::File;
 use crate::files::ignore::Rules;
 use crate::files::tree::Limit;
-use crate::lockfile::{self, Lockfiles};
+use crate::lockfile;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
-use crate::needs::graph::Graph;
+use crate::needs::survey::Survey;
 use crate::needs::tasks::{self, Tasks};
+use crate::plan::PlanError;
 use crate::plan::config;
 use crate::plan::{
     Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, secrets, study,
@@ -84,26 +84,23 @@ impl Pruned {
         workspace: &Workspace,
         apps: &[usize],
         options: &PruneOptions,
-    ) -> Result<Self, Error> {
-        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
-        // Both graphs are large in a large workspace, and not needed for long.
+    ) -> Result<Self, PlanError> {
+        let survey = Survey::new(workspace)?;
+        let lockfiles = &survey.lockfiles;
         let wanted = Wanted::load(workspace, apps, options)?;
-        let (named, turbo_inputs) = {
-            let graph = Graph::new(workspace, &lockfiles);
-            wanted.tasks(workspace, &graph)?
-        };
+        let (named, turbo_inputs) = wanted.tasks(&survey)?;
         let closure = match options.scope {
-            Scope::Build => Closure::build(workspace, &lockfiles, apps, &named)?,
+            Scope::Build => Closure::build(workspace, lockfiles, apps, &named)?,
             Scope::Production => {
-                let loaders = wanted.loaders(workspace, &lockfiles)?;
-                Closure::runtime(workspace, &lockfiles, apps, &loaders)?
+                let loaders = wanted.loaders(&survey)?;
+                Closure::runtime(workspace, lockfiles, apps, &loaders)?
             }
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
         let rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
         let members: Vec<usize> = closure.members.keys().copied().collect();
         let walked = threads::map(&members, SHARE, |&at| match at {
-            0 => Ok::<_, Error>(Vec::new()),
+            0 => Ok::<_, PlanError>(Vec::new()),
             at => Ok(inputs::walk(workspace, at, &rules)?.files),
         });
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
@@ -141,7 +138,11 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn load(workspace: &Workspace, apps: &[usize], flags: &PruneOptions) -> Result<Self, Error> {
+    fn load(
+        workspace: &Workspace,
+        apps: &[usize],
+        flags: &PruneOptions,
+    ) -> Result<Self, PlanError> {
         let (mut include, mut exclude) = (Vec::new(), Vec::new());
         let mut wanted = Vec::new();
         for &at in apps {
@@ -167,9 +168,9 @@ impl Wanted {
     /// The members that tasks name, and globs of files that tasks read.
     fn tasks(
         &self,
-        workspace: &Workspace,
-        graph: &Graph,
-    ) -> Result<(BTreeMap<usize, String>, Vec<String>), Error> {
+        survey: &Survey<'_>,
+    ) -> Result<(BTreeMap<usize, String>, Vec<String>), PlanError> {
+        let (workspace, graph) = (survey.workspace, &survey.graph);
         let (mut named, mut inputs) = (BTreeMap::new(), Vec::new());
         let mut add = |tasks: &Tasks, apps: &[usize]| {
             inputs.extend(tasks::inputs(tasks, |at| at != 0).cloned());
@@ -178,7 +179,7 @@ impl Wanted {
         let mut by_turbo = Vec::new();
         for (at, options) in &self.apps {
             if options.tasks.is_some() {
-                add(&study::tasks(workspace, graph, *at, options)?.0, &[*at]);
+                add(&study::tasks(survey, *at, options)?.0, &[*at]);
             } else {
                 by_turbo.push(*at);
             }
@@ -190,15 +191,10 @@ impl Wanted {
     }
 
     /// The dev dependencies that the apps' starts cannot do without.
-    fn loaders(
-        &self,
-        workspace: &Workspace,
-        lockfiles: &Lockfiles<'_>,
-    ) -> Result<BTreeSet<(usize, String)>, Error> {
+    fn loaders(&self, survey: &Survey<'_>) -> Result<BTreeSet<(usize, String)>, PlanError> {
         let mut found = BTreeSet::new();
-        let graph = Graph::new(workspace, lockfiles);
         for (at, options) in &self.apps {
-            let study = study::Study::new(workspace, lockfiles, &graph, *at, options)?;
+            let study = study::Study::new(survey, *at, options)?;
             found.extend(study.start_needs()?);
         }
         Ok(found)
@@ -247,7 +243,7 @@ impl Entries {
 }
 
 impl Layout<'_, '_, '_> {
-    fn entries(&self) -> Result<Vec<ContextEntry>, Error> {
+    fn entries(&self) -> Result<Vec<ContextEntry>, PlanError> {
         let mut entries = Entries::default();
         self.settings(&mut entries);
         self.manifests(&mut entries)?;
@@ -292,7 +288,7 @@ impl Layout<'_, '_, '_> {
         }
     }
 
-    fn manifests(&self, entries: &mut Entries) -> Result<(), Error> {
+    fn manifests(&self, entries: &mut Entries) -> Result<(), PlanError> {
         let members: Vec<usize> = self.members().into_iter().collect();
         let why = match self.scope {
             Scope::Build => "the manifest as it is",
@@ -307,7 +303,7 @@ impl Layout<'_, '_, '_> {
         Ok(())
     }
 
-    fn manifest(&self, at: usize) -> Result<Option<(RepoPath, String)>, Error> {
+    fn manifest(&self, at: usize) -> Result<Option<(RepoPath, String)>, PlanError> {
         let member = &self.workspace.members[at];
         let path = below(&RepoPath::ROOT, member.manifest.file());
         let Some(text) = self.text(&path)? else {
@@ -324,7 +320,7 @@ impl Layout<'_, '_, '_> {
     }
 
     /// `turbo.json` of the root and of members, without what names packages that are not kept.
-    fn turbo(&self, entries: &mut Entries) -> Result<(), Error> {
+    fn turbo(&self, entries: &mut Entries) -> Result<(), PlanError> {
         let members = self.members();
         let packages: BTreeSet<&str> = members
             .iter()
@@ -351,7 +347,7 @@ impl Layout<'_, '_, '_> {
     }
 
     /// What an install reads besides manifests and the lockfile.
-    fn install_files(&self, entries: &mut Entries) -> Result<(), Error> {
+    fn install_files(&self, entries: &mut Entries) -> Result<(), PlanError> {
         let (workspace, closure) = (self.workspace, self.closure);
         let settings = install::settings_files(workspace, closure)?;
         let why = "pnpm reads it when it installs";
@@ -366,7 +362,7 @@ impl Layout<'_, '_, '_> {
     }
 
     /// The files of members, and those at the root that builds read.
-    fn sources(&self, entries: &mut Entries) -> Result<(), Error> {
+    fn sources(&self, entries: &mut Entries) -> Result<(), PlanError> {
         for files in self.files.values() {
             let why = "a source";
             entries.put(files.iter().map(|file| inputs::source(FULL, file, why)));
@@ -402,7 +398,7 @@ impl Layout<'_, '_, '_> {
     }
 
     /// A file's text, if there is one.
-    fn text(&self, path: &RepoPath) -> Result<Option<String>, Error> {
+    fn text(&self, path: &RepoPath) -> Result<Option<String>, PlanError> {
         let tree = &self.workspace.tree;
         Ok(tree.read_text_optional(path, Limit::Settings)?)
     }

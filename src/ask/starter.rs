@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::detect::{Delivery, Start};
-use crate::error::Error;
 use crate::model::path::RepoPath;
+use crate::plan::PlanError;
 use crate::plan::{NodeCommand, Plan};
 
 /// Where `slimbuild schema` is expected to be written to, at the root.
@@ -25,7 +25,7 @@ pub struct Starter<'s> {
 
 impl Starter<'_> {
     /// The text, from the app's plan or from what keeps it from having one.
-    pub fn app(&self, plan: Result<&Plan, &Error>) -> String {
+    pub fn app(&self, plan: Result<&Plan, &PlanError>) -> String {
         let mut text = format!(
             "// How slimbuild makes the image of {}. Commented lines change nothing: they show what it decides by itself,\n// with the reason, and examples; uncomment what you want to decide. `slimbuild schema` describes all keys.\n{{\n",
             self.name

@@ -12,12 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use nodejs_semver::Version;
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::lockfile::Lockfiles;
 use crate::model::path::RepoPath;
-use crate::needs::graph::Graph;
-use crate::plan::config;
+use crate::needs::survey::Survey;
 use crate::plan::study::Study;
+use crate::plan::{PlanError, config};
 use crate::workspace::Workspace;
 pub use route::{Chain, Route, Step};
 use route::{Counts, Part};
@@ -41,7 +39,8 @@ pub struct Why {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Package {
     /// `name@version`, or the member's directory.
-    pub package: String,
+    #[serde(rename = "package")]
+    pub label: String,
     /// How it gets into the build closure, if it does.
     pub build: Option<Route>,
     /// How it gets into the runtime closure, if it does.
@@ -51,9 +50,12 @@ pub struct Package {
     pub elsewhere: Option<Route>,
 }
 
-/// No package of that name anywhere.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
 pub enum WhyError {
+    /// The app has no closures to look in.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The name is unknown.
     #[error("there is no package `{name}` in this workspace")]
     Unknown {
@@ -76,6 +78,7 @@ impl WhyError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Plan(error) => error.hint(),
             Self::Unknown { nearest, .. } if nearest.is_empty() => None,
             Self::Unknown { nearest, .. } => {
                 Some(format!("did you mean `{}`?", nearest.join("`, `")))
@@ -87,13 +90,12 @@ impl WhyError {
 
 impl Why {
     /// Looks for `query` (`name` or `name@version`; a member also by its directory) on the ways from the app at `app`.
-    pub fn new(workspace: &Workspace, app: usize, query: &str) -> Result<Self, Error> {
-        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
-        let web = Web::new(workspace, &lockfiles)?;
+    pub fn new(workspace: &Workspace, app: usize, query: &str) -> Result<Self, WhyError> {
+        let survey = Survey::new(workspace).map_err(PlanError::from)?;
+        let web = Web::new(workspace, &survey.lockfiles).map_err(PlanError::from)?;
         let meant = meant(&web, query)?;
-        let graph = Graph::new(workspace, &lockfiles);
-        let options = config::load(workspace, app)?;
-        let study = Study::new(workspace, &lockfiles, &graph, app, &options)?;
+        let options = config::load(workspace, app).map_err(PlanError::from)?;
+        let study = Study::new(&survey, app, &options)?;
         let runtime = study.dependencies()?;
         let in_runtime = |from: usize, edge: &Edge| match (&web.nodes[from], edge.field) {
             (Node::Member(at), Some(field)) => runtime.keeps_in(*at, field, &edge.alias),
@@ -128,7 +130,7 @@ impl Why {
                 None
             };
             Package {
-                package,
+                label: package,
                 build,
                 runtime,
                 elsewhere,

@@ -13,6 +13,10 @@ use crate::plan::smoke::Port;
 pub struct SmokeArgs {
     /// Start the image before it gets its name, and wait for its port, or for an answer to GET PATH
     #[arg(long, value_name = "PATH", num_args = 0..=1, value_parser = request_path, conflicts_with = "dry_run")]
+    #[expect(
+        clippy::option_option,
+        reason = "clap's form of an option with an optional value"
+    )]
     pub smoke: Option<Option<String>>,
 
     /// Set a variable in its container, to this value or to the one that it has here; may be repeated

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use super::{Pins, Place, Prepared, push, warn};
 use crate::cli::BuildArgs;
+use crate::commands::error::Error;
 use crate::engine::Interrupt;
-use crate::error::Error;
 use crate::plan::{Engine, Plan, PlanOptions};
 use crate::render::dockerfile;
 use crate::show::progress::ProgressMode;

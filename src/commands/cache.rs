@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::storage::{directory, limit, which};
 use crate::cli::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs};
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::show::report;
 use crate::show::ui::Ui;
 use crate::store::cache::{Cache, Kind, Pruned, Usage};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Place, planned_for_docker, warn, warn_of_secrets};
 use crate::cli::PlanArgs;
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::model::path::RepoPath;
 use crate::plan::{Plan, PlanOptions};
 use crate::render::context::{write_dir, write_tar};

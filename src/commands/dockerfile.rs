@@ -2,7 +2,7 @@
 
 use super::{Place, planned_for_docker, warn, warn_of_secrets};
 use crate::cli::PlanArgs;
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::render::dockerfile;
 use crate::show::ui::Ui;
 use crate::system::env::Env;

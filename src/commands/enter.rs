@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::commands::error::Error;
 use crate::engine::native::{READY, enter};
-use crate::error::Error;
 use crate::show::ui::Ui;
 
 /// Becomes the program that a file names.

@@ -1,7 +1,7 @@
 //! `slimbuild graph [APP]`: members and who depends on whom.
 
 use crate::ask::overview::Overview;
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::show::report::{self, Notation};
 use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};

@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 
 use super::Place;
 use crate::ask::starter::{self, Starter};
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::model::path::RepoPath;
-use crate::plan::Plan;
-use crate::plan::config;
+use crate::plan::{Plan, PlanError, config};
 use crate::show::ui::Ui;
 use crate::system::whole::Whole;
 use crate::workspace::{Workspace, find_root};
@@ -38,7 +37,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
         Some(at) => {
             // What stands in the file that is replaced does not count.
             let plan = config::inherited(&workspace, at)
-                .map_err(Error::from)
+                .map_err(PlanError::from)
                 .and_then(|options| Plan::new(&workspace, at, &options));
             Starter {
                 dir: &dir,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Format, json};
 use crate::ask::listing::Listing;
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::show::report;
 use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};

@@ -1,7 +1,7 @@
 //! What images without a daemon are made with: mirrors, the network, the cache.
 
 use crate::cli::SourceArgs;
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::image::base::{self, BaseError, Contents, OwnBase, Request, Sources};
 use crate::image::oci::{ImageLayer, Packing};
 use crate::model::image::Platform;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Format, Place, json, planned, warn};
 use crate::cli::PlanArgs;
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::plan::{Plan, Runs};
 use crate::show::report;
 use crate::show::ui::Ui;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::ask::pruned::output::{self, OutputError};
 use crate::ask::pruned::{PruneOptions, Pruned};
+use crate::commands::error::Error;
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
-use crate::error::Error;
 use crate::model::path::RepoPath;
 use crate::show::report;
 use crate::show::ui::Ui;

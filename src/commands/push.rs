@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::commands::error::Error;
 use crate::engine::registry::Pushed;
-use crate::error::Error;
 use crate::model::image::ImageRef;
 use crate::show::report;
 

@@ -1,6 +1,6 @@
 //! `slimbuild schema`: the JSON Schema of `slimbuild.json`.
 
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::plan::config;
 use crate::show::ui::Ui;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::{SecretArg, SecretSource};
+use crate::commands::error::Error;
 use crate::engine::{Secret, host, stored_passwords};
-use crate::error::Error;
 use crate::files::tree::{Limit, Tree};
 use crate::needs::tasks::looks_secret;
 use crate::plan::{NPMRC, Plan, SecretPlan};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CacheSize, SourceArgs};
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::show::ui::Ui;
 use crate::store::cache::{Cache, CacheError, Which};
 use crate::system::env::Env;

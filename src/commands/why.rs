@@ -1,7 +1,7 @@
 //! `slimbuild why APP PACKAGE`: the chains of dependencies that pull a package in.
 
 use crate::ask::why::Why;
-use crate::error::Error;
+use crate::commands::error::Error;
 use crate::show::report;
 use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};

@@ -23,7 +23,7 @@ pub use disk::{DiskError, configuration, open};
 pub use docker::send;
 pub use error::OciError;
 pub use foreign::{Document, ForeignError, Manifest, choose};
-pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
+pub use image::{Config, Descriptor, History, Image, ImageLayer};
 pub use limits::Excess;
 pub use output::{Output, write};
 pub use pack::{Packing, pack, pack_keyed};

@@ -154,6 +154,7 @@ impl<'l, 'a> Reach<'l, 'a> {
     }
 
     /// The keys of all nodes that have been reached: depPaths.
+    #[cfg(any(test, fuzzing))]
     pub fn snapshot_keys(&self) -> impl Iterator<Item = &str> {
         let nodes = self.lockfile.nodes().iter().zip(&self.nodes);
         nodes

@@ -8,7 +8,7 @@ mod blocks;
 
 use std::collections::BTreeMap;
 
-pub use blocks::{Blocks, Item};
+pub use blocks::Item;
 
 /// How many parts a block has.
 const FAN: usize = 8;

@@ -1,8 +1,8 @@
 //! Circles of packages: which of them a build can do with, and what is said of them.
 
-use crate::error::Error;
 use crate::needs::graph::Circle;
 use crate::needs::tasks::{Runs, TaskError, Tasks};
+use crate::plan::PlanError;
 use crate::workspace::Workspace;
 
 /// The circles of a build in which something is built.
@@ -31,13 +31,13 @@ impl Circles {
     }
 
     /// The order of tasks, if no circle of packages stands against it. Where tasks wait for each other because packages do, the packages are named.
-    pub(super) fn check(&self, runs: Result<Runs, TaskError>) -> Result<Runs, Error> {
+    pub(super) fn check(&self, runs: Result<Runs, TaskError>) -> Result<Runs, PlanError> {
         if let Some(closed) = &self.closed {
-            return Err(Error::Cycle(closed.clone()));
+            return Err(PlanError::Cycle(closed.clone()));
         }
         let packages = self.all.iter().find(|(_, opened, _)| !opened);
         match (runs, packages) {
-            (Err(TaskError::Circle(_)), Some((shown, ..))) => Err(Error::Cycle(shown.clone())),
+            (Err(TaskError::Circle(_)), Some((shown, ..))) => Err(PlanError::Cycle(shown.clone())),
             (runs, _) => Ok(runs?),
         }
     }

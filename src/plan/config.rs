@@ -22,7 +22,6 @@ use crate::model::path::RepoPath;
 use crate::workspace::manifest::ManifestError;
 
 pub use base::{Base, DiskBase, Mirror};
-pub use keys::KEYS;
 pub use load::{inherited, load};
 
 /// The file's name, at the root and beside an app.

@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::base::Bases;
 use super::{Decision, NodeCommand, PlanOptions, RuntimeBase};
 use crate::detect::Delivery;
-use crate::error::Error;
 use crate::files::tree::Limit;
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::needs::tasks;
+use crate::plan::PlanError;
 use crate::plan::config::{ConfigError, Given, Healthcheck, Probe, Source};
 use crate::workspace::Workspace;
 
@@ -107,7 +107,7 @@ impl Configured {
         bases: &Bases,
         delivery: &Delivery,
         port: Option<u16>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, PlanError> {
         let base = &bases.runtime.value;
         let mut env = decisions(&options.env);
         if let (Some(port), None, Some(_)) = (&options.port, env.get("PORT"), delivery.start()) {
@@ -264,10 +264,10 @@ fn healthcheck(
     Ok(Decision::new(plan, source.to_string()))
 }
 
-fn template(workspace: &Workspace, given: &Given<RepoPath>) -> Result<Template, Error> {
+fn template(workspace: &Workspace, given: &Given<RepoPath>) -> Result<Template, PlanError> {
     let path = given.value.clone();
     let text = workspace.tree.read_text(&path, Limit::Settings);
-    let text = text.map_err(|error| Error::named(&given.source.to_string(), &path, error))?;
+    let text = text.map_err(|error| PlanError::named(&given.source.to_string(), &path, error))?;
     Ok(Template {
         path,
         reason: given.source.to_string(),

@@ -5,7 +5,7 @@ use super::config::{Engine, PlanOptions};
 use super::configured::sources;
 use super::{BaseFrom, Configured, Decision, Native, NodeCommand, RuntimeBase};
 use crate::detect::Delivery;
-use crate::error::Error;
+use crate::plan::PlanError;
 
 /// Where steps run when no image is named for them.
 pub(super) const MACHINE: &str = "this machine";
@@ -21,7 +21,7 @@ impl Bases {
         delivery: &Delivery,
         configured: &Configured,
         native: &Native,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, PlanError> {
         match options.engine {
             Engine::Docker => self.of_docker(),
             Engine::Native => {
@@ -39,12 +39,12 @@ impl Bases {
         }
     }
 
-    fn of_docker(self) -> Result<Self, Error> {
+    fn of_docker(self) -> Result<Self, PlanError> {
         let base = &self.runtime.value;
         if base.from != BaseFrom::Disk {
             return Ok(self);
         }
-        Err(Error::Usage {
+        Err(PlanError::Unfit {
             message: format!(
                 "`{}` lies on this machine's disk, and Docker starts from images of registries",
                 base.image
@@ -82,7 +82,7 @@ pub(super) fn warnings(options: &PlanOptions) -> Vec<String> {
 }
 
 /// What only a Dockerfile can do.
-fn check_native(configured: &Configured, native: &Native) -> Result<(), Error> {
+fn check_native(configured: &Configured, native: &Native) -> Result<(), PlanError> {
     let problem = if configured.runtime_packages.is_some() || native.runtime.is_some() {
         "system packages are installed by a Docker daemon"
     } else if configured.template.is_some() {
@@ -90,7 +90,7 @@ fn check_native(configured: &Configured, native: &Native) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::Usage {
+    Err(PlanError::Unfit {
         message: problem.to_owned(),
         hint: Some("start Docker, or name its daemon with `--host`".to_owned()),
     })
@@ -101,12 +101,12 @@ fn check_native(configured: &Configured, native: &Native) -> Result<(), Error> {
 fn native_base(
     docker: Decision<RuntimeBase>,
     delivery: &Delivery,
-) -> Result<Decision<RuntimeBase>, Error> {
+) -> Result<Decision<RuntimeBase>, PlanError> {
     let base = &docker.value;
     let is_site = matches!(delivery, Delivery::Site(_));
     if base.named {
         return match base.node {
-            Some(NodeCommand::Alone | NodeCommand::Trimmed) => Err(Error::Usage {
+            Some(NodeCommand::Alone | NodeCommand::Trimmed) => Err(PlanError::Unfit {
                 message: format!(
                     "`{}` is changed before it is the base, which a Docker daemon does",
                     base.image
@@ -133,7 +133,7 @@ fn native_base(
                 "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
             )
         };
-        return Err(Error::Usage {
+        return Err(PlanError::Unfit {
             message: message.to_owned(),
             hint: Some(hint.to_owned()),
         });

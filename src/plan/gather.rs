@@ -7,13 +7,13 @@ use super::{
     place, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
-use crate::error::Error;
 use crate::files::File;
 use crate::files::ignore::Rules;
 use crate::lockfile;
 use crate::lockfile::Lockfiles;
 use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
+use crate::plan::PlanError;
 use crate::plan::sources::Usage;
 use crate::plan::template::TemplateError;
 use crate::plan::verify::Proved;
@@ -43,7 +43,7 @@ pub(super) struct Gather<'g, 'l, 'a> {
 
 impl Gather<'_, '_, '_> {
     /// All entries in order.
-    pub(super) fn entries(&self) -> Result<Vec<ContextEntry>, Error> {
+    pub(super) fn entries(&self) -> Result<Vec<ContextEntry>, PlanError> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
         let build = self.builds.then_some((self.build, place::BUILD));
@@ -141,7 +141,7 @@ impl Gather<'_, '_, '_> {
     }
 
     /// Sources of members, and other files that builds read.
-    fn sources(&self, entries: &mut Vec<ContextEntry>) -> Result<(), Error> {
+    fn sources(&self, entries: &mut Vec<ContextEntry>) -> Result<(), PlanError> {
         let forced = inputs::globs(&self.options.include);
         for (&at, files) in self.files {
             let dir = &self.workspace.members[at].dir;
@@ -173,7 +173,7 @@ impl Gather<'_, '_, '_> {
     }
 
     /// The configuration that a loader of TypeScript reads when the app starts. What belongs to no package of the image lies beside its modules.
-    fn loader_files(&self, entries: &mut Vec<ContextEntry>) -> Result<(), Error> {
+    fn loader_files(&self, entries: &mut Vec<ContextEntry>) -> Result<(), PlanError> {
         let Some((start, runtime)) = self.delivery.start().zip(self.runtime) else {
             return Ok(());
         };

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Content, ContextEntry, place};
 use crate::detect::tsc::extended;
-use crate::error::Error;
 use crate::files::glob::{Globs, with_all_below};
 use crate::files::ignore::{Rules, Verdict};
 use crate::files::tree::{FileKind, Limit};
@@ -12,12 +11,13 @@ use crate::files::{self, File, Kind, Walk};
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
+use crate::plan::PlanError;
 use crate::plan::sources::{Role, Usage, role};
 use crate::workspace::Workspace;
 use crate::workspace::manifest::tsconfig::Tsconfig;
 
 /// The files of a member that no rule drops, and what is dropped.
-pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Walk, Error> {
+pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Walk, PlanError> {
     let dir = &workspace.members[at].dir;
     let nested = workspace.nested(dir).map(|member| member.dir.clone());
     Ok(files::walk(&workspace.tree, dir, &nested.collect(), rules)?)
@@ -79,7 +79,7 @@ pub(crate) fn linked(
     closure: &Closure<'_, '_>,
     rules: &Rules,
     place: &str,
-) -> Result<Vec<ContextEntry>, Error> {
+) -> Result<Vec<ContextEntry>, PlanError> {
     let mut entries = Vec::new();
     for dir in &closure.linked {
         let why = "a `link:` in the lockfile leads here";
@@ -98,7 +98,7 @@ pub(crate) fn led_to(
     entries: &[ContextEntry],
     within: &[&str],
     to: &str,
-) -> Result<Vec<ContextEntry>, Error> {
+) -> Result<Vec<ContextEntry>, PlanError> {
     let tree = &workspace.tree;
     let places: Vec<String> = within
         .iter()
@@ -178,7 +178,7 @@ pub(crate) fn root_files(
     rules: &Rules,
     include: &[String],
     turbo_inputs: &[String],
-) -> Result<BTreeMap<RepoPath, (File, String)>, Error> {
+) -> Result<BTreeMap<RepoPath, (File, String)>, PlanError> {
     let mut asked: BTreeMap<RepoPath, String> = BTreeMap::new();
     for files in members.values() {
         for file in files.iter().filter(|file| is_tsconfig(&file.path)) {
@@ -212,7 +212,7 @@ pub(crate) fn root_files(
                 path.clone(),
                 (
                     File::load(&workspace.tree, &path)
-                        .map_err(|error| Error::named(&why, &path, error))?,
+                        .map_err(|error| PlanError::named(&why, &path, error))?,
                     why,
                 ),
             );
@@ -243,7 +243,7 @@ pub(crate) fn top_files(
     workspace: &Workspace,
     rules: &Rules,
     tasks: &Tasks,
-) -> Result<Vec<ContextEntry>, Error> {
+) -> Result<Vec<ContextEntry>, PlanError> {
     if !tasks.run_in(0) {
         return Ok(Vec::new());
     }
@@ -320,11 +320,11 @@ fn tsconfig_chain(
     workspace: &Workspace,
     asker: &RepoPath,
     asked: &mut BTreeMap<RepoPath, String>,
-) -> Result<(), Error> {
+) -> Result<(), PlanError> {
     let mut open = vec![asker.clone()];
     while let Some(path) = open.pop() {
         let text = workspace.tree.read_text_optional(&path, Limit::Settings);
-        let text = text.map_err(|error| Error::named(asker.as_str(), &path, error))?;
+        let text = text.map_err(|error| PlanError::named(asker.as_str(), &path, error))?;
         // A configuration that cannot be read is the compiler's to complain about; a template need not be JSON at all.
         let config = text.and_then(|text| Tsconfig::parse(path.as_str(), &text).ok());
         let Some(config) = config else {
@@ -334,7 +334,7 @@ fn tsconfig_chain(
         for base in config.extends.iter().chain(&config.references) {
             let place = dir.join(base).unwrap_or_default();
             let base = extended(workspace, &dir, base);
-            let named = |error| Error::named(&format!("`{path}`"), &place, error);
+            let named = |error| PlanError::named(&format!("`{path}`"), &place, error);
             let Some(base) = base.map_err(named)? else {
                 continue;
             };

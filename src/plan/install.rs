@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use nodejs_semver::{Range, Version};
 
 use super::{Content, ContextEntry, inputs};
-use crate::error::Error;
 use crate::files::ignore::Rules;
 use crate::files::tree::{Limit, optional};
 use crate::files::{self, File};
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
+use crate::plan::PlanError;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::npmrc;
 use crate::workspace::manifest::package::Manifest;
@@ -21,12 +21,12 @@ use crate::workspace::{pnpmfile, toolchain};
 pub(crate) fn settings_files(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
-) -> Result<Vec<File>, Error> {
+) -> Result<Vec<File>, PlanError> {
     let mut named: BTreeMap<RepoPath, String> = BTreeMap::new();
     let mut name = |dir: &RepoPath, path: &str, by: String| {
         let inside = dir.join(path).map_err(|_| missing(&by, path))?;
         named.entry(inside).or_insert(by);
-        Ok::<_, Error>(())
+        Ok::<_, PlanError>(())
     };
     let major = pnpm_major(workspace);
     // pnpm 11 gave up the one place, and pnpm 10 brought the other.
@@ -74,7 +74,7 @@ pub(crate) fn settings_files(
     let mut found = Vec::new();
     for (path, by) in named {
         let file = File::load(&workspace.tree, &path);
-        found.push(file.map_err(|error| Error::named(&by, &path, error))?);
+        found.push(file.map_err(|error| PlanError::named(&by, &path, error))?);
     }
     for dir in own {
         for name in [".pnpmfile.cjs", ".pnpmfile.mjs"] {
@@ -155,8 +155,8 @@ pub(crate) fn pnpmfile_warnings(workspace: &Workspace) -> Vec<String> {
     computed.into_iter().map(warning).collect()
 }
 
-fn missing(by: &str, path: &str) -> Error {
-    Error::MissingFile {
+fn missing(by: &str, path: &str) -> PlanError {
+    PlanError::MissingFile {
         by: by.to_owned(),
         path: path.to_owned(),
     }
@@ -192,11 +192,11 @@ pub(crate) fn local_files(
     files: &BTreeMap<usize, Vec<File>>,
     rules: &Rules,
     place: &str,
-) -> Result<Vec<ContextEntry>, Error> {
+) -> Result<Vec<ContextEntry>, PlanError> {
     let mut entries = Vec::new();
     for tarball in closure.tarballs() {
         let file = File::load(&workspace.tree, tarball)
-            .map_err(|error| Error::named("pnpm-lock.yaml", tarball, error))?;
+            .map_err(|error| PlanError::named("pnpm-lock.yaml", tarball, error))?;
         let why = "a `file:` in the lockfile names it";
         entries.push(inputs::source(place, &file, why));
     }

@@ -16,15 +16,14 @@ use super::{
     configured, engine, exposed, inputs, kept_out, outputs, place, programs, study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
-use crate::error::Error;
 use crate::files::ignore::{Rules, Verdict};
 use crate::files::{Dropped, File};
-use crate::lockfile::Lockfiles;
 use crate::lockfile::keys::name_and_version;
 use crate::model::path::RepoPath;
 use crate::needs::closure::{Because, Closure};
-use crate::needs::graph::Graph;
+use crate::needs::survey::Survey;
 use crate::needs::tasks::Tasks;
+use crate::plan::PlanError;
 use crate::workspace::toolchain;
 use crate::workspace::{Member, Workspace};
 
@@ -34,12 +33,15 @@ impl Plan {
         clippy::too_many_lines,
         reason = "every decision has one line, in the order in which they build on each other"
     )]
-    pub fn new(workspace: &Workspace, app: usize, options: &PlanOptions) -> Result<Self, Error> {
+    pub fn new(
+        workspace: &Workspace,
+        app: usize,
+        options: &PlanOptions,
+    ) -> Result<Self, PlanError> {
         let member = &workspace.members[app];
-        let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
-        let graph = Graph::new(workspace, &lockfiles);
-        let study = Study::new(workspace, &lockfiles, &graph, app, options)?;
-        let (order, circles) = graph.build_order(&study.needed.members);
+        let survey = Survey::new(workspace)?;
+        let study = Study::new(&survey, app, options)?;
+        let (order, circles) = survey.graph.build_order(&study.needed.members);
         let circles = Circles::new(workspace, &study.tasks, circles);
         let runs = circles.check(study.tasks.runs(workspace))?;
 
@@ -61,7 +63,7 @@ impl Plan {
 
         let gather = Gather {
             workspace,
-            lockfiles: &lockfiles,
+            lockfiles: &survey.lockfiles,
             app,
             delivery: &delivery,
             build: &build,
@@ -82,7 +84,7 @@ impl Plan {
         let given = options.build_args.keys().cloned().collect();
         let steps = Steps {
             workspace,
-            graph: &graph,
+            graph: &survey.graph,
             app,
             order: &order,
             tasks: &tasks,
@@ -125,7 +127,7 @@ impl Plan {
             runtime: runtime
                 .as_ref()
                 .map(|runtime| closure_plan(workspace, runtime)),
-            workspace_packages: lockfiles.package_total(),
+            workspace_packages: survey.lockfiles.package_total(),
             workspace_members: workspace.members.len() - 1,
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
             verify: options.proof != Proof::None,
@@ -192,7 +194,7 @@ fn files_of(
     build: &Closure<'_, '_>,
     rules: &Rules,
     dropped: &mut Vec<Dropped>,
-) -> Result<BTreeMap<usize, Vec<File>>, Error> {
+) -> Result<BTreeMap<usize, Vec<File>>, PlanError> {
     let mut files = BTreeMap::new();
     for &at in build.members.keys().filter(|at| **at != 0) {
         let walk = inputs::walk(workspace, at, rules)?;
@@ -220,7 +222,7 @@ fn check_kept(
     runtime: &Closure<'_, '_>,
     files: &BTreeMap<usize, Vec<File>>,
     rules: &Rules,
-) -> Result<(), Error> {
+) -> Result<(), PlanError> {
     for at in runtime.members.keys().filter(|at| **at != 0) {
         let file = workspace.members[*at].manifest.file();
         let path = RepoPath::new(file).unwrap_or_default();
@@ -228,7 +230,7 @@ fn check_kept(
             continue;
         }
         if let Verdict::Drop(reason) = rules.file(&path)? {
-            return Err(Error::Dropped {
+            return Err(PlanError::Dropped {
                 path,
                 reason: reason.to_string(),
             });
@@ -238,7 +240,12 @@ fn check_kept(
 }
 
 /// A start file that is there, but that a rule drops, is not simply missing.
-fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: DetectError) -> Error {
+fn named_rule(
+    workspace: &Workspace,
+    app: &RepoPath,
+    rules: &Rules,
+    error: DetectError,
+) -> PlanError {
     let (DetectError::NoBuild { entry, .. }
     | DetectError::NoStart {
         entry: Some(entry), ..
@@ -249,7 +256,7 @@ fn named_rule(workspace: &Workspace, app: &RepoPath, rules: &Rules, error: Detec
     let path = app.join(entry).unwrap_or_default();
     match rules.file(&path) {
         Ok(Verdict::Drop(reason)) if workspace.tree.is_file(&path).unwrap_or_default() => {
-            Error::Dropped {
+            PlanError::Dropped {
                 path,
                 reason: reason.to_string(),
             }

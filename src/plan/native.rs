@@ -10,11 +10,11 @@ use super::libc::{Outfit, Workplace, libc};
 use super::{Configured, SystemPackages};
 use crate::detect::native::{Natives, Package, Target};
 use crate::detect::prisma;
-use crate::error::Error;
 use crate::files::tree::Limit;
 use crate::lockfile::LockfileError;
 use crate::needs::closure::Closure;
 use crate::needs::frozen::installs::{Installs, Verdict};
+use crate::plan::PlanError;
 use crate::plan::config::ConfigError;
 
 /// What node-gyp compiles with.
@@ -73,7 +73,7 @@ struct Found<'w> {
 
 impl Asked<'_, '_, '_> {
     /// Decides, and tells what a reader should know.
-    pub(super) fn decide(&self) -> Result<(Native, Vec<String>), Error> {
+    pub(super) fn decide(&self) -> Result<(Native, Vec<String>), PlanError> {
         let found = self.look()?;
         let schemas = self.schemas()?;
         let clients = |packages: &BTreeSet<Package>| {
@@ -267,7 +267,7 @@ impl Asked<'_, '_, '_> {
     }
 
     /// Prisma's schemas in the members of the build closure.
-    fn schemas(&self) -> Result<Vec<Schema>, Error> {
+    fn schemas(&self) -> Result<Vec<Schema>, PlanError> {
         let mut schemas = Vec::new();
         let files = self.gather.files.values().flatten();
         for file in files.filter(|file| file.path.as_str().ends_with(".prisma")) {

@@ -1,8 +1,7 @@
 //! Bases by digest: what is built then is what was seen, whatever becomes of their tags.
 
 use super::{BaseFrom, Decision, Engine, NodeCommand, Plan};
-use crate::error::Error;
-use crate::model::image::ImageRef;
+use crate::model::image::{ImageRef, ImageRefError};
 
 /// What the image is made on, as the OCI's annotations have it.
 const LABELS: [&str; 2] = [
@@ -15,10 +14,10 @@ const REASON: &str = "fixed by --pin";
 
 impl Plan {
     /// Fixes the images that stages start from by the digests that `digest` finds out. Those that have one keep it.
-    pub fn pin(
+    pub fn pin<E: From<ImageRefError>>(
         &mut self,
-        digest: impl Fn(&ImageRef) -> Result<String, Error>,
-    ) -> Result<(), Error> {
+        digest: impl Fn(&ImageRef) -> Result<String, E>,
+    ) -> Result<(), E> {
         if self.runtime_base.value.from != BaseFrom::Registry {
             // No tag of a registry moves it.
             return Ok(());
@@ -26,7 +25,7 @@ impl Plan {
         let pinned = |image: &str| {
             let image: ImageRef = image.parse()?;
             let digest = match image.digest() {
-                Some(_) => return Ok::<_, Error>((image, None)),
+                Some(_) => return Ok::<_, E>((image, None)),
                 None => digest(&image)?,
             };
             Ok((image.with_digest(&digest)?, Some(digest)))

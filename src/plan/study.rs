@@ -1,26 +1,26 @@
 //! One look at an app: the tasks that make it, what they need, how it starts, and its two closures.
 //!
-//! In: the workspace with its lockfiles and graph, an app, and the options that count for it. Out: a [`Study`], which the plan and every answer
+//! In: a survey of the workspace, an app, and the options that count for it. Out: a [`Study`], which the plan and every answer
 //! about an app take. What a question does not ask for is not worked out.
 
 use std::collections::BTreeSet;
 
 use super::{LeftOut, PlanOptions, inputs, lifecycle};
 use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
-use crate::error::Error;
 use crate::files::ignore::Rules;
-use crate::lockfile::{LockfileError, Lockfiles};
+use crate::lockfile::LockfileError;
 use crate::needs::closure::Closure;
 use crate::needs::graph::Graph;
+use crate::needs::survey::Survey;
 use crate::needs::tasks::{self, Needed, Tasks};
+use crate::plan::PlanError;
 use crate::plan::config::{ConfigError, NodeArguments};
 use crate::workspace::toolchain;
 use crate::workspace::{Member, Workspace};
 
 /// What is known of an app, and what can be found out.
 pub(crate) struct Study<'s, 'a> {
-    workspace: &'s Workspace,
-    lockfiles: &'s Lockfiles<'a>,
+    survey: &'s Survey<'a>,
     app: usize,
     options: &'s PlanOptions,
     /// The tasks that make the app.
@@ -34,17 +34,14 @@ pub(crate) struct Study<'s, 'a> {
 impl<'s, 'a> Study<'s, 'a> {
     /// Finds out which tasks make the app, and what they need.
     pub(crate) fn new(
-        workspace: &'s Workspace,
-        lockfiles: &'s Lockfiles<'a>,
-        graph: &Graph,
+        survey: &'s Survey<'a>,
         app: usize,
         options: &'s PlanOptions,
-    ) -> Result<Self, Error> {
-        let (tasks, left_out) = tasks(workspace, graph, app, options)?;
-        let needed = tasks.needed(workspace, graph, &[app]);
+    ) -> Result<Self, PlanError> {
+        let (tasks, left_out) = tasks(survey, app, options)?;
+        let needed = tasks.needed(survey.workspace, &survey.graph, &[app]);
         Ok(Self {
-            workspace,
-            lockfiles,
+            survey,
             app,
             options,
             tasks,
@@ -55,8 +52,9 @@ impl<'s, 'a> Study<'s, 'a> {
 
     /// What a build of the app needs.
     pub(crate) fn build(&self) -> Result<Closure<'s, 'a>, LockfileError> {
+        let survey = self.survey;
         let named = &self.needed.named;
-        Closure::build(self.workspace, self.lockfiles, &[self.app], named)
+        Closure::build(survey.workspace, &survey.lockfiles, &[self.app], named)
     }
 
     /// What the image gets; nothing where the build's output brings all of it along.
@@ -67,15 +65,21 @@ impl<'s, 'a> Study<'s, 'a> {
         if !delivery.has_modules() {
             return Ok(None);
         }
-        let starts = start_needs(self.workspace, self.app, delivery);
-        Closure::runtime(self.workspace, self.lockfiles, &[self.app], &starts).map(Some)
+        let starts = start_needs(self.survey.workspace, self.app, delivery);
+        self.closure_of_start(&starts).map(Some)
     }
 
     /// What the app depends on when it runs, whether or not its build brings that along.
-    pub(crate) fn dependencies(&self) -> Result<Closure<'s, 'a>, Error> {
-        let starts = self.start_needs()?;
-        let closure = Closure::runtime(self.workspace, self.lockfiles, &[self.app], &starts)?;
-        Ok(closure)
+    pub(crate) fn dependencies(&self) -> Result<Closure<'s, 'a>, PlanError> {
+        Ok(self.closure_of_start(&self.start_needs()?)?)
+    }
+
+    fn closure_of_start(
+        &self,
+        starts: &BTreeSet<(usize, String)>,
+    ) -> Result<Closure<'s, 'a>, LockfileError> {
+        let survey = self.survey;
+        Closure::runtime(survey.workspace, &survey.lockfiles, &[self.app], starts)
     }
 
     /// What the app is and how it starts, as its own files (relative to its directory) and the user tell it.
@@ -84,15 +88,15 @@ impl<'s, 'a> Study<'s, 'a> {
         files: &BTreeSet<String>,
         node: &str,
     ) -> Result<Detection, DetectError> {
-        let options = self.options;
+        let (options, survey) = (self.options, self.survey);
         let wanted = wanted(options);
         // An app without a `build` script may be built when it is installed.
         let installed = self.tasks.lifecycle_of(self.app);
-        let has_tasks = !tasks::scripts(self.workspace, self.app).is_empty();
+        let has_tasks = !tasks::scripts(survey.workspace, self.app).is_empty();
         let installed = Some(&*installed).filter(|scripts| !scripts.is_empty() && !has_tasks);
         let subject = Subject {
-            workspace: self.workspace,
-            lockfiles: self.lockfiles,
+            workspace: survey.workspace,
+            lockfiles: &survey.lockfiles,
             app: self.app,
             files,
             entry: wanted.as_ref(),
@@ -112,17 +116,17 @@ impl<'s, 'a> Study<'s, 'a> {
     }
 
     /// The dev dependencies that the app's start cannot do without, by the member that has them; none where it cannot be told how the app starts.
-    pub(crate) fn start_needs(&self) -> Result<BTreeSet<(usize, String)>, Error> {
-        let member = &self.workspace.members[self.app];
-        let options = self.options;
-        let rules = Rules::load(&self.workspace.root, &options.include, &options.exclude)?;
-        let walk = inputs::walk(self.workspace, self.app, &rules)?;
+    pub(crate) fn start_needs(&self) -> Result<BTreeSet<(usize, String)>, PlanError> {
+        let (workspace, options) = (self.survey.workspace, self.options);
+        let member = &workspace.members[self.app];
+        let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+        let walk = inputs::walk(workspace, self.app, &rules)?;
         let own = inputs::relative(&walk.files, &member.dir);
-        let Ok((node, _)) = toolchain::decide(self.workspace, member, options.node()) else {
+        let Ok((node, _)) = toolchain::decide(workspace, member, options.node()) else {
             return Ok(BTreeSet::new());
         };
         Ok(match self.detection(&own, &node.value) {
-            Ok(found) => start_needs(self.workspace, self.app, &found.delivery),
+            Ok(found) => start_needs(workspace, self.app, &found.delivery),
             Err(_) => BTreeSet::new(),
         })
     }
@@ -153,11 +157,11 @@ fn wanted(options: &PlanOptions) -> Option<Wanted> {
 /// The tasks that make the app: `build`, or the scripts that the user names, which must be there. Before the tasks of a package run the scripts of
 /// its install; those that do not come beside the tasks.
 pub(crate) fn tasks(
-    workspace: &Workspace,
-    graph: &Graph,
+    survey: &Survey<'_>,
     app: usize,
     options: &PlanOptions,
-) -> Result<(Tasks, Vec<LeftOut>), Error> {
+) -> Result<(Tasks, Vec<LeftOut>), PlanError> {
+    let (workspace, graph) = (survey.workspace, &survey.graph);
     let mut tasks = named_tasks(workspace, graph, app, options)?;
     let needed = tasks.needed(workspace, graph, &[app]).members;
     let lifecycle = lifecycle::decide(workspace, &needed, &tasks, options)?;
@@ -170,7 +174,7 @@ fn named_tasks(
     graph: &Graph,
     app: usize,
     options: &PlanOptions,
-) -> Result<Tasks, Error> {
+) -> Result<Tasks, PlanError> {
     let Some(tasks) = &options.tasks else {
         return Ok(Tasks::new(workspace, graph, &[app]));
     };

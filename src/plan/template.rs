@@ -100,7 +100,7 @@ impl TemplateError {
         match self {
             Self::Own { hint, .. } => hint.clone(),
             Self::Endless { .. } => None,
-            Self::Text(error) => Some(error.hint()),
+            Self::Text(_) => Some(TextError::HINT.to_owned()),
         }
     }
 }

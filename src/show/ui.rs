@@ -1,10 +1,11 @@
 //! [`Ui`]: the two streams a command talks to. It alone prints: stdout is data, stderr is talk. What a stranger wrote does nothing on either.
 
+use std::error::Error;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::error::{Error, ExitCode};
 use crate::system::credential;
 use crate::system::mask::Mask;
 use crate::system::terminal::Screen;
@@ -107,12 +108,19 @@ impl Ui {
         format!("{style}{word}{style:#}")
     }
 
-    /// Prints an error with its causes and its hint.
-    pub fn error(&mut self, error: &Error) {
-        let text = error.render(
-            &self.label("error:", AnsiColor::Red),
-            &self.label("hint:", AnsiColor::Cyan),
-        );
+    /// Prints an error, one line for each cause, and the hint after a blank line.
+    pub fn error(&mut self, error: &dyn Error, hint: Option<&str>) {
+        let label = self.label("error:", AnsiColor::Red);
+        let mut text = format!("{label} {}\n", printable(&error.to_string()));
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let _ = writeln!(text, "  caused by: {}", printable(&error.to_string()));
+            cause = error.source();
+        }
+        if let Some(hint) = hint {
+            let label = self.label("hint:", AnsiColor::Cyan);
+            let _ = writeln!(text, "\n{label} {}", printable(hint));
+        }
         // There is nobody left to tell.
         drop(self.err.write_all(self.safe(&text).as_bytes()));
     }
@@ -124,7 +132,7 @@ impl Ui {
     }
 
     /// Prints what clap has to say: help and version on stdout, mistakes on stderr.
-    pub fn clap(&mut self, error: &clap::Error) -> ExitCode {
+    pub fn clap(&mut self, error: &clap::Error) {
         let text = if self.color {
             error.render().ansi().to_string()
         } else {
@@ -132,10 +140,18 @@ impl Ui {
         };
         if error.use_stderr() {
             drop(self.err.write_all(text.as_bytes()));
-            ExitCode::Usage
         } else {
             drop(self.out.write_all(text.as_bytes()));
-            ExitCode::Success
         }
     }
+}
+
+/// What files hold may reach a message; what would move a terminal's cursor is shown as an escape.
+fn printable(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' | '\t' => letter.to_string(),
+        _ if letter.is_control() => letter.escape_debug().to_string(),
+        _ => letter.to_string(),
+    };
+    text.chars().map(shown).collect()
 }

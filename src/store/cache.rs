@@ -38,7 +38,7 @@ use crate::model::digest::{Algorithm, Digest};
 
 pub use place::CacheError;
 pub use prune::{Pruned, Which};
-pub use usage::{Kind, KindUsage, Usage};
+pub use usage::{Kind, Usage};
 
 use lease::{Gate, Lease};
 

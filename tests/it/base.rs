@@ -10,7 +10,7 @@ use futures_util::future::ready;
 use futures_util::{StreamExt, TryStreamExt};
 use insta::assert_snapshot;
 use serde_json::Value;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 use crate::support::container::Container;
 use crate::support::daemon::{Daemon, each_daemon, skipped};

@@ -10,12 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use slimbuild::detect::native::{Natives, Package, Target};
-use slimbuild::lockfile::{LockfileError, Lockfiles};
-use slimbuild::needs::closure::Closure;
-use slimbuild::needs::frozen;
-use slimbuild::workspace::Workspace;
-use slimbuild::workspace::toolchain;
+use slimbuild::internals::{
+    Closure, LockfileError, Lockfiles, Natives, Package, Target, Workspace, frozen, toolchain,
+};
 
 use crate::support::daemon::{skipped, too_slow};
 use crate::support::tree::repository;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 use crate::base::cache;
 use crate::support::tree::Tree;

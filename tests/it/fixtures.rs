@@ -15,12 +15,9 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use slimbuild::ask::pruned::Scope;
-use slimbuild::lockfile::{LockfileError, Lockfiles, Texts};
-use slimbuild::model::path::RepoPath;
-use slimbuild::needs::frozen;
-use slimbuild::workspace::Workspace;
-use slimbuild::workspace::toolchain;
+use slimbuild::internals::{
+    LockfileError, Lockfiles, RepoPath, Scope, Texts, Workspace, frozen, toolchain,
+};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::support::pruned::closure;

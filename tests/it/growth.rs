@@ -4,11 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use slimbuild::ask::listing::Listing;
-use slimbuild::ask::pruned::{PruneOptions, Pruned};
-use slimbuild::plan::{Plan, PlanOptions};
-use slimbuild::render::dockerfile;
-use slimbuild::workspace::Workspace;
+use slimbuild::internals::{
+    Listing, Plan, PlanOptions, PruneOptions, Pruned, Workspace, dockerfile,
+};
 
 use crate::support::daemon::{skipped, too_slow};
 

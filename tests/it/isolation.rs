@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use slimbuild::model::digest::Digest;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
+use slimbuild::internals::Digest;
 
 use crate::support::program::Outcome;
 use crate::support::tree::Tree;

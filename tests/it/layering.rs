@@ -7,8 +7,8 @@ use walkdir::WalkDir;
 
 use crate::support::tree::repository;
 
-/// The rooms: folders in the order of the pipeline, of which none knows one that comes later. `error` gathers the errors of all, and stands outside.
-const ROOMS: [&str; 18] = [
+/// The rooms: folders in the order of the pipeline, of which none knows one that comes later.
+const ROOMS: [&str; 17] = [
     "system",
     "model",
     "files",
@@ -24,7 +24,6 @@ const ROOMS: [&str; 18] = [
     "engine",
     "ask",
     "show",
-    "error",
     "cli",
     "commands",
 ];
@@ -212,7 +211,7 @@ fn no_room_knows_one_that_comes_later() {
         let (Some(own), Some(other)) = (place(source.room()), place(head(path))) else {
             return false;
         };
-        other > own && head(path) != "error"
+        other > own
     });
     assert_eq!(found, [""; 0]);
 }
@@ -287,8 +286,8 @@ fn heavy_crates_have_one_home_each() {
 
 #[test]
 fn modules_know_each_other_one_way() {
-    // Not this test's business: `commands` and `cli` are leaves above all, `error` gathers everybody's errors.
-    let gathers = ["lib", "main", "error", "cli", "commands"];
+    // `lib` and `main` hold all rooms together.
+    let gathers = ["lib", "main"];
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in sources() {
         // What a module that others name uses, it says by `crate::`: else this test would not see it.
@@ -434,7 +433,6 @@ fn the_map_names_every_module() {
     // Vocabulary and plumbing, which every stage of the pipeline uses.
     let plumbing = [
         "commands",
-        "error",
         "files::glob",
         "model",
         "needs::sets",

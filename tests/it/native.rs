@@ -4,7 +4,7 @@ mod sites;
 
 use std::path::Path;
 
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 use crate::base::cache;
 use crate::support::daemon::skipped;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{FileTypeExt, symlink};
 
 use insta::assert_snapshot;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 use crate::support::program::{slimbuild, slimbuild_with};
 use crate::support::tree::{Tree, shop};

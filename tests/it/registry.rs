@@ -7,7 +7,7 @@ use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
 use futures_util::TryStreamExt;
 use serde_json::Value;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 use crate::base::{cache, load};
 use crate::support::container::Container;

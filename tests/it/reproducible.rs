@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use slimbuild::ask::pruned::Scope;
+use slimbuild::internals::Scope;
 
 use crate::base::{base_of_node, cache};
 use crate::support::daemon::skipped;

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use slimbuild::model::digest::Digest;
-use slimbuild::store::cache::Cache;
+use slimbuild::internals::{Cache, Digest};
 
 use crate::support::daemon::skipped;
 use crate::support::pnpm::reachable;

@@ -5,8 +5,8 @@ mod start;
 use std::path::Path;
 use std::process::Command;
 
-use slimbuild::engine::native::{Outside, available};
-use slimbuild::system::env::Env;
+use slimbuild::Env;
+use slimbuild::internals::{Outside, available};
 
 use crate::base::cache;
 use crate::support::daemon::skipped;

@@ -9,10 +9,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use serde_json::Value;
-use slimbuild::lockfile::Lockfiles;
-use slimbuild::needs::graph::Graph;
-use slimbuild::needs::tasks::{Because, Tasks};
-use slimbuild::workspace::Workspace;
+use slimbuild::internals::{Because, Graph, Lockfiles, Tasks, Workspace};
 
 use crate::corpus::{corpus, found, run};
 use crate::support::daemon::too_slow;

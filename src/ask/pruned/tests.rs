@@ -9,7 +9,7 @@ fn shop() -> Workspace {
     Workspace::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/shop")).unwrap()
 }
 
-fn pruned(workspace: &Workspace, apps: &[&str], scope: Scope) -> Result<Pruned, Error> {
+fn pruned(workspace: &Workspace, apps: &[&str], scope: Scope) -> Result<Pruned, PlanError> {
     let apps: Vec<usize> = apps.iter().map(|dir| at(workspace, dir)).collect();
     let options = PruneOptions {
         scope,

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::job::Job;
+use crate::commands::error::Error;
 use crate::commands::push;
 use crate::engine::docker::Loaded;
 use crate::engine::registry::Pushed;
 use crate::engine::{Answered, Event};
-use crate::error::Error;
 use crate::files::Measure;
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::{BuildArg, EngineArgs, SmokeArgs};
+use crate::commands::error::Error;
 use crate::engine::{Interrupt, Secret, SmokeRequest};
-use crate::error::Error;
 use crate::model::image::{ImageRef, Platform};
 use crate::needs::tasks::is_proxy;
 use crate::plan::Plan;

@@ -15,6 +15,7 @@ use targets::Targets;
 use super::done::{Done, Heard, Made, shown_path};
 use super::driver::Driver;
 use super::job::Job;
+use crate::commands::error::Error;
 use crate::commands::maker::{Maker, epoch};
 use crate::engine::docker::Docker;
 use crate::engine::native::{
@@ -22,7 +23,6 @@ use crate::engine::native::{
 };
 use crate::engine::registry::Registries;
 use crate::engine::{Event, host};
-use crate::error::Error;
 use crate::finished::assemble;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci::{Image, Output, Packing};

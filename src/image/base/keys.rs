@@ -23,6 +23,7 @@ impl Keys {
     }
 
     /// Others, for a mirror that signs itself.
+    #[cfg(test)]
     pub fn new(armoured: Vec<String>) -> Self {
         Self(armoured)
     }

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::blocks::Blocks;
 use super::*;
 
 fn set(sets: &mut Sets, numbers: &BTreeSet<usize>) -> Set {

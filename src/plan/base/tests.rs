@@ -1,7 +1,6 @@
 use super::*;
-use crate::error::Error;
-use crate::plan::Plan;
 use crate::plan::config::{Given, Mirror};
+use crate::plan::{Plan, PlanError};
 use crate::render::dockerfile;
 use crate::testing::workspace;
 
@@ -19,7 +18,7 @@ const PLAIN: Case = Case {
 };
 
 impl Case {
-    fn plan(&self) -> Result<Plan, Error> {
+    fn plan(&self) -> Result<Plan, PlanError> {
         self.planned(self.base, self.more)
     }
 
@@ -27,7 +26,7 @@ impl Case {
         &self,
         base: Option<&str>,
         more: impl FnOnce(&mut PlanOptions),
-    ) -> Result<Plan, Error> {
+    ) -> Result<Plan, PlanError> {
         let (dependencies, locked) = match self.dependency {
             Some(name) => (
                 format!(r#""{name}":"1.0.0""#),
@@ -215,7 +214,7 @@ fn images_that_are_chosen_come_from_the_mirror_and_named_ones_do_not() {
 fn pins_hold_both_bases_and_label_the_image() {
     let digest = |byte: &str| format!("sha256:{}", byte.repeat(32));
     let mut plan = PLAIN.plan().unwrap();
-    plan.pin(|image| {
+    plan.pin::<PlanError>(|image| {
         Ok(digest(match image.name() {
             "node" => "0a",
             _ => "0b",
@@ -241,7 +240,7 @@ fn pins_hold_both_bases_and_label_the_image() {
     }
     // A digest that somebody names is not looked up.
     let before = plan.clone();
-    plan.pin(|_| unreachable!()).unwrap();
+    plan.pin::<PlanError>(|_| unreachable!()).unwrap();
     assert_eq!(plan, before);
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::keys::KEYS;
 use super::keys::{self, Scope};
 use super::reader::Node;
 use super::*;

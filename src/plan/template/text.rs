@@ -42,9 +42,7 @@ pub struct TextError {
 
 impl TextError {
     /// What to do about it.
-    pub fn hint(&self) -> String {
-        "take it out where the text stands: in a package.json, in slimbuild.json or in the name of a directory".to_owned()
-    }
+    pub const HINT: &str = "take it out where the text stands: in a package.json, in slimbuild.json or in the name of a directory";
 }
 
 /// What of a text would end the line that it stands in, or what no program takes as an argument.

@@ -12,7 +12,7 @@ pub fn why(why: &Why) -> String {
         if at > 0 {
             text.gap();
         }
-        text.line(format_args!("{}", package.package));
+        text.line(format_args!("{}", package.label));
         of_package(&mut text, why, package);
     }
     let routes = why.packages.iter().flat_map(routes);

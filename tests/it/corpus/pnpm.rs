@@ -10,10 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use slimbuild::ask::pruned::{PruneOptions, Scope};
-use slimbuild::model::path::RepoPath;
-use slimbuild::workspace::Workspace;
-use slimbuild::workspace::toolchain;
+use slimbuild::internals::{PruneOptions, RepoPath, Scope, Workspace, toolchain};
 
 use super::{corpus, found, run};
 use crate::support::pnpm::{Pnpm, home, reachable};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use fs_err::File;
 use rustix::process::{Pid, Signal, kill_process};
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 use walkdir::WalkDir;
 
 use crate::support::tree::Tree;

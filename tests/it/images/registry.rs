@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use sha2::{Digest, Sha512};
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 use crate::support::archive::entries;
 use crate::support::container::Container;

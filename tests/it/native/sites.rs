@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use slimbuild::ask::pruned::Scope;
+use slimbuild::internals::Scope;
 
 use super::native;
 use crate::base::load;

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::support::program::{slimbuild, slimbuild_with};
 use crate::support::tree::{Tree, shop};
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 fn refusal(arguments: &[&str]) -> String {
     slimbuild(&shop(), arguments).refusal(&shop())

@@ -10,8 +10,8 @@ use bollard::body_full;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion, RemoveImageOptions};
 use futures_util::StreamExt;
-use slimbuild::engine::host;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
+use slimbuild::internals::host;
 
 use super::program::{Outcome, slimbuild_with};
 use super::unique;

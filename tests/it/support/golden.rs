@@ -1,7 +1,7 @@
 //! Golden files: what the program must print, to the byte.
 
 use similar::TextDiff;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 use super::tree::repository;
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use slimbuild::ask::pruned::Scope;
+use slimbuild::internals::Scope;
 
 use super::daemon::quick;
 use super::tree::Tree;

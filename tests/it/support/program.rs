@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use slimbuild::show::ui::Ui;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
+use slimbuild::Ui;
 
 use super::pnpm::{NETWORK, TRIES};
 

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use slimbuild::ask::pruned::{PruneOptions, Pruned, Scope, output};
-use slimbuild::lockfile::{LockfileError, Lockfiles};
-use slimbuild::needs::closure::Closure;
-use slimbuild::workspace::Workspace;
+use slimbuild::internals::{
+    Closure, LockfileError, Lockfiles, PruneOptions, Pruned, Scope, Workspace, pruned::output,
+};
 
 /// The closure of these apps; that of builds without what tasks add.
 pub(crate) fn closure<'l, 'a>(

@@ -9,7 +9,7 @@ use crate::base::cache;
 use crate::support::daemon::{each_daemon, skipped};
 use crate::support::tree::{Tree, repository};
 use crate::support::unique;
-use slimbuild::system::env::Env;
+use slimbuild::Env;
 
 /// A file, what it holds, and what the trial of it says; a fault begins with `!`.
 const CASES: [(&str, &str, &str); 28] = [

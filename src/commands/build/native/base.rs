@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
+use crate::commands::error::Error;
 use crate::commands::maker::Maker;
 use crate::detect::Delivery;
 use crate::engine::registry::{Registries, Wanted};
 use crate::engine::{Event, StepId, StepKind};
-use crate::error::Error;
 use crate::image::base::{OwnBase, Request};
 use crate::image::oci::{self, Image, ImageLayer, Packing};
 use crate::model::image::{DiskImage, ImageRef, Platform};

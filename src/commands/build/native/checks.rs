@@ -1,8 +1,8 @@
 //! What is checked of an image that is made without a daemon, before anybody gets it.
 
+use crate::commands::error::Error;
 use crate::engine::native::{self, NativeError, Outside, Trial};
 use crate::engine::{Answered, Event, SmokeRequest, StepId, StepKind};
-use crate::error::Error;
 use crate::files::rooted::ImageTree;
 use crate::image::layer::Layer;
 use crate::image::machine::{self, Libraries};

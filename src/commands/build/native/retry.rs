@@ -6,9 +6,9 @@ use super::NativeDriver;
 use crate::commands::build::done::Done;
 use crate::commands::build::job::Job;
 use crate::commands::build::show_log;
+use crate::commands::error::Error;
 use crate::commands::storage::Storage;
 use crate::engine::native::NativeError;
-use crate::error::Error;
 use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 

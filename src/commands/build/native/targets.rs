@@ -1,11 +1,11 @@
 //! Where an image goes that was made without a daemon: files, a daemon all the same, registries.
 
 use super::Assembled;
+use crate::commands::error::Error;
 use crate::engine::docker::{Docker, Loaded};
 use crate::engine::native::NativeError;
 use crate::engine::registry::{Pushed, Registries};
 use crate::engine::{Event, Interrupt, StepId};
-use crate::error::Error;
 use crate::image::oci::{self, Output};
 use crate::model::image::ImageRef;
 use crate::store::cache::Cache;

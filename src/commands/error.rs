@@ -1,7 +1,5 @@
 //! Errors: what is wrong, what caused it, what to do, and which exit code it means.
 
-use std::error::Error as _;
-use std::fmt::Write as _;
 use std::io;
 
 use crate::ask::pruned::output::OutputError;
@@ -20,7 +18,7 @@ use crate::image::oci::{DiskError, OciError};
 use crate::lockfile::LockfileError;
 use crate::model::image::ImageRefError;
 use crate::model::path::RepoPath;
-use crate::needs::tasks::TaskError;
+use crate::plan::PlanError;
 use crate::plan::config::ConfigError;
 use crate::plan::template::TemplateError;
 use crate::store::cache::CacheError;
@@ -33,61 +31,9 @@ use crate::workspace::toolchain::ToolchainError;
 /// Everything that can end a command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The workspace, or the app in it.
+    /// The workspace, its configuration, or what they lead to.
     #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
-    /// A file that describes the workspace.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// `slimbuild.json`.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The template of the Dockerfile.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The lockfile.
-    #[error(transparent)]
-    Lockfile(#[from] LockfileError),
-    /// The versions of node and pnpm.
-    #[error(transparent)]
-    Toolchain(#[from] ToolchainError),
-    /// The kind of app and its start command.
-    #[error(transparent)]
-    Detect(#[from] DetectError),
-    /// The files of the context.
-    #[error(transparent)]
-    Files(#[from] FilesError),
-    /// The rules that choose the files.
-    #[error(transparent)]
-    Ignore(#[from] IgnoreError),
-    /// The tasks of `turbo.json`.
-    #[error(transparent)]
-    Tasks(#[from] TaskError),
-    /// Packages that need each other to be built first.
-    #[error("packages need each other to be built first: {0}")]
-    Cycle(String),
-    /// A file that the lockfile or a setting names.
-    #[error("{by} names `{path}`, which is not there")]
-    MissingFile {
-        /// Where the name stands.
-        by: String,
-        /// What is missing.
-        path: String,
-    },
-    /// A file that the lockfile or a setting names, and that is not taken.
-    #[error("{by} names `{path}`, which slimbuild does not take")]
-    RefusedFile {
-        /// Where the name stands.
-        by: String,
-        /// What is named.
-        path: String,
-        /// Why it is not taken.
-        #[source]
-        source: Box<FilesError>,
-    },
-    /// A file of the workspace that cannot be opened.
-    #[error(transparent)]
-    Tree(#[from] TreeError),
+    Plan(#[from] PlanError),
     /// A package that is asked about.
     #[error(transparent)]
     Why(#[from] WhyError),
@@ -100,14 +46,6 @@ pub enum Error {
     /// The directory that a pruned workspace is written to.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// A file that the image cannot do without, and that a rule leaves out.
-    #[error("the image needs `{path}`, which is left out: {reason}")]
-    Dropped {
-        /// The file.
-        path: RepoPath,
-        /// The rule, and the file that has it.
-        reason: String,
-    },
     /// The address of the daemon.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -123,9 +61,6 @@ pub enum Error {
         /// The app.
         app: RepoPath,
     },
-    /// A name that Docker would refuse.
-    #[error(transparent)]
-    Image(#[from] ImageRefError),
     /// The cache on the disk.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -192,26 +127,6 @@ impl ExitCode {
 }
 
 impl Error {
-    /// A file that `by` names and that cannot be had: it is missing, or it is not taken.
-    pub fn named(by: &str, path: &RepoPath, source: impl Into<FilesError>) -> Self {
-        let (by, path) = (by.to_owned(), path.to_string());
-        match source.into() {
-            FilesError::Unreadable { source, .. }
-                if matches!(
-                    source.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                Self::MissingFile { by, path }
-            }
-            source => Self::RefusedFile {
-                by,
-                path,
-                source: Box::new(source),
-            },
-        }
-    }
-
     /// Notes what was being done when the system said no.
     pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
@@ -221,18 +136,7 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Workspace(error) => error.hint(),
-            Self::Manifest(error) => error.hint(),
-            Self::Config(error) => error.hint(),
-            Self::Template(error) => error.hint(),
-            Self::Lockfile(error) => error.hint(),
-            Self::Toolchain(error) => error.hint(),
-            Self::Detect(error) => error.hint(),
-            Self::Files(error) => error.hint(),
-            Self::RefusedFile { source, .. } => source.hint(),
-            Self::Tree(error) => error.hint(),
-            Self::Tasks(error) => error.hint(),
-            Self::Ignore(error) => error.hint(),
+            Self::Plan(error) => error.hint(),
             Self::Why(error) => error.hint(),
             Self::Write(error) => error.hint(),
             Self::Output(error) => error.hint(),
@@ -246,23 +150,11 @@ impl Error {
             Self::Oci(error) => error.hint(),
             Self::Disk(error) => error.hint(),
             Self::Registry(error) => error.hint(),
-            Self::Cycle(_) => {
-                Some("turn one of these dependencies into a dev dependency, or move what both need into a package of its own".to_owned())
-            }
-            Self::Dropped { path, .. } => {
-                Some(format!("change the rule, or take the file along with `--include {path}`"))
-            }
             Self::Verify { app } => Some(format!(
                 "`slimbuild why {app} PACKAGE` shows who needs a package; `--no-trial` does not start the app, and `--no-verify` makes the image as it is."
             )),
             Self::Usage { hint, .. } => hint.clone(),
-            Self::MissingFile { by, path } if by.starts_with("`template`") => Some(format!(
-                "`slimbuild dockerfile --template > {path}` writes slimbuild's own to start with; without the key, slimbuild uses it"
-            )),
-            Self::MissingFile { .. } => Some(
-                "bring the file back (is it committed?), or take its name out where it stands".to_owned(),
-            ),
-            Self::Image(_) | Self::Io { .. } => None,
+            Self::Io { .. } => None,
         }
     }
 
@@ -284,10 +176,9 @@ impl Error {
     /// The exit code that it means.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage { .. } | Self::Image(_) | Self::Ignore(IgnoreError::Glob { .. }) => {
-                ExitCode::Usage
-            }
-            Self::Toolchain(error) if error.is_argument() => ExitCode::Usage,
+            Self::Usage { .. } => ExitCode::Usage,
+            Self::Plan(error) if error.is_argument() => ExitCode::Usage,
+            Self::Why(WhyError::Plan(error)) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) | Self::Native(NativeError::NoNamespace(_)) => ExitCode::NoEngine,
             Self::Base(error) if error.is_argument() => ExitCode::Usage,
             Self::Base(error) if error.is_file() => ExitCode::Workspace,
@@ -315,28 +206,29 @@ impl Error {
             _ => ExitCode::Workspace,
         }
     }
-
-    /// The whole message: the error, one line a cause, and the hint after a blank line.
-    pub fn render(&self, error_label: &str, hint_label: &str) -> String {
-        let mut text = format!("{error_label} {}\n", printable(&self.to_string()));
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let _ = writeln!(text, "  caused by: {}", printable(&error.to_string()));
-            cause = error.source();
-        }
-        if let Some(hint) = self.hint() {
-            let _ = writeln!(text, "\n{hint_label} {}", printable(&hint));
-        }
-        text
-    }
 }
 
-/// What files hold may reach a message; what would move a terminal's cursor is shown as an escape.
-fn printable(text: &str) -> String {
-    let shown = |letter: char| match letter {
-        '\n' | '\t' => letter.to_string(),
-        _ if letter.is_control() => letter.escape_debug().to_string(),
-        _ => letter.to_string(),
+/// Errors of what comes before a plan are errors of planning, wherever a command meets them.
+macro_rules! of_planning {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Plan(error.into())
+            }
+        })*
     };
-    text.chars().map(shown).collect()
 }
+
+of_planning!(
+    ConfigError,
+    DetectError,
+    FilesError,
+    IgnoreError,
+    ImageRefError,
+    LockfileError,
+    ManifestError,
+    TemplateError,
+    ToolchainError,
+    TreeError,
+    WorkspaceError,
+);
