@@ -229,23 +229,27 @@ async function checkFiles(image) {
   }
   let aliases = false;
   const unknown = [];
-  const preloads = preloaded(image.nodeArgs);
+  const preloads = preloaded([...image.nodeArgs, ...(image.nodeOptions ?? '').split(/\s+/).filter(Boolean)]);
+  const roots = [realpathSync(entry)];
   for (const name of preloads) {
-    aliases = true;
+    // Only what changes how modules are found makes an unknown name no proof.
+    if (CHANGES_RESOLUTION.test(name)) aliases = true;
+    let found;
     try {
-      await locate(name, join(app, 'slimbuild.mjs'), true);
+      found = await locate(name, join(app, 'slimbuild.mjs'), true);
     } catch {
       try {
-        createRequire(join(app, 'slimbuild.js')).resolve(name);
+        found = realpathSync(createRequire(join(app, 'slimbuild.js')).resolve(name));
       } catch {
         problem(`\`${name}\`, which node is told to load first, is not in the image`, [], where(name, app));
       }
     }
+    if (found && isOurs(found)) roots.push(found);
   }
-  const parents = new Map([[realpathSync(entry), undefined]]);
+  const parents = new Map(roots.map((file) => [file, undefined]));
   for (const file of parents.keys()) {
     const text = readFileSync(file, 'utf8');
-    const code = parse(file, text, preloads.length > 0);
+    const code = parse(file, text, aliases);
     if (!code) continue;
     for (const name of code.names) {
       if (isBuiltin(name) || /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(name)) continue;

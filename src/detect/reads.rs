@@ -66,9 +66,14 @@ pub fn reads(text: &str) -> Reads {
         }
         let path = match rest {
             [Word("join" | "resolve"), Sign('('), ..] => joined(rest),
-            [Word("URL"), Sign('('), Text(path), Sign(','), Word("import"), ..] => {
-                Some(((*path).to_owned(), From::File, 3))
-            }
+            [
+                Word("URL"),
+                Sign('('),
+                Text(path),
+                Sign(','),
+                Word("import"),
+                ..,
+            ] => Some(((*path).to_owned(), From::File, 3)),
             [Word("__dirname"), Sign('+'), Text(path), ..] => {
                 Some(((*path).to_owned(), From::File, 3))
             }
@@ -97,7 +102,14 @@ fn module<'t>(rest: &[Token<'t>], before: Option<Token<'_>>) -> Option<(usize, &
     }
     match *rest {
         [Word("require" | "import"), Sign('('), Text(name), ..] => Some((2, name)),
-        [Word("require"), Sign('.'), Word("resolve"), Sign('('), Text(name), ..] => Some((4, name)),
+        [
+            Word("require"),
+            Sign('.'),
+            Word("resolve"),
+            Sign('('),
+            Text(name),
+            ..,
+        ] => Some((4, name)),
         [Word("import" | "from"), Text(name), ..] => Some((1, name)),
         _ => None,
     }
@@ -111,11 +123,27 @@ fn joined(tokens: &[Token<'_>]) -> Option<(String, From, usize)> {
             at += 2;
             From::File
         }
-        [Word("import"), Sign('.'), Word("meta"), Sign('.'), Word("dirname"), Sign(','), ..] => {
+        [
+            Word("import"),
+            Sign('.'),
+            Word("meta"),
+            Sign('.'),
+            Word("dirname"),
+            Sign(','),
+            ..,
+        ] => {
             at += 6;
             From::File
         }
-        [Word("process"), Sign('.'), Word("cwd"), Sign('('), Sign(')'), Sign(','), ..] => {
+        [
+            Word("process"),
+            Sign('.'),
+            Word("cwd"),
+            Sign('('),
+            Sign(')'),
+            Sign(','),
+            ..,
+        ] => {
             at += 6;
             From::Started
         }
@@ -126,7 +154,14 @@ fn joined(tokens: &[Token<'_>]) -> Option<(String, From, usize)> {
             From::Unknown
         }
         // `dirname(fileURLToPath(import.meta.url))`
-        [Word("dirname"), Sign('('), Word("fileURLToPath"), Sign('('), Word("import"), ..]
+        [
+            Word("dirname"),
+            Sign('('),
+            Word("fileURLToPath"),
+            Sign('('),
+            Word("import"),
+            ..,
+        ]
         | [Word("path"), Sign('.'), Word("dirname"), ..] => {
             let end = tokens[at..].iter().position(|token| *token == Sign(','))?;
             if end > 16 {
@@ -193,22 +228,74 @@ mod tests {
     #[test]
     fn paths_that_lead_upwards_are_seen_however_they_are_written() {
         for (text, path, from) in [
-            ("join(__dirname, '../../web/dist')", "../../web/dist", From::File),
-            ("path.resolve(__dirname, '..', '..', 'web', 'dist')", "../../web/dist", From::File),
-            ("path.join(import.meta.dirname, '../../web')", "../../web", From::File),
-            ("join(dirname(fileURLToPath(import.meta.url)), '../../web')", "../../web", From::File),
-            ("path.join(path.dirname(url.fileURLToPath(import.meta.url)), '../w')", "../w", From::File),
-            ("new URL('../../web/', import.meta.url)", "../../web/", From::File),
-            ("`${__dirname}/../../web/dist`", "/../../web/dist", From::File),
-            ("`${__dirname}/../../mail/${name}.html`", "/../../mail", From::File),
-            ("__dirname + '/../../web/dist'", "/../../web/dist", From::File),
-            ("resolve(process.cwd(), '..', 'web', 'dist')", "../web/dist", From::Started),
+            (
+                "join(__dirname, '../../web/dist')",
+                "../../web/dist",
+                From::File,
+            ),
+            (
+                "path.resolve(__dirname, '..', '..', 'web', 'dist')",
+                "../../web/dist",
+                From::File,
+            ),
+            (
+                "path.join(import.meta.dirname, '../../web')",
+                "../../web",
+                From::File,
+            ),
+            (
+                "join(dirname(fileURLToPath(import.meta.url)), '../../web')",
+                "../../web",
+                From::File,
+            ),
+            (
+                "path.join(path.dirname(url.fileURLToPath(import.meta.url)), '../w')",
+                "../w",
+                From::File,
+            ),
+            (
+                "new URL('../../web/', import.meta.url)",
+                "../../web/",
+                From::File,
+            ),
+            (
+                "`${__dirname}/../../web/dist`",
+                "/../../web/dist",
+                From::File,
+            ),
+            (
+                "`${__dirname}/../../mail/${name}.html`",
+                "/../../mail",
+                From::File,
+            ),
+            (
+                "__dirname + '/../../web/dist'",
+                "/../../web/dist",
+                From::File,
+            ),
+            (
+                "resolve(process.cwd(), '..', 'web', 'dist')",
+                "../web/dist",
+                From::Started,
+            ),
             ("path.resolve('../web/dist')", "../web/dist", From::Started),
-            ("`${process.cwd()}/../web/dist`", "/../web/dist", From::Started),
+            (
+                "`${process.cwd()}/../web/dist`",
+                "/../web/dist",
+                From::Started,
+            ),
             ("process.cwd() + '/../web'", "/../web", From::Started),
             ("join(root, '../web')", "../web", From::Unknown),
-            ("join(__dirname, '../../mail', name)", "../../mail", From::File),
-            ("load('../../packages/p.proto')", "../../packages/p.proto", From::Unknown),
+            (
+                "join(__dirname, '../../mail', name)",
+                "../../mail",
+                From::File,
+            ),
+            (
+                "load('../../packages/p.proto')",
+                "../../packages/p.proto",
+                From::Unknown,
+            ),
         ] {
             assert_eq!(paths(text), [(path.to_owned(), from)], "{text}");
         }
@@ -236,7 +323,14 @@ mod tests {
         let found = reads(text).modules;
         let names: Vec<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(names, ["@d/e", "a", "c/sub", "g", "h", "j", "l", "m"]);
-        for odd in ["join(", "`${", "new URL(", "join(__dirname,", "__dirname +", "import type"] {
+        for odd in [
+            "join(",
+            "`${",
+            "new URL(",
+            "join(__dirname,",
+            "__dirname +",
+            "import type",
+        ] {
             assert_eq!(reads(odd), Reads::default(), "{odd}");
         }
     }

@@ -10,11 +10,11 @@ use super::sources::{Role, Usage, role};
 use crate::detect::Start;
 use crate::detect::exports::is_code;
 use crate::detect::reads::{self, Reads};
-use crate::error::Error;
 use crate::files::ignore::Rules;
 use crate::files::tree::{Limit, Tree};
 use crate::lockfile::Field;
 use crate::model::path::RepoPath;
+use crate::plan::PlanError;
 use crate::workspace::Workspace;
 
 /// What a name without its ending may stand for.
@@ -46,7 +46,7 @@ pub(super) fn sources(
     workspace: &Workspace,
     rules: &Rules,
     members: impl Iterator<Item = usize>,
-) -> Result<Vec<Source>, Error> {
+) -> Result<Vec<Source>, PlanError> {
     let mut found = Vec::new();
     for at in members.filter(|at| *at != 0) {
         let dir = &workspace.members[at].dir;
@@ -66,7 +66,10 @@ pub(super) fn sources(
 }
 
 fn is_source(path: &str) -> bool {
-    is_code(path) && ![".d.ts", ".d.mts", ".d.cts"].iter().any(|end| path.ends_with(end))
+    is_code(path)
+        && ![".d.ts", ".d.mts", ".d.cts"]
+            .iter()
+            .any(|end| path.ends_with(end))
 }
 
 /// What a file loads and reads; nothing where it is no code, or cannot be read: whoever runs it says so.
@@ -127,16 +130,16 @@ pub(super) fn of_root(
     app: usize,
     start: Option<&Start>,
     members: impl Iterator<Item = usize>,
-) -> Result<BTreeSet<(usize, String)>, Error> {
+) -> Result<BTreeSet<(usize, String)>, PlanError> {
     let root = &workspace.root_member().manifest;
     let has = |fields: &[Field], name: &str| {
         let mut fields = fields.iter();
         fields.any(|field| root.dependencies(*field).contains_key(name))
     };
     let ships = [Field::Prod, Field::Optional];
-    let mut found = BTreeSet::new();
+    let mut found: BTreeSet<String> = BTreeSet::new();
     if !root.has_dependencies() {
-        return Ok(found);
+        return Ok(BTreeSet::new());
     }
     let tree = &workspace.tree;
     for source in sources(workspace, rules, members)? {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::{self, Bases};
 use super::circles::Circles;
-use super::gather::Gather;
+use super::gather::{Gather, Gathered};
 use super::install;
 use super::libc::Workplace;
 use super::native::Asked;
@@ -75,7 +75,11 @@ impl Plan {
             tasks: &tasks,
             builds: !runs.all.is_empty(),
         };
-        let context = gather.entries()?;
+        let Gathered {
+            context,
+            brought,
+            warnings: beside_warnings,
+        } = gather.entries()?;
         let mut in_image = BTreeSet::new();
         if let Some(runtime) = &runtime {
             check_kept(workspace, runtime, &files, &rules)?;
@@ -133,12 +137,14 @@ impl Plan {
             verify: options.proof != Proof::None,
             trial: options.proof == Proof::Started && delivery.start().is_some(),
             include: options.include.clone(),
+            brought,
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
                 warnings(&delivery, circles.warnings()),
                 install::pnpmfile_warnings(workspace),
                 inputs::undeclared(workspace, &build, app),
                 kept_out::warnings(&dropped, &rules),
+                beside_warnings,
                 configured::warnings(options, &delivery),
                 engine::warnings(options),
                 tasks.warnings,

@@ -60,6 +60,7 @@ pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, Lockfile
             "app": proved.workspace.members[proved.app].dir,
             "entry": start.entry,
             "nodeArgs": start.node_args,
+            "nodeOptions": start.env.get("NODE_OPTIONS"),
             "start": words,
             "shell": shell.is_some(),
             "removed": removed(proved.lockfiles)?,
