@@ -430,3 +430,6 @@ fn nothing(
         barred: found.map(|one| (one.path.clone(), one.reason.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests;

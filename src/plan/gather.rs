@@ -116,6 +116,10 @@ impl Gather<'_, '_, '_> {
                 app: self.app,
                 delivery: self.delivery,
                 signals: self.signals,
+                node_options: {
+                    let set = self.options.env.get("NODE_OPTIONS");
+                    set.map(|given| given.value.as_str())
+                },
                 sources: (&read - &kept).into_iter().collect(),
             };
             let proof = verify::entries(&proved)?;
