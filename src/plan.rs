@@ -36,8 +36,8 @@ pub mod template;
 mod trim;
 mod verify;
 
+use crate::model::digest::hex;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -50,7 +50,7 @@ use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
 /// Why a task runs.
 pub use crate::needs::tasks::Because as Reason;
-pub use crate::plan::config::{Engine, PlanOptions, Proof};
+pub use crate::plan::config::{Engine, Pace, PlanOptions, Proof};
 use crate::plan::sources::Role;
 pub use crate::workspace::toolchain::Decision;
 pub use beside::Brought;
@@ -387,14 +387,4 @@ impl Role {
             Self::Out => None,
         }
     }
-}
-
-/// Lower case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

@@ -7,6 +7,7 @@ mod only_way;
 mod route;
 mod web;
 
+use crate::model::similar;
 use std::collections::{BTreeMap, BTreeSet};
 
 use nodejs_semver::Version;
@@ -206,21 +207,7 @@ fn aliased(web: &Web, name: &str) -> BTreeSet<usize> {
 /// Up to three names that look like this one.
 fn nearest(web: &Web, name: &str) -> Vec<String> {
     let names: BTreeSet<&str> = web.names.iter().flatten().map(String::as_str).collect();
-    let wanted = name.to_lowercase();
-    let mut scored: Vec<(f64, &str)> = names
-        .into_iter()
-        .map(|known| {
-            let score = strsim::normalized_damerau_levenshtein(&wanted, &known.to_lowercase());
-            (score, known)
-        })
-        .filter(|(score, _)| *score > 0.6)
-        .collect();
-    scored.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    similar::nearest(name, names, 3)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod merge;
 mod reader;
 mod values;
 
+use crate::model::span::Span;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -193,15 +194,24 @@ pub struct Healthcheck {
     /// What is asked.
     #[serde(flatten)]
     pub probe: Probe,
-    /// How often, as Docker writes durations: `30s`.
+    /// When it is asked.
+    #[serde(flatten)]
+    pub pace: Pace,
+}
+
+/// When Docker asks, and how many failures count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pace {
+    /// How often.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub interval: Option<String>,
+    pub interval: Option<Span>,
     /// How long an answer may take.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<String>,
+    pub timeout: Option<Span>,
     /// For how long a failure does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_period: Option<String>,
+    pub start_period: Option<Span>,
     /// How many failures in a row count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,

@@ -12,7 +12,7 @@ use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::needs::tasks;
 use crate::plan::PlanError;
-use crate::plan::config::{ConfigError, Given, Healthcheck, Probe, Source};
+use crate::plan::config::{ConfigError, Given, Healthcheck, Pace, Probe, Source};
 use crate::workspace::Workspace;
 
 /// The port of a static site.
@@ -61,9 +61,9 @@ pub struct HealthcheckPlan {
     /// The command; nothing where a check of the base is to be switched off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
-    /// Docker's options before it: `--interval=30s`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<String>,
+    /// When it runs.
+    #[serde(flatten)]
+    pub pace: Pace,
 }
 
 /// Packages of a base's distribution.
@@ -217,7 +217,7 @@ fn healthcheck(
     let Some(check) = &given.value else {
         let none = HealthcheckPlan {
             command: None,
-            options: Vec::new(),
+            pace: Pace::default(),
         };
         return Ok(Decision::new(none, source.to_string()));
     };
@@ -247,19 +247,9 @@ fn healthcheck(
             [&[program.to_owned()], &words[1..]].concat()
         }
     };
-    let option = |name: &str, value: &Option<String>| {
-        let value = value.as_ref()?;
-        Some(format!("--{name}={value}"))
-    };
-    let options = [
-        option("interval", &check.interval),
-        option("timeout", &check.timeout),
-        option("start-period", &check.start_period),
-        option("retries", &check.retries.map(|count| count.to_string())),
-    ];
     let plan = HealthcheckPlan {
         command: Some(command),
-        options: options.into_iter().flatten().collect(),
+        pace: check.pace,
     };
     Ok(Decision::new(plan, source.to_string()))
 }

@@ -7,6 +7,7 @@ mod native;
 mod step;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use crate::files::forbidden::{self, Conditions};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::plan::template::{self, Syntax, TemplateError, text};
-use crate::plan::{Configured, Decision, NodeCommand, Plan, SystemPackages, place};
+use crate::plan::{Configured, Decision, NodeCommand, Pace, Plan, SystemPackages, place};
 use layers::{CopyView, Gather};
 use native::NativeView;
 use step::{SecretsView, StepView};
@@ -384,13 +385,26 @@ fn configured(configured: &Configured) -> ConfiguredView<'_> {
                 return Syntax::of("NONE");
             };
             let words: Vec<&str> = command.iter().map(String::as_str).collect();
-            let options = check.value.options.iter();
-            let before: Vec<&str> = options.map(String::as_str).chain(["CMD "]).collect();
-            text::exec(&words).behind(&before.join(" "))
+            let before = format!("{}CMD ", options(&check.value.pace));
+            text::exec(&words).behind(&before)
         }),
         build_packages: configured.build_packages.as_ref(),
         runtime_packages: configured.runtime_packages.as_ref(),
     }
+}
+
+/// `HEALTHCHECK`'s options, with a space behind each.
+fn options(pace: &Pace) -> String {
+    fn option(name: &str, value: Option<impl Display>) -> String {
+        value.map_or_else(String::new, |value| format!("--{name}={value} "))
+    }
+    [
+        option("interval", pace.interval),
+        option("timeout", pace.timeout),
+        option("start-period", pace.start_period),
+        option("retries", pace.retries),
+    ]
+    .concat()
 }
 
 fn texts(decisions: &BTreeMap<String, Decision<String>>) -> BTreeMap<&str, &str> {

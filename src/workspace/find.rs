@@ -1,5 +1,6 @@
 //! Finding the workspace, and the app that a user names: by directory, by package name, and by likeness for those who mistype.
 
+use crate::model::similar;
 use std::path::{Path, PathBuf};
 
 use super::{Workspace, WorkspaceError};
@@ -106,32 +107,19 @@ impl Workspace {
                 .map(|(parent, _)| parent.to_lowercase())
         };
         let alike = |text: &str| {
-            let names = strsim::normalized_damerau_levenshtein(&last(&wanted), &last(text));
+            let names = similar::likeness(&last(&wanted), &last(text));
             // What both begin with says nothing: everything in `apps/` does.
             if parent(&wanted) == parent(text) {
                 return names;
             }
-            names.max(strsim::normalized_damerau_levenshtein(
-                &wanted,
-                &text.to_lowercase(),
-            ))
+            names.max(similar::likeness(&wanted, text))
         };
-        let mut scored: Vec<(f64, String)> = self.members[1..]
-            .iter()
-            .map(|member| {
-                let dir = member.dir.to_string();
-                let score = member.manifest.name().map_or(0.0, &alike).max(alike(&dir));
-                (score, dir)
-            })
-            .filter(|(score, _)| *score > 0.55)
-            .collect();
-        scored.sort_by(|left, right| {
-            right
-                .0
-                .total_cmp(&left.0)
-                .then_with(|| left.1.cmp(&right.1))
+        let scored = self.members[1..].iter().map(|member| {
+            let dir = member.dir.to_string();
+            let score = member.manifest.name().map_or(0.0, &alike).max(alike(&dir));
+            (score, dir)
         });
-        scored.into_iter().take(3).map(|(_, dir)| dir).collect()
+        similar::best(scored, 3)
     }
 
     /// Whether the member lies where apps lie.

@@ -1,5 +1,6 @@
 //! Docker's context store: the name of a context in, the address of its daemon out.
 
+use crate::model::digest::hex;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -29,9 +30,7 @@ struct Endpoint {
 /// Loads a context from `contexts/` in Docker's configuration directory, where its files lie under the SHA-256 of its name.
 pub(super) fn load(configuration: &Path, name: &str) -> Result<Address, HostError> {
     let contexts = configuration.join("contexts");
-    let id = Sha256::digest(name)
-        .iter()
-        .fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
+    let id = hex(&Sha256::digest(name));
     let path = contexts.join("meta").join(&id).join("meta.json");
     let Some(metadata) = read_json::<Metadata>(&path)? else {
         return Err(HostError::UnknownContext {

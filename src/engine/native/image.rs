@@ -1,5 +1,6 @@
 //! The image: what the base brought along, the layers of the plan, and how it is run.
 
+use crate::model::span::Span;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -90,17 +91,14 @@ fn healthcheck(check: &HealthcheckPlan) -> Value {
     };
     let words = std::iter::once("CMD").chain(command.iter().map(String::as_str));
     let mut value = json!({ "Test": words.collect::<Vec<_>>() });
-    for option in &check.options {
-        let Some((name, text)) = option.trim_start_matches("--").split_once('=') else {
-            continue;
-        };
-        let (key, number) = match name {
-            "interval" => ("Interval", nanoseconds(text)),
-            "timeout" => ("Timeout", nanoseconds(text)),
-            "start-period" => ("StartPeriod", nanoseconds(text)),
-            "retries" => ("Retries", text.parse().ok()),
-            _ => continue,
-        };
+    let pace = &check.pace;
+    let numbers = [
+        ("Interval", pace.interval.map(Span::nanoseconds)),
+        ("Timeout", pace.timeout.map(Span::nanoseconds)),
+        ("StartPeriod", pace.start_period.map(Span::nanoseconds)),
+        ("Retries", pace.retries.map(u64::from)),
+    ];
+    for (key, number) in numbers {
         if let Some(number) = number {
             value[key] = number.into();
         }
@@ -108,60 +106,20 @@ fn healthcheck(check: &HealthcheckPlan) -> Value {
     value
 }
 
-/// `1m30s`, as Go has it.
-fn nanoseconds(text: &str) -> Option<u64> {
-    let mut total = 0_f64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
-        let number: f64 = rest[..end].parse().ok()?;
-        let unit = &rest[end..];
-        let length = unit
-            .find(|letter: char| letter.is_ascii_digit())
-            .unwrap_or(unit.len());
-        let factor = match &unit[..length] {
-            "h" => 3.6e12,
-            "m" => 6e10,
-            "s" => 1e9,
-            "ms" => 1e6,
-            "us" | "µs" => 1e3,
-            "ns" => 1.0,
-            _ => return None,
-        };
-        total += number * factor;
-        rest = &unit[length..];
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "no sign was read, and what is too large is cut"
-    )]
-    Some(total as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        for (text, milliseconds) in [
-            ("30s", 30_000),
-            ("1m30s", 90_000),
-            ("1.5h", 5_400_000),
-            ("250ms", 250),
-        ] {
-            assert_eq!(nanoseconds(text), Some(milliseconds * 1_000_000), "{text}");
-        }
-        assert_eq!(nanoseconds("30"), None);
-        assert_eq!(nanoseconds("3x"), None);
-    }
+    use crate::plan::Pace;
 
     #[test]
     fn health_checks() {
         let check = HealthcheckPlan {
             command: Some(vec!["/nodejs/bin/node".to_owned(), "check.js".to_owned()]),
-            options: vec!["--interval=5s".to_owned(), "--retries=2".to_owned()],
+            pace: Pace {
+                interval: "5s".parse().ok(),
+                retries: Some(2),
+                ..Pace::default()
+            },
         };
         assert_eq!(
             healthcheck(&check),

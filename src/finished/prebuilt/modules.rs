@@ -117,13 +117,7 @@ impl Modules {
 
 /// Whether packages like this are for the processor that this runs on, under linux, and with the C library that slimbuild's own base has.
 fn is_this(machines: &Machines) -> bool {
-    let host = Platform::host();
-    let (_, architecture, _) = host.parts();
-    let cpu = match architecture {
-        "amd64" => "x64",
-        other => other,
-    };
-    machines.fit("linux", cpu, "glibc")
+    machines.fit("linux", Platform::host().cpu(), "glibc")
 }
 
 /// The projects that run, and what each needs: the manifests that a production install would get say it.

@@ -3,8 +3,8 @@
 //! Mirrors pnpm's [`getOutdatedLockfileSetting`](https://github.com/pnpm/pnpm/blob/main/lockfile/settings-checker/src/getOutdatedLockfileSetting.ts),
 //! in its order, so that the setting named here is the one that pnpm would name.
 
+use crate::model::digest::hex;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::Value;
@@ -385,11 +385,4 @@ fn shown(list: &[String]) -> String {
 
 fn hash(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

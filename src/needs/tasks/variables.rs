@@ -13,6 +13,8 @@ struct Framework {
     packages: &'static [&'static str],
     all: bool,
     variables: &'static [&'static str],
+    /// Those of the framework that it is made on.
+    below: &'static [&'static str],
 }
 
 const fn framework(
@@ -23,6 +25,7 @@ const fn framework(
         packages,
         all: false,
         variables,
+        below: &[],
     }
 }
 
@@ -38,7 +41,12 @@ const FRAMEWORKS: [Framework; 15] = [
         &["nitropack", "nitropack-nightly", "nitro", "nitro-nightly"],
         NITRO,
     ),
-    framework(&["nuxt", "nuxt-edge", "nuxt3", "nuxt3-edge"], NUXT),
+    Framework {
+        packages: &["nuxt", "nuxt-edge", "nuxt3", "nuxt3-edge"],
+        all: false,
+        variables: &["NUXT_*", "LAUNCH_EDITOR"],
+        below: NITRO,
+    },
     framework(&["@redwoodjs/core"], &["REDWOOD_ENV_*"]),
     framework(
         &[
@@ -54,6 +62,7 @@ const FRAMEWORKS: [Framework; 15] = [
         packages: &["solid-js", "solid-start"],
         all: true,
         variables: &["VITE_*"],
+        below: &[],
     },
     framework(&["@sveltejs/kit"], &["VITE_*", "PUBLIC_*"]),
     framework(&["vite"], &["VITE_*"]),
@@ -74,23 +83,6 @@ const NITRO: &[&str] = &[
     "ZEABUR",
     "RENDER",
 ];
-const NUXT: &[&str] = &[
-    "NUXT_*",
-    "NITRO_*",
-    "SERVER_*",
-    "AWS_APP_ID",
-    "INPUT_AZURE_STATIC_WEB_APPS_API_TOKEN",
-    "CLEAVR",
-    "CF_PAGES",
-    "FIREBASE_APP_HOSTING",
-    "NETLIFY",
-    "STORMKIT",
-    "NOW_BUILDER",
-    "ZEABUR",
-    "RENDER",
-    "LAUNCH_EDITOR",
-];
-
 /// What turbo hands to every task without being told, as far as it can matter to any of them in an image's build.
 const ALWAYS: [&str; 4] = ["CI", "TZ", "LANG", "NODE_OPTIONS"];
 
@@ -152,7 +144,7 @@ pub(super) fn arguments(
     let (excluded, included): (Vec<&str>, Vec<&str>) =
         declared.into_iter().partition(|name| name.starts_with('!'));
     let excluded = |name: &str| excluded.iter().any(|pattern| is_of(&pattern[1..], name));
-    let inferred = inferred(workspace, node.member);
+    let inferred: Vec<&str> = inferred(workspace, node.member).collect();
     let to_the_app: &[&str] = if node.because == Because::App {
         &ALWAYS_TO_THE_APP
     } else {
@@ -161,7 +153,7 @@ pub(super) fn arguments(
     let patterns = || {
         included
             .iter()
-            .chain(inferred)
+            .chain(&inferred)
             .chain(&ALWAYS)
             .chain(to_the_app)
     };
@@ -178,7 +170,7 @@ pub(super) fn arguments(
 }
 
 /// What the framework of a package reads.
-fn inferred(workspace: &Workspace, at: usize) -> &'static [&'static str] {
+fn inferred(workspace: &Workspace, at: usize) -> impl Iterator<Item = &'static str> {
     let manifest = &workspace.members[at].manifest;
     let uses = |framework: &&Framework| {
         let mut packages = framework.packages.iter();
@@ -188,10 +180,11 @@ fn inferred(workspace: &Workspace, at: usize) -> &'static [&'static str] {
             packages.any(|name| manifest.depends_on(name))
         }
     };
-    FRAMEWORKS
-        .iter()
-        .find(uses)
-        .map_or(&[], |framework| framework.variables)
+    let framework = FRAMEWORKS.iter().find(uses);
+    framework
+        .into_iter()
+        .flat_map(|framework| framework.variables.iter().chain(framework.below))
+        .copied()
 }
 
 /// Whether BuildKit hands the variable to every step by itself.

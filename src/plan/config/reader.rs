@@ -1,5 +1,6 @@
 //! A value of a configuration file that knows where it stands, so that whatever is wrong with it can be pointed at.
 
+use crate::model::similar;
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
 
@@ -49,14 +50,7 @@ impl Entry<'_> {
     }
 
     fn nearest(&self, known: &[&str]) -> String {
-        let wanted = self.name.to_lowercase();
-        let alike =
-            |name: &&&str| strsim::normalized_damerau_levenshtein(&wanted, &name.to_lowercase());
-        let nearest = known
-            .iter()
-            .max_by(|left, right| alike(left).total_cmp(&alike(right)))
-            .filter(|name| alike(name) > 0.5);
-        match nearest {
+        match similar::nearest(self.name, known, 1).first() {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("there are: {}", known.join(", ")),
         }

@@ -1,5 +1,6 @@
 //! The values of keys: what each may be, in the words of the error where it is something else.
 
+use crate::model::span::Span;
 use std::collections::BTreeMap;
 
 use jsonc_parser::ast;
@@ -224,10 +225,12 @@ pub(super) fn healthcheck(node: &Node<'_>) -> Result<Option<Healthcheck>, Config
                 }
                 found.probe = Probe::Command(words.into_iter().map(|word| word.value).collect());
             }
-            "interval" => found.interval = Some(duration(&value)?),
-            "timeout" => found.timeout = Some(duration(&value)?),
-            "startPeriod" => found.start_period = Some(duration(&value)?),
-            "retries" => found.retries = Some(value.number(1..=100, "a number from 1 to 100")?),
+            "interval" => found.pace.interval = Some(duration(&value)?),
+            "timeout" => found.pace.timeout = Some(duration(&value)?),
+            "startPeriod" => found.pace.start_period = Some(duration(&value)?),
+            "retries" => {
+                found.pace.retries = Some(value.number(1..=100, "a number from 1 to 100")?);
+            }
             _ => {
                 return Err(entry.unknown(&[
                     "path",
@@ -261,21 +264,9 @@ fn path(node: &Node<'_>, what: &str) -> Result<String, ConfigError> {
 }
 
 /// A duration as Docker writes it.
-fn duration(node: &Node<'_>) -> Result<String, ConfigError> {
+fn duration(node: &Node<'_>) -> Result<Span, ConfigError> {
     let what = "a duration, as \"30s\" or \"1m30s\"";
-    let text = node.string(what)?;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
-        let after = ["ms", "s", "m", "h"]
-            .iter()
-            .find_map(|unit| digits.strip_prefix(unit));
-        match after {
-            Some(after) if digits.len() < rest.len() => rest = after,
-            _ => return Err(node.expected(what)),
-        }
-    }
-    Ok(text.to_owned())
+    node.string(what)?.parse().map_err(|_| node.expected(what))
 }
 
 /// Globs, made relative to the workspace's root: in a file they are relative to its directory.
