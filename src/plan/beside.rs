@@ -110,12 +110,12 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
                 continue;
             }
             let set = inputs::globs([glob]);
-            let mut matched = all
+            let matched = all
                 .files
                 .iter()
                 .filter(|file| set.is_match(file.path.as_str()));
             let mut some = false;
-            while let Some(file) = matched.next() {
+            for file in matched {
                 some = true;
                 self.take(file, why);
             }
@@ -362,7 +362,9 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
                 self.may(target, by);
                 return Ok(());
             }
-            files.iter().for_each(|file| self.take(file, &why));
+            for file in &files {
+                self.take(file, &why);
+            }
             return Ok(());
         }
         if !matches!(gather.rules.file(target)?, Verdict::Keep) {
