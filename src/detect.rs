@@ -12,6 +12,7 @@ mod next;
 mod nitro;
 pub mod prisma;
 pub mod program;
+pub mod reads;
 mod rendering;
 pub mod script;
 mod site;

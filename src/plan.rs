@@ -4,6 +4,8 @@
 //! plan on every machine.
 
 mod base;
+mod beside;
+mod code;
 pub mod config;
 mod configured;
 mod contents;
@@ -51,6 +53,7 @@ pub use crate::needs::tasks::Because as Reason;
 pub use crate::plan::config::{Engine, PlanOptions, Proof, Timing};
 use crate::plan::sources::Role;
 pub use crate::workspace::toolchain::Decision;
+pub use beside::Brought;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages};
 pub use contents::{Contents, Finished, Recipe};
 pub use error::PlanError;
@@ -107,6 +110,9 @@ pub struct Plan {
     /// Globs of what comes along by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
+    /// Directories that builds of other packages write, and that the image gets too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub brought: Vec<Brought>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
     /// Whether the image proves that it can run before it gets a name.
@@ -368,6 +374,8 @@ pub mod place {
     pub const WRITABLE: &str = "writable";
     /// What makes directories that the app writes to.
     pub const OWN: &str = "own";
+    /// Files of other places in the workspace that the image gets, each at its own place.
+    pub const BESIDE: &str = "beside";
 }
 
 impl Role {

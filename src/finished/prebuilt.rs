@@ -3,6 +3,7 @@
 //! Goes in: the [`Plan`] of the app and the directory that it was installed and built in. Comes out: the finished files, each in the directory of its
 //! layer. What is missing is named, with the command that makes it.
 
+mod beside;
 mod bundles;
 mod error;
 mod files;
@@ -57,6 +58,9 @@ pub fn finished(
         Delivery::Bundle(bundle) => bundles::bundle(plan, bundle, tree, &mut left_out)?,
         Delivery::Site(site) => bundles::site(plan, site, tree, &mut left_out)?,
     };
+    if plan.delivery.start().is_some() {
+        context.extend(beside::entries(plan, recipe, tree, built, &mut left_out)?);
+    }
     warnings.extend(left_out.warning());
     // The first of a path stays.
     context.extend(

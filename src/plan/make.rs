@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::{self, Bases};
-use super::context_list::ContextList;
+use super::context_list::{ContextList, Gathered};
 use super::cycles::Circles;
 use super::install;
 use super::libc::Workplace;
@@ -76,7 +76,11 @@ impl Plan {
             tasks: &tasks,
             builds: !runs.all.is_empty(),
         };
-        let context = list.entries()?;
+        let Gathered {
+            context,
+            brought,
+            warnings: beside_warnings,
+        } = list.entries()?;
         let mut in_image = BTreeSet::new();
         if let Some(runtime) = &runtime {
             check_kept(workspace, runtime, &files, &rules)?;
@@ -134,12 +138,14 @@ impl Plan {
             verify: options.proof != Proof::None,
             trial: options.proof == Proof::Started && delivery.start().is_some(),
             include: options.include.clone(),
+            brought,
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
                 warnings(&delivery, circles.warnings()),
                 install::pnpmfile_warnings(workspace),
                 inputs::undeclared(workspace, &build, app),
                 kept_out::warnings(&dropped, &rules),
+                beside_warnings,
                 configured::warnings(options, &delivery),
                 engine::warnings(options),
                 tasks.warnings,

@@ -65,6 +65,9 @@ struct View<'p> {
     /// What the image gets of packages, but for the last layer.
     copies: Vec<CopyView<'p>>,
     gathers: Vec<Gather>,
+    /// Whether the image gets files of other places, and the arguments of `COPY` for outputs of other packages.
+    beside: bool,
+    brought: Vec<Syntax>,
     start: Option<&'p Start>,
     command: Option<Syntax>,
     /// The same of a command, which takes what follows the image's name in `docker run`.
@@ -210,6 +213,8 @@ fn view(plan: &Plan) -> View<'_> {
         },
         copies,
         gathers,
+        beside: plan.holds(&format!("{}/", place::BESIDE)),
+        brought: layers::brought(plan),
         start: plan.delivery.start(),
         command: plan.delivery.start().map(|_| command(plan, false)),
         entrypoint: plan.delivery.start().map(|_| command(plan, true)),

@@ -210,7 +210,9 @@ impl Trial<'_> {
             scratch: scratch.path(),
             outside: self.outside,
         };
-        let words = match namespace.words(started, &BTreeMap::new()) {
+        // What the app's node is to load first is for the app alone.
+        let own = BTreeMap::from([("NODE_OPTIONS".to_owned(), String::new())]);
+        let words = match namespace.words(started, &own) {
             Ok(words) => words,
             Err(NativeError::NoNamespace(_) | NativeError::User(_)) => return Ok(None),
             Err(error) => return Err(error),

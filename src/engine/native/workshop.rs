@@ -47,7 +47,13 @@ impl Workshop<'_> {
         if let Some(installed) = installed {
             self.install(installed, &mut steps)?;
         }
-        self.lay(&[place::ROOT, place::TOP, place::SRC, place::RUN])?;
+        self.lay(&[
+            place::BESIDE,
+            place::ROOT,
+            place::TOP,
+            place::SRC,
+            place::RUN,
+        ])?;
         std::thread::sleep(TICK);
         let laid = SystemTime::now();
         for step in self.plan.steps() {
