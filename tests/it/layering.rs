@@ -258,7 +258,7 @@ fn heavy_crates_have_one_home_each() {
         ("petgraph", &["needs"]),
         ("serde_saphyr", &["workspace::manifest", "needs::frozen"]),
         ("reqwest", &["store::fetch", "engine"]),
-        ("pgp", &["image::base"]),
+        ("ring", &["image::base"]),
         ("lzma_rust2", &["image::base"]),
         ("zstd", &["image"]),
         ("flate2", &["image", "engine", "finished::prebuilt"]),
