@@ -2,16 +2,17 @@
 //!
 //! Goes in: the app's manifest and the list of its files. Comes out: the kind with its evidence, and the start command. Nothing is run.
 
-mod apart;
 pub mod delivery;
 pub mod exports;
 mod framework;
 pub mod loader;
+mod mistaken;
 pub mod native;
 mod next;
 mod nitro;
 pub mod prisma;
 pub mod program;
+pub mod reads;
 mod rendering;
 pub mod script;
 mod site;
@@ -247,7 +248,7 @@ fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, Det
     let found = found.or_else(|| framework::of_kind(subject, wanted?));
     let Some((framework, evidence)) = found else {
         return match wanted {
-            None => match apart::no_server(subject) {
+            None => match mistaken::no_server(subject) {
                 Some(error) => Err(error),
                 None => node(subject),
             },
@@ -261,12 +262,15 @@ fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, Det
     };
     if framework.kind() == AppKind::StaticSite
         && wanted != Some(AppKind::StaticSite)
-        && let Some(server) = apart::server_of_site(subject, framework, &evidence)?
+        && let Some(server) = mistaken::server_of_site(subject, framework, &evidence)?
     {
         return Ok(server);
     }
     if framework.kind() == AppKind::StaticSite && wanted.is_none() {
-        apart::check_no_server(subject, &evidence)?;
+        if let Some(server) = mistaken::prepared_site(subject, framework, &evidence)? {
+            return Ok(server);
+        }
+        mistaken::check_no_server(subject, &evidence)?;
     }
     let detection = match framework.kind() {
         AppKind::Next => next::detect(subject, evidence)?,

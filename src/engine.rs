@@ -5,6 +5,7 @@
 mod credentials;
 pub mod docker;
 pub mod event;
+pub mod fault;
 pub mod host;
 pub mod interrupt;
 pub mod native;

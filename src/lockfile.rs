@@ -11,7 +11,7 @@ pub mod index;
 pub mod keys;
 mod lines;
 pub mod prune;
-pub mod reach;
+pub mod reachable;
 mod scalar;
 mod set;
 mod traits;

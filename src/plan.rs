@@ -4,25 +4,27 @@
 //! plan on every machine.
 
 mod base;
-mod circles;
+mod beside;
+mod code;
 pub mod config;
 mod configured;
 mod contents;
+mod context_list;
+mod credentials;
+mod cycles;
 mod engine;
 mod error;
-mod exposed;
-mod gather;
 pub(crate) mod inputs;
 pub(crate) mod install;
 mod kept_out;
 mod libc;
 mod lifecycle;
 pub(crate) mod make;
+mod missing_programs;
 mod native;
 mod nginx;
 mod outputs;
 mod pin;
-mod programs;
 mod runs;
 pub(crate) mod secrets;
 pub mod smoke;
@@ -48,9 +50,10 @@ use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
 /// Why a task runs.
 pub use crate::needs::tasks::Because as Reason;
-pub use crate::plan::config::{Engine, Pace, PlanOptions, Proof};
+pub use crate::plan::config::{Engine, PlanOptions, Proof, Timing};
 use crate::plan::sources::Role;
 pub use crate::workspace::toolchain::Decision;
+pub use beside::Brought;
 pub use configured::{Configured, HealthcheckPlan, PackageManager, SystemPackages};
 pub use contents::{Contents, Finished, Recipe};
 pub use error::PlanError;
@@ -107,6 +110,9 @@ pub struct Plan {
     /// Globs of what comes along by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
+    /// Directories that builds of other packages write, and that the image gets too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub brought: Vec<Brought>,
     /// The members that the image gets, the app last.
     pub image_packages: Vec<ImagePackage>,
     /// Whether the image proves that it can run before it gets a name.
@@ -368,6 +374,8 @@ pub mod place {
     pub const WRITABLE: &str = "writable";
     /// What makes directories that the app writes to.
     pub const OWN: &str = "own";
+    /// Files of other places in the workspace that the image gets, each at its own place.
+    pub const BESIDE: &str = "beside";
 }
 
 impl Role {

@@ -2,11 +2,11 @@
 //!
 //! Every room may use it. It knows no other room.
 
+pub mod atomic_file;
 pub mod credential;
 pub mod env;
 pub mod leftovers;
 pub mod mask;
 pub mod terminal;
 pub mod threads;
-pub mod whole;
 pub mod workdir;

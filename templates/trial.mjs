@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** For how long an app that does not listen is watched. */
@@ -39,7 +39,8 @@ async function watch(image, file) {
   const { root, command, directory } = image;
   const hook = join(dirname(fileURLToPath(import.meta.url)), 'hook.cjs');
   const env = { ...process.env, SLIMBUILD_TRIAL: file, SLIMBUILD_TRIAL_ROOT: root };
-  env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --require=${hook}`.trim();
+  // The programs that prove an image run without the app's own.
+  env.NODE_OPTIONS = `${image.nodeOptions ?? ''} --require=${hook}`.trim();
   const began = Date.now();
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
   const child = spawn(command[0], command.slice(1), { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -73,11 +74,19 @@ async function watch(image, file) {
   if (own) return { fault: own, log };
   const sought = named(notes, log);
   if (sought) return { fault: { message: `the app looks for the module \`${sought}\` when it starts, which is not in the image`, note: note_of('MODULE_NOT_FOUND') }, log };
+  const denied = log.map(denial).find((path) => path !== undefined);
+  const written = denied && file_fault({ code: 'EACCES', syscall: 'open', path: resolve(image.directory, denied) }, image);
+  if (written) return { fault: written, log };
   // What shells end with when there is no such program, or none that may be run.
   const refused = [126, 127].includes(over.code) && log.filter((line) => /not found|[Pp]ermission denied/.test(line)).at(-1);
   if (refused) return { fault: { message: `the start script runs a program that is not in the image: ${refused}`, note: BASES }, log };
   const words = last(notes, log);
   return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; nothing was missing from the image` };
+}
+
+/** The file that a shell or a program of the system may not write, as a line of its log says. */
+function denial(line) {
+  return /(?:cannot create(?: regular file| directory)?|can't create(?: directory)?|cannot touch|couldn't open temporary file|line \d+:) ['‘]?([^'’:]+)['’]?: (?:Permission denied|Read-only file system)/.exec(line)?.[1];
 }
 
 function read(file) {

@@ -4,7 +4,7 @@
 // list parted by NUL.
 // Type declarations, source maps, incremental build states, well-known documents, and the tests and documents of packages. Nothing that a
 // manifest names for something else than types; licences stay; of what nobody can be sure, it stays.
-import { existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 const DECLARATION = /\.d\.(?:[cm]?ts|[\w-]+\.ts)$/;
@@ -21,6 +21,8 @@ const listed = args.includes('--list') ? [] : undefined;
 const installed = listed && readFileSync(0, 'utf8').split('\0').filter((dir) => dir !== '');
 const saved = { files: 0, bytes: 0 };
 
+/** The text of a file; nothing of a directory that a link with a file's name leads to, as `node_modules/big.js` does. */
+const text = (path) => { try { return statSync(path).isFile() ? readFileSync(path, 'latin1') : ''; } catch { return ''; } };
 const list = (dir) => { try { return readdirSync(dir, { withFileTypes: true }); } catch { return []; } };
 
 /** The packages below a node_modules directory, as far as they are really there. */
@@ -64,7 +66,7 @@ function mentions(dir, name, skipped) {
     const path = join(dir, entry.name);
     if (path === skipped || entry.name === 'node_modules') return false;
     if (entry.isDirectory()) return mentions(path, name, skipped);
-    return CODE.test(entry.name) && !DECLARATION.test(entry.name) && word.test(readFileSync(path, 'latin1'));
+    return CODE.test(entry.name) && !DECLARATION.test(entry.name) && word.test(text(path));
   });
 }
 
@@ -105,11 +107,11 @@ function trim(root, declarationsStay) {
 
 /** Whether code that a build wrote names such a file in a text: then it may read it. */
 function reads(dir, name) {
-  const text = new RegExp(`["'\`][^"'\`\\n]*${name}["'\`]`);
+  const quoted = new RegExp(`["'\`][^"'\`\\n]*${name}["'\`]`);
   return list(dir).some((entry) => {
     const path = join(dir, entry.name);
-    if (entry.isDirectory()) return reads(path, name);
-    return /\.[cm]?js$/.test(entry.name) && text.test(readFileSync(path, 'latin1'));
+    if (entry.isDirectory()) return entry.name !== 'node_modules' && reads(path, name);
+    return /\.[cm]?js$/.test(entry.name) && quoted.test(text(path));
   });
 }
 

@@ -217,7 +217,7 @@ function hasCode(dir, depth = 2) {
 // ─── files ──────────────────────────────────────────────────────────────────
 
 /** Modules that change how others are found: then an unknown name is no proof of anything. */
-const CHANGES_RESOLUTION = /^(module-alias|tsconfig-paths|app-module-path|tsx|ts-node|esbuild-register|@swc-node|@esbuild-kit|jiti|pnpapi)(\/|$)/;
+const CHANGES_RESOLUTION = /^(module-alias|tsconfig-paths|app-module-path|tsx|ts-node|esbuild-register|@swc-node|@esbuild-kit|jiti|pnpapi|@babel\/register|@swc\/register|sucrase|esbuild-runner|@oxc-node)(\/|$)/;
 
 /** Our files, from the entry along static imports and the `require`s at the top: each parses, and what it names is there. */
 async function checkFiles(image) {
@@ -229,23 +229,31 @@ async function checkFiles(image) {
   }
   let aliases = false;
   const unknown = [];
-  const preloads = preloaded(image.nodeArgs);
+  const preloads = preloaded([...image.nodeArgs, ...(image.nodeOptions ?? '').split(/\s+/).filter(Boolean)]);
+  const roots = [realpathSync(entry)];
   for (const name of preloads) {
-    aliases = true;
+    // Only what changes how modules are found makes an unknown name no proof.
+    if (CHANGES_RESOLUTION.test(name)) aliases = true;
+    let found;
     try {
-      await locate(name, join(app, 'slimbuild.mjs'), true);
+      found = await locate(name, join(app, 'slimbuild.mjs'), true);
     } catch {
       try {
-        createRequire(join(app, 'slimbuild.js')).resolve(name);
+        found = realpathSync(createRequire(join(app, 'slimbuild.js')).resolve(name));
       } catch {
         problem(`\`${name}\`, which node is told to load first, is not in the image`, [], where(name, app));
       }
     }
+    if (found && isOurs(found)) {
+      roots.push(found);
+      // It may have node find modules in its own way.
+      if (/\bregister(Hooks)?\s*\(/.test(readFileSync(found, 'utf8'))) aliases = true;
+    }
   }
-  const parents = new Map([[realpathSync(entry), undefined]]);
+  const parents = new Map(roots.map((file) => [file, undefined]));
   for (const file of parents.keys()) {
     const text = readFileSync(file, 'utf8');
-    const code = parse(file, text, preloads.length > 0);
+    const code = parse(file, text, aliases);
     if (!code) continue;
     for (const name of code.names) {
       if (isBuiltin(name) || /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(name)) continue;
@@ -487,6 +495,7 @@ async function start(image) {
   const { said, fault, log } = await trial({
     root: ROOT,
     command: image.shell ? image.start : [process.execPath, ...image.start],
+    nodeOptions: image.nodeOptions ?? '',
     directory: join(ROOT, image.app),
     sources: image.sources,
   });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::maker::{Maker, epoch};
+use super::resources::{Maker, epoch};
 use super::storage::Storage;
 use crate::cli::{BaseArgs, SourceArgs};
 use crate::commands::error::Error;
@@ -18,9 +18,9 @@ use crate::show::report;
 use crate::show::ui::Ui;
 use crate::store::cache::Cache;
 use crate::store::fetch::Listener;
+use crate::system::atomic_file::AtomicFile;
 use crate::system::credential;
 use crate::system::env::Env;
-use crate::system::whole::Whole;
 
 /// Makes the base, and prints its contents and its digest.
 pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
@@ -127,7 +127,7 @@ fn locked(maker: &Maker<'_>, request: &Request, path: &Path) -> Result<Contents,
     if let Some(contents) = lock.find(request, path)? {
         return Ok(contents.clone());
     }
-    let file = Whole::begin(path)?;
+    let file = AtomicFile::begin(path)?;
     let contents = maker.resolve(request)?;
     lock.add(request, &contents);
     file.write(|file| file.write_all(lock.text().as_bytes()))?;

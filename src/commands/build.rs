@@ -1,10 +1,11 @@
 //! `slimbuild APP`: from the workspace to a tagged image.
 
 mod docker;
-mod done;
 mod driver;
 mod job;
 mod native;
+mod outcome;
+mod unread;
 
 use std::path::Path;
 use std::time::Instant;
@@ -18,9 +19,9 @@ use crate::render::dockerfile;
 use crate::show::progress::ProgressMode;
 use crate::show::report;
 use crate::show::ui::Ui;
+use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
 use crate::system::terminal::escape_json;
-use crate::system::whole::Whole;
 use crate::system::workdir;
 
 use job::Job;
@@ -73,6 +74,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     warn_unless(mode, &plan, ui)?;
     let root = prepared.root();
     let (secrets, warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
+    unread::check(&given, &plan, root)?;
     let arguments = job::arguments(given, &plan, env);
     ui.hide(super::secrets::mask(&plan, &secrets, &arguments, env));
     let warnings = [warnings, super::secrets::too_short(&secrets)].concat();
@@ -99,7 +101,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     };
     driver.check(&job)?;
     // What cannot be written is better known before minutes of building than after.
-    let metadata = metadata_file.map(|file| Whole::begin(&cwd.join(file)));
+    let metadata = metadata_file.map(|file| AtomicFile::begin(&cwd.join(file)));
     let metadata = metadata.transpose()?;
     let done = driver.build(&job, ui)?;
     done.tell(&job, metadata, began, ui)

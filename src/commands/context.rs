@@ -11,8 +11,8 @@ use crate::plan::{Plan, PlanOptions};
 use crate::render::context::{write_dir, write_tar};
 use crate::show::report::{count, size};
 use crate::show::ui::Ui;
+use crate::system::atomic_file::{AtomicDirectory, AtomicFile};
 use crate::system::env::Env;
-use crate::system::whole::{Whole, WholeDirectory};
 use crate::workspace::find_root;
 
 /// Writes the context.
@@ -37,7 +37,7 @@ pub fn run(
     } else if target.is_dir() || is_directory_name(output) && !is_device(&target) {
         into_directory(&plan, &root, &target)?;
     } else {
-        let file = Whole::begin(&target)?.needs(plan.context_size())?;
+        let file = AtomicFile::begin(&target)?.needs(plan.context_size())?;
         file.write(|out| write_tar(&plan, &root, out))?;
     }
     let (files, bytes) = (plan.context().len() + 1, plan.context_size());
@@ -75,7 +75,7 @@ fn is_device(target: &Path) -> bool {
 fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> {
     let doing = format!("cannot write the context to `{}`", target.display());
     let target: PathBuf = target.components().collect();
-    let before = WholeDirectory::check(&target)?;
+    let before = AtomicDirectory::check(&target)?;
     if before.is_some()
         && fs_err::read_dir(&target)
             .map_err(Error::io(&doing))?
@@ -97,7 +97,7 @@ fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> 
             Error::io(doing)(error)
         });
     }
-    let whole = WholeDirectory::begin(&target)?;
+    let whole = AtomicDirectory::begin(&target)?;
     write_dir(plan, root, whole.part()).map_err(Error::io(doing))?;
     Ok(whole.finish()?)
 }

@@ -6,6 +6,7 @@ use crate::ask::pruned::output::OutputError;
 use crate::ask::why::WhyError;
 use crate::detect::DetectError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
+use crate::engine::fault::Fault;
 use crate::engine::host::HostError;
 use crate::engine::native::NativeError;
 use crate::engine::registry::RegistryError;
@@ -23,7 +24,7 @@ use crate::plan::config::ConfigError;
 use crate::plan::template::TemplateError;
 use crate::store::cache::CacheError;
 use crate::store::fetch::FetchError;
-use crate::system::whole::WriteError;
+use crate::system::atomic_file::WriteError;
 use crate::workspace::WorkspaceError;
 use crate::workspace::manifest::ManifestError;
 use crate::workspace::toolchain::ToolchainError;
@@ -55,6 +56,9 @@ pub enum Error {
     /// An image that is made without a daemon.
     #[error(transparent)]
     Native(#[from] NativeError),
+    /// A step of the build failed.
+    #[error(transparent)]
+    Step(#[from] Fault),
     /// The image was made, and its own proof found that it cannot run.
     #[error("the image of {app} would not run; what is missing is said above")]
     Verify {
@@ -143,6 +147,7 @@ impl Error {
             Self::Prebuilt(error) => error.hint(),
             Self::Host(error) => error.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Step(fault) => fault.hint(),
             Self::Native(error) => error.hint(),
             Self::Cache(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
@@ -187,6 +192,7 @@ impl Error {
             Self::Native(error) if error.is_interrupt() => ExitCode::Interrupted,
             Self::Registry(RegistryError::Interrupted) => ExitCode::Interrupted,
             Self::Verify { .. }
+            | Self::Step(_)
             | Self::Fetch(_)
             | Self::Base(_)
             | Self::Oci(_)

@@ -8,7 +8,7 @@ use crate::commands::error::Error;
 use crate::model::path::RepoPath;
 use crate::plan::{Plan, PlanError, config};
 use crate::show::ui::Ui;
-use crate::system::whole::Whole;
+use crate::system::atomic_file::AtomicFile;
 use crate::workspace::{Workspace, find_root};
 
 /// The script and the task that build an image, as turbo calls them.
@@ -48,7 +48,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
         }
         None => starter::root(&workspace.app_dirs(), schema),
     };
-    Whole::begin_inside(&root, &target)?.write(|out| out.write_all(text.as_bytes()))?;
+    AtomicFile::begin_inside(&root, &target)?.write(|out| out.write_all(text.as_bytes()))?;
     writeln!(ui.out(), "{file}").map_err(Error::io("cannot write to stdout"))?;
     ui.err()
         .write_all(next(&workspace, at).as_bytes())

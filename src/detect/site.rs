@@ -68,7 +68,10 @@ pub(super) fn unknown(subject: &Subject<'_>) -> Detection {
 }
 
 /// Where the build writes: a flag of its command, an option of its configuration, or the framework's convention.
-fn directory(subject: &Subject<'_>, framework: Framework) -> Result<(String, String), DetectError> {
+pub(super) fn directory(
+    subject: &Subject<'_>,
+    framework: Framework,
+) -> Result<(String, String), DetectError> {
     let (flags, program): (&[&str], &str) = match framework {
         Framework::Vite => (&["--outDir"], "vite"),
         Framework::Storybook => (&["-o", "--output-dir"], "storybook"),

@@ -9,6 +9,7 @@ mod credentials;
 mod digest;
 mod error;
 mod load;
+mod named;
 mod push;
 mod session;
 mod smoke;

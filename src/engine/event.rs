@@ -39,7 +39,7 @@ pub enum Event {
     StepKnown {
         /// The step.
         step: StepId,
-        /// As the engine words it: `[build-lib 2/3] RUN pnpm run build`.
+        /// As the engine words it, without the shell that slimbuild wrote: `[build-lib 2/3] pnpm --dir=lib run build`.
         name: String,
         /// Whether it stands in the Dockerfile.
         kind: StepKind,

@@ -3,16 +3,16 @@
 //! Goes in: a plan, what a base brought along. Comes out: an [`Image`](crate::image::oci::Image) whose layers are in the cache. What goes into it was
 //! decided before.
 
-mod copies;
 mod enter;
 mod error;
 mod image;
+mod injected;
 pub mod keeper;
-mod laid;
 mod namespace;
 mod node;
 mod process;
 mod proof;
+mod proof_tree;
 mod rootfs;
 mod site;
 mod smoke;

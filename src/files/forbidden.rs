@@ -66,6 +66,9 @@ pub enum Area {
 /// What a step of a Dockerfile writes before the path of a secret that stays out.
 pub const LEFT_OUT: &str = "slimbuild:left-out:";
 
+/// The rule about files of variables.
+pub const ENV_FILES: &str = ".env*";
+
 /// What tells a private key from a certificate: PEM files and service accounts of clouds have it.
 pub const PRIVATE: &str = "PRIVATE KEY";
 
@@ -105,7 +108,7 @@ const RULES: &[Rule] = &[
     // `.env` or `.envrc` as a whole word: `.env.local` and `.env~` are, `.envoy` is not. `.env.example` is barred too: a rule without
     // exceptions can be trusted.
     rule(
-        ".env*",
+        ENV_FILES,
         &[".env", ".env[!a-z0-9]*", ".envrc", ".envrc[!a-z0-9]*"],
         Secret,
         Everywhere,

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::files::forbidden::{self, Area, Kind};
+use crate::files::forbidden::{self, Area, ENV_FILES, Kind};
 use crate::files::tree::{Limit, Tree, TreeError};
 use crate::model::path::RepoPath;
 
@@ -129,6 +129,14 @@ pub enum IgnoreError {
         /// What is wrong with it.
         #[source]
         problem: GlobError,
+    },
+    /// A glob of the `include` option that brings nothing.
+    #[error("`{glob}` of `include` brings no file{}", .barred.as_ref().map_or_else(String::new, |(path, reason)| format!(": `{path}` stays out, {reason}")))]
+    Nothing {
+        /// What it says.
+        glob: String,
+        /// A file or directory that it names and that cannot be brought, and why.
+        barred: Option<(RepoPath, Reason)>,
     },
 }
 
@@ -369,6 +377,12 @@ impl IgnoreError {
             Self::Unreadable(error) => error.hint(),
             Self::DockerPattern { problem, .. } => problem.hint(),
             Self::Glob { problem, .. } => problem.hint(),
+            Self::Nothing { barred, .. } => Some(match barred {
+                Some((_, Reason::Never { name: ENV_FILES })) => "if the file holds no secrets, name it in `notSecret` of slimbuild.json; else hand its values over when the container starts, with `--env-file` for example".to_owned(),
+                Some((_, Reason::Exclude { .. })) => "take one of the two away: `exclude` is the stronger one".to_owned(),
+                Some((_, Reason::Never { .. })) => "leave it out of `include`: nothing brings such files".to_owned(),
+                _ => "in slimbuild.json globs begin at the directory of the file, for `--include` at the workspace's root; leave it out if nothing needs it".to_owned(),
+            }),
         }
     }
 }

@@ -10,15 +10,15 @@
 
 mod error;
 mod hide;
+mod pending;
 mod remove;
-mod slot;
 mod steps;
 mod tree;
 mod writer;
 
 pub use error::PlaceError;
+pub use pending::Slot;
 pub use remove::remove_all;
-pub use slot::Slot;
 pub use tree::ImageTree;
 pub use writer::Writer;
 

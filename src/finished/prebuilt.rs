@@ -3,11 +3,12 @@
 //! Goes in: the [`Plan`] of the app and the directory that it was installed and built in. Comes out: the finished files, each in the directory of its
 //! layer. What is missing is named, with the command that makes it.
 
+mod beside;
+mod bundles;
 mod error;
 mod files;
 mod modules;
 mod outputs;
-mod pieces;
 mod trim;
 
 use std::path::Path;
@@ -54,9 +55,12 @@ pub fn finished(
             warnings.extend(spare.warning);
             entries
         }
-        Delivery::Bundle(bundle) => pieces::bundle(plan, bundle, tree, &mut left_out)?,
-        Delivery::Site(site) => pieces::site(plan, site, tree, &mut left_out)?,
+        Delivery::Bundle(bundle) => bundles::bundle(plan, bundle, tree, &mut left_out)?,
+        Delivery::Site(site) => bundles::site(plan, site, tree, &mut left_out)?,
     };
+    if plan.delivery.start().is_some() {
+        context.extend(beside::entries(plan, recipe, tree, built, &mut left_out)?);
+    }
     warnings.extend(left_out.warning());
     // The first of a path stays.
     context.extend(

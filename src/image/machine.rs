@@ -162,25 +162,14 @@ pub fn misfits(code: &[Code], platform: &Platform, base: &Libraries) -> Vec<Misf
         .iter()
         .filter(|code| Some(code.elf.machine) == wanted)
         .collect();
-    let by_name: BTreeMap<&str, &Code> = here.iter().map(|code| (code.file(), *code)).collect();
-    let mut misfits = Vec::new();
-    for module in here.iter().filter(|code| code.is_module()) {
-        // Its own libraries come with it.
-        let mut seen = BTreeSet::from([&*module.path]);
-        let mut open = vec![*module];
-        while let Some(one) = open.pop() {
-            let needs = Elf::needs(&one.from);
-            if let Some(lack) = base.lack(&needs) {
-                misfits.push((*module, lack, one));
-                break;
-            }
-            let inside = needs
-                .libraries
-                .iter()
-                .filter_map(|name| by_name.get(&**name));
-            open.extend(inside.filter(|code| seen.insert(&code.path)));
-        }
-    }
+    let lacks = Lacks::of(&here, base);
+    let modules = here.iter().filter(|code| code.is_module());
+    let misfits: Vec<(&Code, Lack, &Code)> = modules
+        .filter_map(|module| {
+            let (lack, one) = lacks.found.get(&*module.path)?;
+            Some((*module, lack.clone(), *one))
+        })
+        .collect();
     let dir = |code: &Code| code.path.rsplit_once('/').map(|(dir, _)| dir.to_owned());
     let failed: BTreeSet<&str> = misfits.iter().map(|(module, ..)| &*module.path).collect();
     // Packages bring several along, and load the one that fits.
@@ -197,6 +186,66 @@ pub fn misfits(code: &[Code], platform: &Platform, base: &Libraries) -> Vec<Misf
         lack: lack.clone(),
     })
     .collect()
+}
+
+/// What keeps modules, and the libraries that they come with, from being loaded.
+struct Lacks<'c> {
+    /// By path: what is missing, and to whom.
+    found: BTreeMap<&'c str, (Lack, &'c Code)>,
+}
+
+impl<'c> Lacks<'c> {
+    /// Looks at all modules, and at what they need of each other. Several packages may bring a library of one name, each for another system:
+    /// the loader takes the one that lies beside who asks, which a path does not tell. So a library is missing where none of them can be loaded.
+    fn of(here: &[&'c Code], base: &Libraries) -> Self {
+        let mut by_name: BTreeMap<&str, Vec<&Code>> = BTreeMap::new();
+        for code in here {
+            by_name.entry(code.file()).or_default().push(code);
+        }
+        let mut found = BTreeMap::new();
+        let mut needs: BTreeMap<&str, Vec<&[&Code]>> = BTreeMap::new();
+        let mut asked = Vec::new();
+        let mut open: Vec<&Code> = here
+            .iter()
+            .copied()
+            .filter(|code| code.is_module())
+            .collect();
+        while let Some(code) = open.pop() {
+            if needs.contains_key(&*code.path) {
+                continue;
+            }
+            let of_code = Elf::needs(&code.from);
+            if let Some(lack) = base.lack(&of_code) {
+                found.insert(&*code.path, (lack, code));
+            }
+            let libraries = of_code.libraries.iter();
+            let inside = libraries.filter_map(|name| by_name.get(&**name));
+            let inside: Vec<&[&Code]> = inside.map(Vec::as_slice).collect();
+            open.extend(inside.iter().copied().flatten());
+            needs.insert(&code.path, inside);
+            asked.push(code);
+        }
+        // Until nothing is added: who needs what cannot be loaded cannot be loaded.
+        loop {
+            let before = found.len();
+            for code in &asked {
+                if found.contains_key(&*code.path) {
+                    continue;
+                }
+                let missing = needs[&*code.path].iter().find_map(|ones| {
+                    let mut lacks = ones.iter().map(|one| found.get(&*one.path));
+                    let first = lacks.next().flatten()?;
+                    lacks.all(|lack| lack.is_some()).then(|| first.clone())
+                });
+                if let Some(missing) = missing {
+                    found.insert(&code.path, missing);
+                }
+            }
+            if found.len() == before {
+                return Self { found };
+            }
+        }
+    }
 }
 
 /// Whether a package says that it is for musl: then another one is there for glibc.

@@ -6,7 +6,7 @@ use super::document::Entry;
 use super::importer::BlockKind;
 use super::keys::{Format, Reference, name_and_version, package_key, resolve};
 use super::prune::{Kept, prune};
-use super::reach::Reach;
+use super::reachable::Reach;
 use super::scalar::split_entry;
 use super::{Field, Lockfile, LockfileError};
 use crate::model::path::RepoPath;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::document::Entry;
 use super::importer::BlockKind;
 use super::keys::Format;
-use super::reach::{Reach, Reached};
+use super::reachable::{Reach, Reached};
 use super::{Dependency, Field, Importer, Lockfile};
 
 /// Which projects stay, and which of their direct dependencies.

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::lockfile::prune::{Kept, prune};
-use crate::lockfile::reach::Reach;
+use crate::lockfile::reachable::Reach;
 use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
 use crate::model::path::RepoPath;
-use crate::needs::frozen::{self, whole};
+use crate::needs::frozen::{self, self_check};
 use crate::needs::local::{Local, unrecorded};
 use crate::workspace::Workspace;
 use crate::workspace::manifest::workspace::{with_members, with_references};
@@ -330,7 +330,7 @@ impl<'l, 'a> Closure<'l, 'a> {
                 dependency: &keeps,
             };
             let text = prune(lockfile, &kept, &self.reaches[at]);
-            debug_assert_eq!(whole::check(lockfile.dir(), &text, &importers), Ok(()));
+            debug_assert_eq!(self_check::check(lockfile.dir(), &text, &importers), Ok(()));
             (lockfile.dir().clone(), text)
         };
         kept.into_iter().map(prune).collect()

@@ -10,9 +10,9 @@
 mod config;
 pub mod installs;
 mod project;
+pub mod self_check;
 mod settings;
 mod specifier;
-pub mod whole;
 
 use std::collections::BTreeMap;
 

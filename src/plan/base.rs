@@ -1,7 +1,7 @@
 //! The images that stages start from.
 
 use super::configured::sources;
-use super::programs::Caller;
+use super::missing_programs::Caller;
 use super::{BaseFrom, Decision, NodeCommand, PlanOptions, RuntimeBase};
 use crate::detect::{Delivery, loader};
 use crate::model::image::ImageRef;

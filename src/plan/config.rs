@@ -196,13 +196,13 @@ pub struct Healthcheck {
     pub probe: Probe,
     /// When it is asked.
     #[serde(flatten)]
-    pub pace: Pace,
+    pub timing: Timing,
 }
 
 /// When Docker asks, and how many failures count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Pace {
+pub struct Timing {
     /// How often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Span>,

@@ -12,7 +12,7 @@ use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::needs::tasks;
 use crate::plan::PlanError;
-use crate::plan::config::{ConfigError, Given, Healthcheck, Pace, Probe, Source};
+use crate::plan::config::{ConfigError, Given, Healthcheck, Probe, Source, Timing};
 use crate::workspace::Workspace;
 
 /// The port of a static site.
@@ -63,7 +63,7 @@ pub struct HealthcheckPlan {
     pub command: Option<Vec<String>>,
     /// When it runs.
     #[serde(flatten)]
-    pub pace: Pace,
+    pub timing: Timing,
 }
 
 /// Packages of a base's distribution.
@@ -165,12 +165,26 @@ pub(super) fn port(options: &PlanOptions, own: Option<u16>) -> Option<u16> {
     given.or_else(variable).or(own)
 }
 
+/// The directory that a start script writes to before it starts a server.
+fn written(delivery: &Delivery) -> Option<&str> {
+    delivery.start()?.shell.as_ref()?.writes.as_deref()
+}
+
+/// Whether the image has directories that the app writes to.
+pub(super) fn is_writable(options: &PlanOptions, delivery: &Delivery) -> bool {
+    !writable(options, delivery).is_empty()
+}
+
 /// The directories that the app writes to, each once.
 fn writable(options: &PlanOptions, delivery: &Delivery) -> Vec<Decision<String>> {
     if delivery.start().is_none() {
         return Vec::new();
     }
     let mut found: Vec<Decision<String>> = Vec::new();
+    if let Some(dir) = written(delivery) {
+        let reason = "the start script writes there before it serves the files";
+        found.push(Decision::new(dir.to_owned(), reason));
+    }
     for given in &options.writable {
         if found.iter().all(|one| one.value != given.value) {
             found.push(Decision::new(given.value.clone(), given.source.to_string()));
@@ -217,7 +231,7 @@ fn healthcheck(
     let Some(check) = &given.value else {
         let none = HealthcheckPlan {
             command: None,
-            pace: Pace::default(),
+            timing: Timing::default(),
         };
         return Ok(Decision::new(none, source.to_string()));
     };
@@ -249,7 +263,7 @@ fn healthcheck(
     };
     let plan = HealthcheckPlan {
         command: Some(command),
-        pace: check.pace,
+        timing: check.timing,
     };
     Ok(Decision::new(plan, source.to_string()))
 }

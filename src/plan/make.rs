@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::{self, Bases};
-use super::circles::Circles;
-use super::gather::Gather;
+use super::context_list::{ContextList, Gathered};
+use super::cycles::Circles;
 use super::install;
 use super::libc::Workplace;
 use super::native::Asked;
@@ -13,7 +13,8 @@ use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, Contents, Engine, ImagePackage, InstalledAlone,
     Locked, Machines, MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Proof, Recipe, Secrets,
-    configured, engine, exposed, inputs, kept_out, outputs, place, programs, study::Study, trim,
+    configured, credentials, engine, inputs, kept_out, missing_programs, outputs, place,
+    study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::files::ignore::{Rules, Verdict};
@@ -61,7 +62,7 @@ impl Plan {
             tasks, left_out, ..
         } = study;
 
-        let gather = Gather {
+        let list = ContextList {
             workspace,
             lockfiles: &survey.lockfiles,
             app,
@@ -75,7 +76,11 @@ impl Plan {
             tasks: &tasks,
             builds: !runs.all.is_empty(),
         };
-        let context = gather.entries()?;
+        let Gathered {
+            context,
+            brought,
+            warnings: beside_warnings,
+        } = list.entries()?;
         let mut in_image = BTreeSet::new();
         if let Some(runtime) = &runtime {
             check_kept(workspace, runtime, &files, &rules)?;
@@ -98,11 +103,11 @@ impl Plan {
         };
         let steps = steps.plan(runs);
         let port = configured::port(options, detection.port);
-        let callers = programs::callers(workspace, image_members(app, &in_image), options);
+        let callers = missing_programs::callers(workspace, image_members(app, &in_image), options);
         let bases = Bases::new(options, &node, &delivery, &callers)?;
         let configured = Configured::new(workspace, options, &bases, &delivery, port)?;
         let (native, native_warnings) = Asked {
-            gather: &gather,
+            list: &list,
             pnpm: &pnpm.value,
             workplace: match options.engine {
                 Engine::Docker => Workplace::Image(&bases.build.value),
@@ -133,19 +138,21 @@ impl Plan {
             verify: options.proof != Proof::None,
             trial: options.proof == Proof::Started && delivery.start().is_some(),
             include: options.include.clone(),
+            brought,
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
                 warnings(&delivery, circles.warnings()),
                 install::pnpmfile_warnings(workspace),
                 inputs::undeclared(workspace, &build, app),
                 kept_out::warnings(&dropped, &rules),
+                beside_warnings,
                 configured::warnings(options, &delivery),
                 engine::warnings(options),
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
                 native_warnings,
-                exposed::warnings(&context),
-                programs::warnings(&callers, &delivery),
+                credentials::warnings(&context),
+                missing_programs::warnings(&callers, &delivery),
             ]
             .concat(),
             contents: Contents::Built(Recipe {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::gather::Gather;
+use super::context_list::ContextList;
 use super::libc::{Outfit, Workplace, libc};
 use super::{Configured, SystemPackages};
 use crate::detect::native::{Natives, Package, Target};
@@ -50,7 +50,7 @@ impl Native {
 /// What it is decided by.
 pub(super) struct Asked<'q, 'l, 'a> {
     /// The closures, and the files of their members.
-    pub(super) gather: &'q Gather<'q, 'l, 'a>,
+    pub(super) list: &'q ContextList<'q, 'l, 'a>,
     pub(super) pnpm: &'q str,
     /// Where pnpm installs.
     pub(super) workplace: Workplace<'q>,
@@ -133,7 +133,7 @@ impl Asked<'_, '_, '_> {
             &wanted,
             self.configured.build_packages.as_ref(),
         );
-        if run && self.gather.delivery.start().is_some() {
+        if run && self.list.delivery.start().is_some() {
             let why = "Prisma's engine is linked with it".to_owned();
             let wanted: [(&[&str], String); 1] = [(&[OPENSSL], why)];
             let given = self.configured.runtime_packages.as_ref();
@@ -144,7 +144,7 @@ impl Asked<'_, '_, '_> {
     }
 
     fn target(&self) -> Target<'_> {
-        let platform = self.gather.options.platform.as_ref();
+        let platform = self.list.options.platform.as_ref();
         Target {
             cpu: platform.map(crate::model::image::Platform::cpu),
             libc: self.workplace.libc(),
@@ -154,21 +154,21 @@ impl Asked<'_, '_, '_> {
     fn look(&self) -> Result<Found<'_>, LockfileError> {
         let target = self.target();
         let mut installed = Natives::default();
-        let build = self.gather.builds.then_some(self.gather.build);
-        for closure in build.into_iter().chain(self.gather.runtime) {
+        let build = self.list.builds.then_some(self.list.build);
+        for closure in build.into_iter().chain(self.list.runtime) {
             installed.add(Natives::of(closure, target)?);
         }
-        let running = match self.gather.runtime {
+        let running = match self.list.runtime {
             Some(closure) => Natives::of(closure, target)?,
-            None if self.gather.delivery.start().is_none() => Natives::default(),
+            None if self.list.delivery.start().is_none() => Natives::default(),
             None => {
-                let (workspace, lockfiles) = (self.gather.workspace, self.gather.lockfiles);
+                let (workspace, lockfiles) = (self.list.workspace, self.list.lockfiles);
                 let none = BTreeSet::new();
-                let closure = Closure::runtime(workspace, lockfiles, &[self.gather.app], &none)?;
+                let closure = Closure::runtime(workspace, lockfiles, &[self.list.app], &none)?;
                 Natives::of(&closure, target)?
             }
         };
-        let installs = Installs::new(self.gather.workspace, self.pnpm)?;
+        let installs = Installs::new(self.list.workspace, self.pnpm)?;
         let verdict = |package: &&Package| match &installs {
             Some(installs) => installs.verdict(&package.name, &package.version),
             None => Verdict::Runs,
@@ -243,15 +243,15 @@ impl Asked<'_, '_, '_> {
             self.runtime_base
         );
         let given = [
-            self.gather
+            self.list
                 .options
                 .build_base
                 .as_ref()
                 .map(|base| &base.source),
-            self.gather.options.base.as_ref().map(|base| &base.source),
+            self.list.options.base.as_ref().map(|base| &base.source),
         ];
         match given.into_iter().flatten().next() {
-            Some(source) if self.gather.delivery.has_modules() => {
+            Some(source) if self.list.delivery.has_modules() => {
                 let hint = match self.workplace {
                     Workplace::Machine => {
                         "name a base with this machine's C library, as `--base node:22-slim`, or make the image with Docker"
@@ -269,9 +269,9 @@ impl Asked<'_, '_, '_> {
     /// Prisma's schemas in the members of the build closure.
     fn schemas(&self) -> Result<Vec<Schema>, PlanError> {
         let mut schemas = Vec::new();
-        let files = self.gather.files.values().flatten();
+        let files = self.list.files.values().flatten();
         for file in files.filter(|file| file.path.as_str().ends_with(".prisma")) {
-            let tree = &self.gather.workspace.tree;
+            let tree = &self.list.workspace.tree;
             let bytes = tree.read(&file.path, Limit::Source)?;
             let generators = prisma::generators(&String::from_utf8_lossy(&bytes));
             schemas.extend(generators.into_iter().map(|generator| Schema {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LeftOut, PlanOptions, inputs, lifecycle};
+use super::{LeftOut, PlanOptions, code, inputs, lifecycle};
 use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
 use crate::files::ignore::Rules;
 use crate::lockfile::LockfileError;
@@ -61,25 +61,40 @@ impl<'s, 'a> Study<'s, 'a> {
     pub(crate) fn runtime(
         &self,
         delivery: &Delivery,
-    ) -> Result<Option<Closure<'s, 'a>>, LockfileError> {
+    ) -> Result<Option<Closure<'s, 'a>>, PlanError> {
         if !delivery.has_modules() {
             return Ok(None);
         }
         let starts = start_needs(self.survey.workspace, self.app, delivery);
-        self.closure_of_start(&starts).map(Some)
+        self.closure_of_start(starts, delivery.start()).map(Some)
     }
 
     /// What the app depends on when it runs, whether or not its build brings that along.
     pub(crate) fn dependencies(&self) -> Result<Closure<'s, 'a>, PlanError> {
-        Ok(self.closure_of_start(&self.start_needs()?)?)
+        self.closure_of_start(self.start_needs()?, None)
     }
 
+    /// The closure of a start that needs these dev dependencies, with what its code loads of the root project's dependencies.
     fn closure_of_start(
         &self,
-        starts: &BTreeSet<(usize, String)>,
-    ) -> Result<Closure<'s, 'a>, LockfileError> {
+        mut named: BTreeSet<(usize, String)>,
+        start: Option<&detect::Start>,
+    ) -> Result<Closure<'s, 'a>, PlanError> {
         let survey = self.survey;
-        Closure::runtime(survey.workspace, &survey.lockfiles, &[self.app], starts)
+        let workspace = survey.workspace;
+        let (include, exclude) = (&self.options.include, &self.options.exclude);
+        let rules = Rules::load(&workspace.root, include, exclude)?;
+        loop {
+            let closure = Closure::runtime(workspace, &survey.lockfiles, &[self.app], &named)?;
+            let members = closure.members.keys().copied();
+            let of_root = code::of_root(workspace, &rules, self.app, start, members)?;
+            let known = named.len();
+            // A package of the root may be a member, whose code loads more of them.
+            named.extend(of_root);
+            if named.len() == known {
+                return Ok(closure);
+            }
+        }
     }
 
     /// What the app is and how it starts, as its own files (relative to its directory) and the user tell it.

@@ -16,7 +16,7 @@ use crate::files::forbidden::{self, Conditions};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::plan::template::{self, Syntax, TemplateError, text};
-use crate::plan::{Configured, Decision, NodeCommand, Pace, Plan, SystemPackages, place};
+use crate::plan::{Configured, Decision, NodeCommand, Plan, SystemPackages, Timing, place};
 use layers::{CopyView, Gather};
 use native::NativeView;
 use step::{SecretsView, StepView};
@@ -65,6 +65,9 @@ struct View<'p> {
     /// What the image gets of packages, but for the last layer.
     copies: Vec<CopyView<'p>>,
     gathers: Vec<Gather>,
+    /// Whether the image gets files of other places, and the arguments of `COPY` for outputs of other packages.
+    beside: bool,
+    brought: Vec<Syntax>,
     start: Option<&'p Start>,
     command: Option<Syntax>,
     /// The same of a command, which takes what follows the image's name in `docker run`.
@@ -210,6 +213,8 @@ fn view(plan: &Plan) -> View<'_> {
         },
         copies,
         gathers,
+        beside: plan.holds(&format!("{}/", place::BESIDE)),
+        brought: layers::brought(plan),
         start: plan.delivery.start(),
         command: plan.delivery.start().map(|_| command(plan, false)),
         entrypoint: plan.delivery.start().map(|_| command(plan, true)),
@@ -380,7 +385,7 @@ fn configured(configured: &Configured) -> ConfiguredView<'_> {
                 return Syntax::of("NONE");
             };
             let words: Vec<&str> = command.iter().map(String::as_str).collect();
-            let before = format!("{}CMD ", options(&check.value.pace));
+            let before = format!("{}CMD ", options(&check.value.timing));
             text::exec(&words).behind(&before)
         }),
         build_packages: configured.build_packages.as_ref(),
@@ -389,15 +394,15 @@ fn configured(configured: &Configured) -> ConfiguredView<'_> {
 }
 
 /// `HEALTHCHECK`'s options, with a space behind each.
-fn options(pace: &Pace) -> String {
+fn options(timing: &Timing) -> String {
     fn option(name: &str, value: Option<impl Display>) -> String {
         value.map_or_else(String::new, |value| format!("--{name}={value} "))
     }
     [
-        option("interval", pace.interval),
-        option("timeout", pace.timeout),
-        option("start-period", pace.start_period),
-        option("retries", pace.retries),
+        option("interval", timing.interval),
+        option("timeout", timing.timeout),
+        option("start-period", timing.start_period),
+        option("retries", timing.retries),
     ]
     .concat()
 }

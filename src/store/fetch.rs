@@ -4,7 +4,7 @@
 //! soon after somebody wants to stop.
 
 pub mod npm;
-mod patience;
+mod timeouts;
 mod transfer;
 
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ use reqwest::{NoProxy, Proxy};
 use crate::model::digest::{Digest, Hasher};
 use crate::store::cache::Cache;
 
-pub use patience::{Pace, Patience, Stall};
+pub use timeouts::{Pace, Patience, Stall};
 
 pub use transfer::redirects;
 use transfer::{Head, Transfer};

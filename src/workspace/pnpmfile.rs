@@ -12,11 +12,16 @@ pub struct Loads {
     pub computed: bool,
 }
 
-/// A word, a literal text, or a sign.
+/// A piece of JavaScript or TypeScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token<'t> {
+pub enum Token<'t> {
+    /// A name, a number or a word of the language.
     Word(&'t str),
+    /// A literal text.
     Text(&'t str),
+    /// A template with something to fill in, as it is written.
+    Filled(&'t str),
+    /// Anything else, a letter each.
     Sign(char),
 }
 
@@ -114,8 +119,8 @@ fn has_hooks(tokens: &[Token<'_>]) -> bool {
     false
 }
 
-/// The code's tokens, without comments and regular expressions. A template with something to fill in counts as a sign.
-fn tokens(text: &str) -> Vec<Token<'_>> {
+/// The code's tokens, without comments and regular expressions.
+pub fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start_matches('\u{feff}');
     while let Some(first) = rest.chars().next() {
@@ -129,8 +134,10 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
                 let end = closed(rest, first);
                 let inner = rest[1..end].strip_suffix(first).unwrap_or(&rest[1..end]);
                 let filled = first == '`' && inner.contains("${");
-                tokens.push(if filled || inner.contains('\\') {
+                tokens.push(if inner.contains('\\') {
                     Token::Sign(first)
+                } else if filled {
+                    Token::Filled(inner)
                 } else {
                     Token::Text(inner)
                 });
@@ -176,7 +183,7 @@ fn starts_expression(before: Option<&Token<'_>>) -> bool {
     match before {
         None | Some(Token::Word("return" | "typeof" | "case")) => true,
         Some(Token::Sign(sign)) => !matches!(sign, ')' | ']' | '}' | '`' | '\'' | '"'),
-        Some(Token::Word(_) | Token::Text(_)) => false,
+        Some(Token::Word(_) | Token::Text(_) | Token::Filled(_)) => false,
     }
 }
 

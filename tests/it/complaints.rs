@@ -62,6 +62,7 @@ fn pnpm_asks_nothing_and_installs_only_when_it_is_told_to() {
         for setting in [
             "pnpm_config_verify_deps_before_run=false",
             "pnpm_config_pm_on_fail=ignore",
+            "pnpm_config_enable_global_virtual_store=false",
         ] {
             assert!(base.contains(setting), "{base}");
         }

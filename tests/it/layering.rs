@@ -342,7 +342,7 @@ const DISK: [(&str, &[&str]); 19] = [
     ("system::workdir", &[]),
     // What is written, and what the command line names.
     ("commands", &[]),
-    ("system::whole", &[]),
+    ("system::atomic_file", &[]),
     (
         "render::context",
         &["std::fs::File", "std::fs::Permissions", "fs_err::"],

@@ -88,7 +88,7 @@ fn a_step_that_fails_leaves_no_image() {
         .find(|line| line.starts_with("error"));
     assert_eq!(
         last,
-        Some("error: `[build-apps-api] pnpm --dir=apps/api run build` failed: exit code 7")
+        Some("error: the task `build` of api failed with exit code 7; its log is above")
     );
     assert!(!tree.root().join("api.oci.tar").exists());
 }

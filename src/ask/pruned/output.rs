@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::lockfile;
 use crate::render::context::write_entries;
-use crate::system::whole::{WholeDirectory, WriteError};
+use crate::system::atomic_file::{AtomicDirectory, WriteError};
 use crate::workspace::manifest::workspace as workspace_file;
 
 use super::{FULL, JSON, Pruned};
@@ -71,7 +71,7 @@ pub fn write(
     dir.parent()
         .map_or(Ok(()), fs_err::create_dir_all)
         .map_err(unwritable)?;
-    let whole = WholeDirectory::begin(dir)?;
+    let whole = AtomicDirectory::begin(dir)?;
     let go_on = || {
         if stop() {
             Err(io::ErrorKind::Interrupted.into())
@@ -85,7 +85,7 @@ pub fn write(
 
 /// Refuses what may not be replaced.
 fn check(dir: &Path) -> Result<(), OutputError> {
-    if WholeDirectory::check(dir)?.is_none() {
+    if AtomicDirectory::check(dir)?.is_none() {
         return Ok(());
     }
     match is_replaceable(dir) {

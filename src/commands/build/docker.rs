@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use super::done::{Done, Heard, Made, Sent};
 use super::driver::Driver;
 use super::job::Job;
+use super::outcome::{Done, Heard, Made, Sent};
 use super::show_log;
 use crate::commands::error::Error;
 use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
+use crate::engine::fault::Fault;
 use crate::engine::{Answered, Event, SmokeRequest};
 use crate::files;
 use crate::files::ignore::Rules;
@@ -55,7 +56,7 @@ impl Driver for DockerDriver {
             (built, measuring.join().ok().flatten().unwrap_or_default())
         });
         let summary = shown.finish();
-        let built = built.map_err(|error| disproved(&job.plan, error))?;
+        let built = built.map_err(|error| failed(&job.plan, error, &heard))?;
         let mut answered = None;
         if let Some(trial) = &job.trial {
             answered = Some(self.try_out(job, &built, trial, ui)?);
@@ -152,20 +153,21 @@ fn request(job: &Job<'_>) -> Result<BuildRequest, Error> {
     })
 }
 
-/// A build that fails in its proof is told apart: the app is at fault, and not the build.
-fn disproved(plan: &Plan, error: EngineError) -> Error {
+/// A build that fails in its proof is told apart: the app is at fault, and not the build. Of any other step that failed, its log may tell why.
+fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
     let EngineError::BuildFailed {
         step: Some(step),
-        exit_code: Some(1),
+        exit_code: Some(code),
         ..
     } = &error
     else {
         return error.into();
     };
-    if step.starts_with("[verify ") || step.contains(" /verify/verify.mjs ") {
+    let proof = step.starts_with("[verify ") || step.contains("] the proof that ");
+    if proof && *code == 1 {
         return Error::Verify {
             app: plan.app.dir.clone(),
         };
     }
-    error.into()
+    Fault::judge(plan, step, *code, &heard.failed()).into()
 }

@@ -1,9 +1,9 @@
 //! Who makes an image: a Docker daemon, or slimbuild itself.
 
 use super::docker::DockerDriver;
-use super::done::Done;
 use super::job::Job;
 use super::native::NativeDriver;
+use super::outcome::Done;
 use crate::cli::{EngineArg, EngineArgs};
 use crate::commands::error::Error;
 use crate::engine::docker::Docker;

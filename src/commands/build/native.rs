@@ -12,12 +12,13 @@ use base::{Below, Terms};
 use checks::Checked;
 use targets::Targets;
 
-use super::done::{Done, Heard, Made, shown_path};
 use super::driver::Driver;
 use super::job::Job;
+use super::outcome::{Done, Heard, Made, shown_path};
 use crate::commands::error::Error;
-use crate::commands::maker::{Maker, epoch};
+use crate::commands::resources::{Maker, epoch};
 use crate::engine::docker::Docker;
+use crate::engine::fault::Fault;
 use crate::engine::native::{
     self, NativeError, Request, Source, Tools, Trial, TrustedNode, Workshop,
 };
@@ -129,7 +130,12 @@ impl NativeDriver {
             Ok((made, sent))
         });
         let summary = shown.finish();
-        let (made, sent) = done?;
+        let (made, sent) = done.map_err(|error| match error {
+            Error::Native(NativeError::Step { name, code }) => {
+                Fault::judge(&job.plan, &name, code, &heard.failed()).into()
+            }
+            error => error,
+        })?;
         let Assembled { image, checked, .. } = made;
         if let Some(warning) = checked.warning.filter(|_| job.mode != ProgressMode::Quiet) {
             ui.warn(&warning)

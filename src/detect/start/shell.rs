@@ -3,22 +3,22 @@
 //!
 //! In: a script as a [`Line`]. Out: a line for `sh -c` in which every program is one that the image has, or a refusal that says what to write.
 
-mod has;
-mod normal;
+mod available;
 mod render;
+mod simplify;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub(crate) use normal::plain;
 pub(super) use render::from_wrapper;
+pub(crate) use simplify::plain;
 
 use super::{START_SCRIPTS, Start};
 use crate::detect::DetectError;
 use crate::detect::script::{Command, Line, Piece};
 use crate::detect::subject::Subject;
-use has::Refusal;
+use available::Refusal;
 use render::Renderer;
 
 /// What a start needs a shell for.
@@ -33,6 +33,9 @@ pub struct Shell {
     /// Programs of dependencies that the line runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
+    /// The directory of a site, which the line writes to before it hands the site out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes: Option<String>,
 }
 
 /// A line for `sh -c`, in two halves: signals reach the last command, which takes the shell's place.
@@ -69,6 +72,7 @@ const CALLERS: [&str; 3] = ["pm2-runtime", "pm2", "pm2-docker"];
 /// Why a program that node starts needs a shell beside it.
 pub(in crate::detect) fn caller(program: &str, reason: &str) -> Option<Shell> {
     CALLERS.contains(&program).then(|| Shell {
+        writes: None,
         reason: format!("{reason} runs `{program}`, which starts other programs"),
         line: None,
         programs: Vec::new(),
@@ -84,11 +88,11 @@ pub(in crate::detect) fn started(
         return Ok(None);
     }
     for name in START_SCRIPTS {
-        let line = normal::line(subject, name);
+        let line = simplify::line(subject, name);
         if line.commands().is_empty() {
             continue;
         }
-        return match normal::single(&line) {
+        return match simplify::single(&line) {
             Some(_) => Ok(None),
             None => of(subject, name, &line, made).map(Some),
         };
@@ -132,6 +136,7 @@ fn of(
         shell: Some(Shell {
             reason: format!("{reason} is a line for a shell: `{}`", shortened(shown)),
             line: Some(rendered),
+            writes: None,
             programs: renderer
                 .programs
                 .into_iter()
@@ -185,7 +190,7 @@ const FILE_SERVERS: [&str; 7] = [
 /// What the first start script does before it hands out files, where it does something, with the script's name.
 pub(in crate::detect) fn before_server(subject: &Subject<'_>) -> Option<(&'static str, String)> {
     let (name, last) = first(subject)?;
-    let line = normal::line(subject, name);
+    let line = simplify::line(subject, name);
     let first = line.commands().into_iter().next()?;
     let serves = FILE_SERVERS.contains(&last.program()) || last.runs("vite preview");
     let calls = match line.pieces.first()? {
@@ -198,7 +203,7 @@ pub(in crate::detect) fn before_server(subject: &Subject<'_>) -> Option<(&'stati
 /// What a start script says that the image cannot do, where nothing else says how the app starts.
 pub(in crate::detect) fn unheeded(subject: &Subject<'_>) -> Option<DetectError> {
     let (name, command) = first(subject)?;
-    let refusal = has::refusal(subject, &command);
+    let refusal = available::refusal(subject, &command);
     Some(refused(subject, &format!("the `{name}` script"), refusal))
 }
 
@@ -206,7 +211,7 @@ pub(in crate::detect) fn unheeded(subject: &Subject<'_>) -> Option<DetectError> 
 fn first(subject: &Subject<'_>) -> Option<(&'static str, Command)> {
     let name = START_SCRIPTS
         .into_iter()
-        .find(|name| !normal::line(subject, name).commands().is_empty())?;
-    let command = normal::line(subject, name).commands().pop()?;
-    (!normal::is_for_development(&command)).then_some((name, command))
+        .find(|name| !simplify::line(subject, name).commands().is_empty())?;
+    let command = simplify::line(subject, name).commands().pop()?;
+    (!simplify::is_for_development(&command)).then_some((name, command))
 }

@@ -405,12 +405,44 @@ fn servers_are_not_taken_for_sites() {
         "static site, Vite: serves dist"
     );
     assert_eq!(
-        vite(&[
-            site,
-            ("start", "sh ./env.sh && serve -s dist -l ${PORT:-3000}")
-        ]),
+        vite(&[site, ("start", "sh ./env.sh && sirv dist")]),
         "cannot tell how `apps/a` is to be served: the `start` script runs `sh ./env.sh` before it serves the files, and nginx would serve them without"
     );
+}
+
+/// Addresses that are known at run time alone are written before the site is handed out, by the script that says so.
+#[test]
+fn a_site_is_prepared_by_its_start_script() {
+    let prepared = |start: &str, server: &str| {
+        started(&App {
+            scripts: &[("build", "vite build"), ("start", start)],
+            packages: &["-vite", server],
+            files: &[
+                ("index.html", ""),
+                ("env.sh", "echo \"$API\" > dist/env.js\n"),
+            ],
+        })
+    };
+    for (start, server, runs) in [
+        (
+            "sh ./env.sh && serve -s dist -l ${PORT:-3000}",
+            "serve",
+            "serve -s dist -l ${PORT:-3000}",
+        ),
+        ("sh ./env.sh && npx serve -s dist", "serve", "serve -s dist"),
+        (
+            "./env.sh && http-server dist -p 8080",
+            "http-server",
+            "http-server dist -p 8080",
+        ),
+    ] {
+        let said = prepared(start, server);
+        assert!(
+            said.contains("./env.sh && exec node node_modules/.bin/"),
+            "{said}"
+        );
+        assert!(said.contains(runs), "{said}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io;
 
 use bollard::errors::Error as Bollard;
 
+use super::named::without_command;
 use crate::engine::host::{Address, Host, Origin};
 use crate::image::oci::OciError;
 use crate::model::image::parts;
@@ -218,7 +219,7 @@ impl EngineError {
                 };
             }
         };
-        let message = bare(&message, step.and_then(looked_up));
+        let message = bare(&without_command(&message), step.and_then(looked_up));
         if step.is_none() && message.ends_with("context canceled") {
             // A daemon that is shut down cancels its builds and says so while it still can.
             return Self::Lost {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning};
 
+use super::named::{named, without_command};
 use crate::engine::{Event, LogStream, StepId, StepKind};
 use crate::files::forbidden::{self, LEFT_OUT};
 
@@ -66,7 +67,7 @@ impl Trace {
             let id = StepId(number.saturating_add(1));
             events.push(Event::StepKnown {
                 step: id,
-                name: one_line(&vertex.name),
+                name: named(&one_line(&vertex.name)),
                 kind: kind(&vertex.name),
             });
             Step {
@@ -93,10 +94,11 @@ impl Trace {
                 if is_cancelled(&vertex.error) {
                     events.push(Event::StepCancelled { step: id });
                 } else {
-                    self.failed.get_or_insert_with(|| one_line(&vertex.name));
+                    self.failed
+                        .get_or_insert_with(|| named(&one_line(&vertex.name)));
                     events.push(Event::StepFailed {
                         step: id,
-                        message: vertex.error,
+                        message: without_command(&vertex.error),
                     });
                 }
             }

@@ -11,12 +11,12 @@ use crate::store::fetch::npm::NpmError;
 #[derive(Debug, thiserror::Error)]
 pub enum NativeError {
     /// A step of the build failed; its log was shown.
-    #[error("`{name}` failed: {message}")]
+    #[error("`{name}` failed with exit code {code}")]
     Step {
         /// The step.
         name: String,
         /// How.
-        message: String,
+        code: i64,
     },
     /// A step could not be started.
     #[error("cannot start a step of the build")]

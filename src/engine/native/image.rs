@@ -91,12 +91,12 @@ fn healthcheck(check: &HealthcheckPlan) -> Value {
     };
     let words = std::iter::once("CMD").chain(command.iter().map(String::as_str));
     let mut value = json!({ "Test": words.collect::<Vec<_>>() });
-    let pace = &check.pace;
+    let timing = &check.timing;
     let numbers = [
-        ("Interval", pace.interval.map(Span::nanoseconds)),
-        ("Timeout", pace.timeout.map(Span::nanoseconds)),
-        ("StartPeriod", pace.start_period.map(Span::nanoseconds)),
-        ("Retries", pace.retries.map(u64::from)),
+        ("Interval", timing.interval.map(Span::nanoseconds)),
+        ("Timeout", timing.timeout.map(Span::nanoseconds)),
+        ("StartPeriod", timing.start_period.map(Span::nanoseconds)),
+        ("Retries", timing.retries.map(u64::from)),
     ];
     for (key, number) in numbers {
         if let Some(number) = number {
@@ -109,16 +109,16 @@ fn healthcheck(check: &HealthcheckPlan) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Pace;
+    use crate::plan::Timing;
 
     #[test]
     fn health_checks() {
         let check = HealthcheckPlan {
             command: Some(vec!["/nodejs/bin/node".to_owned(), "check.js".to_owned()]),
-            pace: Pace {
+            timing: Timing {
                 interval: "5s".parse().ok(),
                 retries: Some(2),
-                ..Pace::default()
+                ..Timing::default()
             },
         };
         assert_eq!(

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::NativeError;
-use super::laid;
 use super::namespace::{self, Namespace, Outside, READY, Started};
 use super::node::TrustedNode;
 use super::process::{self, Ended, Task};
+use super::proof_tree;
 use super::rootfs::{self, Rootfs};
 use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
 use crate::image::base::OwnBase;
@@ -210,7 +210,9 @@ impl Trial<'_> {
             scratch: scratch.path(),
             outside: self.outside,
         };
-        let words = match namespace.words(started, &BTreeMap::new()) {
+        // What the app's node is to load first is for the app alone.
+        let own = BTreeMap::from([("NODE_OPTIONS".to_owned(), String::new())]);
+        let words = match namespace.words(started, &own) {
             Ok(words) => words,
             Err(NativeError::NoNamespace(_) | NativeError::User(_)) => return Ok(None),
             Err(error) => return Err(error),
@@ -247,7 +249,7 @@ impl Trial<'_> {
                 "that all is there which the app loads was not proved: no node runs on this machine".to_owned(),
             ));
         };
-        let scratch = laid::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
+        let scratch = proof_tree::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
         let home =
             fs_err::canonicalize(scratch.path().join("app")).map_err(NativeError::Workshop)?;
         let program = scratch.path().join("verify");

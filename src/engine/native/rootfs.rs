@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::NativeError;
-use super::laid;
+use super::proof_tree;
 use crate::image::layer::Layer;
 use crate::image::oci::{Image, ImageLayer, limits, unpack};
 use crate::model::digest::{Algorithm, Digest, Hasher};
@@ -29,7 +29,7 @@ pub(super) fn to_prove(
     cache: &Cache,
     scratch: &Path,
 ) -> Result<Rootfs, NativeError> {
-    let own = laid::lay(layers, scratch).map_err(NativeError::Workshop)?;
+    let own = proof_tree::lay(layers, scratch).map_err(NativeError::Workshop)?;
     let mut laid = Rootfs {
         layers: vec![own.path().to_path_buf()],
         fresh: true,

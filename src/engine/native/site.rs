@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::error::NativeError;
-use super::laid;
 use super::namespace::Started;
 use super::process::{self, Ended, Task};
 use super::proof::{Log, Trial, tell};
+use super::proof_tree;
 use super::rootfs;
 use crate::engine::{Event, StepId, StepKind};
 use crate::model::image::Platform;
@@ -59,7 +59,7 @@ impl Trial<'_> {
         let Some(node) = self.trusted_node()? else {
             return Ok(None);
         };
-        let scratch = laid::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
+        let scratch = proof_tree::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
         let program = scratch.path().join("verify");
         self.write_programs(&program)?;
         let text = |path: &Path| path.display().to_string();

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::NamedTempFile;
 
-use super::copies;
 use super::error::NativeError;
+use super::injected;
 use super::process::{self, Ended, Task};
 use super::tools::Tools;
-use crate::engine::{Event, Interrupt, LogStream, Secret, StepId, StepKind};
+use crate::engine::{Event, Interrupt, LogStream, Secret, StepId, StepKind, fault};
 use crate::plan::{ContextEntry, NPMRC, Plan, Reason, WORKSPACE, place};
 use crate::render::context::write_entries;
 
@@ -47,7 +47,13 @@ impl Workshop<'_> {
         if let Some(installed) = installed {
             self.install(installed, &mut steps)?;
         }
-        self.lay(&[place::ROOT, place::TOP, place::SRC, place::RUN])?;
+        self.lay(&[
+            place::BESIDE,
+            place::ROOT,
+            place::TOP,
+            place::SRC,
+            place::RUN,
+        ])?;
         std::thread::sleep(TICK);
         let laid = SystemTime::now();
         for step in self.plan.steps() {
@@ -70,7 +76,7 @@ impl Workshop<'_> {
                 self.run(&mut steps, words, &env)?;
             }
             if let Some(name) = &step.copied {
-                copies::renew(self.dir, &step.dir, name, laid).map_err(NativeError::Workshop)?;
+                injected::renew(self.dir, &step.dir, name, laid).map_err(NativeError::Workshop)?;
             }
         }
         Ok((laid, steps.next + 1))
@@ -177,6 +183,11 @@ impl Workshop<'_> {
             ("pnpm_config_verify_deps_before_run", "false".to_owned()),
             // The right pnpm is here, whether the lockfile records it or not.
             ("pnpm_config_pm_on_fail", "ignore".to_owned()),
+            // Modules lie in the workspace: links into a store would lead out of the image.
+            (
+                "pnpm_config_enable_global_virtual_store",
+                "false".to_owned(),
+            ),
         ];
         env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
         env.extend(own.clone());
@@ -190,17 +201,17 @@ impl Workshop<'_> {
         let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
             steps.log(step, stream, at, bytes);
         });
-        let message = match ended.map_err(NativeError::Spawn)? {
+        let code = match ended.map_err(NativeError::Spawn)? {
             Ended::Well => {
                 steps.done(step, began.elapsed());
                 return Ok(());
             }
             Ended::Interrupted => return Err(NativeError::Interrupted),
-            Ended::Badly(code) => format!("exit code {code}"),
+            Ended::Badly(code) => i64::from(code),
         };
         let name = steps.name(step);
-        steps.failed(step, &message);
-        Err(NativeError::Step { name, message })
+        steps.failed(step, &format!("exit code {code}"));
+        Err(NativeError::Step { name, code })
     }
 }
 
@@ -256,8 +267,8 @@ impl<'s> Steps<'s> {
         let mut names = Vec::from_iter(install);
         for step in plan.steps() {
             for task in &step.tasks {
-                let (stage, dir, script) = (&step.stage, &step.dir, &task.script);
-                names.push(format!("[{stage}] pnpm --dir={dir} run {script}"));
+                let stage = &step.stage;
+                names.push(format!("[{stage}] {}", fault::command_of(step, task)));
             }
         }
         for (name, number) in names.iter().zip(1..) {

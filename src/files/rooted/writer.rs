@@ -17,8 +17,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::error::{PlaceError, short};
+use super::pending::{Pending, Slot, bits};
 use super::remove::remove_at;
-use super::slot::{Pending, Slot, bits};
 use super::steps::{Endless, Step, Steps, split};
 use super::{DEEPEST, is_no_dir, open_dir};
 

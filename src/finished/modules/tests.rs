@@ -224,6 +224,33 @@ fn the_lockfile_is_right() {
 }
 
 #[test]
+fn what_is_there_by_chance_may_lack_what_it_needs() {
+    let installed = Installed::new()
+        .file("app/package.json", "{}")
+        .package(
+            "node_modules/fetch",
+            "fetch",
+            "1.0.0",
+            r#","peerDependencies":{"encoding":"1"}"#,
+        )
+        .package(
+            "node_modules/encoding",
+            "encoding",
+            "1.0.0",
+            r#","dependencies":{"iconv":"1"}"#,
+        );
+    let walked = |iconv: &str| {
+        let locked = ["fetch@1.0.0", "encoding@1.0.0?", iconv];
+        installed
+            .walk(&["fetch"], &locked)
+            .map(|tree| tree.packages.len())
+    };
+    assert_eq!(walked("iconv@1.0.0?"), Ok(2));
+    let missing = "`iconv` is not installed; it is needed by app → fetch@1.0.0 → encoding@1.0.0";
+    assert_eq!(walked("iconv@1.0.0"), Err(missing.to_owned()));
+}
+
+#[test]
 fn packages_may_carry_their_own() {
     let installed = Installed::new()
         .file("app/package.json", "{}")

@@ -103,8 +103,9 @@ impl<'w> Walk<'w> {
     ) -> Result<Option<RepoPath>, ModulesError> {
         let known = self.versions.contains_key(name);
         let Some(dir) = self.resolve(from, name)? else {
-            // Overrides and hooks take dependencies away: then the lockfile has none of the name.
-            if wish == Wish::Needs && known {
+            // Overrides and hooks take dependencies away: then the lockfile has none of the name. An install leaves out what is only needed by
+            // what may be missing, even where such a one is there: pnpm does so with what a package for other machines needs as well.
+            if wish == Wish::Needs && known && !self.may_be_left_out(name) {
                 let (name, chain) = (name.to_owned(), self.chain(from));
                 return Err(ModulesError::Missing { name, chain });
             }
@@ -143,6 +144,15 @@ impl<'w> Walk<'w> {
         };
         self.packages.insert(dir.clone(), reached);
         Ok(Some(dir))
+    }
+
+    /// Whether an install may leave out all that the lockfile has of a name.
+    fn may_be_left_out(&self, name: &str) -> bool {
+        let mut of_name = self
+            .expected
+            .iter()
+            .filter(|(locked, _)| locked.name == name);
+        of_name.all(|(_, optional)| *optional)
     }
 
     /// Whether a package lies in the `node_modules` of one that carries its modules along.

@@ -135,6 +135,31 @@ fn libraries_that_come_along_count_too() {
 }
 
 #[test]
+fn of_libraries_of_one_name_one_has_to_fit() {
+    let (base, libraries) = base();
+    let old = base.dir.path().join("usr/lib/x86_64-linux-gnu/libc.so.6");
+    let old = old.to_str().unwrap();
+    let mut package = Made::new(P);
+    let musl = "libc.musl-x86_64.so.1";
+    package.library("musl.so", musl, "void n() {}", "", &[]);
+    let text = "void n(); void x() { n(); }";
+    package.library("musl/libv.so.1", "libv.so.1", text, "", &["musl.so"]);
+    let text = "void g(); void x() { g(); }";
+    package.library("gnu/libv.so.1", "libv.so.1", text, "", &[old]);
+    let text = "void x(); void w() { x(); }";
+    package.library("libw.so.1", "libw.so.1", text, "", &["gnu/libv.so.1"]);
+    let text = "void w(); void y() { w(); }";
+    package.library("a.node", "a", text, "", &["libw.so.1"]);
+    package.add("a.node");
+    package.add("libw.so.1");
+    package.add("musl/libv.so.1");
+    let told = "p@1.2.3 was compiled for musl, and the base has glibc (`app/node_modules/p/musl/libv.so.1`)";
+    assert_eq!(package.misfits(&libraries), [told]);
+    package.add("gnu/libv.so.1");
+    assert_eq!(package.misfits(&libraries), [""; 0]);
+}
+
+#[test]
 fn what_is_for_musl_runs_elsewhere() {
     let (_base, libraries) = base();
     let of_musl = |manifest: &str| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::limits::Excess;
 use crate::model::digest::Digest;
-use crate::system::whole::WriteError;
+use crate::system::atomic_file::WriteError;
 
 /// Why an image could not be written.
 #[derive(Debug, thiserror::Error)]

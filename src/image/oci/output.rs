@@ -16,7 +16,7 @@ use super::{Image, OciError, docker};
 use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
 use crate::store::cache::Cache;
-use crate::system::whole::Whole;
+use crate::system::atomic_file::AtomicFile;
 
 /// Where an image is written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Output {
     /// Fails where nothing can be written to, or where something else would be lost. Nothing changes.
     pub fn check(&self) -> Result<(), OciError> {
         match self {
-            Self::Archive(path) | Self::Docker(path) => drop(Whole::begin(path)?),
+            Self::Archive(path) | Self::Docker(path) => drop(AtomicFile::begin(path)?),
             Self::Directory(path) => directory::check(path)?,
         }
         Ok(())
@@ -160,7 +160,7 @@ fn archive(
     cache: &Cache,
     stop: &dyn Fn() -> bool,
 ) -> Result<(), OciError> {
-    let whole = Whole::begin(path)?;
+    let whole = AtomicFile::begin(path)?;
     whole.try_write(|out| unless_stopped(out, stop, |out| write_tar(files, cache, out)))
 }
 

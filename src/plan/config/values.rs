@@ -225,11 +225,11 @@ pub(super) fn healthcheck(node: &Node<'_>) -> Result<Option<Healthcheck>, Config
                 }
                 found.probe = Probe::Command(words.into_iter().map(|word| word.value).collect());
             }
-            "interval" => found.pace.interval = Some(duration(&value)?),
-            "timeout" => found.pace.timeout = Some(duration(&value)?),
-            "startPeriod" => found.pace.start_period = Some(duration(&value)?),
+            "interval" => found.timing.interval = Some(duration(&value)?),
+            "timeout" => found.timing.timeout = Some(duration(&value)?),
+            "startPeriod" => found.timing.start_period = Some(duration(&value)?),
             "retries" => {
-                found.pace.retries = Some(value.number(1..=100, "a number from 1 to 100")?);
+                found.timing.retries = Some(value.number(1..=100, "a number from 1 to 100")?);
             }
             _ => {
                 return Err(entry.unknown(&[

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::plan::template::{Syntax, text};
-use crate::plan::{ImagePackage, MOST, Plan, place};
+use crate::plan::{Brought, ImagePackage, MOST, Plan, place};
 
 /// A stage that gathers packages, which another one then takes in one layer.
 #[derive(Serialize)]
@@ -103,6 +103,20 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
         }
     }
     (gathers, copies)
+}
+
+/// What the image gets of outputs of other packages.
+pub(super) fn brought(plan: &Plan) -> Vec<Syntax> {
+    let copy = |one: &Brought| {
+        let step = plan.steps().iter().rfind(|step| step.dir == one.of)?;
+        let (from, to) = (
+            format!("/out/files/{}/", one.path),
+            format!("{}/", one.path),
+        );
+        let words = text::copy(&[&from, &to]);
+        Some(words.behind(&format!("--from={} ", step.stage)))
+    };
+    plan.brought.iter().filter_map(copy).collect()
 }
 
 /// The files of a package that the image keeps as they are.

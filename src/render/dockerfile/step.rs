@@ -36,6 +36,8 @@ pub(super) struct StepView<'p> {
     writes: Option<&'p str>,
     /// Whether what it wrote is trimmed for the image.
     trimmed: bool,
+    /// Directories of its outputs that the image gets, though not the package.
+    brought: Vec<&'p str>,
     /// Of what the root's scripts write, the packages of the image.
     parts: Vec<&'p str>,
 }
@@ -121,6 +123,15 @@ pub(super) fn step<'p>(plan: &'p Plan, stages: &Stages<'p>, step: &'p BuildStep)
         copied: step.copied.as_deref().map(|name| copied(plan, step, name)),
         writes: step.writes.as_deref(),
         trimmed: stages.trimmed.contains(step.stage.as_str()),
+        brought: {
+            let last = plan.steps().iter().rfind(|one| one.dir == step.dir);
+            let is_last = last.is_some_and(|last| last.stage == step.stage);
+            let own = plan
+                .brought
+                .iter()
+                .filter(|one| is_last && one.of == step.dir);
+            own.map(|one| one.path.as_str()).collect()
+        },
         parts: if step.dir.is_root() {
             let packages = plan.image_packages.iter();
             packages.map(|package| package.dir.as_str()).collect()

@@ -282,6 +282,7 @@ impl Words<'_> {
             (place::TOP, "files at the root that its own tasks read"),
             (place::SRC, "sources that only builds read"),
             (place::RUN, "files that the image keeps as they are"),
+            (place::BESIDE, "files of other places that the image gets"),
             (place::SERVE, "how the site is served"),
             (
                 place::OWN,

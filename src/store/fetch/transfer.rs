@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::{StatusCode, Url, redirect};
 
-use super::patience::{Pace, Patience, Stall};
+use super::timeouts::{Pace, Patience, Stall};
 use super::{Cause, FetchError};
 
 /// How often to look whether somebody wants to stop.

@@ -110,7 +110,7 @@ fn a_change_reruns_what_depends_on_it() {
         let first = build(daemon, workspace(&nonce).root(), "apps/server", &tag.name).ran();
         let installs = first
             .iter()
-            .filter(|step| step.ends_with("RUN pnpm install"))
+            .filter(|step| step.ends_with(": pnpm install --frozen-lockfile"))
             .count();
         assert_eq!(installs, 2, "this workspace is new: {first:#?}");
         for row in TABLE {

@@ -165,6 +165,38 @@ fn outputs_lose_declarations_and_maps_that_lead_nowhere() {
 }
 
 #[test]
+fn names_of_packages_and_directories_may_look_like_files() {
+    let tree = Tree::new(&[
+        ("package.json", r#"{"name": "app", "main": "src/index.js"}"#),
+        ("packages.txt", "node_modules/big.js"),
+        ("src/index.js", "import 'big.js';"),
+        ("src/types.d.ts", ""),
+        ("node_modules/big.js/package.json", r#"{"name": "big.js"}"#),
+        ("node_modules/big.js/README.md", ""),
+        ("node_modules/big.js/docs/a.md", ""),
+        ("node_modules/big.js/lib.mjs/index.mjs", ""),
+    ]);
+    for link in ["src/chart.js", "node_modules/big.js/own.js"] {
+        let up = if link.starts_with("src") { "../" } else { "" };
+        let to = format!("{up}node_modules/big.js/lib.mjs");
+        std::os::unix::fs::symlink(to, tree.root().join(link)).unwrap();
+    }
+    let packages = fs_err::File::open(tree.root().join("packages.txt")).unwrap();
+    let node = Command::new("node")
+        .arg(repository().join("templates/trim.mjs"))
+        .args(["--list", "--outputs=.", "."])
+        .current_dir(tree.root())
+        .stdin(packages.into_file())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&node.stderr);
+    assert!(node.status.success(), "{said}");
+    let listed = String::from_utf8_lossy(&node.stdout).replace('\0', " ");
+    let expected = "src/types.d.ts node_modules/big.js/README.md node_modules/big.js/docs/a.md";
+    assert_eq!(listed, expected);
+}
+
+#[test]
 fn spare_files_are_left_out_unless_they_are_wanted() {
     one_daemon(
         "spare_files_are_left_out_unless_they_are_wanted",

@@ -21,7 +21,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A daemon that answers.
 pub(crate) struct Daemon {
-    /// `26`, `20` or `default`.
+    /// `26`, `20`, `28` or `default`.
     pub(crate) name: String,
     /// As `DOCKER_HOST` has it.
     pub(crate) address: String,
@@ -29,23 +29,32 @@ pub(crate) struct Daemon {
     runtime: tokio::runtime::Runtime,
 }
 
+/// The lab's engines that tests run on, and all of it.
+const USUAL: [&str; 2] = ["26", "20"];
+const ALL: [&str; 3] = ["26", "20", "28"];
+
 /// Runs a test on each daemon in turn.
 pub(crate) fn each_daemon(test: &str, run: impl Fn(&Daemon)) {
-    with_daemons(test, usize::MAX, run);
+    with_daemons(test, &USUAL, run);
 }
 
-/// Runs a test on one daemon, the newest of the lab.
+/// Runs a test on each daemon in turn, the newest release too.
+pub(crate) fn every_daemon(test: &str, run: impl Fn(&Daemon)) {
+    with_daemons(test, &ALL, run);
+}
+
+/// Runs a test on one daemon, the newest of the usual ones.
 pub(crate) fn one_daemon(test: &str, run: impl Fn(&Daemon)) {
-    with_daemons(test, 1, run);
+    with_daemons(test, &USUAL[..1], run);
 }
 
-fn with_daemons(test: &str, most: usize, run: impl Fn(&Daemon)) {
+fn with_daemons(test: &str, names: &[&str], run: impl Fn(&Daemon)) {
     if quick() {
         return skipped("SLIMBUILD_QUICK=1", test);
     }
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let env = Env::of_process();
-    for (name, address) in addresses(&env).into_iter().take(most) {
+    for (name, address) in addresses(&env, names) {
         match Daemon::connect(&name, &address) {
             Ok(daemon) => {
                 eprintln!("{test}: engine {name} at {address}");
@@ -81,8 +90,8 @@ pub(crate) fn skipped(why: &str, test: &str) {
     writeln!(io::stderr(), "SKIPPED ({why}): {test}").unwrap();
 }
 
-fn addresses(env: &Env) -> Vec<(String, String)> {
-    let lab = ["26", "20"].iter().filter_map(|name| {
+fn addresses(env: &Env, names: &[&str]) -> Vec<(String, String)> {
+    let lab = names.iter().filter_map(|name| {
         let socket = format!("/var/tmp/slimbuild-lab/engine-{name}/run/docker.sock");
         let standard = Path::new(&socket).exists();
         let address = env

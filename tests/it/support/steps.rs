@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::daemon::Daemon;
 
-/// The instructions of a Dockerfile that a build came by, as the engine words them: `[build-apps-server 3/3] RUN …`.
+/// The instructions of a Dockerfile that a build came by, as progress names them: `[build-apps-server 3/3] pnpm …`.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
     pub(crate) cached: BTreeSet<String>,
@@ -56,7 +56,7 @@ impl Steps {
     }
 }
 
-/// `[deps 2/2] RUN --mount=… pnpm install …` is `deps: RUN pnpm install`.
+/// `[deps 2/2] COPY build/ ./` is `deps: COPY build/ ./`; of steps that a template adds, the first words stay.
 fn short(name: &str) -> String {
     let (place, words) = name
         .strip_prefix('[')

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{made, namespaces, server};
 use crate::base::cache;
-use crate::support::daemon::{each_daemon, skipped};
+use crate::support::daemon::{every_daemon, skipped};
 use crate::support::tree::{Tree, repository};
 use crate::support::unique;
 use slimbuild::Env;
@@ -197,7 +197,7 @@ fn what_lies_in_the_image_is_told_from_what_does_not() {
 }
 
 /// A server that reads a file of its sources, and one that needs a database.
-fn trees() -> [(Tree, Result<&'static str, &'static str>); 4] {
+fn trees() -> [(Tree, Result<&'static str, &'static str>); 7] {
     let main = "require('fs').readFileSync(__dirname + '/../docs/api.json')";
     let reads = server(main);
     reads.write("apps/api/docs/api.json", "{}");
@@ -208,6 +208,9 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 4] {
     let waits = server(&format!(
         "throw new Error('DATABASE_URL is required')//{new}"
     ));
+    let database = server(&format!("require('net').connect(5432, 'database')//{new}"));
+    let cron = server(&format!("console.log('swept')//{new}"));
+    let worker = server(&format!("setInterval(() => {{}}, 1000)//{new}"));
     let main = format!(
         "const fs = require('fs'); const dir = __dirname + '/uploads';
          fs.mkdirSync(dir, {{ recursive: true }}); fs.writeFileSync(dir + '/x', ''); fs.appendFileSync(dir + '/seed', '!');
@@ -236,6 +239,12 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 4] {
             Err("the app writes to apps/api/dist/uploads/x when it starts, and may not"),
         ),
         (may, Ok("s: written; nothing was missing")),
+        (
+            database,
+            Ok(" database; nothing was missing from the image"),
+        ),
+        (cron, Ok("started, and ended by itself after ")),
+        (worker, Ok("started, and ran for 5 s without listening")),
     ]
 }
 
@@ -260,7 +269,7 @@ fn natively_the_app_is_started_before_anybody_gets_the_image() {
 #[test]
 fn in_docker_the_app_is_started_before_the_image_gets_its_name() {
     let test = "in_docker_the_app_is_started_before_the_image_gets_its_name";
-    each_daemon(test, |daemon| {
+    every_daemon(test, |daemon| {
         let version = daemon.wait(daemon.client.version()).unwrap().version;
         let knows = !version.unwrap().starts_with("20.");
         for (tree, expected) in trees() {

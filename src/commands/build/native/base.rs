@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::commands::error::Error;
-use crate::commands::maker::Maker;
+use crate::commands::resources::Maker;
 use crate::detect::Delivery;
 use crate::engine::registry::{Registries, Wanted};
 use crate::engine::{Event, StepId, StepKind};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::NativeDriver;
-use crate::commands::build::done::Done;
 use crate::commands::build::job::Job;
+use crate::commands::build::outcome::Done;
 use crate::commands::build::show_log;
 use crate::commands::error::Error;
 use crate::commands::storage::Storage;

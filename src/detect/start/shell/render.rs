@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::ShellLine;
-use super::has::{MANAGERS, Refusal, SYSTEM, refusal};
+use super::available::{MANAGERS, Refusal, SYSTEM, refusal};
 use crate::detect::loader;
 use crate::detect::program::{self, BIN};
 use crate::detect::script::node::command as node_command;

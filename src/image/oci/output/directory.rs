@@ -14,7 +14,7 @@ use super::super::pack::Tee;
 use super::super::{OciError, image};
 use super::unless_stopped;
 use crate::store::cache::Cache;
-use crate::system::whole::{Whole, WholeDirectory, WriteError};
+use crate::system::atomic_file::{AtomicDirectory, AtomicFile, WriteError};
 
 const LAYOUT: &str = "oci-layout";
 const INDEX: &str = "index.json";
@@ -38,8 +38,8 @@ enum Before {
 /// Fails where the directory holds something else, or cannot be written to.
 pub(super) fn check(path: &Path) -> Result<(), OciError> {
     match before(path)? {
-        Before::Nothing => drop(WholeDirectory::begin(path)?),
-        Before::Layout(..) => drop(Whole::begin(&path.join(INDEX))?),
+        Before::Nothing => drop(AtomicDirectory::begin(path)?),
+        Before::Layout(..) => drop(AtomicFile::begin(&path.join(INDEX))?),
     }
     Ok(())
 }
@@ -67,7 +67,7 @@ pub(super) fn write(
             );
         }
     }
-    let whole = WholeDirectory::begin(path)?;
+    let whole = AtomicDirectory::begin(path)?;
     for (name, content) in files {
         put(content, &whole.part().join(name), cache, stop).map_err(|error| named(error, path))?;
     }
@@ -132,7 +132,7 @@ fn put(
         Content::Blob(layer) => blob(layer, cache, |blob| io::copy(blob, out).map(drop)),
         Content::Tar(layer) => unpack(layer, cache, |tar| io::copy(tar, out).map(drop)),
     };
-    Whole::begin(target)?.try_write(|out| unless_stopped(out, stop, write))
+    AtomicFile::begin(target)?.try_write(|out| unless_stopped(out, stop, write))
 }
 
 /// Whether a blob is there already, and is what its name says.
@@ -149,7 +149,7 @@ fn is_there(path: &Path) -> bool {
 
 /// What a directory holds. Something else than a layout is refused, and so are links in it, which could lead anywhere.
 fn before(path: &Path) -> Result<Before, OciError> {
-    if WholeDirectory::check(path)?.is_none() {
+    if AtomicDirectory::check(path)?.is_none() {
         return Ok(Before::Nothing);
     }
     let failed = |source| WriteError::System {
@@ -169,7 +169,7 @@ fn before(path: &Path) -> Result<Before, OciError> {
         return Err(occupied());
     }
     for directory in [path.join(BLOBS), path.join(BLOBS).join("sha256")] {
-        WholeDirectory::check(&directory)?;
+        AtomicDirectory::check(&directory)?;
     }
     let index = read(&path.join(INDEX)).filter(|index| index["manifests"].is_array());
     let docker = if names.contains(std::ffi::OsStr::new(DOCKER)) {

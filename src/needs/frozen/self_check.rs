@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::lockfile::reach::Reach;
+use crate::lockfile::reachable::Reach;
 use crate::lockfile::{Lockfile, LockfileError};
 use crate::model::path::RepoPath;
 

@@ -115,6 +115,35 @@ pub(super) fn no_server(subject: &Subject<'_>) -> Option<DetectError> {
     })
 }
 
+/// A site whose start script writes something before a file server hands the files out: the image runs the script, with the server that it names.
+/// So single-page apps get addresses that are known at run time alone.
+pub(super) fn prepared_site(
+    subject: &Subject<'_>,
+    framework: Framework,
+    evidence: &[String],
+) -> Result<Option<Detection>, DetectError> {
+    let Some((name, step)) = shell::before_server(subject) else {
+        return Ok(None);
+    };
+    let Ok(Some(mut start)) = shell::started(subject, None) else {
+        return Ok(None);
+    };
+    let (dir, _) = site::directory(subject, framework)?;
+    if let Some(shell) = &mut start.shell {
+        shell.writes = Some(dir);
+    }
+    let mut evidence = evidence.to_vec();
+    evidence.push(format!(
+        "the `{name}` script runs `{step}` before it serves the site"
+    ));
+    let detected = Detected {
+        kind: AppKind::Node,
+        framework: None,
+        evidence,
+    };
+    Ok(Some(Detection::new(detected, Delivery::Modules(start))))
+}
+
 /// A site whose start script runs node may be both: pages, and a server that hands them out.
 pub(super) fn check_no_server(
     subject: &Subject<'_>,

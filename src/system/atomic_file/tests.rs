@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 
 fn put(path: &Path, text: &str) -> Result<(), WriteError> {
-    Whole::begin(path)?.write(|out| out.write_all(text.as_bytes()))
+    AtomicFile::begin(path)?.write(|out| out.write_all(text.as_bytes()))
 }
 
 fn names(directory: &Path) -> BTreeSet<String> {
@@ -55,11 +55,11 @@ fn a_target_that_is_a_link_is_refused_and_named() {
             "{error}"
         );
         assert!(error.hint().unwrap().contains("symlink"));
-        let error = WholeDirectory::begin(&link).unwrap_err();
+        let error = AtomicDirectory::begin(&link).unwrap_err();
         assert!(error.to_string().ends_with("it is a symlink"), "{error}");
         // A slash behind the name changes nothing.
         let slash = PathBuf::from(format!("{}/", link.display()));
-        assert!(put(&slash, "new").is_err() && WholeDirectory::begin(&slash).is_err());
+        assert!(put(&slash, "new").is_err() && AtomicDirectory::begin(&slash).is_err());
         fs_err::remove_file(link).unwrap();
     }
     assert_eq!(fs_err::read_to_string(&victim).unwrap(), "mine");
@@ -77,7 +77,7 @@ fn a_name_that_nobody_typed_stays_inside_of_the_workspace() {
     fs_err::create_dir(directory.path().join("home")).unwrap();
     fs_err::os::unix::fs::symlink("../../home", root.join("apps/b")).unwrap();
     fs_err::os::unix::fs::symlink("a", root.join("apps/c")).unwrap();
-    let begin = |path: &str| Whole::begin_inside(&root, &root.join(path));
+    let begin = |path: &str| AtomicFile::begin_inside(&root, &root.join(path));
     assert!(begin("apps/a/slimbuild.json").is_ok());
     assert!(begin("apps/c/slimbuild.json").is_ok());
     let error = begin("apps/b/slimbuild.json").unwrap_err();
@@ -106,7 +106,7 @@ fn many_that_write_one_file_at_once_all_succeed() {
         for number in 0..12 {
             let (target, begin) = (&target, &begin);
             scope.spawn(move || {
-                let file = Whole::begin(target).unwrap();
+                let file = AtomicFile::begin(target).unwrap();
                 begin.wait();
                 let text = format!("{number:03}").repeat(100_000);
                 file.write(|out| out.write_all(text.as_bytes())).unwrap();
@@ -166,7 +166,7 @@ fn what_cannot_be_written_is_said_when_it_begins() {
     fs_err::create_dir(directory.path().join("dir")).unwrap();
     let socket = std::os::unix::net::UnixListener::bind(directory.path().join("socket"));
     let said = |path: &str| {
-        let error = Whole::begin(&directory.path().join(path)).unwrap_err();
+        let error = AtomicFile::begin(&directory.path().join(path)).unwrap_err();
         let text = error.to_string();
         text.replace(&*directory.path().to_string_lossy(), "…")
     };
@@ -181,12 +181,12 @@ fn what_cannot_be_written_is_said_when_it_begins() {
     assert_eq!(said("dir"), "cannot write `…/dir`: it is a directory");
     assert_eq!(said("socket"), "cannot write `…/socket`: it is a socket");
     drop(socket);
-    let error = Whole::begin(&directory.path().join("a.tar"))
+    let error = AtomicFile::begin(&directory.path().join("a.tar"))
         .unwrap()
         .needs(u64::MAX)
         .unwrap_err();
     assert!(matches!(error, WriteError::NoRoom { .. }), "{error}");
-    assert!(Whole::begin(Path::new("/proc/a.tar")).is_err());
+    assert!(AtomicFile::begin(Path::new("/proc/a.tar")).is_err());
     assert_eq!(names(directory.path()).len(), 3, "nothing is left behind");
 }
 
@@ -195,13 +195,13 @@ fn a_failure_leaves_what_was_there() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("a.tar");
     put(&target, "old").unwrap();
-    let failed = Whole::begin(&target).unwrap().write(|out| {
+    let failed = AtomicFile::begin(&target).unwrap().write(|out| {
         out.write_all(b"new")?;
         Err(io::ErrorKind::Interrupted.into())
     });
     assert!(failed.is_err());
     assert_eq!(fs_err::read_to_string(&target).unwrap(), "old");
-    let whole = WholeDirectory::begin(&directory.path().join("dir")).unwrap();
+    let whole = AtomicDirectory::begin(&directory.path().join("dir")).unwrap();
     fs_err::write(whole.part().join("half"), "").unwrap();
     drop(whole);
     assert_eq!(
@@ -215,7 +215,7 @@ fn a_directory_takes_its_name_whole() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("out");
     for text in ["one", "two"] {
-        let whole = WholeDirectory::begin(&target).unwrap();
+        let whole = AtomicDirectory::begin(&target).unwrap();
         fs_err::write(whole.part().join(text), text).unwrap();
         whole.finish().unwrap();
         assert_eq!(names(&target), BTreeSet::from([text.to_owned()]));

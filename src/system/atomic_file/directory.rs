@@ -13,7 +13,7 @@ const OLD: &str = ".slimbuild-old-";
 
 /// A directory that is about to be written. Dropped before it is finished, it leaves nothing behind.
 #[derive(Debug)]
-pub struct WholeDirectory {
+pub struct AtomicDirectory {
     path: PathBuf,
     part: TempDir,
     /// Held as long as it is written.
@@ -22,7 +22,7 @@ pub struct WholeDirectory {
     before: Option<std::fs::Metadata>,
 }
 
-impl WholeDirectory {
+impl AtomicDirectory {
     /// Begins to write what may replace a directory, which is the caller's to look at before, and nothing else.
     pub fn begin(path: &Path) -> Result<Self, WriteError> {
         let path: PathBuf = path.components().collect();

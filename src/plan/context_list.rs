@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::beside::Finder;
 use super::{
-    Content, ContextEntry, Engine, LOADER, PlanOptions, Proof, configured, inputs, install, nginx,
-    place, trim, verify,
+    Brought, Content, ContextEntry, Engine, LOADER, PlanOptions, Proof, configured, inputs,
+    install, nginx, place, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::files::File;
@@ -21,7 +22,7 @@ use crate::workspace::Workspace;
 use crate::workspace::manifest::workspace as workspace_file;
 
 /// What the list is made from.
-pub(super) struct Gather<'g, 'l, 'a> {
+pub(super) struct ContextList<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
     pub(super) lockfiles: &'g Lockfiles<'a>,
     pub(super) app: usize,
@@ -41,11 +42,23 @@ pub(super) struct Gather<'g, 'l, 'a> {
     pub(super) builds: bool,
 }
 
-impl Gather<'_, '_, '_> {
+/// The list, and what else was found on the way.
+pub(super) struct Gathered {
     /// All entries in order.
-    pub(super) fn entries(&self) -> Result<Vec<ContextEntry>, PlanError> {
+    pub(super) context: Vec<ContextEntry>,
+    /// Outputs of other packages that the image gets.
+    pub(super) brought: Vec<Brought>,
+    /// What a reader should know.
+    pub(super) warnings: Vec<String>,
+}
+
+impl ContextList<'_, '_, '_> {
+    /// Makes the list.
+    pub(super) fn entries(&self) -> Result<Gathered, PlanError> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
+        let beside = Finder::new(self, &entries).find()?;
+        entries.extend(beside.files);
         let build = self.builds.then_some((self.build, place::BUILD));
         let runtime = self.runtime.map(|closure| (closure, place::PROD));
         for (closure, place) in build.into_iter().chain(runtime) {
@@ -70,7 +83,10 @@ impl Gather<'_, '_, '_> {
             entries.extend(linked);
         }
         let builds = [place::SRC, place::RUN, place::TOP];
-        for (within, to) in [(&builds[..], place::ROOT), (&[place::RUN], place::PROD)] {
+        for (within, to) in [
+            (&builds[..], place::ROOT),
+            (&[place::RUN, place::BESIDE], place::PROD),
+        ] {
             if to != place::PROD || self.runtime.is_some() {
                 let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
                 entries.extend(led);
@@ -81,7 +97,7 @@ impl Gather<'_, '_, '_> {
         if self.runtime.is_some() && !self.options.whole_modules {
             entries.push(trim::entry());
         }
-        if !self.options.writable.is_empty() && self.delivery.start().is_some() {
+        if super::configured::is_writable(self.options, self.delivery) {
             entries.push(writable());
         }
         if self.options.proof != Proof::None {
@@ -90,13 +106,20 @@ impl Gather<'_, '_, '_> {
                 let inside = paths.filter_map(|path| path.strip_prefix(place)?.strip_prefix('/'));
                 inside.collect()
             };
-            let (read, kept) = (&of(place::SRC) | &of(place::ROOT), of(place::RUN));
+            let (read, kept) = (
+                &of(place::SRC) | &of(place::ROOT),
+                &of(place::RUN) | &of(place::BESIDE),
+            );
             let proved = Proved {
                 workspace: self.workspace,
                 lockfiles: self.lockfiles,
                 app: self.app,
                 delivery: self.delivery,
                 signals: self.signals,
+                node_options: {
+                    let set = self.options.env.get("NODE_OPTIONS");
+                    set.map(|given| given.value.as_str())
+                },
                 sources: (&read - &kept).into_iter().collect(),
             };
             let proof = verify::entries(&proved)?;
@@ -110,6 +133,7 @@ impl Gather<'_, '_, '_> {
                     place::TRIM,
                     place::VERIFY,
                     place::OWN,
+                    place::BESIDE,
                 ];
                 kept.into_iter()
                     .any(|place| entry.path.starts_with(&format!("{place}/")))
@@ -117,7 +141,11 @@ impl Gather<'_, '_, '_> {
         }
         entries.sort_by(|left, right| left.path.cmp(&right.path));
         entries.dedup_by(|later, first| later.path == first.path);
-        Ok(entries)
+        Ok(Gathered {
+            context: entries,
+            brought: beside.brought,
+            warnings: beside.warnings,
+        })
     }
 
     /// How a site is served.

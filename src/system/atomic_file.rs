@@ -1,4 +1,4 @@
-//! [`Whole`] files: what slimbuild writes for its user takes its name when all of it is written, or not at all.
+//! [`AtomicFile`]: what slimbuild writes for its user takes its name when all of it is written, or not at all.
 //!
 //! This is the one place that writes such files and directories. Until it is whole, a file has a random name beside its target and is made with
 //! `O_EXCL`: neither another run nor a link that somebody committed can stand in its place. A symlink is never written through, whoever typed
@@ -15,7 +15,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::system::leftovers::{self, Note};
 
-pub use directory::WholeDirectory;
+pub use directory::AtomicDirectory;
 
 /// What the names of unfinished files and directories begin with. Nobody else names anything so.
 const PREFIX: &str = ".slimbuild-part-";
@@ -93,7 +93,7 @@ impl WriteError {
 
 /// A file that is about to be written. Dropped before it is finished, it leaves nothing behind.
 #[derive(Debug)]
-pub struct Whole {
+pub struct AtomicFile {
     path: PathBuf,
     to: To,
 }
@@ -106,7 +106,7 @@ enum To {
     Stream,
 }
 
-impl Whole {
+impl AtomicFile {
     /// Begins to write: what cannot be written to fails here.
     pub fn begin(path: &Path) -> Result<Self, WriteError> {
         let path: PathBuf = path.components().collect();

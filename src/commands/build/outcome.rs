@@ -1,5 +1,6 @@
 //! What is told of an image that was made: a metadata file, the report, and its name on stdout.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,13 +11,13 @@ use crate::commands::error::Error;
 use crate::commands::push;
 use crate::engine::docker::Loaded;
 use crate::engine::registry::Pushed;
-use crate::engine::{Answered, Event};
+use crate::engine::{Answered, Event, StepId, fault};
 use crate::files::Measure;
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};
 use crate::show::ui::Ui;
+use crate::system::atomic_file::AtomicFile;
 use crate::system::terminal::escape_json;
-use crate::system::whole::Whole;
 
 /// An image that was made, tried, and sent where it was to go.
 pub(super) struct Done {
@@ -62,14 +63,40 @@ pub(super) struct Heard {
     pub(super) left_out: Option<(usize, u64)>,
     /// How the trial start went.
     pub(super) trial: Option<String>,
+    /// The end of the log of each step that runs.
+    logs: BTreeMap<StepId, Vec<u8>>,
+    /// That of the step that failed first.
+    failed: Option<Vec<u8>>,
 }
 
 impl Heard {
+    /// What the step that failed wrote.
+    pub(super) fn failed(&self) -> String {
+        let log = self.failed.as_deref().unwrap_or_default();
+        String::from_utf8_lossy(log).into_owned()
+    }
+
     /// Looks for `slimbuild: left out 12 files of modules, 3456 bytes` and `slimbuild: started, listens on port 3000 after 0.4 s`.
     pub(super) fn event(&mut self, event: &Event) {
-        let Event::Log { bytes, .. } = event else {
-            return;
+        let (step, bytes) = match event {
+            Event::Log { step, bytes, .. } => (step, bytes),
+            Event::StepFailed { step, .. } => {
+                let log = self.logs.remove(step).unwrap_or_default();
+                self.failed.get_or_insert(log);
+                return;
+            }
+            Event::StepDone { step, .. } | Event::StepCancelled { step } => {
+                self.logs.remove(step);
+                return;
+            }
+            _ => return,
         };
+        let log = self.logs.entry(*step).or_default();
+        log.extend_from_slice(bytes);
+        let spare = log.len().saturating_sub(fault::LOG);
+        if spare > fault::LOG {
+            log.drain(..spare);
+        }
         let text = String::from_utf8_lossy(bytes);
         self.left_out = left_out(&text).or(self.left_out);
         if let Some((_, said)) = text.split_once("slimbuild: started, ") {
@@ -92,7 +119,7 @@ impl Done {
     pub(super) fn tell(
         &self,
         job: &Job<'_>,
-        metadata: Option<Whole>,
+        metadata: Option<AtomicFile>,
         began: Instant,
         ui: &mut Ui,
     ) -> Result<(), Error> {

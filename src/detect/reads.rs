@@ -1,0 +1,337 @@
+//! What code loads and reads, as far as its text tells: modules by their names, and files by paths that lead upwards.
+//!
+//! Goes in: the text of a source in JavaScript or TypeScript. Comes out: names and paths as they are written, each path with the directory that
+//! it begins at. No code is run, and what is computed is not seen.
+
+use std::collections::BTreeSet;
+
+use crate::workspace::pnpmfile::{Token, tokens};
+
+/// What a file loads and reads.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Modules by `import` and `require`; those that only types are taken from are not among them.
+    pub modules: BTreeSet<String>,
+    /// Paths with a `..` in them, in order.
+    pub paths: BTreeSet<Path>,
+}
+
+/// A path with a `..` in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path {
+    /// As it is written; the parts of a `join` with slashes between them.
+    pub path: String,
+    /// Where it begins.
+    pub from: From,
+}
+
+/// Where a path begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum From {
+    /// At the directory of the file itself: `__dirname`, `import.meta.url`.
+    File,
+    /// At the directory that the app is started in: `process.cwd()`.
+    Started,
+    /// The text does not tell.
+    Unknown,
+}
+
+use Token::{Filled, Sign, Text, Word};
+
+/// Reads a source.
+pub fn reads(text: &str) -> Reads {
+    let mut found = Reads::default();
+    let tokens = tokens(text);
+    // Texts that are spoken for.
+    let mut used = BTreeSet::new();
+    let mut types = false;
+    for at in 0..tokens.len() {
+        let rest = &tokens[at..];
+        let before = at.checked_sub(1).map(|before| tokens[before]);
+        match rest {
+            [Word("import" | "export"), Word("type"), next, ..] => {
+                types = !matches!(next, Word("from") | Sign('=' | ','));
+            }
+            [Word("import" | "export"), ..] => types = false,
+            _ => {}
+        }
+        if let Some((place, name)) = module(rest, before) {
+            let is_from = rest[0] == Word("from");
+            let of_types = (is_from && types) || before == Some(Word("typeof"));
+            if !of_types {
+                found.modules.insert(name.to_owned());
+            }
+            used.insert(at + place);
+            continue;
+        }
+        let path = match rest {
+            [Word("join" | "resolve"), Sign('('), ..] => joined(rest),
+            [
+                Word("URL"),
+                Sign('('),
+                Text(path),
+                Sign(','),
+                Word("import"),
+                ..,
+            ] => Some(((*path).to_owned(), From::File, 3)),
+            [Word("__dirname"), Sign('+'), Text(path), ..] => {
+                Some(((*path).to_owned(), From::File, 3))
+            }
+            [Word("cwd"), Sign('('), Sign(')'), Sign('+'), Text(path), ..] => {
+                Some(((*path).to_owned(), From::Started, 5))
+            }
+            [Filled(text), ..] => filled(text).map(|(path, from)| (path, from, 1)),
+            [Text(path), ..] if !used.contains(&at) => Some(((*path).to_owned(), From::Unknown, 1)),
+            _ => None,
+        };
+        let Some((path, from, length)) = path else {
+            continue;
+        };
+        if !used.contains(&at) && leads_up(&path) {
+            found.paths.insert(Path { path, from });
+        }
+        used.extend(at..at + length);
+    }
+    found
+}
+
+/// The module that is loaded here, and how far on its name stands.
+fn module<'t>(rest: &[Token<'t>], before: Option<Token<'_>>) -> Option<(usize, &'t str)> {
+    if before == Some(Sign('.')) {
+        return None;
+    }
+    match *rest {
+        [Word("require" | "import"), Sign('('), Text(name), ..] => Some((2, name)),
+        [
+            Word("require"),
+            Sign('.'),
+            Word("resolve"),
+            Sign('('),
+            Text(name),
+            ..,
+        ] => Some((4, name)),
+        [Word("import" | "from"), Text(name), ..] => Some((1, name)),
+        _ => None,
+    }
+}
+
+/// `join(__dirname, '..', 'x')`: the path, where it begins, and how many tokens it takes.
+fn joined(tokens: &[Token<'_>]) -> Option<(String, From, usize)> {
+    let mut at = 2;
+    let from = match &tokens[at..] {
+        [Word("__dirname"), Sign(','), ..] => {
+            at += 2;
+            From::File
+        }
+        [
+            Word("import"),
+            Sign('.'),
+            Word("meta"),
+            Sign('.'),
+            Word("dirname"),
+            Sign(','),
+            ..,
+        ] => {
+            at += 6;
+            From::File
+        }
+        [
+            Word("process"),
+            Sign('.'),
+            Word("cwd"),
+            Sign('('),
+            Sign(')'),
+            Sign(','),
+            ..,
+        ] => {
+            at += 6;
+            From::Started
+        }
+        [Text(_), ..] => From::Started,
+        // A path of which only the end is known: where it begins may be anywhere.
+        [Word(_), Sign(','), ..] => {
+            at += 2;
+            From::Unknown
+        }
+        // `dirname(fileURLToPath(import.meta.url))`
+        [
+            Word("dirname"),
+            Sign('('),
+            Word("fileURLToPath"),
+            Sign('('),
+            Word("import"),
+            ..,
+        ]
+        | [Word("path"), Sign('.'), Word("dirname"), ..] => {
+            let end = tokens[at..].iter().position(|token| *token == Sign(','))?;
+            if end > 16 {
+                return None;
+            }
+            at += end + 1;
+            From::File
+        }
+        _ => return None,
+    };
+    let mut parts = Vec::new();
+    while let [Text(part), more @ ..] = &tokens[at..] {
+        parts.push(*part);
+        at += 1;
+        match more {
+            [Sign(','), ..] => at += 1,
+            [Sign(')'), ..] => break,
+            // The rest is computed.
+            _ => return None,
+        }
+    }
+    // What is computed lies somewhere below.
+    (!parts.is_empty()).then(|| (parts.join("/"), from, at))
+}
+
+/// `${__dirname}/../x`: the path, and where it begins.
+fn filled(text: &str) -> Option<(String, From)> {
+    let (head, path) = text.strip_prefix("${")?.split_once('}')?;
+    let from = match head.trim() {
+        "__dirname" | "import.meta.dirname" => From::File,
+        "process.cwd()" => From::Started,
+        _ => return None,
+    };
+    // What is filled in further on lies somewhere below.
+    let known = path.split("${").next().unwrap_or_default();
+    let known = if known.len() == path.len() {
+        known
+    } else {
+        known.rsplit_once('/')?.0
+    };
+    Some((known.to_owned(), from))
+}
+
+/// Whether it is a path that goes up, and then somewhere.
+fn leads_up(path: &str) -> bool {
+    let letters = |letter: char| !letter.is_control() && !" *?{}<>|\"'`$;,()".contains(letter);
+    let mut parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+    path.len() < 512
+        && path.chars().all(letters)
+        && !path.contains("://")
+        && parts.clone().any(|part| part == "..")
+        && parts.next_back().is_some_and(|part| part != "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(text: &str) -> Vec<(String, From)> {
+        let found = reads(text).paths.into_iter();
+        found.map(|one| (one.path, one.from)).collect()
+    }
+
+    #[test]
+    fn paths_that_lead_upwards_are_seen_however_they_are_written() {
+        for (text, path, from) in [
+            (
+                "join(__dirname, '../../web/dist')",
+                "../../web/dist",
+                From::File,
+            ),
+            (
+                "path.resolve(__dirname, '..', '..', 'web', 'dist')",
+                "../../web/dist",
+                From::File,
+            ),
+            (
+                "path.join(import.meta.dirname, '../../web')",
+                "../../web",
+                From::File,
+            ),
+            (
+                "join(dirname(fileURLToPath(import.meta.url)), '../../web')",
+                "../../web",
+                From::File,
+            ),
+            (
+                "path.join(path.dirname(url.fileURLToPath(import.meta.url)), '../w')",
+                "../w",
+                From::File,
+            ),
+            (
+                "new URL('../../web/', import.meta.url)",
+                "../../web/",
+                From::File,
+            ),
+            (
+                "`${__dirname}/../../web/dist`",
+                "/../../web/dist",
+                From::File,
+            ),
+            (
+                "`${__dirname}/../../mail/${name}.html`",
+                "/../../mail",
+                From::File,
+            ),
+            (
+                "__dirname + '/../../web/dist'",
+                "/../../web/dist",
+                From::File,
+            ),
+            (
+                "resolve(process.cwd(), '..', 'web', 'dist')",
+                "../web/dist",
+                From::Started,
+            ),
+            ("path.resolve('../web/dist')", "../web/dist", From::Started),
+            (
+                "`${process.cwd()}/../web/dist`",
+                "/../web/dist",
+                From::Started,
+            ),
+            ("process.cwd() + '/../web'", "/../web", From::Started),
+            ("join(root, '../web')", "../web", From::Unknown),
+            (
+                "join(__dirname, '../../mail', name)",
+                "../../mail",
+                From::File,
+            ),
+            (
+                "load('../../packages/p.proto')",
+                "../../packages/p.proto",
+                From::Unknown,
+            ),
+        ] {
+            assert_eq!(paths(text), [(path.to_owned(), from)], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_not_one() {
+        for text in [
+            "import x from '../../a'; export * from '../b'; require('../c'); await import('../d')",
+            "join(__dirname, '..')",
+            "join(__dirname, 'public')",
+            "// join(__dirname, '../../web')",
+            "console.log('go up .. and down'); x('https://a/../b')",
+            "glob('../../src/**/*.ts')",
+        ] {
+            assert_eq!(paths(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn modules_are_those_that_code_loads() {
+        let text = "import a from 'a'; import type {B} from 'b'; import {type C, c} from 'c/sub'; export * from '@d/e';
+            export type {F} from 'f'; export type N = string; const g = require('g'); require.resolve('h'); type I = typeof import('i');
+            await import('j'); x.require('k'); import 'l'; import type from 'm'";
+        let found = reads(text).modules;
+        let names: Vec<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(names, ["@d/e", "a", "c/sub", "g", "h", "j", "l", "m"]);
+        for odd in [
+            "join(",
+            "`${",
+            "new URL(",
+            "join(__dirname,",
+            "__dirname +",
+            "import type",
+        ] {
+            assert_eq!(reads(odd), Reads::default(), "{odd}");
+        }
+    }
+}

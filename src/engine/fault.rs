@@ -1,0 +1,311 @@
+//! Whose fault a failed step is: the task that failed, and what to do about it where its log tells.
+//!
+//! Goes in: the plan, the step's name as every engine gives it (`[build-apps-a 4/5] pnpm --dir=apps/a run build`), its exit code, and the end of
+//! its log. Comes out: a [`Fault`]. It is pure, and it never prints a line of the log: what it names of one is a name.
+
+mod log;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use crate::plan::{BuildStep, Plan, Reason, TaskPlan};
+use log::{Log, Module};
+
+/// How much of a log is looked at: tools say at the end what was wrong.
+pub const LOG: usize = 64 * 1024;
+
+/// A step that failed, in a person's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} failed with exit code {code}; its log is above")]
+pub struct Fault {
+    what: String,
+    code: i64,
+    hint: Option<String>,
+}
+
+impl Fault {
+    /// Judges a step that failed.
+    pub fn judge(plan: &Plan, step: &str, code: i64, log: &str) -> Self {
+        Self::of(&Failed::find(plan, step), code, log)
+    }
+
+    fn of(failed: &Failed<'_>, code: i64, log: &str) -> Self {
+        Self {
+            what: failed.to_string(),
+            code,
+            hint: hint(failed, code, &Log::new(log)),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+/// What failed.
+enum Failed<'p> {
+    Task(&'p BuildStep, &'p TaskPlan),
+    Install,
+    Other(String),
+}
+
+impl<'p> Failed<'p> {
+    fn find(plan: &'p Plan, step: &str) -> Self {
+        let command = match step.split_once("] ") {
+            Some((_, command)) if step.starts_with('[') => command,
+            _ => step,
+        };
+        for of_plan in plan.steps() {
+            for task in &of_plan.tasks {
+                if command == command_of(of_plan, task) {
+                    return Self::Task(of_plan, task);
+                }
+            }
+        }
+        if command.starts_with("pnpm install ") {
+            return Self::Install;
+        }
+        Self::Other(command.to_owned())
+    }
+
+    /// The package that a person would look into.
+    fn package(&self) -> &str {
+        match self {
+            Self::Task(step, _) if !step.dir.is_root() => &step.name,
+            _ => "the workspace's root",
+        }
+    }
+}
+
+impl std::fmt::Display for Failed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Task(_, task) => write!(f, "the task `{}` of {}", task.script, self.package()),
+            Self::Install => write!(f, "`pnpm install`"),
+            Self::Other(command) => write!(f, "`{command}`"),
+        }
+    }
+}
+
+/// As every engine calls a task's step.
+pub fn command_of(step: &BuildStep, task: &TaskPlan) -> String {
+    format!("pnpm --dir={} run {}", step.dir, task.script)
+}
+
+/// What to do, by what is known surest first.
+fn hint(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
+    let by_machine = || memory(code, log).or_else(|| disk(log));
+    let by_tool = || {
+        prisma(failed, log)
+            .or_else(|| git(log))
+            .or_else(|| network(log))
+    };
+    let by_place = || {
+        node(log)
+            .or_else(|| module(failed, log))
+            .or_else(|| program(failed, code, log))
+    };
+    let found = by_machine().or_else(by_tool).or_else(by_place);
+    let found = found
+        .or_else(|| variables(failed, log))
+        .or_else(|| checks(failed, log));
+    let only = only_for_developers(failed);
+    match (found, only) {
+        (Some(found), Some(only)) => Some(format!("{found} {only}")),
+        (found, only) => found.or(only),
+    }
+}
+
+fn only_for_developers(failed: &Failed<'_>) -> Option<String> {
+    let Failed::Task(step, task) = failed else {
+        return None;
+    };
+    (task.because == Reason::Lifecycle).then(|| {
+        let package = if step.dir.is_root() { "//" } else { &step.name };
+        format!(
+            "If only developers need this script, write `\"lifecycle\": {{\"{package}#{}\": false}}` into slimbuild.json.",
+            task.script
+        )
+    })
+}
+
+fn memory(code: i64, log: &Log) -> Option<String> {
+    let heap = log.has(&["JavaScript heap out of memory", "Reached heap limit"]);
+    let killed = code == 137
+        || log.has(&[
+            "exit code 137",
+            "SIGKILL",
+            "ENOMEM",
+            "Cannot allocate memory",
+            "cannot allocate memory",
+        ]);
+    if heap {
+        return Some(
+            "node's heap was too small: give it more with `NODE_OPTIONS=--max-old-space-size=4096` in the build script, or as `--build-arg` where the task declares `NODE_OPTIONS`."
+                .to_owned(),
+        );
+    }
+    killed.then(|| {
+        "The step ran out of memory: give the builder more (in Docker Desktop: Settings, Resources), or let the build run fewer processes at once."
+            .to_owned()
+    })
+}
+
+fn disk(log: &Log) -> Option<String> {
+    log.has(&["ENOSPC", "no space left on device", "No space left on device"])
+        .then(|| {
+            "The disk is full: free space where the build runs (`docker builder prune`, or `slimbuild cache prune` for the native engine)."
+                .to_owned()
+        })
+}
+
+fn prisma(failed: &Failed<'_>, log: &Log) -> Option<String> {
+    if log.has(&["PrismaConfigEnvError"]) {
+        let names = log.after("equired environment variable: ");
+        let named = declare(failed, &names).unwrap_or_default();
+        return Some(format!(
+            "`env(\"…\")` in prisma.config wants the variable though `prisma generate` does not need it. Write `process.env.NAME ?? \"\"` there, or give the build a value. {named}"
+        ).trim_end().to_owned());
+    }
+    log.has(&["binaries.prisma.sh"]).then(|| {
+        "Prisma could not fetch its engines from binaries.prisma.sh: let the builder reach that host, name a mirror with `PRISMA_ENGINES_MIRROR`, or use a Prisma without engines (`engineType = \"client\"`)."
+            .to_owned()
+    })
+}
+
+fn git(log: &Log) -> Option<String> {
+    log.has(&[
+        "git: not found",
+        "git: command not found",
+        "spawn git ENOENT",
+        "spawnSync git ENOENT",
+        "not a git repository",
+    ])
+    .then(|| {
+        "The build asks git, and a build has no history (in Docker no git either): hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`, declare that variable in the task's `env` in turbo.json, and read it before asking git."
+            .to_owned()
+    })
+}
+
+fn network(log: &Log) -> Option<String> {
+    let host = ["getaddrinfo ENOTFOUND ", "getaddrinfo EAI_AGAIN "]
+        .iter()
+        .find_map(|before| log.after(before).into_iter().next());
+    if let Some(host) = host {
+        return Some(format!(
+            "The build cannot reach {host}: check the network and the proxy of where it runs, or fetch what it wants beforehand and commit it."
+        ));
+    }
+    log.has(&[
+        "ECONNREFUSED",
+        "ETIMEDOUT",
+        "ECONNRESET",
+        "ENETUNREACH",
+        "ERR_PNPM_META_FETCH_FAIL",
+        "ERR_PNPM_FETCH_5",
+        "Failed to fetch `",
+        "TypeError: fetch failed",
+        "UND_ERR_CONNECT_TIMEOUT",
+    ])
+    .then(|| {
+        "The build did not get an answer from the network: check the network and the proxy of where it runs. A database or service of your own is not there while an image is built."
+            .to_owned()
+    })
+}
+
+fn node(log: &Log) -> Option<String> {
+    log.has(&[
+        "ERR_PNPM_UNSUPPORTED_ENGINE",
+        "Unsupported engine",
+        "Unsupported environment (bad pnpm and/or Node.js version)",
+        "The engine \"node\" is incompatible",
+        "Node.js version >=",
+        "You are using Node.js",
+        "Please upgrade your Node.js version",
+        "Please upgrade Node.js",
+        "requires Node.js",
+        "requires at least Node.js",
+    ])
+    .then(|| {
+        "This node is the wrong one for a tool of the build: name the version in `.nvmrc`, in `engines.node`, or with `--node VERSION`."
+            .to_owned()
+    })
+}
+
+fn module(failed: &Failed<'_>, log: &Log) -> Option<String> {
+    match log.module()? {
+        Module::Package(name) => Some(format!(
+            "`{name}` is not installed for {}: declare it there in `dependencies` or `devDependencies`. On your machine it may be there for another package of the workspace.",
+            failed.package()
+        )),
+        Module::File(name) => Some(format!(
+            "`{name}` is not where the build looks for it: is it committed? A file that is left out is taken along with `--include FILE`; one that another task writes needs that task in `dependsOn`."
+        )),
+    }
+}
+
+fn program(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
+    let name = log.program().filter(|_| code == 127 || code == 1)?;
+    Some(format!(
+        "`{name}` is not there: declare the package that brings it in {}; a program of the system is named in `systemPackages` of slimbuild.json.",
+        failed.package()
+    ))
+}
+
+fn variables(failed: &Failed<'_>, log: &Log) -> Option<String> {
+    declare(failed, &log.variables())
+}
+
+/// How variables reach a task.
+fn declare(failed: &Failed<'_>, names: &[String]) -> Option<String> {
+    let Failed::Task(_, task) = failed else {
+        return None;
+    };
+    let names: BTreeSet<&String> = names.iter().collect();
+    let args: Vec<String> = names
+        .iter()
+        .map(|name| format!("`--build-arg {name}=…`"))
+        .collect();
+    let missing: Vec<String> = names
+        .iter()
+        .filter(|name| !task.args.contains(**name))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    let given = format!(
+        "with {}, or `--secret id=NAME` for a secret",
+        args.join(" ")
+    );
+    Some(if missing.is_empty() {
+        format!("Give the build the variable {given}.")
+    } else {
+        format!(
+            "The task `{}` does not declare {}: add it to the task's `env` in turbo.json, and give it {given}.",
+            task.script,
+            missing.join(", ")
+        )
+    })
+}
+
+fn checks(failed: &Failed<'_>, log: &Log) -> Option<String> {
+    let Failed::Task(step, task) = failed else {
+        return None;
+    };
+    if log.has_failed_tests() {
+        return Some(format!(
+            "Tests fail in the script `{}`: mend them, or leave tests to CI and take them out of the build script.",
+            task.script
+        ));
+    }
+    let dir = &step.dir;
+    log.has(&["error TS", "Type error: "]).then(|| {
+        format!(
+            "The compiler refuses the code: `pnpm --dir={dir} run {}` shows the same in a fresh clone. Where it does not, a file or type that it needs is not in the build's context.",
+            task.script
+        )
+    })
+}

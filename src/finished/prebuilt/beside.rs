@@ -1,0 +1,49 @@
+//! What the image gets beside its packages: files of other places in the workspace, and what builds of other packages wrote.
+
+use super::files::{self, LeftOut, Wanted};
+use super::outputs::command;
+use super::{Built, PrebuiltError};
+use crate::files::tree::Tree;
+use crate::plan::{ContextEntry, Plan, Recipe, place};
+
+/// All of it, each file at its place.
+pub(super) fn entries(
+    plan: &Plan,
+    recipe: &Recipe,
+    tree: &Tree,
+    built: Built,
+    left_out: &mut LeftOut,
+) -> Result<Vec<ContextEntry>, PrebuiltError> {
+    let prefix = format!("{}/", place::BESIDE);
+    let kept = recipe.context.iter().filter_map(|entry| {
+        let path = entry.path.strip_prefix(&prefix)?;
+        let path = format!("{}/{path}", place::PACKAGES);
+        Some(ContextEntry {
+            path,
+            ..entry.clone()
+        })
+    });
+    let mut entries: Vec<ContextEntry> = kept.collect();
+    let wanted = Wanted {
+        modules: files::Modules::None,
+        outputs: true,
+        globs: None,
+    };
+    for brought in &plan.brought {
+        let mut found = files::below(tree, &brought.path, &wanted, left_out)?;
+        if let Built::Since(time) = built {
+            found.retain(|one| one.written.is_some_and(|at| at > time));
+        } else if found.is_empty() {
+            return Err(PrebuiltError::NotBuilt {
+                package: plan.app.name.clone(),
+                path: brought.path.clone(),
+                command: command(plan),
+            });
+        }
+        entries.extend(found.into_iter().map(|found| {
+            let path = found.file.path.as_str().to_owned();
+            files::entry(place::PACKAGES, &path, found.file, &brought.why)
+        }));
+    }
+    Ok(entries)
+}

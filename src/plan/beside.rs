@@ -1,0 +1,437 @@
+//! What the image gets beside the packages that it is made of: files and outputs of other places in the workspace.
+//!
+//! Goes in: `include`, and the paths that lead out of a package in sources and in the start command. Comes out: files, each at its own place, and
+//! directories that builds of other packages write. What certainly is needed comes along; what may be needed is a warning with the `include` that
+//! brings it. An `include` that brings nothing is an error.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::context_list::ContextList;
+use super::{ContextEntry, code, inputs, outputs, place};
+use crate::detect::exports::is_code;
+use crate::detect::reads::{From, Path};
+use crate::files::ignore::{IgnoreError, Verdict};
+use crate::files::tree::{FileKind, optional};
+use crate::files::{self, Dropped, File};
+use crate::model::path::RepoPath;
+use crate::plan::PlanError;
+
+/// How many files a directory may have that nobody named in `include`.
+const MOST: usize = 2000;
+
+/// How many warnings of one kind are shown.
+const TOLD: usize = 8;
+
+/// A directory that the build of another package writes, and that the image gets.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Brought {
+    /// The directory.
+    pub path: RepoPath,
+    /// The directory of the package.
+    pub of: RepoPath,
+    /// Why.
+    pub why: String,
+}
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Beside {
+    /// Files, at their places in the context.
+    pub(super) files: Vec<ContextEntry>,
+    pub(super) brought: Vec<Brought>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// What is looked for.
+pub(super) struct Finder<'f, 'g, 'l, 'a> {
+    list: &'f ContextList<'g, 'l, 'a>,
+    /// The paths that the image has already.
+    have: BTreeSet<String>,
+    found: Beside,
+    /// Paths that were decided about.
+    seen: BTreeSet<RepoPath>,
+    /// Warnings about what may be needed.
+    maybe: BTreeSet<String>,
+}
+
+impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
+    /// `entries` are the files of packages.
+    pub(super) fn new(list: &'f ContextList<'g, 'l, 'a>, entries: &[ContextEntry]) -> Self {
+        let kept = entries.iter().filter_map(|entry| {
+            let path = entry.path.strip_prefix(place::RUN)?.strip_prefix('/')?;
+            Some(path.to_owned())
+        });
+        Self {
+            list,
+            have: kept.collect(),
+            found: Beside::default(),
+            seen: BTreeSet::new(),
+            maybe: BTreeSet::new(),
+        }
+    }
+
+    /// Finds all of it.
+    pub(super) fn find(mut self) -> Result<Beside, PlanError> {
+        self.included()?;
+        if self.list.runtime.is_some() {
+            self.read()?;
+        }
+        let more = self.maybe.len().saturating_sub(TOLD);
+        self.found
+            .warnings
+            .extend(self.maybe.into_iter().take(TOLD));
+        if more > 0 {
+            let warning = format!("sources name {more} more paths outside of their packages");
+            self.found.warnings.push(warning);
+        }
+        self.found
+            .files
+            .dedup_by(|later, first| later.path == first.path);
+        Ok(self.found)
+    }
+
+    /// What `include` names.
+    fn included(&mut self) -> Result<(), PlanError> {
+        let include = &self.list.options.include;
+        if include.is_empty() {
+            return Ok(());
+        }
+        let (workspace, rules) = (self.list.workspace, self.list.rules);
+        let all = files::walk(&workspace.tree, &RepoPath::ROOT, &BTreeSet::new(), rules)?;
+        for glob in include {
+            let why = "named by `include`";
+            let plain = plain(glob);
+            if self
+                .output(&plain, true)
+                .is_some_and(|one| self.bring(one, why))
+            {
+                continue;
+            }
+            let set = inputs::globs([glob]);
+            let matched = all
+                .files
+                .iter()
+                .filter(|file| set.is_match(file.path.as_str()));
+            let mut some = false;
+            for file in matched {
+                some = true;
+                self.take(file, why);
+            }
+            if some {
+                continue;
+            }
+            let output = self.output(&plain, false);
+            if !output.is_some_and(|one| self.bring(one, why)) {
+                return Err(nothing(glob, &plain, &set, &all.dropped).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a file along, unless the image has it.
+    fn take(&mut self, file: &File, why: &str) {
+        let path = file.path.as_str();
+        if self.list.delivery.start().is_none() || !self.have.insert(path.to_owned()) {
+            // What a site hands out, its build writes.
+            self.send(file, why);
+            return;
+        }
+        self.found
+            .files
+            .push(inputs::source(place::BESIDE, file, why));
+        self.send(file, why);
+    }
+
+    /// Sends a file of a package that the build does not get otherwise.
+    fn send(&mut self, file: &File, why: &str) {
+        let owner = self.list.workspace.enclosing(&file.path);
+        if owner != 0 && !self.list.build.members.contains_key(&owner) {
+            self.found.files.push(inputs::source(place::SRC, file, why));
+        }
+    }
+
+    /// The directory of another package's outputs that a path is in, and whose it is. Of a path that is there already only what turbo.json or the
+    /// manifest says counts.
+    fn output(&self, path: &RepoPath, declared: bool) -> Option<(RepoPath, usize)> {
+        let ContextList {
+            workspace, tasks, ..
+        } = self.list;
+        let at = workspace.enclosing(path);
+        let inside = path.strip(&workspace.members[at].dir)?;
+        if at == 0 || inside.is_empty() || !tasks.run_in(at) {
+            return None;
+        }
+        let dir = &workspace.members[at].dir;
+        let outputs = outputs::outputs(workspace, tasks, at, None);
+        let globs = outputs.globs.iter().filter(|glob| !glob.starts_with('!'));
+        for glob in globs {
+            let Ok(base) = dir.join(plain(glob).as_str()) else {
+                continue;
+            };
+            if base == *dir {
+                continue;
+            }
+            if path.is_within(&base) {
+                return Some((base, at));
+            }
+            if base.is_within(path) {
+                return Some((path.clone(), at));
+            }
+        }
+        let top = inside.split('/').next().unwrap_or_default();
+        let named = outputs.entries.iter().any(|entry| entry == top) && inside.contains('/');
+        let whole = dir.join(top).ok().filter(|_| named || !declared)?;
+        let there = workspace.tree.metadata(path).is_ok();
+        (!there || named).then_some((whole, at))
+    }
+
+    /// Notes the outputs of a package, unless the image gets them anyway; whether it gets them.
+    fn bring(&mut self, (path, of): (RepoPath, usize), why: &str) -> bool {
+        let list = self.list;
+        let is_in_image =
+            |runtime: &crate::needs::closure::Closure<'_, '_>| runtime.members.contains_key(&of);
+        let written = list.delivery.written().filter(|_| of == list.app);
+        if of == list.app && (list.runtime.is_some() || written.is_some())
+            || list.runtime.is_some_and(is_in_image)
+        {
+            return true;
+        }
+        if list.delivery.start().is_none() {
+            return false;
+        }
+        let of = list.workspace.members[of].dir.clone();
+        let known = self
+            .found
+            .brought
+            .iter()
+            .any(|one| path.is_within(&one.path));
+        if !known {
+            let why = why.to_owned();
+            self.found.brought.push(Brought { path, of, why });
+        }
+        true
+    }
+
+    /// What sources and the start command name by paths that lead out of their packages.
+    fn read(&mut self) -> Result<(), PlanError> {
+        let list = self.list;
+        let (workspace, app) = (list.workspace, list.app);
+        let home = &workspace.members[app].dir;
+        let Some((start, runtime)) = list.delivery.start().zip(list.runtime) else {
+            return Ok(());
+        };
+        let entry = home.join(&start.entry).ok().and_then(|path| path.parent());
+        for word in code::of_start(start) {
+            let path = Path {
+                path: word,
+                from: From::Started,
+            };
+            self.path(app, &path, std::slice::from_ref(home), &start.reason)?;
+        }
+        let members = runtime.members.keys().copied();
+        for source in code::sources(workspace, list.rules, members)? {
+            let own = &workspace.members[source.of].dir;
+            let dir = source.path.parent().unwrap_or_default();
+            let by = source.path.to_string();
+            let entry = entry.iter().filter(|_| source.of == app);
+            let from_file = [&dir].into_iter().chain(entry).cloned();
+            for path in &source.reads.paths {
+                let bases: Vec<RepoPath> = match path.from {
+                    From::File => from_file.clone().collect(),
+                    From::Started => vec![home.clone()],
+                    From::Unknown => from_file.clone().chain([home.clone()]).collect(),
+                };
+                self.path(source.of, path, &bases, &by)?;
+            }
+            // What is compiled holds what it imports, or leads elsewhere.
+            if self.have.contains(source.path.as_str()) {
+                let names = source.reads.modules.iter();
+                let names = names.filter(|name| name.starts_with("../"));
+                let open = names.map(|name| (dir.clone(), name.clone())).collect();
+                self.follow(own, open, &by)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes along what code outside of a package is loaded from.
+    fn follow(
+        &mut self,
+        own: &RepoPath,
+        open: Vec<(RepoPath, String)>,
+        by: &str,
+    ) -> Result<(), PlanError> {
+        let list = self.list;
+        let tree = &list.workspace.tree;
+        for path in code::followed(tree, own, open).into_keys() {
+            if self.is_kept(&path) || !matches!(list.rules.file(&path)?, Verdict::Keep) {
+                continue;
+            }
+            self.take(&File::load(tree, &path)?, &format!("{by} loads it"));
+        }
+        Ok(())
+    }
+
+    /// Whether the image has it, since it belongs to one of its packages.
+    fn is_kept(&self, path: &RepoPath) -> bool {
+        let inside = format!("{path}/");
+        let mut below = self.have.range(inside.clone()..);
+        self.have.contains(path.as_str())
+            || below.next().is_some_and(|one| one.starts_with(&inside))
+    }
+
+    /// Decides about one path; `bases` are the directories that it may begin at.
+    fn path(
+        &mut self,
+        of: usize,
+        path: &Path,
+        bases: &[RepoPath],
+        by: &str,
+    ) -> Result<(), PlanError> {
+        let list = self.list;
+        let (workspace, home) = (list.workspace, &list.workspace.members[list.app].dir);
+        let own = &workspace.members[of].dir;
+        let is_outside = |target: &RepoPath| {
+            let inside = target.is_within(own) || target.is_within(home);
+            let above = own.is_within(target) || home.is_within(target);
+            !inside && !above && !target.parts().any(|part| part == "node_modules")
+        };
+        let targets = bases
+            .iter()
+            .filter_map(|base| base.join(path.path.trim_start_matches('/')).ok());
+        let targets: Vec<RepoPath> = targets.filter(is_outside).collect();
+        let certain = path.from != From::Unknown;
+        for target in &targets {
+            if let Some(output) = self.output(target, true) {
+                return self.of_output(target, output, certain, by);
+            }
+            if let Some(found) = optional(workspace.tree.metadata(target))? {
+                return self.of_file(target, found.kind, certain, by);
+            }
+            if let Some(output) = self.output(target, false).filter(|_| certain) {
+                return self.of_output(target, output, certain, by);
+            }
+        }
+        if let Some(target) = targets.first().filter(|_| certain) {
+            self.not_built(target, by);
+        }
+        Ok(())
+    }
+
+    fn of_output(
+        &mut self,
+        target: &RepoPath,
+        output: (RepoPath, usize),
+        certain: bool,
+        by: &str,
+    ) -> Result<(), PlanError> {
+        if certain {
+            self.bring(output, &format!("{by} reads {target}"));
+        } else {
+            self.may(target, by);
+        }
+        Ok(())
+    }
+
+    fn of_file(
+        &mut self,
+        target: &RepoPath,
+        kind: FileKind,
+        certain: bool,
+        by: &str,
+    ) -> Result<(), PlanError> {
+        let list = self.list;
+        let tree = &list.workspace.tree;
+        if self.is_kept(target) || !self.seen.insert(target.clone()) {
+            return Ok(());
+        }
+        let why = format!("{by} reads it");
+        if kind == FileKind::Directory {
+            let is_package = list.workspace.position(target).is_some();
+            let nested = list
+                .workspace
+                .nested(target)
+                .map(|member| member.dir.clone());
+            let files = files::walk(tree, target, &nested.collect(), list.rules)?.files;
+            if files.is_empty() {
+                return Ok(());
+            }
+            if !certain || is_package || files.len() > MOST {
+                self.may(target, by);
+                return Ok(());
+            }
+            for file in &files {
+                self.take(file, &why);
+            }
+            return Ok(());
+        }
+        if !matches!(list.rules.file(target)?, Verdict::Keep) {
+            return Ok(());
+        }
+        if !certain {
+            // Names of code mostly are imports, which their compiler resolves.
+            if !is_code(target.as_str()) {
+                self.may(target, by);
+            }
+            return Ok(());
+        }
+        self.take(&File::load(tree, target)?, &why);
+        if is_code(target.as_str()) {
+            let dir = target.parent().unwrap_or_default();
+            let name = format!("./{}", target.file_name().unwrap_or_default());
+            let home = &list.workspace.members[list.app].dir;
+            self.follow(home, vec![(dir, name)], by)?;
+        }
+        Ok(())
+    }
+
+    /// Says what may be needed, and what brings it.
+    fn may(&mut self, target: &RepoPath, by: &str) {
+        self.maybe.insert(format!(
+            "{by} names {target}, which is not in the image: if the app reads it when it runs, take it along with `--include '{target}'`, or `include` in slimbuild.json"
+        ));
+    }
+
+    /// Says that nothing of this build makes what the app reads of another package.
+    fn not_built(&mut self, target: &RepoPath, by: &str) {
+        let workspace = self.list.workspace;
+        let at = workspace.enclosing(target);
+        let other = &workspace.members[at];
+        if at == 0 || self.list.tasks.run_in(at) || other.manifest.script("build").is_none() {
+            return;
+        }
+        let (name, app) = (other.label(), &workspace.members[self.list.app]);
+        self.maybe.insert(format!(
+            "{by} reads {target}, which the build of `{name}` writes, and nothing has that package built: add `\"{name}\": \"workspace:*\"` to `devDependencies` of {}, or `{name}#build` to `dependsOn` in turbo.json",
+            app.manifest.file()
+        ));
+    }
+}
+
+/// The part of a glob before its first wildcard, as a path.
+fn plain(glob: &str) -> RepoPath {
+    let parts = glob.split('/').filter(|part| !matches!(*part, "" | "."));
+    let parts = parts.take_while(|part| !part.contains(['*', '?', '[', '{']));
+    RepoPath::new(&parts.collect::<Vec<_>>().join("/")).unwrap_or_default()
+}
+
+/// Why a glob of `include` brings nothing.
+fn nothing(
+    glob: &str,
+    plain: &RepoPath,
+    set: &crate::files::glob::Globs,
+    dropped: &[Dropped],
+) -> IgnoreError {
+    let found = dropped.iter().find(|one| {
+        set.is_match(one.path.as_str()) || (!plain.is_root() && plain.is_within(&one.path))
+    });
+    IgnoreError::Nothing {
+        glob: glob.to_owned(),
+        barred: found.map(|one| (one.path.clone(), one.reason.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

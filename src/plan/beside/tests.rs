@@ -1,0 +1,183 @@
+use crate::plan::{Content, Plan, PlanOptions};
+use crate::testing::{at, workspace};
+
+const LOCKFILE: &str = "lockfileVersion: '9.0'
+
+importers:
+
+  .:
+    dependencies:
+      ms:
+        specifier: 2.1.3
+        version: 2.1.3
+    devDependencies:
+      tracer:
+        specifier: 1.0.0
+        version: 1.0.0
+
+  apps/a: {}
+
+  apps/web: {}
+
+  packages/p: {}
+
+packages:
+
+  ms@2.1.3:
+    resolution: {integrity: sha512-a}
+
+  tracer@1.0.0:
+    resolution: {integrity: sha512-b}
+
+snapshots:
+
+  ms@2.1.3: {}
+
+  tracer@1.0.0: {}
+";
+
+/// The plan of `apps/a`, whose code is this, started by this script.
+fn plan(code: &str, start: &str, include: &[&str]) -> Result<Plan, String> {
+    let manifest = format!(r#"{{"name":"a","scripts":{{"start":"{start}"}}}}"#);
+    let turbo =
+        r#"{"tasks":{"build":{"outputs":["dist/**"]},"a#build":{"dependsOn":["web#build"]}}}"#;
+    let root = r#"{"name":"r","packageManager":"pnpm@10.34.8","dependencies":{"ms":"2.1.3"},"devDependencies":{"tracer":"1.0.0"}}"#;
+    let web = r#"{"name":"web","scripts":{"build":"vite build"}}"#;
+    let (_dir, workspace) = workspace(&[
+        ("package.json", root),
+        ("pnpm-lock.yaml", LOCKFILE),
+        ("turbo.json", turbo),
+        (".gitignore", "gen\n"),
+        ("config/prod.json", "{}"),
+        ("instrument.cjs", "require('./tools/trace.cjs')"),
+        ("tools/trace.cjs", "require('tracer')"),
+        ("apps/a/package.json", &manifest),
+        ("apps/a/index.js", code),
+        ("apps/a/.env", "A=1"),
+        ("apps/web/package.json", web),
+        ("apps/web/src/main.js", ""),
+        ("packages/p/package.json", r#"{"name":"p"}"#),
+        ("packages/p/x.proto", ""),
+        ("packages/p/gen/y.proto", ""),
+    ]);
+    let options = PlanOptions {
+        include: include.iter().map(|&glob| glob.to_owned()).collect(),
+        ..PlanOptions::default()
+    };
+    let found = Plan::new(&workspace, at(&workspace, "apps/a"), &options);
+    found.map_err(|error| format!("{error}; {}", error.hint().unwrap_or_default()))
+}
+
+/// The files of other places that the image gets.
+fn beside(plan: &Plan) -> Vec<&str> {
+    let paths = plan.context().iter().map(|entry| entry.path.as_str());
+    paths
+        .filter_map(|path| path.strip_prefix("beside/"))
+        .collect()
+}
+
+#[test]
+fn an_include_reaches_the_image_wherever_its_files_lie() {
+    let include = ["config/**", "packages/p/gen", "packages/p/*.proto"];
+    let plan = plan("", "node index.js", &include).unwrap();
+    let expected = [
+        "config/prod.json",
+        "packages/p/gen/y.proto",
+        "packages/p/x.proto",
+    ];
+    assert_eq!(beside(&plan), expected);
+    let sent = |path: &str| plan.context().iter().any(|entry| entry.path == path);
+    assert!(sent("root/config/prod.json") && sent("src/packages/p/gen/y.proto"));
+}
+
+#[test]
+fn an_include_that_brings_nothing_is_an_error() {
+    for (glob, says) in [
+        (
+            "nope/**",
+            "`nope/**` of `include` brings no file; in slimbuild.json globs begin",
+        ),
+        (
+            "apps/a/.env",
+            "`apps/a/.env` of `include` brings no file: `apps/a/.env` stays out, `.env*` never enters an image; ",
+        ),
+    ] {
+        let error = plan("", "node index.js", &[glob]).unwrap_err();
+        assert!(error.starts_with(says), "{error}");
+    }
+}
+
+#[test]
+fn files_that_code_reads_outside_of_its_package_come_along() {
+    for (code, expected) in [
+        (
+            "join(__dirname, '../../packages/p/x.proto')",
+            &["packages/p/x.proto"][..],
+        ),
+        (
+            "join(process.cwd(), '..', '..', 'config')",
+            &["config/prod.json"],
+        ),
+        ("require('../../tools/trace.cjs')", &["tools/trace.cjs"]),
+        ("join(__dirname, '../../packages/p')", &[]),
+        ("read('../../packages/p/x.proto')", &[]),
+    ] {
+        let plan = plan(code, "node index.js", &[]).unwrap();
+        assert_eq!(beside(&plan), expected, "{code}");
+        let warned = plan
+            .warnings
+            .iter()
+            .any(|one| one.contains("--include 'packages/p"));
+        assert_eq!(warned, expected.is_empty(), "{code}: {:?}", plan.warnings);
+    }
+}
+
+#[test]
+fn what_is_loaded_first_comes_along_with_what_it_loads() {
+    let plan = plan("", "node -r ../../instrument.cjs index.js", &[]).unwrap();
+    assert_eq!(beside(&plan), ["instrument.cjs", "tools/trace.cjs"]);
+    assert_eq!(plan.runtime.unwrap().named, [".: tracer"]);
+}
+
+#[test]
+fn packages_of_the_root_that_code_loads_are_in_the_image() {
+    let names = |code: &str| {
+        plan(code, "node index.js", &[])
+            .unwrap()
+            .runtime
+            .unwrap()
+            .named
+    };
+    assert_eq!(names("import ms from 'ms'"), [".: ms"]);
+    // What only developers have stays theirs, and nothing comes that nobody loads.
+    assert_eq!(names("import 'tracer'"), [""; 0]);
+    let plan = plan("import ms from 'ms'", "node index.js", &[]).unwrap();
+    let manifest = plan
+        .context()
+        .iter()
+        .find(|entry| entry.path == "prod/package.json");
+    let Content::Made { text, .. } = &manifest.unwrap().content else {
+        panic!("no text");
+    };
+    assert!(text.contains("ms") && !text.contains("tracer"), "{text}");
+}
+
+#[test]
+fn outputs_of_another_package_are_taken_from_its_build() {
+    for (code, include) in [
+        ("join(__dirname, '../web/dist/index.html')", &[][..]),
+        ("", &["apps/web/dist/**"]),
+    ] {
+        let plan = plan(code, "node index.js", include).unwrap();
+        let brought: Vec<String> = plan
+            .brought
+            .iter()
+            .map(|one| one.path.to_string())
+            .collect();
+        assert_eq!(brought, ["apps/web/dist"]);
+        let text = crate::render::dockerfile::render(&plan).unwrap();
+        let copy = "COPY --from=build-apps-web /out/files/apps/web/dist/ apps/web/dist/\n";
+        assert!(text.contains(copy), "{text}");
+        assert!(text.contains("mkdir -p apps/web/dist\n"), "{text}");
+    }
+}

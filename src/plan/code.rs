@@ -1,0 +1,182 @@
+//! The code that runs: what the sources of the image's packages load and read, and what the start command loads before the app.
+//!
+//! Goes in: members, the rules that choose their files, the start. Comes out: for each source what its text tells ([`Reads`]), and the packages of
+//! the root project that some of them load: on a developer's disk node finds those, since it looks into the modules of every directory above.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::inputs;
+use super::sources::{Role, Usage, role};
+use crate::detect::Start;
+use crate::detect::exports::is_code;
+use crate::detect::reads::{self, Reads};
+use crate::files::ignore::Rules;
+use crate::files::tree::{Limit, Tree};
+use crate::lockfile::Field;
+use crate::model::path::RepoPath;
+use crate::plan::PlanError;
+use crate::workspace::Workspace;
+
+/// What a name without its ending may stand for.
+const ENDS: [&str; 12] = [
+    "",
+    ".js",
+    ".cjs",
+    ".mjs",
+    ".json",
+    ".ts",
+    ".mts",
+    ".cts",
+    "/index.js",
+    "/index.cjs",
+    "/index.mjs",
+    "/index.ts",
+];
+
+/// A source, and what it loads and reads.
+pub(super) struct Source {
+    /// The member that it belongs to.
+    pub(super) of: usize,
+    pub(super) path: RepoPath,
+    pub(super) reads: Reads,
+}
+
+/// The sources of these members that may run, in the app or compiled: no tests, and nothing that is for developing alone.
+pub(super) fn sources(
+    workspace: &Workspace,
+    rules: &Rules,
+    members: impl Iterator<Item = usize>,
+) -> Result<Vec<Source>, PlanError> {
+    let mut found = Vec::new();
+    for at in members.filter(|at| *at != 0) {
+        let dir = &workspace.members[at].dir;
+        for file in inputs::walk(workspace, at, rules)?.files {
+            let inside = file.path.strip(dir).unwrap_or_default();
+            let runs = is_source(inside) && role(inside, Usage::Sources).0 == Role::Image;
+            if let Some(reads) = of(&workspace.tree, &file.path).filter(|_| runs) {
+                found.push(Source {
+                    of: at,
+                    path: file.path,
+                    reads,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_source(path: &str) -> bool {
+    is_code(path)
+        && ![".d.ts", ".d.mts", ".d.cts"]
+            .iter()
+            .any(|end| path.ends_with(end))
+}
+
+/// What a file loads and reads; nothing where it is no code, or cannot be read: whoever runs it says so.
+fn of(tree: &Tree, path: &RepoPath) -> Option<Reads> {
+    let text = is_source(path.as_str()).then(|| tree.read_text(path, Limit::Source).ok());
+    text.flatten().map(|text| reads::reads(&text))
+}
+
+/// The file that a relative name of a module leads to.
+pub(super) fn located(tree: &Tree, dir: &RepoPath, name: &str) -> Option<RepoPath> {
+    let stem = name.strip_suffix(".js").map(|stem| format!("{stem}.ts"));
+    let names = ENDS.iter().map(|end| format!("{name}{end}")).chain(stem);
+    let mut places = names.filter_map(|name| dir.join(&name).ok());
+    places.find(|place| tree.is_file(place).unwrap_or_default())
+}
+
+/// Files outside of a directory that code loads by relative names, near or far, each with what it loads itself. `open` are names with the
+/// directories that they begin at.
+pub(super) fn followed(
+    tree: &Tree,
+    inside: &RepoPath,
+    mut open: Vec<(RepoPath, String)>,
+) -> BTreeMap<RepoPath, Reads> {
+    let mut found = BTreeMap::new();
+    while let Some((dir, name)) = open.pop() {
+        let place = located(tree, &dir, &name).filter(|place| !place.is_within(inside));
+        let Some(place) = place.filter(|place| !found.contains_key(place)) else {
+            continue;
+        };
+        let reads = of(tree, &place).unwrap_or_default();
+        let dir = place.parent().unwrap_or_default();
+        let names = reads.modules.iter().filter(|name| name.starts_with('.'));
+        open.extend(names.map(|name| (dir.clone(), name.clone())));
+        found.insert(place, reads);
+    }
+    found
+}
+
+/// What the start command names above the app's directory: preloads, configuration.
+pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
+    let line = start.line().map(|line| line.text(None)).unwrap_or_default();
+    let words = start.node_args.iter().chain(&start.args);
+    let words = words.chain(start.env.values()).map(String::as_str);
+    let parts = words.chain([&*line]).flat_map(str::split_whitespace);
+    let paths = parts.map(|word| {
+        let word = word.rsplit('=').next().unwrap_or(word);
+        word.trim_matches(['"', '\''])
+    });
+    let up = paths.filter(|path| path.starts_with("../") || path.starts_with("./../"));
+    up.map(str::to_owned).collect()
+}
+
+/// The packages of the root project that code of these members loads and that no manifest of theirs names. What the start command loads first may
+/// be a dev dependency of the root too: node finds it there all the same.
+pub(super) fn of_root(
+    workspace: &Workspace,
+    rules: &Rules,
+    app: usize,
+    start: Option<&Start>,
+    members: impl Iterator<Item = usize>,
+) -> Result<BTreeSet<(usize, String)>, PlanError> {
+    let root = &workspace.root_member().manifest;
+    let has = |fields: &[Field], name: &str| {
+        let mut fields = fields.iter();
+        fields.any(|field| root.dependencies(*field).contains_key(name))
+    };
+    let ships = [Field::Prod, Field::Optional];
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    if !root.has_dependencies() {
+        return Ok(BTreeSet::new());
+    }
+    let tree = &workspace.tree;
+    for source in sources(workspace, rules, members)? {
+        let member = &workspace.members[source.of];
+        let (own, names) = (&member.manifest, &source.reads.modules);
+        let declared = |name: &str| own.depends_on(name) || own.peers().contains_key(name);
+        let packages = names.iter().filter_map(|name| package(name));
+        let packages = packages.filter(|name| !declared(name) && has(&ships, name));
+        found.extend(packages.map(str::to_owned));
+        let dir = source.path.parent().unwrap_or_default();
+        let above = names.iter().filter(|name| name.starts_with("../"));
+        let above = above.map(|name| (dir.clone(), name.clone())).collect();
+        for reads in followed(tree, &member.dir, above).into_values() {
+            let packages = reads.modules.iter().filter_map(|name| package(name));
+            found.extend(packages.filter(|name| has(&ships, name)).map(str::to_owned));
+        }
+    }
+    let dir = &workspace.members[app].dir;
+    let first = start.into_iter().flat_map(of_start);
+    let first = first.map(|name| (dir.clone(), name)).collect();
+    for (path, reads) in followed(tree, dir, first) {
+        let fields = [Field::Prod, Field::Optional, Field::Dev];
+        let packages = reads.modules.iter().filter_map(|name| package(name));
+        let packages = packages.filter(|name| has(&fields, name));
+        if workspace.enclosing(&path) == 0 {
+            found.extend(packages.map(str::to_owned));
+        }
+    }
+    Ok(found.into_iter().map(|name| (0, name)).collect())
+}
+
+/// The package that a name of a module is of.
+fn package(name: &str) -> Option<&str> {
+    if name.starts_with(['.', '/', '#']) || name.contains(':') {
+        return None;
+    }
+    let parts = if name.starts_with('@') { 2 } else { 1 };
+    let end = name.match_indices('/').nth(parts - 1);
+    Some(end.map_or(name, |(end, _)| &name[..end]))
+}
