@@ -116,7 +116,7 @@ pub enum Command {
     Plan(PlanCommandArgs),
     /// Print the Dockerfile
     Dockerfile(DockerfileArgs),
-    /// Write the context: all that Docker gets to see, the Dockerfile included
+    /// Write the build context, with the Dockerfile: everything that Docker gets
     Context(ContextArgs),
     /// Write the part of the workspace that apps need, for a Dockerfile of your own (as `turbo prune --docker`)
     Prune(PruneArgs),
@@ -130,7 +130,7 @@ pub enum Command {
     Init(InitArgs),
     /// Make the built-in base image, without a daemon or a registry, and show what is in it
     Base(BaseArgs),
-    /// Show what is in the cache of images that are made without Docker, and remove it
+    /// Show or clear the cache that builds without Docker use
     Cache(CacheArgs),
     /// Print the JSON Schema of slimbuild.json
     Schema,
@@ -158,8 +158,8 @@ pub struct AppArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {
-    /// Start the image from: auto, distroless, slim, alpine, or an image that has node (for a site: nginx), without Docker also on the disk
-    /// (oci:DIR, oci-archive:FILE, docker-archive:FILE)
+    /// Start the image from: auto, distroless, slim, alpine, or an image that has node (for a site: nginx); without Docker, also from an
+    /// image on the disk (oci:DIR, oci-archive:FILE, docker-archive:FILE)
     /// [default: auto, which is distroless where the app needs no shell and no system package]
     #[arg(long, value_name = "BASE")]
     pub base: Option<Base>,
@@ -168,16 +168,16 @@ pub struct PlanArgs {
     #[arg(long, value_name = "IMAGE")]
     pub build_base: Option<ImageRef>,
 
-    /// Take images that are not named, but chosen, from a mirror: node:22-slim as PREFIX/library/node:22-slim, gcr.io/… as
-    /// PREFIX/gcr.io/…; with REGISTRY= only those of one registry (gcr.io=PREFIX); may be repeated
+    /// Pull the images that slimbuild picks from a mirror: node:22-slim becomes PREFIX/library/node:22-slim, gcr.io/… becomes
+    /// PREFIX/gcr.io/…; with REGISTRY=, only images of that registry (gcr.io=PREFIX); may be repeated
     #[arg(long = "registry-mirror", value_name = "[REGISTRY=]PREFIX")]
     pub registry_mirrors: Vec<Mirror>,
 
-    /// Fix base images by their digests: those of the images that the daemon has, else of their registries (build --pull: of these)
+    /// Pin base images by digest: the daemon's, or the registry's where the daemon has none (with build --pull: always the registry's)
     #[arg(long)]
     pub pin: bool,
 
-    /// Use this daemon instead of the one that Docker's command line would use; without a build, only --pin asks it
+    /// Use this Docker daemon instead of the one that Docker's command line would use
     #[arg(short = 'H', long, value_name = "URL", help_heading = "Engine")]
     pub host: Option<String>,
 
@@ -208,35 +208,35 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE", value_parser = entry)]
     pub entry: Option<String>,
 
-    /// Give build and image these files too, ignored or not; a glob from the workspace's root
+    /// Add these files to the build and the image, even if they are ignored; a glob relative to the workspace root
     #[arg(long, value_name = "GLOB")]
     pub include: Vec<String>,
 
-    /// Leave these files out of everything
+    /// Leave these files out of the build and the image
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 
-    /// Take modules as installed and outputs as built on this machine; nothing is installed or compiled
+    /// Take modules and outputs as they are on this machine; install and build nothing
     #[arg(long)]
     pub prebuilt: bool,
 
-    /// Leave out the proof that the image can run: that files parse and that all they load is there; and the trial start
+    /// Skip the trial start, and the proof that every file parses and everything it loads is there
     #[arg(long)]
     pub no_verify: bool,
 
-    /// Do not start the app before the image gets its name; it is started without a network, until it listens or for 5 seconds
+    /// Skip the trial start: before the image gets its name, the app runs without a network until it listens, for at most 5 seconds
     #[arg(long)]
     pub no_trial: bool,
 
-    /// Keep what modules hold that cannot matter at run time: type declarations, source maps, documents, tests
+    /// Keep files in modules that do not matter at run time: type declarations, source maps, documents, tests
     #[arg(long)]
     pub whole_modules: bool,
 
-    /// Give the tasks that declare it in turbo.json a variable; without a value, the environment's
+    /// Set a variable for the tasks that declare it in turbo.json; without a value, it is taken from the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = BuildArg::parse)]
     pub build_args: Vec<BuildArg>,
 
-    /// Hand a secret to the steps that need it, from the variable NAME, another one, or a file; no layer holds it
+    /// Give a secret to the steps that need it: from the variable NAME, from VAR, or from FILE; no layer holds it
     #[arg(long = "secret", value_name = "id=NAME[,env=VAR|,src=FILE]", value_parser = SecretParser)]
     pub secrets: Vec<SecretArg>,
 }
@@ -384,7 +384,7 @@ pub struct PlanCommandArgs {
 /// `slimbuild dockerfile`
 #[derive(Debug, Args)]
 pub struct DockerfileArgs {
-    /// Print the template that it is made from, whose blocks a template of yours may replace
+    /// Print the template of the Dockerfile; a template of yours may replace its blocks
     #[arg(long)]
     pub template: bool,
 

@@ -36,7 +36,7 @@ pub struct BaseArgs {
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<Platform>,
 
-    /// Write it to FILE, for docker, skopeo and umoci, with docker= for tools that know no OCI, or as an OCI layout to DIR; may be repeated
+    /// Write it to FILE, which docker, skopeo and umoci read; docker=FILE is for tools that do not know OCI, dir=DIR is an OCI layout; may be repeated
     #[arg(short, long = "output", value_name = "[oci=]FILE|docker=FILE|dir=DIR", value_parser = output)]
     pub outputs: Vec<Output>,
 
@@ -44,7 +44,7 @@ pub struct BaseArgs {
     #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag)]
     pub tags: Vec<ImageRef>,
 
-    /// Follow the exact versions of FILE; where it does not have them yet, write them there
+    /// Use the exact versions in FILE; write those that are missing there
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
 
@@ -52,7 +52,7 @@ pub struct BaseArgs {
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
     pub compression: CompressionArg,
 
-    /// Ask for newer packages, even if that was done within the last day
+    /// Ask for newer packages, even if slimbuild asked within the last day
     #[arg(long)]
     pub pull: bool,
 

@@ -39,7 +39,7 @@ pub struct CacheArgs {
 pub enum CacheCommand {
     /// Show what is in the cache, how large it is and when it was used (what `slimbuild cache` does)
     Du(CacheDuArgs),
-    /// Remove what was unused for long, and what is too much
+    /// Remove what was not used for a long time, and what exceeds the size limit
     Prune(CachePruneArgs),
     /// Print where the cache is
     Dir(CachePlaceArgs),
@@ -68,15 +68,15 @@ pub struct CacheDuArgs {
 /// `slimbuild cache prune`
 #[derive(Debug, Args)]
 pub struct CachePruneArgs {
-    /// Remove all but what a running build uses
+    /// Remove everything that no running build uses
     #[arg(long, conflicts_with_all = ["older_than", "cache_size"])]
     pub all: bool,
 
-    /// Remove what was unused for so long (90m, 12h, 7d), and nothing else
+    /// Remove only what was not used for this long (90m, 12h, 7d)
     #[arg(long, value_name = "AGE", value_parser = age, conflicts_with = "cache_size")]
     pub older_than: Option<Duration>,
 
-    /// Leave at most SIZE (20GB, 500MB, none), the most recently used
+    /// Keep at most SIZE (20GB, 500MB, none): what was used most recently
     #[arg(long, value_name = "SIZE")]
     pub cache_size: Option<CacheSize>,
 

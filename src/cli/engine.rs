@@ -14,20 +14,20 @@ use crate::image::oci::Output;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// Write the image to a file that docker, skopeo and umoci read, with docker=FILE to one for tools that know no OCI, or with dir=DIR
-    /// as an OCI layout; may be repeated. No Docker is used then; without Docker, it is APP.oci.tar
+    /// Write the image to FILE, which docker, skopeo and umoci read; docker=FILE is for tools that do not know OCI, dir=DIR is an OCI
+    /// layout. May be repeated. Docker is not used then [default without Docker: APP.oci.tar]
     #[arg(short, long = "output", value_name = "[oci=]FILE|docker=FILE|dir=DIR", value_parser = output)]
     pub outputs: Vec<Output>,
 
-    /// Give the image to the Docker daemon, only the layers that it lacks; what Docker builds is there anyway
+    /// Load the image into the Docker daemon, which is sent only the layers that it lacks; an image that Docker builds is there already
     #[arg(long)]
     pub load: bool,
-    /// Push the image by all its names, which need a registry; without Docker only what is missing there is sent, and no file is written
-    /// unless --output names one
+    /// Push the image under all its names, which need a registry; without Docker, only missing layers are sent, and a file is written
+    /// only if --output names one
     #[arg(long)]
     pub push: bool,
 
-    /// Compress the layers of what is written with
+    /// Compress layers with
     #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
     pub compression: CompressionArg,
 
@@ -39,7 +39,7 @@ pub struct EngineArgs {
     #[arg(long)]
     pub no_cache: bool,
 
-    /// Ask the registry for newer base images; without Docker, one that was asked for within a day is not asked for again otherwise
+    /// Ask the registry for newer base images; without it, a build without Docker asks once a day
     #[arg(long)]
     pub pull: bool,
 

@@ -38,11 +38,11 @@ pub struct PruneArgs {
 /// What decides about a pruned workspace.
 #[derive(Debug, Args)]
 pub struct PruneOptionArgs {
-    /// Keep what the apps need when they run; dev dependencies go, in manifests and lockfile alike
+    /// Keep only what the apps need when they run: without dev dependencies, in manifests and lockfile
     #[arg(long)]
     pub production: bool,
 
-    /// Keep these files too, ignored or not; a glob from the workspace's root
+    /// Keep these files too, even if they are ignored; a glob relative to the workspace root
     #[arg(long, value_name = "GLOB")]
     pub include: Vec<String>,
 
@@ -50,7 +50,7 @@ pub struct PruneOptionArgs {
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 
-    /// Accepted for turbo's sake: the layout is always this one
+    /// Accepted for compatibility with turbo; the layout is always this one
     #[arg(long)]
     pub docker: bool,
 }

@@ -19,15 +19,15 @@ pub struct SmokeArgs {
     )]
     pub smoke: Option<Option<String>>,
 
-    /// Set a variable in its container, to this value or to the one that it has here; may be repeated
+    /// Set a variable in the smoke test's container, to VALUE or to its value here; may be repeated
     #[arg(short, long, value_name = "NAME[=VALUE]", requires = "smoke")]
     pub env: Vec<String>,
 
-    /// Set the variables of FILE, which `docker run --env-file` could read too
+    /// Set the variables of FILE, in the form that `docker run --env-file` reads
     #[arg(long, value_name = "FILE", requires = "smoke")]
     pub env_file: Vec<PathBuf>,
 
-    /// Ask at this port [default: the plan's, else any that it opens]; none: it only has to run
+    /// Connect to this port [default: the plan's, or else any that the app opens]; with none, the app only has to keep running
     #[arg(long, value_name = "PORT", value_parser = port, requires = "smoke")]
     pub smoke_port: Option<Port>,
 

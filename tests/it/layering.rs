@@ -453,3 +453,24 @@ fn the_map_names_every_module() {
         "the map of src/lib.rs does not show {missing:?}"
     );
 }
+
+#[test]
+fn documents_name_files_that_are_there() {
+    let mut missing = Vec::new();
+    for document in ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"] {
+        let text = fs_err::read_to_string(repository().join(document)).unwrap();
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let in_source = ["src/", "tests/", "templates/", "testdata/", "fuzz/"];
+            let is_path = in_source.iter().any(|start| quoted.starts_with(start))
+                && !quoted.contains(['*', ' ', '<', '…']);
+            // In the walk of the architecture, paths are those below `src/`.
+            let below = quoted.ends_with(".rs") && quoted.contains('/');
+            let there = repository().join(quoted).exists()
+                || (below && repository().join("src").join(quoted).exists());
+            if (is_path || below) && !there {
+                missing.push(format!("{document}: {quoted}"));
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0]);
+}
