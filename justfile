@@ -43,6 +43,11 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
 
+# dependencies: licences, advisories, what is there twice (`cargo install cargo-deny`); see deny.toml
+[group('check')]
+deny:
+    cargo deny --locked check
+
 # take what the program does now for right: golden files and snapshots; review the diff
 [group('check')]
 accept:

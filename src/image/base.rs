@@ -4,7 +4,7 @@
 //! For a static site, the second has nginx instead of node.
 //!
 //! ```text
-//! InRelease, signed by Debian's keys ─► Packages, by checksum ─► versions and checksums ─► Contents     debian, keys
+//! InRelease, signed by Debian's keys ─► Packages, by checksum ─► versions and checksums ─► Contents     debian, keys, openpgp
 //! node-linux-ARCH of the npm registry ─► version and integrity ─────────────────────────► Contents     node
 //! Contents ─► packages, by checksum ─► files, and what maintainer scripts would make ─► a layer        deb, system
 //! Contents ─► node, by integrity ─► a layer                                                            node
@@ -18,6 +18,7 @@ mod error;
 mod keys;
 mod lock;
 mod node;
+mod openpgp;
 mod system;
 mod version;
 

@@ -258,7 +258,8 @@ fn heavy_crates_have_one_home_each() {
         ("petgraph", &["needs"]),
         ("serde_saphyr", &["workspace::manifest", "needs::frozen"]),
         ("reqwest", &["store::fetch", "engine"]),
-        ("pgp", &["image::base"]),
+        // `store::fetch` names it as what rustls verifies by.
+        ("ring", &["image::base", "store::fetch"]),
         ("lzma_rust2", &["image::base"]),
         ("zstd", &["image"]),
         ("flate2", &["image", "engine", "finished::prebuilt"]),

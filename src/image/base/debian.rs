@@ -99,7 +99,7 @@ pub(super) fn resolve(
     for (archive, codename) in ARCHIVES {
         let release = format!("{mirror}/{archive}/dists/{codename}/InRelease");
         let message = net.bytes(&release, "*/*")?;
-        let signed = sources.keys.signed(&message);
+        let signed = sources.keys.signed(&message, now);
         let text = signed.map_err(|reason| BaseError::Signature {
             url: release.clone(),
             reason,

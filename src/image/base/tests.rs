@@ -3,11 +3,8 @@
 use std::io::Write;
 
 use fs_err::File;
-use pgp::composed::{
-    ArmorOptions, CleartextSignedMessage, KeyType, SecretKeyParamsBuilder, SignedSecretKey,
-};
-use pgp::types::Password;
 
+use super::openpgp::signing::Signer;
 use super::*;
 use crate::store::fetch::testing::{Answer, Server};
 use crate::store::fetch::{Listener, Patience, Proxies};
@@ -76,7 +73,7 @@ fn deb(name: &str, files: &[(&str, &str)]) -> Vec<u8> {
 
 /// What a mirror has. It is signed when it is asked for.
 struct Mirror {
-    key: SignedSecretKey,
+    signer: Signer,
     server: Server,
     directory: tempfile::TempDir,
 }
@@ -85,16 +82,8 @@ const RELEASE: &str = "/debian/dists/bookworm/InRelease";
 
 impl Mirror {
     fn new() -> Self {
-        let mut rng = rand::thread_rng();
-        let key = SecretKeyParamsBuilder::default()
-            .key_type(KeyType::Ed25519Legacy)
-            .can_certify(true)
-            .can_sign(true)
-            .primary_user_id("a mirror of tests".to_owned())
-            .build()
-            .unwrap();
         let mirror = Self {
-            key: key.generate(&mut rng).unwrap(),
+            signer: Signer::new(),
             server: Server::start(BTreeMap::new()),
             directory: tempfile::tempdir().unwrap(),
         };
@@ -158,13 +147,7 @@ impl Mirror {
     }
 
     fn sign(&self, text: &str) -> Vec<u8> {
-        let message =
-            CleartextSignedMessage::sign(rand::thread_rng(), text, &*self.key, &Password::empty())
-                .unwrap();
-        message
-            .to_armored_string(ArmorOptions::default())
-            .unwrap()
-            .into_bytes()
+        self.signer.sign(text).into_bytes()
     }
 
     fn publish(
@@ -223,14 +206,10 @@ impl Mirror {
     }
 
     fn sources(&self) -> Sources {
-        let key = self
-            .key
-            .to_public_key()
-            .to_armored_string(ArmorOptions::default());
         Sources {
             debian: self.server.url.clone() + "/",
             npm: self.server.url.clone(),
-            keys: Keys::new(vec![key.unwrap()]),
+            keys: Keys::new(self.signer.key()),
         }
     }
 

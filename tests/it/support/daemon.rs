@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use bollard::body_full;
@@ -16,8 +16,13 @@ use slimbuild::internals::host;
 use super::program::{Outcome, slimbuild_with};
 use super::unique;
 
-/// Builds are heavy, and compare what they do with what is cached: one test at a time.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Builds compare what they do with what is cached: one test at a time on each daemon, the lab's by name and any other.
+static ONE_AT_A_TIME: [(&str, Mutex<()>); 4] = [
+    ("26", Mutex::new(())),
+    ("20", Mutex::new(())),
+    ("28", Mutex::new(())),
+    ("default", Mutex::new(())),
+];
 
 /// A daemon that answers.
 pub(crate) struct Daemon {
@@ -52,9 +57,10 @@ fn with_daemons(test: &str, names: &[&str], run: impl Fn(&Daemon)) {
     if quick() {
         return skipped("SLIMBUILD_QUICK=1", test);
     }
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let env = Env::of_process();
-    for (name, address) in addresses(&env, names) {
+    let mut waiting = addresses(&Env::of_process(), names);
+    while !waiting.is_empty() {
+        let (next, _alone) = free(&waiting);
+        let (name, address) = waiting.remove(next);
         match Daemon::connect(&name, &address) {
             Ok(daemon) => {
                 eprintln!("{test}: engine {name} at {address}");
@@ -63,6 +69,23 @@ fn with_daemons(test: &str, names: &[&str], run: impl Fn(&Daemon)) {
             Err(error) => skipped(&format!("no Docker daemon at {address}: {error}"), test),
         }
     }
+}
+
+/// The first of these daemons that no other test uses; where all are used, the first one, as soon as it is free.
+fn free(waiting: &[(String, String)]) -> (usize, MutexGuard<'static, ()>) {
+    let lock = |name: &str| {
+        let named = ONE_AT_A_TIME.iter().find(|(known, _)| *known == name);
+        &named.expect("a daemon that tests know").1
+    };
+    for (index, (name, _)) in waiting.iter().enumerate() {
+        match lock(name).try_lock() {
+            Ok(alone) => return (index, alone),
+            Err(TryLockError::Poisoned(poisoned)) => return (index, poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+    let alone = lock(&waiting[0].0).lock();
+    (0, alone.unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Whether only what needs neither a daemon nor the network is asked for.
