@@ -210,7 +210,10 @@ fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
                 workspace.app_dirs().join(", ")
             )),
         };
-        return workspace.find_app(".", place.cwd).map_err(unnamed);
+        let found = workspace.find_app(".", place.cwd);
+        // Where there is no other, none can be named.
+        let alone = workspace.members.len() == 1;
+        return found.map_err(|error| if alone { error.into() } else { unnamed(error) });
     };
     Ok(workspace.find_app(name, place.cwd)?)
 }

@@ -82,6 +82,13 @@ pub enum WorkspaceError {
     /// The lockfile of another package manager lies here or above, and none of pnpm's.
     #[error("this is {0} workspace; slimbuild reads pnpm's so far")]
     OtherManager(&'static str),
+    /// A lockfile of pnpm without a workspace: the repository is one package.
+    #[error(
+        "`{}` is a repository with one package, without a `{}`; such a package cannot be an app yet",
+        .0.display(),
+        workspace::FILE
+    )]
+    SinglePackage(PathBuf),
     /// The directory to start from cannot be entered.
     #[error("cannot enter `{}`", .path.display())]
     NoDirectory {
@@ -155,6 +162,11 @@ impl WorkspaceError {
                  `pnpm-workspace.yaml` with `packages: ['apps/*', 'packages/*']`"
                     .to_owned(),
             ),
+            Self::SinglePackage(_) => Some(format!(
+                "move the package into a directory of its own, such as `apps/web`, add a `{}` with `packages: ['apps/*']`, and run \
+                 `pnpm install`",
+                workspace::FILE
+            )),
             Self::Backslash { .. } => Some(format!(
                 "rename the directory, or leave it out of `packages` in {}",
                 workspace::FILE

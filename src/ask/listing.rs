@@ -6,18 +6,19 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::detect::{AppKind, Delivery, Detected, Start, start};
+use crate::detect::{AppKind, Delivery, Detected, Start, script, start};
 use crate::files::ignore::Rules;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::survey::Survey;
+use crate::needs::tasks::BUILD;
 use crate::plan::PlanError;
 use crate::plan::config;
 use crate::plan::inputs;
 use crate::plan::study::Study;
 use crate::system::threads;
 use crate::workspace::toolchain;
-use crate::workspace::{Member, Workspace};
+use crate::workspace::{Member, Workspace, WorkspaceError};
 
 /// The apps of a workspace.
 #[derive(Debug, Serialize)]
@@ -94,9 +95,45 @@ impl Listing {
             .collect();
         // Each app has closures of its own.
         let listed = threads::map(&may_be_one, 1, |&at| listed(&survey, &rules, at));
-        let apps = listed.into_iter().flatten().collect();
-        Ok(Self { apps })
+        let root = root(workspace);
+        let apps = root.into_iter().chain(listed.into_iter().flatten());
+        Ok(Self {
+            apps: apps.collect(),
+        })
     }
+}
+
+/// Programs that run the workspace's packages, or what is no app of node's.
+const RUNNERS: [&str; 6] = ["turbo", "nx", "lerna", "docker", "docker-compose", "podman"];
+
+/// The root, where it looks like an app: it is listed, and why it cannot be built yet.
+fn root(workspace: &Workspace) -> Option<Listed> {
+    let member = workspace.root_member();
+    let is_own = |command: &script::Command| {
+        let paths = command.words.iter().filter(|word| word.contains('/'));
+        let mut paths = paths.filter_map(|path| RepoPath::new(path).ok());
+        !command.is_elsewhere()
+            && !RUNNERS.contains(&command.program())
+            && paths.all(|path| workspace.enclosing(&path) == 0)
+    };
+    let runs = |name: &&str| {
+        let commands = script::commands(&member.manifest, name);
+        !commands.is_empty() && commands.iter().all(is_own)
+    };
+    // A build at the root may be that of all packages, where there are others.
+    let alone = workspace.members.len() == 1;
+    let builds = alone && member.manifest.script(BUILD).is_some();
+    let error = WorkspaceError::RootIsNoApp {
+        members: Vec::new(),
+    };
+    (builds || start::START_SCRIPTS.iter().any(runs)).then(|| Listed {
+        dir: member.dir.clone(),
+        name: member.label(),
+        state: State::Stuck {
+            problem: error.to_string(),
+            hint: error.hint(),
+        },
+    })
 }
 
 /// Whether a package says that it can be started.
@@ -155,5 +192,51 @@ fn size(closure: &Closure<'_, '_>) -> Size {
     Size {
         members: closure.members.keys().filter(|at| **at != 0).count(),
         packages: closure.package_count(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listing, State};
+
+    /// What the list says of the root, whose scripts these are.
+    fn root(scripts: &str, extra: &[(&str, &str)]) -> Option<String> {
+        let manifest = format!(r#"{{"name":"acme","scripts":{scripts}}}"#);
+        let mut all = vec![("package.json", manifest.as_str())];
+        all.extend(extra);
+        let (_dir, workspace) = crate::testing::workspace(&all);
+        let listing = Listing::new(&workspace).unwrap();
+        let found = listing.apps.into_iter().find(|app| app.dir.is_root())?;
+        match found.state {
+            State::Stuck { problem, hint } => Some(format!("{problem}; {}", hint.unwrap())),
+            State::Ready(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_root_that_starts_something_is_listed_with_what_is_in_the_way() {
+        let library = [("packages/core/package.json", r#"{"name":"core"}"#)];
+        let says = "the workspace's root cannot be an app yet; move the app into a package of its own, such as `apps/web`";
+        for scripts in [
+            r#"{"start":"node dist/index.js"}"#,
+            r#"{"start:prod":"next start"}"#,
+        ] {
+            assert_eq!(root(scripts, &library).as_deref(), Some(says), "{scripts}");
+        }
+        for scripts in [
+            "{}",
+            r#"{"build":"tsc -b"}"#,
+            r#"{"start":"turbo run start"}"#,
+            r#"{"start":"pnpm --filter core start"}"#,
+            r#"{"start":"pnpm -r start"}"#,
+            r#"{"start":"node packages/core/index.js"}"#,
+            r#"{"start":"docker compose up"}"#,
+        ] {
+            assert_eq!(root(scripts, &library), None, "{scripts}");
+        }
+        assert_eq!(
+            root(r#"{"build":"vite build"}"#, &[]).as_deref(),
+            Some(says)
+        );
     }
 }

@@ -4,6 +4,7 @@ use crate::model::similar;
 use std::path::{Path, PathBuf};
 
 use super::{Workspace, WorkspaceError};
+use crate::lockfile;
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::workspace;
 
@@ -27,6 +28,12 @@ pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
         .ancestors()
         .find(|dir| dir.join(workspace::FILE).is_file());
     root.map(Path::to_path_buf).ok_or_else(|| {
+        let single = start
+            .ancestors()
+            .find(|dir| dir.join(lockfile::FILE).is_file());
+        if let Some(dir) = single {
+            return WorkspaceError::SinglePackage(dir.to_path_buf());
+        }
         let other = start
             .ancestors()
             .find_map(|dir| other_manager(|file| dir.join(file).is_file()));

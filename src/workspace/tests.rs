@@ -269,3 +269,12 @@ fn settings_come_from_files_that_are_included() {
     // Earlier ones know no `include`.
     assert_eq!(members("11.22.0"), (1, false));
 }
+
+#[test]
+fn a_repository_with_one_package_is_called_so() {
+    let lockfile = ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
+    let dir = tree(&[lockfile, ("package.json", "{}"), ("src/index.js", "")]);
+    let error = find_root(&dir.path().join("src")).unwrap_err();
+    assert!(error.to_string().contains("a repository with one package"));
+    assert!(error.hint().unwrap().contains("`apps/web`"));
+}

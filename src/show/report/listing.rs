@@ -17,11 +17,11 @@ pub fn listing(listing: &Listing) -> String {
     let width = listing
         .apps
         .iter()
-        .map(|app| app.dir.as_str().len())
+        .map(|app| app.dir.to_string().len())
         .max()
         .unwrap_or_default();
     for app in &listing.apps {
-        let dir = app.dir.as_str();
+        let dir = app.dir.to_string();
         match &app.state {
             State::Ready(ready) => {
                 text.line(format_args!(
@@ -54,7 +54,10 @@ pub fn listing(listing: &Listing) -> String {
             }
         }
     }
-    let next = ready.first().map_or(first, |app| app).dir.as_str();
+    let next = &ready.first().map_or(first, |app| app).dir;
+    if next.is_root() {
+        return text.into_text();
+    }
     let plan = format!("slimbuild plan {next}");
     let build = format!("slimbuild {next}");
     text.gap();
