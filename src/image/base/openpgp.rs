@@ -11,6 +11,9 @@ use ring::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPubli
 /// More signatures than any list has: a mirror cannot make us verify for hours.
 const MOST_SIGNATURES: usize = 16;
 
+/// More than any list of Debian's has, which is a few hundred kilobytes: each signature hashes all of it.
+const MOST_BYTES: usize = 4 << 20;
+
 const MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
 const SIGNATURE_END: &str = "-----END PGP SIGNATURE-----";
@@ -90,6 +93,9 @@ pub(super) struct Signed {
 impl Signed {
     /// Reads a message that is signed in the clear and holds nothing else (RFC 9580, section 7).
     pub(super) fn parse(message: &str) -> Result<Self, Malformed> {
+        if message.len() > MOST_BYTES {
+            return Err(Malformed("it is larger than any list"));
+        }
         let mut lines = message.split('\n');
         let mut next = || -> Result<&str, Malformed> {
             let line = lines.next().ok_or(Malformed("it ends too early"))?;
