@@ -36,7 +36,6 @@ pub mod template;
 mod trim;
 mod verify;
 
-use crate::model::digest::hex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,6 +45,7 @@ use sha2::{Digest, Sha256};
 pub use crate::detect::WORKSPACE;
 use crate::detect::{Delivery, Detected};
 use crate::files::Kind;
+use crate::model::digest::hex;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
 /// Why a task runs.

@@ -7,13 +7,13 @@ mod only_way;
 mod route;
 mod web;
 
-use crate::model::similar;
 use std::collections::{BTreeMap, BTreeSet};
 
 use nodejs_semver::Version;
 use serde::Serialize;
 
 use crate::model::path::RepoPath;
+use crate::model::similar;
 use crate::needs::survey::Survey;
 use crate::plan::study::Study;
 use crate::plan::{PlanError, config};

@@ -11,7 +11,6 @@ mod merge;
 mod reader;
 mod values;
 
-use crate::model::span::Span;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -20,6 +19,7 @@ use serde::Serialize;
 use crate::detect::AppKind;
 use crate::model::image::{ImageRef, Platform};
 use crate::model::path::RepoPath;
+use crate::model::span::Span;
 use crate::workspace::manifest::ManifestError;
 
 pub use base::{Base, DiskBase, Mirror};

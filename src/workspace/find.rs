@@ -1,11 +1,11 @@
 //! Finding the workspace, and the app that a user names: by directory, by package name, and by likeness for those who mistype.
 
-use crate::model::similar;
 use std::path::{Path, PathBuf};
 
 use super::{Workspace, WorkspaceError};
 use crate::lockfile;
 use crate::model::path::RepoPath;
+use crate::model::similar;
 use crate::workspace::manifest::workspace;
 
 /// Lockfiles of other package managers.

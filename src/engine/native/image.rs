@@ -1,6 +1,5 @@
 //! The image: what the base brought along, the layers of the plan, and how it is run.
 
-use crate::model::span::Span;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use super::NativeError;
 use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::image::layer::Layer;
 use crate::image::oci::{Image, Packing, pack};
+use crate::model::span::Span;
 use crate::plan::{HealthcheckPlan, Runs};
 use crate::store::cache::Cache;
 

@@ -3,7 +3,6 @@
 //! Mirrors pnpm's [`getOutdatedLockfileSetting`](https://github.com/pnpm/pnpm/blob/main/lockfile/settings-checker/src/getOutdatedLockfileSetting.ts),
 //! in its order, so that the setting named here is the one that pnpm would name.
 
-use crate::model::digest::hex;
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -13,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::config::{Config, Known, Reading, known};
 use super::specifier::same_repository;
 use crate::lockfile::{Lockfile, LockfileError};
+use crate::model::digest::hex;
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::workspace as workspace_file;
 use crate::workspace::pnpmfile;

@@ -1,6 +1,5 @@
 //! The values of keys: what each may be, in the words of the error where it is something else.
 
-use crate::model::span::Span;
 use std::collections::BTreeMap;
 
 use jsonc_parser::ast;
@@ -13,6 +12,7 @@ use crate::detect::script::words::is_variable;
 use crate::files::glob::{self, Dialect};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
+use crate::model::span::Span;
 
 /// Node's version; a number is a line: `22`.
 pub(super) fn version(node: &Node<'_>) -> Result<String, ConfigError> {
