@@ -21,8 +21,8 @@ const listed = args.includes('--list') ? [] : undefined;
 const installed = listed && readFileSync(0, 'utf8').split('\0').filter((dir) => dir !== '');
 const saved = { files: 0, bytes: 0 };
 
-/** The text of a file; nothing of a directory that a link with a file's name leads to, as `node_modules/big.js` does. */
-const text = (path) => { try { return statSync(path).isFile() ? readFileSync(path, 'latin1') : ''; } catch { return ''; } };
+/** The text of a file; nothing of a link that dangles, or of a directory that a link with a file's name leads to, as `node_modules/big.js` does. */
+const text = (path) => (statSync(path, { throwIfNoEntry: false })?.isFile() ? readFileSync(path, 'latin1') : '');
 const list = (dir) => { try { return readdirSync(dir, { withFileTypes: true }); } catch { return []; } };
 
 /** The packages below a node_modules directory, as far as they are really there. */
