@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::workspace::pnpmfile::{Token, tokens};
+use crate::workspace::javascript::{Token, tokens};
 
 /// What a file loads and reads.
 #[derive(Debug, Default, PartialEq, Eq)]

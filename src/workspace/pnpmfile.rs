@@ -3,6 +3,8 @@
 //! Goes in: the text of a `.pnpmfile.cjs` or a module that it loads. Comes out: facts that hold whatever runs. No code is run; what the text does
 //! not say for certain is not said here.
 
+use crate::workspace::javascript::{Token, tokens};
+
 /// What a file loads.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Loads {
@@ -10,19 +12,6 @@ pub struct Loads {
     pub files: Vec<String>,
     /// Whether something is loaded that only running it would tell.
     pub computed: bool,
-}
-
-/// A piece of JavaScript or TypeScript.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Token<'t> {
-    /// A name, a number or a word of the language.
-    Word(&'t str),
-    /// A literal text.
-    Text(&'t str),
-    /// A template with something to fill in, as it is written.
-    Filled(&'t str),
-    /// Anything else, a letter each.
-    Sign(char),
 }
 
 /// What the code loads by `require`, `require.resolve` and `import`.
@@ -117,74 +106,6 @@ fn has_hooks(tokens: &[Token<'_>]) -> bool {
         key = depth == 0 && pair[0] == Sign(',');
     }
     false
-}
-
-/// The code's tokens, without comments and regular expressions.
-pub fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let mut rest = text.trim_start_matches('\u{feff}');
-    while let Some(first) = rest.chars().next() {
-        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
-        let end = match first {
-            _ if rest.starts_with("//") || rest.starts_with("#!") => {
-                rest.find('\n').unwrap_or(rest.len())
-            }
-            _ if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            '\'' | '"' | '`' => {
-                let end = closed(rest, first);
-                let inner = rest[1..end].strip_suffix(first).unwrap_or(&rest[1..end]);
-                let filled = first == '`' && inner.contains("${");
-                tokens.push(if inner.contains('\\') {
-                    Token::Sign(first)
-                } else if filled {
-                    Token::Filled(inner)
-                } else {
-                    Token::Text(inner)
-                });
-                end
-            }
-            '/' if starts_expression(tokens.last()) => closed(rest, '/'),
-            first if is_word(first) => {
-                let end = rest.find(|letter| !is_word(letter)).unwrap_or(rest.len());
-                tokens.push(Token::Word(&rest[..end]));
-                end
-            }
-            first => {
-                if !first.is_whitespace() {
-                    tokens.push(Token::Sign(first));
-                }
-                first.len_utf8()
-            }
-        };
-        rest = &rest[end..];
-    }
-    tokens
-}
-
-/// Where a literal ends that begins here, behind its last sign. One that must end with its line ends there.
-fn closed(text: &str, sign: char) -> usize {
-    let (mut escaped, mut class) = (false, false);
-    for (at, letter) in text.char_indices().skip(1) {
-        match letter {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '\n' if sign != '`' => return at,
-            '[' if sign == '/' => class = true,
-            ']' if sign == '/' => class = false,
-            _ if letter == sign && !class => return at + letter.len_utf8(),
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// Whether a slash behind this begins a regular expression, and divides nothing.
-fn starts_expression(before: Option<&Token<'_>>) -> bool {
-    match before {
-        None | Some(Token::Word("return" | "typeof" | "case")) => true,
-        Some(Token::Sign(sign)) => !matches!(sign, ')' | ']' | '}' | '`' | '\'' | '"'),
-        Some(Token::Word(_) | Token::Text(_) | Token::Filled(_)) => false,
-    }
 }
 
 #[cfg(test)]
