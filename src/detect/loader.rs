@@ -13,6 +13,7 @@ use super::subject::Subject;
 use super::tsc::extended;
 use crate::files::tree::Limit;
 use crate::lockfile::Field;
+use crate::model::module;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
@@ -195,15 +196,8 @@ fn preloads(node_args: &[String]) -> Vec<(&str, String)> {
     found
 }
 
-/// The package that a module is of.
-fn package(module: &str) -> &str {
-    let parts = if module.starts_with('@') { 2 } else { 1 };
-    let end = module.match_indices('/').nth(parts - 1);
-    end.map_or(module, |(end, _)| &module[..end])
-}
-
 fn known(module: &str) -> Option<(&'static str, &'static [&'static str])> {
-    let package = package(module);
+    let (package, _) = module::split(module);
     LOADERS.into_iter().find(|(name, _)| *name == package)
 }
 
@@ -241,7 +235,7 @@ fn packages(start: &Start) -> BTreeSet<String> {
     for module in preloaded(&start.node_args).chain(programs) {
         let compilers = known(&module).map_or(&[][..], |(_, compilers)| compilers);
         found.extend(compilers.iter().map(|&name| name.to_owned()));
-        found.insert(package(&module).to_owned());
+        found.insert(module::split(&module).0.to_owned());
     }
     found
 }
@@ -301,7 +295,7 @@ pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Config
         for base in &config.extends {
             queue.extend(extended(workspace, &dir, base).ok().flatten());
             if !base.starts_with(['.', '/']) {
-                let package = package(base);
+                let (package, _) = module::split(base);
                 if let Some(at) = holder(workspace, owner, package) {
                     insert(workspace, at, package, &mut found.packages);
                 }
@@ -326,7 +320,7 @@ pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
     let mut typescript = file.is_some();
     let mut warnings = Vec::new();
     for module in &modules {
-        let name = package(module);
+        let (name, _) = module::split(module);
         let kept = !subject.ships(name) && holder(subject.workspace, subject.app, name).is_some();
         let loads = known(module).is_some() && std::mem::take(&mut typescript);
         let reason = &start.reason;

@@ -13,6 +13,7 @@ use crate::detect::reads::{self, Reads};
 use crate::files::ignore::Rules;
 use crate::files::tree::{Limit, Tree};
 use crate::lockfile::Field;
+use crate::model::module::package;
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
 use crate::workspace::Workspace;
@@ -169,14 +170,4 @@ pub(super) fn of_root(
         }
     }
     Ok(found.into_iter().map(|name| (0, name)).collect())
-}
-
-/// The package that a name of a module is of.
-fn package(name: &str) -> Option<&str> {
-    if name.starts_with(['.', '/', '#']) || name.contains(':') {
-        return None;
-    }
-    let parts = if name.starts_with('@') { 2 } else { 1 };
-    let end = name.match_indices('/').nth(parts - 1);
-    Some(end.map_or(name, |(end, _)| &name[..end]))
 }

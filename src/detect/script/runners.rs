@@ -4,6 +4,7 @@ use super::End;
 use super::list::Simple;
 use super::words::Word;
 use super::wrappers::{SHELLS, bare, led};
+use crate::model::module;
 use crate::workspace::manifest::package::Manifest;
 
 /// What a command runs instead of itself.
@@ -365,9 +366,11 @@ fn program_of_file(file: &str) -> Option<&str> {
     if let Some(program) = inside.strip_prefix(".bin/") {
         return Some(program);
     }
-    let parts = if inside.starts_with('@') { 2 } else { 1 };
-    let (end, _) = inside.match_indices('/').nth(parts - 1)?;
-    let (package, path) = (bare_package(&inside[..end]), &inside[end + 1..]);
+    let (package, path) = module::split(inside);
+    if path.is_empty() {
+        return None;
+    }
+    let package = bare_package(package);
     let stem = path.rsplit('/').next()?.split('.').next()?;
     let in_bin = path.split('/').rev().skip(1).any(|part| part == "bin");
     match stem {

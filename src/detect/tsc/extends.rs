@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::files::tree::{Limit, TreeError};
+use crate::model::module;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::ManifestError;
@@ -152,7 +153,7 @@ fn candidates(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<[Repo
     let path = if base.starts_with('.') {
         dir.join(base).ok()?
     } else {
-        let (package, rest) = split_package(base);
+        let (package, rest) = module::split(base);
         let member = &workspace.members[workspace.named(package)?];
         let rest = if rest.is_empty() {
             "tsconfig.json"
@@ -166,13 +167,4 @@ fn candidates(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<[Repo
         RepoPath::new(&format!("{path}.json")).ok()?,
         path.join("tsconfig.json").ok()?,
     ])
-}
-
-/// The package of a module's name, and the rest of it: `@x/tsconfig/node.json` is of `@x/tsconfig`.
-fn split_package(module: &str) -> (&str, &str) {
-    let slashes = usize::from(module.starts_with('@'));
-    match module.match_indices('/').nth(slashes) {
-        Some((end, _)) => (&module[..end], module[end..].trim_start_matches('/')),
-        None => (module, ""),
-    }
 }

@@ -1,5 +1,6 @@
 //! What the log of a failed step tells.
 
+use crate::model::module;
 use crate::system::terminal;
 
 /// The end of a log, without what only a terminal understands.
@@ -70,11 +71,12 @@ impl Log {
                 .find_map(|before| Some(line.split_once(before)?.1))?;
             quoted(rest)
         })?;
+        // `@/x` and `~/x` are short for a directory of the package's own.
         Some(
             if line.starts_with(['.', '/', '~', '#']) || line.starts_with("@/") {
                 Module::File(line.to_owned())
             } else {
-                Module::Package(package(line).to_owned())
+                Module::Package(module::split(line).0.to_owned())
             },
         )
     }
@@ -115,7 +117,7 @@ impl Log {
             if wanted || listing > 0 {
                 found.extend(
                     line.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
-                        .filter(|word| is_variable(word))
+                        .filter(|word| looks_like_a_variable(word))
                         .map(str::to_owned),
                 );
             }
@@ -160,17 +162,8 @@ fn quoted(text: &str) -> Option<&str> {
     (!inner.is_empty()).then_some(inner)
 }
 
-/// The package of what an import names.
-fn package(import: &str) -> &str {
-    let parts = if import.starts_with('@') { 2 } else { 1 };
-    match import.match_indices('/').nth(parts - 1) {
-        Some((at, _)) => &import[..at],
-        None => import,
-    }
-}
-
 /// As variables of an environment are written: `DATABASE_URL`. One word without a `_` may be anything.
-fn is_variable(word: &str) -> bool {
+fn looks_like_a_variable(word: &str) -> bool {
     const NOT: [&str; 6] = [
         "ERR_",
         "ERR_PNPM_",
