@@ -71,10 +71,10 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
             Some(_) => {}
         }
     }
-    warn_unless(mode, &plan, ui)?;
     let root = prepared.root();
-    let (secrets, warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     unread::check(&given, &plan, root)?;
+    warn_unless(mode, &plan, ui)?;
+    let (secrets, warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     let arguments = job::arguments(given, &plan, env);
     ui.hide(super::secrets::mask(&plan, &secrets, &arguments, env));
     let warnings = [warnings, super::secrets::too_short(&secrets)].concat();

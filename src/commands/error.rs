@@ -74,7 +74,7 @@ pub enum Error {
     /// The built-in base.
     #[error(transparent)]
     Base(#[from] BaseError),
-    /// An image that is made without a daemon.
+    /// Layers and images in the form of OCI.
     #[error(transparent)]
     Oci(#[from] OciError),
     /// An image on the disk.
