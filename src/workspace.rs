@@ -7,6 +7,7 @@ mod find;
 pub mod fuzzing;
 pub mod git;
 mod globs;
+pub mod javascript;
 pub mod manifest;
 pub mod pnpmfile;
 pub mod toolchain;

@@ -39,8 +39,8 @@ async function watch(image, file) {
   const { root, command, directory } = image;
   const hook = join(dirname(fileURLToPath(import.meta.url)), 'hook.cjs');
   const env = { ...process.env, SLIMBUILD_TRIAL: file, SLIMBUILD_TRIAL_ROOT: root };
-  // The programs that prove an image run without the app's own.
-  env.NODE_OPTIONS = `${image.nodeOptions ?? ''} --require=${hook}`.trim();
+  // Options that the app or slimbuild.json sets are kept from the programs that prove an image; those of a base are there.
+  env.NODE_OPTIONS = `${image.nodeOptions ?? process.env.NODE_OPTIONS ?? ''} --require=${hook}`.trim();
   const began = Date.now();
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
   const child = spawn(command[0], command.slice(1), { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });

@@ -495,7 +495,7 @@ async function start(image) {
   const { said, fault, log } = await trial({
     root: ROOT,
     command: image.shell ? image.start : [process.execPath, ...image.start],
-    nodeOptions: image.nodeOptions ?? '',
+    nodeOptions: image.nodeOptions,
     directory: join(ROOT, image.app),
     sources: image.sources,
   });

@@ -15,6 +15,7 @@ use crate::lockfile::Lockfiles;
 use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
 use crate::plan::PlanError;
+use crate::plan::runs::node_options;
 use crate::plan::sources::Usage;
 use crate::plan::template::TemplateError;
 use crate::plan::verify::Proved;
@@ -118,7 +119,7 @@ impl ContextList<'_, '_, '_> {
                 signals: self.signals,
                 node_options: {
                     let set = self.options.env.get("NODE_OPTIONS");
-                    set.map(|given| given.value.as_str())
+                    node_options(set.map(|given| &*given.value), self.delivery)
                 },
                 sources: (&read - &kept).into_iter().collect(),
             };

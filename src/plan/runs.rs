@@ -39,7 +39,22 @@ pub struct Runs {
     pub healthcheck: Option<HealthcheckPlan>,
 }
 
+/// The options of node that the image sets: slimbuild.json's win over those that the app's start has.
+pub(super) fn node_options<'p>(
+    configured: Option<&'p str>,
+    delivery: &'p Delivery,
+) -> Option<&'p str> {
+    let of_start = || delivery.start()?.env.get("NODE_OPTIONS");
+    configured.or_else(|| of_start().map(String::as_str))
+}
+
 impl Plan {
+    /// The options of node that the image sets. The proof runs without them, and the trial start gives them to the app.
+    pub fn node_options(&self) -> Option<&str> {
+        let configured = self.configured.env.get("NODE_OPTIONS");
+        node_options(configured.map(|set| &*set.value), &self.delivery)
+    }
+
     /// How the image is run.
     pub fn runs(&self) -> Runs {
         let mut env: Vec<(String, String)> = Vec::new();

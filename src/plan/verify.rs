@@ -23,7 +23,7 @@ pub(super) struct Proved<'p> {
     pub(super) delivery: &'p Delivery,
     /// What node is given before the app's own arguments.
     pub(super) signals: Option<&'p str>,
-    /// `NODE_OPTIONS` of the image, where the user sets it.
+    /// The options of node that the image sets.
     pub(super) node_options: Option<&'p str>,
     /// Files that builds read, and that the image does not keep as they are.
     pub(super) sources: Vec<&'p str>,
@@ -62,7 +62,7 @@ pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, Lockfile
             "app": proved.workspace.members[proved.app].dir,
             "entry": start.entry,
             "nodeArgs": start.node_args,
-            "nodeOptions": proved.node_options.or(start.env.get("NODE_OPTIONS").map(String::as_str)),
+            "nodeOptions": proved.node_options,
             "start": words,
             "shell": shell.is_some(),
             "removed": removed(proved.lockfiles)?,

@@ -83,6 +83,8 @@ struct View<'p> {
     trim: Option<crate::plan::Trim>,
     verify: Option<Syntax>,
     trial: bool,
+    /// Whether the image sets options of node that the proof runs without.
+    node_options: bool,
     /// What makes the directories that the app writes to.
     writable: Option<Syntax>,
     port: Option<u16>,
@@ -239,6 +241,7 @@ fn view(plan: &Plan) -> View<'_> {
         trim: plan.trim(),
         verify: plan.verify.then(|| verify(plan)),
         trial: plan.trial,
+        node_options: plan.node_options().is_some(),
         writable: writable(plan),
         port: plan.port,
         signals: plan.signals.is_some(),

@@ -195,14 +195,13 @@ fn an_image_reaches_nothing_of_this_machine() {
         let outcome = proved(&tree, &at, &Env::of_process());
         assert_eq!(outcome.code, 4, "{}", outcome.stderr);
         let shown = said(&outcome).replace(host.text(), "$HOST");
-        // The proof's own node takes no options of the image: they are the app's.
         // Who would be root runs as node's own user: so it is in every image of slimbuild's.
         let user = if user == "0" { "1000:1000" } else { user };
         assert_eq!(
             shown,
             format!(
                 "LD_PRELOAD=$HOST/evil.so
-NODE_OPTIONS=
+NODE_OPTIONS=--require $HOST/evil.js
 A.b-c=names of shells are narrower
 IFS=/
 user: {user}

@@ -111,7 +111,7 @@ fn settings_survive_and_what_stays_behind_is_named() {
     let outcome = slimbuild(tree.root(), &["context", "apps/worker", "-o", "-"]);
     insta::assert_snapshot!(outcome.stderr, @"
     warning: the build reads the secret `npmrc` (an install needs it: `//registry.example.org/:_authToken`, `//registry.example.org/:_auth`, `//registry.example.org/:_password`, `//registry.example.org/:username`, `_authToken`, `_auth`, `_password`, `email`, `//registry.example.org/:tokenHelper`, `key`, `https-proxy`, `@shop:registry` of .npmrc): hand it over with `docker buildx build --secret id=npmrc,src=FILE`
-    17 files of context, 50.80 kB
+    17 files of context, 50.88 kB
     ");
     let archive = entries(&outcome.bytes());
     let npmrc = archive

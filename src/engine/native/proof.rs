@@ -1,7 +1,6 @@
 //! The proof that an image can run: its own node looks in its own files for all that they load. Where the system allows no namespaces, a node of ours
 //! looks at the same files in a directory.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -210,8 +209,10 @@ impl Trial<'_> {
             scratch: scratch.path(),
             outside: self.outside,
         };
-        // What the app's node is to load first is for the app alone.
-        let own = BTreeMap::from([("NODE_OPTIONS".to_owned(), String::new())]);
+        // The proof reads what the app's node is to load first, and does not load it. A base's own options stay.
+        let node_options = self.plan.node_options().map(|_| String::new());
+        let own = node_options.map(|none| ("NODE_OPTIONS".to_owned(), none));
+        let own = own.into_iter().collect();
         let words = match namespace.words(started, &own) {
             Ok(words) => words,
             Err(NativeError::NoNamespace(_) | NativeError::User(_)) => return Ok(None),
