@@ -25,6 +25,7 @@ mod native;
 mod nginx;
 mod outputs;
 mod pin;
+pub(crate) mod placed;
 mod runs;
 pub(crate) mod secrets;
 pub mod smoke;
@@ -36,16 +37,10 @@ pub mod template;
 mod trim;
 mod verify;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use serde::{Serialize, Serializer};
-use sha2::{Digest, Sha256};
+use serde::Serialize;
 
 pub use crate::detect::WORKSPACE;
 use crate::detect::{Delivery, Detected};
-use crate::files::Kind;
-use crate::model::digest::hex;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
 /// Why a task runs.
@@ -59,6 +54,7 @@ pub use contents::{Contents, Finished, Recipe};
 pub use error::PlanError;
 pub use native::Native;
 pub use outputs::{Locked, Machines, Outputs};
+pub use placed::{Content, ContextEntry, Place, PlacedFile};
 pub use runs::Runs;
 pub use secrets::{NPMRC, SecretPlan, Secrets};
 pub use step::{BuildStep, Copy, Gather, LeftOut, MOST, TaskPlan};
@@ -262,128 +258,12 @@ pub struct ImagePackage {
     pub outputs: Outputs,
 }
 
-/// A file of the context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ContextEntry {
-    /// Its path in the context.
-    pub path: String,
-    /// What it holds.
-    #[serde(flatten)]
-    pub content: Content,
-    /// Why it is there.
-    pub why: String,
-}
-
-/// What a file of the context holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// Text that slimbuild made.
-    Made {
-        /// The text, which may stand in several places.
-        text: Arc<String>,
-        /// Whether it may be executed.
-        executable: bool,
-    },
-    /// What slimbuild made of a file: a compressed one.
-    Packed {
-        /// What it holds.
-        bytes: Arc<[u8]>,
-    },
-    /// A file of the workspace.
-    Source {
-        /// Where it lies there.
-        path: RepoPath,
-        /// What it is.
-        kind: Kind,
-        /// Its length in bytes when the plan was made.
-        size: u64,
-    },
-}
-
-/// Why a file that a loader of TypeScript reads is in the context.
-pub(crate) const LOADER: &str = "read when the app starts, to run TypeScript";
-
-impl Content {
-    /// The length in bytes.
-    pub fn size(&self) -> u64 {
-        match self {
-            Self::Made { text, .. } => text.len() as u64,
-            Self::Packed { bytes } => bytes.len() as u64,
-            Self::Source { size, .. } => *size,
-        }
-    }
-}
-
-impl Serialize for Content {
-    /// Text that was made is shown by its digest: a lockfile would drown the plan.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map: BTreeMap<&str, serde_json::Value> = BTreeMap::new();
-        map.insert("size", self.size().into());
-        match self {
-            Self::Made { text, .. } => {
-                map.insert("sha256", hex(&Sha256::digest(text.as_bytes())).into());
-            }
-            Self::Packed { bytes } => {
-                map.insert("sha256", hex(&Sha256::digest(bytes)).into());
-            }
-            Self::Source { path, kind, .. } => {
-                map.insert("source", path.to_string().into());
-                if let Kind::Symlink { target } = kind {
-                    map.insert("link", target.clone().into());
-                }
-            }
-        }
-        map.serialize(serializer)
-    }
-}
-
-/// Whether a context, whose entries are in order, has anything below a directory; a slash ends the directory.
-fn holds(context: &[ContextEntry], dir: &str) -> bool {
-    let at = context.partition_point(|entry| entry.path.as_str() < dir);
-    let first = context.get(at);
-    first.is_some_and(|entry| entry.path.starts_with(dir))
-}
-
-/// The directories of a context.
-pub mod place {
-    /// Manifests and lockfile of the build closure.
-    pub const BUILD: &str = "build";
-    /// Manifests and lockfile of the runtime closure.
-    pub const PROD: &str = "prod";
-    /// Files of the workspace's root that builds read.
-    pub const ROOT: &str = "root";
-    /// Files of the root project that its own tasks read.
-    pub const TOP: &str = "top";
-    /// Sources that only builds read.
-    pub const SRC: &str = "src";
-    /// Files that the image keeps as they are.
-    pub const RUN: &str = "run";
-    /// What a web server reads: its configuration.
-    pub const SERVE: &str = "serve";
-    /// What proves that the image can run; it is not in the image.
-    pub const VERIFY: &str = "verify";
-    /// What leaves spare files out of modules.
-    pub const TRIM: &str = "trim";
-    /// Modules as they are installed in the workspace.
-    pub const MODULES: &str = "modules";
-    /// Packages as they are built there, but for the app.
-    pub const PACKAGES: &str = "packages";
-    /// The app as it is built there.
-    pub const APP: &str = "app";
-    /// What the app writes to when it runs.
-    pub const WRITABLE: &str = "writable";
-    /// What makes directories that the app writes to.
-    pub const OWN: &str = "own";
-    /// Files of other places in the workspace that the image gets, each at its own place.
-    pub const BESIDE: &str = "beside";
-}
-
 impl Role {
     /// The directory of the context that files of this role go to.
-    fn place(self) -> Option<&'static str> {
+    fn place(self) -> Option<Place> {
         match self {
-            Self::Build => Some(place::SRC),
-            Self::Image => Some(place::RUN),
+            Self::Build => Some(Place::Src),
+            Self::Image => Some(Place::Run),
             Self::Out => None,
         }
     }

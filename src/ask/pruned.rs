@@ -7,7 +7,6 @@
 pub mod output;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::files::File;
@@ -20,9 +19,7 @@ use crate::needs::survey::Survey;
 use crate::needs::tasks::{self, Tasks};
 use crate::plan::PlanError;
 use crate::plan::config;
-use crate::plan::{
-    Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, secrets, study,
-};
+use crate::plan::{MemberPlan, PlacedFile, PlanOptions, inputs, install, make, secrets, study};
 use crate::system::threads;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::strip::strip;
@@ -61,6 +58,9 @@ pub struct PruneOptions {
     pub exclude: Vec<String>,
 }
 
+/// A file of a pruned workspace: in [`JSON`], in [`FULL`], or beside them.
+pub type PrunedFile = PlacedFile<&'static str>;
+
 /// A workspace without what some apps do not need.
 #[derive(Debug)]
 pub struct Pruned {
@@ -75,7 +75,7 @@ pub struct Pruned {
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Every file, sorted by path.
-    pub entries: Vec<ContextEntry>,
+    pub entries: Vec<PrunedFile>,
 }
 
 impl Pruned {
@@ -216,46 +216,38 @@ struct Layout<'w, 'l, 'a> {
 
 /// Entries by path. The first one that is put somewhere stays.
 #[derive(Default)]
-struct Entries(BTreeMap<String, ContextEntry>);
+struct Entries(BTreeMap<(&'static str, RepoPath), PrunedFile>);
 
 impl Entries {
-    fn put(&mut self, entries: impl IntoIterator<Item = ContextEntry>) {
+    fn put(&mut self, entries: impl IntoIterator<Item = PrunedFile>) {
         for entry in entries {
-            self.0.entry(entry.path.clone()).or_insert(entry);
+            let key = (entry.place, entry.path.clone());
+            self.0.entry(key).or_insert(entry);
         }
     }
 
-    fn made(&mut self, places: &[&str], path: impl Display, text: String, why: &str) {
+    fn made(&mut self, places: &[&'static str], path: &RepoPath, text: String, why: &str) {
         let text = Arc::new(text);
-        self.put(places.iter().map(|place| ContextEntry {
-            path: if place.is_empty() {
-                path.to_string()
-            } else {
-                format!("{place}/{path}")
-            },
-            content: Content::Made {
-                text: Arc::clone(&text),
-                executable: false,
-            },
-            why: why.to_owned(),
-        }));
+        let made =
+            |place: &&'static str| PrunedFile::made(*place, path.clone(), Arc::clone(&text), why);
+        self.put(places.iter().map(made));
     }
 }
 
 impl Layout<'_, '_, '_> {
-    fn entries(&self) -> Result<Vec<ContextEntry>, PlanError> {
+    fn entries(&self) -> Result<Vec<PrunedFile>, PlanError> {
         let mut entries = Entries::default();
         self.settings(&mut entries);
         self.manifests(&mut entries)?;
         self.turbo(&mut entries)?;
         self.install_files(&mut entries)?;
         self.sources(&mut entries)?;
-        let mut entries: Vec<ContextEntry> = entries.0.into_values().collect();
+        let mut entries: Vec<PrunedFile> = entries.0.into_values().collect();
         for place in [JSON, FULL] {
             let led = inputs::led_to(self.workspace, self.rules, &entries, &[], place)?;
             entries.extend(led);
         }
-        entries.sort_by(|left, right| left.path.cmp(&right.path));
+        entries.sort_by_cached_key(PrunedFile::full_path);
         Ok(entries)
     }
 
@@ -274,17 +266,17 @@ impl Layout<'_, '_, '_> {
             } else {
                 [JSON, FULL]
             };
-            entries.made(&places, below(&dir, lockfile::FILE), text, why);
+            entries.made(&places, &below(&dir, lockfile::FILE), text, why);
         }
         entries.made(
             &["", JSON, FULL],
-            workspace_file::FILE,
+            &RepoPath::file(workspace_file::FILE),
             self.closure.settings(workspace),
             "the settings, and the members that are kept",
         );
         let why = "the settings without credentials";
         for (path, text) in install::npmrcs(workspace, self.closure) {
-            entries.made(&[JSON, FULL], path, text.to_owned(), why);
+            entries.made(&[JSON, FULL], &path, text.to_owned(), why);
         }
     }
 
@@ -352,7 +344,11 @@ impl Layout<'_, '_, '_> {
         let settings = install::settings_files(workspace, closure)?;
         let why = "pnpm reads it when it installs";
         for place in [JSON, FULL] {
-            entries.put(settings.iter().map(|file| inputs::source(place, file, why)));
+            entries.put(
+                settings
+                    .iter()
+                    .map(|file| PrunedFile::source(place, file, why)),
+            );
             entries.put(install::local_files(
                 workspace, closure, self.files, self.rules, place,
             )?);
@@ -365,7 +361,7 @@ impl Layout<'_, '_, '_> {
     fn sources(&self, entries: &mut Entries) -> Result<(), PlanError> {
         for files in self.files.values() {
             let why = "a source";
-            entries.put(files.iter().map(|file| inputs::source(FULL, file, why)));
+            entries.put(files.iter().map(|file| PrunedFile::source(FULL, file, why)));
         }
         entries.put(inputs::linked(
             self.workspace,
@@ -382,16 +378,13 @@ impl Layout<'_, '_, '_> {
         )?;
         entries.put(
             root.values()
-                .map(|(file, why)| inputs::source(FULL, file, why)),
+                .map(|(file, why)| PrunedFile::source(FULL, file, why)),
         );
         for name in ROOT_FILES {
-            if let Some(text) = self.text(&below(&RepoPath::ROOT, name))? {
-                entries.made(
-                    &[FULL],
-                    name,
-                    text,
-                    "git's rules, which turbo hashes files by",
-                );
+            let path = RepoPath::file(name);
+            if let Some(text) = self.text(&path)? {
+                let why = "git's rules, which turbo hashes files by";
+                entries.made(&[FULL], &path, text, why);
             }
         }
         Ok(())

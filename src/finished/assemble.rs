@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::files::Kind;
 use crate::image::layer::{Entry, Layer, Node, Owner};
-use crate::plan::{Content, ContextEntry, Plan, place};
+use crate::plan::{Content, ContextEntry, Place, Plan};
 
 /// Where all of the app is in the image.
 const HOME: &str = "app";
@@ -17,32 +17,29 @@ const HOME: &str = "app";
 pub const MODULES: &str = "modules";
 
 /// The places of a context that are layers, with their titles and where they go.
-const PLACES: [(&str, &str, &str); 5] = [
-    (place::MODULES, MODULES, HOME),
-    (place::PACKAGES, "workspace packages", HOME),
-    (place::SERVE, "how the site is served", "etc/nginx"),
-    (place::APP, "the app", HOME),
-    (place::WRITABLE, "what the app writes to", HOME),
+const PLACES: [(Place, &str, &str); 5] = [
+    (Place::Modules, MODULES, HOME),
+    (Place::Packages, "workspace packages", HOME),
+    (Place::Serve, "how the site is served", "etc/nginx"),
+    (Place::App, "the app", HOME),
+    (Place::Writable, "what the app writes to", HOME),
 ];
 
 /// The layers that lie on the base.
 pub fn layers(plan: &Plan, context: &[ContextEntry], root: &Path) -> Vec<Layer> {
     let user = owner(&plan.runtime_base.value.user);
-    let layer = |(place, title, to): (&str, &str, &str)| {
-        let owner = if place == place::WRITABLE {
+    let layer = |(place, title, to): (Place, &str, &str)| {
+        let owner = if place == Place::Writable {
             user
         } else {
             Owner::ROOT
         };
-        let prefix = format!("{place}/");
         let mut entries = BTreeMap::new();
-        for entry in context {
-            let Some(path) = entry.path.strip_prefix(&prefix) else {
-                continue;
-            };
+        for entry in context.iter().filter(|entry| entry.place == place) {
+            let path = entry.path.as_str();
             let node = node(entry, root);
             // A user who may write to a directory owns it, and those in it.
-            if place == place::WRITABLE {
+            if place == Place::Writable {
                 for dir in directories(plan, path) {
                     let node = Node::Directory(0o755);
                     entries.insert(format!("{to}/{dir}"), Entry { node, owner });

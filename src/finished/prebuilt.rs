@@ -18,10 +18,10 @@ pub use self::error::PrebuiltError;
 use crate::detect::Delivery;
 use crate::files::tree::{Tree, TreeError};
 use crate::finished::modules::ModulesError;
-use crate::plan::{Contents, ContextEntry, Finished, Plan, place};
+use crate::plan::{Contents, Finished, Place, Plan, placed};
 
 /// What stays of the context as it was: what proves the image, how a site is served, and what makes directories to write to.
-const KEPT: [&str; 3] = [place::VERIFY, place::SERVE, place::OWN];
+const KEPT: [Place; 3] = [Place::Verify, Place::Serve, Place::Own];
 
 /// How a build's outputs are told from all else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn finished(
         Delivery::Modules(_) => {
             let modules = modules::Modules::find(plan, recipe, root)?;
             let spare = modules.spare(plan, root)?;
-            let mut entries = modules.entries(plan, tree, &spare, &mut left_out)?;
+            let mut entries = modules.entries(tree, &spare, &mut left_out)?;
             entries.extend(outputs::entries(plan, tree, built, &spare, &mut left_out)?);
             warnings.extend(modules.missing(recipe));
             warnings.extend(spare.warning);
@@ -67,17 +67,11 @@ pub fn finished(
         recipe
             .context
             .iter()
-            .filter(|entry| is_kept(entry))
+            .filter(|entry| KEPT.contains(&entry.place))
             .cloned(),
     );
-    context.sort_by(|left, right| left.path.cmp(&right.path));
-    context.dedup_by(|later, first| later.path == first.path);
+    placed::sort(&mut context);
     Ok((Finished { context }, warnings))
-}
-
-fn is_kept(entry: &ContextEntry) -> bool {
-    let top = entry.path.split('/').next().unwrap_or_default();
-    KEPT.contains(&top)
 }
 
 impl From<TreeError> for PrebuiltError {

@@ -55,6 +55,11 @@ impl RepoPath {
         Ok(Self(parts.join("/")))
     }
 
+    /// The file of this name in the root.
+    pub fn file(name: &str) -> Self {
+        Self::child(&Self::ROOT, name)
+    }
+
     /// A name in a directory, as the disk lists it: a backslash is a letter of it, not a separator as in [`Self::join`].
     pub fn child(dir: &Self, name: &str) -> Self {
         debug_assert!(!name.is_empty() && !name.contains('/') && name != "." && name != "..");
@@ -87,6 +92,15 @@ impl RepoPath {
     /// The text, empty for the root: what is written into a context's entry names.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What stands before the paths of all that lies in it: nothing for the root, else the path and a slash.
+    pub fn prefix(&self) -> String {
+        if self.is_root() {
+            String::new()
+        } else {
+            format!("{}/", self.0)
+        }
     }
 
     /// Whether this is the workspace root.
@@ -204,6 +218,12 @@ mod tests {
             path("apps/server").join("../../packages/lib"),
             Ok(path("packages/lib"))
         );
+    }
+
+    #[test]
+    fn what_stands_before_the_paths_inside() {
+        assert_eq!(path("apps/a").prefix(), "apps/a/");
+        assert_eq!(RepoPath::ROOT.prefix(), "");
     }
 
     #[test]

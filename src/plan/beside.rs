@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::context_list::ContextList;
-use super::{ContextEntry, code, inputs, outputs, place};
+use super::{ContextEntry, Place, code, inputs, outputs};
 use crate::detect::exports::is_code;
 use crate::detect::reads::{From, Path};
 use crate::files::ignore::{IgnoreError, Verdict};
@@ -59,10 +59,10 @@ pub(super) struct Finder<'f, 'g, 'l, 'a> {
 impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     /// `entries` are the files of packages.
     pub(super) fn new(list: &'f ContextList<'g, 'l, 'a>, entries: &[ContextEntry]) -> Self {
-        let kept = entries.iter().filter_map(|entry| {
-            let path = entry.path.strip_prefix(place::RUN)?.strip_prefix('/')?;
-            Some(path.to_owned())
-        });
+        let kept = entries
+            .iter()
+            .filter(|entry| entry.place == Place::Run)
+            .map(|entry| entry.path.as_str().to_owned());
         Self {
             list,
             have: kept.collect(),
@@ -86,9 +86,6 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             let warning = format!("sources name {more} more paths outside of their packages");
             self.found.warnings.push(warning);
         }
-        self.found
-            .files
-            .dedup_by(|later, first| later.path == first.path);
         Ok(self.found)
     }
 
@@ -140,7 +137,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         }
         self.found
             .files
-            .push(inputs::source(place::BESIDE, file, why));
+            .push(ContextEntry::source(Place::Beside, file, why));
         self.send(file, why);
     }
 
@@ -148,7 +145,9 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     fn send(&mut self, file: &File, why: &str) {
         let owner = self.list.workspace.enclosing(&file.path);
         if owner != 0 && !self.list.build.members.contains_key(&owner) {
-            self.found.files.push(inputs::source(place::SRC, file, why));
+            self.found
+                .files
+                .push(ContextEntry::source(Place::Src, file, why));
         }
     }
 

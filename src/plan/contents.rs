@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{BuildStep, ContextEntry, LeftOut, Locked, Machines, Plan, Secrets, Trim};
+use super::placed;
+use super::{BuildStep, ContextEntry, LeftOut, Locked, Machines, Place, Plan, Secrets, Trim};
+use crate::model::path::RepoPath;
 
 /// Where the files of an image come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -104,9 +106,9 @@ impl Plan {
         self.recipe()?.trim
     }
 
-    /// Whether the context has anything below a directory; a slash ends the directory.
-    pub fn holds(&self, dir: &str) -> bool {
-        super::holds(self.context(), dir)
+    /// Whether the context has anything at a place below a directory.
+    pub fn holds(&self, place: Place, dir: &RepoPath) -> bool {
+        placed::holds(self.context(), place, dir)
     }
 
     /// The bytes of all files of the context together.

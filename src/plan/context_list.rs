@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::beside::Finder;
 use super::{
-    Brought, Content, ContextEntry, Engine, LOADER, PlanOptions, Proof, configured, inputs,
-    install, nginx, place, trim, verify,
+    Brought, ContextEntry, Engine, Place, PlanOptions, Proof, configured, inputs, install, nginx,
+    placed, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::files::File;
 use crate::files::ignore::Rules;
 use crate::lockfile;
 use crate::lockfile::Lockfiles;
+use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
 use crate::plan::PlanError;
@@ -60,8 +61,8 @@ impl ContextList<'_, '_, '_> {
         self.sources(&mut entries)?;
         let beside = Finder::new(self, &entries).find()?;
         entries.extend(beside.files);
-        let build = self.builds.then_some((self.build, place::BUILD));
-        let runtime = self.runtime.map(|closure| (closure, place::PROD));
+        let build = self.builds.then_some((self.build, Place::Build));
+        let runtime = self.runtime.map(|closure| (closure, Place::Prod));
         for (closure, place) in build.into_iter().chain(runtime) {
             self.manifests(closure, place, &mut entries);
             entries.extend(install::local_files(
@@ -76,24 +77,24 @@ impl ContextList<'_, '_, '_> {
             entries.extend(
                 install_files
                     .iter()
-                    .map(|file| inputs::source(place, file, why)),
+                    .map(|file| ContextEntry::source(place, file, why)),
             );
         }
         if let Some(runtime) = self.runtime {
-            let linked = inputs::linked(self.workspace, runtime, self.rules, place::PROD)?;
+            let linked = inputs::linked(self.workspace, runtime, self.rules, Place::Prod)?;
             entries.extend(linked);
         }
-        let builds = [place::SRC, place::RUN, place::TOP];
+        let builds = [Place::Src, Place::Run, Place::Top];
         for (within, to) in [
-            (&builds[..], place::ROOT),
-            (&[place::RUN, place::BESIDE], place::PROD),
+            (&builds[..], Place::Root),
+            (&[Place::Run, Place::Beside], Place::Prod),
         ] {
-            if to != place::PROD || self.runtime.is_some() {
+            if to != Place::Prod || self.runtime.is_some() {
                 let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
                 entries.extend(led);
             }
         }
-        entries.extend(install::bin_stubs(self.workspace, self.build, place::BUILD));
+        entries.extend(install::bin_stubs(self.workspace, self.build, Place::Build));
         entries.extend(self.served()?);
         if self.runtime.is_some() && !self.options.whole_modules {
             entries.push(trim::entry());
@@ -102,15 +103,12 @@ impl ContextList<'_, '_, '_> {
             entries.push(writable());
         }
         if self.options.proof != Proof::None {
-            let of = |place: &str| -> BTreeSet<&str> {
-                let paths = entries.iter().map(|entry| entry.path.as_str());
-                let inside = paths.filter_map(|path| path.strip_prefix(place)?.strip_prefix('/'));
-                inside.collect()
+            let of = |places: [Place; 2]| -> BTreeSet<&str> {
+                let inside = entries.iter().filter(|entry| places.contains(&entry.place));
+                inside.map(|entry| entry.path.as_str()).collect()
             };
-            let (read, kept) = (
-                &of(place::SRC) | &of(place::ROOT),
-                &of(place::RUN) | &of(place::BESIDE),
-            );
+            let read = of([Place::Src, Place::Root]);
+            let kept = of([Place::Run, Place::Beside]);
             let proved = Proved {
                 workspace: self.workspace,
                 lockfiles: self.lockfiles,
@@ -127,21 +125,17 @@ impl ContextList<'_, '_, '_> {
             entries.extend(proof);
         }
         if !self.builds {
-            entries.retain(|entry| {
-                let kept = [
-                    place::PROD,
-                    place::RUN,
-                    place::TRIM,
-                    place::VERIFY,
-                    place::OWN,
-                    place::BESIDE,
-                ];
-                kept.into_iter()
-                    .any(|place| entry.path.starts_with(&format!("{place}/")))
-            });
+            let kept = [
+                Place::Prod,
+                Place::Run,
+                Place::Trim,
+                Place::Verify,
+                Place::Own,
+                Place::Beside,
+            ];
+            entries.retain(|entry| kept.contains(&entry.place));
         }
-        entries.sort_by(|left, right| left.path.cmp(&right.path));
-        entries.dedup_by(|later, first| later.path == first.path);
+        placed::sort(&mut entries);
         Ok(Gathered {
             context: entries,
             brought: beside.brought,
@@ -159,14 +153,14 @@ impl ContextList<'_, '_, '_> {
         let port = configured::port(self.options, None).unwrap_or(configured::SITE_PORT);
         let own = &self.files[&self.app];
         let own = inputs::relative(own, &self.workspace.members[self.app].dir);
-        Ok(Some(ContextEntry {
-            path: format!("{}/nginx.conf", place::SERVE),
-            content: Content::Made {
-                text: nginx::configuration(site, &own, port, timeless)?.into(),
-                executable: false,
-            },
-            why: "how the site is served".to_owned(),
-        }))
+        let text = nginx::configuration(site, &own, port, timeless)?;
+        let why = "how the site is served";
+        Ok(Some(ContextEntry::made(
+            Place::Serve,
+            RepoPath::file("nginx.conf"),
+            text,
+            why,
+        )))
     }
 
     /// Sources of members, and other files that builds read.
@@ -181,7 +175,7 @@ impl ContextList<'_, '_, '_> {
             self.workspace,
             self.build,
             self.rules,
-            place::SRC,
+            Place::Src,
         )?);
         self.loader_files(entries)?;
         let root = inputs::root_files(
@@ -195,13 +189,13 @@ impl ContextList<'_, '_, '_> {
         )?;
         entries.extend(
             root.values()
-                .map(|(file, why)| inputs::source(place::ROOT, file, why)),
+                .map(|(file, why)| ContextEntry::source(Place::Root, file, why)),
         );
         entries.extend(inputs::top_files(self.workspace, self.rules, self.tasks)?);
         Ok(())
     }
 
-    /// The configuration that a loader of TypeScript reads when the app starts. What belongs to no package of the image lies beside its modules.
+    /// The configuration that a loader of TypeScript reads when the app starts.
     fn loader_files(&self, entries: &mut Vec<ContextEntry>) -> Result<(), PlanError> {
         let Some((start, runtime)) = self.delivery.start().zip(self.runtime) else {
             return Ok(());
@@ -209,15 +203,14 @@ impl ContextList<'_, '_, '_> {
         for path in loader::configuration(self.workspace, self.app, start).files {
             let owner = self.workspace.enclosing(&path);
             let place = if owner != 0 && runtime.members.contains_key(&owner) {
-                place::RUN
+                Place::Run
             } else {
-                place::PROD
+                Place::Beside
             };
             let file = File::load(&self.workspace.tree, &path)?;
-            entries.retain(|entry| {
-                place != place::RUN || entry.path != format!("{}/{path}", place::SRC)
-            });
-            entries.push(inputs::source(place, &file, LOADER));
+            entries.retain(|entry| entry.place != Place::Src || entry.path != path);
+            let why = "read when the app starts, to run TypeScript";
+            entries.push(ContextEntry::source(place, &file, why));
         }
         Ok(())
     }
@@ -243,43 +236,27 @@ impl ContextList<'_, '_, '_> {
     }
 
     /// What an install reads: the lockfile, the workspace file, `.npmrc`, and the skeletons.
-    fn manifests(&self, closure: &Closure<'_, '_>, place: &str, entries: &mut Vec<ContextEntry>) {
+    fn manifests(&self, closure: &Closure<'_, '_>, place: Place, entries: &mut Vec<ContextEntry>) {
         let workspace = self.workspace;
-        let mut made = |path: &str, text: String, why: &str| {
-            let made = Content::Made {
-                text: text.into(),
-                executable: false,
-            };
-            entries.push(ContextEntry {
-                path: format!("{place}/{path}"),
-                content: made,
-                why: why.to_owned(),
-            });
+        let mut made = |path: RepoPath, text: String, why: &str| {
+            entries.push(ContextEntry::made(place, path, text, why));
         };
         let why = "the lockfile without what this closure does not reach";
         for (dir, text) in closure.lockfiles(workspace) {
-            made(
-                dir.join(lockfile::FILE).unwrap_or_default().as_str(),
-                text,
-                why,
-            );
+            made(RepoPath::child(&dir, lockfile::FILE), text, why);
         }
         made(
-            workspace_file::FILE,
+            RepoPath::file(workspace_file::FILE),
             closure.settings(workspace),
             "the settings, and the members of this closure",
         );
         for (path, text) in install::npmrcs(workspace, closure) {
-            made(
-                path.as_str(),
-                text.to_owned(),
-                "the settings without credentials",
-            );
+            made(path, text.to_owned(), "the settings without credentials");
         }
         let why = "what an install reads of the manifest";
         let copied = closure.copied_directories();
         let root = workspace.root_member().manifest.file();
-        made(root, closure.skeleton(workspace, 0), why);
+        made(RepoPath::file(root), closure.skeleton(workspace, 0), why);
         for &at in closure.members.keys().filter(|at| **at != 0) {
             let member = &workspace.members[at];
             let text = if copied.contains(&member.dir) {
@@ -287,7 +264,8 @@ impl ContextList<'_, '_, '_> {
             } else {
                 closure.skeleton(workspace, at)
             };
-            made(member.manifest.file(), text, why);
+            let path = RepoPath::new(member.manifest.file()).unwrap_or_default();
+            made(path, text, why);
         }
     }
 }
@@ -295,12 +273,11 @@ impl ContextList<'_, '_, '_> {
 /// The program that makes directories which the image's user may write to.
 fn writable() -> ContextEntry {
     let program = include_str!("../../templates/writable.cjs");
-    ContextEntry {
-        path: format!("{}/writable.cjs", place::OWN),
-        content: Content::Made {
-            text: program.to_owned().into(),
-            executable: false,
-        },
-        why: "makes the directories that the app writes to".to_owned(),
-    }
+    let why = "makes the directories that the app writes to";
+    ContextEntry::made(
+        Place::Own,
+        RepoPath::file("writable.cjs"),
+        program.to_owned(),
+        why,
+    )
 }

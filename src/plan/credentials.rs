@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, ContextEntry, Plan, place};
+use super::{Content, ContextEntry, Place, Plan};
 use crate::system::credential::{self, Credential};
 
 /// The texts of a context that are made of the workspace's own, by their paths there.
@@ -12,12 +12,8 @@ fn texts(context: &[ContextEntry]) -> BTreeMap<&str, &str> {
         let Content::Made { text, .. } = &entry.content else {
             continue;
         };
-        let places = [place::BUILD, place::PROD];
-        let path = places
-            .iter()
-            .find_map(|place| entry.path.strip_prefix(place)?.strip_prefix('/'));
-        if let Some(path) = path {
-            texts.entry(path).or_insert(text.as_str());
+        if matches!(entry.place, Place::Build | Place::Prod) {
+            texts.entry(entry.path.as_str()).or_insert(text.as_str());
         }
     }
     texts
@@ -47,22 +43,18 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::path::RepoPath;
 
     #[test]
     fn a_file_with_a_credential_is_named_once() {
-        let made = |path: &str, text: &str| ContextEntry {
-            path: path.to_owned(),
-            content: Content::Made {
-                text: text.to_owned().into(),
-                executable: false,
-            },
-            why: String::new(),
+        let made = |place, path: &str, text: &str| {
+            ContextEntry::made(place, RepoPath::new(path).unwrap(), text.to_owned(), "")
         };
         let text = r#"{"dependencies": {"a": "git+https://user:hunter2@host/a.git"}}"#;
         let context = [
-            made("build/apps/a/package.json", text),
-            made("prod/apps/a/package.json", text),
-            made("build/package.json", "{}"),
+            made(Place::Build, "apps/a/package.json", text),
+            made(Place::Prod, "apps/a/package.json", text),
+            made(Place::Build, "package.json", "{}"),
         ];
         let warnings = warnings(&context);
         assert_eq!(warnings.len(), 1, "{warnings:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, ContextEntry, place};
+use super::{ContextEntry, Place, PlacedFile};
 use crate::detect::tsc::extended;
 use crate::files::glob::{Globs, with_all_below};
 use crate::files::ignore::{Rules, Verdict};
@@ -55,36 +55,27 @@ pub(crate) fn sources(
             decided => decided,
         };
         if let Some(place) = role.place() {
-            context.push(source(place, file, why));
+            context.push(ContextEntry::source(place, file, why));
         }
     }
 }
 
-pub(crate) fn source(place: &str, file: &File, why: &str) -> ContextEntry {
-    let content = Content::Source {
-        path: file.path.clone(),
-        kind: file.kind.clone(),
-        size: file.size,
-    };
-    ContextEntry {
-        path: format!("{place}/{}", file.path),
-        content,
-        why: why.to_owned(),
-    }
-}
-
 /// The files of directories that are no members and that a `link:` names.
-pub(crate) fn linked(
+pub(crate) fn linked<P: Copy>(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
     rules: &Rules,
-    place: &str,
-) -> Result<Vec<ContextEntry>, PlanError> {
+    place: P,
+) -> Result<Vec<PlacedFile<P>>, PlanError> {
     let mut entries = Vec::new();
     for dir in &closure.linked {
         let why = "a `link:` in the lockfile leads here";
         let files = files::walk(&workspace.tree, dir, &BTreeSet::new(), rules)?.files;
-        entries.extend(files.iter().map(|file| source(place, file, why)));
+        entries.extend(
+            files
+                .iter()
+                .map(|file| PlacedFile::source(place, file, why)),
+        );
     }
     Ok(entries)
 }
@@ -92,36 +83,24 @@ pub(crate) fn linked(
 /// What symlinks of a context lead to outside of it. A link that is committed may lead out of its package, to a file that all packages share: that
 /// file comes along at its place. `within` are the places that a link is seen in together, and `to` the one that gets what is missing. Links that
 /// lead to nothing, or up to a directory that holds them, bring nothing; nor does what a rule leaves out.
-pub(crate) fn led_to(
+pub(crate) fn led_to<P: Copy + PartialEq>(
     workspace: &Workspace,
     rules: &Rules,
-    entries: &[ContextEntry],
-    within: &[&str],
-    to: &str,
-) -> Result<Vec<ContextEntry>, PlanError> {
+    entries: &[PlacedFile<P>],
+    within: &[P],
+    to: P,
+) -> Result<Vec<PlacedFile<P>>, PlanError> {
     let tree = &workspace.tree;
-    let places: Vec<String> = within
+    let seen = entries
         .iter()
-        .chain([&to])
-        .map(|place| format!("{place}/"))
+        .filter(|entry| entry.place == to || within.contains(&entry.place));
+    let mut have: BTreeSet<String> = seen
+        .clone()
+        .map(|entry| entry.path.as_str().to_owned())
         .collect();
-    let below = |path: &str| {
-        let mut places = places.iter();
-        places
-            .find_map(|place| path.strip_prefix(place.as_str()))
-            .map(str::to_owned)
-    };
-    let mut have: BTreeSet<String> = entries
-        .iter()
-        .filter_map(|entry| below(&entry.path))
-        .collect();
-    let links = entries.iter().filter_map(|entry| match &entry.content {
-        Content::Source {
-            path,
-            kind: Kind::Symlink { target },
-            ..
-        } => below(&entry.path).map(|_| (path.clone(), target.clone())),
-        _ => None,
+    let links = seen.filter_map(|entry| {
+        let target = entry.content.link()?;
+        Some((entry.path.clone(), target.to_owned()))
     });
     let mut open: Vec<(RepoPath, String)> = links.collect();
     let mut found = Vec::new();
@@ -153,7 +132,7 @@ pub(crate) fn led_to(
                 open.push((file.path.clone(), target.clone()));
             }
             if have.insert(file.path.to_string()) {
-                found.push(source(to, &file, "a symlink leads here"));
+                found.push(PlacedFile::source(to, &file, "a symlink leads here"));
             }
         }
     }
@@ -265,7 +244,7 @@ pub(crate) fn top_files(
     let files = walk(workspace, 0, rules)?.files;
     let files = files.iter().filter(|file| wanted(file.path.as_str()));
     Ok(files
-        .map(|file| source(place::TOP, file, "the root's own tasks may read it"))
+        .map(|file| ContextEntry::source(Place::Top, file, "the root's own tasks may read it"))
         .collect())
 }
 

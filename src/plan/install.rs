@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nodejs_semver::{Range, Version};
 
-use super::{Content, ContextEntry, inputs};
+use super::{Content, PlacedFile};
 use crate::files::ignore::Rules;
 use crate::files::tree::{Limit, optional};
 use crate::files::{self, File};
@@ -186,19 +186,19 @@ pub(super) fn pnpm_major(workspace: &Workspace) -> Option<u64> {
 
 /// Files that an install copies out of the workspace: tarballs, and the sources of packages that are not linked but copied. `files` holds those of
 /// members as far as they were walked.
-pub(crate) fn local_files(
+pub(crate) fn local_files<P: Copy>(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
     files: &BTreeMap<usize, Vec<File>>,
     rules: &Rules,
-    place: &str,
-) -> Result<Vec<ContextEntry>, PlanError> {
+    place: P,
+) -> Result<Vec<PlacedFile<P>>, PlanError> {
     let mut entries = Vec::new();
     for tarball in closure.tarballs() {
         let file = File::load(&workspace.tree, tarball)
             .map_err(|error| PlanError::named("pnpm-lock.yaml", tarball, error))?;
         let why = "a `file:` in the lockfile names it";
-        entries.push(inputs::source(place, &file, why));
+        entries.push(PlacedFile::source(place, &file, why));
     }
     let why = "pnpm copies this package when it installs";
     for dir in closure.copied_directories() {
@@ -217,7 +217,7 @@ pub(crate) fn local_files(
             files
                 .iter()
                 .filter(|file| own.is_none_or(|own| file.path.as_str() != own))
-                .map(|file| inputs::source(place, file, why)),
+                .map(|file| PlacedFile::source(place, file, why)),
         );
     }
     Ok(entries)
@@ -225,11 +225,11 @@ pub(crate) fn local_files(
 
 /// pnpm links only those binaries of a member whose files are there when it installs; sources and outputs come later. The stub's first line
 /// tells pnpm to call node.
-pub(crate) fn bin_stubs(
+pub(crate) fn bin_stubs<P: Copy>(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
-    place: &str,
-) -> Vec<ContextEntry> {
+    place: P,
+) -> Vec<PlacedFile<P>> {
     let mut entries = Vec::new();
     for &at in closure.members.keys().filter(|at| **at != 0) {
         let member = &workspace.members[at];
@@ -247,15 +247,12 @@ pub(crate) fn bin_stubs(
             if !path.is_within(&member.dir) {
                 continue;
             }
-            entries.push(ContextEntry {
-                path: format!("{place}/{path}"),
-                content: Content::Made {
-                    text: "#!/usr/bin/env node\n".to_owned().into(),
-                    executable: true,
-                },
-                why: "stands in for a binary that comes later: pnpm links only what is there"
-                    .to_owned(),
-            });
+            let content = Content::Made {
+                text: "#!/usr/bin/env node\n".to_owned().into(),
+                executable: true,
+            };
+            let why = "stands in for a binary that comes later: pnpm links only what is there";
+            entries.push(PlacedFile::new(place, path, content, why));
         }
     }
     entries

@@ -12,8 +12,8 @@ use super::native::Asked;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, Contents, Engine, ImagePackage, InstalledAlone,
-    Locked, Machines, MemberPlan, NPMRC, Outputs, Plan, PlanOptions, Proof, Recipe, Secrets,
-    configured, credentials, engine, inputs, kept_out, missing_programs, outputs, place,
+    Locked, Machines, MemberPlan, NPMRC, Outputs, Place, Plan, PlanOptions, Proof, Recipe, Secrets,
+    configured, credentials, engine, inputs, kept_out, missing_programs, outputs, placed,
     study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
@@ -156,7 +156,7 @@ impl Plan {
             ]
             .concat(),
             contents: Contents::Built(Recipe {
-                has_root_files: context.iter().any(|entry| in_root(&entry.path)),
+                has_root_files: placed::holds(&context, Place::Root, &RepoPath::ROOT),
                 trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
                 locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
                 bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
@@ -270,12 +270,6 @@ fn named_rule(
         }
         _ => error.into(),
     }
-}
-
-/// Whether a file of the context lies among those of the workspace's root that builds read.
-fn in_root(path: &str) -> bool {
-    path.strip_prefix(place::ROOT)
-        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// What the app's build must write, from the workspace's root; a directory ends in a slash.

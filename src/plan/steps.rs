@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BuildStep, ContextEntry, Copy, Gather, MOST, TaskPlan, place};
+use super::{BuildStep, ContextEntry, Copy, Gather, MOST, Place, TaskPlan, placed};
 use crate::model::path::RepoPath;
 use crate::needs::graph::Graph;
 use crate::needs::sets::{Item, Set};
@@ -133,7 +133,7 @@ impl Steps<'_> {
 
     /// What a run copies of its own package, or all there is.
     fn own_sources(&self, run: &Run) -> Vec<Copy> {
-        let all = || self.copy_below(&RepoPath::ROOT, &[place::SRC, place::RUN]);
+        let all = || self.copy_below(&RepoPath::ROOT, &[Place::Src, Place::Run]);
         match (self.takes_all(run), run.member) {
             (true, 0) => all().into_iter().chain(self.copy(0)).collect(),
             (true, _) => all().into_iter().collect(),
@@ -143,23 +143,21 @@ impl Steps<'_> {
 
     /// The sources of a member.
     fn copy(&self, member: usize) -> Option<Copy> {
-        let places: &[&str] = if member == 0 {
-            &[place::TOP]
+        let places: &[Place] = if member == 0 {
+            &[Place::Top]
         } else {
-            &[place::SRC, place::RUN]
+            &[Place::Src, Place::Run]
         };
         self.copy_below(&self.workspace.members[member].dir, places)
     }
 
-    fn copy_below(&self, dir: &RepoPath, places: &[&str]) -> Option<Copy> {
-        let (below, to) = if dir.is_root() {
-            (String::new(), "./".to_owned())
-        } else {
-            (format!("{dir}/"), format!("{dir}/"))
-        };
-        let from = places.iter().map(|place| format!("{place}/{below}"));
-        let from: Vec<String> = from
-            .filter(|prefix| super::holds(self.context, prefix))
+    fn copy_below(&self, dir: &RepoPath, places: &[Place]) -> Option<Copy> {
+        let below = dir.prefix();
+        let to = if dir.is_root() { "./" } else { &below }.to_owned();
+        let places = places.iter();
+        let from: Vec<String> = places
+            .filter(|place| placed::holds(self.context, **place, dir))
+            .map(|place| format!("{place}/{below}"))
             .collect();
         (!from.is_empty()).then_some(Copy { from, to })
     }

@@ -1,7 +1,8 @@
 //! Spare files of production modules: whether they are left out, and the program that does it.
 
-use super::{Content, ContextEntry, PlanOptions, Trim, place};
+use super::{ContextEntry, Place, PlanOptions, Trim};
 use crate::detect::Delivery;
+use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::workspace::Workspace;
 
@@ -35,12 +36,11 @@ pub(super) fn trim(
 
 /// The file of the context that does it.
 pub(super) fn entry() -> ContextEntry {
-    ContextEntry {
-        path: format!("{}/trim.mjs", place::TRIM),
-        content: Content::Made {
-            text: PROGRAM.to_owned().into(),
-            executable: false,
-        },
-        why: "leaves out of modules what cannot matter when the app runs".to_owned(),
-    }
+    let why = "leaves out of modules what cannot matter when the app runs";
+    ContextEntry::made(
+        Place::Trim,
+        RepoPath::file("trim.mjs"),
+        PROGRAM.to_owned(),
+        why,
+    )
 }

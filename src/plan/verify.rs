@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Content, ContextEntry, place};
+use super::{ContextEntry, Place};
 use crate::detect::Delivery;
 use crate::lockfile::{LockfileError, Lockfiles};
 use crate::model::path::RepoPath;
@@ -31,13 +31,8 @@ pub(super) struct Proved<'p> {
 
 /// The files of the context that the proof is made of.
 pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, LockfileError> {
-    let entry = |name: &str, text: String, why: &str| ContextEntry {
-        path: format!("{}/{name}", place::VERIFY),
-        content: Content::Made {
-            text: text.into(),
-            executable: false,
-        },
-        why: why.to_owned(),
+    let entry = |name: &str, text: String, why: &str| {
+        ContextEntry::made(Place::Verify, RepoPath::file(name), text, why)
     };
     let why = "proves that the image can run, and is not in it";
     let program = |(name, text): (&str, &str)| entry(name, text.to_owned(), why);

@@ -32,16 +32,17 @@ pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()
         text.as_bytes(),
     )?;
     for entry in plan.context() {
+        let place = entry.full_path();
         match &entry.content {
             Content::Made { text, executable } => append(
                 &mut tar,
-                &entry.path,
+                &place,
                 *executable,
                 text.len() as u64,
                 text.as_bytes(),
             )?,
             Content::Packed { bytes } => {
-                append(&mut tar, &entry.path, false, bytes.len() as u64, &**bytes)?;
+                append(&mut tar, &place, false, bytes.len() as u64, &**bytes)?;
             }
             Content::Source {
                 path,
@@ -49,14 +50,14 @@ pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()
                 size,
             } => {
                 let file = Planned::open(&tree, path, *size)?;
-                append(&mut tar, &entry.path, *executable, *size, file)?;
+                append(&mut tar, &place, *executable, *size, file)?;
             }
             Content::Source {
                 kind: Kind::Symlink { target },
                 ..
             } => {
                 let mut header = header(EntryType::Symlink, true, 0);
-                tar.append_link(&mut header, &entry.path, target)?;
+                tar.append_link(&mut header, &place, target)?;
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::files::forbidden::{self, Conditions};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::plan::template::{self, Syntax, TemplateError, text};
-use crate::plan::{Configured, Decision, NodeCommand, Plan, SystemPackages, Timing, place};
+use crate::plan::{Configured, Decision, NodeCommand, Place, Plan, SystemPackages, Timing};
 use layers::{CopyView, Gather};
 use native::NativeView;
 use step::{SecretsView, StepView};
@@ -215,7 +215,7 @@ fn view(plan: &Plan) -> View<'_> {
         },
         copies,
         gathers,
-        beside: plan.holds(&format!("{}/", place::BESIDE)),
+        beside: plan.holds(Place::Beside, &RepoPath::ROOT),
         brought: layers::brought(plan),
         start: plan.delivery.start(),
         command: plan.delivery.start().map(|_| command(plan, false)),
@@ -262,11 +262,11 @@ fn command(plan: &Plan, entrypoint: bool) -> Syntax {
 }
 
 fn prebuilt(plan: &Plan) -> Prebuilt {
-    let has = |place: &str| plan.holds(&format!("{place}/"));
+    let has = |place| plan.holds(place, &RepoPath::ROOT);
     Prebuilt {
-        modules: has(place::MODULES),
-        packages: has(place::PACKAGES),
-        app: has(place::WRITABLE),
+        modules: has(Place::Modules),
+        packages: has(Place::Packages),
+        app: has(Place::Writable),
     }
 }
 
@@ -278,7 +278,7 @@ fn last(plan: &Plan) -> LastView {
     let (dir, stage) = (&plan.app.dir, app_stage(plan));
     let (source, to) = match (&plan.delivery, stage) {
         (Delivery::Site(_), _) if plan.is_finished() => {
-            (format!("{}/", place::APP), "/app/".to_owned())
+            (format!("{}/", Place::App), "/app/".to_owned())
         }
         (
             Delivery::Bundle(Bundle {
@@ -287,17 +287,17 @@ fn last(plan: &Plan) -> LastView {
             }),
             _,
         ) if plan.is_finished() => (
-            format!("{}/{dir}/{writable}/", place::WRITABLE),
+            format!("{}/{dir}/{writable}/", Place::Writable),
             format!("{dir}/{writable}/"),
         ),
-        _ if plan.is_finished() => (format!("{}/", place::APP), "./".to_owned()),
+        _ if plan.is_finished() => (format!("{}/", Place::App), "./".to_owned()),
         (Delivery::Site(site), _) => (format!("/app/{dir}/{}/", site.dir), "/app/".to_owned()),
         (Delivery::Bundle(bundle), _) => match &bundle.writable {
             Some(writable) => ("/image/writable/".to_owned(), format!("{dir}/{writable}/")),
             None => ("/image/files/".to_owned(), "./".to_owned()),
         },
         (Delivery::Modules(_), Some(_)) => ("/out/files/".to_owned(), "./".to_owned()),
-        (Delivery::Modules(_), None) => (format!("{}/{dir}/", place::RUN), format!("{dir}/")),
+        (Delivery::Modules(_), None) => (format!("{}/{dir}/", Place::Run), format!("{dir}/")),
     };
     // A directory that nothing else is copied into can be taken from where it is.
     let (mut chown, mut alone) = (String::new(), None);

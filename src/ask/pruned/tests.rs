@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::output::{OutputError, write};
 use super::*;
+use crate::plan::Content;
 use crate::show::report;
 use crate::testing::{at, tree, workspace};
 
@@ -20,13 +21,14 @@ fn pruned(workspace: &Workspace, apps: &[&str], scope: Scope) -> Result<Pruned, 
 
 /// The paths of all entries, a line each.
 fn paths(pruned: &Pruned) -> String {
-    let paths: Vec<&str> = pruned.entries.iter().map(|entry| &*entry.path).collect();
+    let paths: Vec<String> = pruned.entries.iter().map(PrunedFile::full_path).collect();
     paths.join("\n")
 }
 
 /// The text of an entry that was made.
 fn text<'p>(pruned: &'p Pruned, path: &str) -> &'p str {
-    let entry = pruned.entries.iter().find(|entry| entry.path == path);
+    let mut entries = pruned.entries.iter();
+    let entry = entries.find(|entry| entry.full_path() == path);
     match &entry
         .unwrap_or_else(|| panic!("no `{path}` in {}", paths(pruned)))
         .content
@@ -181,12 +183,9 @@ fn pruning_twice_is_pruning_once() {
             let once = pruned(&shop, &[app], scope).unwrap();
             let (_dir, workspace) = again(&once, &shop.root);
             let twice = pruned(&workspace, &[app], scope).unwrap();
-            for entry in twice
-                .entries
-                .iter()
-                .filter(|entry| entry.path.starts_with(JSON))
-            {
-                assert_eq!(text(&twice, &entry.path), text(&once, &entry.path), "{app}");
+            for entry in twice.entries.iter().filter(|entry| entry.place == JSON) {
+                let path = entry.full_path();
+                assert_eq!(text(&twice, &path), text(&once, &path), "{app}");
             }
         }
     }
@@ -416,14 +415,9 @@ fn no_symlink_leads_a_file_out() {
     // The binary's directory is a link among the files that pnpm copies.
     fs_err::os::unix::fs::symlink("../../apps", dir.path().join("packages/copied/dist")).unwrap();
     let mut pruned = pruned(&workspace, &["apps/a"], Scope::Build).unwrap();
-    pruned.entries.push(ContextEntry {
-        path: "json/packages/copied/dist/evil.js".to_owned(),
-        content: Content::Made {
-            text: "1".to_owned().into(),
-            executable: false,
-        },
-        why: String::new(),
-    });
+    let path = RepoPath::new("packages/copied/dist/evil.js").unwrap();
+    let evil = PrunedFile::made(JSON, path, "1".to_owned(), "");
+    pruned.entries.push(evil);
     let error = write(
         &pruned,
         &workspace.root,

@@ -16,7 +16,7 @@ use crate::image::layer::Layer;
 use crate::image::oci::Image;
 use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::model::image::Platform;
-use crate::plan::{Content, Plan, place};
+use crate::plan::{Content, Place, Plan};
 use crate::store::cache::Cache;
 
 /// The cache's notes about images that were proved.
@@ -126,13 +126,15 @@ impl Trial<'_> {
 
     /// The program that proves, and what it is told.
     fn programs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.plan.context().iter().filter_map(|entry| {
-            let (top, name) = entry.path.split_once('/')?;
-            match &entry.content {
-                Content::Made { text, .. } if top == place::VERIFY => Some((name, text.as_str())),
+        self.plan
+            .context()
+            .iter()
+            .filter_map(|entry| match &entry.content {
+                Content::Made { text, .. } if entry.place == Place::Verify => {
+                    Some((entry.path.as_str(), text.as_str()))
+                }
                 _ => None,
-            }
-        })
+            })
     }
 
     fn look(&self, flags: &[String], log: &mut Log) -> Result<Looked, NativeError> {

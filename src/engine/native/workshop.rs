@@ -13,7 +13,8 @@ use super::injected;
 use super::process::{self, Ended, Task};
 use super::tools::Tools;
 use crate::engine::{Event, Interrupt, LogStream, Secret, StepId, StepKind, fault};
-use crate::plan::{ContextEntry, NPMRC, Plan, Reason, WORKSPACE, place};
+use crate::model::path::RepoPath;
+use crate::plan::{NPMRC, Place, PlacedFile, Plan, Reason, WORKSPACE};
 use crate::render::context::write_entries;
 
 /// A build.
@@ -48,11 +49,11 @@ impl Workshop<'_> {
             self.install(installed, &mut steps)?;
         }
         self.lay(&[
-            place::BESIDE,
-            place::ROOT,
-            place::TOP,
-            place::SRC,
-            place::RUN,
+            Place::Beside,
+            Place::Root,
+            Place::Top,
+            Place::Src,
+            Place::Run,
         ])?;
         std::thread::sleep(TICK);
         let laid = SystemTime::now();
@@ -123,25 +124,17 @@ impl Workshop<'_> {
     }
 
     /// Puts the files of these places where they belong.
-    fn lay(&self, places: &[&str]) -> Result<(), NativeError> {
-        let mut entries: BTreeMap<String, ContextEntry> = BTreeMap::new();
+    fn lay(&self, places: &[Place]) -> Result<(), NativeError> {
+        let mut entries: BTreeMap<&RepoPath, PlacedFile<&str>> = BTreeMap::new();
         for place in places {
-            let prefix = format!("{place}/");
-            for entry in self.plan.context() {
-                if let Some(path) = entry.path.strip_prefix(&prefix) {
-                    let path = path.to_owned();
-                    let entry = ContextEntry {
-                        path: path.clone(),
-                        ..entry.clone()
-                    };
-                    entries.insert(path, entry);
-                }
-            }
+            let all = self.plan.context().iter();
+            let of_place = all.filter(|entry| entry.place == *place);
+            entries.extend(of_place.map(|entry| (&entry.path, entry.at(""))));
         }
-        let entries: Vec<ContextEntry> = entries.into_values().collect();
+        let entries: Vec<PlacedFile<&str>> = entries.into_values().collect();
         // A manifest takes the place of its skeleton.
         for entry in &entries {
-            match fs_err::remove_file(self.dir.join(&entry.path)) {
+            match fs_err::remove_file(entry.path.on_disk(self.dir)) {
                 Err(error)
                     if error.kind() != io::ErrorKind::NotFound
                         && error.kind() != io::ErrorKind::NotADirectory =>
@@ -227,19 +220,14 @@ enum Installed {
 impl Installed {
     /// Nothing for an app that is taken as it is: a static site without a build.
     fn of(plan: &Plan) -> Option<Self> {
-        let has = |installed: &Self| {
-            let prefix = format!("{}/", installed.place());
-            plan.context()
-                .iter()
-                .any(|entry| entry.path.starts_with(&prefix))
-        };
+        let has = |installed: &Self| plan.holds(installed.place(), &RepoPath::ROOT);
         [Self::Build, Self::Runtime].into_iter().find(has)
     }
 
-    fn place(self) -> &'static str {
+    fn place(self) -> Place {
         match self {
-            Self::Build => place::BUILD,
-            Self::Runtime => place::PROD,
+            Self::Build => Place::Build,
+            Self::Runtime => Place::Prod,
         }
     }
 

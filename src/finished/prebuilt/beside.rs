@@ -4,7 +4,7 @@ use super::files::{self, LeftOut, Wanted};
 use super::outputs::command;
 use super::{Built, PrebuiltError};
 use crate::files::tree::Tree;
-use crate::plan::{ContextEntry, Plan, Recipe, place};
+use crate::plan::{ContextEntry, Place, Plan, Recipe};
 
 /// All of it, each file at its place.
 pub(super) fn entries(
@@ -14,16 +14,9 @@ pub(super) fn entries(
     built: Built,
     left_out: &mut LeftOut,
 ) -> Result<Vec<ContextEntry>, PrebuiltError> {
-    let prefix = format!("{}/", place::BESIDE);
-    let kept = recipe.context.iter().filter_map(|entry| {
-        let path = entry.path.strip_prefix(&prefix)?;
-        let path = format!("{}/{path}", place::PACKAGES);
-        Some(ContextEntry {
-            path,
-            ..entry.clone()
-        })
-    });
-    let mut entries: Vec<ContextEntry> = kept.collect();
+    let kept = recipe.context.iter();
+    let kept = kept.filter(|entry| entry.place == Place::Beside);
+    let mut entries: Vec<ContextEntry> = kept.map(|entry| entry.at(Place::Packages)).collect();
     let wanted = Wanted {
         modules: files::Modules::None,
         outputs: true,
@@ -40,10 +33,10 @@ pub(super) fn entries(
                 command: command(plan),
             });
         }
-        entries.extend(found.into_iter().map(|found| {
-            let path = found.file.path.as_str().to_owned();
-            files::entry(place::PACKAGES, &path, found.file, &brought.why)
-        }));
+        let found = found.iter();
+        entries.extend(
+            found.map(|found| ContextEntry::source(Place::Packages, &found.file, &brought.why)),
+        );
     }
     Ok(entries)
 }

@@ -12,7 +12,7 @@ use crate::detect::{Bundle, Site};
 use crate::files::tree::Tree;
 use crate::files::{FilesError, Kind};
 use crate::model::path::RepoPath;
-use crate::plan::{Content, ContextEntry, Plan, WORKSPACE, place};
+use crate::plan::{Content, ContextEntry, Place, Plan, WORKSPACE};
 
 /// What nginx hands out compressed.
 const TEXTS: [&str; 11] = [
@@ -96,13 +96,13 @@ pub(super) fn bundle(
     let why = "the app's build wrote it";
     let entry = |(path, file): (RepoPath, _)| {
         let place = if path.is_within(&modules) {
-            place::MODULES
+            Place::Modules
         } else if writable.as_ref().is_some_and(|dir| path.is_within(dir)) {
-            place::WRITABLE
+            Place::Writable
         } else {
-            place::APP
+            Place::App
         };
-        files::entry(place, path.as_str(), file, why)
+        ContextEntry::moved(place, path, &file, why)
     };
     Ok(entries.into_iter().map(entry).collect())
 }
@@ -127,7 +127,7 @@ pub(super) fn site(
     let names: BTreeSet<RepoPath> = found.iter().map(|one| one.file.path.clone()).collect();
     let mut entries = Vec::new();
     for Found { file, .. } in found {
-        let inside = file.path.strip(&dir).unwrap_or_default().to_owned();
+        let inside = file.path.strip(&dir).unwrap_or_default();
         let extension = inside
             .rsplit_once('.')
             .map_or("", |(_, extension)| extension);
@@ -136,16 +136,16 @@ pub(super) fn site(
         if plain && file.size > WORTHWHILE && TEXTS.contains(&extension) && !names.contains(&packed)
         {
             let bytes = compress(tree, &file.path)?;
-            entries.push(ContextEntry {
-                path: format!("{}/{inside}.gz", place::APP),
-                content: Content::Packed {
-                    bytes: bytes.into(),
-                },
-                why: "nginx sends it to whoever takes it".to_owned(),
-            });
+            let content = Content::Packed {
+                bytes: bytes.into(),
+            };
+            let why = "nginx sends it to whoever takes it";
+            let path = RepoPath::new(&format!("{inside}.gz")).unwrap_or_default();
+            entries.push(ContextEntry::new(Place::App, path, content, why));
         }
         let why = "the app's build wrote it";
-        entries.push(files::entry(place::APP, &inside, file, why));
+        let path = RepoPath::new(inside).unwrap_or_default();
+        entries.push(ContextEntry::moved(Place::App, path, &file, why));
     }
     Ok(entries)
 }

@@ -6,9 +6,8 @@ use std::time::SystemTime;
 use crate::files::forbidden::{self, Area, Kind, left_out};
 use crate::files::glob::{Globs, with_all_below};
 use crate::files::tree::{FileKind, Metadata, Tree, optional};
-use crate::files::{self, File, FilesError, holds_private_key};
+use crate::files::{File, FilesError, holds_private_key};
 use crate::model::path::RepoPath;
-use crate::plan::{Content, ContextEntry};
 
 /// Secrets that builds wrote, and that stay out of the image.
 #[derive(Debug, Default)]
@@ -180,32 +179,6 @@ impl Found {
             written: metadata.changed,
         })
     }
-}
-
-/// A file at its place in the context.
-pub(super) fn entry(place: &str, path: &str, file: File, why: &str) -> ContextEntry {
-    ContextEntry {
-        path: format!("{place}/{path}"),
-        content: Content::Source {
-            path: file.path,
-            kind: file.kind,
-            size: file.size,
-        },
-        why: why.to_owned(),
-    }
-}
-
-/// A link at its place in the context.
-pub(super) fn link(place: &str, path: &RepoPath, target: &str, why: &str) -> ContextEntry {
-    let kind = files::Kind::Symlink {
-        target: target.to_owned(),
-    };
-    let file = File {
-        path: path.clone(),
-        kind,
-        size: 0,
-    };
-    entry(place, path.as_str(), file, why)
 }
 
 /// A directory stands for all below it.

@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 use super::PrebuiltError;
 use super::files::{self, LeftOut, Wanted};
 use super::trim::{self, Spare};
-use crate::files::tree;
+use crate::files::{File, Kind, tree};
 use crate::finished::modules::{self, Project, Tree};
 use crate::model::image::Platform;
-use crate::model::path::RepoPath;
-use crate::plan::{Content, ContextEntry, Machines, Plan, Recipe, place};
+use crate::plan::{Content, ContextEntry, Machines, Place, Plan, Recipe};
 
 /// What was found.
 pub(super) struct Modules {
@@ -65,7 +64,6 @@ impl Modules {
     /// All files and links.
     pub(super) fn entries(
         &self,
-        plan: &Plan,
         files: &tree::Tree,
         spare: &Spare,
         left_out: &mut LeftOut,
@@ -84,10 +82,8 @@ impl Modules {
             let why = "the app needs it when it runs";
             let found = files::below(files, dir, &wanted, left_out)?.into_iter();
             let kept = found.filter(|found| !spare.files.contains(found.file.path.as_str()));
-            entries.extend(kept.map(|found| {
-                let path = found.file.path.as_str().to_owned();
-                files::entry(place::MODULES, &path, found.file, why)
-            }));
+            entries
+                .extend(kept.map(|found| ContextEntry::source(Place::Modules, &found.file, why)));
         }
         for dir in &self.tree.generated {
             let wanted = Wanted {
@@ -97,20 +93,20 @@ impl Modules {
             };
             let why = "generated inside of modules";
             let found = files::below(files, dir, &wanted, left_out)?.into_iter();
-            entries.extend(found.map(|found| {
-                let path = found.file.path.as_str().to_owned();
-                files::entry(place::MODULES, &path, found.file, why)
-            }));
+            entries
+                .extend(found.map(|found| ContextEntry::source(Place::Modules, &found.file, why)));
         }
         for (path, target) in &self.tree.links {
-            entries.push(files::link(
-                place::MODULES,
-                path,
-                target,
-                "node finds modules by it",
-            ));
+            let link = File {
+                path: path.clone(),
+                kind: Kind::Symlink {
+                    target: target.clone(),
+                },
+                size: 0,
+            };
+            let why = "node finds modules by it";
+            entries.push(ContextEntry::source(Place::Modules, &link, why));
         }
-        entries.extend(loader_files(plan));
         Ok(entries)
     }
 }
@@ -122,16 +118,12 @@ fn is_this(machines: &Machines) -> bool {
 
 /// The projects that run, and what each needs: the manifests that a production install would get say it.
 fn projects(plan: &Plan) -> Vec<Project> {
-    let prefix = format!("{}/", place::PROD);
     let mut projects = Vec::new();
     for entry in plan.context() {
-        let Some(path) = entry.path.strip_prefix(&prefix) else {
+        let Content::Made { text, .. } = &entry.content else {
             continue;
         };
-        let (Ok(path), Content::Made { text, .. }) = (RepoPath::new(path), &entry.content) else {
-            continue;
-        };
-        if path.file_name() != Some("package.json") {
+        if entry.place != Place::Prod || entry.path.file_name() != Some("package.json") {
             continue;
         }
         let document: Value = serde_json::from_str(text).unwrap_or_default();
@@ -147,24 +139,9 @@ fn projects(plan: &Plan) -> Vec<Project> {
         needs.extend(names("devDependencies", false));
         needs.extend(names("optionalDependencies", true));
         projects.push(Project {
-            dir: path.parent().unwrap_or_default(),
+            dir: entry.path.parent().unwrap_or_default(),
             needs,
         });
     }
     projects
-}
-
-/// What a loader of TypeScript reads when the app starts, and that belongs to no package.
-fn loader_files(plan: &Plan) -> Vec<ContextEntry> {
-    let prefix = format!("{}/", place::PROD);
-    let of_loader = plan
-        .context()
-        .iter()
-        .filter(|entry| entry.why == crate::plan::LOADER && entry.path.starts_with(&prefix));
-    of_loader
-        .map(|entry| ContextEntry {
-            path: entry.path.replacen(place::PROD, place::MODULES, 1),
-            ..entry.clone()
-        })
-        .collect()
 }

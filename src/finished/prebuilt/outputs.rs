@@ -8,7 +8,7 @@ use super::trim::Spare;
 use super::{Built, PrebuiltError};
 use crate::files::tree::Tree;
 use crate::model::path::RepoPath;
-use crate::plan::{Content, ContextEntry, ImagePackage, Plan, place};
+use crate::plan::{Content, ContextEntry, ImagePackage, Place, Plan};
 
 /// All of them, each at its place.
 pub(super) fn entries(
@@ -21,19 +21,14 @@ pub(super) fn entries(
     let mut entries = Vec::new();
     for package in &plan.image_packages {
         let place = if package.dir == plan.app.dir {
-            place::APP
+            Place::App
         } else {
-            place::PACKAGES
+            Place::Packages
         };
-        let kept = of(plan, place::RUN, &package.dir);
-        let mut paths: BTreeSet<String> = BTreeSet::new();
-        for entry in kept {
-            let path = entry.path[place::RUN.len() + 1..].to_owned();
-            entries.push(ContextEntry {
-                path: format!("{place}/{path}"),
-                ..entry.clone()
-            });
-            paths.insert(path);
+        let mut paths: BTreeSet<&RepoPath> = BTreeSet::new();
+        for entry in of(plan, Place::Run, &package.dir) {
+            entries.push(entry.at(place));
+            paths.insert(&entry.path);
         }
         if package.stage.is_none() {
             continue;
@@ -41,10 +36,10 @@ pub(super) fn entries(
         let written = written(plan, package, tree, built, left_out)?;
         check(plan, package, tree, &written, &paths, built)?;
         for found in written {
-            let path = found.file.path.as_str().to_owned();
-            if !paths.contains(&path) && !spare.files.contains(&path) {
+            let path = &found.file.path;
+            if !paths.contains(path) && !spare.files.contains(path.as_str()) {
                 let why = "the package's build wrote it";
-                entries.push(files::entry(place, &path, found.file, why));
+                entries.push(ContextEntry::source(place, &found.file, why));
             }
         }
     }
@@ -52,10 +47,13 @@ pub(super) fn entries(
 }
 
 /// The files of a package that stand in one place of the context.
-fn of<'p>(plan: &'p Plan, place: &str, dir: &RepoPath) -> impl Iterator<Item = &'p ContextEntry> {
-    let prefix = format!("{place}/{dir}/");
+fn of<'p>(
+    plan: &'p Plan,
+    place: Place,
+    dir: &'p RepoPath,
+) -> impl Iterator<Item = &'p ContextEntry> {
     let all = plan.context().iter();
-    all.filter(move |entry| entry.path.starts_with(&prefix))
+    all.filter(move |entry| entry.place == place && entry.path.is_within(dir))
 }
 
 /// What a package's build wrote.
@@ -82,8 +80,8 @@ fn written(
     };
     let mut found = files::below(tree, &package.dir, &wanted, left_out)?;
     // Sources that only the build reads may lie where a glob reaches, and other packages may.
-    let sources: BTreeSet<&str> = of(plan, place::SRC, &package.dir)
-        .map(|entry| &entry.path[place::SRC.len() + 1..])
+    let sources: BTreeSet<&RepoPath> = of(plan, Place::Src, &package.dir)
+        .map(|entry| &entry.path)
         .collect();
     let others: Vec<&RepoPath> = plan
         .build
@@ -95,7 +93,7 @@ fn written(
     found.retain(|found| {
         let path = &found.file.path;
         let output = match built {
-            Built::Once => !sources.contains(path.as_str()),
+            Built::Once => !sources.contains(path),
             Built::Since(time) => found.written.is_some_and(|at| at > time),
         };
         output && !others.iter().any(|dir| path.is_within(dir))
@@ -109,7 +107,7 @@ fn check(
     package: &ImagePackage,
     tree: &Tree,
     written: &[Found],
-    kept: &BTreeSet<String>,
+    kept: &BTreeSet<&RepoPath>,
     built: Built,
 ) -> Result<(), PrebuiltError> {
     let not_built = |path: RepoPath| PrebuiltError::NotBuilt {
@@ -124,7 +122,7 @@ fn check(
     if let Some((path, _)) = start {
         let path = package.dir.join(path).unwrap_or_default();
         let there = written.iter().any(|found| found.file.path == path);
-        if !there && !kept.contains(path.as_str()) {
+        if !there && !kept.contains(&path) {
             return Err(not_built(path));
         }
     }
@@ -141,7 +139,7 @@ fn check(
         return Err(not_built(path));
     }
     // What the image gets as it is, no build need have read.
-    let inputs = of(plan, place::SRC, &package.dir).filter_map(|entry| match &entry.content {
+    let inputs = of(plan, Place::Src, &package.dir).filter_map(|entry| match &entry.content {
         Content::Source { path, .. } => Some((changed(tree, path)?, path)),
         Content::Made { .. } | Content::Packed { .. } => None,
     });

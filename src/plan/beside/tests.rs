@@ -1,4 +1,4 @@
-use crate::plan::{Content, Plan, PlanOptions};
+use crate::plan::{Content, Place, Plan, PlanOptions};
 use crate::testing::{at, workspace};
 
 const LOCKFILE: &str = "lockfileVersion: '9.0'
@@ -70,10 +70,9 @@ fn plan(code: &str, start: &str, include: &[&str]) -> Result<Plan, String> {
 
 /// The files of other places that the image gets.
 fn beside(plan: &Plan) -> Vec<&str> {
-    let paths = plan.context().iter().map(|entry| entry.path.as_str());
-    paths
-        .filter_map(|path| path.strip_prefix("beside/"))
-        .collect()
+    let all = plan.context().iter();
+    let beside = all.filter(|entry| entry.place == Place::Beside);
+    beside.map(|entry| entry.path.as_str()).collect()
 }
 
 #[test]
@@ -86,7 +85,7 @@ fn an_include_reaches_the_image_wherever_its_files_lie() {
         "packages/p/x.proto",
     ];
     assert_eq!(beside(&plan), expected);
-    let sent = |path: &str| plan.context().iter().any(|entry| entry.path == path);
+    let sent = |path: &str| plan.context().iter().any(|entry| entry.full_path() == path);
     assert!(sent("root/config/prod.json") && sent("src/packages/p/gen/y.proto"));
 }
 
@@ -155,7 +154,7 @@ fn packages_of_the_root_that_code_loads_are_in_the_image() {
     let manifest = plan
         .context()
         .iter()
-        .find(|entry| entry.path == "prod/package.json");
+        .find(|entry| entry.full_path() == "prod/package.json");
     let Content::Made { text, .. } = &manifest.unwrap().content else {
         panic!("no text");
     };

@@ -12,7 +12,7 @@ use fs_err::{File, OpenOptions};
 use crate::files::Kind;
 use crate::files::tree::Tree;
 use crate::model::path::RepoPath;
-use crate::plan::{Content, ContextEntry, Plan};
+use crate::plan::{Content, PlacedFile, Plan};
 use crate::render::dockerfile;
 use crate::system::threads;
 
@@ -35,15 +35,16 @@ pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
 /// being written any more.
 ///
 /// Symlinks come last: while files are written there is none that could lead them out of the directory.
-pub fn write_entries(
-    entries: &[ContextEntry],
+pub fn write_entries<P: AsRef<str> + Sync>(
+    entries: &[PlacedFile<P>],
     root: &Path,
     target: &Path,
     go_on: &(dyn Fn() -> io::Result<()> + Sync),
 ) -> io::Result<()> {
-    let (links, files): (Vec<&ContextEntry>, Vec<&ContextEntry>) =
-        entries.iter().partition(|entry| is_link(entry));
-    let shares: Vec<&[&ContextEntry]> = files.chunks(SHARE).collect();
+    let (links, files): (Vec<&PlacedFile<P>>, Vec<&PlacedFile<P>>) = entries
+        .iter()
+        .partition(|entry| entry.content.link().is_some());
+    let shares: Vec<&[&PlacedFile<P>]> = files.chunks(SHARE).collect();
     let shares = spread(&shares);
     let tree = Tree::open(root)?;
     let failed = AtomicBool::new(false);
@@ -80,22 +81,12 @@ fn spread<T: Copy>(items: &[T]) -> Vec<T> {
         .collect()
 }
 
-fn is_link(entry: &ContextEntry) -> bool {
-    matches!(
-        &entry.content,
-        Content::Source {
-            kind: Kind::Symlink { .. },
-            ..
-        }
-    )
-}
-
 /// What is known while one share is written.
 struct Writer<'w> {
     tree: &'w Tree,
     target: &'w Path,
     /// Directories that are known to be there, as entries name them.
-    made: BTreeSet<&'w str>,
+    made: BTreeSet<String>,
     /// What the last small file held, for its memory's sake.
     buffer: Vec<u8>,
 }
@@ -110,11 +101,12 @@ impl<'w> Writer<'w> {
         }
     }
 
-    fn write(&mut self, entry: &'w ContextEntry) -> io::Result<()> {
-        if let Some((parent, _)) = entry.path.rsplit_once('/') {
+    fn write<P: AsRef<str>>(&mut self, entry: &PlacedFile<P>) -> io::Result<()> {
+        let path = entry.full_path();
+        if let Some((parent, _)) = path.rsplit_once('/') {
             self.make(parent)?;
         }
-        let target = self.target.join(&entry.path);
+        let target = self.target.join(&path);
         match &entry.content {
             Content::Made { text, executable } => {
                 create(&target, *executable)?.write_all(text.as_bytes())
@@ -133,7 +125,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Makes a directory, and those above it. Another thread may be about to do the same.
-    fn make(&mut self, dir: &'w str) -> io::Result<()> {
+    fn make(&mut self, dir: &str) -> io::Result<()> {
         if self.made.contains(dir) {
             return Ok(());
         }
@@ -144,7 +136,7 @@ impl<'w> Writer<'w> {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        self.made.insert(dir);
+        self.made.insert(dir.to_owned());
         Ok(())
     }
 

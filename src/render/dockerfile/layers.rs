@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::plan::template::{Syntax, text};
-use crate::plan::{Brought, ImagePackage, MOST, Plan, place};
+use crate::plan::{Brought, ImagePackage, MOST, Place, Plan};
 
 /// A stage that gathers packages, which another one then takes in one layer.
 #[derive(Serialize)]
@@ -121,9 +121,10 @@ pub(super) fn brought(plan: &Plan) -> Vec<Syntax> {
 
 /// The files of a package that the image keeps as they are.
 fn kept(plan: &Plan, package: &ImagePackage) -> Option<Syntax> {
-    let from = format!("{}/{}/", place::RUN, package.dir);
+    let from = format!("{}/{}/", Place::Run, package.dir);
     let to = format!("{}/", package.dir);
-    plan.holds(&from).then(|| text::copy(&[&from, &to]))
+    plan.holds(Place::Run, &package.dir)
+        .then(|| text::copy(&[&from, &to]))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::{count, size};
 use crate::detect::Delivery;
 use crate::needs::closure::Because;
-use crate::plan::{ClosurePlan, Plan, Reason, place};
+use crate::plan::{ClosurePlan, Place, Plan, Reason};
 
 /// A plan in words.
 pub fn plan(plan: &Plan) -> String {
@@ -191,11 +191,8 @@ impl Words<'_> {
         text.gap();
         text.line(format_args!("files at the root"));
         for entry in plan.context() {
-            if let Some(path) = entry
-                .path
-                .strip_prefix(place::ROOT)
-                .and_then(|rest| rest.strip_prefix('/'))
-            {
+            if entry.place == Place::Root {
+                let path = entry.path.to_string();
                 text.line(format_args!("  {path:<24} {}", entry.why));
             }
         }
@@ -271,34 +268,30 @@ impl Words<'_> {
         ));
         for (place, what) in [
             (
-                place::BUILD,
+                Place::Build,
                 "manifests and lockfile of what the build needs",
             ),
             (
-                place::PROD,
+                Place::Prod,
                 "manifests and lockfile of what the app needs when it runs",
             ),
-            (place::ROOT, "files at the root that builds read"),
-            (place::TOP, "files at the root that its own tasks read"),
-            (place::SRC, "sources that only builds read"),
-            (place::RUN, "files that the image keeps as they are"),
-            (place::BESIDE, "files of other places that the image gets"),
-            (place::SERVE, "how the site is served"),
+            (Place::Root, "files at the root that builds read"),
+            (Place::Top, "files at the root that its own tasks read"),
+            (Place::Src, "sources that only builds read"),
+            (Place::Run, "files that the image keeps as they are"),
+            (Place::Beside, "files of other places that the image gets"),
+            (Place::Serve, "how the site is served"),
             (
-                place::OWN,
+                Place::Own,
                 "what makes the directories that the app writes to",
             ),
-            (place::TRIM, "what leaves spare files out of modules"),
+            (Place::Trim, "what leaves spare files out of modules"),
             (
-                place::VERIFY,
+                Place::Verify,
                 "what proves that the image can run, and is not in it",
             ),
         ] {
-            let inside = || {
-                plan.context()
-                    .iter()
-                    .filter(|entry| entry.path.starts_with(&format!("{place}/")))
-            };
+            let inside = || plan.context().iter().filter(|entry| entry.place == place);
             let files = inside().count();
             if files > 0 {
                 let bytes = size(inside().map(|entry| entry.content.size()).sum());

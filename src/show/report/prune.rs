@@ -37,12 +37,7 @@ pub fn pruned(pruned: &Pruned, out: &Path) -> String {
         (FULL, "sources, for the build"),
     ] {
         let prefix = format!("{place}/");
-        let inside = || {
-            pruned
-                .entries
-                .iter()
-                .filter(|entry| entry.path.starts_with(&prefix))
-        };
+        let inside = || pruned.entries.iter().filter(|entry| entry.place == place);
         let bytes = size(inside().map(|entry| entry.content.size()).sum());
         let files = count(inside().count(), "file");
         text.line(format_args!(
