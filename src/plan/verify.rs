@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{ContextEntry, Place};
-use crate::detect::Delivery;
+use super::{ContextEntry, Place, Plan};
+use crate::detect::{Delivery, Start};
 use crate::lockfile::{LockfileError, Lockfiles};
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
@@ -14,6 +14,20 @@ const PROGRAMS: [(&str, &str); 3] = [
     ("trial.mjs", include_str!("../../templates/trial.mjs")),
     ("hook.cjs", include_str!("../../templates/hook.cjs")),
 ];
+
+impl Plan {
+    /// What node is given to run the proof: it walks modules as the app's own node would resolve them.
+    pub fn proof_flags(&self) -> impl Iterator<Item = &str> {
+        let flags = [
+            "--no-warnings",
+            "--experimental-vm-modules",
+            "--experimental-import-meta-resolve",
+        ];
+        let start = self.delivery.start();
+        let conditions = start.into_iter().flat_map(Start::conditions);
+        flags.into_iter().chain(conditions)
+    }
+}
 
 /// What the proof has to know of an image that node starts.
 pub(super) struct Proved<'p> {

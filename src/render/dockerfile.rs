@@ -323,21 +323,15 @@ fn last(plan: &Plan) -> LastView {
 
 /// The exec form of the proof.
 fn verify(plan: &Plan) -> Syntax {
-    let Some(start) = plan.delivery.start() else {
+    if plan.delivery.start().is_none() {
         return text::exec(&["nginx", "-t"]);
-    };
+    }
     let node = plan.runtime_base.value.node;
     let node = node.map_or("node", NodeCommand::program);
-    let flags = [
-        "--no-warnings",
-        "--experimental-vm-modules",
-        "--experimental-import-meta-resolve",
-    ];
     let trial = plan.trial.then_some("--start");
     let files = ["/verify/verify.mjs", "/verify/image.json"];
     let files = files.into_iter().chain(trial);
-    let conditions = start.conditions();
-    let words = [node].into_iter().chain(flags).chain(conditions);
+    let words = [node].into_iter().chain(plan.proof_flags());
     text::exec(&words.chain(files).collect::<Vec<_>>())
 }
 

@@ -61,21 +61,15 @@ impl Trial<'_> {
         step: StepId,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Option<String>, NativeError> {
-        let Some(start) = self.plan.delivery.start() else {
+        if self.plan.delivery.start().is_none() {
             return self.prove_site(step, on_event);
-        };
+        }
         on_event(Event::StepKnown {
             step,
             name: "[verify] all that the app loads is there".to_owned(),
             kind: StepKind::Instruction,
         });
-        let flags = [
-            "--no-warnings",
-            "--experimental-vm-modules",
-            "--experimental-import-meta-resolve",
-        ];
-        let flags = flags.into_iter().chain(start.conditions());
-        let flags: Vec<String> = flags.map(str::to_owned).collect();
+        let flags: Vec<String> = self.plan.proof_flags().map(str::to_owned).collect();
         let key = self.key(&flags);
         if self.cache.note::<bool>(NOTES, &key) == Some(true) {
             on_event(Event::StepCached { step });
