@@ -1,6 +1,7 @@
-//! Images as files: layers and blobs, OCI layouts and archives, the base that slimbuild makes, machine code.
+//! Images as files: layers and blobs, OCI layouts and archives, the built-in base, machine code.
 //!
-//! In: layers, or an image that somebody else made and that is not trusted. Out: blobs in the cache, archives, unpacked trees.
+//! Input: layers, or an image from elsewhere, which is not trusted. Output: blobs in the cache,
+//! archives, unpacked trees.
 
 pub mod base;
 pub mod layer;

@@ -1,6 +1,7 @@
-//! The words that all rooms share: a path in the workspace, the names of an image and of a module, a digest, a span of time; and which names look alike.
+//! Values that every room uses: a path in the workspace, names of images and modules, a digest, a
+//! time span; and which names look alike.
 //!
-//! Plain values with their syntax. Nothing is read or written here.
+//! Plain values and their syntax. This room does no I/O.
 
 pub mod digest;
 pub mod image;

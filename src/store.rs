@@ -1,6 +1,6 @@
-//! What is fetched from the network, and what is kept for the next run.
+//! Downloads, and the cache for later runs.
 //!
-//! In: addresses and digests. Out: files of the cache, each checked by its digest.
+//! Input: addresses and digests. Output: files of the cache, each checked by its digest.
 
 pub mod cache;
 pub mod fetch;

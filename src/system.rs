@@ -1,6 +1,7 @@
-//! The process and its surroundings: environment, threads, work directories, files that are written whole, text on a terminal, secrets in it.
+//! The process and its surroundings: environment, threads, work directories, files that are written
+//! as a whole, text for a terminal, secrets in that text.
 //!
-//! Every room may use it. It knows no other room.
+//! Every room may use this one. It uses no other room.
 
 pub mod atomic_file;
 pub mod credential;

@@ -1,7 +1,9 @@
-//! The built-in base: what a program of node needs below itself, made of Debian's packages and the node that npm has, without a registry.
+//! The built-in base: what a node program needs beneath it, made of Debian's packages and npm's
+//! build of node, without a registry.
 //!
-//! Goes in: a platform, a version of node, and where packages come from. Comes out: an [`Image`] of two layers with nothing of the user's in it.
-//! For a static site, the second has nginx instead of node.
+//! Input: a platform, a version of node, and package sources. Output: an [`Image`] of two layers
+//! with nothing of the user's in it. For a static site, the second layer holds nginx instead of
+//! node.
 //!
 //! ```text
 //! InRelease, signed by Debian's keys ─► Packages, by checksum ─► versions and checksums ─► Contents     debian, keys, openpgp
@@ -10,7 +12,7 @@
 //! Contents ─► node, by integrity ─► a layer                                                            node
 //! ```
 //!
-//! [`Contents`] is all that decides: the same contents are the same image. A [`Lock`] keeps them.
+//! [`Contents`] decides everything: the same contents give the same image. A [`Lock`] stores them.
 
 mod deb;
 mod debian;
@@ -43,35 +45,35 @@ use crate::model::image::Platform;
 use crate::store::cache::Cache;
 use crate::store::fetch::Net;
 
-/// Who runs the program.
+/// The user that runs the app.
 const USER: &str = "65532:65532";
-/// Who runs nginx, as in the official image.
+/// The user that runs nginx, as in the official image.
 const WEB: &str = "101:101";
-/// Where its directory is.
+/// The home directory of [`USER`].
 const HOME: &str = "/home/nonroot";
-/// Raised when the same contents would become another image.
+/// Raised when the same contents would give a different image.
 const RECIPE: &str = "recipe 1";
-/// The cache's notes about what mirrors have.
+/// The kind of the cache's notes about available versions.
 const NOTES: &str = "bases";
-/// Adds to a layer what no package of it has.
+/// Adds to a layer the files that no package contains.
 type Complete<'c> = &'c dyn Fn(&mut Entries) -> Result<(), BaseError>;
 
-/// How long it is not asked again what there is.
+/// How long a resolved version is reused.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Where packages come from.
+/// Package sources.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    /// The directory that has `debian` and `debian-security`.
+    /// The directory that holds `debian` and `debian-security`.
     pub debian: String,
-    /// A registry of npm.
+    /// An npm registry.
     pub npm: String,
-    /// Whose signatures are believed.
+    /// The keys whose signatures are trusted.
     pub keys: Keys,
 }
 
 impl Default for Sources {
-    /// Debian's own mirrors and npm's own registry.
+    /// Debian's own mirror and npm's own registry.
     fn default() -> Self {
         Self {
             debian: "https://deb.debian.org".to_owned(),
@@ -81,41 +83,40 @@ impl Default for Sources {
     }
 }
 
-/// What is asked for.
+/// The base to make.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What it runs on.
     pub platform: Platform,
-    /// A version of node, or the beginning of one: `22`, `22.11`, `22.11.0`. Without it there is none.
+    /// A version of node or its first numbers: `22`, `22.11`, `22.11.0`. `None` leaves node out.
     pub node: Option<String>,
-    /// Whether it has nginx, for a static site.
+    /// Whether to add nginx, for a static site.
     pub nginx: bool,
-    /// Whether to ask what there is, however short ago that was asked.
+    /// Whether to look up versions again, even if the last answer is fresh.
     pub pull: bool,
 }
 
-/// What a base is made of, to the byte.
+/// The contents of a base, pinned to the byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contents {
-    /// Debian's packages, by name.
+    /// Debian's packages by name.
     pub packages: BTreeMap<String, Package>,
-    /// Those that hand out a static site, on top.
+    /// The packages that serve a static site, in the second layer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub nginx: BTreeMap<String, Package>,
-    /// The program that runs the apps.
+    /// The node program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Node>,
 }
 
-/// What the cache notes.
+/// A cached answer.
 #[derive(Serialize, Deserialize)]
 struct Asked<T> {
     at: u64,
     contents: T,
 }
 
-/// Finds out which versions there are now. Within a day, what was found before is taken.
+/// Looks up the current versions. An answer from the last day is reused.
 pub fn resolve(
     request: &Request,
     sources: &Sources,
@@ -138,7 +139,7 @@ pub fn resolve(
     })
 }
 
-/// The built-in base as an image: nobody but [`assemble`] makes one, of what is known by its digest.
+/// The built-in base as an image. Only [`assemble`] makes one, from contents known by digest.
 #[derive(Debug, Clone)]
 pub struct OwnBase {
     image: Image,
@@ -151,18 +152,18 @@ impl OwnBase {
         &self.image
     }
 
-    /// The image, to be changed: what comes out may be anybody's.
+    /// The image, to be changed. It then no longer counts as the built-in base.
     pub fn into_image(self) -> Image {
         self.image
     }
 
-    /// Where its node lies, from its root, if it has one.
+    /// The path of node in the image, if the base has node.
     pub fn node(&self) -> Option<&'static str> {
         self.node
     }
 }
 
-/// Makes the image. What the cache has is neither downloaded nor unpacked.
+/// Makes the image. Downloads and layers in the cache are reused.
 pub fn assemble(
     contents: &Contents,
     platform: &Platform,
@@ -214,14 +215,15 @@ pub fn assemble(
         return Ok(OwnBase { image, node: None });
     };
     image.push(pack_node(node, npm, sources, packing, net, cache)?);
-    // Programs that are started by name find it too.
+    // For programs that are started by name.
     image.config.set_env("PATH", &format!("{path}:/nodejs/bin"));
     image.config.entrypoint = vec![format!("/{}", node::PROGRAM)];
     let node = Some(node::PROGRAM);
     Ok(OwnBase { image, node })
 }
 
-/// Node alone, for a base of somebody else that has what it needs below itself. Within a day, the version that was found before is taken.
+/// A layer with node alone, for a base from elsewhere that has the libraries node needs. A version
+/// found within the last day is reused.
 pub fn node_layer(
     request: &Request,
     sources: &Sources,
@@ -248,7 +250,7 @@ fn pack_node(
     cache: &Cache,
 ) -> Result<ImageLayer, BaseError> {
     let title = format!("node {}", node.version);
-    // What is unpacked must stay until the layer is packed.
+    // The unpacked file must exist until the layer is packed.
     let mut unpacked = None;
     pack_keyed(&title, &[RECIPE, &node.integrity], packing, cache, || {
         let file = node::download(node, npm, sources, net, cache)?;
@@ -259,7 +261,8 @@ fn pack_node(
     })
 }
 
-/// What is known under a key since less than a day, else what is found out now, at these seconds since 1970.
+/// The answer noted for this key, if it is less than a day old; else asks, passing the time in
+/// seconds since 1970.
 fn asked<T: Serialize + DeserializeOwned>(
     pull: bool,
     key: &Digest,
@@ -282,7 +285,7 @@ fn asked<T: Serialize + DeserializeOwned>(
     Ok(asked.contents)
 }
 
-/// What Debian and npm call the platform's processor.
+/// The names of the platform's processor in Debian and npm.
 fn architecture(platform: &Platform) -> Result<(&'static str, &'static str), BaseError> {
     match platform.parts() {
         ("linux", "amd64", None) => Ok(("amd64", "x64")),

@@ -1,7 +1,9 @@
-//! A [`Layer`] of an image as a value: which paths it has, and where their contents come from. What writes it decides nothing.
+//! A [`Layer`] of an image as a value: its paths and the sources of their contents. The code that
+//! writes it decides nothing.
 //!
-//! Paths are relative to the image's root, `/`-separated, without `.` and `..`. A directory above an entry need not be named: it is made as
-//! `COPY` makes it, owned by root and with mode 0755. Times are not here: an image has one for all.
+//! Paths are relative to the image's root, `/`-separated, without `.` and `..`. Parent directories
+//! need not be listed: they are created as `COPY` does, owned by root with mode 0755. A layer has
+//! no times: all entries of an image get the same one.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,60 +12,58 @@ use std::sync::Arc;
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Layer {
-    /// What it holds, in a few words: the history of the image has them.
+    /// A short description, for the history of the image.
     pub title: String,
-    /// What it adds, by path.
+    /// The entries by path.
     pub entries: BTreeMap<String, Entry>,
 }
 
-/// What stands at a path.
+/// An entry of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
     pub node: Node,
-    /// Who owns it.
     pub owner: Owner,
 }
 
 /// The kinds of entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// A directory, and its permission bits.
+    /// A directory with its permission bits.
     Directory(u32),
-    /// A file of this machine.
+    /// A file on this machine.
     File {
-        /// Where it is.
+        /// Its path here.
         from: PathBuf,
         /// Its permission bits in the image, whatever they are here.
         mode: u32,
     },
-    /// A file that slimbuild made.
+    /// A file that slimbuild generated.
     Made {
-        /// What it holds.
+        /// Its content.
         bytes: Arc<[u8]>,
         /// Its permission bits.
         mode: u32,
     },
-    /// A symlink, with its target as it is written.
+    /// A symlink with its target, unresolved.
     Symlink(String),
 }
 
-/// Numbers of a user and a group.
+/// Numeric user and group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Owner {
-    /// The user.
+    /// User id.
     pub user: u32,
-    /// The group.
+    /// Group id.
     pub group: u32,
 }
 
 impl Owner {
-    /// Nobody who runs an app may change what root owns.
+    /// The app runs as another user, so it cannot change files of this owner.
     pub const ROOT: Self = Self { user: 0, group: 0 };
 }
 
 impl Entry {
-    /// What root owns.
+    /// An entry that belongs to root.
     pub fn root(node: Node) -> Self {
         Self {
             node,

@@ -1,11 +1,14 @@
-//! Machine code of an image: which processor it is for, and what it needs of the C and C++ libraries below it.
+//! Machine code in an image: its processor, and what it needs from the C and C++ libraries of the
+//! base.
 //!
-//! Goes in: the [`Layer`]s of an image, and the directory that its base is unpacked in. Comes out: what cannot run there, by package. Symbol versions
-//! are what tells: a library that was linked against glibc 2.38 says that it needs `GLIBC_2.38` of `libc.so.6`, and a base's `libc.so.6` says which
+//! Input: the [`Layer`]s of an image, and the directory with the unpacked base. Output: what cannot
+//! be loaded there, by package. Symbol versions decide: a library linked against glibc 2.38
+//! requires `GLIBC_2.38` from `libc.so.6`, and the base's `libc.so.6` lists the versions it
+//! provides.
 //! it has.
-//!
-//! `templates/verify.mjs` looks at binaries too, in images of every engine: for libraries that come in packages, and that a build left behind. Here
-//! only what a base has counts, which a build on this machine may go past, and one in the base's own system cannot.
+//! `templates/verify.mjs` also checks binaries, in images of every engine, for missing libraries of
+//! packages and of the build. This module checks only against the base: a build on this machine may
+//! use newer libraries than the base has, a build in the base's own system cannot.
 
 mod elf;
 mod libraries;
@@ -22,21 +25,21 @@ pub use libraries::Libraries;
 use crate::image::layer::{Layer, Node};
 use crate::model::image::Platform;
 
-/// A program or library of a layer.
+/// A program or library in a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {
-    /// Its path in the image.
     pub path: String,
-    /// Where it lies here.
+    /// Its path on this machine.
     pub from: PathBuf,
-    /// The package that it belongs to, as far as its path tells: the directory in the image, and `name@version`.
+    /// The package it belongs to, judged by its path: the directory in the image, and
+    /// `name@version`.
     pub package: Option<(String, String)>,
-    /// What it is.
+    /// Its header.
     pub elf: Elf,
 }
 
 impl Code {
-    /// Whether node loads it by itself.
+    /// Whether node loads it directly.
     fn is_module(&self) -> bool {
         self.path.ends_with(".node")
     }
@@ -45,7 +48,7 @@ impl Code {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The package, or the file where it belongs to none.
+    /// The package, or the file if it belongs to none.
     fn owner(&self) -> &str {
         self.package.as_ref().map_or(&self.path, |(_, label)| label)
     }
@@ -75,19 +78,19 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// What keeps a binary from being loaded.
+/// Why a binary cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lack {
-    /// A newer library is needed.
+    /// It needs a newer library.
     Older {
-        /// Its name: libc.so.6
+        /// The library: `libc.so.6`
         library: String,
-        /// The version that is needed: `GLIBC_2.38`
+        /// The required version: `GLIBC_2.38`
         needed: String,
-        /// The newest that the base has: `GLIBC_2.36`
+        /// The newest version in the base: `GLIBC_2.36`
         newest: String,
     },
-    /// It was made for musl.
+    /// It was built for musl.
     Musl,
 }
 
@@ -98,7 +101,7 @@ pub struct Misfit {
     pub package: String,
     /// Its path in the image.
     pub path: String,
-    /// Why.
+    /// The reason.
     pub lack: Lack,
 }
 
@@ -127,7 +130,7 @@ pub fn code(layers: &[Layer]) -> Vec<Code> {
     found
 }
 
-/// The packages that have machine code, and none of it for this platform.
+/// The packages that have machine code, but none for this platform.
 pub fn foreign(code: &[Code], platform: &Platform) -> BTreeSet<String> {
     let wanted = elf::machine(platform);
     let fits: BTreeSet<&str> = code
@@ -135,7 +138,8 @@ pub fn foreign(code: &[Code], platform: &Platform) -> BTreeSet<String> {
         .filter(|code| Some(code.elf.machine) == wanted)
         .map(Code::owner)
         .collect();
-    // One that is for another processor by its name is not missed where its sibling is there.
+    // A package for another processor is no problem if its sibling for this platform is present,
+    // judged by their names.
     let word = |word: &str| match word {
         "x64" | "amd64" | "arm64" => "#".to_owned(),
         other => other.to_owned(),
@@ -155,7 +159,7 @@ pub fn foreign(code: &[Code], platform: &Platform) -> BTreeSet<String> {
         .collect()
 }
 
-/// The modules that node could not load on a base with these libraries.
+/// The modules that node cannot load on a base with these libraries.
 pub fn misfits(code: &[Code], platform: &Platform, base: &Libraries) -> Vec<Misfit> {
     let wanted = elf::machine(platform);
     let here: Vec<&Code> = code
@@ -172,7 +176,7 @@ pub fn misfits(code: &[Code], platform: &Platform, base: &Libraries) -> Vec<Misf
         .collect();
     let dir = |code: &Code| code.path.rsplit_once('/').map(|(dir, _)| dir.to_owned());
     let failed: BTreeSet<&str> = misfits.iter().map(|(module, ..)| &*module.path).collect();
-    // Packages bring several along, and load the one that fits.
+    // Packages ship several builds and load the one that fits.
     let has_other = |module: &Code| {
         let mut modules = here.iter().filter(|code| code.is_module());
         modules.any(|code| dir(code) == dir(module) && !failed.contains(&*code.path))
@@ -188,15 +192,17 @@ pub fn misfits(code: &[Code], platform: &Platform, base: &Libraries) -> Vec<Misf
     .collect()
 }
 
-/// What keeps modules, and the libraries that they come with, from being loaded.
+/// Why modules, and the libraries they ship with, cannot be loaded.
 struct Lacks<'c> {
-    /// By path: what is missing, and to whom.
+    /// By path: what is missing, and in which binary.
     found: BTreeMap<&'c str, (Lack, &'c Code)>,
 }
 
 impl<'c> Lacks<'c> {
-    /// Looks at all modules, and at what they need of each other. Several packages may bring a library of one name, each for another system:
-    /// the loader takes the one that lies beside who asks, which a path does not tell. So a library is missing where none of them can be loaded.
+    /// Checks all modules and what they need from each other. Several packages may ship a library
+    /// of the same name, each for another system. The loader takes the one next to the binary that
+    /// needs it, which a path alone does not show; so a library counts as missing only if none of
+    /// that name can be loaded.
     fn of(here: &[&'c Code], base: &Libraries) -> Self {
         let mut by_name: BTreeMap<&str, Vec<&Code>> = BTreeMap::new();
         for code in here {
@@ -225,7 +231,8 @@ impl<'c> Lacks<'c> {
             needs.insert(&code.path, inside);
             asked.push(code);
         }
-        // Until nothing is added: who needs what cannot be loaded cannot be loaded.
+        // Repeats until nothing changes: a binary that needs an unloadable library cannot be loaded
+        // either.
         loop {
             let before = found.len();
             for code in &asked {
@@ -248,7 +255,8 @@ impl<'c> Lacks<'c> {
     }
 }
 
-/// Whether a package says that it is for musl: then another one is there for glibc.
+/// Whether the package's manifest says that it is for musl alone; then a sibling package for glibc
+/// exists.
 fn is_for_musl(code: &Code) -> bool {
     let manifest = manifest(&code.path, &code.from);
     let libc = manifest.map(|(_, manifest)| manifest["libc"].clone());

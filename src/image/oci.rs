@@ -1,7 +1,8 @@
-//! Images without a daemon, as the OCI specifications have them: layers are packed, described, and written where they are wanted.
+//! OCI images without a daemon: layers are packed, described and written.
 //!
-//! Goes in: [`Layer`](crate::image::layer::Layer)s, what a base brought along, and how the image is run. Comes out: blobs in the cache, an [`Image`] that
-//! names them, and archives or directories of it. The same input gives the same bytes on every machine.
+//! Input: [`Layer`](crate::image::layer::Layer)s, a base, and how the image is run. Output: blobs
+//! in the cache, an [`Image`] that refers to them, and archives or directories of it. The same
+//! input gives the same bytes on every machine.
 
 mod archive;
 mod compress;

@@ -1,6 +1,7 @@
-//! [`Digest`]: what content is called.
+//! [`Digest`]: a content hash with its algorithm.
 //!
-//! Goes in: bytes, or a name as registries and package managers write it. Comes out: a value that is compared, shown and looked up.
+//! Input: bytes, or a digest as registries and package managers write it. Output: a value to
+//! compare, show and look up.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,17 +12,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// The functions that are used by image registries and npm.
+/// The hash functions that image registries and npm use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
-    /// SHA-256, of images and of Debian's archive.
+    /// SHA-256: images and Debian's archive.
     Sha256,
-    /// SHA-512, of npm's packages.
+    /// SHA-512: npm packages.
     Sha512,
 }
 
 impl Algorithm {
-    /// As it stands before the colon.
+    /// The name before the colon: `sha256`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
@@ -37,32 +38,32 @@ pub struct Digest {
     hex: String,
 }
 
-/// A text that is no digest.
+/// The text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a digest")]
 pub struct NotADigest(String);
 
 impl Digest {
-    /// The SHA-256 of bytes.
+    /// Hashes bytes with SHA-256.
     pub fn of(bytes: &[u8]) -> Self {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         hasher.update(bytes);
         hasher.finish()
     }
 
-    /// The digest of all that a reader gives.
+    /// Hashes everything the reader gives.
     pub fn of_reader(algorithm: Algorithm, reader: &mut impl Read) -> io::Result<Self> {
         let mut hasher = Hasher::new(algorithm);
         io::copy(reader, &mut hasher)?;
         Ok(hasher.finish())
     }
 
-    /// SHA-256 as Debian writes it: hexadecimal digits alone.
+    /// Parses a SHA-256 as Debian writes it: hexadecimal digits alone.
     pub fn sha256_hex(hex: &str) -> Result<Self, NotADigest> {
         Self::new(Algorithm::Sha256, hex)
     }
 
-    /// The SHA-512 of a Subresource Integrity string, as npm writes it.
+    /// Parses the SHA-512 of a Subresource Integrity string, as npm writes it.
     pub fn from_integrity(text: &str) -> Result<Self, NotADigest> {
         let no = || NotADigest(text.to_owned());
         let mut all = text.split_ascii_whitespace();
@@ -87,7 +88,7 @@ impl Digest {
         }
     }
 
-    /// The function.
+    /// The hash function.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -130,7 +131,7 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A digest in the making.
+/// A digest that is still being computed.
 #[derive(Clone)]
 pub enum Hasher {
     /// SHA-256.
@@ -140,7 +141,7 @@ pub enum Hasher {
 }
 
 impl Hasher {
-    /// Of nothing yet.
+    /// Starts with no bytes.
     pub fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Sha256 => Self::Sha256(Sha256::new()),

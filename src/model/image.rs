@@ -1,4 +1,5 @@
-//! [`ImageRef`], [`DiskImage`] and [`Platform`]: names of images as registries, skopeo and Docker write them.
+//! [`ImageRef`], [`DiskImage`] and [`Platform`]: names of images as registries, skopeo and Docker
+//! write them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,8 +7,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// A tag or digest reference such as `shop/server:1.2` or `gcr.io/distroless/cc-debian12:nonroot`. Displays as it was given, with
-/// `:latest` added where it names neither tag nor digest.
+/// A tag or digest reference such as `shop/server:1.2` or `gcr.io/distroless/cc-debian12:nonroot`.
+/// Displays as it was given, with `:latest` added if it has neither tag nor digest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImageRef {
     name: String,
@@ -15,23 +16,23 @@ pub struct ImageRef {
     digest: Option<String>,
 }
 
-/// Why a text is no image reference.
+/// Why a text is not an image reference.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ImageRefError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("an image name is empty")]
     Empty,
-    /// A repository name breaks the rules of the distribution specification.
+    /// The repository name breaks the rules of the distribution specification.
     #[error(
         "`{0}` is not an image name: names are lower case letters and digits, parted by `.`, `_`, `-` or `/`"
     )]
     Name(String),
-    /// A tag breaks the rules.
+    /// The tag breaks the rules.
     #[error(
         "`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
     )]
     Tag(String),
-    /// A digest breaks the rules.
+    /// The digest breaks the rules.
     #[error("`{0}` is not a digest: `sha256:` and 64 hexadecimal digits")]
     Digest(String),
 }
@@ -42,12 +43,12 @@ impl ImageRef {
         &self.name
     }
 
-    /// Whether it is Alpine, as far as its name tells.
+    /// Whether this is an Alpine image, judged by its name.
     pub fn is_alpine(&self) -> bool {
         self.to_string().contains("alpine")
     }
 
-    /// The digest.
+    /// The digest, if the reference has one.
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
     }
@@ -57,19 +58,19 @@ impl ImageRef {
         format!("{self}@{digest}").parse()
     }
 
-    /// The whole name, as registries have it: `docker.io/library/node:22-slim`, without a digest.
+    /// The full name as registries know it, without a digest: `docker.io/library/node:22-slim`.
     pub(crate) fn qualified(&self) -> String {
         let (registry, path) = parts(&self.name);
         let tag = self.tag().map(|tag| format!(":{tag}"));
         format!("{registry}/{path}{}", tag.unwrap_or_default())
     }
 
-    /// Whether both are of one repository, however their names are written.
+    /// Whether both are in the same repository, however their names are written.
     pub(crate) fn is_sibling(&self, other: &Self) -> bool {
         parts(&self.name) == parts(&other.name)
     }
 
-    /// The tag; `latest` where neither tag nor digest was given.
+    /// The tag; `latest` if neither tag nor digest was given.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref().or(if self.digest.is_none() {
             Some("latest")
@@ -82,7 +83,8 @@ impl ImageRef {
 impl FromStr for ImageRef {
     type Err = ImageRefError;
 
-    /// Mirrors the grammar of distribution's `reference` package, as far as tags that a user gives need it.
+    /// Mirrors the grammar of distribution's `reference` package, as far as user-given tags need
+    /// it.
     fn from_str(text: &str) -> Result<Self, ImageRefError> {
         if text.is_empty() {
             return Err(ImageRefError::Empty);
@@ -129,7 +131,7 @@ impl FromStr for ImageRef {
     }
 }
 
-/// The registry of a name, and the path there, as Docker completes them.
+/// The registry of a name and the path in it, completed as Docker does.
 pub(crate) fn parts(name: &str) -> (&str, String) {
     match name.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => match first {
@@ -172,23 +174,24 @@ impl Serialize for ImageRef {
     }
 }
 
-/// An image on the disk, as skopeo names it: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:NAME]`.
+/// An image on the disk, as skopeo names it: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or
+/// `docker-archive:FILE[:NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskImage {
-    /// What lies there.
+    /// How the image is stored.
     pub format: DiskFormat,
-    /// Where.
+    /// The file or directory.
     pub path: PathBuf,
-    /// Which of the images there.
+    /// Which of the images in it.
     pub tag: Option<String>,
 }
 
-/// The ways in which an image lies on a disk.
+/// The formats in which an image is stored on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFormat {
     /// A directory with an OCI layout.
     Oci,
-    /// The same as a tar archive.
+    /// An OCI layout as a tar archive.
     OciArchive,
     /// What `docker save` writes.
     DockerArchive,
@@ -197,7 +200,7 @@ pub enum DiskFormat {
 impl DiskFormat {
     const ALL: [Self; 3] = [Self::Oci, Self::OciArchive, Self::DockerArchive];
 
-    /// What stands before the colon.
+    /// The prefix before the colon.
     pub fn name(self) -> &'static str {
         match self {
             Self::Oci => "oci",
@@ -208,7 +211,7 @@ impl DiskFormat {
 }
 
 impl DiskImage {
-    /// Reads a name; nothing where it is not of the disk.
+    /// Parses a name; `None` if it does not name an image on disk.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, rest) = text.split_once(':')?;
         let format = DiskFormat::ALL
@@ -225,7 +228,7 @@ impl DiskImage {
         })
     }
 
-    /// The same, as seen from a directory.
+    /// The same image with its path resolved against a directory.
     #[must_use]
     pub fn below(&self, directory: &Path) -> Self {
         Self {
@@ -288,7 +291,7 @@ impl Platform {
         Self(format!("linux/{architecture}"))
     }
 
-    /// The processor as node names it.
+    /// The processor's name in node: `x64`.
     pub fn cpu(&self) -> &str {
         match self.0.split('/').nth(1).unwrap_or_default() {
             "amd64" | "x86_64" => "x64",

@@ -1,7 +1,7 @@
-//! Names of modules, as `import` and `require` have them.
+//! Module names as `import` and `require` use them.
 
-/// The package that a name leads to: `@a/b` of `@a/b/c.js`. Nothing for a path, for a name of the package's own (`#x`), and for one with a scheme
-/// (`node:fs`, `data:…`).
+/// The package of a module name: `@a/b` for `@a/b/c.js`. `None` for a path, for a subpath import
+/// (`#x`), and for a name with a scheme (`node:fs`, `data:…`).
 pub fn package(name: &str) -> Option<&str> {
     if name.starts_with(['.', '/', '#']) || name.contains(':') {
         return None;
@@ -9,7 +9,8 @@ pub fn package(name: &str) -> Option<&str> {
     Some(split(name).0)
 }
 
-/// A name that leads to a package, in two: the package, and the path in it, which may be empty.
+/// Splits the name of a module in a package into the package and the path inside it, which may be
+/// empty.
 pub fn split(name: &str) -> (&str, &str) {
     let slashes = usize::from(name.starts_with('@'));
     match name.match_indices('/').nth(slashes) {

@@ -1,18 +1,20 @@
 //! [`RepoPath`]: a path inside the workspace, and nothing else.
 //!
-//! Goes in: text from manifests, lockfiles and the command line, or a path on disk below the root. Comes out: `/`-separated, relative to
-//! the workspace root, without `.`, `..` or empty parts. It does not touch the disk; joining to the root is the caller's business.
+//! Input: text from manifests, lockfiles and the command line, or a path on disk below the root.
+//! Output: a `/`-separated path relative to the workspace root, without `.`, `..` or empty parts.
+//! It does no I/O; the caller joins it to the root.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-/// A normalised path relative to the workspace root. The root itself is the empty path and is shown as `.`.
+/// A normalised path relative to the workspace root. The root itself is the empty path and is shown
+/// as `.`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RepoPath(String);
 
-/// Why a text is no [`RepoPath`].
+/// Why a text is not a [`RepoPath`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PathError {
     /// The path leaves the workspace.
@@ -60,7 +62,8 @@ impl RepoPath {
         Self::child(&Self::ROOT, name)
     }
 
-    /// A name in a directory, as the disk lists it: a backslash is a letter of it, not a separator as in [`Self::join`].
+    /// Appends a file name as the disk lists it. A backslash is part of the name, not a separator
+    /// as in [`Self::join`].
     pub fn child(dir: &Self, name: &str) -> Self {
         debug_assert!(!name.is_empty() && !name.contains('/') && name != "." && name != "..");
         if dir.is_root() {
@@ -89,7 +92,7 @@ impl RepoPath {
         Ok(Self(parts.join("/")))
     }
 
-    /// The text, empty for the root: what is written into a context's entry names.
+    /// The text, empty for the root. Names of context entries are built from it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -113,7 +116,7 @@ impl RepoPath {
         self.0.split('/').filter(|part| !part.is_empty())
     }
 
-    /// The last part, or nothing for the root.
+    /// The last part; `None` for the root.
     pub fn file_name(&self) -> Option<&str> {
         self.parts().next_back()
     }
@@ -135,7 +138,7 @@ impl RepoPath {
         self.strip(dir).is_some()
     }
 
-    /// The part of this path below `dir`, empty when they are the same.
+    /// The part of this path below `dir`; empty if they are equal.
     pub fn strip<'a>(&'a self, dir: &Self) -> Option<&'a str> {
         if dir.is_root() {
             return Some(&self.0);

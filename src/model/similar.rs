@@ -1,14 +1,14 @@
 //! Names that look alike, for "did you mean".
 
-/// From here on, two names look alike.
+/// Two names look alike if their likeness is above this.
 const ALIKE: f64 = 0.55;
 
-/// How alike two names are, from 0 to 1, whatever their case.
+/// How alike two names are, from 0 to 1, ignoring case.
 pub fn likeness(one: &str, other: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }
 
-/// Up to `most` of the names that look like `wanted`, best first.
+/// Up to `most` names that look like `wanted`, the best first.
 pub fn nearest<N: AsRef<str>>(
     wanted: &str,
     known: impl IntoIterator<Item = N>,
@@ -21,7 +21,7 @@ pub fn nearest<N: AsRef<str>>(
     best(scored, most)
 }
 
-/// Up to `most` of the names whose likeness is enough, best first; of equal ones the first by name.
+/// Up to `most` names whose likeness is high enough, the best first; ties are sorted by name.
 pub fn best(scored: impl IntoIterator<Item = (f64, String)>, most: usize) -> Vec<String> {
     let mut found: Vec<(f64, String)> = scored
         .into_iter()

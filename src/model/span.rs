@@ -1,4 +1,4 @@
-//! A span of time as Docker's files have it: `30s`, `1m30s`.
+//! A time span as Docker's files write it: `30s`, `1m30s`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// Units with their length in nanoseconds, the longer name of two that begin alike first.
+/// Units and their length in nanoseconds. `ms` comes before `m`, because the first match counts.
 const UNITS: [(&str, u64); 4] = [
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
@@ -14,17 +14,17 @@ const UNITS: [(&str, u64); 4] = [
     ("h", 3_600_000_000_000),
 ];
 
-/// A span of time of whole milliseconds, short enough for Docker, which counts nanoseconds in 63 bits.
+/// A time span in whole milliseconds that fits Docker's 63-bit count of nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(Duration);
 
-/// What is no span of time.
+/// The text is not a time span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a duration such as `30s` or `1m30s`")]
 pub struct NotASpan;
 
 impl Span {
-    /// The span in nanoseconds, as image configurations have it.
+    /// The span in nanoseconds, as image configurations write it.
     pub fn nanoseconds(self) -> u64 {
         u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }

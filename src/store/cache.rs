@@ -1,20 +1,23 @@
-//! The cache on disk: blobs by their digest, and notes about what was made of what.
+//! The cache on disk: blobs by digest, and notes about which output came from which input.
 //!
 //! ```text
 //! blobs/sha256/HEX, blobs/sha512/HEX    layers as they are sent, and downloads
 //! notes/KIND/HEX.json                   what is known about a key: which blob a layer became, which packages a mirror had
-//! trees/HEX/                            layers as directories, for trying an image out
-//! pnpm-store/                           what pnpm fetched
-//! tmp/run-X/                            what a run is writing; its `lock` is held for as long as the run lives
-//! lock                                  shared by who looks something up, alone for who removes something
+//! trees/HEX/                            layers as directories, for trying an image
+//! pnpm-store/                           what pnpm downloaded
+//! tmp/run-X/                            what a run is writing; it holds the `lock` in it while it lives
+//! lock                                  shared by lookups, exclusive for removals
 //! ```
 //!
-//! A file gets its final name when it is whole, so that neither a kill nor a second slimbuild leaves half a one. What lies here may be lost at any
-//! time, or damaged: a blob of another size is thrown away where it is looked up, one of another digest where it is read to its end, and what is
-//! no file (or no directory) where one belongs is none. To be used is to have one's time of modification renewed.
+//! A file gets its final name only when it is complete, so neither a kill nor a concurrent
+//! slimbuild leaves half of one. Any entry may be lost or damaged at any time: a blob of the wrong
+//! size is deleted on lookup, one with the wrong digest when it is read to its end, and an entry
+//! that is not a file (or not a directory) where one belongs counts as missing. Using an entry
+//! renews its modification time.
 //!
-//! Notes and trees are believed: whoever can write here decides what gets into images. So the directory is its owner's alone, and one that is not
-//! is not used. What nobody used for long goes, and the least recently used where there is too much ([`Cache::tidy`]).
+//! Notes and trees are trusted: whoever can write here decides what gets into images. So the
+//! directory must be private to its owner, else it is not used. Entries unused for long are
+//! deleted, and the least recently used ones if the cache grows too large ([`Cache::tidy`]).
 
 mod lease;
 mod place;
@@ -46,36 +49,36 @@ use lease::{Gate, Lease};
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
-    /// Whether nothing is remembered of what was made.
+    /// Whether notes and trees are ignored.
     forgetful: bool,
     run: Arc<Run>,
 }
 
-/// What all that one run does with its cache has in common.
+/// What all handles of one run share.
 #[derive(Debug)]
 struct Run {
     lease: Lease,
-    /// Why something could not be written.
+    /// The first write error.
     trouble: OnceLock<String>,
-    /// A directory that goes with the run.
+    /// A temporary directory that is removed with the run.
     private: Option<TempDir>,
 }
 
 impl Cache {
-    /// Where the cache lies unless something else is said: below `$XDG_CACHE_HOME`, or `.cache` in the home directory.
+    /// The default place of the cache: below `$XDG_CACHE_HOME`, or `.cache` in the home directory.
     pub fn directory(xdg: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
         let xdg = xdg.map(PathBuf::from).filter(|path| path.is_absolute());
         let home = || home.map(|home| Path::new(home).join(".cache"));
         Some(xdg.or_else(home)?.join("slimbuild"))
     }
 
-    /// Opens a cache, and makes it where there is none.
+    /// Opens a cache, and creates it if there is none.
     pub fn open(root: &Path) -> Result<Self, CacheError> {
         place::claim(root)?;
         Self::at(root, None)
     }
 
-    /// A cache for one run, where there is no other. It goes with the value.
+    /// Creates a cache for this run alone. It is removed when the value is dropped.
     pub fn private() -> Result<Self, CacheError> {
         let directory = Builder::new().prefix("slimbuild-cache-").tempdir();
         let directory = directory.map_err(|source| CacheError::Unusable {
@@ -104,28 +107,27 @@ impl Cache {
         })
     }
 
-    /// Whether it goes with the run.
+    /// Whether this cache is removed at the end of the run.
     pub fn is_private(&self) -> bool {
         self.run.private.is_some()
     }
 
-    /// Where it lies.
+    /// The directory of the cache.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Why something could not be written, where that was so: the first that went wrong.
+    /// The first error in writing to the cache, if there was one.
     pub fn trouble(&self) -> Option<&str> {
         self.run.trouble.get().map(String::as_str)
     }
 
-    /// Notes that something could not be written.
+    /// Keeps an error in writing. Only the first one counts.
     fn troubled(&self, error: &impl ToString) {
-        // The first counts.
         let _known = self.run.trouble.set(error.to_string());
     }
 
-    /// The same, where an error says that the disk is full or cannot be written to.
+    /// Keeps an error if it says that the disk is full or read-only.
     pub fn full(&self, error: &(dyn std::error::Error + 'static)) {
         use io::ErrorKind as Kind;
         let mut at = Some(error);
@@ -143,7 +145,8 @@ impl Cache {
         done.inspect_err(|error| self.troubled(error))
     }
 
-    /// The same, but what was made of what before is not known: all is made anew. Blobs are still found by their digests.
+    /// A handle that ignores what earlier runs made, so that everything is made again. Blobs are
+    /// still found by their digests.
     #[must_use]
     pub fn forgetful(self) -> Self {
         Self {
@@ -164,7 +167,7 @@ impl Cache {
         Gate::shared(&self.root)
     }
 
-    /// Where pnpm may keep what it fetches.
+    /// The directory for pnpm's store.
     pub fn store(&self) -> PathBuf {
         let path = self.root.join(usage::STORE);
         let _gate = self.gate();
@@ -174,7 +177,7 @@ impl Cache {
         path
     }
 
-    /// Where a blob lies, if it is there.
+    /// The path of a blob, whether or not it exists.
     pub fn path(&self, digest: &Digest) -> PathBuf {
         self.blobs(digest.algorithm()).join(digest.hex())
     }
@@ -192,13 +195,13 @@ impl Cache {
         Some(path)
     }
 
-    /// Looks a blob up by its digest, and reads it to see that it is what its name says.
+    /// Looks up a blob by digest, and reads it to check the digest.
     pub fn verified(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.path(digest);
         let mut file = {
             let _gate = self.gate();
             self.entry(&path, Metadata::is_file).ok()??;
-            // From here on nobody removes it.
+            // Newly used, so no other run removes it.
             mark(&path);
             File::open(&path).ok()?
         };
@@ -209,12 +212,13 @@ impl Cache {
         Some(path)
     }
 
-    /// Throws a blob away that was found to be damaged.
+    /// Deletes a blob that turned out to be damaged.
     pub fn remove(&self, digest: &Digest) {
         self.discard(&self.path(digest));
     }
 
-    /// What lies there, if it is what it should be. A link is not, wherever it leads, and is thrown away as all else.
+    /// The metadata of an entry if it is of the expected kind. Anything else is deleted, links
+    /// included, wherever they lead.
     fn entry(
         &self,
         path: &Path,
@@ -228,7 +232,7 @@ impl Cache {
         Ok(None)
     }
 
-    /// Throws away what lies there, whatever it is. What cannot be thrown away is replaced when it is made again.
+    /// Deletes an entry of any kind. If that fails, the entry is replaced when it is made again.
     fn discard(&self, path: &Path) {
         if fs_err::remove_file(path).is_err()
             && let Ok(grave) = self.run.lease.directory()
@@ -237,7 +241,7 @@ impl Cache {
         }
     }
 
-    /// A directory that is known by what was put into it. Nobody may write to it.
+    /// Looks up a directory by the digest of its inputs. It must not be written to.
     pub fn tree(&self, key: &Digest) -> Option<PathBuf> {
         if self.forgetful {
             return None;
@@ -249,12 +253,13 @@ impl Cache {
         Some(path)
     }
 
-    /// A new directory, which goes when the value goes unless it is kept.
+    /// Starts a directory. It is removed when the value is dropped, unless it is kept.
     pub fn begin_tree(&self) -> io::Result<TempDir> {
         self.tried(self.run.lease.directory())
     }
 
-    /// Gives a directory its name. If another slimbuild was faster, its directory is taken: it holds the same.
+    /// Gives a directory its name. If another slimbuild was faster, its directory is used: it has
+    /// the same content.
     pub fn keep_tree(&self, tree: TempDir, key: &Digest) -> io::Result<PathBuf> {
         let path = self.trees().join(key.hex());
         if self.forgetful {
@@ -262,7 +267,7 @@ impl Cache {
         }
         self.write_note(usage::SIZES, key, &usage::weigh(tree.path()).0);
         let _gate = self.gate();
-        // Its time is that of an image's file by then; it is used now.
+        // By now its time is that of a file of the image. Mark it as used now.
         mark(tree.path());
         match fs_err::rename(tree.path(), &path) {
             Ok(()) => drop(tree.keep()),
@@ -274,7 +279,7 @@ impl Cache {
                 mark(&path);
             }
             Err(_) => {
-                // What was no directory is gone by now.
+                // Anything that was not a directory has been deleted by now.
                 self.tried(fs_err::rename(tree.path(), &path))?;
                 drop(tree.keep());
             }
@@ -282,19 +287,19 @@ impl Cache {
         Ok(path)
     }
 
-    /// Throws a directory away.
+    /// Deletes a directory.
     pub fn remove_tree(&self, key: &Digest) {
         self.discard(&self.trees().join(key.hex()));
     }
 
-    /// Begins a blob.
+    /// Starts a blob.
     pub fn begin(&self) -> io::Result<Incoming> {
         let file = self.tried(self.run.lease.file())?;
         let cache = self.clone();
         Ok(Incoming { file, cache })
     }
 
-    /// What is noted under a key. A note that cannot be read is none.
+    /// Reads the note for a key. An unreadable note counts as missing.
     pub fn note<T: DeserializeOwned>(&self, kind: &str, key: &Digest) -> Option<T> {
         if self.forgetful {
             return None;
@@ -308,7 +313,7 @@ impl Cache {
         Some(note)
     }
 
-    /// Notes something under a key. What cannot be noted is found out again: that keeps nobody from an image.
+    /// Writes the note for a key. Failures are ignored: later runs find the answer again.
     pub fn write_note(&self, kind: &str, key: &Digest, note: &impl Serialize) {
         let path = self.note_path(kind, key);
         let directory = path.parent().unwrap_or(&self.root);
@@ -321,7 +326,7 @@ impl Cache {
             serde_json::to_writer(&mut incoming, note)?;
             incoming.rename(&path)
         };
-        // It is known by now that there is trouble.
+        // `tried` has kept the error.
         drop(self.tried(written()));
     }
 
@@ -331,7 +336,7 @@ impl Cache {
     }
 }
 
-/// The directories that are always there.
+/// Creates the directories that always exist.
 fn lay(root: &Path) -> io::Result<()> {
     let algorithms = [Algorithm::Sha256, Algorithm::Sha512].map(Algorithm::name);
     let blobs = algorithms.map(|name| root.join("blobs").join(name));
@@ -348,16 +353,16 @@ fn lay(root: &Path) -> io::Result<()> {
     let tag = root.join("CACHEDIR.TAG");
     if fs_err::symlink_metadata(&tag).is_err() {
         let text = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of slimbuild, see https://bford.info/cachedir\n";
-        // It helps backups, and nothing needs it.
+        // The tag helps backup programs. Nothing depends on it.
         drop(fs_err::write(tag, text));
     }
     Ok(())
 }
 
-/// Renews the time of a file or a directory, which says when it was used.
+/// Renews the modification time of a file or directory, which says when it was last used.
 fn mark(path: &Path) {
     let times = FileTimes::new().set_modified(SystemTime::now());
-    // What cannot be marked is used all the same.
+    // An entry that cannot be marked can still be used.
     drop(File::open(path).and_then(|file| file.into_file().set_times(times)));
 }
 
@@ -365,7 +370,7 @@ fn named(error: &io::Error, path: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
-/// A blob that is being written. What is not kept goes when the value goes.
+/// A blob that is being written. It is removed when the value is dropped, unless it is kept.
 #[derive(Debug)]
 pub struct Incoming {
     file: NamedTempFile,
@@ -373,14 +378,15 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Gives it its name. It must be whole: nobody looks at the digest before it is read again.
+    /// Gives the blob its name. The caller vouches for its digest, which is checked only when the
+    /// blob is read again.
     pub fn keep(self, digest: &Digest) -> io::Result<PathBuf> {
         let path = self.cache.path(digest);
         self.rename(&path)?;
         Ok(path)
     }
 
-    /// Where it is for now.
+    /// Its temporary path.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
@@ -388,7 +394,7 @@ impl Incoming {
     fn rename(self, path: &Path) -> io::Result<()> {
         let Self { file, cache } = self;
         let persisted = file.persist(path).or_else(|error| {
-            // Something else may lie there.
+            // Something of another kind may be there.
             cache.discard(path);
             error.file.persist(path)
         });

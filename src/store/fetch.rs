@@ -1,7 +1,7 @@
-//! Downloads: over HTTP, through the proxies that the user has, and never without a digest where one is known.
+//! HTTP downloads, through the user's proxies, always checked against a digest if one is known.
 //!
-//! Goes in: an address. Comes out: bytes, or a file of the cache. What may pass by itself is tried again. Every download ends in bounded time, and
-//! soon after somebody wants to stop.
+//! Input: an address. Output: bytes, or a file of the cache. Errors that may be temporary are
+//! retried. Every download ends in bounded time, and soon after the user cancels it.
 
 pub mod npm;
 mod timeouts;
@@ -24,119 +24,122 @@ pub use timeouts::{Pace, Patience, Stall};
 pub use transfer::redirects;
 use transfer::{Head, Transfer};
 
-/// The largest answer that is taken without a digest.
+/// The size limit in bytes for answers without a digest.
 const MOST: u64 = 64 << 20;
-/// The largest file: node has about 50 MB.
+/// The size limit in bytes for files; node has about 50 MB.
 const MOST_OF_A_FILE: u64 = 1 << 30;
-/// The client ends what nobody waits for any more this much later than who waits.
+/// The client's own timeout is this much longer than ours, so that it ends only requests nobody
+/// waits for.
 const LATER: Duration = Duration::from_secs(5);
 
-/// The proxies that an environment names; see curl's `http_proxy`.
+/// Proxies from the environment, named like curl's `http_proxy`.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
     /// For `http:` addresses.
     pub http: Option<String>,
     /// For `https:` addresses.
     pub https: Option<String>,
-    /// Hosts that are reached without.
+    /// Hosts that are reached without a proxy.
     pub none: Option<String>,
 }
 
-/// Who downloads.
+/// A downloader.
 pub struct Net<'n> {
     connections: Connections,
     patience: Patience,
     to: Listener<'n>,
 }
 
-/// The client, which is there until the value goes.
+/// The client, dropped in the background.
 struct Connections(Option<Client>);
 
 impl Drop for Connections {
-    /// The client waits for its own thread when it goes, and that one for the system's name service: nobody else has to.
+    /// Dropping the client waits for its thread, which may wait for the system's name service.
+    /// Another thread does that waiting.
     fn drop(&mut self) {
         let client = self.0.take();
         thread::spawn(move || drop(client));
     }
 }
 
-/// Who is told about downloads, and who tells them to stop.
+/// Who hears about downloads and can stop them.
 #[derive(Clone, Copy)]
 pub struct Listener<'l> {
-    /// Hears which files are downloaded, before they are: that may take a while.
+    /// Called with the name of what is downloaded before the download starts, because it may take a
+    /// while.
     pub begins: &'l dyn Fn(&str),
-    /// Whether to stop.
+    /// Whether the user wants to stop.
     pub stop: &'l dyn Fn() -> bool,
 }
 
-/// Why something could not be downloaded.
+/// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// A proxy that is no address, or a system without TLS.
+    /// A proxy's address is invalid, or the system has no TLS.
     #[error("cannot use the network")]
     Setup(#[source] reqwest::Error),
-    /// Nobody answers, or not to the end.
+    /// The server does not answer, or the connection broke.
     #[error("cannot download `{url}`")]
     Unreached {
-        /// From where, without credentials.
+        /// The address, without credentials.
         url: String,
-        /// What went wrong, in words.
+        /// The reason in words.
         #[source]
         source: Cause,
     },
     /// The server is too slow.
     #[error("cannot download `{url}`")]
     Stalled {
-        /// From where, without credentials.
+        /// The address, without credentials.
         url: String,
-        /// What did not come.
+        /// Which limit was exceeded.
         #[source]
         source: Stall,
     },
-    /// The server sends us somewhere else, where nobody goes.
+    /// The server redirects to an address that is not followed.
     #[error("cannot download `{url}`")]
     Redirect {
-        /// From where, without credentials.
+        /// The address, without credentials.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with the redirect.
         #[source]
         reason: Cause,
     },
-    /// Somebody wants to stop.
+    /// The user cancelled it.
     #[error("interrupted")]
     Interrupted,
-    /// The server says no.
+    /// The server answered with an error status.
     #[error("cannot download `{url}`: the server answers {status}")]
     Status {
-        /// From where.
+        /// The address.
         url: String,
-        /// Its number and its words.
+        /// The status.
         status: StatusCode,
     },
-    /// Something else was sent.
+    /// The content does not have the expected digest.
     #[error("`{url}` is not what it should be: expected {expected}, got {found}")]
     Digest {
-        /// From where.
+        /// The address.
         url: String,
-        /// What was asked for.
+        /// The expected digest.
         expected: Digest,
-        /// What was sent.
+        /// The digest of the content.
         found: Digest,
     },
-    /// More than makes sense.
+    /// The answer is larger than the limit.
     #[error("`{url}` sends more than {most} bytes")]
     TooLarge {
-        /// From where.
+        /// The address.
         url: String,
-        /// The limit.
+        /// The limit in bytes.
         most: u64,
     },
-    /// The cache, its disk most likely.
+    /// Writing to the cache failed, most likely because of its disk.
     #[error("cannot keep what was downloaded")]
     Cache(#[source] io::Error),
 }
 
-/// The innermost reason of a failed request: those around it repeat the address.
+/// The innermost reason of a failed request. The outer ones only repeat the address.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Cause(String);
@@ -153,7 +156,7 @@ impl Cause {
 }
 
 impl FetchError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Setup(_) => "look at HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
@@ -175,7 +178,7 @@ impl FetchError {
         Some(hint.to_owned())
     }
 
-    /// Whether it may be otherwise in a moment.
+    /// Whether a retry may help.
     fn may_pass(&self) -> bool {
         match self {
             Self::Unreached { source, .. } => !source.0.contains("certificate"),
@@ -187,19 +190,19 @@ impl FetchError {
         }
     }
 
-    /// Whether somebody wanted to stop.
+    /// Whether the user cancelled it.
     pub fn is_interrupt(&self) -> bool {
         matches!(self, Self::Interrupted)
     }
 
-    /// Whether the server does not have it.
+    /// Whether the server does not have the file.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Status { status, .. } if *status == StatusCode::NOT_FOUND)
     }
 }
 
 impl<'n> Net<'n> {
-    /// Prepares to download.
+    /// Sets up the proxies and limits.
     pub fn new(
         proxies: &Proxies,
         patience: Patience,
@@ -229,12 +232,12 @@ impl<'n> Net<'n> {
         })
     }
 
-    /// The body of an answer whose digest nobody knows.
+    /// Downloads an answer whose digest is not known.
     pub fn bytes(&self, url: &str, accept: &str) -> Result<Vec<u8>, FetchError> {
         self.again(url, accept, |mut answer| all(url, &mut answer))
     }
 
-    /// A file of the cache, downloaded where it is not there.
+    /// A file of the cache. It is downloaded if the cache does not have it.
     pub fn file(&self, url: &str, digest: &Digest, cache: &Cache) -> Result<PathBuf, FetchError> {
         if let Some(path) = cache.verified(digest) {
             return Ok(path);
@@ -264,7 +267,7 @@ impl<'n> Net<'n> {
         })
     }
 
-    /// Asks, and asks again where that may help.
+    /// Sends a request, and retries it if that may help.
     fn again<T>(
         &self,
         url: &str,
@@ -281,7 +284,7 @@ impl<'n> Net<'n> {
             };
             let stalls = matches!(error, FetchError::Stalled { .. });
             match pauses.next() {
-                // Who was waited for twice is not waited for a third time.
+                // A server that stalled twice gets no third try.
                 Some(pause) if error.may_pass() && !(stalls && stalled) => self.wait(*pause)?,
                 _ => return Err(error),
             }
@@ -316,7 +319,7 @@ impl<'n> Net<'n> {
     fn success(&self, url: &str, request: RequestBuilder) -> Result<Transfer<'n>, FetchError> {
         let (Head { status }, answer) = self.begin(url, request)?;
         if status.is_redirection() {
-            // The client hands on what it does not follow.
+            // The client returns a redirect that it does not follow.
             let reason = Cause("it is redirected to what is no address of the web".to_owned());
             let url = shown(url);
             return Err(FetchError::Redirect { url, reason });
@@ -329,7 +332,7 @@ impl<'n> Net<'n> {
     }
 }
 
-/// All of a small answer.
+/// Reads a small answer to its end.
 fn all(url: &str, answer: &mut Transfer<'_>) -> Result<Vec<u8>, FetchError> {
     let mut all = Vec::new();
     while let Some(bytes) = answer.next()? {
@@ -346,13 +349,13 @@ fn too_large(url: &str, most: u64) -> FetchError {
     FetchError::TooLarge { url, most }
 }
 
-/// Says once for the program what does TLS.
+/// Chooses the TLS implementation, once for the program.
 pub fn prepare_tls() {
-    // Another part of the program may have been first.
+    // It may have been chosen already.
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-/// An address without the name and password that may stand in it.
+/// The address without the user name and password that it may contain.
 fn shown(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {

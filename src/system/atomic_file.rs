@@ -1,9 +1,11 @@
-//! [`AtomicFile`]: what slimbuild writes for its user takes its name when all of it is written, or not at all.
+//! [`AtomicFile`]: a file that slimbuild writes for the user gets its name only once it is
+//! complete.
 //!
-//! This is the one place that writes such files and directories. Until it is whole, a file has a random name beside its target and is made with
-//! `O_EXCL`: neither another run nor a link that somebody committed can stand in its place. A symlink is never written through, whoever typed
-//! its name: in CI, the names are in a workflow that everybody can read, and the files in the workspace are a stranger's. A device or a pipe is
-//! written to, and never replaced.
+//! All such files and directories are written here. Until it is complete, a file has a random name
+//! beside its target and is created with `O_EXCL`, so neither another run nor a committed symlink
+//! can take its place. Symlinks are never written through, not even if the user typed the name: in
+//! CI the names stand in a public workflow, and the files in the workspace are a stranger's. A
+//! device or a pipe is written to, never replaced.
 
 mod directory;
 
@@ -17,58 +19,58 @@ use crate::system::leftovers::{self, Note};
 
 pub use directory::AtomicDirectory;
 
-/// What the names of unfinished files and directories begin with. Nobody else names anything so.
+/// The name prefix of unfinished files and directories. Nothing else uses it.
 const PREFIX: &str = ".slimbuild-part-";
 
 /// Why a place cannot be written to.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The system said no.
+    /// The system refused.
     #[error("cannot write `{}`", path.display())]
     System {
         /// The file or directory.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is something else of that name.
+    /// Something of another kind already has that name.
     #[error("cannot write `{}`: it is {kind}", path.display())]
     Kind {
         /// The file or directory.
         path: PathBuf,
-        /// What it is: `a symlink`
+        /// Its kind: `a symlink`
         kind: &'static str,
     },
-    /// The directory that it should lie in.
+    /// The parent directory does not exist.
     #[error("cannot write `{}`: there is no directory `{}`", path.display(), directory.display())]
     NoDirectory {
         /// The file or directory.
         path: PathBuf,
-        /// What is missing.
+        /// The missing directory.
         directory: PathBuf,
     },
-    /// A symlink in the workspace leads elsewhere.
+    /// A symlink in the workspace leads out of it.
     #[error("cannot write `{}`: a symlink leads from there to `{}`, out of the workspace", path.display(), real.display())]
     LeadsOut {
         /// The file.
         path: PathBuf,
-        /// Where it would lie.
+        /// Where the file would really be written.
         real: PathBuf,
     },
-    /// The disk is too small, which is known before.
+    /// The disk does not have enough space. This is known before writing.
     #[error("cannot write `{}`: it will have {needed} bytes, and the disk has room for {free}", path.display())]
     NoRoom {
         /// The file.
         path: PathBuf,
-        /// Its size.
+        /// Its size in bytes.
         needed: u64,
-        /// What is free.
+        /// Free bytes on the disk.
         free: u64,
     },
 }
 
 impl WriteError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Kind {
@@ -85,13 +87,13 @@ impl WriteError {
         Some(hint.to_owned())
     }
 
-    /// Whether the reader of a pipe had enough.
+    /// Whether the reader of a pipe closed it.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::System { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
-/// A file that is about to be written. Dropped before it is finished, it leaves nothing behind.
+/// A file about to be written. If it is dropped before it is finished, it leaves nothing behind.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
@@ -100,14 +102,15 @@ pub struct AtomicFile {
 
 #[derive(Debug)]
 enum To {
-    /// A file with another name. What has the name now is replaced, and hands on its permissions.
+    /// An unfinished file beside the target. It replaces a file of that name and takes over its
+    /// permissions.
     Beside(NamedTempFile, Option<Permissions>, Note),
-    /// A device or a pipe, which is opened when there is something to write: a pipe may not have a reader yet.
+    /// A device or a pipe. It is opened only when writing starts: a pipe may not have a reader yet.
     Stream,
 }
 
 impl AtomicFile {
-    /// Begins to write: what cannot be written to fails here.
+    /// Starts a file. Fails if the target cannot be written to.
     pub fn begin(path: &Path) -> Result<Self, WriteError> {
         let path: PathBuf = path.components().collect();
         let to = match place(&path)? {
@@ -117,7 +120,7 @@ impl AtomicFile {
                 To::Beside(file, None, note)
             }
             Place::File(permissions) => {
-                // Renaming would succeed where writing is not allowed.
+                // Renaming would replace a file that the user may not write to.
                 let open = fs_err::OpenOptions::new().write(true).open(&path);
                 open.map_err(system(&path))?;
                 let (file, note) = beside(&path)?;
@@ -127,7 +130,8 @@ impl AtomicFile {
         Ok(Self { path, to })
     }
 
-    /// The same for a name that the user did not type: no symlink leads it out of the workspace.
+    /// Like [`Self::begin`], for a name that the user did not type: fails if a symlink leads out of
+    /// the workspace.
     pub fn begin_inside(root: &Path, path: &Path) -> Result<Self, WriteError> {
         let real = |path: &Path| fs_err::canonicalize(path).map_err(system(path));
         let directory = real(parent(path))?;
@@ -140,7 +144,7 @@ impl AtomicFile {
         Self::begin(path)
     }
 
-    /// Fails where so many bytes do not fit on the disk.
+    /// Fails if the disk has fewer free bytes than this.
     pub fn needs(self, bytes: u64) -> Result<Self, WriteError> {
         #[cfg(unix)]
         if let To::Beside(..) = self.to
@@ -158,7 +162,7 @@ impl AtomicFile {
         Ok(self)
     }
 
-    /// Writes all of it.
+    /// Writes the content and gives the file its name.
     pub fn write(
         self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -166,7 +170,7 @@ impl AtomicFile {
         self.try_write(|out| Ok(write(out)))
     }
 
-    /// The same where something else than the writing may fail too, which is the outer error.
+    /// Like [`Self::write`], for a writer with an error type of its own, which is the outer error.
     pub fn try_write<E: From<WriteError>>(
         self,
         write: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, E>,
@@ -175,7 +179,7 @@ impl AtomicFile {
         let (mut file, done) = match to {
             To::Beside(file, before, note) => (None, Some((file, before, note))),
             To::Stream => {
-                // What is appended to a file behind `/dev/stdout` does not overwrite what stands there.
+                // Appends, so that existing content of a file behind `/dev/stdout` is kept.
                 let mut options = fs_err::OpenOptions::new();
                 (
                     Some(options.append(true).open(&path).map_err(system(&path))?),
@@ -197,7 +201,7 @@ impl AtomicFile {
     }
 }
 
-/// Writes through a buffer. The inner error is the system's.
+/// Writes through a buffer. The inner error comes from the system.
 fn filled<E>(
     to: &mut dyn Write,
     write: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, E>,
@@ -207,7 +211,7 @@ fn filled<E>(
     Ok(written.and_then(|()| out.flush()))
 }
 
-/// What is there before.
+/// What the target is before writing.
 enum Place {
     Free,
     File(Permissions),
@@ -249,7 +253,8 @@ fn place(path: &Path) -> Result<Place, WriteError> {
     }
 }
 
-/// What of the special files is not written to. A block device is a disk, which somebody would lose.
+/// The kind of a special file that must not be written to: writing to a block device would destroy
+/// a disk.
 #[cfg(unix)]
 fn special(kind: std::fs::FileType) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt;
@@ -278,7 +283,7 @@ fn writable(_: &Path) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Whether a name means one of the process's own streams. These are symlinks of the kernel's.
+/// Whether a path means one of the process's own streams. The kernel provides these as symlinks.
 fn is_own_stream(path: &Path) -> bool {
     let named = ["/dev/stdout", "/dev/stderr"].map(Path::new);
     let directories = ["/dev/fd", "/proc/self/fd"].map(Path::new);
@@ -288,7 +293,7 @@ fn is_own_stream(path: &Path) -> bool {
             .is_some_and(|parent| directories.contains(&parent))
 }
 
-/// An unfinished file. The process's mask decides who may read it, as with any new file.
+/// Creates an unfinished file. Like any new file, it gets its permissions from the umask.
 fn beside(path: &Path) -> Result<(NamedTempFile, Note), WriteError> {
     if path.file_name().is_none() {
         let kind = "a directory";
@@ -303,7 +308,7 @@ fn beside(path: &Path) -> Result<(NamedTempFile, Note), WriteError> {
     Ok((file, note))
 }
 
-/// What keeps something from being made beside a target.
+/// Explains why nothing can be created beside a target.
 fn cannot_begin(path: &Path, error: io::Error) -> WriteError {
     let directory = parent(path);
     match error.kind() {
@@ -355,7 +360,7 @@ fn system(path: &Path) -> impl Fn(io::Error) -> WriteError {
     }
 }
 
-/// The system's words alone: a temporary name tells nobody anything.
+/// The system's error without the path: a temporary name means nothing to the user.
 fn bare(error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|error| error.source());
     let inner = inner.and_then(|error| error.downcast_ref::<io::Error>());

@@ -1,7 +1,8 @@
-//! What looks like a credential, whatever it is called: passwords and tokens in addresses, and tokens whose issuers give them a mark.
+//! Finds credentials in text, whatever their names: passwords and tokens in addresses, and tokens
+//! with their issuer's prefix.
 //!
-//! Goes in: a text of any kind. Comes out: what was found, with the secret itself, which nobody prints, and with words for it, which anybody may.
-//! The marks are those that scanners of secrets know too.
+//! Input: any text. Output: each credential, as the secret itself, which is never printed, and a
+//! description, which may be. The prefixes are those that secret scanners look for.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,12 +10,12 @@ use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
 
-/// A credential inside of a text.
+/// A credential in a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credential<'t> {
     /// The secret itself.
     pub secret: &'t str,
-    /// What it is: `a password in an address`.
+    /// A description: `a password in an address`.
     pub what: &'static str,
 }
 
@@ -24,7 +25,7 @@ impl fmt::Debug for Credential<'_> {
     }
 }
 
-/// How tokens begin, how many letters have to follow at least, and whose they are.
+/// Token prefixes, the least number of characters that must follow, and a description.
 const MARKS: [(&str, usize, &str); 25] = [
     ("npm_", 36, "a token of npm"),
     ("ghp_", 36, "a token of GitHub"),
@@ -53,7 +54,7 @@ const MARKS: [(&str, usize, &str); 25] = [
     ("sntrys_", 20, "a token of Sentry"),
 ];
 
-/// Names of parameters in addresses that are credentials.
+/// Parameters in addresses that hold credentials.
 const PARAMETERS: [&str; 11] = [
     "token",
     "access_token",
@@ -92,7 +93,7 @@ pub fn all(text: &str) -> Vec<Credential<'_>> {
     found
 }
 
-/// The credentials in the name of a proxy, which may be without a scheme: `user:password@host`.
+/// All credentials in a proxy's address, which may have no scheme: `user:password@host`.
 pub fn in_proxy(text: &str) -> Vec<Credential<'_>> {
     let found = all(text);
     if let Some((user, _)) = text.rsplit_once('@')
@@ -106,7 +107,7 @@ pub fn in_proxy(text: &str) -> Vec<Credential<'_>> {
     found
 }
 
-/// Finds the marks of tokens, addresses and keys in one go.
+/// Finds token prefixes, addresses and private keys in one pass.
 fn search() -> &'static AhoCorasick {
     static SEARCH: OnceLock<AhoCorasick> = OnceLock::new();
     SEARCH.get_or_init(|| {
@@ -116,7 +117,7 @@ fn search() -> &'static AhoCorasick {
     })
 }
 
-/// A token that has its issuer's mark.
+/// A token with its issuer's prefix.
 fn marked<'t>(
     text: &'t str,
     at: usize,
@@ -135,7 +136,7 @@ fn marked<'t>(
     }
 }
 
-/// Credentials of the address whose `//` stands there.
+/// The credentials of the address whose `//` is at this offset.
 fn in_address<'t>(text: &'t str, at: usize, found: &mut Vec<Credential<'t>>) {
     let scheme = &text[..at];
     let rest = &text[at + 2..];
@@ -145,7 +146,8 @@ fn in_address<'t>(text: &'t str, at: usize, found: &mut Vec<Credential<'t>>) {
     let host = rest.find(['/', '?', '#']).map_or(rest, |end| &rest[..end]);
     if let Some((user, _)) = host.rsplit_once('@') {
         let password = user.split_once(':').map(|(_, password)| password);
-        // `ssh://git@github.com` names a user; `https://TOKEN@github.com` has no other use than a token.
+        // `ssh://git@github.com` names a user. In `https://TOKEN@github.com` the user can only be a
+        // token.
         let token = scheme.ends_with("http:") || scheme.ends_with("https:");
         let secret = password.or_else(|| token.then_some(user));
         let what = "a password in an address";
@@ -167,7 +169,7 @@ fn in_address<'t>(text: &'t str, at: usize, found: &mut Vec<Credential<'t>>) {
     }
 }
 
-/// Where an address ends. Braces of a variable (`${TOKEN}`) are part of it.
+/// Where an address ends. The braces of a variable (`${TOKEN}`) are part of it.
 fn reference_end(text: &str, ends: impl Fn(char) -> bool) -> usize {
     let mut braces = false;
     let mut before = ' ';
@@ -187,7 +189,7 @@ fn is_letter(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "_-.".contains(letter)
 }
 
-/// A text with `***` in the places of its credentials: for messages that quote it.
+/// The text with `***` in place of its credentials, for messages that quote it.
 pub fn redacted(text: &str) -> String {
     let secrets: BTreeSet<&str> = all(text).iter().map(|found| found.secret).collect();
     let mut secrets: Vec<&str> = secrets.into_iter().collect();

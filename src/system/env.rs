@@ -1,9 +1,10 @@
-//! The environment as a value: library code never reads the process's own.
+//! The environment as a value: library code never reads the process's own environment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Environment variables by name, and the program that got them. Values that are not UTF-8 are left out.
+/// Environment variables by name, and the path of the program. Variables that are not UTF-8 are
+/// left out.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     variables: BTreeMap<String, String>,
@@ -11,7 +12,7 @@ pub struct Env {
 }
 
 impl Env {
-    /// Takes the process's environment; `main` alone calls it.
+    /// Takes the environment of the process. Only `main` calls it.
     pub fn of_process() -> Self {
         let set = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -22,19 +23,19 @@ impl Env {
         }
     }
 
-    /// The same, and `slimbuild` lies there.
+    /// Sets the path of slimbuild's executable.
     #[must_use]
     pub fn with_program(self, program: &Path) -> Self {
         let program = Some(program.to_path_buf());
         Self { program, ..self }
     }
 
-    /// Where slimbuild itself lies, where that is known: to be started anew.
+    /// The path of slimbuild's executable if it is known, so that slimbuild can start itself again.
     pub fn program(&self) -> Option<&Path> {
         self.program.as_deref()
     }
 
-    /// The value of a variable that is set and not empty.
+    /// The value of a variable, if it is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables
             .get(name)

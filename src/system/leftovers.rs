@@ -1,7 +1,9 @@
-//! What must not stay behind when the process ends without unwinding: files, directories, containers, programs that were started.
+//! What must not stay behind when the process ends without unwinding: files, directories,
+//! containers, child processes.
 //!
-//! Who makes such a thing notes it here for as long as it exists, and removes it itself when all goes well. A signal that cannot wait removes all
-//! that is noted, and then nothing new is made.
+//! Code that creates such a thing notes it here for as long as it exists, and removes it itself in
+//! the normal case. On a signal that ends the process, everything noted is removed, and nothing new
+//! can be created.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,11 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often it is tried to remove a directory that somebody still writes to.
+/// How often to try again to remove a directory that a process still writes to.
 const TRIES: u32 = 20;
-/// What was made this short a time ago is not looked at.
+/// Anything younger than this is left alone.
 const NEW: Duration = Duration::from_secs(1);
-/// How long to wait before the next try.
+/// The longest pause between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
 static NOTED: Mutex<Noted> = Mutex::new(Noted {
@@ -22,7 +24,7 @@ static NOTED: Mutex<Noted> = Mutex::new(Noted {
     paths: BTreeMap::new(),
     acts: BTreeMap::new(),
 });
-/// Whether the process is about to end, and removes what is noted.
+/// Whether the process is about to end and is removing what is noted.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
 struct Noted {
@@ -31,13 +33,13 @@ struct Noted {
     acts: BTreeMap<u64, Box<dyn FnOnce() + Send>>,
 }
 
-/// A note, which goes with the value.
+/// A note. Dropping it takes the note back.
 #[derive(Debug)]
 #[must_use = "what is not held is not noted"]
 pub(crate) struct Note(u64);
 
 impl Note {
-    /// Notes a file, or a directory with all that is in it.
+    /// Notes a file or a whole directory.
     pub(crate) fn path(path: &Path) -> Self {
         let mut noted = noted();
         noted.next += 1;
@@ -46,7 +48,8 @@ impl Note {
         Self(number)
     }
 
-    /// Notes how something else is ended. This happens before paths are removed, should take a few seconds at most, and must not note anything.
+    /// Notes an action that ends something else. Actions run before paths are removed. One should
+    /// take a few seconds at most and must not note anything.
     pub(crate) fn act(act: impl FnOnce() + Send + 'static) -> Self {
         let mut noted = noted();
         noted.next += 1;
@@ -68,12 +71,13 @@ fn noted() -> MutexGuard<'static, Noted> {
     NOTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends and removes all that is noted, and lets nobody note anything afterwards: the caller is about to end the process.
+/// Runs and removes everything noted, and blocks all later notes: the caller is about to end the
+/// process.
 pub(crate) fn remove_all() {
     ENDING.store(true, Ordering::SeqCst);
     let mut noted = noted();
     let acts = std::mem::take(&mut noted.acts);
-    // One that takes its time does not keep the others waiting.
+    // In parallel, so that a slow one does not delay the others.
     std::thread::scope(|scope| {
         for act in acts.into_values() {
             scope.spawn(act);
@@ -82,25 +86,26 @@ pub(crate) fn remove_all() {
     for path in std::mem::take(&mut noted.paths).values().rev() {
         drop(remove(path));
     }
-    // Who makes something new waits for this lock, and the process ends before.
+    // A thread that notes something new waits for this lock until the process ends.
     std::mem::forget(noted);
 }
 
-/// Returns unless the process is about to end. Then another thread ends it, and nothing should be said or done in between.
+/// Returns unless the process is about to end. If another thread is ending it, this blocks, so that
+/// nothing more is said or done.
 pub(crate) fn wait_if_ending() {
     while ENDING.load(Ordering::SeqCst) {
         std::thread::park();
     }
 }
 
-/// Locks a new file or directory for as long as it is open: then [`sweep`] passes over it.
+/// Locks a new file or directory for as long as it is open, so that [`sweep`] skips it.
 pub(crate) fn hold(file: &std::fs::File) {
-    // Where a file system has no locks, nobody gets this one either, and nobody removes it.
+    // On a file system without locks, `sweep` cannot lock it either, and skips it.
     let _without = file.try_lock();
 }
 
-/// Removes files and directories whose names begin like this, and that a process left behind that was killed: those that belong to this user, and
-/// that nobody holds any more. Links are not followed.
+/// Removes what killed processes left behind: files and directories with this name prefix that
+/// belong to this user and that no process holds. Links are not followed.
 #[cfg(unix)]
 pub(crate) fn sweep(dir: &Path, prefix: &str) {
     let dir = if dir.as_os_str().is_empty() {
@@ -129,7 +134,7 @@ fn is_left(path: &Path) -> bool {
         return false;
     };
     let own = seen.uid() == rustix::process::geteuid().as_raw();
-    // What is made at this moment may not be held yet.
+    // Something that was just created may not be locked yet.
     let age = seen.modified().ok().and_then(|at| at.elapsed().ok());
     if !own || !(seen.is_file() || seen.is_dir()) || age.is_none_or(|age| age < NEW) {
         return false;
@@ -143,7 +148,8 @@ fn is_left(path: &Path) -> bool {
     file.try_lock().is_ok() && file.metadata().is_ok_and(|of| same(&of))
 }
 
-/// Removes a file, or a directory with all that is in it: also what a build made unreadable, and while somebody still writes to it.
+/// Removes a file or a whole directory, even if a build made it unreadable or a process still
+/// writes to it.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     let mut tried = 0;
     loop {
@@ -170,7 +176,7 @@ fn is_there(path: &Path) -> bool {
     fs_err::symlink_metadata(path).is_ok()
 }
 
-/// Lets the owner into all directories.
+/// Makes all directories accessible to their owner.
 #[cfg(unix)]
 fn open_up(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;

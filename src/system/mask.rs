@@ -1,9 +1,10 @@
-//! [`Mask`]: secrets in what a program wrote become `***`.
+//! [`Mask`] replaces secrets in a program's output by `***`.
 //!
-//! Goes in: the values of secrets, and then bytes in any chunks. Comes out: the same bytes, with stars in the places of the values. A value
-//! is also found where a program printed it in another form: in JSON, in a URL, in XML, and in base64, at whatever place it stands in what was
-//! encoded. A value of several lines is hidden line by line, for logs are read by line. Values of less than [`SHORTEST`] bytes are words that any
-//! log holds, and stay.
+//! Input: the values of secrets, then bytes in chunks of any size. Output: the same bytes with
+//! stars in place of the values. A value is also found in other forms: in JSON, in a URL, in XML,
+//! and in base64, at any offset of the encoded text. Each line of a multi-line value is hidden on
+//! its own, because logs are read by line. Values shorter than [`SHORTEST`] bytes are not hidden:
+//! any log contains such words.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,19 +15,19 @@ use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-/// The length of a value in bytes from which on it is hidden.
+/// Shorter values are not hidden. In bytes.
 pub const SHORTEST: usize = 4;
-/// The same for a line of a value that has several: `}` and `"type": 1` stand in many a file.
+/// The same limit for a line of a multi-line value: many files contain `}` and `"type": 1`.
 const SHORTEST_LINE: usize = 8;
 /// What stands in the place of a secret.
 const STARS: &[u8] = b"***";
 
-/// What is hidden. It prints as a number.
+/// The secrets to hide. Its `Debug` output is only their number.
 #[derive(Clone, Default)]
 pub struct Mask(Option<Arc<Needles>>);
 
 struct Needles {
-    /// Sorted; none holds a line break.
+    /// Sorted. None contains a line break.
     all: Vec<Vec<u8>>,
     search: AhoCorasick,
 }
@@ -46,17 +47,17 @@ impl Mask {
         if all.is_empty() {
             return Self::default();
         }
-        // Only patterns of gigabytes are refused, and a secret has 500 kB at most.
+        // Only patterns of gigabytes are refused, and a secret has at most 500 kB.
         let search = AhoCorasick::new(&all).ok();
         Self(search.map(|search| Arc::new(Needles { all, search })))
     }
 
-    /// Whether nothing is hidden.
+    /// Whether there is nothing to hide.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// A whole text without the secrets.
+    /// Hides the secrets in a complete text.
     pub fn text(&self, text: &str) -> String {
         if self.is_empty() {
             return text.to_owned();
@@ -67,7 +68,7 @@ impl Mask {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// For bytes that come in chunks.
+    /// Hides the secrets in bytes that come in chunks.
     pub fn stream(&self) -> Stream {
         Stream {
             mask: self.clone(),
@@ -77,18 +78,18 @@ impl Mask {
     }
 }
 
-/// Hides secrets in a stream of bytes, also those that are split over chunks. Only what may be the beginning of a secret is held back, and
-/// never a whole line.
+/// Hides secrets in a stream of bytes, including those split over chunks. It holds back only what
+/// may be the start of a secret, never a whole line.
 #[derive(Debug, Default)]
 pub struct Stream {
     mask: Mask,
     held: Vec<u8>,
-    /// How many bytes at the beginning of `held` belong to a secret for which the stars are out already.
+    /// How many bytes at the start of `held` belong to a secret whose stars were already written.
     hidden: usize,
 }
 
 impl Stream {
-    /// Takes a chunk in; what can be shown comes out.
+    /// Takes a chunk and returns what can be shown.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let Some(needles) = self.mask.0.clone() else {
             return bytes.to_vec();
@@ -98,7 +99,7 @@ impl Stream {
         self.show(&needles, end)
     }
 
-    /// The end: what was held back is no secret.
+    /// Ends the stream and returns what was held back.
     pub fn end(&mut self) -> Vec<u8> {
         let Some(needles) = self.mask.0.clone() else {
             return Vec::new();
@@ -107,7 +108,7 @@ impl Stream {
         self.show(&needles, end)
     }
 
-    /// What was held up to `end`.
+    /// Returns the held bytes up to `end`, masked.
     fn show(&mut self, needles: &Needles, end: usize) -> Vec<u8> {
         let mut shown = Vec::with_capacity(end);
         let mut at = 0;
@@ -131,7 +132,8 @@ impl Stream {
 }
 
 impl Needles {
-    /// Where secrets stand, in order; those that overlap are one. The first bytes, as many as `hidden`, are part of one.
+    /// Where secrets are, in order, overlapping ones merged. The first `hidden` bytes are part of
+    /// one.
     fn found(&self, bytes: &[u8], hidden: usize) -> Vec<Range<usize>> {
         let matches = self.search.find_overlapping_iter(bytes);
         let mut all: Vec<Range<usize>> = matches.map(|found| found.range()).collect();
@@ -147,7 +149,7 @@ impl Needles {
         merged
     }
 
-    /// Where the longest end begins that more bytes could make a secret.
+    /// The start of the longest suffix that more bytes could turn into a secret.
     fn undecided(&self, bytes: &[u8]) -> usize {
         let line = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
         let begins = |at: &usize| {
@@ -161,7 +163,7 @@ impl Needles {
     }
 }
 
-/// All ways in which a program may print a secret.
+/// All forms in which a program may print a secret.
 fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::new();
     let secret = secret.trim_ascii();
@@ -169,7 +171,7 @@ fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
     for line in secret.split(|byte| matches!(byte, b'\n' | b'\r')) {
         let line = line.trim_ascii();
         let shortest = if single { SHORTEST } else { SHORTEST_LINE };
-        // A PEM file says in such a line what it holds.
+        // Such a line of a PEM file only names its content.
         if line.len() < shortest || line.starts_with(b"-----") {
             continue;
         }
@@ -187,7 +189,7 @@ fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
     forms
 }
 
-/// In JSON, in XML, in the quotes of a shell, and as a terminal shows it.
+/// As JSON, XML, a shell's quotes and a terminal show it.
 fn in_text(text: &str, forms: &mut BTreeSet<Vec<u8>>) {
     let json = serde_json::Value::from(text).to_string();
     forms.insert(json.as_bytes()[1..json.len() - 1].to_vec());
@@ -202,7 +204,7 @@ fn in_text(text: &str, forms: &mut BTreeSet<Vec<u8>>) {
     forms.insert(shown.replace(char::is_control, "").into());
 }
 
-/// As `encodeURIComponent` and as forms write it.
+/// As `encodeURIComponent` and HTML forms encode it.
 fn in_url(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
     let kept: [&[u8]; 3] = [b"-_.~", b"-_.!~*'()", b"-_.*"];
     for kept in kept {
@@ -222,7 +224,7 @@ fn in_url(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
-/// Percent-encoding in small letters.
+/// Percent-encoding with lowercase digits.
 fn lower_hex(text: &str) -> String {
     let mut parts = text.split('%');
     let mut lower = parts.next().unwrap_or_default().to_owned();
@@ -235,8 +237,8 @@ fn lower_hex(text: &str) -> String {
     lower
 }
 
-/// Base64 of something that holds the bytes: three bytes are four letters, so there are three ways to begin. Letters that hold bits of what
-/// stands before or behind are left out.
+/// Base64 of data that contains the bytes. Three bytes become four letters, so there are three
+/// alignments. Letters that share bits with neighbouring bytes are left out.
 fn in_base64(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
     for before in 0..3_usize {
         let mut whole = vec![0; before];

@@ -1,20 +1,20 @@
-//! Text of strangers on a terminal, and in the logs of a CI system: it shows what it says, and does nothing.
+//! Makes foreign text safe for terminals and CI logs: it is shown, but cannot act.
 //!
-//! Names, errors of libraries, answers of registries and logs of build steps may hold anything. [`Screen`] stands before the streams of the process, so
-//! that no message can forget it.
+//! Names, errors of libraries, answers of registries and logs of build steps may contain anything.
+//! [`Screen`] wraps the streams of the process, so that no message can bypass this.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
-/// The longest line that is looked at as one.
+/// The longest line in bytes that is treated as one.
 const LONGEST: usize = 1 << 20;
 
-/// What goes before the words by which programs tell a CI system what to do.
+/// Prefixes of the commands by which programs control a CI system.
 const COMMANDS: [&str; 2] = ["##[", "##vso["];
 
-/// The text without escape sequences and control characters, which could do anything to the reader's terminal. Where `colors` are wanted, those stay,
-/// and end where the text ends.
+/// The text without escape sequences and control characters, which could control the reader's
+/// terminal. If `colors` is set, colours are kept and reset at the end of the text.
 pub fn clean(text: &str, colors: bool) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut colored = false;
@@ -30,7 +30,7 @@ pub fn clean(text: &str, colors: bool) -> String {
             '\u{9b}' => drop(parameters(&mut rest)),
             '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut rest),
             character if character.is_control() && character != '\t' => {}
-            // These turn the text around, so that it looks like another one.
+            // These reorder the text, so that it reads as a different one.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' => {
                 clean.extend(character.escape_unicode());
             }
@@ -43,7 +43,7 @@ pub fn clean(text: &str, colors: bool) -> String {
     clean
 }
 
-/// The text with every control character shown as it is written in source code: it stands in one line, whatever a stranger wrote into it.
+/// The text on one line, with every control character escaped as in source code.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return text.into();
@@ -59,7 +59,8 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     line.into()
 }
 
-/// ECMA-48: `ESC [` parameters and a final byte, `ESC ]` a string up to BEL or `ESC \`, else intermediates and a final byte. A colour comes out.
+/// Reads an ECMA-48 escape sequence: `ESC [` parameters and a final byte, `ESC ]` a string up to
+/// BEL or `ESC \`, else intermediates and a final byte. Returns it if it is a colour.
 fn escape(rest: &mut std::str::Chars<'_>) -> Option<String> {
     match rest.next() {
         Some('[') => {
@@ -83,7 +84,7 @@ fn escape(rest: &mut std::str::Chars<'_>) -> Option<String> {
     }
 }
 
-/// Up to the final byte, and that.
+/// Reads parameters, including the final byte.
 fn parameters(rest: &mut std::str::Chars<'_>) -> Option<String> {
     let mut found = String::new();
     for character in rest.by_ref() {
@@ -108,7 +109,8 @@ fn skip_string(rest: &mut std::str::Chars<'_>) {
     }
 }
 
-/// A line that no CI system takes for a command: GitHub's `::name::` at the beginning, `##[name]` anywhere, Azure's `##vso[name]`.
+/// Breaks commands to a CI system: GitHub's `::name::` at the start of a line, `##[name]` anywhere,
+/// Azure's `##vso[name]`.
 fn told(line: &str) -> String {
     let begin = line.len() - line.trim_start().len();
     let mut told = line.to_owned();
@@ -123,7 +125,8 @@ fn told(line: &str) -> String {
     told
 }
 
-/// JSON in which all that would be cleaned is escaped, so that nothing is lost of it. Such characters stand in its texts alone.
+/// JSON with everything escaped that [`clean`] would remove, so that nothing is lost. Such
+/// characters occur only in JSON's strings.
 pub fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
@@ -147,7 +150,7 @@ pub fn escape_json(json: &str) -> String {
     escaped
 }
 
-/// A stream for people, a line at a time.
+/// A stream for people, written line by line.
 pub struct Screen {
     to: Box<dyn Write + Send>,
     colors: bool,
@@ -155,7 +158,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A stream whose reader wants colours or not.
+    /// `colors`: whether the reader wants colours.
     pub fn new(to: Box<dyn Write + Send>, colors: bool) -> Self {
         Self {
             to,
@@ -164,14 +167,14 @@ impl Screen {
         }
     }
 
-    /// The stream itself, for what is not for people.
+    /// The underlying stream, for output that is not for people.
     pub fn raw(&mut self) -> &mut dyn Write {
-        // There is nobody left to tell.
+        // If this fails, there is nowhere to report it.
         drop(self.pass());
         &mut *self.to
     }
 
-    /// Writes what there is of a line.
+    /// Writes the pending part of a line.
     fn pass(&mut self) -> io::Result<()> {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {

@@ -1,14 +1,16 @@
-//! Work that is done by a few threads at once: on files, where most of the time is the kernel's.
+//! Runs work on files on a few threads. Most of that time is spent in the kernel.
 //!
-//! Goes in: a list, and what to do with one of it. Comes out: the results in the list's order, so that nobody can tell how many threads there were.
+//! Input: a list, and the work for one item. Output: the results in the list's order, whatever the
+//! number of threads.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Threads beyond this many would wait for each other in the kernel.
+/// More threads than this would only wait for each other in the kernel.
 const MOST: usize = 8;
 
-/// Does `work` with each item. `share` is how many neighbours a thread takes at a time; up to so many are not worth a second thread.
+/// Calls `work` for each item. A thread takes `share` neighbouring items at a time; a list of at
+/// most `share` items is not worth a second thread.
 pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if items.len() <= share {
         return items.iter().map(work).collect();
@@ -27,7 +29,7 @@ pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R +
         }
     };
     let mut done = std::thread::scope(|scope| {
-        // One that cannot be had is no loss: this thread does what is left.
+        // A thread that cannot be spawned is no loss: this thread does the rest.
         let spawned = (0..helpers).map(|_| std::thread::Builder::new().spawn_scoped(scope, part));
         let spawned: Vec<_> = spawned.filter_map(Result::ok).collect();
         let mut done = part();
@@ -43,7 +45,7 @@ pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R +
     done.into_iter().flat_map(|(_, results)| results).collect()
 }
 
-/// How many threads run at once. To find out, a dozen files of the kernel are read.
+/// How many threads can run at once. Cached, because the answer takes reading a dozen kernel files.
 pub fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))

@@ -1,15 +1,16 @@
-//! [`WorkDir`]: a private directory for as long as something is made, on the disk or in memory. All of slimbuild's work directories are made, named
-//! and removed here.
+//! [`WorkDir`]: a private temporary directory, on disk or in memory. All of slimbuild's work
+//! directories are created, named and removed here.
 //!
 //! ```text
 //! slimbuild-work-XXXXXXXX/    mode 0700
 //!   lock                      locked for as long as the process lives
-//!   work/                     what it is for
+//!   work/                     the directory to work in
 //! ```
 //!
-//! A process that is killed leaves its directory and loses its lock. The next one removes a directory whose lock it gets, and no other: two that run
-//! at once do not disturb each other. These places are open to everybody: what belongs to somebody else, is a link, or does not look like this
-//! is not touched.
+//! A killed process leaves its directory but loses its lock. Later runs remove only directories
+//! whose lock they can take, so concurrent runs do not disturb each other. Everybody can write to
+//! these places: a directory is not touched if somebody else owns it, if it is a link, or if it
+//! does not look like this.
 
 use std::fs::File;
 use std::io;
@@ -22,15 +23,15 @@ use crate::system::leftovers::{self, Note};
 const PREFIX: &str = "slimbuild-work-";
 const LOCK: &str = "lock";
 const WORK: &str = "work";
-/// Where files are kept in memory on Linux.
+/// Files here are kept in memory on Linux.
 pub const MEMORY: &str = "/dev/shm";
-/// A directory without a lock yet may be taken for one that was left behind.
+/// How often to try again: another run may remove a new directory that has no lock yet.
 const TRIES: u32 = 5;
 
-/// A private directory, which goes when the value goes, or when a signal ends the process.
+/// A private directory. It is removed when the value is dropped or a signal ends the process.
 #[derive(Debug)]
 pub struct WorkDir {
-    /// With the lock.
+    /// The directory that also holds the lock.
     whole: PathBuf,
     work: PathBuf,
     _lock: File,
@@ -38,12 +39,12 @@ pub struct WorkDir {
 }
 
 impl WorkDir {
-    /// Makes one where this machine has temporary files.
+    /// Creates one in the machine's directory for temporary files.
     pub fn new() -> io::Result<Self> {
         Self::new_in(&tempfile::env::temp_dir())
     }
 
-    /// Makes one elsewhere.
+    /// Creates one in `base`.
     pub fn new_in(base: &Path) -> io::Result<Self> {
         let mut tried = 0;
         loop {
@@ -70,7 +71,7 @@ impl WorkDir {
             .create_new(true)
             .open(&path)?
             .into_file();
-        // Where a file system has no locks, nobody gets this one either, and nobody removes it.
+        // On a file system without locks, no later run can lock it either, and it is left alone.
         let _without = lock.try_lock();
         if fs_err::symlink_metadata(&path).is_err() {
             return Err(io::ErrorKind::NotFound.into());
@@ -85,7 +86,7 @@ impl WorkDir {
         })
     }
 
-    /// The directory to work in: empty in the beginning.
+    /// The directory to work in, empty at first.
     pub fn path(&self) -> &Path {
         &self.work
     }
@@ -93,12 +94,12 @@ impl WorkDir {
 
 impl Drop for WorkDir {
     fn drop(&mut self) {
-        // The next one tries it again.
+        // A later run tries again.
         drop(leftovers::remove(&self.whole));
     }
 }
 
-/// Removes what processes left behind that were killed.
+/// Removes what killed processes left behind.
 pub fn sweep() {
     for base in [tempfile::env::temp_dir(), PathBuf::from(MEMORY)] {
         sweep_in(&base);
@@ -115,7 +116,7 @@ fn sweep_in(base: &Path) {
     }
 }
 
-/// Removes a directory if it is one of ours, and nobody holds its lock.
+/// Removes a directory if it is ours and no process holds its lock.
 #[cfg(unix)]
 fn abandoned(path: &Path) {
     use rustix::fs::{FileType, Mode, OFlags, fstat, lstat, open, openat};
@@ -133,7 +134,8 @@ fn abandoned(path: &Path) {
     let lock = match openat(&dir, LOCK, kind, Mode::empty()) {
         Ok(lock) => lock,
         Err(rustix::io::Errno::NOENT) => {
-            // Killed before there was a lock. It goes if it is empty; who is about to make a lock there begins anew.
+            // Its process was killed before it made the lock. Remove it if it is empty; a process
+            // about to make the lock starts again.
             let _full = rustix::fs::unlinkat(rustix::fs::CWD, path, rustix::fs::AtFlags::REMOVEDIR);
             return;
         }
@@ -146,7 +148,7 @@ fn abandoned(path: &Path) {
     if !is_lock || lock.try_lock().is_err() {
         return;
     }
-    // Still the same directory under this name, and not what somebody put there meanwhile.
+    // The name must still mean the same directory, not one that somebody swapped in.
     let same = |of: &rustix::fs::Stat| (of.st_dev, of.st_ino) == (of_dir.st_dev, of_dir.st_ino);
     if lstat(path).is_ok_and(|of| same(&of)) {
         drop(leftovers::remove(path));

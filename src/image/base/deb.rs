@@ -1,4 +1,5 @@
-//! A package of Debian as files: what it installs, without documents, and what it says about itself, where scanners look for it.
+//! Unpacks a Debian package: the files it installs, without documentation, and its metadata where
+//! scanners look for it.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
@@ -12,7 +13,7 @@ use tar::{Archive, EntryType};
 use super::BaseError;
 use crate::image::layer::{Entry, Node, Owner};
 
-/// What nobody reads in a container: documents, and time zones that count leap seconds. Licences stay.
+/// Not needed in a container: documentation, and time zones with leap seconds. Licences are kept.
 const DROPPED: [&str; 7] = [
     "usr/share/bug",
     "usr/share/doc-base",
@@ -22,7 +23,8 @@ const DROPPED: [&str; 7] = [
     "usr/share/man",
     "usr/share/zoneinfo/right",
 ];
-/// Of libc's character sets, those stay that Debian 13 has in the package too; UTF-8 needs none.
+/// The character sets of libc that are kept, the same that Debian 13 has in the package itself.
+/// UTF-8 needs none.
 const CHARACTER_SETS: [&str; 9] = [
     "ANSI_X3.110.so",
     "CP1252.so",
@@ -34,15 +36,15 @@ const CHARACTER_SETS: [&str; 9] = [
     "UTF-7.so",
     "gconv-modules",
 ];
-/// Where a directory a package has its licence and its documents.
+/// A package has its licence and documentation in a directory below this one.
 const DOCUMENTS: &str = "usr/share/doc/";
-/// Where scanners look for packages that no package manager installed; distroless has them there too.
+/// Where scanners look for packages without a package manager; distroless uses it too.
 const STATUS: &str = "var/lib/dpkg/status.d";
 
-/// The files of an image by path.
+/// Entries of an image by path.
 pub(super) type Entries = BTreeMap<String, Entry>;
 
-/// Adds a package's files.
+/// Adds a package's files to the entries.
 pub(super) fn unpack(name: &str, file: &Path, entries: &mut Entries) -> Result<(), BaseError> {
     let read = |source| BaseError::Read {
         what: format!("the package `{name}`"),
@@ -102,7 +104,7 @@ fn data(mut archive: Archive<impl Read>, entries: &mut Entries) -> io::Result<()
             EntryType::Directory => Node::Directory(mode),
             EntryType::Symlink => Node::Symlink(target(&entry)?),
             EntryType::Link => {
-                // Another name of a file that came before.
+                // A hard link to an earlier file.
                 let to = inside(target(&entry)?.as_bytes())?;
                 let to = entries.get(&to).ok_or_else(|| {
                     invalid(format!("`{path}` is a link to `{to}`, which is not there"))
@@ -117,7 +119,7 @@ fn data(mut archive: Archive<impl Read>, entries: &mut Entries) -> io::Result<()
             }
             other => return Err(invalid(format!("`{path}` is a {other:?}"))),
         };
-        // Packages share directories; the first one's are as good as another's.
+        // Packages share directories; the first one's entry is as good as any.
         entries.entry(path).or_insert(Entry { node, owner });
     }
     Ok(())
@@ -129,7 +131,7 @@ fn target(entry: &tar::Entry<'_, impl Read>) -> io::Result<String> {
     String::from_utf8(target.into_owned()).map_err(io::Error::other)
 }
 
-/// A path of a package, relative to the image's root.
+/// A path in a package, relative to the image's root.
 fn inside(path: &[u8]) -> io::Result<String> {
     let path = str::from_utf8(path).map_err(io::Error::other)?;
     let parts: Vec<&str> = path
@@ -157,7 +159,7 @@ fn is_dropped(path: &str) -> bool {
     })
 }
 
-/// What the package says about itself, and the checksums of its files.
+/// Adds the package's metadata and the checksums of its files.
 fn control(name: &str, mut archive: Archive<impl Read>, entries: &mut Entries) -> io::Result<()> {
     for entry in archive.entries()? {
         let mut entry = entry?;

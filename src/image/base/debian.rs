@@ -1,4 +1,5 @@
-//! Which packages Debian has: signed lists of checksums, and the lists of packages that they name.
+//! Finds packages in Debian's archive: signed lists of checksums, and the package lists they refer
+//! to.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -16,7 +17,7 @@ use crate::model::digest::Digest;
 use crate::store::cache::Cache;
 use crate::store::fetch::Net;
 
-/// What a program of node needs, and what says which system this is.
+/// What a node program needs, and the files that identify the system.
 const PACKAGES: [&str; 9] = [
     "base-files",
     "ca-certificates",
@@ -29,7 +30,8 @@ const PACKAGES: [&str; 9] = [
     "tzdata",
 ];
 
-/// What nginx links, and what it reads: no perl, no debconf and no iproute2, which its scripts alone call.
+/// What nginx links against and reads. Left out: perl, debconf and iproute2, which only its scripts
+/// use.
 const NGINX: [&str; 5] = [
     "libcrypt1",
     "libpcre2-8-0",
@@ -38,21 +40,20 @@ const NGINX: [&str; 5] = [
     "zlib1g",
 ];
 
-/// The archives of Debian 12 that have them, and what their lists call themselves: the release, what cannot wait for the next point release (time
-/// zones), and security.
+/// The archives of Debian 12 and the codenames in their lists: the release, updates that cannot
+/// wait for the next point release (time zones), and security.
 const ARCHIVES: [(&str, &str); 3] = [
     ("debian", "bookworm"),
     ("debian", "bookworm-updates"),
     ("debian-security", "bookworm-security"),
 ];
 
-/// One package, to the byte.
+/// One package, pinned to the byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// Its version, as Debian counts.
     pub version: String,
-    /// Where it lies below the mirror: `debian/pool/main/…`.
+    /// Its path on the mirror: `debian/pool/main/…`.
     pub path: String,
     /// The SHA-256 of the file.
     pub sha256: String,
@@ -83,7 +84,7 @@ impl Package {
 /// Packages by name.
 pub(super) type Packages = BTreeMap<String, Package>;
 
-/// The newest version of each package among the archives: those of every base, and those of nginx.
+/// The newest version of each package in the archives: those of every base, and those of nginx.
 pub(super) fn resolve(
     architecture: &str,
     nginx: bool,
@@ -110,7 +111,7 @@ pub(super) fn resolve(
             url: release.clone(),
             reason,
         })?;
-        // By its checksum: the file under its name may be replaced between two requests.
+        // By checksum: the file of the plain name may be replaced between two requests.
         let url = format!(
             "{mirror}/{archive}/dists/{codename}/main/binary-{architecture}/by-hash/SHA256/{sha256}"
         );
@@ -140,7 +141,8 @@ fn checksum(sha256: &str, url: &str) -> Result<Digest, BaseError> {
     })
 }
 
-/// The SHA-256 of a list in a `Release` file, which must be that of the archive, and not be out of date.
+/// The SHA-256 of a list in a `Release` file. Fails if the file is of another archive or out of
+/// date.
 fn listed(text: &str, codename: &str, list: &str, now: u64) -> Result<String, String> {
     let field = |name: &str| {
         let mut lines = text.lines();
@@ -151,7 +153,7 @@ fn listed(text: &str, codename: &str, list: &str, now: u64) -> Result<String, St
         return Err(format!("it calls itself `{called}`"));
     }
     if let Some(until) = field("Valid-Until") {
-        // UTC, as Debian has it, is no zone of RFC 2822.
+        // RFC 2822 does not know the zone `UTC`, which Debian writes.
         let parsed = OffsetDateTime::parse(&until.replace("UTC", "+0000"), &Rfc2822);
         let parsed = parsed.map_err(|_| format!("`{until}` is no date"))?;
         if parsed.unix_timestamp() < i64::try_from(now).unwrap_or(i64::MAX) {
@@ -168,7 +170,7 @@ fn listed(text: &str, codename: &str, list: &str, now: u64) -> Result<String, St
     sum.ok_or_else(|| format!("it does not name `{list}`"))
 }
 
-/// Takes the packages that are wanted from a list, where they are newer than those that were found before.
+/// Adds the wanted packages of a list, if they are newer than those found so far.
 fn packages(
     file: &Path,
     archive: &str,

@@ -1,4 +1,4 @@
-//! What can keep the built-in base from being made.
+//! Why the built-in base cannot be made.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,96 +9,85 @@ use crate::store::fetch::FetchError;
 /// Why there is no base.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
-    /// A platform that the packages are not fetched for.
+    /// There are no packages for this platform.
     #[error("there is no built-in base for {0}")]
     Platform(String),
-    /// A download.
+    /// A download failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// An image's layer.
+    /// A layer cannot be packed.
     #[error(transparent)]
     Oci(#[from] OciError),
-    /// A list of a mirror that nobody signed whom slimbuild believes.
+    /// A mirror's list has no trusted signature.
     #[error("`{url}` is not signed by Debian: {reason}")]
     Signature {
-        /// Where it is.
+        /// The list's address.
         url: String,
-        /// What was found instead.
+        /// What is wrong with the signature.
         reason: String,
     },
-    /// A list of a mirror that is signed, but another one, or an old one.
+    /// A mirror's list is signed, but is the wrong one or out of date.
     #[error("`{url}` is not the list that was asked for: {reason}")]
     Release {
-        /// Where it is.
+        /// The list's address.
         url: String,
-        /// What it is instead.
+        /// What is wrong with it.
         reason: String,
     },
-    /// A package that no list has.
+    /// No list contains the package.
     #[error("`{mirror}` has no package `{name}`")]
-    NoPackage {
-        /// The mirror.
-        mirror: String,
-        /// The package.
-        name: String,
-    },
-    /// A list or package that cannot be read.
+    NoPackage { mirror: String, name: String },
+    /// A list or package cannot be read.
     #[error("cannot read {what}")]
     Read {
-        /// Which, in words.
+        /// A description of the file.
         what: String,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
-    /// A version of node that npm does not have.
+    /// npm has no such version of node.
     #[error("npm has no `{package}` of version `{version}`")]
     NoNode {
-        /// npm's package.
+        /// The npm package.
         package: String,
-        /// What was asked for.
+        /// The requested version.
         version: String,
     },
-    /// An answer of the npm registry that is not understood.
+    /// The npm registry's answer cannot be used.
     #[error("`{url}` answers something else than npm's registry: {reason}")]
     Registry {
-        /// Where.
+        /// The address.
         url: String,
         /// What is missing.
         reason: String,
     },
-    /// A version that a lock names, or that was there a while ago.
+    /// The source no longer has a version that is locked or was found before.
     #[error("the mirror does not have {name} {version} any more")]
-    Superseded {
-        /// The package.
-        name: String,
-        /// Its version.
-        version: String,
-    },
-    /// A lock that cannot be read.
+    Superseded { name: String, version: String },
+    /// A lock file cannot be read.
     #[error("`{}` is not a lock of a base: {reason}", path.display())]
     Lock {
-        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// A lock of something else than was asked for.
+    /// The lock is for another request.
     #[error("`{}` locks {locked}, and {wanted} was asked for", path.display())]
     LockedOther {
-        /// The file.
+        /// The lock file.
         path: PathBuf,
-        /// `node 22.1.0`, or `no node`.
+        /// The locked part: `node 22.1.0`, or `no node`.
         locked: String,
-        /// `node 22`, or `nginx`.
+        /// The requested part: `node 22`, or `nginx`.
         wanted: String,
     },
-    /// The cache.
+    /// Writing to the cache failed, most likely because of its disk.
     #[error("cannot write to the cache")]
     Cache(#[source] io::Error),
 }
 
 impl BaseError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Fetch(error) => return error.hint(),
@@ -120,12 +109,12 @@ impl BaseError {
         Some(hint.to_owned())
     }
 
-    /// Whether other arguments would do.
+    /// Whether the arguments are wrong.
     pub fn is_argument(&self) -> bool {
         matches!(self, Self::Platform(_) | Self::NoNode { .. })
     }
 
-    /// Whether somebody wanted to stop.
+    /// Whether the user cancelled it.
     pub fn is_interrupt(&self) -> bool {
         match self {
             Self::Fetch(error) => error.is_interrupt(),
@@ -134,12 +123,12 @@ impl BaseError {
         }
     }
 
-    /// Whether a file of the user's is wrong.
+    /// Whether one of the user's files is wrong.
     pub fn is_file(&self) -> bool {
         matches!(self, Self::Lock { .. } | Self::LockedOther { .. })
     }
 
-    /// Whether making the base again makes what is missing.
+    /// Whether making the base again restores what is missing.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Oci(error) if error.is_damage())
     }

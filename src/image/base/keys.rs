@@ -1,4 +1,4 @@
-//! Whose signatures are believed: Debian's archive keys, as the package debian-archive-keyring has them.
+//! The trusted keys: Debian's archive keys, from the package debian-archive-keyring.
 
 use super::openpgp::{Key, Malformed, Signed};
 
@@ -9,27 +9,27 @@ const DEBIAN: [&str; 3] = [
     include_str!("keys/bookworm-security-automatic.asc"),
 ];
 
-/// Public keys.
+/// Trusted public keys.
 #[derive(Debug, Clone)]
 pub struct Keys(Vec<Key>);
 
 impl Keys {
-    /// Those of Debian 12.
+    /// The keys of Debian 12.
     pub fn debian() -> Self {
-        // A test reads them all.
+        // A test parses all of them.
         let keys = DEBIAN
             .iter()
             .filter_map(|&armoured| Key::all(armoured).ok());
         Self(keys.flatten().collect())
     }
 
-    /// Another, for a mirror that signs itself.
+    /// A single key, for a mirror that signs its own lists.
     #[cfg(test)]
     pub(super) fn new(key: Key) -> Self {
         Self(vec![key])
     }
 
-    /// The text that was signed by one of the keys. What stands around it in the message does not come out.
+    /// The text of a signed message if one of the keys signed it, without anything around it.
     pub(super) fn signed(&self, message: &[u8], now: u64) -> Result<String, String> {
         let text = str::from_utf8(message).map_err(|_| "it is no text".to_owned())?;
         let signed = Signed::parse(text);

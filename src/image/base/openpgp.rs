@@ -1,17 +1,20 @@
-//! As much of `OpenPGP` (RFC 9580) as Debian signs its lists with: texts signed in the clear, version 4 signatures by RSA and Ed25519, version 4
-//! keys. Whatever else a message holds makes it refused, or its signature not counted: nothing is guessed.
+//! The part of `OpenPGP` (RFC 9580) that Debian signs its lists with: cleartext signatures, version
+//! 4 signatures by RSA and Ed25519, version 4 keys. A message with anything else is refused, or its
+//! signature does not count; nothing is guessed.
 //!
-//! Parsing is ours; hashes and signatures are verified by `ring`, which TLS brings anyway.
+//! Parsing is our own code. `ring`, which TLS needs anyway, computes hashes and verifies
+//! signatures.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest;
 use ring::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey};
 
-/// More signatures than any list has: a mirror cannot make us verify for hours.
+/// More signatures than any real list has, so that a mirror cannot keep us verifying for hours.
 const MOST_SIGNATURES: usize = 16;
 
-/// More than any list of Debian's has, which is a few hundred kilobytes: each signature hashes all of it.
+/// More bytes than any of Debian's lists, which have a few hundred kilobytes. Each signature hashes
+/// all of them.
 const MOST_BYTES: usize = 4 << 20;
 
 const MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
@@ -20,7 +23,7 @@ const SIGNATURE_END: &str = "-----END PGP SIGNATURE-----";
 const KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const KEY_END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
-/// Numbers of RFC 9580, section 9.1.
+/// Algorithm numbers of RFC 9580, section 9.1.
 mod algorithm {
     pub(super) const RSA: u8 = 1;
     pub(super) const RSA_SIGN_ONLY: u8 = 3;
@@ -32,7 +35,8 @@ mod algorithm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) &'static str);
 
-/// A key that can verify. Names, certificates and bindings are not looked at: whoever pins a key believes all of it.
+/// A key that verifies signatures. User ids, certificates and bindings are ignored: pinning a key
+/// means trusting it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
     Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
@@ -40,7 +44,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// The primary key and the subkeys of an armoured block, without those for anything but signatures that we know.
+    /// The primary key and the subkeys of an armoured block, except keys of unknown algorithms.
     pub(super) fn all(armoured: &str) -> Result<Vec<Self>, Malformed> {
         let mut lines = armoured.lines();
         if lines.next().map(str::trim_end) != Some(KEY) {
@@ -83,15 +87,15 @@ impl Key {
     }
 }
 
-/// A text and its signatures, none of which has been verified yet.
+/// A text and its signatures, not verified yet.
 pub(super) struct Signed {
-    /// Lines end with CR LF, as they were signed; the last one has no end.
+    /// Lines end with CR LF, as they were signed. The last line has no end.
     text: String,
     signatures: Vec<Signature>,
 }
 
 impl Signed {
-    /// Reads a message that is signed in the clear and holds nothing else (RFC 9580, section 7).
+    /// Parses a message that is one cleartext signature and nothing else (RFC 9580, section 7).
     pub(super) fn parse(message: &str) -> Result<Self, Malformed> {
         if message.len() > MOST_BYTES {
             return Err(Malformed("it is larger than any list"));
@@ -101,16 +105,16 @@ impl Signed {
             let line = lines.next().ok_or(Malformed("it ends too early"))?;
             let line = line.strip_suffix('\r').unwrap_or(line);
             if line.contains('\r') {
-                // Programs do not agree whether that ends a line.
+                // Implementations disagree on whether it ends a line.
                 return Err(Malformed("a line holds a carriage return"));
             }
-            // What stands at the end of a line is not signed.
+            // Trailing whitespace is not signed.
             Ok(line.trim_end_matches([' ', '\t']))
         };
         if next()? != MESSAGE {
             return Err(Malformed("it does not begin as a signed text"));
         }
-        // These are not signed. Each signature says itself how it was made.
+        // Headers are not signed. Each signature states its own hash.
         while let Some(header) = Some(next()?).filter(|line| !line.is_empty()) {
             if !header.starts_with("Hash: ") {
                 return Err(Malformed("it has an unknown header"));
@@ -144,7 +148,8 @@ impl Signed {
         Ok(Self { text, signatures })
     }
 
-    /// Whether one of the keys made one of the signatures over the text, and it holds at that time (seconds since 1970).
+    /// Whether one of the keys made one of the signatures and it is valid at that time (seconds
+    /// since 1970).
     pub(super) fn is_by(&self, keys: &[Key], now: u64) -> bool {
         self.signatures
             .iter()
@@ -152,13 +157,13 @@ impl Signed {
             .any(|signature| signature.is_by(&self.text, keys))
     }
 
-    /// The text, with the line ends of Unix. Nothing of the message that was not signed is in it.
+    /// The signed text with Unix line ends, and nothing else of the message.
     pub(super) fn text(&self) -> String {
         self.text.replace("\r\n", "\n")
     }
 }
 
-/// The hashes whose signatures count.
+/// The accepted hash functions.
 #[derive(Clone, Copy)]
 enum Hash {
     Sha256,
@@ -185,7 +190,7 @@ impl Hash {
         digest::digest(algorithm, data)
     }
 
-    /// Keys of less than 2048 bits verify nothing.
+    /// RSA keys below 2048 bits are not accepted.
     fn rsa(self) -> &'static RsaParameters {
         match self {
             Self::Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
@@ -195,27 +200,28 @@ impl Hash {
     }
 }
 
-/// A signature of version 4 that could count.
+/// A version 4 signature of a kind that counts.
 struct Signature {
     hash: Hash,
-    /// What is hashed behind the text: the signature's own fields.
+    /// The signature's own fields, which are hashed after the text.
     trailer: Vec<u8>,
-    /// When it does not hold any more, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     expires: Option<u64>,
     value: Value,
 }
 
-/// One number for RSA; for Ed25519, 64 bytes.
+/// One number for RSA, 64 bytes for Ed25519.
 enum Value {
     Rsa(Vec<u8>),
     Ed25519(Vec<u8>),
 }
 
 impl Signature {
-    /// One of another kind does not count. One that ends too early is an error: nobody knows what was cut off.
+    /// `None` for a signature of a kind that does not count. A truncated one is an error: nobody
+    /// can tell what is missing.
     fn read(body: &[u8]) -> Result<Option<Self>, Malformed> {
         let mut rest = Reader(body);
-        // Other versions are made by other keys than Debian's.
+        // Debian's keys make only version 4.
         if rest.byte()? != 4 {
             return Ok(None);
         }
@@ -224,10 +230,10 @@ impl Signature {
         let hash = Hash::of(rest.byte()?);
         let hashed = rest.sized()?;
         let fields = &body[..6 + hashed.len()];
-        // Anybody can write into the part that is not hashed.
+        // Anybody can change the unhashed part, so it is ignored.
         rest.sized()?;
         rest.take(2)?; // of the hash, to find wrong keys sooner
-        // Over a text; others are over keys.
+        // A signature over a text. Other types are over keys.
         let (0x01, Some(hash), Some(expires)) = (kind, hash, expiry(hashed)?) else {
             return Ok(None);
         };
@@ -273,7 +279,7 @@ impl Signature {
                     .is_some_and(|value| key.verify(self.hash.rsa(), &data, &value).is_ok())
             }
             (Key::Ed25519(key), Value::Ed25519(value)) => {
-                // The hash is what is signed here, not the text.
+                // Ed25519 signs the hash, not the text.
                 let hash = self.hash.digest(&data);
                 let key = UnparsedPublicKey::new(&signature::ED25519, key);
                 key.verify(hash.as_ref(), value).is_ok()
@@ -283,10 +289,11 @@ impl Signature {
     }
 }
 
-/// When a signature ends.
+/// When a signature expires, in seconds since 1970.
 struct Expiry(Option<u64>);
 
-/// Reads the hashed subpackets. `None`: such a signature must not count, because it lacks its time or demands what we do not know.
+/// Reads the hashed subpackets. `None` if the signature must not count, because it has no creation
+/// time or an unknown critical subpacket.
 fn expiry(hashed: &[u8]) -> Result<Option<Expiry>, Malformed> {
     let mut rest = Reader(hashed);
     let (mut created, mut lasts) = (None, None);
@@ -298,31 +305,32 @@ fn expiry(hashed: &[u8]) -> Result<Option<Expiry>, Malformed> {
         match kind & 0x7f {
             2 => created = Some(u64::from(subpacket.number()?)),
             3 => lasts = Some(u64::from(subpacket.number()?)),
-            // Who made it, by number, fingerprint or name: told by the key that fits.
+            // The issuer's id, fingerprint or name. The key that verifies the signature shows that
+            // anyway.
             16 | 28 | 33 => {}
             _ if is_critical => return Ok(None),
             _ => {}
         }
     }
-    // No length of life is an endless one.
+    // A lifetime of 0 means that it never expires.
     let lasts = lasts.filter(|&seconds| seconds != 0);
     Ok(created.map(|created| Expiry(lasts.map(|lasts| created + lasts))))
 }
 
-/// Numbers lose their leading zeros in a message. `None`: it is too long.
+/// Restores the leading zeros that numbers lose in a message. `None` if the number is too long.
 fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
     let zeros = length.checked_sub(number.len())?;
     Some([&vec![0; zeros], number].concat())
 }
 
-/// The bytes of an armoured block behind its first line, up to its end, which is the end of all. The checksum at its end is ignored, as RFC 9580
-/// has it: it protects nothing.
+/// The bytes of an armoured block after its first line. The block must be the end of the input. As
+/// RFC 9580 says, the checksum at its end is ignored: it protects nothing.
 fn unarmour<'t>(
     lines: &mut impl Iterator<Item = &'t str>,
     end: &str,
 ) -> Result<Vec<u8>, Malformed> {
     let mut lines = lines.map(str::trim_end);
-    // Headers (`Version: …`, `Comment: …`) mean nothing.
+    // The headers (`Version: …`, `Comment: …`) mean nothing.
     if !lines
         .by_ref()
         .take_while(|line| !line.is_empty())
@@ -352,7 +360,8 @@ fn unarmour<'t>(
         .map_err(|_| Malformed("its armour is damaged"))
 }
 
-/// Tags and bodies (RFC 9580, section 4.2). Bodies in parts and without a length are not known: signatures and keys have none.
+/// Packet tags and bodies (RFC 9580, section 4.2). Partial and indefinite lengths are refused:
+/// signatures and keys have none.
 struct Packets(Vec<(u8, Vec<u8>)>);
 
 impl Packets {
@@ -380,7 +389,7 @@ impl Packets {
     }
 }
 
-/// Takes from the front.
+/// Reads from the front.
 struct Reader<'b>(&'b [u8]);
 
 impl<'b> Reader<'b> {
@@ -406,13 +415,13 @@ impl<'b> Reader<'b> {
         Ok(high << 16 | low)
     }
 
-    /// A part with its length before it, in two bytes.
+    /// A field with a two-byte length before it.
     fn sized(&mut self) -> Result<&'b [u8], Malformed> {
         let length = self.short()?;
         self.take(length)
     }
 
-    /// A length of one, two or five bytes.
+    /// A length in one, two or five bytes.
     fn length(&mut self) -> Result<usize, Malformed> {
         Ok(match self.byte()? {
             short @ ..192 => short.into(),
@@ -422,7 +431,7 @@ impl<'b> Reader<'b> {
         })
     }
 
-    /// A number of any size, its length in bits before it, without leading zeros.
+    /// A multiprecision integer: its length in bits, then its bytes without leading zeros.
     fn integer(&mut self) -> Result<&'b [u8], Malformed> {
         let bits = self.short()?;
         let bytes = self.take(bits.div_ceil(8))?;

@@ -1,4 +1,4 @@
-//! What the scripts of Debian's packages would make when they are installed, and users: files that no package has.
+//! Files that no package contains: those that Debian's maintainer scripts would create, and users.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::image::layer::{Entry, Node, Owner};
 
 /// All certificate authorities in one file.
 pub(super) const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
-/// Where the package has them one by one.
+/// The package has one file for each authority.
 const AUTHORITIES: &str = "usr/share/ca-certificates/";
 /// The user that programs run as.
 const NONROOT: Owner = Owner {
@@ -21,7 +21,7 @@ root:x:0:0:root:/root:/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
 nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
 ";
-/// Who runs nginx besides: none of its files are writable.
+/// The user that runs nginx. It cannot write to any file.
 const WEB: &str = "nginx:x:101:101:nginx:/nonexistent:/sbin/nologin\n";
 const WEB_GROUP: &str = "nginx:x:101:\n";
 const GROUP: &str = "\
@@ -43,9 +43,9 @@ ethers:         files
 rpc:            files
 ";
 
-/// Adds them.
+/// Adds these files.
 pub(super) fn complete(entries: &mut Entries) -> Result<(), BaseError> {
-    // As `update-ca-certificates` does it: sorted, one after the other.
+    // Like `update-ca-certificates`: sorted and concatenated.
     let mut bundle = Vec::new();
     let authorities = entries.range(AUTHORITIES.to_owned()..);
     let authorities = authorities.take_while(|(path, _)| path.starts_with(AUTHORITIES));

@@ -1,4 +1,4 @@
-//! Which of two versions of a Debian package is newer: deb-version(7).
+//! Compares versions of Debian packages: deb-version(7).
 
 use std::cmp::Ordering;
 
@@ -20,7 +20,8 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
         .then_with(|| compare_part(&left.2, &right.2))
 }
 
-/// Compares text without digits and numbers in turns: `~` before the end, the end before letters, letters before all else.
+/// Compares non-digits and numbers in turns: `~` sorts before the end, the end before letters,
+/// letters before everything else.
 fn compare_part(mut left: &str, mut right: &str) -> Ordering {
     let is_digit = |letter: char| letter.is_ascii_digit();
     while !left.is_empty() || !right.is_empty() {
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn orders_as_dpkg_does() {
-        // Each is older than the next; `dpkg --compare-versions` says so.
+        // Each is older than the next, as `dpkg --compare-versions` says.
         let ordered = [
             "1.0~~",
             "1.0~~a",

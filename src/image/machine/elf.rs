@@ -1,4 +1,4 @@
-//! What the loader reads of a binary.
+//! The parts of an ELF binary that the loader reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -11,29 +11,29 @@ use object::{Endianness, ReadCache, ReadRef};
 
 use crate::model::image::Platform;
 
-/// The beginning of a binary.
+/// The header of a binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elf {
-    /// The processor, by ELF's number.
+    /// The processor, as ELF's machine number.
     pub machine: u16,
 }
 
-/// What a binary needs of others.
+/// What a binary needs from other libraries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Libraries by name.
+    /// Library names.
     pub libraries: BTreeSet<String>,
-    /// The versions of symbols that it takes from each.
+    /// The symbol versions that it uses of each library.
     pub versions: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Elf {
-    /// What the first bytes tell; nothing where it is no binary.
+    /// Reads the header; `None` if the file is not a binary.
     pub fn head(file: &Path) -> Option<Self> {
         let mut start = [0; 20];
         File::open(file).ok()?.read_exact(&mut start).ok()?;
         let number = [start[18], start[19]];
-        // The sixth byte tells the order of all others.
+        // The sixth byte gives the byte order.
         let machine = match start[5] {
             2 => u16::from_be_bytes(number),
             _ => u16::from_le_bytes(number),
@@ -41,7 +41,7 @@ impl Elf {
         (start[..4] == *b"\x7fELF").then_some(Self { machine })
     }
 
-    /// What a binary needs; of one that cannot be read, nothing is known.
+    /// Reads what a binary needs. An unreadable binary needs nothing.
     pub fn needs(file: &Path) -> Needs {
         let Ok(file) = File::open(file) else {
             return Needs::default();
@@ -68,7 +68,7 @@ impl Elf {
                             return Some(needs);
                         };
                         left = fewer;
-                        // A weak one may be missing.
+                        // A weak version may be missing.
                         if (version.vna_flags.get(endian) & elf::VER_FLG_WEAK).0 == 0 {
                             of.insert(text(version.name(endian, strings).ok()?));
                         }
@@ -80,7 +80,7 @@ impl Elf {
         .unwrap_or_default()
     }
 
-    /// The versions of symbols that a library has.
+    /// The symbol versions that a library defines.
     pub fn defines(file: std::fs::File) -> BTreeSet<String> {
         with_sections(file, |endian, data, sections| {
             let mut versions = BTreeSet::new();
@@ -90,7 +90,7 @@ impl Elf {
                     let Some((_, mut names)) = definitions.next().ok()? else {
                         break;
                     };
-                    // The first name is the version's own, others are those before it.
+                    // The first name is the version itself; the others are its predecessors.
                     if let Some(name) = names.next().ok()? {
                         versions.insert(text(name.name(endian, strings).ok()?));
                     }
@@ -102,9 +102,9 @@ impl Elf {
     }
 }
 
-/// Sections are read as a whole. No library of a system, and no module of node, is as large.
+/// The size limit in bytes for reading sections. No system library or node module is this large.
 const LARGEST: u64 = 512 << 20;
-/// More versions than any library has: what is read of a file that lies about itself stays small.
+/// More versions than any library has. Limits the work on a malformed file.
 const VERSIONS: usize = 10_000;
 
 type Cache = ReadCache<std::fs::File>;
@@ -132,7 +132,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// ELF's number of a platform's processor, where it is one that images are made for.
+/// ELF's number for a platform's processor, if images are made for it.
 pub(super) fn machine(platform: &Platform) -> Option<u16> {
     let (_, architecture, _) = platform.parts();
     let machine = match architecture {

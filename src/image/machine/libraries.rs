@@ -1,4 +1,4 @@
-//! The libraries of a base, with the versions that each has.
+//! The libraries of a base and the symbol versions of each.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use super::Lack;
 use super::elf::{Elf, Needs};
 use crate::files::rooted::ImageTree;
 
-/// Where a loader looks, apart from directories that are named after a processor, which lie in these.
+/// The directories that the loader searches. Directories named after a processor lie in these.
 const PLACES: [&str; 6] = [
     "lib",
     "lib64",
@@ -18,7 +18,7 @@ const PLACES: [&str; 6] = [
     "usr/local/lib",
     "usr/local/lib64",
 ];
-/// The libraries whose versions tell whether a binary was made for an older system.
+/// The libraries whose symbol versions show whether a binary fits an older system.
 const SYSTEM: [&str; 6] = [
     "libc.so.6",
     "libm.so.6",
@@ -28,16 +28,16 @@ const SYSTEM: [&str; 6] = [
     "libgcc_s.so.1",
 ];
 
-/// The versions of a base's libraries by the libraries' names; those that it has not are not there.
+/// Symbol versions by library. Libraries that the base lacks have no entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Libraries(BTreeMap<String, BTreeSet<String>>);
 
 impl Libraries {
-    /// Those of an image that is unpacked. Its links may lead anywhere in it.
+    /// Reads them from an unpacked image. Its links may lead anywhere in it.
     pub fn of(image: &ImageTree) -> io::Result<Self> {
         let mut found = BTreeMap::new();
         for place in PLACES.map(Path::new) {
-            // One that is a link leads to another of them.
+            // A linked directory leads to another of these.
             if !image.is_dir(place) || image.real(place)? != place {
                 continue;
             }
@@ -60,7 +60,7 @@ impl Libraries {
         Ok(Self(found))
     }
 
-    /// The first thing that is missing here; nothing where nothing is known of glibc.
+    /// The first missing version. `None` if the base's glibc is not known.
     pub(super) fn lack(&self, needs: &Needs) -> Option<Lack> {
         self.0
             .get("libc.so.6")
@@ -77,7 +77,7 @@ impl Libraries {
                 continue;
             };
             let missing = versions.iter().filter(|version| !has.contains(*version));
-            // Private ones belong to one build of the library, and tell no age.
+            // Private versions belong to one build of the library and say nothing about its age.
             let newest = missing
                 .filter(|version| number(version).is_some())
                 .max_by(|left, right| compare(left, right));
@@ -104,7 +104,7 @@ fn stem(version: &str) -> &str {
     version.rsplit_once('_').map_or(version, |(stem, _)| stem)
 }
 
-/// The numbers of `GLIBC_2.36`; nothing for `GLIBC_PRIVATE`.
+/// The numbers of `GLIBC_2.36`; `None` for `GLIBC_PRIVATE`.
 fn number(version: &str) -> Option<Vec<u32>> {
     let (_, number) = version.rsplit_once('_')?;
     number.split('.').map(|part| part.parse().ok()).collect()

@@ -1,4 +1,5 @@
-//! Files of an image as they follow each other in an archive, and layers of the cache, which are read to their end and seen to be what they should be.
+//! The files of an image in the order of an archive. Layers from the cache are read to their end
+//! and checked against their digests.
 
 use std::io::{self, BufReader, Read, Write};
 
@@ -11,16 +12,16 @@ use super::pack::Tee;
 use super::{Descriptor, ImageLayer, OciError};
 use crate::store::cache::Cache;
 
-/// What a file of an image holds.
+/// The content of a file.
 pub(super) enum Content<'c> {
     Bytes(Vec<u8>),
-    /// A blob of the cache.
+    /// A blob in the cache.
     Blob(&'c Descriptor),
-    /// The tar in such a blob.
+    /// The uncompressed tar of a blob in the cache.
     Tar(&'c ImageLayer),
 }
 
-/// `manifest.json`, by which engines find configuration and layers.
+/// An entry of `manifest.json`, by which engines find configuration and layers.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Docker {
@@ -29,7 +30,7 @@ pub(super) struct Docker {
     pub(super) layers: Vec<String>,
 }
 
-/// Writes files one after the other. What keeps `out` from being written to is the inner error.
+/// Writes the files in order. The inner error is from writing to `out`.
 pub(super) fn write_tar(
     files: &[(String, Content<'_>)],
     cache: &Cache,
@@ -61,7 +62,8 @@ pub(super) fn write_tar(
     Ok(tar.finish())
 }
 
-/// Reads a blob to its end. One that is not what its name says is thrown away, and is the error.
+/// Reads a blob to its end. A blob that does not match its digest is deleted and reported as
+/// damaged.
 pub(super) fn blob(
     layer: &Descriptor,
     cache: &Cache,
@@ -78,7 +80,7 @@ pub(super) fn blob(
     Ok(written)
 }
 
-/// The same for the tar in a blob.
+/// Like [`blob`], for the tar in a blob.
 pub(super) fn unpack(
     layer: &ImageLayer,
     cache: &Cache,
@@ -107,7 +109,7 @@ pub(super) fn unpack(
             written
         };
         written?;
-        // What follows the compressed data belongs to the blob too.
+        // The blob may continue after the compressed data.
         io::copy(&mut packed, &mut io::sink()).map(drop)
     });
     if undone {
@@ -117,7 +119,7 @@ pub(super) fn unpack(
     written
 }
 
-/// Hands on as many bytes as there should be, and notes where there are others.
+/// Passes the bytes on, and records whether their number is not the expected one.
 struct Checked<'r> {
     left: u64,
     wrong: bool,

@@ -1,7 +1,8 @@
-//! Compression on several cores, whose result does not tell how many there were.
+//! Compresses on several cores. The output does not depend on their number.
 //!
-//! zstd's own library splits its input into jobs of a size that is set here. For gzip the input is split into blocks, as pigz does: each is
-//! deflated on its own and ends at a byte, so that they follow each other in one stream.
+//! zstd's library splits its input into jobs of the size set here. For gzip the input is split into
+//! blocks, as pigz does: each is deflated on its own and ends at a byte boundary, so that the
+//! blocks form one stream.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -12,15 +13,15 @@ use flate2::{Compress, Crc, FlushCompress, Status};
 use serde::Serialize;
 use zstd::zstd_safe::CParameter;
 
-/// More threads than this gain little, and each takes memory: what writes the tar and hashes it is one thread.
+/// More threads gain little and cost memory: one thread writes and hashes the tar.
 const MOST: usize = 8;
-/// What gzip's threads take at a time.
+/// The bytes in a block for one gzip thread.
 const BLOCK: usize = 1 << 20;
-/// What zstd's threads take at a time.
+/// The bytes in a job for one zstd thread.
 const JOB: u32 = 2 << 20;
-/// The level of zstd's own command line.
+/// The default level of zstd's command line.
 const ZSTD_LEVEL: i32 = 3;
-/// The level of gzip's own command line.
+/// The default level of gzip's command line.
 const GZIP_LEVEL: u32 = 6;
 /// A gzip header: deflate, no name, no time, an unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -29,15 +30,15 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
-    /// What every engine and registry can read.
+    /// Every engine and registry can read it.
     #[default]
     Gzip,
-    /// Smaller and faster; Docker reads it since Engine 23.
+    /// Smaller and faster. Docker reads it since Engine 23.
     Zstd,
 }
 
 impl Compression {
-    /// What a manifest calls such a layer.
+    /// The media type of such a layer.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -45,7 +46,7 @@ impl Compression {
         }
     }
 
-    /// Compresses what `write` writes into `sink`, on so many threads besides this one. The output is the same for any number of them.
+    /// Compresses what `write` writes into `sink`, on this many extra threads.
     pub(super) fn compress<S: Write + Send, E: From<io::Error>>(
         self,
         threads: usize,
@@ -67,7 +68,7 @@ impl Compression {
     }
 }
 
-/// A block on its way: what it holds, whether it is the last, and where its result is waited for.
+/// A block, whether it is the last one, and where to send the result.
 type Job = (Vec<u8>, bool, SyncSender<io::Result<Vec<u8>>>);
 
 fn gzip<S: Write + Send, E: From<io::Error>>(
@@ -87,7 +88,7 @@ fn gzip<S: Write + Send, E: From<io::Error>>(
                     let Ok(Ok((block, last, result))) = job else {
                         return;
                     };
-                    // Nobody waits any more where writing failed.
+                    // Nobody receives the result if writing failed.
                     drop(result.send(deflate(&block, last)));
                 }
             });
@@ -107,7 +108,7 @@ fn gzip<S: Write + Send, E: From<io::Error>>(
         };
         let written = write(&mut blocks).and_then(|()| Ok(blocks.send(true)?));
         let crc = blocks.crc;
-        // With these the threads' work ends.
+        // Dropping these ends the threads.
         drop((blocks.jobs, blocks.results));
         let sink = writer
             .join()
@@ -123,7 +124,7 @@ fn gzip<S: Write + Send, E: From<io::Error>>(
     Ok(sink)
 }
 
-/// Collects blocks and hands them out.
+/// Collects bytes into blocks and queues them.
 struct Blocks {
     block: Vec<u8>,
     crc: Crc,
@@ -136,7 +137,7 @@ impl Blocks {
         let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
         self.crc.update(&block);
         let (result, waiting) = sync_channel(1);
-        // The writer gave up: it has the error.
+        // The writer stopped and has the real error.
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         self.results.send(waiting).map_err(|_| gone())?;
         self.jobs.send((block, last, result)).map_err(|_| gone())
@@ -158,7 +159,7 @@ impl Write for Blocks {
     }
 }
 
-/// Deflates a block so that another may follow it.
+/// Deflates a block so that another one may follow it.
 fn deflate(block: &[u8], last: bool) -> io::Result<Vec<u8>> {
     let mut compress = Compress::new(flate2::Compression::new(GZIP_LEVEL), false);
     let flush = if last {
@@ -173,7 +174,7 @@ fn deflate(block: &[u8], last: bool) -> io::Result<Vec<u8>> {
         let status = compress.compress_vec(rest, &mut out, flush);
         let status = status.map_err(io::Error::other)?;
         let all_read = compress.total_in() == block.len() as u64;
-        // Room that is left means that nothing more was to be written.
+        // If there is room left, there was no more to write.
         let done = match status {
             Status::StreamEnd => true,
             _ => !last && all_read && out.len() < out.capacity(),
@@ -224,7 +225,7 @@ mod tests {
                 let one = compressed(compression, 1, &bytes);
                 let mut back = Vec::new();
                 match compression {
-                    // One member: not all readers go on to a second.
+                    // It is one gzip member, since not all readers read a second one.
                     Compression::Gzip => flate2::read::GzDecoder::new(&*one).read_to_end(&mut back),
                     Compression::Zstd => zstd::Decoder::new(&*one).unwrap().read_to_end(&mut back),
                 }

@@ -1,6 +1,7 @@
-//! Images on the disk: OCI layouts, archives of them, and what `docker save` writes.
+//! Images on disk: OCI layouts, archives of them, and the output of `docker save`.
 //!
-//! Goes in: a [`DiskImage`]. Comes out: an [`Image`] whose layers are in the cache, where others can use them and nobody changes them.
+//! Input: a [`DiskImage`]. Output: an [`Image`] with its layers copied to the cache, where nobody
+//! changes them.
 
 mod files;
 
@@ -17,45 +18,45 @@ use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::model::image::{DiskFormat, DiskImage, ImageRef, Platform};
 use crate::store::cache::Cache;
 
-/// The names of an image in a layout: the specification's, and containerd's.
+/// Annotations that name an image in a layout: the specification's, and containerd's.
 const NAMES: [&str; 2] = [
     "org.opencontainers.image.ref.name",
     "io.containerd.image.name",
 ];
 
-/// Why an image on the disk cannot be a base.
+/// Why an image on disk cannot be a base.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    /// It cannot be opened, or not be read to its end.
+    /// It cannot be opened or read to its end.
     #[error("cannot read `{image}`")]
     Read {
-        /// As it was named.
+        /// As the user named it.
         image: DiskImage,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// Several images, and nobody said which.
+    /// There are several images, and the name does not choose one.
     #[error("`{image}` holds {}", listed(.there))]
     Which {
-        /// As it was named.
+        /// As the user named it.
         image: DiskImage,
-        /// What there is.
+        /// The names of the images.
         there: Vec<String>,
     },
-    /// A file that is not what its name says.
+    /// A file does not match its digest.
     #[error("`{image}` is damaged: {digest} is not there, or something else")]
     Damaged {
-        /// As it was named.
+        /// As the user named it.
         image: DiskImage,
         /// The blob.
         digest: Digest,
     },
-    /// What was found is no base.
+    /// The image cannot be used as a base.
     #[error("`{image}` cannot be the base")]
     Foreign {
-        /// As it was named.
+        /// As the user named it.
         image: DiskImage,
-        /// Why.
+        /// The reason.
         source: ForeignError,
     },
 }
@@ -69,7 +70,7 @@ fn listed(names: &[String]) -> String {
 }
 
 impl DiskError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Which { image, there } => format!(
@@ -88,7 +89,7 @@ impl DiskError {
     }
 }
 
-/// Reads an image, and keeps its layers in the cache.
+/// Reads an image and copies its layers to the cache.
 pub fn open(
     image: &DiskImage,
     platform: &Platform,
@@ -107,7 +108,7 @@ pub fn open(
     }
 }
 
-/// Reads how an image is run, and nothing else of it.
+/// Reads only how an image is run.
 pub fn configuration(image: &DiskImage, platform: &Platform) -> Result<Config, DiskError> {
     let place = Place::new(image)?;
     let config = match image.format {
@@ -118,13 +119,13 @@ pub fn configuration(image: &DiskImage, platform: &Platform) -> Result<Config, D
     found.map_err(|error| place.foreign(error))
 }
 
-/// An image, and where its files are.
+/// An image and its files.
 struct Place<'p> {
     image: &'p DiskImage,
     files: Files,
 }
 
-/// What `docker save` says of an image.
+/// An image's entry in `manifest.json` of `docker save`.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Saved {
@@ -163,7 +164,7 @@ impl<'p> Place<'p> {
         }
     }
 
-    /// The manifest and the configuration of a layout's image.
+    /// The manifest and the configuration of an image in a layout.
     fn layout(&self, platform: &Platform) -> Result<(Manifest, Vec<u8>), DiskError> {
         let index = self
             .files
@@ -192,7 +193,8 @@ impl<'p> Place<'p> {
         }))
     }
 
-    /// The images of a layout that are meant: several only where they are for several platforms.
+    /// The images that the name means. Several are allowed only if they are for different
+    /// platforms.
     fn named(&self, entries: &[Entry]) -> Result<Vec<Entry>, DiskError> {
         let names = |entry: &Entry| -> Vec<String> {
             let names = NAMES.iter().filter_map(|name| entry.annotations.get(*name));
@@ -205,7 +207,7 @@ impl<'p> Place<'p> {
         if let Some(tag) = &self.image.tag {
             meant.retain(|entry| names(entry).iter().any(|name| is_called(name, tag)));
         }
-        // The same image under several names is one.
+        // One image under several names counts once.
         let mut seen: Vec<Digest> = Vec::new();
         meant.retain(|entry| {
             let new = !seen.contains(&entry.descriptor.digest);
@@ -237,7 +239,7 @@ impl<'p> Place<'p> {
                 image: self.image.clone(),
                 digest: layer.digest.clone(),
             };
-            // One of another size need not be read.
+            // A file of another size need not be read.
             let there = self.files.open(&name).map_err(|error| self.read(error))?;
             if there.1 != layer.size {
                 return Err(damaged());
@@ -251,7 +253,7 @@ impl<'p> Place<'p> {
         Ok(())
     }
 
-    /// What `docker save` says of the image, and its configuration.
+    /// The image's entry in `manifest.json`, and its configuration.
     fn saved(&self) -> Result<(Saved, Vec<u8>), DiskError> {
         let bytes = self.files.json("manifest.json", limits::MANIFEST);
         let bytes = bytes.map_err(|error| self.read(error))?;
@@ -294,7 +296,7 @@ impl<'p> Place<'p> {
         image.map_err(|error| self.foreign(error))
     }
 
-    /// A small blob, as its descriptor says.
+    /// A small blob, checked against its descriptor.
     fn blob(&self, descriptor: &Descriptor, most: u64) -> Result<Vec<u8>, DiskError> {
         let bytes = self.files.json(&blob_name(&descriptor.digest), most);
         let bytes = bytes.map_err(|error| self.read(error))?;
@@ -309,7 +311,7 @@ impl<'p> Place<'p> {
         Ok(bytes)
     }
 
-    /// Copies a file into the cache, under the digest that it has.
+    /// Copies a file to the cache under its digest.
     fn keep(
         &self,
         name: &str,
@@ -318,7 +320,7 @@ impl<'p> Place<'p> {
     ) -> Result<(Digest, u64, Packed), DiskError> {
         let cannot = |error| self.foreign(ForeignError::Cache(error));
         let (file, size) = self.files.open(name).map_err(|error| self.read(error))?;
-        // What grows meanwhile is another file.
+        // If the file grows meanwhile, the rest is ignored.
         let mut file = file.take(size);
         let mut blob = cache.begin().map_err(cannot)?;
         let directory = blob.path().parent().unwrap_or(blob.path());
@@ -345,7 +347,8 @@ fn blob_name(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
-/// Whether a name is the one that is meant: the same text, the same name when both are completed, or the tag alone.
+/// Whether a name is the wanted one: equal text, equal once both are completed, or equal to its tag
+/// alone.
 fn is_called(name: &str, meant: &str) -> bool {
     let whole = |text: &str| {
         let name = text.parse::<ImageRef>().ok()?;

@@ -1,8 +1,9 @@
-//! An [`Image`] as `docker save` wrote it before Engine 25, which every engine loads, and tools read that know no OCI: `manifest.json`, the
-//! configuration, and layers that are not compressed.
+//! An [`Image`] in the format of `docker save` before Engine 25: `manifest.json`, the
+//! configuration, and uncompressed layers. Every engine loads it, and tools without OCI support
+//! read it.
 //!
-//! What is [sent](send) to a daemon is the same with layers as they are in the cache, where any engine can read them, and without those that the
-//! daemon has.
+//! What is [sent](send) to a daemon has the same format, with layers as they are in the cache if
+//! any engine can read them, and without layers that the daemon has.
 
 use std::io::{self, Write};
 
@@ -20,10 +21,12 @@ pub(super) fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, C
     })
 }
 
-/// Writes what a daemon loads that has the image's first so many layers. What keeps `out` from being written to is the inner error.
+/// Writes the image for a daemon that has its first `known` layers. The inner error is from writing
+/// to `out`.
 ///
-/// A daemon keeps a layer by all that lies below it and itself. It looks for a layer of the archive only where it has none such, so that the
-/// others may be left out: `image/tarexport/load.go` of moby, in 20.10 as in 28. With images in containerd's store it wants all.
+/// A daemon identifies a layer by itself and all layers below it, and reads a layer of the archive
+/// only if it does not have it. So known layers can be left out: `image/tarexport/load.go` of moby,
+/// in 20.10 as in 28. With containerd's image store the daemon needs all of them.
 pub fn send(
     image: &Image,
     names: &[ImageRef],
@@ -33,7 +36,7 @@ pub fn send(
 ) -> Result<io::Result<()>, OciError> {
     let mut all = files(image, names, |layer| {
         let descriptor = &layer.descriptor;
-        // Engines before 23 read no zstd.
+        // Engines before 23 cannot read zstd.
         if descriptor.media_type.ends_with("zstd") {
             let name = format!("{}/layer.tar", layer.diff_id.hex());
             (name, Content::Tar(layer))
@@ -73,7 +76,7 @@ fn files<'i>(
         (config_name, Content::Bytes(config)),
     ];
     for (name, content) in layers {
-        // The same layer twice is one file.
+        // A repeated layer is one file.
         if files.iter().all(|(other, _)| *other != name) {
             files.push((name, content));
         }

@@ -1,4 +1,4 @@
-//! What can go wrong between a layer's files and an image on the disk.
+//! Errors between a layer's files and an image on disk.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,33 +10,33 @@ use crate::system::atomic_file::WriteError;
 /// Why an image could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
-    /// A file of the image that is written by somebody else.
+    /// A file of the image changed while it was read.
     #[error("`{}` changed while it was read", .0.display())]
     Changed(PathBuf),
-    /// A file of the image that cannot be read.
+    /// A file of the image cannot be read.
     #[error("cannot read a file of the image")]
     Read(#[source] io::Error),
-    /// A directory, a socket or the like, where a file was expected.
+    /// A directory, a socket or the like is where a file was expected.
     #[error("`{}` is no file", .0.display())]
     NoFile(PathBuf),
-    /// A path that no archive can hold.
+    /// An archive cannot hold this path.
     #[error("cannot put `{path}` into a layer")]
     Entry {
         /// The path in the image.
         path: String,
-        /// What the writer of archives says.
+        /// The archive writer's error.
         source: io::Error,
     },
-    /// The cache, its disk most likely.
+    /// Writing to the cache failed, most likely because of its disk.
     #[error("cannot pack a layer")]
     Cache(#[source] io::Error),
-    /// A layer that cannot be laid out as files.
+    /// A layer cannot be unpacked here.
     #[error("cannot unpack a layer")]
     Unpack(#[source] io::Error),
-    /// A blob of the cache that is not what it should be, or that is gone.
+    /// A blob of the cache is damaged or missing.
     #[error("a layer in the cache was damaged, and is thrown away: {0}")]
     Damaged(Digest),
-    /// A layer that is what its digest says, and cannot be unpacked all the same.
+    /// A layer matches its digest but cannot be unpacked.
     #[error("layer {layer} is not a valid tar: {reason}")]
     Malformed {
         /// The layer.
@@ -44,27 +44,22 @@ pub enum OciError {
         /// What is wrong.
         reason: String,
     },
-    /// A layer that asks for more than any real one needs.
+    /// A layer exceeds a limit.
     #[error("layer {layer} has {excess}, and slimbuild unpacks no such layer")]
-    Excess {
-        /// The layer.
-        layer: Digest,
-        /// The limit.
-        excess: Excess,
-    },
-    /// The place that the image is written to.
+    Excess { layer: Digest, excess: Excess },
+    /// The image cannot be written to its destination.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// A directory that holds something else.
+    /// The directory contains something else.
     #[error("`{}` is not empty, and holds no OCI layout", .0.display())]
     Occupied(PathBuf),
-    /// Somebody wished to stop.
+    /// The user cancelled it.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl OciError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Changed(_) => "wait for the program that writes it, then build again",
@@ -81,12 +76,12 @@ impl OciError {
         Some(hint.to_owned())
     }
 
-    /// Whether building again makes what is missing.
+    /// Whether building again restores what is missing.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_))
     }
 
-    /// Whether the fault is in a layer, and not in this machine.
+    /// Whether a layer is at fault, not this machine.
     pub fn is_of_a_layer(&self) -> bool {
         matches!(
             self,

@@ -1,7 +1,7 @@
-//! An image that somebody else made: its index, manifest and configuration, read.
+//! Reads an image from elsewhere: its index, manifest and configuration.
 //!
-//! Goes in: JSON as registries and archives have it, in the words of OCI or of Docker. Comes out: an [`Image`] to put layers on. The blobs of its
-//! layers stay as they are.
+//! Input: JSON from registries and archives, in OCI's or Docker's format. Output: an [`Image`] to
+//! add layers to. The blobs of its layers are kept as they are.
 
 mod error;
 
@@ -21,9 +21,10 @@ use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::model::image::Platform;
 use crate::store::cache::Cache;
 
-/// The notes of the cache about what layers are when they are unpacked.
+/// The kind of the cache's notes about unpacked layers.
 const NOTES: &str = "unpacked";
-/// What else a configuration may say of how an image is run; the rest is about how it was built.
+/// Other keys of a configuration that are kept because they say how the image is run. The rest is
+/// about its build.
 const KEPT: [&str; 5] = [
     "Volumes",
     "Healthcheck",
@@ -32,32 +33,31 @@ const KEPT: [&str; 5] = [
     "ArgsEscaped",
 ];
 
-/// A manifest, or a list of them.
+/// A manifest or an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
     /// One image.
     Image(Manifest),
-    /// Several, mostly one a platform.
+    /// Several images, usually one for each platform.
     Index(Vec<Entry>),
 }
 
-/// What an image is made of.
+/// The parts of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Its configuration.
     pub config: Descriptor,
-    /// Its layers, the lowest first.
+    /// The layers, lowest first.
     pub layers: Vec<Descriptor>,
 }
 
-/// An image of a list.
+/// An image in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its manifest, or another list.
+    /// Its manifest, or another index.
     pub descriptor: Descriptor,
-    /// What it runs on, where that is said.
+    /// Its platform, if the index names one.
     pub platform: Option<Vec<String>>,
-    /// What else is said of it: its names.
+    /// Its annotations, which may hold names.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -104,7 +104,7 @@ struct RawDocument {
 }
 
 impl Document {
-    /// Reads a manifest or a list of them.
+    /// Parses a manifest or an index.
     pub fn parse(bytes: &[u8]) -> Result<Self, ForeignError> {
         let malformed = |reason: String| ForeignError::Malformed {
             what: "manifest",
@@ -168,7 +168,7 @@ fn small(what: &str, size: u64, most: u64) -> Result<(), ForeignError> {
     })
 }
 
-/// A layer, by its OCI name where Docker has one of its own for the same.
+/// A layer's descriptor. Docker's media types are replaced by OCI's for the same content.
 fn layer(raw: RawDescriptor) -> Result<Descriptor, ForeignError> {
     let kind = &raw.media_type;
     if !raw.urls.is_empty() || kind.contains("foreign") || kind.contains("nondistributable") {
@@ -188,7 +188,7 @@ fn layer(raw: RawDescriptor) -> Result<Descriptor, ForeignError> {
     Ok(Descriptor::new(packed.media_type(), raw.digest, raw.size))
 }
 
-/// How the bytes of a layer are compressed.
+/// The compression of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packed {
     Not,
@@ -197,7 +197,7 @@ pub(super) enum Packed {
 }
 
 impl Packed {
-    /// As a manifest says it.
+    /// The media type for a manifest.
     pub(super) fn media_type(self) -> &'static str {
         match self {
             Self::Not => "application/vnd.oci.image.layer.v1.tar",
@@ -206,7 +206,7 @@ impl Packed {
         }
     }
 
-    /// As the first bytes tell it.
+    /// Detects it from the first bytes.
     pub(super) fn of(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
@@ -216,7 +216,8 @@ impl Packed {
     }
 }
 
-/// The image of a list for a platform. What is no image (an attestation, say) is for `unknown`.
+/// Chooses the image for a platform. Entries that are not images, such as attestations, have the
+/// platform `unknown`.
 pub fn choose<'e>(entries: &'e [Entry], wanted: &Platform) -> Result<&'e Entry, ForeignError> {
     let fits = |entry: &&Entry| match &entry.platform {
         Some(parts) => is_for(parts, wanted),
@@ -239,7 +240,7 @@ pub fn choose<'e>(entries: &'e [Entry], wanted: &Platform) -> Result<&'e Entry, 
     })
 }
 
-/// arm64 is v8 where nobody says otherwise.
+/// The default variant of arm64 is v8.
 fn is_for(parts: &[String], wanted: &Platform) -> bool {
     let (os, architecture, variant) = wanted.parts();
     let theirs = parts.get(2).map(String::as_str);
@@ -269,14 +270,14 @@ struct RawRoot {
     diff_ids: Option<Vec<Digest>>,
 }
 
-/// What a layer is when it is unpacked.
+/// The properties of a layer's tar.
 #[derive(Serialize, Deserialize)]
 struct Unpacked {
     diff_id: Digest,
     size: u64,
 }
 
-/// How an image is run, as its configuration says.
+/// How an image is run, from its configuration.
 pub(super) fn configuration(bytes: &[u8]) -> Result<Config, ForeignError> {
     Ok(RawConfig::parse(bytes)?.config.unwrap_or_default())
 }
@@ -295,7 +296,7 @@ fn malformed(reason: String) -> ForeignError {
 }
 
 impl Manifest {
-    /// Sees to it that the disk of the cache has room for what is not there yet.
+    /// Fails if the cache's disk has too little room for the layers that are not there yet.
     pub fn room(&self, cache: &Cache) -> Result<(), ForeignError> {
         let blobs = std::iter::once(&self.config).chain(&self.layers);
         let missing = blobs.filter(|blob| cache.blob(&blob.digest, blob.size).is_none());
@@ -305,7 +306,8 @@ impl Manifest {
         limits::room(directory, needed).map_err(ForeignError::Cache)
     }
 
-    /// The image. Its layers must be in the cache; they are read once, to see that they hold what the configuration says.
+    /// Makes the image. Its layers must be in the cache. Each is read once to check it against the
+    /// configuration.
     pub fn image(
         &self,
         config: &[u8],
@@ -358,7 +360,8 @@ impl Manifest {
     }
 }
 
-/// What a layer of the cache is when it is unpacked. That is noted: it is not read again.
+/// The properties of a layer's tar. They are noted in the cache, so that the layer is read only
+/// once.
 fn unpack(layer: &Descriptor, cache: &Cache) -> Result<Unpacked, ForeignError> {
     let damaged = || ForeignError::Damaged(layer.digest.clone());
     let path = cache.blob(&layer.digest, layer.size).ok_or_else(damaged)?;
@@ -379,7 +382,7 @@ fn unpack(layer: &Descriptor, cache: &Cache) -> Result<Unpacked, ForeignError> {
         if let Some(excess) = meter.excess() {
             return Err(ForeignError::Excess(layer.digest.clone(), excess));
         }
-        // Whose fault it is, the digest tells.
+        // The digest shows whether the cache or the image is at fault.
         return Err(match cache.verified(&layer.digest) {
             Some(_) => ForeignError::Contents(layer.digest.clone()),
             None => damaged(),

@@ -1,18 +1,21 @@
-//! What holds of any layers, whoever made them: nothing beside the directory changes, and nothing beside it is read.
+//! Properties of any layers, even malicious ones: unpacking them changes and reads nothing outside
+//! their directory.
 //!
-//! Layers are written as lines, one an entry, so that small changes of the text are small changes of the layers:
+//! Layers are written as lines, one entry each, so that small changes to the text are small changes
+//! to the layers:
 //!
 //! ```text
 //! dir a/b            a directory
 //! file a/b/c         a file, which holds this line
-//! link a/l ../@      a symlink and its target; `@` is the directory beside
+//! link a/l ../@      a symlink and its target; `@` is the directory outside
 //! hard h a/b/c       a hard link
 //! pipe p             a pipe, and `device p` a device
-//! tar                what follows is a tar as it is, to its end
-//! layer              the next layer begins
+//! tar                the rest of the input is a raw tar
+//! layer              starts the next layer
 //! ```
 //!
-//! In a name, `~300` repeats the letter before it as often. Checksums of a tar are put right, as the fuzzer would not find them.
+//! In a name, `~300` repeats the preceding letter 300 times. Checksums of tar headers are
+//! corrected, because the fuzzer would not find them.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -28,16 +31,16 @@ use crate::files::rooted::ImageTree;
 use crate::model::digest::Digest;
 use crate::store::cache::Cache;
 
-/// What nobody may read who reads the image.
+/// Must not be readable through the image.
 const SECRET: &[u8] = b"the secret of this machine";
 /// More entries would only take time.
 const ENTRIES: usize = 200;
-/// More letters than any path may have.
+/// Longer than any path may be.
 const LETTERS: usize = 5000;
-/// How many places of a tree are looked at, as links may make it endless.
+/// How many paths of a tree are visited, because links may make it endless.
 const LOOKS: usize = 500;
 
-/// A tar that is written entry by entry, without the checks of those who mean well.
+/// A tar written entry by entry, without the checks of a well-behaved writer.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Tar(pub(super) Vec<u8>);
 
@@ -58,7 +61,7 @@ impl Tar {
         self.entry(EntryType::Link, path, target, b"")
     }
 
-    /// One entry. What does not fit into its header is put before it, as GNU's tar does.
+    /// Adds an entry. What does not fit into its header is put before it, as GNU tar does.
     pub(super) fn entry(mut self, kind: EntryType, path: &str, target: &str, bytes: &[u8]) -> Self {
         for (long, text) in [
             (EntryType::GNULongName, path),
@@ -72,7 +75,7 @@ impl Tar {
         self.raw(kind, path.as_bytes(), target.as_bytes(), bytes)
     }
 
-    /// One entry, whose name and target are cut.
+    /// Adds an entry with its name and target cut to fit.
     pub(super) fn raw(mut self, kind: EntryType, path: &[u8], target: &[u8], bytes: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
@@ -99,7 +102,7 @@ impl Tar {
         self
     }
 
-    /// The layer in the cache, not compressed.
+    /// Puts the layer into the cache, uncompressed.
     pub(super) fn keep(mut self, cache: &Cache) -> ImageLayer {
         self.0.resize(self.0.len() + 1024, 0);
         keep(
@@ -111,7 +114,7 @@ impl Tar {
     }
 }
 
-/// Puts a layer into the cache, as it is sent.
+/// Puts a layer into the cache as it is sent.
 pub(super) fn keep(tar: &[u8], sent: &[u8], kind: &str, cache: &Cache) -> ImageLayer {
     let descriptor = Descriptor::of(kind, sent);
     let mut blob = cache.begin().expect("the cache can be written to");
@@ -126,14 +129,14 @@ pub(super) fn keep(tar: &[u8], sent: &[u8], kind: &str, cache: &Cache) -> ImageL
     }
 }
 
-/// A directory that layers are unpacked in, and one beside it that is none of their business.
+/// A directory for unpacked layers, and one outside it that they must not touch.
 pub(super) struct Stage {
     dir: TempDir,
     pub(super) cache: Cache,
     before: BTreeMap<PathBuf, State>,
 }
 
-/// All that would tell that a file was touched.
+/// Everything that would show that a file was touched.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
     inode: u64,
@@ -162,7 +165,7 @@ impl Stage {
         Self { dir, cache, before }
     }
 
-    /// The directory beside.
+    /// The directory outside.
     pub(super) fn outside(&self) -> PathBuf {
         self.dir.path().join("outside")
     }
@@ -174,14 +177,14 @@ impl Stage {
         tree
     }
 
-    /// Unpacks layers on each other, up to the first that is refused.
+    /// Unpacks layers on top of each other, up to the first that is refused.
     pub(super) fn unpack(&self, layers: &[ImageLayer], into: &Path) -> Result<(), OciError> {
         layers
             .iter()
             .try_for_each(|layer| unpack(layer, &self.cache, into))
     }
 
-    /// Nothing was changed beside the tree, and nothing of it is in the tree.
+    /// Checks that nothing outside the tree was changed or copied into it.
     pub(super) fn check(&self, tree: &Path) {
         let outside = states(&self.outside());
         assert_eq!(outside, self.before, "something beside the tree changed");
@@ -196,7 +199,7 @@ impl Stage {
     }
 }
 
-/// Reads all that a tree has, through its links too.
+/// Reads everything in a tree, following its links.
 fn look(image: &ImageTree, dir: &Path, left: &mut usize) {
     let Ok(names) = image.read_dir(dir) else {
         return;
@@ -249,17 +252,17 @@ fn contents(path: &Path, metadata: &Metadata) -> Vec<u8> {
     Vec::new()
 }
 
-/// What a tree holds: paths from its root, modes, and contents.
+/// The content of a tree: paths from its root, modes, and bytes.
 pub(super) fn listed(tree: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
     let listed = states(tree).into_iter().map(|(path, state)| {
         let path = path.strip_prefix(tree).map(Path::to_path_buf);
         (path.unwrap_or_default(), state.mode, state.contents)
     });
-    // The root's own mode is not the layers' business.
+    // Layers do not set the root's own mode.
     listed.skip(1).collect()
 }
 
-/// Reads layers as they are written above.
+/// Parses the lines described above.
 pub(super) fn written(bytes: &[u8], outside: &Path) -> Vec<Tar> {
     let mut layers = vec![Tar::default()];
     let mut rest = bytes;
@@ -318,7 +321,7 @@ fn spelled(word: &str, outside: &Path) -> String {
     spelled
 }
 
-/// A tar whose headers have the checksums that they need.
+/// Corrects the checksums of a tar's headers.
 fn corrected(bytes: &[u8]) -> Vec<u8> {
     let mut tar = bytes.to_vec();
     for block in tar.chunks_exact_mut(512) {
@@ -331,7 +334,8 @@ fn corrected(bytes: &[u8]) -> Vec<u8> {
     tar
 }
 
-/// Unpacks layers twice: nothing beside them changes or is read, both times give the same, and what is refused is so for a reason in the layer.
+/// Unpacks layers twice and checks that nothing outside is changed or read, that both results are
+/// equal, and that a refusal blames the layer.
 pub fn layers(bytes: &[u8]) {
     let stage = Stage::new();
     let layers = written(bytes, &stage.outside());

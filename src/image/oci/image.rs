@@ -1,6 +1,6 @@
-//! An image as a value, and the JSON that says it: configuration and manifest.
+//! An image as a value, and its JSON: configuration and manifest.
 //!
-//! Keys and their order are fixed, and maps are sorted: a digest depends on what an image is, not on who writes it.
+//! Keys have a fixed order and maps are sorted, so that a digest depends only on the image.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,23 @@ use time::format_description::well_known::Rfc3339;
 use crate::model::digest::Digest;
 use crate::model::image::Platform;
 
-/// What a manifest is called.
+/// The media type of a manifest.
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// What a configuration is called.
+/// The media type of a configuration.
 pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// How content is named where it is used.
+/// A reference to content: media type, digest and size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What it is.
     pub media_type: String,
-    /// What it is called.
     pub digest: Digest,
-    /// How many bytes it has.
+    /// Size in bytes.
     pub size: u64,
 }
 
 impl Descriptor {
-    /// Names content.
+    /// Describes content.
     pub fn new(media_type: &str, digest: Digest, size: u64) -> Self {
         Self {
             media_type: media_type.to_owned(),
@@ -39,35 +37,35 @@ impl Descriptor {
         }
     }
 
-    /// Names a configuration.
+    /// Describes a configuration.
     pub fn config(bytes: &[u8]) -> Self {
         Self::of(CONFIG, bytes)
     }
 
-    /// Names bytes.
+    /// Describes bytes.
     pub(super) fn of(media_type: &str, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
 }
 
-/// A layer that is a blob of the cache.
+/// A layer whose blob is in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageLayer {
-    /// The blob, as it is sent.
+    /// The blob as it is sent.
     pub descriptor: Descriptor,
-    /// The digest of the tar in it.
+    /// The digest of the uncompressed tar.
     pub diff_id: Digest,
-    /// How many bytes that tar has.
+    /// The size of the uncompressed tar in bytes.
     pub unpacked: u64,
-    /// What it holds, for the history.
+    /// A short description, for the history.
     pub title: String,
 }
 
-/// How an image is run, as the specification and Docker have it.
+/// How an image is run, in the format of the specification and Docker.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Config {
-    /// `UID:GID`, or names of the image's own files.
+    /// `UID:GID`, or names from the image's own files.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
     /// `3000/tcp`, each with an empty object.
@@ -76,33 +74,30 @@ pub struct Config {
         deserialize_with = "nullable"
     )]
     pub exposed_ports: BTreeMap<String, Value>,
-    /// `NAME=VALUE`, in the order in which they were set.
+    /// `NAME=VALUE` in the order in which they were set.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
     pub env: Vec<String>,
-    /// What is started.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
     pub entrypoint: Vec<String>,
-    /// Its arguments.
+    /// Arguments to the entrypoint.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
     pub cmd: Vec<String>,
-    /// Where it is started.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
-    /// What is said about the image.
     #[serde(
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "nullable"
     )]
     pub labels: BTreeMap<String, String>,
-    /// What ends it, if not SIGTERM.
+    /// The signal that stops the container, if not SIGTERM.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stop_signal: String,
-    /// What else a base says: `Volumes`, Docker's `Healthcheck`.
+    /// Other keys of the base's configuration: `Volumes`, Docker's `Healthcheck`.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
 }
 
-/// Docker writes null where it means nothing.
+/// Docker writes null for an empty value.
 fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -112,7 +107,7 @@ where
 }
 
 impl Config {
-    /// Sets a variable, where it stands if it is set already.
+    /// Sets a variable. If it exists, its position is kept.
     pub fn set_env(&mut self, name: &str, value: &str) {
         let text = format!("{name}={value}");
         let is_it = |set: &&mut String| set.split('=').next() == Some(name);
@@ -128,19 +123,19 @@ impl Config {
     }
 }
 
-/// One step of how an image came to be.
+/// One step of the image's history.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// When, as RFC 3339 has it.
+    /// The time in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// What was done.
+    /// The command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// What is said about it.
+    /// A comment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// Whether it made no layer.
+    /// Whether the step made no layer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub empty_layer: bool,
 }
@@ -148,15 +143,13 @@ pub struct History {
 /// An image whose layers are in the cache.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Image {
-    /// What it runs on.
     pub platform: Platform,
-    /// When it was made, in seconds since 1970.
+    /// The creation time in seconds since 1970.
     pub created: u64,
-    /// How it is run.
     pub config: Config,
-    /// Its layers, the lowest first.
+    /// The layers, lowest first.
     pub layers: Vec<ImageLayer>,
-    /// How it came to be: as many steps with a layer as there are layers.
+    /// The history. It has as many steps with a layer as there are layers.
     pub history: Vec<History>,
 }
 
@@ -188,7 +181,7 @@ struct Manifest<'i> {
 }
 
 impl Image {
-    /// An image of nothing, to begin with.
+    /// An image without layers.
     pub fn empty(platform: Platform, created: u64) -> Self {
         Self {
             platform,
@@ -199,7 +192,7 @@ impl Image {
         }
     }
 
-    /// Puts a layer on top.
+    /// Adds a layer on top.
     pub fn push(&mut self, layer: ImageLayer) {
         self.history.push(History {
             created: Some(timestamp(self.created)),
@@ -209,7 +202,7 @@ impl Image {
         self.layers.push(layer);
     }
 
-    /// The configuration, whose digest is what Docker calls the image's id.
+    /// The configuration. Its digest is the image's id in Docker.
     pub fn config_json(&self) -> Vec<u8> {
         let (os, architecture, variant) = self.platform.parts();
         text(&ConfigFile {
@@ -226,7 +219,7 @@ impl Image {
         })
     }
 
-    /// The manifest, whose digest is what registries call the image.
+    /// The manifest. Its digest is the image's digest in registries.
     pub fn manifest_json(&self) -> Vec<u8> {
         text(&Manifest {
             schema_version: 2,
@@ -241,13 +234,13 @@ impl Image {
         Digest::of(&self.manifest_json())
     }
 
-    /// How many bytes its layers have, as they are sent.
+    /// The size of all layers in bytes, as they are sent.
     pub fn size(&self) -> u64 {
         self.layers.iter().map(|layer| layer.descriptor.size).sum()
     }
 }
 
-/// Seconds since 1970 as RFC 3339 has them. What lies beyond the year 9999 is 1970.
+/// Seconds since 1970 in RFC 3339. Times after the year 9999 become 1970.
 pub fn timestamp(epoch: u64) -> String {
     let seconds = i64::try_from(epoch).unwrap_or_default();
     let time = OffsetDateTime::from_unix_timestamp(seconds);
@@ -255,7 +248,7 @@ pub fn timestamp(epoch: u64) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
 
-/// Values that are structs, strings and sorted maps always can be written.
+/// Structs, strings and sorted maps can always be serialised.
 pub(super) fn text(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }

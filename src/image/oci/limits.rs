@@ -1,6 +1,8 @@
-//! How much is taken of an image that somebody else made, before memory or disk is spent on it: all limits are here.
+//! Limits on images from elsewhere, checked before memory or disk is spent on them. All of them are
+//! here.
 //!
-//! Each lies above what registries and engines take themselves, so that no image is refused that works elsewhere.
+//! Each limit is above what registries and engines accept, so that no image is refused that works
+//! elsewhere.
 
 mod layer;
 
@@ -10,32 +12,32 @@ use std::path::Path;
 pub use layer::Excess;
 pub(super) use layer::{Meter, Metered};
 
-/// The bytes of a manifest, or of a list of manifests. Registries take 4 MiB.
+/// Bytes of a manifest or an index. Registries accept 4 MiB.
 pub const MANIFEST: u64 = 4 << 20;
-/// The bytes of a configuration.
+/// Bytes of a configuration.
 pub const CONFIG: u64 = 8 << 20;
-/// The bytes of any other answer of a registry: a token, or why it says no.
+/// Bytes of any other answer of a registry: a token, or an error.
 pub const ANSWER: u64 = 1 << 20;
-/// The layers of an image. Docker takes 127, and overlayfs stacks 500.
+/// Layers of an image. Docker accepts 127, and overlayfs stacks 500.
 pub const LAYERS: usize = 512;
-/// The images of a list.
+/// Images in an index.
 pub const IMAGES: usize = 1024;
-/// How deep lists may lie in lists.
+/// How deep indexes may be nested.
 pub const DEPTH: usize = 4;
-/// The files in an archive of images.
+/// Files in an archive of images.
 pub const FILES: usize = 100_000;
-/// The bytes of a name in an archive, and of what else is said of a file there.
+/// Bytes of a name or other metadata of a file in an archive.
 pub const NAME: u64 = 1 << 20;
-/// The bytes of all layers of an image, as they are sent.
+/// Bytes of all layers of an image, as they are sent.
 pub const PACKED: u64 = 256 << 30;
 
-/// Sizes as a registry or an image tells them, added up; nothing where they are more than [`PACKED`].
+/// The sum of the sizes that a registry or an image states; `None` if it exceeds [`PACKED`].
 pub fn sum(sizes: impl IntoIterator<Item = u64>) -> Option<u64> {
     let sum = sizes.into_iter().try_fold(0, u64::checked_add);
     sum.filter(|sum| *sum <= PACKED)
 }
 
-/// Sees to it that the disk of a directory has room for so many bytes.
+/// Fails if a directory's disk has fewer free bytes than this.
 pub fn room(directory: &Path, bytes: u64) -> io::Result<()> {
     let disk = rustix::fs::statvfs(directory)?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);

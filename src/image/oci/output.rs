@@ -1,7 +1,8 @@
-//! An [`Image`] on the disk: one archive that every tool reads, or the same as a directory.
+//! Writes an [`Image`] to disk, as one archive that every tool reads, or as a directory.
 //!
-//! The archive is what `docker save` writes since Engine 25: an OCI layout whose `manifest.json` tells older engines, which know no OCI, where
-//! configuration and layers are. So skopeo, umoci, podman and any `docker load` take it. A directory keeps the images of other names.
+//! The archive is what `docker save` writes since Engine 25: an OCI layout with a `manifest.json`,
+//! which tells older engines where configuration and layers are. So skopeo, umoci, podman and any
+//! `docker load` read it. In a directory, images of other names are kept.
 
 mod directory;
 
@@ -18,19 +19,19 @@ use crate::model::image::ImageRef;
 use crate::store::cache::Cache;
 use crate::system::atomic_file::AtomicFile;
 
-/// Where an image is written to.
+/// Where to write an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// A file that holds all of it.
+    /// An archive.
     Archive(PathBuf),
-    /// The same for tools that know no OCI, as `docker save` wrote it before Engine 25.
+    /// An archive in the format of `docker save` before Engine 25, for tools without OCI support.
     Docker(PathBuf),
     /// A directory with an OCI layout.
     Directory(PathBuf),
 }
 
 impl Output {
-    /// The same, as seen from a directory.
+    /// The same with its path resolved against a directory.
     #[must_use]
     pub fn below(&self, directory: &Path) -> Self {
         match self {
@@ -47,7 +48,8 @@ impl Output {
         }
     }
 
-    /// Fails where nothing can be written to, or where something else would be lost. Nothing changes.
+    /// Fails if the place cannot be written to or holds something that would be lost. Changes
+    /// nothing.
     pub fn check(&self) -> Result<(), OciError> {
         match self {
             Self::Archive(path) | Self::Docker(path) => drop(AtomicFile::begin(path)?),
@@ -57,8 +59,9 @@ impl Output {
     }
 }
 
-/// Writes an image, whole or not at all. A layer that was damaged in the cache is thrown away there, and is the
-/// error; packing it again makes it anew. `stop` is asked again and again whether to give up.
+/// Writes an image completely or not at all. A layer that turns out to be damaged in the cache is
+/// deleted there and reported; packing it again restores it. `stop` is polled for whether the user
+/// cancelled.
 pub fn write(
     image: &Image,
     names: &[ImageRef],
@@ -73,7 +76,7 @@ pub fn write(
     }
 }
 
-/// All files by name, those first that tell what the others are.
+/// All files by name, those first that describe the others.
 fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)> {
     let (config, manifest) = (image.config_json(), image.manifest_json());
     let (os, architecture, variant) = image.platform.parts();
@@ -86,7 +89,7 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
         let mut descriptor = serde_json::to_value(descriptor).unwrap_or_default();
         descriptor["platform"] = platform.clone();
         if let Some(name) = name {
-            // The first is containerd's, the second the specification's.
+            // The first annotation is containerd's, the second the specification's.
             descriptor["annotations"] = json!({
                 "io.containerd.image.name": full_name(name),
                 "org.opencontainers.image.ref.name": name.tag().unwrap_or_default(),
@@ -132,7 +135,7 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
     ];
     for layer in layers {
         let name = blob_path(&layer.digest);
-        // The same layer twice is one blob.
+        // A repeated layer is one blob.
         if files.iter().all(|(other, _)| *other != name) {
             files.push((name, Content::Blob(layer)));
         }
@@ -140,7 +143,7 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
     files
 }
 
-/// A name with its registry, as containerd wants it.
+/// The name with its registry, as containerd needs it.
 fn full_name(name: &ImageRef) -> String {
     let text = name.to_string();
     match text.split_once('/') {
@@ -164,7 +167,8 @@ fn archive(
     whole.try_write(|out| unless_stopped(out, stop, |out| write_tar(files, cache, out)))
 }
 
-/// Writes until somebody wants to stop. Who stops before the last byte gets the error, and nothing gets its name.
+/// Writes unless `stop` says so. If it does before the last byte, this fails and the target stays
+/// unwritten.
 fn unless_stopped(
     out: &mut dyn Write,
     stop: &dyn Fn() -> bool,
@@ -177,7 +181,7 @@ fn unless_stopped(
     Ok(written)
 }
 
-/// A writer that takes no more once somebody wants to stop.
+/// A writer that fails once the user cancels.
 struct Stoppable<'w> {
     out: &'w mut dyn Write,
     stop: &'w dyn Fn() -> bool,

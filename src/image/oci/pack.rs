@@ -1,4 +1,5 @@
-//! From a [`Layer`] to a blob: written as a tar, hashed, compressed and hashed again in one pass, unless the cache has it already.
+//! Packs a [`Layer`] into a blob: tar, digest, compression and second digest in one pass, unless
+//! the cache has the blob.
 
 use std::io::{self, Read, Write};
 
@@ -11,21 +12,20 @@ use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::store::cache::Cache;
 use crate::system::threads;
 
-/// The notes of the cache about layers.
+/// The kind of the cache's notes about layers.
 const NOTES: &str = "layers";
-/// Raised when the same layer would become other bytes.
+/// Raised when the same layer would give different bytes.
 const FORMAT: u32 = 1;
 
-/// How all layers of an image are packed.
+/// How the layers of an image are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Packing {
     /// The time of every entry, in seconds since 1970.
     pub epoch: u64,
-    /// How they are compressed.
     pub compression: Compression,
 }
 
-/// What a layer became.
+/// The blob of a layer.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     digest: Digest,
@@ -34,7 +34,7 @@ struct Note {
     unpacked: u64,
 }
 
-/// Packs a layer. Where its files look as they did the last time, they are not read again.
+/// Packs a layer. If its files look unchanged since the last time, they are not read again.
 pub fn pack(layer: &Layer, packing: Packing, cache: &Cache) -> Result<ImageLayer, OciError> {
     let listing = Listing::new(layer)?;
     let key = key(&listing, packing);
@@ -48,8 +48,8 @@ pub fn pack(layer: &Layer, packing: Packing, cache: &Cache) -> Result<ImageLayer
     Ok(packed(note, &layer.title, packing))
 }
 
-/// Packs a layer that is known by what it is made of, and makes it only where the cache does not have it. `parts` are digests and versions of all
-/// that it is made of, the recipe included.
+/// Packs a layer that is known by its inputs, and makes it only if the cache does not have it.
+/// `parts` are digests and versions of all inputs, including the recipe.
 pub fn pack_keyed<E: From<OciError>>(
     title: &str,
     parts: &[&str],
@@ -87,7 +87,8 @@ fn packed(note: Note, title: &str, packing: Packing) -> ImageLayer {
     }
 }
 
-/// What a layer's bytes depend on, its files by what tells that they are the same.
+/// The key of a layer: everything its bytes depend on. Files count by what shows that they are
+/// unchanged.
 fn key(listing: &Listing<'_>, packing: Packing) -> Digest {
     let mut hasher = begin(packing);
     for item in &listing.items {
@@ -142,7 +143,7 @@ fn write(
     })
 }
 
-/// Hashes and counts what is written to the other.
+/// Writes to both; the first one hashes and counts.
 struct Both<'b>(&'b mut Counted<io::Sink>, &'b mut dyn Write);
 
 impl Write for Both<'_> {
@@ -209,7 +210,7 @@ impl<R: Read> Read for Tee<R> {
 }
 
 impl From<io::Error> for OciError {
-    /// What the compressor and what it writes to have to say.
+    /// An error of the compressor or of what it writes to.
     fn from(error: io::Error) -> Self {
         Self::Cache(error)
     }

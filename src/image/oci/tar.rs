@@ -1,6 +1,8 @@
-//! A [`Layer`] as a tar: sorted, with all directories on the way, one time for all, owners and modes as they are given.
+//! Writes a [`Layer`] as a tar: sorted, with all parent directories, one time for all entries,
+//! owners and modes as given.
 //!
-//! GNU's format, which Docker, containerd, skopeo and umoci read: long names and long targets go into entries of their own.
+//! The format is GNU's, which Docker, containerd, skopeo and umoci read: long names and link
+//! targets get entries of their own.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,16 +16,16 @@ use super::OciError;
 use crate::image::layer::{Entry, Layer, Node, Owner};
 use crate::system::threads;
 
-/// How many files a thread looks at before it asks for more.
+/// How many files a thread takes at a time.
 const SHARE: usize = 256;
-/// A file that was changed a moment before it was looked at may change again without looking any different.
+/// A file changed this short a time before it was looked at may change again and look the same.
 const TICK: Duration = Duration::from_millis(100);
-/// The same where the file system counts time in seconds.
+/// The same limit if the file system's times are whole seconds.
 const COARSE_TICK: Duration = Duration::from_secs(2);
-/// The length of a target that fits into a header.
+/// The longest link target that fits into a header.
 const SHORT_TARGET: usize = 100;
 
-/// What tells that a file is the one that was looked at: its size, times of modification and of change, and its number.
+/// Identifies a file's state: size, modification time, change time and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) size: u64,
@@ -59,14 +61,14 @@ impl Stamp {
         }
     }
 
-    /// Whether a file that looked like this has the same content still. Its time of change is not asked: a link to it changes that time too, and
-    /// pnpm makes and removes links to the files of its store at any time.
+    /// Whether two looks at a file saw the same content. The change time is ignored: creating a
+    /// link changes it too, and pnpm links and unlinks the files of its store at any time.
     fn is_of_same_content(&self, now: &Self) -> bool {
         let content = |stamp: &Self| (stamp.size, stamp.modified, stamp.inode);
         content(self) == content(now)
     }
 
-    /// Whether a change after `seen` would show.
+    /// Whether a change after `seen` would be visible in the stamp.
     fn is_settled(&self, seen: SystemTime) -> bool {
         let (seconds, nanoseconds) = self.changed;
         let tick = if nanoseconds == 0 { COARSE_TICK } else { TICK };
@@ -78,10 +80,10 @@ impl Stamp {
     }
 }
 
-/// A layer with all that its tar has, in order, and the state that its files were found in.
+/// A layer with every entry of its tar, in order, and the state of its files.
 pub(super) struct Listing<'l> {
     pub(super) items: Vec<Item<'l>>,
-    /// Whether a file that changes from now on will look different.
+    /// Whether any later change of a file would be noticed.
     pub(super) settled: bool,
 }
 
@@ -92,7 +94,7 @@ pub(super) struct Item<'l> {
     pub(super) owner: Owner,
 }
 
-/// A [`Node`] that was looked at.
+/// A [`Node`] with the state of its file.
 pub(super) enum Stamped<'l> {
     Directory(u32),
     File(&'l PathBuf, u32, Stamp),
@@ -101,7 +103,7 @@ pub(super) enum Stamped<'l> {
 }
 
 impl<'l> Listing<'l> {
-    /// Adds the directories above all entries, and looks at the files.
+    /// Adds all parent directories, and looks at the files.
     pub(super) fn new(layer: &'l Layer) -> Result<Self, OciError> {
         let seen = SystemTime::now();
         let mut all: BTreeMap<&str, Option<&Entry>> = BTreeMap::new();
@@ -122,7 +124,7 @@ impl<'l> Listing<'l> {
         Ok(Self { items, settled })
     }
 
-    /// Writes the tar. A file that is not as it was when it was looked at is an error.
+    /// Writes the tar. Fails if a file changed since it was looked at.
     pub(super) fn write(&self, epoch: u64, out: &mut dyn Write) -> Result<(), OciError> {
         let mut tar = Builder::new(out);
         for item in &self.items {
@@ -173,7 +175,7 @@ fn item<'l>(path: &'l str, entry: Option<&'l Entry>) -> Result<Item<'l>, OciErro
     Ok(Item { path, node, owner })
 }
 
-/// What needs no file.
+/// Writes an entry that needs no file.
 fn write_small(
     tar: &mut Builder<impl Write>,
     mut header: Header,
@@ -200,7 +202,7 @@ fn write_small(
             if target.len() > SHORT_TARGET {
                 return tar.append_link(&mut header, item.path, target);
             }
-            // As it is written: other ways would normalise it.
+            // Keeps the target as written; other methods normalise it.
             header.set_link_name_literal(target)?;
             tar.append_data(&mut header, item.path, std::io::empty())
         }
@@ -209,7 +211,8 @@ fn write_small(
 }
 
 fn failed(item: &Item<'_>, source: std::io::Error) -> OciError {
-    // What the writer of archives refuses has no kind of its own; all else is the disk that is read from or written to.
+    // Refusals by the archive writer have the kind `Other`. Everything else is from the disk that
+    // is read or written.
     if source.kind() == std::io::ErrorKind::Other {
         return OciError::Entry {
             path: item.path.to_owned(),

@@ -1,11 +1,14 @@
-//! The way back: a layer of the cache as files in a directory, for whoever wants to try an image out.
+//! Unpacks a layer of the cache into a directory, so that an image can be tried out.
 //!
-//! What is read is what will be sent. The layer may be somebody else's and mean harm: a [`Writer`] keeps it in the directory, and limits keep it
-//! from filling memory and disk. A later entry replaces an earlier one, and a whiteout hides what layers below have, as containerd does it.
+//! The blob that is read is the one that will be sent. It may come from elsewhere and be malicious:
+//! a [`Writer`] keeps it inside the directory, and limits keep it from filling memory and disk. As
+//! in containerd, a later entry replaces an earlier one, and a whiteout hides files of lower
+//! layers.
 //!
-//! Left out is what only root could make, or what nobody needs who looks at files: owners, devices, pipes, times and extended attributes, and the
-//! bits that give a program the rights of its owner (setuid, setgid) or that protect a directory (sticky). What a device or a pipe replaces is gone
-//! all the same. Who unpacked a file may always read, replace and remove it.
+//! Left out is what only root could create or what nobody needs to read files: owners, devices,
+//! pipes, times, extended attributes, and the setuid, setgid and sticky bits. Devices and pipes
+//! still replace what was at their path. The user can always read, replace and remove unpacked
+//! files.
 
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Read};
@@ -27,35 +30,35 @@ use crate::model::digest::Digest;
 use crate::store::cache::Cache;
 use crate::system::threads;
 
-/// Up to this size, a file is read as a whole, and written by another thread.
+/// Files up to this size in bytes are read whole and written by another thread.
 const SMALL: u64 = 256 * 1024;
-/// How many files may wait for being written.
+/// How many files may wait to be written.
 const WAITING: usize = 64;
-/// How many letters of a reason are shown.
+/// The longest reason shown, in characters.
 const REASON: usize = 400;
-/// What hides a file of a layer below; the rest of the name is the file's.
+/// The name prefix that hides a file of a lower layer; the rest is the file's name.
 const WHITEOUT: &[u8] = b".wh.";
-/// What hides all that layers below have in a directory.
+/// The name that hides everything that lower layers have in a directory.
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// What else begins so is AUFS's own, and no file.
+/// Other names with this prefix are AUFS's own, not files.
 const AUFS: &[u8] = b".wh..wh.";
 
-/// A file on its way.
+/// A small file, waiting to be written.
 struct Small {
     slot: Slot,
     mode: u32,
     bytes: Vec<u8>,
 }
 
-/// Which side is at fault.
+/// The cause of a failure.
 enum Fault {
-    /// The bytes are no tar.
+    /// The bytes are not a tar.
     Read(io::Error),
-    /// The tar asks for what no file system can hold.
+    /// An entry that no file system can hold.
     Entry(String),
-    /// It asks for too much.
+    /// A limit is exceeded.
     Excess(Excess),
-    /// The disk.
+    /// The disk failed.
     Write(io::Error),
 }
 
@@ -74,7 +77,8 @@ impl From<Excess> for Fault {
     }
 }
 
-/// Unpacks a layer into a directory, over those that were unpacked there before. A blob that is damaged is thrown away, and is the error.
+/// Unpacks a layer into a directory, over the layers below it. A damaged blob is deleted and
+/// reported.
 pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciError> {
     let digest = &layer.descriptor.digest;
     let damaged = || {
@@ -91,7 +95,7 @@ pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciE
         Err(Fault::Write(error)) => return Err(OciError::Unpack(error)),
         Err(fault) => fault,
     };
-    // Whose fault it is, the digest tells.
+    // The digest shows whether the cache or the layer is at fault.
     if cache.verified(digest).is_none() {
         return Err(damaged());
     }
@@ -105,7 +109,7 @@ pub fn unpack(layer: &ImageLayer, cache: &Cache, into: &Path) -> Result<(), OciE
     Err(OciError::Malformed { layer, reason })
 }
 
-/// Words that may hold a part of the layer: not for ever, and nothing that a terminal obeys.
+/// An error text that may quote the layer: shortened, and safe for a terminal.
 fn shown(words: &str) -> String {
     let letters = words.chars().take(REASON).map(|letter| {
         if letter.is_control() {
@@ -117,7 +121,7 @@ fn shown(words: &str) -> String {
     letters.collect()
 }
 
-/// Unpacks the tar in a blob. Comes out: the tar's digest.
+/// Unpacks the tar in a blob and returns its digest.
 fn unpack_blob(layer: &ImageLayer, blob: File, into: &Path) -> Result<Digest, Fault> {
     let blob = BufReader::with_capacity(1 << 16, blob.into_file());
     let mut tar: Box<dyn Read> = match &layer.descriptor.media_type {
@@ -134,7 +138,7 @@ fn unpack_blob(layer: &ImageLayer, blob: File, into: &Path) -> Result<Digest, Fa
     let (files, queue) = sync_channel::<Small>(WAITING);
     let queue = Mutex::new(queue);
     let read = thread::scope(|scope| {
-        // Two that add to one directory wait for each other.
+        // Two threads that add to the same directory would wait for each other.
         let helpers = threads::cores().saturating_sub(1).clamp(1, 2);
         let writers: Vec<_> = (0..helpers)
             .map(|_| scope.spawn(|| write_all(&queue)))
@@ -154,7 +158,7 @@ fn unpack_blob(layer: &ImageLayer, blob: File, into: &Path) -> Result<Digest, Fa
         }
         read
     });
-    // Behind the archive's end there may be more of the tar.
+    // The blob may continue after the tar's end marker.
     let read = read.and_then(|()| {
         meter.contents_follow();
         io::copy(&mut hashed, &mut io::sink()).map_err(Fault::Read)
@@ -185,7 +189,7 @@ impl Unpacking<'_> {
             // A sparse file is larger than its part of the tar.
             self.meter.file(entry.size())?;
             self.one(&mut entry)?;
-            // What is left of it is not taken for headers.
+            // Skips the rest of the entry, so that it is not read as a header.
             io::copy(&mut entry, &mut io::sink()).map_err(Fault::Read)?;
             self.meter.made(self.writer.made())?;
         }
@@ -212,7 +216,7 @@ impl Unpacking<'_> {
         }
         let mode = entry.header().mode().map_err(Fault::Read)?;
         let kind = match entry.header().entry_type() {
-            // The oldest tars have no kind for directories.
+            // The oldest tars have no type for directories.
             EntryType::Regular if bytes.ends_with(b"/") => EntryType::Directory,
             kind => kind,
         };
@@ -247,7 +251,7 @@ impl Unpacking<'_> {
         if bytes.len() as u64 != size {
             return Err(Fault::Read(io::ErrorKind::UnexpectedEof.into()));
         }
-        // Who writes gave up: it has the error.
+        // The writer stopped and has the real error.
         let gone = |_| Fault::Write(io::ErrorKind::BrokenPipe.into());
         self.files.send(Small { slot, mode, bytes }).map_err(gone)
     }
@@ -270,7 +274,7 @@ fn write_all(queue: &Mutex<Receiver<Small>>) -> Result<(), Fault> {
             .map_err(Fault::from)
             .and_then(|mut file| io::Write::write_all(&mut file, &bytes).map_err(Fault::Write));
         if written.is_err() {
-            // Nobody may wait for room in the queue; what is left is not written.
+            // Drains the queue, so that no sender waits for room in it; the rest is not written.
             while queue.lock().is_ok_and(|queue| queue.recv().is_ok()) {}
             return written;
         }

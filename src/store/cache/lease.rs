@@ -1,4 +1,5 @@
-//! Who is using the cache now: a run's own directory, whose lock is held while the run lives, and the gate between looking up and removing.
+//! Who is using the cache: each run has a directory whose lock it holds while it lives, and the
+//! gate separates lookups from removals.
 
 use std::fs::TryLockError;
 use std::io;
@@ -12,17 +13,17 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 use super::named;
 use crate::files::rooted::remove_all;
 
-/// How the directories of runs are called.
+/// The name prefix of the runs' directories.
 const PREFIX: &str = "run-";
-/// The file in it that is locked.
+/// The locked file in each of them.
 const LOCK: &str = "lock";
 
-/// How long the gate may be closed. A removal takes a moment.
+/// How long to wait for the gate. A removal closes it only for a moment.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is tried.
+/// The pause between two tries.
 const GLANCE: Duration = Duration::from_millis(2);
 
-/// Held by who looks something up, together with others, or by who removes something, alone. It goes with the value.
+/// Locks the cache: shared for lookups, exclusive for removals. Dropping it opens the gate.
 #[derive(Debug)]
 pub(super) struct Gate {
     _lock: Option<File>,
@@ -30,16 +31,17 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn shared(root: &Path) -> Self {
-        // Nobody removes anything for that long, unless it was stopped in the middle.
+        // No removal takes this long, unless its process was suspended.
         Self::new(root, std::fs::File::try_lock_shared).unwrap_or(Self { _lock: None })
     }
 
-    /// Nothing where others are at the gate all the time: then nothing is removed now.
+    /// `None` if others hold the gate all the time; then nothing is removed in this run.
     pub(super) fn alone(root: &Path) -> Option<Self> {
         Self::new(root, std::fs::File::try_lock)
     }
 
-    /// Where a file system knows no locks, there are none: then a removal can cost another run its entry, which is made again.
+    /// On a file system without locks the gate is always open. Then a removal can cost another run
+    /// its entry, which is made again.
     fn new(root: &Path, lock: impl Fn(&std::fs::File) -> Result<(), TryLockError>) -> Option<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -61,7 +63,8 @@ impl Gate {
     }
 }
 
-/// A run's own directory in `tmp/`. What lies in it goes with the run, and where that was killed, with the next one.
+/// A run's own directory in `tmp/`. It is removed with the run or, if that was killed, by a later
+/// run.
 #[derive(Debug)]
 pub(super) struct Lease {
     directory: TempDir,
@@ -69,7 +72,7 @@ pub(super) struct Lease {
 }
 
 impl Drop for Lease {
-    /// Directories of layers may have any modes.
+    /// Unpacked layers may have directories of any mode.
     fn drop(&mut self) {
         drop(remove_all(self.path()));
     }
@@ -77,12 +80,12 @@ impl Drop for Lease {
 
 impl Lease {
     pub(super) fn take(root: &Path) -> io::Result<Self> {
-        // Nobody may take the directory for one that was left behind before it is locked.
+        // Until it is locked, no other run may take the directory for a leftover.
         let _gate = Gate::shared(root);
         let directory = Builder::new().prefix(PREFIX).tempdir_in(temporary(root));
         let directory = directory.map_err(|error| named(&error, &temporary(root)))?;
         let lock = File::create(directory.path().join(LOCK))?;
-        // Without locks it lives by its age.
+        // Without locks, its age decides.
         drop(lock.file().lock());
         Ok(Self {
             directory,
@@ -94,20 +97,20 @@ impl Lease {
         self.directory.path()
     }
 
-    /// A new directory in it.
+    /// Creates a directory in it.
     pub(super) fn directory(&self) -> io::Result<TempDir> {
         let made = Builder::new().prefix("tree-").tempdir_in(self.path());
         made.map_err(|error| named(&error, self.path()))
     }
 
-    /// A new file in it.
+    /// Creates a file in it.
     pub(super) fn file(&self) -> io::Result<NamedTempFile> {
         let made = Builder::new().prefix("blob-").tempfile_in(self.path());
         made.map_err(|error| named(&error, self.path()))
     }
 }
 
-/// The directories of runs, but for one's own: those that live, with the time when they began, and those that were left behind.
+/// The directories of all other runs: those alive, with their start times, and those left behind.
 #[derive(Debug, Default)]
 pub(super) struct Others {
     pub(super) living: Vec<SystemTime>,
@@ -115,7 +118,7 @@ pub(super) struct Others {
 }
 
 impl Others {
-    /// Looks for them. Who calls it is alone at the gate.
+    /// Finds them. The caller must hold the gate alone.
     pub(super) fn find(root: &Path, own: Option<&Lease>) -> Self {
         let mut others = Self::default();
         for entry in fs_err::read_dir(temporary(root))
@@ -137,7 +140,7 @@ impl Others {
                 Ok(Err(TryLockError::WouldBlock)) => {
                     others.living.push(began.unwrap_or_else(SystemTime::now));
                 }
-                // Without locks, nobody knows.
+                // Without locks, there is no telling.
                 Ok(Err(TryLockError::Error(_))) => {}
                 Ok(Ok(())) | Err(_) => others.dead.push(path),
             }

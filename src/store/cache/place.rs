@@ -1,4 +1,5 @@
-//! The directory of the cache: made for its owner alone, and used only where nobody else can write to it.
+//! The cache's directory: created private to its owner, and used only if nobody else can write to
+//! it.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -7,35 +8,35 @@ use std::path::{Path, PathBuf};
 /// The mode of the directory.
 const PRIVATE: u32 = 0o700;
 
-/// A cache that cannot be used.
+/// Why a cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// It cannot be made or written to.
+    /// It cannot be created or written to.
     #[error("cannot use the cache `{}`", root.display())]
     Unusable {
-        /// Where it is.
+        /// The cache's directory.
         root: PathBuf,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
     /// Somebody else owns it.
     #[error("the cache `{}` belongs to another user ({owner}), who could put anything into images", root.display())]
     Foreign {
-        /// Where it is.
+        /// The cache's directory.
         root: PathBuf,
-        /// The number of that user.
+        /// The owner's user id.
         owner: u32,
     },
     /// Everybody can write to it.
     #[error("every user can write to the cache `{}`, and could put anything into images", .0.display())]
     Open(PathBuf),
-    /// Nobody said where it is.
+    /// There is no home directory to put it in.
     #[error("there is no home directory to keep a cache in")]
     Homeless,
 }
 
 impl CacheError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Open(root) => format!(
@@ -46,7 +47,7 @@ impl CacheError {
         })
     }
 
-    /// All of it in one line.
+    /// The error and its causes in one line.
     pub fn in_one_line(&self) -> String {
         match self {
             Self::Unusable { source, .. } => format!("{self}: {source}"),
@@ -55,7 +56,7 @@ impl CacheError {
     }
 }
 
-/// Makes the directory where there is none, and sees to it that it is ours alone.
+/// Creates the directory if there is none, and makes sure that it is private.
 pub(super) fn claim(root: &Path) -> Result<(), CacheError> {
     let cannot = |source| CacheError::Unusable {
         root: root.to_path_buf(),
@@ -77,7 +78,7 @@ pub(super) fn claim(root: &Path) -> Result<(), CacheError> {
     Ok(())
 }
 
-/// Whether nobody else can write to a directory that is there.
+/// Fails if somebody else can write to an existing directory.
 pub(super) fn check(root: &Path) -> Result<(), CacheError> {
     let cannot = |source| CacheError::Unusable {
         root: root.to_path_buf(),
@@ -91,7 +92,7 @@ pub(super) fn check(root: &Path) -> Result<(), CacheError> {
     trusted(root, metadata.uid(), metadata.mode(), user)
 }
 
-/// Whether a user may believe what lies in a directory of this owner and mode.
+/// Whether this user may trust a directory of this owner and mode.
 fn trusted(root: &Path, owner: u32, mode: u32, user: u32) -> Result<(), CacheError> {
     if owner != user {
         return Err(CacheError::Foreign {

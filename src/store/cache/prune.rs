@@ -1,4 +1,5 @@
-//! What goes: what nobody used for long, the least recently used where there is too much, and what runs left behind that were killed.
+//! Removes entries unused for long, the least recently used ones if there are too many, and what
+//! killed runs left behind.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -10,50 +11,52 @@ use super::lease::{Gate, Others, temporary};
 use super::usage::{Item, Kind, SIZES, STORE, items};
 use crate::model::digest::Digest;
 
-/// What was unused for so long is removed.
+/// Entries unused for this long are removed.
 pub(super) const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Unpacked layers are large, and quickly made again.
+/// Unpacked layers are large and quickly made again.
 pub(super) const TREES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// What an older slimbuild was writing for so long was left behind.
+/// An unfinished file of an older slimbuild is a leftover after this time.
 pub(super) const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long it is believed how large pnpm's store is.
+/// How long a measured size of pnpm's store is reused.
 const WEIGHED: Duration = Duration::from_secs(24 * 60 * 60);
-/// Clocks of a disk and of this machine may differ by so much; in tests they do not.
+/// How far the disk's clock and this machine's may differ. Not in tests.
 const SLACK: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 60 });
 
-/// What is to go.
+/// Which entries to remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// What was unused for long, and the least recently used until no more than so many bytes are left. `None` is no limit.
+    /// Entries unused for long, then the least recently used until at most this many bytes are
+    /// left. `None` is no limit.
     Limit(Option<u64>),
-    /// What was unused for so long.
+    /// Entries unused for this long.
     Older(Duration),
-    /// All of it.
+    /// Everything.
     All,
 }
 
-/// What went.
+/// What was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pruned {
-    /// How many entries.
+    /// The number of removed entries.
     pub count: usize,
-    /// How large they were.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// How large the rest is.
+    /// The size of the remaining entries in bytes.
     pub left: u64,
-    /// How many other builds are using the cache: what they use stays.
+    /// How many other runs are using the cache. The entries they use stay.
     pub running: usize,
 }
 
 impl Cache {
-    /// What each run does at its end: removes what was unused for long, and what is too much. No cache lets a run fail here.
+    /// Removes entries unused for long and what exceeds the limit. Each run calls this at its end.
+    /// It never fails.
     pub fn tidy(&self, limit: Option<u64>) {
         if !self.is_private() {
             self.prune_at(Which::Limit(limit), SystemTime::now());
         }
     }
 
-    /// Removes entries. Those that other runs use stay.
+    /// Removes entries. Those that other runs use are kept.
     pub fn prune(&self, which: Which) -> Pruned {
         self.prune_at(which, SystemTime::now())
     }
@@ -99,14 +102,15 @@ impl Cache {
         }
     }
 
-    /// Takes something out of everybody's sight. It goes with the value.
+    /// Moves an entry out of the other runs' sight. It is removed when the value is dropped.
     fn bury(&self, path: &Path) -> Option<TempDir> {
         let grave = self.run.lease.directory().ok()?;
         fs_err::rename(path, grave.path().join("grave")).ok()?;
         Some(grave)
     }
 
-    /// What slimbuild left in `tmp/` before runs had directories of their own there.
+    /// Removes what older versions of slimbuild, which had no directory for each run, left in
+    /// `tmp/`.
     fn sweep_abandoned(&self, now: SystemTime) {
         for entry in fs_err::read_dir(temporary(self.root()))
             .into_iter()
@@ -122,7 +126,7 @@ impl Cache {
         }
     }
 
-    /// How large a directory is, and when that was found out.
+    /// The noted size of a directory, and when it was measured.
     fn noted_size(&self, key: &Digest) -> Option<(u64, SystemTime)> {
         let path = self.note_path(SIZES, key);
         let at = fs_err::symlink_metadata(&path).ok()?.modified().ok()?;
@@ -138,10 +142,10 @@ impl Cache {
     }
 }
 
-/// A removal that is going on.
+/// A removal in progress.
 struct Pruning<'p> {
     cache: &'p Cache,
-    /// What was used since then may be in use.
+    /// Entries used since then may be in use.
     since: Option<SystemTime>,
     total: u64,
     done: Pruned,
@@ -164,8 +168,8 @@ impl Pruning<'_> {
         let Which::Limit(Some(limit)) = which else {
             return;
         };
-        // pnpm does not note what it uses of its store, so it goes whole. It is used by every build: one that is too large must not push out
-        // all the rest.
+        // pnpm does not record which parts of its store it uses, so the store is removed as a
+        // whole. Every build uses it; one that is too large must not push out all other entries.
         let (stores, rest): (Vec<&Item>, Vec<&Item>) = rest
             .into_iter()
             .partition(|item| item.kind == Kind::PnpmStore);
@@ -202,14 +206,14 @@ impl Pruning<'_> {
 }
 
 impl Cache {
-    /// Removes an entry unless it was used since it was looked at.
+    /// Removes an entry unless it was used since it was listed.
     fn remove_unused(&self, item: &Item) -> bool {
         let path = &item.path;
         let Some(gate) = Gate::alone(self.root()) else {
             return false;
         };
         let used = fs_err::symlink_metadata(path).and_then(|of| of.modified());
-        // A run that began meanwhile may be about to use pnpm's store.
+        // A run that started since may be about to use pnpm's store.
         let is_awaited = || {
             !Others::find(self.root(), Some(&self.run.lease))
                 .living
@@ -222,7 +226,7 @@ impl Cache {
             return true;
         }
         let grave = self.bury(path);
-        // To remove a directory takes a while.
+        // Removing a directory takes a while.
         drop(gate);
         grave.is_some()
     }

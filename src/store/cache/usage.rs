@@ -1,4 +1,4 @@
-//! What lies in the cache: every entry with its size and the time when it was used, and sums of them.
+//! The entries of the cache with their sizes and times of last use, and their sums.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use super::lease::{Gate, Others, temporary};
 use super::{Cache, CacheError, place};
 use crate::model::digest::{Algorithm, Digest};
 
-/// The directory that is pnpm's.
+/// The directory of pnpm's store.
 pub(super) const STORE: &str = "pnpm-store";
-/// The notes about how large directories are.
+/// The kind of notes that hold sizes of directories.
 pub(super) const SIZES: &str = "sizes";
-/// No more files of one directory are counted while an image is made.
+/// While an image is built, at most this many files of one directory are counted.
 const COUNTED: usize = 200_000;
 
-/// What an entry is.
+/// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -27,16 +27,16 @@ pub enum Kind {
     Blobs,
     /// Layers as directories.
     Trees,
-    /// What pnpm fetched.
+    /// pnpm's store.
     PnpmStore,
-    /// What is known about keys.
+    /// Notes about keys.
     Notes,
-    /// What is being written, and what was left behind.
+    /// What is being written, and leftovers.
     Unfinished,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds, in the order in which they are shown.
     pub const ALL: [Self; 5] = [
         Self::Blobs,
         Self::Trees,
@@ -55,29 +55,29 @@ pub(super) struct Item {
     pub(super) used: SystemTime,
 }
 
-/// What there is of a kind.
+/// The entries of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KindUsage {
-    /// Which.
+    /// The kind.
     pub kind: Kind,
-    /// How many there are.
+    /// The number of entries.
     pub count: usize,
-    /// How large they are together.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// When one of them was used last.
+    /// When one of them was last used.
     #[serde(serialize_with = "as_text")]
     pub last_used: Option<SystemTime>,
 }
 
-/// What there is of all kinds.
+/// The entries of all kinds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Usage {
-    /// A row each.
+    /// One row for each kind.
     pub kinds: Vec<KindUsage>,
-    /// The sum.
+    /// The total size in bytes.
     pub bytes: u64,
-    /// How many builds are using it now.
+    /// How many builds are using the cache now.
     pub running: usize,
 }
 
@@ -90,7 +90,7 @@ fn as_text<S: Serializer>(time: &Option<SystemTime>, to: S) -> Result<S::Ok, S::
     text.serialize(to)
 }
 
-/// How many bytes the files of a directory take, and whether all of them were counted.
+/// The size of a directory's files in bytes, and whether all of them were counted.
 pub(super) fn weigh(directory: &Path) -> (u64, bool) {
     let mut bytes = 0;
     let entries = walkdir::WalkDir::new(directory).into_iter().flatten();
@@ -103,7 +103,8 @@ pub(super) fn weigh(directory: &Path) -> (u64, bool) {
     (bytes, true)
 }
 
-/// The entries of a cache, those of running builds' own directories aside. `known` has the sizes of directories that were weighed before.
+/// The entries of a cache, without the directories of running builds. `known` looks up sizes
+/// measured before.
 pub(super) fn items(root: &Path, known: impl Fn(&Digest) -> Option<u64>) -> Vec<Item> {
     let mut items = Vec::new();
     let mut files = |kind: Kind, directory: PathBuf, is_it: &dyn Fn(&str) -> bool| {
@@ -119,7 +120,7 @@ pub(super) fn items(root: &Path, known: impl Fn(&Digest) -> Option<u64>) -> Vec<
             }
         }
     };
-    // Whatever else lies in a directory that was named by mistake is not the cache's.
+    // The user may have named a directory with other files in it. Those are not listed.
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         files(
             Kind::Blobs,
@@ -160,7 +161,7 @@ fn is_hex(name: &str) -> bool {
 }
 
 impl Usage {
-    /// Of a cache that may not be there.
+    /// Measures a cache, which need not exist.
     pub fn of(root: &Path) -> Result<Self, CacheError> {
         let is_there = root.exists();
         if is_there {
@@ -205,7 +206,7 @@ impl Usage {
 }
 
 impl Cache {
-    /// How many bytes it may have where nobody says otherwise: a tenth of its disk, at most 20 GB.
+    /// The default limit in bytes: a tenth of the disk, at most 20 GB.
     pub fn default_limit(root: &Path) -> u64 {
         const MOST: u64 = 20_000_000_000;
         let there = root.ancestors().find(|path| path.exists());

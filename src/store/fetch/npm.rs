@@ -1,4 +1,5 @@
-//! Packages of an npm registry: the newest version that fits, and its archive, by the integrity that the registry gives.
+//! Packages of an npm registry: the newest version in a range, and its archive, checked by the
+//! registry's integrity value.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,50 +12,49 @@ use super::{FetchError, Net};
 use crate::model::digest::Digest;
 use crate::store::cache::Cache;
 
-/// The answer of a registry without what only people read.
+/// The media type of the registry's short answer, without the parts that only people read.
 const SHORT: &str = "application/vnd.npm.install-v1+json";
 
-/// The notes of the cache about versions.
+/// The kind of the cache's notes about versions.
 const NOTES: &str = "npm";
-/// How long it is not asked again which version fits a range: as with Debian's mirrors.
+/// How long the answer for a range is reused, as with Debian's mirrors.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// One version of a package, to the byte.
+/// One version of a package, pinned to its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// Its version.
     pub version: String,
     /// The digest of its archive, as npm writes it.
     pub integrity: String,
 }
 
-/// Why a package cannot be had.
+/// Why a package cannot be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum NpmError {
-    /// The network.
+    /// The download failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// An answer that is none.
+    /// The registry's answer cannot be used.
     #[error("cannot read what `{url}` answers: {reason}")]
     Answer {
-        /// The question.
+        /// The address that was asked.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         reason: String,
     },
-    /// No version fits.
+    /// No published version matches.
     #[error("npm has no {package}@{version}")]
     Missing {
         /// The package.
         package: String,
-        /// What was asked for.
+        /// The requested version or range.
         version: String,
     },
 }
 
 impl NpmError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Fetch(error) => error.hint(),
@@ -63,7 +63,7 @@ impl NpmError {
     }
 }
 
-/// What a registry says about a package, as far as it matters.
+/// The part of a registry's answer that is used.
 #[derive(Deserialize)]
 struct Packument {
     versions: BTreeMap<String, Entry>,
@@ -79,15 +79,15 @@ struct Dist {
     integrity: Option<String>,
 }
 
-/// What was found out before.
+/// A cached answer.
 #[derive(Serialize, Deserialize)]
 struct Asked {
     at: u64,
     published: Published,
 }
 
-/// The newest version that fits a range. What an exact version is never changes, so the registry is asked for it once; for a range, once a day,
-/// and where somebody wants a `fresh` answer.
+/// The newest version in a range. An exact version never changes, so the registry is asked for it
+/// once; for a range, once a day or when the caller wants a `fresh` answer.
 pub fn published(
     package: &str,
     wanted: &str,
@@ -145,7 +145,7 @@ fn newest(
 }
 
 impl Published {
-    /// The archive, in the cache.
+    /// Downloads the archive to the cache.
     pub fn download(
         &self,
         package: &str,

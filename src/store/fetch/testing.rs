@@ -1,22 +1,22 @@
-//! A small HTTP server for tests, which can be told to misbehave.
+//! A small HTTP server for tests that can misbehave.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What is done with a request.
+/// How the server answers a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    /// The file.
+    /// Sends the file.
     File(Vec<u8>),
-    /// So many bytes of the file, then the connection ends.
+    /// Sends this many bytes of the file, then closes the connection.
     Cut(Vec<u8>, usize),
-    /// A status, so many times, then the file.
+    /// Answers with a status this many times, then sends the file.
     Status(u16, usize, Vec<u8>),
 }
 
-/// A server of files by path, and the paths that were asked for.
+/// A server of files by path. It counts requests.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) files: Arc<Mutex<BTreeMap<String, Answer>>>,
@@ -24,7 +24,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one on a port of its own; it ends with the process.
+    /// Starts a server on a free port. It ends with the process.
     pub(crate) fn start(files: BTreeMap<String, Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
@@ -41,7 +41,7 @@ impl Server {
         server
     }
 
-    /// How often something was asked for.
+    /// How many requests there were.
     pub(crate) fn requests(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
@@ -72,7 +72,7 @@ fn serve(
     let length = bytes.len();
     let head =
         format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-    // The client may be gone.
+    // The client may have closed the connection.
     drop(stream.write_all(head.as_bytes()));
     drop(stream.write_all(&bytes[..sent]));
 }

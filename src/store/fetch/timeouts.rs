@@ -1,20 +1,22 @@
-//! How long a server may take: [`Patience`] has the limits, [`Pace`] holds one transfer against them.
+//! How long a server may take: [`Patience`] holds the limits, [`Pace`] checks one transfer against
+//! them.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// The limits of a transfer. A large file on a slow line keeps them; a server that is silent, or that drips, does not.
+/// The limits of a transfer. A large file on a slow line stays within them; a silent or dripping
+/// server does not.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// How long it may take until an answer begins: names, connections and redirects included.
+    /// The time until an answer begins, including name lookup, connecting and redirects.
     pub answer: Duration,
-    /// How long nothing may come, or be taken, in the middle.
+    /// The longest pause during a transfer.
     pub silence: Duration,
-    /// Over this time [`Self::least`] bytes have to move.
+    /// In each period of this length, at least [`Self::least`] bytes must arrive.
     pub window: Duration,
-    /// See [`Self::window`].
+    /// See [`Self::window`]. In bytes.
     pub least: u64,
-    /// How long to wait before each further attempt.
+    /// The pauses before each retry.
     pub pauses: [Duration; 2],
 }
 
@@ -31,7 +33,7 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// For a registry, which is silent while it puts together what it was sent.
+    /// Limits for a registry, which is silent while it processes an upload.
     pub fn with_uploads() -> Self {
         Self {
             answer: Duration::from_secs(60),
@@ -43,14 +45,14 @@ impl Patience {
     }
 }
 
-/// Why nobody waits any longer.
+/// Which limit was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stall {
-    /// No answer began.
+    /// No answer began in this time.
     Unanswered(Duration),
-    /// Nothing moved.
+    /// No byte moved in this time.
     Silent(Duration),
-    /// Too little moved.
+    /// Fewer bytes than required moved in this time.
     Slow(u64, Duration),
 }
 
@@ -69,7 +71,7 @@ impl fmt::Display for Stall {
 
 impl std::error::Error for Stall {}
 
-/// One transfer: what moved, and when.
+/// The progress of one transfer.
 #[derive(Debug)]
 pub struct Pace {
     patience: Patience,
@@ -79,7 +81,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A transfer that begins to move now.
+    /// Starts to measure a transfer.
     pub fn new(patience: Patience, now: Instant) -> Self {
         Self {
             patience,
@@ -89,7 +91,7 @@ impl Pace {
         }
     }
 
-    /// Notes that bytes moved; none are none.
+    /// Records that bytes moved; zero changes nothing.
     pub fn moved(&mut self, bytes: u64, now: Instant) {
         if bytes > 0 {
             self.last = now;
@@ -97,7 +99,7 @@ impl Pace {
         }
     }
 
-    /// Whether it may go on.
+    /// Fails if a limit is exceeded.
     pub fn check(&mut self, now: Instant) -> Result<(), Stall> {
         let Patience {
             silence,

@@ -1,4 +1,5 @@
-//! One answer, read on a thread of its own: who waits for it can stop at any time, whatever the server, the name service or the kernel do.
+//! Reads one answer on its own thread, so that the caller can stop waiting at any time, whatever
+//! the server, the name service or the kernel does.
 
 use std::io::Read as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -11,16 +12,16 @@ use reqwest::{StatusCode, Url, redirect};
 use super::timeouts::{Pace, Patience, Stall};
 use super::{Cause, FetchError};
 
-/// How often to look whether somebody wants to stop.
+/// How often to check whether the user wants to stop.
 const GLANCE: Duration = Duration::from_millis(50);
-/// How much is read at a time.
+/// How many bytes are read at a time.
 const PIECE: usize = 1 << 16;
-/// How many pieces may wait to be taken.
+/// How many pieces may be queued.
 const WAITING: usize = 4;
 /// How many redirects are followed.
 const REDIRECTS: usize = 10;
 
-/// How an answer begins.
+/// The status and headers of an answer.
 pub(super) struct Head {
     pub(super) status: StatusCode,
 }
@@ -33,9 +34,9 @@ enum Piece {
     Failed(Cause),
 }
 
-/// An answer that comes in.
+/// An answer that is being received.
 pub(super) struct Transfer<'t> {
-    /// Without credentials.
+    /// The address, without credentials.
     url: String,
     pieces: Receiver<Piece>,
     patience: Patience,
@@ -44,7 +45,7 @@ pub(super) struct Transfer<'t> {
 }
 
 impl<'t> Transfer<'t> {
-    /// Sends a request, and waits until the answer begins.
+    /// Sends a request and waits until the answer begins.
     pub(super) fn begin(
         url: String,
         request: RequestBuilder,
@@ -52,7 +53,8 @@ impl<'t> Transfer<'t> {
         stop: &'t dyn Fn() -> bool,
     ) -> Result<(Head, Self), FetchError> {
         let (sender, pieces) = sync_channel(WAITING);
-        // Nobody joins it: it ends by itself when it is not heard any more, or by the client's own limit.
+        // The thread is not joined: it ends when its receiver is gone, or by the client's own
+        // timeout.
         thread::spawn(move || send(request, &sender));
         let began = Instant::now();
         let mut transfer = Self {
@@ -77,7 +79,7 @@ impl<'t> Transfer<'t> {
         }
     }
 
-    /// The next bytes; none at the end.
+    /// The next bytes; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
         let mut pace = std::mem::replace(&mut self.pace, Pace::new(self.patience, Instant::now()));
         let piece = self.piece(|now| pace.check(now))?;
@@ -86,7 +88,7 @@ impl<'t> Transfer<'t> {
         };
         let now = Instant::now();
         pace.moved(bytes.len() as u64, now);
-        // A server that never pauses may drip all the same.
+        // A server that never pauses may still be too slow.
         pace.check(now).map_err(|stall| self.stalled(stall))?;
         self.pace = pace;
         Ok(Some(bytes))
@@ -128,9 +130,9 @@ impl<'t> Transfer<'t> {
     }
 }
 
-/// Sends a request, and hands on what comes back.
+/// Sends a request and passes on the answer.
 fn send(request: RequestBuilder, to: &SyncSender<Piece>) {
-    // Whoever does not listen any more need not be told.
+    // The receiver may have stopped waiting.
     let say = |piece: Piece| to.send(piece).is_ok();
     let mut answer = match request.send() {
         Ok(answer) => answer,
@@ -175,7 +177,7 @@ fn head(answer: &Response) -> Head {
     }
 }
 
-/// Redirects are followed, but not without end, and not to where nobody is safe.
+/// Follows redirects up to a limit, and never to an insecure address.
 pub fn redirects() -> redirect::Policy {
     redirect::Policy::custom(|attempt| {
         let followed = attempt.previous().len();

@@ -1,4 +1,4 @@
-//! The same for directories.
+//! [`AtomicDirectory`]: like [`AtomicFile`](super::AtomicFile), for a directory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,22 +8,23 @@ use tempfile::TempDir;
 use super::{PREFIX, WriteError, cannot_begin, parent, system, temporary};
 use crate::system::leftovers::{self, Note};
 
-/// What the name of a directory begins with that is about to be replaced.
+/// The name prefix of a directory that is about to be replaced.
 const OLD: &str = ".slimbuild-old-";
 
-/// A directory that is about to be written. Dropped before it is finished, it leaves nothing behind.
+/// A directory about to be written. If it is dropped before it is finished, it leaves nothing
+/// behind.
 #[derive(Debug)]
 pub struct AtomicDirectory {
     path: PathBuf,
     part: TempDir,
-    /// Held as long as it is written.
+    /// Held while it is written.
     _lock: Option<std::fs::File>,
     _note: Note,
     before: Option<std::fs::Metadata>,
 }
 
 impl AtomicDirectory {
-    /// Begins to write what may replace a directory, which is the caller's to look at before, and nothing else.
+    /// Starts a directory. What it may replace is for the caller to check first.
     pub fn begin(path: &Path) -> Result<Self, WriteError> {
         let path: PathBuf = path.components().collect();
         let before = Self::check(&path)?;
@@ -42,7 +43,7 @@ impl AtomicDirectory {
         })
     }
 
-    /// Refuses what is no directory, and a symlink to one.
+    /// Fails for anything that is not a directory, symlinks to directories included.
     pub fn check(path: &Path) -> Result<Option<std::fs::Metadata>, WriteError> {
         let kind = match fs_err::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -60,12 +61,13 @@ impl AtomicDirectory {
         })
     }
 
-    /// Where to write to: an empty directory beside the other.
+    /// Where to write: an empty directory beside the target.
     pub fn part(&self) -> &Path {
         self.part.path()
     }
 
-    /// Gives it its name. What had the name goes, and hands on its permissions.
+    /// Gives the directory its name. It replaces a directory of that name and takes over its
+    /// permissions.
     pub fn finish(self) -> Result<(), WriteError> {
         let failed = system(&self.path);
         let Some(before) = self.before else {
@@ -74,8 +76,8 @@ impl AtomicDirectory {
             return Ok(());
         };
         fs_err::set_permissions(self.part.path(), before.permissions()).map_err(&failed)?;
-        // Both are whole at any time, under one name or the other.
-        // A kill may leave the only copy in it, so it is never taken for what was left behind.
+        // Both directories are complete at any time, under one name or the other. After a kill this
+        // one may be the only copy, so it is never removed as a leftover.
         let old = temporary(0o700).prefix(OLD).tempdir_in(parent(&self.path));
         let old = old.map_err(&failed)?;
         fs_err::rename(&self.path, old.path()).map_err(&failed)?;

@@ -1,4 +1,4 @@
-//! Signs texts for mirrors of tests, well and badly.
+//! Signs lists for test mirrors, correctly and incorrectly.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +8,10 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use super::{Key, MESSAGE, SIGNATURE, SIGNATURE_END};
 
-/// Has a new key of its own.
+/// Signs with a newly generated key.
 pub(in crate::image::base) struct Signer(Ed25519KeyPair);
 
-/// What a signature says of itself.
+/// The fields of a signature.
 #[derive(Debug, Clone)]
 pub(super) struct Form {
     pub(super) version: u8,
@@ -22,7 +22,7 @@ pub(super) struct Form {
     pub(super) unhashed: Vec<u8>,
 }
 
-/// A subpacket that says when a signature was made: long ago.
+/// A subpacket with a creation time long ago.
 pub(super) const CREATED: [u8; 6] = [5, 2, 0x60, 0, 0, 0];
 
 impl Default for Form {
@@ -52,7 +52,7 @@ impl Signer {
         message(text, &self.packet(text, &Form::default()))
     }
 
-    /// A signature over a text.
+    /// The packet of a signature over a text.
     pub(super) fn packet(&self, text: &str, form: &Form) -> Vec<u8> {
         let lines = text
             .split('\n')
@@ -93,7 +93,7 @@ pub(super) fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
     [&[0xc0 | tag, 255][..], &length, body].concat()
 }
 
-/// A message over a text with packets behind it.
+/// A message with a text, followed by packets.
 pub(super) fn message(text: &str, packets: &[u8]) -> String {
     let lines = text.split('\n').map(|line| {
         let dash = if line.starts_with('-') { "- " } else { "" };

@@ -84,7 +84,8 @@ fn the_key_of_stable_signs_too() {
 fn no_changed_byte_changes_what_is_believed() {
     let text = Keys::debian().signed(LIST.as_bytes(), NOW).unwrap();
     let armour = LIST.find("\n-----BEGIN PGP SIGNATURE").unwrap();
-    // Every byte of the frame, some of the text, and of each packet of a signature all but most of the number.
+    // Every byte of the frame, some of the text, and of each packet of a signature all but most of
+    // the number.
     let places = (0..100)
         .chain((100..armour).step_by(1999))
         .chain(armour - 5..armour + 160)

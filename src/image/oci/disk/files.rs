@@ -1,4 +1,4 @@
-//! The files of an image that lies on the disk: in a directory, or in an archive.
+//! The files of an image on disk, in a directory or in an archive.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -9,18 +9,18 @@ use tar::{Archive, EntryType};
 
 use crate::image::oci::limits;
 
-/// Files of an archive that say what the others are: there is one of each.
+/// Files that describe the others. An archive has one of each.
 const SINGLE: [&str; 3] = ["manifest.json", "index.json", "oci-layout"];
 
-/// Files by their names.
+/// Files by name.
 pub(super) enum Files {
     Directory(PathBuf),
-    /// Where each begins, and how long it is; links are resolved.
+    /// Offset and length of each file. Links are resolved.
     Archive(PathBuf, BTreeMap<String, (u64, u64)>),
 }
 
 impl Files {
-    /// Those of an archive.
+    /// Lists the files of an archive.
     pub(super) fn archive(path: PathBuf) -> io::Result<Self> {
         let mut start = [0; 2];
         let (mut file, length) = regular(&path)?;
@@ -48,7 +48,7 @@ impl Files {
                     }
                     found.insert(name, (at, size));
                 }
-                // Old engines save a layer that comes twice as a link.
+                // Old engines save a repeated layer as a link.
                 EntryType::Symlink | EntryType::Link => {
                     if let Some(target) = entry.link_name_bytes() {
                         let target = String::from_utf8_lossy(&target).into_owned();
@@ -67,7 +67,7 @@ impl Files {
         Ok(Self::Archive(path, found))
     }
 
-    /// A file, and how long it is.
+    /// A file and its length in bytes.
     pub(super) fn open(&self, name: &str) -> io::Result<(Box<dyn Read>, u64)> {
         match self {
             Self::Directory(directory) => {
@@ -84,7 +84,7 @@ impl Files {
         }
     }
 
-    /// A file that is read as a whole, of so many bytes at most.
+    /// A whole file of at most `most` bytes.
     pub(super) fn json(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
         let (file, size) = self.open(name)?;
         let mut bytes = Vec::new();
@@ -99,7 +99,7 @@ impl Files {
     }
 }
 
-/// Sees to it that an archive can be read: who reads it keeps all names, and each as a whole.
+/// Checks an archive's limits before it is read: the reader keeps every name in memory.
 fn bounded(file: &File) -> io::Result<()> {
     let mut count = 0;
     let mut archive = Archive::new(BufReader::new(file.file()));
@@ -126,7 +126,7 @@ fn invalid(words: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, words)
 }
 
-/// Opens what is a file: who opens a pipe may wait for ever, and a device has no end.
+/// Opens a regular file. Opening a pipe could block forever, and a device has no end.
 fn regular(path: &Path) -> io::Result<(File, u64)> {
     let is_file = |of: &std::fs::Metadata| of.is_file();
     if !is_file(&fs_err::metadata(path)?) {

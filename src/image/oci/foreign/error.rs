@@ -1,4 +1,4 @@
-//! Why an image that somebody else made is no base.
+//! Why an image from elsewhere cannot be a base.
 
 use std::io;
 
@@ -6,32 +6,32 @@ use crate::image::oci::Excess;
 use crate::model::digest::Digest;
 use crate::model::image::Platform;
 
-/// Why an image of somebody else cannot be a base.
+/// Why an image from elsewhere cannot be a base.
 #[derive(Debug, thiserror::Error)]
 pub enum ForeignError {
-    /// JSON that is none, or that says something else.
+    /// The JSON is invalid or has the wrong content.
     #[error("its {what} cannot be read: {reason}")]
     Malformed {
-        /// Manifest or configuration.
+        /// `manifest` or `configuration`.
         what: &'static str,
         /// What is wrong.
         reason: String,
     },
-    /// More than anybody takes.
+    /// A limit is exceeded.
     #[error("its {what}, and more than {most} are not taken")]
     TooMuch {
-        /// manifest tells of 1000 layers
+        /// What exceeds it: `manifest tells of 1000 layers`
         what: String,
         /// The limit.
         most: String,
     },
-    /// A manifest as registries had it before 2016.
+    /// A manifest in the format that registries used before 2016.
     #[error("its manifest is of Docker's first format, which has no digests")]
     FirstFormat,
-    /// A layer that is not where the image is.
+    /// A layer is stored outside the image.
     #[error("its layer {0} is kept elsewhere (a foreign layer)")]
     Elsewhere(Digest),
-    /// A kind of layer that nobody has heard of.
+    /// A layer is of an unknown kind.
     #[error("its layer {digest} is of an unknown kind, `{kind}`")]
     Kind {
         /// The layer.
@@ -39,33 +39,32 @@ pub enum ForeignError {
         /// Its media type.
         kind: String,
     },
-    /// None for what it is to run on.
+    /// The image does not exist for the platform.
     #[error("it is for {}, and not for {wanted}", .there.join(", "))]
     Platform {
-        /// What it is to run on.
         wanted: Platform,
-        /// What there is.
+        /// The existing platforms.
         there: Vec<String>,
     },
-    /// Instructions that only a build of Docker's carries out.
+    /// The image has `ONBUILD` instructions, which only a Docker build carries out.
     #[error("it has ONBUILD instructions, which only a Docker daemon carries out")]
     OnBuild,
-    /// A layer that does not hold what the configuration says.
+    /// A layer does not match the configuration.
     #[error("its layer {0} does not hold what its configuration says")]
     Contents(Digest),
-    /// A blob of the cache that is gone or damaged.
+    /// A blob of the cache is missing or damaged.
     #[error("its layer {0} was damaged in the cache, and is thrown away")]
     Damaged(Digest),
-    /// A layer that becomes far larger than any real one.
+    /// A layer unpacks to far more than any real one.
     #[error("its layer {0} has {1}, and slimbuild unpacks no such layer")]
     Excess(Digest, Excess),
-    /// The cache, its disk most likely.
+    /// Writing to the cache failed, most likely because of its disk.
     #[error("cannot keep its layers")]
     Cache(#[source] io::Error),
 }
 
 impl ForeignError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Platform { there, .. } => format!(

@@ -1,44 +1,46 @@
-//! The most that a layer of somebody else may ask for, before memory or disk is spent on it. Real layers stay far below.
+//! Limits on a layer from elsewhere, checked before memory or disk is spent on it. Real layers stay
+//! far below.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 
-/// How many files and directories a layer may have. The largest images that are known have a third of that.
+/// Files and directories in a layer. The largest known images have a third of that.
 const ENTRIES: u64 = 1_000_000;
-/// How long a path or the target of a link may be: Linux opens none that is longer.
+/// Bytes of a path or a link's target. Linux opens nothing longer.
 const PATH: usize = 4096;
-/// How many bytes a tar may have between two files: headers, and long names, which are kept in memory.
+/// Bytes of a tar between two files: headers, and long names, which are kept in memory.
 const HEADERS: u64 = 1 << 20;
-/// A layer may always have so many bytes when it is unpacked.
+/// A layer may always unpack to this many bytes.
 const SMALL: u64 = 1 << 30;
-/// How many times larger a layer may become when it is unpacked. Files of a program become 3 to 10 times larger; gzip can do 1,000, zstd more.
+/// How many times its size a layer may unpack to. Program files unpack to 3 to 10 times their size;
+/// gzip can reach 1,000, zstd more.
 const TIMES: u64 = 200;
-/// No layer may have more bytes than that.
+/// No layer may unpack to more bytes than this.
 const LARGE: u64 = 64 << 30;
 
-/// A limit that a layer goes past.
+/// A limit that a layer exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Excess {
     /// Too many files.
     #[error("more than {ENTRIES} files and directories")]
     Entries,
-    /// A path or a target that is too long.
+    /// A path or a link's target is too long.
     #[error("a path of more than {PATH} bytes")]
     Path,
-    /// Names or extensions that are too long.
+    /// Headers or long names are too large.
     #[error("a file whose headers have more than {HEADERS} bytes")]
     Headers,
-    /// A small file that becomes a large one.
+    /// It unpacks to more than this many bytes.
     #[error("more than {0} bytes when it is unpacked")]
     Bytes(u64),
 }
 
-/// How many bytes a layer may have when it is unpacked.
+/// How many bytes a layer of this size may unpack to.
 pub(in crate::image::oci) fn unpacked(size: u64) -> u64 {
     size.saturating_mul(TIMES).clamp(SMALL, LARGE)
 }
 
-/// Counts what a tar asks for. Reading stops where that is too much.
+/// Counts what a tar demands. Reading stops when a limit is exceeded.
 pub(in crate::image::oci) struct Meter {
     most: u64,
     read: Cell<u64>,
@@ -59,32 +61,33 @@ impl Meter {
         }
     }
 
-    /// The bytes that follow are headers.
+    /// The next bytes are headers.
     pub(in crate::image::oci) fn headers_follow(&self) {
         self.headers.set(Some(0));
     }
 
-    /// The bytes that follow are a file's.
+    /// The next bytes are a file's content.
     pub(in crate::image::oci) fn contents_follow(&self) {
         self.headers.set(None);
     }
 
-    /// What made reading stop.
+    /// The limit that stopped reading.
     pub(in crate::image::oci) fn excess(&self) -> Option<Excess> {
         self.excess.get()
     }
 
-    /// Whether so many files may be made.
+    /// Fails if this many files are too many.
     pub(in crate::image::oci) fn made(&self, count: u64) -> Result<(), Excess> {
         self.check(count <= ENTRIES, Excess::Entries)
     }
 
-    /// Whether a path may be this long.
+    /// Fails if a path is too long.
     pub(in crate::image::oci) fn path(&self, bytes: &[u8]) -> Result<(), Excess> {
         self.check(bytes.len() <= PATH, Excess::Path)
     }
 
-    /// Whether a file of this size may be written too. A sparse one is larger than its part of the tar.
+    /// Fails if a file of this size would exceed the limit. A sparse file is larger than its part
+    /// of the tar.
     pub(in crate::image::oci) fn file(&self, size: u64) -> Result<(), Excess> {
         let written = self.written.get().saturating_add(size);
         self.written.set(written);
@@ -111,7 +114,7 @@ impl Meter {
     }
 }
 
-/// A tar that is counted while it is read.
+/// Counts a tar while it is read.
 pub(in crate::image::oci) struct Metered<'m, R>(
     pub(in crate::image::oci) R,
     pub(in crate::image::oci) &'m Meter,
@@ -143,7 +146,7 @@ mod tests {
         meter.file(SMALL / 2).unwrap();
         meter.file(SMALL / 2).unwrap();
         assert_eq!(meter.file(1), Err(Excess::Bytes(SMALL)));
-        // A size that a header tells may be any number.
+        // A header may state any size.
         assert_eq!(meter.file(u64::MAX), Err(Excess::Bytes(SMALL)));
     }
 

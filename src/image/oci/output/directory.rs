@@ -1,6 +1,7 @@
-//! An OCI layout in a directory, to which images are added: what slimbuild did not write stays.
+//! Adds images to an OCI layout in a directory. What slimbuild did not write is kept.
 //!
-//! `org.opencontainers.image.ref.name` tells the images of a layout apart. One of the same name is replaced.
+//! `org.opencontainers.image.ref.name` identifies an image in a layout. An image of the same name
+//! is replaced.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -21,21 +22,21 @@ const INDEX: &str = "index.json";
 const DOCKER: &str = "manifest.json";
 const BLOBS: &str = "blobs";
 
-/// How an image of a layout is called.
+/// The annotation that names an image in a layout.
 const NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The largest list of images that is read, in bytes.
+/// The size limit of an index in bytes.
 const LIMIT: u64 = 16 << 20;
 
-/// What a directory holds before.
+/// What the directory holds before writing.
 enum Before {
-    /// There is none, or it is empty.
+    /// The directory is missing or empty.
     Nothing,
-    /// Its list of images, that of older engines, and whether it has nothing else than a layout has.
+    /// Its index, the older engines' list of images, and whether it holds nothing but a layout.
     Layout(Value, Vec<Value>, bool),
 }
 
-/// Fails where the directory holds something else, or cannot be written to.
+/// Fails if the directory holds something else or cannot be written to.
 pub(super) fn check(path: &Path) -> Result<(), OciError> {
     match before(path)? {
         Before::Nothing => drop(AtomicDirectory::begin(path)?),
@@ -74,7 +75,7 @@ pub(super) fn write(
     Ok(whole.finish()?)
 }
 
-/// The directory that was asked for, instead of the unfinished one beside it.
+/// Replaces the unfinished directory's path in an error by the target's.
 fn named(error: OciError, path: &Path) -> OciError {
     match error {
         OciError::Write(WriteError::System { source, .. }) => WriteError::System {
@@ -86,7 +87,8 @@ fn named(error: OciError, path: &Path) -> OciError {
     }
 }
 
-/// Adds an image to others: first what nobody looks at yet, the list of images last. Once all blobs are there, nobody stops it any more.
+/// Adds an image to the others. Blobs come first and the index last, so that readers never see an
+/// incomplete image. Once all blobs are written, the user can no longer cancel.
 fn add(
     files: &[(String, Content<'_>)],
     path: &Path,
@@ -99,7 +101,7 @@ fn add(
         let target = path.join(name);
         if name.starts_with(BLOBS) && !is_there(&target) {
             if let Err(error) = put(content, &target, cache, stop) {
-                // No list names what came before it.
+                // No index refers to these blobs yet.
                 for blob in added {
                     drop(fs_err::remove_file(blob));
                 }
@@ -135,7 +137,7 @@ fn put(
     AtomicFile::begin(target)?.try_write(|out| unless_stopped(out, stop, write))
 }
 
-/// Whether a blob is there already, and is what its name says.
+/// Whether a blob exists and matches its digest.
 fn is_there(path: &Path) -> bool {
     let is_file = fs_err::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
     let Some(file) = is_file.then(|| File::open(path).ok()).flatten() else {
@@ -147,7 +149,8 @@ fn is_there(path: &Path) -> bool {
     read && path.file_name().is_some_and(|name| name == digest.hex())
 }
 
-/// What a directory holds. Something else than a layout is refused, and so are links in it, which could lead anywhere.
+/// What a directory holds. Anything but a layout is refused, and so are links in it, which could
+/// lead anywhere.
 fn before(path: &Path) -> Result<Before, OciError> {
     if AtomicDirectory::check(path)?.is_none() {
         return Ok(Before::Nothing);
@@ -188,7 +191,7 @@ fn before(path: &Path) -> Result<Before, OciError> {
     ))
 }
 
-/// A JSON file that is a file, and not too large.
+/// Parses a JSON file, if it is a regular file below the size limit.
 fn read(path: &Path) -> Option<Value> {
     let metadata = fs_err::symlink_metadata(path).ok()?;
     let fits = metadata.is_file() && metadata.len() <= LIMIT;
@@ -207,7 +210,8 @@ fn list(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
-/// The images of an index that ours do not replace. One without a name is replaced by the same one.
+/// The images of an index that ours do not replace. An image without a name is replaced only by an
+/// identical one.
 fn others(index: &Value, ours: &Value) -> Vec<Value> {
     let name = |entry: &Value| entry["annotations"][NAME].as_str().map(str::to_owned);
     let ours = list(&ours["manifests"]);
@@ -221,7 +225,7 @@ fn others(index: &Value, ours: &Value) -> Vec<Value> {
     others
 }
 
-/// The same for the list of older engines, where an image has its names in full.
+/// Like [`others`], for the list of older engines, which uses full names.
 fn other_tags(mut docker: Vec<Value>, ours: &Value) -> Vec<Value> {
     let ours = list(ours);
     let taken: Vec<Value> = ours.iter().flat_map(|our| list(&our["RepoTags"])).collect();

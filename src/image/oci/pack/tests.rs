@@ -179,7 +179,8 @@ fn what_was_written_a_moment_ago_is_read_again() {
     let (_directory, cache) = cache();
     let sources = tempfile::tempdir().unwrap();
     let layer = layer(sources.path());
-    // The clock of the file system is not this one: what was written now may seem to be of the last tick.
+    // The clock of the file system is not this one: what was written now may seem to be of the last
+    // tick.
     let listing = Listing::new(&layer).unwrap();
     assert!(!listing.settled);
     pack(&layer, Packing::default(), &cache).unwrap();

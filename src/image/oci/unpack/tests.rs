@@ -101,7 +101,8 @@ fn layers_lie_on_each_other() {
     }
 }
 
-/// Unpacks layers on each other, looks that nothing beside them was touched, and lists what there is.
+/// Unpacks layers on each other, looks that nothing beside them was touched, and lists what there
+/// is.
 fn staged(layers: impl FnOnce(&str) -> Vec<Tar>) -> Result<Vec<String>, OciError> {
     let stage = Stage::new();
     let outside = stage.outside().display().to_string();
