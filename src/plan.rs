@@ -102,7 +102,7 @@ pub struct Plan {
     pub runtime: Option<ClosurePlan>,
     /// How many packages of the registry the whole workspace has.
     pub workspace_packages: usize,
-    /// How many members it has, the root project not counted.
+    /// How many members it has, the root project not counted unless it is the app.
     pub workspace_members: usize,
     /// Directories of the workspace that pnpm installs by themselves, each by a lockfile of its own; none where one lockfile serves all.
     #[serde(skip_serializing_if = "InstalledAlone::is_none")]
@@ -221,6 +221,14 @@ pub struct ClosurePlan {
     pub named: Vec<String>,
 }
 
+impl ClosurePlan {
+    /// Its packages: all members, but for a root project that is there for its tools.
+    pub fn packages(&self) -> impl Iterator<Item = &MemberPlan> {
+        let members = self.members.iter();
+        members.filter(|member| member.because.is_package(&member.dir))
+    }
+}
+
 /// Directories with a lockfile of their own, and so with a virtual store of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct InstalledAlone {
@@ -255,6 +263,9 @@ pub struct ImagePackage {
     pub dir: RepoPath,
     /// Its name.
     pub name: String,
+    /// The directories of packages that lie below it.
+    #[serde(skip)]
+    pub nested: Vec<RepoPath>,
     /// The stage that builds it, if any.
     pub stage: Option<String>,
     /// What its build writes.
@@ -346,6 +357,8 @@ fn holds(context: &[ContextEntry], dir: &str) -> bool {
 
 /// The directories of a context.
 pub mod place {
+    use crate::model::path::RepoPath;
+
     /// Manifests and lockfile of the build closure.
     pub const BUILD: &str = "build";
     /// Manifests and lockfile of the runtime closure.
@@ -358,6 +371,26 @@ pub mod place {
     pub const SRC: &str = "src";
     /// Files that the image keeps as they are.
     pub const RUN: &str = "run";
+    /// The same of the root project, where it is the app: those of all other packages lie below it.
+    pub const HOME: &str = "home";
+    /// All that the image keeps of packages as it is.
+    pub const KEPT: [&str; 2] = [RUN, HOME];
+    /// All that only builds read of packages.
+    pub const READ: [&str; 2] = [SRC, TOP];
+
+    /// The directory of the context with the files that the image keeps of a package, and a slash.
+    pub fn kept(dir: &RepoPath) -> String {
+        format!(
+            "{}/{}",
+            if dir.is_root() { HOME } else { RUN },
+            dir.prefix()
+        )
+    }
+
+    /// The same of those that only builds read.
+    pub fn read(dir: &RepoPath) -> String {
+        format!("{}/{}", if dir.is_root() { TOP } else { SRC }, dir.prefix())
+    }
     /// What a web server reads: its configuration.
     pub const SERVE: &str = "serve";
     /// What proves that the image can run; it is not in the image.
@@ -379,11 +412,19 @@ pub mod place {
 }
 
 impl Role {
-    /// The directory of the context that files of this role go to.
-    fn place(self) -> Option<&'static str> {
+    /// The directory of the context that files of this role go to, where they are a package's in `dir`.
+    fn place(self, dir: &RepoPath) -> Option<&'static str> {
         match self {
-            Self::Build => Some(place::SRC),
-            Self::Image => Some(place::RUN),
+            Self::Build => Some(if dir.is_root() {
+                place::TOP
+            } else {
+                place::SRC
+            }),
+            Self::Image => Some(if dir.is_root() {
+                place::HOME
+            } else {
+                place::RUN
+            }),
             Self::Out => None,
         }
     }

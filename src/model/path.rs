@@ -89,6 +89,15 @@ impl RepoPath {
         &self.0
     }
 
+    /// What stands before the paths of what lies in this directory: `apps/a/`, and nothing for the root.
+    pub fn prefix(&self) -> String {
+        if self.is_root() {
+            String::new()
+        } else {
+            format!("{}/", self.0)
+        }
+    }
+
     /// Whether this is the workspace root.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()

@@ -83,10 +83,10 @@ impl ContextList<'_, '_, '_> {
             let linked = inputs::linked(self.workspace, runtime, self.rules, place::PROD)?;
             entries.extend(linked);
         }
-        let builds = [place::SRC, place::RUN, place::TOP];
+        let builds = [place::SRC, place::RUN, place::TOP, place::HOME];
         for (within, to) in [
             (&builds[..], place::ROOT),
-            (&[place::RUN, place::BESIDE], place::PROD),
+            (&[place::RUN, place::HOME, place::BESIDE], place::PROD),
         ] {
             if to != place::PROD || self.runtime.is_some() {
                 let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
@@ -107,10 +107,9 @@ impl ContextList<'_, '_, '_> {
                 let inside = paths.filter_map(|path| path.strip_prefix(place)?.strip_prefix('/'));
                 inside.collect()
             };
-            let (read, kept) = (
-                &of(place::SRC) | &of(place::ROOT),
-                &of(place::RUN) | &of(place::BESIDE),
-            );
+            let all = |places: &[&str]| places.iter().flat_map(|place| of(place)).collect();
+            let read: BTreeSet<&str> = all(&[place::SRC, place::ROOT, place::TOP]);
+            let kept: BTreeSet<&str> = all(&[place::RUN, place::HOME, place::BESIDE]);
             let proved = Proved {
                 workspace: self.workspace,
                 lockfiles: self.lockfiles,
@@ -131,6 +130,7 @@ impl ContextList<'_, '_, '_> {
                 let kept = [
                     place::PROD,
                     place::RUN,
+                    place::HOME,
                     place::TRIM,
                     place::VERIFY,
                     place::OWN,
@@ -197,7 +197,9 @@ impl ContextList<'_, '_, '_> {
             root.values()
                 .map(|(file, why)| inputs::source(place::ROOT, file, why)),
         );
-        entries.extend(inputs::top_files(self.workspace, self.rules, self.tasks)?);
+        let is_app = self.app == 0;
+        let top = inputs::top_files(self.workspace, self.rules, self.tasks, is_app)?;
+        entries.extend(top);
         Ok(())
     }
 
@@ -208,15 +210,16 @@ impl ContextList<'_, '_, '_> {
         };
         for path in loader::configuration(self.workspace, self.app, start).files {
             let owner = self.workspace.enclosing(&path);
-            let place = if owner != 0 && runtime.members.contains_key(&owner) {
-                place::RUN
-            } else {
-                place::PROD
-            };
             let file = File::load(&self.workspace.tree, &path)?;
-            entries.retain(|entry| {
-                place != place::RUN || entry.path != format!("{}/{path}", place::SRC)
-            });
+            let place = if !runtime.packages().any(|at| at == owner) {
+                place::PROD
+            } else if owner == 0 {
+                place::HOME
+            } else {
+                place::RUN
+            };
+            let read = place::READ.map(|read| format!("{read}/{path}"));
+            entries.retain(|entry| place == place::PROD || !read.contains(&entry.path));
             entries.push(inputs::source(place, &file, LOADER));
         }
         Ok(())
@@ -264,11 +267,10 @@ impl ContextList<'_, '_, '_> {
                 why,
             );
         }
-        made(
-            workspace_file::FILE,
-            closure.settings(workspace),
-            "the settings, and the members of this closure",
-        );
+        if let Some(settings) = closure.settings(workspace) {
+            let why = "the settings, and the members of this closure";
+            made(workspace_file::FILE, settings, why);
+        }
         for (path, text) in install::npmrcs(workspace, closure) {
             made(
                 path.as_str(),

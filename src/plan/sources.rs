@@ -66,7 +66,7 @@ const TOOLS: [&str; 29] = [
 ];
 
 /// Directories at a package's top that are for developing it.
-const WORKSHOP: [&str; 14] = [
+const WORKSHOP: [&str; 26] = [
     "test",
     "tests",
     "__tests__",
@@ -78,6 +78,18 @@ const WORKSHOP: [&str; 14] = [
     "docs",
     "scripts",
     ".storybook",
+    ".changeset",
+    ".circleci",
+    ".claude",
+    ".cursor",
+    ".devcontainer",
+    ".github",
+    ".gitlab",
+    ".husky",
+    ".idea",
+    ".vscode",
+    ".yarn",
+    ".zed",
     "bench",
     "benchmark",
     "examples",
@@ -109,6 +121,9 @@ pub fn role(path: &str, usage: Usage) -> (Role, &'static str) {
     }
     if is_test(path) {
         return (Role::Build, "a test");
+    }
+    if path.ends_with(".patch") {
+        return (Role::Build, "a patch");
     }
     if below.is_some() && WORKSHOP.contains(&top) {
         return (Role::Build, "for developing the package");
@@ -181,6 +196,9 @@ fn is_configuration(name: &str) -> bool {
                 | "justfile"
                 | "Procfile"
                 | "vercel.json"
+                | "netlify.toml"
+                | "renovate.json"
+                | "slimbuild.schema.json"
         )
         || name
             .split_once(".config.")

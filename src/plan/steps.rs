@@ -77,7 +77,7 @@ impl Steps<'_> {
                 continues: continues.clone(),
                 copied: self.copied.contains(&member.dir).then(|| member.label()),
                 writes: self.writes.clone().filter(|_| Some(place) == last),
-                in_image: at != 0 && self.in_image.contains(&at),
+                in_image: (at != 0 || self.app == 0) && self.in_image.contains(&at),
             });
             continues.push(stage.clone());
             names.insert(stage.clone());
@@ -144,7 +144,7 @@ impl Steps<'_> {
     /// The sources of a member.
     fn copy(&self, member: usize) -> Option<Copy> {
         let places: &[&str] = if member == 0 {
-            &[place::TOP]
+            &[place::TOP, place::HOME]
         } else {
             &[place::SRC, place::RUN]
         };
@@ -152,11 +152,7 @@ impl Steps<'_> {
     }
 
     fn copy_below(&self, dir: &RepoPath, places: &[&str]) -> Option<Copy> {
-        let (below, to) = if dir.is_root() {
-            (String::new(), "./".to_owned())
-        } else {
-            (format!("{dir}/"), format!("{dir}/"))
-        };
+        let (below, to) = (dir.prefix(), format!("{dir}/"));
         let from = places.iter().map(|place| format!("{place}/{below}"));
         let from: Vec<String> = from
             .filter(|prefix| super::holds(self.context, prefix))

@@ -53,6 +53,7 @@ impl Workshop<'_> {
             place::TOP,
             place::SRC,
             place::RUN,
+            place::HOME,
         ])?;
         std::thread::sleep(TICK);
         let laid = SystemTime::now();

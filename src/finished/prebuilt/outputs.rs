@@ -25,10 +25,9 @@ pub(super) fn entries(
         } else {
             place::PACKAGES
         };
-        let kept = of(plan, place::RUN, &package.dir);
+        let kept = of(plan, place::kept(&package.dir), &package.dir);
         let mut paths: BTreeSet<String> = BTreeSet::new();
-        for entry in kept {
-            let path = entry.path[place::RUN.len() + 1..].to_owned();
+        for (path, entry) in kept {
             entries.push(ContextEntry {
                 path: format!("{place}/{path}"),
                 ..entry.clone()
@@ -51,11 +50,18 @@ pub(super) fn entries(
     Ok(entries)
 }
 
-/// The files of a package that stand in one place of the context.
-fn of<'p>(plan: &'p Plan, place: &str, dir: &RepoPath) -> impl Iterator<Item = &'p ContextEntry> {
-    let prefix = format!("{place}/{dir}/");
+/// The files of a package that stand in one place of the context, each with its path in the workspace.
+fn of<'p>(
+    plan: &'p Plan,
+    place: String,
+    dir: &RepoPath,
+) -> impl Iterator<Item = (String, &'p ContextEntry)> {
+    let above = dir.prefix();
     let all = plan.context().iter();
-    all.filter(move |entry| entry.path.starts_with(&prefix))
+    all.filter_map(move |entry| {
+        let path = entry.path.strip_prefix(&place)?;
+        Some((format!("{above}{path}"), entry))
+    })
 }
 
 /// What a package's build wrote.
@@ -82,15 +88,8 @@ fn written(
     };
     let mut found = files::below(tree, &package.dir, &wanted, left_out)?;
     // Sources that only the build reads may lie where a glob reaches, and other packages may.
-    let sources: BTreeSet<&str> = of(plan, place::SRC, &package.dir)
-        .map(|entry| &entry.path[place::SRC.len() + 1..])
-        .collect();
-    let others: Vec<&RepoPath> = plan
-        .build
-        .members
-        .iter()
-        .map(|member| &member.dir)
-        .filter(|dir| **dir != package.dir && dir.is_within(&package.dir))
+    let sources: BTreeSet<String> = of(plan, place::read(&package.dir), &package.dir)
+        .map(|(path, _)| path)
         .collect();
     found.retain(|found| {
         let path = &found.file.path;
@@ -98,7 +97,7 @@ fn written(
             Built::Once => !sources.contains(path.as_str()),
             Built::Since(time) => found.written.is_some_and(|at| at > time),
         };
-        output && !others.iter().any(|dir| path.is_within(dir))
+        output && !package.nested.iter().any(|dir| path.is_within(dir))
     });
     Ok(found)
 }
@@ -141,7 +140,8 @@ fn check(
         return Err(not_built(path));
     }
     // What the image gets as it is, no build need have read.
-    let inputs = of(plan, place::SRC, &package.dir).filter_map(|entry| match &entry.content {
+    let inputs = of(plan, place::read(&package.dir), &package.dir);
+    let inputs = inputs.filter_map(|(_, entry)| match &entry.content {
         Content::Source { path, .. } => Some((changed(tree, path)?, path)),
         Content::Made { .. } | Content::Packed { .. } => None,
     });
@@ -169,5 +169,9 @@ fn changed(tree: &Tree, path: &RepoPath) -> Option<SystemTime> {
 
 /// The command that builds the app.
 pub(super) fn command(plan: &Plan) -> String {
+    if plan.app.dir.is_root() {
+        // turbo runs no script of the root's that turbo.json does not name.
+        return "pnpm run build".to_owned();
+    }
     format!("pnpm turbo run build --filter={}", plan.app.name)
 }

@@ -121,7 +121,7 @@ pub(super) fn brought(plan: &Plan) -> Vec<Syntax> {
 
 /// The files of a package that the image keeps as they are.
 fn kept(plan: &Plan, package: &ImagePackage) -> Option<Syntax> {
-    let from = format!("{}/{}/", place::RUN, package.dir);
+    let from = place::kept(&package.dir);
     let to = format!("{}/", package.dir);
     plan.holds(&from).then(|| text::copy(&[&from, &to]))
 }
