@@ -216,6 +216,10 @@ fn app_at(workspace: &Workspace, place: &Place<'_>, decided: bool) -> Result<usi
 
 /// The app that was named. A root that only has its packages built and started is none, unless slimbuild.json says what it starts.
 fn named_app(workspace: &Workspace, name: &str, cwd: &Path, decided: bool) -> Result<usize, Error> {
+    if name.is_empty() {
+        // A variable of a script that nobody set is no wish for the root.
+        return Err(which_app(workspace));
+    }
     let at = workspace.find_app(name, cwd)?;
     if at == 0 && !decided && !listing::root_may_be_an_app(workspace) {
         let options = config::load(workspace, at)?;

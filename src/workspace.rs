@@ -164,9 +164,8 @@ impl WorkspaceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoWorkspace(_) => Some(
-                "run slimbuild inside a pnpm workspace, or name one with `-C DIR`; a repository becomes a workspace by a \
-                 `pnpm-workspace.yaml` with `packages: ['apps/*', 'packages/*']`, and one with a single package needs its `pnpm-lock.yaml` \
-                 alone"
+                "run slimbuild inside a pnpm workspace or a package with a `pnpm-lock.yaml`, or name one with `-C DIR`; a repository becomes a \
+                 workspace by a `pnpm-workspace.yaml` with `packages: ['apps/*', 'packages/*']`"
                     .to_owned(),
             ),
             Self::Backslash { .. } => Some(format!(
