@@ -142,7 +142,11 @@ impl Prepared {
             // What a file names is found from the workspace's root, what a flag names from here.
             *image = image.below(place.cwd);
         }
-        let options = flags.over(config::load(&workspace, app)?);
+        let mut options = flags.over(config::load(&workspace, app)?);
+        if let Some(Base::Disk(image)) = options.base.as_ref().map(|base| &base.value) {
+            let path = image.below(&workspace.root).path;
+            options.exclude.extend(own_output(place.cwd, &path));
+        }
         Ok(Self {
             workspace,
             app,
@@ -244,6 +248,17 @@ fn which_app(workspace: &Workspace) -> Error {
             apps.join(", ")
         )),
     }
+}
+
+/// The path of an output, or of a base, where it lies in the workspace: what was written there yesterday is no part of today's context.
+fn own_output(cwd: &Path, target: &Path) -> Option<String> {
+    let root = find_root(cwd).ok()?;
+    let parent = fs_err::canonicalize(target.parent()?).ok()?;
+    let path = RepoPath::from_disk(&root, &parent.join(target.file_name()?)).ok()?;
+    Some(
+        path.as_str()
+            .replace(['*', '?', '[', ']', '{', '}', '\\'], "?"),
+    )
 }
 
 /// A value as JSON, for stdout.

@@ -110,6 +110,9 @@ pub fn role(path: &str, usage: Usage) -> (Role, &'static str) {
     if below.is_none() && is_docker(name) {
         return (Role::Out, "another way to make an image");
     }
+    if below.is_none() && name.ends_with(".oci.tar") {
+        return (Role::Out, "an image");
+    }
     if path == lockfile::FILE {
         return (Role::Out, "installs get what they need of it");
     }
