@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::ask::listing;
 use crate::cli::{EngineArg, PlanArgs};
 use crate::commands::error::Error;
 use crate::engine::docker::Docker;
@@ -31,6 +32,7 @@ use crate::engine::host::{self, Host, HostError};
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
 use crate::model::image::Platform;
+use crate::model::path::RepoPath;
 use crate::plan::config::{self, Base, DiskBase};
 use crate::plan::{Engine, Plan, PlanOptions, Proof};
 use crate::show::ui::Ui;
@@ -133,13 +135,18 @@ impl Prepared {
     /// Reads the workspace around the working directory.
     fn new(place: &Place<'_>, flags: &PlanOptions) -> Result<Self, Error> {
         let workspace = Workspace::load(&find_root(place.cwd)?)?;
-        let app = app_at(&workspace, place)?;
+        let decided = flags.start.is_some() || flags.kind.is_some();
+        let app = app_at(&workspace, place, decided)?;
         let mut flags = flags.clone();
         if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
             // What a file names is found from the workspace's root, what a flag names from here.
             *image = image.below(place.cwd);
         }
-        let options = flags.over(config::load(&workspace, app)?);
+        let mut options = flags.over(config::load(&workspace, app)?);
+        if let Some(Base::Disk(image)) = options.base.as_ref().map(|base| &base.value) {
+            let path = image.below(&workspace.root).path;
+            options.exclude.extend(own_output(place.cwd, &path));
+        }
         Ok(Self {
             workspace,
             app,
@@ -199,23 +206,59 @@ impl Prepared {
     }
 }
 
-/// The app that was named, or the one around the working directory.
-fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
-    let Some(name) = place.app.as_deref() else {
-        let unnamed = |_| Error::Usage {
-            message: "which app?".to_owned(),
-            hint: Some(format!(
-                "name one, as in `slimbuild {}`; there are: {}; `slimbuild ls` tells what each is",
-                workspace.app_dirs().first().map_or("APP", String::as_str),
-                workspace.app_dirs().join(", ")
-            )),
-        };
-        let found = workspace.find_app(".", place.cwd);
-        // Where there is no other, none can be named.
-        let alone = workspace.members.len() == 1;
-        return found.map_err(|error| if alone { error.into() } else { unnamed(error) });
-    };
-    Ok(workspace.find_app(name, place.cwd)?)
+/// The app that was named, or the one around the working directory; `decided` says that flags tell what it is.
+fn app_at(workspace: &Workspace, place: &Place<'_>, decided: bool) -> Result<usize, Error> {
+    match &place.app {
+        Some(name) => named_app(workspace, name, place.cwd, decided),
+        None => match workspace.find_app(".", place.cwd)? {
+            // Around everything lies the root: it is meant where it is the only app.
+            0 if !listing::root_is_the_only_app(workspace)? => Err(which_app(workspace)),
+            at => Ok(at),
+        },
+    }
+}
+
+/// The app that was named. A root that only has its packages built and started is none, unless slimbuild.json says what it starts.
+fn named_app(workspace: &Workspace, name: &str, cwd: &Path, decided: bool) -> Result<usize, Error> {
+    if name.is_empty() {
+        // A variable of a script that nobody set is no wish for the root.
+        return Err(which_app(workspace));
+    }
+    let at = workspace.find_app(name, cwd)?;
+    if at == 0 && !decided && !listing::root_may_be_an_app(workspace) {
+        let options = config::load(workspace, at)?;
+        if options.start.is_none() && options.kind.is_none() && options.tasks.is_none() {
+            return Err(workspace.root_is_no_app().into());
+        }
+    }
+    Ok(at)
+}
+
+/// Several apps may be meant.
+fn which_app(workspace: &Workspace) -> Error {
+    let mut apps = workspace.app_dirs();
+    if listing::root_may_be_an_app(workspace) {
+        apps.insert(0, RepoPath::ROOT.to_string());
+    }
+    Error::Usage {
+        message: "which app?".to_owned(),
+        hint: Some(format!(
+            "name one, as in `slimbuild {}`; there are: {}; `slimbuild ls` tells what each is",
+            apps.first().map_or("APP", String::as_str),
+            apps.join(", ")
+        )),
+    }
+}
+
+/// The path of an output, or of a base, where it lies in the workspace: what was written there yesterday is no part of today's context.
+fn own_output(cwd: &Path, target: &Path) -> Option<String> {
+    let root = find_root(cwd).ok()?;
+    let parent = fs_err::canonicalize(target.parent()?).ok()?;
+    let path = RepoPath::from_disk(&root, &parent.join(target.file_name()?)).ok()?;
+    Some(
+        path.as_str()
+            .replace(['*', '?', '[', ']', '{', '}', '\\'], "?"),
+    )
 }
 
 /// A value as JSON, for stdout.

@@ -29,7 +29,7 @@ use serde::Serialize;
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::ManifestError;
 pub use delivery::{Bundle, Delivery, Site, WORKSPACE};
-pub use framework::Framework;
+pub use framework::{Framework, builds_an_app};
 use rendering::Rendered;
 pub use start::Start;
 use start::shell;
@@ -159,6 +159,9 @@ impl DetectError {
 
 /// The line of configuration that decides.
 fn decides(app: &RepoPath, line: &str) -> String {
+    if app.is_root() {
+        return format!("with `\"apps\": {{\".\": {{{line}}}}}` in slimbuild.json");
+    }
     format!("with `{line}` in {app}/slimbuild.json")
 }
 

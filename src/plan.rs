@@ -98,7 +98,7 @@ pub struct Plan {
     pub runtime: Option<ClosurePlan>,
     /// How many packages of the registry the whole workspace has.
     pub workspace_packages: usize,
-    /// How many members it has, the root project not counted.
+    /// How many members it has, the root project not counted unless it is the app.
     pub workspace_members: usize,
     /// Directories of the workspace that pnpm installs by themselves, each by a lockfile of its own; none where one lockfile serves all.
     #[serde(skip_serializing_if = "InstalledAlone::is_none")]
@@ -217,6 +217,14 @@ pub struct ClosurePlan {
     pub named: Vec<String>,
 }
 
+impl ClosurePlan {
+    /// Its packages: all members, but for a root project that is there for its tools.
+    pub fn packages(&self) -> impl Iterator<Item = &MemberPlan> {
+        let members = self.members.iter();
+        members.filter(|member| member.because.is_package(&member.dir))
+    }
+}
+
 /// Directories with a lockfile of their own, and so with a virtual store of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct InstalledAlone {
@@ -251,6 +259,9 @@ pub struct ImagePackage {
     pub dir: RepoPath,
     /// Its name.
     pub name: String,
+    /// The directories of packages that lie below it.
+    #[serde(skip)]
+    pub nested: Vec<RepoPath>,
     /// The stage that builds it, if any.
     pub stage: Option<String>,
     /// What its build writes.
@@ -259,11 +270,11 @@ pub struct ImagePackage {
 }
 
 impl Role {
-    /// The directory of the context that files of this role go to.
-    fn place(self) -> Option<Place> {
+    /// The directory of the context that files of this role go to, where they are a package's in `dir`.
+    fn place(self, dir: &RepoPath) -> Option<Place> {
         match self {
-            Self::Build => Some(Place::Src),
-            Self::Image => Some(Place::Run),
+            Self::Build => Some(Place::read(dir)),
+            Self::Image => Some(Place::kept(dir)),
             Self::Out => None,
         }
     }

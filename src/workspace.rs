@@ -62,8 +62,8 @@ pub struct Workspace {
     pub members: Vec<Member>,
     /// `pnpm-workspace.yaml`.
     pub settings: WorkspaceManifest,
-    /// Its text, with what it includes from other files.
-    pub settings_text: String,
+    /// Its text, with what it includes from other files; nothing where there is no such file, and the root is the only package.
+    pub settings_text: Option<String>,
     /// The root's `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
     /// `.npmrc` without its secrets.
@@ -83,13 +83,6 @@ pub enum WorkspaceError {
     /// The lockfile of another package manager lies here or above, and none of pnpm's.
     #[error("this is {0} workspace; slimbuild reads pnpm's so far")]
     OtherManager(&'static str),
-    /// A lockfile of pnpm without a workspace: the repository is one package.
-    #[error(
-        "`{}` is a repository with one package, without a `{}`; such a package cannot be an app yet",
-        .0.display(),
-        workspace::FILE
-    )]
-    SinglePackage(PathBuf),
     /// The directory to start from cannot be entered.
     #[error("cannot enter `{}`", .path.display())]
     NoDirectory {
@@ -146,8 +139,20 @@ pub enum WorkspaceError {
         /// Their directories.
         dirs: Vec<String>,
     },
-    /// The root project was named.
-    #[error("the workspace's root cannot be an app yet")]
+    /// A package was named that `packages` leaves out.
+    #[error("`{dir}` is no package of this workspace: {}", if *.has_settings {
+        "`packages` in pnpm-workspace.yaml does not name it"
+    } else {
+        "there is no pnpm-workspace.yaml"
+    })]
+    NoMember {
+        /// Its directory.
+        dir: RepoPath,
+        /// Whether there is a file that could name it.
+        has_settings: bool,
+    },
+    /// The root project was named, and only conducts the workspace.
+    #[error("the workspace's root starts nothing of its own")]
     RootIsNoApp {
         /// Some members that could be meant.
         members: Vec<String>,
@@ -159,15 +164,10 @@ impl WorkspaceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoWorkspace(_) => Some(
-                "run slimbuild inside a pnpm workspace, or name one with `-C DIR`; a repository becomes a workspace by a \
-                 `pnpm-workspace.yaml` with `packages: ['apps/*', 'packages/*']`"
+                "run slimbuild inside a pnpm workspace or a package with a `pnpm-lock.yaml`, or name one with `-C DIR`; a repository becomes a \
+                 workspace by a `pnpm-workspace.yaml` with `packages: ['apps/*', 'packages/*']`"
                     .to_owned(),
             ),
-            Self::SinglePackage(_) => Some(format!(
-                "move the package into a directory of its own, such as `apps/web`, add a `{}` with `packages: ['apps/*']`, and run \
-                 `pnpm install`",
-                workspace::FILE
-            )),
             Self::Backslash { .. } => Some(format!(
                 "rename the directory, or leave it out of `packages` in {}",
                 workspace::FILE
@@ -184,13 +184,21 @@ impl WorkspaceError {
             }
             Self::UnknownApp { nearest, .. } => Some(format!("did you mean {}?", or_list(nearest))),
             Self::AmbiguousApp { .. } => Some("name the directory instead".to_owned()),
-            Self::RootIsNoApp { members } if members.is_empty() => {
-                Some("move the app into a package of its own, such as `apps/web`".to_owned())
-            }
-            Self::RootIsNoApp { members } => Some(format!(
-                "name one of its packages: {}; or move the root's app into a package of its own, such as `apps/web`",
-                or_list(members)
+            Self::NoMember { dir, .. } => Some(format!(
+                "add `{dir}` to `packages` in {}, and run `pnpm install`",
+                workspace::FILE
             )),
+            Self::RootIsNoApp { members } => {
+                let other = "say in slimbuild.json what the root starts: `\"apps\": {\".\": {\"entry\": \"dist/main.js\"}}`";
+                Some(if members.is_empty() {
+                    other.to_owned()
+                } else {
+                    format!(
+                        "name one of its packages: {}; or {other}",
+                        or_list(members)
+                    )
+                })
+            }
             Self::NoDirectory { .. } | Self::Glob { .. } | Self::OtherManager(_) => None,
         }
     }
@@ -210,7 +218,7 @@ impl Workspace {
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
         let tree = &Tree::open(root).map_err(ManifestError::from)?;
         let settings_text = settings_text(tree)?;
-        let settings = WorkspaceManifest::parse(&settings_text)?;
+        let settings = WorkspaceManifest::parse(settings_text.as_deref().unwrap_or_default())?;
         let turbo = turbo_manifest(tree, &RepoPath::ROOT)?;
         let npmrc = read(tree, ".npmrc")?
             .map(|text| Npmrc::parse(&text))
@@ -269,6 +277,11 @@ impl Workspace {
         })
     }
 
+    /// How many packages there are; the root project counts where it is the app.
+    pub fn packages(&self, root_is_app: bool) -> usize {
+        self.members.len() - usize::from(!root_is_app)
+    }
+
     /// The root project.
     pub fn root_member(&self) -> &Member {
         &self.members[0]
@@ -289,11 +302,7 @@ impl Workspace {
     /// The members that lie below a directory, not in it.
     pub fn nested(&self, dir: &RepoPath) -> impl Iterator<Item = &Member> {
         // They are neighbours: nothing but a path below `a` sorts between two paths that begin with `a/`.
-        let prefix = if dir.is_root() {
-            String::new()
-        } else {
-            format!("{}/", dir.as_str())
-        };
+        let prefix = dir.prefix();
         let first = self
             .members
             .partition_point(|member| member.dir.is_root() || member.dir.as_str() < &*prefix);
@@ -323,16 +332,17 @@ impl Workspace {
 }
 
 /// The settings, with those that lie in other files: pnpm 12 reads them, which is asked as far as the root's manifest names a version.
-fn settings_text(tree: &Tree) -> Result<String, WorkspaceError> {
-    let text = read(tree, workspace::FILE)?.unwrap_or_default();
-    if !text.contains("include") {
+fn settings_text(tree: &Tree) -> Result<Option<String>, WorkspaceError> {
+    let text = read(tree, workspace::FILE)?;
+    let Some(text) = text.as_ref().filter(|text| text.contains("include")) else {
         return Ok(text);
-    }
+    };
     let root = member(tree, RepoPath::ROOT)?.manifest;
     if pinned_major(&root).is_some_and(|major| major < 12) {
-        return Ok(text);
+        return Ok(Some(text.clone()));
     }
-    Ok(include::merged(&text, |path| read(tree, path.as_str()))?)
+    let merged = include::merged(text, |path| read(tree, path.as_str()))?;
+    Ok(Some(merged))
 }
 
 /// The major version of pnpm that `packageManager` pins.
@@ -419,11 +429,7 @@ fn member(tree: &Tree, dir: RepoPath) -> Result<Member, ManifestError> {
 }
 
 fn below(dir: &RepoPath, name: &str) -> String {
-    if dir.is_root() {
-        name.to_owned()
-    } else {
-        format!("{dir}/{name}")
-    }
+    dir.prefix() + name
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::detect::{AppKind, Delivery, Detected, Start, script, start};
+use crate::detect::{AppKind, Delivery, Detected, Start, builds_an_app, script, start};
 use crate::files::ignore::Rules;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
@@ -18,7 +18,7 @@ use crate::plan::inputs;
 use crate::plan::study::Study;
 use crate::system::threads;
 use crate::workspace::toolchain;
-use crate::workspace::{Member, Workspace, WorkspaceError};
+use crate::workspace::{Member, Workspace};
 
 /// The apps of a workspace.
 #[derive(Debug, Serialize)]
@@ -72,7 +72,7 @@ pub struct Ready {
 /// How large a closure is.
 #[derive(Debug, Serialize)]
 pub struct Size {
-    /// Packages of the workspace, the root project not counted.
+    /// Packages of the workspace, the root project not counted unless it is the app.
     pub members: usize,
     /// Packages of registries.
     pub packages: usize,
@@ -83,57 +83,72 @@ impl Listing {
     pub fn new(workspace: &Workspace) -> Result<Self, PlanError> {
         let survey = Survey::new(workspace)?;
         let rules = Rules::load(&workspace.root, &[], &[])?;
-        let used: BTreeSet<usize> = (1..workspace.members.len())
-            .flat_map(|at| survey.graph.dependencies(at))
-            .map(|(to, _)| to)
-            .collect();
-        let may_be_one: Vec<usize> = (1..workspace.members.len())
-            .filter(|&at| {
-                let by_place = workspace.is_app_by_place(at);
-                by_place || (!used.contains(&at) && starts(&workspace.members[at]))
-            })
-            .collect();
+        let root = Some(0).filter(|_| root_may_be_an_app(workspace));
+        let others = others(&survey, root.is_some());
+        let may_be_one: Vec<usize> = root.into_iter().chain(others).collect();
         // Each app has closures of its own.
         let listed = threads::map(&may_be_one, 1, |&at| listed(&survey, &rules, at));
-        let root = root(workspace);
-        let apps = root.into_iter().chain(listed.into_iter().flatten());
         Ok(Self {
-            apps: apps.collect(),
+            apps: listed.into_iter().flatten().collect(),
         })
     }
 }
 
-/// Programs that run the workspace's packages, or what is no app of node's.
-const RUNNERS: [&str; 6] = ["turbo", "nx", "lerna", "docker", "docker-compose", "podman"];
+/// The members beside the root that may be apps.
+fn others(survey: &Survey<'_>, with_root: bool) -> Vec<usize> {
+    let workspace = survey.workspace;
+    let used: BTreeSet<usize> = (usize::from(!with_root)..workspace.members.len())
+        .flat_map(|at| survey.graph.dependencies(at))
+        .map(|(to, _)| to)
+        .collect();
+    let may_be_one = |at: &usize| {
+        let by_place = workspace.is_app_by_place(*at);
+        by_place || (!used.contains(at) && starts(&workspace.members[*at]))
+    };
+    (1..workspace.members.len()).filter(may_be_one).collect()
+}
 
-/// The root, where it looks like an app: it is listed, and why it cannot be built yet.
-fn root(workspace: &Workspace) -> Option<Listed> {
-    let member = workspace.root_member();
-    let is_own = |command: &script::Command| {
-        let paths = command.words.iter().filter(|word| word.contains('/'));
-        let mut paths = paths.filter_map(|path| RepoPath::new(path).ok());
-        !command.is_elsewhere()
-            && !RUNNERS.contains(&command.program())
-            && paths.all(|path| workspace.enclosing(&path) == 0)
-    };
+/// Programs that run what is no app of node's.
+const RUNNERS: [&str; 3] = ["docker", "docker-compose", "podman"];
+
+/// Whether the root may be an app: it is the only package, or its scripts start or build something that is no package's. A root that only conducts
+/// its packages (`turbo run build`) is none.
+pub fn root_may_be_an_app(workspace: &Workspace) -> bool {
+    workspace.members.len() == 1 || root_starts(workspace) || root_builds(workspace)
+}
+
+/// Whether no other package may be one.
+pub fn root_is_the_only_app(workspace: &Workspace) -> Result<bool, PlanError> {
+    if workspace.members.len() == 1 {
+        return Ok(true);
+    }
+    Ok(root_may_be_an_app(workspace) && others(&Survey::new(workspace)?, true).is_empty())
+}
+
+/// Whether a script starts something of the root's.
+fn root_starts(workspace: &Workspace) -> bool {
     let runs = |name: &&str| {
-        let commands = script::commands(&member.manifest, name);
-        !commands.is_empty() && commands.iter().all(is_own)
+        let commands = script::commands(&workspace.root_member().manifest, name);
+        !commands.is_empty() && commands.iter().all(|command| is_own(workspace, command))
     };
-    // A build at the root may be that of all packages, where there are others.
-    let alone = workspace.members.len() == 1;
-    let builds = alone && member.manifest.script(BUILD).is_some();
-    let error = WorkspaceError::RootIsNoApp {
-        members: Vec::new(),
-    };
-    (builds || start::START_SCRIPTS.iter().any(runs)).then(|| Listed {
-        dir: member.dir.clone(),
-        name: member.label(),
-        state: State::Stuck {
-            problem: error.to_string(),
-            hint: error.hint(),
-        },
-    })
+    start::START_SCRIPTS.iter().any(runs)
+}
+
+/// Whether the `build` script makes a site or a server of a framework's at the root, beside what it has its packages do.
+fn root_builds(workspace: &Workspace) -> bool {
+    let commands = script::commands(&workspace.root_member().manifest, BUILD);
+    commands
+        .iter()
+        .any(|command| is_own(workspace, command) && builds_an_app(command))
+}
+
+/// Whether a command of the root's is about no other package.
+fn is_own(workspace: &Workspace, command: &script::Command) -> bool {
+    let paths = command.words.iter().filter(|word| word.contains('/'));
+    let mut paths = paths.filter_map(|path| RepoPath::new(path).ok());
+    !command.conducts()
+        && !RUNNERS.contains(&command.program())
+        && paths.all(|path| workspace.enclosing(&path) == 0)
 }
 
 /// Whether a package says that it can be started.
@@ -144,9 +159,15 @@ fn starts(member: &Member) -> bool {
 
 /// A member that may be an app, as it is listed; nothing if it is a library.
 fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
-    let by_place = survey.workspace.is_app_by_place(at);
+    let workspace = survey.workspace;
+    let by_place = match at {
+        0 => workspace.members.len() == 1 || root_starts(workspace),
+        at => workspace.is_app_by_place(at),
+    };
+    // At the root, a site is what its build is for.
+    let may_be_a_site = by_place || at == 0;
     let state = match look(survey, rules, at) {
-        Ok(ready) if by_place || !matches!(ready.detected.kind, AppKind::StaticSite) => {
+        Ok(ready) if may_be_a_site || !matches!(ready.detected.kind, AppKind::StaticSite) => {
             State::Ready(ready)
         }
         Err(error) if by_place => State::Stuck {
@@ -156,7 +177,7 @@ fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
         // Elsewhere than where apps lie, a package that merely has a script is a library.
         _ => return None,
     };
-    let member = &survey.workspace.members[at];
+    let member = &workspace.members[at];
     Some(Listed {
         dir: member.dir.clone(),
         name: member.label(),
@@ -190,53 +211,86 @@ fn look(survey: &Survey<'_>, rules: &Rules, app: usize) -> Result<Ready, PlanErr
 
 fn size(closure: &Closure<'_, '_>) -> Size {
     Size {
-        members: closure.members.keys().filter(|at| **at != 0).count(),
+        members: closure.packages().count(),
         packages: closure.package_count(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Listing, State};
+    use super::{Listing, State, root_is_the_only_app};
 
-    /// What the list says of the root, whose scripts these are.
-    fn root(scripts: &str, extra: &[(&str, &str)]) -> Option<String> {
-        let manifest = format!(r#"{{"name":"acme","scripts":{scripts}}}"#);
-        let mut all = vec![("package.json", manifest.as_str())];
+    /// What the list says of the root, whose scripts these are, and whether `slimbuild` without a name means it.
+    fn root(scripts: &str, extra: &[(&str, &str)]) -> (Option<String>, bool) {
+        let manifest = format!(
+            r#"{{"name":"acme","scripts":{scripts},"devDependencies":{{"vite":"7.0.0"}}}}"#
+        );
+        let mut all = vec![
+            ("package.json", manifest.as_str()),
+            ("index.js", ""),
+            ("index.html", ""),
+        ];
         all.extend(extra);
         let (_dir, workspace) = crate::testing::workspace(&all);
         let listing = Listing::new(&workspace).unwrap();
-        let found = listing.apps.into_iter().find(|app| app.dir.is_root())?;
-        match found.state {
-            State::Stuck { problem, hint } => Some(format!("{problem}; {}", hint.unwrap())),
-            State::Ready(_) => None,
+        let found = listing.apps.into_iter().find(|app| app.dir.is_root());
+        let says = found.map(|found| match found.state {
+            State::Stuck { problem, .. } => problem,
+            State::Ready(ready) => ready.runs,
+        });
+        (says, root_is_the_only_app(&workspace).unwrap())
+    }
+
+    const LIBRARY: (&str, &str) = ("packages/core/package.json", r#"{"name":"core"}"#);
+
+    #[test]
+    fn a_root_that_starts_or_builds_something_is_listed() {
+        for (scripts, says) in [
+            (r#"{"start":"node index.js"}"#, "node index.js"),
+            (
+                r#"{"start":"bun run server.ts"}"#,
+                "cannot start `.` as it says: the `start` script runs `bun run server.ts`, and the image has no `bun`",
+            ),
+            (
+                r#"{"build":"turbo run build && vite build"}"#,
+                "nginx serves dist",
+            ),
+        ] {
+            let says = Some(says.to_owned());
+            assert_eq!(root(scripts, &[LIBRARY]), (says, true), "{scripts}");
         }
+        let app = ("apps/a/package.json", r#"{"name":"a"}"#);
+        let (says, only) = root(r#"{"start":"node index.js"}"#, &[app]);
+        assert_eq!((says.as_deref(), only), (Some("node index.js"), false));
     }
 
     #[test]
-    fn a_root_that_starts_something_is_listed_with_what_is_in_the_way() {
-        let library = [("packages/core/package.json", r#"{"name":"core"}"#)];
-        let says = "the workspace's root cannot be an app yet; move the app into a package of its own, such as `apps/web`";
-        for scripts in [
-            r#"{"start":"node dist/index.js"}"#,
-            r#"{"start:prod":"next start"}"#,
-        ] {
-            assert_eq!(root(scripts, &library).as_deref(), Some(says), "{scripts}");
-        }
+    fn a_root_that_conducts_its_packages_is_no_app() {
         for scripts in [
             "{}",
             r#"{"build":"tsc -b"}"#,
-            r#"{"start":"turbo run start"}"#,
+            r#"{"build":"turbo run build","start":"turbo run start","dev":"turbo dev"}"#,
+            r#"{"build":"pnpm exec turbo run build","start":"npx turbo start"}"#,
             r#"{"start":"pnpm --filter core start"}"#,
             r#"{"start":"pnpm -r start"}"#,
             r#"{"start":"node packages/core/index.js"}"#,
             r#"{"start":"docker compose up"}"#,
         ] {
-            assert_eq!(root(scripts, &library), None, "{scripts}");
+            assert_eq!(root(scripts, &[LIBRARY]), (None, false), "{scripts}");
         }
-        assert_eq!(
-            root(r#"{"build":"vite build"}"#, &[]).as_deref(),
-            Some(says)
-        );
+    }
+
+    #[test]
+    fn the_only_package_is_listed_whatever_it_has() {
+        for (scripts, says) in [
+            (r#"{"build":"vite build"}"#, "nginx serves dist"),
+            ("{}", "node index.js"),
+        ] {
+            assert_eq!(
+                root(scripts, &[]),
+                (Some(says.to_owned()), true),
+                "{scripts}"
+            );
+        }
     }
 }

@@ -66,7 +66,7 @@ pub type PrunedFile = PlacedFile<&'static str>;
 pub struct Pruned {
     /// The members that are kept.
     pub members: Vec<MemberPlan>,
-    /// How many there are, the root project not counted.
+    /// How many there are, the root project not counted unless it is an app.
     pub workspace_members: usize,
     /// How many packages of registries are kept.
     pub packages: usize,
@@ -98,16 +98,13 @@ impl Pruned {
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
         let rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
-        let members: Vec<usize> = closure.members.keys().copied().collect();
-        let walked = threads::map(&members, SHARE, |&at| match at {
-            0 => Ok::<_, PlanError>(Vec::new()),
-            at => Ok(inputs::walk(workspace, at, &rules)?.files),
-        });
+        let members: Vec<usize> = closure.packages().collect();
+        let walk = |&at: &usize| Ok::<_, PlanError>(inputs::walk(workspace, at, &rules)?.files);
+        let walked = threads::map(&members, SHARE, walk);
         let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
         for (at, walked) in members.into_iter().zip(walked) {
             files.insert(at, walked?);
         }
-        files.remove(&0);
         let layout = Layout {
             workspace,
             closure: &closure,
@@ -119,7 +116,7 @@ impl Pruned {
         };
         Ok(Self {
             members: make::members(workspace, &closure),
-            workspace_members: workspace.members.len() - 1,
+            workspace_members: workspace.packages(apps.contains(&0)),
             packages: closure.package_count(),
             workspace_packages: lockfiles.package_total(),
             warnings: warnings(workspace, &closure),
@@ -204,7 +201,7 @@ impl Wanted {
 struct Layout<'w, 'l, 'a> {
     workspace: &'w Workspace,
     closure: &'w Closure<'l, 'a>,
-    /// The files of every member that is kept, the root project's not.
+    /// The files of every package that is kept.
     files: &'w BTreeMap<usize, Vec<File>>,
     rules: &'w Rules,
     /// Globs of files that tasks read.
@@ -260,20 +257,19 @@ impl Layout<'_, '_, '_> {
         let workspace = self.workspace;
         let why = "the lockfile without what is not reached";
         for (dir, text) in self.closure.lockfiles(workspace) {
-            // The root's also lies beside `json/`, where turbo puts it. A member's is a source too, and not to be had as it was.
-            let places = if dir.is_root() {
-                ["", JSON]
-            } else {
-                [JSON, FULL]
-            };
+            // The root's also lies beside `json/`, where turbo puts it. A package's is a source too, and not to be had as it was.
+            let mut files = self.files.keys();
+            let is_source = files.any(|at| workspace.members[*at].dir == dir);
+            let beside = dir.is_root().then_some("");
+            let full = is_source.then_some(FULL);
+            let places: Vec<&str> = beside.into_iter().chain([JSON]).chain(full).collect();
             entries.made(&places, &below(&dir, lockfile::FILE), text, why);
         }
-        entries.made(
-            &["", JSON, FULL],
-            &RepoPath::file(workspace_file::FILE),
-            self.closure.settings(workspace),
-            "the settings, and the members that are kept",
-        );
+        if let Some(settings) = self.closure.settings(workspace) {
+            let why = "the settings, and the members that are kept";
+            let path = RepoPath::file(workspace_file::FILE);
+            entries.made(&["", JSON, FULL], &path, settings, why);
+        }
         let why = "the settings without credentials";
         for (path, text) in install::npmrcs(workspace, self.closure) {
             entries.made(&[JSON, FULL], &path, text.to_owned(), why);
@@ -361,7 +357,9 @@ impl Layout<'_, '_, '_> {
     fn sources(&self, entries: &mut Entries) -> Result<(), PlanError> {
         for files in self.files.values() {
             let why = "a source";
-            entries.put(files.iter().map(|file| PrunedFile::source(FULL, file, why)));
+            // The root's settings are there, without credentials.
+            let files = files.iter().filter(|file| file.path.as_str() != ".npmrc");
+            entries.put(files.map(|file| PrunedFile::source(FULL, file, why)));
         }
         entries.put(inputs::linked(
             self.workspace,
@@ -402,8 +400,7 @@ fn below(dir: &RepoPath, name: &str) -> RepoPath {
 }
 
 fn warnings(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
-    let members = closure.members.keys().filter(|at| **at != 0);
-    let lifecycle = members.flat_map(|&at| {
+    let lifecycle = closure.packages().flat_map(|at| {
         let manifest = &workspace.members[at].manifest;
         let early = |name| {
             format!(

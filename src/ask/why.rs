@@ -116,12 +116,13 @@ impl Why {
         let starts: Vec<usize> = [app]
             .into_iter()
             .chain(study.needed.named.into_keys())
-            .chain([0])
+            .chain(Some(0).filter(|root| *root != app))
             .collect();
         let packages = meant.into_iter().map(|(package, targets)| {
             let build = part(starts.clone(), &all, &targets);
             // The root project is there where it has what the app is started through.
-            let root = runtime.members.keys().copied().find(|at| *at == 0);
+            let mut members = runtime.members.keys().copied();
+            let root = members.find(|at| *at == 0 && app != 0);
             let starts = [app].into_iter().chain(root);
             let runtime = part(starts.collect(), &in_runtime, &targets);
             let others = (0..workspace.members.len()).filter(|at| !targets.contains(at));

@@ -10,10 +10,11 @@ mod unread;
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Pins, Place, Prepared, push, warn};
+use super::{Pins, Place, Prepared, own_output, push, warn};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
 use crate::engine::Interrupt;
+use crate::image::oci::Output;
 use crate::plan::{Engine, Plan, PlanOptions};
 use crate::render::dockerfile;
 use crate::show::progress::ProgressMode;
@@ -46,7 +47,12 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     let (arg, platform) = (plan.engine, plan.platform.clone());
     let pins = Pins::new(&plan, engine.pull, env)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
-    let mut prepared = Prepared::new(&Place { cwd, app: app.app }, &PlanOptions::from(plan))?;
+    let mut flags = PlanOptions::from(plan);
+    let written = engine.outputs.iter().map(Output::path);
+    for path in written.chain(metadata_file.as_deref()) {
+        flags.exclude.extend(own_output(cwd, &cwd.join(path)));
+    }
+    let mut prepared = Prepared::new(&Place { cwd, app: app.app }, &flags)?;
     let wanted = driver::engine(arg, &engine, prepared.options())?;
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
     if dry_run {

@@ -3,17 +3,15 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Place, planned_for_docker, warn, warn_of_secrets};
+use super::{Place, own_output, planned_for_docker, warn, warn_of_secrets};
 use crate::cli::PlanArgs;
 use crate::commands::error::Error;
-use crate::model::path::RepoPath;
 use crate::plan::{Plan, PlanOptions};
 use crate::render::context::{write_dir, write_tar};
 use crate::show::report::{count, size};
 use crate::show::ui::Ui;
 use crate::system::atomic_file::{AtomicDirectory, AtomicFile};
 use crate::system::env::Env;
-use crate::workspace::find_root;
 
 /// Writes the context.
 pub fn run(
@@ -48,17 +46,6 @@ pub fn run(
         size(bytes)
     )
     .map_err(Error::io("cannot write to stderr"))
-}
-
-/// The output's own path where it lies in the workspace: yesterday's context is no part of today's.
-fn own_output(cwd: &Path, target: &Path) -> Option<String> {
-    let root = find_root(cwd).ok()?;
-    let parent = fs_err::canonicalize(target.parent()?).ok()?;
-    let path = RepoPath::from_disk(&root, &parent.join(target.file_name()?)).ok()?;
-    Some(
-        path.as_str()
-            .replace(['*', '?', '[', ']', '{', '}', '\\'], "?"),
-    )
 }
 
 /// A name with an ending is a file's, unless it ends in a slash.

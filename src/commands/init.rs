@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use super::Place;
+use crate::ask::listing;
 use crate::ask::starter::{self, Starter};
 use crate::commands::error::Error;
 use crate::model::path::RepoPath;
-use crate::plan::{Plan, PlanError, config};
+use crate::plan::{Plan, PlanError, PlanOptions, config};
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::workspace::{Workspace, find_root};
@@ -22,6 +23,9 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
         Some(name) => Some(workspace.find_app(name, place.cwd)?),
         None => workspace.find_app(".", place.cwd).ok(),
     };
+    // The file at the root is about all apps, where there are others.
+    let alone = workspace.members.len() == 1;
+    let at = at.filter(|at| *at != 0 || alone);
     let dir = at.map_or(RepoPath::ROOT, |at| workspace.members[at].dir.clone());
     let file = dir.join(config::FILE).unwrap_or_default();
     let target = file.on_disk(&root);
@@ -34,25 +38,39 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
     let schema = RepoPath::child(&RepoPath::ROOT, starter::SCHEMA_FILE);
     let schema = workspace.tree.is_file(&schema)?;
     let text = match at {
-        Some(at) => {
-            // What stands in the file that is replaced does not count.
-            let plan = config::inherited(&workspace, at)
-                .map_err(PlanError::from)
-                .and_then(|options| Plan::new(&workspace, at, &options));
-            Starter {
-                dir: &dir,
-                name: &workspace.members[at].label(),
-                schema,
-            }
-            .app(plan.as_ref())
-        }
-        None => starter::root(&workspace.app_dirs(), schema),
+        Some(at) => of_app(&workspace, at, schema),
+        None => of_all(&workspace, schema),
     };
     AtomicFile::begin_inside(&root, &target)?.write(|out| out.write_all(text.as_bytes()))?;
     writeln!(ui.out(), "{file}").map_err(Error::io("cannot write to stdout"))?;
     ui.err()
         .write_all(next(&workspace, at).as_bytes())
         .map_err(Error::io("cannot write to stderr"))
+}
+
+/// The file of one app.
+fn of_app(workspace: &Workspace, at: usize, schema: bool) -> String {
+    // What stands in the file that is replaced does not count.
+    let options = if at == 0 {
+        Ok(PlanOptions::default())
+    } else {
+        config::inherited(workspace, at)
+    };
+    let plan = options
+        .map_err(PlanError::from)
+        .and_then(|options| Plan::new(workspace, at, &options));
+    let member = &workspace.members[at];
+    let (dir, name) = (&member.dir, &member.label());
+    Starter { dir, name, schema }.app(plan.as_ref())
+}
+
+/// The file at the root, for all apps.
+fn of_all(workspace: &Workspace, schema: bool) -> String {
+    let mut apps = workspace.app_dirs();
+    if listing::root_may_be_an_app(workspace) {
+        apps.insert(0, RepoPath::ROOT.to_string());
+    }
+    starter::root(&apps, schema)
 }
 
 /// What to do next.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::named_app;
 use crate::ask::pruned::output::{self, OutputError};
 use crate::ask::pruned::{PruneOptions, Pruned};
 use crate::commands::error::Error;
@@ -30,7 +31,7 @@ pub fn run(
     }
     let mut positions = Vec::new();
     for app in apps {
-        let at = workspace.find_app(app, cwd)?;
+        let at = named_app(&workspace, app, cwd, false)?;
         if !positions.contains(&at) {
             positions.push(at);
         }

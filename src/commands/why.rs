@@ -11,7 +11,7 @@ use super::{Format, Place, app_at, json};
 /// Prints the chains.
 pub fn run(place: &Place<'_>, package: &str, format: Format, ui: &mut Ui) -> Result<(), Error> {
     let workspace = Workspace::load(&find_root(place.cwd)?)?;
-    let app = app_at(&workspace, place)?;
+    let app = app_at(&workspace, place, false)?;
     let why = Why::new(&workspace, app, package)?;
     let text = match format {
         Format::Text => report::why(&why),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::AppKind;
+use super::script::Command;
 use super::subject::Subject;
 
 /// A framework that an app is made with.
@@ -110,6 +111,12 @@ impl Framework {
             | Storybook | Vite | VitePress | VueCli => AppKind::StaticSite,
         }
     }
+}
+
+/// Whether a command is that of a framework that builds an app.
+pub fn builds_an_app(command: &Command) -> bool {
+    let all = MARKS.iter().map(|(_, words, _)| *words);
+    all.chain(["vite build"]).any(|words| command.runs(words))
 }
 
 /// Whether the build runs a command of these words.

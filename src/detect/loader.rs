@@ -245,15 +245,20 @@ pub fn needs(workspace: &Workspace, app: usize, start: &Start) -> BTreeSet<(usiz
     let mut found = configuration(workspace, app, start).packages;
     for package in packages(start) {
         if let Some(at) = holder(workspace, app, &package) {
-            insert(workspace, at, &package, &mut found);
+            insert(workspace, app, (at, &package), &mut found);
         }
     }
     found
 }
 
-/// Notes a dependency, where a production install does not have it anyway. The root project has no such install.
-fn insert(workspace: &Workspace, at: usize, package: &str, found: &mut BTreeSet<(usize, String)>) {
-    if at == 0 || !ships(&workspace.members[at].manifest, package) {
+/// Notes a dependency, where a production install does not have it anyway. The root project has no such install, unless it is the app.
+fn insert(
+    workspace: &Workspace,
+    app: usize,
+    (at, package): (usize, &str),
+    found: &mut BTreeSet<(usize, String)>,
+) {
+    if (at == 0 && app != 0) || !ships(&workspace.members[at].manifest, package) {
         found.insert((at, package.to_owned()));
     }
 }
@@ -297,7 +302,7 @@ pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Config
             if !base.starts_with(['.', '/']) {
                 let (package, _) = module::split(base);
                 if let Some(at) = holder(workspace, owner, package) {
-                    insert(workspace, at, package, &mut found.packages);
+                    insert(workspace, app, (at, package), &mut found.packages);
                 }
             }
         }

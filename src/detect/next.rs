@@ -66,7 +66,7 @@ pub(super) fn detect(
 
 /// The standalone server: its directory, the files that browsers load, and `public/`.
 fn standalone(subject: &Subject<'_>, dist: &str) -> Bundle {
-    let dir = &subject.member().dir;
+    let dir = subject.member().dir.prefix();
     let piece = |from: String, to: Option<String>, optional| Piece { from, to, optional };
     let port = port(subject).to_string();
     let env = [
@@ -99,7 +99,7 @@ fn standalone(subject: &Subject<'_>, dist: &str) -> Bundle {
             piece("public".to_owned(), Some("public".to_owned()), true),
         ],
         modules: "node_modules".to_owned(),
-        proof: format!("{dist}/standalone/{dir}/server.js"),
+        proof: format!("{dist}/standalone/{dir}server.js"),
         writable: Some(dist.to_owned()),
     }
 }

@@ -63,14 +63,14 @@ pub(super) fn detect(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError
     if start.entry != entry || needs_own_files(&start) {
         return Ok(app.server(Delivery::Modules(start), PORT));
     }
-    let dir = &app.subject.member().dir;
+    let dir = app.subject.member().dir.prefix();
     let bundle = Bundle {
         pieces: vec![Piece {
             from: OUTPUT.to_owned(),
             to: Some(OUTPUT.to_owned()),
             optional: false,
         }],
-        modules: format!("{dir}/{OUTPUT}/server/node_modules"),
+        modules: format!("{dir}{OUTPUT}/server/node_modules"),
         proof: entry,
         writable: None,
         start,

@@ -66,6 +66,11 @@ impl Command {
         })
     }
 
+    /// Whether it runs scripts of the workspace's packages: `turbo run build`, `pnpm -r build`.
+    pub fn conducts(&self) -> bool {
+        matches!(self.program(), "turbo" | "nx" | "lerna") || self.is_elsewhere()
+    }
+
     /// The value that follows one of `flags`: `-p tsconfig.build.json`, `--project=…`.
     pub fn flag(&self, flags: &[&str]) -> Option<&str> {
         self.words.iter().enumerate().find_map(|(at, word)| {

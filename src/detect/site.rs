@@ -144,7 +144,7 @@ pub(super) fn directory(
 
 /// The first project of angular.json, or the one that it names, with its name.
 fn angular_project(subject: &Subject<'_>) -> Result<Option<(String, Value)>, DetectError> {
-    let path = format!("{}/angular.json", subject.member().dir);
+    let path = subject.member().dir.prefix() + "angular.json";
     let file = RepoPath::new(&path).unwrap_or_default();
     let text = subject
         .workspace

@@ -102,7 +102,7 @@ fn nest_project(
     dir: &RepoPath,
     files: &BTreeSet<String>,
 ) -> Result<Option<String>, ManifestError> {
-    let path = format!("{dir}/nest-cli.json");
+    let path = dir.prefix() + "nest-cli.json";
     let file = RepoPath::new(&path).unwrap_or_default();
     let text = workspace.tree.read_text_optional(&file, Limit::Settings)?;
     let text = text.unwrap_or_else(|| "{}".to_owned());

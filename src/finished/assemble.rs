@@ -108,7 +108,7 @@ fn node(entry: &ContextEntry, root: &Path) -> Node {
 
 /// The directories above a file that the app writes to, from the first that is its own on.
 fn directories<'p>(plan: &Plan, path: &'p str) -> impl Iterator<Item = &'p str> {
-    let above = plan.app.dir.as_str().len() + 1;
+    let above = plan.app.dir.prefix().len();
     let ends = path.match_indices('/').map(|(at, _)| at);
     ends.filter(move |at| *at > above).map(|at| &path[..at])
 }

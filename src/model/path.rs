@@ -97,7 +97,7 @@ impl RepoPath {
         &self.0
     }
 
-    /// What stands before the paths of all that lies in it: nothing for the root, else the path and a slash.
+    /// What stands before the paths of what lies in this directory: `apps/a/`, and nothing for the root.
     pub fn prefix(&self) -> String {
         if self.is_root() {
             String::new()

@@ -39,6 +39,11 @@ pub enum Because {
 }
 
 impl Because {
+    /// Whether a member is a package of the app's: the root project mostly is there for its tools, or for pnpm, but may be the app.
+    pub fn is_package(&self, dir: &RepoPath) -> bool {
+        !dir.is_root() || *self == Self::App
+    }
+
     /// Whether another member's dependency is the reason.
     pub fn is_dependency(&self) -> bool {
         matches!(self, Self::Dependency { .. })
@@ -243,6 +248,13 @@ impl<'l, 'a> Closure<'l, 'a> {
         all.any(|reach| reach.copied_directories().contains(dir))
     }
 
+    /// The positions of its packages: all members, but for a root project that is not the app.
+    pub fn packages(&self) -> impl Iterator<Item = usize> {
+        let members = self.members.iter();
+        let packages = members.filter(|(at, because)| **at != 0 || **because == Because::App);
+        packages.map(|(&at, _)| at)
+    }
+
     /// Whether the closure keeps a direct dependency of the member at `at`.
     pub fn keeps(&self, at: usize, field: Field, alias: &str) -> bool {
         if self.with_dev {
@@ -336,21 +348,32 @@ impl<'l, 'a> Closure<'l, 'a> {
         kept.into_iter().map(prune).collect()
     }
 
-    /// `pnpm-workspace.yaml` for this closure: its members alone, and overrides that refer to none of the root's dependencies that it lacks.
-    pub fn settings(&self, workspace: &Workspace) -> String {
+    /// `pnpm-workspace.yaml` for this closure: its members alone, and overrides that refer to none of the root's dependencies that it lacks. Nothing
+    /// where the workspace has none.
+    pub fn settings(&self, workspace: &Workspace) -> Option<String> {
+        let text = workspace.settings_text.as_ref()?;
         let members = self.members.keys().filter(|at| **at != 0);
-        let dirs: Vec<String> = members
+        let mut dirs: Vec<String> = members
             .map(|&at| workspace.members[at].dir.to_string())
             .collect();
-        let text = with_members(&workspace.settings_text, dirs.iter().map(String::as_str));
+        let text = if !dirs.is_empty() {
+            with_members(text, dirs.iter().map(String::as_str))
+        } else if workspace.settings.packages.is_none() {
+            // Settings alone: to pnpm the root is the only package, as it was.
+            text.clone()
+        } else {
+            // pnpm 9 takes no empty list.
+            dirs.push(RepoPath::ROOT.to_string());
+            with_members(text, dirs.iter().map(String::as_str))
+        };
         let root = &workspace.root_member().manifest;
-        with_references(&text, |name| {
+        Some(with_references(&text, |name| {
             let has = |field: &Field| root.dependencies(*field).contains_key(name);
             let kept = [Field::Prod, Field::Optional, Field::Dev]
                 .iter()
                 .any(|field| has(field) && self.keeps_in(0, *field, name));
             root.referred(name).filter(|_| !kept)
-        })
+        }))
     }
 
     /// The skeleton manifest of a member in this closure, in step with [`Closure::lockfiles`].

@@ -114,13 +114,14 @@ impl Graph {
         found
     }
 
-    /// The members that `starts` reach over any kind of dependency, themselves included, by position. The root project is not followed: it builds
-    /// nothing that an app needs.
+    /// The members that `starts` reach over any kind of dependency, themselves included, by position. The root project is not followed unless it is
+    /// one of them: it builds nothing that another app needs.
     pub fn reachable(&self, starts: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut found: BTreeSet<usize> = BTreeSet::new();
         let mut queue: Vec<usize> = starts.collect();
+        let with_root = queue.contains(&0);
         while let Some(at) = queue.pop() {
-            if at != 0 && found.insert(at) {
+            if (at != 0 || with_root) && found.insert(at) {
                 queue.extend(self.dependencies(at).into_iter().map(|(to, _)| to));
             }
         }

@@ -179,6 +179,8 @@ pub struct Tasks {
     problem: Option<TaskError>,
     /// From what is waited for to what waits.
     bonds: DiGraphMap<usize, Bond>,
+    /// Whether the root project is an app, and so a package like all others.
+    root_is_app: bool,
     by_id: BTreeMap<(usize, String), usize>,
 }
 
@@ -215,6 +217,13 @@ impl Tasks {
         own.into_iter().map(|number| &self.nodes[number])
     }
 
+    /// Leaves the script of a task out: what it would run has tasks of its own.
+    pub fn leave_out(&mut self, at: usize, task: &str) {
+        if let Some(&node) = self.by_id.get(&(at, task.to_owned())) {
+            self.nodes[node].runs = false;
+        }
+    }
+
     /// Whether any script of a member runs.
     pub fn run_in(&self, at: usize) -> bool {
         self.of(at).any(|node| node.runs)
@@ -228,7 +237,10 @@ impl Tasks {
         given: &BTreeSet<String>,
     ) -> Vec<String> {
         let node = &self.nodes[node];
-        let loose = workspace.turbo.as_ref().is_none_or(|turbo| !turbo.strict);
+        // turbo knows nothing of a script of the root's that turbo.json does not name.
+        let unknown = node.member == 0 && node.defined == Defined::Nowhere;
+        let turbo = workspace.turbo.as_ref();
+        let loose = unknown || turbo.is_none_or(|turbo| !turbo.strict);
         variables::arguments(
             workspace,
             node,

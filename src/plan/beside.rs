@@ -61,7 +61,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     pub(super) fn new(list: &'f ContextList<'g, 'l, 'a>, entries: &[ContextEntry]) -> Self {
         let kept = entries
             .iter()
-            .filter(|entry| entry.place == Place::Run)
+            .filter(|entry| Place::KEPT.contains(&entry.place))
             .map(|entry| entry.path.as_str().to_owned());
         Self {
             list,
@@ -144,7 +144,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     /// Sends a file of a package that the build does not get otherwise.
     fn send(&mut self, file: &File, why: &str) {
         let owner = self.list.workspace.enclosing(&file.path);
-        if owner != 0 && !self.list.build.members.contains_key(&owner) {
+        if owner != 0 && owner != self.list.app && !self.list.build.members.contains_key(&owner) {
             self.found
                 .files
                 .push(ContextEntry::source(Place::Src, file, why));
@@ -159,7 +159,8 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         } = self.list;
         let at = workspace.enclosing(path);
         let inside = path.strip(&workspace.members[at].dir)?;
-        if at == 0 || inside.is_empty() || !tasks.run_in(at) {
+        let of_root = at == 0 && self.list.app != 0;
+        if of_root || inside.is_empty() || !tasks.run_in(at) {
             return None;
         }
         let dir = &workspace.members[at].dir;
@@ -229,8 +230,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             };
             self.path(app, &path, std::slice::from_ref(home), &start.reason)?;
         }
-        let members = runtime.members.keys().copied();
-        for source in code::sources(workspace, list.rules, members)? {
+        for source in code::sources(workspace, list.rules, runtime.packages())? {
             let own = &workspace.members[source.of].dir;
             let dir = source.path.parent().unwrap_or_default();
             let by = source.path.to_string();
@@ -293,7 +293,10 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         let (workspace, home) = (list.workspace, &list.workspace.members[list.app].dir);
         let own = &workspace.members[of].dir;
         let is_outside = |target: &RepoPath| {
-            let inside = target.is_within(own) || target.is_within(home);
+            // What lies below a package may be another one's.
+            let owner = workspace.enclosing(target);
+            let within = target.is_within(own) || target.is_within(home);
+            let inside = within && (owner == of || owner == list.app || list.app != 0);
             let above = own.is_within(target) || home.is_within(target);
             !inside && !above && !target.parts().any(|part| part == "node_modules")
         };

@@ -42,14 +42,14 @@ pub(super) struct Source {
     pub(super) reads: Reads,
 }
 
-/// The sources of these members that may run, in the app or compiled: no tests, and nothing that is for developing alone.
+/// The sources of these packages that may run, in the app or compiled: no tests, and nothing that is for developing alone.
 pub(super) fn sources(
     workspace: &Workspace,
     rules: &Rules,
-    members: impl Iterator<Item = usize>,
+    packages: impl Iterator<Item = usize>,
 ) -> Result<Vec<Source>, PlanError> {
     let mut found = Vec::new();
-    for at in members.filter(|at| *at != 0) {
+    for at in packages {
         let dir = &workspace.members[at].dir;
         for file in inputs::walk(workspace, at, rules)?.files {
             let inside = file.path.strip(dir).unwrap_or_default();
@@ -123,14 +123,14 @@ pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
     up.map(str::to_owned).collect()
 }
 
-/// The packages of the root project that code of these members loads and that no manifest of theirs names. What the start command loads first may
-/// be a dev dependency of the root too: node finds it there all the same.
+/// The packages of the root project that code of these packages loads and that no manifest of theirs names. What the start command loads first may
+/// be a dev dependency of the root too: node finds it there all the same. A root that is the app has its own modules anyway.
 pub(super) fn of_root(
     workspace: &Workspace,
     rules: &Rules,
     app: usize,
     start: Option<&Start>,
-    members: impl Iterator<Item = usize>,
+    packages: impl Iterator<Item = usize>,
 ) -> Result<BTreeSet<(usize, String)>, PlanError> {
     let root = &workspace.root_member().manifest;
     let has = |fields: &[Field], name: &str| {
@@ -139,17 +139,17 @@ pub(super) fn of_root(
     };
     let ships = [Field::Prod, Field::Optional];
     let mut found: BTreeSet<String> = BTreeSet::new();
-    if !root.has_dependencies() {
+    if app == 0 || !root.has_dependencies() {
         return Ok(BTreeSet::new());
     }
     let tree = &workspace.tree;
-    for source in sources(workspace, rules, members)? {
+    for source in sources(workspace, rules, packages)? {
         let member = &workspace.members[source.of];
         let (own, names) = (&member.manifest, &source.reads.modules);
         let declared = |name: &str| own.depends_on(name) || own.peers().contains_key(name);
-        let packages = names.iter().filter_map(|name| package(name));
-        let packages = packages.filter(|name| !declared(name) && has(&ships, name));
-        found.extend(packages.map(str::to_owned));
+        let loaded = names.iter().filter_map(|name| package(name));
+        let loaded = loaded.filter(|name| !declared(name) && has(&ships, name));
+        found.extend(loaded.map(str::to_owned));
         let dir = source.path.parent().unwrap_or_default();
         let above = names.iter().filter(|name| name.starts_with("../"));
         let above = above.map(|name| (dir.clone(), name.clone())).collect();

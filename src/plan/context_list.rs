@@ -84,10 +84,10 @@ impl ContextList<'_, '_, '_> {
             let linked = inputs::linked(self.workspace, runtime, self.rules, Place::Prod)?;
             entries.extend(linked);
         }
-        let builds = [Place::Src, Place::Run, Place::Top];
+        let builds = [Place::Src, Place::Run, Place::Top, Place::Home];
         for (within, to) in [
             (&builds[..], Place::Root),
-            (&[Place::Run, Place::Beside], Place::Prod),
+            (&[Place::Run, Place::Home, Place::Beside], Place::Prod),
         ] {
             if to != Place::Prod || self.runtime.is_some() {
                 let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
@@ -103,12 +103,12 @@ impl ContextList<'_, '_, '_> {
             entries.push(writable());
         }
         if self.options.proof != Proof::None {
-            let of = |places: [Place; 2]| -> BTreeSet<&str> {
+            let of = |places: &[Place]| -> BTreeSet<&str> {
                 let inside = entries.iter().filter(|entry| places.contains(&entry.place));
                 inside.map(|entry| entry.path.as_str()).collect()
             };
-            let read = of([Place::Src, Place::Root]);
-            let kept = of([Place::Run, Place::Beside]);
+            let read = of(&[Place::Src, Place::Root, Place::Top]);
+            let kept = of(&[Place::Run, Place::Home, Place::Beside]);
             let proved = Proved {
                 workspace: self.workspace,
                 lockfiles: self.lockfiles,
@@ -128,6 +128,7 @@ impl ContextList<'_, '_, '_> {
             let kept = [
                 Place::Prod,
                 Place::Run,
+                Place::Home,
                 Place::Trim,
                 Place::Verify,
                 Place::Own,
@@ -191,7 +192,9 @@ impl ContextList<'_, '_, '_> {
             root.values()
                 .map(|(file, why)| ContextEntry::source(Place::Root, file, why)),
         );
-        entries.extend(inputs::top_files(self.workspace, self.rules, self.tasks)?);
+        let is_app = self.app == 0;
+        let top = inputs::top_files(self.workspace, self.rules, self.tasks, is_app)?;
+        entries.extend(top);
         Ok(())
     }
 
@@ -202,13 +205,18 @@ impl ContextList<'_, '_, '_> {
         };
         for path in loader::configuration(self.workspace, self.app, start).files {
             let owner = self.workspace.enclosing(&path);
-            let place = if owner != 0 && runtime.members.contains_key(&owner) {
-                Place::Run
+            let file = File::load(&self.workspace.tree, &path)?;
+            let dir = &self.workspace.members[owner].dir;
+            let place = if runtime.packages().any(|at| at == owner) {
+                Place::kept(dir)
             } else {
                 Place::Beside
             };
-            let file = File::load(&self.workspace.tree, &path)?;
-            entries.retain(|entry| entry.place != Place::Src || entry.path != path);
+            // A package's file is sent once: as what the image keeps.
+            let is_twice = |entry: &ContextEntry| {
+                place != Place::Beside && entry.place == Place::read(dir) && entry.path == path
+            };
+            entries.retain(|entry| !is_twice(entry));
             let why = "read when the app starts, to run TypeScript";
             entries.push(ContextEntry::source(place, &file, why));
         }
@@ -245,11 +253,10 @@ impl ContextList<'_, '_, '_> {
         for (dir, text) in closure.lockfiles(workspace) {
             made(RepoPath::child(&dir, lockfile::FILE), text, why);
         }
-        made(
-            RepoPath::file(workspace_file::FILE),
-            closure.settings(workspace),
-            "the settings, and the members of this closure",
-        );
+        if let Some(settings) = closure.settings(workspace) {
+            let why = "the settings, and the members of this closure";
+            made(RepoPath::file(workspace_file::FILE), settings, why);
+        }
         for (path, text) in install::npmrcs(workspace, closure) {
             made(path, text.to_owned(), "the settings without credentials");
         }

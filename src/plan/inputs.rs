@@ -15,6 +15,7 @@ use crate::plan::PlanError;
 use crate::plan::sources::{Role, Usage, role};
 use crate::workspace::Workspace;
 use crate::workspace::manifest::tsconfig::Tsconfig;
+use crate::workspace::manifest::workspace;
 
 /// The files of a member that no rule drops, and what is dropped.
 pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Walk, PlanError> {
@@ -54,7 +55,9 @@ pub(crate) fn sources(
             }
             decided => decided,
         };
-        if let Some(place) = role.place() {
+        // What an install reads is there, and fits each other.
+        let installs = dir.is_root() && matches!(path, ".npmrc" | workspace::FILE);
+        if let Some(place) = role.place(dir).filter(|_| !installs) {
             context.push(ContextEntry::source(place, file, why));
         }
     }
@@ -217,13 +220,14 @@ pub(crate) fn root_files(
     Ok(found)
 }
 
-/// The files of the root project, where it has tasks that run: those that their `inputs` name, or all.
+/// The files of the root project, where it has tasks that run: those that their `inputs` name, or all. Those of an app are sources.
 pub(crate) fn top_files(
     workspace: &Workspace,
     rules: &Rules,
     tasks: &Tasks,
+    is_app: bool,
 ) -> Result<Vec<ContextEntry>, PlanError> {
-    if !tasks.run_in(0) {
+    if !tasks.run_in(0) || is_app {
         return Ok(Vec::new());
     }
     let named: Vec<String> = tasks::inputs(tasks, |at| at == 0)

@@ -14,6 +14,9 @@ use crate::plan::config::{ConfigError, EVERY, Given};
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::{LIFECYCLE, Manifest};
 
+/// Why a script that has packages built does not run.
+pub(super) const OF_PACKAGES: &str = "it builds packages, which have steps of their own";
+
 /// What was decided about the lifecycle scripts of a build.
 #[derive(Debug, Default)]
 pub(super) struct Lifecycle {
@@ -244,7 +247,7 @@ fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Opti
         matches!(program, Some("turbo" | "nx" | "lerna")) || command.is_elsewhere();
     let builds = |word: &String| word == BUILD || word.starts_with("build:");
     if runs_in_packages && command.words.iter().any(builds) {
-        return Some("it builds packages, which have steps of their own".to_owned());
+        return Some(OF_PACKAGES.to_owned());
     }
     let absent = |at: usize| at != 0 && needed.binary_search(&at).is_err();
     let filtered = command

@@ -133,7 +133,7 @@ impl Plan {
                 .as_ref()
                 .map(|runtime| closure_plan(workspace, runtime)),
             workspace_packages: survey.lockfiles.package_total(),
-            workspace_members: workspace.members.len() - 1,
+            workspace_members: workspace.packages(app == 0),
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
             verify: options.proof != Proof::None,
             trial: options.proof == Proof::Started && delivery.start().is_some(),
@@ -195,7 +195,7 @@ fn copied(build: &Closure<'_, '_>, runtime: Option<&Closure<'_, '_>>) -> BTreeSe
     copied.cloned().collect()
 }
 
-/// The files of every member of the build closure, but for the root's. What is dropped of them is noted.
+/// The files of every package of the build closure. What is dropped of them is noted.
 fn files_of(
     workspace: &Workspace,
     build: &Closure<'_, '_>,
@@ -203,7 +203,7 @@ fn files_of(
     dropped: &mut Vec<Dropped>,
 ) -> Result<BTreeMap<usize, Vec<File>>, PlanError> {
     let mut files = BTreeMap::new();
-    for &at in build.members.keys().filter(|at| **at != 0) {
+    for at in build.packages() {
         let walk = inputs::walk(workspace, at, rules)?;
         files.insert(at, walk.files);
         dropped.extend(walk.dropped);
@@ -230,10 +230,10 @@ fn check_kept(
     files: &BTreeMap<usize, Vec<File>>,
     rules: &Rules,
 ) -> Result<(), PlanError> {
-    for at in runtime.members.keys().filter(|at| **at != 0) {
-        let file = workspace.members[*at].manifest.file();
+    for at in runtime.packages() {
+        let file = workspace.members[at].manifest.file();
         let path = RepoPath::new(file).unwrap_or_default();
-        if files[at].iter().any(|file| file.path == path) {
+        if files[&at].iter().any(|file| file.path == path) {
             continue;
         }
         if let Verdict::Drop(reason) = rules.file(&path)? {
@@ -309,6 +309,10 @@ fn image_packages(
         let step = last.get(&member.dir);
         ImagePackage {
             dir: member.dir.clone(),
+            nested: workspace
+                .nested(&member.dir)
+                .map(|one| one.dir.clone())
+                .collect(),
             name: member.label(),
             stage: step.map(|step| step.stage.clone()),
             outputs: step.map_or_else(Outputs::default, |_| {

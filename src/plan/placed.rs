@@ -180,6 +180,8 @@ pub enum Place {
     Beside,
     /// Manifests and lockfile of the build closure.
     Build,
+    /// Files of the root project that the image keeps as they are, where the root is the app.
+    Home,
     /// Modules as they are installed in the workspace.
     Modules,
     /// What makes directories that the app writes to.
@@ -207,12 +209,35 @@ pub enum Place {
 }
 
 impl Place {
+    /// What the image keeps of packages as it is.
+    pub const KEPT: [Self; 2] = [Self::Run, Self::Home];
+
+    /// Where the files of a package lie that the image keeps. All other packages lie below the root,
+    /// so the root's own files have a place of their own.
+    pub fn kept(package: &RepoPath) -> Self {
+        if package.is_root() {
+            Self::Home
+        } else {
+            Self::Run
+        }
+    }
+
+    /// Where the files of a package lie that only builds read.
+    pub fn read(package: &RepoPath) -> Self {
+        if package.is_root() {
+            Self::Top
+        } else {
+            Self::Src
+        }
+    }
+
     /// The directory's name.
     pub fn dir(self) -> &'static str {
         match self {
             Self::App => "app",
             Self::Beside => "beside",
             Self::Build => "build",
+            Self::Home => "home",
             Self::Modules => "modules",
             Self::Own => "own",
             Self::Packages => "packages",

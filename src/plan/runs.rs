@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{HealthcheckPlan, NodeCommand, Plan};
+use super::{HealthcheckPlan, NodeCommand, Plan, WORKSPACE};
 use crate::detect::{Delivery, Start};
 
 /// Where node is in images that have nothing but node.
@@ -55,6 +55,15 @@ impl Plan {
         node_options(configured.map(|set| &*set.value), &self.delivery)
     }
 
+    /// Where the app is in the image.
+    pub fn home(&self) -> String {
+        if self.app.dir.is_root() {
+            WORKSPACE.to_owned()
+        } else {
+            format!("{WORKSPACE}/{}", self.app.dir)
+        }
+    }
+
     /// How the image is run.
     pub fn runs(&self) -> Runs {
         let mut env: Vec<(String, String)> = Vec::new();
@@ -82,11 +91,7 @@ impl Plan {
                 Some(start) => self.command(start),
                 None => words(&["-g", "daemon off;"]),
             },
-            directory: if is_site {
-                String::new()
-            } else {
-                format!("/app/{}", self.app.dir)
-            },
+            directory: if is_site { String::new() } else { self.home() },
             port: if is_site {
                 Some(self.port.unwrap_or(SITE_PORT))
             } else {

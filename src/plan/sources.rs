@@ -66,7 +66,7 @@ const TOOLS: [&str; 29] = [
 ];
 
 /// Directories at a package's top that are for developing it.
-const WORKSHOP: [&str; 14] = [
+const WORKSHOP: [&str; 26] = [
     "test",
     "tests",
     "__tests__",
@@ -78,6 +78,18 @@ const WORKSHOP: [&str; 14] = [
     "docs",
     "scripts",
     ".storybook",
+    ".changeset",
+    ".circleci",
+    ".claude",
+    ".cursor",
+    ".devcontainer",
+    ".github",
+    ".gitlab",
+    ".husky",
+    ".idea",
+    ".vscode",
+    ".yarn",
+    ".zed",
     "bench",
     "benchmark",
     "examples",
@@ -98,6 +110,9 @@ pub fn role(path: &str, usage: Usage) -> (Role, &'static str) {
     if below.is_none() && is_docker(name) {
         return (Role::Out, "another way to make an image");
     }
+    if below.is_none() && name.ends_with(".oci.tar") {
+        return (Role::Out, "an image");
+    }
     if path == lockfile::FILE {
         return (Role::Out, "installs get what they need of it");
     }
@@ -109,6 +124,9 @@ pub fn role(path: &str, usage: Usage) -> (Role, &'static str) {
     }
     if is_test(path) {
         return (Role::Build, "a test");
+    }
+    if path.ends_with(".patch") {
+        return (Role::Build, "a patch");
     }
     if below.is_some() && WORKSHOP.contains(&top) {
         return (Role::Build, "for developing the package");
@@ -181,6 +199,9 @@ fn is_configuration(name: &str) -> bool {
                 | "justfile"
                 | "Procfile"
                 | "vercel.json"
+                | "netlify.toml"
+                | "renovate.json"
+                | "slimbuild.schema.json"
         )
         || name
             .split_once(".config.")

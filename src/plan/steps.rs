@@ -77,7 +77,7 @@ impl Steps<'_> {
                 continues: continues.clone(),
                 copied: self.copied.contains(&member.dir).then(|| member.label()),
                 writes: self.writes.clone().filter(|_| Some(place) == last),
-                in_image: at != 0 && self.in_image.contains(&at),
+                in_image: (at != 0 || self.app == 0) && self.in_image.contains(&at),
             });
             continues.push(stage.clone());
             names.insert(stage.clone());
@@ -144,7 +144,7 @@ impl Steps<'_> {
     /// The sources of a member.
     fn copy(&self, member: usize) -> Option<Copy> {
         let places: &[Place] = if member == 0 {
-            &[Place::Top]
+            &[Place::Top, Place::Home]
         } else {
             &[Place::Src, Place::Run]
         };
@@ -152,8 +152,7 @@ impl Steps<'_> {
     }
 
     fn copy_below(&self, dir: &RepoPath, places: &[Place]) -> Option<Copy> {
-        let below = dir.prefix();
-        let to = if dir.is_root() { "./" } else { &below }.to_owned();
+        let (below, to) = (dir.prefix(), format!("{dir}/"));
         let places = places.iter();
         let from: Vec<String> = places
             .filter(|place| placed::holds(self.context, **place, dir))

@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 
 use super::{LeftOut, PlanOptions, code, inputs, lifecycle};
+use crate::detect::script::{self, Command};
 use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
 use crate::files::ignore::Rules;
 use crate::lockfile::LockfileError;
 use crate::needs::closure::Closure;
 use crate::needs::graph::Graph;
 use crate::needs::survey::Survey;
-use crate::needs::tasks::{self, Needed, Tasks};
+use crate::needs::tasks::{self, BUILD, Needed, Tasks};
 use crate::plan::PlanError;
 use crate::plan::config::{ConfigError, NodeArguments};
 use crate::workspace::toolchain;
@@ -86,8 +87,8 @@ impl<'s, 'a> Study<'s, 'a> {
         let rules = Rules::load(&workspace.root, include, exclude)?;
         loop {
             let closure = Closure::runtime(workspace, &survey.lockfiles, &[self.app], &named)?;
-            let members = closure.members.keys().copied();
-            let of_root = code::of_root(workspace, &rules, self.app, start, members)?;
+            let packages = closure.packages();
+            let of_root = code::of_root(workspace, &rules, self.app, start, packages)?;
             let known = named.len();
             // A package of the root may be a member, whose code loads more of them.
             named.extend(of_root);
@@ -178,10 +179,27 @@ pub(crate) fn tasks(
 ) -> Result<(Tasks, Vec<LeftOut>), PlanError> {
     let (workspace, graph) = (survey.workspace, &survey.graph);
     let mut tasks = named_tasks(workspace, graph, app, options)?;
+    let conducts = app == 0 && options.tasks.is_none() && only_conducts(workspace);
+    if conducts {
+        tasks.leave_out(app, BUILD);
+    }
     let needed = tasks.needed(workspace, graph, &[app]).members;
-    let lifecycle = lifecycle::decide(workspace, &needed, &tasks, options)?;
+    let mut lifecycle = lifecycle::decide(workspace, &needed, &tasks, options)?;
     tasks.add_lifecycle(workspace, graph, &lifecycle.run);
+    if conducts {
+        lifecycle.left_out.push(LeftOut {
+            dir: workspace.members[app].dir.clone(),
+            script: BUILD.to_owned(),
+            reason: lifecycle::OF_PACKAGES.to_owned(),
+        });
+    }
     Ok((tasks, lifecycle.left_out))
+}
+
+/// Whether the root's `build` script only has packages built. Their builds are tasks already, and turbo would call itself.
+fn only_conducts(workspace: &Workspace) -> bool {
+    let commands = script::commands(&workspace.root_member().manifest, BUILD);
+    !commands.is_empty() && commands.iter().all(Command::conducts)
 }
 
 fn named_tasks(

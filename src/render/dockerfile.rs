@@ -129,6 +129,10 @@ struct LastView {
 struct AppView<'p> {
     name: &'p str,
     dir: String,
+    /// What stands before the paths of its files.
+    prefix: String,
+    /// Where it is in the image.
+    home: String,
 }
 
 #[derive(Serialize)]
@@ -168,19 +172,13 @@ pub fn render(plan: &Plan) -> Result<String, TemplateError> {
 fn view(plan: &Plan) -> View<'_> {
     let (gathers, copies) = layers::image(plan);
     let stages = step::Stages::new(plan);
-    // The root project is there for its tools, and is not counted among the packages.
-    let members = |closure: &crate::plan::ClosurePlan| {
-        closure
-            .members
-            .iter()
-            .filter(|member| !member.dir.is_root())
-            .count()
-    };
     let base = &plan.runtime_base;
     View {
         app: AppView {
             name: &plan.app.name,
             dir: plan.app.dir.to_string(),
+            prefix: plan.app.dir.prefix(),
+            home: plan.home(),
         },
         image: &plan.image,
         node: &plan.node,
@@ -189,11 +187,11 @@ fn view(plan: &Plan) -> View<'_> {
         build_base: &plan.build_base.value,
         build_on_alpine: is_alpine(&plan.build_base.value),
         build: Count {
-            members: members(&plan.build),
+            members: plan.build.packages().count(),
             packages: plan.build.packages,
         },
         runtime: plan.runtime.as_ref().map(|runtime| Count {
-            members: members(runtime),
+            members: runtime.packages().count(),
             packages: runtime.packages,
         }),
         install: step::install(plan.secrets()),
@@ -275,7 +273,7 @@ fn is_alpine(image: &str) -> bool {
 }
 
 fn last(plan: &Plan) -> LastView {
-    let (dir, stage) = (&plan.app.dir, app_stage(plan));
+    let (dir, stage) = (plan.app.dir.prefix(), app_stage(plan));
     let (source, to) = match (&plan.delivery, stage) {
         (Delivery::Site(_), _) if plan.is_finished() => {
             (format!("{}/", Place::App), "/app/".to_owned())
@@ -287,17 +285,20 @@ fn last(plan: &Plan) -> LastView {
             }),
             _,
         ) if plan.is_finished() => (
-            format!("{}/{dir}/{writable}/", Place::Writable),
-            format!("{dir}/{writable}/"),
+            format!("{}/{dir}{writable}/", Place::Writable),
+            format!("{dir}{writable}/"),
         ),
         _ if plan.is_finished() => (format!("{}/", Place::App), "./".to_owned()),
-        (Delivery::Site(site), _) => (format!("/app/{dir}/{}/", site.dir), "/app/".to_owned()),
+        (Delivery::Site(site), _) => (format!("/app/{dir}{}/", site.dir), "/app/".to_owned()),
         (Delivery::Bundle(bundle), _) => match &bundle.writable {
-            Some(writable) => ("/image/writable/".to_owned(), format!("{dir}/{writable}/")),
+            Some(writable) => ("/image/writable/".to_owned(), format!("{dir}{writable}/")),
             None => ("/image/files/".to_owned(), "./".to_owned()),
         },
         (Delivery::Modules(_), Some(_)) => ("/out/files/".to_owned(), "./".to_owned()),
-        (Delivery::Modules(_), None) => (format!("{}/{dir}/", Place::Run), format!("{dir}/")),
+        (Delivery::Modules(_), None) => (
+            format!("{}/{dir}", Place::kept(&plan.app.dir)),
+            format!("{}/", plan.app.dir),
+        ),
     };
     // A directory that nothing else is copied into can be taken from where it is.
     let (mut chown, mut alone) = (String::new(), None);

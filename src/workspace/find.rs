@@ -6,7 +6,7 @@ use super::{Workspace, WorkspaceError};
 use crate::lockfile;
 use crate::model::path::RepoPath;
 use crate::model::similar;
-use crate::workspace::manifest::workspace;
+use crate::workspace::manifest::{package, workspace};
 
 /// Lockfiles of other package managers.
 const LOCKFILES_OF_OTHERS: [(&str, &str); 5] = [
@@ -17,23 +17,17 @@ const LOCKFILES_OF_OTHERS: [(&str, &str); 5] = [
     ("bun.lockb", "a Bun"),
 ];
 
-/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards.
+/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards; where there is none, the nearest with a lockfile of pnpm, which is a
+/// repository with one package.
 pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
     let no_directory = |source| WorkspaceError::NoDirectory {
         path: start.to_path_buf(),
         source,
     };
     let start = fs_err::canonicalize(start).map_err(no_directory)?;
-    let root = start
-        .ancestors()
-        .find(|dir| dir.join(workspace::FILE).is_file());
+    let above = |file: &str| start.ancestors().find(|dir| dir.join(file).is_file());
+    let root = above(workspace::FILE).or_else(|| above(lockfile::FILE));
     root.map(Path::to_path_buf).ok_or_else(|| {
-        let single = start
-            .ancestors()
-            .find(|dir| dir.join(lockfile::FILE).is_file());
-        if let Some(dir) = single {
-            return WorkspaceError::SinglePackage(dir.to_path_buf());
-        }
         let other = start
             .ancestors()
             .find_map(|dir| other_manager(|file| dir.join(file).is_file()));
@@ -51,7 +45,7 @@ pub(super) fn other_manager(has: impl Fn(&str) -> bool) -> Option<&'static str> 
 }
 
 impl Workspace {
-    /// Finds the app that a user names: by directory (seen from `cwd`, or from the root) or by package name.
+    /// Finds the package that a user names: by directory (seen from `cwd`, or from the root) or by package name. The root project is one too.
     pub fn find_app(&self, name: &str, cwd: &Path) -> Result<usize, WorkspaceError> {
         let here = fs_err::canonicalize(cwd)
             .ok()
@@ -64,24 +58,57 @@ impl Workspace {
             (None, false) => None,
         };
         let by_dir = |dir: Option<RepoPath>| dir.and_then(|dir| self.position(&dir));
-        // `.` deep inside an app means that app.
-        let enclosing = || match (name, &here) {
-            ("." | "./", Some(here)) => Some(self.enclosing(here)),
-            _ => None,
-        };
-        let found = by_dir(from_here)
-            .or_else(enclosing)
-            .or_else(|| by_dir(RepoPath::new(name).ok()));
-        let at = match found {
-            Some(at) => at,
-            None => self.find_by_name(name)?,
-        };
-        if at == 0 {
-            return Err(WorkspaceError::RootIsNoApp {
-                members: self.app_dirs(),
-            });
+        if let Some(at) = by_dir(from_here.clone()) {
+            return Ok(at);
         }
-        Ok(at)
+        // `.` deep inside an app means that app.
+        if let ("." | "./", Some(here)) = (name, &here) {
+            return match self.stray(here) {
+                Some(dir) => Err(self.no_member(dir)),
+                None => Ok(self.enclosing(here)),
+            };
+        }
+        let from_root = RepoPath::new(name).ok();
+        if let Some(at) = by_dir(from_root.clone()) {
+            return Ok(at);
+        }
+        self.find_by_name(name).map_err(|error| {
+            let is_package = |dir: &RepoPath| self.is_package(dir);
+            let mut named = [from_here, from_root].into_iter().flatten();
+            match (error, named.find(is_package)) {
+                (WorkspaceError::UnknownApp { .. }, Some(dir)) => self.no_member(dir),
+                (error, _) => error,
+            }
+        })
+    }
+
+    /// The directory at or above `dir` that has a manifest and is no member, where no member lies between.
+    fn stray(&self, dir: &RepoPath) -> Option<RepoPath> {
+        let above = std::iter::successors(Some(dir.clone()), RepoPath::parent);
+        let mut open = above.take_while(|dir| self.position(dir).is_none());
+        open.find(|dir| self.is_package(dir))
+    }
+
+    fn is_package(&self, dir: &RepoPath) -> bool {
+        let mut files = package::FILES.iter();
+        files.any(|file| {
+            let file = RepoPath::child(dir, file);
+            self.tree.is_file(&file).unwrap_or_default()
+        })
+    }
+
+    fn no_member(&self, dir: RepoPath) -> WorkspaceError {
+        WorkspaceError::NoMember {
+            dir,
+            has_settings: self.settings_text.is_some(),
+        }
+    }
+
+    /// Says that the root only conducts the workspace.
+    pub fn root_is_no_app(&self) -> WorkspaceError {
+        WorkspaceError::RootIsNoApp {
+            members: self.app_dirs(),
+        }
     }
 
     fn find_by_name(&self, name: &str) -> Result<usize, WorkspaceError> {
@@ -136,6 +163,9 @@ impl Workspace {
 
     /// The directories of members that are apps by their place, or of all, for lists in messages.
     pub fn app_dirs(&self) -> Vec<String> {
+        if self.members.len() == 1 {
+            return vec![RepoPath::ROOT.to_string()];
+        }
         let dirs = || {
             self.members[1..]
                 .iter()

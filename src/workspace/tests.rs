@@ -144,9 +144,11 @@ fn apps_by_directory_and_name() {
         "`twin` is the name of several packages: libs/a, libs/b; name the directory instead"
     );
     assert_eq!(find("apps/nameless", ""), "apps/nameless");
+    assert_eq!(find(".", ""), ".");
+    let error = workspace.root_is_no_app();
     assert_eq!(
-        find(".", ""),
-        "the workspace's root cannot be an app yet; name one of its packages: `apps/nameless` or `apps/server`; or move the root's app into a package of its own, such as `apps/web`"
+        error.hint().unwrap(),
+        r#"name one of its packages: `apps/nameless` or `apps/server`; or say in slimbuild.json what the root starts: `"apps": {".": {"entry": "dist/main.js"}}`"#
     );
 }
 
@@ -262,7 +264,7 @@ fn settings_come_from_files_that_are_included() {
         let workspace = Workspace::load(dir.path()).unwrap();
         (
             workspace.members.len(),
-            workspace.settings_text.contains("catalog"),
+            workspace.settings_text.unwrap().contains("catalog"),
         )
     };
     assert_eq!(members("12.21.0"), (2, true));
@@ -271,10 +273,46 @@ fn settings_come_from_files_that_are_included() {
 }
 
 #[test]
-fn a_repository_with_one_package_is_called_so() {
+fn a_repository_with_one_package_is_a_root() {
     let lockfile = ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
     let dir = tree(&[lockfile, ("package.json", "{}"), ("src/index.js", "")]);
-    let error = find_root(&dir.path().join("src")).unwrap_err();
-    assert!(error.to_string().contains("a repository with one package"));
-    assert!(error.hint().unwrap().contains("`apps/web`"));
+    let here = fs_err::canonicalize(dir.path()).unwrap();
+    let root = find_root(&dir.path().join("src")).unwrap();
+    assert_eq!(root, here);
+    let workspace = Workspace::load(&root).unwrap();
+    assert_eq!((workspace.members.len(), workspace.packages(true)), (1, 1));
+    assert_eq!(workspace.settings_text, None);
+    assert_eq!(workspace.find_app(".", &root.join("src")).unwrap(), 0);
+    // A workspace above goes before it.
+    fs_err::write(dir.path().join("src/pnpm-lock.yaml"), "").unwrap();
+    fs_err::write(dir.path().join("pnpm-workspace.yaml"), "packages: []\n").unwrap();
+    assert_eq!(find_root(&dir.path().join("src")).unwrap(), here);
+}
+
+#[test]
+fn a_package_that_is_no_member_is_called_so() {
+    let dir = tree(&[
+        ("pnpm-workspace.yaml", "packages: ['apps/*']"),
+        ("pnpm-lock.yaml", ""),
+        ("package.json", "{}"),
+        ("apps/a/package.json", "{}"),
+        ("examples/x/package.json", "{}"),
+        ("examples/x/src/y.js", ""),
+    ]);
+    let root = find_root(dir.path()).unwrap();
+    let workspace = Workspace::load(&root).unwrap();
+    for (name, cwd) in [
+        (".", "examples/x/src"),
+        ("examples/x", ""),
+        ("x", "examples"),
+    ] {
+        let error = workspace.find_app(name, &root.join(cwd)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`examples/x` is no package of this workspace: `packages` in pnpm-workspace.yaml does not name it"
+        );
+        assert!(error.hint().unwrap().contains("add `examples/x` to"));
+    }
+    // Nobody has a manifest on the way up.
+    assert_eq!(workspace.find_app(".", &root.join("examples")).unwrap(), 0);
 }

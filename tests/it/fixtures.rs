@@ -60,7 +60,7 @@ pub(crate) fn fixture(name: &str) -> Tree {
 }
 
 /// A copy of a workspace; git would not take a `.git` in, so that `dot-git` stands for it.
-fn copy(from: &Path) -> Tree {
+pub(crate) fn copy(from: &Path) -> Tree {
     copy_in_order(from, |entries| entries)
 }
 

@@ -34,6 +34,7 @@ mod promises;
 mod refusals;
 mod registry;
 mod reproducible;
+mod roots;
 mod secrets;
 mod starts;
 mod storage;

@@ -54,6 +54,7 @@ impl Workshop<'_> {
             Place::Top,
             Place::Src,
             Place::Run,
+            Place::Home,
         ])?;
         std::thread::sleep(TICK);
         let laid = SystemTime::now();

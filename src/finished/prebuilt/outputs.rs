@@ -26,7 +26,7 @@ pub(super) fn entries(
             Place::Packages
         };
         let mut paths: BTreeSet<&RepoPath> = BTreeSet::new();
-        for entry in of(plan, Place::Run, &package.dir) {
+        for entry in of(plan, Place::kept(&package.dir), &package.dir) {
             entries.push(entry.at(place));
             paths.insert(&entry.path);
         }
@@ -80,15 +80,8 @@ fn written(
     };
     let mut found = files::below(tree, &package.dir, &wanted, left_out)?;
     // Sources that only the build reads may lie where a glob reaches, and other packages may.
-    let sources: BTreeSet<&RepoPath> = of(plan, Place::Src, &package.dir)
+    let sources: BTreeSet<&RepoPath> = of(plan, Place::read(&package.dir), &package.dir)
         .map(|entry| &entry.path)
-        .collect();
-    let others: Vec<&RepoPath> = plan
-        .build
-        .members
-        .iter()
-        .map(|member| &member.dir)
-        .filter(|dir| **dir != package.dir && dir.is_within(&package.dir))
         .collect();
     found.retain(|found| {
         let path = &found.file.path;
@@ -96,7 +89,7 @@ fn written(
             Built::Once => !sources.contains(path),
             Built::Since(time) => found.written.is_some_and(|at| at > time),
         };
-        output && !others.iter().any(|dir| path.is_within(dir))
+        output && !package.nested.iter().any(|dir| path.is_within(dir))
     });
     Ok(found)
 }
@@ -139,7 +132,8 @@ fn check(
         return Err(not_built(path));
     }
     // What the image gets as it is, no build need have read.
-    let inputs = of(plan, Place::Src, &package.dir).filter_map(|entry| match &entry.content {
+    let inputs = of(plan, Place::read(&package.dir), &package.dir);
+    let inputs = inputs.filter_map(|entry| match &entry.content {
         Content::Source { path, .. } => Some((changed(tree, path)?, path)),
         Content::Made { .. } | Content::Packed { .. } => None,
     });
@@ -167,5 +161,9 @@ fn changed(tree: &Tree, path: &RepoPath) -> Option<SystemTime> {
 
 /// The command that builds the app.
 pub(super) fn command(plan: &Plan) -> String {
+    if plan.app.dir.is_root() {
+        // turbo runs no script of the root's that turbo.json does not name.
+        return "pnpm run build".to_owned();
+    }
     format!("pnpm turbo run build --filter={}", plan.app.name)
 }

@@ -53,11 +53,10 @@ impl<'w> Config<'w> {
         dir: &RepoPath,
         pnpm: &Version,
     ) -> Result<Self, LockfileError> {
-        let settings = workspace_file::settings(&workspace.settings_text).ok_or_else(|| {
-            LockfileError::Unreadable {
-                line: 1,
-                problem: format!("the settings in `{}` are no map", workspace_file::FILE),
-            }
+        let text = workspace.settings_text.as_deref().unwrap_or_default();
+        let settings = workspace_file::settings(text).ok_or_else(|| LockfileError::Unreadable {
+            line: 1,
+            problem: format!("the settings in `{}` are no map", workspace_file::FILE),
         })?;
         Ok(Self {
             workspace,

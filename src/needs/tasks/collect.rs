@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::definition::{Defined, Definition, definition};
+use super::definition::{Defined, Definition, definition, speaks_of};
 use super::{BUILD, Because, Bond, Node, TaskError, Tasks, id, script};
 use crate::lockfile::Field;
 use crate::needs::graph::{Edge, Graph};
@@ -12,7 +12,10 @@ impl Tasks {
     /// All tasks that the builds of `apps` need. What turbo would refuse is noted, and stops nobody before [`Tasks::runs`]: whoever asks only for
     /// what is needed gets an answer.
     pub fn new(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Self {
-        let mut tasks = Self::default();
+        let mut tasks = Self {
+            root_is_app: apps.contains(&0),
+            ..Self::default()
+        };
         let begin = |&app: &usize| tasks.add(workspace, app, BUILD, Because::App).0;
         let queue = apps.iter().map(begin).collect();
         tasks.complete(workspace, graph, queue)
@@ -25,7 +28,10 @@ impl Tasks {
         app: usize,
         scripts: &[String],
     ) -> Self {
-        let mut tasks = Self::default();
+        let mut tasks = Self {
+            root_is_app: app == 0,
+            ..Self::default()
+        };
         let begin = |script: &String| tasks.add(workspace, app, script, Because::App).0;
         let queue: VecDeque<usize> = scripts.iter().map(begin).collect();
         for (first, then) in queue.iter().zip(queue.iter().skip(1)) {
@@ -167,7 +173,8 @@ impl Tasks {
         let full = id(workspace, at, task);
         // A task of the root needs an entry of its own, lest `^build` should start all over.
         let turbo = workspace.turbo.as_ref();
-        let (node, new) = if at == 0 && turbo.is_none_or(|turbo| !turbo.tasks.contains_key(&full)) {
+        let undefined = || turbo.is_none_or(|turbo| !turbo.tasks.contains_key(&full));
+        let (node, new) = if !speaks_of(workspace, at) && undefined() {
             (None, false)
         } else {
             let (node, new) = self.add(workspace, at, task, because.clone());
@@ -206,8 +213,9 @@ impl Tasks {
         let (at, runs) = (self.nodes[node].member, self.nodes[node].runs);
         let away = self.nodes[node].defined == Defined::Away;
         let mut new = Vec::new();
-        // The root's dependencies are the tools of its developers.
-        if at == 0 || away || !(runs || self.nodes[node].name == BUILD) {
+        // The root's dependencies are the tools of its developers, unless it is the app.
+        let tools = at == 0 && !self.root_is_app;
+        if tools || away || !(runs || self.nodes[node].name == BUILD) {
             return new;
         }
         for (to, edge) in graph.dependencies(at) {

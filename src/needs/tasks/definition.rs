@@ -47,12 +47,11 @@ pub(super) fn definition(
 ) -> Result<Defined, TaskError> {
     let files = chain(workspace, at)?;
     let full = id(workspace, at, task);
+    let for_all = speaks_of(workspace, at);
     // `web#build` of a file stands instead of its `build`, not above it.
     let of = |file: &&'_ TurboManifest| {
-        file.tasks
-            .get(&full)
-            .or_else(|| file.tasks.get(task))
-            .cloned()
+        let of_all = || file.tasks.get(task).filter(|_| for_all);
+        file.tasks.get(&full).or_else(of_all).cloned()
     };
     let alone = files
         .iter()
@@ -71,6 +70,12 @@ pub(super) fn definition(
         (true, None) => Defined::Nowhere,
         (false, _) => Defined::As(merged(&found)),
     })
+}
+
+/// Whether what turbo.json says of a task by its bare name holds for a member. Tasks of a workspace's root have names of their own, `//#build`; where
+/// it is the only package, they need none.
+pub(super) fn speaks_of(workspace: &Workspace, at: usize) -> bool {
+    at != 0 || workspace.members.len() == 1
 }
 
 /// The files that define a member's tasks, the one with the last word last: its own, and those that it builds on, in turbo's order.

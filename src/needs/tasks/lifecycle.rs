@@ -26,8 +26,8 @@ impl Tasks {
             .collect()
     }
 
-    /// Adds lifecycle scripts by member, each in pnpm's order: they run before the tasks of their package, the root's before everything. As
-    /// tasks do, they wait for the builds of what their package depends on.
+    /// Adds lifecycle scripts by member, each in pnpm's order: they run before the tasks of their package, the root's before everything, unless it
+    /// is the app. As tasks do, they wait for the builds of what their package depends on.
     pub fn add_lifecycle(
         &mut self,
         workspace: &Workspace,
@@ -58,7 +58,7 @@ impl Tasks {
             }
         }
         *self = std::mem::take(self).complete(workspace, graph, VecDeque::new());
-        let of_root = |&&node: &&usize| self.nodes[node].member == 0;
+        let of_root = |&&node: &&usize| self.nodes[node].member == 0 && !self.root_is_app;
         let last = new.iter().rfind(of_root).copied();
         for node in 0..self.nodes.len() {
             if let Some(last) = last.filter(|_| self.nodes[node].member != 0) {

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// The members that builds need.
 #[derive(Debug, Default)]
 pub struct Needed {
-    /// All of them, by position, without the root project.
+    /// All of them, by position, without the root project unless it is the app.
     pub members: Vec<usize>,
     /// Those that `turbo.json` names and no manifest mentions, with the name: `pkg#task`.
     pub named: BTreeMap<usize, String>,

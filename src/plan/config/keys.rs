@@ -44,6 +44,8 @@ const KINDS: [(&str, AppKind); 4] = [
 pub(super) enum Scope {
     /// All apps: `apps` may stand here too.
     All,
+    /// All apps, where there is one alone.
+    Only,
     /// One app.
     One,
 }
@@ -69,7 +71,7 @@ pub(super) fn read(
             ("$schema", _) if node.path.is_empty() => {
                 entry.node().string("the address of the schema")?;
             }
-            ("apps", Scope::All) => {}
+            ("apps", Scope::All | Scope::Only) => {}
             _ => key(entry, dir, scope, &mut options)?,
         }
     }
@@ -124,7 +126,7 @@ fn key(
         "template" => options.template = Some(node.given(values::file(node, dir)?)),
         _ => {
             let mut known = KEYS.to_vec();
-            if scope == Scope::All {
+            if scope != Scope::One {
                 known.push("apps");
             }
             return Err(entry.unknown(&known));

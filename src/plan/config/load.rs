@@ -11,6 +11,10 @@ use crate::workspace::manifest::{ManifestError, parse_jsonc_tree};
 /// What the files say about the app at `app`: its own, then `apps` of the root's, then the root's defaults.
 pub fn load(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigError> {
     let member = &workspace.members[app];
+    if member.dir.is_root() {
+        // Its own file is the root's.
+        return inherited(workspace, app);
+    }
     let own = match text(workspace, &member.dir)? {
         Some((file, text)) => parse(&file, &text, |node| {
             keys::read(node, &member.dir, Scope::One)
@@ -57,19 +61,21 @@ fn parse(
 
 /// The root's file: defaults, and below `apps` what counts for one app alone. All of it is read, so that a mistake shows whichever app is built.
 fn root(workspace: &Workspace, app: usize, node: &Node<'_>) -> Result<PlanOptions, ConfigError> {
-    let mut options = keys::read(node, &RepoPath::ROOT, Scope::All)?;
+    let alone = workspace.members.len() == 1;
+    let scope = if alone { Scope::Only } else { Scope::All };
+    let mut options = keys::read(node, &RepoPath::ROOT, scope)?;
     let entries = node.entries("an object")?;
     for apps in entries.iter().filter(|entry| entry.name == "apps") {
         for entry in apps.node().entries("an object with a key for each app")? {
             let names = |at: &usize| {
                 let member = &workspace.members[*at];
-                member.dir.as_str() == entry.name || member.manifest.name() == Some(entry.name)
+                member.dir.to_string() == entry.name || member.manifest.name() == Some(entry.name)
             };
-            let Some(at) = (1..workspace.members.len()).find(names) else {
-                let dirs: Vec<&str> = workspace.members[1..]
-                    .iter()
-                    .map(|member| member.dir.as_str())
-                    .collect();
+            let mut all = (1..workspace.members.len()).chain([0]);
+            let Some(at) = all.find(names) else {
+                let dirs = workspace.members.iter().skip(usize::from(!alone));
+                let dirs: Vec<String> = dirs.map(|member| member.dir.to_string()).collect();
+                let dirs: Vec<&str> = dirs.iter().map(String::as_str).collect();
                 return Err(entry.no_app(&dirs));
             };
             let own = keys::read(&entry.node(), &RepoPath::ROOT, Scope::One)?;

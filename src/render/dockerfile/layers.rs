@@ -121,9 +121,10 @@ pub(super) fn brought(plan: &Plan) -> Vec<Syntax> {
 
 /// The files of a package that the image keeps as they are.
 fn kept(plan: &Plan, package: &ImagePackage) -> Option<Syntax> {
-    let from = format!("{}/{}/", Place::Run, package.dir);
+    let place = Place::kept(&package.dir);
+    let from = format!("{place}/{}", package.dir.prefix());
     let to = format!("{}/", package.dir);
-    plan.holds(Place::Run, &package.dir)
+    plan.holds(place, &package.dir)
         .then(|| text::copy(&[&from, &to]))
 }
 

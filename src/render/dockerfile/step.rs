@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::layers::{self, Gather};
 use super::{app_stage, below_root};
+use crate::model::path::RepoPath;
 use crate::plan::template::{Syntax, text};
 use crate::plan::{BuildStep, NPMRC, Plan, Reason, Secrets};
 
@@ -40,6 +41,8 @@ pub(super) struct StepView<'p> {
     brought: Vec<&'p str>,
     /// Of what the root's scripts write, the packages of the image.
     parts: Vec<&'p str>,
+    /// Packages that the image does not get, and that the build of an app around them may write to.
+    strays: Vec<&'p str>,
 }
 
 /// A package that pnpm copies.
@@ -132,13 +135,30 @@ pub(super) fn step<'p>(plan: &'p Plan, stages: &Stages<'p>, step: &'p BuildStep)
                 .filter(|one| is_last && one.of == step.dir);
             own.map(|one| one.path.as_str()).collect()
         },
-        parts: if step.dir.is_root() {
+        strays: if is_app && plan.delivery.has_modules() {
+            strays(plan)
+        } else {
+            Vec::new()
+        },
+        parts: if step.dir.is_root() && !is_app {
             let packages = plan.image_packages.iter();
             packages.map(|package| package.dir.as_str()).collect()
         } else {
             Vec::new()
         },
     }
+}
+
+/// The packages below the app's directory that only its build needs.
+fn strays(plan: &Plan) -> Vec<&str> {
+    let app = &plan.app.dir;
+    let members = plan.build.members.iter().map(|member| &member.dir);
+    let below = members.filter(|dir| *dir != app && dir.is_within(app));
+    let kept = |dir: &RepoPath| plan.image_packages.iter().any(|one| one.dir == *dir);
+    below
+        .filter(|dir| !kept(dir))
+        .map(RepoPath::as_str)
+        .collect()
 }
 
 /// A mount of a file and a variable, for the frontends that do not know `env=` in a mount, which came with 1.10.
@@ -168,7 +188,7 @@ fn copied<'p>(plan: &Plan, step: &BuildStep, name: &'p str) -> Copied<'p> {
     let below = below_root(&plan.installed_alone.build).map(|dir| format!("{dir}/"));
     Copied {
         name,
-        from: format!("/out/files/{}/.", step.dir),
+        from: format!("/out/files/{}.", step.dir.prefix()),
         below: [String::new()].into_iter().chain(below).collect(),
     }
 }

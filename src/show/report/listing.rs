@@ -55,9 +55,6 @@ pub fn listing(listing: &Listing) -> String {
         }
     }
     let next = &ready.first().map_or(first, |app| app).dir;
-    if next.is_root() {
-        return text.into_text();
-    }
     let plan = format!("slimbuild plan {next}");
     let build = format!("slimbuild {next}");
     text.gap();

@@ -20,7 +20,12 @@ struct Words<'p>(&'p Plan);
 impl Words<'_> {
     fn all(&self, text: &mut Lines) {
         let plan = self.0;
-        text.line(format_args!("{} in {}", plan.app.name, plan.app.dir));
+        let (name, dir) = (&plan.app.name, plan.app.dir.to_string());
+        if *name == dir {
+            text.line(format_args!("{name}"));
+        } else {
+            text.line(format_args!("{name} in {dir}"));
+        }
         text.gap();
         let kind = plan.app.detected.label();
         decision(text, "kind", &kind, &plan.app.detected.evidence.join("; "));
@@ -157,11 +162,7 @@ impl Words<'_> {
 
     fn closure(&self, text: &mut Lines, name: &str, closure: &ClosurePlan) {
         let plan = self.0;
-        let members = closure
-            .members
-            .iter()
-            .filter(|member| !member.dir.is_root())
-            .count();
+        let members = closure.packages().count();
         text.gap();
         text.line(format_args!(
             "{name}: {members} of {}, {} of {} from registries",
@@ -277,6 +278,7 @@ impl Words<'_> {
             ),
             (Place::Root, "files at the root that builds read"),
             (Place::Top, "files at the root that its own tasks read"),
+            (Place::Home, "files of the root that the image keeps"),
             (Place::Src, "sources that only builds read"),
             (Place::Run, "files that the image keeps as they are"),
             (Place::Beside, "files of other places that the image gets"),

@@ -13,7 +13,7 @@ pub fn pruned(pruned: &Pruned, out: &Path) -> String {
     let kept: Vec<_> = pruned
         .members
         .iter()
-        .filter(|member| !member.dir.is_root())
+        .filter(|member| member.because.is_package(&member.dir))
         .collect();
     text.line(format_args!(
         "kept {} of {}, {} of {} from registries",

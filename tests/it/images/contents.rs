@@ -56,7 +56,7 @@ impl Contents {
     }
 
     /// The paths below `/app/` that are no third-party modules.
-    pub(super) fn ours(&self) -> Vec<&str> {
+    pub(crate) fn ours(&self) -> Vec<&str> {
         let below = self
             .files
             .keys()

@@ -34,9 +34,9 @@ fn unknown_app() {
     ");
     assert_snapshot!(refusal("packages/scratch", |_| {}), @"
     exit code 1
-    error: there is no app `packages/scratch` in this workspace
+    error: `packages/scratch` is no package of this workspace: `packages` in pnpm-workspace.yaml does not name it
 
-    hint: there are: apps/server, apps/site, apps/web, apps/worker
+    hint: add `packages/scratch` to `packages` in pnpm-workspace.yaml, and run `pnpm install`
     ");
     assert_snapshot!(refusal("/etc", |_| {}), @"
     exit code 1
@@ -45,10 +45,10 @@ fn unknown_app() {
     hint: there are: apps/server, apps/site, apps/web, apps/worker
     ");
     assert_snapshot!(refusal("", |_| {}), @"
-    exit code 1
-    error: the workspace's root cannot be an app yet
+    exit code 2
+    error: which app?
 
-    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`; or move the root's app into a package of its own, such as `apps/web`
+    hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is
     ");
 }
 
@@ -67,12 +67,12 @@ fn no_app() {
 
     hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is
     ");
-    assert_snapshot!(slimbuild(tree.root(), &["."]).refusal(tree.root()), @"
+    assert_snapshot!(slimbuild(tree.root(), &["."]).refusal(tree.root()), @r#"
     exit code 1
-    error: the workspace's root cannot be an app yet
+    error: the workspace's root starts nothing of its own
 
-    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`; or move the root's app into a package of its own, such as `apps/web`
-    ");
+    hint: name one of its packages: `apps/server`, `apps/site`, `apps/web` or `apps/worker`; or say in slimbuild.json what the root starts: `"apps": {".": {"entry": "dist/main.js"}}`
+    "#);
 }
 
 #[test]

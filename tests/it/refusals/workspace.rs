@@ -13,7 +13,7 @@ fn no_workspace() {
     exit code 1
     error: there is no `pnpm-workspace.yaml` in `$ROOT` or above it
 
-    hint: run slimbuild inside a pnpm workspace, or name one with `-C DIR`; a repository becomes a workspace by a `pnpm-workspace.yaml` with `packages: ['apps/*', 'packages/*']`
+    hint: run slimbuild inside a pnpm workspace or a package with a `pnpm-lock.yaml`, or name one with `-C DIR`; a repository becomes a workspace by a `pnpm-workspace.yaml` with `packages: ['apps/*', 'packages/*']`
     ");
 }
 
@@ -78,11 +78,15 @@ fn a_workspace_without_members() {
     };
     assert_snapshot!(with(""), @"
     exit code 1
-    error: there is no app `apps/server` in this workspace
+    error: `apps/server` is no package of this workspace: `packages` in pnpm-workspace.yaml does not name it
+
+    hint: add `apps/server` to `packages` in pnpm-workspace.yaml, and run `pnpm install`
     ");
     assert_snapshot!(with("packages: []\n"), @"
     exit code 1
-    error: there is no app `apps/server` in this workspace
+    error: `apps/server` is no package of this workspace: `packages` in pnpm-workspace.yaml does not name it
+
+    hint: add `apps/server` to `packages` in pnpm-workspace.yaml, and run `pnpm install`
     ");
 }
 
