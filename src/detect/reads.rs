@@ -1,4 +1,5 @@
-//! What code loads and reads, as far as its text tells: modules by their names, and files by paths that lead upwards.
+//! What code loads and reads, as far as its text tells: modules by their names, and files by paths that may lead to another package: upwards, or,
+//! where the text tells where they begin, through a directory.
 //!
 //! Goes in: the text of a source in JavaScript or TypeScript. Comes out: names and paths as they are written, each path with the directory that
 //! it begins at. No code is run, and what is computed is not seen.
@@ -12,11 +13,11 @@ use crate::workspace::javascript::{Token, tokens};
 pub struct Reads {
     /// Modules by `import` and `require`; those that only types are taken from are not among them.
     pub modules: BTreeSet<String>,
-    /// Paths with a `..` in them, in order.
+    /// Paths with a `..` in them, or through a directory, in order.
     pub paths: BTreeSet<Path>,
 }
 
-/// A path with a `..` in it.
+/// A path that may lead to another package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
     /// As it is written; the parts of a `join` with slashes between them.
@@ -87,7 +88,8 @@ pub fn reads(text: &str) -> Reads {
         let Some((path, from, length)) = path else {
             continue;
         };
-        if !used.contains(&at) && leads_up(&path) {
+        let leads = leads_up(&path) || (from != From::Unknown && leads_down(&path));
+        if !used.contains(&at) && leads {
             found.paths.insert(Path { path, from });
         }
         used.extend(at..at + length);
@@ -207,13 +209,24 @@ fn filled(text: &str) -> Option<(String, From)> {
 
 /// Whether it is a path that goes up, and then somewhere.
 fn leads_up(path: &str) -> bool {
-    let letters = |letter: char| !letter.is_control() && !" *?{}<>|\"'`$;,()".contains(letter);
-    let mut parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
-    path.len() < 512
-        && path.chars().all(letters)
-        && !path.contains("://")
+    let mut parts = parts(path);
+    is_path(path)
         && parts.clone().any(|part| part == "..")
         && parts.next_back().is_some_and(|part| part != "..")
+}
+
+/// Whether it is a path through a directory, as that of a package in a workspace is from its root.
+fn leads_down(path: &str) -> bool {
+    is_path(path) && parts(path).count() > 1 && parts(path).all(|part| part != "..")
+}
+
+fn is_path(path: &str) -> bool {
+    let letters = |letter: char| !letter.is_control() && !" *?{}<>|\"'`$;,()".contains(letter);
+    path.len() < 512 && path.chars().all(letters) && !path.contains("://")
+}
+
+fn parts(path: &str) -> impl DoubleEndedIterator<Item = &str> + Clone {
+    path.split('/').filter(|part| !matches!(*part, "" | "."))
 }
 
 #[cfg(test)]
@@ -226,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_lead_upwards_are_seen_however_they_are_written() {
+    fn paths_that_lead_to_other_packages_are_seen_however_they_are_written() {
         for (text, path, from) in [
             (
                 "join(__dirname, '../../web/dist')",
@@ -292,6 +305,11 @@ mod tests {
                 From::File,
             ),
             (
+                "join(process.cwd(), 'apps/web/dist')",
+                "apps/web/dist",
+                From::Started,
+            ),
+            (
                 "load('../../packages/p.proto')",
                 "../../packages/p.proto",
                 From::Unknown,
@@ -307,6 +325,7 @@ mod tests {
             "import x from '../../a'; export * from '../b'; require('../c'); await import('../d')",
             "join(__dirname, '..')",
             "join(__dirname, 'public')",
+            "load('apps/web/dist')",
             "// join(__dirname, '../../web')",
             "console.log('go up .. and down'); x('https://a/../b')",
             "glob('../../src/**/*.ts')",

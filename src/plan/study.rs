@@ -223,3 +223,6 @@ fn named_tasks(
         None => Ok(Tasks::of_scripts(workspace, graph, app, &tasks.value)),
     }
 }
+
+#[cfg(test)]
+mod tests;

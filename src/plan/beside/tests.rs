@@ -180,3 +180,62 @@ fn outputs_of_another_package_are_taken_from_its_build() {
         assert!(text.contains("mkdir -p apps/web/dist\n"), "{text}");
     }
 }
+
+/// The plan of the root, whose code is this and whose build waits for these tasks.
+fn of_root(code: &str, waits_for: &str, include: &[&str]) -> Plan {
+    let lockfile =
+        "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n  apps/web: {}\n\n  packages/p: {}\n";
+    let turbo = format!(
+        r#"{{"tasks":{{"build":{{"outputs":["dist/**"]}},"//#build":{{"dependsOn":[{waits_for}]}}}}}}"#
+    );
+    let root = r#"{"name":"r","packageManager":"pnpm@10.34.8","scripts":{"build":"node gen.js","start":"node index.js"}}"#;
+    let (_dir, workspace) = workspace(&[
+        ("package.json", root),
+        ("pnpm-lock.yaml", lockfile),
+        ("turbo.json", &turbo),
+        (".gitignore", "gen\n"),
+        ("index.js", code),
+        ("gen/made.txt", ""),
+        ("config/prod.json", "{}"),
+        (
+            "apps/web/package.json",
+            r#"{"name":"web","scripts":{"build":"vite build"}}"#,
+        ),
+        ("apps/web/page.html", ""),
+        ("packages/p/package.json", r#"{"name":"p"}"#),
+        ("packages/p/x.proto", ""),
+    ]);
+    let options = PlanOptions {
+        include: include.iter().map(|&glob| glob.to_owned()).collect(),
+        ..PlanOptions::default()
+    };
+    Plan::new(&workspace, 0, &options).unwrap()
+}
+
+#[test]
+fn what_a_root_reads_of_its_packages_is_found_as_what_lies_elsewhere() {
+    let code = "readFileSync(join(__dirname, 'packages/p/x.proto')); readFileSync(join(__dirname, 'config/prod.json'))";
+    let plan = of_root(code, "", &[]);
+    assert_eq!(beside(&plan), ["packages/p/x.proto"]);
+    assert!(plan.holds("home/config/prod.json"));
+    let code = "express.static(join(__dirname, 'apps/web/dist'))";
+    let plan = of_root(code, r#""web#build""#, &[]);
+    let brought: Vec<String> = plan
+        .brought
+        .iter()
+        .map(|one| one.path.to_string())
+        .collect();
+    assert_eq!(brought, ["apps/web/dist"]);
+    let warnings = of_root(code, "", &[]).warnings;
+    assert!(
+        warnings[0].contains("nothing has that package built"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn an_include_of_a_root_reaches_its_image() {
+    let plan = of_root("", "", &["gen/**", "apps/web/page.html"]);
+    assert!(plan.holds("home/gen/made.txt"));
+    assert_eq!(beside(&plan), ["apps/web/page.html"]);
+}

@@ -248,7 +248,7 @@ impl Words<'_> {
         let left_out = plan.recipe().map_or(&[][..], |recipe| &recipe.left_out);
         if !left_out.is_empty() {
             text.gap();
-            text.line(format_args!("scripts of an install that do not run"));
+            text.line(format_args!("scripts that do not run"));
         }
         for script in left_out {
             let dir = script.dir.to_string();
