@@ -1,4 +1,4 @@
-//! The packages that the image gets: what they keep as it is, and what their builds wrote.
+//! The packages of the image: their unchanged files, and the outputs of their builds.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use crate::files::tree::Tree;
 use crate::model::path::RepoPath;
 use crate::plan::{Content, ContextEntry, ImagePackage, Plan, place};
 
-/// All of them, each at its place.
+/// The entries of all packages, each at its place.
 pub(super) fn entries(
     plan: &Plan,
     tree: &Tree,
@@ -51,14 +51,14 @@ pub(super) fn entries(
     Ok(entries)
 }
 
-/// The files of a package that stand in one place of the context.
+/// The files of a package in one place of the context.
 fn of<'p>(plan: &'p Plan, place: &str, dir: &RepoPath) -> impl Iterator<Item = &'p ContextEntry> {
     let prefix = format!("{place}/{dir}/");
     let all = plan.context().iter();
     all.filter(move |entry| entry.path.starts_with(&prefix))
 }
 
-/// What a package's build wrote.
+/// The files that a package's build wrote.
 fn written(
     plan: &Plan,
     package: &ImagePackage,
@@ -81,7 +81,7 @@ fn written(
         globs: (built == Built::Once).then_some((&globs, &not)),
     };
     let mut found = files::below(tree, &package.dir, &wanted, left_out)?;
-    // Sources that only the build reads may lie where a glob reaches, and other packages may.
+    // The output globs may also match sources that only the build needs, and other packages.
     let sources: BTreeSet<&str> = of(plan, place::SRC, &package.dir)
         .map(|entry| &entry.path[place::SRC.len() + 1..])
         .collect();
@@ -103,7 +103,7 @@ fn written(
     Ok(found)
 }
 
-/// Holds a build against what it was made from.
+/// Checks that a build's output exists and is not older than its sources.
 fn check(
     plan: &Plan,
     package: &ImagePackage,
@@ -136,11 +136,12 @@ fn check(
         let there = tree.link_metadata(&path).is_ok();
         (!there).then_some(path)
     });
-    // A package without any of its entries is not built; one that lacks some may never have had them.
+    // A package without any output is not built. One that lacks some outputs may never have had
+    // them.
     if let Some(path) = lacking.filter(|_| written.is_empty()) {
         return Err(not_built(path));
     }
-    // What the image gets as it is, no build need have read.
+    // Files that the image gets unchanged need not be sources of the build.
     let inputs = of(plan, place::SRC, &package.dir).filter_map(|entry| match &entry.content {
         Content::Source { path, .. } => Some((changed(tree, path)?, path)),
         Content::Made { .. } | Content::Packed { .. } => None,
@@ -159,7 +160,8 @@ fn check(
     Ok(())
 }
 
-/// When a file was changed. A manifest is written by tools too, at every install and release.
+/// When a file was changed; manifests are ignored, since tools rewrite them at every install and
+/// release.
 fn changed(tree: &Tree, path: &RepoPath) -> Option<SystemTime> {
     if path.file_name() == Some("package.json") {
         return None;
