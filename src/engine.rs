@@ -1,6 +1,8 @@
-//! Engines execute a plan: they get bytes and a request, hand out [`Event`]s while they work, and end with an image or an error.
+//! Engines execute a plan: they take bytes and a request, emit [`Event`]s while they work, and
+//! return an image or an error.
 //!
-//! Nothing about *what* goes into an image is decided here. Async lives below this module only; callers see blocking functions.
+//! They do not decide *what* goes into an image. Async code exists only in this module; callers see
+//! blocking functions.
 
 mod credentials;
 pub mod docker;

@@ -1,10 +1,12 @@
-//! The files of a directory of the workspace that enter a context.
+//! Selects the files of a workspace directory that enter a context.
 //!
-//! Goes in: a directory, the directories in it that other members own, and the [`Rules`]. Comes out: a [`Walk`], sorted by path, of what
-//! is kept and of what is dropped and why. No content is read, and no symlink below the directory followed.
+//! Input: a directory, the directories in it that belong to other members, and the [`Rules`].
+//! Output: a [`Walk`], sorted by path, of the files that are kept and those that are dropped, with
+//! reasons. It reads no contents and follows no symlinks below the directory.
 //!
-//! What comes out depends on names, kinds, sizes and the executable bit alone: neither on the order in which the disk lists a directory,
-//! nor on owners, times or the remaining permission bits. Empty directories are not recorded, as git does not record them either.
+//! The result depends only on names, kinds, sizes and the executable bit, not on the order of
+//! directory entries, owners, times or other permission bits. Like git, it does not record empty
+//! directories.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,27 +27,26 @@ pub mod tree;
 
 pub use self::measure::{Measure, measure};
 
-/// How deep a directory may lie. Each level of the walk takes from the stack, and no build has as many.
+/// How deep a directory may be. Each level of the walk uses stack space, and no real build has this
+/// many.
 const DEEPEST: usize = 256;
 
-/// What was found, each list sorted by the bytes of the path.
+/// The result of a walk, each list sorted by the bytes of the path.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Walk {
     /// What is kept.
     pub files: Vec<File>,
-    /// What is dropped, without `node_modules` and `.git`. A directory stands for all below it: nothing is kept there, and nothing in
-    /// there is listed.
+    /// What is dropped, without `node_modules` and `.git`. A directory stands for everything below
+    /// it: nothing there is kept or listed.
     pub dropped: Vec<Dropped>,
 }
 
 /// A file or symlink.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct File {
-    /// Where it lies.
     pub path: RepoPath,
-    /// What it is.
     pub kind: Kind,
-    /// The length of its content in bytes; nought for a symlink.
+    /// The length of its content in bytes; 0 for a symlink.
     pub size: u64,
 }
 
@@ -55,12 +56,12 @@ pub struct File {
 pub enum Kind {
     /// A file.
     Regular {
-        /// Whether anyone may execute it; on Windows, never.
+        /// Whether anyone may execute it. Always false on Windows.
         executable: bool,
     },
-    /// A symlink that leads to somewhere in the workspace.
+    /// A symlink to a place in the workspace.
     Symlink {
-        /// Where to, as written in the link: relative to the directory that the link lies in.
+        /// Its target as written, relative to the directory that contains the link.
         target: String,
     },
 }
@@ -68,9 +69,8 @@ pub enum Kind {
 /// A path that is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dropped {
-    /// Where it lies.
     pub path: RepoPath,
-    /// Why it is dropped.
+    /// The rule that drops it.
     pub reason: Reason,
 }
 
@@ -80,38 +80,36 @@ pub enum FilesError {
     /// A file or directory cannot be read.
     #[error("cannot read `{path}`")]
     Unreadable {
-        /// Which one.
         path: RepoPath,
-        /// Why.
+        /// The reason.
         #[source]
         source: io::Error,
     },
-    /// What is to be walked is something else.
+    /// The path to walk is not a directory.
     #[error("`{0}` is not a directory")]
     NotADirectory(RepoPath),
-    /// What was asked for by name can not be in a context.
+    /// A path that was asked for by name cannot be in a context.
     #[error("`{path}` is {kind}, not a file")]
     NotAFile {
-        /// Its path.
         path: RepoPath,
-        /// What it is.
+        /// What it is instead.
         kind: &'static str,
     },
-    /// Directories in each other without end.
+    /// Directories are nested too deeply.
     #[error("`{0}` lies more than {DEEPEST} directories deep")]
     TooDeep(RepoPath),
     /// A name that neither a lockfile nor a Dockerfile can express.
     #[error("the name of `{0}` is not valid UTF-8")]
     NameNotUtf8(RepoPath),
-    /// A symlink's target that a `String` cannot hold.
+    /// A symlink's target is not UTF-8.
     #[error("the target `{target}` of the symlink `{link}` is not valid UTF-8")]
     TargetNotUtf8 {
         /// The symlink.
         link: RepoPath,
-        /// Its target, as far as it can be shown.
+        /// Its target, converted lossily.
         target: String,
     },
-    /// A symlink that means something else in every container.
+    /// A symlink's target is absolute, so it means something else in a container.
     #[error("the symlink `{link}` has the absolute target `{target}`")]
     AbsoluteTarget {
         /// The symlink.
@@ -119,7 +117,7 @@ pub enum FilesError {
         /// Its target.
         target: String,
     },
-    /// A symlink to what no context holds.
+    /// A symlink leads out of the workspace.
     #[error("the symlink `{link}` leaves the workspace: its target is `{target}`")]
     TargetOutside {
         /// The symlink.
@@ -127,10 +125,10 @@ pub enum FilesError {
         /// Its target.
         target: String,
     },
-    /// It is not to be opened.
+    /// It must not or cannot be opened.
     #[error(transparent)]
     Tree(TreeError),
-    /// The rules cannot be had.
+    /// The rules cannot be read.
     #[error(transparent)]
     Ignore(#[from] IgnoreError),
 }
@@ -146,7 +144,7 @@ impl From<TreeError> for FilesError {
 }
 
 impl FilesError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { path, .. } => Some(format!(
@@ -178,14 +176,16 @@ impl FilesError {
     }
 }
 
-/// Selects the files of `dir`, without the directories `nested` below it, which belong to other members.
+/// Selects the files of `dir`, without the `nested` directories below it, which belong to other
+/// members.
 pub fn walk(
     tree: &Tree,
     dir: &RepoPath,
     nested: &BTreeSet<RepoPath>,
     rules: &Rules,
 ) -> Result<Walk, FilesError> {
-    // No link is followed on the way down, but the directory itself may be one. Rules are about where files really lie.
+    // No link is followed on the way down, but the directory itself may be one. Rules apply to real
+    // paths.
     let real = tree.real(dir)?;
     if real != *dir {
         let below = |path: &RepoPath| path.strip(dir).map(|rest| RepoPath::child(&real, rest));
@@ -213,19 +213,19 @@ pub fn walk(
     let (verdict, scope) = rules.scope(dir)?;
     walker.enter(dir, verdict, scope)?;
     let mut walk = walker.walk;
-    // going down sorts by name, in which `a.b` and `a/b` come in another order than by path
+    // The walk sorts by name, which orders `a.b` and `a/b` differently than by path.
     walk.files.sort_by(|a, b| a.path.cmp(&b.path));
     walk.dropped.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(walk)
 }
 
 impl File {
-    /// Reads what a context needs to know of a single file, which the rules are not asked about.
+    /// Describes a single file for a context. The rules do not apply.
     pub fn load(tree: &Tree, path: &RepoPath) -> Result<Self, FilesError> {
         Self::from_metadata(tree, path, &tree.link_metadata(path)?)
     }
 
-    /// The same of what was looked at already.
+    /// Like [`Self::load`], with known metadata.
     pub(crate) fn from_metadata(
         tree: &Tree,
         path: &RepoPath,
@@ -262,7 +262,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    /// Descends into a directory on which this is the verdict, if there is a scope to descend with.
+    /// Descends into a directory with this verdict, if there is a scope to descend with.
     fn enter(
         &mut self,
         dir: &RepoPath,
@@ -273,7 +273,7 @@ impl Walker<'_> {
         if let Some(scope) = scope {
             self.list(dir, &scope)?;
         }
-        // as long as nothing below was brought back, the directory stands for all that it holds
+        // As long as no file below was brought back, the directory stands for everything in it.
         if let Verdict::Drop(reason) = verdict
             && self.walk.files.len() == kept
         {
@@ -288,10 +288,10 @@ impl Walker<'_> {
             return Err(FilesError::TooDeep(dir.clone()));
         }
         let mut opened = self.tree.directory(dir)?;
-        // Directories are entered when this one is closed: how deep they lie costs no open files.
+        // Directories are entered after this one is closed, so that depth costs no open files.
         let mut inner = Vec::new();
         for (name, kind) in opened.entries()? {
-            // A name that is not UTF-8 does not matter as long as a rule drops it.
+            // A name that is not UTF-8 does not matter if a rule drops it.
             let is_utf8 = name.to_str().is_some();
             let path = RepoPath::child(dir, &name.to_string_lossy());
             if self.nested.contains(&path) {
@@ -347,7 +347,7 @@ impl Walker<'_> {
     }
 
     fn drop(&mut self, path: RepoPath, reason: Reason) {
-        // every package has the one and every clone the other: there is no news in them
+        // Every package has the one and every clone the other, so listing them tells nothing.
         if !matches!(
             reason,
             Reason::Never {
@@ -366,15 +366,15 @@ fn unreadable(path: &RepoPath, source: io::Error) -> FilesError {
     }
 }
 
-/// Whether there is a private key in a file whose name a certificate may have too. What cannot be read, or is too large for a certificate, may hold
-/// one.
+/// Whether a file contains a private key, if its name also fits a certificate. An unreadable file,
+/// or one too large for a certificate, counts as one with a key.
 pub(crate) fn holds_private_key(tree: &Tree, path: &RepoPath) -> bool {
     let read = tree.read(path, Limit::Settings);
     let find = |bytes: Vec<u8>| memchr::memmem::find(&bytes, forbidden::PRIVATE.as_bytes());
     read.map_or(true, |bytes| find(bytes).is_some())
 }
 
-/// When a file came to be what it is, as `find -cnewer` compares it: nobody can set this time.
+/// The file's ctime, which nobody can set. `find -cnewer` compares it too.
 #[cfg(unix)]
 pub(crate) fn status_changed(metadata: &std::fs::Metadata) -> Option<std::time::SystemTime> {
     use std::os::unix::fs::MetadataExt as _;

@@ -1,6 +1,8 @@
-//! Images of an app that is installed and built already: nothing runs, files are only laid into layers.
+//! Images of an app that is already installed and built: nothing runs, files are only put into
+//! layers.
 //!
-//! In: a plan and the tree on the disk. Out: a plan of finished files, and [`Layer`](crate::image::layer::Layer)s.
+//! Input: a plan and the tree on disk. Output: a plan of finished files, and
+//! [`Layer`](crate::image::layer::Layer)s.
 
 pub mod assemble;
 pub mod modules;

@@ -1,7 +1,11 @@
 //! `pnpm-lock.yaml`: read as an index of byte ranges, pruned by leaving ranges out.
 //!
-//! A workspace has one for all of its projects, or one for each ([`Lockfiles`]). Goes in: a lockfile's text. Comes out: which entries an importer reaches ([`reach`]), and the same text without the entries that nothing
-//! reaches ([`prune`]). Whether the text is in step with manifests is [`frozen`](crate::needs::frozen)'s business. Nothing is ever re-serialised, so that whatever pnpm wrote, known to us or not, survives byte for byte. The rules mirror pnpm's own (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
+//! A workspace has one for all of its projects, or one for each ([`Lockfiles`]). Input: a
+//! lockfile's text. Output: the entries that an importer reaches ([`reach`]), and the same text
+//! without all other entries ([`prune`]). Whether the text matches the manifests is checked by
+//! [`frozen`](crate::needs::frozen). Nothing is re-serialised, so everything pnpm wrote survives
+//! byte for byte, even what slimbuild does not know. The rules mirror pnpm's own
+//! (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
 
 mod document;
 #[cfg(any(test, fuzzing))]
@@ -34,32 +38,32 @@ pub enum LockfileError {
     /// A line that pnpm would not have written.
     #[error("cannot read `{FILE}`, line {line}: {problem}")]
     Unreadable {
-        /// Counted from one.
+        /// Counted from 1.
         line: usize,
-        /// What was found there.
+        /// What is wrong with the line.
         problem: String,
     },
-    /// Git left a conflict in the file.
+    /// The file contains a git conflict.
     #[error("`{FILE}`, line {line}: there is a merge conflict in the file")]
     Conflict {
-        /// Counted from one.
+        /// Counted from 1.
         line: usize,
     },
-    /// The file does not say which format it has.
+    /// The file does not state its format.
     #[error("`{FILE}` has no `lockfileVersion`")]
     NoVersion,
     /// A format that slimbuild does not read.
     #[error("`{FILE}` has format {0}: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0")]
     Unknown(String),
-    /// A reference to an entry that is not there.
+    /// A reference to a missing entry.
     #[error("`{FILE}`: {from} needs `{key}`, which the file does not hold")]
     Dangling {
         /// The importer or entry that has the reference.
         from: String,
-        /// The key that is missing.
+        /// The missing key.
         key: String,
     },
-    /// A snapshot whose package is not there.
+    /// A snapshot without its package.
     #[error("`{FILE}`: `packages` has no entry for `{0}` of `snapshots`")]
     NoPackage(String),
     /// A local reference that leads out of the workspace.
@@ -67,43 +71,43 @@ pub enum LockfileError {
     Outside {
         /// The importer or entry that has the reference.
         from: String,
-        /// As it is written.
+        /// As it is written in the file.
         target: String,
     },
-    /// A format that the workspace's pnpm does not read.
+    /// The workspace's version of pnpm cannot read the format.
     #[error("`{FILE}` has format {format}, which pnpm {pnpm} does not read: {readers} do")]
     Incompatible {
         /// The format's major number.
         format: &'static str,
         /// The versions of pnpm that read it.
         readers: &'static str,
-        /// The version that would install.
+        /// The version that would run the install.
         pnpm: String,
     },
-    /// A setting is not what it was when the lockfile was written.
+    /// A setting has changed since the lockfile was written.
     #[error("`{FILE}` does not match the setting `{setting}` of `{file}`: {problem}")]
     Setting {
-        /// In pnpm's words.
+        /// The setting, in pnpm's words.
         setting: &'static str,
-        /// The file that holds the setting, or that would.
+        /// The file of the setting.
         file: String,
         /// The first difference.
         problem: String,
     },
-    /// The lockfile knows nothing of a member.
+    /// The lockfile has no importer for a member.
     #[error("`{FILE}` does not know `{0}`: the package was added after the last install")]
     NoImporter(String),
-    /// Each project has a lockfile, but for this one.
+    /// Only this project has no lockfile of its own.
     #[error(
         "there is no `{0}/{FILE}`, and `sharedWorkspaceLockfile` is off: each package has its own"
     )]
     NoLockfile(RepoPath),
-    /// Something is wrong with a lockfile that does not lie at the root.
+    /// An error in a lockfile that is not at the root.
     #[error("{}", located(dir, error))]
     Of {
-        /// Where it lies.
+        /// Its directory.
         dir: RepoPath,
-        /// What is wrong.
+        /// The error in it.
         error: Box<Self>,
     },
     /// The lockfile and a manifest disagree.
@@ -117,7 +121,7 @@ pub enum LockfileError {
 }
 
 impl LockfileError {
-    /// The same of the lockfile in `dir`.
+    /// Says that the error is in the lockfile in `dir`.
     #[must_use]
     pub fn of(self, dir: &RepoPath) -> Self {
         if dir.is_root() {
@@ -129,7 +133,7 @@ impl LockfileError {
         }
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Unreadable { .. } => {
@@ -167,14 +171,14 @@ impl LockfileError {
     }
 }
 
-/// Every message names the file; this one says where it lies.
+/// Names the directory of a lockfile, since messages name only the file.
 fn located(dir: &RepoPath, error: &LockfileError) -> String {
     let (bare, whole) = (format!("`{FILE}`"), format!("`{dir}/{FILE}`"));
     error.to_string().replacen(&bare, &whole, 1)
 }
 
-/// The lockfile's name on a branch where `gitBranchLockfile` is on
-/// (pnpm's [`lockfileName.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/lockfileName.ts)).
+/// The lockfile's name on a branch where `gitBranchLockfile` is on (pnpm's
+/// [`lockfileName.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/lockfileName.ts)).
 pub fn branch_file(branch: &str) -> String {
     let legal = |letter: char| {
         if letter.is_ascii_alphanumeric() || "_.-".contains(letter) {
@@ -187,7 +191,7 @@ pub fn branch_file(branch: &str) -> String {
     format!("pnpm-lock.{}.yaml", branch.to_lowercase())
 }
 
-/// The text of the first of these files that is there.
+/// The text of the first of these files that exists.
 pub fn load(tree: &Tree, dir: &RepoPath, files: &[String]) -> Result<Option<String>, TreeError> {
     for file in files {
         let path = RepoPath::child(dir, file);

@@ -1,6 +1,7 @@
-//! A plan as what BuildKit takes: the text of a Dockerfile, and the context.
+//! Turns a plan into BuildKit's input: the text of a Dockerfile, and the context.
 //!
-//! In: a [`Plan`](crate::plan::Plan). Out: text, and a tar or a directory. Nothing is decided here.
+//! Input: a [`Plan`](crate::plan::Plan). Output: text, and a tar or a directory. Nothing is decided
+//! here.
 
 pub mod context;
 pub mod dockerfile;

@@ -1,6 +1,7 @@
 //! The workspace: its root, its members, and the files at the root that describe it.
 //!
-//! Goes in: a directory to start from. Comes out: every manifest, parsed. What depends on what is the lockfile's business.
+//! Input: a directory to start from. Output: every manifest, parsed. The lockfile knows who depends
+//! on whom.
 
 mod find;
 #[cfg(any(test, fuzzing))]
@@ -29,7 +30,7 @@ use crate::workspace::manifest::turbo::{self, TurboManifest};
 use crate::workspace::manifest::workspace::{self, WorkspaceManifest};
 use crate::workspace::manifest::{ManifestError, include};
 
-/// A package of the workspace; the root project is one too.
+/// A package of the workspace, or the root project.
 #[derive(Debug)]
 pub struct Member {
     /// Its directory.
@@ -38,12 +39,13 @@ pub struct Member {
     pub manifest: Manifest,
     /// Its own `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
-    /// Its own `.npmrc` without its secrets, empty for the root project. pnpm reads it where it installs each project by itself.
+    /// Its own `.npmrc` without secrets, empty for the root project. pnpm reads it when it installs
+    /// each project separately.
     pub npmrc: Npmrc,
 }
 
 impl Member {
-    /// The name that people call it by: the package's, or the directory where it has none.
+    /// The package's name, or the directory if it has none.
     pub fn label(&self) -> String {
         let name = self.manifest.name();
         let name = name.map_or_else(|| self.dir.to_string(), str::to_owned);
@@ -54,15 +56,15 @@ impl Member {
 /// Everything that describes the workspace.
 #[derive(Debug)]
 pub struct Workspace {
-    /// Where it lies on disk.
+    /// Its root on disk.
     pub root: PathBuf,
-    /// The way to open its files.
+    /// Opens its files.
     pub tree: Tree,
     /// All members, the root project first, the others by directory.
     pub members: Vec<Member>,
     /// `pnpm-workspace.yaml`.
     pub settings: WorkspaceManifest,
-    /// Its text, with what it includes from other files; nothing where there is no such file, and the root is the only package.
+    /// The text of `pnpm-workspace.yaml`, with its included files merged.
     pub settings_text: Option<String>,
     /// The root's `turbo.json`, if any.
     pub turbo: Option<TurboManifest>,
@@ -70,31 +72,31 @@ pub struct Workspace {
     pub npmrc: Npmrc,
     /// The texts of the lockfiles.
     pub lockfiles: lockfile::Texts,
-    /// Positions by name, the first of equals.
+    /// Positions by name. If several members have a name, the first.
     by_name: BTreeMap<String, usize>,
 }
 
-/// Why there is no workspace, or no such app in it.
+/// Why there is no workspace, or no such app.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
     /// No `pnpm-workspace.yaml` here or above.
     #[error("there is no `{}` in `{}` or above it", workspace::FILE, .0.display())]
     NoWorkspace(PathBuf),
-    /// The lockfile of another package manager lies here or above, and none of pnpm's.
+    /// There is a lockfile of another package manager here or above, and none of pnpm.
     #[error("this is {0} workspace; slimbuild reads pnpm's so far")]
     OtherManager(&'static str),
-    /// The directory to start from cannot be entered.
+    /// The starting directory cannot be entered.
     #[error("cannot enter `{}`", .path.display())]
     NoDirectory {
         /// As it was given.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// No lockfile at the root.
+    /// There is no lockfile at the root.
     #[error("there is no `{}` beside `{}`", lockfile::FILE, workspace::FILE)]
     NoLockfile,
-    /// No lockfile at the root, but one in a member.
+    /// There is no lockfile at the root, but one in a member.
     #[error(
         "there is no `{}` beside `{}`, but one in `{dir}`",
         lockfile::FILE,
@@ -107,31 +109,31 @@ pub enum WorkspaceError {
     /// A file cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// A glob of `packages:` cannot be understood.
+    /// A glob of `packages:` is not supported.
     #[error("`{}`: `{glob}` is not a glob: {problem}", workspace::FILE)]
     Glob {
-        /// As it is written.
+        /// As written.
         glob: String,
-        /// In globset's words.
+        /// globset's error.
         problem: String,
     },
-    /// A member's directory has a backslash in its path.
+    /// A member's path contains a backslash.
     #[error("`{dir}` has a `\\` in its path, and pnpm writes a `/` for it into the lockfile")]
     Backslash {
         /// The member's directory.
         dir: RepoPath,
     },
-    /// No member has that name or directory.
+    /// No member has this name or directory.
     #[error("there is no app `{name}` in this workspace")]
     UnknownApp {
         /// As it was given.
         name: String,
-        /// Directories of members that look alike, best first.
+        /// Directories of similar members, best first.
         nearest: Vec<String>,
-        /// Directories of apps, for a name that looks like none.
+        /// Directories of apps, used if nothing is similar.
         apps: Vec<String>,
     },
-    /// Several members have that name.
+    /// Several members have this name.
     #[error("`{name}` is the name of several packages: {}", .dirs.join(", "))]
     AmbiguousApp {
         /// As it was given.
@@ -154,13 +156,13 @@ pub enum WorkspaceError {
     /// The root project was named, and only conducts the workspace.
     #[error("the workspace's root starts nothing of its own")]
     RootIsNoApp {
-        /// Some members that could be meant.
+        /// Members that may be meant.
         members: Vec<String>,
     },
 }
 
 impl WorkspaceError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoWorkspace(_) => Some(
@@ -214,7 +216,7 @@ fn or_list(names: &[String]) -> String {
 }
 
 impl Workspace {
-    /// Reads the workspace whose root is `root`.
+    /// Loads the workspace at `root`.
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
         let tree = &Tree::open(root).map_err(ManifestError::from)?;
         let settings_text = settings_text(tree)?;
@@ -294,14 +296,15 @@ impl Workspace {
             .ok()
     }
 
-    /// The position of the member with this name, the root project not counted; of the first where several have it.
+    /// The position of the first member with this name, without the root project.
     pub fn named(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
 
-    /// The members that lie below a directory, not in it.
+    /// The members below a directory, without the one in it.
     pub fn nested(&self, dir: &RepoPath) -> impl Iterator<Item = &Member> {
-        // They are neighbours: nothing but a path below `a` sorts between two paths that begin with `a/`.
+        // They are neighbours: nothing but paths below `a` sorts between two paths that begin with
+        // `a/`.
         let prefix = dir.prefix();
         let first = self
             .members
@@ -311,14 +314,14 @@ impl Workspace {
             .take_while(move |member| member.dir.as_str().starts_with(&prefix))
     }
 
-    /// Forgets the members in a directory and below it; positions change.
+    /// Removes the members in and below a directory. Positions change.
     pub fn leave_out(&mut self, dir: &RepoPath) {
         self.members
             .retain(|member| member.dir.is_root() || !member.dir.is_within(dir));
         self.by_name = by_name(&self.members);
     }
 
-    /// The member whose directory is the deepest that holds `path`; the root project where no other does.
+    /// The member with the deepest directory that contains `path`; otherwise the root project.
     pub fn enclosing(&self, path: &RepoPath) -> usize {
         let mut dir = Some(path.clone());
         while let Some(at) = dir {
@@ -331,7 +334,8 @@ impl Workspace {
     }
 }
 
-/// The settings, with those that lie in other files: pnpm 12 reads them, which is asked as far as the root's manifest names a version.
+/// The settings with their includes merged, as pnpm 12 does, unless the root's manifest pins an older
+/// pnpm.
 fn settings_text(tree: &Tree) -> Result<Option<String>, WorkspaceError> {
     let text = read(tree, workspace::FILE)?;
     let Some(text) = text.as_ref().filter(|text| text.contains("include")) else {
@@ -351,7 +355,8 @@ fn pinned_major(root: &Manifest) -> Option<u64> {
     version.split('.').next()?.parse::<u64>().ok()
 }
 
-/// Whether one lockfile serves all projects. pnpm reads the setting in `.npmrc` up to 10, in `pnpm-workspace.yaml` from 10 on.
+/// Whether one lockfile serves all projects. pnpm up to 10 reads the setting from `.npmrc`, pnpm 10
+/// and later from `pnpm-workspace.yaml`.
 fn is_shared(settings: &WorkspaceManifest, npmrc: &Npmrc, root: &Manifest) -> bool {
     let major = pinned_major(root);
     let here = settings
@@ -363,7 +368,7 @@ fn is_shared(settings: &WorkspaceManifest, npmrc: &Npmrc, root: &Manifest) -> bo
     here.unwrap_or(there != Some("false"))
 }
 
-/// No lockfile at the root, where one should serve all.
+/// The error if the shared lockfile is missing.
 fn no_lockfile(tree: &Tree, members: &[Member]) -> WorkspaceError {
     let own = |member: &&Member| {
         let file = member.dir.join(lockfile::FILE).unwrap_or_default();
@@ -412,7 +417,7 @@ fn member(tree: &Tree, dir: RepoPath) -> Result<Member, ManifestError> {
             break;
         }
     }
-    // A root without a manifest is fine with pnpm.
+    // pnpm accepts a root without a manifest.
     let none = || Manifest::parse(&below(&dir, package::FILES[0]), "{}");
     let manifest = manifest.map_or_else(none, Ok)?;
     let turbo = if dir.is_root() {

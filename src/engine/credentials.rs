@@ -1,6 +1,6 @@
-//! Credentials for registries, from Docker's configuration and the helpers that it names.
+//! Credentials for registries, from Docker's configuration and its credential helpers.
 //!
-//! A registry goes in; what `docker login` left for it comes out. Nobody logs in here.
+//! Input: a registry. Output: what `docker login` stored for it. Nothing here logs in.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use serde_json::Value;
 
 use crate::model::image::{ImageRef, parts};
 
-/// Docker Hub, as names of images have it.
+/// Docker Hub's registry in image names.
 const HUB: &str = "docker.io";
-/// Under what Docker's configuration keeps the credentials of Docker Hub.
+/// Docker Hub's key in Docker's configuration.
 const HUB_IN_CONFIGURATION: &str = "https://index.docker.io/v1/";
 
-/// The registry that an image is of: `docker.io`, `127.0.0.1:5000`.
+/// The registry of an image: `docker.io`, `127.0.0.1:5000`.
 pub(super) fn registry(image: &ImageRef) -> &str {
     parts(image.name()).0
 }
 
-/// What is known about a registry; an error says in words why it should be known but is not.
+/// The credentials for a registry. The error explains why configured credentials cannot be read.
 pub(super) fn look_up(
     configuration: &Path,
     registry: &str,
@@ -44,8 +44,8 @@ pub(super) fn look_up(
     }
 }
 
-/// The passwords and tokens that stand in Docker's configuration itself. No helper is asked: a login of its own that nobody needs would cost
-/// time, and may ask for a password.
+/// The passwords and tokens stored in Docker's configuration itself. Helpers are not asked: that
+/// takes time and may prompt for a password.
 pub fn stored_passwords(configuration: &Path) -> Vec<String> {
     let text = fs_err::read_to_string(configuration).unwrap_or_default();
     let configuration: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -64,7 +64,8 @@ pub fn stored_passwords(configuration: &Path) -> Vec<String> {
     passwords
 }
 
-/// Most people are not logged in at most registries. Helpers say so as an error; the sentence is fixed by their protocol
+/// Helpers report missing credentials as an error, which is the normal case for most registries.
+/// Their protocol defines its text
 /// (<https://github.com/docker/docker-credential-helpers/blob/master/credentials/error.go>).
 fn is_absence(error: &CredentialRetrievalError) -> bool {
     match error {

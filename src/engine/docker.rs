@@ -1,8 +1,9 @@
-//! [`Docker`]: a Docker daemon as a function that builds.
+//! [`Docker`]: builds images with a Docker daemon.
 //!
-//! A request and a writer of the context go in; [`Event`]s come out while the daemon's BuildKit works, and at the end an image or an error.
-//! The functions block; what is asynchronous below them is not seen. An image is pushed where that is asked for, and run only to see whether it comes
-//! up. What slimbuild made without a daemon can be handed to one.
+//! Input: a request and a writer of the context. Output: [`Event`]s while the daemon's BuildKit
+//! works, then an image or an error. All functions block; async code stays below them. On request,
+//! an image is pushed, or started to see whether it comes up. An image made without a daemon can be
+//! loaded into one.
 
 mod build;
 mod credentials;
@@ -31,12 +32,13 @@ pub use error::{EngineError, EngineErrorKind};
 pub use load::Loaded;
 pub use upload::ContextWriter;
 
-/// For requests that a daemon answers at once. Docker Desktop takes its time while it wakes up.
+/// The timeout for simple requests. Docker Desktop takes a while to wake up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// For a build's first byte: none comes before the daemon has found out about the base images. Interrupting is the person's business.
+/// The timeout for a build's first byte, which comes only after the daemon has looked up the base
+/// images. The user can interrupt it.
 const PATIENCE_WITH_BUILDS: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A daemon that answered.
+/// A daemon that answers.
 #[derive(Debug)]
 pub struct Docker {
     client: bollard::Docker,
@@ -44,45 +46,46 @@ pub struct Docker {
     version: String,
 }
 
-/// What to build, the context aside.
+/// What to build, without the context.
 #[derive(Debug, Clone, Default)]
 pub struct BuildRequest {
-    /// What to call the image; without a name it can only be found by its id.
+    /// The image's names. Without one, only its id finds it.
     pub tags: Vec<ImageRef>,
     /// The Dockerfile's path in the context.
     pub dockerfile: String,
-    /// Values of the Dockerfile's `ARG`s.
+    /// Values for the Dockerfile's `ARG`s.
     pub build_args: BTreeMap<String, String>,
-    /// What steps may ask for by `--mount=type=secret`, by id.
+    /// Secrets for `--mount=type=secret`, by id.
     pub secrets: BTreeMap<String, Secret>,
     /// The image's labels.
     pub labels: BTreeMap<String, String>,
-    /// The stage to build, the last one by default.
+    /// The stage to build; the last one by default.
     pub target: Option<String>,
-    /// What the image is to run on, the daemon's own platform by default.
+    /// The target platform; the daemon's own by default.
     pub platform: Option<Platform>,
-    /// Every image that the Dockerfile pulls, its frontend included: Docker's credentials for their registries are handed to the daemon.
+    /// Every image that the Dockerfile pulls, including its frontend. Docker's credentials for
+    /// their registries are sent to the daemon.
     pub bases: Vec<ImageRef>,
-    /// Whether earlier results may be used.
+    /// Whether cached results may be used.
     pub cache: CachePolicy,
     /// Whether to look for newer base images.
     pub pull: PullPolicy,
 }
 
-/// Whether earlier results may be used.
+/// Whether cached results may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CachePolicy {
-    /// They may.
+    /// Use cached results.
     #[default]
     Use,
-    /// Every step runs.
+    /// Run every step.
     Ignore,
 }
 
 /// Whether to look for newer base images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PullPolicy {
-    /// What the daemon has is good enough.
+    /// Use the daemon's image if it has one.
     #[default]
     Missing,
     /// Ask the registry each time.
@@ -92,16 +95,17 @@ pub enum PullPolicy {
 /// An image that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// `sha256:…`: of the image's configuration, or of its manifest where the daemon keeps images in containerd's store.
+    /// `sha256:…`: the digest of the image's configuration, or of its manifest if the daemon uses
+    /// containerd's image store.
     pub id: String,
-    /// Bytes, unpacked, as the engine reports them.
+    /// Its unpacked size in bytes, as the engine reports it.
     pub size: u64,
-    /// How many layers the image has, those of its base included.
+    /// The number of layers, including the base's.
     pub layers: usize,
 }
 
 impl Docker {
-    /// Reaches out for a daemon that is to be given an image: any will do.
+    /// Connects to any daemon, to load an image into it.
     pub fn reach(host: &Host) -> Result<Self, EngineError> {
         Ok(Self::greet(host)?.0)
     }
@@ -112,7 +116,7 @@ impl Docker {
             source: error::root(&error),
         };
         if let Address::Local(socket) = host.address() {
-            // The client takes a socket that it may not see for one that is not there.
+            // The client reports a socket without access as missing.
             let seen = socket.try_exists();
             seen.map_err(|source| EngineError::NotReached {
                 host: Box::new(host.clone()),
@@ -135,7 +139,7 @@ impl Docker {
         Ok((docker, version))
     }
 
-    /// Reaches out for a daemon, and finds out whether it can build.
+    /// Connects to a daemon, and checks that it can build.
     pub fn connect(host: &Host) -> Result<Self, EngineError> {
         let (docker, version) = Self::greet(host)?;
         let unsupported = |engine: String| EngineError::Unsupported {
@@ -149,7 +153,7 @@ impl Docker {
             .flatten()
             .any(|component| component.name.starts_with("Podman"));
         if is_podman {
-            // It accepts the request, ignores what it does not know, and builds something else.
+            // Podman accepts the request, ignores what it does not know, and builds something else.
             return Err(unsupported(format!("Podman {number}")));
         }
         if version.os.as_deref() == Some("windows") {
@@ -163,7 +167,7 @@ impl Docker {
         Ok(docker)
     }
 
-    /// Where the daemon is.
+    /// The address of the daemon.
     pub fn host(&self) -> &Host {
         &self.host
     }
@@ -173,15 +177,16 @@ impl Docker {
         &self.version
     }
 
-    /// Whether Dockerfiles may say `RUN --network=none`: BuildKit's frontend does since Docker 23.
+    /// Whether Dockerfiles may use `RUN --network=none`: BuildKit's frontend supports it since
+    /// Docker 23.
     pub fn runs_steps_without_a_network(&self) -> bool {
         let major = self.version.split('.').next().unwrap_or_default();
         major.parse::<u32>().is_ok_and(|major| major >= 23)
     }
 
-    /// Builds an image. The context is written by another thread, no faster than the daemon takes it.
+    /// Builds an image. Another thread writes the context as fast as the daemon reads it.
     ///
-    /// Whatever the reason for an error, the daemon gives the build up and keeps nothing but its cache.
+    /// On any error the daemon cancels the build and keeps only its cache.
     pub fn build(
         &self,
         request: &BuildRequest,
@@ -191,8 +196,9 @@ impl Docker {
     ) -> Result<Built, EngineError> {
         let (source, upload, body) = upload::upload();
         std::thread::scope(|scope| {
-            // To drop the runtime is to close every connection: the daemon then cancels the build, and the writer's next write fails. So it
-            // must go before the scope waits for the writer, in a panic too, and lives in this closure.
+            // Dropping the runtime closes every connection: the daemon then cancels the build, and
+            // the writer's next write fails. So it lives in this closure and is dropped before the
+            // scope waits for the writer, even on a panic.
             let runtime = runtime()?;
             scope.spawn(move || source.run(context));
             let build = build::Build {
@@ -205,7 +211,7 @@ impl Docker {
     }
 }
 
-/// Makes a client; of the addresses only a socket is looked at.
+/// Makes a client. It connects with the first request.
 fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
     let patience = PATIENCE.as_secs();
     match address {
@@ -242,7 +248,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, EngineError> {
         .map_err(EngineError::Client)
 }
 
-/// BuildKit came to `/build` with API 1.39.
+/// `/build` supports BuildKit since API 1.39.
 fn speaks_buildkit(api_version: &str) -> bool {
     let mut numbers = api_version.split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {

@@ -1,22 +1,23 @@
-//! What an engine says while it builds, in terms that any engine can use.
+//! The events of a build, in terms that fit any engine.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// A step of the build, numbered by the engine in the order in which steps are first heard of.
+/// A step of the build. The engine numbers steps in the order in which it first mentions them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub u32);
 
 /// Whether a step stands in the Dockerfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepKind {
-    /// An instruction of the Dockerfile: `[deps 2/3] RUN pnpm install`. Only these are counted in a report.
+    /// An instruction of the Dockerfile: `[deps 2/3] RUN pnpm install`. Reports count only these.
     Instruction,
-    /// What the engine does of its own accord: unpacking the context, looking up a base image, exporting the result.
+    /// Work of the engine itself: unpacking the context, resolving a base image, exporting the
+    /// result.
     Housekeeping,
 }
 
-/// Which of a step's two outputs a log chunk comes from.
+/// Which output of a step a log chunk comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogStream {
     /// Standard output.
@@ -25,26 +26,29 @@ pub enum LogStream {
     Stderr,
 }
 
-/// One thing that happened in a build.
+/// An event in a build.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// Bytes of the context that were handed to the engine so far.
+    /// The engine has received this much of the context.
     ContextSent {
         /// Bytes since the start of the build.
         bytes: u64,
-        /// Whether that was all.
+        /// Whether the context is complete.
         done: bool,
     },
-    /// The step is known (BuildKit names all steps early, before they run). It comes before all else about a step.
+    /// A step is known. BuildKit names all steps early, before they run. No other event about the
+    /// step comes before this one.
     StepKnown {
         /// The step.
         step: StepId,
-        /// As the engine words it, without the shell that slimbuild wrote: `[build-lib 2/3] pnpm --dir=lib run build`.
+        /// The engine's name for it, without shell code of ours: `[build-lib 2/3] pnpm --dir=lib
+        /// run build`.
         name: String,
         /// Whether it stands in the Dockerfile.
         kind: StepKind,
     },
-    /// The step runs. A step can run more than once: an image that was found in the cache is fetched when a later step needs its files.
+    /// The step runs. It may run more than once: a cached image is fetched when a later step needs
+    /// its files.
     StepStarted {
         /// The step.
         step: StepId,
@@ -54,14 +58,14 @@ pub enum Event {
         /// The step.
         step: StepId,
     },
-    /// The step ended well.
+    /// The step succeeded.
     StepDone {
         /// The step.
         step: StepId,
-        /// By the engine's clock.
+        /// The duration by the engine's clock.
         took: Duration,
     },
-    /// The step was given up because another one failed.
+    /// The step was cancelled because another one failed.
     StepCancelled {
         /// The step.
         step: StepId,
@@ -70,34 +74,33 @@ pub enum Event {
     StepFailed {
         /// The step.
         step: StepId,
-        /// The engine's words.
+        /// The engine's message.
         message: String,
     },
-    /// Bytes that a step wrote, not necessarily whole lines.
+    /// Output of a step, not necessarily whole lines.
     Log {
         /// The step.
         step: StepId,
-        /// Where it wrote them.
         stream: LogStream,
-        /// When, since the step's start, by the engine's clock.
+        /// The time since the step's start by the engine's clock.
         at: Duration,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// A transfer inside a step: a layer that is pulled, the context that is unpacked.
+    /// A transfer in a step: a layer is pulled, or the context is unpacked.
     Transfer {
         /// The step.
         step: StepId,
-        /// What moves.
+        /// The content.
         what: String,
         /// Bytes so far.
         current: u64,
-        /// All bytes, where known.
+        /// The total in bytes, if known.
         total: Option<u64>,
         /// Whether it ended.
         done: bool,
     },
-    /// Something the engine, or the way to it, warns of.
+    /// A warning of the engine or of the connection to it.
     Warning {
         /// One line.
         message: String,
@@ -105,7 +108,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// How a step ended that began then, by our own clock.
+    /// How a step ended that began at this time, by our own clock.
     pub fn ended<T, E: Display>(step: StepId, began: Instant, done: &Result<T, E>) -> Self {
         match done {
             Ok(_) => Self::StepDone {

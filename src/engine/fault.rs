@@ -1,7 +1,8 @@
-//! Whose fault a failed step is: the task that failed, and what to do about it where its log tells.
+//! Explains a failed step: which task failed, and what to do about it if its log shows the cause.
 //!
-//! Goes in: the plan, the step's name as every engine gives it (`[build-apps-a 4/5] pnpm --dir=apps/a run build`), its exit code, and the end of
-//! its log. Comes out: a [`Fault`]. It is pure, and it never prints a line of the log: what it names of one is a name.
+//! Input: the plan, the step's name as every engine gives it (`[build-apps-a 4/5] pnpm --dir=apps/a
+//! run build`), its exit code, and the end of its log. Output: a [`Fault`]. It is pure and never
+//! prints a line of the log, only names found in it.
 
 mod log;
 #[cfg(test)]
@@ -12,10 +13,10 @@ use std::collections::BTreeSet;
 use crate::plan::{BuildStep, Plan, Reason, TaskPlan};
 use log::{Log, Module};
 
-/// How much of a log is looked at: tools say at the end what was wrong.
+/// How many bytes of a log are read. Tools report errors at the end.
 pub const LOG: usize = 64 * 1024;
 
-/// A step that failed, in a person's words.
+/// An explanation of a failed step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} failed with exit code {code}; its log is above")]
 pub struct Fault {
@@ -25,7 +26,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Judges a step that failed.
+    /// Explains a failed step.
     pub fn judge(plan: &Plan, step: &str, code: i64, log: &str) -> Self {
         Self::of(&Failed::find(plan, step), code, log)
     }
@@ -38,7 +39,7 @@ impl Fault {
         }
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         self.hint.clone()
     }
@@ -70,7 +71,7 @@ impl<'p> Failed<'p> {
         Self::Other(command.to_owned())
     }
 
-    /// The package that a person would look into.
+    /// The package that the user should look at.
     fn package(&self) -> &str {
         match self {
             Self::Task(step, _) if !step.dir.is_root() => &step.name,
@@ -89,12 +90,12 @@ impl std::fmt::Display for Failed<'_> {
     }
 }
 
-/// As every engine calls a task's step.
+/// The command of a task, as in the steps of every engine.
 pub fn command_of(step: &BuildStep, task: &TaskPlan) -> String {
     format!("pnpm --dir={} run {}", step.dir, task.script)
 }
 
-/// What to do, by what is known surest first.
+/// The hint, from the most to the least certain cause.
 fn hint(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
     let by_machine = || memory(code, log).or_else(|| disk(log));
     let by_tool = || {
@@ -258,7 +259,7 @@ fn variables(failed: &Failed<'_>, log: &Log) -> Option<String> {
     declare(failed, &log.variables())
 }
 
-/// How variables reach a task.
+/// How to declare variables for a task.
 fn declare(failed: &Failed<'_>, names: &[String]) -> Option<String> {
     let Failed::Task(_, task) = failed else {
         return None;

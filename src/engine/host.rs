@@ -1,8 +1,8 @@
-//! [`Host`]: which Docker daemon to talk to.
+//! [`Host`]: which Docker daemon to use.
 //!
-//! A flag, the environment and Docker's configuration directory go in; an address, how to prove oneself there, and where all that was found
-//! come out. Nothing is contacted. The order is that of Docker's own CLI
-//! (<https://github.com/docker/cli/blob/master/cli/command/cli.go>, `resolveContextName`).
+//! Input: a flag, the environment and Docker's configuration directory. Output: an address, the
+//! certificates for it, and what named it. Nothing is contacted. The order is that of Docker's own
+//! CLI (<https://github.com/docker/cli/blob/master/cli/command/cli.go>, `resolveContextName`).
 
 mod context;
 
@@ -22,7 +22,7 @@ pub struct Host {
     neighbours: Vec<PathBuf>,
 }
 
-/// How to get to a daemon.
+/// How to connect to a daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A Unix socket, or on Windows a named pipe.
@@ -38,58 +38,58 @@ pub enum Address {
     },
 }
 
-/// Who named a daemon.
+/// What named the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `--host`.
     Flag,
     /// `DOCKER_HOST`.
     Environment,
-    /// A context, named by `DOCKER_CONTEXT` or by Docker's configuration.
+    /// A context named by `DOCKER_CONTEXT` or Docker's configuration.
     Context(String),
-    /// Nobody.
+    /// Nothing.
     Default,
 }
 
-/// Why there is no daemon to talk to, as far as that can be known without trying.
+/// Why the address of a daemon cannot be used, as far as it is known without connecting.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// The text is no address.
+    /// The text is not an address.
     #[error("`{text}` (from {origin}) is not an address of a Docker daemon")]
     Malformed {
         /// The text.
         text: String,
-        /// Who gave it.
+        /// What named the daemon.
         origin: Origin,
     },
-    /// Only Docker's own CLI speaks this.
+    /// Only Docker's own CLI supports this.
     #[error("`{text}` (from {origin}) is reached over ssh, which slimbuild cannot do by itself")]
     Ssh {
         /// The text.
         text: String,
-        /// Who gave it.
+        /// What named the daemon.
         origin: Origin,
     },
-    /// A named pipe elsewhere than on Windows, or a Unix socket there.
+    /// A named pipe on a system other than Windows, or a Unix socket on Windows.
     #[error("`{text}` (from {origin}) does not exist on this operating system")]
     WrongSystem {
         /// The text.
         text: String,
-        /// Who gave it.
+        /// What named the daemon.
         origin: Origin,
     },
-    /// TLS without a client's certificate.
+    /// TLS without a client certificate.
     #[error("`{text}` (from {origin}) needs certificates")]
     NoCertificates {
         /// The text.
         text: String,
-        /// Who gave it.
+        /// What named the daemon.
         origin: Origin,
     },
-    /// The daemon's certificate is not to be verified.
+    /// The daemon's certificate is not verified.
     #[error("{origin} turns the verification of the daemon's certificate off")]
     Unverified {
-        /// Who asks for it.
+        /// What says so.
         origin: Origin,
     },
     /// The context is not in Docker's context store.
@@ -97,10 +97,10 @@ pub enum HostError {
     UnknownContext {
         /// The context.
         name: String,
-        /// Where it would be.
+        /// The path of its file.
         path: PathBuf,
     },
-    /// The context has no address of a Docker daemon, a Kubernetes one for example.
+    /// The context has no address of a Docker daemon; for example, it is for Kubernetes.
     #[error("the Docker context `{name}` in `{}` names no daemon", path.display())]
     NoEndpoint {
         /// The context.
@@ -108,10 +108,10 @@ pub enum HostError {
         /// Its file.
         path: PathBuf,
     },
-    /// A file of Docker's cannot be read.
+    /// A file of Docker cannot be read.
     #[error("cannot read Docker's configuration")]
     Unreadable(#[source] std::io::Error),
-    /// A file of Docker's is not what it should be.
+    /// A file of Docker is invalid.
     #[error("cannot understand Docker's `{}`", path.display())]
     Corrupt {
         /// The file.
@@ -122,7 +122,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Malformed { .. } | Self::WrongSystem { .. } => Some(format!(
@@ -146,21 +146,22 @@ impl HostError {
     }
 }
 
-/// Where Docker's CLI looks when nobody says anything.
+/// The default address of Docker's CLI.
 const DEFAULT: &str = if cfg!(windows) {
     "npipe:////./pipe/docker_engine"
 } else {
     "unix:///var/run/docker.sock"
 };
 
-/// The part of Docker's `config.json` that matters here.
+/// The part of Docker's `config.json` that is used.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Configuration {
     current_context: Option<String>,
 }
 
-/// Finds the daemon that Docker's CLI would use: `--host`, `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context, the default socket.
+/// Finds the daemon that Docker's CLI would use: `--host`, `DOCKER_HOST`, `DOCKER_CONTEXT`, the
+/// current context, the default socket.
 pub fn resolve(env: &Env, flag: Option<&str>) -> Result<Host, HostError> {
     let configuration = configuration_directory(env);
     let named = flag
@@ -190,27 +191,27 @@ pub fn resolve(env: &Env, flag: Option<&str>) -> Result<Host, HostError> {
 }
 
 impl Host {
-    /// Whether nobody named a daemon.
+    /// Whether nothing named a daemon.
     pub fn is_default(&self) -> bool {
         self.origin == Origin::Default
     }
 
-    /// How to get there.
+    /// How to connect to it.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Who named it.
+    /// What named it.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Docker's `config.json`, which may not exist: it says how to log in to registries.
+    /// Docker's `config.json`, which holds logins to registries. It may not exist.
     pub fn configuration_file(&self) -> Option<PathBuf> {
         Some(self.configuration.as_ref()?.join("config.json"))
     }
 
-    /// Sockets of other daemons that exist on this machine while the default one does not.
+    /// Existing sockets of other daemons on this machine, if the default one does not exist.
     pub fn neighbours(&self) -> &[PathBuf] {
         &self.neighbours
     }
@@ -248,7 +249,7 @@ fn home(env: &Env) -> Option<PathBuf> {
     env.get(name).map(PathBuf::from)
 }
 
-/// Docker's `config.json`, whatever daemon there is, if any: it says how to log in to registries.
+/// Docker's `config.json`, which holds logins to registries, whether or not there is a daemon.
 pub fn configuration_file(env: &Env) -> Option<PathBuf> {
     Some(configuration_directory(env)?.join("config.json"))
 }
@@ -259,7 +260,7 @@ fn configuration_directory(env: &Env) -> Option<PathBuf> {
         .or_else(|| Some(home(env)?.join(".docker")))
 }
 
-/// The context in force; `default` is Docker's name for none.
+/// The active context; `default` is Docker's name for none.
 fn context_name(env: &Env, configuration: Option<&Path>) -> Result<Option<String>, HostError> {
     let name = match (env.get("DOCKER_CONTEXT"), configuration) {
         (Some(name), _) => Some(name.to_owned()),
@@ -270,7 +271,8 @@ fn context_name(env: &Env, configuration: Option<&Path>) -> Result<Option<String
     Ok(name.filter(|name| !name.is_empty() && name != "default"))
 }
 
-/// The certificates that the environment asks for, which hold for an address from the flag or the environment.
+/// The certificates that the environment names, which apply to an address from the flag or the
+/// environment.
 fn certificates(env: &Env, origin: &Origin) -> Result<Option<PathBuf>, HostError> {
     if env.get("DOCKER_TLS_VERIFY").is_none() {
         return match env.get("DOCKER_TLS") {
@@ -286,7 +288,7 @@ fn certificates(env: &Env, origin: &Origin) -> Result<Option<PathBuf>, HostError
         .or_else(|| configuration_directory(env)))
 }
 
-/// Reads an address as Docker writes it.
+/// Parses an address as Docker writes it.
 fn parse(text: &str, origin: &Origin, certificates: Option<PathBuf>) -> Result<Address, HostError> {
     let malformed = || HostError::Malformed {
         text: text.to_owned(),
@@ -326,7 +328,7 @@ fn parse(text: &str, origin: &Origin, certificates: Option<PathBuf>) -> Result<A
 }
 
 fn with_port(authority: &str, port: u16) -> String {
-    // A bracketed IPv6 address has colons of its own.
+    // The colons of a bracketed IPv6 address do not count.
     let tail = authority.rsplit(']').next().unwrap_or(authority);
     if tail.contains(':') {
         authority.to_owned()
@@ -335,7 +337,7 @@ fn with_port(authority: &str, port: u16) -> String {
     }
 }
 
-/// Sockets of Docker Desktop, rootless Docker, Colima, Rancher Desktop and `OrbStack`, as far as they exist.
+/// Existing sockets of Docker Desktop, rootless Docker, Colima, Rancher Desktop and `OrbStack`.
 fn neighbours(env: &Env) -> Vec<PathBuf> {
     let runtime = env
         .get("XDG_RUNTIME_DIR")
@@ -357,7 +359,7 @@ fn neighbours(env: &Env) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Reads a JSON file; `None` where there is none.
+/// Reads a JSON file; `None` if it does not exist.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, HostError> {
     match fs_err::read(path) {
         Ok(bytes) => {

@@ -1,8 +1,10 @@
-//! [`Interrupt`]: a person's wish to stop, as a value that a build waits for, and what the signals of this process do.
+//! [`Interrupt`]: the user's request to stop, as a value that a build waits for, and this process's
+//! signal handling.
 //!
-//! The first signal asks whoever listens to stop, which takes a step's time to end well. The second, or too long a time after the first, ends the
-//! process here: what is noted in [`leftovers`] is removed, and nothing else is waited for. So does the first where nobody listens: while it is
-//! planned, say. The third ends the process as it is.
+//! The first signal asks listeners to stop, which may take as long as a step needs to end cleanly.
+//! The second one, or too long a time after the first, ends the process here: what is noted in
+//! [`leftovers`] is removed without waiting for anything else. The first one does the same if there
+//! is no listener, for example while planning. The third ends the process at once.
 
 use std::io;
 use std::sync::OnceLock;
@@ -14,12 +16,12 @@ use tokio::sync::watch;
 
 use crate::system::leftovers;
 
-/// How long whoever listens may take to stop after the first signal. Steps get three seconds of it.
+/// How long listeners may take to stop after the first signal. Steps get three seconds of it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may take to remove what is noted.
+/// How long removing the noted leftovers may take.
 const AT_LAST: Duration = Duration::from_secs(30);
 
-/// How urgent it is.
+/// How urgent the request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Wish {
     None,
@@ -27,7 +29,7 @@ enum Wish {
     StopAtOnce,
 }
 
-/// Ctrl-C, a request to terminate, or a terminal that is closed; or the [`Trigger`] of an embedding program.
+/// Ctrl-C, a termination signal, or a closed terminal; or the [`Trigger`] of an embedding program.
 #[derive(Debug, Clone)]
 pub struct Interrupt(watch::Receiver<Wish>);
 
@@ -36,7 +38,7 @@ pub struct Interrupt(watch::Receiver<Wish>);
 pub struct Trigger(watch::Sender<Wish>);
 
 impl Trigger {
-    /// Asks what waits for the interrupt to stop; the second time, to do nothing else.
+    /// Asks listeners to stop. The second time, asks them to stop at once.
     pub fn raise(&self) {
         self.0.send_modify(|wish| {
             *wish = match wish {
@@ -48,13 +50,14 @@ impl Trigger {
 }
 
 impl Interrupt {
-    /// An interrupt that is raised by hand, and never when the trigger is dropped.
+    /// An interrupt raised by a trigger. Dropping the trigger does not raise it.
     pub fn by_hand() -> (Trigger, Self) {
         let (sender, receiver) = watch::channel(Wish::None);
         (Trigger(sender), Self(receiver))
     }
 
-    /// Listens for the signals of this process for as long as the value lives, and takes it upon the caller to end well when one comes.
+    /// Listens for the signals of this process while the value lives. The caller must then stop
+    /// when a signal comes.
     pub fn listen() -> io::Result<Self> {
         handle_signals()?;
         let sender = SIGNALS.get().ok_or(io::ErrorKind::Other)?;
@@ -66,7 +69,7 @@ impl Interrupt {
         *self.0.borrow() >= Wish::Stop
     }
 
-    /// Whether it was raised again: there is no time to ask anybody to end well.
+    /// Whether it was raised a second time: there is no time for a clean end.
     pub fn is_urgent(&self) -> bool {
         *self.0.borrow() == Wish::StopAtOnce
     }
@@ -76,18 +79,18 @@ impl Interrupt {
         let mut receiver = self.0.clone();
         let raised = receiver.wait_for(|wish| *wish >= Wish::Stop).await;
         if raised.is_err() {
-            // The trigger is gone, so nobody can raise it any more.
+            // The trigger was dropped, so the interrupt can no longer be raised.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// What listens hears here of the process's signals.
+/// Tells listeners about the process's signals.
 static SIGNALS: OnceLock<watch::Sender<Wish>> = OnceLock::new();
-/// The number of the first signal that came, or zero.
+/// The number of the first signal received; 0 for none.
 static FIRST: AtomicU8 = AtomicU8::new(0);
 
-/// The exit code that a signal asks for, if one came: 128 and its number, as shells say it.
+/// The exit code after a signal: 128 plus its number, as in shells. `None` if there was none.
 pub fn signalled() -> Option<u8> {
     match FIRST.load(Ordering::SeqCst) {
         0 => None,
@@ -95,7 +98,7 @@ pub fn signalled() -> Option<u8> {
     }
 }
 
-/// Has signals end this process only after what is noted in [`leftovers`] is removed. They no longer end it by themselves, until it ends.
+/// Handles the signals that end this process: what is noted in [`leftovers`] is removed first.
 pub fn handle_signals() -> io::Result<()> {
     if SIGNALS.get().is_some() {
         return Ok(());
@@ -103,7 +106,7 @@ pub fn handle_signals() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    // Registered before this function returns: no signal slips through.
+    // Registered before this function returns, so that no signal is missed.
     let signals = {
         let _inside = runtime.enter();
         Signals::register()?
@@ -157,7 +160,7 @@ impl Signals {
         let mut signals = Vec::new();
         for kind in [Signal::INT, Signal::TERM, Signal::HUP] {
             let number = kind.as_raw();
-            // `nohup` has it ignored, and means that.
+            // `nohup` makes the process ignore SIGHUP on purpose.
             if kind != Signal::HUP || !is_ignored(number) {
                 let number = u8::try_from(number).unwrap_or_default();
                 signals.push((number, signal(SignalKind::from_raw(number.into()))?));
@@ -166,7 +169,7 @@ impl Signals {
         Ok(Self(signals))
     }
 
-    /// The number of the next one.
+    /// Waits for a signal and returns its number.
     async fn next(&mut self) -> u8 {
         let waits = self.0.iter_mut().map(|(number, signal)| {
             let number = *number;
@@ -179,7 +182,7 @@ impl Signals {
     }
 }
 
-/// Whether this process was started so that it does not hear a signal. Only Linux tells.
+/// Whether this process was started with a signal ignored. Only Linux reports this.
 #[cfg(unix)]
 fn is_ignored(number: i32) -> bool {
     let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();

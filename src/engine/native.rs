@@ -1,7 +1,8 @@
-//! Images without a daemon: a build in a private directory of this machine, and its result put together as an image.
+//! Images without a daemon: builds in a private directory of this machine, and assembles the result
+//! as an image.
 //!
-//! Goes in: a plan, what a base brought along. Comes out: an [`Image`](crate::image::oci::Image) whose layers are in the cache. What goes into it was
-//! decided before.
+//! Input: a plan and a base. Output: an [`Image`](crate::image::oci::Image) whose layers are in the
+//! cache. The plan has decided its content.
 
 mod enter;
 mod error;

@@ -1,11 +1,13 @@
-//! Registries: bases come from there, and images go there.
+//! Registries: pulls bases and pushes images.
 //!
-//! Goes in: names of images, and the cache. Comes out: an [`Image`] whose layers are in the cache, or the same image in a registry. Every blob is
-//! checked by its digest and size, and none is moved that is where it should be.
+//! Input: names of images, and the cache. Output: an [`Image`] whose layers are in the cache, or
+//! the same image in a registry. Every blob is checked by digest and size, and none is transferred
+//! that is already there.
 //!
-//! The protocol is that of the distribution specification. A client of it that others wrote reads every answer to its end, however long it is; so it
-//! is spoken here, where every answer has a limit. What failed is asked for again where that may help, a download goes on where it broke off, and
-//! what went wrong is said in words. A registry that is asked too often is left alone for longer each time.
+//! This implements the protocol of the distribution specification. An existing client would read
+//! every answer to its end, however long; here every answer has a limit. Failed requests are
+//! retried if that may help, interrupted downloads resume, and errors are explained. A registry
+//! that throttles is asked again after longer and longer pauses.
 
 mod client;
 mod error;
@@ -25,52 +27,50 @@ use crate::store::fetch::{Patience, Proxies};
 
 pub use error::RegistryError;
 
-/// How many blobs move at a time, as with Docker.
+/// How many blobs are transferred at a time, as in Docker.
 const AT_ONCE: usize = 3;
 
-/// All registries, as this machine reaches them.
+/// Access to all registries.
 pub struct Registries<'r> {
-    /// Docker's configuration, which knows who is logged in where.
+    /// Docker's configuration, with the logins.
     pub configuration: Option<&'r Path>,
-    /// The way out.
     pub proxies: &'r Proxies,
-    /// Where blobs are kept.
+    /// Holds the blobs.
     pub cache: &'r Cache,
     /// How long a registry may take.
     pub patience: Patience,
-    /// The person's wish to stop.
+    /// The user's request to stop.
     pub interrupt: &'r Interrupt,
 }
 
-/// An image that is asked for.
+/// A requested image.
 pub struct Wanted<'w> {
-    /// Its name.
     pub image: &'w ImageRef,
-    /// What it is to run on.
+    /// The target platform.
     pub platform: &'w Platform,
-    /// The time that an image made on it has, in seconds since 1970.
+    /// The creation time, in seconds since 1970, of images based on it.
     pub created: u64,
-    /// Whether to ask what a tag stands for, however short ago that was asked.
+    /// Whether to resolve a tag again even if the last answer is fresh.
     pub fresh: bool,
 }
 
-/// What became of a repository.
+/// The result of a push to one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
-    /// The names that the image has there.
+    /// The image's names there.
     pub names: Vec<ImageRef>,
-    /// The manifest.
+    /// The digest of the manifest.
     pub digest: Digest,
-    /// How many layers the image has.
+    /// The number of layers of the image.
     pub layers: usize,
-    /// How many of them were sent.
+    /// The number of layers sent.
     pub sent: usize,
-    /// How many bytes were sent, the configuration's among them. A daemon does not tell.
+    /// The bytes sent, including the configuration. A daemon does not report them.
     pub bytes: Option<u64>,
 }
 
 impl Registries<'_> {
-    /// Fetches an image: what the cache does not have of it.
+    /// Pulls an image, except for blobs that the cache has.
     pub fn pull(
         &self,
         wanted: &Wanted<'_>,
@@ -80,8 +80,8 @@ impl Registries<'_> {
         client::block_on(self.interrupt, pull::pull(self, wanted, step, on_event))
     }
 
-    /// Sends an image to the repositories of its names: what they do not have of it. `below` is the base that it lies on, where that came from a
-    /// registry; steps are numbered from `first`.
+    /// Pushes an image to the repositories of its names, except for blobs that they have. `below`
+    /// is the base, if it came from a registry; steps are numbered from `first`.
     pub fn push(
         &self,
         image: &Image,

@@ -1,14 +1,14 @@
-//! [`Secret`]: what a step of a build may read and nobody else may see.
+//! [`Secret`]: a value that only a step of a build may read.
 
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
-/// A secret's value, which nothing prints.
+/// A secret's value. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<[u8]>);
 
 impl Secret {
-    /// The largest that BuildKit takes, in bytes.
+    /// BuildKit's limit in bytes.
     pub const MAX: usize = 500 * 1024;
 
     /// The value.

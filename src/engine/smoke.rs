@@ -1,30 +1,31 @@
-//! What every engine says of a smoke test, and is told.
+//! The smoke test's request and result, the same for every engine.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::system::mask::Mask;
 
-/// How long a program has to run that is asked nothing.
+/// How long a program without a probe must run.
 pub(super) const ALIVE: Duration = Duration::from_secs(5);
 /// How many lines of a log are shown.
 pub(super) const TAIL: usize = 200;
-/// Values shorter than this are words that a log may well hold by itself.
+/// Shorter values are not hidden: they are words that any log may contain.
 const SECRET: usize = 6;
 
-/// What to try.
+/// The settings of a smoke test.
 #[derive(Debug, Clone, Default)]
 pub struct SmokeRequest {
     /// Variables of the container.
     pub env: BTreeMap<String, String>,
-    /// What to run inside of it: it ends when the program is up. Without, the program has to run for five seconds, or to end well.
+    /// The command to run inside; it ends when the program is up. Without one, the program must run
+    /// for five seconds or end with exit code 0.
     pub probe: Option<Vec<String>>,
     /// How long to wait.
     pub timeout: Duration,
 }
 
 impl SmokeRequest {
-    /// How long the program has.
+    /// How long the program may take.
     pub(super) fn patience(&self) -> Duration {
         match self.probe {
             Some(_) => self.timeout,
@@ -32,7 +33,7 @@ impl SmokeRequest {
         }
     }
 
-    /// The lines of a log, without the values that were given to the program.
+    /// The lines of a log, without the values of the program's variables.
     pub(super) fn lines(&self, text: &str) -> Vec<String> {
         let values = self.env.values().filter(|value| value.len() >= SECRET);
         let text = Mask::new(values.map(String::as_bytes)).text(text);
@@ -43,24 +44,24 @@ impl SmokeRequest {
 /// A program that came up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
-    /// How it was seen: `port 3000 is open`
+    /// How that was seen: `port 3000 is open`
     pub how: String,
     /// How long it took.
     pub took: Duration,
 }
 
-/// How a wait ended.
+/// How the wait ended.
 pub(super) enum End {
     /// It is up.
     Up(String),
     /// It ended before it was up.
     Dead(String),
-    /// Patience is at its end.
+    /// It was not up in time.
     Late(String),
 }
 
 impl End {
-    /// What is said of one that did not come up in time: what the probe said last explains it.
+    /// The message about a program that was not up in time. The probe's last output explains it.
     pub(super) fn late(patience: Duration, said: &str) -> Self {
         let seconds = patience.as_secs();
         let why = if said.is_empty() {

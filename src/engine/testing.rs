@@ -1,11 +1,12 @@
-//! Daemons for tests, where there are any.
+//! Daemons for tests, if there are any.
 
 use crate::system::env::Env;
 
 use super::docker::Docker;
 use super::host::{self, Host};
 
-/// The daemons that tests are run against: those of the lab where it is up, else the one that Docker's CLI would use.
+/// The daemons that tests run against: those of the lab if it is up, else the one that Docker's CLI
+/// would use.
 fn hosts() -> Vec<(String, Host)> {
     let env = Env::of_process();
     let lab = ["26", "20"].iter().filter_map(|name| {
@@ -28,7 +29,7 @@ fn hosts() -> Vec<(String, Host)> {
     lab
 }
 
-/// Runs `test` against each daemon. Without any it is skipped.
+/// Runs `test` against each daemon. Without a daemon, the test is skipped.
 pub(crate) fn with_each_daemon(name: &str, test: impl Fn(&str, &Docker)) {
     for (engine, host) in hosts() {
         match Docker::connect(&host) {
@@ -41,7 +42,7 @@ pub(crate) fn with_each_daemon(name: &str, test: impl Fn(&str, &Docker)) {
     }
 }
 
-/// A test cannot run here. With `SLIMBUILD_NO_SKIPS=1`, as in CI, that is a failure.
+/// Reports a skipped test. With `SLIMBUILD_NO_SKIPS=1`, as in CI, it fails.
 pub(crate) fn skipped(why: &str, name: &str) {
     let allowed = Env::of_process().get("SLIMBUILD_NO_SKIPS") != Some("1");
     assert!(allowed, "{name} cannot run: {why}");

@@ -1,12 +1,14 @@
-//! The names that never enter an image: secrets, and what a machine keeps for itself.
+//! File names that never enter an image: secrets, and a machine's own caches and notes.
 //!
-//! This is the one list. The context, outputs of builds by Docker, native builds and `--prebuilt` all go by it. The names of secrets are those that
-//! secret scanners look for (gitleaks, trufflehog, git-secrets, GitHub's push protection).
+//! This is the only such list. The context, outputs of Docker builds, native builds and
+//! `--prebuilt` all use it. The names of secrets are those that secret scanners look for (gitleaks,
+//! trufflehog, git-secrets, GitHub's push protection).
 //!
-//! A rule has globs of names, which are compared without regard to case: `.ENV` is read as `.env` on macOS and Windows. `*` and `?` stay within a
-//! name, `[!a-z]` is one letter that is none of these. A glob with a slash looks at the name of the directory too.
+//! A rule has globs of names, compared without regard to case: macOS and Windows read `.ENV` as
+//! `.env`. `*` and `?` match within a name, `[!a-z]` matches one other letter. A glob with a slash
+//! also matches the name of the directory.
 //!
-//! Packages of registries are taken as they were published: these rules are about files of the workspace.
+//! Packages from registries are taken as published: the rules apply to files of the workspace.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -18,58 +20,59 @@ use crate::files::glob::fits;
 /// A rule of the list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// How messages name it.
+    /// The name in messages.
     pub name: &'static str,
-    /// Names that it bars.
+    /// The names that it bars.
     globs: &'static [&'static str],
-    /// Names that it does not bar all the same.
+    /// Exceptions to the globs.
     except: &'static [&'static str],
-    /// What kind of thing it bars.
     pub kind: Kind,
-    /// Where it holds.
+    /// Where the rule applies.
     holds: Holds,
 }
 
 /// What a rule bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// What a machine installed, cached or noted. It is wrong in an image.
+    /// Something that a machine installed, cached or noted. It is wrong in an image.
     Leftover,
-    /// What holds secrets by its name. Nothing brings it.
+    /// A name that means secrets. `include` cannot bring it.
     Secret,
-    /// What mostly holds secrets, and is legitimate in some projects: `include` brings it.
+    /// A name that usually means secrets but is legitimate in some projects: `include` brings it.
     Likely,
-    /// A name that keys have and certificates too. A file without a private key in it is not barred, and `include` brings the others.
+    /// A name used for keys and for certificates. A file without a private key is not barred;
+    /// `include` brings the others.
     Key,
 }
 
-/// Where a rule holds.
+/// Where a rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holds {
-    /// For sources alone: builds may write such names.
+    /// Only to sources: builds may write such names.
     Sources,
-    /// For what builds write alone.
+    /// Only to outputs of builds.
     Outputs,
-    /// For both.
+    /// To both.
     Everywhere,
 }
 
-/// What is asked about.
+/// Where the file comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {
-    /// A file of the workspace that enters a context.
+    /// The workspace; the file may enter a context.
     Sources,
-    /// What a build wrote.
+    /// A build wrote it.
     Outputs,
 }
 
-/// What a step of a Dockerfile writes before the path of a secret that stays out.
+/// The prefix that a Dockerfile step prints before the path of a secret that it leaves out.
 pub const LEFT_OUT: &str = "slimbuild:left-out:";
 
-/// The rule about files of variables.
+/// The name of the rule about files with environment variables.
 pub const ENV_FILES: &str = ".env*";
 
-/// What tells a private key from a certificate: PEM files and service accounts of clouds have it.
+/// Distinguishes a private key from a certificate: PEM files and service accounts of cloud
+/// providers contain it.
 pub const PRIVATE: &str = "PRIVATE KEY";
 
 const fn rule(
@@ -90,7 +93,7 @@ const fn rule(
 use Holds::{Everywhere, Outputs, Sources};
 use Kind::{Key, Leftover, Likely, Secret};
 
-/// All rules; the first that bars a name counts.
+/// All rules; the first that bars a name wins.
 const RULES: &[Rule] = &[
     rule("node_modules", &["node_modules"], Leftover, Sources),
     rule(".git", &[".git"], Leftover, Everywhere),
@@ -101,19 +104,19 @@ const RULES: &[Rule] = &[
     rule(".pnpm-store", &[".pnpm-store"], Leftover, Sources),
     rule(".DS_Store", &[".ds_store"], Leftover, Everywhere),
     rule("Thumbs.db", &["thumbs.db"], Leftover, Everywhere),
-    // With a stale one, tsc believes that it has nothing to emit.
+    // With a stale one, tsc finds nothing to emit.
     rule("*.tsbuildinfo", &["*.tsbuildinfo"], Leftover, Everywhere),
-    // An image that slimbuild wrote here does not belong into the next one.
+    // An earlier output of slimbuild does not belong in the next image.
     rule("*.oci.tar", &["*.oci.tar"], Leftover, Sources),
-    // `.env` or `.envrc` as a whole word: `.env.local` and `.env~` are, `.envoy` is not. `.env.example` is barred too: a rule without
-    // exceptions can be trusted.
+    // `.env` or `.envrc` as a whole word: `.env.local` and `.env~` match, `.envoy` does not.
+    // `.env.example` is barred too: a rule without exceptions can be trusted.
     rule(
         ENV_FILES,
         &[".env", ".env[!a-z0-9]*", ".envrc", ".envrc[!a-z0-9]*"],
         Secret,
         Everywhere,
     ),
-    // It may hold tokens. What an install needs of it, the plan writes anew.
+    // It may hold tokens. The plan writes the settings that an install needs.
     rule(
         ".npmrc",
         &[".npmrc", ".npmrc[!a-z0-9]*"],
@@ -243,7 +246,8 @@ const RULES: &[Rule] = &[
         Likely,
         Sources,
     ),
-    // `.env` of a stage, spelled the other way round. Other names with this ending are tables and settings of all kinds.
+    // `.env` of a stage with the stage first. Other names with this ending are ordinary tables and
+    // settings.
     rule(
         "variables of a stage",
         &[
@@ -272,18 +276,19 @@ impl Rule {
         }
     }
 
-    /// Whether `include` brings what the rule bars.
+    /// Whether `include` can bring what the rule bars.
     pub fn can_be_included(&self) -> bool {
         matches!(self.kind, Likely | Key)
     }
 
-    /// Whether it is about secrets.
+    /// Whether the rule is about secrets.
     pub fn is_secret(&self) -> bool {
         self.kind != Leftover
     }
 }
 
-/// The rule that bars a file or directory at this path, if there is one. A rule of [`Kind::Key`] also wants a look into the file.
+/// The rule that bars a file or directory at this path. For a rule of [`Kind::Key`] the caller must
+/// also check the content.
 pub fn barred(path: &str, area: Area) -> Option<&'static Rule> {
     static LISTS: OnceLock<[List; 2]> = OnceLock::new();
     let lists = LISTS.get_or_init(|| [Area::Sources, Area::Outputs].map(List::new));
@@ -294,7 +299,8 @@ pub fn barred(path: &str, area: Area) -> Option<&'static Rule> {
     list.first(path)
 }
 
-/// Globs of all rules that hold in an area, each with the place of its rule. Most are names without a wildcard, which are found at once.
+/// The globs of all rules for an area, each with the position of its rule. Most are names without
+/// wildcards, which are looked up directly.
 struct List {
     names: BTreeMap<&'static str, usize>,
     wild: Vec<(&'static str, usize)>,
@@ -315,9 +321,9 @@ impl List {
         Self { names, wild }
     }
 
-    /// The first rule of the list that bars it.
+    /// The first rule in the list that bars the path.
     fn first(&self, path: &str) -> Option<&'static Rule> {
-        // Only the name and the one above it are looked at.
+        // Only the name and its parent directory's name matter.
         let mut slashes = path.rmatch_indices('/').map(|(at, _)| at + 1);
         let above = slashes.nth(1).unwrap_or(0);
         let both = folded(&path[above..]);
@@ -334,7 +340,8 @@ impl List {
     }
 }
 
-/// A path in the case that the list is written in. Beyond ASCII there are letters that are another one's other case, such as the sign of Kelvin.
+/// The path in lower case, as the list is written. Some letters beyond ASCII, such as the Kelvin
+/// sign, lower to ASCII ones.
 fn folded(path: &str) -> String {
     if path.is_ascii() {
         return path.to_ascii_lowercase();
@@ -343,8 +350,9 @@ fn folded(path: &str) -> String {
     upper.flat_map(char::to_lowercase).collect()
 }
 
-/// The same list as conditions of `find`, for what builds write in a container. They are words between spaces, for a shell that expands no globs
-/// (`set -f`). `include` are globs of what comes along by name.
+/// The same list as conditions for `find`, to check what builds write in a container. They are
+/// words separated by spaces, for a shell that expands no globs (`set -f`). `include` are globs of
+/// files that are brought by name.
 pub fn conditions(include: &[String]) -> Conditions {
     let outputs = || RULES.iter().filter(|rule| rule.holds_in(Area::Outputs));
     let any = |kind: Kind| {
@@ -368,14 +376,14 @@ pub fn conditions(include: &[String]) -> Conditions {
     }
 }
 
-/// A glob of `include` as `find -path` has it; nothing where `find` knows no such pattern.
+/// A glob of `include` for `find -path`; `None` if `find` cannot express it.
 fn find_path(glob: &str) -> Option<String> {
     let glob = glob.trim_start_matches("./").trim_end_matches('/');
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-*?".contains(&byte);
     (!glob.is_empty() && glob.bytes().all(plain)).then(|| format!("*/{}", glob.replace("**/", "*")))
 }
 
-/// How it is said that files which a build wrote stay out.
+/// The message about build outputs that are left out.
 pub fn left_out(files: &str) -> String {
     format!(
         "left out, since secrets do not belong in an image: the build wrote {files}. A key that is no secret is brought by `include`"
@@ -385,11 +393,11 @@ pub fn left_out(files: &str) -> String {
 /// Conditions of `find`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Conditions {
-    /// What a machine keeps for itself.
+    /// Leftovers of a machine.
     pub leftovers: String,
     /// Secrets.
     pub secrets: String,
-    /// What a step writes before the path of a secret that stays out.
+    /// The prefix printed before the path of a secret that is left out.
     pub mark: &'static str,
 }
 

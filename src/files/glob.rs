@@ -1,20 +1,21 @@
-//! Globs of paths and names, compiled in one place.
+//! Compiles globs of paths and names; no other module does.
 //!
-//! Goes in: globs, which anybody can write who can change the workspace. Comes out: what they match. A glob becomes an automaton, which may be a
-//! thousand times as large as its text; so its length has a limit, and so has what one automaton is made of.
+//! Input: globs, which may come from an untrusted workspace. Output: what they match. A compiled
+//! glob may be a thousand times the size of its text, so both its length and the number of globs
+//! compiled together are limited.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// The longest glob, in bytes: no path is longer.
+/// The longest glob in bytes. No path is longer.
 pub const LONGEST: usize = 4096;
 
-/// How many globs become one automaton.
+/// How many globs are compiled together.
 const TOGETHER: usize = 64;
 
-/// Why a text is no glob.
+/// Why a text is not a glob.
 #[derive(Debug, thiserror::Error)]
 pub enum GlobError {
-    /// It is too long.
+    /// The text is too long.
     #[error("it is longer than {LONGEST} bytes")]
     Long,
     /// Its syntax is wrong.
@@ -23,7 +24,7 @@ pub enum GlobError {
 }
 
 impl GlobError {
-    /// What is wrong, without the glob itself.
+    /// What is wrong, without quoting the glob.
     pub fn words(&self) -> String {
         match self {
             Self::Long => self.to_string(),
@@ -32,21 +33,21 @@ impl GlobError {
     }
 }
 
-/// What a glob of paths means beside stars and classes, where programs differ.
+/// Details in which programs' globs differ.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Dialect {
-    /// Whether `{,a}` may stand for nothing.
+    /// Whether `{,a}` may match the empty text.
     pub empty_alternates: bool,
 }
 
-/// Globs that are asked together.
+/// Globs that are matched together.
 #[derive(Debug, Clone, Default)]
 pub struct Globs {
     sets: Vec<GlobSet>,
 }
 
 impl Globs {
-    /// Compiles all of them; a faulty one comes back by its place, with its problem.
+    /// Compiles all globs. On an error, returns the position of the faulty one and its problem.
     pub fn compile<'g>(
         globs: impl IntoIterator<Item = &'g str>,
         dialect: Dialect,
@@ -66,7 +67,7 @@ impl Globs {
         Ok(all)
     }
 
-    /// The same for globs of others' files, where what is no glob matches nothing.
+    /// Compiles globs from files of other programs. Invalid ones match nothing.
     pub fn lenient<'g>(globs: impl IntoIterator<Item = &'g str>) -> Self {
         let dialect = Dialect::default();
         let legal = globs
@@ -88,7 +89,7 @@ impl Globs {
         self.sets.iter().any(|set| set.is_match(path))
     }
 
-    /// The places of those that match, in order.
+    /// The positions of the globs that match, in order.
     pub fn matches(&self, path: &str) -> Vec<usize> {
         let sets = self.sets.iter().enumerate();
         let matches = |(at, set): (usize, &GlobSet)| {
@@ -100,12 +101,13 @@ impl Globs {
     }
 }
 
-/// A directory stands for all below it: each glob, and another one for what lies below.
+/// The glob, and a second one for everything below what it matches.
 pub fn with_all_below(glob: &str) -> [String; 2] {
     [glob.to_owned(), format!("{glob}/**")]
 }
 
-/// Whether a name is of a pattern in which only the star has a meaning: it stands for anything, slashes too.
+/// Whether a name matches a pattern in which only `*` is special. It matches any text, including
+/// slashes.
 pub fn is_of(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == name;
@@ -124,11 +126,12 @@ pub fn is_of(pattern: &str, name: &str) -> bool {
     left.ends_with(tail)
 }
 
-/// Whether a name is of a pattern as `find -name` has them: `*`, `?`, and classes such as `[!a-z0-9]`, without escapes. It is compared as it stands,
-/// which takes less time than to compile the pattern for a few names. Nothing stands for a slash but a slash.
+/// Whether a name matches a pattern of `find -name`: `*`, `?`, and classes such as `[!a-z0-9]`,
+/// without escapes. Interpreting the pattern is faster than compiling it for a few names. No
+/// wildcard matches a slash.
 pub fn fits(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern, name);
-    // Where to go on if the last star stands for one letter more.
+    // Where to continue if the last star matches one more letter.
     let mut again: Option<(&str, &str)> = None;
     loop {
         let mut letters = name.chars();
@@ -156,7 +159,8 @@ pub fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// What is left of a pattern without stars at its start if its first part stands for this letter, or for the end.
+/// Matches the first element of a pattern without leading stars against this letter, or the end.
+/// Returns the rest of the pattern if it matches.
 fn step(pattern: &str, letter: Option<char>) -> Option<&str> {
     let mut rest = pattern.chars();
     match (rest.next(), letter) {
@@ -199,7 +203,7 @@ fn is_in(class: &str, letter: char) -> bool {
     }
 }
 
-/// Reads a glob without compiling it.
+/// Parses a glob without compiling it.
 pub fn parse(glob: &str, dialect: Dialect) -> Result<globset::Glob, GlobError> {
     if glob.len() > LONGEST {
         return Err(GlobError::Long);
@@ -207,7 +211,7 @@ pub fn parse(glob: &str, dialect: Dialect) -> Result<globset::Glob, GlobError> {
     let mut builder = GlobBuilder::new(glob);
     builder
         .literal_separator(true)
-        // The default differs on Windows.
+        // The default on Windows is different.
         .backslash_escape(true)
         .empty_alternates(dialect.empty_alternates);
     Ok(builder.build()?)
@@ -265,7 +269,7 @@ mod tests {
                 assert!(!fits(pattern, name), "{pattern} {name}");
             }
         }
-        // Stars that could be tried in any number of ways take no time.
+        // Ambiguous stars must not take exponential time.
         assert!(!fits(&"*a".repeat(1000), &"a".repeat(999)));
     }
 

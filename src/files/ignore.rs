@@ -1,19 +1,22 @@
-//! Which files of a workspace may enter a context, and what keeps the others out.
+//! Decides which files of a workspace may enter a context, and why the others may not.
 //!
-//! Goes in: the root's `.dockerignore`, every `.gitignore` that applies, and the `include` and `exclude` options. Comes out: a [`Verdict`]
-//! on a path, with the [`Reason`] it is dropped for. Nothing is walked: whoever descends (see [`crate::files`]) carries a [`Scope`] along
-//! and asks it, so that nested `.gitignore` files are found on the way.
+//! Input: the root's `.dockerignore`, every `.gitignore` that applies, and the `include` and
+//! `exclude` options. Output: a [`Verdict`] on a path, with the [`Reason`] if it is dropped. This
+//! module does not walk: a caller that descends (see [`crate::files`]) carries a [`Scope`] along,
+//! so that nested `.gitignore` files are found on the way.
 //!
 //! The rules, strongest first:
 //!
-//! 1. some names never enter: `node_modules`, `.git`, `.env*`, `.npmrc` and the like (see [`crate::files::forbidden`]);
-//! 2. what an `exclude` glob matches is dropped, with all below it;
-//! 3. what an `include` glob matches is kept, with all below it;
-//! 4. what git ignores is dropped, and what lies below it cannot be brought back by a `.gitignore`;
-//! 5. what the root's `.dockerignore` drops is dropped; its exceptions do reach below a dropped directory;
-//! 6. what likely holds secrets by its name is dropped.
+//! 1. some names never enter: `node_modules`, `.git`, `.env*`, `.npmrc` and the like (see
+//!    [`crate::files::forbidden`]);
+//! 2. a path that an `exclude` glob matches is dropped, with everything below it;
+//! 3. a path that an `include` glob matches is kept, with everything below it;
+//! 4. a path that git ignores is dropped; no `.gitignore` can bring back anything below it;
+//! 5. a path that the root's `.dockerignore` drops is dropped; its exceptions apply below dropped
+//!    directories too;
+//! 6. a name that likely means secrets is dropped.
 //!
-//! Rules 4 and 5 follow git and moby; where they cannot, the docs of `gitignore` and `pattern` in here say so.
+//! Rules 4 and 5 follow git and moby. The docs of `gitignore` and `pattern` state the exceptions.
 
 use std::fmt;
 use std::path::Path;
@@ -38,10 +41,10 @@ mod pattern;
 pub use self::globs::GlobError;
 pub use self::pattern::Malformed;
 
-/// The name of the file in the workspace root.
+/// The file in the workspace root.
 const DOCKERIGNORE: &str = ".dockerignore";
 
-/// Everything that decides which files of one workspace are kept.
+/// All rules for the files of one workspace.
 #[derive(Debug)]
 pub struct Rules {
     tree: Tree,
@@ -54,9 +57,9 @@ pub struct Rules {
 /// Whether a path is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is.
+    /// It is kept.
     Keep,
-    /// It is not.
+    /// It is dropped.
     Drop(Reason),
 }
 
@@ -69,78 +72,78 @@ pub enum Reason {
         /// The rule that bars it.
         name: &'static str,
     },
-    /// An `exclude` glob matches it, or a directory above it.
+    /// An `exclude` glob matches it or a directory above it.
     Exclude {
         /// The glob.
         pattern: String,
     },
     /// Git ignores it.
     GitIgnore {
-        /// The `.gitignore`, as seen from the workspace root.
+        /// The path of the `.gitignore` from the workspace root.
         file: String,
         /// The pattern in it.
         pattern: String,
     },
     /// The root's `.dockerignore` drops it.
     DockerIgnore {
-        /// The line, counted from one.
+        /// The line, counted from 1.
         line: usize,
         /// The pattern on it.
         pattern: String,
     },
-    /// It likely holds secrets by its name. An `include` glob brings it.
+    /// Its name likely means secrets. An `include` glob brings it.
     Secret {
         /// The rule that bars it.
         name: &'static str,
-        /// Whether it is barred only if there is a private key in it.
+        /// Whether it is barred only if it contains a private key.
         if_private: bool,
     },
     /// It is neither a file, a directory nor a symlink.
     Special {
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
 }
 
-/// Why the rules cannot be had.
+/// Why the rules cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IgnoreError {
-    /// A file of rules cannot be read; the source names it.
+    /// A file of rules cannot be read.
     #[error("cannot read the ignore rules")]
     Unreadable(#[from] TreeError),
-    /// A line of the `.dockerignore` is no pattern.
+    /// A line of the `.dockerignore` is not a pattern.
     #[error("`{DOCKERIGNORE}` line {line}: `{pattern}` is not a pattern")]
     DockerPattern {
-        /// The line, counted from one.
+        /// The line, counted from 1.
         line: usize,
-        /// What it says.
+        /// Its text.
         pattern: String,
         /// What is wrong with it.
         #[source]
         problem: Malformed,
     },
-    /// A glob of the `include` or `exclude` option is none.
+    /// A glob of the `include` or `exclude` option is invalid.
     #[error("`{glob}` of `{option}` is not a glob")]
     Glob {
         /// The option's name.
         option: &'static str,
-        /// What it says.
+        /// The glob.
         glob: String,
         /// What is wrong with it.
         #[source]
         problem: GlobError,
     },
-    /// A glob of the `include` option that brings nothing.
+    /// A glob of the `include` option matches nothing that it can bring.
     #[error("`{glob}` of `include` brings no file{}", .barred.as_ref().map_or_else(String::new, |(path, reason)| format!(": `{path}` stays out, {reason}")))]
     Nothing {
-        /// What it says.
+        /// The glob.
         glob: String,
-        /// A file or directory that it names and that cannot be brought, and why.
+        /// A path that it matches but cannot bring, and the reason.
         barred: Option<(RepoPath, Reason)>,
     },
 }
 
-/// The rules within one directory: what is asked about the paths in it.
+/// The rules within one directory, to judge the paths in it.
 #[derive(Debug)]
 pub struct Scope<'rules> {
     rules: &'rules Rules,
@@ -148,19 +151,19 @@ pub struct Scope<'rules> {
     docker: Inherited,
 }
 
-/// What a directory's own verdict means for all that it holds.
+/// How the verdict on a directory affects everything in it.
 #[derive(Debug)]
 enum Fate {
-    /// Git does not ignore the directory; its files and those above it say what it ignores in there.
+    /// Git does not ignore the directory. Its `.gitignore` files decide what is ignored in it.
     Open(GitIgnores),
-    /// Git ignores the directory, so everything in there.
+    /// Git ignores the directory, and so everything in it.
     Ignored(Reason),
-    /// An `include` glob matched.
+    /// An `include` glob matches it.
     Included,
 }
 
 impl Rules {
-    /// Reads the rules of the workspace at `root`, an absolute path, and of the options.
+    /// Loads the rules of the workspace at `root`, an absolute path, and those of the options.
     pub fn load(root: &Path, include: &[String], exclude: &[String]) -> Result<Self, IgnoreError> {
         let globs = |option, globs| {
             Globs::compile(globs).map_err(|(glob, problem)| IgnoreError::Glob {
@@ -199,7 +202,7 @@ impl Rules {
         }
     }
 
-    /// The verdict on a directory and, unless nothing below it can be kept, the rules within it.
+    /// The verdict on a directory, and the rules within it unless nothing below it can be kept.
     pub fn scope(&self, dir: &RepoPath) -> Result<(Verdict, Option<Scope<'_>>), IgnoreError> {
         let mut verdict = Verdict::Keep;
         let mut scope = self.root_scope();
@@ -214,7 +217,7 @@ impl Rules {
         Ok((verdict, Some(scope)))
     }
 
-    /// The verdict on a single file, wherever it lies.
+    /// The verdict on a single file anywhere in the workspace.
     pub fn file(&self, path: &RepoPath) -> Result<Verdict, IgnoreError> {
         Ok(match self.scope(&path.parent().unwrap_or_default())? {
             (_, Some(scope)) => scope.file(path),
@@ -222,12 +225,12 @@ impl Rules {
         })
     }
 
-    /// The glob of the `include` option that names this very path.
+    /// The `include` glob that matches this path itself.
     pub fn included_by(&self, path: &RepoPath) -> Option<&str> {
         self.include.matching(path.as_str())
     }
 
-    /// The `.dockerignore` alone, to measure what Docker itself would send.
+    /// Only the `.dockerignore`, to measure what Docker itself would send.
     pub(crate) fn docker(&self) -> DockerScope<'_> {
         DockerScope {
             docker: &self.docker,
@@ -236,7 +239,7 @@ impl Rules {
     }
 }
 
-/// The directories from below the root down to `dir`, which is the last one.
+/// The directories from below the root down to `dir`, which is the last.
 fn lineage(dir: &RepoPath) -> Vec<RepoPath> {
     let mut dirs: Vec<RepoPath> = std::iter::successors(Some(dir.clone()), RepoPath::parent)
         .filter(|dir| !dir.is_root())
@@ -251,8 +254,9 @@ impl Scope<'_> {
         self.decide(path, Entry::File).0.into()
     }
 
-    /// The verdict on a directory in this one and, unless nothing below it can be kept, the rules within it. Below a dropped directory
-    /// files may be kept: those that an `include` glob or an exception in the `.dockerignore` names.
+    /// The verdict on a directory in this one, and the rules within it unless nothing below it can
+    /// be kept. Files below a dropped directory are kept if an `include` glob or an exception in
+    /// the `.dockerignore` matches them.
     pub fn directory(&self, path: &RepoPath) -> Result<(Verdict, Option<Self>), IgnoreError> {
         let rules = self.rules;
         let (decision, docker) = self.decide(path, Entry::Directory);
@@ -318,15 +322,15 @@ impl Scope<'_> {
     }
 }
 
-/// A verdict, and what it means for the paths below.
+/// A verdict, and its effect on the paths below.
 enum Decision<'scope> {
-    /// Rules 1 and 2: dropped with all below.
+    /// Rules 1 and 2: dropped with everything below.
     Barred(Reason),
-    /// Rule 3: kept, as is all below that is not barred.
+    /// Rule 3: kept, with everything below that is not barred.
     Included,
-    /// Rules 4 and 6: dropped with all below that is not included.
+    /// Rules 4 and 6: dropped with everything below that is not included.
     Ignored(Reason),
-    /// Rule 5: what `.dockerignore` has to say, which it has on each path below anew.
+    /// Rule 5: the verdict of `.dockerignore`, which judges each path below separately.
     Open {
         git: &'scope GitIgnores,
         dropped: Option<Reason>,
@@ -347,7 +351,7 @@ impl From<Decision<'_>> for Verdict {
     }
 }
 
-/// What the `.dockerignore` says within one directory, all other rules aside.
+/// The rules of the `.dockerignore` alone within one directory.
 #[derive(Debug, Clone)]
 pub(crate) struct DockerScope<'rules> {
     docker: &'rules DockerIgnore,
@@ -360,7 +364,7 @@ impl DockerScope<'_> {
         self.docker.is_empty() || self.docker.judge(path, &self.inherited).0.is_none()
     }
 
-    /// What is said within a directory in this one, unless nothing below it is sent.
+    /// The rules within a directory in this one, unless nothing below it is sent.
     pub(crate) fn directory(&self, path: &str) -> Option<Self> {
         let (dropped_by, inherited) = self.docker.judge(path, &self.inherited);
         (dropped_by.is_none() || self.docker.may_keep_below(path)).then_some(Self {
@@ -371,7 +375,7 @@ impl DockerScope<'_> {
 }
 
 impl IgnoreError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable(error) => error.hint(),

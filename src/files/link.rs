@@ -1,7 +1,7 @@
-//! Where a symlink leads to.
+//! Checks where a symlink leads.
 //!
-//! Goes in: a symlink's path and target. Comes out: the target's text, if it stays in the workspace. The disk is not asked: a target is
-//! resolved by its text, so the answer does not depend on what happens to exist.
+//! Input: a symlink's path and target. Output: the target's text, if it stays in the workspace. The
+//! target is resolved lexically, so the answer does not depend on which files exist.
 
 use std::path::Path;
 

@@ -1,8 +1,9 @@
-//! How large the whole workspace is as a context.
+//! Measures the whole workspace as a context.
 //!
-//! Goes in: the workspace root and its rules. Comes out: the number and size of the files that `docker build` sends for a plain
-//! `COPY . .`, to compare slimbuild's context with: all that the `.dockerignore` lets through, `node_modules` and `.git` included. Of the
-//! rules, only the `.dockerignore` counts. What cannot be read is not counted and no error, as it is but a figure for a report.
+//! Input: the workspace root and its rules. Output: the number and size of the files that `docker
+//! build` sends for a plain `COPY . .`, for comparison with slimbuild's context: everything that
+//! the `.dockerignore` lets through, including `node_modules` and `.git`. The other rules do not
+//! apply. Unreadable files are left out silently, since this is only a figure for a report.
 
 use serde::Serialize;
 
@@ -13,9 +14,9 @@ use crate::model::path::RepoPath;
 /// The size of a workspace as Docker sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Measure {
-    /// Files and symlinks.
+    /// The number of files and symlinks.
     pub files: u64,
-    /// The length of the files' content.
+    /// The size of their contents in bytes.
     pub bytes: u64,
 }
 

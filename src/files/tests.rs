@@ -9,7 +9,8 @@ use super::*;
 mod git;
 mod properties;
 
-/// Makes an empty file for each path, and a directory for one with a `/` at its end. `.gitignore` and `.dockerignore` get content.
+/// Makes an empty file for each path, and a directory for one with a `/` at its end. `.gitignore`
+/// and `.dockerignore` get content.
 fn tree(files: &[(&str, &str)]) -> TempDir {
     let dir = TempDir::new().unwrap();
     for (path, content) in files {

@@ -1,23 +1,28 @@
-//! [`Tree`]: the one way to open a file of the workspace.
+//! [`Tree`]: the only way to open a file of the workspace.
 //!
-//! Goes in: the workspace's root, then paths below it. Comes out: contents, metadata and names of what lies below that root, and never of
-//! anything else. A workspace may be a stranger's pull request: a committed symlink must not bring a file of this machine into a decision
-//! or an image.
+//! Input: the workspace's root, then paths below it. Output: contents, metadata and names of files
+//! below that root, and of nothing else. A workspace may be a stranger's pull request: a committed
+//! symlink must not bring a file of this machine into a decision or an image.
 //!
 //! The rules:
 //!
-//! 1. The root is the user's choice, and may itself be reached through symlinks. All below it is opened relative to it.
-//! 2. A symlink that stays below the root is followed. One that leaves it is an error that names the link. An absolute target leaves it,
-//!    also where it leads back inside: it would mean something else on every other machine, and in the image.
-//! 3. Only regular files are read. A pipe, a socket or a device is refused at once, and opening one never waits.
-//! 4. Files that are read whole have a limit, said by [`Limit`].
+//! 1. The user chose the root, which may itself be reached through symlinks. Everything below is
+//!    opened relative to it.
+//! 2. A symlink that stays below the root is followed. One that leaves it is an error that names
+//! the
+//!    link. An absolute target counts as leaving, even if it leads back inside: it would mean
+//!    something else on other machines and in the image.
+//! 3. Only regular files are read. A pipe, a socket or a device is refused at once, and opening one
+//!    never blocks.
+//! 4. Files that are read whole have a size limit, given by [`Limit`].
 //!
-//! Linux resolves a path with `openat2` and `RESOLVE_BENEATH`, so no race between looking and opening can lead outside. Other Unix systems,
-//! and kernels without the call, resolve it component by component, each opened relative to the last without following links. Windows
-//! compares real paths.
+//! Linux resolves a path with `openat2` and `RESOLVE_BENEATH`, so no race between checking and
+//! opening can lead outside. Other Unix systems, and kernels without the call, resolve each
+//! component relative to the last without following links. Windows compares real paths.
 //!
-//! Paths that the user gives on the command line and that are no files of the workspace do not come through here: `-C`, `-o`, `--out`,
-//! `--cache-dir`, files of secrets, `--build-arg-file`, archives and layouts of base images. The user may name any file of their machine.
+//! Paths from the command line that are not files of the workspace do not use this module: `-C`,
+//! `-o`, `--out`, `--cache-dir`, files of secrets, `--build-arg-file`, archives and layouts of base
+//! images. The user may name any file of their machine.
 
 use std::ffi::OsString;
 use std::fs;
@@ -35,25 +40,25 @@ mod system;
 #[path = "tree/unix.rs"]
 mod system;
 
-/// A directory, and all that lies below it.
+/// An open directory, and access to everything below it.
 #[derive(Debug, Clone)]
 pub struct Tree {
     root: Arc<system::Root>,
 }
 
-/// How much is read of one file at most.
+/// The size limit for reading a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Manifests, settings, rules and templates: what people write.
+    /// Manifests, settings, rules and templates: files that people write.
     Settings,
     /// Lockfiles.
     Lockfile,
-    /// Source files that detection looks into, patches, pnpmfiles, files that are scanned.
+    /// Source files that detection reads, patches, pnpmfiles, scanned files.
     Source,
 }
 
 impl Limit {
-    /// The number of bytes.
+    /// The limit in bytes.
     pub fn bytes(self) -> u64 {
         const MIB: u64 = 1024 * 1024;
         match self {
@@ -72,51 +77,49 @@ impl Limit {
     }
 }
 
-/// Why something of the workspace is not read.
+/// Why a file of the workspace is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
-    /// A symlink on the way leads out of the workspace.
+    /// A symlink leads out of the workspace.
     #[error("{}", leaves(path, link, target))]
     Outside {
-        /// What was asked for.
+        /// The requested path.
         path: RepoPath,
-        /// The link on the way.
+        /// The symlink.
         link: RepoPath,
-        /// Where it leads.
+        /// Its target.
         target: String,
     },
-    /// Symlinks that lead to each other.
+    /// Symlinks lead to each other.
     #[error("`{0}` leads through too many symlinks: they may form a loop")]
     Loop(RepoPath),
-    /// It is no regular file.
+    /// It is not a regular file.
     #[error("`{path}` is {kind}, not a file")]
     NotAFile {
-        /// What was asked for.
+        /// The requested path.
         path: RepoPath,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
-    /// It is larger than what is read of such a file.
+    /// It is larger than the limit.
     #[error(
         "`{path}` has {size} bytes; slimbuild reads {} of at most {} bytes", limit.what(), limit.bytes()
     )]
     TooLarge {
-        /// The file.
         path: RepoPath,
-        /// Its size, or what was read until it was too much.
+        /// Its size, or the bytes read until the limit was exceeded.
         size: u64,
-        /// What is read at most.
         limit: Limit,
     },
-    /// A text that is none.
+    /// The text is not UTF-8.
     #[error("`{0}` is not valid UTF-8")]
     NotUtf8(RepoPath),
     /// The system cannot read it.
     #[error("cannot read `{path}`")]
     Io {
-        /// What was asked for.
+        /// The requested path.
         path: RepoPath,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -130,7 +133,7 @@ fn leaves(path: &RepoPath, link: &RepoPath, target: &str) -> String {
 }
 
 impl TreeError {
-    /// Whether there simply is no such file.
+    /// Whether the file does not exist.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Io { source, .. } if matches!(
             source.kind(),
@@ -138,7 +141,7 @@ impl TreeError {
         ))
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Outside { target, .. } if target.starts_with('/') => Some(
@@ -158,7 +161,7 @@ impl TreeError {
         }
     }
 
-    /// The same where a path was asked for that this one is on the way to.
+    /// Reports the error for the requested path, which this one is a part of.
     fn about(mut self, asked: &RepoPath) -> Self {
         match &mut self {
             Self::Outside { path, .. }
@@ -179,7 +182,7 @@ impl TreeError {
     }
 }
 
-/// For what streams files, and reports errors as a reader does.
+/// For readers that stream files.
 impl From<TreeError> for io::Error {
     fn from(error: TreeError) -> Self {
         let kind = match &error {
@@ -190,7 +193,7 @@ impl From<TreeError> for io::Error {
     }
 }
 
-/// What something on the disk is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -199,12 +202,12 @@ pub enum FileKind {
     Directory,
     /// A symlink.
     Symlink,
-    /// Anything else, in words: "a named pipe".
+    /// Anything else, with a description: "a named pipe".
     Special(&'static str),
 }
 
 impl FileKind {
-    /// In words.
+    /// A description.
     pub fn words(self) -> &'static str {
         match self {
             Self::Regular => "a file",
@@ -215,22 +218,21 @@ impl FileKind {
     }
 }
 
-/// What the disk says of a file beside its content.
+/// A file's metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metadata {
-    /// What it is.
     pub kind: FileKind,
-    /// The length of its content.
+    /// The length of its content in bytes.
     pub size: u64,
-    /// Whether anyone may execute it; on Windows, never.
+    /// Whether anyone may execute it. Always false on Windows.
     pub executable: bool,
-    /// When its content was changed, by its own account.
+    /// The modification time.
     pub modified: Option<SystemTime>,
-    /// When it came to be what it is, as `find -cnewer` compares it: nobody can set this time.
+    /// The ctime, which nobody can set. `find -cnewer` compares it too.
     pub changed: Option<SystemTime>,
 }
 
-/// A directory that is open, to list it and to look at what it holds.
+/// An open directory.
 #[derive(Debug)]
 pub struct Directory {
     inner: system::Directory,
@@ -238,21 +240,21 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// The names that it holds, in the disk's order, each with its kind; links are not followed.
+    /// The entries in the disk's order, each with its kind. Links are not followed.
     pub fn entries(&mut self) -> Result<Vec<(OsString, FileKind)>, TreeError> {
         self.inner
             .entries()
             .map_err(|source| TreeError::io(&self.path, source))
     }
 
-    /// What one of these names is; links are not followed.
+    /// The metadata of one entry. Links are not followed.
     pub fn metadata(&self, name: &std::ffi::OsStr) -> io::Result<Metadata> {
         self.inner.metadata(name)
     }
 }
 
 impl Tree {
-    /// Opens a root. The user chose it, so links on the way to it are followed.
+    /// Opens a root. The user chose it, so links in its path are followed.
     pub fn open(root: &Path) -> Result<Self, TreeError> {
         let opened = system::Root::open(root);
         let named = |source: io::Error| {
@@ -267,7 +269,7 @@ impl Tree {
         })
     }
 
-    /// Opens a regular file to read it in pieces. What is opened is what was looked at.
+    /// Opens a regular file for streaming. The metadata is that of the opened file.
     pub fn file(&self, path: &RepoPath) -> Result<(fs::File, Metadata), TreeError> {
         let (file, metadata) = self.root.file(path)?;
         if metadata.kind != FileKind::Regular {
@@ -279,7 +281,7 @@ impl Tree {
         Ok((file, metadata))
     }
 
-    /// Reads a file whole.
+    /// Reads a whole file.
     pub fn read(&self, path: &RepoPath, limit: Limit) -> Result<Vec<u8>, TreeError> {
         let (file, metadata) = self.file(path)?;
         let too_large = |size| TreeError::TooLarge {
@@ -291,7 +293,7 @@ impl Tree {
             return Err(too_large(metadata.size));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.size).unwrap_or_default());
-        // It may grow while it is read.
+        // The file may grow while it is read.
         let read = file.take(limit.bytes() + 1).read_to_end(&mut bytes);
         let read = read.map_err(|source| TreeError::io(path, source))? as u64;
         if read > limit.bytes() {
@@ -300,7 +302,7 @@ impl Tree {
         Ok(bytes)
     }
 
-    /// The same; nothing where there is no such file.
+    /// Like [`Self::read`]; `None` if there is no such file.
     pub fn read_optional(
         &self,
         path: &RepoPath,
@@ -309,13 +311,13 @@ impl Tree {
         optional(self.read(path, limit))
     }
 
-    /// Reads a text whole.
+    /// Reads a whole text file.
     pub fn read_text(&self, path: &RepoPath, limit: Limit) -> Result<String, TreeError> {
         let bytes = self.read(path, limit)?;
         String::from_utf8(bytes).map_err(|_| TreeError::NotUtf8(path.clone()))
     }
 
-    /// The same; nothing where there is no such file.
+    /// Like [`Self::read_text`]; `None` if there is no such file.
     pub fn read_text_optional(
         &self,
         path: &RepoPath,
@@ -324,22 +326,24 @@ impl Tree {
         optional(self.read_text(path, limit))
     }
 
-    /// What the path is; links are followed.
+    /// The metadata of a path. Links are followed.
     pub fn metadata(&self, path: &RepoPath) -> Result<Metadata, TreeError> {
         self.root.metadata(path)
     }
 
-    /// What the path is; a link at its end is not followed.
+    /// The metadata of a path. A link at its end is not followed.
     pub fn link_metadata(&self, path: &RepoPath) -> Result<Metadata, TreeError> {
         self.root.link_metadata(path)
     }
 
-    /// Whether a regular file is there; links are followed. A path that leaves the workspace is an error.
+    /// Whether there is a regular file. Links are followed. A path that leaves the workspace is an
+    /// error.
     pub fn is_file(&self, path: &RepoPath) -> Result<bool, TreeError> {
         self.is(path, FileKind::Regular)
     }
 
-    /// Whether a directory is there; links are followed. A path that leaves the workspace is an error.
+    /// Whether there is a directory. Links are followed. A path that leaves the workspace is an
+    /// error.
     pub fn is_dir(&self, path: &RepoPath) -> Result<bool, TreeError> {
         self.is(path, FileKind::Directory)
     }
@@ -348,12 +352,12 @@ impl Tree {
         Ok(optional(self.metadata(path))?.is_some_and(|metadata| metadata.kind == kind))
     }
 
-    /// The target of a symlink, as it is written.
+    /// The target of a symlink, as written.
     pub fn read_link(&self, path: &RepoPath) -> Result<PathBuf, TreeError> {
         self.root.read_link(path)
     }
 
-    /// Where the path really lies: all links on the way, and at its end, are followed.
+    /// The real path: all links are resolved, including one at the end.
     pub fn real(&self, path: &RepoPath) -> Result<RepoPath, TreeError> {
         self.root.real(path)
     }
@@ -367,7 +371,7 @@ impl Tree {
     }
 }
 
-/// Nothing where there is no such file.
+/// Turns the error about a missing file into `None`.
 pub fn optional<T>(result: Result<T, TreeError>) -> Result<Option<T>, TreeError> {
     match result {
         Err(error) if error.is_absent() => Ok(None),

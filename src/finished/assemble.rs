@@ -1,7 +1,8 @@
-//! The layers of an image, from finished files: those of `--prebuilt`, or of a build of slimbuild's own.
+//! Makes the layers of an image from finished files: those of `--prebuilt`, or of slimbuild's own
+//! build.
 //!
-//! Goes in: the plan, the list of files, and the directory that they lie in. Comes out: [`Layer`]s in the order of how rarely they change, each with
-//! what the same plan's Dockerfile copies.
+//! Input: the plan, the list of files, and their directory. Output: [`Layer`]s with the same files
+//! that the plan's Dockerfile copies, those that rarely change first.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,13 +11,13 @@ use crate::files::Kind;
 use crate::image::layer::{Entry, Layer, Node, Owner};
 use crate::plan::{Content, ContextEntry, Place, Plan};
 
-/// Where all of the app is in the image.
+/// The app's directory in the image.
 const HOME: &str = "app";
 
-/// The title of the layer that has the modules of registries.
+/// The title of the layer with the modules from registries.
 pub const MODULES: &str = "modules";
 
-/// The places of a context that are layers, with their titles and where they go.
+/// The places of a context that become layers, with their titles and destinations.
 const PLACES: [(Place, &str, &str); 5] = [
     (Place::Modules, MODULES, HOME),
     (Place::Packages, "workspace packages", HOME),
@@ -25,7 +26,7 @@ const PLACES: [(Place, &str, &str); 5] = [
     (Place::Writable, "what the app writes to", HOME),
 ];
 
-/// The layers that lie on the base.
+/// The layers on top of the base.
 pub fn layers(plan: &Plan, context: &[ContextEntry], root: &Path) -> Vec<Layer> {
     let user = owner(&plan.runtime_base.value.user);
     let layer = |(place, title, to): (Place, &str, &str)| {
@@ -38,7 +39,7 @@ pub fn layers(plan: &Plan, context: &[ContextEntry], root: &Path) -> Vec<Layer> 
         for entry in context.iter().filter(|entry| entry.place == place) {
             let path = entry.path.as_str();
             let node = node(entry, root);
-            // A user who may write to a directory owns it, and those in it.
+            // The user owns writable directories and everything in them.
             if place == Place::Writable {
                 for dir in directories(plan, path) {
                     let node = Node::Directory(0o755);
@@ -59,7 +60,7 @@ pub fn layers(plan: &Plan, context: &[ContextEntry], root: &Path) -> Vec<Layer> 
     layers
 }
 
-/// Gives a directory to the user, with all that lies in it.
+/// Makes the user the owner of a directory and everything in it.
 fn hand_over(dir: &str, user: Owner, layers: &mut [Layer]) {
     let prefix = format!("{dir}/");
     for layer in layers.iter_mut() {
@@ -77,7 +78,7 @@ fn hand_over(dir: &str, user: Owner, layers: &mut [Layer]) {
         };
         layer.entries.extend(inside.into_iter().map(owned));
     }
-    // The layer of what the app writes to is the last.
+    // The layer with writable files is the last.
     if let Some(last) = layers.last_mut() {
         let node = Node::Directory(0o755);
         let own = Entry { node, owner: user };
@@ -106,7 +107,7 @@ fn node(entry: &ContextEntry, root: &Path) -> Node {
     }
 }
 
-/// The directories above a file that the app writes to, from the first that is its own on.
+/// The directories above a writable file, starting at the app's own directory.
 fn directories<'p>(plan: &Plan, path: &'p str) -> impl Iterator<Item = &'p str> {
     let above = plan.app.dir.prefix().len();
     let ends = path.match_indices('/').map(|(at, _)| at);

@@ -1,11 +1,14 @@
-//! Production modules of an installed tree: which of the packages that lie on the disk an app needs when it runs.
+//! Finds the production modules of an installed tree: the packages on disk that an app needs at run
+//! time.
 //!
-//! Goes in: the workspace's directory, its projects with the names that each needs, and the packages that the lockfile's runtime closure has.
-//! Comes out: a [`Tree`] of package directories, links and generated files, each by its path in the workspace.
+//! Input: the workspace's directory, its projects with the names that each needs, and the packages
+//! of the lockfile's runtime closure. Output: a [`Tree`] of package directories, links and
+//! generated files by their paths in the workspace.
 //!
-//! The walk goes from package to package as Node's resolution does: a name is looked for in every `node_modules` on the way up from the real
-//! directory of who asks. So it knows no package manager's layout: virtual stores, hoisted trees and nested ones are all the same to it. What is
-//! found is held against the lockfile, which is right where the two differ.
+//! The walk follows Node's resolution from package to package: a name is searched in every
+//! `node_modules` from the importing package's real directory upwards. So it needs to know no
+//! package manager's layout: virtual stores, hoisted and nested trees all work. The result is
+//! checked against the lockfile, which decides if the two differ.
 
 mod directory;
 mod error;
@@ -22,41 +25,43 @@ use crate::files::tree as files;
 use crate::model::path::RepoPath;
 use crate::plan::Locked;
 
-/// A project of the workspace, and what it asks for when it runs.
+/// A project of the workspace, and its runtime dependencies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     /// Its directory.
     pub dir: RepoPath,
-    /// The names that it needs; those that it can do without are `true`.
+    /// The names that it needs; `true` marks optional ones.
     pub needs: BTreeMap<String, bool>,
 }
 
-/// What the lockfile has, and whether an install may leave it out: a package for another platform.
+/// The lockfile's packages, and whether an install may leave each out because it is for another
+/// platform.
 pub type Expected = BTreeMap<Locked, bool>;
 
-/// The modules that projects need.
+/// The modules that the projects need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tree {
-    /// The real directories of packages; all below each is taken but for its `node_modules`, which has entries of its own.
+    /// The real directories of packages. Everything below each is taken, except its `node_modules`,
+    /// which has entries of its own.
     pub packages: BTreeMap<RepoPath, Found>,
-    /// Links, with their targets relative to where they lie.
+    /// Links, with targets relative to their directories.
     pub links: BTreeMap<RepoPath, String>,
-    /// Files and directories beside packages that no package manager put there: code that a build generates.
+    /// Files and directories next to packages that no package manager made, such as generated code.
     pub generated: BTreeSet<RepoPath>,
 }
 
 /// A package that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// As its manifest has it.
+    /// The name in its manifest.
     pub name: String,
-    /// Likewise.
+    /// The version in its manifest.
     pub version: String,
-    /// Whether it carries modules of its own, which no lockfile knows: its `node_modules` are taken whole.
+    /// Whether it bundles dependencies, which no lockfile lists: its `node_modules` is taken whole.
     pub bundles: bool,
 }
 
-/// Walks from the projects through the modules that are installed below `root`.
+/// Walks from the projects through the modules installed below `root`.
 pub fn walk(root: &Path, projects: &[Project], expected: &Expected) -> Result<Tree, ModulesError> {
     let files = files::Tree::open(root)?;
     let mut walk = walk::Walk::new(&files, projects, expected);

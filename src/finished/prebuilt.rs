@@ -1,7 +1,8 @@
-//! Modules and outputs as they lie in a workspace that is installed and built.
+//! Takes modules and outputs from a workspace that is installed and built.
 //!
-//! Goes in: the [`Plan`] of the app and the directory that it was installed and built in. Comes out: the finished files, each in the directory of its
-//! layer. What is missing is named, with the command that makes it.
+//! Input: the [`Plan`] of the app and the directory where it was installed and built. Output: the
+//! finished files, each in the directory of its layer. An error names what is missing, and the
+//! command that makes it.
 
 mod beside;
 mod bundles;
@@ -20,19 +21,21 @@ use crate::files::tree::{Tree, TreeError};
 use crate::finished::modules::ModulesError;
 use crate::plan::{Contents, Finished, Place, Plan, placed};
 
-/// What stays of the context as it was: what proves the image, how a site is served, and what makes directories to write to.
+/// The places of the context that are used unchanged: the proof, the server of a site, and the
+/// program that makes writable directories.
 const KEPT: [Place; 3] = [Place::Verify, Place::Serve, Place::Own];
 
-/// How a build's outputs are told from all else.
+/// How the outputs of a build are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Built {
-    /// Somebody built here once: what turbo.json and manifests name, unless it is older than what it was made from.
+    /// The user built at some time: outputs are what turbo.json and manifests name. They must not
+    /// be older than their sources.
     Once,
-    /// slimbuild built here: what was written after this time.
+    /// slimbuild built here: outputs are the files written after this time.
     Since(SystemTime),
 }
 
-/// The finished files below `root`, and what a reader should know of them.
+/// The finished files below `root`, and warnings for the user.
 pub fn finished(
     plan: &Plan,
     root: &Path,
@@ -62,7 +65,7 @@ pub fn finished(
         context.extend(beside::entries(plan, recipe, tree, built, &mut left_out)?);
     }
     warnings.extend(left_out.warning());
-    // The first of a path stays.
+    // The first entry of a path wins.
     context.extend(
         recipe
             .context

@@ -15,18 +15,18 @@ pub(super) struct Section<'a> {
     pub(super) range: Range<usize>,
 }
 
-/// An entry of `packages` or `snapshots`: its key and its lines, the blank ones before it included.
+/// An entry of `packages` or `snapshots`: its key and its lines, with the blank lines before it.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     pub(super) key: Cow<'a, str>,
     pub(super) range: Range<usize>,
     /// Where the key's own line begins.
     pub(super) head: usize,
-    /// Where the line after the key's begins.
+    /// Where the line after the key begins.
     pub(super) body: usize,
 }
 
-/// The format that the document says it has.
+/// The format that the document states.
 pub(super) fn format(text: &str, sections: &[Section<'_>]) -> Result<Format, LockfileError> {
     let section = sections
         .iter()
@@ -47,7 +47,7 @@ pub(super) fn format(text: &str, sections: &[Section<'_>]) -> Result<Format, Loc
     }
 }
 
-/// Refuses a file in which git left a conflict.
+/// Fails if the file contains a git conflict.
 pub(super) fn refuse_conflicts(text: &str) -> Result<(), LockfileError> {
     for mark in ["<<<<<<< ", ">>>>>>> "] {
         let at = if text.starts_with(mark) {
@@ -64,7 +64,7 @@ pub(super) fn refuse_conflicts(text: &str) -> Result<(), LockfileError> {
     Ok(())
 }
 
-/// Refuses the format that is written in braces: `lockfile.format: v13` of pnpm 12.19 and later.
+/// Fails if the file is written in braces: `lockfile.format: v13` of pnpm 12.19 and later.
 pub(super) fn refuse_braces(text: &str) -> Result<(), LockfileError> {
     let main = text[main_document(text)]
         .trim_start_matches('\u{feff}')
@@ -83,8 +83,9 @@ pub(super) fn refuse_braces(text: &str) -> Result<(), LockfileError> {
     })
 }
 
-/// The main document: all, or what follows the first document of a file that starts with `---`
-/// (pnpm's [`yamlDocuments.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/yamlDocuments.ts)).
+/// The main document: the whole file, or what follows the first document if the file starts with
+/// `---` (pnpm's
+/// [`yamlDocuments.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/yamlDocuments.ts)).
 fn main_document(text: &str) -> Range<usize> {
     let start = text.len() - text.trim_start_matches('\u{feff}').len();
     let mut at = start;
@@ -137,8 +138,8 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section<'_>>, LockfileError> {
     Ok(sections)
 }
 
-/// The entries of `importers`, `packages` or `snapshots`, by key. Blank lines belong to the entry that follows them, so that leaving an entry out
-/// leaves the spacing that pnpm would have written.
+/// The entries of `importers`, `packages` or `snapshots`, by key. Blank lines belong to the entry
+/// after them, so that leaving out an entry keeps pnpm's spacing.
 pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>>, LockfileError> {
     let mut found = lines(text, section.clone());
     let name = match found
@@ -157,9 +158,9 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
         None => return Ok(Vec::new()),
     };
     let mut entries: Vec<Entry<'_>> = Vec::new();
-    // The end of the last line that is not blank: where the next entry's range begins.
+    // The end of the last line that is not blank; the next entry starts there.
     let mut end = line_end(text, section.start, section.end);
-    // Whether the entry is `{}`, behind which nothing can follow.
+    // Whether the entry is `{}`, which nothing may follow.
     let mut closed = false;
     for line in found {
         match line.indent {
@@ -196,7 +197,7 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
     if let Some(last) = entries.last_mut() {
         last.range.end = end;
     }
-    // pnpm sorts by UTF-16 units in some versions and by locale in others; look-ups need one order.
+    // pnpm sorts by UTF-16 units in some versions and by locale in others; lookups need one order.
     entries.sort_by(|left, right| left.key.cmp(&right.key));
     if let Some(twice) = entries
         .windows(2)

@@ -1,4 +1,4 @@
-//! What holds of any lockfile that can be read, whatever is pruned from it.
+//! Properties of pruning any readable lockfile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,15 +33,16 @@ impl Keep {
 /// An importer's dependencies: field, alias, specifier, version.
 type Dependencies = Vec<(Field, String, String, String)>;
 
-/// Pruning a lockfile to some importers ends in an error or in a lockfile that can be read, lacks nothing, holds nothing else, keeps what it keeps
-/// byte by byte, and stays as it is when it is pruned likewise.
+/// Prunes a lockfile to some importers. The result is an error, or a readable lockfile that is
+/// complete, has no other entries, keeps its entries byte for byte, and does not change when it is
+/// pruned again.
 pub fn pruning(text: &str) {
     let Ok(lockfile) = Lockfile::parse(text) else {
         return;
     };
     for importer in lockfile.importers() {
         for dependency in &importer.dependencies {
-            // Outside of the workspace is an answer too.
+            // A path outside the workspace is a valid answer.
             let _target = lockfile.local_target(importer, dependency);
         }
     }
@@ -57,7 +58,8 @@ pub fn pruning(text: &str) {
     }
 }
 
-/// All importers, none, every other, and each of the first few with what it links to; and one that the lockfile lacks.
+/// All importers, none, every second one, each of the first few with what it links to, and one that
+/// the lockfile does not have.
 fn subsets(lockfile: &Lockfile<'_>) -> Vec<BTreeSet<String>> {
     let keys: Vec<String> = lockfile
         .importers()
@@ -97,7 +99,7 @@ fn subsets(lockfile: &Lockfile<'_>) -> Vec<BTreeSet<String>> {
     subsets
 }
 
-/// The lockfile of these importers, and the keys of its nodes.
+/// Prunes the lockfile to these importers; returns the keys of its nodes too.
 fn pruned(
     lockfile: &Lockfile<'_>,
     importers: &BTreeSet<String>,
@@ -207,7 +209,7 @@ fn dependencies(importer: &super::Importer<'_>, keep: Keep) -> Dependencies {
         .collect()
 }
 
-/// The lines of an entry; pruning may set the flags of a node anew.
+/// The lines of an entry, without the flags that pruning may change.
 fn lines(lockfile: &Lockfile<'_>, entry: &Entry<'_>, node: bool) -> Vec<String> {
     let text = &lockfile.text()[entry.head..entry.range.end];
     let is_flag = |line: &&str| {
@@ -220,7 +222,7 @@ fn lines(lockfile: &Lockfile<'_>, entry: &Entry<'_>, node: bool) -> Vec<String> 
         }
     };
     let lines = text.trim_end().lines().filter(|line| !is_flag(line));
-    // What blanks are at the end of the last line depends on whether a flag stands behind it.
+    // Trailing blanks depend on whether a flag follows.
     let mut lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
@@ -232,7 +234,8 @@ fn lines(lockfile: &Lockfile<'_>, entry: &Entry<'_>, node: bool) -> Vec<String> 
     lines
 }
 
-/// All that is neither importer, package nor snapshot, by key; what stands before the first key has none.
+/// Everything but importers, packages and snapshots, by key. Text before the first key has an empty
+/// key.
 fn others<'l>(lockfile: &'l Lockfile<'_>) -> BTreeMap<&'l str, &'l str> {
     let ours = |key: &str| {
         let of_importer = ["dependencies", "devDependencies", "optionalDependencies"];
@@ -248,7 +251,7 @@ fn others<'l>(lockfile: &'l Lockfile<'_>) -> BTreeMap<&'l str, &'l str> {
         .collect()
 }
 
-/// References and keys: an alias and a version, a line each.
+/// References and keys: an alias and a version on each line.
 pub fn keys(text: &str) {
     let mut parts = text.lines();
     let (alias, version) = (

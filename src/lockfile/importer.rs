@@ -1,6 +1,7 @@
-//! Importers: the projects of the workspace as the lockfile knows them, in the layouts of all formats.
+//! Importers: the lockfile's projects, in the layouts of all formats.
 //!
-//! A lockfile of a single project (formats 5 and 6) has no `importers`: the project's maps are top-level keys.
+//! A lockfile of a single project (formats 5 and 6) has no `importers`: the project's maps are
+//! top-level keys.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,21 +13,21 @@ use super::keys::Format;
 use super::lines::{indentation, lines, unreadable};
 use super::scalar::{split_entry, value};
 
-/// A project of the workspace, as the lockfile knows it.
+/// A project in the lockfile.
 #[derive(Debug)]
 pub struct Importer<'a> {
-    /// The directory as it is written: `.` or `apps/server`.
+    /// Its directory as written: `.` or `apps/server`.
     pub key: Cow<'a, str>,
-    /// All that the project depends on directly.
+    /// All direct dependencies.
     pub dependencies: Vec<Dependency<'a>>,
-    /// The whole entry, or nothing where the document itself is the project.
+    /// The whole entry; `None` if the document itself is the project.
     pub(crate) range: Option<Range<usize>>,
     /// Where the key's own line begins.
     pub(super) head: usize,
     pub(crate) blocks: Vec<Block>,
 }
 
-/// One of an importer's maps: its lines, the key's included.
+/// One of an importer's maps: its lines, including the key.
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) kind: BlockKind,
@@ -39,11 +40,11 @@ pub(crate) enum BlockKind {
     Field(Field),
     /// `specifiers` of format 5.
     Specifiers,
-    /// Anything else, which always stays.
+    /// Anything else; it is always kept.
     Other,
 }
 
-/// Which of a manifest's maps holds a dependency.
+/// The map of a manifest that holds a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// `dependencies`
@@ -76,13 +77,13 @@ impl Field {
 /// A direct dependency of an importer.
 #[derive(Debug)]
 pub struct Dependency<'a> {
-    /// The map it stands in.
+    /// The map that holds it.
     pub field: Field,
     /// The name it is imported by.
     pub alias: Cow<'a, str>,
-    /// What the manifest asked for when the lockfile was written.
+    /// The manifest's specifier when the lockfile was written.
     pub specifier: Cow<'a, str>,
-    /// What it was resolved to.
+    /// The resolved version or reference.
     pub version: Cow<'a, str>,
     pub(super) range: Range<usize>,
     /// Its line in `specifiers` (format 5).
@@ -148,16 +149,16 @@ type Specifier<'a> = (Cow<'a, str>, Range<usize>);
 struct Parser<'a> {
     text: &'a str,
     format: Format,
-    /// The indentation of the project's maps.
+    /// The indentation of the project's maps in columns.
     base: usize,
     dependencies: Vec<Dependency<'a>>,
     specifiers: BTreeMap<Cow<'a, str>, Specifier<'a>>,
     blocks: Vec<Block>,
-    /// What the map has so far.
+    /// The aliases read so far.
     aliases: BTreeSet<Cow<'a, str>>,
-    /// Whether the map is `{}`, behind which nothing can follow.
+    /// Whether the map is `{}`, which nothing may follow.
     closed: bool,
-    /// Whether the map has a dependency already.
+    /// Whether the map already has a dependency.
     inside: bool,
 }
 
@@ -281,7 +282,7 @@ impl<'a> Parser<'a> {
                 return Err(unreadable(self.text, dependency.range.start, problem));
             }
         }
-        // There are as many as all manifests have together: what is held in reserve for more would add up.
+        // There is one per dependency of every manifest, so spare capacity would add up.
         self.dependencies.shrink_to_fit();
         self.blocks.shrink_to_fit();
         Ok(Importer {

@@ -1,4 +1,5 @@
-//! The index: which bytes of the text belong to which entry. One pass over the lines; entries are looked into when they are reached.
+//! The index: which bytes of the text belong to which entry. It is built in one pass over the
+//! lines; an entry is parsed only when it is reached.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use crate::model::path::{PathError, RepoPath};
 /// A lockfile of one of the formats that pnpm 6 and later write.
 #[derive(Debug)]
 pub struct Lockfile<'a> {
-    /// Where the file lies: what local references start from.
+    /// The lockfile's directory. Local references are relative to it.
     dir: RepoPath,
     text: &'a str,
     format: Format,
@@ -30,25 +31,25 @@ pub struct Lockfile<'a> {
 /// A key and its value, each one line's scalar.
 pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// What a node's own lines say.
+/// The parsed lines of a node.
 #[derive(Debug, Default)]
 pub(super) struct Node<'a> {
-    /// Alias, version, and whether the node can do without.
+    /// Alias, version, and whether the dependency is optional.
     pub(super) edges: Vec<(Cow<'a, str>, Cow<'a, str>, bool)>,
     /// The line `optional: true`.
     pub(super) optional: Option<Range<usize>>,
-    /// The line `dev: …`, and what it says.
+    /// The line `dev: …`, and its value.
     pub(super) dev: Option<(bool, Range<usize>)>,
 }
 
 impl<'a> Lockfile<'a> {
-    /// Indexes the text of the lockfile at the workspace's root. pnpm 11 and later may put a document of their own before the main one; it is
-    /// passed through.
+    /// Indexes the lockfile at the workspace root. pnpm 11 and later may put a document of their
+    /// own before the main one; it is kept unchanged.
     pub fn parse(text: &'a str) -> Result<Self, LockfileError> {
         Self::parse_in(RepoPath::ROOT, text)
     }
 
-    /// Indexes the text of a lockfile that lies in `dir`.
+    /// Indexes a lockfile in `dir`.
     pub fn parse_in(dir: RepoPath, text: &'a str) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
         refuse_braces(text)?;
@@ -87,12 +88,13 @@ impl<'a> Lockfile<'a> {
         })
     }
 
-    /// Where the file lies.
+    /// The lockfile's directory.
     pub fn dir(&self) -> &RepoPath {
         &self.dir
     }
 
-    /// A path or `link:` of an entry, as a path of the workspace: pnpm writes it relative to the lockfile.
+    /// Resolves a path or `link:` of an entry to a path in the workspace. pnpm writes it relative
+    /// to the lockfile.
     pub fn resolve(&self, path: &str) -> Result<RepoPath, PathError> {
         self.dir.join(path)
     }
@@ -120,14 +122,14 @@ impl<'a> Lockfile<'a> {
             .map(|at| &self.importers[at])
     }
 
-    /// Whether links to directories outside of the workspace's members are not recorded.
+    /// Whether links to directories that are not members are left out of the lockfile.
     pub fn excludes_links(&self) -> bool {
         let settings = self.map("settings").unwrap_or_default();
         let mut settings = settings.into_iter();
         settings.any(|(key, value)| key == "excludeLinksFromLockfile" && value == "true")
     }
 
-    /// The directory that a direct dependency leads to, where it is a local one.
+    /// The directory of a direct dependency, if it is a local one.
     pub fn local_target(
         &self,
         importer: &Importer<'a>,
@@ -139,7 +141,7 @@ impl<'a> Lockfile<'a> {
         }
     }
 
-    /// The directory of the workspace that pnpm copies for an entry (`file:` and injected packages).
+    /// The workspace directory that pnpm copies for an entry (`file:` and injected packages).
     pub fn copied_directory(&self, key: &str) -> Option<RepoPath> {
         match self.local_source(key)? {
             LocalSource::Directory(path) => self.resolve(&path).ok(),
@@ -147,7 +149,7 @@ impl<'a> Lockfile<'a> {
         }
     }
 
-    /// The directory or tarball of the workspace that an entry is made of.
+    /// The workspace directory or tarball of an entry.
     pub(super) fn local_source(&self, key: &str) -> Option<LocalSource<'a>> {
         let (entries, local) = match self.format {
             Format::V9 => (
@@ -165,7 +167,7 @@ impl<'a> Lockfile<'a> {
         }
         let entry = &entries[Self::find(entries, key)?];
         let text = &self.text[entry.body..entry.range.end];
-        // The resolution is a flow map; a formatter may have spread it over lines.
+        // The resolution is a flow map. A formatter may have spread it over several lines.
         let field = |name: &str| {
             let start = text.find(name)? + name.len();
             let rest = text[start..].trim_start();
@@ -191,12 +193,13 @@ impl<'a> Lockfile<'a> {
         }
     }
 
-    /// The key of every node: depPaths.
+    /// The keys of all nodes, which are depPaths.
     pub fn node_keys(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().map(|entry| &*entry.key)
     }
 
-    /// What a node needs, as alias and version: for whoever follows edges one by one. Nothing where there is no such node.
+    /// The dependencies of a node as alias and version, for callers that follow edges one by one.
+    /// Empty if there is no such node.
     pub fn needs(&self, key: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
         let Some(at) = Self::find(&self.nodes, key) else {
             return Ok(Vec::new());
@@ -208,7 +211,7 @@ impl<'a> Lockfile<'a> {
             .collect())
     }
 
-    /// The lines of a top-level key, the key's own included.
+    /// The lines of a top-level key, including the key.
     pub(crate) fn section(&self, key: &str) -> Option<Range<usize>> {
         self.sections
             .iter()
@@ -250,13 +253,13 @@ impl<'a> Lockfile<'a> {
         Ok(pairs)
     }
 
-    /// Looks into a node.
+    /// Parses a node.
     pub(super) fn node(&self, at: usize) -> Result<Node<'a>, LockfileError> {
         let entry = &self.nodes[at];
         let mut node = Node::default();
-        // Whether the lines are those of a dependency map, and whether of the optional one.
+        // Whether the current lines belong to a dependency map, and whether to the optional one.
         let mut inside = None;
-        // A flag is a word, and has nothing below it.
+        // A flag is a plain word with nothing below it.
         let mut flag = false;
         for line in lines(self.text, entry.body..entry.range.end) {
             let fail = |problem| unreadable(self.text, line.start, problem);
@@ -310,7 +313,7 @@ impl<'a> Lockfile<'a> {
     }
 }
 
-/// What of the workspace an entry is made of.
+/// The part of the workspace that an entry is made from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LocalSource<'a> {
     /// A directory that pnpm copies.

@@ -1,31 +1,33 @@
-//! Names of entries: from the reference in an importer or snapshot to the entry's key, and from a snapshot's key to its package's.
+//! Keys of entries: from a reference in an importer or snapshot to the entry's key, and from a
+//! snapshot's key to its package's key.
 //!
-//! Mirrors pnpm's [`deps/path`](https://github.com/pnpm/pnpm/blob/main/deps/path/src/index.ts), and for the older formats `dependency-path` of
-//! pnpm 7 and `lockfileFormatConverters` of pnpm 9. Strings are compared, never rebuilt: a long peer suffix is a hash that cannot be computed back.
+//! Mirrors pnpm's [`deps/path`](https://github.com/pnpm/pnpm/blob/main/deps/path/src/index.ts), and
+//! for the older formats `dependency-path` of pnpm 7 and `lockfileFormatConverters` of pnpm 9. Keys
+//! are compared, never built: a long peer suffix is a hash, which cannot be reversed.
 
 use std::borrow::Cow;
 
 /// The formats that differ in their keys and in the layout of importers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
-    /// 5.3 and 5.4, of pnpm 6 and 7: `/name/1.0.0_peers`, specifiers in a map of their own.
+    /// 5.3 and 5.4, of pnpm 6 and 7: `/name/1.0.0_peers`, specifiers in their own map.
     V5,
     /// 6.0 and 6.1, of pnpm 8: `/name@1.0.0(peers)`.
     V6,
-    /// 9.0, of pnpm 9 and later: `name@1.0.0(peers)`, packages and snapshots apart.
+    /// 9.0, of pnpm 9 and later: `name@1.0.0(peers)`, with separate packages and snapshots.
     V9,
 }
 
-/// What a version slot refers to.
+/// What a version refers to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reference<'a> {
-    /// `link:`: a directory, relative to the importer, or to the lockfile where an entry holds it.
+    /// `link:`: a directory, relative to the importer or, in an entry, to the lockfile.
     Link(&'a str),
     /// An entry of `snapshots`, or of `packages` in the older formats.
     Entry(Cow<'a, str>),
 }
 
-/// Resolves the version that stands beside `alias`, as pnpm's `refToRelative` does.
+/// Resolves the version of `alias`, as pnpm's `refToRelative` does.
 pub fn resolve<'a>(format: Format, alias: &str, version: &'a str) -> Reference<'a> {
     if let Some(target) = version.strip_prefix("link:") {
         return Reference::Link(target);
@@ -38,7 +40,8 @@ pub fn resolve<'a>(format: Format, alias: &str, version: &'a str) -> Reference<'
             }
             let own = match version.find('@') {
                 None => true,
-                // `bar@1.0.0` is an alias's target; in `file:a@b`, `1.0.0(peer@2)` and `https://x@y` the sign belongs to something else.
+                // `bar@1.0.0` is the target of an alias. In `file:a@b`, `1.0.0(peer@2)` and
+                // `https://x@y` the `@` belongs to something else.
                 Some(at) => {
                     version.find(':').is_some_and(|colon| colon < at)
                         || version.find('(').is_some_and(|bracket| bracket < at)
@@ -51,7 +54,8 @@ pub fn resolve<'a>(format: Format, alias: &str, version: &'a str) -> Reference<'
             }
         }
         Format::V6 | Format::V5 if version.starts_with("file:") => whole,
-        // A slash marks what is a key already: an alias's target, a git commit, another registry's package. Those of peers do not count.
+        // A slash marks a complete key: an alias's target, a git commit, a package of another
+        // registry. Slashes in peers do not count.
         Format::V6 if version[..suffix_start(version).unwrap_or(version.len())].contains('/') => {
             whole
         }
@@ -61,7 +65,8 @@ pub fn resolve<'a>(format: Format, alias: &str, version: &'a str) -> Reference<'
     }
 }
 
-/// The key in `packages` of a key in `snapshots`: without peers and patch hash. (Format 9.0; the older ones have no snapshots.)
+/// The key in `packages` of a key in `snapshots`: without peers and patch hash. (Format 9.0; the
+/// older ones have no snapshots.)
 pub fn package_key(snapshot: &str) -> &str {
     suffix_start(snapshot).map_or(snapshot, |start| &snapshot[..start])
 }
@@ -84,7 +89,8 @@ fn suffix_start(key: &str) -> Option<usize> {
     None
 }
 
-/// The package's name and version in a key: `@scope/name` and `1.0.0` of `@scope/name@1.0.0(peer@2.0.0)`.
+/// The package's name and version in a key: `@scope/name` and `1.0.0` of
+/// `@scope/name@1.0.0(peer@2.0.0)`.
 pub fn name_and_version(format: Format, key: &str) -> (&str, &str) {
     let key = if format == Format::V5 {
         key

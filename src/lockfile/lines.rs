@@ -1,4 +1,4 @@
-//! The lines of a lockfile: where each begins, how far it is indented, what it says.
+//! The lines of a lockfile: offset, indentation and text.
 
 use std::ops::Range;
 
@@ -7,16 +7,16 @@ use super::LockfileError;
 /// A line that is not blank.
 pub(super) struct Line<'a> {
     pub(super) start: usize,
-    /// Where the next one begins.
+    /// Where the next line begins.
     pub(super) end: usize,
     pub(super) indent: usize,
     pub(super) text: &'a str,
 }
 
-/// The lines of `range`, blank ones left out, without their ends.
+/// The lines of `range` without blank lines and line ends.
 ///
-/// js-yaml writes a key of more than 1,024 characters as `? key` and its value behind a `:` on the next line. What stands behind the colon
-/// belongs two columns further in, and is handed out so.
+/// js-yaml writes a key of more than 1,024 characters as `? key`, with the value after a `:` on the
+/// next line. That value belongs two columns further in, and is returned so.
 pub(super) fn lines(text: &str, range: Range<usize>) -> impl Iterator<Item = Line<'_>> {
     let mut at = range.start;
     std::iter::from_fn(move || {
@@ -50,7 +50,7 @@ pub(super) fn lines(text: &str, range: Range<usize>) -> impl Iterator<Item = Lin
     })
 }
 
-/// Where the line that begins at `start` ends, its end included.
+/// Where the line that begins at `start` ends, including its line break.
 pub(super) fn line_end(text: &str, start: usize, limit: usize) -> usize {
     memchr::memchr(b'\n', &text.as_bytes()[start..limit]).map_or(limit, |at| start + at + 1)
 }

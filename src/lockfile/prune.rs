@@ -1,4 +1,5 @@
-//! Pruning: the lockfile's text without the entries that nothing reaches. Ranges are left out; what stays is byte-identical.
+//! Prunes a lockfile: the text without entries that nothing reaches. Ranges are left out; what
+//! stays is byte-identical.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,7 +10,7 @@ use super::keys::Format;
 use super::reachable::{Reach, Reached};
 use super::{Dependency, Field, Importer, Lockfile};
 
-/// Which projects stay, and which of their direct dependencies.
+/// The projects to keep, and their direct dependencies to keep.
 ///
 /// A manifest that loses a dependency must lose it in the lockfile too: `pnpm install
 /// --frozen-lockfile` compares the two even for dependencies that it does not install.
@@ -20,8 +21,9 @@ pub struct Kept<'k> {
     pub dependency: &'k dyn Fn(&str, Field, &str) -> bool,
 }
 
-/// Leaves out all importers but those that are kept, of these the dependencies for which the predicate is false, and all entries that `reach`
-/// lacks. Where that changes why an entry is needed, its flags `optional` and `dev` are set as pnpm would set them.
+/// Leaves out all importers that are not kept, the dependencies for which the predicate is false,
+/// and all entries that `reach` lacks. If this changes why an entry is needed, its flags `optional`
+/// and `dev` are set as pnpm would set them.
 pub fn prune(lockfile: &Lockfile<'_>, kept: &Kept<'_>, reach: &Reach<'_, '_>) -> String {
     let mut cuts = Cuts::default();
     for importer in lockfile.importers() {
@@ -62,14 +64,14 @@ pub fn prune(lockfile: &Lockfile<'_>, kept: &Kept<'_>, reach: &Reach<'_, '_>) ->
         .collect();
     add_empty_importers(lockfile, &missing, &mut cuts);
     let mut text = apply(lockfile.text(), cuts.0);
-    // A section at the end that went took the text's last line with it; the blank lines before it stay behind.
+    // If the last section was left out, the blank lines before it remain.
     while text.ends_with("\n\n") {
         text.pop();
     }
     text
 }
 
-/// Ranges of the text with what comes in their place.
+/// Ranges of the text with their replacements.
 #[derive(Default)]
 struct Cuts(Vec<(Range<usize>, String)>);
 
@@ -83,7 +85,8 @@ impl Cuts {
     }
 }
 
-/// A dependency for each specifier of format 5. Should two maps have the same name, their specifier is that of the one that stays.
+/// The dependency of each specifier in format 5. If two maps contain a name, the specifier belongs
+/// to the one that is kept.
 fn specified<'i, 'a>(
     importer: &'i Importer<'a>,
     keep: &impl Fn(&Dependency<'_>) -> bool,
@@ -144,7 +147,7 @@ fn prune_importer(
     }
     match &importer.range {
         Some(range) if left == 0 && !importer.blocks.is_empty() => {
-            // pnpm calls an empty value a broken lockfile.
+            // pnpm calls a lockfile with an empty value broken.
             let line = lockfile.text()[importer.head..range.end]
                 .split_inclusive('\n')
                 .next()
@@ -155,7 +158,7 @@ fn prune_importer(
     }
 }
 
-/// `key:` as `key: {}`, with the same end of the line.
+/// `key:` as `key: {}`, with the same line end.
 fn as_empty_map(line: &str) -> String {
     let end = line.trim_end().len();
     if line[..end].ends_with("{}") {
@@ -164,7 +167,7 @@ fn as_empty_map(line: &str) -> String {
     format!("{} {{}}{}", &line[..end], &line[end..])
 }
 
-/// Sets `optional` and `dev` anew. Both stand at the end of an entry, in this order: `dev`, `optional`.
+/// Sets the flags `optional` and `dev`. They are at the end of an entry, `dev` first.
 fn set_flags(lockfile: &Lockfile<'_>, entry: &Entry<'_>, reached: &Reached, cuts: &mut Cuts) {
     let text = lockfile.text();
     let line_break = if text[entry.head..entry.body].ends_with("\r\n") {
@@ -188,7 +191,7 @@ fn set_flags(lockfile: &Lockfile<'_>, entry: &Entry<'_>, reached: &Reached, cuts
             cuts.leave_out(range.clone());
         }
         if let Some(dev) = dev_is {
-            // Before `optional`, wherever that stands.
+            // Before `optional`, wherever that is.
             let line = format!("    dev: {dev}{line_break}");
             match reached.optional.as_ref().filter(|_| is) {
                 Some(optional) => cuts.insert(optional.start, line),
@@ -246,7 +249,7 @@ fn leave_out_empty_sections(lockfile: &Lockfile<'_>, reach: &Reach<'_, '_>, cuts
 
 /// Applies replacements to a text; the ranges must not overlap.
 pub(crate) fn apply(text: &str, mut cuts: Vec<(Range<usize>, String)>) -> String {
-    // What is inserted before a range comes before what replaces it.
+    // Insertions before a range come before its replacement.
     cuts.sort_by_key(|(range, _)| (range.start, range.end));
     let mut pruned = String::with_capacity(text.len());
     let mut at = 0;
@@ -259,7 +262,8 @@ pub(crate) fn apply(text: &str, mut cuts: Vec<(Range<usize>, String)>) -> String
     pruned
 }
 
-/// Adds `{}` for projects without any dependency that an older pnpm left out: a project without an importer is an outdated lockfile.
+/// Adds `{}` for projects without dependencies that an older pnpm left out. Newer ones call a
+/// lockfile without such an importer outdated.
 fn add_empty_importers(lockfile: &Lockfile<'_>, missing: &[&str], cuts: &mut Cuts) {
     let text = lockfile.text();
     let line_break = if text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -279,7 +283,8 @@ fn add_empty_importers(lockfile: &Lockfile<'_>, missing: &[&str], cuts: &mut Cut
             cuts.0
                 .push((section.start..end, format!("{head}{entries}")));
         }
-        // The document of a single project holds no others; pnpm does not look for those that depend on nothing.
+        // The lockfile of a single project has no importers, and pnpm expects none for projects
+        // without dependencies.
         None if !lockfile.importers().is_empty() => {}
         None => {
             let end = if text.ends_with('\n') { "" } else { line_break };

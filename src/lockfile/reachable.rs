@@ -1,6 +1,6 @@
 //! Reachability: which entries of the lockfile, and which local directories, a dependency pulls in.
 //!
-//! Edges are the lockfile's own; version ranges of manifests are never matched.
+//! Follows the lockfile's edges; version ranges of manifests are never matched.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -28,7 +28,7 @@ pub(super) struct Reached {
     ways: Ways,
     /// The line `optional: true`.
     pub(super) optional: Option<Range<usize>>,
-    /// The line `dev: …`, and what it says.
+    /// The line `dev: …`, and its value.
     pub(super) dev: Option<(bool, Range<usize>)>,
 }
 
@@ -38,7 +38,8 @@ struct Edge {
     optional: bool,
 }
 
-/// How a node is reached, as pnpm's `pruneSharedLockfile` tells it for the flags `dev` and `optional`.
+/// How a node is reached. pnpm's `pruneSharedLockfile` derives the flags `dev` and `optional` from
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Way {
     dev: bool,
@@ -54,7 +55,7 @@ impl Ways {
         1 << (2 * u8::from(way.dev) + u8::from(way.optional))
     }
 
-    /// Notes a way; false where it tells nothing new: who is needed is not also optional.
+    /// Records a way. Returns false if it adds nothing: a node that is needed is not also optional.
     fn add(&mut self, way: Way) -> bool {
         let needed = Self::bit(Way {
             optional: false,
@@ -78,12 +79,13 @@ impl Ways {
 }
 
 impl Reached {
-    /// Whether nothing that was reached needs the node.
+    /// Whether the node is only reached by optional edges.
     pub(super) fn is_optional(&self) -> bool {
         !self.ways.any(|way| !way.optional)
     }
 
-    /// Whether only dev dependencies lead here, only others, or both.
+    /// `Some(true)` if only dev dependencies lead here, `Some(false)` if only others do, `None` for
+    /// both.
     pub(super) fn is_dev(&self) -> Option<bool> {
         match (self.ways.any(|way| way.dev), self.ways.any(|way| !way.dev)) {
             (true, true) => None,
@@ -107,8 +109,8 @@ impl<'l, 'a> Reach<'l, 'a> {
         }
     }
 
-    /// Follows one direct dependency to its end. Returns the local directories that were not reached before: members of the workspace, or
-    /// other directories that a `link:` or `file:` names.
+    /// Follows one direct dependency to its end. Returns the local directories that were not
+    /// reached before: members, or other directories of a `link:` or `file:`.
     pub fn follow(
         &mut self,
         importer: &Importer<'a>,
@@ -145,7 +147,8 @@ impl<'l, 'a> Reach<'l, 'a> {
         Ok(found)
     }
 
-    /// How many packages have been reached: what an install unpacks. (Format 9.0 counts a package once, whatever its peers.)
+    /// How many packages have been reached, which is how many an install unpacks. Format 9.0 counts
+    /// a package once, whatever its peers.
     pub fn package_count(&self) -> usize {
         match self.lockfile.format() {
             Format::V9 => self.packages.iter().filter(|reached| **reached).count(),
@@ -162,7 +165,7 @@ impl<'l, 'a> Reach<'l, 'a> {
             .map(|(entry, _)| &*entry.key)
     }
 
-    /// The lockfile, the key of each node that has been reached, and whether everything that was reached can do without it.
+    /// The lockfile, key and optionality of each reached node.
     pub fn entries(&self) -> impl Iterator<Item = (&'l Lockfile<'a>, &'l str, bool)> {
         let nodes = self.lockfile.nodes().iter().zip(&self.nodes);
         nodes.filter_map(|(entry, reached)| {
@@ -171,12 +174,13 @@ impl<'l, 'a> Reach<'l, 'a> {
         })
     }
 
-    /// Directories that pnpm copies into the virtual store when it installs (`file:` and injected packages).
+    /// Directories that pnpm copies into the virtual store when it installs (`file:` and injected
+    /// packages).
     pub fn copied_directories(&self) -> &BTreeSet<RepoPath> {
         &self.copied
     }
 
-    /// Tarballs that lie in the workspace.
+    /// Tarballs in the workspace.
     pub fn tarballs(&self) -> &BTreeSet<RepoPath> {
         &self.tarballs
     }
@@ -195,7 +199,8 @@ impl<'l, 'a> Reach<'l, 'a> {
         }
     }
 
-    /// The position of a key. Older pnpm left out entries of local directories that depend on nothing: these have none, and are no error.
+    /// The position of a key. Older versions of pnpm left out entries of local directories without
+    /// dependencies; a missing one is no error.
     fn locate(
         &mut self,
         key: &str,
@@ -227,7 +232,8 @@ impl<'l, 'a> Reach<'l, 'a> {
         })
     }
 
-    /// Marks a node and all that it needs. The stack is a list of its own: chains in real lockfiles are long.
+    /// Marks a node and everything it needs. Iterates with an explicit stack, because real chains
+    /// are long.
     fn visit(
         &mut self,
         start: usize,
@@ -260,7 +266,7 @@ impl<'l, 'a> Reach<'l, 'a> {
         Ok(())
     }
 
-    /// Looks into a node for the first time: its edges, its package, the directory it is made of.
+    /// Parses a node when it is first reached: its edges, its package, its directory.
     fn load(&mut self, at: usize, found: &mut Vec<RepoPath>) -> Result<Reached, LockfileError> {
         let lockfile = self.lockfile;
         let key = &lockfile.nodes()[at].key;
@@ -294,8 +300,9 @@ impl<'l, 'a> Reach<'l, 'a> {
         for (alias, version, optional) in node.edges {
             match resolve(lockfile.format(), &alias, &version) {
                 Reference::Link(target) => {
-                    // In entries, links are relative to the lockfile. One that a copied member asks for by `link:` stands as in its manifest,
-                    // though; pnpm makes a link that leads nowhere of it, and minds no more.
+                    // Links in entries are relative to the lockfile, except a `link:` in the
+                    // manifest of a copied member, which is written unchanged. pnpm then makes a
+                    // dangling link and ignores it.
                     let outside = |_| LockfileError::Outside {
                         from: from.clone(),
                         target: format!("link:{target}"),

@@ -1,11 +1,13 @@
 //! The YAML scalars that pnpm's dump writes on one line: plain, single-quoted, double-quoted.
 //!
-//! Goes in: the text after the indentation of one line. Comes out: the key, and the value's text. What pnpm never writes (anchors, tags,
-//! comments, flow maps where a block is due) is refused, not guessed at.
+//! Goes in: the text after the indentation of one line. Comes out: the key, and the value's text.
+//! What pnpm never writes (anchors, tags, comments, flow maps where a block is due) is refused, not
+//! guessed at.
 
 use std::borrow::Cow;
 
-/// Splits `key: value` or `key:` into its scalars; the value is `None` where a block follows on the next lines.
+/// Splits `key: value` or `key:` into its scalars. The value is `None` if a block follows on the
+/// next lines.
 pub(super) fn split_entry(text: &str) -> Result<(Cow<'_, str>, Option<&str>), String> {
     let (key, rest) = match text.as_bytes().first() {
         Some(b'\'' | b'"') => {
@@ -33,7 +35,7 @@ pub(super) fn split_entry(text: &str) -> Result<(Cow<'_, str>, Option<&str>), St
     Ok((key, (!value.is_empty()).then_some(value)))
 }
 
-/// A plain key ends at the first colon that a space or the line's end follows.
+/// A plain key ends at the first colon before a space or the line end.
 fn plain_key(text: &str) -> Result<(Cow<'_, str>, &str), String> {
     let bytes = text.as_bytes();
     let end = (0..bytes.len())
@@ -48,7 +50,7 @@ fn plain_key(text: &str) -> Result<(Cow<'_, str>, &str), String> {
     Ok((Cow::Borrowed(&text[..end]), &text[end + 1..]))
 }
 
-/// The value of a scalar that fills the rest of its line.
+/// The value of a scalar that takes the rest of its line.
 pub(super) fn value(text: &str) -> Result<Cow<'_, str>, String> {
     match text.as_bytes().first() {
         Some(b'\'' | b'"') => {
@@ -69,7 +71,7 @@ pub(super) fn value(text: &str) -> Result<Cow<'_, str>, String> {
             ))
         }
         _ if text.contains(" #") => Err(format!("there is a comment in `{}`", shorten(text))),
-        // To YAML that is a map.
+        // In YAML this would be a map.
         _ if text.contains(": ") || text.trim_end().ends_with(':') => Err(format!(
             "expected one plain or quoted text, found `{}`",
             shorten(text)
@@ -78,7 +80,7 @@ pub(super) fn value(text: &str) -> Result<Cow<'_, str>, String> {
     }
 }
 
-/// A quoted scalar at the start of `text`, and what follows its closing quote.
+/// A quoted scalar at the start of `text`, and the text after it.
 fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), String> {
     if let Some(body) = text.strip_prefix('\'') {
         let bytes = body.as_bytes();
@@ -109,7 +111,8 @@ fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), String> {
                     if !inner.contains('\\') {
                         return Ok((Cow::Borrowed(inner), &body[at + 1..]));
                     }
-                    // YAML's escapes in double quotes include JSON's, and js-yaml writes no others that a key could hold.
+                    // YAML's double-quote escapes include JSON's, and js-yaml writes no others that
+                    // can occur in a key.
                     let value = serde_json::from_str(&text[..at + 2])
                         .map_err(|_| format!("cannot read the quoted text `{}`", shorten(text)))?;
                     return Ok((Cow::Owned(value), &body[at + 1..]));
@@ -124,7 +127,7 @@ fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), String> {
     ))
 }
 
-/// Enough of a line to recognise it by.
+/// A line shortened for messages.
 pub(super) fn shorten(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(60) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),

@@ -1,6 +1,7 @@
-//! All lockfiles of a workspace: one at the root that serves every project, or one beside each manifest (`sharedWorkspaceLockfile: false`).
+//! All lockfiles of a workspace: one at the root for every project, or one beside each manifest
+//! (`sharedWorkspaceLockfile: false`).
 //!
-//! Whoever asks for a project gets the lockfile that knows it, and need not mind how many there are.
+//! Callers ask for a project and get the right lockfile, however many there are.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ pub enum Texts {
 }
 
 impl Texts {
-    /// The text at the root, else the first there is; all of them have one format.
+    /// The text at the root, or else any; all have the same format.
     pub fn first(&self) -> Option<&str> {
         match self {
             Self::Shared(text) => Some(text),
@@ -30,11 +31,11 @@ impl Texts {
 #[derive(Debug)]
 pub struct Lockfiles<'a> {
     shared: bool,
-    /// By directory.
+    /// Sorted by directory.
     all: Vec<Lockfile<'a>>,
 }
 
-/// Where a project is known.
+/// Where to find a project.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Home {
     /// The lockfile, by position in [`Lockfiles::all`].
@@ -63,17 +64,17 @@ impl<'a> Lockfiles<'a> {
         }
     }
 
-    /// Whether one serves all projects.
+    /// Whether one lockfile serves all projects.
     pub fn is_shared(&self) -> bool {
         self.shared
     }
 
-    /// All of them, by directory.
+    /// All lockfiles, by directory.
     pub fn all(&self) -> &[Lockfile<'a>] {
         &self.all
     }
 
-    /// Where the project in `dir` is to be looked up; nothing where it should have a lockfile of its own, and has none.
+    /// Where to look up the project in `dir`; `None` if its own lockfile is missing.
     pub fn home(&self, dir: &RepoPath) -> Option<Home> {
         let (lockfile, key) = if self.shared {
             (0, dir.to_string())
@@ -84,7 +85,7 @@ impl<'a> Lockfiles<'a> {
         Some(Home { lockfile, key })
     }
 
-    /// The project in `dir` as its lockfile knows it, with that lockfile's position.
+    /// The importer of the project in `dir`, with its lockfile's position.
     pub fn project(&self, dir: &RepoPath) -> Option<(usize, &Importer<'a>)> {
         let home = self.home(dir)?;
         let importer = self.all[home.lockfile].importer(&home.key)?;

@@ -1,4 +1,4 @@
-//! What an entry says of the machines that it fits, and of scripts that run when it is installed.
+//! Which machines an entry is for, and whether it runs install scripts.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::lines::lines;
 use super::scalar::{split_entry, value};
 use super::{Lockfile, LockfileError};
 
-/// What an entry says of itself. A list that is empty stands for every machine.
+/// What an entry says about itself. An empty list means every machine.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Traits<'a> {
     /// Operating systems, as node names them; `!win32` for all others.
@@ -16,7 +16,7 @@ pub struct Traits<'a> {
     pub cpu: Vec<Cow<'a, str>>,
     /// `glibc` or `musl`.
     pub libc: Vec<Cow<'a, str>>,
-    /// Whether something runs when it is installed; formats before 9.0 tell.
+    /// Whether it runs install scripts. Only formats before 9.0 say so.
     pub requires_build: bool,
 }
 
@@ -26,7 +26,7 @@ impl Traits<'_> {
         !self.os.is_empty() || !self.cpu.is_empty()
     }
 
-    /// Whether pnpm would install it there; a C library that is not known fits all.
+    /// Whether pnpm would install it on this machine. An unknown C library fits all.
     pub fn fits(&self, os: &str, cpu: &str, libc: Option<&str>) -> bool {
         allows(&self.os, os)
             && allows(&self.cpu, cpu)
@@ -34,7 +34,8 @@ impl Traits<'_> {
     }
 }
 
-/// pnpm's rule for such a list: nothing that forbids it, and where anything is allowed by name, it too.
+/// pnpm's rule for such a list: no entry forbids it, and if the list allows anything by name, it
+/// must allow this too.
 pub(crate) fn allows(list: &[impl AsRef<str>], this: &str) -> bool {
     let words = || list.iter().map(AsRef::as_ref);
     let forbidden = words().any(|word| word.strip_prefix('!') == Some(this));
@@ -43,7 +44,7 @@ pub(crate) fn allows(list: &[impl AsRef<str>], this: &str) -> bool {
 }
 
 impl<'a> Lockfile<'a> {
-    /// What the entry of this node says; nothing where there is no such node.
+    /// The traits of a node; the default if there is no such node.
     pub fn traits(&self, key: &str) -> Traits<'a> {
         let (entries, key) = match self.format() {
             Format::V9 => (self.packages(), package_key(key)),
@@ -53,7 +54,7 @@ impl<'a> Lockfile<'a> {
         let Some(at) = Self::find(entries, key) else {
             return traits;
         };
-        // The list that a block of `- linux` lines belongs to.
+        // The list whose `- linux` lines follow.
         let mut open = None;
         for line in lines(self.text(), entries[at].body..entries[at].range.end) {
             if let Some(word) = line.text.strip_prefix("- ").filter(|_| line.indent >= 4) {
@@ -93,7 +94,7 @@ impl<'a> Lockfile<'a> {
         traits
     }
 
-    /// The entries that a node names among those that it can do without.
+    /// The optional dependencies of a node, as keys.
     pub fn optional_entries(&self, key: &str) -> Result<Vec<Cow<'a, str>>, LockfileError> {
         let Some(at) = Self::find(self.nodes(), key) else {
             return Ok(Vec::new());

@@ -1,7 +1,8 @@
 //! The context: a [`Plan`]'s files as a deterministic tar, or as a directory.
 //!
-//! Goes in: the plan's list and the workspace's files. Comes out: a stream of bytes that depends on names, contents and executable bits alone.
-//! Files are read while the stream is written, so that memory stays flat however large they are.
+//! Input: the plan's list and the workspace's files. Output: a stream of bytes that depends only on
+//! names, contents and executable bits. Files are read while the stream is written, so memory use
+//! stays constant.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -19,7 +20,8 @@ mod directory;
 
 pub use directory::{write_dir, write_entries};
 
-/// Writes the tar: the Dockerfile first, then all entries in order; times are nought, owners are root, modes are 0644 and 0755.
+/// Writes the tar: the Dockerfile first, then all entries in order. Times are 0, owners are root,
+/// modes are 0644 or 0755.
 pub fn write_tar(plan: &Plan, root: &Path, out: &mut dyn Write) -> io::Result<()> {
     let tree = Tree::open(root)?;
     let mut tar = Builder::new(out);
@@ -86,8 +88,8 @@ fn header(kind: EntryType, executable: bool, size: u64) -> Header {
     header
 }
 
-/// A file of the workspace that is as long as the plan says, and that yields exactly that many bytes: one that grows or shrinks while it is read
-/// must not push what follows out of place.
+/// A file of the workspace that must have the planned length. It yields exactly that many bytes: a
+/// file that grows or shrinks while it is read must not shift the rest of the tar.
 struct Planned<'p> {
     file: io::Take<File>,
     left: u64,
@@ -95,7 +97,7 @@ struct Planned<'p> {
 }
 
 impl<'p> Planned<'p> {
-    /// Opens the file once: what is looked at is what is read, whatever takes its name meanwhile.
+    /// Opens the file once, so that the checked file is the one that is read.
     fn open(tree: &Tree, path: &'p RepoPath, size: u64) -> io::Result<Self> {
         let (file, metadata) = tree.file(path)?;
         if metadata.size != size {

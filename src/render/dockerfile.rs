@@ -1,6 +1,8 @@
-//! The Dockerfile: a [`Plan`] as text, through `templates/Dockerfile.j2`. Pure, and decides nothing.
+//! Renders a [`Plan`] as a Dockerfile through `templates/Dockerfile.j2`. It is pure and decides
+//! nothing.
 //!
-//! It uses only what the frontend inside of Docker 20.10 understands, so that no `# syntax=` line has to reach a registry.
+//! The Dockerfile uses only what the frontend of Docker 20.10 understands, so it needs no `#
+//! syntax=` line and no registry for it.
 
 mod layers;
 mod native;
@@ -24,16 +26,16 @@ use step::{SecretsView, StepView};
 /// The path of the Dockerfile in a context.
 pub const PATH: &str = "Dockerfile";
 
-/// Where the proof keeps the layer that it hands on.
+/// Where the proof keeps the app's layer for the image.
 const VERIFIED: &str = "/verified/";
 
-/// The template, whose blocks a template of the user's may replace.
+/// The template. A user's template may replace its blocks.
 pub const TEMPLATE: &str = include_str!("../../templates/Dockerfile.j2");
 
-/// The name by which it is extended.
+/// The name by which a user's template extends it.
 pub const NAME: &str = "Dockerfile.j2";
 
-/// What the template sees.
+/// The variables of the template.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a condition of the template"
@@ -49,32 +51,34 @@ struct View<'p> {
     build_on_alpine: bool,
     build: Count,
     runtime: Option<Count>,
-    /// What an install gets of secrets.
+    /// The secrets of an install.
     install: SecretsView,
     root_files: bool,
-    /// Below which directories else pnpm puts modules of the runtime closure.
+    /// Other directories in which pnpm puts modules of the runtime closure.
     stores: Vec<&'p str>,
-    /// The same of the build closure.
+    /// The same for the build closure.
     build_stores: Vec<&'p str>,
-    /// Conditions of `find` for the virtual stores that a build may not mistake for its output.
+    /// `find` conditions for virtual stores, which are not outputs of a build.
     passed_over: String,
     /// Names that never enter an image.
     forbidden: Conditions,
     steps: Vec<StepView<'p>>,
     runtime_base: BaseView<'p>,
-    /// What the image gets of packages, but for the last layer.
+    /// The files of packages in the image, except the last layer.
     copies: Vec<CopyView<'p>>,
     gathers: Vec<Gather>,
-    /// Whether the image gets files of other places, and the arguments of `COPY` for outputs of other packages.
+    /// Whether the image gets files from other places; then the `COPY` arguments for outputs of
+    /// other packages.
     beside: bool,
     brought: Vec<Syntax>,
     start: Option<&'p Start>,
     command: Option<Syntax>,
-    /// The same of a command, which takes what follows the image's name in `docker run`.
+    /// The entrypoint of a command, which takes the arguments after the image's name in `docker
+    /// run`.
     entrypoint: Option<Syntax>,
     /// Programs of dependencies that node starts, or a shell.
     programs: Vec<&'p str>,
-    /// Why a shell starts the app, where one does.
+    /// Why a shell starts the app, if one does.
     shell: Option<&'p str>,
     bundle: Option<&'p Bundle>,
     site: Option<&'p Site>,
@@ -83,9 +87,9 @@ struct View<'p> {
     trim: Option<crate::plan::Trim>,
     verify: Option<Syntax>,
     trial: bool,
-    /// Whether the image sets options of node that the proof runs without.
+    /// Whether the image sets node options that the proof runs without.
     node_options: bool,
-    /// What makes the directories that the app writes to.
+    /// The command that makes the writable directories.
     writable: Option<Syntax>,
     port: Option<u16>,
     signals: bool,
@@ -94,16 +98,17 @@ struct View<'p> {
     native: NativeView<'p>,
 }
 
-/// Which layers there are of a workspace that is taken as it lies on the disk.
+/// The layers of a workspace that is used as it is on disk.
 #[derive(Serialize)]
 struct Prebuilt {
     modules: bool,
     packages: bool,
-    /// What the app writes to is the last layer; then the rest of it is one before.
+    /// Whether the app is a layer of its own before the last, because the last one holds its
+    /// writable files.
     app: bool,
 }
 
-/// What the user adds.
+/// What the user's configuration adds.
 #[derive(Serialize)]
 struct ConfiguredView<'p> {
     env: BTreeMap<&'p str, &'p str>,
@@ -113,13 +118,13 @@ struct ConfiguredView<'p> {
     runtime_packages: Option<&'p SystemPackages>,
 }
 
-/// The image's last layer, the app's own files: the proof hands it on.
+/// The image's last layer, the app's own files, which the proof passes on.
 #[derive(Serialize)]
 struct LastView {
-    /// Where it comes from, and whose it is.
+    /// The source stage and the owner.
     options: Syntax,
     chown: Syntax,
-    /// To a place of its own in the proof, from which it comes out again.
+    /// Copies to a separate place in the proof, from which the image takes it.
     hand: Option<Syntax>,
     place: Syntax,
     out: Syntax,
@@ -149,7 +154,7 @@ struct BaseView<'p> {
     user: &'p str,
 }
 
-/// What a template of the user's sees: the same, and the whole plan.
+/// The variables of a user's template: the same, and the whole plan.
 #[derive(Serialize)]
 struct OwnView<'p> {
     #[serde(flatten)]
@@ -157,7 +162,7 @@ struct OwnView<'p> {
     plan: &'p Plan,
 }
 
-/// Renders the plan, through the user's own template where there is one: that may fail.
+/// Renders the plan. A user's own template may fail.
 pub fn render(plan: &Plan) -> Result<String, TemplateError> {
     let view = view(plan);
     match &plan.configured.template {
@@ -249,7 +254,8 @@ fn view(plan: &Plan) -> View<'_> {
     }
 }
 
-/// The exec form of what starts the app; of a command, with node's path before it where it is not there already.
+/// The exec form of the app's start, or of a command's, with the path of node put first if it is
+/// missing.
 fn command(plan: &Plan, entrypoint: bool) -> Syntax {
     let command = plan.runs().command;
     let words = command.iter().map(String::as_str);
@@ -300,7 +306,7 @@ fn last(plan: &Plan) -> LastView {
             format!("{}/", plan.app.dir),
         ),
     };
-    // A directory that nothing else is copied into can be taken from where it is.
+    // A directory that nothing else is copied into can be copied from where it is.
     let (mut chown, mut alone) = (String::new(), None);
     match &plan.delivery {
         Delivery::Site(_) => alone = Some(to.clone()),
@@ -336,7 +342,7 @@ fn verify(plan: &Plan) -> Syntax {
     text::exec(&words.chain(files).collect::<Vec<_>>())
 }
 
-/// The exec form of what makes the directories that the app writes to.
+/// The exec form of the command that makes the writable directories.
 fn writable(plan: &Plan) -> Option<Syntax> {
     let runs = plan.runs();
     let node = plan.runtime_base.value.node?;
@@ -363,12 +369,12 @@ fn stores(installed_alone: &[RepoPath]) -> Vec<&str> {
     below_root(installed_alone).map(RepoPath::as_str).collect()
 }
 
-/// pnpm installs at the root in any case.
+/// Without the root, where pnpm installs in any case.
 fn below_root(dirs: &[RepoPath]) -> impl Iterator<Item = &RepoPath> {
     dirs.iter().filter(|dir| !dir.is_root())
 }
 
-/// The stage that makes the app: its last one.
+/// The last stage that builds the app.
 fn app_stage(plan: &Plan) -> Option<&str> {
     let step = plan.steps().iter().rfind(|step| step.dir == plan.app.dir);
     step.map(|step| &*step.stage)
@@ -391,7 +397,7 @@ fn configured(configured: &Configured) -> ConfiguredView<'_> {
     }
 }
 
-/// `HEALTHCHECK`'s options, with a space behind each.
+/// The options of `HEALTHCHECK`, each followed by a space.
 fn options(timing: &Timing) -> String {
     fn option(name: &str, value: Option<impl Display>) -> String {
         value.map_or_else(String::new, |value| format!("--{name}={value} "))

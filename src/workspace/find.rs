@@ -1,4 +1,5 @@
-//! Finding the workspace, and the app that a user names: by directory, by package name, and by likeness for those who mistype.
+//! Finds the workspace, and the app that a user names by directory or package name. Suggests
+//! similar names after a typo.
 
 use std::path::{Path, PathBuf};
 
@@ -38,14 +39,15 @@ pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
     })
 }
 
-/// The package manager whose lockfile lies where `has` looks, with its article.
+/// The package manager whose lockfile exists, with its article.
 pub(super) fn other_manager(has: impl Fn(&str) -> bool) -> Option<&'static str> {
     let mut all = LOCKFILES_OF_OTHERS.into_iter();
     all.find(|(file, _)| has(file)).map(|(_, manager)| manager)
 }
 
 impl Workspace {
-    /// Finds the package that a user names: by directory (seen from `cwd`, or from the root) or by package name. The root project is one too.
+    /// Finds the app that a user names: by directory (relative to `cwd` or the root) or by package
+    /// name.
     pub fn find_app(&self, name: &str, cwd: &Path) -> Result<usize, WorkspaceError> {
         let here = fs_err::canonicalize(cwd)
             .ok()
@@ -61,7 +63,7 @@ impl Workspace {
         if let Some(at) = by_dir(from_here.clone()) {
             return Ok(at);
         }
-        // `.` deep inside an app means that app.
+        // `.` anywhere inside an app means that app.
         if let ("." | "./", Some(here)) = (name, &here) {
             return match self.stray(here) {
                 Some(dir) => Err(self.no_member(dir)),
@@ -142,7 +144,7 @@ impl Workspace {
         };
         let alike = |text: &str| {
             let names = similar::likeness(&last(&wanted), &last(text));
-            // What both begin with says nothing: everything in `apps/` does.
+            // A common parent says nothing: everything in `apps/` has it.
             if parent(&wanted) == parent(text) {
                 return names;
             }
@@ -156,12 +158,13 @@ impl Workspace {
         similar::best(scored, 3)
     }
 
-    /// Whether the member lies where apps lie.
+    /// Whether the member is in a directory for apps.
     pub fn is_app_by_place(&self, at: usize) -> bool {
         self.members[at].dir.as_str().starts_with("apps/")
     }
 
-    /// The directories of members that are apps by their place, or of all, for lists in messages.
+    /// The directories of members in directories for apps, or of all members, for lists in
+    /// messages.
     pub fn app_dirs(&self) -> Vec<String> {
         if self.members.len() == 1 {
             return vec![RepoPath::ROOT.to_string()];

@@ -1,10 +1,10 @@
-//! What holds of any globs of `packages:`.
+//! Properties of any globs of `packages:`.
 
 use std::collections::BTreeMap;
 
 use super::globs::Globs;
 
-/// Where globs are tried: a small tree.
+/// The directories in which globs are tried.
 const DIRS: [&str; 16] = [
     "apps",
     "apps/a",
@@ -24,7 +24,8 @@ const DIRS: [&str; 16] = [
     "b",
 ];
 
-/// Globs, a line each: they are refused, or mean what they mean one by one; simple ones mean what a simple matcher says.
+/// One glob per line. Globs are refused, or together match what each matches alone; simple ones
+/// match what a simple matcher does.
 pub fn globs(text: &str) {
     let globs: Vec<String> = text.lines().map(str::to_owned).collect();
     let all = Globs::compile(&globs);
@@ -64,7 +65,7 @@ pub fn globs(text: &str) {
     }
 }
 
-/// Made of names, `*`, `?`, and `**` between slashes.
+/// Consists of names, `*`, `?`, and `**` between slashes.
 fn is_simple(glob: &str) -> bool {
     let is_simple = |part: &str| {
         part == "**"

@@ -1,14 +1,16 @@
-//! What slimbuild asks git's files: the branch that is checked out. No git program is needed, and none is run, so nothing that a repository's
-//! configuration names (hooks, filters, `core.fsmonitor`) can run either.
+//! Reads the current branch from git's files. It needs and runs no git program, so nothing named in
+//! a repository's configuration (hooks, filters, `core.fsmonitor`) can run.
 //!
-//! `.git` may lead to another place: that is how git makes worktrees and submodules. All that is read there is one line of `HEAD`.
+//! `.git` may be a file that points elsewhere, as in worktrees and submodules. Only one line of
+//! `HEAD` is read there.
 
 use std::path::{Path, PathBuf};
 
 use crate::files::tree::{Limit, Tree};
 use crate::model::path::RepoPath;
 
-/// The branch that is checked out in the repository around `dir`; nothing where there is none, or where a commit is checked out by itself.
+/// The current branch of the repository around `dir`. `None` outside of a repository or on a
+/// detached `HEAD`.
 pub fn branch(dir: &Path) -> Option<String> {
     let git = dir
         .ancestors()
@@ -20,7 +22,7 @@ pub fn branch(dir: &Path) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// `.git` itself, or where it leads in a worktree or submodule.
+/// `.git` itself, or the directory it points to in a worktree or submodule.
 fn git_dir(git: &Path) -> Option<PathBuf> {
     if git.is_dir() {
         return Some(git.to_path_buf());
@@ -30,7 +32,8 @@ fn git_dir(git: &Path) -> Option<PathBuf> {
     Some(git.parent()?.join(target))
 }
 
-/// A file of git's, which is no file of the workspace. It is bounded, and a regular file, all the same.
+/// Reads a file of git, which is not part of the workspace. It must still be a regular file of
+/// limited size.
 fn read(dir: &Path, name: &str) -> Option<String> {
     let tree = Tree::open(dir).ok()?;
     let path = RepoPath::child(&RepoPath::ROOT, name);

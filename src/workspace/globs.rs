@@ -1,4 +1,4 @@
-//! The globs of `packages:`, expanded as pnpm expands them.
+//! Expands the globs of `packages:` as pnpm does.
 
 use super::WorkspaceError;
 use crate::files::glob::{self, Dialect};
@@ -6,22 +6,24 @@ use crate::files::tree::{FileKind, Tree, optional};
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::{ManifestError, package};
 
-/// What is added to a glob: pnpm looks for manifests, so that `packages/**` means `packages` too. Under which name one lies is all the same.
+/// Appended to a glob, because pnpm searches for manifests: `packages/**` also matches `packages`.
+/// The manifest's name does not matter.
 const MANIFEST: &str = "/package.json";
 
-/// Compiled globs: a `!` glob takes away wherever it stands in the list (tried with pnpm 8, 9, 10 and 12).
+/// Compiled globs. A `!` glob excludes directories wherever it is in the list (tried with pnpm 8,
+/// 9, 10 and 12).
 pub(super) struct Globs {
     wanted: glob::Globs,
-    /// The names that each wanted glob begins with, before anything that is no name.
+    /// The literal path parts that each including glob begins with.
     literal: Vec<Vec<String>>,
     unwanted: glob::Globs,
-    /// How deep a match may lie.
+    /// How deep a match can be.
     depth: usize,
 }
 
 impl Globs {
     pub(super) fn compile(globs: &[String]) -> Result<Self, WorkspaceError> {
-        // Each with the glob as it is written.
+        // Each with the original glob.
         let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         let (mut literal, mut depth) = (Vec::new(), 0);
         for glob in globs {
@@ -58,7 +60,7 @@ impl Globs {
         })
     }
 
-    /// Whether they name this directory.
+    /// Whether the globs match this directory.
     pub(super) fn name(&self, dir: &str) -> bool {
         let manifest = format!("{dir}{MANIFEST}");
         let parts: Vec<&str> = dir.split('/').collect();
@@ -68,7 +70,7 @@ impl Globs {
         wanted.any(|at| self.literal[at].len() >= hidden) && !self.unwanted.is_match(&manifest)
     }
 
-    /// Whether there may be members in this directory, or whether it may be one.
+    /// Whether this directory may be or contain a member.
     fn enter(&self, dir: &str) -> bool {
         let name = dir.rsplit('/').next().unwrap_or_default();
         let names: Vec<&str> = dir.split('/').collect();
@@ -81,7 +83,7 @@ impl Globs {
     }
 }
 
-/// Compiles patterns, each with the glob that it comes from.
+/// Compiles patterns, each with its original glob.
 fn compile(patterns: &[(String, &String)]) -> Result<glob::Globs, WorkspaceError> {
     let dialect = Dialect {
         empty_alternates: true,
@@ -93,8 +95,8 @@ fn compile(patterns: &[(String, &String)]) -> Result<glob::Globs, WorkspaceError
     })
 }
 
-/// The glob with a backslash for each class of one letter that is escaped: our globs know no escape within a class, and `packages:` that we wrote
-/// has such.
+/// The glob with each class of one escaped letter replaced by a backslash escape. Our matcher knows
+/// no escapes in classes, but the `packages:` that slimbuild writes has them.
 fn plain(pattern: &str) -> String {
     let mut plain = String::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -112,7 +114,8 @@ fn plain(pattern: &str) -> String {
     plain + rest
 }
 
-/// What pnpm reads in a glob and we do not. (That a wildcard for one character stands for one byte here is left at that.)
+/// Syntax that pnpm supports and slimbuild does not. One known difference is accepted: here `?`
+/// matches one byte, not one character.
 fn unread(pattern: &str) -> Option<&'static str> {
     let group = |start: &str| pattern.contains(start);
     if ["@(", "!(", "+(", "*(", "?("].into_iter().any(group)
@@ -130,8 +133,8 @@ fn unread(pattern: &str) -> Option<&'static str> {
     }
 }
 
-/// The directories with a manifest that the globs of `packages:` name, as pnpm finds them: `node_modules` and `bower_components` are
-/// never entered, and no wildcard matches a leading dot
+/// The directories with a manifest that the globs of `packages:` match, as pnpm finds them:
+/// `node_modules` and `bower_components` are never entered, and no wildcard matches a leading dot
 /// ([`find-packages`](https://github.com/pnpm/pnpm/blob/main/workspace/projects-reader)).
 pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, WorkspaceError> {
     let globs = Globs::compile(globs)?;
@@ -144,7 +147,7 @@ pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, Wor
         if depth == globs.depth {
             continue;
         }
-        // What cannot be entered cannot be a member; pnpm passes over it too.
+        // An unreadable directory cannot be a member; pnpm skips it too.
         let Ok(entries) = tree.directory(&dir).and_then(|mut dir| dir.entries()) else {
             continue;
         };
@@ -165,8 +168,8 @@ pub(super) fn expand(tree: &Tree, globs: &[String]) -> Result<Vec<RepoPath>, Wor
     Ok(found)
 }
 
-/// Whether a link leads to a directory of the workspace that may hold members, as pnpm follows it. One link is followed on the way to a member:
-/// more, or one that leads up, could go on for ever.
+/// Whether to follow a link to a directory that may contain members, as pnpm does. At most one link
+/// is followed on the way to a member, and none that leads up, since those could go on forever.
 fn leads_on(tree: &Tree, link: &RepoPath) -> bool {
     let parent = link.parent().unwrap_or_default();
     let real = tree.real(link).ok();
@@ -182,7 +185,7 @@ fn is_member(tree: &Tree, dir: &RepoPath) -> Result<bool, ManifestError> {
     for name in package::FILES {
         let manifest = RepoPath::child(dir, name);
         let found = optional(tree.metadata(&manifest)).map_err(ManifestError::from)?;
-        // What is neither a file nor a directory is refused by name when it is read.
+        // Special files are refused later, when the manifest is read.
         if found.is_some_and(|metadata| metadata.kind != FileKind::Directory) {
             return Ok(true);
         }

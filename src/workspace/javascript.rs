@@ -1,21 +1,23 @@
-//! The tokens of JavaScript and TypeScript, as far as a reader needs them who looks for names and literal texts.
+//! Splits JavaScript and TypeScript into tokens, in enough detail to find names and string
+//! literals.
 //!
-//! Goes in: the text of a source. Comes out: its words, texts and signs. No code is run, and no syntax is checked: any text has tokens.
+//! Input: source text. Output: words, strings and signs. It runs no code and checks no syntax: any
+//! text has tokens.
 
 /// A piece of JavaScript or TypeScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token<'t> {
-    /// A name, a number or a word of the language.
+    /// A name, a number or a keyword.
     Word(&'t str),
-    /// A literal text.
+    /// A string literal.
     Text(&'t str),
-    /// A template with something to fill in, as it is written.
+    /// A template with substitutions, as written.
     Filled(&'t str),
-    /// Anything else, a letter each.
+    /// Any other character.
     Sign(char),
 }
 
-/// The code's tokens, without comments and regular expressions.
+/// The tokens of the code, without comments and regular expressions.
 pub fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start_matches('\u{feff}');
@@ -57,7 +59,8 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Where a literal ends that begins here, behind its last sign. One that must end with its line ends there.
+/// Where the literal that begins here ends, after its closing sign. A literal that must end on its
+/// line ends there.
 fn closed(text: &str, sign: char) -> usize {
     let (mut escaped, mut class) = (false, false);
     for (at, letter) in text.char_indices().skip(1) {
@@ -74,7 +77,7 @@ fn closed(text: &str, sign: char) -> usize {
     text.len()
 }
 
-/// Whether a slash behind this begins a regular expression, and divides nothing.
+/// Whether a slash after this token starts a regular expression instead of dividing.
 fn starts_expression(before: Option<&Token<'_>>) -> bool {
     match before {
         None | Some(Token::Word("return" | "typeof" | "case")) => true,

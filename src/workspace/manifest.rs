@@ -1,7 +1,8 @@
 //! Typed views of the files that describe a workspace: parsed, not judged.
 //!
-//! Goes in: the text of a `package.json`, `pnpm-workspace.yaml`, `turbo.json`, `.npmrc` or `tsconfig.json`. Comes out: what slimbuild reads of
-//! it. Unknown keys are ignored on reading and, where a file travels on, preserved.
+//! Input: the text of a `package.json`, `pnpm-workspace.yaml`, `turbo.json`, `.npmrc` or
+//! `tsconfig.json`. Output: the parts that slimbuild uses. Unknown keys are ignored, and preserved
+//! where a file is written again.
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -23,7 +24,7 @@ use crate::files::tree::TreeError;
 /// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// The file cannot be opened or read whole.
+    /// The file cannot be opened or read.
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// The text breaks the rules of its format.
@@ -31,25 +32,25 @@ pub enum ManifestError {
     Syntax {
         /// Relative to the workspace root.
         file: String,
-        /// Counted from one.
+        /// Counted from 1.
         line: usize,
-        /// Counted from one.
+        /// Counted from 1.
         column: usize,
-        /// In the parser's words.
+        /// The parser's error.
         problem: String,
     },
-    /// The text is fine, what it says is not.
+    /// The syntax is correct, but the content is not.
     #[error("`{file}`: {problem}")]
     Meaning {
         /// Relative to the workspace root.
         file: String,
-        /// Names the key.
+        /// The problem, with its key.
         problem: String,
     },
 }
 
 impl ManifestError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Tree(error) => error.hint(),
@@ -65,7 +66,7 @@ impl ManifestError {
 fn parse_json(file: &str, text: &str) -> Result<Value, ManifestError> {
     let text = text.trim_start_matches('\u{feff}');
     serde_json::from_str(text).map_err(|error| {
-        // serde_json repeats the position at the message's end.
+        // serde_json repeats the position at the end of its message.
         let words = error.to_string();
         let problem = words
             .split(" at line ")
@@ -113,7 +114,7 @@ fn yaml_syntax(file: &str, error: &serde_saphyr::Error) -> ManifestError {
     });
     let words = error.without_snippet().to_string();
     let problem = words.lines().next().unwrap_or_default();
-    // The parser repeats the position, before or behind its message.
+    // The parser repeats the position, before or after its message.
     let problem = match problem.split_once(": ") {
         Some((head, rest)) if head.starts_with("error: line") => rest,
         _ => problem,
@@ -135,7 +136,7 @@ pub(crate) fn parse_jsonc(file: &str, text: &str) -> Result<Value, ManifestError
     Ok(value.unwrap_or(Value::Null))
 }
 
-/// The same, with the place of every value; nothing where the text is empty.
+/// Like [`parse_jsonc`], with the position of every value; `None` if the text is empty.
 pub(crate) fn parse_jsonc_tree<'t>(
     file: &str,
     text: &'t str,
@@ -162,14 +163,15 @@ fn syntax(file: &str, error: &ParseError) -> ManifestError {
     }
 }
 
-/// All properties of this name. A key that is there twice is a mistake, of which parsers see the last one; an edit must see both.
+/// All properties of this name. Parsers use the last of duplicate keys, but an edit must change all
+/// of them.
 fn all(object: &CstObject, name: &str) -> Vec<CstObjectProp> {
     let mut properties = object.properties();
     properties.retain(|property| property.decoded_name().is_some_and(|own| own == name));
     properties
 }
 
-/// Their values, where these are objects.
+/// Their values that are objects.
 fn objects(object: &CstObject, name: &str) -> Vec<CstObject> {
     all(object, name)
         .iter()
@@ -177,7 +179,7 @@ fn objects(object: &CstObject, name: &str) -> Vec<CstObject> {
         .collect()
 }
 
-/// The strings of a JSON array; nothing where it is no array.
+/// The strings of a JSON array; empty if it is not an array.
 fn strings(value: Option<&Value>) -> Vec<String> {
     let list = value.and_then(Value::as_array);
     list.into_iter()

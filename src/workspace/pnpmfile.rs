@@ -1,16 +1,16 @@
-//! Pnpmfiles, as far as their text tells: whether one exports hooks, and which files it loads.
+//! Reads from the text of pnpmfiles whether they export hooks and which files they load.
 //!
-//! Goes in: the text of a `.pnpmfile.cjs` or a module that it loads. Comes out: facts that hold whatever runs. No code is run; what the text does
-//! not say for certain is not said here.
+//! Input: the text of a `.pnpmfile.cjs` or a module that it loads. Output: facts that hold in every
+//! run. No code is run, and nothing uncertain is reported.
 
 use crate::workspace::javascript::{Token, tokens};
 
 /// What a file loads.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Loads {
-    /// Paths that begin with `.`, as they are written.
+    /// Paths that begin with `.`, as written.
     pub files: Vec<String>,
-    /// Whether something is loaded that only running it would tell.
+    /// Whether it loads something that is only known when it runs.
     pub computed: bool,
 }
 
@@ -46,7 +46,8 @@ pub fn loads(text: &str) -> Loads {
     loads
 }
 
-/// Whether the file certainly exports `hooks`: pnpm 9 and later record a checksum of each such file, whatever the hooks are.
+/// Whether the file certainly exports `hooks`. pnpm 9 and later record a checksum of each such
+/// file, whatever the hooks are.
 pub fn exports_hooks(text: &str) -> bool {
     use Token::{Sign, Word};
     let tokens = tokens(text);
@@ -86,7 +87,7 @@ pub fn exports_hooks(text: &str) -> bool {
     false
 }
 
-/// Whether `hooks` is a key at the top of what stands between these braces, of which the first is behind us.
+/// Whether `hooks` is a key at the top level of the object whose opening brace was just read.
 fn has_hooks(tokens: &[Token<'_>]) -> bool {
     use Token::{Sign, Text, Word};
     let mut depth = 0_usize;
@@ -144,7 +145,8 @@ mod tests {
     #[test]
     fn files_that_are_loaded() {
         let text = "const {a} = require('./tools/a.cjs'), fs = require('fs')\nimport b from \"../b.mjs\"\nimport './c'\n\
-            // require('./not')\nconst d = await import(`./d.js`); require.resolve('./e'); x.require('./no')";
+            // require('./not')\nconst d = await import(`./d.js`); require.resolve('./e');
+            // x.require('./no')";
         let files = ["./tools/a.cjs", "../b.mjs", "./c", "./d.js", "./e"];
         let expected = Loads {
             files: files.map(str::to_owned).to_vec(),

@@ -1,4 +1,4 @@
-//! Which node and which pnpm: read from the workspace, with the place that decided.
+//! Decides the versions of node and pnpm from the workspace, and records what decided.
 
 use std::ops::RangeInclusive;
 
@@ -13,14 +13,14 @@ use crate::model::path::RepoPath;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::{Member, Workspace};
 
-/// The argument that decides node's version.
+/// The argument that sets node's version.
 const FLAG: &str = "--node";
 
-/// Node lines with long-term support, the one that slimbuild prefers first.
+/// Node's LTS lines, in order of preference.
 const NODE_LTS: [u64; 4] = [24, 22, 20, 18];
 
-/// The pnpm that slimbuild takes where nothing names one: the newest that writes the lockfile's format; for 9.0 one that reads settings in all
-/// the places that pnpm 9 to 12 use.
+/// The pnpm version if nothing names one: the newest that writes the lockfile's format; for 9.0 one
+/// that reads settings from all the places that pnpm 9 to 12 use.
 fn default_pnpm(workspace: &Workspace) -> &'static str {
     let lockfile = workspace.lockfiles.first().map(Lockfile::parse);
     match lockfile.map(|parsed| parsed.map(|lockfile| lockfile.format())) {
@@ -30,12 +30,12 @@ fn default_pnpm(workspace: &Workspace) -> &'static str {
     }
 }
 
-/// A value and the place or rule that decided it.
+/// A value, and what decided it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Decision<T> {
     /// What was decided.
     pub value: T,
-    /// Why, in words that a reader can follow up.
+    /// The reason, in words that a reader can follow up.
     pub reason: String,
 }
 
@@ -57,69 +57,69 @@ impl<T> Decision<T> {
     }
 }
 
-/// Why a version cannot be decided.
+/// Why no version can be decided.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {
     /// A file that may name a version cannot be read.
     #[error(transparent)]
     Unread(#[from] TreeError),
-    /// The text is no version or range.
+    /// The text is not a version or range.
     #[error("`{file}` asks for node `{text}`, which is no version")]
     NotAVersion {
-        /// Where it stands.
+        /// The file or argument that contains it.
         file: String,
-        /// As it is written.
+        /// As written.
         text: String,
     },
-    /// No supported line of node fits.
+    /// No supported node line matches.
     #[error("`{file}` asks for node `{text}`, which none of the lines {} fits", NODE_LTS.map(|line| line.to_string()).join(", "))]
     NoLine {
-        /// Where it stands.
+        /// The file or argument that contains it.
         file: String,
-        /// As it is written.
+        /// As written.
         text: String,
     },
-    /// The workspace is not pnpm's.
+    /// The workspace does not use pnpm.
     #[error("`{file}` names `{text}` as the package manager: slimbuild builds pnpm workspaces")]
     NotPnpm {
-        /// Where it stands.
+        /// The file that says so.
         file: String,
-        /// As it is written.
+        /// As written.
         text: String,
     },
-    /// pnpm does not run on that node.
+    /// The pnpm version does not run on such an old node.
     #[error("pnpm {pnpm} needs node {}.{} or newer, and node {node} was chosen ({reason})", .needs.0, .needs.1)]
     NodeTooOld {
         /// pnpm's version.
         pnpm: String,
-        /// The oldest that it runs on: major and minor.
+        /// The oldest node that it runs on: major and minor.
         needs: (u64, u64),
         /// Node's version.
         node: String,
-        /// What chose it.
+        /// What decided node's version.
         reason: String,
     },
-    /// pnpm does not run on that node any more.
+    /// The pnpm version does not run on such a new node.
     #[error("pnpm {pnpm} downloads nothing on node {} and newer, and node {node} was chosen ({reason})", .newest + 1)]
     NodeTooNew {
         /// pnpm's version.
         pnpm: String,
-        /// The newest major that it runs on.
+        /// The newest node major that it runs on.
         newest: u64,
         /// Node's version.
         node: String,
-        /// What chose it.
+        /// What decided node's version.
         reason: String,
     },
 }
 
 impl ToolchainError {
-    /// Whether an argument, and no file, is wrong.
+    /// Whether an argument is wrong, not a file.
     pub fn is_argument(&self) -> bool {
         matches!(self, Self::NotAVersion { file, .. } | Self::NoLine { file, .. } if file == FLAG)
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unread(error) => error.hint(),
@@ -128,7 +128,7 @@ impl ToolchainError {
             }
             Self::NotPnpm { .. } => None,
             Self::NodeTooOld { needs, reason, .. } => {
-                // A line with long-term support, and so its newest release.
+                // An LTS line, which means its newest release.
                 let fitting = NODE_LTS.into_iter().rfind(|line| *line >= needs.0);
                 let line = fitting.unwrap_or(needs.0);
                 Some(if reason.starts_with('`') {
@@ -151,8 +151,9 @@ impl ToolchainError {
     }
 }
 
-/// Decides both, and checks that they go together. `given` is a place outside of the files that name versions (`--node`, a
-/// configuration file), with the version of node that it names; it wins.
+/// Decides both versions, and checks that they work together. `given` is a source outside the
+/// workspace's own version files (`--node`, a configuration file) with its version of node; it
+/// takes precedence.
 pub fn decide(
     workspace: &Workspace,
     app: &Member,
@@ -165,9 +166,9 @@ pub fn decide(
     Ok((node, pnpm))
 }
 
-/// Decides node's version: `--node`, then version files and manifests, those of the app before the root's. A full version (`22.11.0`) is taken
-/// exactly; anything else becomes the newest fitting line with long-term support, so that rebuilding brings security fixes. Where there is a
-/// choice, it is among `lines`.
+/// Decides node's version: `--node`, then version files and manifests, the app's before the root's.
+/// A full version (`22.11.0`) is used as is; anything else becomes the newest matching LTS line, so
+/// that rebuilds bring security fixes. The choice is limited to `lines`.
 fn node(
     workspace: &Workspace,
     app: &Member,
@@ -214,10 +215,10 @@ fn node(
     Ok(Decision::new(newest.to_string(), reason))
 }
 
-/// Ends a reason where pnpm decided too.
+/// Ends the reason if pnpm limited the choice.
 const RUNS_ON: &str = " that pnpm runs on";
 
-/// The newest line with long-term support that is among `lines` and fits.
+/// The newest LTS line in `lines` that fits.
 fn newest(lines: &RangeInclusive<u64>, fits: impl Fn(u64) -> bool) -> Option<u64> {
     let mut both = NODE_LTS.into_iter().filter(|line| lines.contains(line));
     both.find(|line| fits(*line))
@@ -264,7 +265,7 @@ fn from_text(
         "lts/iron" => Some(20),
         "lts/jod" => Some(22),
         "lts/krypton" => Some(24),
-        // A bare major is taken as it is, an odd or a new one too.
+        // A bare major is used as is, even an odd or a new one.
         bare => bare.parse().ok(),
     };
     if let Some(line) = line {
@@ -278,7 +279,7 @@ fn from_text(
         text: text.to_owned(),
     };
     let range = Range::parse(wanted).map_err(|_| not_a_version())?;
-    // A line fits where one of its releases does, and the newest release is what its image tag gives.
+    // A line fits if one of its releases does; its image tag gives the newest release.
     let fits = |line: u64| {
         Version::parse(format!("{line}.999.999")).is_ok_and(|newest| range.satisfies(&newest))
     };
@@ -292,7 +293,7 @@ fn from_text(
         }
         return Ok(Decision::new(line.to_string(), reason));
     }
-    // A narrower range, as `20.12` or `~20.12.1`: an image is tagged by its minor version too.
+    // A narrower range such as `20.12` or `~20.12.1`: images are tagged by minor version too.
     let minor = range
         .min_version()
         .filter(|version| NODE_LTS.contains(&version.major()));
@@ -317,7 +318,8 @@ pub fn named_pnpm(workspace: &Workspace) -> Option<&str> {
     text.strip_prefix("pnpm@")?.split('+').next()
 }
 
-/// Decides pnpm's exact version: `packageManager`, `devEngines`, `engines`, else a default that reads the lockfile.
+/// Decides pnpm's exact version: `packageManager`, `devEngines`, `engines`, else a default that can
+/// read the lockfile.
 pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
     let manifest = &workspace.root_member().manifest;
     let file = manifest.file();
@@ -356,7 +358,7 @@ pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
             );
             return Ok(Decision::new(default.to_owned(), reason));
         }
-        // npm resolves the range; the plan says so.
+        // npm resolves the range, and the plan says so.
         return Ok(Decision::new(
             text.clone(),
             format!(
@@ -370,8 +372,8 @@ pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
     ))
 }
 
-/// The version of a pnpm as far as rules about it need one: of a range, which is npm's to resolve, the newest major that fits stands for its last
-/// release.
+/// The version of a pnpm for rules that depend on it. A range is resolved by npm, so its newest
+/// matching major counts as that major's last release.
 fn release(pnpm: &str) -> Option<(u64, u64, u64)> {
     if let Ok(version) = Version::parse(pnpm) {
         return Some((version.major(), version.minor(), version.patch()));
@@ -383,10 +385,10 @@ fn release(pnpm: &str) -> Option<(u64, u64, u64)> {
     Some((major, 999, 999))
 }
 
-/// The newest major of pnpm that the rules know.
+/// The newest pnpm major that the rules know.
 const NEWEST_PNPM: u64 = 12;
 
-/// The oldest node, major and minor, that a pnpm runs on: `engines` of its package.json.
+/// The oldest node (major, minor) that a pnpm runs on, from `engines` of its package.json.
 fn oldest(pnpm: &str) -> (u64, u64) {
     match release(pnpm) {
         Some((12.., ..)) => (18, 0),
@@ -400,10 +402,10 @@ fn oldest(pnpm: &str) -> (u64, u64) {
     }
 }
 
-/// The majors of node that a pnpm runs on.
+/// The node majors that a pnpm runs on.
 ///
-/// Before 7.32.2 and 8.3.1 its requests fail on node 20 and later (`ERR_INVALID_THIS`, pnpm's issue 6424; tried with the real ones): such a pnpm
-/// starts, and downloads nothing.
+/// Before 7.32.2 and 8.3.1, requests fail on node 20 and later (`ERR_INVALID_THIS`, pnpm's issue
+/// 6424; tried with the real ones): such a pnpm starts but downloads nothing.
 fn lines(pnpm: &str) -> RangeInclusive<u64> {
     let newest = match release(pnpm) {
         Some(number) if number < (7, 32, 2) || ((8, 0, 0)..(8, 3, 1)).contains(&number) => 19,
@@ -412,7 +414,7 @@ fn lines(pnpm: &str) -> RangeInclusive<u64> {
     oldest(pnpm).0..=newest
 }
 
-/// Checks that the pnpm runs on the node, one of `lines`. A line (`22`) means its newest release.
+/// Checks that pnpm runs on this node, one of `lines`. A line (`22`) means its newest release.
 fn check(
     node: &Decision<String>,
     pnpm: &Decision<String>,

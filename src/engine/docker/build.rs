@@ -1,4 +1,4 @@
-//! One build: the request to `/build`, the events on the way, and the two or three requests after it.
+//! One build: the request to `/build`, its events, and a few requests afterwards.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::engine::{Event, Interrupt};
 
-/// How often to say how much of the context was sent.
+/// How often to report how much of the context was sent.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The parties to a build.
+/// What a build works with.
 pub(super) struct Build<'a> {
     pub(super) docker: &'a Docker,
     pub(super) interrupt: &'a Interrupt,
@@ -30,7 +30,7 @@ pub(super) struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Builds, tags, and asks for the size.
+    /// Builds and tags the image, and asks for its size.
     pub(super) async fn run(
         mut self,
         request: &BuildRequest,
@@ -64,7 +64,7 @@ impl Build<'_> {
         })
     }
 
-    /// Runs the build until the daemon names the image, or somebody or something ends it.
+    /// Runs the build until the daemon names the image, it fails, or the user interrupts it.
     async fn build(
         &mut self,
         request: &BuildRequest,
@@ -112,7 +112,8 @@ impl Build<'_> {
             tokio::select! {
                 biased;
                 () = self.interrupt.raised() => return Err(EngineError::Interrupted),
-                // Before the answers, for the daemon's complaint about half a context would hide why it is half.
+                // Checked before the answers: the daemon's error about an incomplete context would
+                // hide the reason.
                 error = upload.failed() => return Err(EngineError::Context(error)),
                 answer = answers.next() => {
                     let answer = match answer {
@@ -125,7 +126,7 @@ impl Build<'_> {
                     match answer.aux {
                         Some(BuildInfoAux::BuildKit(status)) => trace.apply(status).into_iter().for_each(&mut *self.on_event),
                         Some(BuildInfoAux::Default(aux)) => image = aux.id.or(image),
-                        // Engine 20.10 also says "Successfully tagged …" in plain words.
+                        // Engine 20.10 also prints "Successfully tagged …" as plain text.
                         None => {}
                     }
                 }
@@ -141,7 +142,7 @@ impl Build<'_> {
         })
     }
 
-    /// Says how much of the context was sent, when there is news.
+    /// Reports how much of the context was sent, if that changed.
     fn report(&mut self, upload: &Upload, sent: &mut (u64, bool)) {
         let progress = upload.progress();
         if *sent != progress {
@@ -185,7 +186,8 @@ fn options(request: &BuildRequest, session: String) -> BuildImageOptions {
     }
 }
 
-/// An id that nobody else has: std's hash keys come from the operating system's random numbers, and differ from call to call.
+/// A unique id: std's hash keys come from the operating system's random numbers, and differ with
+/// each call.
 pub(super) fn unique_id() -> String {
     let random = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", random(), random())

@@ -1,4 +1,5 @@
-//! Credentials as a daemon takes them: for BuildKit, which asks for them by registry, and for a pull or a push.
+//! Credentials in the daemon's formats: for BuildKit, which asks by registry, and for a pull or a
+//! push.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,10 +10,11 @@ use docker_credential::DockerCredential;
 use crate::engine::credentials::{look_up, registry};
 use crate::model::image::ImageRef;
 
-/// As what BuildKit asks for the credentials of Docker Hub.
+/// The name under which BuildKit asks for Docker Hub's credentials.
 const HUB_IN_BUILDKIT: &str = "registry-1.docker.io";
 
-/// What is known about the registries of `images`, and a warning for each that should be known but is not.
+/// The credentials for the registries of `images`, and a warning for each that is configured but
+/// cannot be read.
 pub(super) fn collect(
     configuration: &Path,
     images: &[ImageRef],

@@ -1,4 +1,4 @@
-//! Digests of images: by what content a name stands for them.
+//! Resolves image names to digests.
 
 use bollard::auth::DockerCredentials;
 
@@ -6,8 +6,8 @@ use super::{Docker, EngineError, credentials, error, runtime};
 use crate::model::image::ImageRef;
 
 impl Docker {
-    /// The digest by which the image can be pulled: of the image that the daemon has, as a build takes it, else of its registry; where it is to be
-    /// `fresh`, of the registry alone. Nothing is pulled.
+    /// The digest by which the image can be pulled: of the daemon's image, which a build would use,
+    /// else from its registry; with `fresh`, from the registry only. Pulls nothing.
     pub fn digest(&self, image: &ImageRef, fresh: bool) -> Result<String, EngineError> {
         runtime()?.block_on(async {
             if !fresh && let Some(digest) = self.local_digest(image).await {
@@ -27,7 +27,7 @@ impl Docker {
         })
     }
 
-    /// An image that was loaded, or built here, has no digest that a registry knows.
+    /// `None` for a loaded or locally built image: no registry knows its digest.
     async fn local_digest(&self, image: &ImageRef) -> Option<String> {
         let found = self.client.inspect_image(&image.to_string()).await.ok()?;
         let digests = found.repo_digests.unwrap_or_default().into_iter();

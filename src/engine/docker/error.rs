@@ -1,4 +1,4 @@
-//! [`EngineError`]: bollard's errors in, what a person can act on out.
+//! [`EngineError`]: turns bollard's errors into ones that a user can act on.
 
 use std::error::Error;
 use std::io;
@@ -10,117 +10,116 @@ use crate::engine::host::{Address, Host, Origin};
 use crate::image::oci::OciError;
 use crate::model::image::parts;
 
-/// Why an engine did not make an image.
+/// Why an engine made no image.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// No daemon answers.
     #[error("cannot reach a Docker daemon at {host}")]
     NotReached {
-        /// Where it was looked for.
+        /// The address that was tried.
         host: Box<Host>,
-        /// What happened instead.
+        /// The reason.
         source: io::Error,
     },
-    /// Something answers that cannot build.
+    /// Something answers, but cannot build.
     #[error("{engine} at {host} cannot build with BuildKit")]
     Unsupported {
-        /// Where.
+        /// Its address.
         host: Box<Host>,
-        /// What it calls itself.
+        /// Its name and version.
         engine: String,
     },
-    /// The daemon does not take the session that secrets pass over.
+    /// The daemon refuses the session that passes secrets.
     #[error("cannot hand the secrets of the build to the Docker daemon at {host}")]
     Secrets {
-        /// Where it is.
+        /// The daemon's address.
         host: Box<Host>,
-        /// What happened.
+        /// The reason.
         source: io::Error,
     },
-    /// The context could not be written, so the build was given up.
+    /// The context could not be written, so the build was cancelled.
     #[error("cannot put the build context together")]
     Context(#[source] io::Error),
     /// The build itself failed.
     #[error("{}", failure(step.as_deref(), message, *exit_code))]
     BuildFailed {
-        /// The step that failed, in the engine's words; a build can also fail before any step.
+        /// The failed step, as the engine names it. A build can also fail before its first step.
         step: Option<String>,
-        /// The engine's words, without what its layers put before them.
+        /// The engine's message, without the prefixes of its components.
         message: String,
-        /// What the step's command returned.
+        /// The exit code of the step's command.
         exit_code: Option<i64>,
     },
-    /// The daemon went away.
+    /// The connection to the daemon broke.
     #[error("lost the connection to the Docker daemon at {host} during the build")]
     Lost {
-        /// Where it was.
+        /// The daemon's address.
         host: Box<Host>,
-        /// What was seen of it.
+        /// The connection's error.
         source: io::Error,
     },
-    /// Nobody knows by which digest an image can be pulled.
+    /// The digest of an image cannot be found.
     #[error(
         "the digest of {image} is not known: the daemon did not pull it, and its registry does not tell"
     )]
     NoDigest {
-        /// The image.
         image: String,
-        /// The registry's words, or the daemon's.
+        /// The error of the registry or the daemon.
         source: io::Error,
     },
-    /// The image is built, and then the daemon would not tag it or tell its size.
+    /// The image was built, but the daemon would not tag or inspect it.
     #[error("the image is built, but the Docker daemon cannot {what}")]
     AfterBuild {
-        /// `tag it as …`.
+        /// The request: `tag it as …`.
         what: String,
-        /// The engine's words.
+        /// The engine's error.
         source: io::Error,
     },
-    /// An image that was made without the daemon, and that it does not take.
+    /// The daemon refuses an image that was made without it.
     #[error("the image is made, but the Docker daemon at {host} did not load it")]
     NotLoaded {
-        /// Where it is.
+        /// The daemon's address.
         host: Box<Host>,
-        /// The engine's words.
+        /// The engine's error.
         source: io::Error,
     },
-    /// A layer of such an image that cannot be read.
+    /// A layer of such an image cannot be read.
     #[error(transparent)]
     Layer(OciError),
-    /// The registry does not take the image, or the daemon does not send it.
+    /// The registry refuses the image, or the daemon does not send it.
     #[error("cannot push `{image}`: {message}")]
     NotPushed {
         /// The name.
         image: String,
-        /// The registry's words, or the daemon's.
+        /// The message of the registry or the daemon.
         message: String,
     },
-    /// The image was started, and its program did not come up.
+    /// The image was started, but its program did not come up.
     #[error("the image was started, and {how}")]
     NotUp {
         /// The image's id.
         image: String,
         /// `ended with exit code 1 before it was up`
         how: String,
-        /// Whether it still ran when patience was at its end.
+        /// Whether it was still running at the timeout.
         late: bool,
-        /// The last that it wrote.
+        /// The last lines of its log.
         log: Vec<String>,
     },
-    /// Somebody interrupted the build.
+    /// The user interrupted the build.
     #[error("interrupted")]
     Interrupted,
-    /// This process could not start what it needs to talk to a daemon.
+    /// This process could not set up its client.
     #[error("cannot start the engine's client")]
     Client(#[source] io::Error),
 }
 
-/// What an error means for the exit code.
+/// The kind of an error, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineErrorKind {
-    /// No engine that could build: exit code 3.
+    /// No usable engine: exit code 3.
     Unreached,
-    /// The workspace's files could not be read: exit code 1.
+    /// The workspace's files cannot be read: exit code 1.
     Workspace,
     /// The build failed: exit code 4.
     Build,
@@ -129,7 +128,7 @@ pub enum EngineErrorKind {
 }
 
 impl EngineError {
-    /// What this means for the exit code.
+    /// The kind of the error.
     pub fn kind(&self) -> EngineErrorKind {
         match self {
             Self::NotReached { .. }
@@ -149,13 +148,13 @@ impl EngineError {
         }
     }
 
-    /// Whether no daemon is there at all: there is no socket, or nobody listens at it.
+    /// Whether no daemon runs: the socket does not exist, or nothing listens on it.
     pub fn is_absence(&self) -> bool {
         use io::ErrorKind::{ConnectionRefused, NotFound};
         matches!(self, Self::NotReached { source, .. } if matches!(source.kind(), NotFound | ConnectionRefused))
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotReached { host, source } => Some(hint_for_unreached(host, source.kind())),
@@ -207,7 +206,7 @@ impl EngineError {
         }
     }
 
-    /// The error of a build, as far as the daemon's answer alone tells.
+    /// The error of a build, judged by the daemon's answer alone.
     pub(super) fn from_build(error: Bollard, host: &Host, step: Option<&str>) -> Self {
         let message = match error {
             Bollard::DockerStreamError { error } => error,
@@ -221,7 +220,7 @@ impl EngineError {
         };
         let message = bare(&without_command(&message), step.and_then(looked_up));
         if step.is_none() && message.ends_with("context canceled") {
-            // A daemon that is shut down cancels its builds and says so while it still can.
+            // A daemon that shuts down cancels its builds and reports that.
             return Self::Lost {
                 host: Box::new(host.clone()),
                 source: io::Error::other("the daemon gave the build up"),
@@ -235,7 +234,7 @@ impl EngineError {
     }
 }
 
-/// The innermost cause, which is the one that says something: bollard and hyper wrap it in several layers that do not.
+/// The innermost error: bollard and hyper wrap it in layers without information.
 pub(super) fn root(error: &Bollard) -> io::Error {
     if let Bollard::SocketNotFoundError(_) = error {
         return io::Error::new(io::ErrorKind::NotFound, "there is no such socket");
@@ -265,7 +264,7 @@ pub(super) fn root(error: &Bollard) -> io::Error {
 }
 
 fn failure(step: Option<&str>, message: &str, exit_code: Option<i64>) -> String {
-    // A step that holds a here-document has many lines.
+    // A step with a here-document has many lines.
     let step = step.and_then(|step| step.lines().next());
     match (step, exit_code) {
         (Some(step), Some(code)) => format!("`{step}` failed with exit code {code}"),
@@ -277,12 +276,13 @@ fn failure(step: Option<&str>, message: &str, exit_code: Option<i64>) -> String 
     }
 }
 
-/// The base image that a step looks up in its registry.
+/// The base image that a step resolves in its registry.
 fn looked_up(step: &str) -> Option<&str> {
     step.strip_prefix("[internal] load metadata for ")
 }
 
-/// The engine's sentence without the names of the parts of the engine that it passed through, and of an image that is known anyway.
+/// The engine's message without the names of its components, and without an image that is mentioned
+/// anyway.
 fn bare(message: &str, image: Option<&str>) -> String {
     let mut layers: Vec<String> = [
         "failed to solve with frontend dockerfile.v0: ",
@@ -305,7 +305,8 @@ fn bare(message: &str, image: Option<&str>) -> String {
             rest = rest.strip_prefix(layer.as_str()).unwrap_or(rest);
         }
         for (start, end) in [
-            // What stands before most sentences of 20.10, and a reference that means nothing outside BuildKit.
+            // The prefix of most messages of 20.10, and a reference that means nothing outside
+            // BuildKit.
             ("rpc error: code = ", " desc = "),
             ("failed to calculate checksum of ref ", ": "),
         ] {
@@ -320,14 +321,15 @@ fn bare(message: &str, image: Option<&str>) -> String {
     }
 }
 
-/// BuildKit says `process "/bin/sh -c …" did not complete successfully: exit code: 7`, 20.10 `executor failed running […]: exit code: 7`.
+/// The exit code in BuildKit's `process "/bin/sh -c …" did not complete successfully: exit code: 7`
+/// and 20.10's `executor failed running […]: exit code: 7`.
 fn exit_code(message: &str) -> Option<i64> {
     let (_, rest) = message.rsplit_once("exit code: ")?;
     let digits = rest.split(|digit: char| !digit.is_ascii_digit()).next()?;
     digits.parse().ok()
 }
 
-/// Daemons and registries say it in several ways.
+/// The hint for a failed push. Daemons and registries word it in several ways.
 fn hint_for_push(image: &str, message: &str) -> Option<String> {
     let message = message.to_lowercase();
     let is_denied = ["denied", "unauthorized", "authentication", "no basic auth"]
@@ -436,8 +438,9 @@ fn hint_for_unreached(host: &Host, kind: io::ErrorKind) -> String {
     hint
 }
 
-/// Whether this only says that an answer ended. A daemon ends its lines with `\r\n`. Where the last two bytes come in a piece of their own, bollard
-/// takes them for the beginning of another line. An answer that is cut off has another error: the connection's.
+/// Whether this error only means that the answer ended. A daemon ends lines with `\r\n`; if the
+/// last two bytes arrive separately, bollard takes them for the start of another line. A truncated
+/// answer gives the connection's error instead.
 pub(super) fn is_end(error: &Bollard) -> bool {
     matches!(error, Bollard::IOError { err } if err.to_string() == "bytes remaining on stream")
 }

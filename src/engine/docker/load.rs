@@ -1,4 +1,4 @@
-//! An image that slimbuild made itself, handed to a daemon: only the layers that it does not have are sent.
+//! Loads an image that slimbuild made into a daemon, sending only the layers that it lacks.
 
 use std::io;
 use std::pin::pin;
@@ -19,20 +19,20 @@ use crate::image::oci::{self, Image, OciError};
 use crate::model::image::ImageRef;
 use crate::store::cache::Cache;
 
-/// How many images are asked about at a time.
+/// How many images are inspected at a time.
 const AT_ONCE: usize = 8;
 
 /// What was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Loaded {
-    /// Layers that the daemon did not have.
+    /// The number of layers that the daemon lacked.
     pub layers: usize,
-    /// Bytes of the archive.
+    /// The size of the archive in bytes.
     pub bytes: u64,
 }
 
 impl Docker {
-    /// Gives the daemon an image whose layers are in the cache, under these names, as a `step`.
+    /// Loads an image whose layers are in the cache under these names, as a `step`.
     pub fn load(
         &self,
         image: &Image,
@@ -56,7 +56,7 @@ impl Docker {
         sent
     }
 
-    /// Sends all but the first so many layers, and all where the daemon will not have that.
+    /// Sends all layers but the first `known` ones, or all if the daemon needs them.
     pub(super) fn send_missing(
         &self,
         image: &Image,
@@ -66,7 +66,8 @@ impl Docker {
         interrupt: &Interrupt,
     ) -> Result<Loaded, EngineError> {
         match self.send(image, names, known, cache, interrupt) {
-            // Images may have gone since, and containerd's store of images wants all.
+            // Images may have been removed meanwhile, and containerd's image store needs every
+            // layer.
             Err(EngineError::NotLoaded { .. }) if known > 0 => {
                 self.send(image, names, 0, cache, interrupt)
             }
@@ -74,7 +75,8 @@ impl Docker {
         }
     }
 
-    /// How many of the image's layers, from the first on, some image of the daemon has as well. Not to know it costs time and nothing else.
+    /// How many layers, from the first on, are shared with some image of the daemon. A wrong answer
+    /// only costs time.
     async fn known(&self, image: &Image) -> usize {
         let wanted = image.layers.iter().map(|layer| layer.diff_id.to_string());
         let wanted: Vec<String> = wanted.collect();
@@ -105,7 +107,7 @@ impl Docker {
         let mut damage: Option<OciError> = None;
         let (source, mut upload, body) = upload();
         let sent = std::thread::scope(|scope| {
-            // As with a build: dropping the runtime is what ends a writer that nobody reads.
+            // As with a build, dropping the runtime ends a writer that is no longer read.
             let runtime = runtime()?;
             let damage = &mut damage;
             scope.spawn(move || {
@@ -134,7 +136,7 @@ impl Docker {
         body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
         interrupt: &Interrupt,
     ) -> Result<(), EngineError> {
-        // Before it answers, the daemon unpacks all.
+        // The daemon unpacks everything before it answers.
         let client = self.client.clone().with_timeout(PATIENCE_WITH_BUILDS);
         let options = ImportImageOptions {
             quiet: true,

@@ -1,8 +1,8 @@
-//! What BuildKit calls a step, as a person would call it: BuildKit names a `RUN` by all of its shell.
+//! Readable names for BuildKit's steps, since BuildKit names a `RUN` by its whole shell command.
 //!
-//! Only the shell that slimbuild wrote is named anew; a template of the user's own may hold other steps, which they know.
+//! Only commands that slimbuild wrote are renamed. Steps of a user's own template keep their names.
 
-/// A part of a command of ours, and what the command is for.
+/// A part of one of our commands, and the command's purpose.
 const PARTS: [(&str, &str); 16] = [
     (
         "/verify/verify.mjs --site ",
@@ -40,7 +40,7 @@ const PARTS: [(&str, &str); 16] = [
     ("> /modules.txt", "the list of installed modules"),
 ];
 
-/// A step's name in a person's words. A name that is no command of ours stays.
+/// A readable name for a step. A command that is not ours keeps its name.
 pub(super) fn named(name: &str) -> String {
     let (place, instruction) = match name.split_once("] ") {
         Some((place, rest)) if name.starts_with('[') => (format!("{place}] "), rest),
@@ -57,7 +57,7 @@ pub(super) fn named(name: &str) -> String {
 
 fn of_ours(command: &str) -> Option<String> {
     if let Some(at) = command.find("pnpm --dir=") {
-        // The shell's own words end where the script's name does.
+        // The shell's own words begin after the script's name.
         let words = words(command.get(at..)?);
         let run = words.iter().position(|word| word == "run")?;
         let (dir, script) = (words.get(1)?, words.get(run + 1)?);
@@ -96,7 +96,7 @@ fn of_ours(command: &str) -> Option<String> {
     Some(part.1.to_owned())
 }
 
-/// The words of a command, as far as single quotes part them.
+/// The words of a command, split at blanks outside single quotes.
 fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut begun, mut quoted) = (String::new(), false, false);
@@ -123,10 +123,10 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// The engine's words on a step that failed, without the command, which the step's name tells.
+/// The engine's message about a failed step, without the command, which the step's name shows.
 pub(super) fn without_command(message: &str) -> String {
     let ends = [
-        // BuildKit, and Engine 20.10.
+        // BuildKit's wording, and that of Engine 20.10.
         ("process \"", "\" did not complete successfully: "),
         ("executor failed running [", "]: "),
     ];
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// Every `RUN` of the Dockerfiles that are written down, on one line, as BuildKit names it.
+    /// Every `RUN` of the golden Dockerfiles on one line, as BuildKit names it.
     #[test]
     fn no_step_of_ours_shows_its_shell() {
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/golden");

@@ -1,4 +1,4 @@
-//! A daemon's image to the registries of its names: the daemon sends it, with Docker's credentials.
+//! Pushes a daemon's image to the registries in its names, with Docker's credentials.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
 
 impl Docker {
-    /// Sends an image by each of its names; steps are numbered from `first`.
+    /// Pushes an image under each of its names. Steps are numbered from `first`.
     pub fn push(
         &self,
         names: &[ImageRef],
@@ -99,7 +99,7 @@ impl Docker {
     }
 }
 
-/// What the daemon says in words.
+/// What the daemon's status messages add up to.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     sent: usize,
@@ -113,7 +113,7 @@ impl Tally {
             "Pushed" => self.sent += 1,
             "Layer already exists" => self.there += 1,
             _ if status.starts_with("Mounted from ") => self.there += 1,
-            // 1.2: digest: sha256:… size: 1234
+            // For example: `1.2: digest: sha256:… size: 1234`
             _ => {
                 let said = status.split_once(": digest: ");
                 let digest = said.and_then(|(_, rest)| rest.split(' ').next());
@@ -125,7 +125,7 @@ impl Tally {
     }
 }
 
-/// Layers have no name in what the client hands on; they are told apart by their sizes.
+/// The client does not pass on the names of layers, so their sizes tell them apart.
 fn on_event_of(answer: &PushImageInfo, step: StepId, on_event: &mut dyn FnMut(Event)) {
     let Some(progress) = &answer.progress_detail else {
         return;
@@ -138,14 +138,14 @@ fn on_event_of(answer: &PushImageInfo, step: StepId, on_event: &mut dyn FnMut(Ev
     on_event(Event::Transfer {
         step,
         what: "layer".to_owned(),
-        // The daemon counts what its archive adds, too.
+        // The daemon's count includes the overhead of its archive.
         current: current.min(total),
         total: Some(total),
         done: current >= total,
     });
 }
 
-/// The daemon's or the registry's words.
+/// The message of the daemon or the registry.
 fn words(error: &bollard::errors::Error) -> String {
     match error {
         bollard::errors::Error::DockerStreamError { error } => error.clone(),

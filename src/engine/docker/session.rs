@@ -1,8 +1,10 @@
-//! A session of one's own: where BuildKit asks for secrets while it builds.
+//! A session of our own, over which BuildKit asks for secrets while it builds.
 //!
-//! Secrets pass over a connection that the client opens beside the build (`POST /session`), on which BuildKit calls the client. bollard 0.21
-//! opens one that serves credentials for registries alone. So ours is there first, under the same id, with both: the daemon keeps it and turns
-//! bollard's away, which bollard takes no notice of. bollard 0.22 serves secrets by itself (`build_image_with_session_providers`).
+//! Secrets pass over a connection that the client opens beside the build (`POST /session`), on
+//! which BuildKit calls the client. bollard 0.21 opens a session that serves only registry
+//! credentials. So we open ours first, under the same id, and serve both: the daemon keeps ours and
+//! refuses bollard's, which bollard ignores. bollard 0.22 can serve secrets itself
+//! (`build_image_with_session_providers`).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -35,19 +37,20 @@ use tonic::{Response, Status};
 use crate::engine::Secret;
 use crate::engine::host::Address;
 
-/// What BuildKit may ask for.
+/// The methods that BuildKit may call.
 const METHODS: [&str; 2] = [
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
     "/moby.filesync.v1.Auth/Credentials",
 ];
 
-/// How much may be under way between BuildKit and the services; secrets are small.
+/// The buffer size in bytes between BuildKit and the services; secrets are small.
 const BUFFER: usize = 64 * 1024;
 
 trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-/// Opens the session and serves it for as long as the runtime lives. When this returns, the daemon knows it.
+/// Opens the session and serves it while the runtime lives. The daemon knows the session when this
+/// returns.
 pub(super) async fn open(
     address: &Address,
     id: &str,
@@ -88,7 +91,7 @@ pub(super) async fn open(
         .map_err(io::Error::other)?;
     let (mut near, far) = tokio::io::duplex(BUFFER);
     drop(tokio::spawn(async move {
-        // It ends when the build does.
+        // The session ends with the build.
         let _ended = copy_bidirectional(&mut TokioIo::new(upgraded), &mut near).await;
     }));
     let services = Server::builder()
@@ -118,7 +121,7 @@ async fn connect(address: &Address) -> io::Result<Box<dyn Connection>> {
     })
 }
 
-/// The secrets, by id.
+/// The secrets by id.
 struct Keeper(BTreeMap<String, Secret>);
 
 #[tonic::async_trait]
@@ -132,13 +135,13 @@ impl Secrets for Keeper {
             Some(secret) => Ok(Response::new(GetSecretResponse {
                 data: secret.bytes().to_vec(),
             })),
-            // BuildKit passes over a secret that is not there, unless its mount is `required`.
+            // BuildKit ignores a missing secret unless its mount is `required`.
             None => Err(Status::not_found(format!("there is no secret `{id}`"))),
         }
     }
 }
 
-/// What Docker's configuration knows of registries of base images.
+/// Credentials for the registries of base images.
 struct Registries(BTreeMap<String, DockerCredentials>);
 
 #[tonic::async_trait]
@@ -183,7 +186,7 @@ impl Auth for Registries {
     }
 }
 
-/// BuildKit looks from time to time whether the client still lives.
+/// BuildKit checks from time to time whether the client is alive.
 struct Alive;
 
 fn serving() -> HealthCheckResponse {

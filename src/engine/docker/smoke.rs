@@ -1,4 +1,5 @@
-//! A smoke test: an image is started, asked from inside whether it is up, and its container removed, however it went.
+//! The smoke test: starts an image, checks from inside whether it is up, and always removes its
+//! container.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +16,10 @@ use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
 use crate::model::image::ImageRef;
 use crate::system::leftovers::Note;
 
-/// How long the daemon may take to remove a container while this process ends.
+/// How long removing a container may take while this process ends.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Also while it runs, and with what it wrote.
+/// Removes running containers too, with their volumes.
 fn by_force() -> RemoveContainerOptions {
     RemoveContainerOptions {
         force: true,
@@ -28,7 +29,8 @@ fn by_force() -> RemoveContainerOptions {
 }
 
 impl Docker {
-    /// Starts an image and waits until its program is up. The container is gone afterwards, also after an interrupt.
+    /// Starts an image and waits until its program is up. The container is always removed, even
+    /// after an interrupt.
     pub fn smoke(
         &self,
         image: &str,
@@ -38,7 +40,7 @@ impl Docker {
         runtime()?.block_on(self.try_out(image, request, interrupt))
     }
 
-    /// Names an image.
+    /// Tags an image.
     pub fn tag(&self, image: &str, tags: &[ImageRef]) -> Result<(), EngineError> {
         runtime()?.block_on(async {
             for tag in tags {
@@ -64,7 +66,8 @@ impl Docker {
         let began = Instant::now();
         let mut made = Vec::new();
         let failed = |error| after_build("start it".to_owned(), &error);
-        // Nothing interrupts this: the daemon would go on to make what nobody removes.
+        // This is not interruptible: the daemon would go on and create a container that nobody
+        // removes.
         let containers = self.containers(image, request, &mut made).await;
         let end = match containers {
             Ok((id, probe)) => tokio::select! {
@@ -78,7 +81,7 @@ impl Docker {
             (Ok(End::Dead(_) | End::Late(_)), Some((id, _))) => self.log(id, request).await,
             _ => Vec::new(),
         };
-        // The one that asks lives in the other's network, and goes first.
+        // The probe uses the network of the other container, so it is removed first.
         for (id, _note) in made.iter().rev() {
             let removed = self.client.remove_container(id, Some(by_force())).await;
             if end.is_ok() {
@@ -102,7 +105,7 @@ impl Docker {
         })
     }
 
-    /// Makes the container of the image, and the one that asks it.
+    /// Creates the container of the image, and one for the probe.
     async fn containers(
         &self,
         image: &str,
@@ -118,7 +121,8 @@ impl Docker {
         let id = self.create(image, body, made).await?;
         let mut probe = None;
         if let Some(words) = &request.probe {
-            // A container of the same image in the first one's network: no port has to be published, and no daemon is too far away.
+            // The probe's container has the same image and shares the first one's network: no port
+            // must be published, and it works with remote daemons.
             let body = ContainerCreateBody {
                 entrypoint: words.first().map(|word| vec![word.clone()]),
                 cmd: words.get(1..).map(<[String]>::to_vec),
@@ -133,7 +137,7 @@ impl Docker {
         Ok((id, probe))
     }
 
-    /// Waits for the probe's end, the program's end, or the end of patience.
+    /// Waits for the end of the probe or of the program, or for the timeout.
     async fn watch(
         &self,
         id: &str,
@@ -156,14 +160,14 @@ impl Docker {
         };
         match up {
             Some(Ok(true)) => Ok(End::Up(said)),
-            // Who asks cannot begin where the program is gone already.
+            // The probe cannot start if the program has ended.
             Some(Err(_)) | None if !self.runs(id).await? => self.dead(id, request).await,
             Some(Err(error)) => Err(error),
             Some(Ok(false)) | None => Ok(End::late(patience, &said)),
         }
     }
 
-    /// Makes a container, and notes it as one that has to be removed.
+    /// Creates a container, and notes it for removal.
     async fn create(
         &self,
         image: &str,
@@ -186,11 +190,12 @@ impl Docker {
         Ok(made_of.id)
     }
 
-    /// Has a container removed when a signal ends the process.
+    /// Removes a container when a signal ends the process.
     fn removal(&self, name: String) -> Note {
         let address = self.host.address().clone();
         Note::act(move || {
-            // Another connection: the one there is belongs to a thread that does not come back to it.
+            // Over a new connection: the existing one is tied to a thread that does not return to
+            // it.
             let (Ok(client), Ok(runtime)) = (client(&address), runtime()) else {
                 return;
             };
@@ -217,7 +222,7 @@ impl Docker {
         Err(std::io::Error::other(error).into())
     }
 
-    /// What a probe said last.
+    /// The last line of a probe's output.
     async fn last_line(&self, id: &str) -> String {
         let lines = self.log(id, &SmokeRequest::default()).await;
         let line = lines.into_iter().rfind(|line| !line.trim().is_empty());
@@ -247,7 +252,7 @@ impl Docker {
         )))
     }
 
-    /// The last that the program wrote, without the values that were given to it.
+    /// The end of the program's log, without the values of its variables.
     async fn log(&self, id: &str, request: &SmokeRequest) -> Vec<String> {
         let options = LogsOptions {
             stdout: true,

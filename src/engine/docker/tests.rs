@@ -101,7 +101,8 @@ fn remove(docker: &Docker, tag: &str) {
     runtime().unwrap().block_on(removal).unwrap();
 }
 
-/// Whether a process with this argument runs, a daemon's containers included as far as they are on this machine.
+/// Whether a process with this argument runs, a daemon's containers included as far as they are on
+/// this machine.
 fn runs(argument: &str) -> bool {
     let processes = fs_err::read_dir("/proc").unwrap().map_while(Result::ok);
     processes

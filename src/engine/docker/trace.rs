@@ -1,7 +1,7 @@
-//! [`Trace`]: BuildKit's status messages in, [`Event`]s out. It talks to nobody.
+//! [`Trace`]: turns BuildKit's status messages into [`Event`]s. It does no I/O.
 //!
-//! BuildKit repeats a vertex, its word for a step, each time that something about it changes; vertexes are merged by digest here, and only
-//! the changes come out.
+//! BuildKit sends a vertex, its word for a step, again whenever something about it changes. This
+//! merges vertexes by digest and emits only the changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::named::{named, without_command};
 use crate::engine::{Event, LogStream, StepId, StepKind};
 use crate::files::forbidden::{self, LEFT_OUT};
 
-/// What was heard of a build so far.
+/// The known state of a build.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     steps: BTreeMap<String, Step>,
@@ -23,7 +23,7 @@ pub(super) struct Trace {
 #[derive(Debug)]
 struct Step {
     id: StepId,
-    /// Since the Unix epoch, by the engine's clock.
+    /// By the engine's clock, since the Unix epoch.
     started: Option<Duration>,
     state: State,
 }
@@ -36,12 +36,12 @@ enum State {
 }
 
 impl Trace {
-    /// The name of the step that failed first, cancelled ones aside.
+    /// The name of the first step that failed, not counting cancelled ones.
     pub(super) fn failed(&self) -> Option<&str> {
         self.failed.as_deref()
     }
 
-    /// What a message adds to what was known.
+    /// The events of a message that are new.
     pub(super) fn apply(&mut self, message: StatusResponse) -> Vec<Event> {
         let mut events = Vec::new();
         for vertex in message.vertexes {
@@ -81,7 +81,7 @@ impl Trace {
         let completed = vertex.completed.map(|at| since_epoch(at.seconds, at.nanos));
         if let Some(started) = started {
             let again = step.state == State::Ended && step.started.is_some_and(|at| at < started);
-            // A cached step was not run, whatever its times say.
+            // A cached step did not run, whatever its times say.
             if (step.state == State::Waiting || again) && !vertex.cached {
                 step.state = State::Running;
                 events.push(Event::StepStarted { step: id });
@@ -147,7 +147,7 @@ impl Trace {
         })
     }
 
-    /// Secrets that a step left out of what a build wrote: it names each on a line.
+    /// Reports secrets that a step left out of a build's output: it prints each on a line.
     fn left_out(&mut self, log: &[u8]) -> Option<Event> {
         let log = String::from_utf8_lossy(log);
         let paths = log.lines().filter_map(|line| line.strip_prefix(LEFT_OUT));
@@ -169,7 +169,7 @@ impl Trace {
     fn warning(&mut self, warning: &VertexWarning) -> Option<Event> {
         let mut message = String::from_utf8_lossy(&warning.short).into_owned();
         let line = warning.ranges.first().and_then(|range| range.start);
-        // BuildKit's checks mostly say the line in the sentence as well.
+        // BuildKit's checks usually mention the line in the message too.
         if let Some(line) = line
             && !message.contains("(line ")
         {
@@ -181,16 +181,17 @@ impl Trace {
     }
 }
 
-/// A name without the runs of spaces that continued lines and aligned numbers leave in it.
+/// A name without the runs of spaces from continued lines and aligned numbers.
 fn one_line(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The Dockerfile frontend names its instructions `[2/3] RUN …`, `[stage 2/3] RUN …` or `[linux/arm64 stage 2/3] RUN …`.
+/// The kind of a step. The Dockerfile frontend names instructions `[2/3] RUN …`, `[stage 2/3] RUN
+/// …` or `[linux/arm64 stage 2/3] RUN …`.
 fn kind(name: &str) -> StepKind {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let step = name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    // A base image that is there is neither run nor cached.
+    // A base image that is already there neither runs nor counts as cached.
     let step = step.filter(|(_, instruction)| !instruction.trim_start().starts_with("FROM "));
     let position = step
         .and_then(|(place, _)| place.rsplit(' ').next())
@@ -201,7 +202,8 @@ fn kind(name: &str) -> StepKind {
     }
 }
 
-/// As BuildKit's own display does: an error that ends in Go's `context.Canceled` is the echo of another.
+/// Like BuildKit's own display: an error that ends in Go's `context.Canceled` only follows from
+/// another.
 fn is_cancelled(error: &str) -> bool {
     error.ends_with("context canceled")
 }
@@ -217,7 +219,7 @@ fn since_epoch(seconds: i64, nanos: i32) -> Duration {
 mod tests {
     use super::*;
 
-    /// A vertex named `name` with times in seconds; a negative time is none.
+    /// A vertex with times in seconds; a negative time means none.
     fn vertex(name: &str, started: i64, completed: i64) -> Vertex {
         let mut vertex = Vertex {
             digest: format!("sha256:{name}"),

@@ -1,7 +1,8 @@
-//! The context's way to the daemon: a synchronous writer on a thread of its own goes in, the body of a request comes out.
+//! Sends the context to the daemon: a blocking writer on its own thread becomes the body of a
+//! request.
 //!
-//! Between them lies a short queue, so that a context of any size needs little memory: the writer waits until the daemon has taken what is
-//! there.
+//! A short queue between them keeps memory use low for contexts of any size: the writer waits until
+//! the daemon has read what is queued.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 /// Writes the context, a tar archive with the Dockerfile in it.
 pub type ContextWriter<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'a>;
 
-/// Large enough to make the cost of a hand-over small, small enough to let a build start early.
+/// Large enough to keep the overhead low, small enough to let a build start early.
 const CHUNK: usize = 128 * 1024;
-/// Chunks that wait for the daemon.
+/// How many chunks may be queued.
 const QUEUE: usize = 4;
 
 enum Message {
@@ -25,13 +26,13 @@ enum Message {
     End,
 }
 
-/// The end that fills the body.
+/// The writing end.
 pub(super) struct Source {
     messages: mpsc::Sender<Message>,
     failure: oneshot::Sender<io::Error>,
 }
 
-/// The end that watches it.
+/// The observing end.
 pub(super) struct Upload {
     progress: Arc<Progress>,
     failure: oneshot::Receiver<io::Error>,
@@ -43,7 +44,7 @@ struct Progress {
     done: AtomicBool,
 }
 
-/// A writer's end, a watcher's end, and the body itself.
+/// The writing end, the observing end, and the body.
 pub(super) fn upload() -> (
     Source,
     Upload,
@@ -72,7 +73,8 @@ pub(super) fn upload() -> (
                 progress.done.store(true, Ordering::Relaxed);
                 None
             }
-            // The writer failed. The body must not look complete: half a context is a valid tar archive.
+            // The writer failed. The body must not look complete, since half a context is a valid
+            // tar archive.
             None => Some((
                 Err(io::Error::other("the context is incomplete")),
                 (queue, progress),
@@ -83,7 +85,7 @@ pub(super) fn upload() -> (
 }
 
 impl Source {
-    /// Runs the writer to its end, or until nobody reads any more.
+    /// Runs the writer to its end, or until the body is no longer read.
     pub(super) fn run(self, write: ContextWriter<'_>) {
         let mut chunks = Chunks {
             messages: self.messages,
@@ -92,9 +94,9 @@ impl Source {
         };
         let result = write(&mut chunks).and_then(|()| chunks.end());
         match result {
-            // Who hung up knows why; the writer's complaint about it is an echo.
+            // The daemon closed the stream, so its error is reported, not ours.
             Err(error) if !chunks.hung_up => {
-                // A failed send means that the build has ended already.
+                // If the send fails, the build has already ended.
                 let _ended = self.failure.send(error);
             }
             _ => {}
@@ -103,13 +105,13 @@ impl Source {
 }
 
 impl Upload {
-    /// Bytes that the daemon took, and whether those were all.
+    /// How many bytes the daemon has read, and whether that was everything.
     pub(super) fn progress(&self) -> (u64, bool) {
         let done = self.progress.done.load(Ordering::Relaxed);
         (self.progress.bytes.load(Ordering::Relaxed), done)
     }
 
-    /// Returns when the writer fails, and never when it succeeds.
+    /// Returns when the writer fails; never, if it succeeds.
     pub(super) async fn failed(&mut self) -> io::Error {
         if !self.failure.is_terminated()
             && let Ok(error) = (&mut self.failure).await
@@ -165,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// What arrives of what `write` writes: the bytes, and whether the body ended well.
+    /// What arrives of what `write` writes: the bytes, and whether the body ended correctly.
     fn arrive(write: ContextWriter<'_>) -> (Vec<u8>, bool, Option<io::Error>) {
         let (source, mut upload, body) = upload();
         std::thread::scope(|scope| {

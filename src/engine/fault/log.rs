@@ -1,14 +1,14 @@
-//! What the log of a failed step tells.
+//! Finds known errors in the log of a failed step.
 
 use crate::model::module;
 use crate::system::terminal;
 
-/// The end of a log, without what only a terminal understands.
+/// The end of a log, without terminal escapes.
 pub(super) struct Log {
     text: String,
 }
 
-/// What was not found.
+/// A module that was not found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Module {
     /// A package, by its name.
@@ -17,7 +17,7 @@ pub(super) enum Module {
     File(String),
 }
 
-/// What stands before the name of a module that is not found.
+/// Texts before the name of a missing module.
 const NOT_FOUND: [&str; 8] = [
     "Cannot find module ",
     "Cannot find package ",
@@ -29,7 +29,7 @@ const NOT_FOUND: [&str; 8] = [
     "Could not find module ",
 ];
 
-/// What says that something was wanted and is not there.
+/// Texts that say that something required is missing.
 const WANTED: [&str; 12] = [
     "is required",
     "required environment variable",
@@ -57,13 +57,13 @@ impl Log {
         parts.iter().any(|part| self.text.contains(part))
     }
 
-    /// The words that follow a text, wherever it stands.
+    /// The words that follow a text, wherever it occurs.
     pub(super) fn after(&self, before: &str) -> Vec<String> {
         let parts = self.text.split(before).skip(1);
         parts.map(word).filter(|word| !word.is_empty()).collect()
     }
 
-    /// The first module that is not found.
+    /// The first module that was not found.
     pub(super) fn module(&self) -> Option<Module> {
         let line = self.text.lines().find_map(|line| {
             let rest = NOT_FOUND
@@ -71,7 +71,7 @@ impl Log {
                 .find_map(|before| Some(line.split_once(before)?.1))?;
             quoted(rest)
         })?;
-        // `@/x` and `~/x` are short for a directory of the package's own.
+        // `@/x` and `~/x` are aliases for a directory in the package.
         Some(
             if line.starts_with(['.', '/', '~', '#']) || line.starts_with("@/") {
                 Module::File(line.to_owned())
@@ -99,7 +99,8 @@ impl Log {
         })
     }
 
-    /// Names of variables in lines that say that something is missing, and in the lines after one that heads a list of them.
+    /// Names of variables in lines that say that something is missing, and in the list that may
+    /// follow such a line.
     pub(super) fn variables(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut listing = 0;
@@ -107,7 +108,7 @@ impl Log {
             let lower = line.to_lowercase();
             let wanted = WANTED.iter().any(|words| lower.contains(words));
             if wanted {
-                // Schemas list what is wrong below a headline.
+                // Schema validators list errors below a headline.
                 listing = if lower.contains("environment variable") || lower.contains("missing") {
                     12
                 } else {
@@ -133,7 +134,7 @@ impl Log {
         found
     }
 
-    /// Whether a runner of tests says that some failed.
+    /// Whether a test runner says that tests failed.
     pub(super) fn has_failed_tests(&self) -> bool {
         let runners = ["Test Files ", "Tests:", "Tests  ", "# fail ", "ℹ fail "];
         self.text.lines().any(|line| {
@@ -145,14 +146,14 @@ impl Log {
     }
 }
 
-/// The first word of a text, without what quotes it.
+/// The first word of a text, without quotes.
 fn word(text: &str) -> String {
     let end = |letter: char| letter.is_whitespace() || "\"'`,;)".contains(letter);
     let word = text.trim_start().split(end).next().unwrap_or_default();
     word.trim_end_matches(['.', ':']).to_owned()
 }
 
-/// What stands in the quotes that a text begins with.
+/// The content of the quotes that a text begins with.
 fn quoted(text: &str) -> Option<&str> {
     let quote = text
         .chars()
@@ -162,7 +163,8 @@ fn quoted(text: &str) -> Option<&str> {
     (!inner.is_empty()).then_some(inner)
 }
 
-/// As variables of an environment are written: `DATABASE_URL`. One word without a `_` may be anything.
+/// Whether a word looks like an environment variable: `DATABASE_URL`. A word without a `_` may be
+/// anything.
 fn looks_like_a_variable(word: &str) -> bool {
     const NOT: [&str; 6] = [
         "ERR_",

@@ -1,4 +1,4 @@
-//! Docker's context store: the name of a context in, the address of its daemon out.
+//! Docker's context store: looks up the daemon's address by the name of a context.
 
 use crate::model::digest::hex;
 use std::path::Path;
@@ -27,7 +27,8 @@ struct Endpoint {
     skip_verification: bool,
 }
 
-/// Loads a context from `contexts/` in Docker's configuration directory, where its files lie under the SHA-256 of its name.
+/// Loads a context from `contexts/` in Docker's configuration directory, which stores it under the
+/// SHA-256 of its name.
 pub(super) fn load(configuration: &Path, name: &str) -> Result<Address, HostError> {
     let contexts = configuration.join("contexts");
     let id = hex(&Sha256::digest(name));

@@ -1,8 +1,9 @@
-//! The last step into an image. slimbuild starts itself anew in the image's namespaces, with no variable of the image. There it makes the image's files
-//! the only ones that can be reached, and then becomes the image's program, with the image's variables.
+//! The last step into an image. slimbuild starts itself again in the image's namespaces, without
+//! variables of the image. There it makes the image's files the only ones that can be reached, then
+//! executes the image's program with the image's variables.
 //!
-//! The image has no program of ours, and may have no shell; the programs of this machine must never see the image's variables. So nobody else could
-//! do it.
+//! No other program could do this: the image does not contain ours and may have no shell, and this
+//! machine's programs must never see the image's variables.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,20 +15,21 @@ use serde::{Deserialize, Serialize};
 
 use super::error::NativeError;
 
-/// A program of an image, and all that it is started with.
+/// A program of an image, and how to start it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Start {
-    /// The program, by its path or its name, and its arguments.
+    /// The program's path or name, and its arguments.
     pub(super) words: Vec<String>,
-    /// Where it is started, in the image.
+    /// The working directory in the image.
     pub(super) directory: String,
-    /// All variables that it gets.
+    /// All its variables.
     pub(super) env: BTreeMap<String, String>,
-    /// Whether to say that it is about to start.
+    /// Whether to report that it is about to start.
     pub(super) said: bool,
 }
 
-/// Becomes the program that a file names, in the image that lies in `root` beside the file. What comes out is why that failed.
+/// Executes the program that a file describes, in the image in `root` beside the file. Returns only
+/// if that fails.
 pub fn enter(start: &Path, ready: &mut dyn FnMut() -> io::Result<()>) -> NativeError {
     match entered(start, ready) {
         Ok(never) => match never {},
@@ -60,17 +62,17 @@ fn entered(
     Err(cannot(command.exec()))
 }
 
-/// Makes a directory the root, and takes away all that lies outside of it, and every right that the namespace gives.
+/// Makes a directory the root, and drops everything outside it and all rights in the namespace.
 #[cfg(target_os = "linux")]
 fn leave(root: &Path) -> io::Result<()> {
     use rustix::mount::{UnmountFlags, mount_bind_recursive, unmount};
     use rustix::process::pivot_root;
     use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
-    // What another namespace mounted cannot be the root itself.
+    // A mount of another namespace cannot become the root itself.
     mount_bind_recursive(root, root)?;
     rustix::process::chdir(root)?;
-    // The old root lies on the new one then, and is taken off.
+    // The old root is then mounted on the new one, and is unmounted.
     pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
     go("/")?;

@@ -1,4 +1,4 @@
-//! Why the native engine did not make an image.
+//! Why the native engine made no image.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -7,79 +7,77 @@ use crate::image::machine::{Lack, Misfit};
 use crate::image::oci::OciError;
 use crate::store::fetch::npm::NpmError;
 
-/// Why the native engine did not make an image.
+/// Why the native engine made no image.
 #[derive(Debug, thiserror::Error)]
 pub enum NativeError {
-    /// A step of the build failed; its log was shown.
+    /// A step of the build failed. Its log was shown.
     #[error("`{name}` failed with exit code {code}")]
     Step {
-        /// The step.
         name: String,
-        /// How.
+        /// Its exit code.
         code: i64,
     },
     /// A step could not be started.
     #[error("cannot start a step of the build")]
     Spawn(#[source] io::Error),
-    /// pnpm or node.
+    /// pnpm or node cannot be downloaded.
     #[error(transparent)]
     Npm(#[from] NpmError),
-    /// The layers, or the cache that they lie in.
+    /// A layer cannot be made or read, or the cache cannot.
     #[error(transparent)]
     Oci(#[from] OciError),
-    /// The image was put together, and its own proof found that it cannot run.
+    /// The image was made, but its proof found that it cannot run.
     #[error("what is missing is said above")]
     Disproved,
-    /// Machine code that cannot be loaded on the base.
+    /// Machine code cannot be loaded on the base.
     #[error("{}", one_of(.0))]
     Misfits(Vec<Misfit>),
-    /// Nothing can be started in the image's files here.
+    /// This machine cannot start programs in the image.
     #[error("`--smoke` cannot start the image on this machine: {0}")]
     NoNamespace(String),
-    /// The image's user is unknown there.
+    /// The image's user is not known in the image.
     #[error("the image runs as `{0}`, and its own files do not say who that is")]
     User(String),
-    /// This program, started anew, could not get into an image.
+    /// slimbuild could not enter the image.
     #[error("cannot enter the image")]
     Enter(#[source] io::Error),
-    /// A program of an image that does not start.
+    /// A program of an image does not start.
     #[error("cannot start `{program}` in the image")]
     Program {
-        /// The program.
         program: String,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// The image was started, and its program did not come up.
+    /// The image was started, but its program did not come up.
     #[error("the image was started, and {how}")]
     NotUp {
         /// `ended with exit code 1 before it was up`
         how: String,
-        /// Whether it still ran when patience was at its end.
+        /// Whether it was still running at the timeout.
         late: bool,
-        /// The last that it wrote.
+        /// The last lines of its log.
         log: Vec<String>,
     },
-    /// The private directory.
+    /// The private directory cannot be used.
     #[error("cannot lay out the build")]
     Workshop(#[source] io::Error),
-    /// Somebody interrupted the build.
+    /// The user interrupted the build.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl NativeError {
-    /// Whether making the image again makes what is missing.
+    /// Whether making the image again restores what is missing.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Oci(error) if error.is_damage())
     }
 
-    /// Whether the fault is in a layer, and not in this machine.
+    /// Whether a layer is at fault, not this machine.
     pub(super) fn is_of_a_layer(&self) -> bool {
         matches!(self, Self::Oci(error) if error.is_of_a_layer())
     }
 
-    /// Whether somebody wanted to stop.
+    /// Whether the user interrupted it.
     pub fn is_interrupt(&self) -> bool {
         match self {
             Self::Interrupted | Self::Oci(OciError::Interrupted) => true,
@@ -88,7 +86,7 @@ impl NativeError {
         }
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Npm(error) => error.hint(),
@@ -121,7 +119,7 @@ impl NativeError {
     }
 }
 
-/// The first, and the packages of the others.
+/// The first misfit, and the packages of the others.
 fn one_of(misfits: &[Misfit]) -> String {
     let first = misfits.first().map(ToString::to_string).unwrap_or_default();
     let others: BTreeSet<&str> = misfits.iter().skip(1).map(|one| &*one.package).collect();

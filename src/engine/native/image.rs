@@ -1,4 +1,4 @@
-//! The image: what the base brought along, the layers of the plan, and how it is run.
+//! Assembles the image: the base, the layers of the plan, and how it is run.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -13,23 +13,20 @@ use crate::model::span::Span;
 use crate::plan::{HealthcheckPlan, Runs};
 use crate::store::cache::Cache;
 
-/// An image to be made.
+/// The parts of an image.
 pub struct Request<'r> {
-    /// What lies below.
     pub base: Image,
-    /// What lies on it.
+    /// The layers on top of it.
     pub layers: &'r [Layer],
-    /// How it is run.
     pub runs: &'r Runs,
-    /// Labels besides those of the plan.
+    /// Labels in addition to those of the plan.
     pub labels: &'r BTreeMap<String, String>,
-    /// How layers are packed.
     pub packing: Packing,
-    /// What steps are numbered from: those of a build come before.
+    /// The number of the first step; those of a build come before.
     pub first: u32,
 }
 
-/// Packs what is not packed yet.
+/// Makes the image, packing the layers that the cache does not have.
 pub fn image(
     request: Request<'_>,
     cache: &Cache,
@@ -84,7 +81,7 @@ fn configure(image: &mut Image, runs: &Runs, labels: &BTreeMap<String, String>) 
     }
 }
 
-/// As Docker has it: durations in nanoseconds.
+/// The health check in Docker's format: durations in nanoseconds.
 fn healthcheck(check: &HealthcheckPlan) -> Value {
     let Some(command) = &check.command else {
         return json!({ "Test": ["NONE"] });

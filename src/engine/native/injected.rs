@@ -1,4 +1,5 @@
-//! Copies of packages of the workspace: pnpm makes them when it installs, before there is anything to find in them. What is built goes there too.
+//! Updates the copies of injected workspace packages. pnpm makes the copies at install time, before
+//! anything is built.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use walkdir::WalkDir;
 use crate::files::status_changed;
 use crate::model::path::RepoPath;
 
-/// Puts what was written in a package since `time` into all copies of it below `root`.
+/// Copies what was written in a package since `time` to all its copies below `root`.
 pub(super) fn renew(root: &Path, dir: &RepoPath, name: &str, time: SystemTime) -> io::Result<()> {
     let from = dir.on_disk(root);
     let mut written: Vec<PathBuf> = Vec::new();
@@ -33,7 +34,7 @@ pub(super) fn renew(root: &Path, dir: &RepoPath, name: &str, time: SystemTime) -
     Ok(())
 }
 
-/// Where pnpm puts copies: into its virtual stores, or where modules are hoisted.
+/// Where pnpm puts copies: in its virtual stores, or where modules are hoisted.
 fn copies(root: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut stores = WalkDir::new(root).into_iter();

@@ -1,9 +1,12 @@
-//! The keeper: slimbuild once more, between a build and one of its steps. When the step ends, or the build does, it ends all that the step started.
+//! The keeper: a second slimbuild process between a build and one of its steps. When the step or
+//! the build ends, it ends everything that the step started.
 //!
-//! A process group does not hold what starts a session of its own, and nobody is told of a process that is killed by force. So each step has a keeper
-//! as its parent. Linux hands it whatever loses its parent below it (it is a *subreaper*), so that nothing gets away by forking twice. Its stdin is a
-//! pipe whose other end the build holds: a byte asks the step to end, and the pipe's end kills all of it, which is also what happens when the build is
-//! killed. Where there is no keeper (slimbuild used as a library, another system than Linux), the process group is all there is.
+//! A process group does not hold a process that starts its own session, and nothing reports a
+//! process that is killed by force. So each step has a keeper as its parent. As a *subreaper*, it
+//! becomes the parent of orphaned processes below it, so forking twice does not escape it. Its
+//! stdin is a pipe from the build: a byte asks the step to end, and closing the pipe kills
+//! everything, which also happens when the build is killed. Without a keeper (slimbuild used as a
+//! library, or a system other than Linux) only the process group is ended.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -17,11 +20,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
 
-/// What the program is called when it is to keep: its first argument, where others have their path.
+/// The program's name, its first argument, when it runs as a keeper.
 const NAME: &str = "slimbuild-keeper";
 /// Asks the step to end.
 pub(super) const ASK: u8 = b'?';
-/// How long what is killed may take to be gone. A process that the system holds may take for ever.
+/// How long killed processes may take to disappear. One that the kernel holds may never do so.
 const PATIENCE: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(2);
 
@@ -29,30 +32,33 @@ static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 /// Whether all children of this process are keepers.
 static ALONE: AtomicBool = AtomicBool::new(false);
 
-/// Says where slimbuild's own program lies: from now on, steps have keepers. Does nothing where this system cannot have any.
+/// Sets the path of slimbuild's executable: from now on, steps have keepers. Only Linux supports
+/// this.
 pub fn enable(program: &Path) {
     if cfg!(target_os = "linux") {
         PROGRAM.get_or_init(|| program.to_path_buf());
     }
 }
 
-/// The same for the program itself, which `main` calls: nobody else in this process starts others meanwhile.
+/// Like [`enable`], for the program itself: only `main` calls it, and nothing else in the process
+/// starts children.
 pub fn enable_in_program() {
     enable(Path::new("/proc/self/exe"));
     #[cfg(target_os = "linux")]
-    // Whoever ends a keeper by force leaves its children to this process.
+    // If a keeper is killed, its children pass to this process.
     let _without = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     ALONE.store(true, Ordering::SeqCst);
 }
 
-/// Ends what a keeper leaves behind that was killed itself.
+/// Ends what a killed keeper left behind.
 pub(super) fn replace() {
     if ALONE.load(Ordering::SeqCst) {
         kill_all();
     }
 }
 
-/// The command that starts these words, below a keeper where that can be; `open` leaves stdin open for as long as it runs.
+/// The command that runs these words, below a keeper if possible. `open` keeps its stdin open while
+/// it runs.
 pub(super) fn command(words: &[String], open: bool) -> Command {
     let mut command;
     if let Some(program) = PROGRAM.get() {
@@ -73,7 +79,7 @@ pub(super) fn is_enabled() -> bool {
     PROGRAM.get().is_some()
 }
 
-/// Keeps a step if this process was started for that, and says how it ended.
+/// Runs as a keeper if this process was started as one, and returns the step's exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter();
     if arguments.next()? != NAME {
@@ -90,7 +96,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
 )]
 fn keep(program: &OsString, arguments: impl Iterator<Item = OsString>, open: bool) -> u8 {
     #[cfg(target_os = "linux")]
-    // Without it, the step itself is kept all the same.
+    // If this fails, the step itself is still kept.
     let _without = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let started = Command::new(program)
         .args(arguments)
@@ -119,7 +125,7 @@ fn keep(program: &OsString, arguments: impl Iterator<Item = OsString>, open: boo
                 let code = code.or_else(|| Some(128 + status.terminating_signal()?));
                 break code.unwrap_or(1);
             }
-            // What lost its parent and ended by itself.
+            // An orphaned process that ended by itself.
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => break 1,
         }
@@ -128,23 +134,23 @@ fn keep(program: &OsString, arguments: impl Iterator<Item = OsString>, open: boo
     u8::try_from(code).unwrap_or(1)
 }
 
-/// Does what the build says over the pipe.
+/// Obeys the build's requests over the pipe.
 fn obey(step: Pid) {
     let mut byte = [0];
     while let Ok(1) = std::io::stdin().read(&mut byte) {
-        // Who is gone already need not be told.
+        // It may have ended already.
         let _gone = kill_process_group(step, Signal::TERM);
         for child in children() {
             let _gone = kill_process(child, Signal::TERM);
         }
     }
-    // The step's end is what `keep` waits for, and then it kills the rest.
+    // `keep` waits for the step's end and then kills the rest.
     let _gone = kill_process_group(step, Signal::KILL);
     let _gone = kill_process(step, Signal::KILL);
 }
 
-/// Kills one generation after the other: who loses its parent becomes a child of this process. A child's number means nobody else before it is waited
-/// for, so that nobody else is hit.
+/// Kills one generation after the other: the children of a killed process become children of this
+/// one. A child's process id is not reused before it is waited for, so no other process is hit.
 fn kill_all() {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
@@ -154,9 +160,9 @@ fn kill_all() {
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
-                // Nobody has ended yet.
+                // None has ended yet.
                 Ok(None) => break,
-                // There is nobody.
+                // There are no children.
                 Err(_) => return,
             }
         }
@@ -164,7 +170,7 @@ fn kill_all() {
     }
 }
 
-/// The children of this process, as `/proc` knows them.
+/// The children of this process, from `/proc`.
 fn children() -> Vec<Pid> {
     let own = rustix::process::getpid();
     let entries = fs_err::read_dir("/proc").into_iter().flatten().flatten();
@@ -178,7 +184,7 @@ fn children() -> Vec<Pid> {
         .collect()
 }
 
-/// The parent's number: the second field behind the name, which may hold anything.
+/// The parent's id: the second field after the name, which may contain anything.
 fn parent(stat: &str) -> Option<i32> {
     let (_, rest) = stat.rsplit_once(") ")?;
     rest.split(' ').nth(1)?.parse().ok()

@@ -1,9 +1,12 @@
-//! Programs in an image's own file system without a container engine: in namespaces, which most systems allow everybody.
+//! Runs programs in an image's own file system without a container engine, in namespaces that most
+//! systems allow every user to make.
 //!
-//! util-linux makes the namespaces, as our own process would need unsafe code for it, and a script of ours mounts the layers on top of each other for
-//! reading alone, so that what lies in the cache stays as it is. Both are programs of this machine: they get variables of ours alone, and names of
-//! ours alone, as nobody knows what the image's variables and the paths of this machine hold. [`enter`](super::enter) is who starts the image's
-//! program. Of a user's numbers a namespace like this has one: all files seem to be the program's own, and what keeps it from writing is the mount.
+//! util-linux makes the namespaces, because our process would need unsafe code for it. Our script
+//! mounts the layers on top of each other read-only, so that the cache stays unchanged. Both run on
+//! this machine, so they get only our variables and our file names: the image's variables and this
+//! machine's paths may contain anything. [`enter`](super::enter) starts the image's program. Such a
+//! namespace has a single user id: all files seem to belong to the program, and only the mount
+//! keeps it from writing.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,24 +21,24 @@ use crate::image::layer::{Layer, Node, Owner};
 use crate::image::oci::Config;
 
 const SCRIPT: &str = include_str!("../../../templates/namespace.sh");
-/// What is said when all is mounted.
+/// Printed once everything is mounted.
 pub const READY: &str = "ready";
-/// What a program of an image finds its programs in where the image does not say.
+/// The default `PATH` of an image.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Where programs of the outside see the one inside, who is alone in its network.
+/// The image's address as seen by the probe; nothing else is in its network.
 pub(super) const ADDRESS: &str = "192.0.2.2";
 
-/// What of this machine takes part in starting an image.
+/// What is used of this machine to start an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Outside<'o> {
-    /// Its `PATH`.
+    /// This machine's `PATH`.
     pub path: &'o str,
-    /// slimbuild's own program, where it is known.
+    /// slimbuild's own executable, if known.
     pub program: Option<&'o Path>,
 }
 
 impl<'o> Outside<'o> {
-    /// The first program of this name on the path. A part of the path that depends on where one is counts for nothing.
+    /// The first program of this name on the path. Relative parts of the path are ignored.
     pub(super) fn find(self, name: &'o str) -> Option<PathBuf> {
         self.all(name).next()
     }
@@ -51,7 +54,7 @@ impl<'o> Outside<'o> {
         places.filter(|place| place.is_absolute())
     }
 
-    /// The variables of programs of this machine that are run for an image.
+    /// The variables for programs of this machine that run for an image.
     pub(super) fn env(self) -> BTreeMap<String, String> {
         let places: Vec<String> = self
             .places()
@@ -61,7 +64,7 @@ impl<'o> Outside<'o> {
         fixed.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
-    /// What is needed to start anything in an image; if something is missing, what.
+    /// The programs needed to start anything in an image, or the name of a missing one.
     pub(super) fn tools(self) -> Result<(PathBuf, &'o Path), String> {
         let unshare = self.find("unshare");
         let unshare = unshare.ok_or("there is no `unshare` (util-linux) on the path")?;
@@ -72,37 +75,38 @@ impl<'o> Outside<'o> {
     }
 }
 
-/// What is started in an image.
+/// What to start in an image.
 pub(super) enum Started<'s> {
-    /// A program alone, without a network.
+    /// A program without a network.
     Only(&'s [String]),
-    /// A program with a network, and one that asks it, where there is one.
+    /// A program with a network, and a probe, if there is one.
     Served(&'s [String], Option<&'s [String]>),
-    /// A program alone in its network: to see whether it can be started, or for a trial of the app.
+    /// A program alone in its network: to see whether it can start, or for a trial of the app.
     Tried(&'s [String]),
 }
 
-/// An image, and a place for what the namespace needs besides.
+/// An image, and a directory for the namespace.
 pub(super) struct Namespace<'n> {
-    /// Its layers as directories, the highest first.
+    /// The directories of its layers, highest first.
     pub(super) layers: &'n [PathBuf],
     /// How it is run.
     pub(super) config: &'n Config,
-    /// What it may write to, from its root.
+    /// The paths that it may write to, from its root.
     pub(super) writable: &'n [String],
     /// An empty directory.
     pub(super) scratch: &'n Path,
     pub(super) outside: Outside<'n>,
 }
 
-/// A program to start, as [`std::process::Command`] has it. It is started in [`Namespace::scratch`].
+/// A program to start, for [`std::process::Command`]. It is started in [`Namespace::scratch`].
 pub(super) struct Words {
     pub(super) words: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
 }
 
 impl Namespace<'_> {
-    /// The words that start programs of the image. `more` are variables besides those of the image.
+    /// The command that starts programs of the image. `more` are variables in addition to the
+    /// image's.
     pub(super) fn words(
         &self,
         started: &Started<'_>,
@@ -158,12 +162,13 @@ impl Namespace<'_> {
         })
     }
 
-    /// Lays out what the script finds, under names of ours: paths of this machine may hold anything. What comes out are the names of the layers.
+    /// Prepares the files for the script under our names, because paths of this machine may contain
+    /// anything. Returns the names of the layers.
     fn lay(&self, program: &Path, start: &Start, probe: Option<&Start>) -> io::Result<String> {
         let at = |name: &str| self.scratch.join(name);
         let top = at("top");
         fs_err::create_dir_all(at("root"))?;
-        // What a container engine puts into an image before it starts it.
+        // What a container engine creates in an image before it starts it.
         for mounted in ["proc", "sys", "dev", "tmp", "etc"] {
             fs_err::create_dir_all(top.join(mounted))?;
         }
@@ -185,7 +190,8 @@ impl Namespace<'_> {
         Ok(names.join(":"))
     }
 
-    /// Whether a path of the image is made of directories alone, so that it means the same here and inside.
+    /// Whether every part of a path is a directory, so that it means the same here and in the
+    /// image.
     fn is_plain(&self, path: &str) -> bool {
         let mut at = PathBuf::new();
         path.split('/').all(|part| {
@@ -196,13 +202,13 @@ impl Namespace<'_> {
         })
     }
 
-    /// The numbers of who runs it, and where its home is.
+    /// The ids of the image's user, and the home directory.
     fn user(&self) -> (String, String, Option<String>) {
         super::user::user(self.config, self.layers)
     }
 }
 
-/// The variables that an image sets. One without a name, or with a NUL, nobody can be given.
+/// The image's variables, without those that cannot be passed on: without a name, or with a NUL.
 fn variables(config: &Config) -> impl Iterator<Item = (String, String)> {
     let set = config.env.iter().filter_map(|set| set.split_once('='));
     let valid =
@@ -210,7 +216,7 @@ fn variables(config: &Config) -> impl Iterator<Item = (String, String)> {
     valid.map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
-/// The directories that who runs an image owns, but for those in others of them.
+/// The directories that the image's user owns, without those inside another one.
 pub(super) fn writable(layers: &[Layer]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for layer in layers {
@@ -224,7 +230,7 @@ pub(super) fn writable(layers: &[Layer]) -> Vec<String> {
     found
 }
 
-/// Whether a program can be started in namespaces of its own, network included; if not, why.
+/// Fails with a reason if programs cannot be started in namespaces of their own, with a network.
 pub fn available(outside: Outside<'_>) -> Result<(), String> {
     let tried = || -> Result<(bool, String), NativeError> {
         let scratch = tempfile::tempdir().map_err(NativeError::Workshop)?;
@@ -241,7 +247,7 @@ pub fn available(outside: Outside<'_>) -> Result<(), String> {
             scratch: scratch.path(),
             outside,
         };
-        // There is no such program: to get as far as starting it is enough.
+        // No such program exists: it is enough to get as far as starting it.
         let started = Started::Tried(&["/".to_owned()]);
         let words = namespace.words(&started, &BTreeMap::new())?;
         let output = Command::new(&words.words[0])

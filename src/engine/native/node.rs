@@ -1,4 +1,4 @@
-//! Node outside of images.
+//! A node that runs outside of images.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,8 +11,8 @@ use crate::image::base::OwnBase;
 use crate::model::image::Platform;
 use crate::store::cache::Cache;
 
-/// A node that may run on this machine, outside of every image. Only what slimbuild downloaded by its digest and what this machine has can become
-/// one: the node of somebody else's image runs in that image alone.
+/// A node that may run on this machine outside of any image: one that slimbuild downloaded by
+/// digest, or this machine's own. The node of an image from elsewhere runs only in that image.
 #[derive(Debug, Clone)]
 pub struct TrustedNode(PathBuf);
 
@@ -22,7 +22,7 @@ impl TrustedNode {
         Self(tools.node.clone())
     }
 
-    /// The node of slimbuild's own base, where that has one and is for this machine.
+    /// The node of the built-in base, if it has one and is for this machine.
     pub(super) fn of_own_base(base: &OwnBase, cache: &Cache) -> Result<Option<Self>, NativeError> {
         let image = base.image();
         let Some(program) = base.node().filter(|_| image.platform == Platform::host()) else {
@@ -32,17 +32,16 @@ impl TrustedNode {
         Ok(dir.map(|dir| Self(dir.join(program))))
     }
 
-    /// This machine's own, by its path.
+    /// This machine's own node, found on the path.
     pub(super) fn of_this_machine(outside: Outside<'_>) -> impl Iterator<Item = Self> {
         outside.all("node").map(Self)
     }
 
-    /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Whether it can be started here.
+    /// Whether it can start on this machine.
     pub(super) fn runs(&self) -> bool {
         let mut version = Command::new(&self.0);
         version.arg("--version").env_clear();

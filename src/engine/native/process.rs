@@ -1,4 +1,5 @@
-//! A command of a build: it runs below a keeper, what it writes becomes events, and an interrupt ends all that it started. So does its own end.
+//! Runs a command of a build below a keeper. Its output becomes events. An interrupt, or its own
+//! end, ends everything that it started.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
@@ -16,9 +17,9 @@ use super::keeper;
 use crate::engine::{Interrupt, LogStream};
 use crate::system::leftovers::Note;
 
-/// How often an interrupt is looked for.
+/// How often to check for an interrupt.
 const GLANCE: Duration = Duration::from_millis(50);
-/// How long what is to end may take for it.
+/// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// A command.
@@ -27,7 +28,7 @@ pub(super) struct Task<'t> {
     /// The program and its arguments.
     pub(super) words: Vec<String>,
     pub(super) dir: &'t Path,
-    /// All variables that it gets: this process's own are not among them.
+    /// All its variables; this process's own are not passed on.
     pub(super) env: BTreeMap<String, String>,
 }
 
@@ -35,12 +36,12 @@ pub(super) struct Task<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Well,
-    /// With this exit code; 128 and the signal's number, as shells say it, where a signal ended it.
+    /// It failed with this exit code; after a signal, 128 plus its number, as in shells.
     Badly(i32),
     Interrupted,
 }
 
-/// Runs a command to its end. `on_log` gets what it writes, and when since its start.
+/// Runs a command to its end. `on_log` gets its output, with the time since its start.
 pub(super) fn run(
     task: &Task<'_>,
     interrupt: &Interrupt,
@@ -65,19 +66,19 @@ pub(super) fn run(
     let mut ended: Option<ExitStatus> = None;
     let status = loop {
         let heard = receiver.recv_timeout(GLANCE);
-        // Also of one that writes all the time.
+        // Checked here too, because a command may write all the time.
         if interrupt.is_raised() {
             started.ask(interrupt)?;
             return Ok(Ended::Interrupted);
         }
         match heard {
             Ok((stream, bytes)) => on_log(stream, began.elapsed(), bytes),
-            // Both ends are closed: it is about to end, or has.
+            // Both outputs are closed: it has ended or is about to.
             Err(RecvTimeoutError::Disconnected) => match started.child.try_wait()? {
                 Some(status) => break status,
                 None => thread::sleep(GLANCE / 10),
             },
-            // What it left running may hold its pipes open for ever: nobody waits for that.
+            // Processes that it left running may hold the outputs open forever.
             Err(RecvTimeoutError::Timeout) => match ended {
                 Some(status) => break status,
                 None => ended = started.child.try_wait()?,
@@ -113,16 +114,17 @@ fn read(
     })
 }
 
-/// A command that runs. All that it started is gone when the value goes, and when a signal or a kill ends this process.
+/// A running command. Everything that it started is ended when the value is dropped, or when this
+/// process ends.
 pub(super) struct Started {
     pub(super) child: Child,
-    /// The end of it ends the command.
+    /// Closing it ends the command.
     pipe: Arc<Mutex<Option<ChildStdin>>>,
     _note: Note,
 }
 
 impl Started {
-    /// Starts it; `open` leaves it a stdin that ends when it is to end.
+    /// Starts the command. `open` gives it a stdin that is closed to end it.
     pub(super) fn new(task: &Task<'_>, open: bool) -> io::Result<Self> {
         let mut child = keeper::command(&task.words, open)
             .current_dir(task.dir)
@@ -142,11 +144,11 @@ impl Started {
         })
     }
 
-    /// Ends it by asking first, unless a second signal says that there is no time for that.
+    /// Asks it to end, and kills it after a while; at once after a second signal.
     fn ask(&mut self, interrupt: &Interrupt) -> io::Result<()> {
         if keeper::is_enabled() {
             if let Some(pipe) = &mut *lock(&self.pipe) {
-                // One that is gone already need not be asked.
+                // It may have ended already.
                 drop(pipe.write_all(&[keeper::ASK]));
             }
         } else if let Some(group) = group(&self.child) {
@@ -167,7 +169,7 @@ impl Started {
     pub(super) fn kill(&mut self) {
         lock(&self.pipe).take();
         let killed = Instant::now();
-        // The keeper sees to it.
+        // The keeper does the killing.
         while keeper::is_enabled() && killed.elapsed() < GRACE * 2 {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
@@ -197,19 +199,19 @@ fn group(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
-/// Ends a command while this process ends, when nobody waits for it any more.
+/// Ends a command while this process ends, when nothing waits for it any more.
 fn kill(pipe: &Mutex<Option<ChildStdin>>, group: Option<Pid>) {
     lock(pipe).take();
     let Some(group) = group else { return };
     if keeper::is_enabled() {
         let began = Instant::now();
-        // Whoever waits for the keeper is not kept from it: its end is only looked at.
+        // Only looks at the keeper's end, so that its waiter still sees it.
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         while began.elapsed() < GRACE * 2 && matches!(waitid(WaitId::Pid(group), look), Ok(None)) {
             thread::sleep(GLANCE / 10);
         }
     }
-    // Who is gone already need not be told.
+    // It may have ended already.
     let _gone = kill_process_group(group, Signal::KILL);
 }
 

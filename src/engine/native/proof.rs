@@ -1,5 +1,6 @@
-//! The proof that an image can run: its own node looks in its own files for all that they load. Where the system allows no namespaces, a node of ours
-//! looks at the same files in a directory.
+//! The proof that an image can run: its own node checks in its own files that everything they load
+//! is there. If the system allows no namespaces, a node of ours checks the same files in a
+//! directory.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,43 +20,41 @@ use crate::model::image::Platform;
 use crate::plan::{Content, Place, Plan};
 use crate::store::cache::Cache;
 
-/// The cache's notes about images that were proved.
+/// The kind of the cache's notes about proved images.
 const NOTES: &str = "proofs";
 
-/// An image that is to be tried before it is written.
+/// An image to try before it is written.
 pub struct Trial<'t> {
-    /// What it was made from.
+    /// The plan that it was made from.
     pub plan: &'t Plan,
-    /// The image, whose layers are in the cache.
+    /// Its layers are in the cache.
     pub image: &'t Image,
-    /// How many of its layers are the base.
+    /// The number of layers that belong to the base.
     pub base: usize,
-    /// Those that lie on it.
+    /// The layers on top of the base.
     pub layers: &'t [Layer],
-    /// Where layers are unpacked.
+    /// Holds the unpacked layers.
     pub cache: &'t Cache,
-    /// A directory for what is thrown away afterwards.
+    /// A directory for temporary files.
     pub scratch: &'t Path,
-    /// What of this machine takes part in it.
     pub outside: Outside<'t>,
-    /// The node of the build, where there was one.
+    /// The node of the build, if there was one.
     pub node: Option<TrustedNode>,
-    /// The base, where it is slimbuild's own.
+    /// The base, if it is the built-in one.
     pub own_base: Option<&'t OwnBase>,
-    /// Stops it.
     pub interrupt: &'t Interrupt,
 }
 
-/// How a proof went.
+/// How a proof ended.
 enum Looked {
-    /// The program ended, with this code.
+    /// The program ended with this exit code.
     Ended(i32),
     /// It could not be started.
     No(String),
 }
 
 impl Trial<'_> {
-    /// Has node prove the image, as a `step` of the build. What comes out is why there was no proof.
+    /// Proves the image as a `step` of the build. Returns the reason if there was no proof.
     pub fn prove(
         &self,
         step: StepId,
@@ -82,7 +81,7 @@ impl Trial<'_> {
         tell(log, step, on_event);
         match ended {
             Looked::Ended(0) => {
-                // Who cannot note it proves it again.
+                // If the cache is not writable, the proof runs again next time.
                 self.cache.write_note(NOTES, &key, &true);
                 let took = began.elapsed();
                 on_event(Event::StepDone { step, took });
@@ -100,7 +99,7 @@ impl Trial<'_> {
         }
     }
 
-    /// All that a proof depends on.
+    /// The key of everything that a proof depends on.
     pub(super) fn key(&self, flags: &[String]) -> Digest {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         let mut field = |text: &str| {
@@ -118,7 +117,7 @@ impl Trial<'_> {
         hasher.finish()
     }
 
-    /// The program that proves, and what it is told.
+    /// The proof's program and its configuration.
     fn programs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.plan
             .context()
@@ -137,7 +136,8 @@ impl Trial<'_> {
             let ended = self.inside(&laid, flags, log)?;
             match ended {
                 Some(0) => return Ok(Looked::Ended(0)),
-                // Before a tree of the cache is believed that something is missing, it is made anew.
+                // An unpacked tree in the cache may be damaged, so it is unpacked again before the
+                // failure counts.
                 Some(_) if !laid.fresh => {
                     rootfs::forget(self.image, self.base, self.cache);
                     laid = self.lay()?;
@@ -153,7 +153,8 @@ impl Trial<'_> {
         self.outside(flags, log)
     }
 
-    /// The image as directories; nothing where it could not be entered anyway, or cannot be laid out as files.
+    /// The unpacked image; `None` if it cannot be entered here, or cannot be unpacked on this
+    /// machine.
     pub(super) fn laid(&self) -> Result<Option<Rootfs>, NativeError> {
         if self.outside.tools().is_err() {
             return Ok(None);
@@ -169,7 +170,7 @@ impl Trial<'_> {
         rootfs::to_prove(self.image, self.base, self.layers, self.cache, self.scratch)
     }
 
-    /// Proves it as the image; nothing where the system does not allow that.
+    /// Runs the proof in the image; `None` if the system does not allow that.
     fn inside(
         &self,
         laid: &Rootfs,
@@ -185,7 +186,8 @@ impl Trial<'_> {
         self.run_inside(laid, &Started::Only(&program), log)
     }
 
-    /// Runs a program of the image, with all that proves it in `/verify`; nothing where the system does not allow that.
+    /// Runs a program in the image with the proof's files in `/verify`; `None` if the system does
+    /// not allow that.
     pub(super) fn run_inside(
         &self,
         laid: &Rootfs,
@@ -205,7 +207,8 @@ impl Trial<'_> {
             scratch: scratch.path(),
             outside: self.outside,
         };
-        // The proof reads what the app's node is to load first, and does not load it. A base's own options stay.
+        // The proof reads the modules that the app's node preloads, but does not load them. A
+        // base's own options are kept.
         let node_options = self.plan.node_options().map(|_| String::new());
         let own = node_options.map(|none| ("NODE_OPTIONS".to_owned(), none));
         let own = own.into_iter().collect();
@@ -223,7 +226,7 @@ impl Trial<'_> {
         let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
             own.push((stream, at, bytes));
         });
-        // What cannot be started is as good as not allowed.
+        // A program that cannot start counts as not allowed.
         let Ok(ended) = ended else { return Ok(None) };
         if !said_ready(&mut own) {
             return match ended {
@@ -239,7 +242,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Proves it as a directory, with a node of ours.
+    /// Runs the proof on a directory, with a node of ours.
     fn outside(&self, flags: &[String], log: &mut Log) -> Result<Looked, NativeError> {
         let Some(node) = self.trusted_node()? else {
             return Ok(Looked::No(
@@ -272,7 +275,7 @@ impl Trial<'_> {
         }
     }
 
-    /// The node of the build, slimbuild's own base's, or this machine's: the first that runs here.
+    /// The first of these that runs here: the build's node, the built-in base's, this machine's.
     pub(super) fn trusted_node(&self) -> Result<Option<TrustedNode>, NativeError> {
         if let Some(node) = self.node.as_ref().filter(|node| node.runs()) {
             return Ok(Some(node.clone()));
@@ -286,7 +289,7 @@ impl Trial<'_> {
         Ok(TrustedNode::of_this_machine(self.outside).find(TrustedNode::runs))
     }
 
-    /// A new directory that goes when the value goes.
+    /// Creates a directory that is removed when the value is dropped.
     pub(super) fn scratch(&self, name: &str) -> Result<tempfile::TempDir, NativeError> {
         let mut builder = tempfile::Builder::new();
         let made = builder.prefix(name).tempdir_in(self.scratch);
@@ -302,7 +305,7 @@ impl Trial<'_> {
     }
 }
 
-/// Hands on what a program wrote.
+/// Emits a program's output as events.
 pub(super) fn tell(log: Log, step: StepId, on_event: &mut dyn FnMut(Event)) {
     for (stream, at, bytes) in log {
         on_event(Event::Log {
@@ -314,10 +317,10 @@ pub(super) fn tell(log: Log, step: StepId, on_event: &mut dyn FnMut(Event)) {
     }
 }
 
-/// What a program wrote, and when.
+/// A program's output with times since its start.
 pub(super) type Log = Vec<(LogStream, Duration, Vec<u8>)>;
 
-/// Takes the script's own word from what was written.
+/// Removes the script's ready line from the output, and returns whether it was there.
 fn said_ready(log: &mut Log) -> bool {
     let first = log
         .iter_mut()

@@ -1,6 +1,8 @@
-//! The layers that lie on a base as files, for whoever looks whether all is there: made of what they will be packed from, as far as it is read.
+//! Writes the layers on top of the base as files for the proof, from the files that they will be
+//! packed from, as far as the proof reads them.
 //!
-//! Thousands of small files are made quickest in memory, where the system has such a directory for everybody; what is large goes to the disk.
+//! Thousands of small files are made fastest in memory, if the system has such a directory; larger
+//! trees go to the disk.
 
 use std::io;
 use std::path::Path;
@@ -10,10 +12,11 @@ use crate::finished::assemble;
 use crate::image::layer::{Entry, Layer, Node};
 use crate::system::workdir::{MEMORY, WorkDir};
 
-/// The most that is put there.
+/// The most bytes that are put into memory.
 const MOST: u64 = 64 << 20;
 
-/// Lays the layers out in a new directory, on top of each other. It is below `scratch` where memory will not do.
+/// Writes the layers into a new directory, on top of each other. It is below `scratch` if memory is
+/// unsuitable.
 pub(super) fn lay(layers: &[Layer], scratch: &Path) -> io::Result<WorkDir> {
     if bytes(layers) <= MOST
         && let Ok(dir) = WorkDir::new_in(Path::new(MEMORY))
@@ -26,7 +29,7 @@ pub(super) fn lay(layers: &[Layer], scratch: &Path) -> io::Result<WorkDir> {
     Ok(dir)
 }
 
-/// How much there is to write.
+/// The bytes to write.
 fn bytes(layers: &[Layer]) -> u64 {
     let sizes = read(layers).map(|(_, entry)| match &entry.node {
         Node::File { from, .. } => fs_err::metadata(from).map_or(0, |file| file.len()),
@@ -36,7 +39,7 @@ fn bytes(layers: &[Layer]) -> u64 {
     sizes.sum()
 }
 
-/// The entries whose contents are read.
+/// The entries whose contents are needed.
 fn read(layers: &[Layer]) -> impl Iterator<Item = (&String, &Entry)> {
     layers.iter().flat_map(|layer| {
         let all = layer.entries.iter();
@@ -44,8 +47,8 @@ fn read(layers: &[Layer]) -> impl Iterator<Item = (&String, &Entry)> {
     })
 }
 
-/// Code of the workspace is read to prove an image. Of modules it is what tells how they are found: manifests and libraries; their other files are
-/// there and empty.
+/// Whether the proof needs a file's content: code of the workspace, and of modules only what
+/// resolution needs, which is manifests and libraries. Other files exist but are empty.
 fn is_read(layer: &Layer, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let tells = || name.ends_with(".json") || name.ends_with(".node") || name.contains(".so");

@@ -1,5 +1,5 @@
-//! An image laid out as directories, to be tried out: one for the base, and one for each layer on it, kept in the cache for the next time. To prove it,
-//! the layers on the base are laid out anew, as far as they are read.
+//! Unpacks an image into directories to try it out: one for the base and one for each layer on top,
+//! kept in the cache. For the proof, the layers on top are written again, as far as it reads them.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +11,17 @@ use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::store::cache::Cache;
 use crate::system::workdir::WorkDir;
 
-/// Directories of the cache that are an image when they lie on top of each other.
+/// Directories of the cache that form an image when stacked.
 pub(super) struct Rootfs {
     /// The highest first.
     pub(super) layers: Vec<PathBuf>,
-    /// Whether all of them were made just now: then nobody can have damaged them.
+    /// Whether all of them were just made, so that none can be damaged.
     pub(super) fresh: bool,
-    /// What is not of the cache, and goes with the value.
+    /// A directory outside the cache, removed with the value.
     _own: Option<WorkDir>,
 }
 
-/// The image as far as it is read to prove it.
+/// The part of the image that the proof reads.
 pub(super) fn to_prove(
     image: &Image,
     base: usize,
@@ -43,7 +43,7 @@ pub(super) fn to_prove(
     Ok(laid)
 }
 
-/// Unpacks what is not unpacked yet. The lowest `base` layers become one directory.
+/// Unpacks the layers that are not unpacked yet. The lowest `base` layers become one directory.
 pub(super) fn rootfs(image: &Image, base: usize, cache: &Cache) -> Result<Rootfs, NativeError> {
     let mut laid = Rootfs {
         layers: Vec::new(),
@@ -58,7 +58,8 @@ pub(super) fn rootfs(image: &Image, base: usize, cache: &Cache) -> Result<Rootfs
     Ok(laid)
 }
 
-/// The same, of nothing that was unpacked before: in `scratch`, for this run alone.
+/// Like [`rootfs`], without using the unpacked trees of the cache: in `scratch`, for this run
+/// alone.
 pub(super) fn anew(
     image: &Image,
     base: usize,
@@ -80,7 +81,7 @@ pub(super) fn anew(
     })
 }
 
-/// The lowest layers alone, as a directory of the cache; nothing where there are none.
+/// The base layers alone as a directory of the cache; `None` if there are none.
 pub fn base(image: &Image, base: usize, cache: &Cache) -> Result<Option<PathBuf>, NativeError> {
     let base = groups(image, base).next().filter(|_| base > 0);
     Ok(base
@@ -89,14 +90,14 @@ pub fn base(image: &Image, base: usize, cache: &Cache) -> Result<Option<PathBuf>
         .map(|(path, _)| path))
 }
 
-/// These layers as a directory, and whether it was made just now.
+/// These layers as a directory, and whether it was just made.
 fn tree(layers: &[ImageLayer], cache: &Cache) -> Result<(PathBuf, bool), NativeError> {
     let key = key(layers);
     if let Some(path) = cache.tree(&key) {
         return Ok((path, false));
     }
     let tree = cache.begin_tree().map_err(NativeError::Workshop)?;
-    // A disk that is full is the cache's trouble.
+    // A full disk is reported by the cache.
     unpack_all(layers, cache, tree.path())?;
     let path = cache.keep_tree(tree, &key).map_err(NativeError::Workshop)?;
     Ok((path, true))
@@ -112,7 +113,7 @@ fn unpack_all(layers: &[ImageLayer], cache: &Cache, to: &Path) -> Result<(), Nat
     Ok(())
 }
 
-/// Throws the directories away: the next time they are made anew.
+/// Deletes the directories; they are made again next time.
 pub(super) fn forget(image: &Image, base: usize, cache: &Cache) {
     for group in groups(image, base) {
         cache.remove_tree(&key(group));

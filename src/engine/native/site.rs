@@ -1,4 +1,5 @@
-//! The proof of a static site: nginx takes its configuration, and all that the first page loads is there.
+//! The proof of a static site: nginx accepts its configuration, and everything that the first page
+//! loads exists.
 
 use std::path::Path;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use crate::engine::{Event, StepId, StepKind};
 use crate::model::image::Platform;
 
 impl Trial<'_> {
-    /// Proves a site, as a `step` of the build. What comes out is why there was no proof.
+    /// Proves a site as a `step` of the build. Returns the reason if there was no proof.
     pub(super) fn prove_site(
         &self,
         step: StepId,
@@ -54,7 +55,7 @@ impl Trial<'_> {
         Ok(Some(missing.to_owned()))
     }
 
-    /// What node says of the files; nothing where there is no node.
+    /// Checks the files with node; `None` without a node.
     fn first_page(&self, log: &mut Log) -> Result<Option<i32>, NativeError> {
         let Some(node) = self.trusted_node()? else {
             return Ok(None);
@@ -84,7 +85,7 @@ impl Trial<'_> {
         }
     }
 
-    /// What the image's own nginx says of its configuration; nothing where it cannot be started.
+    /// Has the image's own nginx check its configuration; `None` if it cannot be started.
     fn server(&self, log: &mut Log) -> Result<Option<i32>, NativeError> {
         if self.image.platform != Platform::host() {
             return Ok(None);
@@ -98,7 +99,8 @@ impl Trial<'_> {
         if laid.fresh || ended == Some(0) || ended.is_none() {
             return Ok(ended);
         }
-        // Before a tree of the cache is believed, it is made anew.
+        // An unpacked tree in the cache may be damaged, so it is unpacked again before the failure
+        // counts.
         rootfs::forget(self.image, self.base, self.cache);
         log.clear();
         let laid = self.lay()?;

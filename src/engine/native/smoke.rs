@@ -1,6 +1,8 @@
-//! A smoke test without a daemon: the image's program is started in namespaces of its own, and asked from inside whether it is up.
+//! The smoke test without a daemon: starts the image's program in its own namespaces, and checks
+//! from inside whether it is up.
 //!
-//! It has a network of its own too, as its ports may be taken on this machine; so it reaches nobody but itself.
+//! It also has its own network, because its ports may be in use on this machine. It reaches only
+//! itself.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
@@ -16,11 +18,12 @@ use super::proof::Trial;
 use super::rootfs;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
 
-/// How often an interrupt is looked for.
+/// How often to check for an interrupt.
 const GLANCE: Duration = Duration::from_millis(50);
 
 impl Trial<'_> {
-    /// Starts the image and waits until its program is up. All that was started is gone afterwards, also after an interrupt.
+    /// Starts the image and waits until its program is up. Everything started is ended afterwards,
+    /// even after an interrupt.
     pub fn smoke(&self, request: &SmokeRequest) -> Result<Answered, NativeError> {
         let laid = rootfs::rootfs(self.image, self.base, self.cache)?;
         let scratch = self.scratch("smoke")?;
@@ -68,7 +71,8 @@ impl Trial<'_> {
         Err(NativeError::NotUp { how, late, log })
     }
 
-    /// Waits for the probe's end, the program's end, or the end of patience; nothing where nothing was started.
+    /// Waits for the end of the probe or of the program, or for the timeout; `None` if nothing was
+    /// started.
     fn watch(
         &self,
         request: &SmokeRequest,
@@ -126,7 +130,7 @@ impl Trial<'_> {
     }
 }
 
-/// The lines that are written to a pipe.
+/// Receives the lines written to a pipe.
 fn listen(pipe: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -140,7 +144,7 @@ fn listen(pipe: ChildStdout) -> Receiver<String> {
     receiver
 }
 
-/// Ends all of it; what comes out is what the script complained about.
+/// Ends everything and returns the script's error output.
 fn stop(mut started: process::Started) -> String {
     started.kill();
     let mut said = String::new();

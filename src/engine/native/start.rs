@@ -1,4 +1,5 @@
-//! A trial start without a daemon: the image's own command, files, user and node, in namespaces without a way out. `templates/trial.mjs` watches it.
+//! The trial start without a daemon: the image's own command, files, user and node, in namespaces
+//! without access to a network. `templates/trial.mjs` watches it.
 
 use std::time::Instant;
 
@@ -9,11 +10,11 @@ use super::rootfs;
 use crate::engine::{Event, StepId, StepKind};
 use crate::model::image::Platform;
 
-/// The cache's notes about images that were started.
+/// The kind of the cache's notes about started images.
 const NOTES: &str = "trials";
 
 impl Trial<'_> {
-    /// Starts the app, as a `step` of the build. What comes out is why it was not started.
+    /// Starts the app as a `step` of the build. Returns the reason if it was not started.
     pub fn start(
         &self,
         step: StepId,
@@ -55,7 +56,8 @@ impl Trial<'_> {
         let laid = rootfs::rootfs(self.image, self.base, self.cache)?;
         let mut ended = self.run_inside(&laid, &started, &mut log)?;
         if !laid.fresh && ended.is_some_and(|code| code != 0) {
-            // Before a tree of the cache is believed that something is missing, another is made. Other runs may use that of the cache.
+            // An unpacked tree in the cache may be damaged, so another one is made before the
+            // failure counts. Other runs may still use the cached one.
             log.clear();
             let anew = rootfs::anew(self.image, self.base, self.cache, self.scratch)?;
             ended = self.run_inside(&anew, &started, &mut log)?;
@@ -75,7 +77,7 @@ impl Trial<'_> {
             on_event(Event::StepFailed { step, message });
             return Err(NativeError::Disproved);
         }
-        // If it cannot be noted, the app is started again next time.
+        // If the cache is not writable, the app is started again next time.
         self.cache.write_note(NOTES, &key, &true);
         let took = began.elapsed();
         on_event(Event::StepDone { step, took });

@@ -1,4 +1,5 @@
-//! What a build runs with: the plan's exact pnpm from npm, and node, this machine's where it fits and else npm's.
+//! The tools of a build: the plan's exact pnpm from npm, and node, this machine's if it fits, else
+//! npm's.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
@@ -18,34 +19,33 @@ use crate::store::cache::Cache;
 use crate::store::fetch::Net;
 use crate::store::fetch::npm;
 
-/// Where programs come from.
+/// Where tools come from.
 #[derive(Clone, Copy)]
 pub struct Source<'s> {
-    /// A registry of npm.
+    /// An npm registry.
     pub registry: &'s str,
-    /// Who downloads.
     pub net: &'s Net<'s>,
-    /// Where downloads are kept.
+    /// Holds downloads.
     pub cache: &'s Cache,
-    /// Whether to ask for newer ones, however short ago that was asked.
+    /// Whether to look for newer versions even if the last answer is fresh.
     pub fresh: bool,
 }
 
-/// What a build runs with.
+/// The tools of a build.
 #[derive(Debug, Clone)]
 pub struct Tools {
-    /// What scripts call node.
+    /// The node that scripts run.
     pub(super) node: PathBuf,
-    /// `PATH`, with node and pnpm in front.
+    /// `PATH`, with node and pnpm first.
     pub path: String,
-    /// Variables of this machine that a build may see: where home is, which proxy there is.
+    /// Variables of this machine that a build may see, such as the home directory and proxies.
     pub env: BTreeMap<String, String>,
-    /// Where pnpm keeps what it fetched.
+    /// pnpm's store.
     pub store: PathBuf,
 }
 
 impl Tools {
-    /// Gets what is missing into `dir`. `path` is this machine's `PATH`.
+    /// Downloads what is missing into `dir`. `path` is this machine's `PATH`.
     pub fn get(
         plan: &Plan,
         dir: &Path,
@@ -80,7 +80,7 @@ impl Tools {
     }
 }
 
-/// This machine's node, where it is of the version that the plan wants.
+/// This machine's node, if it has the version that the plan wants.
 fn own_node(path: &str, wanted: &str) -> Option<PathBuf> {
     let places = path.split(':').map(|dir| Path::new(dir).join("node"));
     let node = places.into_iter().find(|place| place.is_file())?;
@@ -109,7 +109,7 @@ fn fetched_node(wanted: &str, dir: &Path, source: Source<'_>) -> Result<PathBuf,
     Ok(unpacked.join("bin/node"))
 }
 
-/// Unpacks a package of npm.
+/// Unpacks a package from npm.
 fn unpack(
     package: &str,
     wanted: &str,
@@ -129,7 +129,7 @@ fn unpack(
     Ok(to.to_path_buf())
 }
 
-/// Unpacks the files of an archive of npm into an empty directory, and nowhere else.
+/// Unpacks the files of an npm archive into an empty directory, and nowhere else.
 fn extract(file: &Path, to: &Path) -> io::Result<()> {
     let failed = |error| match error {
         PlaceError::Impossible(words) => io::Error::new(io::ErrorKind::InvalidData, words),
@@ -139,7 +139,7 @@ fn extract(file: &Path, to: &Path) -> io::Result<()> {
     let mut archive = Archive::new(GzDecoder::new(BufReader::new(File::open(file)?)));
     for entry in archive.entries()? {
         let mut entry = entry?;
-        // npm passes over the first part, whatever it is called.
+        // Like npm, ignores the name of the first directory.
         let path = entry.path()?.into_owned();
         let inside: PathBuf = path.components().skip(1).collect();
         if inside.as_os_str().is_empty() || !entry.header().entry_type().is_file() {
@@ -153,7 +153,7 @@ fn extract(file: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The file behind a program of a package.
+/// The file of a package's program.
 fn program(dir: &Path, name: &str) -> Result<PathBuf, NativeError> {
     let text = fs_err::read(dir.join("package.json")).map_err(NativeError::Workshop)?;
     let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
@@ -175,14 +175,14 @@ fn link(at: &Path, to: &Path) -> Result<(), NativeError> {
     fs_err::os::unix::fs::symlink(to, at).map_err(NativeError::Workshop)
 }
 
-/// A program of this name that has node run a file.
+/// Writes a program of this name that runs a file with node.
 fn script(at: &Path, file: &Path) -> Result<(), NativeError> {
     fs_err::write(at, words_of_script(file))
         .and_then(|()| fs_err::set_permissions(at, std::fs::Permissions::from_mode(0o755)))
         .map_err(NativeError::Workshop)
 }
 
-/// The bytes of the name stay as they are: it may hold anything.
+/// The bytes of the path are kept as they are: it may contain anything.
 fn words_of_script(file: &Path) -> Vec<u8> {
     let name = file.as_os_str().as_encoded_bytes();
     let quoted = name.split(|byte| *byte == b'\'').collect::<Vec<_>>();

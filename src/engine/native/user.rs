@@ -1,16 +1,16 @@
-//! Who runs an image: numbers and home, as the image's own files say it. They were written by whoever made the image.
+//! The user of an image: ids and home directory from the image's own files, which are not trusted.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::files::rooted::ImageTree;
 use crate::image::oci::Config;
 
-/// The lists of users and groups are not larger than that.
+/// The size limit in bytes for the files of users and groups.
 const LISTS: u64 = 1 << 20;
-/// What is mounted in an image before it is started: this machine's, and nobody's home.
+/// Directories that are mounted in an image before it starts. None can hold a home directory.
 const MOUNTED: [&str; 4] = ["proc", "sys", "dev", "tmp"];
 
-/// The numbers of user and group, and the home where there is one that may be copied.
+/// The ids of user and group, and the home directory if it may be copied.
 pub(super) fn user(config: &Config, layers: &[PathBuf]) -> (String, String, Option<String>) {
     let tree = ImageTree::open(layers).ok();
     let of = |file: &str, name: &str, which: usize| {
@@ -45,12 +45,13 @@ pub(super) fn user(config: &Config, layers: &[PathBuf]) -> (String, String, Opti
     (number, group, home)
 }
 
-/// A home without links and `..`, which means the same inside of the image and seen from here. One that holds the app is not copied.
+/// A home directory without links and `..`, which means the same here and in the image. `None` if
+/// it contains the app.
 fn home_in(tree: &ImageTree, home: &str, app: &str) -> Option<String> {
     let home = match tree.real(home) {
         Ok(real) if tree.is_dir(&real) => real,
         Ok(_) => return None,
-        // One that is not there is a name alone.
+        // A missing directory is only a name.
         Err(_) => {
             Path::new(home)
                 .components()

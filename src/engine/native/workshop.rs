@@ -1,5 +1,6 @@
-//! A build in a private directory of this machine: the plan's context is laid out there, installed, and its tasks run, in the order and with the
-//! variables that the Dockerfile would give them. The user's own tree is not touched.
+//! A build in a private directory of this machine: it puts the plan's context there, installs, and
+//! runs the tasks in the order and with the variables of the Dockerfile. The user's own tree is not
+//! touched.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -19,29 +20,27 @@ use crate::render::context::write_entries;
 
 /// A build.
 pub struct Workshop<'w> {
-    /// What is built.
     pub plan: &'w Plan,
-    /// The workspace.
+    /// The root of the workspace.
     pub root: &'w Path,
     /// An empty directory.
     pub dir: &'w Path,
-    /// The directory around it, for what is thrown away afterwards.
+    /// The parent directory, for temporary files.
     pub scratch: &'w Path,
-    /// What it runs with.
     pub tools: &'w Tools,
     /// Values of build arguments.
     pub arguments: &'w BTreeMap<String, String>,
-    /// What the secrets hold that steps get as variables, and the file of credentials.
+    /// The secrets that steps get as variables, and the file of credentials.
     pub secrets: &'w BTreeMap<String, Secret>,
-    /// Stops it.
     pub interrupt: &'w Interrupt,
 }
 
-/// Files that are written within this time of each other may carry the same time.
+/// Files written within this time of each other may have the same modification time.
 const TICK: Duration = Duration::from_millis(20);
 
 impl Workshop<'_> {
-    /// Installs and builds. What was written after the time that comes out is what tasks wrote; the number is for a step that follows.
+    /// Installs and builds. Tasks wrote what was changed after the returned time; the number is for
+    /// the next step.
     pub fn build(&self, on_event: &mut dyn FnMut(Event)) -> Result<(SystemTime, u32), NativeError> {
         let installed = Installed::of(self.plan);
         let mut steps = Steps::new(self.plan, installed, on_event);
@@ -61,7 +60,8 @@ impl Workshop<'_> {
         for step in self.plan.steps() {
             let mut env = here(&step.env, self.dir);
             for task in &step.tasks {
-                // As in a Dockerfile, an argument holds for the tasks after the one that declares it.
+                // As in a Dockerfile, an argument is set for the task that declares it and all
+                // later ones.
                 for name in &task.args {
                     if let Some(value) = self.arguments.get(name) {
                         env.insert(name.clone(), value.clone());
@@ -113,7 +113,7 @@ impl Workshop<'_> {
         ids.iter().filter_map(value).collect()
     }
 
-    /// The file of credentials, outside of what is built, for as long as the install needs it.
+    /// The file of credentials, outside of the build directory, while the install needs it.
     fn credentials(&self) -> Result<Option<NamedTempFile>, NativeError> {
         let Some(secret) = self.secrets.get(NPMRC) else {
             return Ok(None);
@@ -133,7 +133,7 @@ impl Workshop<'_> {
             entries.extend(of_place.map(|entry| (&entry.path, entry.at(""))));
         }
         let entries: Vec<PlacedFile<&str>> = entries.into_values().collect();
-        // A manifest takes the place of its skeleton.
+        // A manifest replaces its skeleton.
         for entry in &entries {
             match fs_err::remove_file(entry.path.on_disk(self.dir)) {
                 Err(error)
@@ -165,19 +165,19 @@ impl Workshop<'_> {
         words: Vec<String>,
         own: &BTreeMap<String, String>,
     ) -> Result<(), NativeError> {
-        // As in a container, what steps leave there does not outlive them.
+        // As in a container, temporary files of steps do not survive the build.
         let temporary = self.scratch.join("tmp");
         fs_err::create_dir_all(&temporary).map_err(NativeError::Workshop)?;
         let mut env = self.tools.env.clone();
         let fixed = [
             ("PATH", self.tools.path.clone()),
             ("TMPDIR", temporary.display().to_string()),
-            // pnpm asks no questions, and `pnpm run` does not install behind the build's back.
+            // pnpm asks no questions, and `pnpm run` does not install on its own.
             ("CI", "true".to_owned()),
             ("pnpm_config_verify_deps_before_run", "false".to_owned()),
-            // The right pnpm is here, whether the lockfile records it or not.
+            // The right pnpm is already here, whether or not the lockfile records it.
             ("pnpm_config_pm_on_fail", "ignore".to_owned()),
-            // Modules lie in the workspace: links into a store would lead out of the image.
+            // Modules stay in the workspace: links to a store would lead out of the image.
             (
                 "pnpm_config_enable_global_virtual_store",
                 "false".to_owned(),
@@ -212,14 +212,14 @@ impl Workshop<'_> {
 /// Which closure is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Installed {
-    /// What the build needs. What the app needs when it runs is part of it.
+    /// What the build needs. It includes what the app needs at run time.
     Build,
-    /// What the app needs when it runs: nothing is built.
+    /// What the app needs at run time; nothing is built.
     Runtime,
 }
 
 impl Installed {
-    /// Nothing for an app that is taken as it is: a static site without a build.
+    /// `None` for an app that needs no install: a static site without a build.
     fn of(plan: &Plan) -> Option<Self> {
         let has = |installed: &Self| plan.holds(installed.place(), &RepoPath::ROOT);
         [Self::Build, Self::Runtime].into_iter().find(has)
@@ -232,7 +232,7 @@ impl Installed {
         }
     }
 
-    /// The stage that does the same in the Dockerfile.
+    /// The stage of the Dockerfile that does the same.
     fn stage(self) -> &'static str {
         match self {
             Self::Build => "deps",
@@ -241,7 +241,7 @@ impl Installed {
     }
 }
 
-/// The steps of a build, told as events.
+/// The steps of a build, reported as events.
 struct Steps<'s> {
     on_event: &'s mut dyn FnMut(Event),
     names: Vec<String>,
@@ -249,7 +249,7 @@ struct Steps<'s> {
 }
 
 impl<'s> Steps<'s> {
-    /// All steps are known from the beginning.
+    /// All steps are known from the start.
     fn new(plan: &Plan, installed: Option<Installed>, on_event: &'s mut dyn FnMut(Event)) -> Self {
         let install = installed
             .map(|installed| format!("[{}] pnpm install --frozen-lockfile", installed.stage()));
@@ -308,7 +308,7 @@ impl<'s> Steps<'s> {
     }
 }
 
-/// Variables of a step, where the workspace is in this directory.
+/// The variables of a step, for a workspace in this directory.
 fn here(env: &BTreeMap<String, String>, dir: &Path) -> BTreeMap<String, String> {
     let mut env = env.clone();
     for value in env.values_mut().filter(|value| *value == WORKSPACE) {

@@ -1,4 +1,4 @@
-//! One registry: how it is reached, as whom, and how often it is asked.
+//! One registry: its address, login, and retries.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -16,28 +16,29 @@ use crate::engine::{Event, Interrupt, StepId};
 use crate::model::image::{ImageRef, parts};
 use crate::store::fetch::{Patience, Stall, prepare_tls};
 
-/// How long to wait before each further attempt.
+/// The pauses before each retry.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(500 / HASTE),
     Duration::from_millis(2000 / HASTE),
     Duration::from_millis(5000 / HASTE),
 ];
-/// The same where a registry says that it is asked too often. When it would like to be asked again, the client does not tell.
+/// The pauses if a registry throttles. The client does not pass on when it wants to be asked again.
 const LONGER: [Duration; 3] = [
     Duration::from_millis(1000 / HASTE),
     Duration::from_millis(5000 / HASTE),
     Duration::from_millis(15_000 / HASTE),
 ];
-/// Tests have no patience.
+/// Divides the pauses in tests.
 const HASTE: u64 = if cfg!(test) { 100 } else { 1 };
-/// How long it may take to be reached.
+/// The timeout for connecting.
 const CONNECTING: Duration = Duration::from_secs(15);
-/// The client's own limit of silence is this much later than ours, which knows what was waited for.
+/// The client's own timeout for silence is this much longer than ours, which can say what was
+/// awaited.
 const LATER: Duration = Duration::from_secs(5);
-/// How often to say how much of a blob has moved.
+/// How often to report the progress of a blob.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Does all of it on this thread, until it is done or somebody wants to stop.
+/// Runs a future on this thread until it is done or the user interrupts it.
 pub(super) fn block_on<T>(
     interrupt: &Interrupt,
     work: impl Future<Output = Result<T, RegistryError>>,
@@ -53,7 +54,8 @@ pub(super) fn block_on<T>(
             done = work => done,
         }
     });
-    // The system may still look a name up, and a helper may still ask for a password: nobody waits for them.
+    // The system may still be resolving a name, and a helper may still ask for a password. They are
+    // not waited for.
     runtime.shutdown_background();
     done
 }
@@ -66,7 +68,7 @@ pub(super) struct Repository {
 }
 
 impl Repository {
-    /// Prepares to ask; `neighbours` are other repositories there that will be read.
+    /// Prepares requests. `neighbours` are other repositories of the registry that will be read.
     pub(super) async fn new(
         image: &ImageRef,
         action: Action,
@@ -111,7 +113,7 @@ impl Repository {
         })
     }
 
-    /// An answer that is small or only begins: it has to be there soon.
+    /// Waits for a small answer, or for the start of a large one, with a short timeout.
     pub(super) async fn soon<T>(
         &self,
         answer: impl Future<Output = Result<T, Fault>>,
@@ -123,7 +125,7 @@ impl Repository {
         }
     }
 
-    /// Tries, and tries again where that may help.
+    /// Runs a request, and retries it if that may help.
     pub(super) async fn again<T>(
         &self,
         mut attempt: impl AsyncFnMut() -> Result<T, RegistryError>,
@@ -132,7 +134,7 @@ impl Repository {
         let mut stalled = false;
         loop {
             let error = match attempt().await {
-                // Who was waited for twice is not waited for a third time.
+                // A registry that stalled twice gets no third try.
                 Err(error) if error.may_pass() && !(stalled && error.is_stall()) => error,
                 done => return done,
             };
@@ -146,7 +148,7 @@ impl Repository {
     }
 }
 
-/// What `docker login` left. A helper that asks a person keeps nobody from stopping.
+/// The credentials that `docker login` stored. A helper that prompts can still be interrupted.
 async fn credentials(
     all: &Registries<'_>,
     registry: &str,
@@ -159,7 +161,7 @@ async fn credentials(
     found.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// Where a registry is, and what it calls the image's repository.
+/// The address of a registry, and the image's repository in it.
 pub(super) fn place(image: &ImageRef) -> (&str, String) {
     match parts(image.name()) {
         ("docker.io" | "index.docker.io", path) => ("registry-1.docker.io", path),
@@ -167,7 +169,7 @@ pub(super) fn place(image: &ImageRef) -> (&str, String) {
     }
 }
 
-/// Whether a registry is on this machine: Docker takes those without TLS.
+/// Whether a registry is on this machine. Like Docker, slimbuild uses it without TLS.
 fn is_plain(registry: &str) -> bool {
     let host = match registry.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -180,7 +182,7 @@ fn is_plain(registry: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// Where events go, for several that have some.
+/// Lets several transfers report events.
 pub(super) struct Events<'e>(RefCell<&'e mut dyn FnMut(Event)>);
 
 impl<'e> Events<'e> {
@@ -193,7 +195,7 @@ impl<'e> Events<'e> {
     }
 }
 
-/// What is told of a blob that moves.
+/// Reports the progress of a blob.
 pub(super) struct Meter<'m> {
     events: &'m Events<'m>,
     step: StepId,
@@ -203,7 +205,7 @@ pub(super) struct Meter<'m> {
 }
 
 impl<'m> Meter<'m> {
-    /// Begins; `digest` is told as Docker does, by its first digits.
+    /// Starts to report. Like Docker, it shows the first digits of `digest`.
     pub(super) fn new(
         events: &'m Events<'m>,
         step: StepId,
@@ -220,7 +222,7 @@ impl<'m> Meter<'m> {
         }
     }
 
-    /// Says how much there is by now, where that is news.
+    /// Reports how much has been transferred, if that is news.
     pub(super) fn at(&mut self, current: u64) {
         let done = current == self.total;
         if done || self.last.elapsed() >= TICK {

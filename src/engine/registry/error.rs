@@ -1,4 +1,4 @@
-//! Why a registry did not give an image, or did not take one.
+//! Why a registry did not deliver or accept an image.
 
 use std::io;
 
@@ -7,107 +7,94 @@ use crate::image::oci::ForeignError;
 use crate::model::digest::Digest;
 use crate::store::fetch::{Cause, Stall};
 
-/// What was tried.
+/// The attempted action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// To get an image.
+    /// Pulling an image.
     Pull,
-    /// To send one.
+    /// Pushing an image.
     Push,
 }
 
-/// Why a registry did not give an image, or did not take one.
+/// Why a registry did not deliver or accept an image.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// Nobody answers, or not to the end.
+    /// The registry does not answer, or the connection broke.
     #[error("cannot {} `{image}`: the connection to the registry failed", verb(*.action))]
     Unreached {
-        /// The image.
         image: String,
-        /// What was tried.
         action: Action,
-        /// What went wrong, in words.
+        /// The reason in words.
         source: Cause,
     },
-    /// It is too slow.
+    /// The registry is too slow.
     #[error("cannot {} `{image}`: the registry is too slow", verb(*.action))]
     Stalled {
-        /// The image.
         image: String,
-        /// What was tried.
         action: Action,
-        /// What did not come.
+        /// Which limit was exceeded.
         source: Stall,
     },
-    /// One has to log in, or may not.
+    /// A login is required, or this user has no access.
     #[error("cannot {} `{image}`: the registry answers {status}, {}", verb(*.action), denial(*.status))]
     Denied {
-        /// The image.
         image: String,
-        /// Its registry, as `docker login` wants it.
+        /// Its registry, as `docker login` expects it.
         registry: String,
-        /// What was tried.
         action: Action,
         /// 401 or 403.
         status: u16,
-        /// Whether there were credentials.
+        /// Whether credentials were sent.
         known: bool,
     },
-    /// It is not there.
+    /// The image does not exist.
     #[error("there is no `{0}` in its registry")]
     Missing(String),
-    /// Another answer that is a no.
+    /// Another error status.
     #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), said(*.status, .message))]
     Status {
-        /// The image.
         image: String,
-        /// What was tried.
         action: Action,
-        /// Its number.
         status: u16,
-        /// The registry's words.
+        /// The registry's message.
         message: String,
     },
-    /// An answer that makes no sense.
+    /// The answer is invalid.
     #[error("cannot {} `{image}`: the registry's answer makes no sense: {reason}", verb(*.action))]
     Answer {
-        /// The image.
         image: String,
-        /// What was tried.
         action: Action,
         /// What is wrong with it.
         reason: String,
     },
-    /// Something else was sent.
+    /// The content does not match the digest.
     #[error(
         "the registry sends something else than what `{image}` names: expected {expected}, got {found}"
     )]
     Digest {
-        /// The image.
         image: String,
-        /// What was asked for.
+        /// The expected digest.
         expected: String,
-        /// What was sent.
+        /// The digest of the content.
         found: String,
     },
-    /// It is no base.
+    /// The image cannot be a base.
     #[error("`{image}` cannot be the base")]
     Foreign {
-        /// The image.
         image: String,
-        /// Why.
+        /// The reason.
         source: ForeignError,
     },
-    /// A blob of the cache that is not what its name says.
+    /// A blob of the cache does not match its digest.
     #[error("a layer in the cache was damaged, and is thrown away: {0}")]
     Damaged(Digest),
-    /// The cache, its disk most likely.
+    /// Writing to the cache failed, most likely because of its disk.
     #[error("cannot keep what was downloaded")]
     Cache(#[source] io::Error),
-    /// This process.
+    /// This process failed to set up its client.
     #[error("cannot use the network")]
     Client(#[source] io::Error),
-    /// Somebody wants to stop.
+    /// The user interrupted it.
     #[error("interrupted")]
     Interrupted,
 }
@@ -141,7 +128,7 @@ fn said(status: u16, message: &str) -> String {
 }
 
 impl RegistryError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unreached { source, .. } if source.to_string().contains("certificate") => {
@@ -192,7 +179,7 @@ impl RegistryError {
         })
     }
 
-    /// Whether it may be otherwise in a moment.
+    /// Whether a retry may help.
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Unreached { source, .. } => !source.to_string().contains("certificate"),
@@ -202,18 +189,18 @@ impl RegistryError {
         }
     }
 
-    /// Whether the registry was waited for in vain.
+    /// Whether the registry stalled.
     pub(super) fn is_stall(&self) -> bool {
         matches!(self, Self::Stalled { .. })
     }
 
-    /// Whether the registry asks for patience.
+    /// Whether the registry throttles.
     pub(super) fn is_throttled(&self) -> bool {
         matches!(self, Self::Status { status: 429, .. })
     }
 }
 
-/// Who asks for what.
+/// What was requested, for errors.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) image: String,
@@ -223,7 +210,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What came of a request, in the words that this program has for it.
+    /// Turns a fault into an error.
     pub(super) fn error(&self, fault: Fault) -> RegistryError {
         match fault {
             Fault::Status(status, words) => self.status(status, words),

@@ -1,7 +1,8 @@
-//! Requests to a registry, as the distribution specification has them (<https://github.com/opencontainers/distribution-spec>).
+//! Requests to a registry, after the distribution specification
+//! (<https://github.com/opencontainers/distribution-spec>).
 //!
-//! A registry may answer with anything: what it sends is read piece by piece, and up to a limit. Credentials go to the registry itself and to who
-//! hands out its tokens, and nowhere else.
+//! A registry may answer with anything, so its answers are read in pieces, up to a limit.
+//! Credentials are sent only to the registry itself and to the server that issues its tokens.
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -16,30 +17,30 @@ use crate::image::oci::limits;
 use crate::model::digest::{Digest, Hasher};
 use crate::store::fetch::{Cause, Proxies, redirects};
 
-/// What manifests may be, and lists of them.
+/// The accepted media types of manifests and indexes.
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
-/// The header that names what is sent.
+/// The header with the digest of the content.
 const DIGEST: &str = "Docker-Content-Digest";
-/// The most that is told of a registry's own words.
+/// The longest message of a registry that is shown.
 const WORDS: usize = 300;
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The registry says no: its number, and its words.
+    /// The registry refused it: its status and message.
     Status(u16, String),
-    /// The connection, in words.
+    /// The connection failed, in words.
     Unreached(Cause),
-    /// An answer that makes no sense.
+    /// The answer is invalid.
     Answer(String),
-    /// Something else was sent.
+    /// The content does not match the digest.
     Digest {
-        /// What was asked for.
+        /// The expected digest.
         expected: String,
-        /// What was sent.
+        /// The digest of the content.
         found: String,
     },
 }
@@ -50,7 +51,7 @@ impl From<reqwest::Error> for Fault {
     }
 }
 
-/// One repository, and how it is asked.
+/// One repository, and how it is reached.
 pub(super) struct Client {
     pub(super) http: reqwest::Client,
     /// `https://registry.example.com/v2/`
@@ -67,22 +68,22 @@ pub(super) struct Way<'w> {
     pub(super) silence: std::time::Duration,
 }
 
-/// What comes of a blob.
+/// A blob that is being received.
 pub(super) struct Blob {
     answer: Response,
-    /// Whether it begins where it was asked to begin, and not at the blob's beginning.
+    /// Whether it starts at the requested offset instead of the beginning.
     pub(super) is_rest: bool,
 }
 
 impl Blob {
-    /// The next piece; nothing at the end.
+    /// The next piece; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         Ok(self.answer.chunk().await?)
     }
 }
 
 impl Client {
-    /// `root` is where the registry is: `https://registry.example.com`.
+    /// `root` is the registry's address: `https://registry.example.com`.
     pub(super) fn new(
         root: &str,
         repository: &str,
@@ -112,7 +113,7 @@ impl Client {
         })
     }
 
-    /// A manifest by its tag or digest; `size` is how many bytes it has, where that is known.
+    /// A manifest by tag or digest. `size` is its size in bytes, if known.
     pub(super) async fn manifest(&self, name: &str, size: Option<u64>) -> Result<Vec<u8>, Fault> {
         let url = self.url(&format!("manifests/{name}"))?;
         let answer = self.send(Method::GET, &url, |request| {
@@ -140,7 +141,7 @@ impl Client {
         Ok(bytes)
     }
 
-    /// A blob from so many bytes on, or all of it if the registry would rather.
+    /// A blob from this offset on, or all of it if the registry does not support that.
     pub(super) async fn blob(&self, digest: &str, from: u64) -> Result<Blob, Fault> {
         let url = self.url(&format!("blobs/{digest}"))?;
         let range = format!("bytes={from}-");
@@ -155,7 +156,7 @@ impl Client {
         }
     }
 
-    /// Whether a blob is there.
+    /// Whether a blob exists.
     pub(super) async fn blob_exists(&self, digest: &str) -> Result<bool, Fault> {
         let url = self.url(&format!("blobs/{digest}"))?;
         let answer = self.send(Method::HEAD, &url, |request| request).await?;
@@ -166,7 +167,7 @@ impl Client {
         }
     }
 
-    /// Has a blob taken over from another repository of the registry; whether that was done.
+    /// Mounts a blob from another repository of the registry. Returns whether the registry did it.
     pub(super) async fn mount_blob(&self, from: &str, digest: &str) -> Result<bool, Fault> {
         let mut url = self.url("blobs/uploads/")?;
         let pairs = [("mount", digest), ("from", from)];
@@ -177,7 +178,7 @@ impl Client {
         Ok(answer.await?.status() == StatusCode::CREATED)
     }
 
-    /// Sends a blob.
+    /// Uploads a blob.
     pub(super) async fn push_blob<S>(&self, digest: &str, size: u64, pieces: S) -> Result<(), Fault>
     where
         S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
@@ -199,7 +200,7 @@ impl Client {
             .header(CONTENT_LENGTH, size)
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(Body::wrap_stream(pieces));
-        // The token is as new as the answer that told where to.
+        // The token is as new as the answer with the upload's location.
         let answer = self.login.sign(request, &location, &self.root).send();
         let answer = answer.await?;
         if answer.status().is_success() {
@@ -208,7 +209,7 @@ impl Client {
         Err(refused(answer).await)
     }
 
-    /// Gives a manifest a tag.
+    /// Uploads a manifest under a tag.
     pub(super) async fn push_manifest(
         &self,
         tag: &str,
@@ -231,7 +232,7 @@ impl Client {
         url.map_err(|error| Fault::Answer(error.to_string()))
     }
 
-    /// Asks as who is logged in. A token that is no longer taken is asked for anew, once.
+    /// Sends a request with the login. A rejected token is renewed once.
     async fn send(
         &self,
         method: Method,
@@ -245,7 +246,7 @@ impl Client {
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        // Another request may have had the same answer, and be ahead.
+        // Another request may have renewed it already.
         if self.login.said() == said {
             self.login.renew(self, &answer).await?;
         }
@@ -277,15 +278,15 @@ fn header(headers: &HeaderMap<HeaderValue>, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// A no, with the registry's words where it has some.
+/// The fault of a refusal, with the registry's message if it has one.
 async fn refused(answer: Response) -> Fault {
     let status = answer.status().as_u16();
-    // Who says no without an end said enough.
+    // An endless message is cut off.
     let body = whole(answer, limits::ANSWER, "its answer").await;
     Fault::Status(status, words(&body.unwrap_or_default()))
 }
 
-/// The first message of an answer that lists errors. Pages of proxies and the like are left out.
+/// The first message of an error answer. Other content, such as HTML pages of proxies, is ignored.
 fn words(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Envelope {
@@ -303,7 +304,7 @@ fn words(body: &[u8]) -> String {
     line.chars().take(WORDS).collect()
 }
 
-/// What a registry says about who may ask.
+/// What the registry requires for authentication.
 pub(super) fn challenge(answer: &Response) -> Option<token::Challenge> {
     token::Challenge::parse(&header(answer.headers(), "WWW-Authenticate")?)
 }

@@ -1,4 +1,4 @@
-//! From a registry into the cache.
+//! Pulls images from a registry into the cache.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,22 +17,22 @@ use crate::model::image::ImageRef;
 use crate::store::cache::{Cache, Incoming};
 use crate::store::fetch::{Cause, Pace, Stall};
 
-/// The notes of the cache about what tags stood for.
+/// The kind of the cache's notes about tags.
 const NOTES: &str = "tags";
-/// How long it is not asked again: as with Debian's mirrors.
+/// How long the digest of a tag is reused, as with Debian's mirrors.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
-/// What a tag stood for.
+/// The image that a tag stood for.
 #[derive(Serialize, Deserialize)]
 struct Tag {
     at: u64,
     digest: Digest,
 }
 
-/// What one pull needs.
+/// The state of one pull.
 struct Pull<'p> {
     all: &'p Registries<'p>,
     image: &'p ImageRef,
-    /// There once the registry is needed: what the cache has needs neither a network nor credentials.
+    /// Set up once the registry is needed: cached content needs neither a network nor credentials.
     repository: OnceCell<Repository>,
     cache: &'p Cache,
     events: &'p Events<'p>,
@@ -120,7 +120,7 @@ impl Pull<'_> {
         })
     }
 
-    /// What the name stands for: as it was the last time, where that is no day ago.
+    /// The manifest or index of the name. For a tag, an answer from the last day is reused.
     async fn first(&self, wanted: &Wanted<'_>) -> Result<Document, RegistryError> {
         if let Some(digest) = wanted.image.digest() {
             let known = digest.parse::<Digest>().ok();
@@ -147,9 +147,9 @@ impl Pull<'_> {
         Ok(document)
     }
 
-    /// A manifest that the cache has.
+    /// A manifest from the cache.
     fn kept(&self, digest: &Digest) -> Result<Option<Document>, RegistryError> {
-        // Its digest may be that of something else, which may be large.
+        // The digest may be that of another blob, which may be large.
         let size = fs_err::metadata(self.cache.path(digest)).map(|of| of.len());
         if size.is_ok_and(|size| size > limits::MANIFEST) {
             return Ok(None);
@@ -163,7 +163,7 @@ impl Pull<'_> {
         Ok(Some(document))
     }
 
-    /// A manifest by its tag or digest, from the registry; `size` is how many bytes it has, where that is known.
+    /// A manifest from the registry by tag or digest. `size` is its size in bytes, if known.
     async fn manifest(
         &self,
         name: &str,
@@ -185,7 +185,7 @@ impl Pull<'_> {
         Ok((digest, document))
     }
 
-    /// Configuration and layers.
+    /// Fetches the configuration and the layers.
     async fn layers(&self, manifest: &Manifest) -> Result<(), RegistryError> {
         let mut blobs: Vec<&Descriptor> = Vec::new();
         for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
@@ -227,7 +227,7 @@ impl Pull<'_> {
     }
 }
 
-/// A blob of which a part may be there already.
+/// A blob of which a part may have been received.
 struct Download<'d, 'p> {
     pull: &'d Pull<'p>,
     repository: &'d Repository,
@@ -239,7 +239,7 @@ struct Download<'d, 'p> {
 }
 
 impl Download<'_, '_> {
-    /// Asks for what is not there yet, and takes it.
+    /// Requests and receives the missing rest.
     async fn go_on(&mut self) -> Result<(), RegistryError> {
         let repository = self.repository;
         let Repository {
@@ -250,7 +250,7 @@ impl Download<'_, '_> {
         let digest = self.wanted.digest.to_string();
         let mut answer = repository.soon(client.blob(&digest, self.got)).await?;
         if self.got > 0 && !answer.is_rest {
-            // It begins anew.
+            // It starts from the beginning.
             self.incoming = self.pull.cache.begin().map_err(RegistryError::Cache)?;
             self.hasher = Hasher::new(self.wanted.digest.algorithm());
             self.got = 0;
@@ -290,7 +290,7 @@ impl Download<'_, '_> {
     }
 }
 
-/// Under what a tag is noted.
+/// The key for a tag's note.
 fn key(image: &ImageRef) -> Digest {
     Digest::of(image.qualified().as_bytes())
 }

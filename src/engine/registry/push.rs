@@ -1,4 +1,4 @@
-//! From the cache to a registry.
+//! Pushes images from the cache to a registry.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -21,19 +21,19 @@ use crate::model::image::ImageRef;
 use crate::store::cache::Cache;
 use crate::store::fetch::{Pace, Stall};
 
-/// How much of a file is read at a time.
+/// How many bytes of a file are read at a time.
 const PIECE: usize = 1 << 17;
-/// How often to say how much of a blob was sent.
+/// How often to report the progress of a blob.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What is sent of a blob.
+/// Where a blob's bytes come from.
 enum Source {
     Bytes(Bytes),
-    /// A blob of the cache.
+    /// A blob in the cache.
     Cached,
 }
 
-/// What one push needs.
+/// The state of one push.
 struct Push<'p> {
     repository: Repository,
     /// Repositories of the same registry that have some of the blobs.
@@ -57,7 +57,7 @@ pub(super) async fn push(
         let there = repositories.entry(name.name()).or_default();
         there.push(name.clone());
     }
-    // The order in which they were named.
+    // In the order in which the user gave them.
     let mut all_names: Vec<Vec<ImageRef>> = repositories.into_values().collect();
     all_names.sort_by_key(|there| names.iter().position(|name| *name == there[0]));
     let mut pushed: Vec<Pushed> = Vec::new();
@@ -145,7 +145,7 @@ impl Push<'_> {
         repository.again(send).await
     }
 
-    /// Whether a blob had to be sent.
+    /// Uploads a blob if needed. Returns whether it was.
     async fn blob(&self, blob: &Descriptor, source: &Source) -> Result<bool, RegistryError> {
         let repository = &self.repository;
         let client = &repository.client;
@@ -158,12 +158,12 @@ impl Push<'_> {
             .await;
         match there {
             Ok(true) => return Ok(false),
-            // Who may not read may still write; a repository may not be there yet.
+            // A login may allow writing but not reading, and the repository may not exist yet.
             Ok(false) | Err(RegistryError::Denied { .. }) => {}
             Err(error) => return Err(error),
         }
         for neighbour in &self.neighbours {
-            // Whatever is said against it: then it is sent.
+            // If mounting fails for any reason, the blob is uploaded.
             let mounted = client.mount_blob(neighbour, &digest);
             match repository.soon(mounted).await {
                 Ok(true) => return Ok(false),
@@ -230,7 +230,7 @@ impl Push<'_> {
                     let now = Instant::now();
                     pace.moved(sent.saturating_sub(known), now);
                     known = sent;
-                    // Once all is sent, the answer has its own time.
+                    // After the last byte, the answer has its own timeout.
                     let stall = if sent < blob.size {
                         pace.check(now).err()
                     } else {
@@ -241,7 +241,7 @@ impl Push<'_> {
                     if let Some(stall) = stall {
                         return Err(asked.stalled(stall));
                     }
-                    // The last word is said when the registry has it.
+                    // Completion is reported only when the registry confirms it.
                     meter.at(sent.min(blob.size.saturating_sub(1)));
                 }
             }
@@ -249,7 +249,7 @@ impl Push<'_> {
     }
 }
 
-/// What is sent, piece by piece.
+/// The pieces of an upload.
 enum Pieces {
     Bytes(Option<Bytes>),
     File(File),

@@ -1,8 +1,10 @@
-//! As whom a registry is asked: a name and a password, or a token that the registry has handed out for them.
+//! Authentication at a registry: a name and a password, or a token that the registry issues for
+//! them.
 //!
-//! The protocol is distribution's (<https://distribution.github.io/distribution/spec/auth/token/>, and `oauth` beside it). To mount blobs one must be
-//! allowed to read where they are, so a token is for other repositories too; an identity token, which `docker login` leaves for some registries,
-//! is exchanged. Where a registry hands no token out, it is asked as anybody would.
+//! The protocol is distribution's (<https://distribution.github.io/distribution/spec/auth/token/>,
+//! and `oauth` beside it). Mounting blobs needs read access to their repositories, so a token
+//! covers those too. An identity token, which `docker login` stores for some registries, is
+//! exchanged. If a registry issues no token, requests are anonymous.
 
 use std::cell::RefCell;
 
@@ -16,20 +18,21 @@ use tokio::sync::OnceCell;
 use super::http::{Client, Fault, challenge, whole};
 use crate::image::oci::limits;
 
-/// As whom an identity token is used where it cannot be exchanged: registries of Azure take it as a password for this user
+/// The user name for an identity token that cannot be exchanged: Azure's registries accept it as a
+/// password for this user
 /// (<https://learn.microsoft.com/azure/container-registry/container-registry-authentication>).
 const IDENTITY: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What a registry wants to know.
+/// What a registry requires.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     /// A name and a password.
     Basic,
     /// A token.
     Bearer {
-        /// Who hands it out.
+        /// The address of the issuer.
         realm: String,
-        /// For whom.
+        /// The service that the token is for.
         service: Option<String>,
     },
 }
@@ -57,12 +60,12 @@ impl Challenge {
     }
 }
 
-/// Who asks.
+/// The login at a registry.
 pub(super) struct Login {
     credential: Option<DockerCredential>,
     /// `repository:shop/server:pull,push`
     scopes: Vec<String>,
-    /// Whether it is known what the registry wants.
+    /// Set once it is known what the registry requires.
     begun: OnceCell<()>,
     header: RefCell<Option<HeaderValue>>,
 }
@@ -83,7 +86,7 @@ impl Login {
         }
     }
 
-    /// Finds out what the registry wants to know, the first time.
+    /// Finds out what the registry requires. Does so only once.
     pub(super) async fn begin(&self, client: &Client) -> Result<(), Fault> {
         let ask = || async {
             let answer = client.http.get(client.root.clone()).send().await?;
@@ -92,7 +95,7 @@ impl Login {
         self.begun.get_or_try_init(ask).await.copied()
     }
 
-    /// Becomes what an answer asks for.
+    /// Gets the credentials that an answer requires.
     pub(super) async fn renew(&self, client: &Client, answer: &Response) -> Result<(), Fault> {
         let Some(challenge) = challenge(answer) else {
             return Ok(());
@@ -112,12 +115,12 @@ impl Login {
         Ok(())
     }
 
-    /// What is said at present.
+    /// The current authorization header.
     pub(super) fn said(&self) -> Option<HeaderValue> {
         self.header.borrow().clone()
     }
 
-    /// Says who asks, where that is the registry's business: what is elsewhere is asked for without.
+    /// Adds the authorization header, but only for addresses of the registry itself.
     pub(super) fn sign(&self, request: RequestBuilder, url: &Url, root: &Url) -> RequestBuilder {
         match &*self.header.borrow() {
             Some(header) if url.origin() == root.origin() => {
@@ -136,7 +139,7 @@ impl Login {
         Some(sensitive(&format!("Basic {word}")))
     }
 
-    /// A token, where this login gets one.
+    /// Requests a token; `None` if this login gets none.
     async fn token(
         &self,
         client: &Client,
@@ -146,7 +149,7 @@ impl Login {
         let Ok(realm) = Url::parse(realm) else {
             return Ok(None);
         };
-        // A password does not leave by a way that is less safe than the registry's own.
+        // A password is never sent over a less secure connection than the registry's own.
         if client.root.scheme() == "https" && realm.scheme() != "https" {
             return Ok(None);
         }

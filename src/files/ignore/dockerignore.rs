@@ -1,11 +1,13 @@
 //! The root's `.dockerignore`, as Docker reads and applies it.
 //!
-//! Goes in: the text of the file; then, from the root downwards, paths. Comes out: the line that drops a path, if one does. It walks
-//! nothing, and `<Dockerfile>.dockerignore` is not read: slimbuild's Dockerfile is not one that the user wrote.
+//! Input: the text of the file, then paths from the root downwards. Output: the line that drops a
+//! path, if one does. It does not walk. `<Dockerfile>.dockerignore` is not read, since slimbuild's
+//! Dockerfile is not the user's.
 //!
-//! Reading follows moby's `ignorefile.ReadAll`, judging its `MatchesUsingParentResults`, which is what BuildKit and Docker's own tar of a
-//! context go by (<https://github.com/moby/patternmatcher>). It differs from `MatchesOrParentMatches` where an exception names a
-//! directory that was not dropped itself: with `d/x` and then `!d`, Docker drops `d/x`.
+//! Parsing follows moby's `ignorefile.ReadAll`. Matching follows its `MatchesUsingParentResults`,
+//! which BuildKit and Docker's own context tar use (<https://github.com/moby/patternmatcher>). It
+//! differs from `MatchesOrParentMatches` if an exception names a directory that is not dropped
+//! itself: with `d/x` and then `!d`, Docker drops `d/x`.
 
 use super::pattern::{Malformed, Pattern, clean};
 
@@ -15,28 +17,28 @@ pub(super) struct DockerIgnore {
     lines: Vec<Line>,
 }
 
-/// A line that holds a pattern.
+/// A line with a pattern.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// Counted from one.
+    /// Counted from 1.
     pub(super) number: usize,
-    /// As written, without the space around it.
+    /// The text as written, trimmed.
     pub(super) text: String,
     exception: bool,
     pattern: Pattern,
 }
 
-/// Which lines matched a directory or one of its parents: what its children inherit.
+/// Which lines matched a directory or one of its parents. Its children inherit this.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Inherited(Vec<bool>);
 
 impl DockerIgnore {
-    /// Reads the file's text; a line that is no pattern comes back with its number.
+    /// Parses the file's text. A line that is not a pattern is returned with its number.
     pub(super) fn parse(text: &str) -> Result<Self, (usize, String, Malformed)> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut lines = Vec::new();
         for (index, raw) in text.split('\n').enumerate() {
-            // only at the very start: a `#` behind a space is part of a pattern
+            // Only at the very start: a `#` after a space is part of a pattern.
             if raw.starts_with('#') {
                 continue;
             }
@@ -56,13 +58,14 @@ impl DockerIgnore {
         Ok(Self { lines })
     }
 
-    /// Judges one path, given what its directory inherits to it. The line is the one that drops the path.
+    /// Judges one path, given what it inherits from its directory. Returns the line that drops it.
     pub(super) fn judge(&self, path: &str, parent: &Inherited) -> (Option<&Line>, Inherited) {
         let mut dropped_by: Option<&Line> = None;
         let mut inherited = Vec::with_capacity(self.lines.len());
         for (index, line) in self.lines.iter().enumerate() {
-            // A line that could not change the outcome is not evaluated, and then counts as unmatched for all that lies below. This is
-            // no optimisation but moby's rule, and it shows: see the module's docs.
+            // A line that cannot change the outcome is not evaluated, and so counts as unmatched
+            // for everything below. This is moby's rule, not an optimisation, and has visible
+            // effects: see the module's docs.
             let matches = parent.0.get(index).copied().unwrap_or(false)
                 || (line.exception == dropped_by.is_some() && line.pattern.matches(path));
             inherited.push(matches);
@@ -77,21 +80,22 @@ impl DockerIgnore {
         (dropped_by, Inherited(inherited))
     }
 
-    /// Whether an exception may keep a path below a directory that is dropped itself.
+    /// Whether an exception may keep a path below a dropped directory.
     pub(super) fn may_keep_below(&self, dir: &str) -> bool {
         self.lines
             .iter()
             .any(|line| line.exception && line.pattern.may_match_below(dir))
     }
 
-    /// Whether there is nothing to judge by.
+    /// Whether there are no patterns.
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 }
 
-/// Brings a trimmed line into the form that is compiled, as moby does in two passes: the reader cleans what is behind the `!` and strips
-/// a leading slash; then the matcher trims, cleans, and looks for a `!` once more. So `/!x` is an exception, and `!/` an error.
+/// Normalises a trimmed line as moby does in two passes: the reader cleans what follows the `!` and
+/// strips a leading slash; then the matcher trims, cleans, and looks for a `!` again. So `/!x` is
+/// an exception, and `!/` an error.
 fn normalise(written: &str) -> Result<Option<(bool, String)>, Malformed> {
     if written.is_empty() {
         return Ok(None);

@@ -1,10 +1,10 @@
-//! What holds of any `.dockerignore` and any `.gitignore`.
+//! Properties of any `.dockerignore` and any `.gitignore`.
 
 use super::dockerignore::{DockerIgnore, Inherited};
 use super::gitignore::{Entry, GitIgnores};
 use super::pattern::clean;
 
-/// Files of a small tree, in which names are more than letters.
+/// Files of a small tree. Some names contain special characters.
 const FILES: [&str; 22] = [
     "a",
     "b",
@@ -34,7 +34,7 @@ fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }
 
-/// A walk that passes over directories in which nothing is kept finds all that is kept; line ends do not matter.
+/// A walk that skips directories without kept files finds every kept file; line ends do not matter.
 pub fn dockerignore(text: &str) {
     let parsed = DockerIgnore::parse(text);
     if !text.contains('\r') {
@@ -61,12 +61,13 @@ pub fn dockerignore(text: &str) {
     assert_eq!(clean(&cleaned), cleaned, "{text}");
 }
 
-/// The last line that says something on a path decides, whatever the other lines are; line ends do not matter.
+/// The last line that applies to a path decides, whatever the other lines are; line ends do not
+/// matter.
 pub fn gitignore(text: &str) {
     let whole = GitIgnores::of_text(text);
     let windows = GitIgnores::of_text(&text.replace('\n', "\r\n"));
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // The mark counts at the start of the file alone: a line that begins with one is not first.
+    // The byte order mark counts only at the start of the file.
     let lines: Vec<GitIgnores> = body
         .split('\n')
         .map(|line| GitIgnores::of_text(&format!("\n{line}")))

@@ -1,15 +1,16 @@
 //! `.gitignore` files, as git reads them.
 //!
-//! Goes in: the workspace root, then directories from it downwards, each with a `.gitignore` or without. Comes out: the pattern that
-//! ignores a path, if one does. Nothing is walked here.
+//! Input: the workspace root, then directories from it downwards, each with or without a
+//! `.gitignore`. Output: the pattern that ignores a path, if one does. It does not walk.
 //!
-//! The rules are <https://git-scm.com/docs/gitignore>, with two sources fewer: the user's global excludes and `.git/info/exclude` are on
-//! one machine alone, and the same tree must make the same context everywhere. Case is significant on every system, for the same reason.
-//! The files of the directories above the root count too, up to the one that holds `.git`; unless they ignore the root itself, since then
-//! the workspace is no part of that repository.
+//! The rules are <https://git-scm.com/docs/gitignore> without two sources: the user's global
+//! excludes and `.git/info/exclude` exist on one machine only, and the same tree must give the same
+//! context everywhere. For the same reason, case always matters. The files of the directories above
+//! the root count too, up to the directory that holds `.git`, unless they ignore the root itself:
+//! then the workspace is not part of that repository.
 //!
-//! A limit: git goes on tracking a committed file that a later pattern ignores. The index is not read here, so such a file is dropped;
-//! the `include` option brings it back.
+//! A limit: git keeps tracking a committed file that a later pattern ignores. The index is not read
+//! here, so such a file is dropped; the `include` option brings it back.
 
 mod pattern;
 
@@ -22,35 +23,36 @@ use self::pattern::Pattern;
 use crate::files::tree::{FileKind, Limit, Tree, TreeError};
 use crate::model::path::RepoPath;
 
-/// The name of the file.
 const NAME: &str = ".gitignore";
 
-/// The `.gitignore` files that apply within one directory: its own, and all above it.
+/// The `.gitignore` files that apply in one directory: its own and those above.
 #[derive(Debug, Clone)]
 pub(super) struct GitIgnores {
-    /// Where the workspace root lies below the top of the repository: empty, or with a slash at its end.
+    /// The path of the workspace root in the repository: empty, or with a trailing slash.
     prefix: Arc<str>,
     deepest: Option<Arc<Link>>,
 }
 
 #[derive(Debug)]
 struct Link {
-    /// The file, as seen from the workspace root.
+    /// The file's path from the workspace root.
     file: String,
     patterns: Vec<Pattern>,
-    /// The length of the file's directory, with its slash, in a path from the top of the repository.
+    /// The length in bytes of the file's directory, with its slash, in a path from the top of the
+    /// repository.
     skip: usize,
     above: Option<Arc<Link>>,
 }
 
-/// What ignores a path.
+/// The pattern that ignores a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ignored {
     pub(super) file: String,
     pub(super) pattern: String,
 }
 
-/// What a path is; git's patterns that end in a slash tell the two apart, and take a symlink for a file.
+/// The kind of a path. Patterns with a trailing slash match only directories; git treats a symlink
+/// as a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
     File,
@@ -58,7 +60,7 @@ pub(super) enum Entry {
 }
 
 impl GitIgnores {
-    /// Reads the root's file and those above it.
+    /// Loads the root's file and those above it.
     pub(super) fn load(root: &Path, tree: &Tree) -> Result<Self, TreeError> {
         let alone = Self {
             prefix: Arc::from(""),
@@ -78,7 +80,7 @@ impl GitIgnores {
         let names: Vec<&str> = below.split('/').filter(|name| !name.is_empty()).collect();
 
         let mut above: Option<Arc<Link>> = None;
-        // These lie outside of the workspace, and deliberately so: git reads them too.
+        // Files above the workspace are read on purpose: git reads them too.
         let repository = Tree::open(top)?;
         let mut dir = RepoPath::ROOT;
         let mut skip = 0;
@@ -116,7 +118,7 @@ impl GitIgnores {
         .with_file_in(tree, &RepoPath::ROOT)
     }
 
-    /// What applies within `dir`, given that this is what applies within its parent.
+    /// The files that apply in `dir`, derived from those of its parent.
     pub(super) fn with_file_in(&self, tree: &Tree, dir: &RepoPath) -> Result<Self, TreeError> {
         let slash = if dir.is_root() { "" } else { "/" };
         let own = format!("{dir}{slash}", dir = dir.as_str());
@@ -133,7 +135,7 @@ impl GitIgnores {
         })
     }
 
-    /// The root's file alone, with this text.
+    /// A single root file with this text.
     #[cfg(any(test, fuzzing))]
     pub(super) fn of_text(text: &str) -> Self {
         Self {
@@ -147,20 +149,21 @@ impl GitIgnores {
         }
     }
 
-    /// Whether the deepest file has something to say on a path: that it is ignored, or that it is not.
+    /// Whether the deepest file ignores a path; `None` if it has no matching pattern.
     #[cfg(any(test, fuzzing))]
     pub(super) fn verdict(&self, path: &str, entry: Entry) -> Option<bool> {
         let pattern = self.deepest.as_ref()?.last_on(path, entry);
         pattern.map(|pattern| !pattern.negative)
     }
 
-    /// What ignores a path within the directory that this is for, if anything does.
+    /// The pattern that ignores a path in this directory, if any.
     pub(super) fn ignored(&self, path: &RepoPath, entry: Entry) -> Option<Ignored> {
         self.deepest.as_ref()?;
         self.ignored_at(&format!("{}{}", self.prefix, path.as_str()), entry)
     }
 
-    /// The same for a path from the top of the repository. The deepest file that has an opinion wins.
+    /// Like [`Self::ignored`], for a path from the top of the repository. The deepest file with a
+    /// matching pattern decides.
     fn ignored_at(&self, path: &str, entry: Entry) -> Option<Ignored> {
         let mut link = self.deepest.as_ref();
         while let Some(at) = link {
@@ -180,14 +183,15 @@ impl GitIgnores {
 }
 
 impl Link {
-    /// The last pattern that matches a path decides.
+    /// The last pattern that matches a path.
     fn last_on(&self, path: &str, entry: Entry) -> Option<&Pattern> {
         let mut patterns = self.patterns.iter().rev();
         patterns.find(|pattern| pattern.matches(path, entry == Entry::Directory))
     }
 }
 
-/// Reads a directory's `.gitignore`, if it has one. Like git, this does not follow a symlink of that name, and passes over a directory.
+/// Reads a directory's `.gitignore`, if it has one. Like git, it does not follow a symlink of that
+/// name, and ignores a directory.
 fn read(
     tree: &Tree,
     dir: &RepoPath,
@@ -196,7 +200,7 @@ fn read(
     above: Option<&Arc<Link>>,
 ) -> Result<Option<Arc<Link>>, TreeError> {
     let path = RepoPath::child(dir, NAME);
-    // Most directories have none, and one call says so.
+    // Most directories have none, and this takes one system call to find out.
     let read = tree.read_optional(&path, Limit::Settings);
     if let Ok(None) = read {
         return Ok(None);

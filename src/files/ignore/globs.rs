@@ -1,22 +1,23 @@
 //! The globs of the `include` and `exclude` options.
 //!
-//! Goes in: globs relative to the workspace root. Comes out: which of them matches a path, and whether one may match below a directory.
-//! `*` and `?` stay within a name, `**` crosses directories, `{a,b}` and `[a-z]` choose, `\` escapes on every system. A glob is anchored
-//! at the root, as `dist` names the root's `dist` alone. One that matches a directory speaks for all below, which is seen to by whoever
-//! descends.
+//! Input: globs relative to the workspace root. Output: which of them matches a path, and whether
+//! one may match below a directory. `*` and `?` match within a name, `**` crosses directories,
+//! `{a,b}` and `[a-z]` choose, `\` escapes on every system. A glob is anchored at the root: `dist`
+//! means only the root's `dist`. A glob that matches a directory also covers everything below; the
+//! caller that descends takes care of that.
 
 use crate::files::glob::{self, Dialect};
 
-/// Why a text is no glob.
+/// Why a text is not a glob.
 #[derive(Debug, thiserror::Error)]
 pub enum GlobError {
-    /// There is nothing in it, or only slashes and dots.
+    /// It is empty, or has only slashes and dots.
     #[error("it names the workspace root itself")]
     Root,
     /// It starts with `!`.
     #[error("a `!` has no meaning here")]
     Negated,
-    /// It has a `..` in it.
+    /// It contains `..`.
     #[error("it leaves the workspace")]
     Outside,
     /// Its syntax is wrong.
@@ -25,7 +26,7 @@ pub enum GlobError {
 }
 
 impl GlobError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Root => Some("name files or directories relative to the workspace root, such as `packages/api/generated`".to_owned()),
@@ -46,9 +47,9 @@ pub(super) struct Globs {
 #[derive(Debug)]
 struct Glob {
     text: String,
-    /// The leading parts that match a name each, up to the first one that may span directories.
+    /// The leading parts that match one name each, up to the first that may span directories.
     parts: Vec<Part>,
-    /// Whether `parts` is all of it.
+    /// Whether `parts` is the whole glob.
     bounded: bool,
 }
 
@@ -60,7 +61,7 @@ enum Part {
 }
 
 impl Globs {
-    /// Compiles globs; a faulty one comes back with its problem.
+    /// Compiles globs. On an error, returns the faulty glob and its problem.
     pub(super) fn compile(globs: &[String]) -> Result<Self, (String, GlobError)> {
         let (mut found, mut cleaned) = (Vec::new(), Vec::new());
         for text in globs {
@@ -75,13 +76,13 @@ impl Globs {
         })
     }
 
-    /// The first glob that matches this very path.
+    /// The first glob that matches this path itself.
     pub(super) fn matching(&self, path: &str) -> Option<&str> {
         let first = self.all.matches(path).into_iter().next()?;
         Some(&self.globs[first].text)
     }
 
-    /// Whether a glob may match a path below `dir`. It may say yes where the answer is no, never the reverse.
+    /// Whether a glob may match a path below `dir`. It may answer yes wrongly, but never no.
     pub(super) fn may_match_below(&self, dir: &str) -> bool {
         let names: Vec<&str> = dir.split('/').collect();
         self.globs.iter().any(|glob| {
@@ -113,7 +114,7 @@ impl Part {
 }
 
 impl Glob {
-    /// The glob, and its text without what means nothing.
+    /// The glob, and its text without redundant parts.
     fn compile(text: &str) -> Result<(Self, String), GlobError> {
         if text.starts_with('!') {
             return Err(GlobError::Negated);
@@ -129,9 +130,9 @@ impl Glob {
             return Err(GlobError::Outside);
         }
         let whole = parts.join("/");
-        // Said of the whole glob, where a part of it could be faulty by itself.
+        // Checks the whole glob first, because its parts may be invalid on their own.
         glob::parse(&whole, Dialect::default())?;
-        // a part with a brace or a bracket may be half of something that holds a slash
+        // A part with a brace or a bracket may belong to a group that contains a slash.
         let own = parts
             .iter()
             .take_while(|part| !part.contains("**") && !part.contains(['{', '[', '\\']))

@@ -1,20 +1,24 @@
 //! One pattern of a `.dockerignore`, compiled and matched as moby does it.
 //!
-//! Goes in: the text of a pattern. Comes out: whether it matches one path. What a list of patterns means for a path and for what lies
-//! below it is decided in `dockerignore`.
+//! Input: the text of a pattern. Output: whether it matches one path. `dockerignore` decides what a
+//! list of patterns means for a path and everything below it.
 //!
-//! The rules are those of moby's `patternmatcher` (<https://github.com/moby/patternmatcher/blob/main/patternmatcher.go>): Go's
-//! `filepath.Match` decides what is well-formed, then the pattern is either compared as text or read as a regular expression. That order
-//! has corners, which are kept, because they decide what Docker sends: `**foo` matches every path that ends in `foo`, `foo**` every path
-//! that starts with it, and a class such as `[^a]` matches a `/`.
+//! The rules are those of moby's `patternmatcher`
+//! (<https://github.com/moby/patternmatcher/blob/main/patternmatcher.go>): Go's `filepath.Match`
+//! decides what is well-formed, then the pattern is compared as text or turned into a regular
+//! expression. This has odd effects, which are kept because they decide what Docker sends: `**foo`
+//! matches every path that ends in `foo`, `foo**` every path that starts with it, and a class such
+//! as `[^a]` matches a `/`.
 //!
-//! `/` separates and `\` escapes on every system; moby on Windows would read `\` as a separator. What moby accepts but, by way of the
-//! regular expression, misreads is refused, so that nobody's build context rests on it: `\` before a letter, a digit or a character beyond
-//! ASCII (`\d` is any digit there), `*`, `?` or `[:` inside a class, and `|` or `{2}` next to a wildcard, which are not escaped there.
-//! A newline in a name is a character like any other, which moby's `**` stops at.
+//! `/` separates and `\` escapes on every system; moby on Windows would treat `\` as a separator.
+//! Patterns that moby accepts but misreads in its regular expression are refused, so that no build
+//! context depends on them: `\` before a letter, a digit or a character beyond ASCII (`\d` is any
+//! digit there), `*`, `?` or `[:` inside a class, and `|` or `{2}` next to a wildcard, which moby
+//! does not escape. A newline in a name is an ordinary character; moby's `**` stops at it.
 //!
-//! All else was compared with moby's code (5a6d8429a19b): under 160,144 random `.dockerignore` files its verdicts on 4.8 million paths were
-//! the same, and all 133,305 files that moby refuses were refused.
+//! Everything else was compared with moby's code (5a6d8429a19b): under 160,144 random
+//! `.dockerignore` files its verdicts on 4.8 million paths were the same, and all 133,305 files
+//! that moby refuses were refused.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -24,16 +28,16 @@ mod class;
 /// What is wrong with a pattern.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 pub enum Malformed {
-    /// `!` without a pattern behind it.
+    /// A `!` without a pattern after it.
     #[error("`!` is followed by nothing")]
     BareException,
     /// A `[` without its `]`.
     #[error("`[` is never closed")]
     UnclosedClass,
-    /// A class that is empty, or a range without two ends in order.
+    /// A class is empty, or the ends of a range are missing or out of order.
     #[error("the `[…]` is empty or holds a range without a start and an end in order")]
     BadClass,
-    /// Something in a class that moby would garble.
+    /// Something in a class that moby would misread.
     #[error("`{0}` inside `[…]` does not mean what it seems to")]
     UnclearClass(&'static str),
     /// Something that moby's regular expression takes for an operator.
@@ -48,7 +52,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(self) -> Option<String> {
         Some(match self {
             Self::BareException => {
@@ -81,14 +85,14 @@ pub(super) struct Pattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Matcher {
     Exact,
-    /// `foo**`, which holds `foo`.
+    /// `foo**`; contains `foo`.
     Prefix(String),
-    /// `**foo`, which holds `foo`.
+    /// `**foo`; contains `foo`.
     Suffix(String),
     Steps(Vec<Step>),
 }
 
-/// A piece of what is a regular expression in moby; the expression in question is in the comment.
+/// An element of what is a regular expression in moby, which each comment gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Literal(String),
@@ -109,10 +113,10 @@ enum Step {
 }
 
 impl Pattern {
-    /// Compiles a pattern that is cleaned (see [`clean`]) and carries no `!`.
+    /// Compiles a cleaned pattern (see [`clean`]) without a `!`.
     pub(super) fn compile(cleaned: &str) -> Result<Self, Malformed> {
         let mut steps: Vec<Step> = Vec::new();
-        // moby's `matchType`, which each special character overwrites; the last one wins
+        // moby's `matchType`: each special character overwrites it, so the last one wins.
         let mut special = false;
         let mut prefix = false;
         let mut suffix = false;
@@ -193,7 +197,7 @@ impl Pattern {
         })
     }
 
-    /// Whether the pattern matches this path itself; its parents are the caller's business.
+    /// Whether the pattern matches this path itself. The caller checks its parents.
     pub(super) fn matches(&self, path: &str) -> bool {
         match &self.matcher {
             Matcher::Exact => path == self.cleaned,
@@ -205,7 +209,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the pattern may match a path below the directory `dir`. It may say yes where the answer is no, never the reverse.
+    /// Whether the pattern may match a path below `dir`. It may answer yes wrongly, but never no.
     pub(super) fn may_match_below(&self, dir: &str) -> bool {
         let literal = match &self.matcher {
             Matcher::Exact => {
@@ -230,7 +234,7 @@ impl Pattern {
     }
 }
 
-/// Go's `path.Clean`: resolves `.`, `..` and double slashes, by the text alone. The result is never empty.
+/// Go's `path.Clean`: resolves `.`, `..` and double slashes lexically. The result is never empty.
 pub(super) fn clean(text: &str) -> String {
     let rooted = text.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
@@ -252,7 +256,7 @@ pub(super) fn clean(text: &str) -> String {
     }
 }
 
-/// Whether what follows a `{` makes it a regular expression's repetition, such as `{2}` or `{1,3}`.
+/// Whether what follows a `{` makes it a repetition such as `{2}` or `{1,3}`.
 fn is_repetition(rest: Peekable<Chars>) -> bool {
     let inner: String = rest.take_while(|char| *char != '}').collect();
     let (low, high) = inner.split_once(',').unwrap_or((&inner, ""));
@@ -268,9 +272,10 @@ fn push_literal(steps: &mut Vec<Step>, char: char) {
     }
 }
 
-/// Follows the steps with the set of all offsets that the path may be matched up to. There is no backtracking, so no pattern is slow.
+/// Runs the steps on the set of all offsets that may be matched so far. Without backtracking, no
+/// pattern is slow.
 fn steps_match(steps: &[Step], path: &str) -> bool {
-    // the commonest way not to match: another extension
+    // The most common mismatch: another extension.
     if let Some(Step::Literal(end)) = steps.last()
         && !path.ends_with(end.as_str())
     {
@@ -286,7 +291,7 @@ fn steps_match(steps: &[Step], path: &str) -> bool {
     offsets.last() == Some(&path.len())
 }
 
-/// The offsets after a step, sorted and without doubles, as `offsets` are.
+/// The offsets after a step, sorted and without duplicates, as `offsets` are.
 fn advance(step: &Step, path: &str, offsets: &[usize]) -> Vec<usize> {
     let one = |accepts: &dyn Fn(char) -> bool| {
         offsets
@@ -300,7 +305,7 @@ fn advance(step: &Step, path: &str, offsets: &[usize]) -> Vec<usize> {
             })
             .collect()
     };
-    // what `.*` reaches from the first offset; from the others it reaches no more
+    // What `.*` reaches from the first offset. The others reach no more.
     let reached = || {
         let first = offsets[0];
         path[first..]

@@ -69,11 +69,13 @@ proptest::proptest! {
     }
 }
 
-/// The cases in `docker.json` are what Docker itself does. Each `.dockerignore` was put into the tree beside a Dockerfile with
-/// `COPY . /ctx/`, built with `DOCKER_BUILDKIT=0 docker build` (client 28.2.2, engine 26.1.5), and the image listed by `docker export`.
-/// The old client does not look for exceptions that start with a wildcard below a directory which it drops; BuildKit does. What it keeps
-/// in these five cases was had from moby's patternmatcher, called as BuildKit's walk (`fsutil`) calls it, and what the old client kept is
-/// in `legacy_keeps`. All other cases were had both ways, with the same outcome.
+/// The cases in `docker.json` are what Docker itself does. Each `.dockerignore` was put into the
+/// tree beside a Dockerfile with `COPY . /ctx/`, built with `DOCKER_BUILDKIT=0 docker build`
+/// (client 28.2.2, engine 26.1.5), and the image listed by `docker export`. The old client does not
+/// look for exceptions that start with a wildcard below a directory which it drops; BuildKit does.
+/// What it keeps in these five cases was had from moby's patternmatcher, called as BuildKit's walk
+/// (`fsutil`) calls it, and what the old client kept is in `legacy_keeps`. All other cases were had
+/// both ways, with the same outcome.
 #[test]
 fn dockerignore_does_what_docker_does() {
     #[derive(serde::Deserialize)]
@@ -248,7 +250,8 @@ fn a_faulty_line_in_a_gitignore_matches_nothing() {
     }
 }
 
-/// What git 2.47.3 does, where other matchers do otherwise; found by `files`' comparison with git, on 6,000 trees.
+/// What git 2.47.3 does, where other matchers do otherwise; found by `files`' comparison with git,
+/// on 6,000 trees.
 #[test]
 fn reads_lines_as_git_and_shows_them_as_written() {
     for (line, ignored, kept) in [

@@ -1,22 +1,22 @@
-//! Why a file has no place in a tree.
+//! Why a file cannot be put into a tree.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// Why something could not be put into a tree.
+/// Why a file cannot be put into a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
-    /// No file system could hold it: what was asked for is at fault.
+    /// No file system could hold it: the request is at fault.
     #[error("{0}")]
     Impossible(String),
-    /// The disk.
+    /// The disk failed.
     #[error(transparent)]
     Disk(#[from] io::Error),
 }
 
 impl PlaceError {
-    /// What the system says of a path.
+    /// Classifies the system's error for a path.
     pub(super) fn of(path: &std::path::Path, error: Errno) -> Self {
         let shown = path.display();
         match error {
@@ -32,7 +32,7 @@ impl PlaceError {
     }
 }
 
-/// A path to be shown: of a long one, the beginning.
+/// The path for messages, shortened if it is long.
 pub(super) fn short(path: &std::path::Path) -> String {
     const SHOWN: usize = 100;
     let text = path.display().to_string();

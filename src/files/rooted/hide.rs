@@ -1,4 +1,4 @@
-//! Whiteouts: what lay in a tree before goes, and what its writer made stays.
+//! Whiteouts: removes what was in a tree before, and keeps what this writer made.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use super::writer::{Barred, Missing, WHOLE, Writer, place};
 use super::{PlaceError, is_no_dir, open_dir};
 
 impl Writer {
-    /// Takes away what lay at a path before, and leaves what this writer made.
+    /// Removes what was at a path before, except what this writer made.
     pub fn hide(&mut self, path: &Path) -> Result<(), PlaceError> {
         let Some((parent, name)) = place(path)? else {
             return Ok(());
@@ -29,7 +29,7 @@ impl Writer {
             .map_err(|error| PlaceError::of(path, error))
     }
 
-    /// Takes away all that lay in a directory before, and leaves what this writer made.
+    /// Removes everything that was in a directory before, except what this writer made.
     pub fn hide_below(&mut self, path: &Path) -> Result<(), PlaceError> {
         if !self.is_entered(path)? {
             return Ok(());
@@ -47,7 +47,7 @@ impl Writer {
             self.levels[0].own = true;
         }
         self.placed.insert(level.id, WHOLE);
-        // It is looked at anew, as its own.
+        // Enters the directory again, now as one of its own.
         let above = self.levels.len().saturating_sub(1).max(1);
         self.levels.truncate(above);
         Ok(())
@@ -76,7 +76,7 @@ impl Writer {
         if placed.is_none() {
             match unlinkat(dir, name, AtFlags::REMOVEDIR) {
                 Ok(()) => return Ok(()),
-                // Something in it was made by this writer.
+                // It contains something that this writer made.
                 Err(Errno::NOTEMPTY | Errno::EXIST) => {}
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-//! A file that is promised, and may be made by another thread.
+//! A file that is announced, and may be written by another thread.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::PlaceError;
 
-/// How many slots are done, and who waits for them.
+/// How many slots are filled, for threads that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     done: Mutex<u64>,
@@ -19,7 +19,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Waits until so many are done.
+    /// Waits until this many are filled.
     pub(super) fn wait(&self, count: u64) {
         let done = self.done.lock();
         let mut done = done.unwrap_or_else(PoisonError::into_inner);
@@ -30,7 +30,7 @@ impl Pending {
     }
 }
 
-/// The place of one file. It may be filled by another thread: whatever depends on it waits.
+/// The place of one file. Another thread may fill it; operations that depend on it wait.
 #[derive(Debug)]
 pub struct Slot {
     pub(super) dir: Arc<OwnedFd>,
@@ -39,20 +39,20 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Makes the file, with these permissions.
+    /// Creates the file with these permissions.
     pub fn create(self, mode: u32) -> Result<File, PlaceError> {
         let mode = bits(mode);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let create = || openat(&self.dir, &self.name, flags | OFlags::CLOEXEC, mode);
         let file = match create() {
-            // Some file systems take `A` and `a` for the same.
+            // Some file systems treat `A` and `a` as the same name.
             Err(Errno::EXIST) => {
                 unlinkat(&self.dir, &self.name, AtFlags::empty()).and_then(|()| create())
             }
             created => created,
         };
         let file = file.and_then(|file| {
-            // The process's mask may say otherwise.
+            // The umask may have removed some.
             if Mode::from_raw_mode(fstat(&file)?.st_mode) != mode {
                 fchmod(&file, mode)?;
             }
@@ -72,7 +72,7 @@ impl Drop for Slot {
     }
 }
 
-/// Permissions for who owns, its group and all others. Bits that give a program the rights of its owner are left out.
+/// The permission bits for owner, group and others, without setuid, setgid and sticky.
 pub(super) fn bits(mode: u32) -> Mode {
     Mode::from_raw_mode((mode & 0o777) as rustix::fs::RawMode)
 }

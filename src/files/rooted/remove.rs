@@ -1,4 +1,5 @@
-//! Removing, whatever a program left: directories without permissions, or deeper than a path can say.
+//! Removes anything a program may leave behind, including directories without permissions or deeper
+//! than a path can express.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,10 +14,11 @@ use rustix::io::Errno;
 
 use super::open_dir;
 
-/// Removes a directory and all in it, or a file. Links are removed, and not followed. What is not there is removed already.
+/// Removes a file, or a directory and everything in it. Links are removed, not followed. A missing
+/// path is no error.
 ///
-/// Directories in it are moved up to the top before they are emptied, so that neither the number of open files nor the length of a path limits how
-/// deep they lie.
+/// Directories in it are moved to the top before they are emptied, so that depth is limited neither
+/// by the number of open files nor by the length of a path.
 pub fn remove_all(path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -38,7 +40,7 @@ pub fn remove_all(path: &Path) -> io::Result<()> {
     })
 }
 
-/// The same for what a directory has under a name.
+/// Like [`remove_all`], for a name in an open directory.
 pub(super) fn remove_at(parent: impl AsFd, name: &OsStr) -> Result<(), Errno> {
     let parent = parent.as_fd();
     match unlinkat(parent, name, AtFlags::empty()) {
@@ -60,7 +62,7 @@ pub(super) fn remove_at(parent: impl AsFd, name: &OsStr) -> Result<(), Errno> {
             Ok(dir) => grave
                 .empty(Some(&dir))
                 .and_then(|()| unlinkat(&grave.top, &name, AtFlags::REMOVEDIR)),
-            // Another one took its name, as it was empty.
+            // It was empty, and another directory was renamed over it.
             Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error),
         };
@@ -75,11 +77,11 @@ pub(super) fn remove_at(parent: impl AsFd, name: &OsStr) -> Result<(), Errno> {
 /// A directory that is being removed.
 struct Grave {
     top: OwnedFd,
-    /// Directories in it that are to be emptied.
+    /// Directories in it that are still to be emptied.
     dirs: Vec<OsString>,
-    /// How many were moved there.
+    /// How many were moved to the top.
     moved: u64,
-    /// What went wrong first. The rest is removed all the same.
+    /// The first error. The rest is removed nevertheless.
     failed: Option<Errno>,
 }
 
@@ -90,7 +92,8 @@ impl Grave {
         }
     }
 
-    /// Empties a directory that lies in it, or itself of what is no directory.
+    /// Empties a directory in the grave, or the grave itself; directories found are moved to the
+    /// top.
     fn empty(&mut self, dir: Option<&OwnedFd>) -> Result<(), Errno> {
         let inner = dir.unwrap_or(&self.top);
         let mut names = Vec::new();
@@ -120,7 +123,7 @@ impl Grave {
     }
 }
 
-/// Moves a directory to the top, under a name that is free.
+/// Moves a directory to the top, under an unused name.
 fn bury(dir: &OwnedFd, name: &OsStr, top: &OwnedFd, moved: &mut u64) -> Result<OsString, Errno> {
     loop {
         *moved += 1;
@@ -128,7 +131,7 @@ fn bury(dir: &OwnedFd, name: &OsStr, top: &OwnedFd, moved: &mut u64) -> Result<O
         match renameat(dir, name, top, &free) {
             Ok(()) => return Ok(free),
             Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
-            // To move a directory is to write to it.
+            // Moving a directory needs write permission on it.
             Err(Errno::ACCESS) => {
                 let before = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
                 if Mode::from_raw_mode(before.st_mode).contains(Mode::RWXU) {
@@ -146,7 +149,7 @@ fn is_dir(parent: impl AsFd, name: &OsStr) -> bool {
         .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
 }
 
-/// Opens a directory, and allows itself to empty it.
+/// Opens a directory, and grants itself the permissions to empty it.
 fn open(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     let parent = parent.as_fd();
     let dir = match open_dir(parent, name) {

@@ -1,21 +1,21 @@
-//! The parts of a path, and of the links on the way.
+//! The parts of a path and of the links on it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path};
 
-/// How many links may follow each other: as many as the kernel follows.
+/// How many links may be followed in a path. The kernel has the same limit.
 const LINKS: usize = 40;
 
-/// The parts that are still to be walked.
+/// The parts still to be walked.
 pub(super) struct Steps {
-    /// The next one is the last.
+    /// In reverse: the next part is the last element.
     todo: Vec<Step>,
     links: usize,
 }
 
 /// One part of a path.
 pub(super) enum Step {
-    /// `..`, which leads nowhere from the root.
+    /// `..`. At the root it has no effect.
     Up,
     /// A name.
     Into(OsString),
@@ -25,7 +25,7 @@ pub(super) enum Step {
 pub(super) struct Endless;
 
 impl Steps {
-    /// Those of a path, which counts from the root.
+    /// The parts of a path from the root.
     pub(super) fn new(path: &Path) -> Self {
         let mut steps = Self {
             todo: Vec::new(),
@@ -54,7 +54,7 @@ impl Steps {
         self.todo.is_empty()
     }
 
-    /// Walks what a link says. Comes out: whether that counts from the root.
+    /// Walks a link's target next. Returns whether it starts at the root.
     pub(super) fn follow(&mut self, target: &Path) -> Result<bool, Endless> {
         self.links += 1;
         if self.links > LINKS {
@@ -65,7 +65,7 @@ impl Steps {
     }
 }
 
-/// The directory and the name of a path without `..`; nothing of the root itself.
+/// Splits a path without `..` into directory and name; `None` for the root.
 pub(super) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
     Some((path.parent()?, path.file_name()?))
 }

@@ -1,4 +1,4 @@
-//! Reading: directories that lie on top of each other, as the file system of an image.
+//! Reads an image whose layers are directories, stacked like the image's file system.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,14 +15,14 @@ use super::error::short;
 use super::steps::{Endless, Step, Steps};
 use super::{DEEPEST, is_no_dir, open_dir};
 
-/// An image as its layers lie on this machine.
+/// An image with its layers on this machine.
 #[derive(Debug)]
 pub struct ImageTree {
-    /// The highest first.
+    /// The layers, highest first.
     layers: Vec<OwnedFd>,
 }
 
-/// A directory of the image: those of the layers that have it.
+/// A directory of the image: the directories of the layers that have it.
 struct Level {
     name: OsString,
     dirs: Vec<OwnedFd>,
@@ -31,20 +31,20 @@ struct Level {
 /// Where a path leads.
 enum Place {
     Directory(Vec<Level>),
-    /// Anything else, in a directory of one layer.
+    /// Something else, in a directory of one layer.
     Other(Vec<Level>, usize, OsString),
 }
 
-/// What a directory has under a name.
+/// What a name in a directory is.
 enum Seen {
     Directory(Vec<OwnedFd>),
     Link(PathBuf),
-    /// In this one of the layers.
+    /// Something else, in this layer.
     Other(usize),
 }
 
 impl ImageTree {
-    /// The layers of an image as directories, the highest first.
+    /// Opens an image from its layers' directories, highest first.
     pub fn open(layers: impl IntoIterator<Item = impl AsRef<Path>>) -> io::Result<Self> {
         let open = |layer: &Path| {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -56,7 +56,7 @@ impl ImageTree {
         })
     }
 
-    /// A file to read. What is no file is an error, and is not waited for.
+    /// Opens a regular file for reading. Anything else is an error, without blocking.
     pub fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let path = path.as_ref();
         let Place::Other(above, layer, name) = self.walk(path)? else {
@@ -77,7 +77,7 @@ impl ImageTree {
         Ok(File::from(file))
     }
 
-    /// All that a file holds. One of more than `most` bytes is an error.
+    /// Reads a file. More than `most` bytes are an error.
     pub fn read(&self, path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
         let path = path.as_ref();
         let mut bytes = Vec::new();
@@ -90,7 +90,7 @@ impl ImageTree {
         Ok(bytes)
     }
 
-    /// What a directory has, and which of it are directories. Links are none.
+    /// The names in a directory, and whether each is a directory. Links are not.
     pub fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<BTreeMap<OsString, bool>> {
         let path = path.as_ref();
         let failed = |error| named(path, error);
@@ -120,7 +120,7 @@ impl ImageTree {
         Ok(found)
     }
 
-    /// The path without links: each part of it but the last is a directory.
+    /// The path with its links resolved. Every part but the last must be a directory.
     pub fn real(&self, path: impl AsRef<Path>) -> io::Result<PathBuf> {
         let (above, name) = match self.walk(path.as_ref())? {
             Place::Directory(above) => (above, None),
@@ -166,7 +166,8 @@ impl ImageTree {
     }
 }
 
-/// Looks in directories that lie on top of each other: the highest that has the name says what it is, and directories are one.
+/// Looks up a name in stacked directories. The highest that has it decides what it is; directories
+/// are merged.
 fn look(dirs: &[OwnedFd], name: &OsStr) -> Result<Seen, Errno> {
     let mut found = Vec::new();
     for (layer, dir) in dirs.iter().enumerate() {

@@ -1,6 +1,7 @@
-//! Writing: what an archive lists is made in a directory, in the archive's order.
+//! Writes an archive's entries into a directory, in the archive's order.
 //!
-//! A [`Writer`] writes one layer. What it made itself it knows, and so it knows what lay there before: a whiteout takes that away alone.
+//! A [`Writer`] writes one layer. It records what it made, so that a whiteout removes only what was
+//! there before.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -22,24 +23,25 @@ use super::remove::remove_at;
 use super::steps::{Endless, Step, Steps, split};
 use super::{DEEPEST, is_no_dir, open_dir};
 
-/// A directory that is made on the way to a file.
+/// The mode of parent directories that are created.
 const ON_THE_WAY: Mode = Mode::from_raw_mode(0o755);
 
 /// Writes into a directory, and nowhere else.
 ///
-/// A path's last part is never followed: what stands there is replaced. Directories stay where directories are wanted. The parts before are
-/// followed within the root, and made where they are missing.
+/// The last part of a path is never followed: what is there is replaced, except that an existing
+/// directory is kept where a directory is wanted. The parts before it are followed within the root,
+/// and created if they are missing.
 #[derive(Debug)]
 pub struct Writer {
-    /// The root, and the directories of the path that was walked last: neighbours in an archive share them.
+    /// The root and the directories of the last path, which neighbours in an archive share.
     pub(super) levels: Vec<Level>,
-    /// What this writer made, by a number that stands for its path.
+    /// What this writer made, by an id of its path.
     pub(super) placed: BTreeMap<u64, Placed>,
     random: RandomState,
     pending: Arc<Pending>,
-    /// How many slots were handed out.
+    /// How many slots were given out.
     sent: u64,
-    /// How many of them are known to be done.
+    /// How many of them are known to be filled.
     settled: u64,
     made: u64,
 }
@@ -48,17 +50,17 @@ pub struct Writer {
 pub(super) struct Level {
     name: OsString,
     pub(super) dir: Arc<OwnedFd>,
-    /// Stands for its path without links.
+    /// Identifies the path without links.
     pub(super) id: u64,
-    /// Whether all that it holds was made by this writer.
+    /// Whether everything in it was made by this writer.
     pub(super) own: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
-    /// The slot that it was promised in; 0 of what is there already.
+    /// The slot of the file; 0 if it already exists.
     slot: u64,
-    /// Not so of a directory that was there before.
+    /// Whether this writer made all of it; false for a directory that existed before.
     pub(super) whole: bool,
 }
 
@@ -67,16 +69,16 @@ pub(super) const WHOLE: Placed = Placed {
     whole: true,
 };
 
-/// What is done about directories that are missing on the way.
+/// What to do about missing parent directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     Make,
     Tell,
 }
 
-/// What kept a directory from being entered.
+/// Why a directory cannot be entered.
 pub(super) enum Barred {
-    /// It is not there.
+    /// It does not exist.
     Missing,
     Other(PlaceError),
 }
@@ -88,7 +90,7 @@ impl From<PlaceError> for Barred {
 }
 
 impl Writer {
-    /// Writes into this directory. With `empty`, nothing lies there yet.
+    /// Starts to write into this directory. With `empty`, the caller says that it is empty.
     pub fn new(root: &Path, empty: bool) -> Result<Self, PlaceError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(root, flags, Mode::empty());
@@ -115,7 +117,8 @@ impl Writer {
         self.made
     }
 
-    /// Makes a directory. One that is there stays, with new permissions; its owner may always use it.
+    /// Makes a directory. An existing one is kept and gets the new permissions. Its owner always
+    /// has access.
     pub fn directory(&mut self, path: &Path, mode: u32) -> Result<(), PlaceError> {
         let Some((parent, name)) = place(path)? else {
             return Ok(());
@@ -152,7 +155,7 @@ impl Writer {
         self.push(name, dir, id, own, path)
     }
 
-    /// A place for a file. What stood there is gone.
+    /// Reserves the place of a file. What was there is removed.
     pub fn slot(&mut self, path: &Path) -> Result<Slot, PlaceError> {
         let (level, name, id) = self.room(path)?;
         self.sent += 1;
@@ -168,7 +171,7 @@ impl Writer {
         })
     }
 
-    /// Makes a link with the text that it is given, wherever that leads.
+    /// Makes a symlink with this target, wherever it leads.
     pub fn symlink(&mut self, path: &Path, target: &Path) -> Result<(), PlaceError> {
         let (level, name, id) = self.room(path)?;
         let link = || symlinkat(target, &level.dir, &name);
@@ -191,7 +194,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes another name of a file of the tree, or of a link itself.
+    /// Makes a hard link to a file of the tree, or to a symlink itself.
     pub fn hard_link(&mut self, path: &Path, target: &Path) -> Result<(), PlaceError> {
         let shown = short(target);
         let gone = || {
@@ -233,12 +236,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes room for what cannot be made: what stood there is gone.
+    /// Removes what is at a path, for an entry that cannot be made.
     pub fn nothing(&mut self, path: &Path) -> Result<(), PlaceError> {
         self.room(path).map(drop)
     }
 
-    /// Enters the directory above a path, and takes away what stands there.
+    /// Enters the directory above a path, and removes what is there.
     fn room(&mut self, path: &Path) -> Result<(Level, OsString, u64), PlaceError> {
         let Some((parent, name)) = place(path)? else {
             let words = "the root is a directory, and cannot be anything else";
@@ -259,14 +262,14 @@ impl Writer {
         match unlinkat(&level.dir, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(_) => {
-                // Files may be on their way into it.
+                // Other threads may still be writing files into it.
                 self.settle_all();
                 remove_at(level.dir.as_fd(), name)
             }
         }
     }
 
-    /// The directory that was entered, and the number of what it has under this name.
+    /// The current directory, and the id of this name in it.
     pub(super) fn at(&self, name: &OsStr) -> (Level, u64) {
         let level = &self.levels[self.levels.len() - 1];
         (level.clone(), self.id(level.id, name))
@@ -282,7 +285,7 @@ impl Writer {
                 self.made += 1;
                 self.placed.insert(id, WHOLE);
             }
-            // Some file systems take `A` and `a` for the same.
+            // Some file systems treat `A` and `a` as the same name.
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
         }
@@ -310,11 +313,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Walks to a directory, which is the last of the levels then.
+    /// Walks to a directory, which is then the last level.
     pub(super) fn enter(&mut self, path: &Path, missing: Missing) -> Result<(), Barred> {
         let failed = |error| PlaceError::of(path, error);
         let mut steps = Steps::new(path);
-        // The level that is reached: those above it in the list are known from before.
+        // The level reached so far; later ones in the list are from the previous walk.
         let mut depth = 0;
         while let Some(step) = steps.next() {
             let Step::Into(name) = step else {
@@ -331,7 +334,7 @@ impl Writer {
             }
             self.levels.truncate(depth + 1);
             let (level, id) = self.at(&name);
-            // What is on its way is no directory.
+            // A file that is still being written is not a directory.
             self.settle(id);
             let dir = match open_dir(&level.dir, &name) {
                 Err(Errno::NOENT) if missing == Missing::Tell => return Err(Barred::Missing),
@@ -366,7 +369,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until a file that was promised is there.
+    /// Waits until an announced file exists.
     fn settle(&mut self, id: u64) {
         let placed = self.placed.get(&id);
         if placed.is_some_and(|placed| placed.slot > self.settled) {
@@ -380,7 +383,7 @@ impl Writer {
     }
 }
 
-/// The directory and the name of a path of an archive; nothing of the root.
+/// Splits a path of an archive into directory and name; `None` for the root.
 pub(super) fn place(path: &Path) -> Result<Option<(&Path, &OsStr)>, PlaceError> {
     if path.components().any(|part| part == Component::ParentDir) {
         let words = format!("`{}` leaves the image", short(path));
@@ -389,7 +392,7 @@ pub(super) fn place(path: &Path) -> Result<Option<(&Path, &OsStr)>, PlaceError> 
     Ok(split(path))
 }
 
-/// Where directories are made, none is missing.
+/// The error if directories are created, so none is missing.
 fn made(barred: Barred) -> PlaceError {
     match barred {
         Barred::Missing => PlaceError::of(Path::new(""), Errno::NOENT),

@@ -83,7 +83,8 @@ const DIRS: &[&str] = &[
 ];
 
 proptest! {
-    // Always the same trees, so that what git's next version does otherwise is no business of other changes; SLIMBUILD_GIT_TREES=N takes N others.
+    // Always the same trees, so that what git's next version does otherwise is no business of other
+    // changes; SLIMBUILD_GIT_TREES=N takes N others.
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
         rng_seed: if more_trees().is_some() { RngSeed::Random } else { RngSeed::Fixed(1) },

@@ -1,6 +1,8 @@
-//! Opening below a root where there are no directory descriptors: real paths are compared with the root's.
+//! Opens files below a root on systems without directory descriptors, by comparing real paths with
+//! the root's.
 //!
-//! Whoever can change the workspace between the comparison and the opening can lead it outside; a pull request that lies still cannot.
+//! A process that changes the workspace between the comparison and the opening can lead it outside;
+//! a malicious pull request cannot.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -71,7 +73,7 @@ impl Root {
             .map_err(|_| TreeError::NotUtf8(path.clone()))
     }
 
-    /// The real path of what a path leads to.
+    /// The real path behind a path.
     fn within(&self, path: &RepoPath) -> Result<PathBuf, TreeError> {
         let real = fs::canonicalize(path.on_disk(&self.root))
             .map_err(|source| TreeError::io(path, source))?;
@@ -85,7 +87,7 @@ impl Root {
         })
     }
 
-    /// The path itself in the real directory that holds it.
+    /// The path with its directory resolved, but not its last part.
     fn beside(&self, path: &RepoPath) -> Result<PathBuf, TreeError> {
         match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) => {

@@ -1,4 +1,4 @@
-//! Opening beneath a root where there are directory descriptors.
+//! Opens files below a root by directory descriptors.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -15,10 +15,10 @@ use rustix::io::Errno;
 use super::{FileKind, Metadata, TreeError};
 use crate::model::path::RepoPath;
 
-/// As many links as the kernel follows in one path.
+/// How many links a path may have. The kernel has the same limit.
 const MOST_LINKS: usize = 40;
 
-/// Opening for reading must neither wait for a pipe's writer nor make a terminal ours.
+/// Opening for reading must neither wait for a pipe's writer nor acquire a controlling terminal.
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
@@ -26,7 +26,7 @@ const READ: OFlags = OFlags::RDONLY
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
-/// To look, not to read.
+/// For metadata only.
 #[cfg(target_os = "linux")]
 const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
@@ -40,9 +40,9 @@ pub(super) struct Directory {
     dir: Dir,
 }
 
-/// A path without links: the directory that holds it, and its name there.
+/// A path without links: its directory, and its name in it.
 struct Place {
-    /// Nothing for the root.
+    /// `None` for the root.
     dir: Option<OwnedFd>,
     name: OsString,
     names: Vec<OsString>,
@@ -56,7 +56,7 @@ impl Root {
 
     pub(super) fn file(&self, path: &RepoPath) -> Result<(File, Metadata), TreeError> {
         let opened = self.open_beneath(path, READ);
-        // A socket cannot be opened; say what it is.
+        // A socket cannot be opened; the error should say what it is.
         let opened = opened.map_err(|error| self.special(path).unwrap_or(error))?;
         let stat = fs::fstat(&opened).map_err(|errno| TreeError::io(path, errno))?;
         Ok((File::from(opened), metadata(&stat)))
@@ -113,7 +113,7 @@ impl Root {
         shown(&place.names).ok_or_else(|| TreeError::NotUtf8(path.clone()))
     }
 
-    /// Asks something about a path that is not followed at its end.
+    /// Queries a path without following a link at its end.
     fn in_parent<T>(
         &self,
         path: &RepoPath,
@@ -130,7 +130,7 @@ impl Root {
         answer.map_err(|errno| TreeError::io(path, errno))
     }
 
-    /// Opens what the path leads to, in one call of the kernel where it can.
+    /// Opens a path, with one system call if the kernel supports it.
     fn open_beneath(&self, path: &RepoPath, flags: OFlags) -> Result<OwnedFd, TreeError> {
         #[cfg(target_os = "linux")]
         {
@@ -139,8 +139,8 @@ impl Root {
             let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
             match fs::openat2(&self.dir, shown, flags, Mode::empty(), beneath) {
                 Ok(opened) => return Ok(opened),
-                // A link leaves or loops, which link is found by going there; or something was renamed on the way; or the kernel, or what
-                // stands in for it, does not know the call.
+                // A link leaves the root or loops, and walking finds out which one; or something
+                // was renamed meanwhile; or the kernel or its substitute does not know the call.
                 Err(Errno::XDEV | Errno::LOOP | Errno::AGAIN | Errno::NOSYS | Errno::PERM) => {}
                 Err(errno) => return Err(TreeError::io(path, errno)),
             }
@@ -159,11 +159,11 @@ impl Root {
             .map_err(|errno| TreeError::io(path, errno))
     }
 
-    /// Goes from the root to a path, one name at a time, and follows links by itself.
+    /// Walks from the root to a path, one name at a time, resolving links itself.
     fn resolve(&self, path: &RepoPath) -> Result<Place, TreeError> {
         let fail = |errno: Errno| TreeError::io(path, errno);
         let mut queue: VecDeque<OsString> = path.parts().map(OsString::from).collect();
-        // Directories that were gone through, none of which is a link.
+        // The directories walked so far. None of them is a link.
         let mut names: Vec<OsString> = Vec::new();
         let mut dir: Option<OwnedFd> = None;
         let mut links = 0;
@@ -212,7 +212,7 @@ impl Root {
                 dir = Some(inner);
             }
         }
-        // A link led to a directory on the way up, or to the root.
+        // A link led to a parent directory or the root.
         Ok(Place {
             dir,
             name: OsString::from("."),
@@ -220,7 +220,7 @@ impl Root {
         })
     }
 
-    /// Opens a directory anew, none of whose names is a link.
+    /// Opens a directory by names that are not links.
     fn reopen(&self, names: &[OsString]) -> Result<Option<OwnedFd>, Errno> {
         let mut dir: Option<OwnedFd> = None;
         for name in names {
@@ -246,7 +246,7 @@ impl Directory {
                 continue;
             }
             let kind = match entry.file_type() {
-                // Not every file system tells.
+                // Not every file system reports the kind.
                 FileType::Unknown => self.metadata(name)?.kind,
                 kind => file_kind(kind),
             };
@@ -261,7 +261,7 @@ impl Directory {
     }
 }
 
-/// Names as a path of the workspace; nothing where one is not UTF-8.
+/// Names as a path of the workspace; `None` if one is not UTF-8.
 fn shown(names: &[OsString]) -> Option<RepoPath> {
     let path: PathBuf = names.iter().collect();
     RepoPath::from_disk(Path::new(""), &path).ok()

@@ -1,4 +1,4 @@
-//! The `node_modules` directories that the packages of a walk look into: which of their links and files are taken.
+//! Selects the links and files to take from the `node_modules` directories that a walk searched.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::{Found, ModulesError, Tree};
 use crate::files::tree::{self, FileKind, optional};
 use crate::model::path::RepoPath;
 
-/// What package managers and builds keep for themselves beside packages.
+/// State of package managers and builds next to packages.
 const STATE: [&str; 11] = [
     ".bin",
     ".cache",
@@ -23,7 +23,7 @@ const STATE: [&str; 11] = [
     ".yarn-integrity",
 ];
 
-/// Gathers what the image gets.
+/// Collects the modules of the image.
 pub(super) fn collect(walk: &Walk<'_>) -> Result<Tree, ModulesError> {
     let mut tree = Tree::default();
     for (dir, reached) in &walk.packages {
@@ -62,9 +62,9 @@ pub(super) fn collect(walk: &Walk<'_>) -> Result<Tree, ModulesError> {
 /// A `node_modules` directory.
 struct Directory {
     path: RepoPath,
-    /// Links and directories of packages, by name.
+    /// Links to and directories of packages, by name.
     packages: BTreeMap<String, (RepoPath, FileKind)>,
-    /// All else.
+    /// Everything else.
     others: Vec<(RepoPath, String)>,
 }
 
@@ -103,7 +103,8 @@ impl Directory {
             return Ok(());
         }
         let project = walk.projects.get(&owner);
-        // What a project needs for its development only is not its business in the image, even where somebody else needs it.
+        // A project's dev dependencies do not belong in the image, even if another package needs
+        // them at run time.
         let developed = match Package::development(walk.files, &owner)? {
             Some(names) if project.is_some() || owner.is_root() => names,
             _ => BTreeSet::new(),
@@ -137,7 +138,7 @@ impl Directory {
             );
             note(&mut programs, walk, &real);
         }
-        // What a build generated lies beside the package that it is for.
+        // Generated code is next to the package that it is for.
         let left: Vec<(&RepoPath, &str)> = self
             .packages
             .iter()
@@ -160,8 +161,9 @@ impl Directory {
         self.programs(walk, &programs, tree)
     }
 
-    /// The real directory that a link leads to, where the image has it. A package that a virtual store hoists for all who forgot to declare it
-    /// may be there in another version for those who develop: then the image's own takes its place.
+    /// The real directory behind a link, if it is in the image. For a hoisted package in a virtual
+    /// store, the disk may link to a version that only development uses; then the image's own
+    /// version takes its place.
     fn leads_to(
         &self,
         walk: &Walk<'_>,
@@ -174,7 +176,8 @@ impl Directory {
         if is_project || tree.packages.contains_key(&real) {
             return Some(real);
         }
-        // Who asked for exactly this got it by the walk; a link beside a package is one that somebody declared.
+        // The walk has already followed exact dependencies. A link next to a package is a declared
+        // dependency.
         let hoisted = self.path.parent().is_some_and(|parent| {
             parent.parts().any(|part| part == MODULES)
                 && !self
@@ -193,7 +196,8 @@ impl Directory {
         same.map(|(dir, _)| dir.clone())
     }
 
-    /// Programs as links to their files: what package managers write there are scripts for a shell that name directories of this machine.
+    /// Programs as links to their files. Package managers write shell scripts there that contain
+    /// paths of this machine.
     fn programs(
         &self,
         walk: &Walk<'_>,
@@ -211,7 +215,7 @@ impl Directory {
     }
 }
 
-/// Notes the programs of a package, with their files.
+/// Adds the programs of a package with their files.
 fn note(programs: &mut BTreeMap<String, RepoPath>, walk: &Walk<'_>, dir: &RepoPath) {
     let Some(reached) = walk.packages.get(dir) else {
         return;
@@ -223,7 +227,7 @@ fn note(programs: &mut BTreeMap<String, RepoPath>, walk: &Walk<'_>, dir: &RepoPa
     }
 }
 
-/// The names in a directory, sorted; none where there is no such directory.
+/// The names in a directory, sorted; empty if there is no such directory.
 fn list(tree: &tree::Tree, dir: &RepoPath) -> Result<Vec<(String, FileKind)>, ModulesError> {
     let mut opened = match optional(tree.directory(dir)) {
         Ok(Some(opened)) => opened,
@@ -239,7 +243,7 @@ fn list(tree: &tree::Tree, dir: &RepoPath) -> Result<Vec<(String, FileKind)>, Mo
     Ok(names)
 }
 
-/// The way from a directory to a path, both in the workspace.
+/// The relative path from a directory to a path, both in the workspace.
 fn relative(from: &RepoPath, to: &RepoPath) -> String {
     let common = from
         .parts()

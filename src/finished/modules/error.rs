@@ -1,9 +1,9 @@
-//! Why the modules on the disk cannot be taken.
+//! Why the installed modules cannot be used.
 
 use crate::files::tree::TreeError;
 use crate::model::path::RepoPath;
 
-/// Why the modules on the disk cannot be taken.
+/// Why the installed modules cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModulesError {
     /// A file or directory cannot be read.
@@ -12,30 +12,30 @@ pub enum ModulesError {
     /// Nothing is installed.
     #[error("nothing is installed: there is no `{0}`")]
     NothingInstalled(RepoPath),
-    /// A dependency is not there.
+    /// A dependency is not installed.
     #[error("`{name}` is not installed; it is needed by {}", chain.join(" → "))]
     Missing {
         /// Its name.
         name: String,
-        /// From the app's project to who asks for it.
+        /// The chain from the app's project to the package that needs it.
         chain: Vec<String>,
     },
-    /// Another version is there.
+    /// Another version is installed.
     #[error("`{name}` {installed} is installed where pnpm-lock.yaml has {locked}; it is needed by {}", chain.join(" → "))]
     Differs {
         /// Its name.
         name: String,
-        /// The version on the disk.
+        /// The installed version.
         installed: String,
-        /// Those of the lockfile.
+        /// The lockfile's versions.
         locked: String,
-        /// From the app's project to who asks for it.
+        /// The chain from the app's project to the package that needs it.
         chain: Vec<String>,
     },
-    /// The lockfile has a package that nothing on the disk leads to.
+    /// The lockfile has a package that nothing installed leads to.
     #[error("pnpm-lock.yaml has {locked}, which nothing that is installed leads to")]
     NotReached {
-        /// `name@version`, several of them.
+        /// One or more of `name@version`.
         locked: String,
     },
     /// A link leads out of the workspace.
@@ -43,18 +43,18 @@ pub enum ModulesError {
     Outside {
         /// The link.
         link: RepoPath,
-        /// Where to.
+        /// Its target.
         target: String,
     },
-    /// A name that neither a lockfile nor an image's history can express.
+    /// A name is not UTF-8, so neither a lockfile nor an image's history can contain it.
     #[error("the name of a file in `{0}` is not valid UTF-8")]
     NotUtf8(RepoPath),
-    /// A manifest that is no JSON.
+    /// A manifest is not valid JSON.
     #[error("`{file}` cannot be read as JSON: {problem}")]
     Manifest {
         /// The file.
         file: RepoPath,
-        /// The parser's words.
+        /// The parser's error.
         problem: String,
     },
 }
@@ -69,7 +69,7 @@ impl From<TreeError> for ModulesError {
 }
 
 impl ModulesError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let install = "run `pnpm install --frozen-lockfile`";
         match self {

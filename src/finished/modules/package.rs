@@ -1,4 +1,4 @@
-//! The manifest of an installed package, as far as the walk reads it.
+//! The parts of an installed package's manifest that the walk reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,27 +8,28 @@ use super::ModulesError;
 use crate::files::tree::{Limit, Tree};
 use crate::model::path::RepoPath;
 
-/// What the walk reads of a manifest.
+/// The parts of a manifest that the walk reads.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Package {
     pub(super) name: String,
     pub(super) version: String,
-    /// What it needs, and whether it can do without.
+    /// Its dependencies; `true` marks optional ones.
     pub(super) needs: BTreeMap<String, bool>,
-    /// What whoever uses it brings along.
+    /// Its peer dependencies.
     pub(super) peers: Vec<String>,
-    /// Programs, by name, with their files.
+    /// The files of its programs by name.
     pub(super) programs: BTreeMap<String, String>,
     pub(super) bundles: bool,
 }
 
 impl Package {
-    /// Reads the manifest in a directory; nothing where there is none.
+    /// Reads the manifest in a directory; `None` if there is none.
     pub(super) fn read(tree: &Tree, dir: &RepoPath) -> Result<Option<Self>, ModulesError> {
         Ok(document(tree, dir)?.as_ref().map(Self::of))
     }
 
-    /// The names that a project needs for its development alone; nothing where there is no manifest.
+    /// The names of a project's dependencies that only development needs; `None` if there is no
+    /// manifest.
     pub(super) fn development(
         tree: &Tree,
         dir: &RepoPath,
@@ -48,7 +49,7 @@ impl Package {
         };
         let mut needs: BTreeMap<String, bool> =
             names("dependencies").map(|name| (name, false)).collect();
-        // npm and pnpm read a name that stands in both as optional.
+        // npm and pnpm treat a name in both maps as optional.
         needs.extend(names("optionalDependencies").map(|name| (name, true)));
         let bundles =
             ["bundleDependencies", "bundledDependencies"]
@@ -75,7 +76,7 @@ fn document(tree: &Tree, dir: &RepoPath) -> Result<Option<Value>, ModulesError> 
     let Some(text) = tree.read_optional(&file, Limit::Settings)? else {
         return Ok(None);
     };
-    // Some publish a byte order mark, which node takes too.
+    // Some packages have a byte order mark, which node accepts too.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     let document = serde_json::from_slice(text).map_err(|error| ModulesError::Manifest {
         file,
@@ -84,7 +85,7 @@ fn document(tree: &Tree, dir: &RepoPath) -> Result<Option<Value>, ModulesError> 
     Ok(Some(document))
 }
 
-/// The programs of a manifest: one text is named as the package without its scope.
+/// The programs of a manifest. A single string is named after the package, without its scope.
 fn programs(document: &Value, name: &str) -> BTreeMap<String, String> {
     match &document["bin"] {
         Value::String(file) => {

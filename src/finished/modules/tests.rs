@@ -54,7 +54,8 @@ impl Installed {
     }
 }
 
-/// As pnpm lays it out: a virtual store, links beside each package, and a directory of links for whoever forgot to declare something.
+/// As pnpm lays it out: a virtual store, links beside each package, and a directory of links for
+/// whoever forgot to declare something.
 fn isolated() -> Installed {
     let store = "node_modules/.pnpm";
     Installed::new()

@@ -1,4 +1,4 @@
-//! The walk: from the projects to every package that one of them needs, near or far.
+//! Walks from the projects to every package that they need, directly or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::{Expected, ModulesError, Project};
 use crate::files::tree::{Tree, TreeError};
 use crate::model::path::RepoPath;
 
-/// The directory that modules are in, wherever there are some.
+/// The directory name of modules.
 pub(super) const MODULES: &str = "node_modules";
 
 /// The state of a walk.
@@ -17,27 +17,27 @@ pub(super) struct Walk<'w> {
     expected: &'w Expected,
     /// The lockfile's versions by name.
     versions: BTreeMap<&'w str, Vec<&'w str>>,
-    /// The packages that were found, by their real directory.
+    /// The packages found, by real directory.
     pub(super) packages: BTreeMap<RepoPath, Reached>,
-    /// What a place below a `node_modules` really is; nothing where nothing is.
+    /// The real path of a place in a `node_modules`; `None` if nothing is there.
     places: BTreeMap<RepoPath, Option<RepoPath>>,
 }
 
 /// A package that was found.
 pub(super) struct Reached {
     pub(super) package: Package,
-    /// Who led here first.
+    /// The package or project that led here first.
     by: RepoPath,
-    /// The packages that it leads to.
+    /// The packages that it resolves to.
     pub(super) leads_to: BTreeSet<RepoPath>,
 }
 
-/// How much somebody wants a package.
+/// How much a dependency is needed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wish {
-    /// Cannot do without it.
+    /// It is required.
     Needs,
-    /// Takes it where it is there.
+    /// It is optional.
     Takes,
 }
 
@@ -78,7 +78,8 @@ impl<'w> Walk<'w> {
                 queue.extend(self.find(dir, name, wish)?);
             }
         }
-        // What was found last is asked first: the order does not matter, as each package is asked once.
+        // Last found, first searched. The order does not matter, since each package is searched
+        // once.
         while let Some(dir) = queue.pop() {
             let package = &self.packages[&dir].package;
             let needs = package.needs.clone();
@@ -94,7 +95,7 @@ impl<'w> Walk<'w> {
         Ok(())
     }
 
-    /// Looks a name up for the package in `from`; what comes out was not known before.
+    /// Resolves a name for the package in `from`. Returns its directory if it was not known before.
     fn find(
         &mut self,
         from: &RepoPath,
@@ -103,8 +104,10 @@ impl<'w> Walk<'w> {
     ) -> Result<Option<RepoPath>, ModulesError> {
         let known = self.versions.contains_key(name);
         let Some(dir) = self.resolve(from, name)? else {
-            // Overrides and hooks take dependencies away: then the lockfile has none of the name. An install leaves out what is only needed by
-            // what may be missing, even where such a one is there: pnpm does so with what a package for other machines needs as well.
+            // Overrides and hooks may remove a dependency; then the lockfile has no version of the
+            // name. An install also leaves out packages that only optional packages need, even if
+            // such an optional package is installed: pnpm does so with dependencies of packages for
+            // other machines.
             if wish == Wish::Needs && known && !self.may_be_left_out(name) {
                 let (name, chain) = (name.to_owned(), self.chain(from));
                 return Err(ModulesError::Missing { name, chain });
@@ -114,7 +117,7 @@ impl<'w> Walk<'w> {
         if let Some(reached) = self.packages.get_mut(from) {
             reached.leads_to.insert(dir.clone());
         }
-        // A project brings its own needs.
+        // A project is listed with its own needs.
         if self.packages.contains_key(&dir) || !dir.parts().any(|part| part == MODULES) {
             return Ok(None);
         }
@@ -124,7 +127,7 @@ impl<'w> Walk<'w> {
         let carried = self.is_carried(from, &dir);
         if !carried && !self.is_locked(&package.name, &package.version) {
             let versions = self.versions.get(package.name.as_str());
-            // A tree that is hoisted has packages of others within reach of everybody.
+            // In a hoisted tree, a lookup can reach packages of others.
             let (Wish::Needs, Some(versions)) = (wish, versions) else {
                 return Ok(None);
             };
@@ -146,7 +149,7 @@ impl<'w> Walk<'w> {
         Ok(Some(dir))
     }
 
-    /// Whether an install may leave out all that the lockfile has of a name.
+    /// Whether an install may leave out every version of a name.
     fn may_be_left_out(&self, name: &str) -> bool {
         let mut of_name = self
             .expected
@@ -155,7 +158,7 @@ impl<'w> Walk<'w> {
         of_name.all(|(_, optional)| *optional)
     }
 
-    /// Whether a package lies in the `node_modules` of one that carries its modules along.
+    /// Whether a package is in the `node_modules` of a package that bundles its dependencies.
     fn is_carried(&self, from: &RepoPath, dir: &RepoPath) -> bool {
         let mut above = dir.parent();
         while let Some(at) = above {
@@ -175,7 +178,8 @@ impl<'w> Walk<'w> {
         })
     }
 
-    /// Node's way: every `node_modules` from the asking package's real directory up to the root.
+    /// Resolves as node does: in every `node_modules` from the importing package's real directory
+    /// up to the root.
     fn resolve(&mut self, from: &RepoPath, name: &str) -> Result<Option<RepoPath>, ModulesError> {
         let mut above = Some(from.clone());
         while let Some(dir) = above {
@@ -193,7 +197,7 @@ impl<'w> Walk<'w> {
         Ok(None)
     }
 
-    /// What a place really is; nothing where nothing is, or a link that leads nowhere.
+    /// The real path of a place; `None` if nothing is there or a link is broken.
     pub(super) fn real(&mut self, place: &RepoPath) -> Result<Option<RepoPath>, ModulesError> {
         if let Some(known) = self.places.get(place) {
             return Ok(known.clone());
@@ -207,7 +211,7 @@ impl<'w> Walk<'w> {
         Ok(found)
     }
 
-    /// Holds what was found against what the lockfile has.
+    /// Checks the packages found against the lockfile.
     pub(super) fn check(&self) -> Result<(), ModulesError> {
         let found: BTreeSet<(&str, &str)> = self
             .packages
@@ -242,7 +246,7 @@ impl<'w> Walk<'w> {
         Err(ModulesError::NotReached { locked })
     }
 
-    /// Who asks, from the project on.
+    /// The chain from the project to this package.
     fn chain(&self, from: &RepoPath) -> Vec<String> {
         let mut names = Vec::new();
         let mut at = from;
@@ -257,7 +261,8 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// Whether what stands where a version should is a place: a commit, a tarball, a directory. The manifest has a version of its own.
+/// Whether a version field holds a source instead: a commit, a tarball, a directory. The version is
+/// then in the manifest.
 fn is_elsewhere(version: &str) -> bool {
     !version.starts_with(|first: char| first.is_ascii_digit())
 }

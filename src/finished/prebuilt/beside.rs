@@ -1,4 +1,5 @@
-//! What the image gets beside its packages: files of other places in the workspace, and what builds of other packages wrote.
+//! Files that the image gets in addition to its packages: from other places in the workspace, and
+//! outputs of other packages.
 
 use super::files::{self, LeftOut, Wanted};
 use super::outputs::command;
@@ -6,7 +7,7 @@ use super::{Built, PrebuiltError};
 use crate::files::tree::Tree;
 use crate::plan::{ContextEntry, Place, Plan, Recipe};
 
-/// All of it, each file at its place.
+/// These files, each at its place.
 pub(super) fn entries(
     plan: &Plan,
     recipe: &Recipe,

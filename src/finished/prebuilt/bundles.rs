@@ -1,4 +1,4 @@
-//! Outputs that bring along all that they need: bundles with their modules, and sites.
+//! Outputs that need nothing else: bundles with their modules, and sites.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,7 +14,7 @@ use crate::files::{FilesError, Kind};
 use crate::model::path::RepoPath;
 use crate::plan::{Content, ContextEntry, Place, Plan, WORKSPACE};
 
-/// What nginx hands out compressed.
+/// The extensions that nginx serves compressed.
 const TEXTS: [&str; 11] = [
     "css",
     "html",
@@ -29,7 +29,7 @@ const TEXTS: [&str; 11] = [
     "xml",
 ];
 
-/// Files that are smaller do not get smaller.
+/// Smaller files, in bytes, do not shrink.
 const WORTHWHILE: u64 = 1024;
 
 const ALL: Wanted<'static> = Wanted {
@@ -38,7 +38,7 @@ const ALL: Wanted<'static> = Wanted {
     globs: None,
 };
 
-/// The pieces of a bundle, each at its place; its modules lie apart.
+/// The parts of a bundle, each at its place, without its modules.
 pub(super) fn bundle(
     plan: &Plan,
     bundle: &Bundle,
@@ -51,7 +51,7 @@ pub(super) fn bundle(
         let env = plan.steps().last().map(|step| &step.env);
         let env: Vec<_> = env.into_iter().flatten().collect();
         let words: String = env.iter().fold(String::new(), |words, (name, value)| {
-            // The user types this in the workspace.
+            // The user runs the command in the workspace.
             let value = if *value == WORKSPACE {
                 "\"$PWD\""
             } else {
@@ -59,7 +59,7 @@ pub(super) fn bundle(
             };
             format!("{words}{name}={value} ")
         });
-        // turbo hands on what turbo.json names, unless it is told otherwise.
+        // Unless told otherwise, turbo passes on only variables that turbo.json names.
         let mode = if env.is_empty() {
             ""
         } else {
@@ -83,7 +83,7 @@ pub(super) fn bundle(
             let Ok(path) = to.join(inside) else {
                 continue;
             };
-            // What was not taken along leaves links that lead nowhere.
+            // Skips links that are broken because their target was not taken.
             if matches!(file.kind, Kind::Symlink { .. }) && tree.metadata(&file.path).is_err() {
                 continue;
             }
@@ -107,7 +107,7 @@ pub(super) fn bundle(
     Ok(entries.into_iter().map(entry).collect())
 }
 
-/// A site's files, and beside those that are worth it a compressed one.
+/// A site's files, and compressed copies where they save space.
 pub(super) fn site(
     plan: &Plan,
     site: &Site,
@@ -150,7 +150,7 @@ pub(super) fn site(
     Ok(entries)
 }
 
-/// As `gzip -9 -n`: without name and time.
+/// Like `gzip -9 -n`: without name and time.
 fn compress(tree: &Tree, path: &RepoPath) -> Result<Vec<u8>, FilesError> {
     let cannot = |source| FilesError::Unreadable {
         path: path.clone(),

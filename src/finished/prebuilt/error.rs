@@ -1,49 +1,49 @@
-//! Why a workspace cannot be taken as it lies there.
+//! Why a workspace cannot be used as it is.
 
 use crate::files::FilesError;
 use crate::finished::modules::ModulesError;
 use crate::model::path::RepoPath;
 
-/// Why a workspace cannot be taken as it lies there.
+/// Why a workspace cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum PrebuiltError {
-    /// The installed modules.
+    /// The installed modules cannot be used.
     #[error(transparent)]
     Modules(ModulesError),
-    /// Files that cannot be taken.
+    /// Files cannot be read.
     #[error(transparent)]
     Files(#[from] FilesError),
-    /// What a build writes is not there.
+    /// The output of a build is missing.
     #[error("{path} is not there: {package} is not built")]
     NotBuilt {
         /// The package's name.
         package: String,
-        /// What is missing.
+        /// The missing path.
         path: RepoPath,
         /// The command that makes it.
         command: String,
     },
-    /// What a build wrote is older than what it was made from.
+    /// The output of a build is older than its sources.
     #[error("{package} was built before `{input}` was changed")]
     Stale {
         /// The package's name.
         package: String,
-        /// The newest file that it is made from.
+        /// The newest source.
         input: RepoPath,
-        /// The command that makes it anew.
+        /// The command that makes the output again.
         command: String,
     },
-    /// The program that leaves out spare files.
+    /// The program that finds unneeded files failed.
     #[error("node cannot tell which files of modules are spare: {0}")]
     Trim(String),
 }
 
 impl PrebuiltError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Modules(error) => error.hint(),
-            // No rule leaves out what an install or a build wrote.
+            // No ignore rule applies to the output of an install or a build.
             Self::Files(FilesError::Unreadable { .. }) => Some("make it readable".to_owned()),
             Self::Files(
                 FilesError::AbsoluteTarget { .. }

@@ -1,4 +1,5 @@
-//! Files as they lie on the disk, past all rules of git and Docker: installed modules and outputs are what these leave out.
+//! Reads files from disk without git's and Docker's ignore rules, which exclude exactly the
+//! installed modules and outputs.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -9,12 +10,12 @@ use crate::files::tree::{FileKind, Metadata, Tree, optional};
 use crate::files::{File, FilesError, holds_private_key};
 use crate::model::path::RepoPath;
 
-/// Secrets that builds wrote, and that stay out of the image.
+/// Secrets in build outputs that are left out of the image.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
-    /// What comes along by name.
+    /// Globs of files that are brought by name.
     included: Globs,
-    /// Each file or directory with the rule that bars it.
+    /// Each file or directory left out, with the rule that bars it.
     found: BTreeMap<String, &'static str>,
 }
 
@@ -26,7 +27,7 @@ impl LeftOut {
         }
     }
 
-    /// Whether something that a build wrote stays out. A secret is noted.
+    /// Whether a rule bars a build's output. Secrets are recorded.
     fn bars(&mut self, path: &RepoPath, tree: &Tree) -> bool {
         let Some(rule) = forbidden::barred(path.as_str(), Area::Outputs) else {
             return false;
@@ -43,7 +44,7 @@ impl LeftOut {
         true
     }
 
-    /// What the user should know.
+    /// A warning for the user.
     pub(super) fn warning(&self) -> Option<String> {
         let files = self.found.iter();
         let files: Vec<String> = files
@@ -53,12 +54,12 @@ impl LeftOut {
     }
 }
 
-/// Which `node_modules` directories belong to what is taken.
+/// Which `node_modules` directories to take.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Modules {
     /// All of them.
     Theirs,
-    /// Those of a package's tests and the like, but not the one at its top.
+    /// Those further down, such as in a package's tests, but not the one at its top.
     Below,
     /// None.
     None,
@@ -66,23 +67,23 @@ pub(super) enum Modules {
 
 /// Which files of a directory are wanted.
 pub(super) struct Wanted<'w> {
-    /// Which `node_modules` directories to go into.
+    /// Which `node_modules` directories to enter.
     pub(super) modules: Modules,
-    /// Whether caches and secrets are left out: yes, but for packages of registries, which are taken as they were published.
+    /// Whether caches and secrets are left out. Packages from registries are taken as published.
     pub(super) outputs: bool,
-    /// Globs of what is wanted, from the directory; nothing for all.
+    /// Globs of wanted and unwanted files, relative to the directory; `None` for all files.
     pub(super) globs: Option<(&'w Globs, &'w Globs)>,
 }
 
-/// A file, and when it was changed.
+/// A file and its times.
 pub(super) struct Found {
     pub(super) file: File,
     pub(super) changed: Option<SystemTime>,
-    /// When it came to be what it is: nobody can set this time.
+    /// The ctime, which nobody can set.
     pub(super) written: Option<SystemTime>,
 }
 
-/// The files and links below a directory, by path; none where there is no such directory.
+/// The files and links below a directory, by path; empty if there is no such directory.
 pub(super) fn below(
     tree: &Tree,
     dir: &RepoPath,
@@ -131,7 +132,7 @@ pub(super) fn below(
 }
 
 impl Wanted<'_> {
-    /// Whether what lies in a directory is wanted.
+    /// Whether to enter a directory.
     fn enters(&self, parent: &RepoPath, name: &str, depth: usize) -> bool {
         if name == "node_modules" {
             return match self.modules {
@@ -143,7 +144,7 @@ impl Wanted<'_> {
         !self.outputs || !is_leftover(parent, name)
     }
 
-    /// Whether a file or link is wanted. Sockets and the like are nobody's output.
+    /// Whether a file or link is wanted. Sockets and the like are never outputs.
     fn takes(&self, dir: &RepoPath, path: &RepoPath, kind: FileKind) -> bool {
         if let Some((globs, not)) = &self.globs {
             let inside = path.strip(dir).unwrap_or_default();
@@ -155,13 +156,13 @@ impl Wanted<'_> {
     }
 }
 
-/// A directory that a machine keeps for itself: nothing in there is looked at.
+/// Whether a directory holds a machine's own caches. It is not searched.
 fn is_leftover(parent: &RepoPath, name: &str) -> bool {
     let rule = forbidden::barred(&format!("{parent}/{name}"), Area::Outputs);
     rule.is_some_and(|rule| rule.kind == Kind::Leftover)
 }
 
-/// Whether a file stays out, by its own name or by that of a directory above it.
+/// Whether a file is barred by its own name or that of a directory above it.
 fn is_barred(path: &RepoPath, below: &RepoPath, tree: &Tree, left_out: &mut LeftOut) -> bool {
     let above = std::iter::successors(path.parent(), RepoPath::parent);
     let mut above = above.take_while(|dir| dir != below && dir.is_within(below));
@@ -181,7 +182,7 @@ impl Found {
     }
 }
 
-/// A directory stands for all below it.
+/// The globs, which also cover everything below a matching directory.
 pub(super) fn glob_set<'g>(globs: impl Iterator<Item = &'g str>) -> Globs {
     let both = |glob: &str| with_all_below(glob.trim_end_matches('/'));
     let globs: Vec<String> = globs.flat_map(both).collect();

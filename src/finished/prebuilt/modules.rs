@@ -1,4 +1,4 @@
-//! Production modules, from the installed tree.
+//! Takes production modules from the installed tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::finished::modules::{self, Project, Tree};
 use crate::model::image::Platform;
 use crate::plan::{Content, ContextEntry, Machines, Place, Plan, Recipe};
 
-/// What was found.
+/// The modules found.
 pub(super) struct Modules {
     tree: Tree,
 }
@@ -24,8 +24,8 @@ impl Modules {
         Ok(Self { tree })
     }
 
-    /// Says which packages are missing that are for machines as this one: an install leaves them out for other machines alone, or where they could
-    /// not be had.
+    /// A warning about missing packages that are for this kind of machine. An install leaves out
+    /// packages for other machines, or ones that could not be downloaded.
     pub(super) fn missing(&self, recipe: &Recipe) -> Option<String> {
         let there: BTreeSet<(&str, &str)> = self
             .tree
@@ -50,7 +50,8 @@ impl Modules {
         ))
     }
 
-    /// What can be spared of them, and of what builds of the image's packages wrote.
+    /// The files of the modules, and of build outputs of the image's packages, that are not needed
+    /// at run time.
     pub(super) fn spare(&self, plan: &Plan, root: &Path) -> Result<Spare, PrebuiltError> {
         let Some(wish) = plan.trim() else {
             return Ok(Spare::default());
@@ -61,7 +62,7 @@ impl Modules {
         trim::spare(root, self.tree.packages.keys(), members, wish)
     }
 
-    /// All files and links.
+    /// The entries of all files and links.
     pub(super) fn entries(
         &self,
         files: &tree::Tree,
@@ -111,12 +112,13 @@ impl Modules {
     }
 }
 
-/// Whether packages like this are for the processor that this runs on, under linux, and with the C library that slimbuild's own base has.
+/// Whether packages are for this machine's processor, linux, and the C library of the built-in
+/// base.
 fn is_this(machines: &Machines) -> bool {
     machines.fit("linux", Platform::host().cpu(), "glibc")
 }
 
-/// The projects that run, and what each needs: the manifests that a production install would get say it.
+/// The runtime projects and their dependencies, from the manifests of a production install.
 fn projects(plan: &Plan) -> Vec<Project> {
     let mut projects = Vec::new();
     for entry in plan.context() {
@@ -135,7 +137,7 @@ fn projects(plan: &Plan) -> Vec<Project> {
                 .collect::<BTreeMap<_, _>>()
         };
         let mut needs = names("dependencies", false);
-        // Those that are left count at run time.
+        // The remaining dev dependencies are needed at run time.
         needs.extend(names("devDependencies", false));
         needs.extend(names("optionalDependencies", true));
         projects.push(Project {

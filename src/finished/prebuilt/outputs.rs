@@ -1,4 +1,4 @@
-//! The packages that the image gets: what they keep as it is, and what their builds wrote.
+//! The packages of the image: their unchanged files, and the outputs of their builds.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use crate::files::tree::Tree;
 use crate::model::path::RepoPath;
 use crate::plan::{Content, ContextEntry, ImagePackage, Place, Plan};
 
-/// All of them, each at its place.
+/// The entries of all packages, each at its place.
 pub(super) fn entries(
     plan: &Plan,
     tree: &Tree,
@@ -46,7 +46,7 @@ pub(super) fn entries(
     Ok(entries)
 }
 
-/// The files of a package that stand in one place of the context.
+/// The files of a package in one place of the context.
 fn of<'p>(
     plan: &'p Plan,
     place: Place,
@@ -56,7 +56,7 @@ fn of<'p>(
     all.filter(move |entry| entry.place == place && entry.path.is_within(dir))
 }
 
-/// What a package's build wrote.
+/// The files that a package's build wrote.
 fn written(
     plan: &Plan,
     package: &ImagePackage,
@@ -79,7 +79,7 @@ fn written(
         globs: (built == Built::Once).then_some((&globs, &not)),
     };
     let mut found = files::below(tree, &package.dir, &wanted, left_out)?;
-    // Sources that only the build reads may lie where a glob reaches, and other packages may.
+    // The output globs may also match sources that only the build needs, and other packages.
     let sources: BTreeSet<&RepoPath> = of(plan, Place::read(&package.dir), &package.dir)
         .map(|entry| &entry.path)
         .collect();
@@ -94,7 +94,7 @@ fn written(
     Ok(found)
 }
 
-/// Holds a build against what it was made from.
+/// Checks that a build's output exists and is not older than its sources.
 fn check(
     plan: &Plan,
     package: &ImagePackage,
@@ -127,11 +127,12 @@ fn check(
         let there = tree.link_metadata(&path).is_ok();
         (!there).then_some(path)
     });
-    // A package without any of its entries is not built; one that lacks some may never have had them.
+    // A package without any output is not built. One that lacks some outputs may never have had
+    // them.
     if let Some(path) = lacking.filter(|_| written.is_empty()) {
         return Err(not_built(path));
     }
-    // What the image gets as it is, no build need have read.
+    // Files that the image gets unchanged need not be sources of the build.
     let inputs = of(plan, Place::read(&package.dir), &package.dir);
     let inputs = inputs.filter_map(|entry| match &entry.content {
         Content::Source { path, .. } => Some((changed(tree, path)?, path)),
@@ -151,7 +152,8 @@ fn check(
     Ok(())
 }
 
-/// When a file was changed. A manifest is written by tools too, at every install and release.
+/// When a file was changed; manifests are ignored, since tools rewrite them at every install and
+/// release.
 fn changed(tree: &Tree, path: &RepoPath) -> Option<SystemTime> {
     if path.file_name() == Some("package.json") {
         return None;

@@ -1,4 +1,5 @@
-//! What can be spared of modules: the program that finds it in a build stage lists it here.
+//! Finds files of modules that are not needed at run time, with the same program that a build stage
+//! uses.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -11,17 +12,17 @@ use crate::plan::Trim;
 
 const PROGRAM: &str = include_str!("../../../templates/trim.mjs");
 
-/// What is left out.
+/// The files to leave out.
 #[derive(Default)]
 pub(super) struct Spare {
-    /// Paths from the workspace's root.
+    /// Paths from the workspace root.
     pub(super) files: BTreeSet<String>,
-    /// What a reader should know.
+    /// A warning for the user.
     pub(super) warning: Option<String>,
 }
 
-/// Has node list the files of these packages that cannot matter at run time, and those of `members`, packages of the workspace, as far as a
-/// build wrote them.
+/// Has node list the files of these packages that are not needed at run time, and the same for
+/// build outputs of `members`, which are workspace packages.
 pub(super) fn spare<'p>(
     root: &Path,
     packages: impl Iterator<Item = &'p RepoPath>,
@@ -29,7 +30,7 @@ pub(super) fn spare<'p>(
     wish: Trim,
 ) -> Result<Spare, PrebuiltError> {
     let mut node = Command::new("node");
-    // Of a program that is no file, the first word is the first argument.
+    // With `--eval`, the first word after `--` is the first argument of the program.
     node.args([
         "--input-type=module",
         "--eval",
@@ -64,7 +65,7 @@ pub(super) fn spare<'p>(
     let list: Vec<&str> = packages.map(RepoPath::as_str).collect();
     let list = list.join("\0");
     let input = child.stdin.take();
-    // It reads all before it writes, so that nobody waits for the other.
+    // The program reads all input before it writes, so neither side blocks.
     let written = input.map_or(Ok(()), |mut input| input.write_all(list.as_bytes()));
     let output = child
         .wait_with_output()

@@ -1,6 +1,7 @@
-//! The same files in a directory.
+//! Writes the context into a directory.
 //!
-//! Nearly all the time goes into making files and directories, which the kernel does for several callers at once: a few threads share the list.
+//! Most of the time is spent on creating files and directories, which the kernel can do for several
+//! callers at once: a few threads share the list.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -18,9 +19,10 @@ use crate::system::threads;
 
 use super::{Planned, changed};
 
-/// How many entries a thread takes at a time: neighbours, which share directories.
+/// How many entries a thread takes at a time. Neighbours share directories.
 const SHARE: usize = 64;
-/// Up to this size, a file is read at once and written at once; the kernel's ways to copy need more calls.
+/// Files up to this size in bytes are read and written at once; the kernel's copy functions need
+/// more calls.
 const SMALL: u64 = 256 * 1024;
 
 /// Writes a plan's files into a directory.
@@ -31,10 +33,11 @@ pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
     write_entries(plan.context(), root, target, &|| Ok(()))
 }
 
-/// Writes entries into an empty directory. `go_on` is asked before each of them, and ends the work with its error. When this returns, nothing is
-/// being written any more.
+/// Writes entries into an empty directory. `go_on` is called before each entry and stops the work
+/// with its error. All writing has ended when this returns.
 ///
-/// Symlinks come last: while files are written there is none that could lead them out of the directory.
+/// Symlinks come last: while files are written, no link exists that could lead out of the
+/// directory.
 pub fn write_entries<P: AsRef<str> + Sync>(
     entries: &[PlacedFile<P>],
     root: &Path,
@@ -51,7 +54,7 @@ pub fn write_entries<P: AsRef<str> + Sync>(
     let results = threads::map(&shares, 1, |share| {
         let mut writer = Writer::new(&tree, target);
         for entry in *share {
-            // Who fails tells; the others just stop.
+            // The failing thread reports the error; the others only stop.
             if failed.load(Ordering::Relaxed) {
                 break;
             }
@@ -70,7 +73,8 @@ pub fn write_entries<P: AsRef<str> + Sync>(
     Ok(())
 }
 
-/// From the first and the last half in turns: two that add to one directory wait for each other.
+/// Alternates between the first and the second half: threads that add to the same directory wait
+/// for each other.
 fn spread<T: Copy>(items: &[T]) -> Vec<T> {
     let (first, last) = items.split_at(items.len().div_ceil(2));
     let pairs = first.iter().enumerate();
@@ -81,13 +85,13 @@ fn spread<T: Copy>(items: &[T]) -> Vec<T> {
         .collect()
 }
 
-/// What is known while one share is written.
+/// The state of writing one share.
 struct Writer<'w> {
     tree: &'w Tree,
     target: &'w Path,
-    /// Directories that are known to be there, as entries name them.
+    /// Directories known to exist, as named by entries.
     made: BTreeSet<String>,
-    /// What the last small file held, for its memory's sake.
+    /// Reused for the content of small files.
     buffer: Vec<u8>,
 }
 
@@ -124,7 +128,7 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Makes a directory, and those above it. Another thread may be about to do the same.
+    /// Creates a directory and its parents. Another thread may do the same.
     fn make(&mut self, dir: &str) -> io::Result<()> {
         if self.made.contains(dir) {
             return Ok(());
@@ -147,7 +151,7 @@ impl<'w> Writer<'w> {
         let mut target = create(to, executable)?;
         target.write_all(&self.buffer)?;
         if source.left > 0 {
-            // The kernel copies the rest by itself, where it can.
+            // The kernel copies the rest if it can.
             let copied = io::copy(&mut source.file, target.file_mut())?;
             if copied != source.left {
                 return Err(changed(from));
@@ -157,7 +161,7 @@ impl<'w> Writer<'w> {
     }
 }
 
-/// Creates a file whose mode is 0644 or 0755, whatever the process's mask says.
+/// Creates a file with mode 0644 or 0755, whatever the umask.
 #[cfg(unix)]
 fn create(path: &Path, executable: bool) -> io::Result<File> {
     use fs_err::os::unix::fs::OpenOptionsExt;

@@ -1,29 +1,30 @@
-//! Layers: there can be no more than some 125 of them, those of the base included, in an image and in every stage that it is made of
-//! (`maxLayerDepth` of moby's layer store, and the mounts of overlay2). Where there are too many packages for a layer each, they are gathered.
+//! Keeps the number of layers low: an image, and every stage, can have only some 125, including the
+//! base's (`maxLayerDepth` of moby's layer store, and the mounts of overlay2). If there are too
+//! many packages for a layer each, several share one.
 
 use serde::Serialize;
 
 use crate::plan::template::{Syntax, text};
 use crate::plan::{Brought, ImagePackage, MOST, Place, Plan};
 
-/// A stage that gathers packages, which another one then takes in one layer.
+/// A stage that gathers packages, so that another stage can take them in one layer.
 #[derive(Serialize)]
 pub(super) struct Gather {
     pub(super) stage: String,
     pub(super) copies: Vec<Syntax>,
 }
 
-/// An instruction of the image's.
+/// A `COPY` instruction of the image.
 #[derive(Serialize)]
 pub(super) struct CopyView<'p> {
-    /// The arguments of `COPY`.
+    /// Its arguments.
     words: Syntax,
-    /// The package that is not in the image, but what its build generates.
+    /// The package whose build generates these files but which is not in the image itself.
     generated_by: Option<&'p str>,
 }
 
-/// The arguments of `COPY` as they are, or those of stages that gather them, and others that gather these. Neighbours stay together, so that a
-/// change makes one group anew.
+/// The arguments of `COPY` unchanged, or those of stages that gather them, in several levels if
+/// needed. Neighbours stay together, so that a change rebuilds only one group.
 fn gathered(name: &str, mut copies: Vec<Syntax>) -> (Vec<Gather>, Vec<Syntax>) {
     let mut gathers: Vec<Gather> = Vec::new();
     while copies.len() > MOST {
@@ -39,23 +40,24 @@ fn gathered(name: &str, mut copies: Vec<Syntax>) -> (Vec<Gather>, Vec<Syntax>) {
     (gathers, copies)
 }
 
-/// All that a stage holds which gathers.
+/// `COPY` arguments for everything in a gathering stage.
 pub(super) fn whole(stage: &str) -> Syntax {
     Syntax::of(format!("--from={stage} / ./"))
 }
 
-/// What a stage hands over to the image.
+/// `COPY` arguments for what a stage contributes to the image.
 fn handed_over(stage: &str) -> Syntax {
     built(stage, false)
 }
 
-/// What a stage hands over to others: where the image's share of it is trimmed, they get all of it.
+/// `COPY` arguments for what a stage passes to other stages. If its share of the image is trimmed,
+/// others still get everything.
 pub(super) fn built(stage: &str, trimmed: bool) -> Syntax {
     let files = if trimmed { "whole" } else { "files" };
     Syntax::of(format!("--from={stage} /out/{files}/ /out/modules/ ./"))
 }
 
-/// What the image gets of packages, the app last, but for the last layer.
+/// The packages' files in the image, the app last, except the last layer.
 pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
     if !plan.delivery.has_modules() {
         return (Vec::new(), Vec::new());
@@ -105,7 +107,7 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
     (gathers, copies)
 }
 
-/// What the image gets of outputs of other packages.
+/// The outputs of other packages in the image.
 pub(super) fn brought(plan: &Plan) -> Vec<Syntax> {
     let copy = |one: &Brought| {
         let step = plan.steps().iter().rfind(|step| step.dir == one.of)?;
@@ -119,7 +121,7 @@ pub(super) fn brought(plan: &Plan) -> Vec<Syntax> {
     plan.brought.iter().filter_map(copy).collect()
 }
 
-/// The files of a package that the image keeps as they are.
+/// The files of a package that the image keeps unchanged.
 fn kept(plan: &Plan, package: &ImagePackage) -> Option<Syntax> {
     let place = Place::kept(&package.dir);
     let from = format!("{place}/{}", package.dir.prefix());
@@ -136,7 +138,7 @@ mod tests {
     use crate::plan::{Plan, PlanOptions};
     use crate::render::dockerfile::render;
 
-    /// The most that a stage may add to its base, which has 20 layers at most.
+    /// How many layers a stage may add to its base, which has at most 20.
     const LAYERS: usize = 100;
 
     #[test]
@@ -157,7 +159,7 @@ mod tests {
             ("app/main.js".to_owned(), String::new()),
         ];
         let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n".to_owned();
-        // `front` depends on all the others, and the app on these and on it.
+        // `front` depends on all the others, and the app on these and on `front`.
         let all: Vec<String> = (0..120).map(|number| format!("p{number}")).collect();
         let manifest = |name: &str, script: &str, needs: &[String]| {
             let needs: Vec<String> = needs
@@ -229,7 +231,7 @@ mod tests {
             "{layers:?}"
         );
         assert!(layers.values().all(|count| *count < LAYERS), "{layers:?}");
-        // Nobody is lost on the way.
+        // No package is missing.
         for name in &with_front {
             assert!(
                 text.contains(&format!("COPY --from=build-p-{name} /out/files/")),

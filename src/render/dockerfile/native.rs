@@ -1,4 +1,4 @@
-//! What packages of machine code need, as the template sees it.
+//! The template's variables for packages with machine code.
 
 use serde::Serialize;
 
@@ -10,12 +10,13 @@ pub(super) struct NativeView<'p> {
     build: Option<Installed<'p>>,
     runtime: Option<Installed<'p>>,
     headers: bool,
-    /// The cache mount of pnpm's store. What pnpm compiled lies there too, found by system, processor and node's major version: it would take
-    /// that of one C library for the other's.
+    /// The cache mount of pnpm's store. pnpm also keeps compiled packages there, keyed by system,
+    /// processor and node's major version but not by C library, so each C library needs a store of
+    /// its own.
     store: Syntax,
 }
 
-/// Packages of the system, and the command that installs them.
+/// System packages, and the command that installs them.
 #[derive(Serialize)]
 struct Installed<'p> {
     reason: &'p str,
@@ -39,7 +40,7 @@ impl<'p> NativeView<'p> {
 
 fn installed(packages: &SystemPackages) -> Installed<'_> {
     let names = packages.names.iter();
-    // They come from slimbuild's own lists.
+    // The names come from slimbuild's own lists.
     let names: Vec<String> = names.filter_map(|name| text::quote(name).ok()).collect();
     let names = names.join(" ");
     Installed {

@@ -1,4 +1,4 @@
-//! The build steps and installs as the template sees them.
+//! The template's variables for build steps and installs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use crate::model::path::RepoPath;
 use crate::plan::template::{Syntax, text};
 use crate::plan::{BuildStep, NPMRC, Plan, Reason, Secrets};
 
-/// How a step gets secrets: a variable holds one only as long as the step's command runs.
+/// The secrets of a step. A variable holds one only while the step's command runs.
 #[derive(Serialize)]
 pub(super) struct SecretsView {
     /// `--mount=type=secret,…`
     mounts: Vec<Syntax>,
-    /// What stands before the command.
+    /// The text before the command.
     exports: Syntax,
 }
 
@@ -29,26 +29,26 @@ pub(super) struct StepView<'p> {
     tasks: Vec<TaskView<'p>>,
     env: &'p BTreeMap<String, String>,
     copies: Vec<Syntax>,
-    /// The arguments of `COPY` for what the stages before it hand over.
+    /// The `COPY` arguments for outputs of earlier stages.
     needs: Vec<Syntax>,
     gathers: Vec<Gather>,
     continues: &'p [String],
     copied: Option<Copied<'p>>,
     writes: Option<&'p str>,
-    /// Whether what it wrote is trimmed for the image.
+    /// Whether its output is trimmed for the image.
     trimmed: bool,
-    /// Directories of its outputs that the image gets, though not the package.
+    /// Directories of its output that the image gets without the package.
     brought: Vec<&'p str>,
-    /// Of what the root's scripts write, the packages of the image.
+    /// The packages of the image that the root's scripts write into.
     parts: Vec<&'p str>,
     /// Packages that the image does not get, and that the build of an app around them may write to.
     strays: Vec<&'p str>,
 }
 
-/// A package that pnpm copies.
+/// A package that pnpm copies into `node_modules`.
 #[derive(Serialize)]
 struct Copied<'p> {
-    /// What is copied there later, and below which directories copies may be.
+    /// What is copied there later, and the directories that may contain copies.
     name: &'p str,
     from: String,
     below: Vec<String>,
@@ -57,18 +57,18 @@ struct Copied<'p> {
 #[derive(Serialize)]
 struct TaskView<'p> {
     script: &'p str,
-    /// What to call it: `@shop/ui#prepare`. Scripts of an install have a name alone.
+    /// The name of the task: `@shop/ui#prepare`. Scripts of an install have only a name.
     install: Option<String>,
     secrets: SecretsView,
-    /// Variables that no task before this one has.
+    /// Variables that no earlier task declares.
     args: Vec<&'p str>,
 }
 
-/// What is known of all stages.
+/// Facts about all stages.
 pub(super) struct Stages<'p> {
-    /// Those that gather.
+    /// Stages that gather packages.
     gathers: BTreeSet<&'p str>,
-    /// Those that hand their package to the image, which gets it without what can be spared.
+    /// Stages whose package is trimmed for the image.
     trimmed: BTreeSet<&'p str>,
 }
 
@@ -82,7 +82,7 @@ impl<'p> Stages<'p> {
         }
     }
 
-    /// The arguments of `COPY` for all that a stage holds.
+    /// The `COPY` arguments for everything in a stage.
     fn held(&self, stage: &str) -> Syntax {
         if self.gathers.contains(stage) {
             layers::whole(stage)
@@ -92,14 +92,14 @@ impl<'p> Stages<'p> {
     }
 }
 
-/// The arguments of `COPY` for a directory of the context.
+/// The `COPY` arguments for a directory of the context.
 fn copied_in(copy: &crate::plan::Copy) -> Syntax {
     let words = copy.from.iter().chain([&copy.to]);
     let words: Vec<&str> = words.map(String::as_str).collect();
     text::copy(&words)
 }
 
-/// A step.
+/// The variables for a step.
 pub(super) fn step<'p>(plan: &'p Plan, stages: &Stages<'p>, step: &'p BuildStep) -> StepView<'p> {
     let is_app = app_stage(plan) == Some(&step.stage);
     let held = |stage: &String| stages.held(stage);
@@ -161,7 +161,8 @@ fn strays(plan: &Plan) -> Vec<&str> {
         .collect()
 }
 
-/// A mount of a file and a variable, for the frontends that do not know `env=` in a mount, which came with 1.10.
+/// Each secret is mounted as a file and read into a variable. `env=` in a mount needs frontend
+/// 1.10.
 fn secrets(ids: &[String]) -> SecretsView {
     let mount = |id: &String| format!("--mount=type=secret,id={id},required=true");
     let export = |id: &String| format!("export {id}=\"$(cat /run/secrets/{id})\" && ");
@@ -171,7 +172,8 @@ fn secrets(ids: &[String]) -> SecretsView {
     }
 }
 
-/// What installs get: variables, and the file of credentials where pnpm looks for the user's own.
+/// The secrets of installs: variables, and the credentials file at the path of the user's own
+/// `.npmrc`.
 pub(super) fn install(plan: &Secrets) -> SecretsView {
     let mut view = secrets(&plan.installs);
     if let Some(npmrc) = plan.npmrc() {
@@ -193,7 +195,8 @@ fn copied<'p>(plan: &Plan, step: &BuildStep, name: &'p str) -> Copied<'p> {
     }
 }
 
-/// An `ARG` holds from where it stands to the stage's end, so it stands before the first task that declares it.
+/// An `ARG` is visible from its line to the end of the stage, so it comes before the first task
+/// that declares it.
 fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
     let mut known = BTreeSet::new();
     let mut views = Vec::new();

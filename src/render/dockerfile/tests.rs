@@ -7,7 +7,8 @@ use crate::plan::PlanOptions;
 use crate::plan::config;
 use crate::testing;
 
-/// Instructions as Docker's parser finds them, read anew here: comments, continued lines, here-documents, and directives at the top.
+/// Instructions as Docker's parser finds them, read anew here: comments, continued lines,
+/// here-documents, and directives at the top.
 fn instructions(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut logical = String::new();
@@ -93,7 +94,8 @@ const FIELDS: [&str; 12] = [
     "task",
 ];
 
-/// A workspace that holds this text in one of the fields, as a Dockerfile; nothing where it is refused.
+/// A workspace that holds this text in one of the fields, as a Dockerfile; nothing where it is
+/// refused.
 fn dockerfile(field: &str, text: &str) -> Option<String> {
     let value = |name: &str, harmless: &str| {
         if name == field {

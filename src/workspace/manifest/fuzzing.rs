@@ -1,4 +1,5 @@
-//! What holds of any manifest: it is refused, or what slimbuild makes of it is read again and says the same but for what was to change.
+//! Properties of any manifest: it is refused, or what slimbuild makes of it parses and differs only
+//! as intended.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use crate::lockfile::Field;
 /// `package.json`, skeletons and stripped texts.
 pub fn package(text: &str) {
     let Ok(manifest) = Manifest::parse("package.json", text) else {
-        // A text that only one of the two parsers takes is never stripped.
+        // A text that only one of the two parsers accepts is never stripped.
         let _stripped = strip("package.json", text, |_, _| false);
         return;
     };
@@ -79,7 +80,7 @@ pub fn turbo(text: &str) {
 
 /// `pnpm-workspace.yaml` with other members, and with overrides written out.
 pub fn settings(text: &str) {
-    // YAML allows a key no more than 1,024 letters where none announces it (`? key`): nobody names a package so.
+    // YAML limits a key without a `? ` mark to 1,024 characters. No package name is that long.
     if text.lines().any(|line| line.len() > 1000) {
         return;
     }
@@ -113,7 +114,7 @@ pub fn settings(text: &str) {
     assert_eq!(others, wanted, "{text}\nis\n{referred}");
 }
 
-/// `.npmrc`: what is kept holds no secret, and is kept again.
+/// `.npmrc`: the kept text contains no secret, and keeping it again changes nothing.
 pub fn npmrc(text: &str) {
     let npmrc = Npmrc::parse(text);
     let again = Npmrc::parse(&npmrc.text);

@@ -1,8 +1,9 @@
-//! `include` of `pnpm-workspace.yaml`: settings that lie in other files, put in their place.
+//! `include` of `pnpm-workspace.yaml`: merges settings from other files.
 //!
-//! Goes in: the text of the file, and a way to read others. Comes out: a text that says the same without them, as
-//! [pnpm 12.15 and later](https://pnpm.io/config-includes) put it together. Each setting has one owner. A relative path counts from the file that it
-//! stands in, so it is written anew. What config dependencies bring stays as it is. (Tried with pnpm 12.21.)
+//! Input: the text of the file, and a way to read others. Output: an equivalent text without
+//! includes, merged as [pnpm 12.15 and later](https://pnpm.io/config-includes) does. Each setting
+//! may come from one file only. A relative path counts from its own file, so it is rewritten.
+//! Config dependencies are left as they are. (Tried with pnpm 12.21.)
 
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ use super::workspace::{FILE, settings};
 use super::{ManifestError, parse_yaml};
 use crate::model::path::RepoPath;
 
-/// The text with what it includes from files; as it is where it includes none.
+/// The text with its includes merged; unchanged if it has none.
 pub fn merged(
     text: &str,
     read: impl Fn(&RepoPath) -> Result<Option<String>, ManifestError>,
@@ -87,7 +88,8 @@ fn wrong(file: &str, problem: String) -> ManifestError {
     }
 }
 
-/// A setting with its relative paths seen from the root; or the path that leads out.
+/// A setting with its relative paths rewritten from the root, or the path that leads out of the
+/// workspace.
 fn rebased(key: &str, mut value: Value, dir: &RepoPath) -> Result<Value, String> {
     let inside = |path: &str| {
         dir.join(path)
@@ -100,7 +102,7 @@ fn rebased(key: &str, mut value: Value, dir: &RepoPath) -> Result<Value, String>
                 .strip_prefix(protocol)
                 .filter(|path| !path.starts_with(['/', '~']))
             {
-                // A path out of the workspace is the lockfile's to refuse, where something needs it.
+                // A path out of the workspace is refused with the lockfile, if something needs it.
                 return Ok(inside(path).map_or(text.to_owned(), |path| format!("{protocol}{path}")));
             }
         }
@@ -118,7 +120,7 @@ fn rebased(key: &str, mut value: Value, dir: &RepoPath) -> Result<Value, String>
     Ok(value)
 }
 
-/// Changes every text of a value.
+/// Changes every string of a value.
 fn each(value: &mut Value, change: &dyn Fn(&str) -> Result<String, String>) -> Result<(), String> {
     match value {
         Value::String(text) => *text = change(text)?,
@@ -169,7 +171,7 @@ mod tests {
                 "patchedDependencies": {"d": "config/deep/d.patch"},
             })
         );
-        // Who includes nothing keeps the text.
+        // Without includes the text is unchanged.
         for text in [
             "# ours\npackages: []\n",
             "include:\n  '@x/y': [a]\n",

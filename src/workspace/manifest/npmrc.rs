@@ -8,7 +8,8 @@ use crate::system::credential::{self, Credential};
 /// The file's name, at the workspace's root and in members.
 pub const FILE: &str = ".npmrc";
 
-/// Whether the value of a key is a credential, also behind a registry's prefix (`//host/:_authToken`). Rather one setting too many stays behind.
+/// Whether the value of a key is a credential, also after a registry's prefix
+/// (`//host/:_authToken`). In doubt, a setting counts as one.
 fn is_secret(key: &str) -> bool {
     let name = key.rsplit(':').next().unwrap_or_default().to_lowercase();
     let part = ["auth", "token", "password", "secret"]
@@ -20,7 +21,7 @@ fn is_secret(key: &str) -> bool {
     )
 }
 
-/// What looks like a credential in a line, whatever its key.
+/// The credentials in a line, whatever its key.
 fn in_line<'l>(key: &str, line: &'l str) -> Vec<Credential<'l>> {
     if key.to_lowercase().ends_with("proxy") {
         return credential::in_proxy(line);
@@ -28,14 +29,14 @@ fn in_line<'l>(key: &str, line: &'l str) -> Vec<Credential<'l>> {
     credential::all(line)
 }
 
-/// An `.npmrc` that may travel into a build.
+/// An `.npmrc` that may be sent to a build.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Npmrc {
     /// The text without secrets.
     pub text: String,
-    /// The keys that were left out; never their values.
+    /// The keys that were removed, without their values.
     pub secrets: Vec<String>,
-    /// What stood there.
+    /// The removed lines.
     pub credentials: Credentials,
 }
 
@@ -55,7 +56,8 @@ impl Credentials {
         self.0.iter().any(|line| refers(line, variable))
     }
 
-    /// What is secret in the lines themselves: tokens, passwords, and passwords inside of addresses; not names of users.
+    /// The secrets in these lines: tokens, passwords, and passwords in addresses, but not user
+    /// names.
     pub fn values(&self) -> Vec<String> {
         let mut values = Vec::new();
         for line in &self.0 {
@@ -70,7 +72,7 @@ impl Credentials {
                 &*name,
                 "username" | "email" | "tokenhelper" | "keyfile" | "certfile"
             ) {
-                // A key is one line here, with `\n` in it.
+                // The value is a PEM key on one line, with `\n` in it.
                 values.push(value.replace("\\n", "\n"));
                 let decoded = STANDARD.decode(value).ok();
                 let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -85,8 +87,9 @@ impl Credentials {
         values
     }
 
-    /// The lines, with references to variables (`${NPM_TOKEN}`, `${NPM_TOKEN:-}`) put in their places. A line is left out where the variable
-    /// is not set, and given by its key with the variable's name; lines about files of this machine are left out too.
+    /// The lines with their variables (`${NPM_TOKEN}`, `${NPM_TOKEN:-}`) substituted. A line with
+    /// an unset variable is left out and reported by its key and the variable's name. Lines about
+    /// files on this machine are left out too.
     pub fn fill_in(
         &self,
         variable: impl Fn(&str) -> Option<String>,
@@ -116,7 +119,7 @@ fn refers(text: &str, variable: &str) -> bool {
         .any(|(at, _)| text[at + reference.len()..].starts_with(['}', ':', '-', '?']))
 }
 
-/// A line with values in the places of `${…}`, or the name of a variable that has none.
+/// A line with its `${…}` substituted, or the name of an unset variable.
 fn filled_in(line: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut text = String::new();
     let mut rest = line;
@@ -151,7 +154,7 @@ fn key(line: &str) -> &str {
 }
 
 impl Npmrc {
-    /// Parts settings from secrets. Comments go too: they may quote a token.
+    /// Separates settings from secrets. Comments are removed too: they may quote a token.
     pub fn parse(text: &str) -> Self {
         let mut npmrc = Self::default();
         for line in text.lines() {
@@ -171,14 +174,14 @@ impl Npmrc {
         npmrc
     }
 
-    /// All lines as credentials: those of a user's own file.
+    /// Treats all lines as credentials, for the user's own file.
     pub fn whole(text: &str) -> Credentials {
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(['#', ';']));
         Credentials(lines.map(str::to_owned).collect())
     }
 
-    /// Whether a setting refers to the variable, other than a credential.
+    /// Whether a setting that is not a credential refers to the variable.
     pub fn refers_to(&self, variable: &str) -> bool {
         refers(&self.text, variable)
     }

@@ -9,19 +9,19 @@ use serde_json::{Map, Value};
 use super::{ManifestError, parse_json, parse_json5, parse_yaml};
 use crate::lockfile::Field;
 
-/// The names that a manifest may have, the first of those that are there wins; as pnpm's
-/// [`readProjectManifest`](https://github.com/pnpm/pnpm/blob/main/workspace/project-manifest-reader/src/index.ts) has it.
+/// The file names of a manifest, the first that exists wins, as in pnpm's
+/// [`readProjectManifest`](https://github.com/pnpm/pnpm/blob/main/workspace/project-manifest-reader/src/index.ts).
 pub const FILES: [&str; 3] = ["package.json", "package.json5", "package.yaml"];
 
-/// A manifest: the whole document, with typed ways into it.
+/// A manifest: the whole document with typed accessors.
 #[derive(Debug, Clone)]
 pub struct Manifest {
     file: String,
     document: Map<String, Value>,
 }
 
-/// The keys that can change what `pnpm install` does with a project; a skeleton holds no others. Scripts are not among them: in the install
-/// layers the files that they run are not there yet.
+/// The keys that can change what `pnpm install` does with a project; a skeleton has only these.
+/// Scripts are not among them: the files that they run are not in the install layers yet.
 const SKELETON: [&str; 22] = [
     "name",
     "version",
@@ -47,7 +47,8 @@ const SKELETON: [&str; 22] = [
     "resolutions",
 ];
 
-/// Scripts that `pnpm install` runs for a project of the workspace, in its order; the first is the root's alone, and runs before all else.
+/// Scripts that `pnpm install` runs for a project of the workspace, in this order. The first runs
+/// only for the root, before everything else.
 pub const LIFECYCLE: [&str; 7] = [
     "pnpm:devPreinstall",
     "preinstall",
@@ -59,7 +60,7 @@ pub const LIFECYCLE: [&str; 7] = [
 ];
 
 impl Manifest {
-    /// Parses a manifest; `file` is its path, whose end tells the format.
+    /// Parses a manifest. The extension of `file`, its path, decides the format.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         let document = match file.rsplit_once('.') {
             Some((_, "json5")) => parse_json5(file, text)?,
@@ -103,7 +104,8 @@ impl Manifest {
         }
     }
 
-    /// Its path in the workspace. Each format takes JSON, so that a manifest that is written anew may keep it.
+    /// Its path in the workspace. All formats accept JSON, so a rewritten manifest can keep its
+    /// path.
     pub fn file(&self) -> &str {
         &self.file
     }
@@ -113,12 +115,12 @@ impl Manifest {
         self.text("name").filter(|name| !name.is_empty())
     }
 
-    /// A key whose value is a text.
+    /// The value of a key, if it is a string.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.document.get(key).and_then(Value::as_str)
     }
 
-    /// Any key.
+    /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.document.get(key)
     }
@@ -145,14 +147,15 @@ impl Manifest {
         self.map("peerDependencies")
     }
 
-    /// What `overrides` mean by `$name`: the range of a direct dependency, as pnpm's `createVersionReferencesReplacer` reads it.
+    /// The meaning of `$name` in `overrides`: the range of a direct dependency, as in pnpm's
+    /// `createVersionReferencesReplacer`.
     pub fn referred(&self, name: &str) -> Option<&str> {
         [Field::Optional, Field::Prod, Field::Dev]
             .into_iter()
             .find_map(|field| self.document.get(field.key())?.get(name)?.as_str())
     }
 
-    /// Whether any of the maps, peers included, has the name.
+    /// Whether any of the maps, including peers, contains the name.
     pub fn depends_on(&self, name: &str) -> bool {
         [Field::Prod, Field::Optional, Field::Dev]
             .into_iter()
@@ -173,9 +176,10 @@ impl Manifest {
             .collect()
     }
 
-    /// The manifest reduced to what an install reads, so that editing a script or `exports` leaves the install layers cached (the idea of
-    /// cargo-chef's recipe). Dependencies for which `keep` is false are left out, and with a dev dependency the peer of the same name: pnpm
-    /// would otherwise look for it among the others.
+    /// The manifest reduced to what an install reads, so that editing a script or `exports` keeps
+    /// the install layers cached (the idea of cargo-chef's recipe). Dependencies for which `keep`
+    /// is false are left out. A peer with the same name as a left-out dev dependency goes too: pnpm
+    /// would otherwise look for it among the other dependencies.
     pub fn skeleton(&self, keep: impl Fn(Field, &str) -> bool) -> String {
         let keys = SKELETON
             .iter()
@@ -183,13 +187,13 @@ impl Manifest {
         self.reduced(keys, keep)
     }
 
-    /// The whole manifest, with dependencies left out likewise.
+    /// The whole manifest without the dependencies that are left out.
     fn whole(&self, keep: impl Fn(Field, &str) -> bool) -> String {
         let keys = self.document.iter();
         self.reduced(keys.map(|(key, value)| (key.as_str(), value)), keep)
     }
 
-    /// The whole manifest but its scripts, with dependencies left out likewise.
+    /// Like [`Self::whole`], without the scripts.
     pub fn without(&self, keep: impl Fn(Field, &str) -> bool) -> String {
         let keys = self
             .document
@@ -198,7 +202,8 @@ impl Manifest {
         self.reduced(keys.filter(|(key, _)| *key != "scripts"), keep)
     }
 
-    /// The programs that pnpm 10 and later make dependencies of: where they are asked for, in which map pnpm puts them, and their names.
+    /// Runtimes that pnpm 10 and later turn into dependencies: the key that requests them, the map
+    /// that pnpm puts them in, and their names.
     pub fn runtimes(&self) -> impl Iterator<Item = (&'static str, Field, &str)> {
         let maps = [("engines", Field::Prod), ("devEngines", Field::Dev)];
         maps.into_iter().flat_map(move |(key, field)| {
@@ -247,12 +252,13 @@ impl Manifest {
             .get_mut("peerDependencies")
             .and_then(Value::as_object_mut)
         {
-            // One that is in no other map counts as a regular dependency, where pnpm installs peers by itself.
+            // A peer that is in no other map counts as a regular dependency if pnpm installs peers
+            // automatically.
             peers.retain(|name, _| {
                 !gone.contains(name) && (self.depends_on(name) || keep(Field::Prod, name))
             });
         }
-        // pnpm makes a dependency of a runtime, which the lockfile has no more.
+        // pnpm turns a runtime into a dependency, which the lockfile no longer has.
         for (key, ..) in self
             .runtimes()
             .filter(|(_, field, name)| !keep(*field, name))
@@ -261,7 +267,7 @@ impl Manifest {
                 engines.shift_remove("runtime");
             }
         }
-        // An override may refer to what is gone.
+        // An override may refer to a removed dependency.
         for map in overrides(&mut reduced) {
             for value in map.values_mut() {
                 let name = value.as_str().and_then(|value| value.strip_prefix('$'));

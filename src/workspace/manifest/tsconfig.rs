@@ -1,4 +1,4 @@
-//! `tsconfig.json`: what decides which files the compiler reads and where it writes.
+//! `tsconfig.json`: which files the compiler reads, and where it writes.
 
 use serde_json::Value;
 
@@ -7,9 +7,9 @@ use super::{ManifestError, parse_jsonc, strings};
 /// One file, before its `extends` are followed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tsconfig {
-    /// Files that this one builds on: relative paths or packages.
+    /// Configurations that this one extends: relative paths or packages.
     pub extends: Vec<String>,
-    /// Other projects that are built first.
+    /// Referenced projects, which are built first.
     pub references: Vec<String>,
     /// `files`, where given.
     pub files: Option<Vec<String>>,
@@ -29,7 +29,7 @@ pub struct Tsconfig {
     pub allow_js: Option<bool>,
     /// `compilerOptions.baseUrl`
     pub base_url: Option<String>,
-    /// `compilerOptions.paths`: each name, and where it may lead, relative to `baseUrl` or to the file.
+    /// `compilerOptions.paths`: each name with its targets, relative to `baseUrl` or to the file.
     pub paths: Vec<(String, Vec<String>)>,
 }
 

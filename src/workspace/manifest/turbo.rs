@@ -1,4 +1,5 @@
-//! `turbo.json`: tasks and what is said of all of them, with comments and trailing commas, in turbo 2's shape (`tasks`) and turbo 1's (`pipeline`).
+//! `turbo.json`: tasks and global settings, with comments and trailing commas, in the shape of
+//! turbo 2 (`tasks`) and turbo 1 (`pipeline`).
 
 pub mod prune;
 
@@ -11,16 +12,16 @@ use super::{ManifestError, parse_jsonc, strings};
 /// The file's name, at the root and beside a package.
 pub const FILE: &str = "turbo.json";
 
-/// The names that the file may have; where both are there, the first counts.
+/// The possible file names. If both exist, the first counts.
 pub const FILES: [&str; 2] = [FILE, "turbo.jsonc"];
 
-/// In a list of a package's own file: what the list adds to stays.
+/// In a list of a package's own file: the list adds to the inherited one.
 const EXTENDS: &str = "$TURBO_EXTENDS$";
 
 /// What slimbuild reads of the file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct TurboManifest {
-    /// The path that messages name.
+    /// The path for messages.
     pub file: String,
     /// By name: `build`, or `web#build`.
     pub tasks: BTreeMap<String, Task>,
@@ -28,32 +29,35 @@ pub struct TurboManifest {
     pub global_dependencies: Vec<String>,
     /// Variables that every task reads: names and patterns.
     pub global_env: Vec<String>,
-    /// What a package's own file builds on: `//` is the root's, anything else the package of that name.
+    /// What a package's own file extends: `//` is the root's file, anything else the package of
+    /// that name.
     pub extends: Vec<String>,
-    /// Whether a task sees the variables alone that are declared: what turbo 2 does, and turbo 1 only where it is told to.
+    /// Whether a task sees only declared variables. turbo 2 does this by default, turbo 1 on
+    /// request.
     pub strict: bool,
 }
 
-/// One task's definition. What is absent is left to the definition that this one builds on.
+/// One task's definition. Absent keys are inherited from the definition it extends.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Task {
     /// `build`, `^build`, `pkg#build`.
     pub depends_on: Option<List>,
-    /// Tasks that run beside this one.
+    /// Tasks that run alongside this one.
     pub with: Option<List>,
     /// Globs of the files that the task reads.
     pub inputs: Option<List>,
-    /// Globs of the files that it writes.
+    /// Globs of the files that the task writes.
     pub outputs: Option<List>,
     /// Variables that it reads: names and patterns.
     pub env: Option<List>,
-    /// Variables that it gets without their being part of turbo's cache key.
+    /// Variables that it sees although they are not in turbo's cache key.
     pub pass_through_env: Option<List>,
     /// Whether it runs until it is stopped.
     pub persistent: Option<bool>,
-    /// `extends: false`: whether the definition stands alone, or takes the task away where it says nothing else.
+    /// `extends: false`: the definition inherits nothing. If it has no other key, it removes the
+    /// task.
     pub alone: bool,
-    /// Whether it says anything but `extends`.
+    /// Whether it has a key besides `extends`.
     pub says_something: bool,
 }
 
@@ -62,7 +66,7 @@ pub struct Task {
 pub struct List {
     /// Its entries.
     pub values: Vec<String>,
-    /// Whether they add to those of the definition that this one builds on, rather than replace them.
+    /// Whether they are added to the inherited entries instead of replacing them.
     pub extends: bool,
 }
 
@@ -85,7 +89,7 @@ impl TurboManifest {
                 Some(_) => return Err(meaning(file, &format!("`{key}`"), "is not an object")),
             }
         }
-        // With `futureFlags.globalConfiguration`, what is said of all tasks stands in a block of its own.
+        // With `futureFlags.globalConfiguration`, global settings are in a block of their own.
         let global = |key: &str, in_block: &str| {
             let block = document.get("global");
             let mut both = strings(document.get(key));
@@ -144,7 +148,7 @@ impl Task {
     }
 }
 
-/// turbo 1 wrote the names of variables into other lists, as `$NAME`.
+/// turbo 1 wrote names of variables into other lists, as `$NAME`.
 fn old_style(variables: Vec<String>) -> impl Iterator<Item = String> {
     variables
         .into_iter()

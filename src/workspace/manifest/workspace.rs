@@ -1,4 +1,5 @@
-//! `pnpm-workspace.yaml`: the globs of members, and the file with the exact list of those that a closure keeps.
+//! `pnpm-workspace.yaml`: the globs of members, and the file rewritten with the exact members of a
+//! closure.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -25,7 +26,7 @@ pub struct WorkspaceManifest {
     /// Whether one lockfile at the root serves all members; each has its own otherwise.
     #[serde(default)]
     pub shared_workspace_lockfile: Option<bool>,
-    /// Whether scripts of packages and projects stay unrun.
+    /// Whether scripts of packages and projects are not run.
     #[serde(default)]
     pub ignore_scripts: Option<bool>,
     /// Pnpmfiles under other names.
@@ -33,7 +34,7 @@ pub struct WorkspaceManifest {
     pub pnpmfile: Vec<String>,
 }
 
-/// A text or a list of texts.
+/// A string or a list of strings.
 fn one_or_more<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -61,7 +62,7 @@ impl WorkspaceManifest {
     }
 }
 
-/// All settings of the file, by key; nothing where they are no map.
+/// All settings of the file by key; `None` if it is not a map.
 pub fn settings(text: &str) -> Option<Map<String, Value>> {
     let text = text.trim_start_matches('\u{feff}');
     match serde_saphyr::from_str::<Option<Value>>(text) {
@@ -72,7 +73,7 @@ pub fn settings(text: &str) -> Option<Map<String, Value>> {
     }
 }
 
-/// The text with `packages:` naming exactly `members` (directories), all else untouched.
+/// The text with exactly `members` (directories) in `packages:`, everything else unchanged.
 pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> String {
     let members: Vec<String> = members.map(literal).collect();
     let edited = with_list(text, &members);
@@ -84,8 +85,8 @@ pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> S
     written(edited, &wanted)
 }
 
-/// An edited text, if that says what is wanted. In a layout that lines do not show (a map in braces, an anchor in what went) it does not, and all
-/// is written anew, as JSON, which YAML includes.
+/// The edited text, if it parses to what is wanted. Line-based edits fail on some layouts (a map in
+/// braces, a removed anchor); then the whole file is rewritten as JSON, which is valid YAML.
 fn written(edited: String, wanted: &Map<String, Value>) -> String {
     if settings(&edited).as_ref() == Some(wanted) {
         return edited;
@@ -93,14 +94,15 @@ fn written(edited: String, wanted: &Map<String, Value>) -> String {
     serde_json::to_string_pretty(wanted).map_or(edited, |text| text + "\n")
 }
 
-/// A glob that names this directory alone, for every pnpm. Up to 11 it reads globs as micromatch does, where a backslash before a letter that means
-/// nothing is no escape; pnpm 12 reads them as the crate wax does, which also knows `$`, `:`, `<` and `>`. Both know classes. (Tried with 9.15,
-/// 10.34, 11.22 and 12.21.)
+/// A glob that matches only this directory in every pnpm. Up to 11, pnpm reads globs as micromatch
+/// does, where a backslash before an ordinary letter is not an escape. pnpm 12 reads them as the
+/// crate wax does, which also gives `$`, `:`, `<` and `>` a meaning. Both know classes. (Tried with
+/// 9.15, 10.34, 11.22 and 12.21.)
 fn literal(dir: &str) -> String {
     let mut glob = String::with_capacity(dir.len());
     for (at, letter) in dir.char_indices() {
         match letter {
-            // Nothing may stand first in a class that begins with it.
+            // `!` must not come first in a class, so a range before it includes it.
             '!' if at == 0 => glob.push_str("[ -!]"),
             '[' | ']' => glob.extend(['[', '\\', letter, ']']),
             '*' | '?' | '{' | '}' | '(' | ')' | '|' | '$' | ':' | '<' | '>' | ',' => {
@@ -122,9 +124,9 @@ fn with_list(text: &str, members: &[String]) -> String {
         some => format!("packages:\n{some}"),
     };
     let mut start = None;
-    // Comments and blank lines after the list belong to what follows.
+    // Comments and blank lines after the list belong to the next key.
     let mut end = 0;
-    // Behind the byte order mark, and the line that begins the document.
+    // After the byte order mark and the document start line.
     let mut head = text.len() - text.trim_start_matches('\u{feff}').len();
     let mut at = head;
     let mut keys = false;
@@ -154,8 +156,8 @@ fn with_list(text: &str, members: &[String]) -> String {
     format!("{before}{end}{block}{after}")
 }
 
-/// The text with what `overrides:` refer to by `$name` written out, where `written_out` knows it: such a name is a direct dependency of the
-/// root project, and pnpm stops where the root's manifest does not have it.
+/// The text with `$name` in `overrides:` replaced where `written_out` knows the name. `$name` means
+/// a direct dependency of the root project, and pnpm fails if the root's manifest does not have it.
 pub fn with_references<'a>(text: &str, written_out: impl Fn(&str) -> Option<&'a str>) -> String {
     if !text.contains('$') {
         return text.to_owned();

@@ -53,7 +53,8 @@ impl Served {
         })
     }
 
-    /// A daemon that calls itself what `version` says, and answers a build with `answer` once it has the whole context.
+    /// A daemon that calls itself what `version` says, and answers a build with `answer` once it
+    /// has the whole context.
     pub(super) fn scripted(
         version: &'static str,
         status: &'static str,

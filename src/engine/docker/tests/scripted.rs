@@ -80,8 +80,8 @@ fn an_engine_without_buildkit_is_refused() {
     }
 }
 
-/// Docker 29 refuses versions of its API that older ones insist on. The scripted daemon knows no path with a version, and what has none is for
-/// every engine in the version that it speaks.
+/// Docker 29 refuses versions of its API that older ones insist on. The scripted daemon knows no
+/// path with a version, and what has none is for every engine in the version that it speaks.
 #[test]
 fn no_version_of_the_api_is_insisted_on() {
     for version in [

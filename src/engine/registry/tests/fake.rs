@@ -110,7 +110,8 @@ impl Fake {
         self.state(|state| state.password = Some(word));
     }
 
-    /// Wants a token from now on, which `user:password` gets, or who has the identity token `identity`.
+    /// Wants a token from now on, which `user:password` gets, or who has the identity token
+    /// `identity`.
     pub(super) fn want_tokens(&self, password: &str) {
         self.protect(password);
         let realm = format!("http://{}/token", self.address);

@@ -1,30 +1,31 @@
 //! One line of a `.gitignore`, read and matched as git does it, byte by byte.
 //!
-//! Goes in: a line. Comes out: whether it matches a path. The rules are git's code, of which this is a rewriting: `dir.c` takes the line
-//! apart (<https://github.com/git/git/blob/master/dir.c>), `wildmatch.c` compares (<https://github.com/git/git/blob/master/wildmatch.c>). That
-//! keeps what its documentation does not say: `?` stands for a byte, `a**/b` for `a` followed by `**/b`, and a class that is never closed for nothing.
+//! Input: a line. Output: whether it matches a path. This is a port of git's code: `dir.c` splits
+//! the line (<https://github.com/git/git/blob/master/dir.c>), `wildmatch.c` matches
+//! (<https://github.com/git/git/blob/master/wildmatch.c>). So undocumented behaviour is the same:
+//! `?` matches a byte, `a**/b` means `a` followed by `**/b`, and an unclosed class matches nothing.
 
-/// The longest pattern, in bytes. A longer one is left out: no path is as long as that.
+/// The longest pattern in bytes. A longer one is ignored: no path is that long.
 const LONGEST: usize = 4096;
 
 /// A compiled line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
-    /// As it is written, without the blanks at the end.
+    /// The text as written, without trailing blanks.
     pub(super) written: String,
     /// Whether it begins with `!`.
     pub(super) negative: bool,
     directories_only: bool,
-    /// Without a slash it is the name alone that counts, wherever it lies.
+    /// A pattern without a slash matches the name at any depth.
     name_only: bool,
-    /// What is compared as it stands.
+    /// The prefix before the first wildcard.
     literal: Vec<u8>,
-    /// What is left, from the first wildcard on.
+    /// The rest, from the first wildcard on.
     wild: Vec<u8>,
 }
 
 impl Pattern {
-    /// Reads a line without its end; nothing where it is a comment or says nothing.
+    /// Parses a line without its line end; `None` for a comment or an empty pattern.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
         if line.first() == Some(&b'#') {
             return None;
@@ -44,7 +45,7 @@ impl Pattern {
         if pattern.is_empty() {
             return None;
         }
-        // No path is as long as that; what is compared takes time with the length.
+        // No path is that long, and matching takes time in proportion to the length.
         if pattern.len() > LONGEST {
             return None;
         }
@@ -56,13 +57,13 @@ impl Pattern {
             negative,
             directories_only,
             name_only,
-            // A name is compared from its start, stars and all.
+            // A name is matched from its start, wildcards included.
             literal: literal.to_vec(),
             wild: wild.to_vec(),
         })
     }
 
-    /// Whether it matches a path, as seen from the file's directory.
+    /// Whether it matches a path, relative to the file's directory.
     pub(super) fn matches(&self, path: &str, is_directory: bool) -> bool {
         if self.directories_only && !is_directory {
             return false;
@@ -79,7 +80,7 @@ impl Pattern {
     }
 }
 
-/// `a/**/**/b` as `a/**/b`, which matches the same: else each repetition would be a call inside of another one.
+/// Collapses `a/**/**/b` to the equivalent `a/**/b`: each repetition would nest another call.
 fn without_repetition(pattern: &[u8]) -> Vec<u8> {
     const ANY: &[u8] = b"**/";
     let mut short: Vec<u8> = Vec::with_capacity(pattern.len());
@@ -98,7 +99,7 @@ fn without_repetition(pattern: &[u8]) -> Vec<u8> {
     short
 }
 
-/// Cuts the blanks from the end, up to one that is escaped.
+/// Removes trailing blanks up to an escaped one.
 fn trim(line: &[u8]) -> &[u8] {
     let (mut end, mut at) = (0, 0);
     while let Some(byte) = line.get(at) {
@@ -114,10 +115,11 @@ fn is_special(byte: u8) -> bool {
     matches!(byte, b'*' | b'?' | b'[' | b'\\')
 }
 
-/// A pattern with wildcards, and where it is known to fail: without that, some patterns would take forever.
+/// A pattern with wildcards, and the positions where it is known to fail. Without them, some
+/// patterns would take exponential time.
 struct Wild<'p> {
     pattern: &'p [u8],
-    /// A bit for each place in the pattern and in the text; nothing before the first failure.
+    /// A bit for each pair of positions in pattern and text; empty before the first failure.
     failed: Vec<u64>,
 }
 
@@ -162,7 +164,7 @@ impl<'p> Wild<'p> {
         from == text.len()
     }
 
-    /// The same, where the pattern goes on with stars.
+    /// Continues [`Self::from`] where the pattern has stars.
     fn stars(&mut self, start: usize, text: &[u8], from: usize) -> bool {
         let pattern = self.pattern;
         let count = pattern[start..].iter().take_while(|byte| **byte == b'*');
@@ -174,7 +176,7 @@ impl<'p> Wild<'p> {
         if rest.is_empty() {
             return crosses || !text[from..].contains(&b'/');
         }
-        // Two stars and a slash may stand for nothing.
+        // `**/` may match nothing.
         if crosses && rest[0] == b'/' && self.once(end + 1, text, from) {
             return true;
         }
@@ -189,7 +191,7 @@ impl<'p> Wild<'p> {
         false
     }
 
-    /// As [`Wild::from`], which is not asked twice for what is known to fail.
+    /// Like [`Wild::from`], but does not repeat a match that is known to fail.
     fn once(&mut self, at: usize, text: &[u8], from: usize) -> bool {
         let width = text.len() + 1;
         let (place, bit) = ((at * width + from) / 64, 1 << ((at * width + from) % 64));
@@ -206,13 +208,14 @@ impl<'p> Wild<'p> {
     }
 }
 
-/// Whether a byte is in the class that begins at `start`, and where the class ends. Nothing where it is none.
+/// Whether a byte is in the class that begins at `start`, and where the class ends. `None` if it is
+/// not a class.
 fn class(pattern: &[u8], start: usize, byte: u8) -> Option<(usize, bool)> {
     let mut at = start + 1;
     let negated = matches!(pattern.get(at), Some(b'!' | b'^'));
     at += usize::from(negated);
     let mut found = false;
-    // The start of a range, if what comes is a `-`.
+    // The start of a range, if a `-` follows.
     let mut low = None;
     let mut first = true;
     loop {
@@ -261,7 +264,7 @@ fn class(pattern: &[u8], start: usize, byte: u8) -> Option<(usize, bool)> {
     }
 }
 
-/// Whether a byte is of the kind that stands between `[:` and `:]`.
+/// Whether a byte is in the named class between `[:` and `:]`.
 fn is_of(name: &[u8], byte: u8) -> Option<bool> {
     Some(match name {
         b"alnum" => byte.is_ascii_alphanumeric(),

@@ -1,4 +1,5 @@
-//! Single files of patterns, compared with git itself: many at once, since one run of git answers for all of them.
+//! Single files of patterns, compared with git itself: many at once, since one run of git answers
+//! for all of them.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,15 +1,16 @@
 //! The `[…]` of a pattern.
 //!
-//! Goes in: a pattern that has been read up to behind a `[`. Comes out: the class as a [`Step`]. Go reads a class by two rules: the syntax
-//! check of `filepath.Match` (<https://pkg.go.dev/path/filepath#Match>) is strict, but mostly gives up before the second star; what is
-//! behind it is seen by the regular expression alone, which takes more.
+//! Input: a pattern that has been read past a `[`. Output: the class as a [`Step`]. Go parses a
+//! class by two sets of rules: the syntax check of `filepath.Match`
+//! (<https://pkg.go.dev/path/filepath#Match>) is strict, but usually stops before the second star;
+//! after it only the more lenient regular expression applies.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use super::{Malformed, Step};
 
-/// Reads a class of the pattern `cleaned`, of which `chars` is what is left.
+/// Reads a class of the pattern `cleaned`; `chars` is the rest after the `[`.
 pub(super) fn read(cleaned: &str, chars: &mut Peekable<Chars>) -> Result<Step, Malformed> {
     let rest: usize = chars.clone().map(char::len_utf8).sum();
     if cleaned.len() - rest <= checked_by_go(cleaned) {
@@ -19,7 +20,7 @@ pub(super) fn read(cleaned: &str, chars: &mut Peekable<Chars>) -> Result<Step, M
     }
 }
 
-/// Reads the character behind a `\`.
+/// Reads the character after a `\`.
 pub(super) fn escaped(chars: &mut Peekable<Chars>) -> Result<char, Malformed> {
     match chars.next() {
         None => Err(Malformed::TrailingEscape),
@@ -28,8 +29,9 @@ pub(super) fn escaped(chars: &mut Peekable<Chars>) -> Result<char, Malformed> {
     }
 }
 
-/// How much of a pattern Go's `filepath.Match(pattern, ".")`, which is moby's check of the syntax, looks at before it gives up: up to the
-/// first star behind something other than a star, or to the second if what is before that could be the `.` itself.
+/// How many bytes of a pattern Go's `filepath.Match(pattern, ".")`, moby's syntax check, looks at
+/// before it stops: up to the first star after something other than a star, or up to the second if
+/// what is before it could match `.`.
 fn checked_by_go(pattern: &str) -> usize {
     let mut rest = pattern;
     for _ in 0..2 {
@@ -58,7 +60,7 @@ fn checked_by_go(pattern: &str) -> usize {
     pattern.len() - rest.len()
 }
 
-/// Reads a class behind its `[` where `filepath.Match` has a say: `-` and `]` must be escaped.
+/// Reads a class after its `[` where `filepath.Match` checks it: `-` and `]` must be escaped.
 fn strict_class(chars: &mut Peekable<Chars>) -> Result<Step, Malformed> {
     let negated = chars.next_if_eq(&'^').is_some();
     let mut ranges = Vec::new();
@@ -78,7 +80,8 @@ fn strict_class(chars: &mut Peekable<Chars>) -> Result<Step, Malformed> {
     Ok(Step::Class { negated, ranges })
 }
 
-/// Reads a class behind its `[` where only the regular expression has: a `]` in front and a `-` at either end are characters.
+/// Reads a class after its `[` where only the regular expression applies: a leading `]` and a `-`
+/// at either end are ordinary characters.
 fn lenient_class(chars: &mut Peekable<Chars>) -> Result<Step, Malformed> {
     let negated = chars.next_if_eq(&'^').is_some();
     let mut ranges = Vec::new();

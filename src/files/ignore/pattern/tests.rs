@@ -38,7 +38,8 @@ fn matches_as_moby() {
         ("[a\\]\\-]", &["a", "]", "-"], &["b", "\\"]),
         ("[[]a]", &["[a]"], &["a"]),
         ("[é-ü]", &["ö"], &["e"]),
-        // Go's check of the syntax stops at the second star, and its regular expressions are more lenient
+        // Go's check of the syntax stops at the second star, and its regular expressions are more
+        // lenient
         ("**/*[-_]test*", &["a-test.ts", "x/a_test"], &["atest"]),
         ("a*[]x]", &["a]", "abx"], &["ab"]),
         ("a*[x-]", &["a-", "ax"], &["ab"]),

@@ -1,6 +1,7 @@
-//! Stripping a `package.json`: the text without some dependencies.
+//! Strips a `package.json`: the text without some dependencies.
 //!
-//! Goes in: a manifest's text and which dependencies stay. Comes out: the same text without the others, its layout kept where it is JSON.
+//! Input: a manifest's text and the dependencies to keep. Output: the same text without the others.
+//! JSON keeps its layout.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +11,16 @@ use crate::lockfile::Field;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::manifest::{ManifestError, all, jsonc_options, objects, syntax};
 
-/// Strips the text; `file` is its path in messages. With a dependency goes the peer of the same name, which pnpm would otherwise look for
-/// among the others, and with the last entry of a map the map. `$name` in overrides is written out where it meant one of them.
+/// Strips the text; `file` is its path in messages. A peer with the name of a removed dependency
+/// goes too, since pnpm would otherwise look for it among the others. A map that becomes empty is
+/// removed. `$name` in overrides is replaced by its meaning if it refers to a removed dependency.
 pub fn strip(
     file: &str,
     text: &str,
     keep: impl Fn(Field, &str) -> bool,
 ) -> Result<String, ManifestError> {
     if !file.ends_with(".json") {
-        // Edits know the layout of JSON alone.
+        // Only JSON's layout can be edited.
         return Ok(Manifest::parse(file, text)?.whole(keep));
     }
     let body = text.trim_start_matches('\u{feff}');
@@ -29,7 +31,7 @@ pub fn strip(
     let manifest = Manifest::parse(file, text)?;
     let remove = |key: &str, goes: &dyn Fn(&str) -> bool| {
         let mut gone = BTreeSet::new();
-        // Of maps with the same name, the last one counts.
+        // Of duplicate maps, the last one counts.
         let maps = all(&document, key);
         let Some(map) = maps.last().and_then(CstObjectProp::object_value) else {
             return gone;
@@ -62,7 +64,7 @@ pub fn strip(
             }
         }
     }
-    // An override may refer to what is gone.
+    // An override may refer to a removed dependency.
     let of_pnpm = objects(&document, "pnpm");
     let of_pnpm = of_pnpm
         .into_iter()

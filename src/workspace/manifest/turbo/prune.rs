@@ -1,7 +1,8 @@
-//! Pruning `turbo.json`: the text without what names packages that are not there.
+//! Prunes `turbo.json`: the text without references to missing packages.
 //!
-//! Goes in: a `turbo.json`'s text and the packages that are there. Comes out: the same text but for task definitions (`web#build`) and references
-//! in `dependsOn` and `with` of other packages, on which turbo would stop. `//#task` is the root's and stays, and so do comments and layout.
+//! Input: a `turbo.json`'s text and the existing packages. Output: the same text without task
+//! definitions (`web#build`) and references in `dependsOn` and `with` of other packages, which
+//! turbo would refuse. `//#task` belongs to the root and is kept, and so are comments and layout.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +10,14 @@ use jsonc_parser::cst::{CstArray, CstObject, CstRootNode};
 
 use crate::workspace::manifest::{ManifestError, all, jsonc_options, objects, syntax};
 
-/// The lists of a task's definition that may name other packages' tasks.
+/// The keys of a task's definition that may refer to other packages' tasks.
 const REFERENCES: [&str; 2] = ["dependsOn", "with"];
 
-/// Prunes the text; `file` is its path in messages, `packages` are the names of those that stay.
+/// Prunes the text. `file` is its path in messages; `packages` are the names of the packages that
+/// are kept.
 pub fn prune(file: &str, text: &str, packages: &BTreeSet<&str>) -> Result<String, ManifestError> {
     let body = text.trim_start_matches('\u{feff}');
-    // Most files name no package at all.
+    // Most files refer to no package at all.
     if !body.contains('#') {
         return Ok(text.to_owned());
     }
@@ -25,7 +27,7 @@ pub fn prune(file: &str, text: &str, packages: &BTreeSet<&str>) -> Result<String
     };
     let gone = |task: &str| {
         let named = task.split_once('#').map(|(package, _)| package);
-        // turbo 1 has variables among what a task waits for: `$NAME`.
+        // turbo 1 allows variables in `dependsOn`: `$NAME`.
         named.is_some_and(|package| {
             package != "//" && !package.starts_with('$') && !packages.contains(package)
         })
