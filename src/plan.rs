@@ -14,6 +14,7 @@ mod credentials;
 mod cycles;
 mod engine;
 mod error;
+mod image_name;
 pub(crate) mod inputs;
 pub(crate) mod install;
 mod kept_out;

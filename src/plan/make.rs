@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::base::{self, Bases};
 use super::context_list::{ContextList, Gathered};
 use super::cycles::Circles;
+use super::image_name::image_name;
 use super::install;
 use super::libc::Workplace;
 use super::native::Asked;
@@ -391,26 +392,5 @@ fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan
             .iter()
             .map(|(at, package)| format!("{}: {package}", workspace.members[*at].dir))
             .collect(),
-    }
-}
-
-/// The image's name: the package's without its scope, in the letters that registries allow.
-fn image_name(package: &str) -> String {
-    let name = package.rsplit('/').next().unwrap_or(package).to_lowercase();
-    let legal: String = name
-        .chars()
-        .map(|letter| {
-            if letter.is_ascii_alphanumeric() || "._-".contains(letter) {
-                letter
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let trimmed = legal.trim_matches(|letter: char| !letter.is_ascii_alphanumeric());
-    if trimmed.is_empty() {
-        "app".to_owned()
-    } else {
-        trimmed.to_owned()
     }
 }
