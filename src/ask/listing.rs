@@ -1,6 +1,7 @@
-//! The apps of a workspace: what each is, how much it needs, and what keeps it from being built.
+//! Lists the apps of a workspace: the kind of each, what it needs, and what prevents its build.
 //!
-//! Goes in: the workspace. Comes out: a [`Listing`]. The lockfiles are parsed once, and an app that cannot be told stops no other.
+//! Input: the workspace. Output: a [`Listing`]. The lockfiles are parsed once. An app that cannot
+//! be planned does not stop the others.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,7 @@ use crate::workspace::{Member, Workspace, WorkspaceError};
 /// The apps of a workspace.
 #[derive(Debug, Serialize)]
 pub struct Listing {
-    /// By directory.
+    /// Sorted by directory.
     pub apps: Vec<Listed>,
 }
 
@@ -34,7 +35,7 @@ pub struct Listed {
     pub dir: RepoPath,
     /// The package's name.
     pub name: String,
-    /// What it is and needs; or what is in the way.
+    /// Its kind and needs, or what prevents a plan.
     #[serde(flatten)]
     pub state: State,
 }
@@ -43,38 +44,37 @@ pub struct Listed {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum State {
-    /// It can.
+    /// It can be planned.
     Ready(Ready),
-    /// Somebody has to decide or mend something.
+    /// The user must decide or fix something first.
     Stuck {
         /// What is wrong.
         problem: String,
-        /// What to do about it.
+        /// What the user can do about it.
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     },
 }
 
-/// What is known of an app that can be planned.
+/// The facts about an app that can be planned.
 #[derive(Debug, Serialize)]
 pub struct Ready {
-    /// Its kind.
     #[serde(flatten)]
     pub detected: Detected,
     /// What its image runs or serves.
     pub runs: String,
-    /// What its build needs.
+    /// The size of its build closure.
     pub build: Size,
-    /// What the image gets; nothing where the build's output brings all along.
+    /// The size of its runtime closure; `None` if the build's output needs nothing else.
     pub runtime: Option<Size>,
 }
 
 /// How large a closure is.
 #[derive(Debug, Serialize)]
 pub struct Size {
-    /// Packages of the workspace, the root project not counted.
+    /// Packages of the workspace, without the root project.
     pub members: usize,
-    /// Packages of registries.
+    /// Packages from registries.
     pub packages: usize,
 }
 
@@ -93,7 +93,7 @@ impl Listing {
                 by_place || (!used.contains(&at) && starts(&workspace.members[at]))
             })
             .collect();
-        // Each app has closures of its own.
+        // Each app has its own closures.
         let listed = threads::map(&may_be_one, 1, |&at| listed(&survey, &rules, at));
         let root = root(workspace);
         let apps = root.into_iter().chain(listed.into_iter().flatten());
@@ -103,10 +103,10 @@ impl Listing {
     }
 }
 
-/// Programs that run the workspace's packages, or what is no app of node's.
+/// Programs that run other packages of the workspace, or that are not node apps.
 const RUNNERS: [&str; 6] = ["turbo", "nx", "lerna", "docker", "docker-compose", "podman"];
 
-/// The root, where it looks like an app: it is listed, and why it cannot be built yet.
+/// The root if it looks like an app. It is listed with the reason why it cannot be built yet.
 fn root(workspace: &Workspace) -> Option<Listed> {
     let member = workspace.root_member();
     let is_own = |command: &script::Command| {
@@ -120,7 +120,7 @@ fn root(workspace: &Workspace) -> Option<Listed> {
         let commands = script::commands(&member.manifest, name);
         !commands.is_empty() && commands.iter().all(is_own)
     };
-    // A build at the root may be that of all packages, where there are others.
+    // If there are other packages, a build at the root may be a build of all of them.
     let alone = workspace.members.len() == 1;
     let builds = alone && member.manifest.script(BUILD).is_some();
     let error = WorkspaceError::RootIsNoApp {
@@ -136,13 +136,13 @@ fn root(workspace: &Workspace) -> Option<Listed> {
     })
 }
 
-/// Whether a package says that it can be started.
+/// Whether a package has a way to start.
 fn starts(member: &Member) -> bool {
     let script = |name: &&str| member.manifest.script(name).is_some();
     start::START_SCRIPTS.iter().any(script)
 }
 
-/// A member that may be an app, as it is listed; nothing if it is a library.
+/// The entry of a member that may be an app; `None` for a library.
 fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
     let by_place = survey.workspace.is_app_by_place(at);
     let state = match look(survey, rules, at) {
@@ -153,7 +153,7 @@ fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
             problem: error.to_string(),
             hint: error.hint(),
         },
-        // Elsewhere than where apps lie, a package that merely has a script is a library.
+        // Outside of directories for apps, a package that merely has a script is a library.
         _ => return None,
     };
     let member = &survey.workspace.members[at];
@@ -199,7 +199,7 @@ fn size(closure: &Closure<'_, '_>) -> Size {
 mod tests {
     use super::{Listing, State};
 
-    /// What the list says of the root, whose scripts these are.
+    /// The list's entry for a root with these scripts.
     fn root(scripts: &str, extra: &[(&str, &str)]) -> Option<String> {
         let manifest = format!(r#"{{"name":"acme","scripts":{scripts}}}"#);
         let mut all = vec![("package.json", manifest.as_str())];
