@@ -60,7 +60,7 @@ impl fmt::Display for ProgressMode {
 /// The text is not a [`ProgressMode`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no way to show progress: it is one of `auto`, `tty`, `plain`, `json` and `quiet`"
+    "unknown progress mode `{0}`: use `auto`, `tty`, `plain`, `json` or `quiet`"
 )]
 pub struct UnknownMode(String);
 
