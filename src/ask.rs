@@ -1,6 +1,7 @@
-//! What a user asks about a workspace, without an image: its apps, why a package is there, the picture of its members, a pruned copy.
+//! Answers about a workspace that need no image: its apps, why a package is there, the graph of its
+//! members, a pruned copy.
 //!
-//! In: the workspace. Out: values that [`crate::show`] prints or writes as JSON.
+//! Input: the workspace. Output: values that [`crate::show`] prints or writes as JSON.
 
 pub mod listing;
 pub mod overview;

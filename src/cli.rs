@@ -1,4 +1,4 @@
-//! The command line: what the user typed. It alone imports clap; what the program needs are the options of each command.
+//! The command line. Only this room uses clap; it turns arguments into the options of each command.
 
 mod base;
 mod cache;
@@ -63,10 +63,11 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Parses what the user typed.
+    /// Parses the arguments.
     ///
-    /// With options of `build` at the top level, clap takes no option before a subcommand. `-C DIR` belongs there by custom (git, make, pnpm), so
-    /// it is moved behind.
+    /// Because `build`'s options are also accepted at the top level, clap takes no option before a
+    /// subcommand. By custom (git, make, pnpm) `-C DIR` comes first, so it is moved after the
+    /// subcommand.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut args: Vec<OsString> = args.into_iter().collect();
         let leads = args
@@ -90,7 +91,7 @@ impl Cli {
     }
 }
 
-/// clap takes a second app for a command that may not follow the first.
+/// Explains a second app, which clap reports as a command in the wrong place.
 fn one_app(error: clap::Error) -> clap::Error {
     let text = error.to_string();
     let second = text
@@ -107,7 +108,6 @@ fn one_app(error: clap::Error) -> clap::Error {
     }
 }
 
-/// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build an app's image (what `slimbuild APP` does)
@@ -142,7 +142,6 @@ pub enum Command {
     },
 }
 
-/// The app.
 #[derive(Debug, Args)]
 pub struct AppArg {
     /// The app: its directory (apps/server, or . inside of it) or its package name
@@ -150,7 +149,7 @@ pub struct AppArg {
     pub app: Option<String>,
 }
 
-/// What decides about the plan.
+/// The options that affect the plan.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
@@ -263,7 +262,7 @@ impl From<PlanArgs> for PlanOptions {
             build_args,
             secrets,
         } = args;
-        // Their values are none of the plan's business.
+        // The plan does not contain their values.
         let given = |arg: BuildArg| (arg.name, Given::by_flag(None, "--build-arg"));
         Self {
             node: node.map(|node| Given::by_flag(node, "--node")),

@@ -1,6 +1,8 @@
-//! What an app needs: the graph of members, its two closures, the tasks of its build, and whether pnpm would take the lockfile.
+//! What an app needs: the graph of members, its two closures, the tasks of its build, and whether
+//! pnpm would accept the lockfile.
 //!
-//! In: the workspace and its lockfiles. Out: sets of members and packages, each with the reason, and tasks in order.
+//! Input: the workspace and its lockfiles. Output: sets of members and packages, each with its
+//! reason, and tasks in order.
 
 pub mod closure;
 pub mod frozen;

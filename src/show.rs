@@ -1,6 +1,6 @@
-//! What is shown: progress while something runs, reports afterwards, errors.
+//! Output: progress during a run, reports afterwards, errors.
 //!
-//! In: events, plans and answers. Out: text on the terminal, or JSON.
+//! Input: events, plans and answers. Output: text on the terminal, or JSON.
 
 pub mod progress;
 pub mod report;

@@ -1,6 +1,7 @@
-//! The apps of a workspace: what each is, how much it needs, and what keeps it from being built.
+//! Lists the apps of a workspace: the kind of each, what it needs, and what prevents its build.
 //!
-//! Goes in: the workspace. Comes out: a [`Listing`]. The lockfiles are parsed once, and an app that cannot be told stops no other.
+//! Input: the workspace. Output: a [`Listing`]. The lockfiles are parsed once. An app that cannot
+//! be planned does not stop the others.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,7 @@ use crate::workspace::{Member, Workspace};
 /// The apps of a workspace.
 #[derive(Debug, Serialize)]
 pub struct Listing {
-    /// By directory.
+    /// Sorted by directory.
     pub apps: Vec<Listed>,
 }
 
@@ -34,7 +35,7 @@ pub struct Listed {
     pub dir: RepoPath,
     /// The package's name.
     pub name: String,
-    /// What it is and needs; or what is in the way.
+    /// Its kind and needs, or what prevents a plan.
     #[serde(flatten)]
     pub state: State,
 }
@@ -43,38 +44,37 @@ pub struct Listed {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum State {
-    /// It can.
+    /// It can be planned.
     Ready(Ready),
-    /// Somebody has to decide or mend something.
+    /// The user must decide or fix something first.
     Stuck {
         /// What is wrong.
         problem: String,
-        /// What to do about it.
+        /// What the user can do about it.
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     },
 }
 
-/// What is known of an app that can be planned.
+/// The facts about an app that can be planned.
 #[derive(Debug, Serialize)]
 pub struct Ready {
-    /// Its kind.
     #[serde(flatten)]
     pub detected: Detected,
     /// What its image runs or serves.
     pub runs: String,
-    /// What its build needs.
+    /// The size of its build closure.
     pub build: Size,
-    /// What the image gets; nothing where the build's output brings all along.
+    /// The size of its runtime closure; `None` if the build's output needs nothing else.
     pub runtime: Option<Size>,
 }
 
 /// How large a closure is.
 #[derive(Debug, Serialize)]
 pub struct Size {
-    /// Packages of the workspace, the root project not counted unless it is the app.
+    /// Packages of the workspace, without the root project.
     pub members: usize,
-    /// Packages of registries.
+    /// Packages from registries.
     pub packages: usize,
 }
 
@@ -86,7 +86,7 @@ impl Listing {
         let root = Some(0).filter(|_| root_may_be_an_app(workspace));
         let others = others(&survey, root.is_some());
         let may_be_one: Vec<usize> = root.into_iter().chain(others).collect();
-        // Each app has closures of its own.
+        // Each app has its own closures.
         let listed = threads::map(&may_be_one, 1, |&at| listed(&survey, &rules, at));
         Ok(Self {
             apps: listed.into_iter().flatten().collect(),
@@ -108,7 +108,7 @@ fn others(survey: &Survey<'_>, with_root: bool) -> Vec<usize> {
     (1..workspace.members.len()).filter(may_be_one).collect()
 }
 
-/// Programs that run what is no app of node's.
+/// Programs that run something that is not a node app.
 const RUNNERS: [&str; 3] = ["docker", "docker-compose", "podman"];
 
 /// Whether the root may be an app: it is the only package, or its scripts start or build something that is no package's. A root that only conducts
@@ -151,13 +151,13 @@ fn is_own(workspace: &Workspace, command: &script::Command) -> bool {
         && paths.all(|path| workspace.enclosing(&path) == 0)
 }
 
-/// Whether a package says that it can be started.
+/// Whether a package has a way to start.
 fn starts(member: &Member) -> bool {
     let script = |name: &&str| member.manifest.script(name).is_some();
     start::START_SCRIPTS.iter().any(script)
 }
 
-/// A member that may be an app, as it is listed; nothing if it is a library.
+/// The entry of a member that may be an app; `None` for a library.
 fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
     let workspace = survey.workspace;
     let by_place = match at {
@@ -174,7 +174,7 @@ fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
             problem: error.to_string(),
             hint: error.hint(),
         },
-        // Elsewhere than where apps lie, a package that merely has a script is a library.
+        // Outside of directories for apps, a package that merely has a script is a library.
         _ => return None,
     };
     let member = &workspace.members[at];
@@ -220,7 +220,7 @@ fn size(closure: &Closure<'_, '_>) -> Size {
 mod tests {
     use super::{Listing, State, root_is_the_only_app};
 
-    /// What the list says of the root, whose scripts these are, and whether `slimbuild` without a name means it.
+    /// The list's entry for a root with these scripts.
     fn root(scripts: &str, extra: &[(&str, &str)]) -> (Option<String>, bool) {
         let manifest = format!(
             r#"{{"name":"acme","scripts":{scripts},"devDependencies":{{"vite":"7.0.0"}}}}"#

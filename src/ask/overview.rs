@@ -1,7 +1,7 @@
-//! The workspace as a picture: members and who depends on whom.
+//! The graph of a workspace: its members and their dependencies on each other.
 //!
-//! Goes in: the workspace, and an app if only its closures are to be seen. Comes out: [`Overview`], members and edges in a fixed order, as a value
-//! that any notation can be written from.
+//! Input: the workspace, and an app to restrict it to that app's closures. Output: an [`Overview`],
+//! members and edges in a fixed order, which any notation can be written from.
 
 use serde::Serialize;
 
@@ -16,12 +16,12 @@ use crate::workspace::Workspace;
 /// Members and edges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Overview {
-    /// The app whose closures these are; none where it is the whole workspace.
+    /// The app whose closures these are; `None` for the whole workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<RepoPath>,
     /// The root project first, the others by directory.
     pub members: Vec<Member>,
-    /// By what depends, then by what is depended on.
+    /// Sorted by the dependent, then by the dependency.
     pub edges: Vec<Edge>,
 }
 
@@ -30,7 +30,7 @@ pub struct Overview {
 pub struct Member {
     /// Its directory.
     pub dir: RepoPath,
-    /// Its name, or its directory where it has none.
+    /// Its name, or its directory if it has none.
     pub name: String,
     /// How it belongs to the app.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -43,29 +43,29 @@ pub struct MemberRole {
     /// Why the build needs it.
     #[serde(flatten)]
     pub because: Because,
-    /// Whether the app needs it when it runs.
+    /// Whether the app needs it at run time.
     pub runtime: bool,
 }
 
 /// A dependency of one member on another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edge {
-    /// The position of what depends.
+    /// The position of the dependent.
     #[serde(skip)]
     pub from_at: usize,
-    /// The position of what is depended on.
+    /// The position of the dependency.
     #[serde(skip)]
     pub to_at: usize,
-    /// What depends.
+    /// The dependent.
     pub from: RepoPath,
-    /// What is depended on.
+    /// The dependency.
     pub to: RepoPath,
-    /// The manifest's map, the strongest where there are several: `dependencies`
+    /// The manifest's map: `dependencies`. If several contain it, the strongest.
     pub kind: &'static str,
 }
 
 impl Overview {
-    /// The whole workspace, or what the app at `app` needs.
+    /// The whole workspace, or the part that the app at `app` needs.
     pub fn new(workspace: &Workspace, app: Option<usize>) -> Result<Self, PlanError> {
         let survey = Survey::new(workspace)?;
         let mut positions: Vec<usize> = (0..workspace.members.len()).collect();

@@ -1,8 +1,10 @@
-//! A pruned workspace for people who write their own Dockerfile, in the layout of `turbo prune --docker`.
+//! Prunes a workspace for users who write their own Dockerfile, in the layout of `turbo prune
+//! --docker`.
 //!
-//! Goes in: the workspace and the apps. Comes out: [`Pruned`], the list of files, each with what it holds. `json/` has all that an install reads,
-//! `full/` the sources and what builds read, so that `COPY json`, install, `COPY full`, build caches the install. Nothing is written here
-//! (see [`output`]), and nothing decided about images.
+//! Input: the workspace and the apps. Output: a [`Pruned`], the list of files with their contents.
+//! `json/` has everything that an install reads, `full/` the sources and other files that builds
+//! read, so that `COPY json`, install, `COPY full`, build caches the install. Writing is done by
+//! [`output`]; nothing here decides about images.
 
 pub mod output;
 
@@ -26,60 +28,60 @@ use crate::workspace::manifest::package::strip::strip;
 use crate::workspace::manifest::{turbo, workspace as workspace_file};
 use crate::workspace::toolchain;
 
-/// Manifests and lockfile: all that an install reads.
+/// Manifests and lockfile: everything that an install reads.
 pub const JSON: &str = "json";
-/// The sources, and all else that builds read.
+/// The sources, and everything else that builds read.
 pub const FULL: &str = "full";
 
-/// Files at the root that travel with the sources where they are there.
+/// Root files that are copied with the sources if they exist.
 const ROOT_FILES: [&str; 2] = [".gitignore", ".gitattributes"];
 
-/// How many members a thread looks into at a time.
+/// How many members a thread takes at a time.
 const SHARE: usize = 8;
 
-/// What is kept.
+/// What to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
-    /// All that builds need.
+    /// Everything that builds need.
     #[default]
     Build,
-    /// What the apps need when they run: no dev dependencies, neither of the workspace nor of registries.
+    /// What the apps need at run time: no dev dependencies, neither members nor packages.
     Production,
 }
 
-/// What a user may decide, beside what `slimbuild.json` says of the apps.
+/// The user's options, in addition to the apps' `slimbuild.json`.
 #[derive(Debug, Clone, Default)]
 pub struct PruneOptions {
-    /// What is kept.
+    /// What to keep.
     pub scope: Scope,
-    /// Globs of files that are kept, ignored or not.
+    /// Globs of files to keep, even ignored ones.
     pub include: Vec<String>,
-    /// Globs of files that are not.
+    /// Globs of files to leave out.
     pub exclude: Vec<String>,
 }
 
 /// A file of a pruned workspace: in [`JSON`], in [`FULL`], or beside them.
 pub type PrunedFile = PlacedFile<&'static str>;
 
-/// A workspace without what some apps do not need.
+/// A workspace reduced to what some apps need.
 #[derive(Debug)]
 pub struct Pruned {
-    /// The members that are kept.
+    /// The members kept.
     pub members: Vec<MemberPlan>,
-    /// How many there are, the root project not counted unless it is an app.
+    /// The number of all members, without the root project.
     pub workspace_members: usize,
-    /// How many packages of registries are kept.
+    /// The number of packages from registries kept.
     pub packages: usize,
-    /// How many there are.
+    /// The number of all packages.
     pub workspace_packages: usize,
-    /// What a reader should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
-    /// Every file, sorted by path.
+    /// All files, sorted by path.
     pub entries: Vec<PrunedFile>,
 }
 
 impl Pruned {
-    /// Decides what is kept for the apps at these positions. Reads the workspace, and nothing else.
+    /// Decides what to keep for the apps at these positions. Only reads.
     pub fn new(
         workspace: &Workspace,
         apps: &[usize],
@@ -125,11 +127,11 @@ impl Pruned {
     }
 }
 
-/// What flags and `slimbuild.json` want of the apps.
+/// The combined options of flags and `slimbuild.json`.
 struct Wanted {
-    /// Each app's, by its position.
+    /// The options of each app, by its position.
     apps: Vec<(usize, PlanOptions)>,
-    /// Globs of all of them: the output is one.
+    /// The globs of all apps, since there is one output.
     include: Vec<String>,
     exclude: Vec<String>,
 }
@@ -148,7 +150,7 @@ impl Wanted {
             exclude.extend(options.exclude.iter().cloned());
             wanted.push((at, options));
         }
-        // What the root's file says comes with each app.
+        // The globs of the root's file are repeated for each app.
         for globs in [&mut include, &mut exclude] {
             let mut seen = BTreeSet::new();
             globs.retain(|glob| seen.insert(glob.clone()));
@@ -162,7 +164,7 @@ impl Wanted {
         })
     }
 
-    /// The members that tasks name, and globs of files that tasks read.
+    /// The members that tasks run in, and globs of files that tasks read.
     fn tasks(
         &self,
         survey: &Survey<'_>,
@@ -187,7 +189,7 @@ impl Wanted {
         Ok((named, inputs))
     }
 
-    /// The dev dependencies that the apps' starts cannot do without.
+    /// The dev dependencies that the apps need to start.
     fn loaders(&self, survey: &Survey<'_>) -> Result<BTreeSet<(usize, String)>, PlanError> {
         let mut found = BTreeSet::new();
         for (at, options) in &self.apps {
@@ -201,17 +203,17 @@ impl Wanted {
 struct Layout<'w, 'l, 'a> {
     workspace: &'w Workspace,
     closure: &'w Closure<'l, 'a>,
-    /// The files of every package that is kept.
+    /// The files of every kept member, without the root project.
     files: &'w BTreeMap<usize, Vec<File>>,
     rules: &'w Rules,
     /// Globs of files that tasks read.
     turbo_inputs: Vec<String>,
-    /// Globs of files that are kept, ignored or not.
+    /// Globs of files to keep, even ignored ones.
     include: &'w [String],
     scope: Scope,
 }
 
-/// Entries by path. The first one that is put somewhere stays.
+/// Entries by path. The first entry of a path wins.
 #[derive(Default)]
 struct Entries(BTreeMap<(&'static str, RepoPath), PrunedFile>);
 
@@ -248,7 +250,7 @@ impl Layout<'_, '_, '_> {
         Ok(entries)
     }
 
-    /// The positions of the members that are kept, the root project among them: no workspace is without.
+    /// The positions of the kept members. The root project is always one of them.
     fn members(&self) -> BTreeSet<usize> {
         self.closure.members.keys().copied().chain([0]).collect()
     }
@@ -257,7 +259,8 @@ impl Layout<'_, '_, '_> {
         let workspace = self.workspace;
         let why = "the lockfile without what is not reached";
         for (dir, text) in self.closure.lockfiles(workspace) {
-            // The root's also lies beside `json/`, where turbo puts it. A package's is a source too, and not to be had as it was.
+            // The root's lockfile is also next to `json/`, where turbo puts it. A member's lockfile
+            // is also a source, and must replace the original there.
             let mut files = self.files.keys();
             let is_source = files.any(|at| workspace.members[*at].dir == dir);
             let beside = dir.is_root().then_some("");
@@ -283,7 +286,7 @@ impl Layout<'_, '_, '_> {
             Scope::Production => "the manifest without dev dependencies",
         };
         for made in threads::map(&members, SHARE, |&at| self.manifest(at)) {
-            // pnpm does without a manifest at the root.
+            // pnpm needs no manifest at the root.
             if let Some((path, text)) = made? {
                 entries.made(&[JSON, FULL], &path, text, why);
             }
@@ -307,7 +310,7 @@ impl Layout<'_, '_, '_> {
         Ok(Some((path, text)))
     }
 
-    /// `turbo.json` of the root and of members, without what names packages that are not kept.
+    /// `turbo.json` of the root and of members, without references to packages that are not kept.
     fn turbo(&self, entries: &mut Entries) -> Result<(), PlanError> {
         let members = self.members();
         let packages: BTreeSet<&str> = members
@@ -317,7 +320,7 @@ impl Layout<'_, '_, '_> {
         for at in members {
             let member = &self.workspace.members[at];
             let dir = &member.dir;
-            // Most members have none, as is known by now.
+            // Most members have none, and it was loaded before.
             if at != 0 && member.turbo.is_none() {
                 continue;
             }
@@ -334,7 +337,7 @@ impl Layout<'_, '_, '_> {
         Ok(())
     }
 
-    /// What an install reads besides manifests and the lockfile.
+    /// What an install reads in addition to manifests and the lockfile.
     fn install_files(&self, entries: &mut Entries) -> Result<(), PlanError> {
         let (workspace, closure) = (self.workspace, self.closure);
         let settings = install::settings_files(workspace, closure)?;
@@ -353,7 +356,7 @@ impl Layout<'_, '_, '_> {
         Ok(())
     }
 
-    /// The files of members, and those at the root that builds read.
+    /// The files of members, and root files that builds read.
     fn sources(&self, entries: &mut Entries) -> Result<(), PlanError> {
         for files in self.files.values() {
             let why = "a source";

@@ -1,4 +1,5 @@
-//! The `slimbuild.json` to start with: every value as it was detected, as a comment with its reason, so that the file changes nothing by itself.
+//! The initial `slimbuild.json`: every detected value with its reason, as comments, so that the
+//! file itself changes nothing.
 
 use std::fmt::Write as _;
 
@@ -9,22 +10,22 @@ use crate::model::path::RepoPath;
 use crate::plan::PlanError;
 use crate::plan::{NodeCommand, Plan};
 
-/// Where `slimbuild schema` is expected to be written to, at the root.
+/// Where the user is told to save the output of `slimbuild schema`, at the root.
 pub const SCHEMA_FILE: &str = "slimbuild.schema.json";
 
-/// The file beside an app.
+/// The file for an app.
 #[derive(Debug)]
 pub struct Starter<'s> {
     /// The app's directory.
     pub dir: &'s RepoPath,
     /// Its name.
     pub name: &'s str,
-    /// Whether the schema lies at the root.
+    /// Whether the schema exists at the root.
     pub schema: bool,
 }
 
 impl Starter<'_> {
-    /// The text, from the app's plan or from what keeps it from having one.
+    /// The text, from the app's plan or from the error that prevents one.
     pub fn app(&self, plan: Result<&Plan, &PlanError>) -> String {
         let mut text = format!(
             "// How slimbuild makes the image of {}. Commented lines change nothing: they show what it decides by itself,\n// with the reason, and examples; uncomment what you want to decide. `slimbuild schema` describes all keys.\n{{\n",
@@ -73,7 +74,7 @@ impl Starter<'_> {
     }
 }
 
-/// The file at the root.
+/// The text for the root.
 pub fn root(apps: &[String], has_schema: bool) -> String {
     let mut text = "// What slimbuild decides for every app of this workspace; uncomment what you want to decide.\n// `slimbuild init APP` writes the file of one app, `slimbuild schema` describes all keys.\n{\n".to_owned();
     schema(&mut text, "", has_schema);
@@ -158,7 +159,7 @@ fn decided(plan: &Plan, text: &mut String) {
     line(text, "tags", &json!([format!("{}:latest", plan.image)]));
 }
 
-/// The keyword that gives the base which was chosen.
+/// The keyword that selects the chosen base.
 fn keyword(node: NodeCommand) -> Option<&'static str> {
     match node {
         NodeCommand::Entrypoint | NodeCommand::Copied => Some("distroless"),
@@ -181,7 +182,7 @@ fn because(text: &mut String, reason: &str) {
     let _ = writeln!(text, "\n  // {}", one_line(reason));
 }
 
-/// A key as a comment, to be uncommented as it stands: a comma at the end is allowed.
+/// A key as a comment that can be uncommented as it is: trailing commas are allowed.
 fn line(text: &mut String, key: &str, value: &Value) {
     let value = value
         .to_string()

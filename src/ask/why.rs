@@ -1,7 +1,8 @@
-//! Why an app has a package: the shortest chains of dependencies that lead to it.
+//! Why an app has a package: the shortest dependency chains that lead to it.
 //!
-//! Goes in: the workspace, the app, and the package's name, with or without a version. Comes out: [`Why`], for each version that there is, the
-//! chains into the build closure and into the runtime closure, or where else in the workspace it occurs. Edges are the lockfile's own.
+//! Input: the workspace, the app, and the package's name, with or without a version. Output: a
+//! [`Why`]: for each version, the chains into the build closure and the runtime closure, or else
+//! where it occurs in the workspace. Edges are the lockfile's own.
 
 mod only_way;
 mod route;
@@ -22,7 +23,7 @@ pub use route::{Chain, Route, Step};
 use route::{Counts, Part};
 use web::{COPIED, Edge, Node, Web};
 
-/// How many chains are told of those that are equally short.
+/// How many chains of equal length are shown.
 const CHAINS: usize = 5;
 
 /// The answer.
@@ -30,9 +31,9 @@ const CHAINS: usize = 5;
 pub struct Why {
     /// The app's directory.
     pub app: RepoPath,
-    /// What was asked for.
+    /// What the user asked for.
     pub query: String,
-    /// Every version, or member, that the question may mean.
+    /// Every version or member that the query may mean.
     pub packages: Vec<Package>,
 }
 
@@ -46,7 +47,7 @@ pub struct Package {
     pub build: Option<Route>,
     /// How it gets into the runtime closure, if it does.
     pub runtime: Option<Route>,
-    /// Where it occurs in the workspace when it is in neither.
+    /// Where it occurs in the workspace, if it is in neither closure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<Route>,
 }
@@ -54,29 +55,29 @@ pub struct Package {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum WhyError {
-    /// The app has no closures to look in.
+    /// The app's closures cannot be determined.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The name is unknown.
     #[error("there is no package `{name}` in this workspace")]
     Unknown {
-        /// As it was given.
+        /// As the user gave it.
         name: String,
-        /// Names that look alike, best first.
+        /// Similar names, best first.
         nearest: Vec<String>,
     },
     /// The name is known, the version is not.
     #[error("there is no `{query}` in this workspace")]
     OtherVersions {
-        /// As it was given.
+        /// As the user gave it.
         query: String,
-        /// What there is.
+        /// The existing versions.
         found: Vec<String>,
     },
 }
 
 impl WhyError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Plan(error) => error.hint(),
@@ -90,7 +91,8 @@ impl WhyError {
 }
 
 impl Why {
-    /// Looks for `query` (`name` or `name@version`; a member also by its directory) on the ways from the app at `app`.
+    /// Searches for `query` (`name` or `name@version`; for a member also its directory) from the
+    /// app at `app`.
     pub fn new(workspace: &Workspace, app: usize, query: &str) -> Result<Self, WhyError> {
         let survey = Survey::new(workspace).map_err(PlanError::from)?;
         let web = Web::new(workspace, &survey.lockfiles).map_err(PlanError::from)?;
@@ -112,7 +114,7 @@ impl Why {
             };
             part.route(targets, CHAINS)
         };
-        // The root project's tools are at hand for every build, but say least about the app.
+        // Every build can use the root project's tools, but they say least about the app.
         let starts: Vec<usize> = [app]
             .into_iter()
             .chain(study.needed.named.into_keys())
@@ -120,7 +122,7 @@ impl Why {
             .collect();
         let packages = meant.into_iter().map(|(package, targets)| {
             let build = part(starts.clone(), &all, &targets);
-            // The root project is there where it has what the app is started through.
+            // The root project is included if it provides the program that starts the app.
             let mut members = runtime.members.keys().copied();
             let root = members.find(|at| *at == 0 && app != 0);
             let starts = [app].into_iter().chain(root);
@@ -146,12 +148,12 @@ impl Why {
     }
 }
 
-/// What a question may mean: labels with the nodes that have them, by name and then by version.
+/// The labels that a query may mean, with their nodes, sorted by name and then by version.
 fn meant(web: &Web, query: &str) -> Result<Vec<(String, BTreeSet<usize>)>, WhyError> {
     let trimmed = query.trim_end_matches('/').trim_start_matches("./");
     let mut by_label: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     let mut of_name: BTreeSet<&str> = BTreeSet::new();
-    // The `@` of a scope parts no version.
+    // The `@` of a scope does not start a version.
     let name = match query.char_indices().skip(1).find(|(_, sign)| *sign == '@') {
         Some((at, _)) => &query[..at],
         None => query,
@@ -159,7 +161,7 @@ fn meant(web: &Web, query: &str) -> Result<Vec<(String, BTreeSet<usize>)>, WhyEr
     let aliased = aliased(web, query);
     for (at, label) in web.labels.iter().enumerate() {
         let own = web.names[at].as_deref();
-        // A member is one, linked or copied.
+        // A member counts once, whether it is linked or copied.
         let label = label.strip_suffix(COPIED).unwrap_or(label);
         if own == Some(name) {
             of_name.insert(label);
@@ -189,13 +191,13 @@ fn meant(web: &Web, query: &str) -> Result<Vec<(String, BTreeSet<usize>)>, WhyEr
     Ok(meant)
 }
 
-/// Puts `a@9.0.0` before `a@10.0.0`.
+/// Sorts `a@9.0.0` before `a@10.0.0`.
 fn by_version(label: &str) -> (String, Option<Version>) {
     let (name, version) = label.rsplit_once('@').unwrap_or((label, ""));
     (name.to_owned(), Version::parse(version).ok())
 }
 
-/// What somebody imports by this name though it has another: `npm:` aliases.
+/// Nodes that are imported by this name but have another one: `npm:` aliases.
 fn aliased(web: &Web, name: &str) -> BTreeSet<usize> {
     web.edges
         .iter()
@@ -205,7 +207,7 @@ fn aliased(web: &Web, name: &str) -> BTreeSet<usize> {
         .collect()
 }
 
-/// Up to three names that look like this one.
+/// Up to three similar names.
 fn nearest(web: &Web, name: &str) -> Vec<String> {
     let names: BTreeSet<&str> = web.names.iter().flatten().map(String::as_str).collect();
     similar::nearest(name, names, 3)

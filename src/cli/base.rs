@@ -1,4 +1,4 @@
-//! The flags of `slimbuild base`, of which images that are made without a daemon share most.
+//! The flags of `slimbuild base`. Most also apply to other images made without a daemon.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub struct BaseArgs {
     #[arg(long, conflicts_with = "node")]
     pub nginx: bool,
 
-    /// Make it for this platform: linux/amd64 or linux/arm64 [default: this machine's processor]
+    /// Build it for this platform: linux/amd64 or linux/arm64 [default: this machine's processor]
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<Platform>,
 
@@ -65,7 +65,7 @@ pub struct BaseArgs {
     pub sources: SourceArgs,
 }
 
-/// Where things come from, and where they are kept.
+/// Where to download from, and where to cache.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Downloads")]
 pub struct SourceArgs {
@@ -87,7 +87,7 @@ pub struct SourceArgs {
     pub cache_size: Option<CacheSize>,
 }
 
-/// The ways to compress.
+/// The compression methods.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub enum CompressionArg {
     /// What every engine and registry can read

@@ -1,4 +1,4 @@
-//! The flags of `slimbuild cache`, and sizes and ages as people write them.
+//! The flags of `slimbuild cache`, and parsers for sizes and ages.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -76,7 +76,7 @@ pub struct CachePruneArgs {
     #[arg(long, value_name = "AGE", value_parser = age, conflicts_with = "cache_size")]
     pub older_than: Option<Duration>,
 
-    /// Keep at most SIZE (20GB, 500MB, none): what was used most recently
+    /// Keep at most SIZE (20GB, 500MB, none); what was used least recently goes first
     #[arg(long, value_name = "SIZE")]
     pub cache_size: Option<CacheSize>,
 
@@ -89,7 +89,7 @@ pub struct CachePruneArgs {
     pub place: CachePlaceArgs,
 }
 
-/// How large the cache may be, in bytes; there may be no limit.
+/// The size limit of the cache in bytes; `None` for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheSize(pub Option<u64>);
 

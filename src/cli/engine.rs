@@ -6,7 +6,7 @@ use super::base::{CompressionArg, SourceArgs};
 use super::values::output;
 use crate::image::oci::Output;
 
-/// What the engine is told.
+/// The options for the engine.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"

@@ -1,4 +1,4 @@
-//! `slimbuild prune`: a part of the workspace, for a Dockerfile of one's own.
+//! `slimbuild prune`: a part of the workspace, for a user's own Dockerfile.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub struct PruneArgs {
     pub options: PruneOptionArgs,
 }
 
-/// What decides about a pruned workspace.
+/// The options for a pruned workspace.
 #[derive(Debug, Args)]
 pub struct PruneOptionArgs {
     /// Keep only what the apps need when they run: without dev dependencies, in manifests and lockfile

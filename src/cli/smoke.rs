@@ -7,7 +7,7 @@ use clap::Args;
 use super::values::{port, request_path};
 use crate::plan::smoke::Port;
 
-/// How the image is tried out.
+/// How the image is tried.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Smoke test")]
 pub struct SmokeArgs {

@@ -1,4 +1,4 @@
-//! What a single value on the command line may be.
+//! Parsers for single values on the command line.
 
 use std::convert::Infallible;
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::plan::smoke::Port;
 
-/// A name to give: a digest is what content has, and cannot be chosen.
+/// A name to give an image. It must have no digest, since a digest cannot be chosen.
 pub(super) fn tag(text: &str) -> Result<ImageRef, String> {
     match text.parse::<ImageRef>() {
         Ok(_) if text.contains('@') => {
@@ -26,7 +26,7 @@ pub(super) fn tag(text: &str) -> Result<ImageRef, String> {
     }
 }
 
-/// A file inside of the app.
+/// A file in the app.
 pub(super) fn entry(text: &str) -> Result<String, String> {
     match RepoPath::new(text) {
         Ok(path) if path.is_root() => Err("name a file, as in `dist/main.js`".to_owned()),
@@ -51,7 +51,7 @@ pub(super) fn output(text: &str) -> Result<Output, String> {
     }
 }
 
-/// The path of a request. An app that stands behind `--smoke` is no such path.
+/// The path of a request. It must not be an app's name after `--smoke`.
 pub(super) fn request_path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && !text.contains(char::is_whitespace) {
         Ok(text.to_owned())
@@ -72,12 +72,12 @@ pub(super) fn port(text: &str) -> Result<Port, String> {
     }
 }
 
-/// A build argument. Its value may be a secret, so that nothing prints it.
+/// A build argument. Its value may be a secret, so it is never printed.
 #[derive(Clone)]
 pub struct BuildArg {
     /// The variable's name.
     pub name: String,
-    /// What it holds; the environment's where nothing is given.
+    /// Its value; `None` takes it from the environment.
     pub value: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl Debug for BuildArg {
 }
 
 impl BuildArg {
-    /// Never fails: clap would repeat the value.
+    /// Never fails, because clap would print the value.
     #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
     pub(super) fn parse(text: &str) -> Result<Self, Infallible> {
         let (name, value) = text
@@ -103,19 +103,18 @@ impl BuildArg {
     }
 }
 
-/// A secret by name, and where its value is.
+/// A secret's name, and where to read its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretArg {
     /// The name.
     pub id: String,
-    /// Where its value is.
     pub from: SecretSource,
 }
 
 /// Where a secret's value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    /// In the variable of its own name.
+    /// In the variable of the same name.
     Own,
     /// In a variable.
     Variable(String),
@@ -123,7 +122,7 @@ pub enum SecretSource {
     File(PathBuf),
 }
 
-/// Reads a [`SecretArg`] without ever repeating it: what is wrong may be the secret itself.
+/// Parses a [`SecretArg`]. Its errors never quote the input, which may be the secret itself.
 #[derive(Debug, Clone)]
 pub(super) struct SecretParser;
 
@@ -144,7 +143,7 @@ impl TypedValueParser for SecretParser {
 }
 
 impl SecretArg {
-    /// `id=NAME[,env=VAR|,src=FILE]`, as Docker has it.
+    /// `id=NAME[,env=VAR|,src=FILE]`, as in Docker.
     fn parse(text: &str) -> Result<Self, String> {
         let form = "write `id=NAME`, `id=NAME,env=VARIABLE` or `id=NAME,src=FILE`";
         let mut id = None;
@@ -155,7 +154,7 @@ impl SecretArg {
                 Some(("env", name)) => from = SecretSource::Variable(name.to_owned()),
                 Some(("src" | "source", file)) => from = SecretSource::File(file.into()),
                 Some(("type", "env" | "file")) => {}
-                // What stands there may be the secret itself.
+                // The text may be the secret itself.
                 _ => return Err(form.to_owned()),
             }
         }

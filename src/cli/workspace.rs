@@ -1,4 +1,4 @@
-//! The commands about the workspace as a whole: what depends on what, which apps there are, a configuration to start with.
+//! The commands about the whole workspace: its graph, its apps, an initial configuration.
 
 use clap::{Args, ValueEnum};
 

@@ -1,7 +1,8 @@
-//! The two closures of an app, or of several: what their builds need, and what they need when they run.
+//! The two closures of one or more apps: what their builds need, and what they need at run time.
 //!
-//! Goes in: the workspace, its lockfiles, the apps. Comes out: members with the reason for each, and the lockfiles' entries that they reach.
-//! Each closure is pruned on its own, so that the production install is independent of every dev dependency.
+//! Input: the workspace, its lockfiles, the apps. Output: members with the reason for each, and the
+//! lockfile entries that they reach. Each closure is pruned separately, so that the production
+//! install does not depend on dev dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,12 +29,12 @@ pub enum Because {
     Dependency {
         /// That member's directory.
         of: RepoPath,
-        /// In which map.
+        /// The manifest's map.
         field: &'static str,
     },
-    /// turbo's task graph names it.
+    /// A task in turbo's task graph names it.
     Task {
-        /// As `turbo.json` has it: `codegen#build`.
+        /// The task as in `turbo.json`: `codegen#build`.
         task: String,
     },
 }
@@ -50,25 +51,27 @@ impl Because {
     }
 }
 
-/// A closure: members, and all that they reach in the lockfiles.
+/// A closure: members, and everything that they reach in the lockfiles.
 #[derive(Debug)]
 pub struct Closure<'l, 'a> {
-    /// Positions of members, and why each is here.
+    /// Positions of members, with the reason for each.
     pub members: BTreeMap<usize, Because>,
-    /// Directories that are no members and that a `link:` names.
+    /// Directories of a `link:` that are not members.
     pub linked: BTreeSet<RepoPath>,
     lockfiles: &'l Lockfiles<'a>,
-    /// The entries of each lockfile.
+    /// The reached entries of each lockfile.
     reaches: Vec<Reach<'l, 'a>>,
-    /// Dev dependencies that count at run time, by the member that has them: see [`Closure::runtime`].
+    /// Dev dependencies needed at run time because they are peers, by member: see
+    /// [`Closure::runtime`].
     peers: BTreeSet<(usize, String)>,
-    /// Dev dependencies that somebody names for run time, likewise.
+    /// Dev dependencies needed at run time because the caller named them, by member.
     named: BTreeSet<(usize, String)>,
     with_dev: bool,
 }
 
 impl<'l, 'a> Closure<'l, 'a> {
-    /// What builds need: the apps, the root project, the members that `tasks` names, and everything that any of them depends on in any way.
+    /// What builds need: the apps, the root project, the members that `tasks` names, and all
+    /// dependencies of these, of any kind.
     pub fn build(
         workspace: &Workspace,
         lockfiles: &'l Lockfiles<'a>,
@@ -88,13 +91,15 @@ impl<'l, 'a> Closure<'l, 'a> {
         Ok(closure)
     }
 
-    /// What the apps need when they run: themselves and what they reach over `dependencies` and `optionalDependencies`.
+    /// What the apps need at run time: themselves, and what they reach through `dependencies` and
+    /// `optionalDependencies`.
     ///
-    /// A member that is linked resolves its peers from its own directory, where only a dev dependency puts them. So a dev dependency counts
-    /// where it is also a peer and a member of this closure has the same package among its dependencies: that is the peer which the member asks for.
+    /// A linked member resolves its peers from its own directory, where only a dev dependency
+    /// installs them. So a dev dependency counts if it is also a peer and a member of this closure
+    /// has the same package among its dependencies: that is the peer which the member needs.
     ///
-    /// `named` are dev dependencies that count too, by the member that has them: what loads TypeScript when the app starts. Where the root project
-    /// has them, it is a member for their sake and brings nothing else.
+    /// `named` are further dev dependencies to include, by member: packages that load TypeScript
+    /// when the app starts. If the root project has them, it joins the closure for these alone.
     pub fn runtime(
         workspace: &Workspace,
         lockfiles: &'l Lockfiles<'a>,
@@ -162,14 +167,14 @@ impl<'l, 'a> Closure<'l, 'a> {
         }
     }
 
-    /// Adds members and all that they need; gives those that were not there.
+    /// Adds members and everything they need; returns the members that are new.
     fn extend(
         &mut self,
         workspace: &Workspace,
         mut queue: Vec<(usize, Because)>,
     ) -> Result<Vec<usize>, LockfileError> {
         let mut added = Vec::new();
-        // Breadth first, so that the reason given is a shortest one.
+        // Breadth first, so that each reason is a shortest one.
         let mut next = 0;
         while next < queue.len() {
             let (at, because) = queue[next].clone();
@@ -181,7 +186,7 @@ impl<'l, 'a> Closure<'l, 'a> {
             added.push(at);
             let member = &workspace.members[at];
             let project = self.lockfiles.project(&member.dir);
-            // A member without an importer has the shared lockfile all the same.
+            // A member without an importer still belongs to the shared lockfile.
             let home = self.lockfiles.home(&member.dir).map(|home| home.lockfile);
             let text = home.map(|home| &self.lockfiles.all()[home]);
             for link in unrecorded(text, project.map(|(_, importer)| importer), member) {
@@ -207,7 +212,7 @@ impl<'l, 'a> Closure<'l, 'a> {
         Ok(added)
     }
 
-    /// Notes what a local directory brings that a member leads to.
+    /// Adds what a local directory that a member depends on needs.
     fn land(
         &mut self,
         workspace: &Workspace,
@@ -220,14 +225,14 @@ impl<'l, 'a> Closure<'l, 'a> {
             field: field.key(),
         };
         match Local::of(workspace, &dir) {
-            // What pnpm copies comes by itself.
+            // Packages that pnpm copies need no more.
             Local::Member(to) if workspace.members[to].dir != dir && self.copies(&dir) => {
                 self.linked.insert(dir);
             }
             Local::Member(to) => queue.push((to, because)),
             Local::Installed(to, name) => {
                 let fresh = !self.with_dev && self.named.insert((to, name));
-                // Its own dependencies were followed without this one.
+                // Its dependencies were followed without this one, so follow them again.
                 let known = if fresh {
                     self.members.remove(&to)
                 } else {
@@ -268,27 +273,29 @@ impl<'l, 'a> Closure<'l, 'a> {
         !for_named && (field != Field::Dev || self.peers.contains(&key))
     }
 
-    /// As [`Closure::keeps`]; the root project keeps nothing where it is there only because pnpm wants it.
+    /// Like [`Closure::keeps`]. A root project that is there only because pnpm needs one keeps
+    /// nothing.
     pub fn keeps_in(&self, at: usize, field: Field, alias: &str) -> bool {
         self.members.contains_key(&at) && self.keeps(at, field, alias)
     }
 
-    /// Dev dependencies that count at run time because they are peers, as (member, package).
+    /// Dev dependencies needed at run time because they are peers, as (member, package).
     pub fn peers(&self) -> &BTreeSet<(usize, String)> {
         &self.peers
     }
 
-    /// Dev dependencies that count at run time because somebody names them, as (member, package).
+    /// Dev dependencies needed at run time because the caller named them, as (member, package).
     pub fn named(&self) -> &BTreeSet<(usize, String)> {
         &self.named
     }
 
-    /// How many packages of registries are reached: what an install unpacks. Each lockfile's are unpacked by themselves.
+    /// The number of packages from registries that an install unpacks, counted separately for each
+    /// lockfile.
     pub fn package_count(&self) -> usize {
         self.reaches.iter().map(Reach::package_count).sum()
     }
 
-    /// The entries that are reached: the lockfile, the entry's key, and whether the closure can do without it.
+    /// The reached entries: the lockfile, the entry's key, and whether the entry is optional.
     pub fn entries(&self) -> impl Iterator<Item = (&'l Lockfile<'a>, &'l str, bool)> {
         self.reaches.iter().flat_map(Reach::entries)
     }
@@ -299,18 +306,20 @@ impl<'l, 'a> Closure<'l, 'a> {
         all.flat_map(Reach::copied_directories).collect()
     }
 
-    /// Tarballs that lie in the workspace.
+    /// Tarballs in the workspace.
     pub fn tarballs(&self) -> BTreeSet<&RepoPath> {
         self.reaches.iter().flat_map(Reach::tarballs).collect()
     }
 
-    /// The members that an install of this closure sees. The root project is always one: pnpm installs no workspace without its root.
+    /// The members in an install of this closure. The root project is always one, because pnpm
+    /// needs it.
     fn projects(&self) -> impl Iterator<Item = usize> {
         let others = self.members.keys().copied().filter(|at| *at != 0);
         [0].into_iter().chain(others)
     }
 
-    /// The directories that pnpm installs by themselves for this closure; none where one lockfile serves all.
+    /// The directories that pnpm installs separately for this closure; empty with a shared
+    /// lockfile.
     pub fn installed_alone(&self, workspace: &Workspace) -> Vec<RepoPath> {
         if self.lockfiles.is_shared() {
             return Vec::new();
@@ -348,8 +357,8 @@ impl<'l, 'a> Closure<'l, 'a> {
         kept.into_iter().map(prune).collect()
     }
 
-    /// `pnpm-workspace.yaml` for this closure: its members alone, and overrides that refer to none of the root's dependencies that it lacks. Nothing
-    /// where the workspace has none.
+    /// `pnpm-workspace.yaml` for this closure: only its members, and overrides without references
+    /// to root dependencies that it lacks.
     pub fn settings(&self, workspace: &Workspace) -> Option<String> {
         let text = workspace.settings_text.as_ref()?;
         let members = self.members.keys().filter(|at| **at != 0);
@@ -376,14 +385,14 @@ impl<'l, 'a> Closure<'l, 'a> {
         }))
     }
 
-    /// The skeleton manifest of a member in this closure, in step with [`Closure::lockfiles`].
+    /// The skeleton manifest of a member in this closure; it matches [`Closure::lockfiles`].
     pub fn skeleton(&self, workspace: &Workspace, at: usize) -> String {
         let manifest = &workspace.members[at].manifest;
         manifest.skeleton(|field, alias| self.keeps_in(at, field, alias))
     }
 
-    /// Refuses lockfiles that this version of pnpm would find out of step with the settings, or with a manifest of this closure or of the root
-    /// project.
+    /// Fails if this version of pnpm would find a lockfile outdated, compared with the settings or
+    /// with a manifest of this closure or the root project.
     pub fn check_frozen(
         &self,
         workspace: &Workspace,
@@ -392,7 +401,8 @@ impl<'l, 'a> Closure<'l, 'a> {
         frozen::check(workspace, self.lockfiles, self.projects(), pnpm)
     }
 
-    /// The whole manifest of a member but its scripts, likewise: for packages that pnpm copies when it installs.
+    /// The whole manifest of a member without scripts, for packages that pnpm copies at install
+    /// time. It matches [`Closure::lockfiles`] too.
     pub fn manifest(&self, workspace: &Workspace, at: usize) -> String {
         let manifest = &workspace.members[at].manifest;
         manifest.without(|field, alias| self.keeps_in(at, field, alias))
@@ -510,7 +520,8 @@ snapshots:
     #[test]
     fn a_peer_that_another_member_brings_counts_at_run_time() {
         in_closures(|workspace, _, runtime| {
-            // react is the app's own dependency; typescript is nobody's, and stays a tool.
+            // react is the app's own dependency. No member needs typescript at run time, so it
+            // remains a tool.
             assert_eq!(
                 runtime.reaches[0].snapshot_keys().collect::<Vec<_>>(),
                 ["react@18.0.0"]

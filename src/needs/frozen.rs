@@ -1,11 +1,14 @@
-//! The frozen check: what `pnpm install --frozen-lockfile` would refuse, found before anything is sent.
+//! The frozen check: finds what `pnpm install --frozen-lockfile` would refuse before anything is
+//! sent.
 //!
-//! Goes in: the workspace, its lockfiles, the members that an install gets. Comes out: nothing, or the first thing that pnpm would stop at, in
-//! its terms and with the file to mend. pnpm goes through it in this order, and so does this: the lockfile's format, the settings that it
-//! records ([`settings`], `ERR_PNPM_LOCKFILE_CONFIG_MISMATCH`), each project ([`project`], `ERR_PNPM_OUTDATED_LOCKFILE`).
+//! Input: the workspace, its lockfiles, the members of the install. Output: nothing, or the first
+//! error of pnpm, in its terms and with the file to fix. The order is pnpm's: the lockfile's
+//! format, the settings that it records ([`settings`], `ERR_PNPM_LOCKFILE_CONFIG_MISMATCH`), each
+//! project ([`project`], `ERR_PNPM_OUTDATED_LOCKFILE`).
 //!
-//! The rules differ between pnpm's major versions; each was tried with pnpm 7.33, 8.15, 9.15, 10.34, 11.22 and 12.21. Where pnpm runs code of the
-//! workspace before it compares (a pnpmfile), or where its versions disagree, the check passes: a lockfile that pnpm takes is never refused.
+//! The rules differ between pnpm's major versions; each was tried with pnpm 7.33, 8.15, 9.15,
+//! 10.34, 11.22 and 12.21. If pnpm runs code of the workspace before it compares (a pnpmfile), or
+//! its versions disagree, the check passes: a lockfile that pnpm accepts is never refused.
 
 mod config;
 pub mod installs;
@@ -24,8 +27,9 @@ use crate::workspace::Workspace;
 use config::Config;
 use project::Projects;
 
-/// Checks the lockfiles of these members against the workspace's settings and the members' manifests. `pnpm` is the version that will install;
-/// where it is not known, what any version takes that reads the lockfile's format is fine.
+/// Checks the lockfiles of these members against the workspace's settings and the members'
+/// manifests. `pnpm` is the version that will install. If it is unknown, it is enough that any
+/// version that reads the format accepts them.
 pub fn check(
     workspace: &Workspace,
     lockfiles: &Lockfiles<'_>,
@@ -37,7 +41,7 @@ pub fn check(
         let member = &workspace.members[at];
         match lockfiles.home(&member.dir) {
             Some(Home { lockfile, key }) => projects.entry(lockfile).or_default().push((key, at)),
-            // pnpm minds a missing lockfile only where there is something to record.
+            // pnpm requires a lockfile only if there are dependencies to record.
             None if member.manifest.has_dependencies() => {
                 return Err(LockfileError::NoLockfile(member.dir.clone()));
             }
@@ -52,7 +56,8 @@ pub fn check(
     Ok(())
 }
 
-/// Checks a lockfile against the settings, and against the manifests of the members that are its importers with these keys.
+/// Checks a lockfile against the settings, and against the manifests of the members with these
+/// importer keys.
 fn check_one(
     workspace: &Workspace,
     lockfile: &Lockfile<'_>,
@@ -72,7 +77,7 @@ fn check_one(
     Ok(())
 }
 
-/// The configuration as the first of these versions reads it that finds the lockfile in step.
+/// The configuration as read by the first of these versions that accepts the lockfile.
 fn first_that_fits<'w>(
     workspace: &'w Workspace,
     lockfile: &Lockfile<'_>,
@@ -86,7 +91,7 @@ fn first_that_fits<'w>(
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    // The list is never empty; if it were, there would be nothing to hold against the lockfile.
+    // The list is never empty.
     let newest = writer(10, 34);
     refused.map_or_else(|| Config::new(workspace, lockfile.dir(), &newest), Err)
 }
@@ -95,7 +100,7 @@ fn writer(major: u64, minor: u64) -> Version {
     Version::from((major, minor, 0))
 }
 
-/// Versions that stand for all that read a format, the likeliest first.
+/// Versions that represent all that read a format, the most likely first.
 fn writers(format: Format) -> Vec<Version> {
     match format {
         Format::V5 => vec![writer(7, 33)],
@@ -104,7 +109,8 @@ fn writers(format: Format) -> Vec<Version> {
     }
 }
 
-/// Which pnpm reads which format when the lockfile is frozen. (Not frozen, later versions convert some of the older formats.)
+/// Which pnpm reads which format with a frozen lockfile. (Otherwise, later versions convert some
+/// older formats.)
 fn check_format(format: Format, pnpm: &Version) -> Result<(), LockfileError> {
     let (fits, name, readers) = match format {
         Format::V5 => (pnpm.major() <= 7, "5", "pnpm 6 and 7"),

@@ -1,4 +1,5 @@
-//! The graph of members: who depends on whom, by the lockfile's own links, in an order that builds.
+//! The graph of members: their dependencies on each other from the lockfile's links, and an order
+//! for building.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,23 +13,24 @@ use crate::needs::local::{Local, unrecorded};
 use crate::needs::sets::{Set, Sets};
 use crate::workspace::Workspace;
 
-/// Members (by position in [`Workspace::members`]) and the strongest edge between each two.
+/// Members (by position in [`Workspace::members`]) and the strongest edge between each pair.
 #[derive(Debug)]
 pub struct Graph {
     edges: DiGraphMap<usize, Edge>,
 }
 
-/// Why one member depends on another; the stronger first.
+/// Why one member depends on another; stronger reasons sort first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Whether `peerDependencies` alone names it, and pnpm recorded it by `autoInstallPeers`. turbo knows no such edge.
+    /// Whether only `peerDependencies` contains it, and pnpm recorded it because of
+    /// `autoInstallPeers`. turbo has no such edge.
     pub peer: bool,
-    /// The map of the lockfile that has it.
+    /// The lockfile's map that contains it.
     pub field: Field,
 }
 
 impl Edge {
-    /// An edge of an ordinary dependency.
+    /// An edge that is not a peer's.
     pub const fn of(field: Field) -> Self {
         Self { peer: false, field }
     }
@@ -37,16 +39,16 @@ impl Edge {
 /// Members that depend on each other in a circle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Circle {
-    /// One way around, each followed by the one that it needs.
+    /// One way around; each member needs the next.
     path: Vec<usize>,
-    /// All that reach each other.
+    /// All members of the circle.
     members: BTreeSet<usize>,
-    /// Whether no dev dependency and no peer opens it.
+    /// Whether the circle remains without dev dependencies and peers.
     pub closed: bool,
 }
 
 impl Circle {
-    /// How many of its members do something in a build.
+    /// How many of its members run something in a build.
     pub fn builders(&self, builds: impl Fn(usize) -> bool) -> usize {
         self.members.iter().filter(|at| builds(**at)).count()
     }
@@ -64,7 +66,8 @@ impl Circle {
 }
 
 impl Graph {
-    /// Reads the direct edges of all importers. Links that land in no member are not edges; one that lands in what a member's build writes is.
+    /// Reads the direct edges of all importers. A link counts if it leads to a member, or into a
+    /// directory in one, such as its build output.
     pub fn new(workspace: &Workspace, lockfiles: &Lockfiles<'_>) -> Self {
         let mut edges = DiGraphMap::new();
         for (at, member) in workspace.members.iter().enumerate() {
@@ -114,8 +117,8 @@ impl Graph {
         found
     }
 
-    /// The members that `starts` reach over any kind of dependency, themselves included, by position. The root project is not followed unless it is
-    /// one of them: it builds nothing that another app needs.
+    /// The members that `starts` reach through dependencies of any kind, including themselves, by
+    /// position. The root project is not followed: it builds nothing that an app needs.
     pub fn reachable(&self, starts: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut found: BTreeSet<usize> = BTreeSet::new();
         let mut queue: Vec<usize> = starts.collect();
@@ -128,10 +131,11 @@ impl Graph {
         found.into_iter().collect()
     }
 
-    /// Orders members so that each follows what it depends on; among equals, by position. What closes a circle is passed over: peers first,
-    /// then dev dependencies, in the end all. Circles that peers alone close are not told of, as turbo does not know them.
+    /// Orders members so that each follows its dependencies; ties are ordered by position. Edges
+    /// that close a circle are ignored: peers first, then dev dependencies, finally any. Circles
+    /// closed only by peers are not reported, since turbo does not have them.
     pub fn build_order(&self, members: &[usize]) -> (Vec<usize>, Vec<Circle>) {
-        // An edge leads from what is needed to what needs it, so that a topological order builds.
+        // Edges lead from a dependency to its dependents, so that a topological order builds.
         let mut needed_by: DiGraphMap<usize, Edge> = DiGraphMap::new();
         for &at in members {
             needed_by.add_node(at);
@@ -154,7 +158,7 @@ impl Graph {
         }
         open(&mut needed_by, |edge| edge.field == Field::Dev);
         for members in components(&needed_by) {
-            // What is left lies within one that is known.
+            // The rest is part of a known circle.
             let known = circles
                 .iter_mut()
                 .find(|circle| circle.members.is_superset(&members));
@@ -170,7 +174,8 @@ impl Graph {
         (sorted_order(&needed_by), circles)
     }
 
-    /// What each member of an order needs, near or far, of those that stand before it. The members of a circle need each other.
+    /// The transitive dependencies of each member that precede it in the order. Members of a circle
+    /// need each other.
     pub fn needed(&self, order: &[usize], sets: &mut Sets) -> BTreeMap<usize, Set> {
         let mut edges: DiGraphMap<usize, Edge> = DiGraphMap::new();
         let known: BTreeSet<usize> = order.iter().copied().collect();
@@ -207,7 +212,7 @@ impl Graph {
     }
 }
 
-/// The member that a link leads to, or into.
+/// The member that a link leads to or into.
 fn linked(workspace: &Workspace, dir: &RepoPath) -> Option<usize> {
     match Local::of(workspace, dir) {
         Local::Member(to) => Some(to),
@@ -215,7 +220,7 @@ fn linked(workspace: &Workspace, dir: &RepoPath) -> Option<usize> {
     }
 }
 
-/// Removes the edges that may go and lie within a circle.
+/// Removes the edges in circles that may be removed.
 fn open(needed_by: &mut DiGraphMap<usize, Edge>, may_go: impl Fn(Edge) -> bool) {
     let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
     for (number, members) in components(needed_by).into_iter().enumerate() {
@@ -234,7 +239,7 @@ fn open(needed_by: &mut DiGraphMap<usize, Edge>, may_go: impl Fn(Edge) -> bool) 
     }
 }
 
-/// One way around through the first of a strongly connected set of members.
+/// One way around through the first member of a strongly connected component.
 fn circle(needed_by: &DiGraphMap<usize, Edge>, component: &BTreeSet<usize>) -> Vec<usize> {
     let mut path: Vec<usize> = component.first().copied().into_iter().collect();
     let mut places: BTreeMap<usize, usize> = path.iter().map(|&at| (at, 0)).collect();
@@ -252,7 +257,7 @@ fn circle(needed_by: &DiGraphMap<usize, Edge>, component: &BTreeSet<usize>) -> V
     path
 }
 
-/// The circles of a graph: sets of more than one member that all reach each other.
+/// The circles of a graph: components of more than one member that all reach each other.
 fn components(graph: &DiGraphMap<usize, Edge>) -> Vec<BTreeSet<usize>> {
     let all = kosaraju_scc(graph).into_iter();
     all.filter(|component| component.len() > 1)
@@ -260,7 +265,7 @@ fn components(graph: &DiGraphMap<usize, Edge>) -> Vec<BTreeSet<usize>> {
         .collect()
 }
 
-/// Kahn's algorithm with the smallest position first, since `toposort` promises no order among equals.
+/// Kahn's algorithm, smallest position first: `toposort` does not define the order of ties.
 fn sorted_order(needed_by: &DiGraphMap<usize, Edge>) -> Vec<usize> {
     debug_assert!(toposort(needed_by, None).is_ok(), "circles were taken out");
     let waits = |at: usize| {
@@ -290,7 +295,7 @@ mod tests {
     use super::*;
     use crate::testing::workspace;
 
-    /// Builds the order of `apps/a` and `packages/{b,c}` whose links are given as `a b dependencies`.
+    /// The build order of `apps/a` and `packages/{b,c}` with links given as `a b dependencies`.
     fn order(links: &[(&str, &str, &str)]) -> String {
         let dirs = [("apps/a", "a"), ("packages/b", "b"), ("packages/c", "c")];
         let mut lockfile = "lockfileVersion: '9.0'\n\nimporters:\n".to_owned();
@@ -305,7 +310,7 @@ mod tests {
                 lines.join("\n")
             };
             let map = |field: &str| {
-                // pnpm records a peer among the dependencies where no other map has it.
+                // pnpm records a peer among the dependencies if no other map has it.
                 let has = |from, to, field| links.contains(&(from, to, field));
                 let own = links.iter().filter(|(from, to, own)| {
                     let own = match *own {
@@ -387,7 +392,7 @@ mod tests {
     fn a_peer_closes_no_circle() {
         let (prod, dev, peer) = ("dependencies", "devDependencies", "peerDependencies");
         assert_eq!(order(&[("b", "c", prod), ("c", "b", peer)]), "a c b []");
-        // The peer goes first, so that the dev dependency keeps its order.
+        // The peer edge is removed first, so that the dev dependency is respected.
         assert_eq!(
             order(&[("a", "b", dev), ("b", "c", prod), ("c", "a", peer)]),
             "c b a []"

@@ -1,20 +1,23 @@
-//! Local directories that dependencies lead to: members, what lies in members, modules that others install, and directories beside all of them.
+//! Local directories that dependencies lead to: members, directories in members, modules installed
+//! by others, and other directories.
 
 use crate::lockfile::{Field, Importer, Lockfile, LockfileError};
 use crate::model::path::RepoPath;
 use crate::workspace::{Member, Workspace};
 
-/// Where modules are installed.
+/// The directory of installed modules.
 const MODULES: &str = "node_modules";
 
-/// What lies at a directory that a `link:` leads to.
+/// What a `link:` leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Local {
-    /// A member, by position, or a directory in it: what its build writes, as `publishConfig.directory` has it, or a part of its sources.
+    /// A member, by position, or a directory in it: its build output, as with
+    /// `publishConfig.directory`, or a part of its sources.
     Member(usize),
-    /// A package that a member installs, by the member's position and the dependency's name.
+    /// A package installed by a member: the member's position and the dependency's name.
     Installed(usize, String),
-    /// Modules of nobody's. pnpm links what is not there too, and nothing is to be copied.
+    /// A module that no member installs. pnpm links missing targets too, and there is nothing to
+    /// copy.
     Nothing,
     /// A directory of the workspace that belongs to no member.
     Directory,
@@ -45,7 +48,7 @@ impl Local {
     }
 }
 
-/// A `link:` of a manifest that the lockfile does not record, as with `excludeLinksFromLockfile`.
+/// A `link:` in a manifest that the lockfile does not record, as with `excludeLinksFromLockfile`.
 #[derive(Debug)]
 pub(super) struct Unrecorded<'m> {
     pub(super) field: Field,
@@ -54,7 +57,7 @@ pub(super) struct Unrecorded<'m> {
 }
 
 impl Unrecorded<'_> {
-    /// The directory that it leads to.
+    /// The linked directory.
     pub(super) fn dir(&self, member: &Member) -> Result<RepoPath, LockfileError> {
         member
             .dir
@@ -66,7 +69,7 @@ impl Unrecorded<'_> {
     }
 }
 
-/// The links of a member that its importer does not have.
+/// The links of a member that its importer lacks.
 pub(super) fn unrecorded<'m>(
     lockfile: Option<&Lockfile<'_>>,
     importer: Option<&Importer<'_>>,

@@ -1,8 +1,10 @@
-//! Sets of numbers that share what they have in common: what each member of a long chain needs takes little more than what one of them needs.
+//! Sets of numbers that share their common parts: the transitive dependencies of all members in a
+//! long chain take little more space than those of one.
 //!
-//! A set is a tree. A node stands for a block of numbers, whose size is a power of [`FAN`], and has a child for each part of the block that is not
-//! empty. Equal sets are one node, so that a union goes only where two sets differ. Sets that contain most of the same numbers have most blocks
-//! in common: whoever writes sets down can write each block once, and name it in all that contain it ([`Sets::blocks`]).
+//! A set is a tree. A node represents a block of numbers, whose size is a power of [`FAN`], and has
+//! a child for each non-empty part of the block. Equal sets are the same node, so a union descends
+//! only where two sets differ. Similar sets share most blocks, so that each block can be written
+//! once and referred to by all sets that contain it ([`Sets::blocks`]).
 
 mod blocks;
 
@@ -10,19 +12,19 @@ use std::collections::BTreeMap;
 
 pub use blocks::Item;
 
-/// How many parts a block has.
+/// The number of parts of a block.
 const FAN: usize = 8;
 
-/// A set, by its place among those of a [`Sets`].
+/// A set, by its position in a [`Sets`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Set(usize);
 
 impl Set {
-    /// The set with nothing in it.
+    /// The empty set.
     pub const EMPTY: Self = Self(0);
 }
 
-/// All sets that share their parts.
+/// All sets that share parts.
 #[derive(Debug)]
 pub struct Sets {
     nodes: Vec<Node>,
@@ -31,14 +33,14 @@ pub struct Sets {
     unions: BTreeMap<(Set, Set), Set>,
 }
 
-/// A block with what there is of it.
+/// The non-empty part of a block.
 #[derive(Debug)]
 struct Node {
-    /// The block has `FAN` to this power numbers.
+    /// The block has `FAN`^`level` numbers.
     level: u32,
     /// The block's number among those of its level; at the lowest level, the number itself.
     block: usize,
-    /// The parts that are not empty, in order; at least two, but for a single number, which has none.
+    /// The non-empty parts in order: at least two, or none for a single number.
     parts: Vec<Set>,
     /// How many numbers there are.
     count: usize,
@@ -77,7 +79,7 @@ impl Sets {
         set
     }
 
-    /// What is in either set.
+    /// The union of two sets.
     pub fn union(&mut self, left: Set, right: Set) -> Set {
         if left == right || right == Set::EMPTY {
             return left;
@@ -182,7 +184,7 @@ impl Sets {
         set
     }
 
-    /// The level of the smallest block that holds two sets that are not the same number.
+    /// The level of the smallest block that contains both sets, which are not the same number.
     fn common_level(&self, left: Set, right: Set) -> u32 {
         let levels = [left, right].map(|set| self.nodes[set.0].level);
         let mut level = levels[0].max(levels[1]);
@@ -192,13 +194,13 @@ impl Sets {
         level
     }
 
-    /// The block of this level that a set lies in.
+    /// The block of this level that contains a set.
     fn block_at(&self, set: Set, level: u32) -> usize {
         let node = &self.nodes[set.0];
         block_above(node.block, level - node.level)
     }
 
-    /// A set as parts of a block of this level, which holds it.
+    /// A set as the parts of a block of this level that contains it.
     fn parts_at(&self, set: Set, level: u32) -> Vec<Set> {
         let node = &self.nodes[set.0];
         if node.level == level {
@@ -209,7 +211,7 @@ impl Sets {
     }
 }
 
-/// The block so many levels above this one.
+/// The block this many levels above.
 fn block_above(block: usize, levels: u32) -> usize {
     FAN.checked_pow(levels).map_or(0, |size| block / size)
 }

@@ -1,12 +1,13 @@
-//! The workspace with what every question about an app starts from.
+//! The basis of every question about an app.
 //!
-//! In: the workspace. Out: a [`Survey`]: its lockfiles, parsed, and the graph of its members.
+//! Input: the workspace. Output: a [`Survey`]: the workspace, its parsed lockfiles, and the graph
+//! of its members.
 
 use crate::lockfile::{LockfileError, Lockfiles};
 use crate::needs::graph::Graph;
 use crate::workspace::Workspace;
 
-/// A workspace, its lockfiles and its graph: made once for each command.
+/// A workspace, its lockfiles and its graph, made once for each command.
 pub struct Survey<'w> {
     /// The workspace.
     pub workspace: &'w Workspace,

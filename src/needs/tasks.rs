@@ -1,20 +1,26 @@
-//! Tasks: which scripts run for the app's build, in which package, in which order, and with which variables, by `turbo.json` where there is one.
+//! Tasks: which scripts an app's build runs, in which packages, in which order, and with which
+//! variables, after `turbo.json` if there is one.
 //!
-//! Goes in: the workspace, its graph, the apps. Comes out: a graph whose nodes are tasks (a package and a script's name), in the end as a list of
-//! [`Run`]s: tasks of one package that run one after the other. turbo itself never runs.
+//! Input: the workspace, its graph, the apps. Output: a graph of tasks (a package and a script's
+//! name), and finally a list of [`Run`]s: tasks of one package that run one after the other. turbo
+//! itself never runs.
 //!
-//! **What turbo runs is run.** The graph begins at the app's `build` and follows `dependsOn` (`task`, `^task`, `pkg#task`, `//#task`) and `with` as
-//! `turbo run build --filter=APP` does, on definitions that are merged as turbo 2 merges them. A task without a script does nothing and hands on
-//! what it waits for. What turbo refuses is refused here too: a task that nothing defines, a package that is not there, a circle.
+//! **Everything that turbo runs is run.** The graph starts at the app's `build` and follows
+//! `dependsOn` (`task`, `^task`, `pkg#task`, `//#task`) and `with` as `turbo run build
+//! --filter=APP` does, with definitions merged as in turbo 2. A task without a script does nothing
+//! but passes on what it waits for. What turbo refuses is refused here too: an undefined task, a
+//! missing package, a circle.
 //!
-//! **What turbo forgets is run as well.** Before a script of a package runs, the packages that it depends on are built, whether or not somebody
-//! wrote `^build`: on a developer's disk they have been built some day, in an image they have not. Such tasks say so in their reason
-//! ([`Because::Dependency`]). Among them is what `peerDependencies` alone names: turbo has no edge there. These edges come last: where one contradicts what `turbo.json` says, it is the one that goes. Without a `turbo.json`
-//! there are no others.
+//! **What turbo leaves out is run as well.** Before a package's script runs, the packages that it
+//! depends on are built, even without `^build`: on a developer's disk they were built at some time,
+//! in an image they were not. Such tasks say so in their reason ([`Because::Dependency`]). They
+//! include packages that only `peerDependencies` contains, which turbo ignores. These edges rank
+//! last: one that contradicts `turbo.json` is dropped. Without a `turbo.json` there are no others.
 //!
-//! Three differences remain. Edges between packages come from the lockfile, where turbo compares ranges: it misses members that are reached
-//! by `link:` or `file:`. A circle of dev dependencies, or of packages that all have nothing to run, is passed over, where turbo stops. And a persistent task that should run beside
-//! another one (`with`) is left out, for in a build nobody would stop it.
+//! Three differences remain. Edges between packages come from the lockfile, while turbo compares
+//! ranges and misses members reached by `link:` or `file:`. A circle of dev dependencies, or of
+//! packages without scripts to run, is ignored, while turbo fails. A persistent task that should
+//! run alongside another one (`with`) is left out, since nothing would stop it in a build.
 
 mod collect;
 mod definition;
@@ -39,43 +45,43 @@ pub use variables::{is_proxy, looks_secret};
 
 use definition::{DEPTH, Defined};
 
-/// The task that makes an app or a library.
+/// The task that builds an app or a library.
 pub const BUILD: &str = "build";
 
 /// A `turbo.json` that turbo would refuse.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum TaskError {
-    /// A task that is asked for and that no file defines.
+    /// A requested task that no file defines.
     #[error("{by} asks for `{task}`, which no turbo.json defines")]
     Unknown {
         /// `web#codegen`
         task: String,
-        /// Where it is asked for.
+        /// The place that requests it.
         by: String,
     },
-    /// A package that is asked for and is not there.
+    /// A requested package that does not exist.
     #[error("{by} asks for `{task}`, and there is no package of that name")]
     NoPackage {
         /// `web#codegen`
         task: String,
-        /// Where it is asked for.
+        /// The place that requests it.
         by: String,
     },
-    /// A task that never ends and that another one waits for.
+    /// A persistent task that another task waits for.
     #[error("{by} waits for `{task}`, which is persistent: it never ends")]
     Persistent {
         /// `web#dev`
         task: String,
-        /// Where it is asked for.
+        /// The place that requests it.
         by: String,
     },
     /// Tasks that wait for each other.
     #[error("tasks wait for each other: {0}")]
     Circle(String),
-    /// A package's own file that builds on none.
+    /// A package's own file that does not extend the root's.
     #[error("`{0}` does not begin with the root's: `\"extends\": [\"//\"]`")]
     ExtendsNoRoot(String),
-    /// A file that builds on a package which has none.
+    /// A file extends a package that has none.
     #[error("`{file}` extends `{package}`, which has no turbo.json")]
     ExtendsNothing {
         /// The file.
@@ -83,16 +89,16 @@ pub enum TaskError {
         /// The package's name.
         package: String,
     },
-    /// Files that build on each other.
+    /// Files that extend each other in a circle.
     #[error("turbo.json files extend each other: {0}")]
     ExtendsItself(String),
-    /// Files that build on each other in a long row.
+    /// Too many files extend each other in a row.
     #[error("`{0}`: more than {DEPTH} turbo.json files extend each other in a row")]
     ExtendsTooDeep(String),
 }
 
 impl TaskError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { task, .. } => {
@@ -117,21 +123,22 @@ impl TaskError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "because")]
 pub enum Because {
-    /// It makes the app.
+    /// It builds the app.
     App,
-    /// `turbo.json` asks for it.
+    /// `turbo.json` requests it.
     Asked {
         /// The task that waits for it: `web#build`.
         by: String,
-        /// As it is written there: `^build`.
+        /// The entry as written: `^build`.
         entry: String,
     },
-    /// `turbo.json` has it run beside another one.
+    /// `turbo.json` runs it alongside another task.
     Beside {
-        /// The other one: `web#build`.
+        /// The other task: `web#build`.
         of: String,
     },
-    /// A package whose scripts run depends on this one, and `turbo.json` does not ask for its build.
+    /// A package whose scripts run depends on this one, and `turbo.json` does not request its
+    /// build.
     Dependency {
         /// The package's name.
         of: String,
@@ -143,41 +150,41 @@ pub enum Because {
 /// A task.
 #[derive(Debug)]
 pub struct Node {
-    /// The member whose it is, by position.
+    /// The position of its member.
     pub member: usize,
-    /// The task's name, which is the script's.
+    /// The name of the task and its script.
     pub name: String,
     /// Whether there is a script to run.
     pub runs: bool,
     /// Its definition.
     pub definition: Definition,
-    /// Why it is here.
+    /// Why it runs.
     pub because: Because,
-    /// Whether any file defines it, or takes it away.
+    /// Whether a file defines or removes it.
     defined: Defined,
 }
 
-/// What lies between two tasks; the stronger first.
+/// Why a task waits for another; stronger reasons sort first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Bond {
     /// `dependsOn` names the task.
     Named,
-    /// `^task`, over this kind of dependency.
+    /// `^task`, over a dependency of this kind.
     Topological(Field),
-    /// Nobody asked; see the module's second principle.
+    /// Added by slimbuild; see the module's second principle.
     Own(Edge),
 }
 
-/// The tasks that the builds of some apps need.
+/// The tasks of some apps' builds.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    /// All of them, those without a script too.
+    /// All tasks, including those without a script.
     pub nodes: Vec<Node>,
-    /// What a reader should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
-    /// Why turbo would refuse.
+    /// Why turbo would fail.
     problem: Option<TaskError>,
-    /// From what is waited for to what waits.
+    /// Edges from a task to those that wait for it.
     bonds: DiGraphMap<usize, Bond>,
     /// Whether the root project is an app, and so a package like all others.
     root_is_app: bool,
@@ -203,7 +210,7 @@ impl Tasks {
         id(workspace, self.nodes[node].member, &self.nodes[node].name)
     }
 
-    /// The numbers of a member's tasks, in no order that means anything.
+    /// The numbers of a member's tasks, in arbitrary order.
     fn numbers_of(&self, at: usize) -> impl Iterator<Item = usize> {
         let own = self.by_id.range((at, String::new())..);
         own.take_while(move |((member, _), _)| *member == at)
@@ -229,7 +236,8 @@ impl Tasks {
         self.of(at).any(|node| node.runs)
     }
 
-    /// The variables of a task that become build arguments, of those whose names are `given`; see [`variables`].
+    /// The variables of a task that become build arguments; `given` are the names that the user
+    /// gave. See [`variables`].
     pub fn arguments(
         &self,
         workspace: &Workspace,
@@ -249,7 +257,7 @@ impl Tasks {
         )
     }
 
-    /// What turbo asks each task to wait for, as ids: for comparisons.
+    /// The tasks that turbo makes each task wait for, as ids, for comparisons.
     pub fn asked(&self, workspace: &Workspace) -> BTreeMap<String, BTreeSet<String>> {
         let mut asked: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for node in 0..self.nodes.len() {

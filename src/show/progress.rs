@@ -1,7 +1,8 @@
-//! [`Progress`]: what a person sees of a build, on stderr.
+//! [`Progress`]: shows a build on stderr.
 //!
-//! An engine's [`Event`]s go in; lines, a live view of the terminal or JSON come out, and at the end a [`Summary`] for the report. It decides
-//! nothing, and what cannot be shown is no reason to end a build: errors of the stream are ignored.
+//! Input: an engine's [`Event`]s. Output: lines, a live view of the terminal or JSON, and at the
+//! end a [`Summary`] for the report. It decides nothing, and it ignores write errors: they are no
+//! reason to end a build.
 
 mod json;
 mod lines;
@@ -26,21 +27,21 @@ use steps::Steps;
 /// How to show a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProgressMode {
-    /// [`Tty`](Self::Tty) where stderr is a terminal, [`Plain`](Self::Plain) elsewhere.
+    /// [`Tty`](Self::Tty) if stderr is a terminal, otherwise [`Plain`](Self::Plain).
     #[default]
     Auto,
-    /// A live view: what ended is a line, what runs moves, and the log of a step is shown when it fails.
+    /// A live view: finished steps are lines, running ones move, and a failed step's log is shown.
     Tty,
-    /// A line for all that happens, logs included.
+    /// A line for each event, including logs.
     Plain,
-    /// A JSON object for all that happens; `progress/json.rs` lists them.
+    /// A JSON object for each event; see `progress/json.rs`.
     Json,
-    /// Nothing but the log of a step that fails.
+    /// Only the log of a failed step.
     Quiet,
 }
 
 impl ProgressMode {
-    /// Every mode, in the order in which help should list them.
+    /// All modes in the order in which help lists them.
     pub const ALL: [Self; 5] = [Self::Auto, Self::Tty, Self::Plain, Self::Json, Self::Quiet];
 }
 
@@ -56,11 +57,9 @@ impl fmt::Display for ProgressMode {
     }
 }
 
-/// A text is no [`ProgressMode`].
+/// The text is not a [`ProgressMode`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no way to show progress: it is one of `auto`, `tty`, `plain`, `json` and `quiet`"
-)]
+#[error("unknown progress mode `{0}`: use `auto`, `tty`, `plain`, `json` or `quiet`")]
 pub struct UnknownMode(String);
 
 impl FromStr for ProgressMode {
@@ -74,31 +73,32 @@ impl FromStr for ProgressMode {
     }
 }
 
-/// What happened in a build, in numbers.
+/// The numbers of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// Instructions of the Dockerfile that were needed.
+    /// The instructions of the Dockerfile that were needed.
     pub steps: usize,
-    /// Those that came from the cache.
+    /// How many of them came from the cache.
     pub cached: usize,
-    /// Bytes of the context that were sent.
+    /// The bytes of the context that were sent.
     pub context: u64,
-    /// Since the progress began.
+    /// The time since the progress started.
     pub took: Duration,
-    /// The step that failed first.
+    /// The first step that failed.
     pub failed: Option<FailedStep>,
 }
 
 /// A step that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedStep {
-    /// As the engine words it.
+    /// Its name in the engine.
     pub name: String,
-    /// What it wrote, without what only a terminal understands.
+    /// Its output, without terminal escapes.
     pub log: Vec<String>,
 }
 
-/// Shows a build while it happens. It holds the streams: nobody else may print until [`Progress::finish`].
+/// Shows a build while it runs. It holds the streams: nothing else may print until
+/// [`Progress::finish`].
 pub struct Progress<'a> {
     ui: &'a mut Ui,
     view: View,
@@ -115,9 +115,9 @@ enum View {
 }
 
 impl<'a> Progress<'a> {
-    /// Begins to show a build.
+    /// Starts to show a build.
     pub fn new(mode: ProgressMode, ui: &'a mut Ui) -> Self {
-        // Programs that read JSON want text alone.
+        // Programs that read JSON want plain text.
         let steps = Steps::new(ui.color() && mode != ProgressMode::Json);
         let view = match mode {
             ProgressMode::Auto if ui.terminal => View::Tty(tty::Tty::on_stderr(ui.color())),
@@ -136,7 +136,8 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Says what goes on apart from the engine's steps: `reading the workspace`, `building shop/server:latest`.
+    /// Shows what happens outside of the engine's steps: `reading the workspace`, `building
+    /// shop/server:latest`.
     pub fn note(&mut self, message: &str) {
         match &self.view {
             View::Tty(tty) => tty.note(&lines::clean(message, false)),
@@ -153,11 +154,11 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Shows an event that holds no secret any more.
+    /// Shows an event whose secrets are masked.
     fn show(&mut self, event: &Event) {
         let lines = self.steps.apply(event);
         let event = &match &self.view {
-            // Strings of JSON are escaped, and told as they are.
+            // JSON escapes its strings, so they are passed on unchanged.
             View::Json => event.clone(),
             _ => spoken(event),
         };
@@ -172,7 +173,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Clears what moves, shows the log of a step that failed, and sums up.
+    /// Clears the live view, shows the log of a failed step, and sums up.
     pub fn finish(mut self) -> Summary {
         if let View::Tty(tty) = &self.view {
             tty.finish();
@@ -180,7 +181,7 @@ impl<'a> Progress<'a> {
         let failed = self.steps.failed();
         if let Some(failed) = &failed {
             let skipped = match self.view {
-                // The log stands above, but other steps' lines may have come between.
+                // The log was shown already, but lines of other steps may have come between.
                 View::Plain(_) => failed.log.len().saturating_sub(LAST_LINES),
                 _ => 0,
             };
@@ -212,12 +213,12 @@ impl<'a> Progress<'a> {
 
     fn print(&mut self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
         let err = self.ui.err();
-        // See the module's words on errors of the stream.
+        // Write errors are ignored; see the module's docs.
         let _shown = write(err).and_then(|()| err.flush());
     }
 }
 
-/// An event whose words do nothing on a terminal. Logs are lines by then.
+/// An event whose text cannot control a terminal. Logs have been split into lines.
 fn spoken(event: &Event) -> Event {
     let mut event = event.clone();
     match &mut event {
@@ -232,7 +233,7 @@ fn spoken(event: &Event) -> Event {
     event
 }
 
-/// How much of a failed step's log is repeated where the log was shown already.
+/// How many lines of a failed step's log are repeated if the log was shown already.
 const LAST_LINES: usize = 20;
 
 /// `0.3s`, `12.0s`, `2m 05s`.

@@ -1,4 +1,4 @@
-//! The report: what was built, how large, how long, what was cached.
+//! The report: what was built, its size, how long it took, what was cached.
 
 mod graph;
 mod lines;
@@ -21,7 +21,7 @@ pub use plan::plan;
 pub use prune::pruned;
 pub use why::why;
 
-/// What is known when a build has ended.
+/// The result of a build.
 pub struct Outcome<'o> {
     /// The plan that was executed.
     pub plan: &'o Plan,
@@ -29,29 +29,29 @@ pub struct Outcome<'o> {
     pub tags: &'o [String],
     /// The image's unpacked size in bytes.
     pub size: u64,
-    /// Its size as it is sent, where that is known.
+    /// Its compressed size in bytes, if known.
     pub packed: Option<u64>,
-    /// What registries call it, where it is not a daemon's.
+    /// The digest of its manifest, if no daemon built it.
     pub digest: Option<&'o str>,
-    /// Files that it was written to.
+    /// The files that it was written to.
     pub outputs: &'o [String],
-    /// What a daemon was given.
+    /// What was loaded into a daemon.
     pub loaded: Option<String>,
-    /// Files and bytes that were left out of modules, where that was done just now.
+    /// The number and bytes of files left out of modules, if this run did that.
     pub left_out: Option<(usize, u64)>,
-    /// How the trial start went, where there was one just now.
+    /// The result of the trial start, if this run had one.
     pub trial: Option<&'o str>,
     /// How the program was seen to be up, and how long that took.
     pub smoke: Option<(&'o str, Duration)>,
-    /// What was pushed, a line each.
+    /// What was pushed, one line each.
     pub pushed: &'o [String],
-    /// Files and bytes that `COPY . .` would have sent, where anything was.
+    /// The files and bytes that `COPY . .` would have sent, if anything was sent.
     pub workspace: Option<Measure>,
-    /// Steps of the build, without the engine's own.
+    /// The steps of the build, without the engine's own.
     pub steps: usize,
-    /// Those that came from the cache, where the engine tells.
+    /// How many of them came from the cache, if the engine reports it.
     pub cached: Option<usize>,
-    /// From the start to the tagged image.
+    /// The time from the start to the tagged image.
     pub took: Duration,
 }
 
@@ -141,13 +141,13 @@ pub fn dry_run(plan: &Plan) -> String {
     )
 }
 
-/// How many packages are installed for the image, where it gets any, and of how many.
+/// The number of packages installed for the image, if it gets any, and of all packages.
 fn packages(plan: &Plan) -> Option<(usize, usize)> {
     let runtime = plan.runtime.as_ref()?;
     Some((runtime.packages, plan.workspace_packages))
 }
 
-/// A size as people read it: `12.3 MiB` would be exact and strange beside Docker's own numbers, so units are decimal.
+/// A size in decimal units, like Docker's own numbers.
 pub fn size(bytes: u64) -> String {
     indicatif::DecimalBytes(bytes).to_string()
 }

@@ -1,4 +1,5 @@
-//! [`Ui`]: the two streams a command talks to. It alone prints: stdout is data, stderr is talk. What a stranger wrote does nothing on either.
+//! [`Ui`]: a command's two streams, and the only place that prints. Stdout is for data, stderr for
+//! messages. Foreign text cannot control the terminal on either.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -10,20 +11,21 @@ use crate::system::credential;
 use crate::system::mask::Mask;
 use crate::system::terminal::Screen;
 
-/// Where a command's output goes, and what the reader's terminal can show.
+/// A command's output streams, and the abilities of the terminal.
 pub struct Ui {
     out: Screen,
     err: Screen,
     /// Whether stdout is a terminal.
     watched: bool,
-    /// Whether stderr is a terminal that can be drawn on.
+    /// Whether stderr is a terminal that can be redrawn.
     pub terminal: bool,
     color: bool,
     mask: Mask,
 }
 
 impl Ui {
-    /// The process's own streams. Colours follow `NO_COLOR`, `CLICOLOR_FORCE` and the terminal, by anstream.
+    /// The process's own streams. anstream decides about colours by `NO_COLOR`, `CLICOLOR_FORCE`
+    /// and the terminal.
     pub fn of_process() -> Self {
         let terminal = io::IsTerminal::is_terminal(&io::stderr());
         let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
@@ -37,7 +39,7 @@ impl Ui {
         }
     }
 
-    /// Streams of one's own, without colours or a terminal: for tests and for embedding.
+    /// The given streams, without colours or a terminal: for tests and for embedding.
     pub fn plain(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
         Self {
             out: Screen::new(out, false),
@@ -49,12 +51,12 @@ impl Ui {
         }
     }
 
-    /// Stdout: an answer, in words or as JSON.
+    /// Stdout: an answer as text or JSON.
     pub fn out(&mut self) -> &mut dyn Write {
         &mut self.out
     }
 
-    /// Stdout: data for another program, which gets every byte. A terminal is no program.
+    /// Stdout: data for another program, unchanged, unless stdout is a terminal.
     pub fn data(&mut self) -> &mut dyn Write {
         if self.watched {
             &mut self.out
@@ -63,32 +65,32 @@ impl Ui {
         }
     }
 
-    /// Prints a text on stdout. Addresses in it are shown without passwords.
+    /// Prints text on stdout, with passwords in addresses masked.
     pub fn print(&mut self, text: &str) -> io::Result<()> {
         self.out.write_all(credential::redacted(text).as_bytes())
     }
 
-    /// A message without secrets: those that are known, and those in addresses that it quotes.
+    /// A message without secrets: known ones, and those in addresses that it quotes.
     fn safe(&self, message: &str) -> String {
         credential::redacted(&self.mask.text(message))
     }
 
-    /// Stderr: words for a person.
+    /// Stderr: messages for people.
     pub fn err(&mut self) -> &mut dyn Write {
         &mut self.err
     }
 
-    /// From here on, these secrets are `***` in warnings, errors and logs.
+    /// From now on, masks these secrets in warnings, errors and logs.
     pub fn hide(&mut self, mask: Mask) {
         self.mask = mask;
     }
 
-    /// What is hidden.
+    /// The secrets to mask.
     pub fn mask(&self) -> &Mask {
         &self.mask
     }
 
-    /// Whether words on stderr may be coloured.
+    /// Whether messages on stderr may be coloured.
     pub fn color(&self) -> bool {
         self.color
     }
@@ -99,7 +101,7 @@ impl Ui {
         writeln!(self.err, "{label} {}", self.safe(message))
     }
 
-    /// Prints a word in bold and colour, plain where colours are off.
+    /// A word in bold and colour, or plain if colours are off.
     pub fn label(&self, word: &str, color: AnsiColor) -> String {
         if !self.color {
             return word.to_owned();
@@ -121,17 +123,17 @@ impl Ui {
             let label = self.label("hint:", AnsiColor::Cyan);
             let _ = writeln!(text, "\n{label} {}", printable(hint));
         }
-        // There is nobody left to tell.
+        // If this fails, there is nowhere to report it.
         drop(self.err.write_all(self.safe(&text).as_bytes()));
     }
 
-    /// Writes what was printed and is no whole line.
+    /// Writes a pending partial line.
     pub fn flush(&mut self) {
-        // There is nobody left to tell.
+        // If this fails, there is nowhere to report it.
         drop(self.out.flush().and(self.err.flush()));
     }
 
-    /// Prints what clap has to say: help and version on stdout, mistakes on stderr.
+    /// Prints clap's output: help and version on stdout, errors on stderr.
     pub fn clap(&mut self, error: &clap::Error) {
         let text = if self.color {
             error.render().ansi().to_string()
@@ -146,7 +148,8 @@ impl Ui {
     }
 }
 
-/// What files hold may reach a message; what would move a terminal's cursor is shown as an escape.
+/// Escapes characters that would move a terminal's cursor: the content of files may be part of a
+/// message.
 fn printable(text: &str) -> String {
     let shown = |letter: char| match letter {
         '\n' | '\t' => letter.to_string(),

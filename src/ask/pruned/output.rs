@@ -1,7 +1,8 @@
-//! The output directory: written whole or not at all.
+//! Writes the output directory completely or not at all.
 //!
-//! Goes in: the list of files and the directory. Comes out: the directory with these files and no others. What was there before is only
-//! replaced when it is such an output itself; what lies outside of the directory is never touched.
+//! Input: the list of files and the directory. Output: the directory with these files and no
+//! others. An existing directory is replaced only if it is such an output; nothing outside of it is
+//! touched.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,27 +18,27 @@ use super::{FULL, JSON, Pruned};
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// The directory holds something else.
+    /// The directory contains something else.
     #[error("`{}` is not empty, and no output of an earlier `slimbuild prune`", .0.display())]
     NotEmpty(PathBuf),
-    /// A place that cannot be written to.
+    /// The directory cannot be written to.
     #[error(transparent)]
     Place(#[from] WriteError),
-    /// The user wished to stop.
+    /// The user cancelled it.
     #[error("interrupted: nothing was written")]
     Interrupted,
-    /// The disk said no.
+    /// Writing failed.
     #[error("cannot write `{}`", .path.display())]
     Unwritable {
         /// The directory.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl OutputError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotEmpty(_) => Some(
@@ -50,10 +51,10 @@ impl OutputError {
     }
 }
 
-/// Writes `pruned`, whose sources lie below `root`, to `dir`. `stop` is asked before each file whether to give up,
-/// by several threads.
+/// Writes `pruned`, with sources below `root`, to `dir`. Several threads call `stop` before each
+/// file to see whether the user cancelled.
 ///
-/// All is written beside the directory and then takes its name, so that nobody ever sees half of it.
+/// Everything is written next to the directory first, so that a half-written one is never visible.
 pub fn write(
     pruned: &Pruned,
     root: &Path,
@@ -83,7 +84,7 @@ pub fn write(
     Ok(whole.finish()?)
 }
 
-/// Refuses what may not be replaced.
+/// Fails if the directory must not be replaced.
 fn check(dir: &Path) -> Result<(), OutputError> {
     if AtomicDirectory::check(dir)?.is_none() {
         return Ok(());
@@ -98,7 +99,8 @@ fn check(dir: &Path) -> Result<(), OutputError> {
     }
 }
 
-/// Whether a directory is empty, or has exactly the layout that is written here (turbo's is the same).
+/// Whether a directory is empty or has exactly the layout that is written here, which is turbo's
+/// too.
 fn is_replaceable(dir: &Path) -> io::Result<bool> {
     let mut names = BTreeSet::new();
     for entry in fs_err::read_dir(dir)? {

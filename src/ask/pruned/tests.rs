@@ -174,7 +174,8 @@ fn several_apps_get_the_union() {
     assert!(both.contains("apps/worker") && both.contains("packages/tsconfig"));
 }
 
-/// What was pruned is a workspace in step with its lockfile, from which the same prune takes nothing more.
+/// What was pruned is a workspace in step with its lockfile, from which the same prune takes
+/// nothing more.
 #[test]
 fn pruning_twice_is_pruning_once() {
     let shop = shop();
@@ -236,7 +237,8 @@ fn a_lockfile_that_is_behind_is_refused() {
     }
 }
 
-/// A workspace with what a plain prune stumbles over: secrets, patches, a binary that is built, a package that is copied, tasks of others.
+/// A workspace with what a plain prune stumbles over: secrets, patches, a binary that is built, a
+/// package that is copied, tasks of others.
 fn thorny() -> (tempfile::TempDir, Workspace) {
     let lockfile = "\
 lockfileVersion: '9.0'
@@ -428,7 +430,8 @@ fn no_symlink_leads_a_file_out() {
     assert_eq!(fs_err::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
 
-/// What a plan knows of an app (what loads its TypeScript, what its `slimbuild.json` wants) counts wherever its closures are shown.
+/// What a plan knows of an app (what loads its TypeScript, what its `slimbuild.json` wants) counts
+/// wherever its closures are shown.
 #[test]
 fn plan_prune_why_and_graph_agree() {
     let lockfile = "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    devDependencies:\n      esbuild-register:\n        specifier: ^3.0.0\n        version: 3.6.0\n\n  apps/a:\n    devDependencies:\n      tsx:\n        specifier: ^4.0.0\n        version: 4.20.0\n      vitest:\n        specifier: ^3.0.0\n        version: 3.0.0\n\n  apps/b:\n    devDependencies:\n      vitest:\n        specifier: ^3.0.0\n        version: 3.0.0\n\npackages:\n\n  esbuild-register@3.6.0:\n    resolution: {integrity: sha512-x}\n\n  tsx@4.20.0:\n    resolution: {integrity: sha512-x}\n\n  vitest@3.0.0:\n    resolution: {integrity: sha512-x}\n\nsnapshots:\n\n  esbuild-register@3.6.0: {}\n\n  tsx@4.20.0: {}\n\n  vitest@3.0.0: {}\n";

@@ -1,14 +1,15 @@
-//! Which steps of the shortest chains none of all chains can do without.
+//! Finds the steps of the shortest chains that every chain has, short or long.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::route::{Chain, Part, Step};
 use super::web::Edge;
 
-/// How many edges may be looked at for steps that one sweep cannot decide; what is left then is not called the only way.
+/// How many edges may be visited for steps that one sweep cannot decide. The remaining steps are
+/// not reported as the only way.
 const WORK: usize = 50_000_000;
 
-/// The steps of a chain, by where they begin.
+/// The steps of a chain, by the node where they begin.
 struct Steps<'c> {
     places: BTreeMap<&'c str, Vec<(&'c Step, usize)>>,
     count: usize,
@@ -28,7 +29,7 @@ impl<'c> Steps<'c> {
         }
     }
 
-    /// The place of the step that an edge is, if any.
+    /// The position of the step that an edge is, if any.
     fn place(&self, part: &Part<'_>, at: usize, edge: &Edge) -> Option<usize> {
         let known = self.places.get(part.web.labels[at].as_str())?;
         let step = part.step(edge);
@@ -40,8 +41,8 @@ impl<'c> Steps<'c> {
 }
 
 impl Part<'_> {
-    /// Marks the steps that no chain does without. Such a step is in every chain, so those of the first are all that need a look: what is not
-    /// reached without it has no other way.
+    /// Marks the steps that every chain has. Such a step is in the first chain too, so only its
+    /// steps are checked: a step is marked if nothing reaches the targets without it.
     pub(super) fn mark(&self, chains: &mut [Chain], targets: &BTreeSet<usize>) {
         let Some(first) = chains.first() else { return };
         let marked: BTreeSet<(String, Step)> = {
@@ -63,14 +64,14 @@ impl Part<'_> {
         }
     }
 
-    /// One sweep along the chain: what is reached without a step and all that follow it is what is reached without the step, unless something
-    /// that was reached goes on by a step that follows.
+    /// Sweeps once along the chain. What is reachable without a step is what is reachable without
+    /// it and all later steps, unless a reached node continues by a later step.
     fn only_ways(&self, steps: &Steps<'_>, targets: &BTreeSet<usize>) -> BTreeSet<usize> {
         let edges = self.web.edges.iter().map(Vec::len).sum::<usize>().max(1);
         let mut left = WORK / edges;
         let mut only = BTreeSet::new();
         let mut reached = vec![false; self.web.nodes.len()];
-        // Where the steps lead that were found and not gone yet.
+        // The targets of steps that were found but not taken yet.
         let mut held: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut open = self.starts.clone();
         for place in 0..steps.count {

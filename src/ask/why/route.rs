@@ -1,6 +1,8 @@
-//! Routes: the shortest chains from some nodes of the web to others, and which edges none of all chains can do without.
+//! Routes: the shortest chains from some nodes of the web to others, and the edges that every chain
+//! has.
 //!
-//! Entries that differ in their peers alone have one label, so that chains are told apart, counted and cut by labels: by what a reader sees.
+//! Entries that differ only in their peers have the same label. Chains are compared, counted and
+//! cut by label, as the user sees them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -9,22 +11,22 @@ use serde::Serialize;
 use super::web::{Edge, Web};
 use crate::lockfile::Field;
 
-/// The chains that lead somewhere.
+/// The chains to a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Route {
     /// The shortest chains, up to a limit.
     pub chains: Vec<Chain>,
-    /// How many more there are of that length.
+    /// How many more chains of that length exist.
     pub more: u64,
 }
 
 /// A chain of dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Chain {
-    /// The member that it starts from, by directory.
+    /// The directory of the member that it starts from.
     pub from: String,
-    /// What comes after, each a dependency of what stands before it.
+    /// The dependencies, each of the one before it.
     pub steps: Vec<Step>,
 }
 
@@ -32,31 +34,32 @@ pub struct Chain {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// The manifest's map, where a member depends.
+    /// The manifest's map, if a member depends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<&'static str>,
-    /// The name that it is imported by, where that is another than its own.
+    /// The name that it is imported by, if that is not its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// A directory, or `name@version`.
     pub to: String,
-    /// Whether every chain, short or long, has this step: without this dependency the package goes.
+    /// Whether every chain, short or long, has this step: without this dependency the package is
+    /// gone.
     pub only_way: bool,
 }
 
-/// Edges that count.
+/// Selects the edges that count.
 pub(super) type Counts<'c> = &'c dyn Fn(usize, &Edge) -> bool;
 
 /// A part of the web.
 pub(super) struct Part<'p> {
     pub(super) web: &'p Web,
-    /// Where chains start, the most telling first.
+    /// Where chains start, the most informative first.
     pub(super) starts: Vec<usize>,
     pub(super) counts: Counts<'p>,
 }
 
 impl Part<'_> {
-    /// The routes to any of `targets`, with up to `limit` chains; nothing where none leads there.
+    /// The routes to any of `targets`, with up to `limit` chains; `None` if there is none.
     pub(super) fn route(&self, targets: &BTreeSet<usize>, limit: usize) -> Option<Route> {
         let distances = self.distances(&|_, _| true);
         let shortest = targets.iter().filter_map(|at| distances[*at]).min()?;
@@ -93,7 +96,7 @@ impl Part<'_> {
         })
     }
 
-    /// How many steps each node is away from the nearest start.
+    /// The number of steps from the nearest start to each node.
     pub(super) fn distances(&self, passes: &dyn Fn(usize, &Edge) -> bool) -> Vec<Option<usize>> {
         let mut distances = vec![None; self.web.nodes.len()];
         let mut queue = VecDeque::new();
@@ -112,7 +115,7 @@ impl Part<'_> {
         distances
     }
 
-    /// The nodes from which a shortest chain leads to one of `ends`, these included.
+    /// The nodes from which a shortest chain leads to one of `ends`, including these.
     fn leads(&self, distances: &[Option<usize>], ends: &BTreeSet<usize>) -> BTreeSet<usize> {
         let last = ends.first().and_then(|at| distances[*at]).unwrap_or(0);
         let mut by_distance = vec![Vec::new(); last + 1];
@@ -149,7 +152,8 @@ impl Part<'_> {
     }
 }
 
-/// The shortest chains, as words over steps: the nodes that one word may stand for are looked at together.
+/// The shortest chains as sequences of steps. All nodes that one sequence may lead to are visited
+/// together.
 struct Chains<'c> {
     part: &'c Part<'c>,
     distances: &'c [Option<usize>],
@@ -158,7 +162,7 @@ struct Chains<'c> {
 }
 
 impl Chains<'_> {
-    /// What may come next, with the nodes it leads to; nothing at the end.
+    /// The possible next steps, with the nodes that they lead to; empty at the end.
     fn next(&self, nodes: &BTreeSet<usize>) -> BTreeMap<Step, BTreeSet<usize>> {
         let mut next: BTreeMap<Step, BTreeSet<usize>> = BTreeMap::new();
         for &at in nodes {
@@ -177,7 +181,7 @@ impl Chains<'_> {
     }
 
     fn count(&mut self, nodes: &BTreeSet<usize>) -> u64 {
-        // The stack is a list of its own: chains in lockfiles may be long.
+        // Iterates with an explicit stack, because chains in lockfiles may be long.
         let mut open = vec![nodes.clone()];
         while let Some(last) = open.last() {
             if self.counted.contains_key(last) {
@@ -200,7 +204,7 @@ impl Chains<'_> {
         self.counted.get(nodes).copied().unwrap_or(1)
     }
 
-    /// Hands out chains in the order of their words, until `take` has enough.
+    /// Lists the chains in order until `take` has enough.
     fn list(&self, nodes: &BTreeSet<usize>, take: &mut dyn FnMut(Vec<Step>) -> bool) {
         let first = self.next(nodes);
         if first.is_empty() {

@@ -45,7 +45,8 @@ fn entries(entries: &[(&str, &[&str])]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The answer in words, in a workspace with two ways to `deep`, an alias, a copied member and one that nobody needs.
+/// The answer in words, in a workspace with two ways to `deep`, an alias, a copied member and one
+/// that nobody needs.
 fn asked(query: &str) -> String {
     let lockfile = [
         "lockfileVersion: '9.0'\n\nimporters:\n",

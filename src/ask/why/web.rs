@@ -1,6 +1,7 @@
-//! The web of dependencies: members and the lockfile's entries, with every edge between them.
+//! The web of dependencies: members and lockfile entries with all edges between them.
 //!
-//! Goes in: the workspace and its lockfiles. Comes out: nodes and edges of the whole workspace, each with the word it is called by.
+//! Input: the workspace and its lockfiles. Output: nodes and edges of the whole workspace, each
+//! with its label.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +10,15 @@ use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
-/// Follows the directory of a package that pnpm copies instead of linking it.
+/// Appended to the directory of a package that pnpm copies instead of linking.
 pub(super) const COPIED: &str = " (copied)";
 
-/// What depends, or is depended on.
+/// A node of the web.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
     /// A member, by position.
     Member(usize),
-    /// A directory that is no member.
+    /// A directory that is not a member.
     Directory(RepoPath),
     /// An entry of a lockfile's `snapshots`, by the lockfile's position and the key.
     Entry(usize, String),
@@ -26,22 +27,22 @@ pub(super) enum Node {
 /// A dependency.
 #[derive(Debug)]
 pub(super) struct Edge {
-    /// Where it leads, by position.
+    /// The target's position.
     pub(super) to: usize,
-    /// The manifest's map that it stands in; entries have no such maps.
+    /// The manifest's map that contains it; entries have no such maps.
     pub(super) field: Option<Field>,
     /// The name that it is imported by.
     pub(super) alias: String,
 }
 
-/// All nodes, by position, and the edges that leave each.
+/// All nodes by position, with their outgoing edges.
 #[derive(Debug, Default)]
 pub(super) struct Web {
     pub(super) nodes: Vec<Node>,
     pub(super) edges: Vec<Vec<Edge>>,
-    /// What a node is called: a directory, or `name@version`, whatever its peers.
+    /// A node's label: a directory, or `name@version` without peers.
     pub(super) labels: Vec<String>,
-    /// The package's name, where it has one.
+    /// The package's name, if it has one.
     pub(super) names: Vec<Option<String>>,
     positions: BTreeMap<Node, usize>,
 }
@@ -87,7 +88,7 @@ impl Web {
                 }
             }
         }
-        // A member that is copied is still a project, whose own dependencies are installed.
+        // A copied member is still a project, whose own dependencies are installed.
         for at in 0..web.nodes.len() {
             if let Node::Entry(home, key) = &web.nodes[at]
                 && let Some(dir) = copied_from(&lockfiles.all()[*home], key)
@@ -119,7 +120,7 @@ impl Web {
     }
 
     fn edge(&mut self, from: usize, field: Option<Field>, alias: &str, target: Option<Named>) {
-        // A link that leaves the workspace is what closures complain about.
+        // Closures report links that leave the workspace.
         let Some(target) = target else { return };
         let to = self.node(target);
         let alias = alias.to_owned();
@@ -127,7 +128,7 @@ impl Web {
     }
 }
 
-/// A node and what it is called.
+/// A node and its label.
 struct Named {
     node: Node,
     label: String,
@@ -156,7 +157,8 @@ impl Named {
     }
 }
 
-/// The directory that a node is copied from. Older pnpm wrote no node where such a directory depends on nothing.
+/// The directory that a node is copied from. Older pnpm wrote no node for such a directory without
+/// dependencies.
 fn copied_from(lockfile: &Lockfile<'_>, key: &str) -> Option<RepoPath> {
     let without_node = || {
         let path = key.strip_prefix("file:")?;

@@ -1,4 +1,5 @@
-//! What the workspace says about the settings that a lockfile records, read as one version of pnpm reads it.
+//! The workspace's values of the settings that a lockfile records, as one version of pnpm reads
+//! them.
 //!
 //! | pnpm | maps and lists | switches |
 //! |---|---|---|
@@ -6,8 +7,8 @@
 //! | 10 | the same, or `pnpm-workspace.yaml` (since 10.5) | `pnpm-workspace.yaml`, else `.npmrc` |
 //! | 11 and later | `pnpm-workspace.yaml` | `pnpm-workspace.yaml` |
 //!
-//! Where each project has a lockfile, `package.json` and `.npmrc` are the project's own. Later versions of pnpm 10 take the root's `package.json`
-//! for what the project's does not set; what `.npmrc` does not set comes from the root's.
+//! If each project has a lockfile, `package.json` and `.npmrc` are the project's own. Later
+//! versions of pnpm 10 fall back to the root's `package.json`, and all to the root's `.npmrc`.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +23,10 @@ use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::manifest::workspace as workspace_file;
 
-/// A text, or nothing where it cannot be known what pnpm makes of it.
+/// A text; `None` if it is unknown what pnpm makes of it.
 pub(super) type Known = Option<String>;
 
-/// One way in which pnpm may have put a setting together, and the file to mend.
+/// One way in which pnpm may combine a setting, and the file to fix.
 #[derive(Debug, Clone)]
 pub(super) struct Reading<T> {
     pub(super) file: &'static str,
@@ -36,7 +37,7 @@ pub(super) struct Reading<T> {
 #[derive(Debug)]
 pub(super) struct Config<'w> {
     workspace: &'w Workspace,
-    /// The project at the lockfile's directory: the root's, where one lockfile serves all.
+    /// The project of the lockfile: the root's, if one lockfile serves all.
     project: usize,
     settings: Map<String, Value>,
     pub(super) major: u64,
@@ -71,12 +72,13 @@ impl<'w> Config<'w> {
         &self.workspace.members[self.project].manifest
     }
 
-    /// Whether the lockfile is one of several, and not the root's.
+    /// Whether it is a member's own lockfile.
     pub(super) fn is_of_a_member(&self) -> bool {
         self.project != 0
     }
 
-    /// Whether code of the workspace may change settings before pnpm compares them: plugins, and hooks named `updateConfig`.
+    /// Whether code of the workspace may change settings before pnpm compares them: plugins, and
+    /// hooks named `updateConfig`.
     pub(super) fn is_computed(&self) -> bool {
         self.has_plugins()
             || self
@@ -85,7 +87,7 @@ impl<'w> Config<'w> {
                 .any(|(_, text)| text.contains("updateConfig") || loads_more(text))
     }
 
-    /// Whether config dependencies may bring hooks of their own.
+    /// Whether config dependencies may contribute hooks.
     pub(super) fn has_plugins(&self) -> bool {
         let own = |map: Option<&Value>| {
             map.and_then(Value::as_object)
@@ -99,7 +101,7 @@ impl<'w> Config<'w> {
                 )))
     }
 
-    /// Whether a hook may change the manifests of projects before pnpm compares them.
+    /// Whether a hook may change manifests before pnpm compares them.
     pub(super) fn changes_manifests(&self) -> bool {
         self.has_plugins()
             || self
@@ -108,7 +110,7 @@ impl<'w> Config<'w> {
                 .any(|(_, text)| text.contains("readPackage") || loads_more(text))
     }
 
-    /// What manifest and `pnpm-workspace.yaml` say, as this version may put them together.
+    /// The values in the manifest and in `pnpm-workspace.yaml`, as this version may combine them.
     fn readings(&self, name: &str, of: impl Fn(&Manifest) -> Option<Value>) -> Vec<Reading<Value>> {
         let mut readings = self.readings_with(name, of(self.manifest()));
         if self.is_of_a_member() && self.major == 10 {
@@ -144,7 +146,7 @@ impl<'w> Config<'w> {
                     reading(MANIFEST, Value::Null),
                 ]
             }
-            // 10.34 takes the manifest's alone; other versions of 10 need not.
+            // 10.34 takes the manifest's alone; other versions of 10 may not.
             (Some(manifest), Some(settings)) => {
                 let both = match (&settings, &manifest) {
                     (Value::Object(settings), Value::Object(manifest)) => {
@@ -183,12 +185,12 @@ impl<'w> Config<'w> {
         readings.into_iter().map(sorted).collect()
     }
 
-    /// Whatever `name` says.
+    /// The values of a setting of any type.
     pub(super) fn values(&self, name: &str) -> Vec<Reading<Value>> {
         self.readings(name, |manifest| pnpm_key(manifest, name).cloned())
     }
 
-    /// Whether a map of anything has entries.
+    /// Whether a map of any type has entries.
     pub(super) fn has(&self, name: &str) -> Vec<Reading<bool>> {
         let readings = self.values(name);
         let filled = |reading: Reading<Value>| Reading {
@@ -216,7 +218,8 @@ impl<'w> Config<'w> {
         readings.iter().map(resolve).collect()
     }
 
-    /// What an override comes to. pnpm writes out `$name` first, and looks what that gives up in the catalogs.
+    /// The meaning of an override. pnpm replaces `$name` first, then looks up the result in the
+    /// catalogs.
     fn resolve(&self, selector: &str, text: String) -> Known {
         let text = match text.strip_prefix('$') {
             Some(name) => self.manifest().referred(name)?.to_owned(),
@@ -232,7 +235,7 @@ impl<'w> Config<'w> {
         }
     }
 
-    /// All catalogs, by their names and those of packages.
+    /// All catalog entries, by the names of catalog and package.
     pub(super) fn catalogs(&self) -> BTreeMap<(String, String), Known> {
         let mut all = BTreeMap::new();
         let mut add = |name: &str, entries: Option<&Value>| {
@@ -253,7 +256,7 @@ impl<'w> Config<'w> {
         all
     }
 
-    /// Names of packages, of the workspace too, that `packageExtensions` adds to.
+    /// Names of packages that `packageExtensions` changes, including members.
     pub(super) fn extended(&self) -> Vec<String> {
         let name = "packageExtensions";
         let readings = self.values(name);
@@ -265,7 +268,8 @@ impl<'w> Config<'w> {
             .collect()
     }
 
-    /// A switch or number: `autoInstallPeers`, in `.npmrc` as `auto-install-peers`. Nothing where no file sets it.
+    /// A switch or number, such as `autoInstallPeers`, which is `auto-install-peers` in `.npmrc`.
+    /// `None` if no file sets it.
     pub(super) fn switch(&self, name: &str, npmrc: &str) -> Option<Reading<Known>> {
         if self.major >= 10
             && let Some(value) = self.settings.get(name)
@@ -284,7 +288,7 @@ impl<'w> Config<'w> {
         Some(Reading { file: NPMRC, value })
     }
 
-    /// The pnpmfiles that pnpm would load, with their texts; none where it is told to ignore them.
+    /// The pnpmfiles that pnpm would load, with their texts; empty if it is told to ignore them.
     pub(super) fn pnpmfiles(&self) -> Vec<(String, String)> {
         let ignored = self.switch("ignorePnpmfile", "ignore-pnpmfile");
         if ignored.is_some_and(|reading| reading.value.as_deref() == Some("true")) {
@@ -334,8 +338,8 @@ impl<'w> Config<'w> {
         paths
     }
 
-    /// The text of a file of the workspace, as pnpm hashes it. What is there and not to be read ends the plan elsewhere: patches and pnpmfiles
-    /// enter the context.
+    /// The text of a file of the workspace, as pnpm hashes it. An unreadable file is reported
+    /// elsewhere: patches and pnpmfiles enter the context.
     pub(super) fn text(&self, path: &RepoPath) -> Option<String> {
         let bytes = self.workspace.tree.read(path, Limit::Source).ok()?;
         Some(normalized(&bytes))
@@ -358,7 +362,7 @@ fn normalized(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace("\r\n", "\n")
 }
 
-/// Whether a pnpmfile takes hooks from other files, which are not looked into.
+/// Whether a pnpmfile takes hooks from other files, which are not read.
 fn loads_more(text: &str) -> bool {
     ["require(", "import ", "import("]
         .iter()
@@ -376,7 +380,8 @@ fn as_texts(reading: &Reading<Value>) -> Reading<BTreeMap<String, Known>> {
     }
 }
 
-/// A scalar as a text; nothing for what pnpm would replace (`${VARIABLE}`) or what is no scalar.
+/// A scalar as text; `None` for other values, and for text in which pnpm would replace a
+/// `${VARIABLE}`.
 pub(super) fn known(value: &Value) -> Known {
     match value {
         Value::String(text) if text.contains("${") => None,
@@ -387,7 +392,7 @@ pub(super) fn known(value: &Value) -> Known {
     }
 }
 
-/// A list of texts, or one by itself.
+/// A list of texts, or a single text.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Array(list) => list.iter().filter_map(known).collect(),

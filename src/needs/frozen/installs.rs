@@ -1,12 +1,15 @@
-//! What the workspace's settings let an install do: whose scripts pnpm runs, and for which machines it installs packages.
+//! How the settings affect an install: which scripts pnpm runs, and for which machines it installs
+//! packages.
 //!
 //! | pnpm | runs the scripts of |
 //! |---|---|
-//! | up to 9 | all packages but `neverBuiltDependencies`; those of `onlyBuiltDependencies` where that is set |
-//! | 10 | `onlyBuiltDependencies`, and what `allowBuilds` approves (10.26 and later); all but `neverBuiltDependencies` where that alone is set |
+//! | up to 9 | all packages but `neverBuiltDependencies`; those of `onlyBuiltDependencies` if that is set |
+//! | 10 | `onlyBuiltDependencies`, and what `allowBuilds` approves (10.26 and later); all but `neverBuiltDependencies` if only that is set |
 //! | 11 and later | what `allowBuilds` approves |
 //!
-//! Read in the sources of pnpm 9.15, 10.34 and 11.22 (`createAllowBuildFunction`), tried with these and 12.21. Nobody decided: 10 passes the script over, 11 and 12 end with `ERR_PNPM_IGNORED_BUILDS`.
+//! From the sources of pnpm 9.15, 10.34 and 11.22 (`createAllowBuildFunction`), tried with these
+//! and 12.21. If no setting decides, pnpm 10 skips the script; 11 and 12 fail with
+//! `ERR_PNPM_IGNORED_BUILDS`.
 
 use nodejs_semver::Version;
 use serde_json::Value;
@@ -16,25 +19,25 @@ use crate::lockfile::{LockfileError, allows};
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
-/// What an install by one version of pnpm does with packages.
+/// How one version of pnpm installs packages.
 #[derive(Debug)]
 pub struct Installs<'w> {
     config: Config<'w>,
 }
 
-/// Whether pnpm runs the scripts of a package when it installs it.
+/// Whether pnpm runs a package's install scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
+    /// It runs them.
     Runs,
-    /// Somebody decided against it.
+    /// A setting refuses them.
     Refused,
-    /// Nobody decided, and this pnpm runs none without that.
+    /// No setting decides, and this pnpm runs no scripts by default.
     Undecided,
 }
 
 impl<'w> Installs<'w> {
-    /// Reads the settings as this version of pnpm does; nothing where it is no version.
+    /// Reads the settings as this version of pnpm does; `None` if the version is unknown.
     pub fn new(workspace: &'w Workspace, pnpm: &str) -> Result<Option<Self>, LockfileError> {
         let Ok(version) = Version::parse(pnpm) else {
             return Ok(None);
@@ -90,7 +93,7 @@ impl<'w> Installs<'w> {
         }
     }
 
-    /// What `allowBuilds` says.
+    /// The decision of `allowBuilds`.
     fn allowed(&self, name: &str, version: &str) -> Option<bool> {
         let maps = self.config.maps("allowBuilds");
         let entries = maps.iter().flat_map(|reading| &reading.value);
@@ -98,7 +101,7 @@ impl<'w> Installs<'w> {
         for (_, value) in entries.filter(|(entry, _)| names(entry, name, version)) {
             match value.as_deref() {
                 Some("true") if said.is_none() => said = Some(true),
-                // Who is refused is not approved by another entry.
+                // A refusal wins over an approval by another entry.
                 Some("false") => said = Some(false),
                 _ => {}
             }
@@ -106,7 +109,7 @@ impl<'w> Installs<'w> {
         said
     }
 
-    /// Whether an install stops where nobody decided about a script.
+    /// Whether an install fails if no setting decides about a script.
     pub fn is_strict(&self) -> bool {
         let switch = self.config.switch("strictDepBuilds", "strict-dep-builds");
         match switch.and_then(|reading| reading.value).as_deref() {
@@ -116,7 +119,7 @@ impl<'w> Installs<'w> {
         }
     }
 
-    /// The setting that approves these packages, and the file that it belongs into.
+    /// The setting that approves these packages, and its file.
     pub fn approval(&self, names: &[&str]) -> (String, &'static str) {
         let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
         let has_list = |reading: &Reading<Vec<String>>| !reading.value.is_empty();
@@ -153,7 +156,8 @@ impl<'w> Installs<'w> {
         self.config.major
     }
 
-    /// The first setting of `supportedArchitectures` by which an install for this machine lacks its own packages: `os: [darwin]`, and the file.
+    /// The first setting of `supportedArchitectures` that makes an install on this machine lack its
+    /// packages, such as `os: [darwin]`, and its file.
     pub fn unsupported(&self, cpus: &[&str], libc: Option<&str>) -> Option<(String, &'static str)> {
         let readings = self.config.values("supportedArchitectures");
         readings.iter().find_map(|reading| {
@@ -177,7 +181,7 @@ fn any(lists: &[Reading<Vec<String>>], name: &str, version: &str) -> bool {
     entries.any(|entry| names(entry, name, version))
 }
 
-/// Whether an entry is about a package: `esbuild`, `esbuild@0.25.0 || 0.25.1`.
+/// Whether an entry means this package: `esbuild`, `esbuild@0.25.0 || 0.25.1`.
 fn names(entry: &str, name: &str, version: &str) -> bool {
     let Some(rest) = entry.strip_prefix(name) else {
         return false;

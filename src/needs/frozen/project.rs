@@ -1,7 +1,9 @@
-//! Projects: what the lockfile records of each must be what its manifest asks for.
+//! Checks that the lockfile's record of each project matches its manifest.
 //!
-//! Mirrors pnpm's [`satisfiesPackageManifest`](https://github.com/pnpm/pnpm/blob/main/lockfile/verification/src/satisfiesPackageManifest.ts). pnpm compares
-//! manifests as overrides, `packageExtensions` and pnpmfiles have changed them; what they may have changed is compared by name only, or not at all.
+//! Mirrors pnpm's
+//! [`satisfiesPackageManifest`](https://github.com/pnpm/pnpm/blob/main/lockfile/verification/src/satisfiesPackageManifest.ts).
+//! pnpm compares manifests after overrides, `packageExtensions` and pnpmfiles have changed them.
+//! Whatever these may change is compared by name only, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,37 +16,37 @@ use crate::lockfile::importer::BlockKind;
 use crate::lockfile::{Dependency, Field, Importer, Lockfile, LockfileError};
 use crate::workspace::manifest::package::Manifest;
 
-/// Programs that `engines.runtime` and `devEngines.runtime` make dependencies of.
+/// Programs that `engines.runtime` and `devEngines.runtime` turn into dependencies.
 const RUNTIMES: [&str; 3] = ["node", "deno", "bun"];
 
-/// What of lockfile and configuration the comparison needs, read once.
+/// The parts of lockfile and configuration for the comparison, read once.
 #[derive(Debug)]
 pub(super) struct Projects<'p, 'a> {
     lockfile: &'p Lockfile<'a>,
-    /// Names that an override changes.
+    /// Names of packages that an override changes.
     overridden: BTreeSet<String>,
     /// Names of projects that `packageExtensions` changes.
     extended: Vec<String>,
-    /// A hook may change any manifest.
+    /// Whether a hook may change any manifest.
     hooked: bool,
     peers: Peers,
     exclude_links: bool,
     ignored: Vec<String>,
     major: u64,
-    /// Whether pnpm makes dependencies of the programs that `devEngines.runtime` asks for.
+    /// Whether pnpm turns the programs in `devEngines.runtime` into dependencies.
     runtimes: bool,
 }
 
-/// Whether peers are among the dependencies of a project.
+/// Whether peers count as dependencies of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Peers {
     No,
-    /// The lockfile does not say: it is older than the setting.
+    /// Unknown: the lockfile is older than the setting.
     Perhaps,
     Yes,
 }
 
-/// What a manifest asks for: the specifier, and whether it may be absent or differ.
+/// The dependencies of a manifest by name: map and specifier.
 type Wanted<'m> = BTreeMap<&'m str, (Field, &'m str)>;
 
 impl<'p, 'a> Projects<'p, 'a> {
@@ -92,7 +94,7 @@ impl<'p, 'a> Projects<'p, 'a> {
         let changed = self.hooked || named(&self.extended);
         let wanted = self.wanted(manifest);
         let Some(importer) = self.lockfile.importer(key) else {
-            // pnpm minds a missing importer only where there is something to record.
+            // pnpm requires an importer only if there are dependencies to record.
             return if wanted.is_empty() || changed {
                 Ok(())
             } else {
@@ -114,14 +116,16 @@ impl<'p, 'a> Projects<'p, 'a> {
         }
     }
 
-    /// What a manifest asks for. A name in several maps counts once: pnpm lets optional ones win over the others, and regular ones over dev.
+    /// The dependencies of a manifest. A name in several maps counts once: as in pnpm, optional
+    /// ones win over the others, and regular ones over dev ones.
     fn wanted<'m>(&self, manifest: &'m Manifest) -> Wanted<'m> {
         let optional = manifest.dependencies(Field::Optional);
         let ignored = |name: &str| optional.contains_key(name) && self.ignores(name);
         let mut wanted = BTreeMap::new();
         for field in [Field::Dev, Field::Prod, Field::Optional] {
             for (name, specifier) in manifest.dependencies(field) {
-                // An optional dependency that is ignored goes from `dependencies` too, not from `devDependencies`.
+                // An ignored optional dependency is removed from `dependencies` too, but not from
+                // `devDependencies`.
                 if field == Field::Dev || !ignored(name) {
                     wanted.insert(name, (field, specifier));
                 }
@@ -204,7 +208,7 @@ impl<'p, 'a> Projects<'p, 'a> {
         })
     }
 
-    /// The map that a reader finds the name in.
+    /// The map in which the user finds the name.
     fn place(&self, manifest: &Manifest, name: &str, field: Field) -> &'static str {
         if self.peers == Peers::Yes && !manifest.dependencies(field).contains_key(name) {
             "peerDependencies"
@@ -239,7 +243,8 @@ impl<'p, 'a> Projects<'p, 'a> {
         (was != is).then(|| "`dependenciesMeta` is not as it is recorded".to_owned())
     }
 
-    /// All of an importer but its dependencies; nothing where it cannot be read, which is no reason to refuse.
+    /// Everything in an importer but its dependencies; `None` if it cannot be parsed, which is no
+    /// reason to refuse it.
     fn rest(&self, importer: &Importer<'_>) -> Option<Map<String, Value>> {
         let text = self.lockfile.text();
         let ranges = if importer.range.is_some() {
@@ -262,7 +267,7 @@ impl<'p, 'a> Projects<'p, 'a> {
         self.ignored.iter().any(|pattern| is_of(pattern, name))
     }
 
-    /// With a pattern that takes names out again (`!name`) it depends on the version of pnpm what is ignored.
+    /// If a pattern excludes names again (`!name`), pnpm's versions differ in what is ignored.
     fn may_be_ignored<'m>(&self, manifest: &'m Manifest) -> BTreeSet<&'m str> {
         if self.ignored.iter().any(|pattern| pattern.starts_with('!')) {
             manifest.dependencies(Field::Optional).into_keys().collect()

@@ -1,4 +1,4 @@
-//! A check of our own work: that a pruned lockfile is whole.
+//! Checks our own work: a pruned lockfile must be complete.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use crate::lockfile::reachable::Reach;
 use crate::lockfile::{Lockfile, LockfileError};
 use crate::model::path::RepoPath;
 
-/// Whether the text of a pruned lockfile in `dir` can be read, has an importer for each of these keys, and an entry for every reference. (The
-/// lockfile of a single project has its importer alone.)
+/// Checks that a pruned lockfile in `dir` is readable, has an importer for each of these keys, and
+/// an entry for every reference. (The lockfile of a single project has only its importer.)
 pub fn check(
     dir: &RepoPath,
     text: &str,

@@ -1,6 +1,7 @@
-//! Settings that the lockfile records: each must be as the workspace has it now.
+//! Checks that the settings recorded in the lockfile are those of the workspace.
 //!
-//! Mirrors pnpm's [`getOutdatedLockfileSetting`](https://github.com/pnpm/pnpm/blob/main/lockfile/settings-checker/src/getOutdatedLockfileSetting.ts),
+//! Mirrors pnpm's
+//! [`getOutdatedLockfileSetting`](https://github.com/pnpm/pnpm/blob/main/lockfile/settings-checker/src/getOutdatedLockfileSetting.ts),
 //! in its order, so that the setting named here is the one that pnpm would name.
 
 use std::collections::BTreeMap;
@@ -17,11 +18,11 @@ use crate::model::path::RepoPath;
 use crate::workspace::manifest::workspace as workspace_file;
 use crate::workspace::pnpmfile;
 
-/// Compares the settings. Nothing is compared where code of the workspace may change them first.
+/// Compares the settings. Nothing is compared if code of the workspace may change them first.
 pub(super) fn check(lockfile: &Lockfile<'_>, config: &Config<'_>) -> Result<(), LockfileError> {
     let check = Check { lockfile, config };
     if config.is_computed() {
-        // What a pnpmfile changes is not known; that it is the one which is recorded is.
+        // The effect of a pnpmfile is unknown, but its recorded checksum can be compared.
         return if config.has_plugins() {
             Ok(())
         } else {
@@ -52,14 +53,16 @@ fn mismatch(setting: &'static str, file: &str, problem: String) -> LockfileError
 }
 
 impl Check<'_, '_, '_> {
-    /// A top-level key of the lockfile; nothing where it cannot be read, which is no reason to refuse.
+    /// A top-level key of the lockfile; `None` if it cannot be parsed, which is no reason to refuse
+    /// it.
     fn recorded(&self, key: &str) -> Option<Value> {
         let document: Value =
             serde_saphyr::from_str(&self.lockfile.text()[self.lockfile.section(key)?]).ok()?;
         document.get(key).cloned()
     }
 
-    /// Every catalog entry that the lockfile uses must be as it was. pnpm compares since 10.24.
+    /// Every catalog entry that the lockfile uses must be unchanged. pnpm compares them since
+    /// 10.24.
     fn catalogs(&self) -> Result<(), LockfileError> {
         let Config { major, minor, .. } = *self.config;
         if (major, minor) < (10, 24) {
@@ -130,7 +133,8 @@ impl Check<'_, '_, '_> {
         none_fits(setting, &self.config.lists(setting), difference)
     }
 
-    /// Only whether there are any: the checksum is that of an object as JavaScript sees it.
+    /// Compares only whether there are any: the checksum depends on how JavaScript represents the
+    /// object.
     fn extensions(&self) -> Result<(), LockfileError> {
         let recorded = self.recorded("packageExtensionsChecksum").is_some();
         let difference = |reading: &Reading<bool>| match (recorded, reading.value) {
@@ -180,7 +184,8 @@ impl Check<'_, '_, '_> {
         let Some(was) = was else {
             return Some(format!("the patch of `{key}` is not recorded"));
         };
-        // pnpm writes the path relative to the lockfile. What lies elsewhere is for others to refuse.
+        // pnpm writes the path relative to the lockfile. Paths outside the workspace are refused
+        // elsewhere.
         let is = RepoPath::new(path).ok()?;
         let own = self.lockfile.resolve(path).ok();
         let recorded = |path| self.lockfile.resolve(path).ok();
@@ -200,7 +205,7 @@ impl Check<'_, '_, '_> {
             // Older hashes are MD5.
             return None;
         }
-        // A file that is not there, or that is no patch, is for others to refuse.
+        // A missing or invalid patch is refused elsewhere.
         let is = was.path.and_then(recorded).unwrap_or(is);
         let text = self.config.text(&is).filter(|text| text.contains("@@ "))?;
         let hash = hex(&Sha256::digest(text));
@@ -212,7 +217,7 @@ impl Check<'_, '_, '_> {
         let settings = self.recorded("settings");
         let recorded = |name: &str| settings.as_ref()?.get(name).and_then(known);
         let peers_by_default = if major >= 8 { "true" } else { "false" };
-        // Name, name in `.npmrc`, default, and whether what is not recorded counts as the default.
+        // Name, name in `.npmrc`, default, and whether an unrecorded value counts as the default.
         let mut rules = vec![(
             "settings.autoInstallPeers",
             "auto-install-peers",
@@ -273,8 +278,8 @@ impl Check<'_, '_, '_> {
         Ok(())
     }
 
-    /// Where none is recorded, a file is one too many if its text certainly exports hooks. Nothing is compared for a member's own lockfile, where
-    /// versions differ in which files count.
+    /// If no checksum is recorded, a file whose text certainly exports hooks is an error. For a
+    /// member's own lockfile nothing is compared, because versions differ in which files count.
     fn pnpmfile(&self) -> Result<(), LockfileError> {
         if self.config.major < 9 || self.config.is_of_a_member() {
             return Ok(());
@@ -297,7 +302,7 @@ impl Check<'_, '_, '_> {
                 "it records a pnpmfile, and there is none that pnpm would read".to_owned();
             return Err(mismatch(setting, file, problem));
         };
-        // Older hashes are MD5; and what pnpm takes for a pnpmfile has hooks.
+        // Older hashes are MD5; and anything that pnpm treats as a pnpmfile mentions hooks.
         if self.config.major < 10 || !files.iter().any(|(_, text)| text.contains("hooks")) {
             return Ok(());
         }
@@ -318,7 +323,7 @@ impl Check<'_, '_, '_> {
     }
 }
 
-/// A patch as a lockfile records it: an object up to pnpm 10, its hash alone since.
+/// A patch in a lockfile: an object up to pnpm 10, only its hash since.
 struct Patch<'v> {
     hash: Option<&'v str>,
     path: Option<&'v str>,
@@ -334,7 +339,7 @@ impl<'v> Patch<'v> {
     }
 }
 
-/// Fails where no reading fits, with what the first lacks.
+/// Fails if no reading matches, with the problem of the first.
 fn none_fits<T>(
     setting: &'static str,
     readings: &[Reading<T>],
@@ -358,7 +363,7 @@ fn as_map(value: Option<&Value>) -> BTreeMap<String, Known> {
         .collect()
 }
 
-/// The first entry in which two maps differ; what is not known fits anything.
+/// The first entry in which two maps differ; an unknown value matches anything.
 fn difference(was: &BTreeMap<String, Known>, is: &BTreeMap<String, Known>) -> Option<String> {
     for (key, was) in was {
         match (was, is.get(key)) {

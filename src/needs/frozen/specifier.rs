@@ -1,7 +1,8 @@
-//! What selectors and specifiers name.
+//! Parses selectors and specifiers.
 
-/// `bar` of `foo@1>bar@^2`: the package that a selector picks. A `>` parts parent and child unless a space, `|` or `@` stands before it: then
-/// it belongs to a range, as in `bar@>=1` (pnpm's [`parseOverrides`](https://github.com/pnpm/pnpm/blob/main/config/parse-overrides/src/index.ts)).
+/// The package that a selector picks: `bar` of `foo@1>bar@^2`. A `>` separates parent and child
+/// unless a space, `|` or `@` precedes it: then it belongs to a range, as in `bar@>=1` (pnpm's
+/// [`parseOverrides`](https://github.com/pnpm/pnpm/blob/main/config/parse-overrides/src/index.ts)).
 pub(super) fn selected_name(selector: &str) -> &str {
     let bytes = selector.as_bytes();
     let delimiter =
@@ -14,7 +15,7 @@ pub(super) fn selected_name(selector: &str) -> &str {
     &target[..end]
 }
 
-/// Whether two specifiers may name the same git repository: pnpm 11 and later write them in one form, whichever the manifest has.
+/// Whether two specifiers may mean the same git repository: pnpm 11 and later normalise them.
 pub(super) fn same_repository(left: &str, right: &str) -> bool {
     let git = |text: &str| {
         let host = [

@@ -3,7 +3,8 @@ mod projects;
 use super::*;
 use crate::testing::workspace;
 
-/// What a small workspace with these files, the lockfile among them, is refused for by a version of pnpm.
+/// What a small workspace with these files, the lockfile among them, is refused for by a version of
+/// pnpm.
 fn refused(pnpm: &str, files: &[(&str, &str)]) -> String {
     let (_dir, workspace) = workspace(files);
     let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
@@ -293,7 +294,8 @@ fn lists_extensions_and_pnpmfiles() {
             "does not match the setting `pnpmfileChecksum` of `.pnpmfile.cjs`: the file has changed since",
         )],
     );
-    // A file that came after the lockfile: all versions tell that by its `hooks`, and mind no others.
+    // A file that came after the lockfile: all versions tell that by its `hooks`, and mind no
+    // others.
     let later = "does not match the setting `pnpmfileChecksum` of `.pnpmfile.cjs`: it records none, so the file came after it";
     let all = ["9.15.9", "10.34.5", "11.22.0", "12.21.0"];
     let says = |expected: &'static str| all.map(|pnpm| (pnpm, expected));
@@ -303,7 +305,8 @@ fn lists_extensions_and_pnpmfiles() {
     for fine in ["module.exports = {}", "module.exports = require('./x')"] {
         table("", &[(".pnpmfile.cjs", fine)], &says("fits"));
     }
-    // Two files: the hash of their hashes. A module goes before the script of the same name, from pnpm 11 on.
+    // Two files: the hash of their hashes. A module goes before the script of the same name, from
+    // pnpm 11 on.
     let two = "pnpmfileChecksum: sha256-2kZU6Cvzniqkf31rLwxHNUwOVvRodBbe9cr4TFG8Qxg=\n";
     table(
         two,
@@ -435,7 +438,8 @@ fn each_project_may_have_a_lockfile() {
         recorded("overrides:\n  y: '2'\n"),
     );
     let with_own = r#"{"pnpm": {"overrides": {"y": "2"}}}"#;
-    // pnpm 9 reads the project's own manifest; pnpm 10 began with that, and now takes the root's where the project's says nothing.
+    // pnpm 9 reads the project's own manifest; pnpm 10 began with that, and now takes the root's
+    // where the project's says nothing.
     assert_eq!(files(with_own, Some(&own), "9.15.9"), "fits");
     assert_eq!(files(with_own, Some(&own), "10.34.5"), "fits");
     assert_eq!(files("{}", Some(&none), "9.15.9"), "fits");

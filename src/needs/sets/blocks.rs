@@ -1,15 +1,16 @@
-//! Sets written down: short lists, in which a block that several sets have is named and written once.
+//! Writes sets as short lists, in which a block that several sets share is referred to and written
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Set, Sets};
 
-/// What a list has.
+/// An item of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item {
     /// A number.
     One(usize),
-    /// A block, by its place in [`Blocks::blocks`].
+    /// A block, by its position in [`Blocks::blocks`].
     Block(usize),
 }
 
@@ -18,12 +19,13 @@ pub enum Item {
 pub struct Blocks {
     /// A list for each set.
     pub lists: Vec<Vec<Item>>,
-    /// The blocks that lists name, each after those that it names itself.
+    /// The blocks that lists refer to, each after those that it refers to itself.
     pub blocks: Vec<Vec<Item>>,
 }
 
 impl Sets {
-    /// Writes sets down in lists of at most `most` items each, which is eight or more. A set that is no larger is written down by its numbers.
+    /// Writes sets as lists of at most `most` items, which must be eight or more. A set no larger
+    /// than that is written as its numbers.
     pub fn blocks(&self, sets: &[Set], most: usize) -> Blocks {
         let large = |set: &&Set| self.count(**set) > most;
         let mut writer = Writer {
@@ -48,7 +50,7 @@ impl Sets {
         }
     }
 
-    /// In how many sets and blocks each block is.
+    /// The number of sets and blocks that contain each block.
     fn uses<'s>(&self, sets: impl Iterator<Item = &'s Set>) -> BTreeMap<Set, usize> {
         let mut open: Vec<Set> = sets.copied().collect();
         let mut uses = BTreeMap::new();
@@ -74,7 +76,7 @@ struct Writer<'s> {
 }
 
 impl Writer<'_> {
-    /// The parts of a set, down to those that others have too, as far as there is room.
+    /// The parts of a set, down to those that others share, as far as there is room.
     fn list(&self, set: Set) -> Vec<Set> {
         let mut list = self.sets.nodes[set.0].parts.clone();
         let parts = |set: &Set| self.sets.nodes[set.0].parts.len();
@@ -102,7 +104,8 @@ impl Writer<'_> {
         list.iter().map(item).collect()
     }
 
-    /// The place of a block, which is written down where it is not yet. Blocks are as deep as the logarithm of the largest number.
+    /// The position of a block, which is written if it is new. Blocks are nested as deep as the
+    /// logarithm of the largest number.
     fn place(&mut self, set: Set) -> usize {
         if let Some(&known) = self.places.get(&set) {
             return known;

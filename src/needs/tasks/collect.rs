@@ -1,4 +1,5 @@
-//! The tasks that builds need: from the app's `build` along `dependsOn` and `with`, then over the dependencies that nobody asked for.
+//! Collects the tasks of builds: from the app's `build` along `dependsOn` and `with`, then over
+//! dependencies that `turbo.json` does not request.
 
 use std::collections::VecDeque;
 
@@ -9,8 +10,8 @@ use crate::needs::graph::{Edge, Graph};
 use crate::workspace::Workspace;
 
 impl Tasks {
-    /// All tasks that the builds of `apps` need. What turbo would refuse is noted, and stops nobody before [`Tasks::runs`]: whoever asks only for
-    /// what is needed gets an answer.
+    /// All tasks for the builds of `apps`. An error of turbo is recorded but only reported by
+    /// [`Tasks::runs`], so that callers who only ask what is needed get an answer.
     pub fn new(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Self {
         let mut tasks = Self {
             root_is_app: apps.contains(&0),
@@ -21,7 +22,7 @@ impl Tasks {
         tasks.complete(workspace, graph, queue)
     }
 
-    /// The same for one app that other scripts than `build` make, one after the other.
+    /// Like [`Self::new`], for one app built by scripts other than `build`, one after the other.
     pub fn of_scripts(
         workspace: &Workspace,
         graph: &Graph,
@@ -40,7 +41,7 @@ impl Tasks {
         tasks.complete(workspace, graph, queue)
     }
 
-    /// Follows what `turbo.json` asks for, then what nobody asks for.
+    /// Follows what `turbo.json` requests, then the remaining dependencies.
     pub(super) fn complete(
         mut self,
         workspace: &Workspace,
@@ -48,7 +49,8 @@ impl Tasks {
         mut queue: VecDeque<usize>,
     ) -> Self {
         let tasks = &mut self;
-        // All that turbo asks for comes before the first thing that it does not, for the reasons' sake; that may ask for more in its turn.
+        // For the sake of the reasons, everything that turbo requests comes before the first build
+        // that it does not; that build may request more.
         let mut settled = 0;
         loop {
             while let Some(node) = queue.pop_front() {
@@ -98,7 +100,7 @@ impl Tasks {
         (number, true)
     }
 
-    /// Adds what `turbo.json` has a task wait for; gives those that have to be followed.
+    /// Adds the tasks that a task waits for in `turbo.json`; returns those still to be followed.
     fn follow(&mut self, workspace: &Workspace, graph: &Graph, node: usize) -> Vec<usize> {
         let at = self.nodes[node].member;
         let own = self.id(workspace, node);
@@ -111,7 +113,7 @@ impl Tasks {
             };
             let mut targets: Vec<(usize, &str, Bond)> = Vec::new();
             if let Some(task) = entry.strip_prefix('^') {
-                // turbo knows no way to the root but its name, and none over peers.
+                // turbo reaches the root only by its name, and does not follow peers.
                 let others = graph
                     .dependencies(at)
                     .into_iter()
@@ -162,7 +164,8 @@ impl Tasks {
         new
     }
 
-    /// Adds a task that `turbo.json` asks for, which must be defined; gives its number, and whether it has to be followed.
+    /// Adds a task that `turbo.json` requests and that must be defined. Returns its number, and
+    /// whether it must be followed.
     fn ask(
         &mut self,
         workspace: &Workspace,
@@ -171,7 +174,8 @@ impl Tasks {
         by: &str,
     ) -> Option<(usize, bool)> {
         let full = id(workspace, at, task);
-        // A task of the root needs an entry of its own, lest `^build` should start all over.
+        // A task of the root needs its own entry, so that `^build` does not run the whole build
+        // again.
         let turbo = workspace.turbo.as_ref();
         let undefined = || turbo.is_none_or(|turbo| !turbo.tasks.contains_key(&full));
         let (node, new) = if !speaks_of(workspace, at) && undefined() {
@@ -194,16 +198,16 @@ impl Tasks {
         if known {
             self.nodes[node].because = because;
         }
-        // A package without a script was not asked what it waits for as long as nobody had asked for it.
+        // A task that was known only as a dependency has not been followed yet.
         Some((node, new || known))
     }
 
-    /// Notes what turbo would refuse; the first is the one to tell.
+    /// Records an error of turbo. Only the first is reported.
     fn refuse(&mut self, problem: TaskError) {
         self.problem.get_or_insert(problem);
     }
 
-    /// Adds the builds of the packages that a task's package depends on; gives those that have to be followed.
+    /// Adds the builds of a package's dependencies; returns those still to be followed.
     fn build_dependencies(
         &mut self,
         workspace: &Workspace,
@@ -213,7 +217,7 @@ impl Tasks {
         let (at, runs) = (self.nodes[node].member, self.nodes[node].runs);
         let away = self.nodes[node].defined == Defined::Away;
         let mut new = Vec::new();
-        // The root's dependencies are the tools of its developers, unless it is the app.
+        // The root's dependencies are development tools.
         let tools = at == 0 && !self.root_is_app;
         if tools || away || !(runs || self.nodes[node].name == BUILD) {
             return new;
@@ -224,7 +228,7 @@ impl Tasks {
             }
             let of = workspace.members[at].label();
             let (to, added) = self.add(workspace, to, BUILD, Because::Dependency { of });
-            // Without a script of its own, it hands on what it depends on, and no more.
+            // Without a script, it only passes on its own dependencies.
             new.extend((added && self.nodes[to].runs).then_some(to));
             if to != node {
                 self.bond(to, node, Bond::Own(edge));
@@ -242,7 +246,7 @@ impl Tasks {
     }
 }
 
-/// Whom an entry of `dependsOn` or `with` means; nobody where there is no such package.
+/// The task that an entry of `dependsOn` or `with` means; `None` if there is no such package.
 pub(super) fn target<'e>(
     workspace: &Workspace,
     at: usize,

@@ -1,4 +1,4 @@
-//! A task's definition: what all the `turbo.json` that say something about it come to, as turbo 2 evaluates them.
+//! A task's definition: all definitions in `turbo.json` files merged as turbo 2 does.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use crate::workspace::manifest::turbo::{List, Task, TurboManifest};
 /// How many files may extend each other in a row.
 pub(super) const DEPTH: usize = 64;
 
-/// A definition, evaluated.
+/// A merged definition.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Definition {
     /// `build`, `^build`, `pkg#build`.
     pub depends_on: Vec<String>,
-    /// Tasks that run beside this one.
+    /// Tasks that run alongside this one.
     pub with: Vec<String>,
     /// Globs of the files that the task reads.
     pub inputs: Vec<String>,
@@ -22,24 +22,24 @@ pub struct Definition {
     pub outputs: Vec<String>,
     /// Variables that it reads: names and patterns.
     pub env: Vec<String>,
-    /// Variables that it gets without turbo's cache knowing of them.
+    /// Variables that it sees although they are not in turbo's cache key.
     pub pass_through_env: Vec<String>,
     /// Whether it runs until it is stopped.
     pub persistent: bool,
 }
 
-/// What is known about a task.
+/// Whether and how a task is defined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Defined {
     /// Its definition.
     As(Definition),
-    /// The package's own file takes it away: `"extends": false`, and nothing else.
+    /// The package's own file removes it with nothing but `"extends": false`.
     Away,
-    /// No file says anything of it.
+    /// No file mentions it.
     Nowhere,
 }
 
-/// Looks a task of the member at `at` up.
+/// Looks up a task of the member at `at`.
 pub(super) fn definition(
     workspace: &Workspace,
     at: usize,
@@ -48,7 +48,7 @@ pub(super) fn definition(
     let files = chain(workspace, at)?;
     let full = id(workspace, at, task);
     let for_all = speaks_of(workspace, at);
-    // `web#build` of a file stands instead of its `build`, not above it.
+    // `web#build` in a file replaces its `build` instead of extending it.
     let of = |file: &&'_ TurboManifest| {
         let of_all = || file.tasks.get(task).filter(|_| for_all);
         file.tasks.get(&full).or_else(of_all).cloned()
@@ -78,7 +78,8 @@ pub(super) fn speaks_of(workspace: &Workspace, at: usize) -> bool {
     at != 0 || workspace.members.len() == 1
 }
 
-/// The files that define a member's tasks, the one with the last word last: its own, and those that it builds on, in turbo's order.
+/// The files that define a member's tasks, in turbo's order: the last one wins. They are its own
+/// file and those that it extends.
 fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskError> {
     let mut files = Vec::new();
     let mut seen: BTreeSet<usize> = BTreeSet::new();
@@ -102,7 +103,7 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
         }
         let Some(file) = file(workspace, at) else {
             if path.is_empty() && at != 0 {
-                // Without a file of its own, a package has the root's.
+                // A package without its own file uses the root's.
                 open.push((0, path));
             } else if !path.is_empty() && at != 0 {
                 return Err(TaskError::ExtendsNothing {
@@ -141,7 +142,7 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
     Ok(files)
 }
 
-/// The members whose files define tasks of this one beside its own and the root's.
+/// The members whose files also define tasks of this one, apart from its own and the root's.
 pub(super) fn bases(workspace: &Workspace, at: usize) -> BTreeSet<usize> {
     let (mut found, mut open) = (BTreeSet::new(), vec![at]);
     while let Some(next) = open.pop() {
@@ -170,7 +171,7 @@ fn file_name(workspace: &Workspace, at: usize) -> Option<String> {
     file(workspace, at).map(|file| file.file.clone())
 }
 
-/// Definitions put on top of each other, the one with the last word last.
+/// Merges definitions; the last one wins.
 fn merged(tasks: &[Task]) -> Definition {
     let list = |of: fn(&Task) -> Option<&List>| {
         let mut values: Vec<String> = Vec::new();

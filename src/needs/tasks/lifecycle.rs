@@ -1,4 +1,5 @@
-//! Lifecycle scripts among the tasks: what `pnpm install` runs in a fresh clone, before anything is built.
+//! Adds lifecycle scripts as tasks: `pnpm install` runs them in a fresh clone before anything is
+//! built.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -8,12 +9,12 @@ use crate::needs::graph::{Edge, Graph};
 use crate::workspace::Workspace;
 
 impl Tasks {
-    /// The members that any of these tasks belongs to, the root project too if one is its.
+    /// The members of these tasks, including the root project if a task is its.
     pub fn members(&self) -> BTreeSet<usize> {
         self.nodes.iter().map(|node| node.member).collect()
     }
 
-    /// Whether a member has this script among its tasks, or runs it when it is installed.
+    /// Whether a member runs this script as a task or at install time.
     pub fn runs_script(&self, at: usize, script: &str) -> bool {
         self.of(at).any(|node| node.runs && node.name == script)
     }
@@ -26,8 +27,9 @@ impl Tasks {
             .collect()
     }
 
-    /// Adds lifecycle scripts by member, each in pnpm's order: they run before the tasks of their package, the root's before everything, unless it
-    /// is the app. As tasks do, they wait for the builds of what their package depends on.
+    /// Adds lifecycle scripts by member, in pnpm's order. They run before the tasks of their
+    /// package, the root's before everything. Like tasks, they wait for the builds of their
+    /// package's dependencies.
     pub fn add_lifecycle(
         &mut self,
         workspace: &Workspace,

@@ -1,4 +1,5 @@
-//! What follows from tasks for members: which are needed, which scripts make one, which files its tasks read.
+//! What the tasks mean for members: which ones are needed, which scripts build one, which files its
+//! tasks read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +14,14 @@ use crate::workspace::Workspace;
 pub struct Needed {
     /// All of them, by position, without the root project unless it is the app.
     pub members: Vec<usize>,
-    /// Those that `turbo.json` names and no manifest mentions, with the name: `pkg#task`.
+    /// Those that only `turbo.json` names, with the name: `pkg#task`.
     pub named: BTreeMap<usize, String>,
 }
 
 impl Tasks {
-    /// All that the builds of `apps` need, whose tasks these are: what they reach over any kind of dependency, what `turbo.json` names for
-    /// any of these, and so on. A package whose `turbo.json` another one extends is needed too: without it, turbo stops.
+    /// All members needed to build `apps` with these tasks: what they reach through dependencies of
+    /// any kind, what `turbo.json` names for any of these, and so on. A package whose `turbo.json`
+    /// another one extends is needed too, because turbo fails without it.
     pub fn needed(&self, workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
         let mut needed = Needed::default();
         let reached = graph.reachable(apps.iter().copied());
@@ -54,11 +56,13 @@ impl Tasks {
     }
 }
 
-/// The scripts that make this member by its own account, in order: what `build` waits for in the same package, then `build`.
+/// The scripts of this member's own build, in order: what `build` waits for in the same package,
+/// then `build`.
 pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
-    // Tasks, and whether what each waits for is behind it. The stack is a list of its own: tasks may wait for each other in a long row.
+    // Tasks, and whether everything they wait for is done. An explicit stack, because chains of
+    // tasks may be long.
     let mut open = vec![(BUILD.to_owned(), false)];
     while let Some((task, behind)) = open.pop() {
         if behind {

@@ -1,4 +1,4 @@
-//! The order: circles are opened where that may be, and what is left is a list of runs, with what each of them needs.
+//! Orders the tasks: opens circles where possible, and makes a list of runs with what each needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,9 @@ pub struct Run {
     pub member: usize,
     /// The tasks, by number.
     pub tasks: Vec<usize>,
-    /// Earlier runs that wrote what it reads, by their place in the list.
+    /// Earlier runs whose output it reads, by their position in the list.
     pub needs: Set,
-    /// Members whose tasks it waits for, near or far, those without a script too.
+    /// Members whose tasks it waits for, directly or not, including those without a script.
     pub members: Set,
 }
 
@@ -34,27 +34,27 @@ pub struct Runs {
     pub sets: Sets,
 }
 
-/// Whether a script runs, in a package whose build comes last, and which one: what can run comes out in this order.
+/// Ready tasks, in the order in which they run: whether it is the build, its name and number.
 type Ready<'t> = BTreeSet<(bool, &'t str, usize)>;
 
-/// How far the order has come.
+/// The progress of the ordering.
 struct State<'t> {
     tasks: &'t Tasks,
     graph: &'t DiGraphMap<usize, Bond>,
-    /// How many tasks each one waits for.
+    /// How many tasks each task still waits for.
     waits: Vec<usize>,
-    /// What can run now, by member.
+    /// Tasks that can run now, by member.
     ready: BTreeMap<usize, Ready<'t>>,
-    /// How many tasks of others each member waits for before all of its own can run one after the other.
+    /// For each member, how many tasks of others must end before all of its own can run in a row.
     others: BTreeMap<usize, usize>,
-    /// The members that each task keeps waiting in this way.
+    /// The members that each task blocks in this sense.
     kept_waiting: BTreeMap<usize, Vec<usize>>,
-    /// Members of which something can run now, and all else after it.
+    /// Members that have a ready task and could then run all their tasks in a row.
     whole: BTreeSet<usize>,
 }
 
 impl<'t> State<'t> {
-    /// Nothing is done. `before` has the members whose tasks each task waits for.
+    /// The initial state. `before` has the members whose tasks each task waits for.
     fn new(
         tasks: &'t Tasks,
         graph: &'t DiGraphMap<usize, Bond>,
@@ -85,8 +85,9 @@ impl<'t> State<'t> {
         state
     }
 
-    /// The tasks of others that the tasks of a member wait for directly. A task without a script, which runs by itself, is one of them; but where it
-    /// waits for a task of the member in its turn, what counts is what else it waits for.
+    /// The tasks of others that a member's tasks wait for directly. Tasks without a script count
+    /// too, unless they wait for a task of the member themselves: then whatever else they wait for
+    /// counts.
     fn others_before(&self, at: usize, before: &[Set], sets: &Sets) -> BTreeSet<usize> {
         let nodes = &self.tasks.nodes;
         let own = self.tasks.numbers_of(at);
@@ -107,7 +108,7 @@ impl<'t> State<'t> {
         found
     }
 
-    /// Nothing keeps a task any longer: it can run, or it passes where it has no script.
+    /// Marks a task that waits for nothing any more as ready; one without a script is done at once.
     fn free(&mut self, node: usize) {
         let mut open = vec![node];
         while let Some(node) = open.pop() {
@@ -125,7 +126,7 @@ impl<'t> State<'t> {
         }
     }
 
-    /// Does a task; gives those that nothing keeps any longer.
+    /// Marks a task as done; returns the tasks that then wait for nothing.
     fn pass(&mut self, node: usize) -> Vec<usize> {
         for at in self.kept_waiting.remove(&node).unwrap_or_default() {
             if let Some(others) = self.others.get_mut(&at) {
@@ -145,13 +146,13 @@ impl<'t> State<'t> {
         free
     }
 
-    /// The member whose turn it is: rather one whose tasks can all run now than one that would have to be interrupted.
+    /// The next member, preferably one whose tasks can all run now without interruption.
     fn next(&self) -> Option<usize> {
         let whole = self.whole.first().copied();
         whole.or_else(|| self.ready.keys().next().copied())
     }
 
-    /// Runs what a member can run now; gives the tasks in order. The build itself comes last.
+    /// Runs what a member can run now; returns the tasks in order. Its build comes last.
     fn run(&mut self, at: usize) -> Vec<usize> {
         let mut ran = Vec::new();
         while let Some((_, _, node)) = self.ready.get_mut(&at).and_then(BTreeSet::pop_first) {
@@ -171,7 +172,8 @@ fn first(graph: &DiGraphMap<usize, Bond>, node: usize) -> impl Iterator<Item = u
     graph.neighbors_directed(node, Direction::Incoming)
 }
 
-/// Removes the bonds within circles that may go, by the circle's nodes and the bond; gives the circles.
+/// Removes the edges in circles for which `may_go` holds, judged by the circle's nodes and the
+/// edge; returns the circles.
 fn open(
     graph: &mut DiGraphMap<usize, Bond>,
     may_go: impl Fn(&[usize], Bond) -> bool,
@@ -200,8 +202,8 @@ fn open(
     circles
 }
 
-/// Puts the tasks of an opened circle in a line, since each of them needs all others: whoever waits for one waits for all, and all wait for what
-/// one waits for.
+/// Puts the tasks of an opened circle in a line, since each needs all others: a task that waits for
+/// one waits for all, and all wait for what one waits for.
 fn line_up(graph: &mut DiGraphMap<usize, Bond>, circle: &[usize]) {
     let members: BTreeSet<usize> = circle.iter().copied().collect();
     let inner = |node: usize| first(graph, node).filter(|before| members.contains(before));
@@ -226,7 +228,7 @@ fn line_up(graph: &mut DiGraphMap<usize, Bond>, circle: &[usize]) {
             }
         }
     }
-    // Where turbo.json's own words make a circle too, there is no line.
+    // If turbo.json itself makes a circle, there is no line.
     let (Some(&head), Some(&last), true) = (line.first(), line.last(), line.len() == circle.len())
     else {
         return;
@@ -254,7 +256,8 @@ fn line_up(graph: &mut DiGraphMap<usize, Bond>, circle: &[usize]) {
 }
 
 impl Tasks {
-    /// The runs in order. A package has one, but where a task of another one stands between two of its own.
+    /// The runs in order. A package has a single run unless another package's task must run between
+    /// two of its own.
     pub fn runs(&self, workspace: &Workspace) -> Result<Runs, TaskError> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
@@ -328,7 +331,8 @@ impl Tasks {
         order
     }
 
-    /// The graph without what closes circles: first what nobody asked for, then `^task` over dev dependencies, then `^task` where nothing runs.
+    /// The graph without circles. Removed first are edges that turbo.json does not request, then
+    /// `^task` over dev dependencies, then `^task` where nothing runs.
     fn without_circles(&self, workspace: &Workspace) -> Result<DiGraphMap<usize, Bond>, TaskError> {
         let mut graph = self.bonds.clone();
         open(
@@ -343,7 +347,8 @@ impl Tasks {
             line_up(&mut graph, &circle);
         }
         open(&mut graph, |_, bond| bond == Bond::Topological(Field::Dev));
-        // Tasks without a script hand on what they wait for. Where they wait for each other alone, that is nothing.
+        // Tasks without a script only pass on what they wait for. If they only wait for each other,
+        // that is nothing.
         open(&mut graph, |circle, bond| {
             matches!(bond, Bond::Topological(_))
                 && !circle.iter().any(|&node| self.nodes[node].runs)
@@ -363,7 +368,7 @@ impl Tasks {
         }
     }
 
-    /// One way around, each task followed by the one that it waits for.
+    /// One way around; each task waits for the next.
     fn circle(
         &self,
         workspace: &Workspace,

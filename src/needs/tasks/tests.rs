@@ -49,7 +49,8 @@ fn manifest(name: &str, scripts: &str, needs: &str) -> String {
     )
 }
 
-/// Makes a workspace whose root has `root` as scripts and `turbo` as turbo.json, and calls `then` with what its app `a` needs.
+/// Makes a workspace whose root has `root` as scripts and `turbo` as turbo.json, and calls `then`
+/// with what its app `a` needs.
 fn with<T>(
     root: &str,
     turbo: &str,
@@ -104,7 +105,8 @@ fn with<T>(
     then(&workspace, &graph, tasks)
 }
 
-/// The runs: `b: build | a: codegen, build`, with `!` behind what turbo would not run; or the error.
+/// The runs: `b: build | a: codegen, build`, with `!` behind what turbo would not run; or the
+/// error.
 fn runs(root: &str, turbo: &str, packages: &[Package]) -> String {
     with(root, turbo, packages, |workspace, _, tasks| {
         let runs = match tasks.runs(workspace) {

@@ -1,6 +1,6 @@
-//! Variables of tasks: which names a task may see, and what frameworks add to them, as turbo does it.
+//! Variables of tasks: which names a task may see, and which a framework adds, as in turbo.
 //!
-//! Names only. What a variable holds is nobody's business before the engine's.
+//! Only names are handled here. Values are known only to the engine.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,13 @@ use super::{Because, Node};
 use crate::files::glob::is_of;
 use crate::workspace::Workspace;
 
-/// A framework by what a package that uses it depends on, all or one of them, and the variables that it builds into its code.
+/// A framework, recognised by all or one of these dependencies, and the variables that it builds
+/// into its code.
 struct Framework {
     packages: &'static [&'static str],
     all: bool,
     variables: &'static [&'static str],
-    /// Those of the framework that it is made on.
+    /// The variables of the framework that it is based on.
     below: &'static [&'static str],
 }
 
@@ -29,7 +30,7 @@ const fn framework(
     }
 }
 
-/// turbo's table; the first that fits counts.
+/// turbo's table; the first match counts.
 const FRAMEWORKS: [Framework; 15] = [
     framework(&["astro"], &["PUBLIC_*"]),
     framework(&["blitz"], &["NEXT_PUBLIC_*"]),
@@ -83,13 +84,15 @@ const NITRO: &[&str] = &[
     "ZEABUR",
     "RENDER",
 ];
-/// What turbo hands to every task without being told, as far as it can matter to any of them in an image's build.
+/// The variables that turbo always passes to tasks, as far as they can matter in an image's build.
 const ALWAYS: [&str; 4] = ["CI", "TZ", "LANG", "NODE_OPTIONS"];
 
-/// The same, of what can matter to an app alone: turbo's cache does not know of these, a step's does.
+/// The same for variables that matter only to an app: turbo's cache key ignores them, a step's does
+/// not.
 const ALWAYS_TO_THE_APP: [&str; 5] = ["VERCEL", "VERCEL_*", "NEXT_*", "GITHUB_*", "RUNNER_*"];
 
-/// Build arguments that BuildKit knows without an `ARG`, and keeps out of its cache keys as long as there is none.
+/// Build arguments that BuildKit provides without an `ARG`, and keeps out of its cache keys unless
+/// there is one.
 const PROXIES: [&str; 5] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -98,7 +101,7 @@ const PROXIES: [&str; 5] = [
     "ALL_PROXY",
 ];
 
-/// Beginnings of names whose values end up in what a browser gets.
+/// Prefixes of names whose values are sent to browsers.
 const PUBLIC: [&str; 8] = [
     "NEXT_PUBLIC_",
     "NUXT_PUBLIC_",
@@ -126,8 +129,9 @@ const SECRET: [&str; 12] = [
     "DSN",
 ];
 
-/// The variables of a task that become build arguments: those that are declared by name, and those of `given` that a pattern or the package's
-/// framework lets in. Where no file declares variables strictly, all that are given go to the build of the app.
+/// The variables of a task that become build arguments: those declared by name, and those of
+/// `given` that match a pattern or the package's framework. If no file declares variables strictly,
+/// the app's build gets all given ones.
 pub(super) fn arguments(
     workspace: &Workspace,
     node: &Node,
@@ -169,7 +173,7 @@ pub(super) fn arguments(
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// What the framework of a package reads.
+/// The variables that the package's framework reads.
 fn inferred(workspace: &Workspace, at: usize) -> impl Iterator<Item = &'static str> {
     let manifest = &workspace.members[at].manifest;
     let uses = |framework: &&Framework| {
@@ -187,19 +191,20 @@ fn inferred(workspace: &Workspace, at: usize) -> impl Iterator<Item = &'static s
         .copied()
 }
 
-/// Whether BuildKit hands the variable to every step by itself.
+/// Whether BuildKit passes the variable to every step anyway.
 pub fn is_proxy(name: &str) -> bool {
     PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
 }
 
-/// Whether the name is one that secrets have. What a framework sends to browsers is none, whatever it is called.
+/// Whether the name looks like a secret's. A variable that a framework sends to browsers never
+/// does.
 pub fn looks_secret(name: &str) -> bool {
     let name = name.to_uppercase();
     !PUBLIC.iter().any(|start| name.starts_with(start))
         && name.split('_').any(|word| SECRET.contains(&word))
 }
 
-/// Whether a Dockerfile and a shell can have a variable of this name.
+/// Whether a Dockerfile and a shell accept a variable of this name.
 fn is_name(name: &str) -> bool {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     name.chars().all(legal)

@@ -1,10 +1,10 @@
-//! Events as JSON, an object a line, for programs that show a build themselves.
+//! Events as JSON, one object per line, for programs that show a build themselves.
 //!
 //! | `event` | other fields |
 //! |---|---|
 //! | `note` | `message` |
 //! | `context-sent` | `bytes`, `done` |
-//! | `step-known` | `step` (a number), `name`, `instruction` (whether it stands in the Dockerfile) |
+//! | `step-known` | `step` (a number), `name`, `instruction` (whether it is in the Dockerfile) |
 //! | `step-started`, `step-cached`, `step-cancelled` | `step` |
 //! | `step-done` | `step`, `seconds` |
 //! | `step-failed` | `step`, `message` |
@@ -72,12 +72,12 @@ enum Object<'a> {
     },
 }
 
-/// Writes a word of our own.
+/// Writes a note of our own.
 pub(super) fn note(err: &mut dyn Write, message: &str) -> io::Result<()> {
     write(err, &Object::Note { message })
 }
 
-/// Writes an event, and before it the lines that it completes.
+/// Writes an event, after the log lines that it completes.
 pub(super) fn event(err: &mut dyn Write, event: &Event, lines: &[LogLine]) -> io::Result<()> {
     if let Some(StepId(step)) = logged(event) {
         for line in lines {
@@ -141,7 +141,7 @@ fn object(event: &Event) -> Option<Object<'_>> {
     })
 }
 
-/// The step whose lines an event can complete.
+/// The step whose lines an event may complete.
 fn logged(event: &Event) -> Option<StepId> {
     match event {
         Event::Log { step, .. }
@@ -152,7 +152,7 @@ fn logged(event: &Event) -> Option<StepId> {
     }
 }
 
-/// To the millisecond.
+/// With a precision of milliseconds.
 fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }

@@ -1,11 +1,11 @@
-//! Bytes that a program wrote to what it may have taken for a terminal, as lines of text.
+//! Turns the output of a program, which may have written for a terminal, into lines of text.
 
 use crate::system::terminal;
 
-/// What is kept of a line that does not end.
+/// How many bytes of an unfinished line are kept.
 const LONGEST: usize = 1 << 20;
 
-/// Splits bytes into lines, across the chunks in which they come.
+/// Splits bytes into lines across chunks.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     pending: Vec<u8>,
@@ -13,7 +13,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Lines in which colours stay or not.
+    /// `colors`: whether colours are kept in lines.
     pub(super) fn new(colors: bool) -> Self {
         Self {
             pending: Vec::new(),
@@ -38,14 +38,14 @@ impl Lines {
             .collect()
     }
 
-    /// The line that was begun and never ended.
+    /// The last line, if it has no line break.
     pub(super) fn end(&mut self) -> Option<String> {
         let pending = std::mem::take(&mut self.pending);
         let line = text(&pending, self.colors);
         (!line.is_empty()).then_some(line)
     }
 
-    /// A bar that a program redraws for minutes is one line that never ends.
+    /// A progress bar that is redrawn for minutes is one line that never ends.
     fn forget_overwritten(&mut self) {
         let end = self.pending.len().saturating_sub(1);
         if let Some(carriage_return) = self.pending[..end].iter().rposition(|byte| *byte == b'\r') {
@@ -54,7 +54,7 @@ impl Lines {
     }
 }
 
-/// A line as it would stand on a terminal at the end: what came before a carriage return is overwritten.
+/// A line as a terminal shows it in the end: a carriage return discards what came before it.
 fn text(line: &[u8], colors: bool) -> String {
     let line = String::from_utf8_lossy(line);
     let shown = line
@@ -65,9 +65,9 @@ fn text(line: &[u8], colors: bool) -> String {
     clean(shown, colors).trim_end().to_owned()
 }
 
-/// The text without escape sequences, but for colours where they are wanted.
+/// The text without escape sequences, except colours if they are wanted.
 pub(super) fn clean(text: &str, colors: bool) -> String {
-    // No terminal agrees with indentation on where tab stops are.
+    // Tab stops of a terminal do not fit indented text.
     terminal::clean(&text.replace('\t', "    "), colors)
 }
 

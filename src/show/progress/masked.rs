@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::engine::{Event, LogStream, StepId};
 use crate::system::mask::{Mask, Stream};
 
-/// The one place that all events pass before they are shown.
+/// All events pass through here before they are shown.
 #[derive(Debug)]
 pub(super) struct Masked {
     mask: Mask,
-    /// The outputs of steps that run, and when each was last written to.
+    /// The outputs of running steps, and when each was last written to.
     outputs: BTreeMap<(StepId, bool), (Stream, Duration)>,
 }
 
@@ -23,7 +23,7 @@ impl Masked {
         }
     }
 
-    /// The events to show in the place of one.
+    /// The masked events that replace an event.
     pub(super) fn apply<'e>(&mut self, event: &'e Event) -> Vec<Cow<'e, Event>> {
         if self.mask.is_empty() {
             return vec![Cow::Borrowed(event)];
@@ -59,7 +59,7 @@ impl Masked {
         events
     }
 
-    /// An event whose words hold no secret.
+    /// An event with masked text.
     fn words(&self, mut event: Event) -> Event {
         let words = match &mut event {
             Event::StepKnown { name, .. } => name,

@@ -1,4 +1,4 @@
-//! A line for all that happens, in the manner of BuildKit's plain progress: for logs of CI, and for whoever greps.
+//! A line for each event, like BuildKit's plain progress: for CI logs, and for grep.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::engine::{Event, StepId};
 use super::human;
 use super::steps::{LogLine, Steps};
 
-/// How often a transfer that goes on is worth a line.
+/// How often a running transfer gets a line.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What was said already.
+/// What has been shown.
 #[derive(Default)]
 pub(super) struct Plain {
     named: BTreeSet<StepId>,
@@ -26,7 +26,7 @@ enum Shown {
 }
 
 impl Plain {
-    /// What to say about an event, whole lines.
+    /// The text for an event, in whole lines.
     pub(super) fn text(&mut self, event: &Event, lines: &[LogLine], steps: &Steps) -> String {
         let (step, word) = match event {
             Event::StepKnown { .. } | Event::ContextSent { done: false, .. } => {
@@ -57,7 +57,7 @@ impl Plain {
         };
         let StepId(number) = step;
         let mut said: Vec<String> = Vec::new();
-        // What runs again is named again.
+        // A step that runs again is named again.
         let begins = matches!(event, Event::StepStarted { .. });
         if (self.named.insert(step) || begins)
             && let Some(step) = steps.get(step)

@@ -1,4 +1,4 @@
-//! [`Steps`]: what is known about the steps of a build, for all views alike.
+//! [`Steps`]: the known state of a build's steps, for all views.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use crate::system::mask::Mask;
 use super::lines::{Lines, clean};
 use super::{FailedStep, Summary};
 
-/// The steps that were heard of.
+/// The steps known so far.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     mask: Mask,
     known: BTreeMap<StepId, Step>,
     failed: Option<StepId>,
     context: u64,
-    /// Whether colours of logs stay.
+    /// Whether colours of logs are kept.
     colors: bool,
 }
 
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// One line.
+    /// On one line.
     pub(super) name: String,
     pub(super) kind: StepKind,
     outcome: Option<Outcome>,
@@ -49,7 +49,7 @@ pub(super) struct LogLine {
 }
 
 impl Steps {
-    /// The same, with lines that hold no secret.
+    /// The same, with masked lines.
     pub(super) fn hiding(self, mask: &Mask) -> Self {
         let mask = mask.clone();
         Self { mask, ..self }
@@ -63,7 +63,7 @@ impl Steps {
         }
     }
 
-    /// Takes an event in; the lines of a step's log that it completes come out.
+    /// Applies an event. Returns the log lines that it completes.
     pub(super) fn apply(&mut self, event: &Event) -> Vec<LogLine> {
         match event {
             Event::StepKnown { step, name, kind } => {
@@ -98,7 +98,7 @@ impl Steps {
         self.known.get(&step)
     }
 
-    /// Instructions that ended, and all.
+    /// The number of finished instructions, and of all.
     pub(super) fn count(&self) -> (usize, usize) {
         let ended = |step: &&Step| step.outcome.is_some();
         (
@@ -116,7 +116,7 @@ impl Steps {
         })
     }
 
-    /// The numbers.
+    /// The numbers of the build.
     pub(super) fn summary(&self) -> Summary {
         let cached = |step: &&Step| step.outcome == Some(Outcome::Cached);
         Summary {
@@ -141,7 +141,7 @@ impl Steps {
             LogStream::Stdout => step.out.push(bytes),
             LogStream::Stderr => step.err.push(bytes),
         };
-        // What only a terminal understands is gone from them, and may have stood in the middle of a secret.
+        // Escape sequences may have split a secret. They are removed now, so mask again.
         let texts: Vec<String> = texts.iter().map(|text| self.mask.text(text)).collect();
         step.log.extend(texts.iter().cloned());
         let line = |text| LogLine { stream, at, text };
@@ -168,7 +168,7 @@ impl Steps {
         if outcome == Some(Outcome::Failed) {
             step.log.extend(rest.iter().map(|line| line.text.clone()));
         } else {
-            // Nobody will ask for it any more.
+            // It is no longer needed.
             step.log = Vec::new();
         }
         rest
@@ -189,7 +189,7 @@ impl Step {
     }
 }
 
-/// A step's name on one line: here-documents and continued lines have several.
+/// A step's name on one line. Here-documents and continued lines have several.
 fn one_line(name: &str) -> String {
     let mut lines = name
         .lines()

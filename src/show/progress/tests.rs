@@ -218,7 +218,7 @@ fn modes_are_read_as_they_are_shown() {
     let error = "bars".parse::<ProgressMode>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`bars` is no way to show progress: it is one of `auto`, `tty`, `plain`, `json` and `quiet`"
+        "unknown progress mode `bars`: use `auto`, `tty`, `plain`, `json` or `quiet`"
     );
 }
 

@@ -1,6 +1,8 @@
-//! The live view: what ended stands above as a line each, what runs moves below, a heading says how far it all is.
+//! The live view: finished steps are lines, running ones move below, and a heading shows the
+//! overall progress.
 //!
-//! A thread of its own redraws, for engines can be silent for minutes. Steps that are over in a moment never move.
+//! Its own thread redraws it, because engines can be silent for minutes. Steps that end at once
+//! never move.
 
 mod rows;
 
@@ -17,7 +19,7 @@ use super::steps::{LogLine, Steps};
 
 use rows::Rows;
 
-/// Between two redraws.
+/// The time between two redraws.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// A terminal that is drawn on.
@@ -27,13 +29,13 @@ pub(super) struct Tty {
 }
 
 struct Ticker {
-    /// Dropped to end the thread.
+    /// Dropping it ends the thread.
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Tty {
-    /// Draws on stderr. The width and the cursor are indicatif's business.
+    /// Draws on stderr. indicatif handles the width and the cursor.
     pub(super) fn on_stderr(color: bool) -> Self {
         let rows = Rows::new(ProgressDrawTarget::stderr(), color);
         let rows = Arc::new(Mutex::new(rows));
@@ -46,7 +48,7 @@ impl Tty {
                     lock(&redrawn).tick(Instant::now());
                 }
             });
-        // Without a thread the view moves with events only, which is no reason to fail.
+        // Without a thread, the view changes only with events. That is no reason to fail.
         let ticker = thread.ok().map(|thread| Ticker { stop, thread });
         Self { rows, ticker }
     }
@@ -61,7 +63,7 @@ impl Tty {
         lock(&self.rows).show(event, lines, steps, Instant::now());
     }
 
-    /// Removes what moves; the lines above stay.
+    /// Removes the live view; the lines above stay.
     pub(super) fn finish(&self) {
         lock(&self.rows).clear();
     }
@@ -71,14 +73,14 @@ impl Drop for Tty {
     fn drop(&mut self) {
         if let Some(Ticker { stop, thread }) = self.ticker.take() {
             drop(stop);
-            // A panic over there has been printed; there is nothing to add.
+            // A panic in it has been printed already.
             let _ended = thread.join();
         }
         lock(&self.rows).clear();
     }
 }
 
-/// What a panic left half drawn can still be cleared.
+/// The rows can still be cleared after a panic.
 fn lock(rows: &Mutex<Rows>) -> MutexGuard<'_, Rows> {
     rows.lock().unwrap_or_else(PoisonError::into_inner)
 }

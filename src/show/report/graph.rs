@@ -1,4 +1,4 @@
-//! The members and their edges in the notations that people and tools read.
+//! The members and their edges in several notations.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use super::plan::why_kept;
 use crate::ask::overview::{Edge, Member, Overview};
 use crate::system::terminal::one_line;
 
-/// The notations that a graph is written in.
+/// The notations of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Notation {
     /// For the terminal.
@@ -22,7 +22,7 @@ pub enum Notation {
     Json,
 }
 
-/// `dev` for `devDependencies`; nothing for the ordinary kind.
+/// `dev` for `devDependencies`; `None` for `dependencies`.
 fn mark(edge: &Edge) -> Option<&'static str> {
     match edge.kind {
         "devDependencies" => Some("dev"),
@@ -35,7 +35,8 @@ fn runs(member: &Member) -> bool {
     member.role.as_ref().is_some_and(|role| role.runtime)
 }
 
-/// A tree a member that no other depends on; of an app's closures the app's first. What was shown with all below it is not shown again.
+/// A tree for each member that no other depends on, or for an app's closures, the app's tree first.
+/// A subtree is shown only once.
 pub fn tree(overview: &Overview) -> String {
     let mut tree = Tree {
         overview,
@@ -52,7 +53,7 @@ pub fn tree(overview: &Overview) -> String {
             .filter(|edge| edge.from_at != edge.to_at);
         !others.any(|edge| edge.to_at == *at)
     };
-    // Members of a circle that nobody depends on are nobody's top; the last turn shows them.
+    // Members of a circle that no other depends on have no top; the last round shows them.
     let order = all
         .clone()
         .filter(app)
@@ -70,7 +71,7 @@ struct Tree<'o> {
     overview: &'o Overview,
     text: Lines,
     shown: BTreeSet<usize>,
-    /// The members from the top to here.
+    /// The members from the top to the current one.
     path: Vec<usize>,
 }
 
@@ -80,7 +81,7 @@ impl Tree<'_> {
         let is_app = self.overview.app.as_ref() == Some(&member.dir);
         let because = member.role.as_ref().map(|role| &role.because);
         let note = match because {
-            // What no edge explains.
+            // Kept for a reason that no edge shows.
             Some(because) if !is_app && !because.is_dependency() => {
                 format!("  ({})", why_kept(because))
             }
@@ -150,7 +151,7 @@ pub fn dot(overview: &Overview) -> String {
     text + "}\n"
 }
 
-/// For Markdown that is shown on GitHub and elsewhere.
+/// For Markdown as GitHub and others show it.
 pub fn mermaid(overview: &Overview) -> String {
     let quoted = |text: &str| format!("\"{}\"", one_line(text).replace('"', "#quot;"));
     let mut text = "graph LR\n".to_owned();

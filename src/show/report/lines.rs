@@ -1,21 +1,21 @@
-//! A report, line by line: what a stranger wrote stays in the line that it is told in.
+//! A report, line by line: foreign text cannot leave its line.
 
 use std::fmt::Arguments;
 
 use crate::system::terminal::one_line;
 
-/// What was said by now.
+/// The text so far.
 #[derive(Default)]
 pub(super) struct Lines(String);
 
 impl Lines {
-    /// Says a line. Control characters in it are shown, and do nothing.
+    /// Adds a line. Control characters in it are escaped.
     pub(super) fn line(&mut self, line: Arguments<'_>) {
         self.0.push_str(&one_line(&line.to_string()));
         self.0.push('\n');
     }
 
-    /// Leaves a line empty.
+    /// Adds an empty line.
     pub(super) fn gap(&mut self) {
         self.0.push('\n');
     }

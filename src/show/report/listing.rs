@@ -1,9 +1,9 @@
-//! The apps of a workspace in words.
+//! The apps of a workspace as text.
 
 use super::lines::Lines;
 use crate::ask::listing::{Listing, State};
 
-/// A line an app, and what speaks for it; last, what to do next.
+/// A line and the reason for each app, then the next step for the user.
 pub fn listing(listing: &Listing) -> String {
     let mut text = Lines::default();
     let ready: Vec<_> = listing

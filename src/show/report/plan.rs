@@ -1,4 +1,4 @@
-//! The plan in words: every decision with its reason.
+//! The plan as text: every decision with its reason.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::detect::Delivery;
 use crate::needs::closure::Because;
 use crate::plan::{ClosurePlan, Place, Plan, Reason};
 
-/// A plan in words.
+/// The plan as text.
 pub fn plan(plan: &Plan) -> String {
     let mut text = Lines::default();
     Words(plan).all(&mut text);
@@ -56,7 +56,7 @@ impl Words<'_> {
     }
 }
 
-/// `  node      22` and the reason, in a column of its own.
+/// `  node      22` and the reason in its own column.
 fn decision(text: &mut Lines, what: &str, value: &str, reason: &str) {
     text.line(format_args!("  {what:<10} {value}"));
     text.line(format_args!("  {:<10}   {reason}", ""));
@@ -206,7 +206,7 @@ impl Words<'_> {
         if plan.steps().is_empty() {
             text.line(format_args!("  none: the image is made of sources"));
         }
-        // How many stages are behind one that gathers.
+        // The number of stages behind each gathering stage.
         let mut gathered: BTreeMap<&str, usize> = BTreeMap::new();
         for step in plan.steps() {
             for gather in &step.gathers {

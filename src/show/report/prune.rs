@@ -1,4 +1,4 @@
-//! What `slimbuild prune` kept.
+//! The report of `slimbuild prune`.
 
 use std::path::Path;
 

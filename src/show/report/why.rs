@@ -1,11 +1,11 @@
-//! Why an app has a package, in words.
+//! Why an app has a package, as text.
 
 use std::fmt::Write as _;
 
 use super::lines::Lines;
 use crate::ask::why::{Chain, Package, Route, Step, Why};
 
-/// The answer in words.
+/// The answer as text.
 pub fn why(why: &Why) -> String {
     let mut text = Lines::default();
     for (at, package) in why.packages.iter().enumerate() {
@@ -98,7 +98,8 @@ fn named(step: &Step) -> String {
     .concat()
 }
 
-/// The dependencies of manifests whose removal would do: those of other packages are not the reader's to remove.
+/// Dependencies in manifests whose removal would remove the package. The user cannot change those
+/// of other packages.
 fn bottlenecks(text: &mut Lines, route: &Route) {
     let Some(first) = route.chains.first() else {
         return;

@@ -36,7 +36,7 @@ fn bad_tags() {
 fn bad_modes() {
     assert_snapshot!(refusal(&["apps/server", "--progress", "fancy"]), @"
     exit code 2
-    error: invalid value 'fancy' for '--progress <MODE>': `fancy` is no way to show progress: it is one of `auto`, `tty`, `plain`, `json` and `quiet`
+    error: invalid value 'fancy' for '--progress <MODE>': unknown progress mode `fancy`: use `auto`, `tty`, `plain`, `json` or `quiet`
 
     For more information, try '--help'.
     ");

@@ -1,4 +1,4 @@
-//! What stands on the terminal. The time comes from outside, so that it can be tested.
+//! The rows on the terminal. The caller passes the time, so that tests can control it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use crate::engine::{Event, StepId, StepKind};
 use crate::show::progress::human;
 use crate::show::progress::steps::{LogLine, Steps};
 
-/// What is over sooner never moves.
+/// Steps that end sooner never move.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// What the engine does of its own accord is worth a line only when it takes its time.
+/// The engine's own work gets a line only if it takes this long.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// As wide as `CACHED` and `59.9s`.
+/// The width of `CACHED` and `59.9s`.
 const COLUMN: usize = 6;
-/// Leaves a line that stays within 80 columns: a broken line cannot be mended when the terminal grows. The row of a running step takes all
-/// the width there is, and the name of a step that failed is shown whole.
+/// Keeps a line within 80 columns: a wrapped line cannot be repaired when the terminal grows. The
+/// row of a running step may take the full width, and the name of a failed step is shown whole.
 const NAME: usize = 68;
 
 const GREEN: Style = AnsiColor::Green.on_default();
@@ -25,15 +25,16 @@ const CYAN: Style = AnsiColor::Cyan.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// The rows that move, and the lines above them.
+/// The moving rows.
 pub(super) struct Rows {
     screen: MultiProgress,
     color: bool,
     began: Instant,
     title: String,
     count: (usize, usize),
-    /// An empty row above all others, and the heading below them. A terminal shows Ctrl-C as `^C` on a row of its own, of which indicatif
-    /// knows nothing, so that it afterwards clears one row too few: the empty one.
+    /// An empty row above all others, and the heading below them. A terminal shows Ctrl-C as `^C`
+    /// on a row of its own, which indicatif does not count. It then clears one row too few, which
+    /// is the empty one.
     frame: Option<(ProgressBar, ProgressBar)>,
     /// The row of the context's upload has no step.
     running: BTreeMap<Option<StepId>, Row>,
@@ -131,7 +132,7 @@ impl Rows {
                     self.done(*took, &short(&known.name));
                 }
             }
-            // The log of what failed is shown at the end, when nothing moves any more.
+            // A failed step's log is shown at the end, when nothing moves any more.
             Event::StepFailed { step, .. } | Event::StepCancelled { step } => {
                 self.remove(Some(*step));
             }
@@ -142,7 +143,7 @@ impl Rows {
         }
     }
 
-    /// Redraws what has been there for a while.
+    /// Redraws rows that have been there for a while.
     pub(super) fn tick(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.began);
         if elapsed < PATIENCE {
@@ -181,7 +182,7 @@ impl Rows {
         }
     }
 
-    /// Removes what moves.
+    /// Removes the moving rows.
     pub(super) fn clear(&mut self) {
         for row in std::mem::take(&mut self.running).into_values() {
             self.forget(row);
@@ -224,9 +225,9 @@ impl Rows {
         }
     }
 
-    /// Prints a line that stays.
+    /// Prints a line above the moving rows.
     fn print(&self, line: &str) {
-        // A terminal that cannot be written to cannot be told so either.
+        // If the terminal cannot be written to, there is nowhere to report it.
         let _printed = self.screen.println(line);
     }
 
@@ -263,7 +264,8 @@ impl Row {
         }
     }
 
-    /// All transfers of a step in one line: `31.2 MB of 87.4 MB`, or the name of what is at work where bytes are not counted.
+    /// All transfers of a step on one line: `31.2 MB of 87.4 MB`, or the name of the current one if
+    /// bytes are not counted.
     fn moved(&self) -> String {
         let sum = |bytes: fn(&Transfer) -> u64| self.transfers.values().map(bytes).sum();
         let current = sum(|transfer| transfer.current);
