@@ -143,9 +143,7 @@ fn a_file_of_settings_that_is_a_link_out_of_the_workspace_is_refused() {
 #[test]
 fn a_special_file_under_a_name_that_is_read_is_refused_at_once() {
     for name in READ {
-        // Where that file is no file, there is no workspace.
         let words = match name {
-            "pnpm-workspace.yaml" => "without a `pnpm-workspace.yaml`".to_owned(),
             // A source of the app like any other: it stays out.
             "apps/a/tsconfig.json" => continue,
             name => format!("`{name}` is a named pipe, not a file"),

@@ -3,7 +3,7 @@
 //! Only the shell that slimbuild wrote is named anew; a template of the user's own may hold other steps, which they know.
 
 /// A part of a command of ours, and what the command is for.
-const PARTS: [(&str, &str); 14] = [
+const PARTS: [(&str, &str); 15] = [
     (
         "/verify/verify.mjs --site ",
         "the proof that the site's first page is there",
@@ -27,6 +27,10 @@ const PARTS: [(&str, &str); 14] = [
     ("rm -rf /opt/yarn-*", "node without npm, corepack and yarn"),
     ("/image/files/", "what the image gets"),
     ("/out/image", "what the root's scripts wrote for the image"),
+    (
+        "cd /out/files && rm -rf ",
+        "leaving out packages that only builds need",
+    ),
     ("for copy in", "renewing the copies of a package"),
     ("gzip -9", "compressing the site's files"),
     ("> /modules.txt", "the list of installed modules"),
