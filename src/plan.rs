@@ -314,6 +314,9 @@ pub enum Content {
 /// Why a file that a loader of TypeScript reads is in the context.
 pub(crate) const LOADER: &str = "read when the app starts, to run TypeScript";
 
+/// Why a patch or the like is in the context.
+pub(crate) const INSTALLS: &str = "pnpm reads it when it installs";
+
 impl Content {
     /// The length in bytes.
     pub fn size(&self) -> u64 {

@@ -18,10 +18,10 @@ use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::survey::Survey;
 use crate::needs::tasks::{self, Tasks};
-use crate::plan::PlanError;
 use crate::plan::config;
 use crate::plan::{
-    Content, ContextEntry, MemberPlan, PlanOptions, inputs, install, make, secrets, study,
+    Content, ContextEntry, INSTALLS, MemberPlan, PlanError, PlanOptions, inputs, install, make,
+    secrets, study,
 };
 use crate::system::threads;
 use crate::workspace::Workspace;
@@ -345,9 +345,9 @@ impl Layout<'_, '_, '_> {
     fn install_files(&self, entries: &mut Entries) -> Result<(), PlanError> {
         let (workspace, closure) = (self.workspace, self.closure);
         let settings = install::settings_files(workspace, closure)?;
-        let why = "pnpm reads it when it installs";
         for place in [JSON, FULL] {
-            entries.put(settings.iter().map(|file| inputs::source(place, file, why)));
+            let settings = settings.iter();
+            entries.put(settings.map(|file| inputs::source(place, file, INSTALLS)));
             entries.put(install::local_files(
                 workspace, closure, self.files, self.rules, place,
             )?);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::beside::Finder;
 use super::{
-    Brought, Content, ContextEntry, Engine, LOADER, PlanOptions, Proof, configured, inputs,
-    install, nginx, place, trim, verify,
+    Brought, Content, ContextEntry, Engine, INSTALLS, LOADER, PlanOptions, Proof, configured,
+    inputs, install, nginx, place, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::files::File;
@@ -71,12 +71,11 @@ impl ContextList<'_, '_, '_> {
                 self.rules,
                 place,
             )?);
-            let why = "pnpm reads it when it installs";
             let install_files = install::settings_files(self.workspace, closure)?;
             entries.extend(
                 install_files
                     .iter()
-                    .map(|file| inputs::source(place, file, why)),
+                    .map(|file| inputs::source(place, file, INSTALLS)),
             );
         }
         if let Some(runtime) = self.runtime {

@@ -6,7 +6,7 @@ mod layers;
 mod native;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use serde::Serialize;
@@ -16,7 +16,9 @@ use crate::files::forbidden::{self, Conditions};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::plan::template::{self, Syntax, TemplateError, text};
-use crate::plan::{Configured, Decision, NodeCommand, Plan, SystemPackages, Timing, place};
+use crate::plan::{
+    Configured, Decision, INSTALLS, NodeCommand, Plan, SystemPackages, Timing, place,
+};
 use layers::{CopyView, Gather};
 use native::NativeView;
 use step::{SecretsView, StepView};
@@ -54,6 +56,9 @@ struct View<'p> {
     root_files: bool,
     /// Below which directories else pnpm puts modules of the runtime closure.
     stores: Vec<&'p str>,
+    /// Files that only the install of the runtime closure reads, and their directories.
+    spent: Vec<String>,
+    spent_in: Vec<String>,
     /// The same of the build closure.
     build_stores: Vec<&'p str>,
     /// Conditions of `find` for the virtual stores that a build may not mistake for its output.
@@ -197,6 +202,13 @@ fn view(plan: &Plan) -> View<'_> {
         install: step::install(plan.secrets()),
         root_files: plan.recipe().is_some_and(|recipe| recipe.has_root_files),
         stores: stores(&plan.installed_alone.runtime),
+        spent_in: spent(plan)
+            .filter_map(|path| path.parent().filter(|dir| !dir.is_root()))
+            .map(|dir| dir.to_string())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        spent: spent(plan).map(|path| path.to_string()).collect(),
         build_stores: stores(&plan.installed_alone.build),
         passed_over: passed_over(&plan.installed_alone.build),
         forbidden: forbidden::conditions(&plan.include),
@@ -364,6 +376,13 @@ fn passed_over(installed_alone: &[RepoPath]) -> String {
 
 fn stores(installed_alone: &[RepoPath]) -> Vec<&str> {
     below_root(installed_alone).map(RepoPath::as_str).collect()
+}
+
+/// Patches and the like.
+fn spent(plan: &Plan) -> impl Iterator<Item = RepoPath> {
+    let entries = plan.context().iter().filter(|entry| entry.why == INSTALLS);
+    let paths = entries.filter_map(|entry| entry.path.strip_prefix(place::PROD)?.strip_prefix('/'));
+    paths.filter_map(|path| RepoPath::new(path).ok())
 }
 
 /// pnpm installs at the root in any case.
