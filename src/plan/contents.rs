@@ -42,6 +42,10 @@ pub struct Recipe {
     /// Those of them that an install may leave out and that are for some machines only.
     #[serde(skip)]
     pub bound: BTreeMap<Locked, Machines>,
+    /// Files that only the install of production modules reads: patches and the like. The image does
+    /// not get them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spent: Vec<RepoPath>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.
     pub context: Vec<ContextEntry>,
 }

@@ -48,6 +48,8 @@ pub(super) struct ContextList<'g, 'l, 'a> {
 pub(super) struct Gathered {
     /// All entries in order.
     pub(super) context: Vec<ContextEntry>,
+    /// Files that only the install of the runtime closure reads.
+    pub(super) spent: Vec<RepoPath>,
     /// Outputs of other packages that the image gets.
     pub(super) brought: Vec<Brought>,
     /// What a reader should know.
@@ -63,6 +65,7 @@ impl ContextList<'_, '_, '_> {
         entries.extend(beside.files);
         let build = self.builds.then_some((self.build, Place::Build));
         let runtime = self.runtime.map(|closure| (closure, Place::Prod));
+        let mut spent = Vec::new();
         for (closure, place) in build.into_iter().chain(runtime) {
             self.manifests(closure, place, &mut entries);
             entries.extend(install::local_files(
@@ -72,13 +75,14 @@ impl ContextList<'_, '_, '_> {
                 self.rules,
                 place,
             )?);
+            let settings = install::settings_files(self.workspace, closure)?;
             let why = "pnpm reads it when it installs";
-            let install_files = install::settings_files(self.workspace, closure)?;
-            entries.extend(
-                install_files
-                    .iter()
-                    .map(|file| ContextEntry::source(place, file, why)),
-            );
+            for file in &settings {
+                entries.push(ContextEntry::source(place, file, why));
+            }
+            if place == Place::Prod {
+                spent.extend(settings.into_iter().map(|file| file.path));
+            }
         }
         if let Some(runtime) = self.runtime {
             let linked = inputs::linked(self.workspace, runtime, self.rules, Place::Prod)?;
@@ -139,6 +143,7 @@ impl ContextList<'_, '_, '_> {
         placed::sort(&mut entries);
         Ok(Gathered {
             context: entries,
+            spent,
             brought: beside.brought,
             warnings: beside.warnings,
         })

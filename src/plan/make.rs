@@ -79,6 +79,7 @@ impl Plan {
         };
         let Gathered {
             context,
+            spent,
             brought,
             warnings: beside_warnings,
         } = list.entries()?;
@@ -163,6 +164,7 @@ impl Plan {
                 bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
                 secrets: Secrets::new(workspace, &build, options, &steps),
                 left_out,
+                spent,
                 steps,
                 context,
             }),
