@@ -45,7 +45,7 @@ pub struct Recipe {
     /// Files that only the install of production modules reads: patches and the like. The image does
     /// not get them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub spent: Vec<RepoPath>,
+    pub install_only: Vec<RepoPath>,
     /// Every file that is sent to the engine, but for the Dockerfile; sorted.
     pub context: Vec<ContextEntry>,
 }

@@ -49,7 +49,7 @@ pub(super) struct Gathered {
     /// All entries in order.
     pub(super) context: Vec<ContextEntry>,
     /// Files that only the install of the runtime closure reads.
-    pub(super) spent: Vec<RepoPath>,
+    pub(super) install_only: Vec<RepoPath>,
     /// Outputs of other packages that the image gets.
     pub(super) brought: Vec<Brought>,
     /// What a reader should know.
@@ -65,7 +65,7 @@ impl ContextList<'_, '_, '_> {
         entries.extend(beside.files);
         let build = self.builds.then_some((self.build, Place::Build));
         let runtime = self.runtime.map(|closure| (closure, Place::Prod));
-        let mut spent = Vec::new();
+        let mut install_only = Vec::new();
         for (closure, place) in build.into_iter().chain(runtime) {
             self.manifests(closure, place, &mut entries);
             entries.extend(install::local_files(
@@ -81,7 +81,7 @@ impl ContextList<'_, '_, '_> {
                 entries.push(ContextEntry::source(place, file, why));
             }
             if place == Place::Prod {
-                spent.extend(settings.into_iter().map(|file| file.path));
+                install_only.extend(settings.into_iter().map(|file| file.path));
             }
         }
         if let Some(runtime) = self.runtime {
@@ -143,7 +143,7 @@ impl ContextList<'_, '_, '_> {
         placed::sort(&mut entries);
         Ok(Gathered {
             context: entries,
-            spent,
+            install_only,
             brought: beside.brought,
             warnings: beside.warnings,
         })

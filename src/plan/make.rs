@@ -79,7 +79,7 @@ impl Plan {
         };
         let Gathered {
             context,
-            spent,
+            install_only,
             brought,
             warnings: beside_warnings,
         } = list.entries()?;
@@ -164,7 +164,7 @@ impl Plan {
                 bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
                 secrets: Secrets::new(workspace, &build, options, &steps),
                 left_out,
-                spent,
+                install_only,
                 steps,
                 context,
             }),

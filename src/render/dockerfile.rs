@@ -57,8 +57,8 @@ struct View<'p> {
     /// Other directories in which pnpm puts modules of the runtime closure.
     stores: Vec<&'p str>,
     /// Files that only the install of the runtime closure reads, and their directories.
-    spent: Vec<String>,
-    spent_in: Vec<String>,
+    install_only: Vec<String>,
+    install_only_in: Vec<String>,
     /// The same for the build closure.
     build_stores: Vec<&'p str>,
     /// `find` conditions for virtual stores, which are not outputs of a build.
@@ -205,13 +205,13 @@ fn view(plan: &Plan) -> View<'_> {
         install: step::install(plan.secrets()),
         root_files: plan.recipe().is_some_and(|recipe| recipe.has_root_files),
         stores: stores(&plan.installed_alone.runtime),
-        spent_in: spent(plan)
+        install_only_in: install_only(plan)
             .filter_map(|path| path.parent().filter(|dir| !dir.is_root()))
             .map(|dir| dir.to_string())
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect(),
-        spent: spent(plan).map(|path| path.to_string()).collect(),
+        install_only: install_only(plan).map(|path| path.to_string()).collect(),
         build_stores: stores(&plan.installed_alone.build),
         passed_over: passed_over(&plan.installed_alone.build),
         forbidden: forbidden::conditions(&plan.include),
@@ -380,9 +380,9 @@ fn stores(installed_alone: &[RepoPath]) -> Vec<&str> {
 }
 
 /// Files of the runtime closure's install that the image does not get.
-fn spent(plan: &Plan) -> impl Iterator<Item = &RepoPath> {
+fn install_only(plan: &Plan) -> impl Iterator<Item = &RepoPath> {
     let recipe = plan.recipe().into_iter();
-    recipe.flat_map(|recipe| &recipe.spent)
+    recipe.flat_map(|recipe| &recipe.install_only)
 }
 
 /// Without the root, where pnpm installs in any case.
