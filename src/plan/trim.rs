@@ -1,4 +1,4 @@
-//! Spare files of production modules: whether they are left out, and the program that does it.
+//! Unneeded files of production modules: whether they are left out, and the program that does it.
 
 use super::{Content, ContextEntry, PlanOptions, Trim, place};
 use crate::detect::Delivery;
@@ -7,7 +7,7 @@ use crate::workspace::Workspace;
 
 const PROGRAM: &str = include_str!("../../templates/trim.mjs");
 
-/// Packages that read source maps when the app runs.
+/// Packages that read source maps at run time.
 const READERS: [&str; 2] = ["source-map-support", "@cspotcode/source-map-support"];
 
 /// What is left out.
@@ -33,7 +33,7 @@ pub(super) fn trim(
     })
 }
 
-/// The file of the context that does it.
+/// The program's file in the context.
 pub(super) fn entry() -> ContextEntry {
     ContextEntry {
         path: format!("{}/trim.mjs", place::TRIM),

@@ -59,9 +59,7 @@ impl fmt::Display for ProgressMode {
 
 /// The text is not a [`ProgressMode`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown progress mode `{0}`: use `auto`, `tty`, `plain`, `json` or `quiet`"
-)]
+#[error("unknown progress mode `{0}`: use `auto`, `tty`, `plain`, `json` or `quiet`")]
 pub struct UnknownMode(String);
 
 impl FromStr for ProgressMode {
