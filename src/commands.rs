@@ -1,4 +1,4 @@
-//! The verbs, a file each: they join the pipeline's parts, and decide nothing themselves.
+//! The verbs, one file each. They connect the other rooms and decide nothing themselves.
 
 pub mod base;
 pub mod build;
@@ -38,22 +38,22 @@ use crate::system::env::Env;
 use crate::system::terminal::escape_json;
 use crate::workspace::{Workspace, find_root};
 
-/// Where a command runs.
+/// Where a command runs, and for which app.
 pub struct Place<'p> {
     /// The working directory, after `-C`.
     pub cwd: &'p Path,
-    /// The app as it was named; the one around the working directory where it was not.
+    /// The app as the user named it; `None` means the one around the working directory.
     pub app: Option<String>,
 }
 
-/// The daemon that knows the digests of base images.
+/// The daemon that is asked for the digests of base images.
 pub struct Pins {
     host: Host,
     fresh: bool,
 }
 
 impl Pins {
-    /// Where the arguments ask for it; `fresh` lets registries decide.
+    /// `Some` if the arguments ask for pinning. With `fresh`, digests come from registries.
     pub fn new(args: &PlanArgs, fresh: bool, env: &Env) -> Result<Option<Self>, HostError> {
         if !args.pin {
             return Ok(None);
@@ -76,7 +76,7 @@ impl Pins {
     }
 }
 
-/// How data is shown.
+/// The format of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -85,7 +85,7 @@ pub enum Format {
     Json,
 }
 
-/// The plan of a command that builds nothing, and the root of its workspace.
+/// The plan for a command that builds nothing, and the root of its workspace.
 fn planned(
     place: &Place<'_>,
     args: PlanArgs,
@@ -102,7 +102,7 @@ fn planned(
     Ok((prepared.root().to_path_buf(), plan))
 }
 
-/// The same, where it is for a Dockerfile.
+/// Like [`planned`], for a Dockerfile.
 fn planned_for_docker(
     place: &Place<'_>,
     args: PlanArgs,
@@ -122,7 +122,7 @@ fn planned_for_docker(
     planned(place, args, more, env)
 }
 
-/// An app of a workspace, and all that is said about it: what plans are made of.
+/// An app of a workspace with its options: the input of a plan.
 struct Prepared {
     workspace: Workspace,
     app: usize,
@@ -130,13 +130,14 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Reads the workspace around the working directory.
+    /// Loads the workspace around the working directory.
     fn new(place: &Place<'_>, flags: &PlanOptions) -> Result<Self, Error> {
         let workspace = Workspace::load(&find_root(place.cwd)?)?;
         let app = app_at(&workspace, place)?;
         let mut flags = flags.clone();
         if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
-            // What a file names is found from the workspace's root, what a flag names from here.
+            // A path from a file is relative to the workspace's root, one from a flag to the
+            // working directory.
             *image = image.below(place.cwd);
         }
         let options = flags.over(config::load(&workspace, app)?);
@@ -155,13 +156,13 @@ impl Prepared {
         &self.options
     }
 
-    /// The same, but the app is not started before the image gets its name.
+    /// Turns off the trial start.
     fn without_trial(&mut self) -> &Self {
         self.options.proof = self.options.proof.max(Proof::Verified);
         self
     }
 
-    /// What this engine is to do.
+    /// The plan for this engine.
     fn plan(&self, engine: Engine, pins: Option<&Pins>) -> Result<Plan, Error> {
         let options = PlanOptions {
             engine,
@@ -177,13 +178,13 @@ impl Prepared {
             plan = plan.of_finished(files, warnings);
         }
         if plan.configured.template.is_some() {
-            // What is wrong with a user's template is better known before anything is sent.
+            // Errors in a user's template should show before anything is sent.
             crate::render::dockerfile::render(&plan)?;
         }
         Ok(plan)
     }
 
-    /// What a base on the disk says of itself.
+    /// The configuration of a base on disk.
     fn disk_base(&self, engine: Engine) -> Result<Option<DiskBase>, Error> {
         let base = self.options.base.as_ref().map(|base| &base.value);
         let Some(Base::Disk(image)) = base.filter(|_| engine == Engine::Native) else {
@@ -199,7 +200,7 @@ impl Prepared {
     }
 }
 
-/// The app that was named, or the one around the working directory.
+/// The position of the named app, or of the one around the working directory.
 fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
     let Some(name) = place.app.as_deref() else {
         let unnamed = |_| Error::Usage {
@@ -211,7 +212,7 @@ fn app_at(workspace: &Workspace, place: &Place<'_>) -> Result<usize, Error> {
             )),
         };
         let found = workspace.find_app(".", place.cwd);
-        // Where there is no other, none can be named.
+        // If there is no other package, the user cannot name one.
         let alone = workspace.members.len() == 1;
         return found.map_err(|error| if alone { error.into() } else { unnamed(error) });
     };
@@ -234,7 +235,7 @@ fn warn(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints what somebody else has to hand over to the build.
+/// Warns about secrets that another program must pass to the build.
 fn warn_of_secrets(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     for warning in secrets::left_to_others(plan) {
         ui.warn(&warning)

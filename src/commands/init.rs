@@ -11,10 +11,10 @@ use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::workspace::{Workspace, find_root};
 
-/// The script and the task that build an image, as turbo calls them.
+/// The name of the script and the turbo task that build an image.
 const TASK: &str = "image";
 
-/// Writes the file beside the app, or at the root where no app is named.
+/// Writes the file beside the app, or at the root if no app is named.
 pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
     let root = find_root(place.cwd)?;
     let workspace = Workspace::load(&root)?;
@@ -35,7 +35,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
     let schema = workspace.tree.is_file(&schema)?;
     let text = match at {
         Some(at) => {
-            // What stands in the file that is replaced does not count.
+            // The content of the file that is replaced does not count.
             let plan = config::inherited(&workspace, at)
                 .map_err(PlanError::from)
                 .and_then(|options| Plan::new(&workspace, at, &options));
@@ -55,7 +55,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
         .map_err(Error::io("cannot write to stderr"))
 }
 
-/// What to do next.
+/// The next steps for the user.
 fn next(workspace: &Workspace, at: Option<usize>) -> String {
     let Some(at) = at else {
         return "all of it is comments: it changes nothing until you uncomment a line\n\nnext: slimbuild ls\n".to_owned();
