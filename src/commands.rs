@@ -1,4 +1,4 @@
-//! The verbs, a file each: they join the pipeline's parts, and decide nothing themselves.
+//! The verbs, one file each. They connect the other rooms and decide nothing themselves.
 
 pub mod base;
 pub mod build;
@@ -40,22 +40,22 @@ use crate::system::env::Env;
 use crate::system::terminal::escape_json;
 use crate::workspace::{Workspace, find_root};
 
-/// Where a command runs.
+/// Where a command runs, and for which app.
 pub struct Place<'p> {
     /// The working directory, after `-C`.
     pub cwd: &'p Path,
-    /// The app as it was named; the one around the working directory where it was not.
+    /// The app as the user named it; `None` means the one around the working directory.
     pub app: Option<String>,
 }
 
-/// The daemon that knows the digests of base images.
+/// The daemon that is asked for the digests of base images.
 pub struct Pins {
     host: Host,
     fresh: bool,
 }
 
 impl Pins {
-    /// Where the arguments ask for it; `fresh` lets registries decide.
+    /// `Some` if the arguments ask for pinning. With `fresh`, digests come from registries.
     pub fn new(args: &PlanArgs, fresh: bool, env: &Env) -> Result<Option<Self>, HostError> {
         if !args.pin {
             return Ok(None);
@@ -78,7 +78,7 @@ impl Pins {
     }
 }
 
-/// How data is shown.
+/// The format of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -87,7 +87,7 @@ pub enum Format {
     Json,
 }
 
-/// The plan of a command that builds nothing, and the root of its workspace.
+/// The plan for a command that builds nothing, and the root of its workspace.
 fn planned(
     place: &Place<'_>,
     args: PlanArgs,
@@ -104,7 +104,7 @@ fn planned(
     Ok((prepared.root().to_path_buf(), plan))
 }
 
-/// The same, where it is for a Dockerfile.
+/// Like [`planned`], for a Dockerfile.
 fn planned_for_docker(
     place: &Place<'_>,
     args: PlanArgs,
@@ -124,7 +124,7 @@ fn planned_for_docker(
     planned(place, args, more, env)
 }
 
-/// An app of a workspace, and all that is said about it: what plans are made of.
+/// An app of a workspace with its options: the input of a plan.
 struct Prepared {
     workspace: Workspace,
     app: usize,
@@ -132,14 +132,15 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Reads the workspace around the working directory.
+    /// Loads the workspace around the working directory.
     fn new(place: &Place<'_>, flags: &PlanOptions) -> Result<Self, Error> {
         let workspace = Workspace::load(&find_root(place.cwd)?)?;
         let decided = flags.start.is_some() || flags.kind.is_some();
         let app = app_at(&workspace, place, decided)?;
         let mut flags = flags.clone();
         if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
-            // What a file names is found from the workspace's root, what a flag names from here.
+            // A path from a file is relative to the workspace's root, one from a flag to the
+            // working directory.
             *image = image.below(place.cwd);
         }
         let mut options = flags.over(config::load(&workspace, app)?);
@@ -162,13 +163,13 @@ impl Prepared {
         &self.options
     }
 
-    /// The same, but the app is not started before the image gets its name.
+    /// Turns off the trial start.
     fn without_trial(&mut self) -> &Self {
         self.options.proof = self.options.proof.max(Proof::Verified);
         self
     }
 
-    /// What this engine is to do.
+    /// The plan for this engine.
     fn plan(&self, engine: Engine, pins: Option<&Pins>) -> Result<Plan, Error> {
         let options = PlanOptions {
             engine,
@@ -184,13 +185,13 @@ impl Prepared {
             plan = plan.of_finished(files, warnings);
         }
         if plan.configured.template.is_some() {
-            // What is wrong with a user's template is better known before anything is sent.
+            // Errors in a user's template should show before anything is sent.
             crate::render::dockerfile::render(&plan)?;
         }
         Ok(plan)
     }
 
-    /// What a base on the disk says of itself.
+    /// The configuration of a base on disk.
     fn disk_base(&self, engine: Engine) -> Result<Option<DiskBase>, Error> {
         let base = self.options.base.as_ref().map(|base| &base.value);
         let Some(Base::Disk(image)) = base.filter(|_| engine == Engine::Native) else {
@@ -206,22 +207,24 @@ impl Prepared {
     }
 }
 
-/// The app that was named, or the one around the working directory; `decided` says that flags tell what it is.
+/// The position of the named app, or of the one around the working directory. `decided` says that
+/// flags tell what it is.
 fn app_at(workspace: &Workspace, place: &Place<'_>, decided: bool) -> Result<usize, Error> {
     match &place.app {
         Some(name) => named_app(workspace, name, place.cwd, decided),
         None => match workspace.find_app(".", place.cwd)? {
-            // Around everything lies the root: it is meant where it is the only app.
+            // The root is around everything. It is meant only if it is the only app.
             0 if !listing::root_is_the_only_app(workspace)? => Err(which_app(workspace)),
             at => Ok(at),
         },
     }
 }
 
-/// The app that was named. A root that only has its packages built and started is none, unless slimbuild.json says what it starts.
+/// The position of the named app. A root that only builds and starts its packages is not an app,
+/// unless slimbuild.json says what it starts.
 fn named_app(workspace: &Workspace, name: &str, cwd: &Path, decided: bool) -> Result<usize, Error> {
     if name.is_empty() {
-        // A variable of a script that nobody set is no wish for the root.
+        // A script's variable may be unset: that does not mean the root.
         return Err(which_app(workspace));
     }
     let at = workspace.find_app(name, cwd)?;
@@ -234,7 +237,7 @@ fn named_app(workspace: &Workspace, name: &str, cwd: &Path, decided: bool) -> Re
     Ok(at)
 }
 
-/// Several apps may be meant.
+/// The error for a command that could mean several apps.
 fn which_app(workspace: &Workspace) -> Error {
     let mut apps = workspace.app_dirs();
     if listing::root_may_be_an_app(workspace) {
@@ -250,7 +253,7 @@ fn which_app(workspace: &Workspace) -> Error {
     }
 }
 
-/// The path of an output, or of a base, where it lies in the workspace: what was written there yesterday is no part of today's context.
+/// The output's path if it is in the workspace: an earlier context must not be part of the next.
 fn own_output(cwd: &Path, target: &Path) -> Option<String> {
     let root = find_root(cwd).ok()?;
     let parent = fs_err::canonicalize(target.parent()?).ok()?;
@@ -277,7 +280,7 @@ fn warn(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints what somebody else has to hand over to the build.
+/// Warns about secrets that another program must pass to the build.
 fn warn_of_secrets(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     for warning in secrets::left_to_others(plan) {
         ui.warn(&warning)

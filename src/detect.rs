@@ -1,6 +1,8 @@
-//! Detection: what kind of app this is, and how it starts. One file a kind; each gives evidence or nothing.
+//! Detects the kind of an app, and how it starts. One file per kind; each returns evidence or
+//! nothing.
 //!
-//! Goes in: the app's manifest and the list of its files. Comes out: the kind with its evidence, and the start command. Nothing is run.
+//! Input: the app's manifest and the list of its files. Output: the kind with its evidence, and the
+//! start command. Nothing is run.
 
 pub mod delivery;
 pub mod exports;
@@ -43,14 +45,14 @@ pub enum AppKind {
     Node,
     /// A Next.js app.
     Next,
-    /// A set of files that any web server can hand out.
+    /// Files that any web server can serve.
     StaticSite,
     /// Pages that a framework renders on a server.
     ServerRendering,
 }
 
 impl AppKind {
-    /// As messages name it.
+    /// The name in messages.
     pub fn label(self) -> &'static str {
         match self {
             Self::Node => "node",
@@ -61,30 +63,30 @@ impl AppKind {
     }
 }
 
-/// Why an app cannot be detected, or not be built yet.
+/// Why an app cannot be detected, or not built yet.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
-    /// A framework whose build, as it is configured, writes nothing that can be served.
+    /// The framework's build, as configured, writes nothing that can be served.
     #[error("cannot tell how `{app}` is to be served: {problem}")]
     Undecided {
         /// The app's directory.
         app: RepoPath,
-        /// What is missing, or what stands against what.
+        /// What is missing or contradictory.
         problem: String,
-        /// What to write where.
+        /// What to write, and where.
         fix: String,
     },
-    /// A framework that makes a site, and a script that starts a server.
+    /// A framework makes a site, but a script starts a server.
     #[error("`{app}` may be a static site ({site}) or a program that node runs ({server})")]
     TwoKinds {
         /// The app's directory.
         app: RepoPath,
-        /// What speaks for a site.
+        /// The evidence for a site.
         site: String,
-        /// What speaks for a server.
+        /// The evidence for a server.
         server: String,
     },
-    /// The user names a kind that the app has no mark of.
+    /// The user names a kind for which the app has no evidence.
     #[error("`{app}` is not of the kind `{}`: no framework that makes such an app builds it", .kind.label())]
     NotThatKind {
         /// The app's directory.
@@ -92,24 +94,24 @@ pub enum DetectError {
         /// The kind that was named.
         kind: AppKind,
     },
-    /// Nothing says how the app starts.
+    /// Nothing shows how the app starts.
     #[error("cannot tell how `{app}` starts: {tried}")]
     NoStart {
         /// The app's directory.
         app: RepoPath,
-        /// What was looked at.
+        /// What was tried.
         tried: String,
-        /// The file that somebody named.
+        /// The file that is named as entry, if any.
         entry: Option<String>,
     },
-    /// The start script says what no image can run.
+    /// The start script does what no image can.
     #[error("cannot start `{app}` as it says: {problem}")]
     NotRun {
         /// The app's directory.
         app: RepoPath,
         /// What the script does.
         problem: String,
-        /// What to write where.
+        /// What to write, and where.
         fix: String,
     },
     /// There is nothing to start, and no build that could make it.
@@ -121,9 +123,9 @@ pub enum DetectError {
         app: RepoPath,
         /// The app's manifest.
         manifest: String,
-        /// The file that was to be started.
+        /// The file to start.
         entry: String,
-        /// Who named it.
+        /// What names it.
         reason: String,
     },
     /// A configuration file cannot be read.
@@ -132,7 +134,7 @@ pub enum DetectError {
 }
 
 impl DetectError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Undecided { fix, .. } | Self::NotRun { fix, .. } => Some(fix.clone()),
@@ -157,7 +159,7 @@ impl DetectError {
     }
 }
 
-/// The line of configuration that decides.
+/// The configuration line that decides.
 fn decides(app: &RepoPath, line: &str) -> String {
     if app.is_root() {
         return format!("with `\"apps\": {{\".\": {{{line}}}}}` in slimbuild.json");
@@ -170,15 +172,15 @@ fn decides(app: &RepoPath, line: &str) -> String {
 pub struct Detected {
     /// The kind.
     pub kind: AppKind,
-    /// What it is made with.
+    /// The framework, if one was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framework: Option<Framework>,
-    /// What speaks for it.
+    /// The evidence.
     pub evidence: Vec<String>,
 }
 
 impl Detected {
-    /// The kind and what it is made with, as messages name them.
+    /// Kind and framework for messages.
     pub fn label(&self) -> String {
         match self.framework {
             Some(framework) if framework.label() != self.kind.label() => {
@@ -189,16 +191,15 @@ impl Detected {
     }
 }
 
-/// All that is to be told from an app's own files.
+/// Everything detected from an app's own files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detection {
-    /// What it is.
     pub detected: Detected,
-    /// What its image holds.
+    /// What its image contains.
     pub delivery: Delivery,
-    /// Variables that its build runs with.
+    /// Variables for its build.
     pub build_env: BTreeMap<String, String>,
-    /// The port that it listens on, where that is known.
+    /// The port that it listens on, if known.
     pub port: Option<u16>,
 }
 
@@ -214,8 +215,9 @@ impl Detection {
     }
 }
 
-/// Tells an app's kind, and what its image holds. A framework's own marks win over the general case, that node starts a file; where both fit
-/// a site and a server, the user decides (`wanted`).
+/// Detects an app's kind and what its image contains. Evidence for a framework wins over the
+/// general case that node starts a file. If both a site and a server fit, the user decides
+/// (`wanted`).
 pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
     let mut detection = find(subject, wanted)?;
     heed_script(subject, &mut detection)?;
@@ -225,7 +227,8 @@ pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detectio
     Ok(detection)
 }
 
-/// A server of a framework's is started by what the start script says too: what runs before it, or beside it, is a line for a shell.
+/// The start script also applies to a framework's server: whatever runs before or beside it needs a
+/// shell.
 fn heed_script(subject: &Subject<'_>, detection: &mut Detection) -> Result<(), DetectError> {
     if detection.detected.framework.is_none() {
         return Ok(());
@@ -239,7 +242,7 @@ fn heed_script(subject: &Subject<'_>, detection: &mut Detection) -> Result<(), D
     };
     start.env = env;
     detection.delivery = Delivery::Modules(start);
-    // The modules that are installed take the place of those that the build traces.
+    // Installed modules replace those that the build would trace.
     detection
         .build_env
         .retain(|name, _| !name.starts_with("NEXT_PRIVATE_"));
@@ -326,7 +329,7 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
     Ok(Detection::new(detected, Delivery::Modules(start)))
 }
 
-/// Adds what speaks for another kind to an error that says that nothing starts the app.
+/// Adds evidence for another kind to the error that nothing starts the app.
 fn nearly(subject: &Subject<'_>, error: DetectError) -> DetectError {
     match (error, framework::nearly(subject)) {
         (

@@ -1,7 +1,9 @@
-//! What holds for whatever bytes a workspace's files and an image's layers may hold: for the fuzzer (`fuzz/`) and for the tests, which share it.
+//! Properties that hold for any bytes in a workspace's files and an image's layers, shared by the
+//! fuzzer (`fuzz/`) and the tests.
 //!
-//! Goes in: any bytes. Comes out: nothing, or a panic that names the property that was broken. Each part of the program says itself what holds of
-//! it; here is the list of all. A finding of the fuzzer becomes a file in `fuzz/seeds/<target>/`, which the tests go through.
+//! Input: any bytes. Output: nothing, or a panic that names the broken property. Each module
+//! defines its own properties; this is the list of all. A finding of the fuzzer becomes a file in
+//! `fuzz/seeds/<target>/`, which the tests replay.
 
 use crate::files::ignore;
 use crate::image::oci;
@@ -9,7 +11,7 @@ use crate::lockfile;
 use crate::workspace;
 use crate::workspace::manifest;
 
-/// A target: its name, and what is checked of any bytes.
+/// A target: its name, and the check of any bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
@@ -41,7 +43,8 @@ pub fn run(name: &str, bytes: &[u8]) {
     }
 }
 
-/// What is no UTF-8 is refused where files are read; what is left of it still exercises the parsers.
+/// Text that is not UTF-8 is refused when files are read; a lossy conversion still exercises the
+/// parsers.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

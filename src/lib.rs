@@ -28,29 +28,37 @@
 //! ```
 //!
 //! The folders of `src/` are rooms. They stand in one order, and none knows one that comes later: [`system`], [`model`], [`files`], [`lockfile`],
-//! [`workspace`], [`needs`], [`detect`], [`plan`], [`store`], [`image`], [`render`], [`finished`], [`engine`], [`ask`], [`show`], [`cli`],
-//! [`commands`]. The head of each room says what comes in and what goes out.
+//! The folders of `src/` are rooms. They have a fixed order, and none uses a later one: [`system`],
+//! [`model`], [`files`], [`lockfile`], [`workspace`], [`needs`], [`detect`], [`plan`], [`store`],
+//! [`image`], [`render`], [`finished`], [`engine`], [`ask`], [`show`], [`cli`], [`commands`]. The
+//! head of each room states its input and output.
 //!
-//! Whatever is read of the workspace is opened beneath its root, by [`files::tree`]; files of an image somebody else made are read and written in
-//! its own root, by [`files::rooted`].
+//! Files of the workspace are opened beneath its root by [`files::tree`]. Files of an image from
+//! elsewhere are read and written beneath their own root by [`files::rooted`].
 //!
-//! What must not get out stands below all of it: what looks like a credential ([`system::credential`]), and the values of secrets, which
-//! [`system::mask`] takes out of all that is shown.
-//! What must not stay behind is noted in [`system::leftovers`], and a signal removes it; directories to work in are those of [`system::workdir`],
-//! and a step of a native build has a keeper (`engine::native`), which ends all that it started.
+//! Secrets are handled at the bottom: [`system::credential`] recognises credentials, and
+//! [`system::mask`] removes the values of secrets from everything that is shown. What must not stay
+//! behind is noted in [`system::leftovers`], and a signal removes it. Work directories come from
+//! [`system::workdir`]. A step of a native build has a keeper (`engine::native`), which ends
+//! everything that the step started.
 //!
-//! Beside it stand, from the same closures, the rooms' answers without an image ([`ask`]): a pruned workspace for a Dockerfile of one's own
-//! ([`ask::pruned`]), the chains that pull a package in ([`ask::why`]), the picture of members and edges ([`ask::overview`]), the list of apps
-//! ([`ask::listing`]), and the configuration file to start with ([`ask::starter`]). What must hold of any input is said in `fuzzing`, for tests and
-//! the fuzzer.
+//! From the same closures, [`ask`] gives answers that need no image: a pruned workspace for a
+//! user's own Dockerfile ([`ask::pruned`]), the chains that pull in a package ([`ask::why`]), the
+//! graph of members ([`ask::overview`]), the list of apps ([`ask::listing`]), and an initial
+//! configuration file ([`ask::starter`]). `fuzzing` lists the properties that hold for any input,
+//! for tests and the fuzzer.
 //!
-//! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides; everything after it executes and decides nothing. Nothing
-//! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
-//! working directory, and async lives in `engine` alone; a test reads the `use crate::` lines and holds this up.
+//! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides;
+//! everything after it executes and decides nothing. Nothing after `plan` imports manifests, graph
+//! or lockfile. Nothing below `commands` knows the command line, the terminal, the environment or
+//! the working directory. Async code exists in `engine` alone. A test checks this by reading the
+//! `use crate::` lines.
 //!
-//! Words: an *app* is a workspace package that an image is made of, a *member* any workspace package, the *root* the workspace root's project. A
-//! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
-//! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
+//! Terms: an *app* is a workspace package that an image is made of, a *member* any workspace
+//! package, the *root* the workspace root's project. A *closure* is everything reachable, to
+//! *prune* is to remove the rest, a *skeleton* is a manifest reduced to what an install reads.
+//! Plan, stage, step, layer, context and engine have BuildKit's meaning; importer, snapshot and
+//! depPath have pnpm's.
 
 mod ask;
 mod cli;
@@ -89,7 +97,7 @@ use crate::commands::{Format, Place};
 use crate::engine::docker::EngineError;
 use crate::engine::interrupt;
 
-/// What tests and benches look at beneath the command line. It may change at any time.
+/// What tests and benches use below the command line. It may change at any time.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::ask::listing::Listing;
@@ -115,7 +123,8 @@ pub mod internals {
     pub use crate::workspace::{Workspace, toolchain};
 }
 
-/// Runs the program: arguments as `main` gets them, the directory that it was started in, its environment, and where it prints.
+/// Runs the program with the arguments, the working directory, the environment and the output
+/// streams.
 pub fn run(
     args: impl IntoIterator<Item = OsString>,
     cwd: &Path,
@@ -145,7 +154,7 @@ fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
         Err(error) => {
             let signal = interrupt::signalled().and_then(ExitCode::of_signal);
             if let Some(code) = signal {
-                // Whatever the signal broke off: nothing is wrong with it.
+                // The signal caused the error, so there is nothing else to report.
                 ui.error(&EngineError::Interrupted, None);
                 return code;
             }
@@ -159,7 +168,7 @@ fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
-    // Where the user is: what is printed for them is seen from here.
+    // Printed paths are relative to the user's directory.
     let here = cwd;
     let cwd = cli
         .directory

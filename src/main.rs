@@ -1,4 +1,5 @@
-//! The `slimbuild` command: hands the process's own arguments, directory, environment and streams to [`slimbuild::run`].
+//! The `slimbuild` command: passes the process's arguments, directory, environment and streams to
+//! [`slimbuild::run`].
 
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ fn main() -> ExitCode {
         return code;
     }
     keeper::enable_in_program();
-    // Without it, signals end the process as they do by themselves.
+    // If this fails, signals end the process without cleanup.
     drop(handle_signals());
     #[expect(
         clippy::disallowed_methods,

@@ -1,7 +1,8 @@
-//! The [`Plan`]: every decision about an image, each with its reason. What follows executes it and decides nothing.
+//! The [`Plan`]: every decision about an image, each with its reason. Later rooms carry it out and
+//! decide nothing.
 //!
-//! It is a value that can be printed, compared and tested; it holds no absolute path, no time and no secret, so that the same tree gives the same
-//! plan on every machine.
+//! It is a value that can be printed, compared and tested. It contains no absolute path, time or
+//! secret, so the same tree gives the same plan on every machine.
 
 mod base;
 mod beside;
@@ -60,54 +61,55 @@ pub use runs::Runs;
 pub use secrets::{NPMRC, SecretPlan, Secrets};
 pub use step::{BuildStep, Copy, Gather, LeftOut, MOST, TaskPlan};
 
-/// Everything that was decided for the image of one app.
+/// All decisions about the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Who makes the image.
+    /// The engine that makes the image.
     pub engine: Engine,
     /// The app.
     pub app: App,
-    /// The image's name where the user gives none.
+    /// The image's default name.
     pub image: String,
     /// Node's version: a line (`22`) or exact (`22.11.0`).
     pub node: Decision<String>,
     /// pnpm's version.
     pub pnpm: Decision<String>,
-    /// The image that the build stages start from; `this machine` where steps run here.
+    /// The image of the build stages; `this machine` if steps run here.
     pub build_base: Decision<String>,
     /// The image that the result starts from.
     pub runtime_base: Decision<RuntimeBase>,
-    /// What the image holds, and what runs in it.
+    /// What the image contains, and what runs in it.
     pub delivery: Delivery,
-    /// What node is given so that a signal ends an app that does not listen for it.
+    /// The node argument that lets a signal end an app which does not handle it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signals: Option<&'static str>,
-    /// The port that it listens on, where that is known.
+    /// The port that it listens on, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// What the user adds to it.
+    /// What the user's configuration adds.
     #[serde(flatten)]
     pub configured: Configured,
-    /// What packages of the registry need of the stages.
+    /// What packages with machine code need in the stages.
     #[serde(skip_serializing_if = "Native::is_none")]
     pub native: Native,
     /// What the build needs.
     pub build: ClosurePlan,
-    /// What the app needs when it runs; nothing where the build's output brings it along.
+    /// What the app needs at run time; `None` if the build's output includes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<ClosurePlan>,
-    /// How many packages of the registry the whole workspace has.
+    /// The number of registry packages in the whole workspace.
     pub workspace_packages: usize,
-    /// How many members it has, the root project not counted unless it is the app.
+    /// The number of members, without the root project.
     pub workspace_members: usize,
-    /// Directories of the workspace that pnpm installs by themselves, each by a lockfile of its own; none where one lockfile serves all.
+    /// Directories that pnpm installs separately, each with its own lockfile; empty with a shared
+    /// lockfile.
     #[serde(skip_serializing_if = "InstalledAlone::is_none")]
     pub installed_alone: InstalledAlone,
-    /// Globs of what comes along by name.
+    /// Globs of files that are brought by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
-    /// Directories that builds of other packages write, and that the image gets too.
+    /// Directories that other packages' builds write and that the image gets too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brought: Vec<Brought>,
     /// The members that the image gets, the app last.
@@ -116,17 +118,17 @@ pub struct Plan {
     pub verify: bool,
     /// Whether the app is started before the image gets a name.
     pub trial: bool,
-    /// What a reader should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
     /// Where the files of the image come from.
     #[serde(flatten)]
     pub contents: Contents,
 }
 
-/// What is left out of production modules: declarations, documents, tests, and mostly source maps.
+/// What is left out of production modules: declarations, documents, tests, and usually source maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Trim {
-    /// Whether source maps stay, since something reads them.
+    /// Whether source maps are kept because something reads them.
     pub maps: bool,
 }
 
@@ -142,25 +144,26 @@ pub struct App {
     pub detected: Detected,
 }
 
-/// The image that the result starts from, and how node is called there.
+/// The image that the result starts from, and how node is called in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeBase {
     /// The image.
     pub image: String,
-    /// What stands before node's arguments; nothing where no node runs.
+    /// How node is called; `None` if no node runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeCommand>,
-    /// The user and group, by number: Kubernetes checks `runAsNonRoot` by it.
+    /// Numeric `user:group` the container runs as: Kubernetes needs numbers to check
+    /// `runAsNonRoot`.
     pub user: String,
-    /// Where the image is.
+    /// Where the image comes from.
     pub from: BaseFrom,
-    /// Whether somebody named the image, or the registry that it comes from.
+    /// Whether the user named the image or its registry.
     #[serde(skip)]
     pub named: bool,
 }
 
-/// Where a base is.
+/// Where a base comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BaseFrom {
@@ -168,7 +171,7 @@ pub enum BaseFrom {
     Registry,
     /// On the disk.
     Disk,
-    /// Nowhere yet: slimbuild makes it.
+    /// slimbuild makes it.
     Own,
 }
 
@@ -180,16 +183,18 @@ pub enum NodeCommand {
     Entrypoint,
     /// `node` is found on the path.
     OnPath,
-    /// The build stage's node is copied into the image, to a place of its own.
+    /// The build stage's node is copied into the image, to its own place.
     Copied,
-    /// The build stage's node is copied onto the path, and a user is made: the base is a distribution without node.
+    /// The build stage's node is copied onto the path, and a user is created: the base is a
+    /// distribution without node.
     Alone,
-    /// `node` is found on the path; what else the base brings for developers (npm, corepack, yarn, headers) is left behind.
+    /// `node` is on the path. What the base has for developers (npm, corepack, yarn, headers) is
+    /// removed.
     Trimmed,
 }
 
 impl NodeCommand {
-    /// The program, as a command of the image's calls it.
+    /// The program as a command in the image calls it.
     pub fn program(self) -> &'static str {
         match self {
             Self::OnPath | Self::Alone | Self::Trimmed => "node",
@@ -203,30 +208,31 @@ impl NodeCommand {
     }
 }
 
-/// A closure, as a reader sees it.
+/// A closure as shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClosurePlan {
     /// The members, by directory.
     pub members: Vec<MemberPlan>,
-    /// How many packages of the registry it has.
+    /// The number of registry packages.
     pub packages: usize,
-    /// Dev dependencies that count at run time, since they are peers: `packages/ui: react`.
+    /// Dev dependencies needed at run time because they are peers: `packages/ui: react`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<String>,
-    /// Dev dependencies that count at run time, since the start names them or what they read does: `apps/api: tsx`.
+    /// Dev dependencies needed at run time because the start or its configuration names them:
+    /// `apps/api: tsx`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<String>,
 }
 
 impl ClosurePlan {
-    /// Its packages: all members, but for a root project that is there for its tools.
+    /// Its packages: all members, without a root project that only provides tools.
     pub fn packages(&self) -> impl Iterator<Item = &MemberPlan> {
         let members = self.members.iter();
         members.filter(|member| member.because.is_package(&member.dir))
     }
 }
 
-/// Directories with a lockfile of their own, and so with a virtual store of their own.
+/// Directories with their own lockfile and virtual store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct InstalledAlone {
     /// Those of the build closure.
@@ -244,7 +250,7 @@ impl InstalledAlone {
 /// A member of a closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemberPlan {
-    /// Its name, or its directory where it has none.
+    /// Its name, or its directory if it has none.
     pub name: String,
     /// Its directory.
     pub dir: RepoPath,
@@ -265,13 +271,13 @@ pub struct ImagePackage {
     pub nested: Vec<RepoPath>,
     /// The stage that builds it, if any.
     pub stage: Option<String>,
-    /// What its build writes.
+    /// The output of its build.
     #[serde(skip)]
     pub outputs: Outputs,
 }
 
 impl Role {
-    /// The directory of the context that files of this role go to, where they are a package's in `dir`.
+    /// The context's directory for files of this role that belong to the package in `dir`.
     fn place(self, dir: &RepoPath) -> Option<Place> {
         match self {
             Self::Build => Some(Place::read(dir)),

@@ -2,9 +2,9 @@
 
 use crate::workspace::Workspace;
 
-/// A directory with these files.
+/// A temporary directory with these files.
 pub(crate) fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-    // `tests/leftovers.rs` looks for those that did not go.
+    // `tests/leftovers.rs` looks for directories that were not removed.
     let prefix = format!("slimbuild-test-{}-", std::process::id());
     let mut builder = tempfile::Builder::new();
     let dir = builder.prefix(&prefix).tempdir().unwrap();
@@ -16,7 +16,7 @@ pub(crate) fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
-/// A workspace of `apps/*` and `packages/*` with these files beside the ones that make it one.
+/// A workspace of `apps/*` and `packages/*` with these files, and those that every workspace needs.
 pub(crate) fn workspace(files: &[(&str, &str)]) -> (tempfile::TempDir, Workspace) {
     let mut all = vec![
         (

@@ -1,4 +1,4 @@
-//! `slimbuild base`: the built-in base alone, with what is in it.
+//! `slimbuild base`: makes the built-in base, and prints its contents.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         .iter()
         .map(|output| output.below(cwd))
         .collect();
-    // What cannot be written is better known before all is downloaded than after.
+    // An unwritable output should be reported before the download.
     outputs.iter().try_for_each(Output::check)?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
     let mut storage = Storage::open(&args.sources, cwd, env, false, ui)?;
@@ -70,7 +70,7 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         .map_err(Error::io("cannot write to stdout"))
 }
 
-/// What is asked for, and with what it is made.
+/// The request, and the means to fulfil it.
 struct Asked<'a> {
     request: Request,
     packing: Packing,
@@ -87,7 +87,7 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
         request, packing, ..
     } = asked;
     let err = RefCell::new(ui.err());
-    // Nobody is kept from an image because stderr is closed.
+    // A closed stderr is no reason to fail.
     let begins = |url: &str| {
         let url = credential::redacted(url);
         drop(writeln!(err.borrow_mut(), "downloading {url}"));
@@ -110,7 +110,7 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
         }
         Ok(image)
     };
-    // What was damaged in the cache is thrown away by then.
+    // Damaged cache entries have been deleted by now.
     let made = image().or_else(|error| {
         if error.is_damage() {
             image()
@@ -121,7 +121,7 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
     Ok((contents, made))
 }
 
-/// What a lock says, or what there is now, which it says from then on.
+/// The locked contents. What the lock lacks is resolved and locked.
 fn locked(maker: &Maker<'_>, request: &Request, path: &Path) -> Result<Contents, Error> {
     let mut lock = Lock::read(path)?;
     if let Some(contents) = lock.find(request, path)? {
@@ -134,7 +134,7 @@ fn locked(maker: &Maker<'_>, request: &Request, path: &Path) -> Result<Contents,
     Ok(contents)
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 fn as_json(contents: &Contents, image: &Image) -> serde_json::Value {
     let layers = image.layers.iter().map(|layer| {
         json!({
@@ -153,7 +153,7 @@ fn as_json(contents: &Contents, image: &Image) -> serde_json::Value {
     })
 }
 
-/// The same for people.
+/// The output for people.
 fn as_text(contents: &Contents, image: &Image) -> String {
     let mut text = format!("built-in base for {}, Debian 12\n\n", image.platform);
     let packages = contents.packages.iter().chain(&contents.nginx);

@@ -27,7 +27,8 @@ use crate::system::workdir;
 
 use job::Job;
 
-/// Builds the image, or shows what would be built. Relative paths in `args` begin in `cwd`, those that are printed are seen from `here`.
+/// Builds the image, or shows what would be built. Relative paths in `args` start at `cwd`; printed
+/// paths are relative to `here`.
 pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let began = Instant::now();
     let BuildArgs {
@@ -106,7 +107,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         interrupt: Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?,
     };
     driver.check(&job)?;
-    // What cannot be written is better known before minutes of building than after.
+    // An unwritable file should be reported before a build of minutes.
     let metadata = metadata_file.map(|file| AtomicFile::begin(&cwd.join(file)));
     let metadata = metadata.transpose()?;
     let done = driver.build(&job, ui)?;
@@ -116,7 +117,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
 fn warn_unless(mode: ProgressMode, plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     match mode {
         ProgressMode::Quiet => Ok(()),
-        // Each line of that stream is an object.
+        // Each line of this stream must be a JSON object.
         ProgressMode::Json => plan.warnings.iter().try_for_each(|message| {
             let event = serde_json::json!({ "event": "warning", "message": message });
             writeln!(ui.err(), "{}", escape_json(&event.to_string()))
@@ -126,7 +127,8 @@ fn warn_unless(mode: ProgressMode, plan: &Plan, ui: &mut Ui) -> Result<(), Error
     }
 }
 
-/// The dry run: the Dockerfile as data, a summary as talk. What is made without one has a plan.
+/// The dry run: prints the Dockerfile as data and a summary as a message. Builds without a
+/// Dockerfile print the plan.
 fn show(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     let text = match plan.engine {
         Engine::Docker => dockerfile::render(plan)?,
@@ -140,11 +142,11 @@ fn show(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
         .map_err(Error::io("cannot write to stderr"))
 }
 
-/// Shows what a program wrote that did not come up.
+/// Shows the output of a program that did not come up.
 fn show_log(log: &[String], ui: &mut Ui) {
     for line in log {
         let line = ui.mask().text(line);
-        // The error itself matters more than a stream that is gone.
+        // The error itself matters more than a closed stream.
         drop(writeln!(ui.err(), "  │ {line}"));
     }
 }

@@ -1,4 +1,4 @@
-//! `slimbuild cache`: what is in the cache, and what may go.
+//! `slimbuild cache`: shows and prunes the cache.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::show::ui::Ui;
 use crate::store::cache::{Cache, Kind, Pruned, Usage};
 use crate::system::env::Env;
 
-/// Shows the cache, prunes it, or prints where it is.
+/// Shows the cache, prunes it, or prints its directory.
 pub fn run(args: CacheArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let text = match args.command.unwrap_or(CacheCommand::Du(args.du)) {
         CacheCommand::Du(args) => du(&args, cwd, env)?,
@@ -79,7 +79,7 @@ fn said(kind: Kind) -> &'static str {
     }
 }
 
-/// When that was, from now.
+/// The age of a time.
 fn since(time: SystemTime) -> String {
     let seconds = time.elapsed().unwrap_or_default().as_secs();
     let ago = |number: u64, noun: &str| {

@@ -1,4 +1,4 @@
-//! `slimbuild context APP -o FILE|DIR|-`: all that Docker gets to see.
+//! `slimbuild context APP -o FILE|DIR|-`: everything that Docker gets.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -48,17 +48,17 @@ pub fn run(
     .map_err(Error::io("cannot write to stderr"))
 }
 
-/// A name with an ending is a file's, unless it ends in a slash.
+/// Without a trailing slash, a name with an extension is a file's.
 fn is_directory_name(output: &Path) -> bool {
     output.as_os_str().to_string_lossy().ends_with(['/', '\\']) || output.extension().is_none()
 }
 
-/// A device or a pipe is written to, whatever it is called.
+/// Whether the target is a device or a pipe, which is written to whatever its name.
 fn is_device(target: &Path) -> bool {
     fs_err::metadata(target).is_ok_and(|of| !of.is_file() && !of.is_dir())
 }
 
-/// Never mixes the context with files that were there before.
+/// Writes to an empty or new directory, so that the context never mixes with other files.
 fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> {
     let doing = format!("cannot write the context to `{}`", target.display());
     let target: PathBuf = target.components().collect();
@@ -77,9 +77,9 @@ fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> 
         });
     }
     if before.is_some() {
-        // It stays the same directory, which may be a volume.
+        // The directory is kept, since it may be a volume.
         return write_dir(plan, root, &target).map_err(|error| {
-            // The first error is the one to tell.
+            // The first error is reported.
             drop(empty(&target));
             Error::io(doing)(error)
         });
@@ -89,7 +89,7 @@ fn into_directory(plan: &Plan, root: &Path, target: &Path) -> Result<(), Error> 
     Ok(whole.finish()?)
 }
 
-/// Takes back what was written into an empty directory.
+/// Removes everything from a directory that was empty before.
 fn empty(directory: &Path) -> std::io::Result<()> {
     for entry in fs_err::read_dir(directory)? {
         let entry = entry?;

@@ -1,4 +1,4 @@
-//! What slimbuild does where it starts itself anew in the namespaces of an image.
+//! What slimbuild does after starting itself again in an image's namespaces.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::commands::error::Error;
 use crate::engine::native::{READY, enter};
 use crate::show::ui::Ui;
 
-/// Becomes the program that a file names.
+/// Executes the program that a file describes.
 pub fn run(start: &Path, ui: &mut Ui) -> Result<(), Error> {
     let ready = &mut || {
         writeln!(ui.out(), "{READY}")?;

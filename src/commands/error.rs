@@ -1,4 +1,4 @@
-//! Errors: what is wrong, what caused it, what to do, and which exit code it means.
+//! Errors: what is wrong, its cause, what to do, and the exit code.
 
 use std::io;
 
@@ -29,7 +29,7 @@ use crate::workspace::WorkspaceError;
 use crate::workspace::manifest::ManifestError;
 use crate::workspace::toolchain::ToolchainError;
 
-/// Everything that can end a command.
+/// All errors that can end a command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The workspace, its configuration, or what they lead to.
@@ -38,10 +38,10 @@ pub enum Error {
     /// A package that is asked about.
     #[error(transparent)]
     Why(#[from] WhyError),
-    /// A workspace that is to be taken as it lies there.
+    /// A workspace that should be used as built.
     #[error(transparent)]
     Prebuilt(#[from] PrebuiltError),
-    /// A file or directory that the user is to get.
+    /// A file or directory for the user.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The directory that a pruned workspace is written to.
@@ -59,7 +59,7 @@ pub enum Error {
     /// A step of the build failed.
     #[error(transparent)]
     Step(#[from] Fault),
-    /// The image was made, and its own proof found that it cannot run.
+    /// The image was made, but its proof found that it cannot run.
     #[error("the image of {app} would not run; what is missing is said above")]
     Verify {
         /// The app.
@@ -74,7 +74,7 @@ pub enum Error {
     /// The built-in base.
     #[error(transparent)]
     Base(#[from] BaseError),
-    /// Layers and images in the form of OCI.
+    /// OCI layers and images.
     #[error(transparent)]
     Oci(#[from] OciError),
     /// An image on the disk.
@@ -83,25 +83,25 @@ pub enum Error {
     /// A registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// Arguments that fit each other or the workspace badly.
+    /// Arguments contradict each other or the workspace.
     #[error("{message}")]
     Usage {
-        /// What is wrong with them.
+        /// The problem.
         message: String,
         /// What to write instead.
         hint: Option<String>,
     },
-    /// The disk, or a pipe.
+    /// The disk or a pipe failed.
     #[error("{doing}")]
     Io {
-        /// What was being done: cannot write `ctx.tar`
+        /// What failed: `cannot write ctx.tar`
         doing: String,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// How a command ends; the numbers are part of the interface.
+/// The exit codes, which are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
     /// Done.
@@ -118,12 +118,12 @@ pub enum ExitCode {
     HungUp = 129,
     /// The user interrupted.
     Interrupted = 130,
-    /// Somebody asked the process to end.
+    /// The process was asked to end.
     Terminated = 143,
 }
 
 impl ExitCode {
-    /// The one of 128 and a signal's number.
+    /// The exit code for 128 plus a signal's number.
     pub(crate) fn of_signal(code: u8) -> Option<Self> {
         let codes = [Self::HungUp, Self::Interrupted, Self::Terminated];
         codes.into_iter().find(|known| *known as u8 == code)
@@ -131,13 +131,13 @@ impl ExitCode {
 }
 
 impl Error {
-    /// Notes what was being done when the system said no.
+    /// Wraps a system error with what failed.
     pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Plan(error) => error.hint(),
@@ -163,12 +163,12 @@ impl Error {
         }
     }
 
-    /// Whether somebody wanted to stop.
+    /// Whether the user cancelled it.
     pub fn is_interrupt(&self) -> bool {
         self.exit_code() == ExitCode::Interrupted
     }
 
-    /// Whether something in the cache was damaged, which is thrown away by now: beginning again makes it anew.
+    /// Whether a cache entry was damaged. It has been deleted, so a retry makes it again.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Oci(error) | Self::Engine(EngineError::Layer(error)) => error.is_damage(),
@@ -178,7 +178,7 @@ impl Error {
         }
     }
 
-    /// The exit code that it means.
+    /// The exit code of the error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage { .. } => ExitCode::Usage,
@@ -204,7 +204,7 @@ impl Error {
                 EngineErrorKind::Build => ExitCode::Build,
                 EngineErrorKind::Interrupted => ExitCode::Interrupted,
             },
-            // A reader that closed its pipe has what it wanted.
+            // The reader of a closed pipe has what it wanted.
             Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
                 ExitCode::Success
             }
@@ -214,7 +214,7 @@ impl Error {
     }
 }
 
-/// Errors of what comes before a plan are errors of planning, wherever a command meets them.
+/// Errors from before the plan count as planning errors in every command.
 macro_rules! of_planning {
     ($($error:ty),* $(,)?) => {
         $(impl From<$error> for Error {

@@ -1,4 +1,4 @@
-//! `slimbuild graph [APP]`: members and who depends on whom.
+//! `slimbuild graph [APP]`: members and their dependencies on each other.
 
 use crate::ask::overview::Overview;
 use crate::commands::error::Error;
@@ -8,7 +8,7 @@ use crate::workspace::{Workspace, find_root};
 
 use super::{Place, json};
 
-/// Prints the graph: of the app's closures, or of the whole workspace where none is named.
+/// Prints the graph of the app's closures, or of the whole workspace if no app is named.
 pub fn run(place: &Place<'_>, notation: Notation, ui: &mut Ui) -> Result<(), Error> {
     let workspace = Workspace::load(&find_root(place.cwd)?)?;
     let app = match &place.app {

@@ -12,10 +12,10 @@ use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::workspace::{Workspace, find_root};
 
-/// The script and the task that build an image, as turbo calls them.
+/// The name of the script and the turbo task that build an image.
 const TASK: &str = "image";
 
-/// Writes the file beside the app, or at the root where no app is named.
+/// Writes the file beside the app, or at the root if no app is named.
 pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
     let root = find_root(place.cwd)?;
     let workspace = Workspace::load(&root)?;
@@ -50,7 +50,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
 
 /// The file of one app.
 fn of_app(workspace: &Workspace, at: usize, schema: bool) -> String {
-    // What stands in the file that is replaced does not count.
+    // The content of the file that is replaced does not count.
     let options = if at == 0 {
         Ok(PlanOptions::default())
     } else {
@@ -73,7 +73,7 @@ fn of_all(workspace: &Workspace, schema: bool) -> String {
     starter::root(&apps, schema)
 }
 
-/// What to do next.
+/// The next steps for the user.
 fn next(workspace: &Workspace, at: Option<usize>) -> String {
     let Some(at) = at else {
         return "all of it is comments: it changes nothing until you uncomment a line\n\nnext: slimbuild ls\n".to_owned();

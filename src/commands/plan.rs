@@ -1,4 +1,4 @@
-//! `slimbuild plan APP`: every decision and its reason, in words or as JSON.
+//! `slimbuild plan APP`: every decision and its reason, as text or JSON.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::show::report;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 
-/// A plan for programs: what follows from its decisions is worked out.
+/// A plan for programs, with values derived from its decisions.
 #[derive(Serialize)]
 struct Document<'p> {
     #[serde(flatten)]

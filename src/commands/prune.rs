@@ -1,4 +1,5 @@
-//! `slimbuild prune APP... --out DIR`: the layout of `turbo prune --docker`, for a Dockerfile of one's own.
+//! `slimbuild prune APP... --out DIR`: the layout of `turbo prune --docker`, for a user's own
+//! Dockerfile.
 
 use std::path::Path;
 
@@ -24,7 +25,7 @@ pub fn run(
     let root = find_root(cwd)?;
     let mut workspace = Workspace::load(&root)?;
     let target = cwd.join(out);
-    // An earlier output is neither a source nor full of members.
+    // An earlier output is not a source, and contains no members.
     if let Some(inside) = inside(&root, &target) {
         workspace.leave_out(&inside);
         options.exclude.push(globset::escape(inside.as_str()));
@@ -53,7 +54,7 @@ pub fn run(
         .map_err(Error::io("cannot write to stderr"))
 }
 
-/// Where the output lies in the workspace, unless it lies elsewhere.
+/// The output's path if it is in the workspace.
 fn inside(root: &Path, target: &Path) -> Option<RepoPath> {
     let mut existing = target.to_path_buf();
     let mut rest = Vec::new();

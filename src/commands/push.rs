@@ -1,4 +1,4 @@
-//! `--push`: which names may be pushed, and what is said afterwards.
+//! `--push`: which names can be pushed, and the report.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::engine::registry::Pushed;
 use crate::model::image::ImageRef;
 use crate::show::report;
 
-/// Whether names say where to push to: better known before minutes of building than after.
+/// Checks that the names have a registry. This should fail before a build of minutes.
 pub(super) fn check(names: &[ImageRef]) -> Result<(), Error> {
     let Some(name) = names.iter().find(|name| !name.name().contains('/')) else {
         return Ok(());
@@ -20,7 +20,7 @@ pub(super) fn check(names: &[ImageRef]) -> Result<(), Error> {
     })
 }
 
-/// What was sent, a line each repository: `127.0.0.1:5000/x:1 (3 of 5 layers, 12.3 MB sent)`.
+/// What was pushed, one line per repository: `127.0.0.1:5000/x:1 (3 of 5 layers, 12.3 MB sent)`.
 pub(super) fn lines(pushed: &[Pushed]) -> Vec<String> {
     let line = |pushed: &Pushed| {
         let names: Vec<String> = pushed.names.iter().map(ToString::to_string).collect();
@@ -37,7 +37,7 @@ pub(super) fn lines(pushed: &[Pushed]) -> Vec<String> {
     pushed.iter().map(line).collect()
 }
 
-/// The same for programs.
+/// The same report for programs.
 pub(super) fn as_json(pushed: &[Pushed]) -> Value {
     let one = |pushed: &Pushed| {
         json!({

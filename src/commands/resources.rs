@@ -1,4 +1,4 @@
-//! What images without a daemon are made with: mirrors, the network, the cache.
+//! The resources for images without a daemon: mirrors, the network, the cache.
 
 use crate::cli::SourceArgs;
 use crate::commands::error::Error;
@@ -9,7 +9,7 @@ use crate::store::cache::Cache;
 use crate::store::fetch::{Listener, Net, Patience, Proxies};
 use crate::system::env::Env;
 
-/// What makes bases: mirrors, the network, the cache.
+/// The resources for making bases.
 pub(super) struct Maker<'m> {
     pub(super) sources: Sources,
     pub(super) net: Net<'m>,
@@ -18,7 +18,7 @@ pub(super) struct Maker<'m> {
 }
 
 impl<'m> Maker<'m> {
-    /// `to` hears what is downloaded.
+    /// `to` is told what is downloaded.
     pub(super) fn new(
         args: SourceArgs,
         cache: Cache,
@@ -31,7 +31,8 @@ impl<'m> Maker<'m> {
             npm: args.npm_registry.unwrap_or(default.npm),
             keys: default.keys,
         };
-        // As curl: the names are known in both cases, but HTTP_PROXY in lower case alone is safe where a web server sets variables.
+        // As in curl, both cases of the names count, except that only lower case `http_proxy` is
+        // safe where a web server sets variables.
         let either = |upper: &str| {
             let lower = upper.to_lowercase();
             env.get(&lower)
@@ -81,7 +82,7 @@ impl<'m> Maker<'m> {
     }
 }
 
-/// The time that everything in an image has: reproducible-builds.org's variable, or zero.
+/// The time of every file in an image: reproducible-builds.org's variable, or zero.
 pub(super) fn epoch(env: &Env) -> Result<u64, Error> {
     let Some(text) = env.get("SOURCE_DATE_EPOCH") else {
         return Ok(0);

@@ -1,4 +1,4 @@
-//! The values of a build's secrets: read here, handed to the engine, and nowhere else.
+//! The values of a build's secrets: read here and passed to the engine only.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::system::env::Env;
 use crate::system::mask::{self, Mask};
 use crate::workspace::manifest::npmrc::Npmrc;
 
-/// Where the environment has addresses of proxies.
+/// Variables that hold addresses of proxies.
 const PROXIES: [&str; 6] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -24,7 +24,7 @@ const PROXIES: [&str; 6] = [
     "all_proxy",
 ];
 
-/// What the secrets of a plan hold, by id, and what a reader should know.
+/// The values of a plan's secrets by id, and warnings for the user.
 pub(super) fn values(
     plan: &Plan,
     given: &[SecretArg],
@@ -53,7 +53,8 @@ pub(super) fn values(
     Ok((found, warnings))
 }
 
-/// What logs must not show: the secrets of a build, the arguments that are named like some, and passwords in the addresses of proxies.
+/// What logs must not show: the build's secrets, arguments with names like secrets, and passwords
+/// in proxies' addresses.
 pub(super) fn mask(
     plan: &Plan,
     secrets: &BTreeMap<String, Secret>,
@@ -87,7 +88,7 @@ pub(super) fn mask(
     Mask::new(values.iter().map(Vec::as_slice))
 }
 
-/// The secrets that are too short to be hidden.
+/// The secrets that are too short to mask.
 pub(super) fn too_short(secrets: &BTreeMap<String, Secret>) -> Vec<String> {
     let short = secrets
         .iter()
@@ -101,7 +102,7 @@ pub(super) fn too_short(secrets: &BTreeMap<String, Secret>) -> Vec<String> {
     short.map(warning).collect()
 }
 
-/// What has to be said where somebody else hands the secrets over.
+/// Warnings for users whose own tools pass the secrets.
 pub(super) fn left_to_others(plan: &Plan) -> Vec<String> {
     let secrets = plan.secrets().secrets.iter();
     let warning = |secret: &SecretPlan| {
@@ -131,7 +132,7 @@ impl Source<'_> {
         last.map(|arg| &arg.from)
     }
 
-    /// The value of a variable's secret.
+    /// The value of a secret that is a variable.
     fn value(&self, secret: &SecretPlan) -> Result<Vec<u8>, Error> {
         let (id, reason) = (&secret.id, &secret.reason);
         match self.argument(id) {
@@ -164,10 +165,11 @@ impl Source<'_> {
         fs_err::read(self.cwd.join(file)).map_err(Error::io(doing))
     }
 
-    /// The credentials of registries: the user's own file where it is asked for, and what stays behind of the workspace's, which has the last
-    /// word as it has for pnpm. Variables are filled in, so that no step needs them: any in the user's file, and in the workspace's those that are
-    /// named as secrets. A repository could otherwise send whatever the environment holds to a registry of its own choice, which is why later
-    /// versions of pnpm fill in none.
+    /// Registry credentials: from the user's own file on request, then those removed from the
+    /// workspace's files, which win as in pnpm. Variables are filled in, so that no step needs
+    /// them: all in the user's file, but in the workspace's only those named as secrets. Otherwise
+    /// a repository could send anything in the environment to a registry of its choice, which is
+    /// why later versions of pnpm fill in none.
     fn npmrc(
         &self,
         plan: &Plan,

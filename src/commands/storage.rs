@@ -1,4 +1,4 @@
-//! The cache of a command: the user's, or where that cannot be used, one that goes with the run.
+//! The cache of a command: the user's, or one for this run if that cannot be used.
 
 use std::path::{Path, PathBuf};
 
@@ -8,20 +8,20 @@ use crate::show::ui::Ui;
 use crate::store::cache::{Cache, CacheError, Which};
 use crate::system::env::Env;
 
-/// The variable that says how large the cache may be.
+/// The variable with the cache's size limit.
 const SIZE: &str = "SLIMBUILD_CACHE_SIZE";
 
-/// A cache, and how large it may be.
+/// A cache and its size limit.
 pub(super) struct Storage {
     pub(super) cache: Cache,
     limit: Option<u64>,
     quiet: bool,
-    /// Whether it was said that it cannot be written to.
+    /// Whether the user was warned that it is not writable.
     warned: bool,
 }
 
 impl Storage {
-    /// Opens it. What keeps it from being used is said, and keeps nobody from an image.
+    /// Opens the cache. If it cannot be used, a warning says so, and the build continues.
     pub(super) fn open(
         args: &SourceArgs,
         cwd: &Path,
@@ -54,19 +54,20 @@ impl Storage {
         })
     }
 
-    /// After a run that failed: whether it was for a cache that cannot be written to. Then there is another one, and it may begin again.
+    /// After a failed run: whether the reason was an unwritable cache. Then it is replaced by a
+    /// private one, and the run can start again.
     pub(super) fn goes_on(&mut self, ui: &mut Ui) -> Result<bool, Error> {
         if self.cache.is_private() || self.cache.trouble().is_none() {
             return Ok(false);
         }
         self.warn("the run begins again without", ui)?;
-        // What was begun is removed first: it may be what the disk lacks.
+        // What was begun is removed first: the disk may need its space.
         let private = Cache::private()?;
         self.cache = private;
         Ok(true)
     }
 
-    /// At the end: what is too much goes.
+    /// Removes what exceeds the limits, at the end of a run.
     pub(super) fn tidy(&mut self, ui: &mut Ui) -> Result<(), Error> {
         self.cache.tidy(self.limit);
         if self.cache.is_private() || self.cache.trouble().is_none() {
@@ -92,7 +93,7 @@ fn say(message: &str, quiet: bool, ui: &mut Ui) -> Result<(), Error> {
         .map_err(Error::io("cannot write to stderr"))
 }
 
-/// Where the cache is.
+/// The cache's directory.
 pub(super) fn directory(
     given: Option<&Path>,
     cwd: &Path,
@@ -103,7 +104,7 @@ pub(super) fn directory(
     directory.ok_or(CacheError::Homeless)
 }
 
-/// How large it may be: as a flag says, else a variable, else by the disk.
+/// The size limit: from a flag, else a variable, else by the disk's size.
 pub(super) fn limit(
     given: Option<CacheSize>,
     directory: Option<&Path>,
@@ -121,7 +122,7 @@ pub(super) fn limit(
     })
 }
 
-/// What is to be removed by `slimbuild cache prune`.
+/// What `slimbuild cache prune` removes.
 pub(super) fn which(all: bool, older: Option<std::time::Duration>, limit: Option<u64>) -> Which {
     match older {
         _ if all => Which::All,

@@ -1,26 +1,28 @@
-//! What an image holds, and what runs in it: the three shapes that every kind of app comes down to.
+//! What an image contains, and what runs in it: every kind of app has one of three shapes.
 
 use serde::Serialize;
 
 use super::Start;
 
-/// Where the workspace is while Docker builds it, as variables of a build may say it. Elsewhere it is where it is.
+/// The workspace's directory in a Docker build, as a placeholder in build variables. Other engines
+/// replace it with the real directory.
 pub const WORKSPACE: &str = "/app";
 
-/// What the image holds, and what runs in it. Paths are relative to the app's directory, unless said otherwise.
+/// What the image contains, and what runs in it. Paths are relative to the app's directory unless
+/// stated otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "holds")]
 pub enum Delivery {
-    /// Production modules and the packages as they are built; node starts a file.
+    /// Production modules and the built packages; node starts a file.
     Modules(Start),
-    /// A directory that the build writes and that brings the modules that it needs; node starts a file in it.
+    /// A directory written by the build that includes its modules; node starts a file in it.
     Bundle(Bundle),
-    /// Files that nginx hands out.
+    /// Files that nginx serves.
     Site(Site),
 }
 
 impl Delivery {
-    /// What node starts, where it is node that runs.
+    /// How node starts; `None` if nginx runs.
     pub fn start(&self) -> Option<&Start> {
         match self {
             Self::Modules(start) => Some(start),
@@ -29,7 +31,7 @@ impl Delivery {
         }
     }
 
-    /// Leaves variables to somebody who sets them too.
+    /// Drops variables that are also set elsewhere.
     pub(crate) fn forget<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
         let start = match self {
             Self::Modules(start) => start,
@@ -41,7 +43,7 @@ impl Delivery {
         }
     }
 
-    /// The path that the build must have written, and whether it is a directory.
+    /// The path that the build must write, and whether it is a directory.
     pub fn written(&self) -> Option<(&str, bool)> {
         match self {
             Self::Modules(start) => {
@@ -66,13 +68,14 @@ pub struct Bundle {
     /// How it starts.
     #[serde(flatten)]
     pub start: Start,
-    /// The directories that make it up.
+    /// The directories that it consists of.
     pub pieces: Vec<Piece>,
-    /// Where its modules are in the image, relative to the workspace: they change more rarely than the rest, and get a layer of their own.
+    /// The place of its modules in the image, relative to the workspace. They change rarely and get
+    /// their own layer.
     pub modules: String,
-    /// The file without which the build did not write it.
+    /// A file that exists only if the build wrote the bundle.
     pub proof: String,
-    /// A directory that the server writes into, if any: a cache of pages.
+    /// A directory that the server writes to, if any, such as a page cache.
     pub writable: Option<String>,
 }
 
@@ -80,9 +83,10 @@ pub struct Bundle {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Piece {
-    /// Where it is after the build.
+    /// Its path after the build.
     pub from: String,
-    /// Its place in the image, relative to the app; nothing where its paths begin at the workspace's root.
+    /// Its place in the image, relative to the app; `None` if its paths start at the workspace's
+    /// root.
     pub to: Option<String>,
     /// Whether it may be missing.
     pub optional: bool,
@@ -94,19 +98,19 @@ pub struct Piece {
 pub struct Site {
     /// The directory that the build writes.
     pub dir: String,
-    /// Who says so.
+    /// What decided it.
     pub reason: String,
-    /// What is answered where no file is.
+    /// The answer if no file matches.
     pub fallback: Fallback,
-    /// Directories below `dir` whose files carry a hash of their content in their names.
+    /// Directories below `dir` whose file names contain a hash of their content.
     pub hashed: Vec<String>,
 }
 
-/// What a site answers where no file is.
+/// What a site answers if no file matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fallback {
-    /// The page that a single-page app is; nothing where it is none, and the answer is 404.
+    /// The page of a single-page app; `None` for other sites, which answer 404.
     pub page: Option<String>,
     /// Why.
     pub reason: String,

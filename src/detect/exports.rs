@@ -1,10 +1,10 @@
-//! What a package offers others: whether its declared entry points are sources.
+//! What a package exports: whether its declared entry points are sources.
 
 use std::collections::BTreeSet;
 
 use crate::workspace::Workspace;
 
-/// The files that a package's manifest names as entry points, as they stand there.
+/// The files that a package's manifest names as entry points, as written.
 pub fn entries(workspace: &Workspace, at: usize) -> Vec<String> {
     let manifest = &workspace.members[at].manifest;
     let mut named: Vec<String> = Vec::new();
@@ -16,7 +16,8 @@ pub fn entries(workspace: &Workspace, at: usize) -> Vec<String> {
     named
 }
 
-/// Whether one of a package's declared entry points is among its sources: then its sources are what is used at run time.
+/// Whether one of a package's declared entry points is a source: then its sources are used at run
+/// time.
 pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) -> bool {
     let mut named = entries(workspace, at);
     if named.is_empty() {
@@ -30,7 +31,7 @@ pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) 
             .and_then(|path| path.strip(member).map(str::to_owned))
     };
     named.iter().any(|name| match name.split_once('*') {
-        // `./*` names every file; a pattern with a directory names what lies below it.
+        // `./*` names every file; a pattern with a directory names the files below it.
         Some((dir, _)) => {
             let dir = path(dir).filter(|dir| !dir.is_empty());
             dir.is_some_and(|dir| {
@@ -56,7 +57,7 @@ fn leaves(value: &serde_json::Value, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a file is a program, by its name.
+/// Whether a file's name is that of a program.
 pub fn is_code(file: &str) -> bool {
     let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
     matches!(

@@ -1,4 +1,4 @@
-//! The marks by which frameworks are known: a dependency and the command that builds with it.
+//! Recognises frameworks by a dependency and the command that builds with it.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::AppKind;
 use super::script::Command;
 use super::subject::Subject;
 
-/// A framework that an app is made with.
+/// A framework of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "they are names")]
@@ -40,8 +40,8 @@ use Framework::{
     VueCli,
 };
 
-/// Package, the words that its build command begins with, framework. The first that fits decides, so the special stands before the general:
-/// Astro, Nuxt and `SvelteKit` build with Vite too.
+/// Package, the first words of its build command, framework. The first match wins, so specific
+/// frameworks come before general ones: Astro, Nuxt and `SvelteKit` build with Vite too.
 const MARKS: [(&str, &str, Framework); 28] = [
     ("next", "next build", Next),
     ("nuxt", "nuxt build", Nuxt),
@@ -74,7 +74,7 @@ const MARKS: [(&str, &str, Framework); 28] = [
 ];
 
 impl Framework {
-    /// As messages name it.
+    /// The name in messages.
     pub fn label(self) -> &'static str {
         match self {
             Angular => "Angular",
@@ -100,7 +100,7 @@ impl Framework {
         }
     }
 
-    /// The kind of app that it makes as a rule; its configuration may say otherwise.
+    /// The kind of app that it usually makes. Its configuration may change that.
     pub fn kind(self) -> AppKind {
         match self {
             Next => AppKind::Next,
@@ -124,7 +124,7 @@ fn runs(subject: &Subject<'_>, command: &str) -> bool {
     subject.build().iter().any(|one| one.runs(command))
 }
 
-/// What speaks for a framework, and what is missing, where none was found.
+/// The evidence for a framework, and what is missing, if none was detected.
 pub(super) fn nearly(subject: &Subject<'_>) -> Option<String> {
     if subject.depends_on("vite") && runs(subject, "vite build") {
         return Some(
@@ -139,7 +139,8 @@ pub(super) fn nearly(subject: &Subject<'_>) -> Option<String> {
     ))
 }
 
-/// The framework that makes an app of the kind that somebody names, by its package alone, where no command shows that it builds.
+/// The framework for the kind that the user names, by its package alone, if no build command shows
+/// it.
 pub(super) fn of_kind(subject: &Subject<'_>, kind: AppKind) -> Option<(Framework, Vec<String>)> {
     let all = MARKS.into_iter().chain([("vite", "vite build", Vite)]);
     let mut all = all
@@ -153,7 +154,7 @@ pub(super) fn detect(subject: &Subject<'_>) -> Option<(Framework, Vec<String>)> 
     let marked = MARKS
         .into_iter()
         .find(|(package, command, _)| subject.depends_on(package) && runs(subject, command));
-    // Vite builds libraries and servers too; a site has a page to start from.
+    // Vite builds libraries and servers too; a site has a start page.
     let vite = || {
         let page = subject.depends_on("vite")
             && runs(subject, "vite build")

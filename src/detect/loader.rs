@@ -1,7 +1,8 @@
 //! Starts that run TypeScript: `tsx src/main.ts`, `ts-node src/main.ts`, or node with a loader before the file.
 //!
-//! The image has node alone, so a program becomes node with its loader. What the loader needs mostly is for developers by the manifest: the
-//! packages and the configuration that it reads are named here, for the closure and the context.
+//! The image has only node, so a program becomes node with its loader. The loader's packages and
+//! configuration are usually dev dependencies; this module names them for the closure and the
+//! context.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,7 @@ use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::manifest::tsconfig::Tsconfig;
 
-/// Packages that make node run TypeScript, with the compilers that they leave to the app.
+/// Packages that make node run TypeScript, with the compilers that the app must provide.
 const LOADERS: [(&str, &[&str]); 9] = [
     ("tsx", &[]),
     ("ts-node", &["typescript", "@swc/core"]),
@@ -43,7 +44,7 @@ const PRELOADS: [&str; 5] = [
 
 const TYPESCRIPT: [&str; 4] = [".ts", ".tsx", ".mts", ".cts"];
 
-/// A command that runs TypeScript, as node does it.
+/// A command that runs TypeScript, converted for node.
 pub(super) struct Run {
     pub(super) node_args: Vec<String>,
     pub(super) file: String,
@@ -51,7 +52,7 @@ pub(super) struct Run {
     pub(super) env: Vec<(String, String)>,
 }
 
-/// Reads `tsx FILE` and `ts-node FILE`, where the package is at hand and node can do the same.
+/// Converts `tsx FILE` and `ts-node FILE`, if the package is available and node can do the same.
 pub(super) fn run(subject: &Subject<'_>, command: &Command) -> Option<Run> {
     let words = &command.words[1..];
     let run = match command.program() {
@@ -66,7 +67,7 @@ pub(super) fn run(subject: &Subject<'_>, command: &Command) -> Option<Run> {
     Some(Run { file, ..run })
 }
 
-/// Whether it is such a command that starts the app, as the first of its scripts that start a program.
+/// Whether such a command starts the app, as the first start script with a program.
 pub(super) fn starts(subject: &Subject<'_>) -> bool {
     let first = START_SCRIPTS
         .iter()
@@ -75,11 +76,12 @@ pub(super) fn starts(subject: &Subject<'_>) -> bool {
     first.is_some_and(|command| run(subject, &command).is_some())
 }
 
-/// Whether only tsx's own program loads TypeScript: tsx before 4 and node before 20.6 (18.19) cannot do it by `--import`.
+/// Whether TypeScript only runs with tsx's own program: tsx before 4 and node before 20.6 (18.19)
+/// do not support `--import`.
 pub(super) fn needs_program(subject: &Subject<'_>) -> bool {
     let mut numbers = subject.node.split('.').map(|part| part.parse().ok());
     let major: Option<u32> = numbers.next().flatten();
-    // A line is its newest release.
+    // A line means its newest release.
     let minor: u32 = numbers.next().flatten().unwrap_or(u32::MAX);
     let old = match major {
         Some(20) => minor < 6,
@@ -100,7 +102,7 @@ fn tsx(words: &[String]) -> Option<Run> {
         match word.split_once('=').unwrap_or((word, "")) {
             ("--tsconfig", "") => env.push(("TSX_TSCONFIG_PATH".to_owned(), rest.next()?.clone())),
             ("--tsconfig", file) => env.push(("TSX_TSCONFIG_PATH".to_owned(), file.to_owned())),
-            // The image has none anyway.
+            // The image has no cache anyway.
             ("--no-cache", _) => {}
             _ => {
                 left.push(word.clone());
@@ -132,7 +134,7 @@ fn ts_node(words: &[String], esm: bool) -> Option<Run> {
             "-r" | "--require" => more.extend(["-r".to_owned(), rest.next()?.clone()]),
             "--swc" => set("TS_NODE_SWC", "true"),
             "--esm" => esm = true,
-            // Types are not checked in the image, and where to look for the configuration is the app's directory.
+            // The image does no type checking, and finds the configuration in the app's directory.
             "-T" | "--transpile-only" | "--transpileOnly" | "--files" | "-s" | "--script-mode"
             | "--cwd-mode" | "--pretty" => {}
             flag if flag.starts_with('-') => return None,
@@ -154,7 +156,7 @@ fn ts_node(words: &[String], esm: bool) -> Option<Run> {
     })
 }
 
-/// The file that a loader finds by a name without an extension; node itself is asked first.
+/// The file that a loader finds for a name without an extension; node's own lookup comes first.
 pub(super) fn complete(subject: &Subject<'_>, node_args: &[String], file: &str) -> String {
     let loaded = preloaded(node_args).any(|name| known(&name).is_some());
     let exists = |name: &String| subject.files.contains(name);
@@ -167,18 +169,18 @@ pub(super) fn complete(subject: &Subject<'_>, node_args: &[String], file: &str) 
     names.find(exists).unwrap_or_else(|| file.to_owned())
 }
 
-/// The modules of packages that node loads before the file.
+/// The modules of packages that node preloads.
 fn preloaded(node_args: &[String]) -> impl Iterator<Item = String> {
     preloads(node_args).into_iter().map(|(_, name)| name)
 }
 
-/// Whether a loader is one of `require`, which node leaves out for a file that it imports.
+/// Whether a loader hooks into `require`, which node does not use for an imported file.
 pub fn hooks_require(start: &Start) -> bool {
     let mut preloads = preloads(&start.node_args).into_iter();
     preloads.any(|(flag, name)| matches!(flag, "-r" | "--require") && known(&name).is_some())
 }
 
-/// The same, each with its flag.
+/// Preloaded modules, each with its flag.
 fn preloads(node_args: &[String]) -> Vec<(&str, String)> {
     let mut found = Vec::new();
     let mut rest = node_args.iter();
@@ -201,13 +203,13 @@ fn known(module: &str) -> Option<(&'static str, &'static [&'static str])> {
     LOADERS.into_iter().find(|(name, _)| *name == package)
 }
 
-/// The member whose dependency the app finds: its own, or the root project's.
+/// The member that provides the dependency: the app, or else the root project.
 fn holder(workspace: &Workspace, app: usize, package: &str) -> Option<usize> {
     let has = |at: &usize| workspace.members[*at].manifest.depends_on(package);
     [app, 0].into_iter().find(has)
 }
 
-/// Whether the app, or the root project, depends on a package.
+/// Whether the app or the root project depends on a package.
 pub(super) fn is_at_hand(subject: &Subject<'_>, package: &str) -> bool {
     holder(subject.workspace, subject.app, package).is_some()
 }
@@ -220,13 +222,13 @@ fn ships(manifest: &Manifest, package: &str) -> bool {
         .any(|field| manifest.dependencies(field).contains_key(package))
 }
 
-/// The loader of TypeScript among node's arguments, where a production install would not have it.
+/// The TypeScript loader among node's arguments, if a production install lacks it.
 pub(super) fn for_developers(subject: &Subject<'_>, node_args: &[String]) -> Option<&'static str> {
     let (name, _) = preloaded(node_args).find_map(|module| known(&module))?;
     (!subject.ships(name)).then_some(name)
 }
 
-/// The packages that node loads first, with the compilers that these leave to the app.
+/// The packages that node preloads, with the compilers that the app must provide for them.
 fn packages(start: &Start) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let programs = start
@@ -240,7 +242,7 @@ fn packages(start: &Start) -> BTreeSet<String> {
     found
 }
 
-/// The dev dependencies that a start cannot do without, by the member that has them.
+/// The dev dependencies that a start needs, by member.
 pub fn needs(workspace: &Workspace, app: usize, start: &Start) -> BTreeSet<(usize, String)> {
     let mut found = configuration(workspace, app, start).packages;
     for package in packages(start) {
@@ -251,7 +253,8 @@ pub fn needs(workspace: &Workspace, app: usize, start: &Start) -> BTreeSet<(usiz
     found
 }
 
-/// Notes a dependency, where a production install does not have it anyway. The root project has no such install, unless it is the app.
+/// Adds a dependency unless a production install has it. The root project has no production
+/// install.
 fn insert(
     workspace: &Workspace,
     app: usize,
@@ -263,16 +266,16 @@ fn insert(
     }
 }
 
-/// What a loader of TypeScript reads beside the code.
+/// What a TypeScript loader reads besides the code.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Configuration {
-    /// Files of the workspace: the app's `tsconfig.json`, and what it extends.
+    /// Files of the workspace: the app's `tsconfig.json`, and those that it extends.
     pub files: BTreeSet<RepoPath>,
-    /// Packages that it extends, where they are dev dependencies.
+    /// Packages that it extends, if they are dev dependencies.
     pub packages: BTreeSet<(usize, String)>,
 }
 
-/// The configuration that a start reads; nothing where it loads no TypeScript.
+/// The configuration that a start reads; empty if it loads no TypeScript.
 pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Configuration {
     let mut found = Configuration::default();
     if !packages(start).iter().any(|name| known(name).is_some()) {
@@ -310,7 +313,7 @@ pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Config
     found
 }
 
-/// Says what a start through a loader costs, and what the image does for it.
+/// Warns about the cost of a loader at start, and sets its variables in the image.
 pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
     let program = start.entry.strip_prefix(BIN).map(str::to_owned);
     let programs = start
@@ -352,9 +355,10 @@ pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
             ));
         }
         let (variable, value) = match name {
-            // Checking needs the declarations of every package, which only developers have.
+            // Type checking would need the declarations of every package, which only development
+            // installs.
             "ts-node" => ("TS_NODE_TRANSPILE_ONLY", "true"),
-            // The cache is no older than the container, and would need a file system that can be written to.
+            // The cache would live only as long as the container, and needs a writable file system.
             "tsx" => ("TSX_DISABLE_CACHE", "1"),
             _ => continue,
         };

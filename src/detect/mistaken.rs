@@ -1,11 +1,12 @@
-//! What looks like one kind and is another: servers of frameworks for sites, and programs that no container runs.
+//! Apps that look like one kind but are another: servers of frameworks for sites, and programs that
+//! do not run in containers.
 
 use super::framework::Framework;
 use super::start::{self, START_SCRIPTS, shell};
 use super::subject::Subject;
 use super::{AppKind, Delivery, DetectError, Detected, Detection, site};
 
-/// The server of an app whose framework mostly makes sites.
+/// The server of an app whose framework usually makes sites.
 pub(super) fn server_of_site(
     subject: &Subject<'_>,
     framework: Framework,
@@ -20,7 +21,7 @@ pub(super) fn server_of_site(
     }
 }
 
-/// `vite build --ssr` writes what a server of the app's own renders with.
+/// `vite build --ssr` writes code that the app's own server renders with.
 fn builds_server(subject: &Subject<'_>) -> bool {
     let is_ssr = |word: &String| word == "--ssr" || word.starts_with("--ssr=");
     subject
@@ -52,7 +53,7 @@ fn vite(subject: &Subject<'_>, evidence: &[String]) -> Result<Detection, DetectE
     Ok(Detection::new(detected, Delivery::Modules(start)))
 }
 
-/// Programs that start what runs elsewhere than in a container, and what that is.
+/// Programs for apps that do not run in containers, and what these are.
 const ELSEWHERE: [(&str, &str); 9] = [
     ("expo", "an app for phones"),
     ("react-native", "an app for phones"),
@@ -65,7 +66,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("web-ext", "an extension of browsers"),
 ];
 
-/// Files that say the same, with the dependency that goes with them.
+/// Files that show the same, with the dependency that goes with them.
 const FILES: [(&str, &str); 4] = [
     ("wrangler.toml", "wrangler"),
     ("wrangler.json", "wrangler"),
@@ -73,7 +74,7 @@ const FILES: [(&str, &str); 4] = [
     ("app.json", "expo"),
 ];
 
-/// Why an app is nothing that runs in a container, where no script of its own starts node.
+/// Why an app cannot run in a container, if no script of its own starts node.
 pub(super) fn no_server(subject: &Subject<'_>) -> Option<DetectError> {
     let starts_node = |name: &&str| {
         shell::plain(subject, name).is_some_and(|command| command.program() == "node")
@@ -115,8 +116,9 @@ pub(super) fn no_server(subject: &Subject<'_>) -> Option<DetectError> {
     })
 }
 
-/// A site whose start script writes something before a file server hands the files out: the image runs the script, with the server that it names.
-/// So single-page apps get addresses that are known at run time alone.
+/// A site whose start script writes something before a file server serves it: the image runs the
+/// script and the server in it. Single-page apps use this for addresses that are only known at run
+/// time.
 pub(super) fn prepared_site(
     subject: &Subject<'_>,
     framework: Framework,
@@ -144,7 +146,7 @@ pub(super) fn prepared_site(
     Ok(Some(Detection::new(detected, Delivery::Modules(start))))
 }
 
-/// A site whose start script runs node may be both: pages, and a server that hands them out.
+/// A site whose start script runs node may have both: pages, and a server for them.
 pub(super) fn check_no_server(
     subject: &Subject<'_>,
     evidence: &[String],

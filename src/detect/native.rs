@@ -1,8 +1,10 @@
-//! Packages of a closure that depend on the machine: those that compile when they are installed, and those that come as a binary for each machine.
+//! Packages of a closure that depend on the machine: those that compile at install time, and those
+//! with a binary package for each machine.
 //!
-//! Formats before 9.0 tell which packages run something when they are installed, 9.0 does not. What compiles shows itself by its dependencies all
-//! the same: the headers that it is compiled with, and the programs that look for a finished binary on another host before they compile one. Who
-//! loads its binary with `node-gyp-build` or the like brings it along, or as optional packages, and compiles nothing where that fits.
+//! Lockfile formats before 9.0 mark packages with install scripts, 9.0 does not. Packages that
+//! compile can still be recognised by their dependencies: headers, and programs that look for a
+//! prebuilt binary before they compile one. A package that loads its binary with `node-gyp-build`
+//! or the like ships it, or has it as optional packages, and does not compile if one fits.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +13,13 @@ use crate::lockfile::keys::{Format, name_and_version};
 use crate::lockfile::{Lockfile, LockfileError, Traits};
 use crate::needs::closure::Closure;
 
-/// What an addon is compiled with.
+/// Headers for compiling addons.
 const HEADERS: [&str; 2] = ["nan", "node-addon-api"];
 
-/// What looks for a binary on another host when the package is installed, and compiles one where it finds none.
+/// Programs that look for a prebuilt binary at install time, and compile one if there is none.
 const FETCHERS: [&str; 2] = ["prebuild-install", "install-artifact-from-github"];
 
-/// What finds a binary that the package itself, or an optional one of its own, brings along.
+/// Programs that find a binary shipped in the package, or in an optional one of its own.
 const LOADERS: [&str; 5] = [
     "node-gyp-build",
     "node-gyp-build-optional-packages",
@@ -26,30 +28,30 @@ const LOADERS: [&str; 5] = [
     "cmake-ts",
 ];
 
-/// Finds the binary at run time where nothing is brought along: alone, it has been compiled.
+/// Finds the binary at run time. Without another of these, it has been compiled.
 const BINDINGS: &str = "bindings";
 
 /// Compiles with `CMake`.
 const CMAKE: &str = "cmake-js";
 
-/// Compile, and have none of these dependencies.
+/// These compile, but have none of these dependencies.
 const SILENT: [&str; 1] = ["iconv"];
 
-/// Fetch a binary, and could compile one only with libraries that nobody has by chance.
+/// These download a binary, and could only compile one with uncommon libraries.
 const FETCHED: [&str; 4] = ["canvas", "gl", "keytar", "sharp"];
 
-/// Try to compile, and go on without where that fails.
+/// These try to compile, and work without if that fails.
 const TOLERANT: [&str; 3] = ["bigint-buffer", "dtrace-provider", "ssh2"];
 
-/// The processors that images are usually made for.
+/// The usual processors of images.
 const CPUS: [&str; 2] = ["x64", "arm64"];
 
-/// The machine that an image is for.
+/// The target machine of an image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Target<'t> {
-    /// The processor as node names it; nothing where the engine decides.
+    /// The processor in node's terms; `None` if the engine decides.
     pub cpu: Option<&'t str>,
-    /// `glibc` or `musl`, where it is known.
+    /// `glibc` or `musl`, if known.
     pub libc: Option<&'t str>,
 }
 
@@ -68,27 +70,27 @@ impl std::fmt::Display for Package {
     }
 }
 
-/// What of a closure depends on the machine.
+/// The packages of a closure that depend on the machine.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Natives {
-    /// Compile when they are installed, or may have to.
+    /// Packages that compile at install time, or may have to.
     pub compiled: BTreeSet<Package>,
     /// Whether one of these needs `CMake`.
     pub cmake: bool,
-    /// Fetch a binary when they are installed, and cannot compile one.
+    /// Packages that download a binary at install time, and cannot compile one.
     pub fetched: BTreeSet<Package>,
-    /// Come as a package for each machine.
+    /// Packages with an optional package for each machine.
     pub families: BTreeSet<Package>,
-    /// Of these, where the C library counts.
+    /// Those for which the C library matters.
     pub bound: BTreeSet<Package>,
-    /// Of these, where the lockfile has none for the target.
+    /// Those without a package for the target in the lockfile.
     pub missing: BTreeSet<Package>,
-    /// Prisma's client and its command.
+    /// Prisma's client and command.
     pub prisma: BTreeSet<Package>,
 }
 
 impl Natives {
-    /// Looks through a closure.
+    /// Examines a closure.
     pub fn of(closure: &Closure<'_, '_>, target: Target<'_>) -> Result<Self, LockfileError> {
         let mut natives = Self::default();
         for (lockfile, key, optional) in closure.entries() {
@@ -111,7 +113,7 @@ impl Natives {
             if family.lacks(target) {
                 natives.missing.insert(package.clone());
             }
-            // pnpm goes on without an optional package that it cannot build.
+            // pnpm continues without an optional package that it cannot build.
             let needs: Vec<_> = lockfile
                 .needs(key)?
                 .into_iter()
@@ -132,7 +134,7 @@ impl Natives {
         Ok(natives)
     }
 
-    /// Adds those of another closure.
+    /// Adds the packages of another closure.
     pub fn add(&mut self, other: Self) {
         self.compiled.extend(other.compiled);
         self.cmake |= other.cmake;
@@ -144,7 +146,7 @@ impl Natives {
     }
 }
 
-/// Whether a package with these dependencies compiles when it is installed.
+/// Whether a package with these dependencies compiles at install time.
 fn compiles(name: &str, has: impl Fn(&str) -> bool) -> bool {
     let any = |names: &[&str]| names.iter().any(|name| has(name));
     if TOLERANT.contains(&name) || any(&LOADERS) {
@@ -153,14 +155,15 @@ fn compiles(name: &str, has: impl Fn(&str) -> bool) -> bool {
     SILENT.contains(&name) || any(&HEADERS) || any(&FETCHERS) || has(BINDINGS) || has(CMAKE)
 }
 
-/// The optional packages of one package that are each for one machine: `@esbuild/linux-x64`, `@img/sharp-darwin-arm64`.
+/// The optional packages of one package, each for one machine: `@esbuild/linux-x64`,
+/// `@img/sharp-darwin-arm64`.
 struct Family<'a>(Vec<Traits<'a>>);
 
 impl<'a> Family<'a> {
     fn of(lockfile: &Lockfile<'a>, key: &str, own: &Traits<'a>) -> Result<Self, LockfileError> {
         let mut members = Vec::new();
         if own.is_bound() {
-            // It is such a package itself, and brings a library along.
+            // It is such a package itself, with a library of its own.
             return Ok(Self(members));
         }
         for key in lockfile.optional_entries(key)? {
@@ -171,7 +174,7 @@ impl<'a> Family<'a> {
             }
         }
         if members.len() == 1 {
-            // One alone is an extra for some machine.
+            // A single one is an extra for some machine.
             members.clear();
         }
         Ok(Self(members))
@@ -181,12 +184,13 @@ impl<'a> Family<'a> {
         self.0.is_empty()
     }
 
-    /// Whether a member is for one C library.
+    /// Whether a member is for a specific C library.
     fn is_bound(&self) -> bool {
         self.0.iter().any(|traits| !traits.libc.is_empty())
     }
 
-    /// Whether no member is for the target. Where the engine decides on the processor, one for any of the usual ones will do.
+    /// Whether no member is for the target. If the engine decides on the processor, any of the
+    /// usual ones is enough.
     fn lacks(&self, target: Target<'_>) -> bool {
         let cpus = match &target.cpu {
             Some(cpu) => std::slice::from_ref(cpu),
@@ -200,7 +204,8 @@ impl<'a> Family<'a> {
     }
 }
 
-/// Whether a package's name is that of one for a machine. `fsevents` is for one system too, but has no siblings for others.
+/// Whether a package's name contains a machine. `fsevents` is for one system too, but has no
+/// siblings for others.
 fn names_a_machine(name: &str) -> bool {
     let system = ["linux", "darwin", "win32", "windows", "freebsd"];
     let processor = [
@@ -228,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_compiles_is_told_by_its_dependencies() {
-        // As the registry has them.
+        // As in the registry.
         for (name, needs, expected) in [
             ("better-sqlite3", "bindings prebuild-install", true),
             ("better-sqlite3", "node-addon-api", true),
@@ -252,7 +257,7 @@ mod tests {
                 "node-addon-api cmake-js pkg-prebuilds",
                 false,
             ),
-            // Libraries that trace or run others.
+            // Libraries that only trace or run others.
             (
                 "@vercel/nft",
                 "@mapbox/node-pre-gyp bindings node-gyp-build",

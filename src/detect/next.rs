@@ -1,8 +1,10 @@
-//! Next.js: the standalone output, made to happen where the app does not ask for it.
+//! Next.js: uses the standalone output, even if the app does not request it.
 //!
-//! `output: 'standalone'` copies the server and the modules that it traced into one directory. Since 12.2 Next takes the option's default from
-//! `NEXT_PRIVATE_STANDALONE` and that of the tracing root from `NEXT_PRIVATE_OUTPUT_TRACE_ROOT`
-//! ([`config-shared.ts`](https://github.com/vercel/next.js/blob/canary/packages/next/src/server/config-shared.ts)), so nobody's sources are edited.
+//! `output: 'standalone'` copies the server and its traced modules into one directory. Since 12.2
+//! Next takes the option's default from `NEXT_PRIVATE_STANDALONE`, and that of the tracing root
+//! from `NEXT_PRIVATE_OUTPUT_TRACE_ROOT`
+//! ([`config-shared.ts`](https://github.com/vercel/next.js/blob/canary/packages/next/src/server/config-shared.ts)),
+//! so no source needs to be changed.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +15,10 @@ use super::start::{self, START_SCRIPTS, Start};
 use super::subject::{Subject, literal};
 use super::{AppKind, DetectError, Detected, Detection};
 
-/// The first major version whose standalone output can be asked for from outside.
+/// The first major version in which a variable can request the standalone output.
 const STANDALONE: u32 = 13;
 
-/// Decides how a Next.js app is delivered.
+/// Decides the delivery of a Next.js app.
 pub(super) fn detect(
     subject: &Subject<'_>,
     mut evidence: Vec<String>,
@@ -64,7 +66,7 @@ pub(super) fn detect(
     Ok(detection)
 }
 
-/// The standalone server: its directory, the files that browsers load, and `public/`.
+/// The standalone server: its directory, the files for browsers, and `public/`.
 fn standalone(subject: &Subject<'_>, dist: &str) -> Bundle {
     let dir = subject.member().dir.prefix();
     let piece = |from: String, to: Option<String>, optional| Piece { from, to, optional };
@@ -134,7 +136,7 @@ fn served(
     Ok(detection)
 }
 
-/// Whether a start script runs a server of the app's own.
+/// Whether a start script runs a custom server.
 fn own_server(subject: &Subject<'_>, dist: &str) -> bool {
     let starts: Vec<_> = START_SCRIPTS
         .iter()
@@ -159,7 +161,7 @@ fn port(subject: &Subject<'_>) -> u16 {
         .unwrap_or(3000)
 }
 
-/// A static export: a page a file, `about.html` for `/about`.
+/// A static export with one file per page: `about.html` for `/about`.
 fn exported(dir: &str, file: &str) -> Site {
     Site {
         dir: dir.to_owned(),

@@ -1,5 +1,5 @@
-//! Frameworks on [Nitro](https://nitro.build): Nuxt, `SolidStart`, `TanStack` Start, and Nitro itself. It writes a server together with the
-//! modules that it traced into `.output`, which needs nothing else.
+//! Frameworks on [Nitro](https://nitro.build): Nuxt, `SolidStart`, `TanStack` Start, and Nitro
+//! itself. Nitro writes a server with its traced modules to `.output`, which needs nothing else.
 
 use super::delivery::{Bundle, Delivery, Piece};
 use super::framework::Framework;
@@ -8,10 +8,10 @@ use super::start::{self, Start};
 use super::subject::literal;
 use super::{DetectError, Detection};
 
-/// Where Nitro writes.
+/// Nitro's output directory.
 const OUTPUT: &str = ".output";
 
-/// Presets that write a server for node, or that leave the choice open.
+/// Presets that write a node server, or leave the choice open.
 const NODE: [&str; 6] = [
     "node-server",
     "node_server",
@@ -21,10 +21,10 @@ const NODE: [&str; 6] = [
     "standard",
 ];
 
-/// Presets that write files alone.
+/// Presets that write only files.
 const STATIC: [&str; 4] = ["static", "github-pages", "github_pages", "gitlab-pages"];
 
-/// Decides how an app on Nitro is delivered.
+/// Decides the delivery of an app on Nitro.
 pub(super) fn detect(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     let text = app.text(&["nuxt.config", "nitro.config", "app.config", "vite.config"]);
     if !on_nitro(&app, &text) {
@@ -41,7 +41,7 @@ pub(super) fn detect(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError
         } else {
             "the preset of Nitro"
         };
-        // Without rendering beforehand the one page stands for all.
+        // Without prerendering, one page serves all addresses.
         let page = super::subject::is_set_to(&text, "ssr", "false").then_some("200.html");
         let hashed = if app.framework == Framework::Nuxt {
             "_nuxt"
@@ -90,14 +90,16 @@ fn on_nitro(app: &Rendered<'_, '_>, text: &str) -> bool {
     always || runs_vinxi() || text.contains("nitro")
 }
 
-/// node's own arguments that name files of the app: `--import ./instrument.mjs`. The output does not hold them.
+/// node arguments that name files of the app: `--import ./instrument.mjs`. The output does not
+/// contain them.
 fn needs_own_files(start: &Start) -> bool {
     let outside =
         |word: &String| word.starts_with('.') && !word.trim_start_matches("./").starts_with(OUTPUT);
     start.node_args.iter().any(outside)
 }
 
-/// Vite alone writes a handler of requests, which no node can start by itself: a script says what serves it.
+/// Vite alone writes a request handler, which node cannot start by itself: a script must say what
+/// serves it.
 fn without_nitro(app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     let own = app.started()?;
     match own {

@@ -1,24 +1,25 @@
-//! Prisma: whether its client queries through an engine, a library in machine code that is chosen by the OpenSSL of the system where the client is
-//! generated, and looked for by that of the system where it runs.
+//! Prisma: whether its client uses an engine, a native library. It is chosen by the OpenSSL of the
+//! system where the client is generated, and looked up by that of the system where it runs.
 //!
-//! Before 7 it does, unless the schema's generator says otherwise: `engineType = "client"` (6.16 and later), the preview feature `queryCompiler`
-//! before. Where no OpenSSL is found, Prisma takes version 1.1 for granted, which no base of today has.
+//! Before 7 it uses one, unless the schema's generator says otherwise: `engineType = "client"`
+//! (6.16 and later), or the older preview feature `queryCompiler`. If Prisma finds no OpenSSL, it
+//! assumes version 1.1, which no current base has.
 
 use crate::detect::native::Package;
 
-/// A generator of a client, in a schema.
+/// A client generator in a schema.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Generator {
     /// Whether the client needs an engine.
     pub engine: bool,
-    /// The targets that it names, and the line where it does.
+    /// The targets that it lists, with the line number.
     pub targets: Option<(usize, Vec<String>)>,
 }
 
-/// Packages that show that a client is generated.
+/// Packages that imply that a client is generated.
 pub const PACKAGES: [&str; 2] = ["@prisma/client", "prisma"];
 
-/// Whether clients of this version may need an engine.
+/// Whether clients of this version may use an engine.
 pub fn may_need_engine(package: &Package) -> bool {
     let major = package.version.split('.').next().map(str::parse::<u32>);
     PACKAGES.contains(&&*package.name) && major.is_some_and(|major| major.is_ok_and(|it| it < 7))
@@ -50,7 +51,7 @@ pub fn generators(schema: &str) -> Vec<Generator> {
                 "provider" => *is_client = has("prisma-client-js") || has("prisma-client"),
                 "engineType" => generator.engine &= !has("client"),
                 "previewFeatures" => generator.engine &= !has("queryCompiler"),
-                // What variables say is not known.
+                // Values from variables are unknown.
                 "binaryTargets" if !value.contains("env(") => {
                     generator.targets = Some((at + 1, words));
                 }
@@ -67,7 +68,7 @@ pub fn generators(schema: &str) -> Vec<Generator> {
     found
 }
 
-/// The target of an image whose C library is this; both processors where the engine decides on one.
+/// The targets for an image with this C library; for both processors if the engine decides.
 pub fn targets(libc: Option<&str>, cpu: Option<&str>) -> Vec<&'static str> {
     let all: [(&str, &str, &str); 4] = [
         ("glibc", "x64", "debian-openssl-3.0.x"),

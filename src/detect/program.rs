@@ -1,8 +1,8 @@
 //! Programs of dependencies that start an app: `react-router-serve ./build/server/index.js`.
 //!
-//! What pnpm puts into `node_modules/.bin` is a script for a shell, which the image has not: where the modules are installed, a link to the
-//! file takes its place, and node starts that. Which file it is the package alone knows, and it changes: `bin.js` of `@react-router/serve` 7
-//! is `bin.cjs` of 8.
+//! pnpm puts shell scripts into `node_modules/.bin`, but the image has no shell. So the stage with
+//! the modules replaces them by links to the files, and node starts those. Only the package knows
+//! the file, and it changes: `bin.js` of `@react-router/serve` 7 is `bin.cjs` in 8.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use super::subject::Subject;
 use super::{DetectError, loader};
 use crate::lockfile::Field;
 
-/// Programs that start an app, or that run before it starts, and their packages. Where one is a dev dependency, the image keeps it.
+/// Programs that start an app or run before it, and their packages. If the package is a dev
+/// dependency, the image keeps it.
 const PROGRAMS: [(&str, &str); 33] = [
     ("react-router-serve", "@react-router/serve"),
     ("remix-serve", "@remix-run/serve"),
@@ -50,10 +51,10 @@ const PROGRAMS: [(&str, &str); 33] = [
     ("wait-port", "wait-port"),
 ];
 
-/// Where pnpm puts programs; the image has a link there instead of pnpm's script.
+/// pnpm's directory of programs. In the image it contains links instead of scripts.
 pub const BIN: &str = "node_modules/.bin/";
 
-/// What the first start script runs, where that is such a program.
+/// The program that the first start script runs, if it is one of these.
 pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectError> {
     for name in START_SCRIPTS {
         let Some(command) = shell::plain(subject, name) else {
@@ -89,12 +90,12 @@ fn known(program: &str) -> Option<&'static str> {
     known.map(|(_, package)| package)
 }
 
-/// The package that has a program, as far as that is known.
+/// The package of a program, as far as it is known.
 pub(super) fn package(program: &str) -> &str {
     known(program).unwrap_or(program)
 }
 
-/// Whether the image gets a program: its package is a production dependency, or it is kept.
+/// Whether the image has a program: its package is a production dependency, or is kept.
 pub(super) fn is_brought(subject: &Subject<'_>, program: &str) -> bool {
     let kept = match known(program) {
         Some(package) => loader::is_at_hand(subject, package),
@@ -103,21 +104,21 @@ pub(super) fn is_brought(subject: &Subject<'_>, program: &str) -> bool {
     kept || subject.ships(package(program))
 }
 
-/// A program with its arguments, where its package is a production dependency.
+/// A program with its arguments, if its package is a production dependency.
 pub(super) fn of(
     subject: &Subject<'_>,
     program: &str,
     args: &[String],
     reason: &str,
 ) -> Option<Start> {
-    // A loader of TypeScript is kept where it is for developers too.
+    // A TypeScript loader is kept even if it is a dev dependency.
     let entry = match of_member(subject, program) {
         Some(file) => file,
         None if is_brought(subject, program) => format!("{BIN}{program}"),
         None => return None,
     };
     let tidy = |word: &String| word.trim_start_matches("./").to_owned();
-    // The argument that names a file is what the build must have written.
+    // The argument that names a file must be written by the build.
     let loads = args
         .iter()
         .find(|word| {
@@ -142,7 +143,8 @@ pub(super) fn of(
     })
 }
 
-/// The file behind a program of another package of the workspace. pnpm links it only where it is built before the install, but its name is known.
+/// The file of another workspace package's program. pnpm links it only if it exists at install
+/// time, but its name is known.
 fn of_member(subject: &Subject<'_>, program: &str) -> Option<String> {
     let workspace = subject.workspace;
     let fields = [Field::Prod, Field::Optional];

@@ -1,8 +1,8 @@
-//! What code loads and reads, as far as its text tells: modules by their names, and files by paths that may lead to another package: upwards, or,
-//! where the text tells where they begin, through a directory.
+//! What code loads and reads, judged by its text: modules by name, and files by paths that lead
+//! upwards.
 //!
-//! Goes in: the text of a source in JavaScript or TypeScript. Comes out: names and paths as they are written, each path with the directory that
-//! it begins at. No code is run, and what is computed is not seen.
+//! Input: source text in JavaScript or TypeScript. Output: names and paths as written, each path
+//! with its base directory. No code is run, and computed names are not seen.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::workspace::javascript::{Token, tokens};
 /// What a file loads and reads.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Reads {
-    /// Modules by `import` and `require`; those that only types are taken from are not among them.
+    /// Modules in `import` and `require`, without those imported only for types.
     pub modules: BTreeSet<String>,
     /// Paths with a `..` in them, or through a directory, in order.
     pub paths: BTreeSet<Path>,
@@ -20,20 +20,20 @@ pub struct Reads {
 /// A path that may lead to another package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
-    /// As it is written; the parts of a `join` with slashes between them.
+    /// The path as written; the parts of a `join` are joined by slashes.
     pub path: String,
-    /// Where it begins.
+    /// Its base.
     pub from: From,
 }
 
-/// Where a path begins.
+/// The base of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum From {
-    /// At the directory of the file itself: `__dirname`, `import.meta.url`.
+    /// The directory of the file itself: `__dirname`, `import.meta.url`.
     File,
-    /// At the directory that the app is started in: `process.cwd()`.
+    /// The working directory: `process.cwd()`.
     Started,
-    /// The text does not tell.
+    /// Unknown.
     Unknown,
 }
 
@@ -43,7 +43,7 @@ use Token::{Filled, Sign, Text, Word};
 pub fn reads(text: &str) -> Reads {
     let mut found = Reads::default();
     let tokens = tokens(text);
-    // Texts that are spoken for.
+    // Tokens that have been used.
     let mut used = BTreeSet::new();
     let mut types = false;
     for at in 0..tokens.len() {
@@ -97,7 +97,7 @@ pub fn reads(text: &str) -> Reads {
     found
 }
 
-/// The module that is loaded here, and how far on its name stands.
+/// The module loaded here, and the offset of its name.
 fn module<'t>(rest: &[Token<'t>], before: Option<Token<'_>>) -> Option<(usize, &'t str)> {
     if before == Some(Sign('.')) {
         return None;
@@ -117,7 +117,7 @@ fn module<'t>(rest: &[Token<'t>], before: Option<Token<'_>>) -> Option<(usize, &
     }
 }
 
-/// `join(__dirname, '..', 'x')`: the path, where it begins, and how many tokens it takes.
+/// `join(__dirname, '..', 'x')`: the path, its base, and the number of tokens.
 fn joined(tokens: &[Token<'_>]) -> Option<(String, From, usize)> {
     let mut at = 2;
     let from = match &tokens[at..] {
@@ -150,7 +150,7 @@ fn joined(tokens: &[Token<'_>]) -> Option<(String, From, usize)> {
             From::Started
         }
         [Text(_), ..] => From::Started,
-        // A path of which only the end is known: where it begins may be anywhere.
+        // Only the end of the path is known; its base may be anything.
         [Word(_), Sign(','), ..] => {
             at += 2;
             From::Unknown
@@ -185,11 +185,11 @@ fn joined(tokens: &[Token<'_>]) -> Option<(String, From, usize)> {
             _ => return None,
         }
     }
-    // What is computed lies somewhere below.
+    // The computed part is somewhere below.
     (!parts.is_empty()).then(|| (parts.join("/"), from, at))
 }
 
-/// `${__dirname}/../x`: the path, and where it begins.
+/// `${__dirname}/../x`: the path and its base.
 fn filled(text: &str) -> Option<(String, From)> {
     let (head, path) = text.strip_prefix("${")?.split_once('}')?;
     let from = match head.trim() {
@@ -197,7 +197,7 @@ fn filled(text: &str) -> Option<(String, From)> {
         "process.cwd()" => From::Started,
         _ => return None,
     };
-    // What is filled in further on lies somewhere below.
+    // Later substitutions are somewhere below.
     let known = path.split("${").next().unwrap_or_default();
     let known = if known.len() == path.len() {
         known
@@ -207,7 +207,7 @@ fn filled(text: &str) -> Option<(String, From)> {
     Some((known.to_owned(), from))
 }
 
-/// Whether it is a path that goes up, and then somewhere.
+/// Whether a path goes up, and then somewhere.
 fn leads_up(path: &str) -> bool {
     let mut parts = parts(path);
     is_path(path)

@@ -1,7 +1,7 @@
 //! Frameworks that render pages on a server: `SvelteKit`, Astro, React Router and Remix. Those on Nitro are in [`super::nitro`].
 //!
-//! Each of them may also write a site of plain files; its configuration says which. Where that leaves nothing that node can start, the error
-//! names the adapter to add.
+//! Each of them can also write a static site, depending on its configuration. If node cannot start
+//! the result, the error names the adapter to add.
 
 use super::delivery::{Delivery, Fallback, Site};
 use super::framework::Framework;
@@ -15,7 +15,7 @@ pub(super) const SCRIPTS: [&str; 6] = ["ts", "js", "mjs", "mts", "cjs", "cts"];
 /// The port of most frameworks.
 pub(super) const PORT: u16 = 3000;
 
-/// An app of such a framework, and what is known of it so far.
+/// An app of such a framework, with what is known so far.
 pub(super) struct Rendered<'s, 'w> {
     pub(super) subject: &'s Subject<'w>,
     pub(super) framework: Framework,
@@ -23,7 +23,7 @@ pub(super) struct Rendered<'s, 'w> {
     pub(super) wanted: Option<AppKind>,
 }
 
-/// Decides how an app of such a framework is delivered.
+/// Decides the delivery of such an app.
 pub(super) fn detect(app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     match app.framework {
         Framework::SvelteKit => svelte_kit(app),
@@ -42,7 +42,7 @@ impl Rendered<'_, '_> {
         texts.map(|(_, text)| text + "\n").collect()
     }
 
-    /// What the user or a script starts: the program of a dependency, or a file of the app.
+    /// What the user or a script starts: a dependency's program, or a file of the app.
     pub(super) fn started(&self) -> Result<Option<Start>, DetectError> {
         if self.subject.entry.is_none()
             && let Some(start) = program::started(self.subject)?
@@ -52,7 +52,7 @@ impl Rendered<'_, '_> {
         start::scripted(self.subject)
     }
 
-    /// Nothing that node can start comes out of this app's build.
+    /// The error for a build that writes nothing node can start.
     pub(super) fn undecided(&self, problem: &str, fix: &str) -> DetectError {
         DetectError::Undecided {
             app: self.subject.member().dir.clone(),
@@ -86,7 +86,7 @@ impl Rendered<'_, '_> {
         detection
     }
 
-    /// A site of plain files; a page where one stands for all addresses that are no file.
+    /// A static site, with a page if one serves all addresses without a file.
     pub(super) fn site(
         self,
         dir: &str,
@@ -117,9 +117,10 @@ pub(super) fn tidy(dir: &str) -> String {
         .to_owned()
 }
 
-/// The adapter decides: `adapter-node` writes a server, which takes the app's production dependencies from outside; `adapter-static` files.
+/// The adapter decides: `adapter-node` writes a server that uses the app's production dependencies,
+/// `adapter-static` writes files.
 fn svelte_kit(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
-    // Since SvelteKit 3 the options may stand in vite.config.js as well.
+    // Since SvelteKit 3 the options may also be in vite.config.js.
     let text = app.text(&["svelte.config", "vite.config"]);
     let has = |adapter: &str| text.contains(adapter);
     let (node, files) = (
@@ -162,7 +163,7 @@ fn svelte_kit(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     }
 }
 
-/// The adapter for node makes a server; without an adapter every page is a file.
+/// The node adapter writes a server; without an adapter every page is a file.
 fn astro(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     let text = app.text(&["astro.config"]);
     if !text.contains("@astrojs/node") {
@@ -192,7 +193,7 @@ fn astro(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
             "write `mode: 'standalone'` in astro.config.mjs, or name the server: `\"start\": \"node server.mjs\"`",
         ));
     }
-    // It listens to its own machine alone, unless it is told otherwise.
+    // By default it listens on localhost only.
     start
         .env
         .entry("HOST".to_owned())
@@ -200,7 +201,8 @@ fn astro(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     Ok(app.server(Delivery::Modules(start), 4321))
 }
 
-/// A server of the framework's (`react-router-serve`) or of the app's own, or with `ssr: false` a site of one page.
+/// The framework's server (`react-router-serve`) or the app's own; with `ssr: false`, a site of one
+/// page.
 fn react_router(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     let remix = app.framework == Framework::Remix;
     let (config, package, serve) = if remix {
@@ -216,7 +218,7 @@ fn react_router(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     let dir = tidy(literal(&text, "buildDirectory").unwrap_or("build"));
     if is_set_to(&text, "ssr", "false") {
         app.evidence.push(format!("`ssr: false` in {config}"));
-        // Where `/` itself is rendered beforehand, the page for all others has another name.
+        // If `/` itself is prerendered, the page for all other addresses has another name.
         let beforehand = is_set_to(&text, "prerender", "true")
             || ["'/'", "\"/\""].iter().any(|root| text.contains(root));
         let page = if beforehand {
@@ -248,8 +250,8 @@ fn react_router(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     Ok(detection)
 }
 
-/// To render pages beforehand the build asks a server of its own, which listens on `localhost`. In a container that is `::1` to the one and
-/// 127.0.0.1 to the other, unless both put IPv4 first.
+/// Prerendering requests pages from a server of the build on `localhost`. In a container, client
+/// and server may resolve that to `::1` and 127.0.0.1, unless both prefer IPv4.
 fn ipv4() -> [(String, String); 1] {
     [(
         "NODE_OPTIONS".to_owned(),

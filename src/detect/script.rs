@@ -1,8 +1,10 @@
-//! Scripts of a `package.json`, read as the commands that a shell would run. Nothing is run; what is not understood is left alone.
+//! Reads the scripts of a `package.json` as the commands that a shell would run. Nothing is run;
+//! commands that are not understood are left unchanged.
 //!
-//! In: a text. [`words`] parts it, [`list`] finds the commands, [`wrappers`] takes off what only sets the stage, and [`runners`] says what a command
-//! runs instead of itself: another script, a file, several lines at once. Out: a [`Line`], or all its commands in order. What is followed is bounded
-//! in depth and in text, so that no manifest makes it run away.
+//! Input: a text. [`words`] splits it, [`list`] finds the commands, [`wrappers`] removes programs
+//! that only prepare another, and [`runners`] finds what a command runs instead of itself: another
+//! script, a file, several lines at once. Output: a [`Line`], or all its commands in order. Depth
+//! and size of what is followed are limited, so that no manifest makes it run away.
 
 mod follow;
 mod list;
@@ -22,30 +24,31 @@ use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
 
-/// One command of a script, with what stood before it taken off.
+/// One command of a script, without its wrappers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
-    /// `NAME=value` before the program, or given to `cross-env`. Of `${NAME:-value}` it is the default.
+    /// `NAME=value` before the program, or in `cross-env`. For `${NAME:-value}` it is the default.
     pub env: Vec<(String, String)>,
-    /// Variables that are made of others, which only the container knows.
+    /// Variables derived from others that are only known in the container.
     pub derived: Vec<Derived>,
-    /// The program and its arguments. What only a shell can work out stands as it is written.
+    /// The program and its arguments. Words that only a shell can evaluate are as written.
     pub words: Vec<String>,
-    /// node's flags, where the command named a program by its file: `node --inspect node_modules/vite/bin/vite.js`.
+    /// node's flags, if the command names a program by its file: `node --inspect
+    /// node_modules/vite/bin/vite.js`.
     pub node_args: Vec<String>,
-    /// The words that only a shell can work out.
+    /// The words that only a shell can evaluate.
     pub open: Vec<String>,
     simple: Simple,
 }
 
-/// A variable that is made of another one: `PORT=$APP_PORT`.
+/// A variable derived from another one: `PORT=$APP_PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Derived {
     /// Its name.
     pub name: String,
     /// The value as it is written.
     pub written: String,
-    /// Whether there is a default, which stands among the others.
+    /// Whether it has a default, which is then in `env`.
     pub has_default: bool,
 }
 
@@ -55,9 +58,9 @@ impl Command {
         self.words.first().map_or("", String::as_str)
     }
 
-    /// Whether a package manager is told to run something in other packages than this one: `pnpm -r build`.
+    /// Whether a package manager runs something in other packages: `pnpm -r build`.
     pub fn is_elsewhere(&self) -> bool {
-        // Behind the script's name they are the script's own.
+        // Options after the script's name belong to the script.
         let before = self.words.iter().skip(1);
         let mut before = before.take_while(|word| word.starts_with('-') || *word == "run");
         before.any(|word| {
@@ -82,7 +85,8 @@ impl Command {
         })
     }
 
-    /// Whether these words stand in it in this order, the first as the program; options may stand between them: `vite --mode x build`.
+    /// Whether the command has these words in this order, the first as the program; options may be
+    /// between them: `vite --mode x build`.
     pub fn runs(&self, words: &str) -> bool {
         let mut wanted = words.split(' ');
         if wanted.next() != Some(self.program()) {
@@ -92,33 +96,33 @@ impl Command {
         wanted.all(|word| own.any(|own| own == word))
     }
 
-    /// What the command writes its output to or takes its input from.
+    /// The redirections of its input and output.
     pub fn redirections(&self) -> &[String] {
         &self.simple.redirections
     }
 
-    /// The variables before the program as a shell reads them.
+    /// The variables before the program, in shell syntax.
     pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
         let all = self.simple.assignments.iter();
         all.map(|(name, value)| format!("{name}={}", value.source))
     }
 
-    /// The words as a shell reads them.
+    /// The words in shell syntax.
     pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
         self.simple.words.iter().map(|word| word.source.as_str())
     }
 
-    /// The package managers and the like that led to it.
+    /// The package managers and other programs that led to it.
     pub(crate) fn through(&self) -> &[String] {
         &self.simple.through
     }
 
-    /// Whether it takes the place of the shell that runs it.
+    /// Whether it replaces the shell that runs it (`exec`).
     pub(crate) fn replaces_shell(&self) -> bool {
         self.through().iter().any(|name| name == "exec")
     }
 
-    /// The wrapper that brings it variables from a file or a service, if there is one.
+    /// The wrapper that loads variables from a file or a service, if there is one.
     pub(crate) fn variables_from(&self) -> Option<&str> {
         let mut through = self.through().iter();
         through
@@ -185,23 +189,23 @@ impl Command {
     }
 }
 
-/// How several lines that run at once come to an end.
+/// How several lines that run at once end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// They do not run at once: one after the other.
+    /// They run one after the other.
     InOrder,
     /// One that fails ends the others.
     Together,
-    /// The first that ends, however it does, ends the others.
+    /// The first that ends, with any result, ends the others.
     First,
-    /// Each by itself.
+    /// Each ends by itself.
     Alone,
 }
 
-/// A line for a shell, with all that it calls read too.
+/// A shell line, with everything that it calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
-    /// Commands, and what stands between them.
+    /// Commands and the marks between them.
     pub pieces: Vec<Piece>,
 }
 
@@ -210,11 +214,11 @@ pub struct Line {
 pub enum Piece {
     /// An operator, a bracket, or a word of the shell's grammar.
     Mark(String),
-    /// A command that runs itself.
+    /// A command that runs directly.
     Command(Command),
-    /// What a command runs instead of itself, and where that writes to.
+    /// A line that a command runs instead of itself, and its redirections.
     Line(Line, Vec<String>),
-    /// A script file, as it is called, and what stands in it.
+    /// A script file: its call and its content.
     File(Command, Line),
     /// Lines that run at once.
     Lines(Vec<Line>, End),
@@ -245,16 +249,16 @@ impl Line {
     }
 }
 
-/// The scripts of a package, and the files that they may call.
+/// The scripts of a package, and the script files that they call.
 #[derive(Clone, Copy)]
 pub struct Scripts<'w> {
     manifest: &'w Manifest,
-    /// Where files are read: the workspace, and the package's directory.
+    /// Where to read files: the workspace, and the package's directory.
     place: Option<(&'w Tree, &'w RepoPath)>,
 }
 
 impl<'w> Scripts<'w> {
-    /// Those of a member, with its script files.
+    /// The scripts of a member, with its script files.
     pub fn of(workspace: &'w Workspace, at: usize) -> Self {
         let member = &workspace.members[at];
         Self {
@@ -263,13 +267,13 @@ impl<'w> Scripts<'w> {
         }
     }
 
-    /// Those of a manifest alone.
+    /// The scripts of a manifest only.
     pub fn new(manifest: &'w Manifest) -> Self {
         let place = None;
         Self { manifest, place }
     }
 
-    /// What a script comes to, with all that it calls.
+    /// A script as a line, with everything that it calls.
     pub fn line(&self, script: &str) -> Line {
         let text = self.manifest.script(script).unwrap_or_default();
         let mut follow = Follow::new(Some(*self), vec![script.to_owned()]);
@@ -282,7 +286,7 @@ impl<'w> Scripts<'w> {
     }
 }
 
-/// The commands of a script of a manifest, whose script files are not read.
+/// The commands of a manifest's script; script files are not read.
 pub fn commands(manifest: &Manifest, script: &str) -> Vec<Command> {
     Scripts::new(manifest).commands(script)
 }
@@ -296,7 +300,8 @@ pub fn called_scripts(manifest: &Manifest, command: &Command) -> Vec<String> {
     }
 }
 
-/// The commands of a text, with what only sets the stage taken off: variables, `cross-env`, `exec`, `dotenv --`. No script is followed.
+/// The commands of a text, without wrappers: variables, `cross-env`, `exec`, `dotenv --`. Scripts
+/// are not followed.
 pub fn parse(script: &str) -> Vec<Command> {
     let mut follow = Follow::new(None, Vec::new());
     follow.line(script, &[]).commands()

@@ -1,4 +1,5 @@
-//! Static sites: where the build puts the files, which of them never change, and whether one page stands for all.
+//! Static sites: the directory of the build's files, which of them never change, and whether one
+//! page serves all addresses.
 
 use super::DetectError;
 use super::delivery::{Delivery, Fallback, Site};
@@ -11,7 +12,7 @@ use crate::files::tree::Limit;
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::{ManifestError, parse_jsonc};
 
-/// Routers that change the address without asking the server: every address is the one page's.
+/// Routers that change the address without a request: one page must serve every address.
 const ROUTERS: [&str; 12] = [
     "react-router",
     "react-router-dom",
@@ -27,7 +28,7 @@ const ROUTERS: [&str; 12] = [
     "@angular/router",
 ];
 
-/// Decides how a static site is delivered.
+/// Decides the delivery of a static site.
 pub(super) fn detect(
     subject: &Subject<'_>,
     framework: Framework,
@@ -51,7 +52,7 @@ pub(super) fn detect(
     Ok(Detection::new(detected, Delivery::Site(site)))
 }
 
-/// A site that somebody names, of a build that nothing is known of.
+/// A site that the user names, with an unknown build.
 pub(super) fn unknown(subject: &Subject<'_>) -> Detection {
     let detected = Detected {
         kind: AppKind::StaticSite,
@@ -67,7 +68,8 @@ pub(super) fn unknown(subject: &Subject<'_>) -> Detection {
     Detection::new(detected, Delivery::Site(site))
 }
 
-/// Where the build writes: a flag of its command, an option of its configuration, or the framework's convention.
+/// The build's output directory: from a flag of its command, its configuration, or the framework's
+/// convention.
 pub(super) fn directory(
     subject: &Subject<'_>,
     framework: Framework,
@@ -142,7 +144,7 @@ pub(super) fn directory(
     })
 }
 
-/// The first project of angular.json, or the one that it names, with its name.
+/// The first project of angular.json, or the one that the build names, with its name.
 fn angular_project(subject: &Subject<'_>) -> Result<Option<(String, Value)>, DetectError> {
     let path = subject.member().dir.prefix() + "angular.json";
     let file = RepoPath::new(&path).unwrap_or_default();
@@ -173,7 +175,8 @@ fn angular_build(project: &Value) -> Option<&Value> {
     architect?.get("build")
 }
 
-/// The server of an Angular app that renders on one: `ssr` with an entry, unless `outputMode` says that every page is made beforehand.
+/// The server of an Angular app with server rendering: `ssr` with an entry, unless `outputMode`
+/// prerenders every page.
 pub(super) fn angular_server(
     subject: &Subject<'_>,
     evidence: &[String],
@@ -220,7 +223,8 @@ pub(super) fn angular_server(
     Ok(Some(detection))
 }
 
-/// `outputPath` of angular.json; since Angular 17 the files for browsers are in `browser/` below it.
+/// `outputPath` of angular.json. Since Angular 17 the files for browsers are in `browser/` below
+/// it.
 fn angular(subject: &Subject<'_>) -> Result<(String, String), DetectError> {
     let Some((name, project)) = angular_project(subject)? else {
         return Ok((
@@ -241,7 +245,7 @@ fn angular(subject: &Subject<'_>) -> Result<(String, String), DetectError> {
         .or_else(|| text("base"))
         .unwrap_or_else(|| format!("dist/{name}"));
     let reason = format!("`outputPath` of `{name}` in angular.json");
-    // The builder `application` parts the output, `browser` and `browser-esbuild` do not.
+    // The builder `application` splits the output; `browser` and `browser-esbuild` do not.
     let inner = text("browser").unwrap_or_else(|| "browser".to_owned());
     let dir = if builder.ends_with(":application") && !inner.is_empty() {
         format!("{}/{inner}", tidy(&base))
@@ -257,7 +261,7 @@ fn tidy(dir: &str) -> String {
         .to_owned()
 }
 
-/// Whether every address leads to one page.
+/// Whether one page serves all addresses.
 fn fallback(subject: &Subject<'_>, framework: Framework) -> Fallback {
     let one = |reason: String| Fallback {
         page: Some("index.html".to_owned()),
@@ -288,7 +292,7 @@ fn fallback(subject: &Subject<'_>, framework: Framework) -> Fallback {
     }
 }
 
-/// Directories whose files are named by their content.
+/// Directories whose file names contain a hash of their content.
 fn hashed(framework: Framework) -> &'static [&'static str] {
     match framework {
         Framework::Vite | Framework::VitePress | Framework::Storybook | Framework::Docusaurus => {

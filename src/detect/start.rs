@@ -1,4 +1,5 @@
-//! The start command: from `--entry`, the scripts, `main`, `bin` or a framework's convention, as arguments for node itself.
+//! The start command, as arguments for node: from `--entry`, the scripts, `main`, `bin` or a
+//! framework's convention.
 
 mod candidate;
 mod locate;
@@ -32,24 +33,25 @@ pub struct Start {
     pub args: Vec<String>,
     /// Variables that the start script sets.
     pub env: BTreeMap<String, String>,
-    /// Whether the file is a source, or is written by the build.
+    /// Whether the build writes the file; otherwise it is a source.
     pub built: bool,
-    /// The file that the build writes for `entry` to load, where that is the program of a dependency.
+    /// The file from the build that `entry` loads, if `entry` is a dependency's program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loads: Option<String>,
-    /// Whether it is a command of the package (`bin`): what follows the image's name in `docker run` are its arguments.
+    /// Whether it is a command of the package (`bin`): the arguments after the image's name in
+    /// `docker run` are its arguments.
     pub command: bool,
-    /// What it needs a shell for, where node alone cannot do it.
+    /// Why it needs a shell, if node alone is not enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shell: Option<Shell>,
-    /// Who named it.
+    /// What names it.
     pub reason: String,
-    /// What a reader should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl Start {
-    /// The line that starts the app, as a shell would have it.
+    /// The line that starts the app, in shell syntax.
     pub fn command(&self) -> String {
         if let Some(line) = self.line() {
             return format!("sh -c {}", quote(&line.text(None)));
@@ -58,12 +60,12 @@ impl Start {
         words.fold("node".to_owned(), |line, word| format!("{line} {word}"))
     }
 
-    /// The line that a shell runs, where one does.
+    /// The line for a shell, if one runs.
     pub fn line(&self) -> Option<&ShellLine> {
         self.shell.as_ref()?.line.as_ref()
     }
 
-    /// The programs of dependencies that it runs, by name.
+    /// The names of the dependencies' programs that it runs.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         let own = self.entry.strip_prefix(BIN);
         let more = self.shell.iter().flat_map(|shell| &shell.programs);
@@ -74,11 +76,11 @@ impl Start {
     }
 }
 
-/// Scripts that start an app in production, the most explicit first.
+/// Scripts that start an app in production, most explicit first.
 pub(crate) const START_SCRIPTS: [&str; 5] =
     ["start:prod", "start:production", "prod", "start", "serve"];
 
-/// Files that start an app which says nothing of it.
+/// Files that start an app if nothing names one.
 const CONVENTIONS: [&str; 6] = [
     "index.js",
     "server.js",
@@ -182,12 +184,14 @@ fn writes(subject: &Subject<'_>) -> Result<Writes, DetectError> {
     )?)
 }
 
-/// Where a file that a line starts will be, and whether the build writes it; nothing where it is known that it will not be there.
+/// The path of a file that a line starts, and whether the build writes it; `None` if it will
+/// certainly not exist.
 fn written_by_build(subject: &Subject<'_>, file: &str) -> Option<(String, bool)> {
     locate(file, subject.files, &writes(subject).ok()?)
 }
 
-/// What the build makes of a source that a loader starts, where the loader is for developers and somebody names the output too.
+/// The build output of a source that a loader starts, if the loader is a dev dependency and
+/// something also names the output.
 fn compiled(
     subject: &Subject<'_>,
     source: &Candidate,
@@ -195,7 +199,7 @@ fn compiled(
     writes: &Writes,
 ) -> Option<Start> {
     let loader = loader::for_developers(subject, &source.node_args)?;
-    // Of a build that only checks, or generates, nothing is to be expected.
+    // A build that only checks or generates makes no output.
     let makes = |command: &Command| {
         !["tsc", "prisma", "eslint", "biome", "echo"].contains(&command.program())
     };
@@ -214,7 +218,8 @@ fn compiled(
     Some(start)
 }
 
-/// The start of an app whose framework writes `file`: a script may start it with flags of its own, or start another one.
+/// The start of an app whose framework writes `file`: a script may start it with its own flags, or
+/// start another file.
 pub(super) fn written(
     subject: &Subject<'_>,
     file: &str,
@@ -225,12 +230,12 @@ pub(super) fn written(
     Ok(found.unwrap_or_else(|| named(file.to_owned(), true, reason)))
 }
 
-/// The file that a script starts with node, where the build is a bundler's, whose outputs cannot be told.
+/// The file that a script starts with node, if the build is a bundler's, whose outputs are unknown.
 pub(super) fn scripted(subject: &Subject<'_>) -> Result<Option<Start>, DetectError> {
     by_script(subject, &Writes::Unknown)
 }
 
-/// What `--entry` names, or the first script that starts node with a file that will be there.
+/// The file of `--entry`, or the first script that starts node with a file that will exist.
 fn by_script(subject: &Subject<'_>, writes: &Writes) -> Result<Option<Start>, DetectError> {
     if subject.entry.is_some() {
         return start(subject).map(Some);
@@ -249,7 +254,8 @@ fn by_script(subject: &Subject<'_>, writes: &Writes) -> Result<Option<Start>, De
     Ok(None)
 }
 
-/// Somebody names a file that the compiler writes elsewhere: one file of that name is as good as certain.
+/// The named file is written elsewhere by the compiler. If there is a single output of that name,
+/// it must be meant.
 fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
     let Writes::Known(outputs) = writes else {
         return None;
@@ -269,7 +275,7 @@ fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
     Some(start)
 }
 
-/// Nobody names a file: one that is there, or certain to be, may be guessed.
+/// Nothing names a file: picks one that exists or certainly will.
 fn guess(files: &BTreeSet<String>, writes: &Writes) -> Option<Start> {
     let certain = |file: &&str| match locate(file, files, writes) {
         Some((_, true)) if *writes == Writes::Unknown => None,
@@ -321,7 +327,7 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
             node_args.push(flag.clone());
         }
     }
-    // NODE_ENV is the image's own.
+    // The image sets NODE_ENV itself.
     let env = candidate
         .command
         .env
@@ -343,7 +349,7 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
     }
 }
 
-/// All files that somebody names, in the order in which they count.
+/// All files that something names, in order of precedence.
 fn candidates(subject: &Subject<'_>) -> Vec<Candidate> {
     let manifest = subject.manifest();
     let mut found = of_scripts(subject, &START_SCRIPTS);
@@ -354,7 +360,7 @@ fn candidates(subject: &Subject<'_>) -> Vec<Candidate> {
     found
 }
 
-/// What node starts by one of these scripts, where its file is there or written by the build.
+/// What node starts by one of these scripts, if its file exists or the build writes it.
 pub(super) fn by_one_of(
     subject: &Subject<'_>,
     scripts: &[&str],
@@ -375,7 +381,7 @@ fn bin(manifest: &Manifest) -> Option<&str> {
     bin.as_str().or_else(first)
 }
 
-/// Whether an app is a command of its package: nothing starts it, and `bin` names the file.
+/// Whether an app is a command of its package: nothing starts it, and `bin` names its file.
 pub(super) fn is_command(manifest: &Manifest, start: &Start) -> bool {
     let file = bin(manifest).map(|file| file.trim_start_matches("./"));
     let starts = |name: &&str| manifest.script(name).is_some();

@@ -1,4 +1,4 @@
-//! The app that is looked at: what detectors may ask of it.
+//! The app under examination: what detectors can query.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub struct Wanted {
     pub node_args: Vec<String>,
     /// The program's arguments.
     pub args: Vec<String>,
-    /// Who says so: "named by --entry".
+    /// What names it: "named by --entry".
     pub reason: String,
 }
 
@@ -34,7 +34,7 @@ pub struct Subject<'s> {
     pub files: &'s BTreeSet<String>,
     /// What the user wants node to start.
     pub entry: Option<&'s Wanted>,
-    /// The scripts that the user has build it.
+    /// The scripts that the user chose to build it.
     pub tasks: Option<&'s [String]>,
     /// node's version: a line or exact.
     pub node: &'s str,
@@ -77,7 +77,7 @@ impl Subject<'_> {
         self.scripts().commands(script)
     }
 
-    /// The text of the first of these files that is there, and its name.
+    /// The text and the name of the first of these files that exists.
     pub fn text(&self, stem: &str, extensions: &[&str]) -> Option<(String, String)> {
         let name = extensions
             .iter()
@@ -93,7 +93,7 @@ impl Subject<'_> {
         self.manifest().depends_on(package)
     }
 
-    /// Whether the image gets the package: it is a production dependency of the app.
+    /// Whether the image has the package, because it is a production dependency of the app.
     pub fn ships(&self, package: &str) -> bool {
         ["dependencies", "optionalDependencies"].iter().any(|key| {
             let map = self.manifest().get(key).and_then(|map| map.as_object());
@@ -101,7 +101,7 @@ impl Subject<'_> {
         })
     }
 
-    /// The major version of a dependency, by the lockfile.
+    /// The major version of a dependency in the lockfile.
     pub fn major(&self, package: &str) -> Option<u32> {
         let (_, importer) = self.lockfiles.project(&self.member().dir)?;
         let dependency = importer
@@ -112,7 +112,7 @@ impl Subject<'_> {
     }
 }
 
-/// Takes comments out of JavaScript, as far as telling an option from one that was commented out needs it.
+/// Removes comments from JavaScript, precisely enough to ignore options that are commented out.
 fn without_comments(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -141,7 +141,8 @@ fn without_comments(text: &str) -> String {
     kept
 }
 
-/// The text that an option of a configuration file is set to, where it stands there as a plain literal: `outDir: 'build'`.
+/// The value of an option in a configuration file, if it is a plain string literal: `outDir:
+/// 'build'`.
 pub fn literal<'t>(text: &'t str, option: &str) -> Option<&'t str> {
     values(text, option).find_map(|value| {
         let quote = value
@@ -162,7 +163,7 @@ pub fn is_set_to(text: &str, option: &str, word: &str) -> bool {
     })
 }
 
-/// What follows `option:` each time that it stands there as a key.
+/// What follows each `option:` that is a key.
 fn values<'t>(text: &'t str, option: &str) -> impl Iterator<Item = &'t str> {
     text.match_indices(option).filter_map(move |(at, _)| {
         let before = text[..at].chars().next_back();

@@ -1,8 +1,10 @@
-//! What the TypeScript compiler will write, told from `tsconfig.json` and the list of files.
+//! Predicts what the TypeScript compiler writes, from `tsconfig.json` and the list of files.
 //!
-//! The place of `dist/main.js` depends on every file that the compiler reads: one configuration file beside `src/` that `include` does not leave
-//! out moves it to `dist/src/main.js`. The rule is the compiler's: below `outDir`, at the place below `rootDir`, which by default is the deepest
-//! directory that holds all inputs ([`getCommonSourceDirectory`](https://github.com/microsoft/TypeScript/blob/main/src/compiler/emitter.ts)).
+//! The path of `dist/main.js` depends on every file that the compiler reads: one configuration file
+//! beside `src/` that `include` does not leave out moves it to `dist/src/main.js`. The rule is the
+//! compiler's: an output is below `outDir`, at the input's path below `rootDir`, which is by
+//! default the deepest directory that contains all inputs
+//! ([`getCommonSourceDirectory`](https://github.com/microsoft/TypeScript/blob/main/src/compiler/emitter.ts)).
 
 mod extends;
 
@@ -17,23 +19,23 @@ use crate::workspace::manifest::{ManifestError, parse_jsonc};
 pub use extends::extended;
 use extends::{Resolved, resolve};
 
-/// What writes the build's output.
+/// What a build writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Writes {
-    /// The compiler: these files, relative to the package.
+    /// The compiler's output: these files, relative to the package.
     Known(BTreeSet<String>),
-    /// Something whose outputs cannot be told from outside: a bundler, a script.
+    /// Unknown output: of a bundler or a script.
     Unknown,
 }
 
 impl Writes {
-    /// What there is to choose from, as a message goes on; nothing where that is not known.
+    /// The possible files, as the continuation of a message; empty if they are unknown.
     pub(super) fn named(&self) -> String {
         const MOST: usize = 5;
         let Self::Known(outputs) = self else {
             return String::new();
         };
-        // What starts a program mostly lies at the top.
+        // Files that start a program are usually at the top.
         let mut files: Vec<&String> = outputs.iter().collect();
         files.sort_by_key(|file| (file.matches('/').count(), *file));
         let more = files.len().saturating_sub(MOST);
@@ -47,7 +49,7 @@ impl Writes {
     }
 }
 
-/// Tells what the commands of a package's build write.
+/// Predicts what the commands of a package's build write.
 pub fn writes(
     workspace: &Workspace,
     dir: &RepoPath,
@@ -73,7 +75,7 @@ pub fn writes(
                     None => return Ok(Writes::Unknown),
                 }
             }
-            // These write nothing that starts.
+            // These write nothing that can be started.
             "rimraf" | "rm" | "mkdir" | "prisma" | "eslint" | "prettier" | "echo" | "tsc-alias"
             | "cp" | "copyfiles" | "node" => continue,
             _ => return Ok(Writes::Unknown),
@@ -96,7 +98,7 @@ pub fn writes(
     })
 }
 
-/// The configuration that `nest build` compiles with, or nothing where it hands over to webpack or swc.
+/// The configuration that `nest build` compiles with; `None` if it uses webpack or swc.
 fn nest_project(
     workspace: &Workspace,
     dir: &RepoPath,
@@ -128,7 +130,7 @@ fn nest_project(
     ))
 }
 
-/// The files that one project writes; nothing where it emits nothing.
+/// The files that one project writes; `None` if it emits nothing.
 fn outputs(
     workspace: &Workspace,
     dir: &RepoPath,
@@ -181,7 +183,7 @@ fn outputs(
     Ok(Some(written.collect()))
 }
 
-/// The name that a source has once it is compiled.
+/// The name of a source's output.
 fn emitted(source: &str) -> Option<String> {
     let (stem, extension) = source.rsplit_once('.')?;
     let extension = match extension {
@@ -193,7 +195,7 @@ fn emitted(source: &str) -> Option<String> {
     Some(format!("{stem}.{extension}"))
 }
 
-/// The files that the compiler starts from: `files` and `include` without `exclude`.
+/// The files that the compiler starts from: `files`, and `include` without `exclude`.
 fn inputs<'f>(
     config: &Resolved,
     prefix: &str,
@@ -244,7 +246,7 @@ fn join(prefix: &str, path: &str) -> String {
         .map_or_else(|_| path.to_owned(), |path| path.as_str().to_owned())
 }
 
-/// TypeScript's patterns: a directory stands for all below it, `*` stays between slashes.
+/// TypeScript's patterns: a directory means everything below it, `*` does not match slashes.
 fn set(prefix: &str, patterns: &[String]) -> Globs {
     let both = |pattern: &String| {
         let pattern = join(prefix, pattern);

@@ -7,7 +7,7 @@ use crate::detect::{Delivery, loader};
 use crate::model::image::ImageRef;
 use crate::plan::config::{Base, ConfigError, Probe, Source};
 
-/// Lines of node that distroless has an image for.
+/// Node lines for which distroless has an image.
 const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];
 
 /// Distroless with the libraries that node needs.
@@ -20,17 +20,18 @@ const DEBIAN: &str = "debian:bookworm-slim";
 const NGINX: &str = "nginxinc/nginx-unprivileged:stable";
 pub(super) const NGINX_ALPINE: &str = "nginxinc/nginx-unprivileged:stable-alpine";
 
-/// Users of bases, by number: distroless' `nonroot`, `node` of node's official images, and `nginx`.
+/// Numeric users of bases: distroless's `nonroot`, `node` of node's official images, and `nginx`.
 pub(super) const NONROOT: &str = "65532:65532";
 const NODE: &str = "1000:1000";
 pub(super) const WEB: &str = "101:101";
 
-/// What node is given so that SIGTERM and Ctrl-C end an app that does not listen for them: for the first process of a container the kernel leaves out
-/// what signals do otherwise. An app that listens is left alone.
+/// The node argument with which SIGTERM and Ctrl-C end an app that does not handle them: for the
+/// first process of a container, the kernel skips the default action of signals. An app with its
+/// own handlers is left alone.
 const SIGNALS: &str = "--import=data:text/javascript,for(const[s,c]of[['SIGINT',130],['SIGTERM',143]])process.on(s,()=>process.listenerCount(s)>1||process.exit(c))";
 
-/// The argument for node of this version that ends an app by a signal which it does not listen for. Before 20, node may not know `--import`; and
-/// with it node imports the app's file too, past the loaders of `require`.
+/// The node argument that lets signals end an app. Before 20, node may not know `--import`; and
+/// with it node imports the app's file too, bypassing loaders for `require`.
 pub(super) fn signals(node: &Decision<String>, delivery: &Delivery) -> Option<&'static str> {
     let start = delivery.start()?;
     (major(&node.value)? >= 20 && !loader::hooks_require(start)).then_some(SIGNALS)
@@ -40,16 +41,16 @@ fn major(node: &str) -> Option<u32> {
     node.split('.').next()?.parse().ok()
 }
 
-/// What the stages of a plan start from.
+/// The base images of a plan.
 pub(super) struct Bases {
-    /// Those that build.
+    /// The base of the build stages.
     pub(super) build: Decision<String>,
-    /// The result.
+    /// The base of the result.
     pub(super) runtime: Decision<RuntimeBase>,
 }
 
 impl Bases {
-    /// Decides both; `callers` are dependencies that call programs.
+    /// Chooses both. `callers` are dependencies that call programs.
     pub(super) fn new(
         options: &PlanOptions,
         node: &Decision<String>,
@@ -65,7 +66,8 @@ impl Bases {
     }
 }
 
-/// The image of the build stages: of the distribution that the result is on, so that native modules fit.
+/// The image of the build stages. It uses the same distribution as the result, so that native
+/// modules fit.
 fn build(options: &PlanOptions, node: &Decision<String>, delivery: &Delivery) -> Decision<String> {
     if let Some(image) = &options.build_base {
         return Decision::new(image.value.to_string(), image.source.to_string());
@@ -79,7 +81,7 @@ fn build(options: &PlanOptions, node: &Decision<String>, delivery: &Delivery) ->
             "the official image; Alpine, as the base of the result",
         );
     }
-    // From 26 on, the images without Debian's name are on another Debian than distroless.
+    // From 26 on, image tags without Debian's codename use another Debian than distroless.
     let image = match major(version) {
         Some(25..) => format!("node:{version}-bookworm-slim"),
         _ => format!("node:{version}-slim"),
@@ -140,7 +142,7 @@ fn runtime(
     })
 }
 
-/// Distroless where that can do, else Debian.
+/// Distroless if it is sufficient, else Debian.
 fn auto(
     options: &PlanOptions,
     node: &Decision<String>,
@@ -157,13 +159,13 @@ fn auto(
     }
 }
 
-/// What the user asks for that no image without a distribution can give.
+/// A requirement of the user that only a distribution can meet.
 enum Need {
-    /// A shell, and what for.
+    /// A shell, and its purpose.
     Shell(String),
-    /// Packages, and who asks for them.
+    /// Packages, and what requires them.
     Packages(String),
-    /// The program of a health check, and who asks for it.
+    /// The program of a health check, and what requires it.
     Program(String, Source),
 }
 
@@ -217,7 +219,7 @@ fn distroless(options: &PlanOptions, node: &Decision<String>, why: &str) -> Deci
     based(image, NodeCommand::Copied, NONROOT)
 }
 
-/// An image that the user names is taken as it is.
+/// An image that the user named is used unchanged.
 fn named(
     options: &PlanOptions,
     delivery: &Delivery,
@@ -290,7 +292,7 @@ fn site(options: &PlanOptions) -> Result<Decision<RuntimeBase>, ConfigError> {
     ))
 }
 
-/// A base on the disk is as it says itself: what it starts, and as whom.
+/// Takes entry point and user of a base on disk from its own configuration.
 fn as_it_says(options: &PlanOptions, base: Decision<RuntimeBase>) -> Decision<RuntimeBase> {
     let given = options.base.as_ref().map(|base| &base.value);
     if !matches!(given, Some(Base::Disk(_))) {
@@ -308,7 +310,7 @@ fn as_it_says(options: &PlanOptions, base: Decision<RuntimeBase>) -> Decision<Ru
         {
             base.node = Some(NodeCommand::Entrypoint);
         }
-        // A user that may not be root, and whose number Kubernetes can tell.
+        // A user that is certainly not root, with an id that Kubernetes can check.
         let user = &disk.user;
         let (id, group) = user.split_once(':').unwrap_or((user, user));
         let number = |text: &str| text.parse::<u32>().ok();
@@ -329,7 +331,7 @@ fn based(image: Decision<String>, node: NodeCommand, user: &str) -> Decision<Run
     })
 }
 
-/// Whether somebody named the image, or the registry that it comes from.
+/// Whether the user named the image or its registry.
 fn is_named(options: &PlanOptions, image: &str) -> bool {
     let base = options.base.as_ref().map(|base| &base.value);
     let mut mirrors = options.registry_mirrors.iter();
@@ -337,7 +339,8 @@ fn is_named(options: &PlanOptions, image: &str) -> bool {
         || mirrors.any(|mirror| image.starts_with(&format!("{}/", mirror.value.prefix)))
 }
 
-/// An image that nobody named: from the mirror where there is one. That of its own registry goes before that of all.
+/// An image that slimbuild picks, from a mirror if there is one. A mirror of its registry wins over
+/// one for all.
 fn chosen(options: &PlanOptions, image: &str, reason: &str) -> Decision<String> {
     let mirrors = || options.registry_mirrors.iter().rev();
     let own = mirrors().filter(|mirror| mirror.value.registry.is_some());

@@ -1,8 +1,10 @@
-//! What the image gets beside the packages that it is made of: files and outputs of other places in the workspace.
+//! Files in the image in addition to its packages: files and outputs of other places in the
+//! workspace.
 //!
-//! Goes in: `include`, and the paths that lead out of a package in sources and in the start command. Comes out: files, each at its own place, and
-//! directories that builds of other packages write. What certainly is needed comes along; what may be needed is a warning with the `include` that
-//! brings it. An `include` that brings nothing is an error.
+//! Input: `include`, and the paths in sources and in the start command that lead out of a package.
+//! Output: files, each at its own place, and directories that other packages' builds write. Files
+//! that are certainly needed are brought. For files that may be needed there is a warning with the
+//! `include` that brings them. An `include` that brings nothing is an error.
 
 use std::collections::BTreeSet;
 
@@ -18,13 +20,13 @@ use crate::files::{self, Dropped, File};
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
 
-/// How many files a directory may have that nobody named in `include`.
+/// How many files a directory may have if no `include` names it.
 const MOST: usize = 2000;
 
 /// How many warnings of one kind are shown.
 const TOLD: usize = 8;
 
-/// A directory that the build of another package writes, and that the image gets.
+/// A directory that another package's build writes and the image gets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Brought {
     /// The directory.
@@ -35,7 +37,7 @@ pub struct Brought {
     pub why: String,
 }
 
-/// What was found.
+/// The result.
 #[derive(Default)]
 pub(super) struct Beside {
     /// Files, at their places in the context.
@@ -44,15 +46,15 @@ pub(super) struct Beside {
     pub(super) warnings: Vec<String>,
 }
 
-/// What is looked for.
+/// The state of the search.
 pub(super) struct Finder<'f, 'g, 'l, 'a> {
     list: &'f ContextList<'g, 'l, 'a>,
-    /// The paths that the image has already.
+    /// The paths already in the image.
     have: BTreeSet<String>,
     found: Beside,
-    /// Paths that were decided about.
+    /// Paths already decided.
     seen: BTreeSet<RepoPath>,
-    /// Warnings about what may be needed.
+    /// Warnings about files that may be needed.
     maybe: BTreeSet<String>,
 }
 
@@ -72,7 +74,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         }
     }
 
-    /// Finds all of it.
+    /// Finds everything.
     pub(super) fn find(mut self) -> Result<Beside, PlanError> {
         self.included()?;
         if self.list.runtime.is_some() {
@@ -89,7 +91,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         Ok(self.found)
     }
 
-    /// What `include` names.
+    /// Adds what `include` names.
     fn included(&mut self) -> Result<(), PlanError> {
         let include = &self.list.options.include;
         if include.is_empty() {
@@ -127,11 +129,11 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         Ok(())
     }
 
-    /// Takes a file along, unless the image has it.
+    /// Adds a file unless the image has it.
     fn take(&mut self, file: &File, why: &str) {
         let path = file.path.as_str();
         if self.list.delivery.start().is_none() || !self.have.insert(path.to_owned()) {
-            // What a site hands out, its build writes.
+            // What a site serves is written by its build.
             self.send(file, why);
             return;
         }
@@ -141,7 +143,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         self.send(file, why);
     }
 
-    /// Sends a file of a package that the build does not get otherwise.
+    /// Sends a file of a package that the build would not get otherwise.
     fn send(&mut self, file: &File, why: &str) {
         let owner = self.list.workspace.enclosing(&file.path);
         if owner != 0 && owner != self.list.app && !self.list.build.members.contains_key(&owner) {
@@ -151,8 +153,8 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         }
     }
 
-    /// The directory of another package's outputs that a path is in, and whose it is. Of a path that is there already only what turbo.json or the
-    /// manifest says counts.
+    /// The output directory of another package that contains a path, and its member. If the path
+    /// already exists, only outputs declared in turbo.json or the manifest count.
     fn output(&self, path: &RepoPath, declared: bool) -> Option<(RepoPath, usize)> {
         let ContextList {
             workspace, tasks, ..
@@ -187,7 +189,8 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         (!there || named).then_some((whole, at))
     }
 
-    /// Notes the outputs of a package, unless the image gets them anyway; whether it gets them.
+    /// Adds the outputs of a package unless the image gets them anyway. Returns whether the image
+    /// gets them.
     fn bring(&mut self, (path, of): (RepoPath, usize), why: &str) -> bool {
         let list = self.list;
         let is_in_image =
@@ -214,7 +217,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         true
     }
 
-    /// What sources and the start command name by paths that lead out of their packages.
+    /// Adds paths in sources and in the start command that lead out of their packages.
     fn read(&mut self) -> Result<(), PlanError> {
         let list = self.list;
         let (workspace, app) = (list.workspace, list.app);
@@ -244,7 +247,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
                 };
                 self.path(source.of, path, &bases, &by)?;
             }
-            // What is compiled holds what it imports, or leads elsewhere.
+            // Compiled code already contains its imports, or leads elsewhere.
             if self.have.contains(source.path.as_str()) {
                 let names = source.reads.modules.iter();
                 let names = names.filter(|name| name.starts_with("../"));
@@ -255,7 +258,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         Ok(())
     }
 
-    /// Takes along what code outside of a package is loaded from.
+    /// Adds the code that code outside of a package loads.
     fn follow(
         &mut self,
         own: &RepoPath,
@@ -273,7 +276,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         Ok(())
     }
 
-    /// Whether the image has it, since it belongs to one of its packages.
+    /// Whether the image has it because it belongs to one of its packages.
     fn is_kept(&self, path: &RepoPath) -> bool {
         let inside = format!("{path}/");
         let mut below = self.have.range(inside.clone()..);
@@ -281,7 +284,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             || below.next().is_some_and(|one| one.starts_with(&inside))
     }
 
-    /// Decides about one path; `bases` are the directories that it may begin at.
+    /// Decides about one path. `bases` are the directories that it may be relative to.
     fn path(
         &mut self,
         of: usize,
@@ -373,7 +376,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             return Ok(());
         }
         if !certain {
-            // Names of code mostly are imports, which their compiler resolves.
+            // Names of code files are usually imports, which the compiler resolves.
             if !is_code(target.as_str()) {
                 self.may(target, by);
             }
@@ -389,14 +392,14 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         Ok(())
     }
 
-    /// Says what may be needed, and what brings it.
+    /// Adds a warning about a file that may be needed, with the `include` that brings it.
     fn may(&mut self, target: &RepoPath, by: &str) {
         self.maybe.insert(format!(
             "{by} names {target}, which is not in the image: if the app reads it when it runs, take it along with `--include '{target}'`, or `include` in slimbuild.json"
         ));
     }
 
-    /// Says that nothing of this build makes what the app reads of another package.
+    /// Adds a warning that nothing in this build makes what the app reads of another package.
     fn not_built(&mut self, target: &RepoPath, by: &str) {
         let workspace = self.list.workspace;
         let at = workspace.enclosing(target);
@@ -412,7 +415,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     }
 }
 
-/// The part of a glob before its first wildcard, as a path.
+/// The path before a glob's first wildcard.
 fn plain(glob: &str) -> RepoPath {
     let parts = glob.split('/').filter(|part| !matches!(*part, "" | "."));
     let parts = parts.take_while(|part| !part.contains(['*', '?', '[', '{']));

@@ -1,7 +1,9 @@
-//! The code that runs: what the sources of the image's packages load and read, and what the start command loads before the app.
+//! The code that runs: what the sources of the image's packages load and read, and what the start
+//! command loads before the app.
 //!
-//! Goes in: members, the rules that choose their files, the start. Comes out: for each source what its text tells ([`Reads`]), and the packages of
-//! the root project that some of them load: on a developer's disk node finds those, since it looks into the modules of every directory above.
+//! Input: members, the rules that select their files, the start. Output: what each source loads and
+//! reads ([`Reads`]), and the root project's packages that some of them load. On a developer's disk
+//! node finds those because it searches the modules of every parent directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +20,7 @@ use crate::model::path::RepoPath;
 use crate::plan::PlanError;
 use crate::workspace::Workspace;
 
-/// What a name without its ending may stand for.
+/// Endings that a module name may leave out.
 const ENDS: [&str; 12] = [
     "",
     ".js",
@@ -34,7 +36,7 @@ const ENDS: [&str; 12] = [
     "/index.ts",
 ];
 
-/// A source, and what it loads and reads.
+/// A source, with what it loads and reads.
 pub(super) struct Source {
     /// The member that it belongs to.
     pub(super) of: usize,
@@ -42,7 +44,8 @@ pub(super) struct Source {
     pub(super) reads: Reads,
 }
 
-/// The sources of these packages that may run, in the app or compiled: no tests, and nothing that is for developing alone.
+/// The sources of these members that may run, directly or compiled: no tests, and nothing for
+/// development only.
 pub(super) fn sources(
     workspace: &Workspace,
     rules: &Rules,
@@ -73,13 +76,14 @@ fn is_source(path: &str) -> bool {
             .any(|end| path.ends_with(end))
 }
 
-/// What a file loads and reads; nothing where it is no code, or cannot be read: whoever runs it says so.
+/// What a file loads and reads; `None` if it is not code or is unreadable, which its run will
+/// report.
 fn of(tree: &Tree, path: &RepoPath) -> Option<Reads> {
     let text = is_source(path.as_str()).then(|| tree.read_text(path, Limit::Source).ok());
     text.flatten().map(|text| reads::reads(&text))
 }
 
-/// The file that a relative name of a module leads to.
+/// The file of a relative module name.
 pub(super) fn located(tree: &Tree, dir: &RepoPath, name: &str) -> Option<RepoPath> {
     let stem = name.strip_suffix(".js").map(|stem| format!("{stem}.ts"));
     let names = ENDS.iter().map(|end| format!("{name}{end}")).chain(stem);
@@ -87,8 +91,8 @@ pub(super) fn located(tree: &Tree, dir: &RepoPath, name: &str) -> Option<RepoPat
     places.find(|place| tree.is_file(place).unwrap_or_default())
 }
 
-/// Files outside of a directory that code loads by relative names, near or far, each with what it loads itself. `open` are names with the
-/// directories that they begin at.
+/// Files outside of a directory that code loads by relative names, directly or not, with what each
+/// loads. `open` are names, with the directories that they are relative to.
 pub(super) fn followed(
     tree: &Tree,
     inside: &RepoPath,
@@ -109,7 +113,7 @@ pub(super) fn followed(
     found
 }
 
-/// What the start command names above the app's directory: preloads, configuration.
+/// Paths in the start command that lead out of the app's directory: preloads, configuration.
 pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
     let line = start.line().map(|line| line.text(None)).unwrap_or_default();
     let words = start.node_args.iter().chain(&start.args);
@@ -123,8 +127,9 @@ pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
     up.map(str::to_owned).collect()
 }
 
-/// The packages of the root project that code of these packages loads and that no manifest of theirs names. What the start command loads first may
-/// be a dev dependency of the root too: node finds it there all the same. A root that is the app has its own modules anyway.
+/// The root project's packages that code of these members loads although no manifest of theirs
+/// names them. Packages that the start command preloads may be dev dependencies of the root: node
+/// finds them there too.
 pub(super) fn of_root(
     workspace: &Workspace,
     rules: &Rules,

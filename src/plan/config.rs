@@ -1,8 +1,10 @@
-//! `slimbuild.json`: what a user decides beforehand, at the workspace's root for all apps and beside an app for that one. JSON with comments.
+//! `slimbuild.json`: the user's decisions, at the workspace's root for all apps and beside an app
+//! for that one. JSON with comments.
 //!
-//! Goes in: the texts of the files. Comes out: [`PlanOptions`], each value with the place that it comes from. The app's file wins over the
-//! root's, and flags win over both; lists of files, variables, labels and system packages add up instead. `schema.json` describes the same
-//! keys for editors, and a test compares the two.
+//! Input: the texts of the files. Output: [`PlanOptions`], each value with its source. The app's
+//! file wins over the root's, and flags win over both; lists of files, variables, labels and system
+//! packages are merged instead. `schema.json` describes the same keys for editors, and a test
+//! compares the two.
 
 mod base;
 mod keys;
@@ -28,13 +30,13 @@ pub use load::{inherited, load};
 /// The file's name, at the root and beside an app.
 pub const FILE: &str = "slimbuild.json";
 
-/// All lifecycle scripts.
+/// Stands for all lifecycle scripts.
 pub const EVERY: &str = "*";
 
 /// The JSON Schema of the file.
 pub const SCHEMA: &str = include_str!("../../schema.json");
 
-/// What a user may decide beforehand.
+/// The user's options for a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanOptions {
     /// Node's version.
@@ -43,23 +45,23 @@ pub struct PlanOptions {
     pub build_base: Option<Given<ImageRef>>,
     /// The image that the result starts from.
     pub base: Option<Given<Base>>,
-    /// Where images come from that slimbuild chooses; nothing where they come from their own registries.
+    /// Mirrors for the images that slimbuild picks; empty to use their own registries.
     pub registry_mirrors: Vec<Given<Mirror>>,
     /// What kind of app it is.
     pub kind: Option<Given<AppKind>>,
     /// What node starts.
     pub start: Option<Given<NodeArguments>>,
-    /// Globs of files that the build and the image get, ignored or not.
+    /// Globs of files to add to the build and the image, even ignored ones.
     pub include: Vec<String>,
-    /// Globs of files that neither gets.
+    /// Globs of files to leave out of both.
     pub exclude: Vec<String>,
-    /// Directories of the app that it writes to when it runs.
+    /// Directories of the app that are writable at run time.
     pub writable: Vec<Given<String>>,
     /// The port that it listens on.
     pub port: Option<Given<u16>>,
     /// Variables of the image.
     pub env: BTreeMap<String, Given<String>>,
-    /// How Docker asks the container whether it is well; nothing where it must not ask.
+    /// Docker's health check; `None` inside means that there must not be one.
     pub healthcheck: Option<Given<Option<Healthcheck>>>,
     /// Labels of the image.
     pub labels: BTreeMap<String, Given<String>>,
@@ -71,33 +73,34 @@ pub struct PlanOptions {
     pub runtime_packages: Vec<Given<String>>,
     /// The scripts that build the app, in order.
     pub tasks: Option<Given<Vec<String>>>,
-    /// Which lifecycle scripts run, by `PACKAGE#SCRIPT`; [`EVERY`] stands for those that are not named.
+    /// Which lifecycle scripts run, by `PACKAGE#SCRIPT`; [`EVERY`] means those that are not named.
     pub lifecycle: BTreeMap<String, Given<bool>>,
-    /// Arguments of the build. Values of the command line are not among them: they may be secrets.
+    /// Build arguments from files. The command line's values are not included, since they may be
+    /// secrets.
     pub build_args: BTreeMap<String, Given<Option<String>>>,
-    /// Names of secrets that the build needs; never their values.
+    /// Names of the secrets that the build needs, never their values.
     pub secrets: Vec<Given<String>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
-    /// Who makes the image.
+    /// The engine that makes the image.
     pub engine: Engine,
-    /// What an image on the disk says of itself, where the base is one.
+    /// The configuration of a base on disk, if the base is one.
     pub disk_base: Option<DiskBase>,
-    /// To take modules and outputs as they lie in the workspace.
+    /// Whether to use modules and outputs as they are in the workspace.
     pub prebuilt: bool,
-    /// The machine that the image is for; the engine's where nothing is said.
+    /// The image's platform; `None` means the engine's.
     pub platform: Option<Platform>,
     /// How the image proves that it can run before it gets a name.
     pub proof: Proof,
-    /// To keep what packages hold that cannot matter when the app runs.
+    /// Whether to keep files in packages that are not needed at run time.
     pub whole_modules: bool,
 }
 
-/// Who makes the image.
+/// The engines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
-    /// A Docker daemon, by a Dockerfile.
+    /// A Docker daemon, with a Dockerfile.
     #[default]
     Docker,
     /// slimbuild, on this machine.
@@ -107,21 +110,21 @@ pub enum Engine {
 /// How an image proves that it can run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
-    /// All that it loads is there, and it is started.
+    /// Everything that it loads exists, and it is started.
     #[default]
     Started,
-    /// All that it loads is there.
+    /// Everything that it loads exists.
     Verified,
     /// Not at all.
     None,
 }
 
-/// A value, and who gave it.
+/// A value and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given<T> {
     /// What was given.
     pub value: T,
-    /// By whom.
+    /// Where it comes from.
     pub source: Source,
 }
 
@@ -143,7 +146,8 @@ impl<T> Given<T> {
     }
 }
 
-/// Who gave a value. Displays as a reason: "named by --node", "`node` in apps/server/slimbuild.json".
+/// The source of a value. Displays as a reason: "named by --node", "`node` in
+/// apps/server/slimbuild.json".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// An argument.
@@ -176,7 +180,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// What stands behind `node`.
+/// The arguments after `node`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeArguments {
     /// node's own flags.
@@ -187,19 +191,19 @@ pub struct NodeArguments {
     pub args: Vec<String>,
 }
 
-/// How Docker asks whether a container is well.
+/// Docker's health check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Healthcheck {
-    /// What is asked.
+    /// What it checks.
     #[serde(flatten)]
     pub probe: Probe,
-    /// When it is asked.
+    /// When it runs.
     #[serde(flatten)]
     pub timing: Timing,
 }
 
-/// When Docker asks, and how many failures count.
+/// When a health check runs, and how many failures count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timing {
@@ -209,15 +213,15 @@ pub struct Timing {
     /// How long an answer may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// For how long a failure does not count.
+    /// How long failures do not count after the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_period: Option<Span>,
-    /// How many failures in a row count.
+    /// How many failures in a row make the container unhealthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
 }
 
-/// The question itself.
+/// What a health check does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probe {
@@ -233,30 +237,30 @@ impl Default for Probe {
     }
 }
 
-/// What is wrong with a configuration file.
+/// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read, or is not JSON.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// A key or a value.
+    /// A key or a value is wrong.
     #[error("`{file}`, line {line}, column {column}: {problem}")]
     At {
         /// Relative to the workspace's root.
         file: String,
-        /// Counted from one.
+        /// Counted from 1.
         line: usize,
-        /// Counted from one, in characters.
+        /// In characters, counted from 1.
         column: usize,
-        /// Names the key.
+        /// The problem, with the key.
         problem: String,
         /// What to write instead.
         hint: Option<String>,
     },
-    /// A value that is fine by itself does not fit the app.
+    /// A valid value does not fit the app.
     #[error("{by}: {problem}")]
     Unfit {
-        /// Who gave it.
+        /// The source of the value.
         by: String,
         /// What it does not fit.
         problem: String,

@@ -1,4 +1,5 @@
-//! What a user adds to an image beyond what its app decides: variables, labels, a health check, system packages, names, a template.
+//! What the user's configuration adds to an image: variables, labels, a health check, system
+//! packages, names, a template.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +19,14 @@ use crate::workspace::Workspace;
 /// The port of a static site.
 pub(super) const SITE_PORT: u16 = 8080;
 
-/// What a user adds to an image, each with the place that says so.
+/// What the user adds to an image, each value with its source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Configured {
     /// The image's names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Decision<Vec<String>>>,
-    /// Who decided about the port.
+    /// What decided the port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port_reason: Option<String>,
     /// Variables of the image.
@@ -34,10 +35,10 @@ pub struct Configured {
     /// Labels of the image.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, Decision<String>>,
-    /// How Docker asks the container whether it is well.
+    /// Docker's health check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Decision<HealthcheckPlan>>,
-    /// Directories of the app that it may write to.
+    /// Writable directories of the app.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<Decision<String>>,
     /// Packages that the build stages get.
@@ -46,7 +47,7 @@ pub struct Configured {
     /// Packages that the image gets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_packages: Option<SystemPackages>,
-    /// Arguments of the build; without a value, the environment's counts.
+    /// Build arguments; one without a value takes it from the environment.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub build_args: BTreeMap<String, Decision<Option<String>>>,
     /// The template of the Dockerfile.
@@ -58,7 +59,7 @@ pub struct Configured {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthcheckPlan {
-    /// The command; nothing where a check of the base is to be switched off.
+    /// The command; `None` disables the base's health check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// When it runs.
@@ -69,15 +70,15 @@ pub struct HealthcheckPlan {
 /// Packages of a base's distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SystemPackages {
-    /// What installs them.
+    /// The package manager.
     pub manager: PackageManager,
     /// Their names.
     pub names: Vec<String>,
-    /// Who asks for them.
+    /// What requires them.
     pub reason: String,
 }
 
-/// What installs packages in a base.
+/// A distribution's package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PackageManager {
@@ -87,20 +88,18 @@ pub enum PackageManager {
     Apk,
 }
 
-/// A template of the user's.
+/// A user's template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Template {
-    /// Where it lies.
     pub path: RepoPath,
-    /// Who named it.
+    /// What names it.
     pub reason: String,
-    /// What it says.
     #[serde(skip)]
     pub text: String,
 }
 
 impl Configured {
-    /// Decides it; `port` is the one that the app itself is known to listen on.
+    /// Decides about it. `port` is the port that the app is known to listen on.
     pub(super) fn new(
         workspace: &Workspace,
         options: &PlanOptions,
@@ -146,7 +145,7 @@ fn decisions(given: &BTreeMap<String, Given<String>>) -> BTreeMap<String, Decisi
     given.iter().map(decision).collect()
 }
 
-/// The build arguments that files give; those of the command line are the command's business.
+/// The build arguments from files. The command adds those of the command line.
 fn build_args(options: &PlanOptions) -> BTreeMap<String, Decision<Option<String>>> {
     let of_files = |(name, given): (&String, &Given<Option<String>>)| match &given.source {
         Source::Flag(_) => None,
@@ -158,7 +157,7 @@ fn build_args(options: &PlanOptions) -> BTreeMap<String, Decision<Option<String>
     options.build_args.iter().filter_map(of_files).collect()
 }
 
-/// The port that the image listens on: the user's, `PORT` of the user's variables, or the app's own.
+/// The image's port: the user's, `PORT` in the user's variables, or the app's own.
 pub(super) fn port(options: &PlanOptions, own: Option<u16>) -> Option<u16> {
     let variable = || options.env.get("PORT")?.value.parse().ok();
     let given = options.port.as_ref().map(|port| port.value);
@@ -175,7 +174,7 @@ pub(super) fn is_writable(options: &PlanOptions, delivery: &Delivery) -> bool {
     !writable(options, delivery).is_empty()
 }
 
-/// The directories that the app writes to, each once.
+/// The app's writable directories, without duplicates.
 fn writable(options: &PlanOptions, delivery: &Delivery) -> Vec<Decision<String>> {
     if delivery.start().is_none() {
         return Vec::new();
@@ -193,7 +192,7 @@ fn writable(options: &PlanOptions, delivery: &Delivery) -> Vec<Decision<String>>
     found
 }
 
-/// Who asks for these packages, and how they are installed.
+/// These packages, their package manager and sources.
 fn packages(given: &[Given<String>], base: &str) -> Option<SystemPackages> {
     if given.is_empty() {
         return None;
@@ -213,14 +212,14 @@ fn packages(given: &[Given<String>], base: &str) -> Option<SystemPackages> {
     })
 }
 
-/// The places that gave a list, each once.
+/// The sources of a list, without duplicates.
 pub(super) fn sources(given: &[Given<String>]) -> String {
     let mut places: Vec<String> = given.iter().map(|one| one.source.to_string()).collect();
     places.dedup();
     places.join(", ")
 }
 
-/// The check as a command that the image can run: distroless has nothing but node.
+/// The health check as a command that works in the image: distroless has only node.
 fn healthcheck(
     given: &Given<Option<Healthcheck>>,
     base: &RuntimeBase,
@@ -279,7 +278,7 @@ fn template(workspace: &Workspace, given: &Given<RepoPath>) -> Result<Template, 
     })
 }
 
-/// What a reader should know of it.
+/// Warnings for the user.
 pub(super) fn warnings(options: &PlanOptions, delivery: &Delivery) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, given) in &options.env {

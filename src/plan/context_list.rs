@@ -23,36 +23,36 @@ use crate::plan::verify::Proved;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::workspace as workspace_file;
 
-/// What the list is made from.
+/// The input of the list.
 pub(super) struct ContextList<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
     pub(super) lockfiles: &'g Lockfiles<'a>,
     pub(super) app: usize,
     pub(super) delivery: &'g Delivery,
     pub(super) build: &'g Closure<'l, 'a>,
-    /// Nothing where the image needs no production modules.
+    /// `None` if the image needs no production modules.
     pub(super) runtime: Option<&'g Closure<'l, 'a>>,
     /// The files of every member of the build closure.
     pub(super) files: &'g BTreeMap<usize, Vec<File>>,
     pub(super) rules: &'g Rules,
     pub(super) options: &'g PlanOptions,
-    /// What node is given before the app's own arguments.
+    /// The node argument for signals, before the app's own arguments.
     pub(super) signals: Option<&'static str>,
-    /// What is built; where that is nothing, only what the image keeps is sent.
+    /// The tasks. If there are none, only files that the image keeps are sent.
     pub(super) tasks: &'g Tasks,
     /// Whether anything is built.
     pub(super) builds: bool,
 }
 
-/// The list, and what else was found on the way.
+/// The list, and other findings.
 pub(super) struct Gathered {
     /// All entries in order.
     pub(super) context: Vec<ContextEntry>,
     /// Files that only the install of the runtime closure reads.
     pub(super) install_only: Vec<RepoPath>,
-    /// Outputs of other packages that the image gets.
+    /// Outputs of other packages for the image.
     pub(super) brought: Vec<Brought>,
-    /// What a reader should know.
+    /// Warnings for the user.
     pub(super) warnings: Vec<String>,
 }
 
@@ -154,7 +154,7 @@ impl ContextList<'_, '_, '_> {
         let Delivery::Site(site) = self.delivery else {
             return Ok(None);
         };
-        // Finished files all have one time, so that nothing can be told from it.
+        // All finished files have the same time, so times say nothing.
         let timeless = self.options.prebuilt || self.options.engine == Engine::Native;
         let port = configured::port(self.options, None).unwrap_or(configured::SITE_PORT);
         let own = &self.files[&self.app];
@@ -203,7 +203,8 @@ impl ContextList<'_, '_, '_> {
         Ok(())
     }
 
-    /// The configuration that a loader of TypeScript reads when the app starts.
+    /// The configuration that a TypeScript loader reads when the app starts. Files that belong to
+    /// no package of the image are put next to its modules.
     fn loader_files(&self, entries: &mut Vec<ContextEntry>) -> Result<(), PlanError> {
         let Some((start, runtime)) = self.delivery.start().zip(self.runtime) else {
             return Ok(());
@@ -282,7 +283,7 @@ impl ContextList<'_, '_, '_> {
     }
 }
 
-/// The program that makes directories which the image's user may write to.
+/// The program that makes directories writable for the image's user.
 fn writable() -> ContextEntry {
     let program = include_str!("../../templates/writable.cjs");
     let why = "makes the directories that the app writes to";

@@ -1,11 +1,12 @@
-//! Credentials in what installs read: a password in the address of a dependency travels with manifests and lockfiles.
+//! Finds credentials in what installs read: a password in the address of a dependency is sent with
+//! manifests and lockfiles.
 
 use std::collections::BTreeMap;
 
 use super::{Content, ContextEntry, Place, Plan};
 use crate::system::credential::{self, Credential};
 
-/// The texts of a context that are made of the workspace's own, by their paths there.
+/// The context's texts that come from the workspace, by path.
 fn texts(context: &[ContextEntry]) -> BTreeMap<&str, &str> {
     let mut texts = BTreeMap::new();
     for entry in context {
@@ -19,7 +20,7 @@ fn texts(context: &[ContextEntry]) -> BTreeMap<&str, &str> {
     texts
 }
 
-/// Says which files hold credentials; never what they are.
+/// Names the files that contain credentials, but not the credentials.
 pub(super) fn warnings(context: &[ContextEntry]) -> Vec<String> {
     let warning = |(path, text): (&str, &str)| {
         let found = credential::find(text)?;

@@ -1,4 +1,4 @@
-//! Circles of packages: which of them a build can do with, and what is said of them.
+//! Circles of packages: which ones a build can cope with, and the warnings about them.
 
 use crate::needs::graph::Circle;
 use crate::needs::tasks::{Runs, TaskError, Tasks};
@@ -8,9 +8,10 @@ use crate::workspace::Workspace;
 /// The circles of a build in which something is built.
 #[derive(Debug)]
 pub(super) struct Circles {
-    /// As they are shown, whether dev dependencies open them, and how many members build.
+    /// Their text, whether dev dependencies open them, and how many members build.
     all: Vec<(String, bool, usize)>,
-    /// The first one that has no beginning: several members build and need each other, and no `turbo.json` says that they do not.
+    /// The first circle without a beginning: several members build and need each other, and
+    /// `turbo.json` does not order them.
     closed: Option<String>,
 }
 
@@ -30,7 +31,8 @@ impl Circles {
         Self { all, closed }
     }
 
-    /// The order of tasks, if no circle of packages stands against it. Where tasks wait for each other because packages do, the packages are named.
+    /// The order of tasks, if no circle of packages prevents it. If tasks wait for each other
+    /// because their packages do, the error names the packages.
     pub(super) fn check(&self, runs: Result<Runs, TaskError>) -> Result<Runs, PlanError> {
         if let Some(closed) = &self.closed {
             return Err(PlanError::Cycle(closed.clone()));
@@ -42,7 +44,7 @@ impl Circles {
         }
     }
 
-    /// What a reader should know.
+    /// Warnings for the user.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.all.iter().filter_map(|(shown, opened, builders)| {
             let words = match (opened, builders) {

@@ -1,4 +1,4 @@
-//! What the engine changes about a plan: where its steps run, and what its image starts from.
+//! How the engine affects a plan: where steps run, and which base the image has.
 
 use super::base::{Bases, NGINX_ALPINE, NONROOT, WEB};
 use super::config::{Engine, PlanOptions};
@@ -7,14 +7,14 @@ use super::{BaseFrom, Configured, Decision, Native, NodeCommand, RuntimeBase};
 use crate::detect::Delivery;
 use crate::plan::PlanError;
 
-/// Where steps run when no image is named for them.
+/// Where steps run if no image is used for them.
 pub(super) const MACHINE: &str = "this machine";
 
-/// What slimbuild's own base is called.
+/// The name of the built-in base.
 const OWN: &str = "slimbuild's own base";
 
 impl Bases {
-    /// What this engine starts from. An error says what it cannot do, and which engine can.
+    /// The bases for this engine. The error says what it does not support, and which engine does.
     pub(super) fn of_engine(
         self,
         options: &PlanOptions,
@@ -54,7 +54,7 @@ impl Bases {
     }
 }
 
-/// What a reader should know: settings that this engine has no use for.
+/// Warnings about settings that this engine ignores.
 pub(super) fn warnings(options: &PlanOptions) -> Vec<String> {
     if options.engine == Engine::Docker {
         return Vec::new();
@@ -81,7 +81,7 @@ pub(super) fn warnings(options: &PlanOptions) -> Vec<String> {
     warnings
 }
 
-/// What only a Dockerfile can do.
+/// Fails for settings that need a Dockerfile.
 fn check_native(configured: &Configured, native: &Native) -> Result<(), PlanError> {
     let problem = if configured.runtime_packages.is_some() || native.runtime.is_some() {
         "system packages are installed by a Docker daemon"
@@ -96,8 +96,8 @@ fn check_native(configured: &Configured, native: &Native) -> Result<(), PlanErro
     })
 }
 
-/// A base that the user named, as it is, or the one that slimbuild makes: node where distroless has it, and its user; or nginx, and the user of its
-/// official image.
+/// The user's base, unchanged, or the built-in one: with node at distroless's path and its user, or
+/// with nginx and the user of its official image.
 fn native_base(
     docker: Decision<RuntimeBase>,
     delivery: &Delivery,

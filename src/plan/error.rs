@@ -16,7 +16,7 @@ use crate::workspace::WorkspaceError;
 use crate::workspace::manifest::ManifestError;
 use crate::workspace::toolchain::ToolchainError;
 
-/// Everything that keeps an app from having a plan.
+/// Why an app cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The workspace, or the app in it.
@@ -58,34 +58,34 @@ pub enum PlanError {
     /// Packages that need each other to be built first.
     #[error("packages need each other to be built first: {0}")]
     Cycle(String),
-    /// A file that the lockfile or a setting names.
+    /// A file that the lockfile or a setting names does not exist.
     #[error("{by} names `{path}`, which is not there")]
     MissingFile {
-        /// Where the name stands.
+        /// What names it.
         by: String,
         /// What is missing.
         path: String,
     },
-    /// A file that the lockfile or a setting names, and that is not taken.
+    /// A file that the lockfile or a setting names is not accepted.
     #[error("{by} names `{path}`, which slimbuild does not take")]
     RefusedFile {
-        /// Where the name stands.
+        /// What names it.
         by: String,
-        /// What is named.
+        /// The named path.
         path: String,
-        /// Why it is not taken.
+        /// Why it is not accepted.
         #[source]
         source: Box<FilesError>,
     },
-    /// A file that the image cannot do without, and that a rule leaves out.
+    /// A rule leaves out a file that the image needs.
     #[error("the image needs `{path}`, which is left out: {reason}")]
     Dropped {
         /// The file.
         path: RepoPath,
-        /// The rule, and the file that has it.
+        /// The rule and its file.
         reason: String,
     },
-    /// Options that fit each other or the workspace badly.
+    /// Options contradict each other or the workspace.
     #[error("{message}")]
     Unfit {
         /// What is wrong with them.
@@ -96,7 +96,7 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// A file that `by` names and that cannot be had: it is missing, or it is not taken.
+    /// The error for a file that `by` names and that is missing or not accepted.
     pub fn named(by: &str, path: &RepoPath, source: impl Into<FilesError>) -> Self {
         let (by, path) = (by.to_owned(), path.to_string());
         match source.into() {
@@ -116,7 +116,7 @@ impl PlanError {
         }
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Workspace(error) => error.hint(),
@@ -148,7 +148,7 @@ impl PlanError {
         }
     }
 
-    /// Whether an argument of the command line, or a key that stands for one, is wrong.
+    /// Whether an argument, or a key in its place, is wrong.
     pub fn is_argument(&self) -> bool {
         match self {
             Self::Unfit { .. } | Self::Image(_) | Self::Ignore(IgnoreError::Glob { .. }) => true,

@@ -1,4 +1,4 @@
-//! Files of the workspace that a plan takes along: sources of members, and root files that builds read.
+//! Files of the workspace in a plan: sources of members, and root files that builds read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +63,7 @@ pub(crate) fn sources(
     }
 }
 
-/// The files of directories that are no members and that a `link:` names.
+/// The files of directories that a `link:` names and that are not members.
 pub(crate) fn linked<P: Copy>(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
@@ -83,9 +83,10 @@ pub(crate) fn linked<P: Copy>(
     Ok(entries)
 }
 
-/// What symlinks of a context lead to outside of it. A link that is committed may lead out of its package, to a file that all packages share: that
-/// file comes along at its place. `within` are the places that a link is seen in together, and `to` the one that gets what is missing. Links that
-/// lead to nothing, or up to a directory that holds them, bring nothing; nor does what a rule leaves out.
+/// Files outside of a context that its symlinks lead to. A committed link may lead out of its
+/// package, to a file that several packages share; that file is added at its own place. `within`
+/// are the places that are seen together with the link, and `to` is the place for missing files.
+/// Links that lead nowhere, to a parent directory, or to a file that a rule drops add nothing.
 pub(crate) fn led_to<P: Copy + PartialEq>(
     workspace: &Workspace,
     rules: &Rules,
@@ -118,7 +119,7 @@ pub(crate) fn led_to<P: Copy + PartialEq>(
         if there || have.contains(place.as_str()) || link.is_within(&place) {
             continue;
         }
-        // A link on the way may lead anywhere; what is not to be had is not to be sent.
+        // The path may contain another link. What cannot be opened is not sent.
         let Ok(metadata) = tree.metadata(&place) else {
             continue;
         };
@@ -142,7 +143,7 @@ pub(crate) fn led_to<P: Copy + PartialEq>(
     Ok(found)
 }
 
-/// A set of globs relative to the workspace root. A directory stands for all below it.
+/// Globs relative to the workspace root. They also cover everything below a matching directory.
 pub(crate) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> Globs {
     let both = |pattern: &String| {
         let pattern = pattern.trim_start_matches("./");
@@ -152,8 +153,8 @@ pub(crate) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> Globs
     Globs::lenient(globs.iter().map(String::as_str))
 }
 
-/// Files that belong to no member and that the builds of `members` read, with who asks for each: configuration that a tsconfig extends,
-/// `globalDependencies` and `$TURBO_ROOT$` inputs of turbo.json, `--include`.
+/// Files of no member that the builds of `members` read, with what names each: configuration that a
+/// tsconfig extends, `globalDependencies` and `$TURBO_ROOT$` inputs of turbo.json, `--include`.
 pub(crate) fn root_files(
     workspace: &Workspace,
     members: &BTreeMap<usize, Vec<File>>,
@@ -220,7 +221,7 @@ pub(crate) fn root_files(
     Ok(found)
 }
 
-/// The files of the root project, where it has tasks that run: those that their `inputs` name, or all. Those of an app are sources.
+/// The files of the root project if it has tasks to run: those in their `inputs`, or all.
 pub(crate) fn top_files(
     workspace: &Workspace,
     rules: &Rules,
@@ -234,13 +235,13 @@ pub(crate) fn top_files(
         .map(|glob| glob.trim_start_matches("$TURBO_ROOT$/").to_owned())
         .filter(|glob| !glob.starts_with('!'))
         .collect();
-    // Nobody says what the scripts of an install read.
+    // Nothing declares what install scripts read.
     let all = named.is_empty()
         || !tasks.lifecycle_of(0).is_empty()
         || named.iter().any(|glob| glob == "$TURBO_DEFAULT$");
     let named = globs(&named);
     let wanted = |path: &str| match path {
-        // What an install reads is there, and fits each other.
+        // The files that an install reads are already there and consistent.
         "pnpm-lock.yaml" | "pnpm-workspace.yaml" | ".npmrc" => false,
         path if path == workspace.root_member().manifest.file() => true,
         _ => all || named.is_match(path),
@@ -252,7 +253,8 @@ pub(crate) fn top_files(
         .collect())
 }
 
-/// Names that the app's `tsconfig.json` leads into packages which its build does not get, since no manifest names them.
+/// Names that the app's `tsconfig.json` maps to packages which its build does not get, because no
+/// manifest names them.
 pub(crate) fn undeclared(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
@@ -260,7 +262,7 @@ pub(crate) fn undeclared(
 ) -> Vec<String> {
     let dir = &workspace.members[app].dir;
     let file = dir.join("tsconfig.json").unwrap_or_default();
-    // Whoever resolves its `extends` says what is wrong with it.
+    // Errors in it are reported when its `extends` are resolved.
     let text = workspace.tree.read_text(&file, Limit::Settings).ok();
     let config = text.and_then(|text| Tsconfig::parse(file.as_str(), &text).ok());
     let Some(config) = config else {
@@ -298,7 +300,7 @@ fn is_tsconfig(path: &RepoPath) -> bool {
         .is_some_and(|name| name.starts_with("tsconfig") && name.ends_with(".json"))
 }
 
-/// Notes all files that a configuration builds on, near or far. Each is read once, however many name it.
+/// Collects all files that a configuration extends, directly or not. Each is read once.
 fn tsconfig_chain(
     workspace: &Workspace,
     asker: &RepoPath,
@@ -308,7 +310,7 @@ fn tsconfig_chain(
     while let Some(path) = open.pop() {
         let text = workspace.tree.read_text_optional(&path, Limit::Settings);
         let text = text.map_err(|error| PlanError::named(asker.as_str(), &path, error))?;
-        // A configuration that cannot be read is the compiler's to complain about; a template need not be JSON at all.
+        // The compiler reports invalid configurations; a template need not even be JSON.
         let config = text.and_then(|text| Tsconfig::parse(path.as_str(), &text).ok());
         let Some(config) = config else {
             continue;

@@ -1,4 +1,5 @@
-//! Files that `pnpm install` reads besides manifests and the lockfile: patches, pnpmfiles, tarballs, packages that it copies, binaries.
+//! Files that `pnpm install` reads in addition to manifests and the lockfile: patches, pnpmfiles,
+//! tarballs, packages that it copies, binaries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +17,9 @@ use crate::workspace::manifest::npmrc;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::{pnpmfile, toolchain};
 
-/// Files that settings name: patches and pnpmfiles with what these load, as far as the workspace's pnpm reads the settings. Where pnpm installs each project of the closure by itself, each has its own beside those of
-/// the root.
+/// Files that settings name: patches, and pnpmfiles with the files that they load, as far as the
+/// workspace's pnpm reads these settings. If pnpm installs each project separately, each has its
+/// own in addition to the root's.
 pub(crate) fn settings_files(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
@@ -29,7 +31,7 @@ pub(crate) fn settings_files(
         Ok::<_, PlanError>(())
     };
     let major = pnpm_major(workspace);
-    // pnpm 11 gave up the one place, and pnpm 10 brought the other.
+    // pnpm 10 introduced one place, and pnpm 11 dropped the other.
     let reads_manifest = major.is_none_or(|major| major <= 10);
     let reads_settings = major.is_none_or(|major| major >= 10);
     let alone = closure.installed_alone(workspace);
@@ -100,15 +102,16 @@ pub(crate) fn settings_files(
     Ok(found)
 }
 
-/// What pnpmfiles load, near or far.
+/// What pnpmfiles load, directly or not.
 #[derive(Debug, Default)]
 struct Loaded {
     files: BTreeSet<RepoPath>,
-    /// Files that load what only running them would tell.
+    /// Files that load something only known at run time.
     computed: BTreeSet<RepoPath>,
 }
 
-/// Follows what these files load by a literal path, as node resolves it. What is not there is left to node.
+/// Follows what these files load by a literal path, resolved as in node. Missing files are left for
+/// node to report.
 fn loaded_by(workspace: &Workspace, roots: BTreeSet<RepoPath>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut seen = roots.clone();
@@ -140,7 +143,7 @@ fn loaded_by(workspace: &Workspace, roots: BTreeSet<RepoPath>) -> Loaded {
     loaded
 }
 
-/// What a reader should know of pnpmfiles: files that they load by a path which only running them would tell do not come along.
+/// Warnings about pnpmfiles: files that they load by a computed path are left out.
 pub(crate) fn pnpmfile_warnings(workspace: &Workspace) -> Vec<String> {
     let set = workspace.settings.pnpmfile.iter().map(String::as_str);
     let set = set.chain(workspace.npmrc.get("pnpmfile"));
@@ -162,7 +165,7 @@ fn missing(by: &str, path: &str) -> PlanError {
     }
 }
 
-/// The root's `.npmrc` and those of members, as far as an install of this closure reads them, each without secrets.
+/// The `.npmrc` of the root and of members that an install of this closure reads, without secrets.
 pub(crate) fn npmrcs<'w>(
     workspace: &'w Workspace,
     closure: &Closure<'_, '_>,
@@ -176,7 +179,7 @@ pub(crate) fn npmrcs<'w>(
         .collect()
 }
 
-/// The major version of the workspace's pnpm, the least where it is a range; nothing where it cannot be known.
+/// The major version of the workspace's pnpm, for a range the lowest; `None` if it is unknown.
 pub(super) fn pnpm_major(workspace: &Workspace) -> Option<u64> {
     let pnpm = toolchain::pnpm(workspace).ok()?.value;
     let exact = Version::parse(&pnpm).ok();
@@ -184,8 +187,8 @@ pub(super) fn pnpm_major(workspace: &Workspace) -> Option<u64> {
     Some(version.major())
 }
 
-/// Files that an install copies out of the workspace: tarballs, and the sources of packages that are not linked but copied. `files` holds those of
-/// members as far as they were walked.
+/// Files that an install copies from the workspace: tarballs, and the sources of packages that are
+/// copied instead of linked. `files` are the files of members walked so far.
 pub(crate) fn local_files<P: Copy>(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
@@ -210,7 +213,7 @@ pub(crate) fn local_files<P: Copy>(
             walked = files::walk(&workspace.tree, dir, &BTreeSet::new(), rules)?.files;
             &walked
         };
-        // A member's manifest is the closure's business.
+        // The closure provides a member's manifest.
         let own = workspace.position(dir);
         let own = own.map(|at| workspace.members[at].manifest.file());
         entries.extend(
@@ -223,8 +226,8 @@ pub(crate) fn local_files<P: Copy>(
     Ok(entries)
 }
 
-/// pnpm links only those binaries of a member whose files are there when it installs; sources and outputs come later. The stub's first line
-/// tells pnpm to call node.
+/// Stubs for a member's binaries. pnpm links only binaries whose files exist at install time, but
+/// sources and outputs come later. The stub's first line makes pnpm call node.
 pub(crate) fn bin_stubs<P: Copy>(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
@@ -262,8 +265,9 @@ fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json:
     manifest.get("pnpm")?.get(key)
 }
 
-/// What a reader should know of an install that we do not run: pnpm 12 refuses a frozen lockfile that does not record the version which the
-/// manifest pins. (Our own installs have the right version, and tell pnpm so.)
+/// A warning for users who install themselves: pnpm 12 refuses a frozen lockfile that does not
+/// record the version that the manifest pins. (Our own installs use the right version, and tell
+/// pnpm so.)
 pub(crate) fn pin_warning(workspace: &Workspace) -> Option<String> {
     let manifest = &workspace.root_member().manifest;
     let pin = manifest.text("packageManager")?.strip_prefix("pnpm@")?;

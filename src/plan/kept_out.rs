@@ -1,4 +1,5 @@
-//! What stays out of an image since it holds secrets, or looks like it: each file is named, and what brings it.
+//! Warnings about files that are left out because they contain secrets, or seem to: each file, and
+//! how to bring it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,8 @@ use crate::files::ignore::{Reason, Rules};
 /// How many files a warning names.
 const MOST: usize = 8;
 
-/// One warning for the files that `include` can bring, and one for those that it names and cannot bring.
+/// One warning for the files that `include` can bring, and one for those that it names but cannot
+/// bring.
 pub(super) fn warnings(dropped: &[Dropped], rules: &Rules) -> Vec<String> {
     let mut likely: BTreeMap<&str, &str> = BTreeMap::new();
     let mut barred: BTreeMap<&str, &str> = BTreeMap::new();

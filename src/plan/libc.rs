@@ -1,18 +1,18 @@
-//! What an image's name tells of its C library and of what is installed in it.
+//! What an image's name says about its C library and its installed packages.
 
 use std::fmt;
 
 use super::PackageManager;
 use super::engine::MACHINE;
 
-/// What an image brings along for installs.
+/// What an image provides for installs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outfit {
-    /// A distribution, and next to nothing else.
+    /// A distribution with almost nothing else.
     Bare(PackageManager),
-    /// A compiler, OpenSSL, and much else.
+    /// A compiler, OpenSSL, and much more.
     Full,
-    /// It cannot be known.
+    /// Unknown.
     Unknown,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum Workplace<'w> {
 }
 
 impl Workplace<'_> {
-    /// Its C library, where that is known.
+    /// Its C library, if known.
     pub(super) fn libc(self) -> Option<&'static str> {
         match self {
             Self::Image(image) => libc(image),
@@ -58,7 +58,7 @@ impl fmt::Display for Workplace<'_> {
     }
 }
 
-/// The C library of an image, as pnpm names it; nothing where the name does not tell.
+/// The C library of an image in pnpm's terms; `None` if the name does not tell.
 pub(super) fn libc(image: &str) -> Option<&'static str> {
     let (repository, tag) = parts(image);
     if repository.contains("alpine") || tag.contains("alpine") || tag.contains("musl") {

@@ -1,8 +1,10 @@
-//! Lifecycle scripts: what `pnpm install` runs in a fresh clone, and what becomes of it in a build.
+//! Lifecycle scripts: what `pnpm install` runs in a fresh clone, and how a build treats it.
 //!
-//! The install of a build sees manifests alone: no script could run there. What a build may need (`prepare: tsc`, `postinstall: prisma generate`)
-//! runs where the package's sources are, before its tasks; what is for developers does not run at all. Commands tell the two apart: a script is
-//! left out where each of its commands is known to matter to nobody but a developer. The user has the last word.
+//! A build's install sees only manifests, so scripts cannot run there. Scripts that a build may
+//! need (`prepare: tsc`, `postinstall: prisma generate`) run where the package's sources are,
+//! before its tasks. Scripts for developers do not run at all. Their commands decide: a script is
+//! left out if each of its commands is known to matter only to developers. The user can override
+//! this.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +28,7 @@ pub(super) struct Lifecycle {
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// Programs that matter to developers alone, and what they are for.
+/// Programs that only developers need, and their purpose.
 const FOR_DEVELOPERS: [(&str, &[&str]); 5] = [
     (
         "sets up git hooks",
@@ -74,13 +76,14 @@ const FOR_DEVELOPERS: [(&str, &[&str]); 5] = [
     ),
 ];
 
-/// Words of a shell, and programs, that do nothing by themselves.
+/// Shell words and programs that have no effect of their own.
 const NOTHING: [&str; 14] = [
     "is-ci", "echo", "printf", "true", "false", ":", "exit", "test", "[", "[[", "if", "fi",
     "sleep", "cd",
 ];
 
-/// Decides about the scripts of all members that have tasks, and of the root; `needed` are the members that the build gets to see.
+/// Decides about the scripts of all members with tasks, and of the root. `needed` are the members
+/// in the build.
 pub(super) fn decide(
     workspace: &Workspace,
     needed: &[usize],
@@ -133,7 +136,8 @@ pub(super) fn decide(
     Ok(lifecycle)
 }
 
-/// A name in the configuration that no package of the workspace has is a mistake; one that this app does not need is none.
+/// A configured name that no package of the workspace has is a mistake; a package that this app
+/// does not need is not.
 fn check_names(
     workspace: &Workspace,
     wanted: &BTreeMap<String, Given<bool>>,
@@ -166,7 +170,7 @@ fn check_names(
     Err(ConfigError::unfit(&given.source, problem, hint))
 }
 
-/// Who tells pnpm to run no scripts, if anybody does.
+/// The setting that tells pnpm to run no scripts, if any.
 fn ignored(workspace: &Workspace) -> Option<&'static str> {
     let major = install::pnpm_major(workspace);
     let settings = workspace
@@ -181,7 +185,7 @@ fn ignored(workspace: &Workspace) -> Option<&'static str> {
     }
 }
 
-/// Why no build needs a script, as far as that can be told.
+/// Why no build needs a script, if that is known.
 fn spare(
     workspace: &Workspace,
     needed: &[usize],
@@ -220,7 +224,7 @@ fn spare(
             reasons.push(reason);
         }
     }
-    // What says something is better than that a shell does nothing.
+    // A meaningful reason is better than one about a shell word.
     let reason = reasons
         .iter()
         .find(|(telling, _)| *telling)
@@ -240,7 +244,8 @@ fn followed(manifest: &Manifest, command: Command) -> Vec<Command> {
         .collect()
 }
 
-/// Why a command of the root's is no business of this build: packages are built in steps of their own, and others are not there.
+/// Why a root command does not concern this build: packages are built in their own steps, and
+/// others are not there.
 fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Option<String> {
     let program = bare(command).next();
     let runs_in_packages =
@@ -263,7 +268,8 @@ fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Opti
     ))
 }
 
-/// The words of a command from its program on, without what only finds or guards it: `then`, `pnpm exec`, the flags of npx.
+/// The words of a command from its program on, without prefixes: `then`, `pnpm exec`, the flags of
+/// npx.
 fn bare(command: &Command) -> impl Iterator<Item = &str> {
     let lead = ["then", "else", "!", "npm", "pnpm", "exec", "dlx", "x", "--"];
     let words = command.words.iter().map(String::as_str);
@@ -275,7 +281,8 @@ fn bare(command: &Command) -> impl Iterator<Item = &str> {
     words.skip(count)
 }
 
-/// Whether a command matters to developers alone: why, and whether that says more than that it does nothing.
+/// Why a command matters only to developers, and whether that is more than having no effect; `None`
+/// if it may matter.
 fn for_developers(command: &Command) -> Option<(bool, String)> {
     let mut words = bare(command);
     let program = words.next()?;

@@ -1,4 +1,4 @@
-//! How a plan is made: from the workspace to every decision, in the order of the pipeline.
+//! Makes a plan: takes every decision, in the order of the pipeline.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ use crate::workspace::toolchain;
 use crate::workspace::{Member, Workspace};
 
 impl Plan {
-    /// Decides everything for the app at `app`. Reads the workspace, and nothing else.
+    /// Decides everything for the app at `app`. Only reads the workspace.
     #[expect(
         clippy::too_many_lines,
         reason = "every decision has one line, in the order in which they build on each other"
@@ -198,7 +198,7 @@ fn copied(build: &Closure<'_, '_>, runtime: Option<&Closure<'_, '_>>) -> BTreeSe
     copied.cloned().collect()
 }
 
-/// The files of every package of the build closure. What is dropped of them is noted.
+/// The files of every member of the build closure, except the root's. Dropped ones are recorded.
 fn files_of(
     workspace: &Workspace,
     build: &Closure<'_, '_>,
@@ -226,7 +226,8 @@ fn installed_alone(
     }
 }
 
-/// Refuses rules that leave out what the image cannot do without: `*` in a `.dockerignore` made for one app is an easy way to lose a library.
+/// Fails if rules drop files that the image needs: `*` in a `.dockerignore` made for one app easily
+/// drops a library.
 fn check_kept(
     workspace: &Workspace,
     runtime: &Closure<'_, '_>,
@@ -249,7 +250,7 @@ fn check_kept(
     Ok(())
 }
 
-/// A start file that is there, but that a rule drops, is not simply missing.
+/// An existing start file that a rule drops is not reported as missing.
 fn named_rule(
     workspace: &Workspace,
     app: &RepoPath,
@@ -275,7 +276,7 @@ fn named_rule(
     }
 }
 
-/// What the app's build must write, from the workspace's root; a directory ends in a slash.
+/// What the app's build must write, from the workspace's root. A directory ends in a slash.
 fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
     let (path, directory) = delivery.written()?;
     let path = app.join(path).unwrap_or_default();
@@ -300,11 +301,11 @@ fn image_packages(
     delivery: &Delivery,
 ) -> Vec<ImagePackage> {
     if in_image.is_empty() {
-        // The build's output brings along what it needs.
+        // The build's output includes what it needs.
         return Vec::new();
     }
     let others = image_members(app, in_image).skip(1);
-    // The last of a package's stages has what the ones before it wrote too.
+    // The last stage of a package contains the output of the earlier ones.
     let last: BTreeMap<&RepoPath, &BuildStep> =
         steps.iter().map(|step| (&step.dir, step)).collect();
     let package = |at: usize| {
@@ -341,13 +342,13 @@ fn locked(closure: &Closure<'_, '_>) -> BTreeMap<Locked, bool> {
         let (name, version) = name_and_version(lockfile.format(), key);
         let (name, version) = (name.to_owned(), version.to_owned());
         let known = all.entry(Locked { name, version }).or_insert(optional);
-        // A version may be there with several sets of peers.
+        // A version may occur with several sets of peers.
         *known &= optional;
     }
     all
 }
 
-/// Those that can be left out and are for some machines only.
+/// The packages that may be left out and are for some machines only.
 fn bound(closure: &Closure<'_, '_>) -> BTreeMap<Locked, Machines> {
     let optional = closure.entries().filter(|(.., optional)| *optional);
     let bound = optional.filter_map(|(lockfile, key, _)| {

@@ -1,17 +1,18 @@
-//! Dependencies that are of use only beside a program which no npm package brings: a shell, git, a browser.
+//! Dependencies that need a program which no npm package provides: a shell, git, a browser.
 //!
-//! Only what a package that is in the image depends on itself counts: deeper down, a package may be there for a case that never comes. That an app's own
-//! code starts a program is not seen: `systemPackages` and `base` say so.
+//! Only direct dependencies of packages in the image count: deeper ones may be there for a case
+//! that never occurs. Programs that an app's own code starts are not detected: use `systemPackages`
+//! and `base`.
 
 use super::PlanOptions;
 use crate::detect::Delivery;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
-/// A shell and what every distribution has beside it.
+/// A shell and the usual programs of a distribution.
 const SHELL: &str = "";
 
-/// Dependencies, the program that each calls, and Debian's package of it.
+/// Dependencies, the program that each calls, and Debian's package for it.
 const CALLERS: [(&str, &str, &str); 19] = [
     ("@lydell/node-pty", "a shell", SHELL),
     ("find-process", "`ps` and `ss`", SHELL),
@@ -34,20 +35,20 @@ const CALLERS: [(&str, &str, &str); 19] = [
     ("zx", "`bash`", SHELL),
 ];
 
-/// Packages that bring the program of another one along.
+/// Packages that provide the program of another.
 const BRINGERS: [(&str, &[&str]); 1] = [(
     "fluent-ffmpeg",
     &["ffmpeg-static", "@ffmpeg-installer/ffmpeg"],
 )];
 
-/// A dependency with the program that it calls.
+/// A dependency and the program that it calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     /// The package.
     pub(super) name: &'static str,
-    /// Who depends on it.
+    /// The package that depends on it.
     pub(super) of: RepoPath,
-    /// What it calls, in words.
+    /// The description of the program.
     program: &'static str,
     /// Debian's package that is still missing.
     missing: Option<&'static str>,
@@ -59,7 +60,7 @@ impl Caller {
         format!("`{}` calls {} ({})", self.name, self.program, self.of)
     }
 
-    /// What is left for the user to do.
+    /// The user's next step, if any.
     fn warning(&self) -> Option<String> {
         let package = self.missing?;
         Some(format!(
@@ -69,7 +70,7 @@ impl Caller {
     }
 }
 
-/// What is left for the user to do, where a program runs that calls others.
+/// The user's next steps, if the image runs a program that calls others.
 pub(super) fn warnings(callers: &[Caller], delivery: &Delivery) -> Vec<String> {
     let callers = callers.iter().filter(|_| delivery.start().is_some());
     callers.filter_map(Caller::warning).collect()

@@ -1,5 +1,5 @@
-//! What packages that depend on the machine need of the stages: a compiler, OpenSSL, one C library. And what will not work, said before anything is
-//! built.
+//! What packages with machine code need in the stages: a compiler, OpenSSL, one C library. Also
+//! reports what cannot work before anything is built.
 
 use std::collections::BTreeSet;
 
@@ -17,13 +17,13 @@ use crate::needs::frozen::installs::{Installs, Verdict};
 use crate::plan::PlanError;
 use crate::plan::config::ConfigError;
 
-/// What node-gyp compiles with.
+/// The tools of node-gyp.
 const COMPILER: [&str; 3] = ["g++", "make", "python3"];
 
-/// The command-line tool and the library, in Debian and in Alpine.
+/// The command-line tool and the library in Debian and Alpine.
 const OPENSSL: &str = "openssl";
 
-/// What the stages get for the sake of packages of the registry.
+/// What the stages get for registry packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Native {
     /// Packages of the system that installs and builds need.
@@ -32,10 +32,10 @@ pub struct Native {
     /// Packages of the system that the image needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<SystemPackages>,
-    /// Whether node's headers are taken from the base instead of being fetched.
+    /// Whether node's headers are taken from the base instead of downloaded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub headers: bool,
-    /// Whether the build stages have another C library than most.
+    /// Whether the build stages use musl.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub musl: bool,
 }
@@ -47,7 +47,7 @@ impl Native {
     }
 }
 
-/// What it is decided by.
+/// The input of the decision.
 pub(super) struct Asked<'q, 'l, 'a> {
     /// The closures, and the files of their members.
     pub(super) list: &'q ContextList<'q, 'l, 'a>,
@@ -59,20 +59,20 @@ pub(super) struct Asked<'q, 'l, 'a> {
     pub(super) configured: &'q Configured,
 }
 
-/// What was found.
+/// The findings.
 struct Found<'w> {
-    /// In what is installed.
+    /// Packages among those installed.
     installed: Natives,
-    /// In what the app needs when it runs, installed or brought along by its build.
+    /// Packages that the app needs at run time, installed or included by its build.
     running: Natives,
-    /// Of those installed, the ones whose scripts run, and those of which nobody decided.
+    /// Installed packages whose scripts run, and those about which no setting decides.
     compiled: Vec<Package>,
     undecided: Vec<Package>,
     installs: Option<Installs<'w>>,
 }
 
 impl Asked<'_, '_, '_> {
-    /// Decides, and tells what a reader should know.
+    /// Decides, and returns warnings for the user.
     pub(super) fn decide(&self) -> Result<(Native, Vec<String>), PlanError> {
         let found = self.look()?;
         let schemas = self.schemas()?;
@@ -190,7 +190,7 @@ impl Asked<'_, '_, '_> {
         })
     }
 
-    /// Packages of which the install has none for the target.
+    /// Warnings about packages that the install lacks for the target platform.
     fn machines(&self, found: &Found<'_>) -> Vec<String> {
         let target = self.target();
         let cpus = target.cpu.map_or(vec!["x64", "arm64"], |cpu| vec![cpu]);
@@ -221,7 +221,7 @@ impl Asked<'_, '_, '_> {
         warnings
     }
 
-    /// Whether what is installed with one C library is to run on another.
+    /// The error or warning if packages installed for one C library would run on another.
     fn mismatch(&self, found: &Found<'_>) -> Result<Option<String>, ConfigError> {
         let libcs = (self.workplace.libc(), libc(self.runtime_base));
         let (Some(build), Some(run)) = libcs else {
@@ -282,7 +282,7 @@ impl Asked<'_, '_, '_> {
         Ok(schemas)
     }
 
-    /// What is said where a schema's targets leave out the image's.
+    /// Warnings about schemas whose targets do not include the image's.
     fn targets(&self, schemas: &[Schema]) -> Vec<String> {
         let (build, run) = (self.workplace.libc(), libc(self.runtime_base));
         let fitting = prisma::targets(run, self.target().cpu);
@@ -310,13 +310,13 @@ impl Asked<'_, '_, '_> {
     }
 }
 
-/// A generator of a client, and where it stands.
+/// A client generator, and its position.
 struct Schema {
     file: String,
     generator: prisma::Generator,
 }
 
-/// What is said of packages whose scripts pnpm will not run.
+/// The warning about packages whose scripts pnpm will not run.
 fn unbuilt(found: &Found<'_>) -> Option<String> {
     let installs = found.installs.as_ref()?;
     let names: BTreeSet<&str> = found.undecided.iter().map(|one| &*one.name).collect();
@@ -338,7 +338,8 @@ fn unbuilt(found: &Found<'_>) -> Option<String> {
     })
 }
 
-/// What has to be installed of what is wanted, each with its reason; nothing where the image brings it, or cannot be known.
+/// The wanted packages that must be installed, each with its reason; `None` if the image has them
+/// or is unknown.
 fn packages(
     outfit: Outfit,
     wanted: &[(&[&str], String)],

@@ -1,4 +1,4 @@
-//! The configuration of the web server that hands out a static site: `templates/nginx.conf.j2`.
+//! The configuration of the web server for static sites: `templates/nginx.conf.j2`.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,9 @@ use crate::plan::template::{self, Syntax, TextError, text};
 
 const TEMPLATE: &str = include_str!("../../templates/nginx.conf.j2");
 
-/// What builders put between a file's name and its extension: eight letters or more of base 64 or of hexadecimal digits. One of them is a digit
-/// or a capital, so that `site-background.png` is not taken for a name with a hash. More than one extension may follow: `.chunk.js`, `.lean.js`.
+/// The hash that builders put between a file's name and its extension: eight or more letters of
+/// base 64 or hexadecimal digits. One of them must be a digit or a capital, so that
+/// `site-background.png` does not match. Several extensions may follow: `.chunk.js`, `.lean.js`.
 const HASH: &str = "(?=[A-Za-z_-]*[0-9A-Z])[A-Za-z0-9_-]{8,}(\\.[a-zA-Z0-9]+)+$";
 
 /// What the template sees.
@@ -18,7 +19,7 @@ const HASH: &str = "(?=[A-Za-z_-]*[0-9A-Z])[A-Za-z0-9_-]{8,}(\\.[a-zA-Z0-9]+)+$"
 struct View {
     hashed: Vec<Syntax>,
     unhashed: Vec<Syntax>,
-    /// With a slash before and behind.
+    /// With a slash at both ends.
     directories: Vec<String>,
     last: String,
     port: u16,
@@ -26,7 +27,8 @@ struct View {
     timeless: bool,
 }
 
-/// The text of `nginx.conf` for a site, whose sources have these files. In a `timeless` image all files have one time.
+/// The text of `nginx.conf` for a site with these source files. In a `timeless` image all files
+/// have the same time.
 pub(super) fn configuration(
     site: &Site,
     files: &BTreeSet<String>,
@@ -41,14 +43,15 @@ pub(super) fn configuration(
             let escaped = text::regex(dir);
             match dir.chars().next() {
                 None => format!("~^/[^/]*[-._]{HASH}"),
-                // A directory that is the tool's own by its name (`_next`, `_nuxt`, `_app`): the hash may be all there is before the extension.
+                // A directory that belongs to the tool by its name (`_next`, `_nuxt`, `_app`): the
+                // hash may be all there is before the extension.
                 Some('_') => format!("~^/{escaped}/(.*[-._/])?{HASH}"),
                 Some(_) => format!("~^/{escaped}/.*[-._]{HASH}"),
             }
         })
         .map(Syntax::of)
         .collect();
-    // Files that the app brings as they are, under a name that looks like a hash.
+    // The app's own files whose names look like a hash.
     let unhashed: Vec<Syntax> = files
         .iter()
         .filter_map(|file| {
@@ -94,7 +97,7 @@ pub(super) fn configuration(
     )
 }
 
-/// Whether [`HASH`] fits the name; rather too often than not.
+/// Whether [`HASH`] matches the name. In doubt it does.
 fn looks_hashed(name: &str) -> bool {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let tail = |(at, _): (usize, &str)| stem[at + 1..].len() >= 8;

@@ -1,5 +1,5 @@
-//! What is taken as it lies on the disk, where nothing is installed or built: what each package's build writes, as far as turbo.json and the
-//! manifest tell, and which packages the lockfile has.
+//! What is taken from the disk if nothing is installed or built: the output of each package's
+//! build, according to turbo.json and the manifest, and the packages in the lockfile.
 
 use std::collections::BTreeSet;
 
@@ -8,25 +8,26 @@ use crate::lockfile::allows;
 use crate::needs::tasks::Tasks;
 use crate::workspace::Workspace;
 
-/// What a package's build writes, as far as turbo.json and the manifest tell.
+/// The output of a package's build, according to turbo.json and the manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outputs {
-    /// The directories and files at the package's top in which the entries of its manifest are.
+    /// The top-level directories and files of the package that contain its manifest's entries.
     pub entries: Vec<String>,
-    /// Globs from the package's directory, with `!` before those that take away: what its tasks' `outputs` are in turbo.json.
+    /// The `outputs` of its tasks in turbo.json: globs from the package's directory, with `!`
+    /// before excluding ones.
     pub globs: Vec<String>,
 }
 
-/// A package that the lockfile has.
+/// A package in the lockfile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Locked {
     /// Its name.
     pub name: String,
-    /// Its version; for what comes from git, a tarball or a directory, what stands there instead.
+    /// Its version, or its source if it comes from git, a tarball or a directory.
     pub version: String,
 }
 
-/// The machines that a package is for, as its lockfile says it; a list that is empty stands for all.
+/// The machines that a package is for, according to the lockfile. An empty list means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Machines {
     /// Operating systems, as node names them.
@@ -44,7 +45,7 @@ impl Machines {
     }
 }
 
-/// The outputs of a member; `entry` is the file in it that the image starts.
+/// The outputs of a member. `entry` is its file that the image starts.
 pub(super) fn outputs(
     workspace: &Workspace,
     tasks: &Tasks,
@@ -58,7 +59,7 @@ pub(super) fn outputs(
             .strip_prefix('!')
             .map_or(("", glob.as_str()), |rest| ("!", rest));
         let path = path.trim_start_matches("./");
-        // What a task writes elsewhere in the workspace is not the package's.
+        // What a task writes elsewhere is not the package's output.
         if !path.starts_with("..") && !path.starts_with('$') && !path.starts_with('/') {
             globs.push(format!("{not}{path}"));
         }
@@ -68,7 +69,7 @@ pub(super) fn outputs(
     for path in named.iter().map(String::as_str).chain(entry) {
         let path = path.trim_start_matches("./");
         let top = path.split('/').next().unwrap_or_default();
-        // Sources are the package's own, and `./*` names everything.
+        // Sources are the package's own, and `./*` would name everything.
         let own = !path.contains('/') || !matches!(top, "src" | "..");
         if own && !top.is_empty() && !top.contains('*') {
             entries.insert(top.to_owned());

@@ -1,25 +1,26 @@
-//! Bases by digest: what is built then is what was seen, whatever becomes of their tags.
+//! Pins bases by digest, so that a build uses exactly what was resolved, even if tags move.
 
 use super::{BaseFrom, Decision, Engine, NodeCommand, Plan};
 use crate::model::image::{ImageRef, ImageRefError};
 
-/// What the image is made on, as the OCI's annotations have it.
+/// The OCI annotations about an image's base.
 const LABELS: [&str; 2] = [
     "org.opencontainers.image.base.name",
     "org.opencontainers.image.base.digest",
 ];
 
-/// The reason, beside the image's own.
+/// Appended to the image's own reason.
 const REASON: &str = "fixed by --pin";
 
 impl Plan {
-    /// Fixes the images that stages start from by the digests that `digest` finds out. Those that have one keep it.
+    /// Pins the images of the stages to the digests that `digest` returns. Images with a digest
+    /// keep it.
     pub fn pin<E: From<ImageRefError>>(
         &mut self,
         digest: impl Fn(&ImageRef) -> Result<String, E>,
     ) -> Result<(), E> {
         if self.runtime_base.value.from != BaseFrom::Registry {
-            // No tag of a registry moves it.
+            // It is not from a registry, so no tag can move it.
             return Ok(());
         }
         let pinned = |image: &str| {
@@ -50,7 +51,7 @@ impl Plan {
             base.value.image = result.to_string();
             base.reason = format!("{}; {REASON}", base.reason);
         }
-        // An image that begins anew has no layer of its base.
+        // An image with rewritten contents has no layer of its base.
         if let Some(digest) = result.digest()
             && base.value.node != Some(NodeCommand::Trimmed)
         {

@@ -176,7 +176,7 @@ impl Serialize for Content {
 pub enum Place {
     /// The app as it is built in the workspace.
     App,
-    /// Files of other places in the workspace that the image gets, each at its own path.
+    /// Files from elsewhere in the workspace, each at its own place in the image.
     Beside,
     /// Manifests and lockfile of the build closure.
     Build,
@@ -184,27 +184,27 @@ pub enum Place {
     Home,
     /// Modules as they are installed in the workspace.
     Modules,
-    /// What makes directories that the app writes to.
+    /// The program that makes writable directories.
     Own,
-    /// Packages as they are built in the workspace, but for the app.
+    /// Packages as they are built in the workspace, without the app.
     Packages,
     /// Manifests and lockfile of the runtime closure.
     Prod,
     /// Files of the workspace's root that builds read.
     Root,
-    /// Files that the image keeps as they are.
+    /// Files that the image keeps unchanged.
     Run,
-    /// What a web server reads: its configuration.
+    /// The web server's configuration.
     Serve,
     /// Sources that only builds read.
     Src,
     /// Files of the root project that its own tasks read.
     Top,
-    /// What leaves spare files out of modules.
+    /// The program that leaves unneeded files out of modules.
     Trim,
-    /// What proves that the image can run; it is not in the image.
+    /// The proof of the image, which is not in it.
     Verify,
-    /// What the app writes to when it runs.
+    /// The app's writable files.
     Writable,
 }
 

@@ -1,4 +1,4 @@
-//! How the image is run: what a Dockerfile says in its last lines, and an image's configuration has.
+//! How the image is run: the last lines of a Dockerfile, or an image's configuration.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{HealthcheckPlan, NodeCommand, Plan, WORKSPACE};
 use crate::detect::{Delivery, Start};
 
-/// Where node is in images that have nothing but node.
+/// The path of node in images with only node.
 const NODE: &str = "/nodejs/bin/node";
 
 /// The port of a site.
@@ -19,27 +19,25 @@ const SITE_PORT: u16 = super::configured::SITE_PORT;
 pub struct Runs {
     /// Variables, in the order in which they are set.
     pub env: Vec<(String, String)>,
-    /// What is started; nothing where the base says it.
+    /// The entry point; `None` to use the base's.
     pub entrypoint: Option<Vec<String>>,
     /// Its arguments.
     pub command: Vec<String>,
     /// Where it is started.
     pub directory: String,
-    /// The port that it listens on, where that is known.
+    /// The port that it listens on, if known.
     pub port: Option<u16>,
-    /// Directories that the user may write to, from the root.
+    /// The user's writable directories, from the root.
     pub writable: Vec<String>,
-    /// The user and group that it runs as, by number.
+    /// Numeric `user:group` the container runs as.
     pub user: String,
-    /// What ends it, if not SIGTERM.
+    /// The signal that stops the container, if not SIGTERM.
     pub stop_signal: Option<&'static str>,
-    /// What is said about the image.
     pub labels: BTreeMap<String, String>,
-    /// How it is asked whether it is well.
     pub healthcheck: Option<HealthcheckPlan>,
 }
 
-/// The options of node that the image sets: slimbuild.json's win over those that the app's start has.
+/// The node options of the image: slimbuild.json's win over those of the app's start.
 pub(super) fn node_options<'p>(
     configured: Option<&'p str>,
     delivery: &'p Delivery,
@@ -49,7 +47,7 @@ pub(super) fn node_options<'p>(
 }
 
 impl Plan {
-    /// The options of node that the image sets. The proof runs without them, and the trial start gives them to the app.
+    /// The node options of the image. The proof runs without them; the trial start uses them.
     pub fn node_options(&self) -> Option<&str> {
         let configured = self.configured.env.get("NODE_OPTIONS");
         node_options(configured.map(|set| &*set.value), &self.delivery)
@@ -139,7 +137,7 @@ impl Plan {
 }
 
 impl Start {
-    /// The flags of node that decide which of a package's entries it takes.
+    /// The node flags that affect which entry of a package is used.
     pub fn conditions(&self) -> Vec<&str> {
         let mut found = Vec::new();
         let mut rest = self.node_args.iter();

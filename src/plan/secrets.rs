@@ -1,4 +1,5 @@
-//! Secrets: which the build needs, and which of its steps get which. Names only; what they hold is the engine's business alone.
+//! Secrets: which ones the build needs, and which step gets which. Only names are handled here; the
+//! engine alone knows the values.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,8 @@ use crate::needs::closure::Closure;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::npmrc::{self, Npmrc};
 
-/// The name of the secret that is not a variable but a file: the credentials of registries, where an install looks for them.
+/// The name of the secret that is a file instead of a variable: registry credentials, at the place
+/// where an install looks for them.
 pub const NPMRC: &str = "npmrc";
 
 /// The secrets of a build.
@@ -27,11 +29,11 @@ pub struct Secrets {
 /// A secret that steps of the build may read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SecretPlan {
-    /// Its name, and the id of its mount.
+    /// Its name, which is the id of its mount.
     pub id: String,
-    /// Whether nothing is built without it.
+    /// Whether the build requires it.
     pub required: bool,
-    /// Files of the workspace whose credentials it holds.
+    /// Files of the workspace whose credentials it contains.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<RepoPath>,
     /// Why it is needed.
@@ -39,12 +41,13 @@ pub struct SecretPlan {
 }
 
 impl Secrets {
-    /// The one that holds credentials of registries.
+    /// The secret with registry credentials.
     pub fn npmrc(&self) -> Option<&SecretPlan> {
         self.secrets.iter().find(|secret| secret.id == NPMRC)
     }
 
-    /// Decides it. Tasks have theirs already; installs get those that an `.npmrc` names, and those that no task gets.
+    /// Distributes the secrets. Tasks have theirs already; installs get those that an `.npmrc`
+    /// names, and those that no task gets.
     pub(super) fn new(
         workspace: &Workspace,
         closure: &Closure<'_, '_>,
@@ -86,7 +89,7 @@ impl Secrets {
         let of_tasks: BTreeSet<&String> = tasks.flat_map(|task| &task.secrets).collect();
         let installs = secrets.iter().map(|secret| &secret.id).filter(|id| {
             let named = all.iter().any(|(_, npmrc)| npmrc.refers_to(id));
-            // What stands in a credential is filled in before the build.
+            // Variables in a credential are filled in before the build.
             let filled_in = all.iter().any(|(_, npmrc)| npmrc.credentials.refer_to(id));
             *id != NPMRC && (named || !(filled_in || of_tasks.contains(id)))
         });
@@ -108,7 +111,7 @@ fn files<'w>(workspace: &'w Workspace, closure: &Closure<'_, '_>) -> Vec<(RepoPa
         .collect()
 }
 
-/// What stays behind of each `.npmrc` that an install of the closure gets.
+/// What is removed from each `.npmrc` of an install of the closure.
 pub(crate) fn left_behind(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<String> {
     let all = files(workspace, closure).into_iter();
     let warnings = all.flat_map(|(file, npmrc)| {

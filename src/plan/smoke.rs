@@ -1,4 +1,5 @@
-//! The smoke test: what a container is started with, and how its program is asked whether it is up. Pure; the engine carries it out.
+//! The smoke test: what a container is started with, and how to check that its program is up. It is
+//! pure; the engine runs it.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +9,24 @@ const PROBE: &str = include_str!("../../templates/probe.cjs");
 
 const PROBE_OF_SITES: &str = include_str!("../../templates/probe.sh");
 
-/// The port of a site: the configuration of its web server is slimbuild's own.
+/// The port of a site, set by slimbuild's own web server configuration.
 const SITE: u16 = 8080;
 
-/// Where to knock.
+/// The port to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Port {
     /// At this one.
     Number(u16),
-    /// Nowhere: it is enough that the program runs.
+    /// None: it is enough that the program runs.
     None,
 }
 
-/// A variable as it was asked for: `NAME=VALUE`, or `NAME` for the value that it has here.
+/// A requested variable without a value here: `NAME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unset<'a>(pub &'a str);
 
-/// What is run inside of the container, and ends when the program is up; nothing where it is enough that the program runs.
+/// The command to run in the container, which ends when the program is up; `None` if it is enough
+/// that the program runs.
 pub fn probe(plan: &Plan, port: Option<Port>, path: Option<&str>) -> Option<Vec<String>> {
     let path = path.unwrap_or_default();
     let number = match port {
@@ -43,7 +45,8 @@ pub fn probe(plan: &Plan, port: Option<Port>, path: Option<&str>) -> Option<Vec<
     Some(words.map(str::to_owned).into())
 }
 
-/// Reads the lines of an env file as `docker run --env-file` does: `NAME=VALUE`, or `NAME` for the value that it has here; nothing is unquoted.
+/// Parses an env file as `docker run --env-file` does: `NAME=VALUE`, or `NAME` for its value here.
+/// Quotes are kept.
 pub fn env_file<'h>(
     text: &str,
     here: impl Fn(&str) -> Option<&'h str>,

@@ -1,7 +1,9 @@
-//! Sources: what each file of a member is for. Some are read by the build alone, some stay in the image as they are, some are for people.
+//! Sources: what each file of a member is for. Some are read only by the build, some are kept in
+//! the image, some are for people.
 //!
-//! Goes in: a path inside its package, and how the package is used. Comes out: a [`Role`] with its reason. Rules are conservative: what might be
-//! read at run time stays, and `--include` and `--exclude` have the last word.
+//! Input: a path in its package, and how the package is used. Output: a [`Role`] with its reason.
+//! Rules are conservative: a file that may be read at run time is kept, and `--include` and
+//! `--exclude` override them.
 
 use serde::Serialize;
 
@@ -9,30 +11,30 @@ use crate::detect::exports::is_code;
 use crate::lockfile;
 use crate::plan::config;
 
-/// What becomes of a file.
+/// What happens to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The build reads it, the image does not get it.
+    /// Only the build gets it.
     Build,
-    /// The build reads it, and the image gets it as it is.
+    /// The build gets it, and the image too, unchanged.
     Image,
-    /// Neither.
+    /// Neither gets it.
     Out,
 }
 
-/// How a package is used, as far as its files are concerned.
+/// How a package's files are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
     /// Only builds need the package.
     BuildOnly,
-    /// The image needs what its build writes; the code that it is made from stays behind.
+    /// The image needs its build output; the source code is left out.
     Outputs,
     /// The image needs its sources: nothing is compiled, or an entry point is a source.
     Sources,
 }
 
-/// Tools whose `NAME.config.*` at a package's top is read while building or testing.
+/// Tools whose `NAME.config.*` at a package's top is read only by builds or tests.
 const TOOLS: [&str; 29] = [
     "babel",
     "biome",
@@ -65,7 +67,7 @@ const TOOLS: [&str; 29] = [
     "wrangler",
 ];
 
-/// Directories at a package's top that are for developing it.
+/// Directories at a package's top that are for development.
 const WORKSHOP: [&str; 26] = [
     "test",
     "tests",
@@ -95,7 +97,7 @@ const WORKSHOP: [&str; 26] = [
     "examples",
 ];
 
-/// Tells the role of a file at `path` (relative to its package), and why.
+/// The role of a file at `path` (relative to its package), with the reason.
 pub fn role(path: &str, usage: Usage) -> (Role, &'static str) {
     let (top, below) = path
         .split_once('/')
@@ -214,8 +216,9 @@ fn is_configuration(name: &str) -> bool {
             .is_some_and(|(stem, _)| tool(stem))
 }
 
-/// Whether a build turns the file into an output. Languages that node does not run always are; JavaScript outside of `src/` mostly is data or a
-/// program of its own (migrations, seeds, configuration that is read at run time).
+/// Whether a build compiles the file. Languages that node does not run always are compiled;
+/// JavaScript outside of `src/` is usually data or a separate program (migrations, seeds,
+/// configuration read at run time).
 fn is_compiled(path: &str, top: &str) -> bool {
     let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
     match extension {

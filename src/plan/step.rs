@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::Reason;
 use crate::model::path::RepoPath;
 
-/// How many packages a stage takes one by one. Where it needs more, others gather them: an image and every stage that it is made of can have no
-/// more than some 125 layers, those of the base included.
+/// How many packages a stage takes directly. If it needs more, other stages gather them: an image,
+/// and every stage, can have only some 125 layers, including the base's.
 pub const MOST: usize = 25;
 
-/// Tasks of one package that run one after the other: a stage of the Dockerfile. A package has several where a task of another one must run
-/// between two of its own.
+/// Tasks of one package that run one after the other: a stage of the Dockerfile. A package has
+/// several if another package's task must run between two of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildStep {
@@ -22,7 +22,8 @@ pub struct BuildStep {
     pub name: String,
     /// The stage's name.
     pub stage: String,
-    /// Stages that gather for this one, and for later ones: each stands before the one that needs it first.
+    /// Stages that gather for this stage and later ones. Each comes before the first stage that
+    /// needs it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gathers: Vec<Gather>,
     /// What runs, in order.
@@ -30,34 +31,36 @@ pub struct BuildStep {
     /// Variables that it runs with.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// Stages that gather sources which it needs.
+    /// Stages that gather sources for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
-    /// Directories of the context whose contents are copied, with the place they go to.
+    /// Directories of the context to copy, with their destinations.
     pub copies: Vec<Copy>,
     /// Stages whose outputs it needs, and stages that gather such outputs.
     pub needs: Vec<String>,
-    /// Of these, the ones of the same package: their outputs count as its own.
+    /// Those of the same package: their outputs count as this stage's own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub continues: Vec<String>,
-    /// The package's name, where pnpm does not link it but copies it when it installs, before it is built.
+    /// The package's name, if pnpm copies it at install time, before it is built, instead of
+    /// linking it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copied: Option<String>,
-    /// What must be there afterwards: a file, or a directory where a slash ends it.
+    /// What must exist afterwards: a file, or a directory if it ends in a slash.
     pub writes: Option<String>,
-    /// Whether the image gets the package; of other packages it gets generated modules alone.
+    /// Whether the image gets the package. Of other packages it gets only generated modules.
     pub in_image: bool,
 }
 
-/// A stage that gathers what several steps need: where each step named all that it needs, a plan would grow with the square of its packages.
+/// A stage that gathers what several steps need. If each step listed all it needs, a plan would
+/// grow with the square of its packages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gather {
     /// The stage's name.
     pub stage: String,
-    /// Directories of the context whose contents are copied.
+    /// Directories of the context to copy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<Copy>,
-    /// Stages whose outputs it holds, and stages that gather.
+    /// Stages whose outputs it contains, and other gathering stages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
 }
@@ -70,7 +73,7 @@ pub struct TaskPlan {
     /// Why it runs.
     #[serde(flatten)]
     pub because: Reason,
-    /// The names of the variables that it may be given as build arguments.
+    /// The names of variables that it may get as build arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// The names of the secrets that it gets as variables.
@@ -78,7 +81,7 @@ pub struct TaskPlan {
     pub secrets: Vec<String>,
 }
 
-/// A script that pnpm would run when it installs, and that does not run in the build.
+/// A script that pnpm would run at install time and that the build does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// The package's directory.

@@ -1,4 +1,4 @@
-//! The build steps: one stage a run of tasks, in their order.
+//! Makes the build steps: one stage for each run of tasks, in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::needs::sets::{Item, Set};
 use crate::needs::tasks::{self, Because, Run, Runs, Tasks};
 use crate::workspace::Workspace;
 
-/// What steps are made from.
+/// The input of the steps.
 pub(super) struct Steps<'s> {
     pub(super) workspace: &'s Workspace,
     pub(super) graph: &'s Graph,
@@ -35,7 +35,7 @@ impl Steps<'_> {
     /// The stages of all runs.
     pub(super) fn plan(&self, mut runs: Runs) -> Vec<BuildStep> {
         let sources = self.sources(&mut runs);
-        // The package's own sources are copied too.
+        // The package's own sources take one more copy.
         let sources = runs.sets.blocks(&sources, MOST - 1);
         let needs: Vec<Set> = runs.all.iter().map(|run| run.needs).collect();
         let needs = runs.sets.blocks(&needs, MOST);
@@ -93,7 +93,7 @@ impl Steps<'_> {
                 .arguments(self.workspace, task, given)
                 .into_iter()
         };
-        // No value that is handed over as a secret is to be a build argument too.
+        // A secret must not be a build argument too.
         let args = variables(self.given).filter(|name| !self.secrets.contains(name));
         let secrets = variables(self.secrets).filter(|name| self.secrets.contains(name));
         TaskPlan {
@@ -104,8 +104,9 @@ impl Steps<'_> {
         }
     }
 
-    /// The members beside its own whose sources each run needs: for the app all there are, for another package those of what it needs, so that no
-    /// change elsewhere builds it again. Whoever takes all needs no list.
+    /// The other members whose sources each run needs: for the app all of them; for another package
+    /// those that it depends on, so that no change elsewhere rebuilds it. Runs that take everything
+    /// need no list.
     fn sources(&self, runs: &mut Runs) -> Vec<Set> {
         let needed = self.graph.needed(self.order, &mut runs.sets);
         let mut sources = Vec::new();
@@ -114,10 +115,11 @@ impl Steps<'_> {
                 sources.push(Set::EMPTY);
                 continue;
             }
-            // What the root depends on are its developers' tools.
+            // The root's dependencies are development tools.
             let needed = needed.get(&run.member).filter(|_| run.member != 0);
             let needed = needed.copied().unwrap_or(Set::EMPTY);
-            // The root's files are its own tasks' business: who waits for one of these gets what it wrote.
+            // The root's files are for its own tasks. Tasks that wait for one of these get what it
+            // wrote.
             let waits_for = runs.sets.without(run.members, 0);
             let all = runs.sets.union(needed, waits_for);
             sources.push(runs.sets.without(all, run.member));
@@ -125,13 +127,13 @@ impl Steps<'_> {
         sources
     }
 
-    /// Whether a run gets all sources. Scripts of the root's install may be about any package.
+    /// Whether a run gets all sources. Install scripts of the root may concern any package.
     fn takes_all(&self, run: &Run) -> bool {
         let installs = |task: &usize| self.tasks.nodes[*task].because == Because::Lifecycle;
         run.member == self.app || (run.member == 0 && run.tasks.iter().any(installs))
     }
 
-    /// What a run copies of its own package, or all there is.
+    /// What a run copies of its own package, or everything.
     fn own_sources(&self, run: &Run) -> Vec<Copy> {
         let all = || self.copy_below(&RepoPath::ROOT, &[Place::Src, Place::Run]);
         match (self.takes_all(run), run.member) {
@@ -162,16 +164,16 @@ impl Steps<'_> {
     }
 }
 
-/// The stages that gather one kind of thing.
+/// The stages that gather one kind of content.
 struct Gathering<'b> {
     kind: &'static str,
     blocks: &'b [Vec<Item>],
-    /// The stage of each block that is written down; none where the block comes to nothing.
+    /// The stage of each block; `None` if the block is empty.
     stages: BTreeMap<usize, Option<String>>,
     count: usize,
 }
 
-/// What a stage takes: directories of the context, and what other stages hold.
+/// The content of a stage: directories of the context, and other stages.
 #[derive(Default)]
 struct Held {
     copies: Vec<Copy>,
@@ -188,7 +190,8 @@ impl<'b> Gathering<'b> {
         }
     }
 
-    /// What a list comes to, where `one` adds what a number stands for. Stages that are named for the first time come to `gathers`.
+    /// Converts a list; `one` adds what a number stands for. Stages that are used for the first
+    /// time are added to `gathers`.
     fn take(
         &mut self,
         list: &[Item],
@@ -230,7 +233,7 @@ impl<'b> Gathering<'b> {
     }
 }
 
-/// What is odd about the build arguments of these names.
+/// Warnings about these build arguments.
 pub(super) fn argument_warnings(steps: &[BuildStep], given: &BTreeSet<String>) -> Vec<String> {
     let declared: BTreeSet<&String> = steps
         .iter()
@@ -253,7 +256,7 @@ pub(super) fn argument_warnings(steps: &[BuildStep], given: &BTreeSet<String>) -
     given.iter().filter_map(warning).collect()
 }
 
-/// `build-apps-server`: legal as a stage's name, and one of its kind.
+/// A unique, valid stage name: `build-apps-server`.
 fn stage_name(dir: &RepoPath, taken: &BTreeSet<String>) -> String {
     let legal = |letter: char| {
         if letter.is_ascii_alphanumeric() {
@@ -265,7 +268,7 @@ fn stage_name(dir: &RepoPath, taken: &BTreeSet<String>) -> String {
     let name = if dir.is_root() {
         "build-root".to_owned()
     } else {
-        // BuildKit takes the name for that of an image too, which ends in a letter or a digit.
+        // BuildKit also parses the name as an image's, which must end in a letter or a digit.
         let name = dir.as_str().chars().map(legal).collect::<String>();
         format!("build-{name}").trim_end_matches('-').to_owned()
     };

@@ -1,7 +1,8 @@
-//! One look at an app: the tasks that make it, what they need, how it starts, and its two closures.
+//! The study of an app: the tasks that build it, what they need, how it starts, and its two
+//! closures.
 //!
-//! In: a survey of the workspace, an app, and the options that count for it. Out: a [`Study`], which the plan and every answer
-//! about an app take. What a question does not ask for is not worked out.
+//! Input: a survey of the workspace, an app, and its options. Output: a [`Study`], which the plan
+//! and every answer about an app use. It computes only what a caller asks for.
 
 use std::collections::BTreeSet;
 
@@ -19,21 +20,21 @@ use crate::plan::config::{ConfigError, NodeArguments};
 use crate::workspace::toolchain;
 use crate::workspace::{Member, Workspace};
 
-/// What is known of an app, and what can be found out.
+/// Facts about an app; further ones are computed on request.
 pub(crate) struct Study<'s, 'a> {
     survey: &'s Survey<'a>,
     app: usize,
     options: &'s PlanOptions,
-    /// The tasks that make the app.
+    /// The tasks that build the app.
     pub(crate) tasks: Tasks,
-    /// Scripts of installs that do not run.
+    /// Install scripts that do not run.
     pub(crate) left_out: Vec<LeftOut>,
     /// The members that the tasks need.
     pub(crate) needed: Needed,
 }
 
 impl<'s, 'a> Study<'s, 'a> {
-    /// Finds out which tasks make the app, and what they need.
+    /// Finds the tasks that build the app, and what they need.
     pub(crate) fn new(
         survey: &'s Survey<'a>,
         app: usize,
@@ -51,14 +52,14 @@ impl<'s, 'a> Study<'s, 'a> {
         })
     }
 
-    /// What a build of the app needs.
+    /// The build closure.
     pub(crate) fn build(&self) -> Result<Closure<'s, 'a>, LockfileError> {
         let survey = self.survey;
         let named = &self.needed.named;
         Closure::build(survey.workspace, &survey.lockfiles, &[self.app], named)
     }
 
-    /// What the image gets; nothing where the build's output brings all of it along.
+    /// The runtime closure; `None` if the build's output includes everything.
     pub(crate) fn runtime(
         &self,
         delivery: &Delivery,
@@ -70,12 +71,13 @@ impl<'s, 'a> Study<'s, 'a> {
         self.closure_of_start(starts, delivery.start()).map(Some)
     }
 
-    /// What the app depends on when it runs, whether or not its build brings that along.
+    /// What the app depends on at run time, even if its build includes it.
     pub(crate) fn dependencies(&self) -> Result<Closure<'s, 'a>, PlanError> {
         self.closure_of_start(self.start_needs()?, None)
     }
 
-    /// The closure of a start that needs these dev dependencies, with what its code loads of the root project's dependencies.
+    /// The closure for a start that needs these dev dependencies, and the root's dependencies that
+    /// its code loads.
     fn closure_of_start(
         &self,
         mut named: BTreeSet<(usize, String)>,
@@ -90,7 +92,7 @@ impl<'s, 'a> Study<'s, 'a> {
             let packages = closure.packages();
             let of_root = code::of_root(workspace, &rules, self.app, start, packages)?;
             let known = named.len();
-            // A package of the root may be a member, whose code loads more of them.
+            // A root dependency may be a member whose code loads more of them.
             named.extend(of_root);
             if named.len() == known {
                 return Ok(closure);
@@ -98,7 +100,8 @@ impl<'s, 'a> Study<'s, 'a> {
         }
     }
 
-    /// What the app is and how it starts, as its own files (relative to its directory) and the user tell it.
+    /// The kind of the app and its start, from its files (relative to its directory) and the user's
+    /// options.
     pub(crate) fn detection(
         &self,
         files: &BTreeSet<String>,
@@ -106,7 +109,7 @@ impl<'s, 'a> Study<'s, 'a> {
     ) -> Result<Detection, DetectError> {
         let (options, survey) = (self.options, self.survey);
         let wanted = wanted(options);
-        // An app without a `build` script may be built when it is installed.
+        // An app without a `build` script may be built by an install script.
         let installed = self.tasks.lifecycle_of(self.app);
         let has_tasks = !tasks::scripts(survey.workspace, self.app).is_empty();
         let installed = Some(&*installed).filter(|scripts| !scripts.is_empty() && !has_tasks);
@@ -131,7 +134,8 @@ impl<'s, 'a> Study<'s, 'a> {
         Ok(detection)
     }
 
-    /// The dev dependencies that the app's start cannot do without, by the member that has them; none where it cannot be told how the app starts.
+    /// The dev dependencies that the app needs to start, by member; empty if it is unknown how the
+    /// app starts.
     pub(crate) fn start_needs(&self) -> Result<BTreeSet<(usize, String)>, PlanError> {
         let (workspace, options) = (self.survey.workspace, self.options);
         let member = &workspace.members[self.app];
@@ -148,7 +152,8 @@ impl<'s, 'a> Study<'s, 'a> {
     }
 }
 
-/// The dev dependencies that the image gets all the same, by the member that has them: what loads TypeScript when the app starts.
+/// The dev dependencies that the image gets by way of exception, by member: what loads TypeScript
+/// when the app starts.
 fn start_needs(
     workspace: &Workspace,
     app: usize,
@@ -158,7 +163,7 @@ fn start_needs(
     start.map_or_else(BTreeSet::new, |start| loader::needs(workspace, app, start))
 }
 
-/// What node is to start.
+/// What the user wants node to start.
 fn wanted(options: &PlanOptions) -> Option<Wanted> {
     let start = options.start.as_ref()?;
     let NodeArguments { flags, file, args } = start.value.clone();
@@ -170,8 +175,8 @@ fn wanted(options: &PlanOptions) -> Option<Wanted> {
     })
 }
 
-/// The tasks that make the app: `build`, or the scripts that the user names, which must be there. Before the tasks of a package run the scripts of
-/// its install; those that do not come beside the tasks.
+/// The tasks that build the app: `build`, or the scripts that the user names, which must exist.
+/// Install scripts run before a package's tasks; those that do not run are returned too.
 pub(crate) fn tasks(
     survey: &Survey<'_>,
     app: usize,

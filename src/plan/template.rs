@@ -1,4 +1,4 @@
-//! Templates: minijinja, set up once for all texts that are made from `templates/`.
+//! Templates: minijinja's setup for all texts made from `templates/`.
 
 mod limits;
 pub mod text;
@@ -11,11 +11,11 @@ use serde::Serialize;
 
 pub use text::{Syntax, TextError};
 
-/// Renders a template that is compiled in. What fails is a text that cannot be written.
+/// Renders a built-in template. It fails for a text that cannot be written in its place.
 ///
 /// # Panics
 ///
-/// Never, but for a broken template, and every test renders it.
+/// Only for a broken template, and every test renders it.
 pub fn render(name: &str, text: &str, data: &impl Serialize) -> Result<String, TextError> {
     let mut environment = environment(typed);
     let rendered = environment
@@ -26,8 +26,8 @@ pub fn render(name: &str, text: &str, data: &impl Serialize) -> Result<String, T
     })
 }
 
-/// Renders a template of the user's. It may extend the one that is compiled in, by its name, and replace blocks of it. It comes to an end in any
-/// case: see [`limits`].
+/// Renders a user's template. It may extend the built-in one by name and replace blocks of it.
+/// Rendering always ends: see [`limits`].
 pub fn render_own(
     built_in: (&str, &str),
     path: &str,
@@ -45,7 +45,7 @@ fn own(
     limits: Limits,
 ) -> Result<String, TemplateError> {
     check_blocks(built_in, path, text)?;
-    // Where the user's has the same name, it can still extend the other.
+    // A user's template of the same name can still extend the built-in one.
     let name = if path == built_in.0 {
         format!("./{path}")
     } else {
@@ -69,33 +69,33 @@ fn own(
 /// Why a template cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// What is wrong with a template of the user's.
+    /// A user's template is wrong.
     #[error("`{file}`, line {line}: {problem}")]
     Own {
         /// Its path.
         file: String,
-        /// Where in it.
+        /// The line.
         line: usize,
-        /// What is wrong there.
+        /// The problem.
         problem: String,
         /// What to write instead.
         hint: Option<String>,
     },
-    /// A template of the user's takes more than it may.
+    /// A user's template exceeds a limit.
     #[error("`{file}`: {problem}")]
     Endless {
         /// Its path.
         file: String,
-        /// Of what it takes too much.
+        /// The exceeded limit.
         problem: String,
     },
-    /// A text of the workspace that cannot be written.
+    /// A text of the workspace that cannot be written in its place.
     #[error(transparent)]
     Text(#[from] TextError),
 }
 
 impl TemplateError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Own { hint, .. } => hint.clone(),
@@ -105,7 +105,7 @@ impl TemplateError {
     }
 }
 
-/// The text that a filter found it cannot write, where that is what failed.
+/// The text that a filter could not write, if that is the cause.
 fn unsaid(error: &minijinja::Error) -> Option<TextError> {
     let mut next: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = next {
@@ -117,7 +117,7 @@ fn unsaid(error: &minijinja::Error) -> Option<TextError> {
     None
 }
 
-/// Where minijinja's error comes from: the innermost place in the user's own text.
+/// The position of minijinja's error: the innermost one in the user's own text.
 fn wrong(error: &minijinja::Error, path: &str, built_in: &str) -> TemplateError {
     if let Some(text) = unsaid(error) {
         return text.into();
@@ -158,7 +158,7 @@ fn wrong(error: &minijinja::Error, path: &str, built_in: &str) -> TemplateError 
     }
 }
 
-/// A block that the extended template does not have would be left out without a word.
+/// Fails for a block that the extended template lacks: minijinja would silently ignore it.
 fn check_blocks(built_in: (&str, &str), path: &str, text: &str) -> Result<(), TemplateError> {
     if !tags(text, "extends").any(|(_, name)| name.trim_matches(['"', '\'']) == built_in.0) {
         return Ok(());
@@ -175,7 +175,7 @@ fn check_blocks(built_in: (&str, &str), path: &str, text: &str) -> Result<(), Te
     }
 }
 
-/// `{% TAG NAME`: the lines that they are on, and the names.
+/// The lines and names of all `{% TAG NAME`.
 fn tags<'t>(text: &'t str, tag: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
     text.match_indices("{%").filter_map(move |(at, open)| {
         let rest = text[at + open.len()..]
@@ -190,7 +190,7 @@ fn tags<'t>(text: &'t str, tag: &'t str) -> impl Iterator<Item = (usize, &'t str
 /// How a value is printed.
 type Print = fn(&mut Output, &mut State, &Value) -> Result<(), minijinja::Error>;
 
-/// Prints what went through a function of [`text`], and numbers.
+/// Prints only numbers and what went through a function of [`text`].
 fn typed(out: &mut Output, _: &mut State, value: &Value) -> Result<(), minijinja::Error> {
     let text = match value.kind() {
         ValueKind::Undefined => return Ok(()),
@@ -204,7 +204,8 @@ fn typed(out: &mut Output, _: &mut State, value: &Value) -> Result<(), minijinja
     Ok(out.write_str(&text)?)
 }
 
-/// Prints anything that cannot break the line that it stands in: what a user's template prints is the user's own business.
+/// Prints anything that does not break its line: the content of a user's template is up to the
+/// user.
 fn printable(out: &mut Output, _: &mut State, value: &Value) -> Result<(), minijinja::Error> {
     let text = value.to_string();
     if !value.is_safe() && text.chars().any(char::is_control) && !is_layout(&text) {
@@ -223,7 +224,7 @@ fn is_layout(text: &str) -> bool {
         .all(|letter| letter.is_whitespace() || letter == '\\')
 }
 
-/// A filter of what one of the functions of [`text`] makes.
+/// Registers a function of [`text`] as a filter.
 fn filter(
     environment: &mut Environment<'_>,
     name: &'static str,
@@ -249,11 +250,11 @@ fn environment<'t>(print: Print) -> Environment<'t> {
             .build()
             .unwrap_or_default(),
     );
-    // What a block or a `set` captured is syntax, and is not looked at again.
+    // The output of a block or a `set` is syntax and is not checked again.
     environment.set_auto_escape_callback(|_| AutoEscape::Custom("text".into()));
     environment.set_formatter(print);
     filter(&mut environment, "quote", text::quote);
-    // Older templates of users know it by this name.
+    // Older templates of users use this name.
     filter(&mut environment, "quote_word", text::quote);
     filter(&mut environment, "path", text::path);
     filter(&mut environment, "script", text::script);

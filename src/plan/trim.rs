@@ -1,4 +1,4 @@
-//! Spare files of production modules: whether they are left out, and the program that does it.
+//! Unneeded files of production modules: whether they are left out, and the program that does it.
 
 use super::{ContextEntry, Place, PlanOptions, Trim};
 use crate::detect::Delivery;
@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 
 const PROGRAM: &str = include_str!("../../templates/trim.mjs");
 
-/// Packages that read source maps when the app runs.
+/// Packages that read source maps at run time.
 const READERS: [&str; 2] = ["source-map-support", "@cspotcode/source-map-support"];
 
 /// What is left out.
@@ -34,7 +34,7 @@ pub(super) fn trim(
     })
 }
 
-/// The file of the context that does it.
+/// The program's file in the context.
 pub(super) fn entry() -> ContextEntry {
     let why = "leaves out of modules what cannot matter when the app runs";
     ContextEntry::made(

@@ -1,4 +1,4 @@
-//! The proof that an image can run: the program that finds it, and what it has to know.
+//! The proof that an image can run: its program and configuration.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::lockfile::{LockfileError, Lockfiles};
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
-/// The programs that prove an image, and what is loaded into the app that they start.
+/// The programs of the proof, and the module that is loaded into the started app.
 const PROGRAMS: [(&str, &str); 3] = [
     ("verify.mjs", include_str!("../../templates/verify.mjs")),
     ("trial.mjs", include_str!("../../templates/trial.mjs")),
@@ -29,21 +29,21 @@ impl Plan {
     }
 }
 
-/// What the proof has to know of an image that node starts.
+/// The input of the proof of a node image.
 pub(super) struct Proved<'p> {
     pub(super) workspace: &'p Workspace,
     pub(super) lockfiles: &'p Lockfiles<'p>,
     pub(super) app: usize,
     pub(super) delivery: &'p Delivery,
-    /// What node is given before the app's own arguments.
+    /// The node argument for signals, before the app's own arguments.
     pub(super) signals: Option<&'p str>,
-    /// The options of node that the image sets.
+    /// The node options of the image.
     pub(super) node_options: Option<&'p str>,
-    /// Files that builds read, and that the image does not keep as they are.
+    /// Files that builds read and that are not in the image unchanged.
     pub(super) sources: Vec<&'p str>,
 }
 
-/// The files of the context that the proof is made of.
+/// The proof's files in the context.
 pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, LockfileError> {
     let entry = |name: &str, text: String, why: &str| {
         ContextEntry::made(Place::Verify, RepoPath::file(name), text, why)
@@ -57,7 +57,7 @@ pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, Lockfile
         } else {
             "bundle"
         };
-        // What node is given, or the words of a shell.
+        // node's arguments, or the words of a shell.
         let shell = start.line().map(|line| line.text(proved.signals));
         let words: Vec<&str> = if let Some(line) = &shell {
             vec!["sh", "-c", line]
@@ -84,7 +84,7 @@ pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, Lockfile
     Ok(entries)
 }
 
-/// Dependencies that overrides take away: `foo>bar: '-'`.
+/// Dependencies that overrides remove: `foo>bar: '-'`.
 fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
     let mut names = Vec::new();
     for lockfile in lockfiles.all() {
@@ -97,7 +97,7 @@ fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
     Ok(names)
 }
 
-/// The package that an override is about: `bar` of `foo@1>bar@^2`.
+/// The package that an override changes: `bar` of `foo@1>bar@^2`.
 fn bare(selector: &str) -> String {
     let name = selector.rsplit('>').next().unwrap_or(selector);
     let version = name
@@ -107,13 +107,13 @@ fn bare(selector: &str) -> String {
     version.map_or(name, |(at, _)| &name[..at]).to_owned()
 }
 
-/// Whether a pnpmfile may have changed what packages depend on.
+/// Whether a pnpmfile may have changed dependencies.
 fn is_hooked(workspace: &Workspace) -> bool {
     let named =
         !workspace.settings.pnpmfile.is_empty() || workspace.npmrc.get("pnpmfile").is_some();
     named
         || [".pnpmfile.cjs", ".pnpmfile.mjs"].iter().any(|name| {
-            // What is there and no file ends the plan elsewhere.
+            // A special file of this name is refused elsewhere.
             let path = RepoPath::child(&RepoPath::ROOT, name);
             workspace.tree.is_file(&path).unwrap_or(true)
         })

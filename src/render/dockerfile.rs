@@ -211,7 +211,7 @@ fn view(plan: &Plan) -> View<'_> {
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect(),
-        install_only: install_only(plan).map(|path| path.to_string()).collect(),
+        install_only: install_only(plan).map(ToString::to_string).collect(),
         build_stores: stores(&plan.installed_alone.build),
         passed_over: passed_over(&plan.installed_alone.build),
         forbidden: forbidden::conditions(&plan.include),

@@ -1,4 +1,4 @@
-//! A Docker daemon builds the image by a Dockerfile.
+//! Builds the image with a Docker daemon and a Dockerfile.
 
 use std::io::Write;
 
@@ -20,14 +20,14 @@ use crate::render::dockerfile;
 use crate::show::progress::{Progress, ProgressMode};
 use crate::show::ui::Ui;
 
-/// A daemon that answers.
+/// The driver for a daemon that answers.
 pub(super) struct DockerDriver {
     pub(super) docker: Docker,
 }
 
 impl Driver for DockerDriver {
     fn check(&self, job: &Job<'_>) -> Result<(), Error> {
-        // A text that no Dockerfile can express is better known before anything is sent.
+        // Text that a Dockerfile cannot express should be reported before anything is sent.
         dockerfile::render(&job.plan)?;
         Ok(())
     }
@@ -39,7 +39,7 @@ impl Driver for DockerDriver {
         let mut heard = Heard::default();
         let mut last = 0;
         let (built, workspace) = std::thread::scope(|scope| {
-            // For the report alone: it must not make anybody wait.
+            // Only for the report, so nothing must wait for it.
             let measuring = scope.spawn(|| {
                 let tree = Tree::open(job.root).ok()?;
                 let rules = Rules::load(job.root, &[], &[]).ok()?;
@@ -93,7 +93,7 @@ impl Driver for DockerDriver {
 }
 
 impl DockerDriver {
-    /// Starts the image; the log of one that does not come up is shown.
+    /// Starts the image. If it does not come up, its log is shown.
     fn try_out(
         &self,
         job: &Job<'_>,
@@ -119,13 +119,13 @@ impl DockerDriver {
     }
 }
 
-/// What the daemon is told.
+/// The request to the daemon.
 fn request(job: &Job<'_>) -> Result<BuildRequest, Error> {
     let plan = &job.plan;
     let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
     Ok(BuildRequest {
         dockerfile: dockerfile::PATH.to_owned(),
-        // What is tried out gets its names afterwards.
+        // An image that is to be tried gets its names afterwards.
         tags: if job.trial.is_some() {
             Vec::new()
         } else {
@@ -153,7 +153,8 @@ fn request(job: &Job<'_>) -> Result<BuildRequest, Error> {
     })
 }
 
-/// A build that fails in its proof is told apart: the app is at fault, and not the build. Of any other step that failed, its log may tell why.
+/// Distinguishes a failed proof, for which the app is at fault, from a failed build, whose log may
+/// show the reason.
 fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
     let EngineError::BuildFailed {
         step: Some(step),

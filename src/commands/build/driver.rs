@@ -1,4 +1,4 @@
-//! Who makes an image: a Docker daemon, or slimbuild itself.
+//! The interface of engines: a Docker daemon, or slimbuild itself.
 
 use super::docker::DockerDriver;
 use super::job::Job;
@@ -14,16 +14,17 @@ use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 
-/// What makes images of plans.
+/// Makes images from plans.
 pub(super) trait Driver {
-    /// Refuses what it cannot do, before anything is built.
+    /// Fails for what it does not support, before anything is built.
     fn check(&self, job: &Job<'_>) -> Result<(), Error>;
 
-    /// Makes the image, tries it where the job asks for that, and sends it to all its places.
+    /// Makes the image, tries it if the job asks for that, and delivers it.
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error>;
 }
 
-/// The engine of these arguments, before anybody looks for a daemon. `auto` is Docker, unless the image is to be a file or its base is one.
+/// The engine of these arguments, before looking for a daemon. `auto` is Docker, unless the output
+/// is a file or the base is one.
 pub(super) fn engine(
     arg: EngineArg,
     args: &EngineArgs,
@@ -45,7 +46,7 @@ pub(super) fn engine(
 }
 
 impl EngineArg {
-    /// The engine, where nobody looks for a daemon.
+    /// The engine if no daemon is looked for.
     pub(in crate::commands) fn without_a_daemon(self, options: &PlanOptions) -> Engine {
         let base = options.base.as_ref().map(|base| &base.value);
         match self {
@@ -56,7 +57,7 @@ impl EngineArg {
     }
 }
 
-/// The daemon; nothing where none is there and nobody asked for one.
+/// Connects to the daemon; `None` if there is none and none is required.
 pub(super) fn daemon(
     arg: EngineArg,
     args: &EngineArgs,
@@ -67,7 +68,8 @@ pub(super) fn daemon(
 ) -> Result<Option<Docker>, Error> {
     let host = host::resolve(env, host)?;
     match Docker::connect(&host) {
-        // A daemon that is there and does not serve is the person's business: another engine would hide that.
+        // A daemon that exists but refuses to work is for the user to fix: another engine would
+        // hide that.
         Err(error)
             if error.is_absence() && arg == EngineArg::Auto && host.is_default() && !args.load =>
         {
@@ -85,7 +87,7 @@ pub(super) fn daemon(
     }
 }
 
-/// The driver of an engine; `daemon` is the one that was found.
+/// The driver of an engine. `daemon` is the connected one.
 pub(super) fn driver(
     daemon: Option<Docker>,
     args: &EngineArgs,

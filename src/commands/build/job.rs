@@ -1,4 +1,4 @@
-//! What a build is asked for, read of the arguments before anything is built.
+//! The job of a build, prepared from the arguments before anything is built.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::plan::smoke::{self, Unset};
 use crate::show::progress::ProgressMode;
 use crate::system::env::Env;
 
-/// What a driver is to make, and of what.
+/// What a driver should make.
 pub(super) struct Job<'j> {
     /// The workspace.
     pub(super) root: &'j Path,
@@ -24,15 +24,15 @@ pub(super) struct Job<'j> {
     /// Values of build arguments.
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) secrets: BTreeMap<String, Secret>,
-    /// How the image is tried before it gets its names, where that is asked for.
+    /// The smoke test before the image gets its names, if requested.
     pub(super) trial: Option<SmokeRequest>,
     pub(super) engine: EngineArgs,
-    /// What the image is to run on.
+    /// The target platform.
     pub(super) platform: Option<Platform>,
     pub(super) mode: ProgressMode,
-    /// Where relative paths of arguments begin.
+    /// The directory that relative paths in arguments start at.
     pub(super) cwd: &'j Path,
-    /// Where the user is: paths that are printed are seen from here.
+    /// The user's directory: printed paths are relative to it.
     pub(super) here: &'j Path,
     pub(super) env: &'j Env,
     pub(super) interrupt: Interrupt,
@@ -49,7 +49,7 @@ impl Job<'_> {
     }
 }
 
-/// The image's names: those of the command line, of slimbuild.json, or the package's.
+/// The image's names: from the command line, slimbuild.json, or the package's name.
 pub(super) fn names(plan: &Plan, given: Vec<ImageRef>) -> Result<Vec<ImageRef>, Error> {
     Ok(match &plan.configured.tags {
         _ if !given.is_empty() => given,
@@ -62,7 +62,7 @@ pub(super) fn names(plan: &Plan, given: Vec<ImageRef>) -> Result<Vec<ImageRef>, 
     })
 }
 
-/// What to try the image with, where that is asked for. Variables of the command line beat those of files.
+/// The smoke test, if requested. Variables of the command line win over those of files.
 pub(super) fn trial(
     plan: &Plan,
     args: SmokeArgs,
@@ -93,7 +93,8 @@ pub(super) fn trial(
     }))
 }
 
-/// What the build arguments hold. Only what a task of the plan reads is sent: a value that nobody reads should not leave this machine.
+/// Values of build arguments. Only those that a task of the plan reads are sent: other values
+/// should not leave this machine.
 pub(super) fn arguments(
     mut given: Vec<BuildArg>,
     plan: &Plan,

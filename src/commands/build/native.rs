@@ -1,4 +1,4 @@
-//! slimbuild makes the image on this machine, without a daemon.
+//! Makes the image on this machine, without a daemon.
 
 mod base;
 mod checks;
@@ -36,7 +36,8 @@ use crate::store::fetch::{Listener, Patience, Proxies};
 use crate::system::credential;
 use crate::system::workdir::WorkDir;
 
-/// Variables of this machine that a build may see: none that changes what it makes, but for proxies, certificates and where things are kept.
+/// Variables of this machine that a build may see. None changes the result, except proxies,
+/// certificates and paths.
 const VARIABLES: [&str; 17] = [
     "HOME",
     "USER",
@@ -57,9 +58,9 @@ const VARIABLES: [&str; 17] = [
     "SSL_CERT_FILE",
 ];
 
-/// slimbuild makes the image on this machine.
+/// The driver that makes images on this machine.
 pub(super) struct NativeDriver {
-    /// The daemon that is given the image.
+    /// The daemon to load the image into.
     pub(super) load: Option<Docker>,
 }
 
@@ -80,7 +81,7 @@ impl Driver for NativeDriver {
 }
 
 impl NativeDriver {
-    /// Makes the image and sends it.
+    /// Makes and delivers the image.
     fn once(&self, job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<Done, Error> {
         let Job { engine, env, .. } = job;
         let platform = job.platform.clone().unwrap_or_else(Platform::host);
@@ -161,7 +162,7 @@ impl NativeDriver {
     }
 }
 
-/// Fetches what has to be there, and says what is downloaded.
+/// Downloads everything needed, and reports what is downloaded.
 fn downloaded(
     job: &Job<'_>,
     cache: &Cache,
@@ -172,7 +173,7 @@ fn downloaded(
     let err = RefCell::new(ui.err());
     let begins = |url: &str| {
         if job.mode != ProgressMode::Quiet {
-            // Nobody is kept from an image because stderr is closed.
+            // A closed stderr is no reason to fail.
             let url = credential::redacted(url);
             drop(writeln!(err.borrow_mut(), "downloading {url}"));
         }
@@ -185,13 +186,13 @@ fn downloaded(
     let maker = Maker::new(job.engine.sources.clone(), cache.clone(), job.env, to)?;
     let mut fetched = fetch(&maker, job, terms, work)?;
     if job.engine.no_cache {
-        // As with Docker, this is about what is built: what lies below is asked anew with `--pull`.
+        // As with Docker, `--no-cache` is about the build; `--pull` renews the base.
         fetched.cache = fetched.cache.forgetful();
     }
     Ok(fetched)
 }
 
-/// Where the image is written to: to a file where it would go nowhere else.
+/// Where to write the image: to a file by default, if it would go nowhere else.
 fn outputs(job: &Job<'_>) -> Vec<Output> {
     let engine = &job.engine;
     if engine.outputs.is_empty() && !engine.push && !engine.load {
@@ -202,12 +203,12 @@ fn outputs(job: &Job<'_>) -> Vec<Output> {
     given.map(|output| output.below(job.cwd)).collect()
 }
 
-/// What has to be there before anything is built.
+/// Everything needed before the build.
 struct Fetched {
     cache: Cache,
     proxies: Proxies,
     below: Below,
-    /// Nothing where nothing is built.
+    /// `None` if nothing is built.
     tools: Option<Tools>,
 }
 
@@ -255,10 +256,10 @@ struct Making<'m> {
 /// An image whose layers are in the cache.
 struct Assembled {
     image: Image,
-    /// The base, where a registry has it.
+    /// The base's name, if it is in a registry.
     below: Option<ImageRef>,
     checked: Checked,
-    /// The number of a step that follows.
+    /// The number of the next step.
     next: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What is told of an image that was made: a metadata file, the report, and its name on stdout.
+//! Reports a finished image: a metadata file, the report, and its name on stdout.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,58 +19,58 @@ use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::system::terminal::escape_json;
 
-/// An image that was made, tried, and sent where it was to go.
+/// An image that was made, tried and delivered.
 pub(super) struct Done {
     pub(super) image: Made,
-    /// How the trial start went, where there was one just now.
+    /// The result of the trial start, if this run had one.
     pub(super) trial: Option<String>,
-    /// How its program came up, where it was started.
+    /// How its program came up, if it was started.
     pub(super) answered: Option<Answered>,
     pub(super) pushed: Vec<Pushed>,
     pub(super) summary: Summary,
     /// What was sent to a builder.
     pub(super) sent: Option<Sent>,
-    /// Files that it was written to, as the user would name them from their directory.
+    /// The files that it was written to, relative to the user's directory.
     pub(super) outputs: Vec<String>,
-    /// What a daemon was given of it, and the daemon's version.
+    /// What was loaded into a daemon, and the daemon's version.
     pub(super) loaded: Option<(Loaded, String)>,
 }
 
 /// The image itself.
 pub(super) struct Made {
-    /// Its digest: of the manifest, or of the configuration where only that is known.
+    /// The digest of its manifest, or of its configuration if only that is known.
     pub(super) digest: String,
-    /// The digest of its configuration, where `digest` is another one.
+    /// The digest of its configuration, if `digest` is another one.
     pub(super) configuration: Option<String>,
-    /// Its size in bytes, unpacked.
+    /// Its unpacked size in bytes.
     pub(super) unpacked: u64,
-    /// Its size as it is sent, where that is known.
+    /// Its compressed size in bytes, if known.
     pub(super) packed: Option<u64>,
 }
 
-/// What was sent to a builder, and what of it was not.
+/// What was sent to a builder, and what was left out.
 pub(super) struct Sent {
-    /// Files and bytes that `COPY . .` would have sent.
+    /// The files and bytes that `COPY . .` would have sent.
     pub(super) workspace: Measure,
-    /// Files and bytes that were left out of modules, where that was done just now.
+    /// The number and bytes of files left out of modules, if this run did that.
     pub(super) left_out: Option<(usize, u64)>,
 }
 
-/// What steps of a build say of themselves in their logs.
+/// What the logs of steps report.
 #[derive(Default)]
 pub(super) struct Heard {
-    /// Files and bytes that were left out of modules.
+    /// The number and bytes of files left out of modules.
     pub(super) left_out: Option<(usize, u64)>,
-    /// How the trial start went.
+    /// The result of the trial start.
     pub(super) trial: Option<String>,
-    /// The end of the log of each step that runs.
+    /// The end of the log of each running step.
     logs: BTreeMap<StepId, Vec<u8>>,
-    /// That of the step that failed first.
+    /// The log of the first step that failed.
     failed: Option<Vec<u8>>,
 }
 
 impl Heard {
-    /// What the step that failed wrote.
+    /// The end of the failed step's log.
     pub(super) fn failed(&self) -> String {
         let log = self.failed.as_deref().unwrap_or_default();
         String::from_utf8_lossy(log).into_owned()
@@ -115,7 +115,7 @@ fn left_out(text: &str) -> Option<(usize, u64)> {
 }
 
 impl Done {
-    /// Tells it. What is printed is seen from `here`.
+    /// Writes the reports. Printed paths are relative to `here`.
     pub(super) fn tell(
         &self,
         job: &Job<'_>,
@@ -132,7 +132,7 @@ impl Done {
         }
         self.report(job, &names, took, document, ui)
             .map_err(Error::io("cannot write the report"))?;
-        // A daemon's image is called by its name.
+        // An image in a daemon is shown by its name.
         let file = self.outputs.first().filter(|_| self.loaded.is_none());
         let said = file.or(names.first()).map_or("", String::as_str);
         writeln!(ui.out(), "{said}").map_err(Error::io("cannot write to stdout"))
@@ -178,15 +178,16 @@ impl Done {
         }
     }
 
-    /// The digest, where the image is not one of a daemon's, which are found by their names.
+    /// The digest, unless the image is in a daemon, where its name finds it.
     fn digest_of_file(&self) -> Option<&str> {
         let known = self.image.configuration.as_ref();
         known.map(|_| self.image.digest.as_str())
     }
 
-    /// The keys that `docker buildx build --metadata-file` writes too, and our own; null is what the engine does not know.
+    /// The keys that `docker buildx build --metadata-file` writes too, and our own. Unknown values
+    /// are null.
     fn metadata(&self, job: &Job<'_>, names: &[String], took: Duration) -> Value {
-        // What registries call it, once they have it.
+        // The manifest's digest, once a registry has it.
         let digest = self.pushed.first().map(|pushed| pushed.digest.to_string());
         let plan = &job.plan;
         let sent = self.sent.as_ref();
@@ -215,7 +216,7 @@ impl Done {
     }
 }
 
-/// What a daemon was given, in words.
+/// What was loaded into a daemon, as text.
 fn said((loaded, version): &(Loaded, String)) -> String {
     format!(
         "into Docker {version}, {} sent in {}",
@@ -224,7 +225,7 @@ fn said((loaded, version): &(Loaded, String)) -> String {
     )
 }
 
-/// A path as the user would write it where they are.
+/// A path relative to the user's directory.
 pub(super) fn shown_path(path: &Path, here: &Path) -> String {
     path.strip_prefix(here)
         .unwrap_or(path)

@@ -1,4 +1,5 @@
-//! Build arguments of the command line that no task reads: somebody who writes one means it.
+//! Finds build arguments of the command line that no task reads: a user who gives one expects an
+//! effect.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use crate::files::tree::{Limit, Tree};
 use crate::needs::tasks::is_proxy;
 use crate::plan::{BuildStep, Content, Plan};
 
-/// Refuses a build whose task would not see what it is given.
+/// Fails if the task that needs an argument would not see it.
 pub(super) fn check(given: &[BuildArg], plan: &Plan, root: &Path) -> Result<(), Error> {
     let steps = plan.steps();
     let reads = |name: &str| {
@@ -39,10 +40,11 @@ pub(super) fn check(given: &[BuildArg], plan: &Plan, root: &Path) -> Result<(), 
     })
 }
 
-/// The step whose package has a file that names the variable, and the file.
+/// The step of a package with a file that mentions the variable, and the file.
 fn wants<'p>(name: &str, plan: &'p Plan, root: &Path) -> Option<(&'p BuildStep, String)> {
     let tree = Tree::open(root).ok()?;
-    // Of a package's steps the last one makes it. The deeper package is meant: the root's files are everybody's.
+    // A package's last step builds it. Deeper packages come first, because the root contains all
+    // files.
     let mut steps: Vec<&BuildStep> = plan.steps().iter().rev().collect();
     steps.sort_by_key(|step| std::cmp::Reverse(step.dir.as_str().len()));
     for entry in plan.context() {
@@ -61,7 +63,7 @@ fn wants<'p>(name: &str, plan: &'p Plan, root: &Path) -> Option<(&'p BuildStep, 
     None
 }
 
-/// Whether a text has the name as a word.
+/// Whether a text contains the name as a word.
 fn has(text: &str, name: &str) -> bool {
     let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     text.match_indices(name).any(|(at, _)| {

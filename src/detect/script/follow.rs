@@ -1,4 +1,4 @@
-//! Follows a script into all that it calls: other scripts, lines for a shell, script files.
+//! Follows a script into everything that it calls: other scripts, shell lines, script files.
 
 use super::list::{self, Item, Simple};
 use super::runners::{self, Runs};
@@ -7,29 +7,30 @@ use super::wrappers::{self, Behind};
 use super::{End, Line, Piece, Scripts};
 use crate::files::tree::Limit;
 
-/// How deep scripts and lines may call each other. What is called deeper is left as it stands.
+/// How deep scripts and lines may call each other. Deeper calls are left unchanged.
 const DEPTH: usize = 32;
 
 /// How many wrappers and runners may stand before a program.
 const WRAPPERS: usize = 32;
 
-/// How many bytes of scripts are followed together: scripts that call others twice each come to more than anybody can read.
+/// How many bytes of scripts are followed in total: scripts that each call others twice would grow
+/// exponentially.
 pub(super) const TEXT: usize = 1 << 20;
 
 pub(super) struct Follow<'w> {
     scripts: Option<Scripts<'w>>,
-    /// The scripts and files on the way to the one that is read now.
+    /// The scripts and files on the way to the current one.
     path: Vec<String>,
-    /// The package managers and others that lead to the line that is read now.
+    /// The package managers and other programs that led to the current line.
     through: Vec<String>,
-    /// How many lines lead to the one that is read now.
+    /// The depth of the current line.
     depth: usize,
     /// How many bytes may still be followed.
     left: usize,
 }
 
 impl<'w> Follow<'w> {
-    /// From these scripts on the way.
+    /// Starts below these scripts.
     pub(super) fn new(scripts: Option<Scripts<'w>>, path: Vec<String>) -> Self {
         Self {
             scripts,
@@ -40,7 +41,7 @@ impl<'w> Follow<'w> {
         }
     }
 
-    /// Reads a line; its commands get the variables of what called it.
+    /// Reads a line. Its commands inherit the caller's variables.
     pub(super) fn line(&mut self, text: &str, outer: &[(String, Word)]) -> Line {
         let size: usize = outer
             .iter()
@@ -106,7 +107,7 @@ impl<'w> Follow<'w> {
         Piece::Command(simple.into())
     }
 
-    /// A line that a command runs; nothing where it would lead too far.
+    /// A line that a command runs; `None` if a limit is exceeded.
     fn inner(&mut self, text: &str, outer: &[(String, Word)]) -> Option<Line> {
         if self.depth == DEPTH || !self.may_take(text.len()) {
             return None;
@@ -131,7 +132,7 @@ impl<'w> Follow<'w> {
         }
         let mut lines = Vec::new();
         for (name, more) in names {
-            // A script without a text takes its time too.
+            // Even an empty script takes time.
             if !self.may_take(name.len()) {
                 return None;
             }
@@ -166,7 +167,7 @@ impl<'w> Follow<'w> {
         Some(Piece::Line(joined, simple.redirections.clone()))
     }
 
-    /// Reads a script file of the workspace. What is none is left alone.
+    /// Reads a script file of the workspace. Other files are left alone.
     fn file(&mut self, name: &str, by_shell: bool, simple: &Simple) -> Option<FileRun> {
         let (tree, dir) = self.scripts?.place?;
         let path = dir.join(name).ok()?;
@@ -198,7 +199,7 @@ impl<'w> Follow<'w> {
         line.map(FileRun::Line)
     }
 
-    /// Whether so much may still be followed, which counts it.
+    /// Takes this many bytes off the limit; false if it is exceeded.
     fn may_take(&mut self, length: usize) -> bool {
         let left = self.left.checked_sub(length);
         self.left = left.unwrap_or(self.left);
@@ -206,7 +207,7 @@ impl<'w> Follow<'w> {
     }
 }
 
-/// What a file of the workspace is to be run with.
+/// What runs a file of the workspace.
 enum FileRun {
     Line(Line),
     Node(Simple),

@@ -1,7 +1,7 @@
 //! Lists of commands: `a && b || c; d & e | f`, with subshells and groups, as a flat sequence.
 //!
-//! Flat, because nothing here has to work out what a shell would do next: what counts is which commands there are, what stands between them, and
-//! that a generated line can be put together again from the same pieces.
+//! Flat, because it need not be known what a shell would do next: only the commands and what is
+//! between them matter, and that a line can be generated again from the same pieces.
 
 use super::words::{Token, Word, tokens};
 
@@ -11,9 +11,9 @@ pub(super) struct Simple {
     pub(super) assignments: Vec<(String, Word)>,
     pub(super) words: Vec<Word>,
     pub(super) redirections: Vec<String>,
-    /// Flags of node, where the command named a program by its file.
+    /// node's flags, if the command names a program by its file.
     pub(super) node_args: Vec<String>,
-    /// The wrappers and runners that led to it, and were taken off.
+    /// The removed wrappers and runners that led to it.
     pub(super) through: Vec<String>,
 }
 
@@ -32,12 +32,12 @@ pub(super) enum Item {
     Mark(String),
 }
 
-/// Words of the shell's grammar that a command may follow.
+/// Shell keywords that a command may follow.
 const BEFORE: [&str; 9] = [
     "if", "then", "else", "elif", "while", "until", "do", "!", "{",
 ];
 
-/// Words of the shell's grammar that end what such a word began.
+/// Shell keywords that end what those began.
 const AFTER: [&str; 4] = ["fi", "done", "esac", "}"];
 
 /// Reads a script.

@@ -1,8 +1,9 @@
-//! node's own command line: which of its options take the next word.
+//! node's command line: which of its options take the next word.
 
-/// node's options that take the next word as their value, of node 18 to 24: all whose type in node's own table (`getCLIOptionsInfo` of
-/// `internalBinding('options')`, made from `src/node_options.cc`) is a text, a number, a list or an address, and their short names. V8's own
-/// (`--max-old-space-size`) take a value behind `=` alone: node tells V8 so.
+/// node's options with a value in the next word, of node 18 to 24: all with the type string,
+/// number, list or address in node's own table (`getCLIOptionsInfo` of
+/// `internalBinding('options')`, made from `src/node_options.cc`), and their short names. V8's
+/// options (`--max-old-space-size`) take a value only after `=`.
 const WITH_VALUE: [&str; 80] = [
     "--allow-fs-read",
     "--allow-fs-write",
@@ -89,10 +90,11 @@ const WITH_VALUE: [&str; 80] = [
 /// The rest of the table, and short names.
 const MORE_WITH_VALUE: [&str; 5] = ["--watch-path", "-C", "-e", "-r", "-pe"];
 
-/// Options after which node starts no file: it evaluates a text.
+/// With these options node evaluates text and starts no file.
 const EVALUATES: [&str; 6] = ["-e", "--eval", "-p", "--print", "-pe", "--run"];
 
-/// node's arguments parted into its own flags, the file, and the program's arguments; nothing where it starts no file.
+/// Splits node's arguments into its own flags, the file, and the program's arguments; `None` if it
+/// starts no file.
 pub(crate) fn command(words: &[String]) -> Option<(Vec<String>, String, Vec<String>)> {
     let mut flags = Vec::new();
     let mut rest = words.iter();
@@ -116,9 +118,9 @@ pub(crate) fn command(words: &[String]) -> Option<(Vec<String>, String, Vec<Stri
     None
 }
 
-/// Whether an option, as it is written, takes the next word.
+/// Whether an option takes the next word.
 pub(crate) fn takes_value(word: &str) -> bool {
-    // `_` stands for `-` in node's options.
+    // node accepts `_` for `-` in options.
     let name = match word.strip_prefix("--") {
         Some(name) => format!("--{}", name.replace('_', "-")),
         None => word.to_owned(),

@@ -9,11 +9,11 @@ use crate::workspace::manifest::package::Manifest;
 
 /// What a command runs instead of itself.
 pub(super) enum Runs {
-    /// Another command: a program behind `pnpm exec`.
+    /// Another command: the program after `pnpm exec`.
     Simple(Simple),
     /// A line for a shell.
     Line(String),
-    /// Scripts of the manifest, each with what is appended to it.
+    /// Scripts of the manifest, each with appended text.
     Scripts(Vec<(String, String)>, End),
     /// Lines for a shell, all at once.
     Lines(Vec<String>, End),
@@ -24,11 +24,11 @@ pub(super) enum Runs {
 /// A package manager.
 struct Manager {
     program: &'static str,
-    /// Words after which a script's name stands.
+    /// Subcommands before a script's name.
     run: &'static [&'static str],
-    /// Words after which a program stands.
+    /// Subcommands before a program.
     exec: &'static [&'static str],
-    /// Whether a word that is no script is a program.
+    /// Whether a word that is not a script may be a program.
     programs: bool,
 }
 
@@ -59,10 +59,10 @@ const MANAGERS: [Manager; 4] = [
     },
 ];
 
-/// Programs that only run programs of packages.
+/// Programs that only run other packages' programs.
 const EXECUTORS: [&str; 5] = ["npx", "bunx", "pnpx", "pnx", "yarnx"];
 
-/// Words of package managers that are no programs.
+/// Subcommands of package managers.
 const OWN: [&str; 37] = [
     "add",
     "audit",
@@ -103,7 +103,7 @@ const OWN: [&str; 37] = [
     "workspaces",
 ];
 
-/// Options of package managers that take the next word.
+/// Package managers' options with a value in the next word.
 const VALUES: [&str; 10] = [
     "--reporter",
     "--loglevel",
@@ -117,7 +117,7 @@ const VALUES: [&str; 10] = [
     "--script-shell",
 ];
 
-/// Options by which a manager runs something in other packages, and whether a value follows.
+/// Options that run something in other packages, and whether they take a value.
 pub(super) const ELSEWHERE: [(&str, bool); 15] = [
     ("-r", false),
     ("--recursive", false),
@@ -136,7 +136,7 @@ pub(super) const ELSEWHERE: [(&str, bool); 15] = [
     ("--scope", true),
 ];
 
-/// What a command runs; nothing where it runs itself. Without a manifest no scripts are followed.
+/// What a command runs; `None` if it runs directly. Scripts are only followed with a manifest.
 pub(super) fn runs(simple: &Simple, manifest: Option<&Manifest>, left: &mut usize) -> Option<Runs> {
     let texts: Vec<String> = simple.words.iter().map(Word::text).collect();
     let program = texts.first()?;
@@ -168,7 +168,7 @@ pub(super) fn runs(simple: &Simple, manifest: Option<&Manifest>, left: &mut usiz
     }
 }
 
-/// Whether a path leads to a program that a package manager put into `.bin`.
+/// Whether a path leads to a program in `.bin`.
 fn in_modules(path: &str) -> bool {
     path.contains("node_modules/.bin/")
 }
@@ -187,7 +187,7 @@ impl Call<'_> {
             .is_some_and(|manifest| manifest.script(name).is_some())
     }
 
-    /// The words from a position on, as they are written.
+    /// The words from a position on, as written.
     fn written(&self, from: usize) -> String {
         let words = self.simple.words.iter().skip(from);
         words
@@ -212,7 +212,8 @@ impl Call<'_> {
         }))
     }
 
-    /// The first word from a position on that is no option, and no option's value; nothing where an option leads to another package.
+    /// The first word from a position on that is not an option or an option's value; `None` if an
+    /// option leads to another package.
     pub(super) fn word_after(&self, from: usize) -> Option<usize> {
         let mut at = from;
         while let Some(text) = self.texts.get(at).filter(|text| text.starts_with('-')) {
@@ -235,7 +236,7 @@ impl Call<'_> {
         (at < self.texts.len()).then_some(at)
     }
 
-    /// Whether an option that may lead to another package leads to this one.
+    /// Whether an option that may lead to another package means this one.
     pub(super) fn is_here(&self, flag: &str, value: &str) -> bool {
         let own = self.manifest.and_then(Manifest::name);
         match flag {
@@ -270,7 +271,7 @@ impl Call<'_> {
         None
     }
 
-    /// The script that is named at a position, or those that `/…/` fits.
+    /// The script named at a position, or those that `/…/` matches.
     fn script(&mut self, at: usize) -> Option<Runs> {
         let name = self.texts[at].as_str();
         let mut more = at + 1;
@@ -281,7 +282,7 @@ impl Call<'_> {
         if self.has_script(name) {
             return Some(Runs::Scripts(vec![(name.to_owned(), more)], End::InOrder));
         }
-        // pnpm's `tryBuildRegExpFromCommand`: between slashes, without flags.
+        // Like pnpm's `tryBuildRegExpFromCommand`: between slashes, without flags.
         let pattern = name.strip_prefix('/')?.strip_suffix('/')?;
         let found = self.scripts_that(pattern);
         let found: Vec<_> = found.into_iter().map(|name| (name, more.clone())).collect();
@@ -293,7 +294,7 @@ impl Call<'_> {
         (!found.is_empty()).then_some(Runs::Scripts(found, end))
     }
 
-    /// The program behind `npx`, `pnpm exec` and the like, whose version may be named.
+    /// The program after `npx`, `pnpm exec` and the like, without its version.
     fn program_at(&self, from: usize) -> Option<Runs> {
         let flags = self.texts.iter().enumerate().skip(from);
         let mut flags = flags.take_while(|(_, text)| text.starts_with('-') && *text != "--");
@@ -312,7 +313,7 @@ impl Call<'_> {
         Some(Runs::Simple(inner))
     }
 
-    /// node may run a script of the manifest (`--run`), or the program of a package by its file.
+    /// node can run a script of the manifest (`--run`), or a package's program by its file.
     fn node(&mut self) -> Option<Runs> {
         if let Some(at) = self.texts.iter().position(|word| word == "--run") {
             return self.script(at + 1).filter(|_| at + 1 < self.texts.len());
@@ -360,7 +361,7 @@ impl Call<'_> {
     }
 }
 
-/// The program whose file in `node_modules` this is: `node_modules/vite/bin/vite.js`.
+/// The program of a file in `node_modules`: `node_modules/vite/bin/vite.js`.
 fn program_of_file(file: &str) -> Option<&str> {
     let (_, inside) = file.rsplit_once("node_modules/")?;
     if let Some(program) = inside.strip_prefix(".bin/") {

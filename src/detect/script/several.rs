@@ -1,4 +1,5 @@
-//! Programs that run several scripts: npm-run-all, concurrently, turbo and nx; and the expressions that name scripts.
+//! Programs that run several scripts: npm-run-all, concurrently, turbo and nx; and the patterns
+//! that name scripts.
 
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
@@ -8,14 +9,14 @@ use super::runners::{Call, ELSEWHERE, Runs};
 use super::words::quote;
 use crate::workspace::manifest::package::Manifest;
 
-/// How long arguments may get that placeholders fill.
+/// How many bytes arguments may have after placeholders are filled in.
 const FILLED: usize = 1 << 16;
 
-/// What an expression costs beside its text.
+/// The cost of a pattern in addition to its text.
 const EXPRESSION: usize = 256;
 
 impl Call<'_> {
-    /// The scripts that an expression fits. To look through all of them counts as following them.
+    /// The scripts that a pattern matches. The search counts towards the limit.
     pub(super) fn scripts_that(&mut self, pattern: &str) -> Vec<String> {
         let scripts = self
             .manifest
@@ -35,7 +36,8 @@ impl Call<'_> {
             .collect()
     }
 
-    /// npm-run-all: patterns of scripts, which may hold arguments; what follows `--` fills `{1}`, `{@}` and `{*}`.
+    /// npm-run-all: patterns of scripts, which may contain arguments; what follows `--` fills in
+    /// `{1}`, `{@}` and `{*}`.
     pub(super) fn run_all(&mut self, name: &str) -> Option<Runs> {
         let values = ["--max-parallel", "--npm-path", "--names", "-P"];
         let end = self.texts.iter().position(|word| word == "--");
@@ -59,7 +61,7 @@ impl Call<'_> {
             let (pattern, arguments) = word.split_once(' ').unwrap_or((word, ""));
             let more = filled(arguments, given)?;
             let names = self.that_fit(pattern, "[^:]*");
-            // A script that is not there is the program's error, not ours to guess at.
+            // The program itself reports a missing script.
             if names.is_empty() {
                 return None;
             }
@@ -73,7 +75,7 @@ impl Call<'_> {
         (!found.is_empty()).then_some(Runs::Scripts(found, end))
     }
 
-    /// The scripts of a name in which `*` stands for a part, and `**` for any.
+    /// The scripts that match a name in which `*` matches one part, and `**` any.
     fn that_fit(&mut self, pattern: &str, part: &str) -> Vec<String> {
         if self.has_script(pattern) {
             return vec![pattern.to_owned()];
@@ -94,7 +96,7 @@ impl Call<'_> {
         self.scripts_that(&text)
     }
 
-    /// concurrently: lines for a shell, of which `npm:NAME` is a script, and `*` in it any.
+    /// concurrently: shell lines, where `npm:NAME` is a script, and `*` in it a wildcard.
     pub(super) fn concurrently(&mut self) -> Option<Runs> {
         let values = [
             "-n",
@@ -155,7 +157,7 @@ impl Call<'_> {
         (!lines.is_empty()).then_some(Runs::Lines(lines, end))
     }
 
-    /// `turbo run x`, `nx x`: of this very package.
+    /// `turbo run x`, `nx x`, for this package.
     pub(super) fn task_runner(&self) -> Option<Runs> {
         let at = self.word_after(1)?;
         let first = match self.texts[at].as_str() {
@@ -167,7 +169,7 @@ impl Call<'_> {
         let mut names = Vec::new();
         for (at, text) in self.texts.iter().enumerate().skip(first) {
             if text.starts_with('-') {
-                // Options that lead elsewhere may stand behind the tasks.
+                // Options that lead elsewhere may follow the tasks.
                 if text != "--" && self.leads_elsewhere(at) {
                     return None;
                 }
@@ -210,7 +212,8 @@ impl Call<'_> {
     }
 }
 
-/// An expression of JavaScript's, as far as it is one of this crate's too. Without Unicode's classes, as JavaScript without `u`.
+/// A JavaScript regular expression, as far as this crate supports it. Classes are ASCII, as in
+/// JavaScript without `u`.
 fn regex(pattern: &str) -> Option<Regex> {
     Regex::builder()
         .configure(Regex::config().nfa_size_limit(Some(1 << 16)).onepass(false))
@@ -223,7 +226,7 @@ fn regex(pattern: &str) -> Option<Regex> {
 fn filled(arguments: &str, given: &[String]) -> Option<String> {
     let quoted: Vec<String> = given.iter().map(|word| quote(word)).collect();
     let size: usize = quoted.iter().map(|word| word.len() + 1).sum();
-    // A placeholder takes three letters.
+    // A placeholder has at least three letters.
     if size.saturating_mul(arguments.len() / 3) > FILLED {
         return None;
     }

@@ -1,15 +1,17 @@
-//! The words and operators of a shell script, as POSIX parts them (XCU 2.2–2.6, 2.10): quotes, variables, substitutions, redirections, comments.
+//! Splits a shell script into words and operators as POSIX does (XCU 2.2–2.6, 2.10): quotes,
+//! variables, substitutions, redirections, comments.
 //!
-//! The parser is our own: `brush-parser` (MIT) would bring 28 crates that nothing else here needs, and reads far more than a `package.json` holds.
-//! It does not recurse, but for `${A:-${B:-…}}`, which [`DEPTH`] bounds: no text, however nested, makes it panic or run away.
+//! The parser is our own: `brush-parser` (MIT) would add 28 crates that nothing else here needs,
+//! and supports far more than a `package.json` uses. It recurses only for `${A:-${B:-…}}`, limited
+//! by [`DEPTH`]: no text, however nested, makes it panic or run away.
 
-/// How deep defaults of variables may stand in each other. What stands deeper is not read.
+/// How deep variables' defaults may be nested. Deeper ones are not read.
 const DEPTH: usize = 16;
 
 /// A piece of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Text that stands for itself.
+    /// Literal text.
     Text(String),
     /// `$NAME`, or `${NAME:-default}`.
     Variable {
@@ -17,24 +19,24 @@ pub(super) enum Part {
         default: Option<String>,
         source: String,
     },
-    /// What only a shell can work out: `$(…)`, `${NAME%x}`, a variable within a default.
+    /// Something that only a shell can evaluate: `$(…)`, `${NAME%x}`, a variable within a default.
     Unknown(String),
 }
 
-/// A word, and how it is written.
+/// A word, and how it was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) parts: Vec<Part>,
-    /// As it stands in the script, with its quotes.
+    /// The text in the script, with quotes.
     pub(super) source: String,
-    /// Whether a part of it is quoted: a keyword in quotes is none.
+    /// Whether a part of it is quoted: a quoted keyword is an ordinary word.
     pub(super) quoted: bool,
-    /// Whether a shell would look for files that it fits: `*` without quotes.
+    /// Whether a shell would expand it to file names: `*` without quotes.
     pub(super) glob: bool,
 }
 
 impl Word {
-    /// The text without quotes, where variables and substitutions stand as they are written.
+    /// The text without quotes. Variables and substitutions are as written.
     pub(super) fn text(&self) -> String {
         let parts = self.parts.iter().map(|part| match part {
             Part::Text(text) | Part::Unknown(text) => text.as_str(),
@@ -43,18 +45,18 @@ impl Word {
         parts.collect()
     }
 
-    /// Whether the text is known before a shell reads it.
+    /// Whether the text is known without a shell.
     pub(super) fn is_literal(&self) -> bool {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
-    /// `NAME=value` as its two halves.
+    /// Splits `NAME=value`.
     pub(super) fn assignment(&self) -> Option<(String, Word)> {
         let Some(Part::Text(first)) = self.parts.first() else {
             return None;
         };
         let (name, rest) = first.split_once('=')?;
-        // A quoted name is a word: `"A=1"`; only what follows `=` may have quotes.
+        // A quoted name is an ordinary word: `"A=1"`. Only the part after `=` may be quoted.
         if !is_variable(name) || !self.source.starts_with(&format!("{name}=")) {
             return None;
         }
@@ -70,7 +72,7 @@ impl Word {
         Some((name.to_owned(), value))
     }
 
-    /// A word that stands for itself.
+    /// A literal word.
     pub(super) fn of(text: &str) -> Self {
         Self {
             parts: vec![Part::Text(text.to_owned())],
@@ -81,7 +83,7 @@ impl Word {
     }
 }
 
-/// A text as one word of a shell.
+/// A text quoted as one shell word.
 pub(crate) fn quote(text: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=@%+,".contains(letter);
     if !text.is_empty() && text.chars().all(plain) {
@@ -91,17 +93,17 @@ pub(crate) fn quote(text: &str) -> String {
     }
 }
 
-/// A word, or what stands between words.
+/// A word, or a separator of words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
     Word(Word),
     /// `&&`, `||`, `;`, `&`, `|`, a line break as `;`, and the parentheses of a subshell.
     Operator(&'static str),
-    /// `>`, `2>&1`, `<`: with its file as it is written.
+    /// `>`, `2>&1`, `<`, with the file as written.
     Redirection(String),
 }
 
-/// Whether a shell takes this for the name of a variable.
+/// Whether it is a valid variable name in a shell.
 pub(crate) fn is_variable(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
@@ -110,13 +112,13 @@ pub(crate) fn is_variable(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Operators, the longer first.
+/// Operators, longest first.
 const OPERATORS: [&str; 9] = ["&&", "||", ";;", ";", "&", "|", "(", ")", "\n"];
 
-/// Redirections, the longer first.
+/// Redirections, longest first.
 const REDIRECTIONS: [&str; 10] = ["<<-", "<<", ">>", ">&", "<&", ">|", "<>", "&>", ">", "<"];
 
-/// Parts a script.
+/// Splits a script.
 pub(super) fn tokens(script: &str) -> Vec<Token> {
     let mut reader = Reader {
         script,
@@ -134,7 +136,7 @@ struct Reader<'s> {
     script: &'s str,
     at: usize,
     found: Vec<Token>,
-    /// What ends the texts that are given to commands of this line.
+    /// The end markers of here-documents of this line.
     documents: Vec<String>,
 }
 
@@ -184,7 +186,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The text that a `<<` gives to its command is no command: it begins on the next line.
+    /// Skips the text of a `<<`, which begins on the next line.
     fn skip_documents(&mut self) {
         for end in std::mem::take(&mut self.documents) {
             let mut passed = 0;
@@ -198,7 +200,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// A word, up to the next blank or operator. At least one letter is taken.
+    /// Reads a word up to the next blank or operator. Takes at least one letter.
     fn word(&mut self) -> Word {
         let start = self.at;
         let mut word = Word::default();
@@ -277,7 +279,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// What begins with `$`, or is between backticks.
+    /// Reads an expansion that begins with `$` or a backtick.
     fn expansion(&mut self, word: &mut Word) {
         let rest = self.rest();
         let (part, length) = expanded(rest, 0);
@@ -294,7 +296,7 @@ fn push(word: &mut Word, text: &str) {
     }
 }
 
-/// The length of a redirection's sign at the beginning of a text, with the number before it.
+/// The length of a redirection's sign at the start of a text, including the number before it.
 fn redirection(text: &str) -> Option<usize> {
     let digits = text.len()
         - text
@@ -305,7 +307,7 @@ fn redirection(text: &str) -> Option<usize> {
     (digits == 0 || !sign.starts_with('&')).then_some(digits + sign.len())
 }
 
-/// Reads the expansion at the beginning of a text: what it is, and how long.
+/// Reads the expansion at the start of a text. Returns it and its length.
 fn expanded(text: &str, depth: usize) -> (Part, usize) {
     let unknown = |length: usize| (Part::Unknown(text[..length].to_owned()), length);
     if let Some(inside) = text.strip_prefix('`') {
@@ -338,7 +340,7 @@ fn expanded(text: &str, depth: usize) -> (Part, usize) {
     }
 }
 
-/// `NAME`, `NAME:-default` and `NAME-default` between braces; `:=` sets the default too.
+/// The inside of braces: `NAME`, `NAME:-default` and `NAME-default`; `:=` also sets the default.
 fn braced(inside: &str, source: &str, depth: usize) -> Part {
     let length = inside
         .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
@@ -363,7 +365,7 @@ fn braced(inside: &str, source: &str, depth: usize) -> Part {
     default_text(default, depth + 1).map_or(unknown, |text| known(Some(text)))
 }
 
-/// The text of a default; nothing where only a shell could tell.
+/// The text of a default; `None` if only a shell can evaluate it.
 fn default_text(text: &str, depth: usize) -> Option<String> {
     if depth > DEPTH {
         return None;
@@ -396,7 +398,7 @@ fn default_text(text: &str, depth: usize) -> Option<String> {
     Some(found)
 }
 
-/// How long the text is up to the bracket that closes the first one; all of it where none does.
+/// The length of the text up to the bracket that closes the first one; all of it if none does.
 fn closed(text: &str, open: char, close: char) -> usize {
     let mut depth = 0_usize;
     let mut quote = None;

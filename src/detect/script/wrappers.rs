@@ -1,32 +1,33 @@
-//! Programs that only set the stage for another one: variables, priorities, secrets. Each is a row of [`WRAPPERS`].
+//! Programs that only prepare another one: variables, priorities, secrets. Each is a row of
+//! [`WRAPPERS`].
 
 use super::list::Simple;
 use super::words::Word;
 
-/// How a wrapper is written.
+/// The syntax of a wrapper.
 struct Wrapper {
-    /// The program, and the words that make it a wrapper: `doppler run`.
+    /// The program, and its subcommand: `doppler run`.
     words: &'static [&'static str],
-    /// Its options that take the next word.
+    /// Its options with a value in the next word.
     values: &'static [&'static str],
-    /// Options whose value is a line for a shell.
+    /// Options whose value is a shell line.
     lines: &'static [&'static str],
-    /// What stands between its options and the command.
+    /// What comes between its options and the command.
     before: Before,
 }
 
-/// What stands between a wrapper's options and the command that it runs.
+/// What comes between a wrapper's options and the command that it runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
     /// Nothing.
     Nothing,
     /// `NAME=value`, any number of times.
     Variables,
-    /// `NAME=value`, and what follows is a line for a shell.
+    /// `NAME=value`, then a shell line.
     VariablesAndLine,
-    /// A file of variables may: `env-cmd .env node x`.
+    /// Optionally an env file: `env-cmd .env node x`.
     EnvFile,
-    /// One word: a duration.
+    /// One word, such as a duration.
     One,
 }
 
@@ -46,7 +47,7 @@ const fn row(
     }
 }
 
-/// All that are known, by their own documentation. `--` before the command is understood with each of them.
+/// All known wrappers, after their own documentation. Each may have `--` before the command.
 const WRAPPERS: [Wrapper; 33] = [
     row(&["cross-env"], &[], &[], Variables),
     row(&["cross-env-shell"], &[], &[], VariablesAndLine),
@@ -187,18 +188,18 @@ const WRAPPERS: [Wrapper; 33] = [
     row(&["dumb-init"], &["-r", "--rewrite"], &[], Nothing),
 ];
 
-/// Shells: what they run is a line, or a file.
+/// Shells, which run a line or a file.
 pub(super) const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "zsh"];
 
-/// What is behind a wrapper.
+/// What a wrapper runs.
 pub(super) enum Behind {
     /// A command.
     Simple(Simple),
-    /// A line for a shell, which gets the variables.
+    /// A shell line, which inherits the variables.
     Line(String, Vec<(String, Word)>),
 }
 
-/// Takes one wrapper off a command; nothing where there is none, or nothing behind it.
+/// Removes one wrapper from a command; `None` if there is none, or nothing after it.
 pub(super) fn unwrap(simple: &Simple) -> Option<Behind> {
     let texts: Vec<String> = simple.words.iter().map(Word::text).collect();
     let fits = |wrapper: &&Wrapper| {
@@ -253,7 +254,7 @@ pub(super) fn unwrap(simple: &Simple) -> Option<Behind> {
             }
         }
     }
-    // Some parsers of options take a `--` behind these too.
+    // Some option parsers accept a `--` after these too.
     if texts.get(at).is_some_and(|text| text == "--") {
         at += 1;
     }
@@ -272,14 +273,14 @@ pub(super) fn unwrap(simple: &Simple) -> Option<Behind> {
     }))
 }
 
-/// What led to a command, with one more.
+/// The programs that led to a command, and one more.
 pub(super) fn led(simple: &Simple, by: &str) -> Vec<String> {
     let mut through = simple.through.clone();
     through.push(by.to_owned());
     through
 }
 
-/// Wrappers that only change how a command runs. All others bring variables.
+/// Wrappers that only change how a command runs. All others load variables.
 const PLAIN: [&str; 19] = [
     "cross-env",
     "cross-env-shell",
@@ -302,12 +303,12 @@ const PLAIN: [&str; 19] = [
     "dumb-init",
 ];
 
-/// Whether what led to a command brings variables from somewhere else.
+/// Whether a program that led to a command loads variables from somewhere else.
 pub(super) fn brings_variables(name: &str) -> bool {
     WRAPPERS.iter().any(|wrapper| wrapper.words[0] == name) && !PLAIN.contains(&name)
 }
 
-/// `-c` among other letters: `bash -lc`.
+/// Whether the option contains `c` among other letters: `bash -lc`.
 fn is_cluster_with_c(text: &str) -> bool {
     let letters = text.trim_start_matches('-');
     text.len() == letters.len() + 1 && letters.len() > 1 && letters.ends_with('c')

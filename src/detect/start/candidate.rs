@@ -1,4 +1,4 @@
-//! The files that somebody names, before it is known whether they will be there.
+//! The files that something names as entry, whether or not they will exist.
 
 use super::shell;
 use crate::detect::loader;
@@ -6,7 +6,7 @@ use crate::detect::script::Command;
 use crate::detect::script::node::command as node_command;
 use crate::detect::subject::Subject;
 
-/// A file that may be the entry, before it is known whether it will exist.
+/// A possible entry file, which may not exist.
 pub(super) struct Candidate {
     pub(super) file: String,
     pub(super) command: Command,
@@ -29,7 +29,7 @@ pub(super) fn plain_file(file: &str, reason: String) -> Candidate {
     }
 }
 
-/// The files that these scripts start, in their order.
+/// The files that these scripts start, in order.
 pub(super) fn of_scripts(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candidate> {
     let manifest = subject.manifest();
     let mut found = Vec::new();
@@ -73,7 +73,7 @@ pub(super) fn of_scripts(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candida
                 }
             }
             "nest" if command.words.get(1).is_some_and(|word| word == "start") => {
-                // `nest start` looks for the source root below the output first, then without it.
+                // `nest start` first looks for the source root below the output, then without it.
                 let reason = format!("{reason} (`nest start`)");
                 found.extend(["dist/src/main.js", "dist/main.js"].map(|file| Candidate {
                     by_script: true,

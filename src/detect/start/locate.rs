@@ -1,10 +1,11 @@
-//! Where a file that somebody names will be when the app starts.
+//! Where a named file will be when the app starts.
 
 use std::collections::BTreeSet;
 
 use crate::detect::tsc::Writes;
 
-/// Where a named file will be: among the sources, or written by the build. node completes names as `require` does.
+/// Where a named file will be: among the sources, or in the build's output. node completes names as
+/// in `require`.
 pub(super) fn locate(
     file: &str,
     files: &BTreeSet<String>,
@@ -24,7 +25,7 @@ pub(super) fn locate(
             .iter()
             .find(|name| outputs.contains(*name))
             .map(|name| (name.clone(), true)),
-        // Outputs lie below a directory; a bare name would be a source that is missing.
+        // Outputs are in a directory; a bare name would be a missing source.
         Writes::Unknown if file.contains('/') => Some((with_extension(file), true)),
         Writes::Unknown => None,
     }

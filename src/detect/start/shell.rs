@@ -1,7 +1,9 @@
-//! Start scripts that one start of node cannot stand for: lists (`prisma migrate deploy && node dist/main.js`), several processes at once, script
-//! files, arguments that hold variables. The image runs them as they are, by a shell that replaces itself with the last command.
+//! Start scripts that a single node process cannot replace: lists (`prisma migrate deploy && node
+//! dist/main.js`), several processes at once, script files, arguments with variables. The image
+//! runs them unchanged by a shell, which replaces itself with the last command.
 //!
-//! In: a script as a [`Line`]. Out: a line for `sh -c` in which every program is one that the image has, or a refusal that says what to write.
+//! Input: a script as a [`Line`]. Output: a line for `sh -c` in which the image has every program,
+//! or a refusal that says what to write instead.
 
 mod available;
 mod render;
@@ -21,37 +23,37 @@ use crate::detect::subject::Subject;
 use available::Refusal;
 use render::Renderer;
 
-/// What a start needs a shell for.
+/// Why and how a start uses a shell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shell {
     /// Why.
     pub reason: String,
-    /// What the shell is given to run; nothing where node starts a program that calls one.
+    /// The line for the shell; `None` if node starts a program that calls a shell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<ShellLine>,
     /// Programs of dependencies that the line runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
-    /// The directory of a site, which the line writes to before it hands the site out.
+    /// The directory of a site that the line writes to before it serves the site.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub writes: Option<String>,
 }
 
-/// A line for `sh -c`, in two halves: signals reach the last command, which takes the shell's place.
+/// A line for `sh -c` in two parts. The last command replaces the shell, so that it gets signals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShellLine {
-    /// What runs before it.
+    /// What runs before the last command.
     pub before: String,
-    /// Whether the last command is node: its words then follow its own flags.
+    /// Whether the last command is node; `last` then follows node's flags.
     pub node: bool,
     /// The last command's words.
     pub last: String,
 }
 
 impl ShellLine {
-    /// The whole line; node is given `flags`.
+    /// The whole line, with `flags` for node.
     pub fn text(&self, flags: Option<&str>) -> String {
         let node = if self.node { "node " } else { "" };
         let flags = flags
@@ -66,10 +68,11 @@ impl ShellLine {
     }
 }
 
-/// Programs that start others by a shell or by themselves, so that an image with node alone will not do.
+/// Programs that start others, by a shell or directly, so that an image with only node is not
+/// enough.
 const CALLERS: [&str; 3] = ["pm2-runtime", "pm2", "pm2-docker"];
 
-/// Why a program that node starts needs a shell beside it.
+/// Why a program that node starts needs a shell in the image.
 pub(in crate::detect) fn caller(program: &str, reason: &str) -> Option<Shell> {
     CALLERS.contains(&program).then(|| Shell {
         writes: None,
@@ -79,7 +82,8 @@ pub(in crate::detect) fn caller(program: &str, reason: &str) -> Option<Shell> {
     })
 }
 
-/// What the first start script runs, where that takes a shell; `made` is a file that the app's framework is known to write. Nothing where a plain start of node does it, or where no script starts the app.
+/// What the first start script runs, if it needs a shell; `made` is a file that the app's framework
+/// is known to write. `None` if plain node is enough, or no script starts the app.
 pub(in crate::detect) fn started(
     subject: &Subject<'_>,
     made: Option<&str>,
@@ -176,7 +180,7 @@ fn refused(subject: &Subject<'_>, reason: &str, refusal: Refusal) -> DetectError
     }
 }
 
-/// Programs that only hand out files.
+/// Programs that only serve files.
 const FILE_SERVERS: [&str; 7] = [
     "serve",
     "http-server",
@@ -187,7 +191,7 @@ const FILE_SERVERS: [&str; 7] = [
     "live-server",
 ];
 
-/// What the first start script does before it hands out files, where it does something, with the script's name.
+/// What the first start script does before it serves files, if anything, with the script's name.
 pub(in crate::detect) fn before_server(subject: &Subject<'_>) -> Option<(&'static str, String)> {
     let (name, last) = first(subject)?;
     let line = simplify::line(subject, name);
@@ -200,14 +204,15 @@ pub(in crate::detect) fn before_server(subject: &Subject<'_>) -> Option<(&'stati
     (serves && line.pieces.len() > 1).then_some((name, calls))
 }
 
-/// What a start script says that the image cannot do, where nothing else says how the app starts.
+/// What the start script needs that the image does not support, if nothing else shows how the app
+/// starts.
 pub(in crate::detect) fn unheeded(subject: &Subject<'_>) -> Option<DetectError> {
     let (name, command) = first(subject)?;
     let refusal = available::refusal(subject, &command);
     Some(refused(subject, &format!("the `{name}` script"), refusal))
 }
 
-/// The first start script that says anything, with its last command; those for development say nothing.
+/// The first meaningful start script with its last command. Scripts for development do not count.
 fn first(subject: &Subject<'_>) -> Option<(&'static str, Command)> {
     let name = START_SCRIPTS
         .into_iter()

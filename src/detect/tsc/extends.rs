@@ -1,4 +1,4 @@
-//! `extends` of a `tsconfig.json`, followed. Each file is read once, however many files extend it.
+//! Resolves `extends` of a `tsconfig.json`. Each file is read once, however many files extend it.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::workspace::manifest::tsconfig::Tsconfig;
 /// How many files may extend each other in a row. Real workspaces have three or four.
 const DEPTH: usize = 64;
 
-/// A configuration with its `extends` followed.
+/// A configuration with its `extends` resolved.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Resolved {
     pub(super) options: Tsconfig,
@@ -20,7 +20,7 @@ pub(super) struct Resolved {
     pub(super) root_dir: Option<RepoPath>,
 }
 
-/// Reads a configuration and all that it extends; nothing where there is no such file.
+/// Reads a configuration and everything that it extends; `None` if there is no such file.
 pub(super) fn resolve(
     workspace: &Workspace,
     path: &RepoPath,
@@ -36,10 +36,10 @@ pub(super) fn resolve(
 
 struct Resolver<'w> {
     workspace: &'w Workspace,
-    /// The directory of the file that the compiler is given.
+    /// The directory of the compiler's own configuration file.
     leaf: RepoPath,
     known: BTreeMap<RepoPath, Option<Resolved>>,
-    /// The files on the way to the one that is read now.
+    /// The files on the way to the current one.
     open: Vec<RepoPath>,
 }
 
@@ -76,7 +76,7 @@ impl Resolver<'_> {
         Ok(resolved)
     }
 
-    /// What all files say together that this one extends.
+    /// The merged configuration of all files that this one extends.
     fn bases(&mut self, path: &RepoPath, own: &Tsconfig) -> Result<Resolved, ManifestError> {
         let dir = path.parent().unwrap_or_default();
         let mut resolved = Resolved::default();
@@ -87,7 +87,8 @@ impl Resolver<'_> {
             let Some(base) = self.resolve(&base)? else {
                 continue;
             };
-            // Later bases win over earlier ones; `files`, `include` and `exclude` of a base count where this file has none.
+            // Later bases win over earlier ones; `files`, `include` and `exclude` of a base apply
+            // if this file has none.
             let take = |own: &mut Option<Vec<String>>, base: Option<Vec<String>>| {
                 *own = base.or(own.take());
             };
@@ -103,7 +104,7 @@ impl Resolver<'_> {
         Ok(resolved)
     }
 
-    /// A file on top of what it extends.
+    /// Applies a file on top of what it extends.
     fn above(&self, path: &RepoPath, own: Tsconfig, mut resolved: Resolved) -> Resolved {
         let dir = path.parent().unwrap_or_default();
         let options = &mut resolved.options;
@@ -113,7 +114,8 @@ impl Resolver<'_> {
         options.no_emit = own.no_emit.or(options.no_emit);
         options.composite = own.composite.or(options.composite);
         options.allow_js = own.allow_js.or(options.allow_js);
-        // Directories are relative to the file that has them, `${configDir}` to the one that the compiler was given.
+        // Directories are relative to their file, `${configDir}` to the compiler's own
+        // configuration file.
         let joined = |text: Option<String>| {
             let text = text?;
             match text.strip_prefix("${configDir}") {
@@ -134,7 +136,8 @@ fn meaning(path: &RepoPath, problem: String) -> ManifestError {
     }
 }
 
-/// The file that an `extends` names: relative, or in a package of the workspace. Packages from the registry are not on disk before an install.
+/// The file that an `extends` names: a relative one, or one in a package of the workspace. Packages
+/// from the registry are not on disk before an install.
 pub fn extended(
     workspace: &Workspace,
     dir: &RepoPath,
@@ -148,7 +151,7 @@ pub fn extended(
     Ok(None)
 }
 
-/// The places of what an `extends` names, the first that is there counts.
+/// The possible paths of an `extends`; the first that exists counts.
 fn candidates(workspace: &Workspace, dir: &RepoPath, base: &str) -> Option<[RepoPath; 3]> {
     let path = if base.starts_with('.') {
         dir.join(base).ok()?

@@ -1,4 +1,4 @@
-//! What a user may say of bases: what the result starts from, and where images come from.
+//! The user's choice of bases: what the result starts from, and where images come from.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,31 +10,32 @@ use crate::model::image::{DiskImage, ImageRef, ImageRefError, parts};
 pub enum Base {
     /// The smallest that works.
     Auto,
-    /// Debian with node, and nothing else beside it.
+    /// Debian with node and nothing else.
     Slim,
     /// Without a shell.
     Distroless,
-    /// Alpine with node, and nothing else beside it.
+    /// Alpine with node and nothing else.
     Alpine,
-    /// An image, as it is.
+    /// An image, unchanged.
     Image(ImageRef),
-    /// An image on the disk, as it is.
+    /// An image on disk, unchanged.
     Disk(DiskImage),
 }
 
-/// How an image on the disk is run, as it says itself.
+/// How an image on disk is run, from its own configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskBase {
-    /// What it starts.
+    /// Its entry point.
     pub entrypoint: Vec<String>,
-    /// As whom: `UID:GID`, or names of its own files.
+    /// Its user: `UID:GID`, or names from its own files.
     pub user: String,
 }
 
 impl FromStr for Base {
     type Err = ImageRefError;
 
-    /// A keyword is never an image: `docker.io/library/alpine` names the one that is called like it. Nor is what begins as an image on the disk.
+    /// A keyword is never an image: use `docker.io/library/alpine` for the image of that name.
+    /// Names with the prefix of an image on disk are not images of a registry either.
     fn from_str(text: &str) -> Result<Self, ImageRefError> {
         Ok(match text {
             "auto" => Self::Auto,
@@ -49,12 +50,12 @@ impl FromStr for Base {
     }
 }
 
-/// What stands in for a registry: a prefix of names, as proxies and mirrors have it.
+/// A replacement for a registry: a prefix for names, as proxies and mirrors use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror {
-    /// The registry, as `gcr.io`; nothing where the prefix is for all of them.
+    /// The registry, such as `gcr.io`; `None` if the prefix is for all of them.
     pub registry: Option<String>,
-    /// What names begin with.
+    /// The prefix of names.
     pub prefix: String,
 }
 
@@ -65,7 +66,7 @@ impl Mirror {
             return Err(format!("names of images have no scheme: `{rest}`"));
         }
         let prefix = prefix.trim_end_matches('/');
-        // What a tag or a digest would be belongs to no prefix, but a port does.
+        // A prefix has no tag or digest, but may have a port.
         let last = prefix.rsplit('/').next().unwrap_or_default();
         let tagged = prefix.contains('@') || (prefix.contains('/') && last.contains(':'));
         if tagged || format!("{prefix}/image").parse::<ImageRef>().is_err() {
@@ -82,10 +83,11 @@ impl Mirror {
         })
     }
 
-    /// The name by which the mirror has the image, where it has images of its registry.
+    /// The mirror's name for an image, if it mirrors the image's registry.
     ///
-    /// Docker Hub's get their whole path (`library/node`), which proxies take everywhere. A mirror of all registries has those of Docker Hub right
-    /// below the prefix, and others below their registry's name.
+    /// Docker Hub's images keep their whole path (`library/node`), which every proxy accepts. A
+    /// mirror for all registries has Docker Hub's images directly below the prefix, and others
+    /// below their registry's name.
     pub(crate) fn name(&self, image: &str) -> Option<String> {
         let (registry, path) = parts(image);
         let prefix = &self.prefix;

@@ -1,4 +1,4 @@
-//! The keys of the file: each is read into the options, or refused with the place where it stands.
+//! The keys of the file: each is read into the options, or refused with its position.
 
 use super::reader::{Entry, Node};
 use super::values;
@@ -39,10 +39,10 @@ const KINDS: [(&str, AppKind); 4] = [
     ("server-rendering", AppKind::ServerRendering),
 ];
 
-/// Whom a set of keys is for.
+/// What a set of keys applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// All apps: `apps` may stand here too.
+    /// All apps. `apps` is allowed.
     All,
     /// All apps, where there is one alone.
     Only,

@@ -1,4 +1,4 @@
-//! Which files count for an app, in which order.
+//! Which files apply to an app, in which order.
 
 use super::keys::{self, Scope};
 use super::reader::Node;
@@ -8,7 +8,8 @@ use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::{ManifestError, parse_jsonc_tree};
 
-/// What the files say about the app at `app`: its own, then `apps` of the root's, then the root's defaults.
+/// The options for the app at `app`: from its own file, then from `apps` in the root's file, then
+/// the root's defaults.
 pub fn load(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigError> {
     let member = &workspace.members[app];
     if member.dir.is_root() {
@@ -24,7 +25,7 @@ pub fn load(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigErro
     Ok(own.over(inherited(workspace, app)?))
 }
 
-/// The same without the app's own file.
+/// Like [`load`], without the app's own file.
 pub fn inherited(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigError> {
     match text(workspace, &RepoPath::ROOT)? {
         Some((file, text)) => parse(&file, &text, |node| root(workspace, app, node)),
@@ -59,7 +60,8 @@ fn parse(
     }
 }
 
-/// The root's file: defaults, and below `apps` what counts for one app alone. All of it is read, so that a mistake shows whichever app is built.
+/// The root's file: defaults, and options for single apps below `apps`. All of it is checked, so
+/// that a mistake shows whichever app is built.
 fn root(workspace: &Workspace, app: usize, node: &Node<'_>) -> Result<PlanOptions, ConfigError> {
     let alone = workspace.members.len() == 1;
     let scope = if alone { Scope::Only } else { Scope::All };

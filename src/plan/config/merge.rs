@@ -1,4 +1,4 @@
-//! Options as a whole, and who wins: flags over the app's own file, that over the root's.
+//! Merges options: flags win over the app's own file, which wins over the root's.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ impl PlanOptions {
         Some((node.source.place(), &node.value))
     }
 
-    /// These options, and what they leave open from `below`. Lists add up, those from below first; of variables and labels the names count.
+    /// These options, completed from `below`. Lists are concatenated, `below` first; variables and
+    /// labels are merged by name.
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         Self {

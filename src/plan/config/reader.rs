@@ -1,4 +1,4 @@
-//! A value of a configuration file that knows where it stands, so that whatever is wrong with it can be pointed at.
+//! A value of a configuration file with its position, so that errors can point to it.
 
 use crate::model::similar;
 use jsonc_parser::ast;
@@ -35,7 +35,7 @@ impl Entry<'_> {
         }
     }
 
-    /// That the key does not exist; the nearest that does, or all there are.
+    /// The error for an unknown key, with the nearest key or all keys.
     pub(super) fn unknown(&self, known: &[&str]) -> ConfigError {
         self.wrong(
             format!("there is no key `{}`", self.path),
@@ -43,7 +43,7 @@ impl Entry<'_> {
         )
     }
 
-    /// The same, where keys are the names of apps.
+    /// Like [`Self::unknown`], for keys that are names of apps.
     pub(super) fn no_app(&self, known: &[&str]) -> ConfigError {
         let problem = format!("there is no app `{}` in this workspace", self.name);
         self.wrong(problem, Some(self.nearest(known)))
@@ -56,14 +56,14 @@ impl Entry<'_> {
         }
     }
 
-    /// That something is wrong with the key itself.
+    /// An error about the key itself.
     pub(super) fn wrong(&self, problem: String, hint: Option<String>) -> ConfigError {
         self.of.at(self.at, problem, hint)
     }
 }
 
 impl<'n> Node<'n> {
-    /// A value of this node's, with its place.
+    /// A value from this node, with its source.
     pub(super) fn given<T>(&self, value: T) -> Given<T> {
         Given {
             value,
@@ -86,12 +86,12 @@ impl<'n> Node<'n> {
         }
     }
 
-    /// That something is wrong with the value.
+    /// An error about the value.
     pub(super) fn wrong(&self, problem: impl Into<String>, hint: Option<String>) -> ConfigError {
         self.at(self.value.start(), problem.into(), hint)
     }
 
-    /// That the value is of another kind than it must be.
+    /// The error for a value of the wrong type.
     pub(super) fn expected(&self, what: &str) -> ConfigError {
         let raw = &self.text[self.value.start()..self.value.end()];
         let mut shown: String = raw.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -105,7 +105,7 @@ impl<'n> Node<'n> {
         self.wrong(format!("{name} must be {what}, and is `{shown}`"), None)
     }
 
-    /// The keys of an object in their order; none may stand twice.
+    /// The keys of an object in order, without duplicates.
     pub(super) fn entries(&self, what: &str) -> Result<Vec<Entry<'n>>, ConfigError> {
         let ast::Value::Object(object) = self.value else {
             return Err(self.expected(what));
@@ -135,7 +135,7 @@ impl<'n> Node<'n> {
         Ok(entries)
     }
 
-    /// A text of one line: what goes into a Dockerfile cannot have more.
+    /// A string of one line, because a Dockerfile cannot have more.
     pub(super) fn string(&self, what: &str) -> Result<&'n str, ConfigError> {
         match self.value {
             ast::Value::StringLit(text) if text.value.contains(['\n', '\r', '\0']) => {
@@ -146,7 +146,7 @@ impl<'n> Node<'n> {
         }
     }
 
-    /// A text, which may be empty; numbers and truth values are taken as they are written.
+    /// A string, which may be empty; numbers and booleans are taken as written.
     pub(super) fn scalar(&self) -> Result<String, ConfigError> {
         match self.value {
             ast::Value::StringLit(text) if text.value.is_empty() => Ok(String::new()),
@@ -158,7 +158,7 @@ impl<'n> Node<'n> {
         }
     }
 
-    /// A list of texts, each with its own place.
+    /// A list of strings, each with its own source.
     pub(super) fn strings(&self, what: &str, one: &str) -> Result<Vec<Given<String>>, ConfigError> {
         self.items(what)?
             .into_iter()

@@ -1,4 +1,4 @@
-//! The values of keys: what each may be, in the words of the error where it is something else.
+//! The values of keys: what is allowed for each, and the error otherwise.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::model::span::Span;
 pub(super) fn version(node: &Node<'_>) -> Result<String, ConfigError> {
     let what = "a version of node, as 22 or \"22.11.0\"";
     match node.value {
-        // 22.10 would be 22.1: a number cannot say it.
+        // As a number, 22.10 would be 22.1.
         ast::Value::NumberLit(number) if !number.value.contains('.') => Ok(number.value.to_owned()),
         _ => node.string(what).map(str::to_owned),
     }
@@ -42,7 +42,7 @@ pub(super) fn base(node: &Node<'_>) -> Result<Base, ConfigError> {
         })
 }
 
-/// Where images come from: one prefix for all registries, or one for each.
+/// Mirrors: one prefix for all registries, or one for each.
 pub(super) fn registry_mirrors(node: &Node<'_>) -> Result<Vec<Given<Mirror>>, ConfigError> {
     let what = "a prefix, as \"registry.example.com/hub\", or an object of one for each registry";
     let mirror =
@@ -96,7 +96,8 @@ pub(super) fn entry(node: &Node<'_>) -> Result<NodeArguments, ConfigError> {
     })
 }
 
-/// node's arguments: in one text, as in a script, or a list of words. `node` itself may lead them.
+/// node's arguments, as one string like in a script or as a list of words. A leading `node` is
+/// optional.
 pub(super) fn start(node: &Node<'_>) -> Result<NodeArguments, ConfigError> {
     let what = "node's arguments, as \"--enable-source-maps dist/main.js\" or [\"dist/main.js\"]";
     let mut words: Vec<String> = if let ast::Value::Array(_) = node.value {
@@ -156,7 +157,7 @@ pub(super) fn env(node: &Node<'_>) -> Result<BTreeMap<String, Given<String>>, Co
     Ok(found)
 }
 
-/// Arguments of the build: an object, or a list of names whose values come with the command line.
+/// Build arguments: an object, or a list of names whose values come from the command line.
 pub(super) fn build_args(
     node: &Node<'_>,
 ) -> Result<BTreeMap<String, Given<Option<String>>>, ConfigError> {
@@ -194,7 +195,7 @@ pub(super) fn labels(node: &Node<'_>) -> Result<BTreeMap<String, Given<String>>,
     Ok(found)
 }
 
-/// How Docker asks: a path, an object, or not at all.
+/// The health check: a path, an object, or off.
 pub(super) fn healthcheck(node: &Node<'_>) -> Result<Option<Healthcheck>, ConfigError> {
     let what = "a path as \"/health\", false, or an object with `path` or `command`";
     match node.value {
@@ -269,7 +270,7 @@ fn duration(node: &Node<'_>) -> Result<Span, ConfigError> {
     node.string(what)?.parse().map_err(|_| node.expected(what))
 }
 
-/// Globs, made relative to the workspace's root: in a file they are relative to its directory.
+/// Globs, converted from the file's directory to the workspace's root.
 pub(super) fn globs(node: &Node<'_>, dir: &RepoPath) -> Result<Vec<String>, ConfigError> {
     let what = "a list of globs, as [\"config/**\"]";
     let mut found = Vec::new();
@@ -306,7 +307,7 @@ pub(super) fn globs(node: &Node<'_>, dir: &RepoPath) -> Result<Vec<String>, Conf
     Ok(found)
 }
 
-/// Directories of the app; `.` is its own.
+/// Directories of the app; `.` is the app's own.
 pub(super) fn directories(node: &Node<'_>) -> Result<Vec<Given<String>>, ConfigError> {
     let what = "a list of directories of the app, as [\"uploads\"]";
     let directory = |item: Node<'_>| {
@@ -386,7 +387,7 @@ pub(super) fn file(node: &Node<'_>, dir: &RepoPath) -> Result<RepoPath, ConfigEr
     Ok(path)
 }
 
-/// Names of secrets. Each is a variable where a step gets it.
+/// Names of secrets. Steps get each as a variable.
 pub(super) fn secrets(node: &Node<'_>) -> Result<Names, ConfigError> {
     let what = "a list of names, as [\"NPM_TOKEN\"]";
     let names = node.strings(what, what)?;

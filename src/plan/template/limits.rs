@@ -1,4 +1,5 @@
-//! What a template of the user's may take: steps, output and time. Anybody who can change the workspace can write one that never ends.
+//! Limits for a user's template: steps, output and time. Anybody who can change the workspace could
+//! write an endless one.
 
 use std::io::{self, Write};
 use std::sync::mpsc;
@@ -10,32 +11,32 @@ use minijinja::{Environment, Value};
 /// The limits of one rendering.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// How many instructions minijinja may follow.
+    /// How many instructions minijinja may execute.
     pub(super) steps: u64,
     /// How many bytes the template may write.
     pub(super) output: usize,
-    /// How long it may take: one instruction may be slow.
+    /// How long it may take, since a single instruction may be slow.
     pub(super) time: Duration,
 }
 
 /// Why there is no output.
 pub(super) enum Stopped {
-    /// minijinja has something to say.
+    /// minijinja reported an error.
     Failed(minijinja::Error),
     /// A limit was reached.
     TooMuch(String),
 }
 
 impl Limits {
-    /// Far more than the template of an app with thousands of packages takes.
+    /// Far more than the template for an app with thousands of packages needs.
     pub(super) const DEFAULT: Self = Self {
         steps: 20_000_000,
         output: 64 << 20,
         time: Duration::from_secs(30),
     };
 
-    /// Renders the last of these templates, each with its name, on a thread of its own. A thread that does not end in time is left to itself: the
-    /// program is about to end with an error.
+    /// Renders the last of these named templates on its own thread. A thread that does not end in
+    /// time is abandoned: the program is about to end with an error.
     pub(super) fn render(
         self,
         environment: fn() -> Environment<'static>,
@@ -45,10 +46,10 @@ impl Limits {
         let (sender, receiver) = mpsc::channel();
         let work = move || {
             let rendered = self.run(environment(), texts, data);
-            // Nobody listens once the time is over.
+            // The receiver is gone after the timeout.
             drop(sender.send(rendered));
         };
-        // minijinja goes 500 calls deep, each of which takes a good deal of the stack.
+        // minijinja recurses up to 500 calls deep, and each needs much of the stack.
         let stack = 256 << 20;
         let started = thread::Builder::new().stack_size(stack).spawn(work);
         if let Err(error) = started {

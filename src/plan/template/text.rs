@@ -1,7 +1,9 @@
-//! Text of strangers in Dockerfiles, in what shells read of them, and in a web server's configuration: a function for each place where it can stand.
+//! Writes foreign text into Dockerfiles, shell commands in them, and a web server's configuration:
+//! one function for each kind of place.
 //!
-//! Each of them makes a text that means itself there and nothing else, or says why that cannot be. A template prints nothing that did not go through
-//! one of them ([`Syntax`] is what they make), so that a new line of a template cannot forget it.
+//! Each function returns text that means only itself in its place, or an error. A template prints
+//! only what went through one of them ([`Syntax`] is their result), so a new line of a template
+//! cannot forget it.
 
 use std::fmt::Write as _;
 
@@ -9,17 +11,17 @@ use serde::{Serialize, Serializer};
 
 use crate::detect::script::words;
 
-/// Text that may be printed as it is: syntax, with words of strangers that were quoted.
+/// Text that may be printed unchanged: syntax with quoted foreign text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syntax(String);
 
 impl Syntax {
-    /// Takes syntax as it is. What it is put together of went through a function of this module, or is a constant.
+    /// Takes syntax unchanged. Its parts must be constants or come from functions of this module.
     pub(crate) fn of(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The same behind other syntax.
+    /// Appends it to other syntax.
     pub(crate) fn behind(self, before: &str) -> Self {
         Self(format!("{before}{}", self.0))
     }
@@ -31,7 +33,7 @@ impl Serialize for Syntax {
     }
 }
 
-/// A text that cannot be written where it should stand.
+/// A text that cannot be written in its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` has {what}, which {place} cannot express", comment(text))]
 pub struct TextError {
@@ -41,11 +43,11 @@ pub struct TextError {
 }
 
 impl TextError {
-    /// What to do about it.
+    /// What the user can do about it.
     pub const HINT: &str = "take it out where the text stands: in a package.json, in slimbuild.json or in the name of a directory";
 }
 
-/// What of a text would end the line that it stands in, or what no program takes as an argument.
+/// Fails for characters that would end the line, or that no program accepts in an argument.
 fn control(text: &str, place: &'static str) -> Result<(), TextError> {
     let found = text
         .chars()
@@ -64,13 +66,14 @@ fn control(text: &str, place: &'static str) -> Result<(), TextError> {
 
 const DOCKERFILE: &str = "a Dockerfile";
 
-/// A word for a shell, and for those instructions of a Dockerfile whose words a shell's quotes hold together (`ENV`, `LABEL`, `WORKDIR`, `USER`).
+/// A quoted word for a shell, and for Dockerfile instructions that parse quotes like a shell
+/// (`ENV`, `LABEL`, `WORKDIR`, `USER`).
 pub fn quote(text: &str) -> Result<String, TextError> {
     control(text, DOCKERFILE)?;
     Ok(words::quote(text))
 }
 
-/// A path for a shell: no program takes it for an option.
+/// A path for a shell. No program can mistake it for an option.
 pub fn path(text: &str) -> Result<String, TextError> {
     if text.starts_with('-') {
         quote(&format!("./{text}"))
@@ -79,7 +82,7 @@ pub fn path(text: &str) -> Result<String, TextError> {
     }
 }
 
-/// The name of a script for `pnpm run`, which would take it for an option.
+/// A script's name for `pnpm run`. It must not look like an option.
 pub fn script(text: &str) -> Result<String, TextError> {
     if text.starts_with('-') {
         return Err(TextError {
@@ -91,7 +94,7 @@ pub fn script(text: &str) -> Result<String, TextError> {
     quote(text)
 }
 
-/// A name that needs no quotes and gets none: an image, a stage, a variable.
+/// A name that needs no quotes: an image, a stage, a variable.
 pub fn name(text: &str) -> Result<String, TextError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@+:./_-".contains(&byte);
     if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
@@ -104,7 +107,7 @@ pub fn name(text: &str) -> Result<String, TextError> {
     })
 }
 
-/// A part of a comment: it stays on its line.
+/// A part of a comment, on a single line.
 pub fn comment(text: &str) -> String {
     let shown = |letter: char| {
         if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') || is_bidi(letter) {
@@ -116,12 +119,12 @@ pub fn comment(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Whether a character turns the direction of what follows it, so that text looks like another one.
+/// Whether a character changes the direction of the following text, so that it reads differently.
 fn is_bidi(letter: char) -> bool {
     matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text in a pattern of `find` or of a shell, in which it means itself.
+/// A text escaped for a pattern of `find` or a shell.
 pub fn glob(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -133,13 +136,14 @@ pub fn glob(text: &str) -> String {
     escaped
 }
 
-/// Words as JSON: what `CMD`, `ENTRYPOINT`, `HEALTHCHECK` and `RUN` hand to a program as they are.
+/// Words as JSON, which `CMD`, `ENTRYPOINT`, `HEALTHCHECK` and `RUN` pass to a program unchanged.
 pub fn exec(words: &[&str]) -> Syntax {
     Syntax(json(words.iter().copied()))
 }
 
-/// The arguments of `COPY`: sources, and the place that they go to. They are as they are where nothing in them has a meaning, else JSON; BuildKit reads
-/// both alike: quotes, variables and backslashes first, then patterns in sources.
+/// The arguments of `COPY`: sources and destination. They are plain if nothing in them is special,
+/// else JSON. BuildKit parses both in the same way: first quotes, variables and backslashes, then
+/// patterns in sources.
 pub fn copy(words: &[&str]) -> Syntax {
     let plain = |letter: char| letter.is_alphanumeric() || "@%+=:,./_-~".contains(letter);
     if words.iter().all(|word| word.chars().all(plain)) {
@@ -153,8 +157,8 @@ pub fn copy(words: &[&str]) -> Syntax {
     Syntax(json(words.iter().map(String::as_str)))
 }
 
-/// A source of `COPY` that matches itself alone. Where nothing has to be matched, BuildKit takes a backslash as it is; from the first part on that is a
-/// pattern, it escapes.
+/// A source of `COPY` that matches only itself. BuildKit takes a backslash literally in parts
+/// without a pattern; from the first part with a pattern on, it escapes.
 fn literal(path: &str) -> String {
     let mut is_pattern = false;
     let parts = path.split('/').map(|part| {
@@ -172,7 +176,7 @@ fn literal(path: &str) -> String {
     parts.collect::<Vec<String>>().join("/")
 }
 
-/// A word in which BuildKit's own reading of quotes and variables finds nothing.
+/// A word in which BuildKit finds no quotes and no variables.
 fn escaped(word: &str) -> String {
     let mut escaped = String::with_capacity(word.len());
     for letter in word.chars() {
@@ -191,7 +195,7 @@ fn json<'w>(words: impl Iterator<Item = &'w str>) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
-/// A word of nginx's configuration. A dollar begins a variable there, and nothing escapes it.
+/// A word for nginx's configuration. A dollar would start a variable, and cannot be escaped.
 pub fn nginx(text: &str) -> Result<String, TextError> {
     control(text, "nginx's configuration")?;
     if text.contains('$') {
@@ -209,17 +213,17 @@ pub fn nginx(text: &str) -> Result<String, TextError> {
     }
 }
 
-/// The same for a key of a map, in which nothing is a variable.
+/// Like [`nginx`], for a key of a map, which contains no variables.
 pub fn nginx_key(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// A text in a regular expression of nginx's, within double quotes.
+/// A text for a regular expression of nginx, within double quotes.
 pub fn regex(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            // Nginx's own quotes would take these for theirs.
+            // nginx's quoting would consume these.
             '"' | '\\' => {
                 let _ = write!(escaped, "\\x{:02x}", u32::from(letter));
             }

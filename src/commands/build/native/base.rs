@@ -1,4 +1,5 @@
-//! What lies below the layers of an image that is made without a daemon: slimbuild's own base, unless somebody named another.
+//! The base of an image that is made without a daemon: the built-in one, unless the user names
+//! another.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,29 +15,29 @@ use crate::model::image::{DiskImage, ImageRef, Platform};
 use crate::plan::{BaseFrom, NodeCommand, Plan};
 use crate::store::cache::Cache;
 
-/// The step that fetches a base, before those that are numbered.
+/// The step that fetches a base. It comes before all numbered steps.
 const STEP: StepId = StepId(0);
 
-/// What lies below, as far as it is known before anything is shown.
+/// The base, as far as it is known before progress is shown.
 pub(super) enum Below {
-    /// slimbuild's own base.
+    /// The built-in base.
     Own(Box<OwnBase>),
-    /// An image of a registry, and node where it has none.
+    /// An image in a registry, and node if the image lacks it.
     Registry(ImageRef, Option<ImageLayer>),
-    /// An image on the disk, and what the plan calls it.
+    /// An image on disk, and its name in the plan.
     Disk(DiskImage, String),
 }
 
-/// What a base is asked for with.
+/// How to fetch a base.
 pub(super) struct Terms<'t> {
     pub(super) platform: &'t Platform,
     pub(super) packing: Packing,
-    /// Whether to ask for newer ones, however short ago that was asked.
+    /// Whether to look for a newer one even if the last answer is fresh.
     pub(super) pull: bool,
 }
 
 impl Below {
-    /// Finds out what it is, and makes what is slimbuild's own.
+    /// Finds the base, and makes it if it is the built-in one.
     pub(super) fn new(
         maker: &Maker<'_>,
         plan: &Plan,
@@ -66,7 +67,7 @@ impl Below {
         Ok(Self::Registry(base.image.parse()?, node))
     }
 
-    /// slimbuild's own base, where it is that.
+    /// The built-in base, if it is that.
     pub(super) fn own(&self) -> Option<OwnBase> {
         match self {
             Self::Own(base) => Some(OwnBase::clone(base)),
@@ -74,7 +75,7 @@ impl Below {
         }
     }
 
-    /// The image, and its name where a registry has it.
+    /// The image, and its name if it is in a registry.
     pub(super) fn image(
         self,
         registries: &Registries<'_>,

@@ -1,4 +1,4 @@
-//! What is checked of an image that is made without a daemon, before anybody gets it.
+//! Checks an image that is made without a daemon, before it is delivered.
 
 use crate::commands::error::Error;
 use crate::engine::native::{self, NativeError, Outside, Trial};
@@ -12,17 +12,17 @@ use crate::plan::Plan;
 use crate::store::cache::Cache;
 use crate::system::env::Env;
 
-/// What was seen.
+/// The results of the checks.
 pub(super) struct Checked {
-    /// Why something was not tried.
+    /// Why a check was skipped.
     pub(super) warning: Option<String>,
-    /// How its program came up, where it was started.
+    /// How its program came up, if it was started.
     pub(super) answered: Option<Answered>,
-    /// The number of a step that follows.
+    /// The number of the next step.
     pub(super) next: u32,
 }
 
-/// Refuses a trial of what cannot be started here.
+/// Fails for an image that cannot be started here.
 pub(super) fn startable(plan: &Plan, env: &Env) -> Result<(), Error> {
     if plan.delivery.start().is_none() {
         let why = "a site's server is asked by programs that its image does not have";
@@ -31,7 +31,7 @@ pub(super) fn startable(plan: &Plan, env: &Env) -> Result<(), Error> {
     native::available(outside(env)).map_err(|why| NativeError::NoNamespace(why).into())
 }
 
-/// What of this machine starts images.
+/// What is used of this machine to start images.
 pub(super) fn outside(env: &Env) -> Outside<'_> {
     Outside {
         path: env.get("PATH").unwrap_or_default(),
@@ -39,7 +39,8 @@ pub(super) fn outside(env: &Env) -> Outside<'_> {
     }
 }
 
-/// Looks for machine code that cannot run: for another processor, or on an older system than it was made on.
+/// Fails for machine code that cannot run: for another processor, or built on a newer system than
+/// the base's.
 pub(super) fn fits(
     layers: &[Layer],
     base: &Image,
@@ -82,7 +83,7 @@ pub(super) fn fits(
     Err(NativeError::Misfits(misfits).into())
 }
 
-/// Proves an image, and starts it where that is asked for.
+/// Proves an image, and starts it if requested.
 pub(super) fn check(
     trial: &Trial<'_>,
     request: Option<&SmokeRequest>,

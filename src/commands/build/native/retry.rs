@@ -1,4 +1,4 @@
-//! Images that are made without a daemon, and once more where that helps.
+//! Makes images without a daemon, and retries if that may help.
 
 use std::collections::BTreeSet;
 
@@ -12,21 +12,22 @@ use crate::engine::native::NativeError;
 use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 
-/// More layers than this are hardly damaged at once.
+/// It is unlikely that more layers than this are damaged at once.
 const MENDED: usize = 20;
 
-/// What was found damaged so far.
+/// The damage found so far.
 #[derive(Default)]
 struct Mended(BTreeSet<String>);
 
 impl Mended {
-    /// Whether making it anew may help: not so if it was made anew before.
+    /// Whether making it again may help: not if the same was made again before.
     fn may_help(&mut self, error: &Error) -> bool {
         error.is_damage() && self.0.len() < MENDED && self.0.insert(error.to_string())
     }
 }
 
-/// Makes the image and sends it. What was damaged in the cache is thrown away where that is found, and made anew.
+/// Makes and delivers the image. Damaged cache entries are deleted when they are found, and made
+/// again.
 pub(super) fn build(driver: &NativeDriver, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
     let mut mended = Mended::default();
     let quiet = job.mode == ProgressMode::Quiet;

@@ -1,4 +1,4 @@
-//! Where an image goes that was made without a daemon: files, a daemon all the same, registries.
+//! The targets of an image that is made without a daemon: files, a daemon, registries.
 
 use super::Assembled;
 use crate::commands::error::Error;
@@ -10,25 +10,25 @@ use crate::image::oci::{self, Output};
 use crate::model::image::ImageRef;
 use crate::store::cache::Cache;
 
-/// All of them, in the order in which they are served.
+/// All targets, in the order of delivery.
 pub(super) struct Targets<'t> {
     pub(super) outputs: &'t [Output],
-    /// The daemon that is given the image.
+    /// The daemon to load the image into.
     pub(super) docker: Option<&'t Docker>,
-    /// What pushes it, where that is asked for.
+    /// The registries to push it to, if requested.
     pub(super) registries: Option<&'t Registries<'t>>,
     pub(super) cache: &'t Cache,
     pub(super) interrupt: &'t Interrupt,
 }
 
-/// What they were sent.
+/// What was delivered.
 pub(super) struct Sent {
     pub(super) loaded: Option<Loaded>,
     pub(super) pushed: Vec<Pushed>,
 }
 
 impl Targets<'_> {
-    /// Writes the image, hands it to the daemon, and pushes it.
+    /// Writes, loads and pushes the image.
     pub(super) fn send(
         &self,
         made: &Assembled,

@@ -1,16 +1,18 @@
-//! What an image with a shell has, and why it cannot run the rest.
+//! The programs in an image with a shell, and why it cannot run others.
 
 use crate::detect::program;
 use crate::detect::script::Command;
 use crate::detect::subject::Subject;
 
-/// Why a script cannot be run in an image, as the end of a sentence that begins with the script, and what to write instead.
+/// Why an image cannot run a script, as the end of a sentence that begins with the script, and what
+/// to write instead.
 pub(super) struct Refusal {
     pub(super) problem: String,
     pub(super) fix: Option<String>,
 }
 
-/// What every base with a shell has: the shell's own commands, and those of Debian's and Alpine's smallest images.
+/// Programs in every base with a shell: shell builtins, and those of Debian's and Alpine's smallest
+/// images.
 pub(super) const SYSTEM: [&str; 56] = [
     ".", ":", "[", "[[", "alias", "awk", "basename", "break", "case", "cat", "cd", "chmod",
     "chown", "continue", "cp", "cut", "date", "dirname", "echo", "env", "eval", "exit", "export",
@@ -19,7 +21,7 @@ pub(super) const SYSTEM: [&str; 56] = [
     "test", "touch", "tr", "trap", "true", "ulimit", "umask", "unset", "wait",
 ];
 
-/// Package managers, which the image has not.
+/// Package managers, which the image does not have.
 pub(super) const MANAGERS: [&str; 10] = [
     "pnpm", "npm", "yarn", "bun", "npx", "bunx", "pnpx", "corepack", "turbo", "nx",
 ];

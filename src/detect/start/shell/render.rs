@@ -1,4 +1,4 @@
-//! A line of a start script as the image's shell runs it.
+//! Renders a line of a start script for the image's shell.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ pub(super) struct Renderer<'s, 'w> {
     /// Programs of dependencies.
     pub(super) programs: Vec<String>,
     notes: Vec<String>,
-    /// Where the line has gone to by `cd`.
+    /// The directory that the line has changed to by `cd`.
     dir: RepoPath,
 }
 
@@ -47,7 +47,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
         }
     }
 
-    /// The file that the line starts in the end.
+    /// The file that the line finally starts.
     pub(super) fn entry(&mut self) -> Option<Entry> {
         let program = self.programs.last().cloned();
         let of_program = program.map(|program| Entry {
@@ -155,8 +155,8 @@ impl<'s, 'w> Renderer<'s, 'w> {
         Ok(text)
     }
 
-    /// Several lines at once: each in the background, and a signal ends all. A shell in the place of `run-p` and `concurrently`, which call package
-    /// managers and `ps`.
+    /// Several lines at once: each runs in the background, and a signal ends all. This replaces
+    /// `run-p` and `concurrently`, which call package managers and `ps`.
     fn lines(&mut self, lines: &[Line], end: End) -> Result<String, Refusal> {
         let mut text = String::from(
             "stop() { trap '' TERM INT HUP; kill -TERM 0; wait; exit $1; }; trap 'stop 143' TERM; trap 'stop 130' INT; trap 'stop 1' HUP; all=; ",
@@ -181,7 +181,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
         Ok(text)
     }
 
-    /// A command with the image's own programs: its variables, whether it is node, and its words.
+    /// A command with the image's programs: its variables, whether it is node, and its words.
     fn command(&mut self, command: &Command) -> Result<(String, bool, String), Refusal> {
         let env = assignments(command);
         if command.words.is_empty() {
@@ -227,7 +227,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
         Err(refusal(self.subject, command))
     }
 
-    /// node's own words, without files of variables, which the image does not hold.
+    /// node's words without env files, which the image does not contain.
     fn node(&mut self, command: &Command) -> String {
         let words: Vec<String> = command.words[1..].to_vec();
         let written: Vec<&str> = command.written().skip(1).collect();
@@ -313,7 +313,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
         Ok(())
     }
 
-    /// A script file stays as it is; what it calls must be there, by name.
+    /// A script file is kept unchanged; the programs that it calls must exist.
     fn file(&mut self, command: &Command, inner: &Line) -> Result<(), Refusal> {
         let name = command.words.join(" ");
         let dir = self.dir.clone();
@@ -362,14 +362,14 @@ impl<'s, 'w> Renderer<'s, 'w> {
     }
 }
 
-/// What is left to do where a wrapper brings variables.
+/// The user's next step if a wrapper loads variables.
 pub(in crate::detect::start) fn from_wrapper(wrapper: &str) -> String {
     format!(
         "gets variables by `{wrapper}`, which the image does not run: set them when the container starts"
     )
 }
 
-/// Whether what follows these pieces is a command of the line itself: in no bracket and no pipe.
+/// Whether the next command belongs to the line itself, not to brackets or a pipe.
 fn stands_alone(before: &[Piece]) -> bool {
     let mut depth = 0;
     for piece in before {
@@ -399,7 +399,7 @@ fn has_files(line: &Line) -> bool {
     })
 }
 
-/// Whether a word may be the name of a program: no path, no variable.
+/// Whether a word may be a program's name: not a path or a variable.
 fn is_name(word: &str) -> bool {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || "-_.@".contains(letter);
     word.chars().all(legal)

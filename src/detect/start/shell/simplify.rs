@@ -1,9 +1,9 @@
-//! A start script without what is done already: what the build did, and what says something and does nothing.
+//! Removes from a start script what the build has done, and commands that only print.
 
 use crate::detect::script::{Command, Line, Piece};
 use crate::detect::subject::Subject;
 
-/// Programs that build or check, and have done so before there is an image.
+/// Programs that build or check, which is done before the image exists.
 const BUILDS: [&str; 24] = [
     "tsc",
     "tsc-alias",
@@ -31,7 +31,7 @@ const BUILDS: [&str; 24] = [
     "pkgroll",
 ];
 
-/// The same, by the words that they begin with.
+/// Build commands of several words.
 const BUILD_WORDS: [&str; 6] = [
     "nest build",
     "prisma generate",
@@ -41,10 +41,10 @@ const BUILD_WORDS: [&str; 6] = [
     "react-router build",
 ];
 
-/// Programs that only say something.
+/// Programs that only print.
 const WORDS: [&str; 3] = ["echo", "clear", "true"];
 
-/// Programs that start an app for those who work on it.
+/// Programs that start an app for development.
 const DEVELOPMENT: [&str; 12] = [
     "nodemon",
     "ts-node-dev",
@@ -60,10 +60,10 @@ const DEVELOPMENT: [&str; 12] = [
     "node-dev",
 ];
 
-/// Words that make a start one for development: `tsx watch`, `node --watch`.
+/// Words that mark a development start: `tsx watch`, `node --watch`.
 const WATCHES: [&str; 5] = ["watch", "--watch", "dev", "develop", "--hot"];
 
-/// Whether a command starts an app for those who work on it.
+/// Whether a command starts an app for development.
 pub(super) fn is_for_development(command: &Command) -> bool {
     DEVELOPMENT.contains(&command.program())
         || command
@@ -74,12 +74,12 @@ pub(super) fn is_for_development(command: &Command) -> bool {
             .any(|word| WATCHES.contains(&&**word))
 }
 
-/// The one command that a script comes to, where node can run it without a shell.
+/// The single command that a script comes down to, if node can run it without a shell.
 pub(crate) fn plain(subject: &Subject<'_>, script: &str) -> Option<Command> {
     single(&line(subject, script)).cloned()
 }
 
-/// A script without what is done already.
+/// A script without what is already done.
 pub(super) fn line(subject: &Subject<'_>, script: &str) -> Line {
     let built = subject.build();
     let is_done = |command: &Command| {
@@ -138,7 +138,7 @@ fn normal(line: Line, is_done: &dyn Fn(&Command) -> bool) -> Line {
     Line { pieces }
 }
 
-/// The pieces of a list without operators that have lost what they stood between.
+/// The pieces of a list, without operators whose operands were removed.
 fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut found: Vec<Piece> = Vec::new();
     for piece in pieces {
@@ -156,7 +156,7 @@ fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
     found
 }
 
-/// The only command of a line, where no shell has to read it.
+/// The only command of a line, if it needs no shell.
 pub(super) fn single(line: &Line) -> Option<&Command> {
     let [Piece::Command(command)] = &line.pieces[..] else {
         return None;
