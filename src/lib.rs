@@ -48,7 +48,8 @@
 //! after `plan` imports manifests, graph or lockfile, nothing below `commands` knows the command line, the terminal, the environment or the
 //! working directory, and async lives in `engine` alone; a test reads the `use crate::` lines and holds this up.
 //!
-//! Words: an *app* is a workspace package that an image is made of, a *member* any workspace package, the *root* the workspace root's project. A
+//! Words: an *app* is a workspace package that an image is made of, a *member* any workspace package, the *root* the workspace root's project, which
+//! may be an app too, and is the only member of a repository with one package. A
 //! *closure* is what is reachable, to *prune* is to delete what is not, a *skeleton* is a manifest reduced to what an install reads.
 //! Plan, stage, step, layer, context and engine are used as BuildKit uses them; importer, snapshot and depPath as pnpm does.
 
