@@ -55,10 +55,10 @@
 //! `use crate::` lines.
 //!
 //! Terms: an *app* is a workspace package that an image is made of, a *member* any workspace
-//! package, the *root* the workspace root's project. A *closure* is everything reachable, to
-//! *prune* is to remove the rest, a *skeleton* is a manifest reduced to what an install reads.
-//! Plan, stage, step, layer, context and engine have BuildKit's meaning; importer, snapshot and
-//! depPath have pnpm's.
+//! package, the *root* the workspace root's project. The root may be an app too, and is the only
+//! member of a repository with one package. A *closure* is everything reachable, to *prune* is to
+//! remove the rest, a *skeleton* is a manifest reduced to what an install reads. Plan, stage, step,
+//! layer, context and engine have BuildKit's meaning; importer, snapshot and depPath have pnpm's.
 
 mod ask;
 mod cli;

@@ -15,7 +15,8 @@ use crate::plan::PlanError;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::npmrc;
 use crate::workspace::manifest::package::Manifest;
-use crate::workspace::{pnpmfile, toolchain};
+use crate::workspace::pnpmfile;
+use crate::workspace::toolchain::{self, dev_engines};
 
 /// Files that settings name: patches, and pnpmfiles with the files that they load, as far as the
 /// workspace's pnpm reads these settings. If pnpm installs each project separately, each has its
@@ -265,30 +266,42 @@ fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json:
     manifest.get("pnpm")?.get(key)
 }
 
-/// A warning for users who install themselves: pnpm 12 refuses a frozen lockfile that does not
-/// record the version that the manifest pins. (Our own installs use the right version, and tell
-/// pnpm so.)
+/// What a reader should know of an install that we do not run: pnpm 12 refuses a frozen lockfile that does not record the version which the
+/// manifest pins, by `packageManager` or, unless its `onFail` is `ignore`, by `devEngines` (tried with 12.21). Our own installs have the right
+/// version, and tell pnpm so.
 pub(crate) fn pin_warning(workspace: &Workspace) -> Option<String> {
     let manifest = &workspace.root_member().manifest;
-    let pin = manifest.text("packageManager")?.strip_prefix("pnpm@")?;
-    let version = Version::parse(pin.split('+').next()?).ok()?;
-    if version.major() < 12 {
+    let (pin, by) = match manifest.text("packageManager") {
+        Some(text) => {
+            let version = text.strip_prefix("pnpm@")?.split('+').next()?;
+            (version.to_owned(), manifest.file().to_owned())
+        }
+        None => (
+            dev_engines::pnpm(manifest)?,
+            format!("`devEngines` of {}", manifest.file()),
+        ),
+    };
+    if dev_engines::oldest_major(&pin)? < 12 {
         return None;
     }
+    let range = Range::parse(&pin).ok()?;
     let text = workspace.lockfiles.first()?.trim_start_matches('\u{feff}');
     let first = text
         .strip_prefix("---")
         .and_then(|rest| rest.split("\n---").next());
+    let fits = |line: &str| {
+        let version = line.trim().strip_prefix("version: ");
+        let version = version.and_then(|text| Version::parse(text).ok());
+        version.is_some_and(|version| range.satisfies(&version))
+    };
     let is_recorded = first.is_some_and(|first| {
-        let line = format!("version: {version}");
         let recorded = first.split_once("packageManagerDependencies:");
-        recorded.is_some_and(|(_, pins)| pins.lines().any(|own| own.trim() == line))
+        recorded.is_some_and(|(_, pins)| pins.lines().any(fits))
     });
     (!is_recorded).then(|| {
         format!(
-            "pnpm-lock.yaml does not record pnpm {version}, which {} pins: pnpm 12 refuses that when it is frozen, unless it is told \
-             `--config.pm-on-fail=ignore`",
-            manifest.file()
+            "pnpm-lock.yaml does not record pnpm {pin}, which {by} pins: pnpm 12 refuses that when it is frozen, unless it is told \
+             `--config.pm-on-fail=ignore`"
         )
     })
 }
@@ -333,6 +346,37 @@ mod tests {
         assert!(warns("12.20.0", head));
         assert!(warns("12.21.0", ""));
         assert!(!warns("11.22.0", ""));
+    }
+
+    #[test]
+    fn a_pin_of_dev_engines_counts_too() {
+        let warns = |engine: &str, recorded: Option<&str>| {
+            let manifest = format!(r#"{{"devEngines":{{"packageManager":{engine}}}}}"#);
+            let head = recorded.map_or_else(String::new, |version| {
+                format!("---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm:\n        version: {version}\n---\n")
+            });
+            let lockfile = format!("{head}lockfileVersion: '9.0'\n");
+            let files = [("package.json", &*manifest), ("pnpm-lock.yaml", &*lockfile)];
+            pin_warning(&crate::testing::workspace(&files).1).is_some()
+        };
+        let exact = r#"{"name":"pnpm","version":"12.21.0"}"#;
+        let range =
+            r#"[{"name":"npm","version":"12"},{"name":"pnpm","version":">=12.5","onFail":"warn"}]"#;
+        for engine in [exact, range] {
+            assert!(warns(engine, None), "{engine}");
+            assert!(warns(engine, Some("12.1.0")), "{engine}");
+            assert!(!warns(engine, Some("12.21.0")), "{engine}");
+        }
+        for engine in [
+            r#"{"name":"pnpm","version":"12.21.0","onFail":"ignore"}"#,
+            r#"{"name":"pnpm"}"#,
+            r#"{"name":"npm","version":"12.21.0"}"#,
+            // Who runs pnpm 11 gets no warning.
+            r#"{"name":"pnpm","version":">=11"}"#,
+            r#"{"name":"pnpm","version":"^10"}"#,
+        ] {
+            assert!(!warns(engine, None), "{engine}");
+        }
     }
 
     #[test]

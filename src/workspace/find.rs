@@ -18,16 +18,21 @@ const LOCKFILES_OF_OTHERS: [(&str, &str); 5] = [
     ("bun.lockb", "a Bun"),
 ];
 
-/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards; where there is none, the nearest with a lockfile of pnpm, which is a
-/// repository with one package.
+/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards; where there is none, the nearest with a manifest and a lockfile
+/// of pnpm, which is a repository with one package.
 pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
     let no_directory = |source| WorkspaceError::NoDirectory {
         path: start.to_path_buf(),
         source,
     };
     let start = fs_err::canonicalize(start).map_err(no_directory)?;
-    let above = |file: &str| start.ancestors().find(|dir| dir.join(file).is_file());
-    let root = above(workspace::FILE).or_else(|| above(lockfile::FILE));
+    let has = |dir: &&Path, file: &str| dir.join(file).is_file();
+    let is_workspace = |dir: &&Path| has(dir, workspace::FILE);
+    // A lockfile that lies around alone makes no package of all that is below it.
+    let is_package =
+        |dir: &&Path| has(dir, lockfile::FILE) && package::FILES.iter().any(|file| has(dir, file));
+    let mut root = start.ancestors().find(is_workspace);
+    root = root.or_else(|| start.ancestors().find(is_package));
     root.map(Path::to_path_buf).ok_or_else(|| {
         let other = start
             .ancestors()

@@ -283,8 +283,12 @@ fn a_repository_with_one_package_is_a_root() {
     assert_eq!((workspace.members.len(), workspace.packages(true)), (1, 1));
     assert_eq!(workspace.settings_text, None);
     assert_eq!(workspace.find_app(".", &root.join("src")).unwrap(), 0);
-    // A workspace above goes before it.
+    // A lockfile alone is no package.
     fs_err::write(dir.path().join("src/pnpm-lock.yaml"), "").unwrap();
+    assert_eq!(find_root(&dir.path().join("src")).unwrap(), here);
+    // A workspace above goes before a package.
+    fs_err::write(dir.path().join("src/package.json"), "{}").unwrap();
+    assert_ne!(find_root(&dir.path().join("src")).unwrap(), here);
     fs_err::write(dir.path().join("pnpm-workspace.yaml"), "packages: []\n").unwrap();
     assert_eq!(find_root(&dir.path().join("src")).unwrap(), here);
 }

@@ -1,5 +1,7 @@
 //! Decides the versions of node and pnpm from the workspace, and records what decided.
 
+pub mod dev_engines;
+
 use std::ops::RangeInclusive;
 
 use nodejs_semver::{Range, Version};
@@ -10,7 +12,6 @@ use crate::files::tree::{Limit, TreeError};
 use crate::lockfile::Lockfile;
 use crate::lockfile::keys::Format;
 use crate::model::path::RepoPath;
-use crate::workspace::manifest::package::Manifest;
 use crate::workspace::{Member, Workspace};
 
 /// The argument that sets node's version.
@@ -194,7 +195,7 @@ fn node(
     }
     let manifests = [&app.manifest, &workspace.root_member().manifest];
     for manifest in manifests {
-        if let Some(version) = dev_engine(manifest, "runtime", "node") {
+        if let Some(version) = dev_engines::version(manifest, "runtime", "node") {
             return from_text(&format!("{} (devEngines)", manifest.file()), &version);
         }
     }
@@ -233,18 +234,6 @@ fn first_line(workspace: &Workspace, file: &str) -> Result<Option<String>, TreeE
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .find(|line| !line.is_empty());
     Ok(line.map(str::to_owned))
-}
-
-/// `devEngines.runtime` or `.packageManager`: an object or a list of them.
-fn dev_engine(manifest: &Manifest, kind: &str, name: &str) -> Option<String> {
-    let engines = manifest.get("devEngines")?.get(kind)?;
-    let all = engines
-        .as_array()
-        .map_or(std::slice::from_ref(engines), Vec::as_slice);
-    let engine = all
-        .iter()
-        .find(|engine| engine.get("name").and_then(Value::as_str) == Some(name))?;
-    engine.get("version")?.as_str().map(str::to_owned)
 }
 
 fn from_text(
@@ -336,7 +325,8 @@ pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
             format!("`packageManager` in {file}"),
         ));
     }
-    let engine = dev_engine(manifest, "packageManager", "pnpm").map(|range| (range, "devEngines"));
+    let engine =
+        dev_engines::version(manifest, "packageManager", "pnpm").map(|range| (range, "devEngines"));
     let engine = engine.or_else(|| {
         let range = manifest.get("engines")?.get("pnpm")?.as_str()?;
         Some((range.to_owned(), "engines"))
