@@ -1,4 +1,4 @@
-# What a developer of slimbuild types. `.ci/run` does not need just.
+# Recipes for developers. `.ci/run` does not need just.
 
 set positional-arguments
 
@@ -11,12 +11,12 @@ default:
 run *args:
     cargo run --release --quiet -- "$@"
 
-# all tests; those that need Docker say so where there is none
+# all tests; without Docker, those that need it are skipped and say so
 [group('check')]
 test *filter:
     cargo test "$@"
 
-# the tests that need neither Docker nor npm, without the slowest of them
+# the tests that need neither Docker nor npm, except the slowest
 [group('check')]
 test-quick *filter:
     SLIMBUILD_QUICK=1 cargo test "$@"
@@ -32,23 +32,23 @@ apps dir *names:
     cargo build --release
     tests/apps/run.py target/release/slimbuild "$@"
 
-# look for inputs that break what must hold of any (`cargo install cargo-fuzz`): all targets, or one, so many seconds each
+# search for inputs that break a property (`cargo install cargo-fuzz`): all targets or one, for so many seconds each
 [group('check')]
 fuzz target='all' seconds='60':
     fuzz/run {{ target }} {{ seconds }}
 
-# format and lints, as CI has them
+# format and lints, as in CI
 [group('check')]
 lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
 
-# dependencies: licences, advisories, what is there twice (`cargo install cargo-deny`); see deny.toml
+# dependencies: licences, advisories, duplicates (`cargo install cargo-deny`); see deny.toml
 [group('check')]
 deny:
     cargo deny --locked check
 
-# take what the program does now for right: golden files and snapshots; review the diff
+# accept the program's current output as golden files and snapshots; review the diff
 [group('check')]
 accept:
     SLIMBUILD_ACCEPT=1 INSTA_UPDATE=always cargo test

@@ -158,8 +158,8 @@ pub struct AppArg {
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {
     /// Start the image from: auto, distroless, slim, alpine, or an image that has node (for a site: nginx); without Docker, also from an
-    /// image on the disk (oci:DIR, oci-archive:FILE, docker-archive:FILE)
-    /// [default: auto, which is distroless where the app needs no shell and no system package]
+    /// image on disk (oci:DIR, oci-archive:FILE, docker-archive:FILE)
+    /// [default: auto, which is distroless if the app needs no shell and no system package]
     #[arg(long, value_name = "BASE")]
     pub base: Option<Base>,
 
@@ -172,7 +172,7 @@ pub struct PlanArgs {
     #[arg(long = "registry-mirror", value_name = "[REGISTRY=]PREFIX")]
     pub registry_mirrors: Vec<Mirror>,
 
-    /// Pin base images by digest: the daemon's, or the registry's where the daemon has none (with build --pull: always the registry's)
+    /// Pin base images by digest: the daemon's, or the registry's if the daemon has none (with build --pull: always the registry's)
     #[arg(long)]
     pub pin: bool,
 
@@ -199,7 +199,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "VERSION")]
     pub node: Option<String>,
 
-    /// What kind of app it is, where slimbuild cannot tell
+    /// The kind of app, if slimbuild cannot detect it
     #[arg(long, value_name = "KIND", value_enum)]
     pub kind: Option<KindArg>,
 
@@ -227,7 +227,7 @@ pub struct PlanArgs {
     #[arg(long)]
     pub no_trial: bool,
 
-    /// Keep files in modules that do not matter at run time: type declarations, source maps, documents, tests
+    /// Keep files in modules that are not needed at run time: type declarations, source maps, documents, tests
     #[arg(long)]
     pub whole_modules: bool,
 
@@ -235,7 +235,7 @@ pub struct PlanArgs {
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = BuildArg::parse)]
     pub build_args: Vec<BuildArg>,
 
-    /// Give a secret to the steps that need it: from the variable NAME, from VAR, or from FILE; no layer holds it
+    /// Give a secret to the steps that need it: from the variable NAME, from VAR, or from FILE; no layer contains it
     #[arg(long = "secret", value_name = "id=NAME[,env=VAR|,src=FILE]", value_parser = SecretParser)]
     pub secrets: Vec<SecretArg>,
 }
@@ -307,7 +307,7 @@ pub enum KindArg {
     Node,
     /// A Next.js app
     Next,
-    /// Files that any web server can hand out
+    /// Files that any web server can serve
     StaticSite,
     /// Pages that a framework renders on a server
     ServerRendering,

@@ -27,7 +27,6 @@
 //! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, image::machine
 //! ```
 //!
-//! The folders of `src/` are rooms. They stand in one order, and none knows one that comes later: [`system`], [`model`], [`files`], [`lockfile`],
 //! The folders of `src/` are rooms. They have a fixed order, and none uses a later one: [`system`],
 //! [`model`], [`files`], [`lockfile`], [`workspace`], [`needs`], [`detect`], [`plan`], [`store`],
 //! [`image`], [`render`], [`finished`], [`engine`], [`ask`], [`show`], [`cli`], [`commands`]. The

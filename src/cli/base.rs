@@ -81,7 +81,7 @@ pub struct SourceArgs {
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
-    /// Remove the least recently used when DIR gets larger than SIZE (20GB, 500MB, none); see slimbuild cache
+    /// Remove the least recently used entries when DIR gets larger than SIZE (20GB, 500MB, none); see slimbuild cache
     /// [default: a tenth of the disk, at most 20 GB]
     #[arg(long, value_name = "SIZE")]
     pub cache_size: Option<CacheSize>,

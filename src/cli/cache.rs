@@ -39,9 +39,9 @@ pub struct CacheArgs {
 pub enum CacheCommand {
     /// Show what is in the cache, how large it is and when it was used (what `slimbuild cache` does)
     Du(CacheDuArgs),
-    /// Remove what was not used for a long time, and what exceeds the size limit
+    /// Remove entries that were not used for a long time, and what exceeds the size limit
     Prune(CachePruneArgs),
-    /// Print where the cache is
+    /// Print the cache's directory
     Dir(CachePlaceArgs),
 }
 
@@ -72,7 +72,7 @@ pub struct CachePruneArgs {
     #[arg(long, conflicts_with_all = ["older_than", "cache_size"])]
     pub all: bool,
 
-    /// Remove only what was not used for this long (90m, 12h, 7d)
+    /// Remove only entries that were not used for this long (90m, 12h, 7d)
     #[arg(long, value_name = "AGE", value_parser = age, conflicts_with = "cache_size")]
     pub older_than: Option<Duration>,
 

@@ -51,7 +51,7 @@ pub struct EngineArgs {
 /// What makes the image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum EngineArg {
-    /// Docker where a daemon answers, else native
+    /// Docker if a daemon answers, else native
     #[default]
     Auto,
     /// A Docker daemon

@@ -20,7 +20,7 @@ pub struct InitArgs {
     #[command(flatten)]
     pub app: AppArg,
 
-    /// Replace a file that is there
+    /// Replace an existing file
     #[arg(long)]
     pub force: bool,
 }

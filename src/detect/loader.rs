@@ -1,4 +1,5 @@
-//! Starts that run TypeScript: `tsx src/main.ts`, `ts-node src/main.ts`, or node with a loader before the file.
+//! Starts that run TypeScript: `tsx src/main.ts`, `ts-node src/main.ts`, or node with a loader
+//! before the file.
 //!
 //! The image has only node, so a program becomes node with its loader. The loader's packages and
 //! configuration are usually dev dependencies; this module names them for the closure and the

@@ -1,4 +1,5 @@
-//! Frameworks that render pages on a server: `SvelteKit`, Astro, React Router and Remix. Those on Nitro are in [`super::nitro`].
+//! Frameworks that render pages on a server: `SvelteKit`, Astro, React Router and Remix. Those on
+//! Nitro are in [`super::nitro`].
 //!
 //! Each of them can also write a static site, depending on its configuration. If node cannot start
 //! the result, the error names the adapter to add.

@@ -8,8 +8,8 @@
 //!
 //! 1. The user chose the root, which may itself be reached through symlinks. Everything below is
 //!    opened relative to it.
-//! 2. A symlink that stays below the root is followed. One that leaves it is an error that names
-//!    the link. An absolute target counts as leaving, even if it leads back inside: it would mean
+//! 2. A symlink that stays below the root is followed. One that leaves it is an error that names the
+//!    link. An absolute target counts as leaving, even if it leads back inside: it would mean
 //!    something else on other machines and in the image.
 //! 3. Only regular files are read. A pipe, a socket or a device is refused at once, and opening one
 //!    never blocks.

@@ -1,4 +1,5 @@
-//! The built-in base, made of what Debian and npm have today, on real engines and for the tools that read images.
+//! The built-in base, made from today's Debian and npm, on real engines and for tools that read
+//! images.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ use crate::support::daemon::{Daemon, each_daemon, skipped};
 use crate::support::program::{Outcome, slimbuild, slimbuild_with};
 use crate::support::tree::Tree;
 
-/// Kept between runs: only the first waits for the network.
+/// Kept between runs, so that only the first run downloads.
 pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("base-cache")
 }
@@ -28,7 +29,7 @@ fn base(directory: &Path, cache: &Path, arguments: &[&str]) -> Outcome {
     slimbuild_with(directory, &arguments, &Env::of_process())
 }
 
-/// Sees to it that the cache has a base with this node.
+/// Makes sure that the cache has a base with this node.
 pub(crate) fn base_of_node(version: &str) {
     let tree = Tree::new(&[]);
     base(tree.root(), &cache(), &["--node", version]).text();
@@ -92,11 +93,11 @@ fn the_same_versions_are_the_same_image() {
     let lock = ["--lock", "base.lock.json", "--json"];
     let first = digest(base(tree.root(), &cache, &lock));
     assert!(tree.read("base.lock.json").contains("libssl3"));
-    // Nothing is left of what was made, but for the downloads.
+    // Only the downloads are kept.
     fs_err::remove_dir_all(cache.join("notes")).unwrap();
     let other = Tree::new(&[("base.lock.json", &tree.read("base.lock.json"))]);
     assert_eq!(digest(base(other.root(), &cache, &lock)), first);
-    // A layer that was damaged on the disk is made again.
+    // A damaged layer is made again.
     let shown: Value = serde_json::from_str(&base(other.root(), &cache, &lock).text()).unwrap();
     let layer = shown["layers"][0]["digest"].as_str().unwrap();
     let blob = cache.join("blobs").join(layer.replace(':', "/"));

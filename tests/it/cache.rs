@@ -1,5 +1,5 @@
-//! What a change makes stale: a table of modifications against the parts of the context that change, and against the steps of a real
-//! build that run again. The shape is cargo-chef's.
+//! What each change invalidates: a table of modifications, compared with the parts of the context
+//! that change, and with the steps of a real build that run again. The design is cargo-chef's.
 
 mod daemon;
 mod modification;
@@ -20,7 +20,8 @@ const SITE: &str = "apps/site";
 
 const APPS: [&str; 4] = [SERVER, WORKER, WEB, SITE];
 
-/// A modification, with the parts of each app's context that it changes. The contexts of apps that are not named stay the same to the byte.
+/// A modification, with the parts of each app's context that it changes. The contexts of all other
+/// apps must stay the same to the byte.
 struct Row {
     modification: Modification,
     parts: &'static [(&'static str, &'static [&'static str])],
@@ -38,7 +39,7 @@ const TABLE: &[Row] = {
         }
     }
     &[
-        // What one app is made of.
+        // The app's own files.
         row(M::EditAppSource, &[(SERVER, &["src/apps/server"])]),
         row(M::EditAppAsset, &[(SERVER, &["run/apps/server"])]),
         row(M::EditAppScript, &[(SERVER, &["run/apps/server"])]),
@@ -50,7 +51,7 @@ const TABLE: &[Row] = {
         row(M::EditSitePage, &[(SITE, &["src/apps/site"])]),
         row(M::EditViteConfiguration, &[(SITE, &["src/apps/site"])]),
         row(M::EditSiteScript, &[(SITE, &["src/apps/site"])]),
-        // What several are made of.
+        // Files that several apps use.
         row(M::EditBuiltLibrary, &[(SERVER, &["src/packages/catalog"])]),
         row(
             M::EditPlainLibrary,
@@ -71,10 +72,10 @@ const TABLE: &[Row] = {
                 (SITE, &["src/packages/tsconfig"]),
             ],
         ),
-        // The libraries' configurations extend it, and neither the pages' nor the site's.
+        // The libraries' configurations extend it; those of the pages and the site do not.
         row(M::EditRootTsconfig, &[(SERVER, &["root"])]),
-        // What is installed; only an image of modules has a production install. In the Dockerfile a comment counts packages, which changes
-        // where one is new to the app; the cache knows no comments.
+        // What is installed. Only an image of modules has a production install. A comment in the
+        // Dockerfile counts packages, and so changes with a new one; the cache ignores comments.
         row(
             M::AddProductionDependency,
             &[(SERVER, &["build", "prod", "run/apps/server"])],
@@ -110,7 +111,7 @@ const TABLE: &[Row] = {
                 (SITE, &["Dockerfile"]),
             ],
         ),
-        // What no image is made of.
+        // Files that no image contains.
         row(M::EditUnusedLibrary, &[]),
         row(M::EditRootScript, &[]),
         row(M::EditAppReadme, &[]),
@@ -122,7 +123,7 @@ const TABLE: &[Row] = {
     ]
 };
 
-/// The files of a context by the part that they belong to: what stands in one `COPY` of the Dockerfile.
+/// The files of a context by part, which is one `COPY` of the Dockerfile.
 fn parts(archive: &[u8]) -> BTreeMap<String, Vec<Entry>> {
     let mut parts: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
     for entry in entries(archive) {

@@ -1,5 +1,5 @@
-//! What users of other tools complain about, as far as the plan alone shows that it cannot happen here. `tests/README.md` says which complaint
-//! is held by which test.
+//! Complaints of other tools' users that the plan alone shows to be impossible here.
+//! `tests/README.md` lists the test for each complaint.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::support::tree::{Tree, repository, shop};
 
 const APPS: [&str; 4] = ["apps/server", "apps/site", "apps/web", "apps/worker"];
 
-/// A stage of a Dockerfile, its comments left out.
+/// A stage of a Dockerfile, without its comments.
 struct Stage {
     name: String,
     from: String,
@@ -41,7 +41,7 @@ fn stages(dockerfile: &str) -> Vec<Stage> {
     stages
 }
 
-/// The stages that a stage consists of, itself first, down to the one that starts from an image.
+/// The stages that a stage is based on, itself first, down to one that starts from an image.
 fn lineage<'s>(stages: &'s [Stage], name: &str) -> Vec<&'s Stage> {
     let find = |name: &str| stages.iter().find(|stage| stage.name == name);
     std::iter::successors(find(name), |stage| find(&stage.from)).collect()
@@ -76,7 +76,7 @@ fn pnpm_asks_nothing_and_installs_only_when_it_is_told_to() {
             count += 1;
         }
         assert!(count > 0, "{app}");
-        // Where it notes what it verified is kept beside its store.
+        // Its record of verified packages is kept beside its store.
         let installs = stages
             .iter()
             .filter(|stage| stage.text.contains("pnpm install"));
@@ -104,7 +104,7 @@ fn the_exact_pnpm_comes_in_a_layer_of_its_own_and_not_into_the_image() {
                 "RUN npm install --global --no-audit --no-fund --no-update-notifier pnpm@10.34.8\n";
             let base = &stages[0].text;
             assert!(base.contains(install), "{base}");
-            // Nothing of the workspace stands before it, so that only another version runs it again.
+            // Nothing of the workspace comes before it, so that only another version runs it again.
             assert!(!base.contains("COPY"), "{base}");
             for stage in lineage(&stages, "runtime") {
                 assert!(!stage.text.contains("pnpm"), "{app}: {}", stage.text);
@@ -179,7 +179,7 @@ fn the_image_is_copied_together_and_nothing_is_deleted_in_it() {
     }
 }
 
-/// What compiles on one libc does not run on another.
+/// Code compiled for one libc does not run on another.
 #[test]
 fn modules_are_installed_on_the_libc_that_they_run_on() {
     let tree = Tree::shop();
@@ -219,12 +219,13 @@ fn next_makes_a_standalone_server_of_the_whole_workspace_whoever_asked_for_it() 
     tree.write(config, "export default { distDir: 'out/server' };\n");
     let elsewhere = dockerfile(&tree, "apps/web", &[]);
     let moved = expected.replace(".next", "out/server");
-    // What a cache is called stays.
+    // Names of caches may stay.
     let moved = moved.replace("*/out/server/cache", "*/.next/cache");
     assert_same("another directory of output", &moved, &elsewhere);
 }
 
-/// Flags whose complaints cannot be ours as long as they do not exist: `tests/README.md` has to say more once they do.
+/// Complaints about these flags cannot concern us as long as they do not exist; once they do,
+/// `tests/README.md` must say more.
 #[test]
 fn there_is_no_cache_export_and_no_attestation() {
     for flag in [
@@ -239,7 +240,8 @@ fn there_is_no_cache_export_and_no_attestation() {
     }
 }
 
-/// The rows of the table of complaints are complete, and every name in both tables that looks like a test's is one.
+/// The table of complaints is complete, and every name in both tables that looks like a test's is
+/// one.
 #[test]
 fn the_tables_name_tests_that_are_there() {
     let complaints = fs_err::read_to_string(repository().join("tests/README.md")).unwrap();

@@ -1,4 +1,5 @@
-//! `slimbuild.json` at work: what it changes in a plan and a Dockerfile, and what `init`, `ls` and `schema` print.
+//! `slimbuild.json`: its effect on a plan and a Dockerfile, and the output of `init`, `ls` and
+//! `schema`.
 
 use crate::support::golden::{assert_golden, assert_same};
 use crate::support::program::slimbuild;
@@ -6,7 +7,7 @@ use crate::support::tree::{Tree, repository, shop};
 
 const APPS: [&str; 4] = ["apps/server", "apps/site", "apps/web", "apps/worker"];
 
-/// Every key that has a meaning for a server.
+/// Every key that applies to a server.
 const SERVER: &str = r#"{
   // beside the app
   "$schema": "../../slimbuild.schema.json",
@@ -129,7 +130,7 @@ fn init_changes_no_plan() {
         let name = app.rsplit('/').next().unwrap();
         let file = format!("{app}/slimbuild.json");
         assert_golden(&format!("shop/{name}/slimbuild.json"), &tree.read(&file));
-        // Every line is valid as it stands: uncommented, it decides what was decided anyway.
+        // Every line is valid as it is: uncommented, it sets what was detected anyway.
         let decides = ["kind", "node", "base", "buildBase", "start", "tags"];
         let lines = tree
             .read(&file)
@@ -198,7 +199,7 @@ fn the_schema_is_printed() {
     assert_eq!(schema["title"], "slimbuild.json");
 }
 
-/// What the README shows of a newcomer's first minutes is what they see.
+/// The README's first minutes are real output.
 #[test]
 fn the_readme_s_walk_is_true() {
     let tree = Tree::shop();

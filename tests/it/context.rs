@@ -1,4 +1,5 @@
-//! The context: an archive that depends on names, contents and executable bits alone, of the files that the rules leave.
+//! The context: an archive that depends only on names, contents and executable bits of the files
+//! that the rules keep.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -100,7 +101,7 @@ fn a_file_a_directory_and_a_pipe_get_the_same() {
     assert_eq!(left.len(), 4, "nothing half is left: {left:?}");
 }
 
-/// Path by path: the executable bit, and content or target.
+/// By path: the executable bit, and content or target.
 fn summary(entries: &[Entry]) -> BTreeMap<String, (bool, String)> {
     let of = |entry: &Entry| match &entry.link {
         Some(link) => (false, link.clone()),
@@ -197,7 +198,7 @@ fn include_and_exclude_have_the_last_word() {
         !without.contains(&"run/apps/worker/test/fixture.txt".to_owned()),
         "{without:?}"
     );
-    // Ignored by git, and for tests alone: asked for, both are in the image.
+    // Both are ignored by git, and for tests only; the image contains them on request.
     let included = worker_files(
         &tree,
         &[

@@ -1,7 +1,9 @@
-//! Real workspaces: what `slimbuild prune` keeps equals an independent computation, `tests/corpus/check.py`.
+//! Real workspaces: what `slimbuild prune` keeps must equal an independent computation,
+//! `tests/corpus/check.py`.
 //!
-//! The workspaces lie beside the repository (`../shared/corpus`), not in it. Where they, Python's YAML or npm's registry are missing, the test
-//! says so, and fails where `SLIMBUILD_NO_SKIPS=1` is set.
+//! The workspaces are not part of the repository but beside it (`../shared/corpus`). If they,
+//! Python's YAML or npm's registry are missing, the test says so, and fails with
+//! `SLIMBUILD_NO_SKIPS=1`.
 
 mod pnpm;
 
@@ -23,7 +25,8 @@ const REFUSED: [&str; 2] = [
     "pnpm-turbo-repo: incompatible",
 ];
 
-/// Packages that compile where no finished binary can be fetched: in their own words, read in the registry.
+/// Packages that compile if no prebuilt binary can be downloaded, according to their own
+/// documentation.
 const COMPILED: [&str; 3] = ["bcrypt", "better-sqlite3", "re2"];
 
 #[test]
@@ -59,7 +62,7 @@ fn the_frozen_check_raises_no_false_alarm() {
     assert_eq!(Vec::from_iter(refused), REFUSED);
 }
 
-/// What compiles in real workspaces, and what has no package for Linux.
+/// Packages that compile in real workspaces, and those without a package for Linux.
 #[test]
 fn packages_of_machine_code_are_told_in_real_lockfiles() {
     let name = "packages_of_machine_code_are_told_in_real_lockfiles";
@@ -92,7 +95,7 @@ fn packages_of_machine_code_are_told_in_real_lockfiles() {
     assert_eq!(Vec::from_iter(missing), ["@reflink/reflink"]);
 }
 
-/// What a test needs, or its excuse, which is said.
+/// A test's requirement; if it is missing, the reason is printed.
 pub(crate) fn found<T>(test: &str, thing: Result<T, String>) -> Option<T> {
     match thing {
         Ok(thing) => Some(thing),

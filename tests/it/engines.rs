@@ -1,6 +1,7 @@
 //! Every app of the sample, made by both engines: each image boots read-only and answers.
 //!
-//! The table names all apps that `slimbuild ls` lists, so that no kind of app can be tried with one engine alone.
+//! The table must name all apps of `slimbuild ls`, so that every kind of app is tried with both
+//! engines.
 
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::support::pnpm::reachable;
 use crate::support::program::slimbuild;
 use crate::support::tree::{Tree, shop};
 
-/// An app, and what its image has to do.
+/// An app, and what its image must do.
 struct App {
     dir: &'static str,
     check: fn(&Daemon, &str),
@@ -80,7 +81,7 @@ fn every_app_made_natively_boots_and_answers() {
     }
 }
 
-/// What the plan says of an image is what the image says of itself.
+/// The image's configuration is what the plan says.
 fn assert_as_planned(daemon: &Daemon, app: &str, engine: &str, image: &str) {
     let plan = slimbuild(&shop(), &["plan", app, "--json", "--engine", engine]).text();
     let plan: Value = serde_json::from_str(&plan).unwrap();
@@ -151,7 +152,7 @@ fn assert_storefront(daemon: &Daemon, image: &str) {
     assert_eq!(container.stop(), 0, "signals reach the program");
 }
 
-/// The shop's site in an image: it is up, not root, and browsers keep what they may.
+/// An image of the shop's site runs, not as root, and its caching headers are right.
 pub(crate) fn assert_site(daemon: &Daemon, image: &str) {
     let container = Container::start(daemon, image, 8080);
     assert_eq!(container.get(8080, "/healthz"), "ok\n");

@@ -1,4 +1,5 @@
-//! What can go wrong on a machine while an image is made there: one clear sentence, the right exit code, and nothing half-written left behind.
+//! Failures of a machine while it makes an image: one clear sentence, the right exit code, and
+//! nothing half-written.
 
 mod daemons;
 mod disks;
@@ -16,7 +17,7 @@ use crate::base::cache;
 use crate::support::tree::Tree;
 use crate::trial::{made, namespaces, server};
 
-/// A server whose image is not written at once: what it brings along cannot be compressed.
+/// A server whose image takes a while to write, because its content does not compress.
 fn large(megabytes: usize) -> Tree {
     let tree = server("");
     let mut state = 1_u32;
@@ -132,7 +133,7 @@ fn a_full_disk_is_named() {
 /// Starts it, and waits until it writes the image.
 fn writing(tree: &Tree) -> Child {
     let words = words(&cache());
-    // What an earlier run left is no sign of this one.
+    // A file left by an earlier run says nothing about this one.
     let left = hidden(tree.root());
     let mut child = Command::new("env")
         .arg("--default-signal=INT")
@@ -163,14 +164,14 @@ fn who_is_killed_leaves_no_half_of_an_image() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(!archive.exists());
-    // The next run removes it, once it is old enough not to be somebody's who begins.
+    // The next run removes it once it is old enough that no starting run can own it.
     std::thread::sleep(Duration::from_millis(1100));
 
     let mut asked = writing(&tree);
     let id = Pid::from_raw(asked.id().try_into().unwrap()).unwrap();
     kill_process(id, Signal::INT).unwrap();
     let status = asked.wait().unwrap();
-    // It may have been done with it by then.
+    // It may have finished by then.
     assert_eq!(archive.exists(), status.success());
     assert!(status.success() || status.code() == Some(130), "{status}");
     assert!(hidden(tree.root()).is_empty());

@@ -1,4 +1,4 @@
-//! The README's first command, as it stands there, with a daemon and without one.
+//! The README's first command, exactly as written there, with and without a daemon.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -9,7 +9,7 @@ use crate::support::daemon::{Daemon, each_daemon, skipped};
 use crate::support::pnpm::reachable;
 use crate::support::tree::{Tree, repository, shop_files};
 
-/// What a newcomer types, without what makes cargo build the program.
+/// The command, without the part that makes cargo build the program.
 fn first_command() -> Vec<String> {
     let readme = fs_err::read_to_string(repository().join("README.md")).unwrap();
     let line = readme.lines().find(|line| line.starts_with("$ ")).unwrap();
@@ -18,7 +18,7 @@ fn first_command() -> Vec<String> {
     arguments.split_whitespace().map(str::to_owned).collect()
 }
 
-/// A place like this repository.
+/// A copy of the sample in a directory like this repository.
 fn clone() -> Tree {
     let tree = Tree::new(&[]);
     for path in shop_files() {
@@ -60,7 +60,7 @@ fn answers(daemon: &Daemon) {
 #[test]
 fn the_first_command_without_docker() {
     let test = "the_first_command_without_docker";
-    // Where Docker's sockets are, there is nothing.
+    // Hides Docker's sockets.
     let hidden = "mount -t tmpfs none /run && exec \"$@\"";
     let alone = [
         "unshare",
@@ -86,7 +86,7 @@ fn the_first_command_without_docker() {
     let output = run(tree.root(), &alone, None);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    // As it is seen from where the command was typed.
+    // Relative to where the command was typed.
     let file = String::from_utf8(output.stdout).unwrap();
     assert_eq!(file, "testdata/shop/server.oci.tar\n");
     assert!(said.contains("no Docker daemon answers"), "{said}");

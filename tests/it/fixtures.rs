@@ -1,8 +1,10 @@
-//! Every known complaint about pruning, as a small workspace: `testdata/prune/<subject>/in`, with what is kept of it in `expected.json`.
+//! Every known complaint about pruning as a small workspace: `testdata/prune/<subject>/in`, with
+//! what pruning keeps in `expected.json`.
 //!
-//! Of each workspace the closures of its apps are pruned, and compared with the expectation. Whatever it is about, what is kept is as it was,
-//! pruning again changes nothing, pruning to all members gives back the input, and the pruned tree passes the frozen check.
-//! `SLIMBUILD_ACCEPT=1` rewrites the closures in `expected.json`; review the difference.
+//! The closures of each workspace's apps are pruned and compared with the expectation. In every
+//! case, what is kept is unchanged, pruning again changes nothing, pruning to all members gives
+//! back the input, and the pruned tree passes the frozen check. `SLIMBUILD_ACCEPT=1` rewrites the
+//! closures in `expected.json`; review the diff.
 
 mod expected;
 mod lockfile;
@@ -24,7 +26,7 @@ use crate::support::pruned::closure;
 use crate::support::tree::{Tree, repository};
 use expected::{Expected, Kept};
 
-/// Subjects that slimbuild does not get right yet, with what is missing.
+/// Fixtures that slimbuild does not handle yet, with the reason.
 const KNOWN_FAILURES: [(&str, &str); 0] = [];
 
 /// A fixture: its name, a copy of its workspace, and what is expected.
@@ -59,12 +61,12 @@ pub(crate) fn fixture(name: &str) -> Tree {
     copy(&directory().join(name).join("in"))
 }
 
-/// A copy of a workspace; git would not take a `.git` in, so that `dot-git` stands for it.
+/// A copy of a workspace. git does not store a `.git`, so `dot-git` stands for it.
 pub(crate) fn copy(from: &Path) -> Tree {
     copy_in_order(from, |entries| entries)
 }
 
-/// The same, where `order` says in which order entries are made (directories are made as they are needed).
+/// The same, with entries created in the given order.
 fn copy_in_order(from: &Path, order: impl Fn(Vec<DirEntry>) -> Vec<DirEntry>) -> Tree {
     let tree = Tree::new(&[]);
     let entries = WalkDir::new(from).min_depth(1).into_iter();
@@ -116,7 +118,7 @@ fn by_dir(texts: &Texts) -> BTreeMap<RepoPath, &str> {
     }
 }
 
-/// All that must hold of a fixture; the first thing that does not.
+/// Checks a fixture; returns the first failure.
 fn check(fixture: &Fixture) -> Result<(), String> {
     let text = |error: LockfileError| error.to_string();
     let mut workspace = fixture.workspace()?;
@@ -194,7 +196,8 @@ fn every_subject() {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
 
-/// Another order on the disk, other permissions and times: `slimbuild prune` writes the same bytes and modes.
+/// Another order of entries, other permissions and times: `slimbuild prune` writes the same bytes
+/// and modes.
 #[test]
 fn another_checkout_gives_the_same_output() {
     for fixture in all() {

@@ -1,4 +1,5 @@
-//! What is made of the sample workspace, to the byte; and that nothing but the tree decides about it.
+//! The generated files of the sample workspace, byte by byte; and that they depend on nothing but
+//! the tree.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

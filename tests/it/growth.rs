@@ -1,5 +1,5 @@
-//! Pruning and planning take time in proportion to the workspace, and a plan is as large as what it is about: nothing looks through all members
-//! for each of them.
+//! Pruning and planning take time in proportion to the workspace, and a plan is as large as its
+//! subject: nothing visits all members for each member.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,14 +17,15 @@ mod synthetic;
 
 use shapes::Shape;
 
-/// The time for which this thread had a processor: what else the machine does is not in it. Only Linux tells.
+/// The processor time of this thread, which excludes other work of the machine. Only Linux reports
+/// it.
 fn worked() -> Option<Duration> {
     let text = fs_err::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanoseconds = text.split(' ').next()?.parse().ok()?;
     Some(Duration::from_nanos(nanoseconds))
 }
 
-/// How long a workspace of this size takes at best.
+/// The shortest time for a workspace of this size.
 fn pruning(members: usize) -> Option<Duration> {
     let dir = crate::support::temporary();
     synthetic::write(dir.path(), members).unwrap();
@@ -54,7 +55,8 @@ fn a_member_costs_the_same_in_a_large_workspace() {
         );
         return;
     };
-    // Sixteen times as many members may take eighty times as long, far more than they do; looking at all for each would take 256 times as long.
+    // Sixteen times as many members may take eighty times as long, far more than they do; visiting
+    // all members for each would take 256 times as long.
     let most = small * 5 * u32::try_from(many / few).unwrap();
     assert!(large < most, "{few}: {small:?}, {many}: {large:?}");
 }
@@ -73,7 +75,7 @@ fn planned(workspace: &Workspace) -> Plan {
     Plan::new(workspace, app, &PlanOptions::default()).unwrap()
 }
 
-/// How many bytes of JSON and how many lines of a Dockerfile there are for each member.
+/// The size of the JSON in bytes and of the Dockerfile in lines, per member.
 fn sizes(shape: Shape, members: usize) -> [usize; 2] {
     let (_dir, workspace) = shaped(shape, members);
     let plan = planned(&workspace);
@@ -91,7 +93,8 @@ fn a_plan_is_as_large_as_what_it_is_about() {
     for shape in Shape::ALL {
         let (few, many) = (sizes(shape, 100), sizes(shape, 1000));
         for (small, large) in few.into_iter().zip(many) {
-            // Ten times as many members may be said in twenty times as many words; each step naming all before it would take a hundred times.
+            // Ten times as many members may take twenty times the text; if each step named all
+            // before it, it would be a hundred times.
             assert!(large < 2 * small, "{}: {small}, {large}", shape.name());
         }
     }
@@ -112,7 +115,7 @@ fn a_member_costs_the_same_in_a_large_closure() {
     for shape in Shape::ALL {
         let (few, many) = (100, 1000);
         let ((_small, small), (_large, large)) = (shaped(shape, few), shaped(shape, many));
-        // Both take turns, so that what else the machine does meets both.
+        // Both sizes take turns, so that other work of the machine affects both.
         let rounds: Vec<_> = (0..3).map(|_| (once(&small), once(&large))).collect();
         let small = rounds.iter().filter_map(|(small, _)| *small).min();
         let large = rounds.iter().filter_map(|(_, large)| *large).min();
@@ -123,7 +126,8 @@ fn a_member_costs_the_same_in_a_large_closure() {
             );
             return;
         };
-        // Ten times as many members may take forty times as long; looking at all for each would take a hundred times as long.
+        // Ten times as many members may take forty times as long; visiting all members for each
+        // would take a hundred times as long.
         assert!(large < small * 40, "{}: {small:?}, {large:?}", shape.name());
     }
 }

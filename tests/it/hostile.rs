@@ -1,4 +1,5 @@
-//! Text that comes from strangers: names, versions, scripts, directories. It means itself, or is refused in one sentence.
+//! Text from strangers: names, versions, scripts, directories. It must mean only itself, or be
+//! refused with one sentence.
 
 use crate::support::container::Container;
 use crate::support::daemon::one_daemon;

@@ -1,4 +1,4 @@
-//! Images on real daemons: they boot, answer, and hold nothing that the app does not need.
+//! Images on real daemons: they boot, answer, and contain nothing that the app does not need.
 
 mod bases;
 pub(crate) mod contents;

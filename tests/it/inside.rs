@@ -1,4 +1,5 @@
-//! A workspace is a stranger's pull request: nothing that it names brings a file of this machine into a decision or a context.
+//! A workspace may be a stranger's pull request: whatever it names, no file of this machine gets
+//! into a decision or a context.
 
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use crate::support::tree::Tree;
 
 const SECRET: &str = "HOSTSECRET";
 
-/// A workspace in `in/` with one app, and beside it what the workspace may not see; `link` leads there.
+/// A workspace in `in/` with one app, and outside it a file that must not be read; `link` leads
+/// there.
 fn workspace(files: &[(&str, &str)]) -> Tree {
     let secret =
         format!("{{\"name\":\"{SECRET}\",\"version\":\"1.0.0\",\"compilerOptions\":{{}}}}");
@@ -57,7 +59,7 @@ fn run(tree: &Tree) -> Outcome {
     slimbuild(&tree.root().join("in"), &["context", "apps/a", "-o", "-"])
 }
 
-/// What one more file names or is, and what the refusal says.
+/// One more file: its name or kind, and the refusal.
 fn refused(case: &str, tree: &Tree, says: &[&str]) {
     let started = Instant::now();
     let outcome = run(tree);
@@ -105,7 +107,7 @@ fn what_settings_name_behind_a_link_that_leaves_is_refused() {
     }
 }
 
-/// Names that are read as configuration wherever a plan is made, from the workspace's root.
+/// Names that are read as configuration for every plan, from the workspace's root.
 const READ: [&str; 15] = [
     "package.json",
     "pnpm-workspace.yaml",
@@ -144,7 +146,7 @@ fn a_file_of_settings_that_is_a_link_out_of_the_workspace_is_refused() {
 fn a_special_file_under_a_name_that_is_read_is_refused_at_once() {
     for name in READ {
         let words = match name {
-            // A source of the app like any other: it stays out.
+            // Treated like any other source of the app: it is left out.
             "apps/a/tsconfig.json" => continue,
             name => format!("`{name}` is a named pipe, not a file"),
         };
@@ -237,6 +239,6 @@ fn what_nests_deeply_or_multiplies_ends_without_a_crash() {
         let tree = workspace(&[(name, &text)]);
         refused(name, &tree, &[says]);
     }
-    // What the compiler would complain about is left to it.
+    // The compiler's own errors are left to it.
     run(&workspace(&[("apps/a/tsconfig.json", &deep)])).bytes();
 }

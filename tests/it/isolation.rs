@@ -1,4 +1,5 @@
-//! What the image of somebody else may do while it is proved: nothing on this machine. Its node here is a program that tries.
+//! What an image from elsewhere can do while it is proved: nothing to this machine. Its node here
+//! is a program that tries.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -12,7 +13,7 @@ use crate::support::program::Outcome;
 use crate::support::tree::Tree;
 use crate::trial::{made, namespaces, server};
 
-/// Looks around, says what it sees, and ends with a code, so that the log is shown.
+/// Looks around, prints what it sees, and fails, so that the log is shown.
 const NODE: &str = r#"
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -43,7 +44,7 @@ int main(void) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(PORT)};
   inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
   printf("the host's network: %s\n", tried(connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&at, sizeof at)));
-  // Out of a root that was only changed, one climbs so.
+  // The way out of a root that was only changed by chroot.
   mkdir("/tmp/x", 0755);
   if (chroot("/tmp/x") == 0) {
     for (int i = 0; i < 64; i++) if (chdir("..")) break;
@@ -54,7 +55,7 @@ int main(void) {
 }
 "#;
 
-/// An image on the disk, with this program as its node.
+/// An image on disk with this program as its node.
 fn image(at: &Path, node: &[u8], env: &[String], user: &str) {
     let mut tar = tar::Builder::new(Vec::new());
     for path in ["nodejs/bin/node", "usr/local/bin/node"] {
@@ -101,7 +102,8 @@ fn compiled(dir: &Path, text: &str, arguments: &[&str]) -> Vec<u8> {
     fs_err::read(dir.join("x")).unwrap()
 }
 
-/// A directory of this machine that an image knows of, where `ran` tells that something ran here.
+/// A directory of this machine that an image knows. A file `ran` in it shows that something ran
+/// here.
 struct Host(tempfile::TempDir);
 
 impl Host {
@@ -138,7 +140,7 @@ impl Host {
         self.0.path().to_str().unwrap()
     }
 
-    /// What an image could set to have something run outside of it.
+    /// Variables with which an image could try to run code outside.
     fn env(&self) -> Vec<String> {
         let at = self.text();
         vec![
@@ -161,7 +163,7 @@ impl Host {
     }
 }
 
-/// What its node said, and how the run ended.
+/// The node's output, and how the run ended.
 fn proved(tree: &Tree, image: &Path, env: &Env) -> Outcome {
     let cache = tree.root().join("cache");
     let base = format!("oci:{}", image.display());
@@ -195,7 +197,7 @@ fn an_image_reaches_nothing_of_this_machine() {
         let outcome = proved(&tree, &at, &Env::of_process());
         assert_eq!(outcome.code, 4, "{}", outcome.stderr);
         let shown = said(&outcome).replace(host.text(), "$HOST");
-        // Who would be root runs as node's own user: so it is in every image of slimbuild's.
+        // An image with user root runs as node's own user, as in every image of slimbuild.
         let user = if user == "0" { "1000:1000" } else { user };
         assert_eq!(
             shown,
@@ -226,7 +228,7 @@ fn the_node_of_somebody_elses_image_never_runs_outside_of_it() {
     let tree = server("");
     let empty = tree.root().join("empty");
     fs_err::create_dir(&empty).unwrap();
-    // Neither `unshare` nor node is on this path.
+    // This path has neither `unshare` nor node.
     let env = Env::from_iter([("PATH", empty.to_str().unwrap())]);
     let outcome = proved(&tree, &at, &env);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
@@ -266,7 +268,7 @@ fn names_of_directories_are_not_part_of_a_script_or_a_mount() {
     assert_eq!(noted.count(), 1, "{}", outcome.stderr);
     assert_eq!(host.ran(), "");
     assert!(!tree.root().join("ran").exists());
-    // All that was laid out is gone.
+    // All unpacked files are gone.
     let left: Vec<_> = fs_err::read_dir(&odd)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())

@@ -1,4 +1,5 @@
-//! The architecture: who may know whom. The `use crate::` lines of `src/` are read and held against the map in `src/lib.rs`.
+//! The architecture: which room may use which. The `use crate::` lines of `src/` are compared with
+//! the rules here and the map in `src/lib.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -7,7 +8,7 @@ use walkdir::WalkDir;
 
 use crate::support::tree::repository;
 
-/// The rooms: folders in the order of the pipeline, of which none knows one that comes later.
+/// The rooms in the order of the pipeline. None may use a later one.
 const ROOMS: [&str; 17] = [
     "system",
     "model",
@@ -28,7 +29,8 @@ const ROOMS: [&str; 17] = [
     "commands",
 ];
 
-/// Rooms with modules that others name: `needs::graph`. What else is in a room is its own business.
+/// Rooms with modules that other rooms name: `needs::graph`. All other modules of a room are
+/// private to it.
 const WITH_MODULES: [&str; 12] = [
     "ask",
     "files",
@@ -53,7 +55,7 @@ struct Source {
     text: String,
 }
 
-/// The module that a path of names leads to: the room, and a module that the room declares as public.
+/// The module of a path: the room, and a module that the room declares as public.
 fn module(names: &[&str]) -> String {
     static PUBLIC: OnceLock<BTreeSet<String>> = OnceLock::new();
     let public = PUBLIC.get_or_init(|| {
@@ -78,7 +80,7 @@ fn module(names: &[&str]) -> String {
     }
 }
 
-/// Whether a path of names is one of these, or below it.
+/// Whether a path is one of these, or below one.
 fn is_below(path: &str, places: &[&str]) -> bool {
     places.iter().any(|place| {
         let rest = path.strip_prefix(place);
@@ -118,7 +120,7 @@ fn sources() -> Vec<Source> {
 }
 
 impl Source {
-    /// What it names behind `crate::`, a path each: `needs::closure::Because`, `lockfile`.
+    /// The paths after `crate::` that it names: `needs::closure::Because`, `lockfile`.
     fn uses(&self) -> Vec<String> {
         let mut uses = Vec::new();
         for (at, start) in self.text.match_indices("crate::") {
@@ -196,7 +198,7 @@ fn what_executes_a_plan_does_not_look_behind_it() {
         "commands",
     ];
     let found = violations(|source, path| source.is_within(&after) && is_below(path, &before));
-    // The words for why a member is in a closure are part of the plan.
+    // The reasons why members are in a closure are part of the plan.
     assert_eq!(found, ["show/report/plan.rs: needs::closure::Because"]);
 }
 
@@ -287,11 +289,12 @@ fn heavy_crates_have_one_home_each() {
 
 #[test]
 fn modules_know_each_other_one_way() {
-    // `lib` and `main` hold all rooms together.
+    // `lib` and `main` connect all rooms.
     let gathers = ["lib", "main"];
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in sources() {
-        // What a module that others name uses, it says by `crate::`: else this test would not see it.
+        // Modules that others name must write their uses with `crate::`, or this test would not see
+        // them.
         let is_named = source.module != source.room() && source.path.split('/').count() == 2;
         assert!(
             !is_named || !source.text.contains("super::"),
@@ -326,22 +329,23 @@ fn modules_know_each_other_one_way() {
     assert_eq!(circular, [""; 0]);
 }
 
-/// What may touch the disk without [`slimbuild::files::tree::Tree`], and why. A module that reads files of the workspace is not among them.
+/// What may access the disk without [`slimbuild::files::tree::Tree`], and why. No module that reads
+/// the workspace is among them.
 const DISK: [(&str, &[&str]); 19] = [
-    // The way itself, and the same for files of an image.
+    // The tree itself, and its counterpart for files of an image.
     ("files::tree", &[]),
     ("files::rooted", &[]),
-    // What slimbuild keeps, fetches, packs and unpacks for itself, and engines' own files.
+    // Files that slimbuild keeps, downloads, packs and unpacks for itself, and engines' own files.
     ("image::base", &[]),
     ("store::cache", &[]),
     ("engine", &[]),
     ("store::fetch", &[]),
     ("image::machine", &[]),
     ("image::oci", &[]),
-    // Where it works, and what a signal removes.
+    // Work directories, and what a signal removes.
     ("system::leftovers", &[]),
     ("system::workdir", &[]),
-    // What is written, and what the command line names.
+    // Outputs, and files that the command line names.
     ("commands", &[]),
     ("system::atomic_file", &[]),
     (
@@ -349,12 +353,12 @@ const DISK: [(&str, &[&str]); 19] = [
         &["std::fs::File", "std::fs::Permissions", "fs_err::"],
     ),
     ("ask::pruned", &["fs_err::", "is_dir(", "is_file("]),
-    // Where the root is, and what the user calls an app.
+    // Finding the root, and the app that the user names.
     ("workspace", &["canonicalize(", "fs_err::", "is_file("]),
-    // Directories above the root: is there a repository?
+    // Directories above the root, to find a repository.
     ("workspace::git", &["exists(", "is_dir("]),
     ("files::ignore", &["fs_err", "symlink_metadata("]),
-    // Joins and types alone.
+    // Only path joins and types.
     ("model::path", &["on_disk("]),
     ("files", &["std::fs::Metadata"]),
 ];
@@ -383,7 +387,8 @@ fn files_of_the_workspace_are_opened_beneath_its_root() {
                 found.push(format!("{}: {}", source.path, line.trim()));
             }
         }
-        // Of what a module may use, reading and opening is never a part; that of an output directory is.
+        // A module may never use another's reading and opening; an output directory's is the
+        // exception.
         let opens = ["fs_err::read", "fs_err::File", "File::open(", "fs::read("];
         for line in source.text.lines() {
             let is_listing =
@@ -393,7 +398,7 @@ fn files_of_the_workspace_are_opened_beneath_its_root() {
             }
         }
     }
-    // The layer's tar opens it: what it is, is checked there.
+    // Opened for the layer's tar, which checks what it is.
     assert_eq!(found, ["finished/assemble.rs: from: path.on_disk(root),"]);
 }
 
@@ -431,7 +436,7 @@ fn the_map_names_every_module() {
     let modules: BTreeSet<String> = modules
         .filter(|module| module != "lib" && module != "main")
         .collect();
-    // Vocabulary and plumbing, which every stage of the pipeline uses.
+    // Vocabulary and plumbing that every stage of the pipeline uses.
     let plumbing = [
         "commands",
         "files::glob",
@@ -464,7 +469,7 @@ fn documents_name_files_that_are_there() {
             let in_source = ["src/", "tests/", "templates/", "testdata/", "fuzz/"];
             let is_path = in_source.iter().any(|start| quoted.starts_with(start))
                 && !quoted.contains(['*', ' ', '<', '…']);
-            // In the walk of the architecture, paths are those below `src/`.
+            // The architecture's walk names paths below `src/`.
             let below = quoted.ends_with(".rs") && quoted.contains('/');
             let there = repository().join(quoted).exists()
                 || (below && repository().join("src").join(quoted).exists());

@@ -1,4 +1,4 @@
-//! Images that are made without a daemon, in the daemons that they are for.
+//! Images made without a daemon, in the daemons that they are for.
 
 mod sites;
 

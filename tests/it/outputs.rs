@@ -1,4 +1,5 @@
-//! Where results are written to: nothing of the user's is lost, and what cannot be written is said before anything is built.
+//! Outputs: nothing of the user's is lost, and an unwritable output is reported before anything is
+//! built.
 
 use std::os::unix::fs::{FileTypeExt, symlink};
 
@@ -8,7 +9,8 @@ use slimbuild::Env;
 use crate::support::program::{slimbuild, slimbuild_with};
 use crate::support::tree::{Tree, shop};
 
-/// A machine without a network and a cache of its own: whoever builds or downloads fails in another way.
+/// A machine without a network, and with its own cache: a build or a download would fail
+/// differently.
 fn nowhere(out: &Tree) -> Env {
     let cache = out.root().join("cache").display().to_string();
     let closed = "http://127.0.0.1:9";

@@ -105,7 +105,8 @@ hint: run `pnpm turbo run build --filter=api`
     );
 }
 
-/// A configuration without `output: 'standalone'` is what most Next.js apps have: the command builds them all the same, wherever they are.
+/// Most Next.js apps have no `output: 'standalone'`: the build command works all the same, in any
+/// directory.
 #[test]
 fn what_next_needs_to_know_is_in_the_command() {
     let tree = Tree::shop();
@@ -119,7 +120,7 @@ fn what_next_needs_to_know_is_in_the_command() {
     "#);
 }
 
-/// The files below `/app`, whose directories may be empty where others are copied.
+/// The files below `/app`. Directories may be empty where others are copied.
 fn files(contents: &Contents) -> BTreeSet<String> {
     let paths = contents.paths().filter(|path| path.starts_with("app/"));
     paths

@@ -1,4 +1,4 @@
-//! Promises that were once broken: each test here failed before it was mended.
+//! Promises that were once broken: each test here failed before the fix.
 
 use serde_json::Value;
 
@@ -91,7 +91,8 @@ fn a_password_is_a_secret() {
     }
 }
 
-/// `.dockerignore` as people write it for one app: the image lacks a package that the app imports, and nothing is said.
+/// A `.dockerignore` as users write it for one app: the image lacked a package that the app
+/// imports, without a warning.
 #[test]
 fn a_package_that_rules_drop_is_told() {
     let tree = Tree::shop();

@@ -1,4 +1,4 @@
-//! Bad input: the exact words, the hint and the exit code of all that ends a command.
+//! Bad input: the exact message, hint and exit code of every error that ends a command.
 
 mod app;
 mod arguments;
@@ -10,7 +10,7 @@ mod workspace;
 use crate::support::program::slimbuild;
 use crate::support::tree::Tree;
 
-/// What `slimbuild plan APP` says to the sample workspace after an edit.
+/// The error of `slimbuild plan APP` in the sample workspace after an edit.
 fn refusal(app: &str, edit: impl FnOnce(&Tree)) -> String {
     let tree = Tree::shop();
     edit(&tree);

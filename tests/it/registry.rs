@@ -1,4 +1,4 @@
-//! Images that come from registries and go there, without a daemon and with one.
+//! Images from and to registries, without a daemon and with one.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +17,7 @@ use crate::support::program::{Outcome, slimbuild_with};
 use crate::support::tree::Tree;
 use crate::support::unique;
 
-/// A registry of the lab, where it is up.
+/// A registry of the lab, if it is up.
 fn registry(variable: &str, standard: &str, test: &str) -> Option<String> {
     let address = Env::of_process()
         .get(variable)
@@ -139,14 +139,14 @@ fn an_image_goes_from_registry_to_registry_without_a_daemon() {
         "m.json",
     ];
     let first = pushed(build(&[&names[0], &names[1]], &more));
-    // The base is in that registry already, and is mounted.
+    // The base is already in that registry, and is mounted.
     let start = format!("{}, {} (3 of 5 layers, ", names[0], names[1]);
     assert!(first.starts_with(&start), "{first}");
     let metadata: Value = serde_json::from_str(&tree.read("m.json")).unwrap();
     let digest = metadata["containerimage.digest"].as_str().unwrap();
     assert_eq!(metadata["slimbuild.pushed"][0]["sent"], 3);
 
-    // The same again: nothing is sent. An output is changed: the app's layer is.
+    // The second time, nothing is sent. After a change of an output, only the app's layer is.
     let outcome = build(&[&names[0]], &["--push"]);
     assert_eq!(outcome.stdout, format!("{}\n", names[0]).into_bytes());
     let again = pushed(outcome);
@@ -235,7 +235,7 @@ fn node_is_added_to_a_base_that_has_none() {
     let Some(lab) = Lab::new(test) else { return };
     let tree = built_server();
     let base = format!("{}/gcr.io/distroless/cc-debian12:latest", lab.open);
-    // What was saved or written here is a base as well; it has node, and says so.
+    // An image saved or written here can be a base too; it has node, and says so.
     let saved = [
         "base",
         "--node",

@@ -1,4 +1,4 @@
-//! The same workspace is the same image, whoever makes it, where and when.
+//! The same workspace gives the same image, for anybody, anywhere, at any time.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::support::daemon::skipped;
 use crate::support::pnpm::{Pnpm, home, reachable};
 use crate::support::tree::Tree;
 
-/// A cache that has what was downloaded, and no layer.
+/// A cache with the downloads, but no layers.
 fn unpacked(cache: &Path) -> Tree {
     let tree = Tree::new(&[]);
     let words = "cp -al \"$0/blobs\" . && mkdir notes && cp -a \"$0/notes/bases\" notes/";
@@ -30,7 +30,7 @@ fn shell(directory: &Path, words: &str, argument: &Path) {
     assert!(output.status.success(), "{words}: {said}");
 }
 
-/// The digest of the server's image that a user makes who types `before` first.
+/// The digest of the server's image for a user who runs `before` first.
 fn digest(root: &Path, before: &[&str], arguments: &[&str]) -> String {
     let cache = unpacked(&cache());
     let program = env!("CARGO_BIN_EXE_slimbuild");

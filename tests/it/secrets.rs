@@ -1,4 +1,4 @@
-//! Secrets that lie about in a workspace get nowhere.
+//! Secrets in a workspace get nowhere.
 
 use crate::native::native;
 use crate::support::archive::entries;
@@ -9,7 +9,7 @@ use crate::support::tree::Tree;
 
 const SECRET: &str = "hunter2-8c1f";
 
-/// A workspace with the secret in all places where people keep theirs.
+/// A workspace with the secret in all the usual places.
 fn workspace() -> Tree {
     let tree = Tree::shop();
     tree.append(
@@ -69,7 +69,7 @@ hoist=true
 fn secrets_stay_behind() {
     let tree = workspace();
     for app in ["apps/server", "apps/worker"] {
-        // A glob that could bring nothing but secrets is refused.
+        // A glob that only matches secrets is refused.
         for (more, taken) in [
             (&[][..], true),
             (&["--include", "**/.env*"], false),
@@ -138,7 +138,7 @@ const say = (text) => new Promise((done) => process.stdout.write(text, () => set
 })();
 ";
 
-/// An app whose build is given a secret, and tells it.
+/// An app whose build gets a secret, and prints it.
 fn chatty(tree_secret: &str) -> Tree {
     let tree = Tree::new(&[
         ("package.json", r#"{"packageManager": "pnpm@10.34.8"}"#),
@@ -161,7 +161,7 @@ fn chatty(tree_secret: &str) -> Tree {
     tree
 }
 
-/// What a run printed shows the logs, and no secret in them.
+/// Checks that a run's output shows the logs without a secret.
 fn assert_masked(outcome: &Outcome) {
     assert_eq!(outcome.code, 4, "{}", outcome.stderr);
     assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
@@ -171,7 +171,7 @@ fn assert_masked(outcome: &Outcome) {
         "cut: ***.",
         r#"json: {"secret":"***"}"#,
         "coloured: ***",
-        // The beginning of a secret is none.
+        // The beginning of a secret is not secret.
         "begun: hunte",
     ] {
         assert!(text.contains(line), "{line}: {}", outcome.stderr);

@@ -1,4 +1,5 @@
-//! The cache and the network as a bad day has them: images are made all the same where that is possible, and soon there is an end where it is not.
+//! The cache and the network on a bad day: images are made if possible, and otherwise the run ends
+//! soon.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -229,7 +230,7 @@ fn the_cache_is_shown_and_pruned() {
     assert!(words.contains(row), "{text}");
     assert!(text.contains("in use by 1 running build"), "{text}");
 
-    // A program of its own leaves alone what this one uses.
+    // Another program leaves alone what this one uses.
     let prune = |words: &[&str]| -> Value {
         let output = Command::new(env!("CARGO_BIN_EXE_slimbuild"))
             .args(["cache", "prune", "--json", "--cache-dir", "cache"])
@@ -359,7 +360,7 @@ fn what_is_in_the_cache_needs_no_network() {
     let alone = ["unshare", "--user", "--map-root-user", "--net"];
     let expected = made(run(&[], &cache, &[]));
     assert_eq!(made(run(&alone, &cache, &[])), expected);
-    // To ask for newer ones is to ask; and what was never there is named.
+    // A request for newer versions needs the network; and the error names what was never there.
     for (cache, more) in [
         (cache.as_path(), &["--pull"][..]),
         (Path::new("empty"), &[]),

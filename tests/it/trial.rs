@@ -1,4 +1,5 @@
-//! What is tried of an image without a daemon: its own node in a user namespace, or any node where there are none.
+//! How an image is tried without a daemon: with its own node in a user namespace, or with any node
+//! if there are none.
 
 mod start;
 
@@ -37,7 +38,7 @@ pub(crate) fn server(main: &str) -> Tree {
     ])
 }
 
-/// Makes its image from what is there, in a process of its own: other tests interrupt this one.
+/// Makes its image in a process of its own: other tests interrupt this one.
 pub(crate) fn made(tree: &Tree, cache: &Path, more: &[&str], env: &Env) -> Outcome {
     let names = [
         "PATH",
@@ -178,7 +179,7 @@ fn where_nothing_can_be_started_the_proof_needs_a_node_alone() {
     let home = cache();
     let empty = tree.root().join("empty");
     fs_err::create_dir(&empty).unwrap();
-    // Neither `unshare` nor `node` is on this path: the base's own node runs here.
+    // This path has neither `unshare` nor `node`: the base's own node runs here.
     let env = Env::from_iter([("PATH", empty.to_str().unwrap())]);
     let outcome = made(&tree, &home, &[], &env);
     let lines = outcome.stderr.lines();
@@ -245,7 +246,7 @@ fn a_damaged_cache_is_mended_in_the_same_run() {
         "{said}"
     );
 
-    // Of the unpacked image, something is gone.
+    // Something is missing in the unpacked image.
     fs_err::remove_dir_all(home.join("notes/proofs")).unwrap();
     for tree in trees(&home) {
         drop(fs_err::remove_file(tree.join("nodejs/bin/node")));
@@ -254,7 +255,7 @@ fn a_damaged_cache_is_mended_in_the_same_run() {
     let (third, said) = digest(&[]);
     assert_eq!(first, third);
     assert!(said.contains("1 files parse"), "{said}");
-    // Notes that nobody can read are none.
+    // Unreadable notes count as missing.
     for note in walkdir_files(&home.join("notes")) {
         fs_err::write(note, "{").unwrap();
     }

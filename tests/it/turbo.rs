@@ -1,7 +1,8 @@
-//! What is planned against what turbo plans: `turbo run build --filter=APP --dry=json`, on the sample workspace and on real ones.
+//! Compares the plan with turbo's: `turbo run build --filter=APP --dry=json`, on the sample
+//! workspace and on real ones.
 //!
-//! turbo comes from npm: 2.11, and 1.13 for workspaces whose turbo.json has `pipeline`. Where it or the corpus is missing, the test says so, and
-//! fails where `SLIMBUILD_NO_SKIPS=1` is set.
+//! turbo comes from npm: 2.11, and 1.13 for workspaces whose turbo.json has `pipeline`. If turbo or
+//! the corpus is missing, the test says so, and fails with `SLIMBUILD_NO_SKIPS=1`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use crate::support::daemon::too_slow;
 use crate::support::program::slimbuild;
 use crate::support::tree::Tree;
 
-/// A `file:` of a tarball that is called like a member, and that turbo takes for it. pnpm unpacks the tarball.
+/// A `file:` tarball with a member's name, which turbo takes for the member. pnpm unpacks the
+/// tarball.
 const A_TARBALL: &str = " → fake-data-pkg#";
 
 /// turbo's own program, by its version.
@@ -60,7 +62,7 @@ struct Task {
 
 type Dry = BTreeMap<String, Task>;
 
-/// A dry run of all apps, or of one; turbo's words where it refuses.
+/// A dry run of all apps or of one; turbo's error if it refuses.
 fn dry(turbo: &Path, root: &Path, app: Option<&str>) -> Result<Dry, String> {
     let mut command = Command::new(turbo);
     command
@@ -120,7 +122,7 @@ fn part<'d>(dry: &'d Dry, app: &str) -> BTreeMap<&'d str, &'d Task> {
     found
 }
 
-/// What a task waits for, near or far.
+/// The transitive prerequisites of a task.
 fn before<'d>(dry: &BTreeMap<&'d str, &'d Task>, id: &'d str) -> BTreeSet<&'d str> {
     let (mut found, mut open) = (BTreeSet::new(), vec![id]);
     while let Some(task) = open.pop().and_then(|id| dry.get(id)) {
@@ -134,8 +136,9 @@ fn before<'d>(dry: &BTreeMap<&'d str, &'d Task>, id: &'d str) -> BTreeSet<&'d st
     found
 }
 
-/// Holds an order (with what asked for each task) against turbo's; every task of turbo's is in it, after what it waits for.
-/// What else there is has been asked for by nobody, or over an edge that turbo does not see.
+/// Compares an order (with what requested each task) with turbo's. Every task of turbo must be in
+/// it, after its prerequisites. Other tasks must be requested by nothing in turbo.json, or come
+/// over an edge that turbo does not see.
 fn compare(dry: &BTreeMap<&str, &Task>, order: &[(String, Because)]) -> Result<(), String> {
     let place: BTreeMap<&str, usize> = order
         .iter()
@@ -176,7 +179,7 @@ fn planned(workspace: &Workspace, tasks: &Tasks) -> Result<Vec<(String, Because)
         .collect())
 }
 
-/// Compares the apps of a workspace; gives how many there were, and edges that turbo does not see.
+/// Compares the apps of a workspace. Returns their number, and the edges that turbo does not see.
 fn check(turbo: &Path, root: &Path) -> Result<(usize, BTreeSet<String>), String> {
     let workspace = Workspace::load(root).map_err(|error| error.to_string())?;
     let lockfile = Lockfiles::parse(&workspace.lockfiles).map_err(|error| error.to_string())?;

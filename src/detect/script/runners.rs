@@ -1,4 +1,5 @@
-//! Programs that run scripts of the manifest, programs of dependencies, or files: package managers, `run-s`, `concurrently`, `turbo`, shells.
+//! Programs that run scripts of the manifest, programs of dependencies, or files: package managers,
+//! `run-s`, `concurrently`, `turbo`, shells.
 
 use super::End;
 use super::list::Simple;

@@ -47,7 +47,7 @@ impl Writer {
             self.levels[0].own = true;
         }
         self.placed.insert(level.id, WHOLE);
-        // Enters the directory again, now as one of its own.
+        // So that the directory is entered again, now as this writer's own.
         let above = self.levels.len().saturating_sub(1).max(1);
         self.levels.truncate(above);
         Ok(())

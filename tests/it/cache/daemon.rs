@@ -1,6 +1,7 @@
-//! The table on a real daemon: which instructions run again.
+//! The same table on a real daemon: which instructions run again.
 //!
-//! Every run of the tests has a workspace of its own, by a comment that installs read, so that no other run can have filled the cache.
+//! Each run of the tests makes its workspace unique with a comment that installs read, so that no
+//! other run can have filled the cache.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,8 @@ use crate::support::steps::build;
 use crate::support::tree::Tree;
 use crate::support::unique;
 
-/// A modification, and the stages with instructions that run again, but for the last, which only copies.
+/// A modification, and the stages with instructions that run again, except the last, which only
+/// copies.
 struct Row {
     modification: Modification,
     reruns: &'static [&'static str],
@@ -32,14 +34,14 @@ const TABLE: &[Row] = {
             M::EditBuiltLibrary,
             &["build-packages-catalog", "build-apps-server"],
         ),
-        // Nothing is made of it, and the app is built beside it.
+        // It is not built, but the app is built with it.
         row(M::EditPlainLibrary, &["build-apps-server"]),
         row(M::EditUnusedLibrary, &[]),
         row(M::EditAppReadme, &[]),
         row(M::EditRootScript, &[]),
         row(M::AddDevDependencyToWeb, &[]),
         row(M::BumpNext, &[]),
-        // The production install does not know dev dependencies.
+        // The production install has no dev dependencies.
         row(
             M::AddDevDependency,
             &[
@@ -83,12 +85,12 @@ fn check(daemon: &Daemon, row: &Row, nonce: &str) -> Result<(), String> {
     let ran = build(daemon, tree.root(), "apps/server", &tag.name).ran();
     let stage = |step: &String| step.split(':').next().unwrap_or_default().to_owned();
     let mut stages: BTreeSet<String> = ran.iter().map(stage).collect();
-    // Stages of the image's file system copy; the proof runs whenever something in it is new.
+    // Stages of the image's file system only copy; the proof runs if anything in it is new.
     for copies in ["image", "verify", "runtime"] {
         stages.remove(copies);
     }
     let expected: BTreeSet<String> = reruns.iter().map(|&stage| stage.to_owned()).collect();
-    // The one layer that is large; what it holds may be known from another day.
+    // The one large layer; its content may be cached from another day.
     let modules = ran
         .iter()
         .any(|step| step.ends_with(": COPY --from=modules /app/ ./"));
@@ -114,7 +116,7 @@ fn a_change_reruns_what_depends_on_it() {
             .count();
         assert_eq!(installs, 2, "this workspace is new: {first:#?}");
         for row in TABLE {
-            // Somebody else may empty the daemon's cache between the two builds.
+            // Another process may empty the daemon's cache between the two builds.
             let checked = check(daemon, row, &nonce).or_else(|problem| {
                 eprintln!("once more, since: {problem}");
                 check(daemon, row, &nonce).or_else(|_| check(daemon, row, &nonce))

@@ -1,8 +1,10 @@
-//! The real pnpm installs what is pruned of real workspaces.
+//! The real pnpm installs the pruned parts of real workspaces.
 //!
-//! Of each app the build tree and the runtime tree are installed frozen, each once with the manifests that `slimbuild prune` writes and once with
-//! those that an image's install gets (of the small apps, the runtime tree alone). Node and pnpm are those that slimbuild would choose, unless a row says another pnpm. Scripts stay off
-//! (they need sources, and would download browsers); nothing else is spared: every package is fetched, checked and linked.
+//! The build tree and the runtime tree of each app are installed frozen, once with the manifests of
+//! `slimbuild prune` and once with those of an image's install (for the small apps, only the
+//! runtime tree). Node and pnpm are those that slimbuild would choose, unless a row names another
+//! pnpm. Scripts stay off (they need sources, and would download browsers); otherwise the installs
+//! are complete: every package is downloaded, checked and linked.
 
 use std::collections::BTreeSet;
 use std::net::ToSocketAddrs;
@@ -19,7 +21,7 @@ use crate::support::pruned::{skeletons, write};
 /// A row: the workspace, the app's directory, another pnpm than the workspace's.
 type App = (&'static str, &'static str, Option<&'static str>);
 
-/// One small closure for each major of pnpm, and with them the lockfile formats 5.4, 6.0 and 9.0.
+/// One small closure for each major of pnpm, including the lockfile formats 5.4, 6.0 and 9.0.
 const QUICK: [App; 6] = [
     ("create-t3-turbo@v5.4", "packages/db", None),
     ("create-t3-turbo@v6.0", "tooling/prettier", None),
@@ -74,8 +76,9 @@ const ALL: [App; 33] = [
     ("pnpm", "pnpm/npm/pnpm", None),
 ];
 
-/// Installs that fail, as `workspace app` or `workspace app --prod`, with the reason. Of each the test also finds out whether pnpm refuses the
-/// untouched workspace in the same words: then it is not for slimbuild to mend.
+/// Installs that fail, as `workspace app` or `workspace app --prod`, with the reason. For each, the
+/// test also checks whether pnpm refuses the untouched workspace with the same error: then
+/// slimbuild cannot fix it.
 const KNOWN_FAILURES: [(&str, &str); 12] = [
     ("shadcn-ui@v6.1 apps/www", FORMAT_6_1),
     ("shadcn-ui@v6.1 apps/www --prod", FORMAT_6_1),
@@ -101,7 +104,7 @@ const FORMAT_6_1: &str = "pnpm 8.5.1 is pinned, and lockfile format 6.1 is 8.6's
 const PATCHES: &str = "the corpus has placeholders for patches, and other hashes with them";
 const PNPMFILE: &str = "the corpus has a placeholder for the pnpmfile, which does not run";
 
-/// Installs that another host than npm's has a part in, and that fail where it is out of reach.
+/// Installs that need another host than npm's, and fail without it.
 const OTHER_HOSTS: [(&str, &str); 2] = [
     // pnpm 11 looks up how old packages are.
     ("openstatus apps/server", "npm.jsr.io"),
@@ -133,7 +136,7 @@ fn six_pnpms_install_large_apps() {
     check(&corpus, &ALL);
 }
 
-/// Installs them all, and reports what fails and what is not known to, and what is known to and does not.
+/// Installs all of them. Reports unexpected failures and unexpected successes.
 fn check(corpus: &Path, apps: &[App]) {
     let only = std::env::var_os("SLIMBUILD_WORKSPACE");
     fs_err::create_dir_all(home()).unwrap();
@@ -143,7 +146,7 @@ fn check(corpus: &Path, apps: &[App]) {
         if only.as_ref().is_some_and(|only| *only != *of_one[0].0) {
             continue;
         }
-        // The store goes with the workspace, else it would grow to many gigabytes.
+        // The store is removed with the workspace, or it would grow to many gigabytes.
         let large = (apps.len() > QUICK.len()).then(|| tempfile::tempdir_in(home()).unwrap());
         let store = large
             .as_ref()
@@ -271,10 +274,10 @@ fn install(corpus: &Path, row: &App, scope: Scope, store: &Path) -> Result<(), S
     pnpm.install(&json, scope, store)
         .map_err(|words| format!("manifests as pruned: {words}"))?;
     if scope == Scope::Build && QUICK.contains(row) {
-        // Every run pays for these; that of the runtime tree comes cheap.
+        // The runtime tree's install is cheap; the others are not.
         return Ok(());
     }
-    // All that was pruned for a build belongs to it, what tasks name too.
+    // Everything pruned for a build belongs to it, including what tasks name.
     let pruned = Workspace::load(&json).map_err(|error| error.to_string())?;
     let apps: Vec<usize> = match scope {
         Scope::Build => (0..pruned.members.len()).collect(),

@@ -1,4 +1,5 @@
-//! A Docker daemon that is there and does not serve: that is said, and no other engine takes over without a word.
+//! A Docker daemon that exists but refuses to work: slimbuild reports it, and no other engine
+//! silently takes over.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -28,7 +29,7 @@ fn auto(tree: &Tree, more: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A server that is built already, and a directory that is to be `/var/run`.
+/// A server that is already built, and a directory for `/var/run`.
 fn workspace() -> Tree {
     let tree = server("");
     fs_err::create_dir(tree.root().join("run")).unwrap();
@@ -61,7 +62,7 @@ fn a_socket_without_permission_is_said_whatever_the_engine() {
         said(&auto(&tree, &["--engine", "docker"]), tree.root()),
         told
     );
-    // Where it lies may not be looked into either.
+    // Its directory must not be accessible either.
     forbid(&tree, "run", 0o000);
     let unseen = said(&auto(&tree, &[]), tree.root());
     forbid(&tree, "run", 0o700);
@@ -95,7 +96,7 @@ fn a_daemon_that_answers_with_an_error_is_said() {
 fn no_daemon_at_all_turns_to_the_native_engine_and_says_so() {
     let tree = workspace();
     let turned = "no Docker daemon answers: the image is made on this machine";
-    // Nothing is downloaded for this: a platform that nobody has ends it.
+    // Fails before it downloads anything, because the platform does not exist.
     let native = |more: &[&str]| {
         said(
             &auto(
@@ -116,7 +117,7 @@ fn no_daemon_at_all_turns_to_the_native_engine_and_says_so() {
     };
     let absent = native(&[]);
     assert!(absent.contains(turned), "{absent}");
-    // Who listened is gone, and left the socket.
+    // The listener is gone and left its socket.
     drop(listen(&tree));
     let refused = native(&[]);
     assert!(refused.contains(turned), "{refused}");

@@ -1,4 +1,5 @@
-//! A disk that is full or may only be read, at every place that slimbuild writes to: one sentence names the place, and nothing half-written stays.
+//! A full or read-only disk, at every place that slimbuild writes to: one sentence names the place,
+//! and nothing half-written is left.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::support::tree::Tree;
 const FULL: (&str, &str) = ("-o size=64k", "No space left on device");
 const READ_ONLY: (&str, &str) = ("-o ro", "Read-only file system");
 
-/// Runs slimbuild where the directory `place` of the tree is a disk like that.
+/// Runs slimbuild with the directory `place` of the tree on such a disk.
 fn on(tree: &Tree, place: &str, options: &str, arguments: &[&str]) -> String {
     let root = tree.root();
     let script = format!(
@@ -52,7 +53,8 @@ fn a_disk_that_takes_nothing_is_named_wherever_it_is() {
             .collect::<Vec<_>>()
     };
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    // The place, what is named of it, whether it is small as well, and what writes to it.
+    // The place, its name in messages, whether it is also tried as too small, and the command that
+    // writes to it.
     let table: [(&str, &str, bool, Vec<String>); 6] = [
         ("tmp", "tmp", false, native(&["-o", "out.tar"])),
         ("out", "out/api.tar", true, native(&["-o", "out/api.tar"])),
@@ -95,10 +97,10 @@ fn a_disk_that_takes_nothing_is_named_wherever_it_is() {
                 "{told}"
             );
             assert_eq!(text.matches("error:").count(), 1, "{told}");
-            // Where the size is known, the room on the disk is looked at before.
+            // If the size is known, the free space is checked first.
             let says_why = text.contains(cause) || text.contains("and the disk has room for ");
             assert!(text.contains(named) && says_why, "{told}");
-            // The last that is printed is what lies there.
+            // The last line of output is what is left there.
             let left = text.lines().any(|line| {
                 line.starts_with(".slimbuild") || line == "api.tar" || line == "pruned"
             });

@@ -1,4 +1,4 @@
-//! A run of the real program that is signalled in the middle, and what is looked for afterwards: it must have left nothing.
+//! Runs the real program, signals it in the middle, and checks that it left nothing behind.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -18,22 +18,23 @@ use walkdir::WalkDir;
 use crate::support::tree::Tree;
 use crate::support::unique;
 
-/// How long a run may take to come to where it is signalled.
+/// How long a run may take to the point where it is signalled.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How long it may take to end.
 pub(super) const BOUND: Duration = Duration::from_secs(10);
 
-/// A workspace, and places that one run alone uses.
+/// A workspace, and directories that only one run uses.
 pub(super) struct Scene {
     pub(super) tree: Tree,
     own: tempfile::TempDir,
-    /// The user's name: slimbuild hands that on to steps, so that all processes of the run have it.
+    /// A user name that marks the run: slimbuild passes it on to steps, so all processes of the run
+    /// have it.
     pub(super) mark: String,
     before: Vec<PathBuf>,
 }
 
 impl Scene {
-    /// `write` makes the workspace, and is told of a file that a step can write as a sign.
+    /// `write` makes the workspace. It gets the path of a file that a step can write as a sign.
     pub(super) fn new(tree: Tree, write: impl FnOnce(&Tree, &Path)) -> Self {
         let own = crate::support::temporary();
         fs_err::create_dir(own.path().join("tmp")).unwrap();
@@ -48,7 +49,7 @@ impl Scene {
         }
     }
 
-    /// A path that is not of the workspace.
+    /// A path outside the workspace.
     pub(super) fn own(&self, name: &str) -> PathBuf {
         self.own.path().join(name)
     }
@@ -70,7 +71,7 @@ impl Scene {
             "DOCKER_HOST",
         ];
         let set = names.iter().filter_map(|name| Some((name, env.get(name)?)));
-        // Whoever runs the tests in the background or under nohup has them ignore signals, and so would what they start.
+        // A test run in the background or under nohup ignores signals, and so would its children.
         let mut child = Command::new("env")
             .args(["--default-signal=HUP,INT,TERM"])
             .arg(env!("CARGO_BIN_EXE_slimbuild"))
@@ -127,7 +128,7 @@ impl Scene {
     }
 }
 
-/// Work directories in memory that nobody works in any more, whoever made them.
+/// Abandoned work directories in memory, of any process.
 fn abandoned() -> Vec<String> {
     let is_abandoned = |name: &String| {
         let lock = Path::new("/dev/shm").join(name).join("lock");
@@ -138,7 +139,7 @@ fn abandoned() -> Vec<String> {
     loop {
         let found = names(Path::new("/dev/shm"));
         let found: Vec<String> = found.into_iter().filter(is_abandoned).collect();
-        // One that is made right now has no lock yet.
+        // A directory that was just created has no lock yet.
         if found.is_empty() || began.elapsed() > Duration::from_secs(2) {
             return found;
         }
@@ -166,7 +167,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub(super) fn until(mut self, is_so: impl Fn(&[String]) -> bool) -> Self {
         let began = Instant::now();
         loop {
@@ -184,12 +185,13 @@ impl Running {
         }
     }
 
-    /// Sends a signal so many times, and waits for the end: the exit code, and how long it took.
+    /// Sends a signal this many times, and waits for the end. Returns the exit code and the time
+    /// that it took.
     pub(super) fn signal(mut self, signal: Signal, times: u32) -> (Option<i32>, Duration, String) {
         let id = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         let began = Instant::now();
         for _ in 0..times {
-            // One that is gone already has what it wants.
+            // It may have ended already.
             let _gone = kill_process(id, signal);
             thread::sleep(Duration::from_millis(200));
         }
@@ -207,7 +209,7 @@ impl Running {
         let took = began.elapsed();
         thread::sleep(Duration::from_millis(50));
         self.said.extend(self.lines.try_iter());
-        // As a shell says it: a process that a signal ended by itself has no code.
+        // As in a shell: a process that a signal ended has no code of its own.
         let code = status.code().or_else(|| Some(128 + status.signal()?));
         (code, took, self.said.join("\n"))
     }
@@ -221,7 +223,7 @@ impl Running {
     }
 }
 
-/// A server that takes connections and never says a word.
+/// A server that accepts connections and never answers.
 pub(super) struct Silence {
     pub(super) address: String,
     heard: Receiver<()>,

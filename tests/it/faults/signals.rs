@@ -1,5 +1,5 @@
-//! Ctrl-C, TERM and HUP, once and twice, in every phase of both engines: the exit code is the one that shells expect, it takes a few seconds at most,
-//! and nothing is left.
+//! Ctrl-C, TERM and HUP, once and twice, in every phase of both engines: the exit code is the one
+//! that shells expect, ending takes a few seconds at most, and nothing is left behind.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use crate::support::pnpm::reachable;
 use crate::support::tree::Tree;
 use crate::trial::server;
 
-/// What a step does that does not want to end: it hears no signal, and starts daemons, which have a session of their own and no parent.
+/// A step that refuses to end: it ignores signals, and starts daemons with sessions of their own
+/// and no parent.
 const STUBBORN: &str = r#"
 const { spawn } = require('node:child_process');
 const { mkdirSync, writeFileSync, chmodSync } = require('node:fs');
@@ -37,7 +38,7 @@ setTimeout(() => {
 setInterval(() => {}, 1000);
 "#;
 
-/// An app whose build is like that.
+/// An app with such a build.
 fn stubborn(ends: bool) -> Scene {
     let tree = server("");
     tree.remove("apps/api/dist/main.js");
@@ -66,7 +67,7 @@ fn shared() -> String {
     cache().to_str().unwrap().to_owned()
 }
 
-/// Signals a run where something is so, and holds what must hold afterwards.
+/// Signals a run when a condition holds, and checks the result.
 fn table(
     phase: &str,
     signals: &[(Signal, u32)],
@@ -79,7 +80,7 @@ fn table(
         let what = format!("{phase}, {signal:?}, {times}");
         let (code, took, said) = running.signal(*signal, *times);
         if phase == "writing" && code == Some(0) {
-            // It was done with it by then.
+            // It had finished by then.
             scene.tree.remove("api.oci.tar");
         } else {
             assert_eq!(code, Some(128 + signal.as_raw()), "{what}:\n{said}");
@@ -229,7 +230,7 @@ fn a_signal_ends_a_trial_without_a_daemon() {
     table("smoke", &ALL, scene, start);
 }
 
-/// The containers of a run that tries its image.
+/// The containers of a run's smoke test.
 fn containers(daemon: &Daemon, mark: &str) -> Vec<String> {
     let options = ListContainersOptions {
         all: true,
@@ -255,7 +256,7 @@ fn a_signal_ends_a_build_and_a_trial_of_a_daemon() {
             let tree = server("");
             tree.remove("apps/api/dist/main.js");
             Scene::new(tree, |tree, sign| {
-                // Steps are not cached: each has another text.
+                // Steps are not cached, because each has a different text.
                 let head = format!("const SIGN = '', ENDS = false; // {}\n", sign.display());
                 tree.write("apps/api/build.js", &(head + STUBBORN));
             })
@@ -299,7 +300,7 @@ fn what_a_kill_leaves_is_removed_by_the_next_run() {
     assert_eq!(mode(&scene.tmp().join(&work[0])), 0o700);
     running.child.kill().unwrap();
     running.child.wait().unwrap();
-    // Keepers hear of it, and end their steps.
+    // The keepers notice, and end their steps.
     let began = Instant::now();
     while !scene.processes().is_empty() {
         assert!(began.elapsed() < BOUND, "{:?}", scene.processes());
@@ -307,7 +308,7 @@ fn what_a_kill_leaves_is_removed_by_the_next_run() {
     }
     assert_eq!(names(&scene.tmp()), work, "a kill leaves it");
 
-    // One that runs at the same time keeps its own.
+    // A concurrent run keeps its own.
     let other = scene.start(&native(&shared(), &[]));
     fs_err::remove_file(scene.own("sign")).unwrap();
     let other = other.until(|_| scene.is_signed());

@@ -9,7 +9,7 @@ use crate::support::tree::{Tree, shop};
 
 use super::contents::Contents;
 
-/// Builds the worker, boots it read-only, and gives its image's configuration.
+/// Builds the worker, boots it read-only, and returns its image's configuration.
 fn boot(daemon: &Daemon, more: &[&str]) -> bollard::models::ImageConfig {
     let tag = daemon.tag("bases");
     let arguments = ["apps/worker", "-q", "-t", &tag.name];

@@ -10,12 +10,12 @@ use crate::support::container::Container;
 use crate::support::daemon::Daemon;
 use crate::support::tree::shop;
 
-/// What lies where, directories apart.
+/// Files by path, without directories.
 pub(crate) struct Contents {
     files: BTreeMap<String, Entry>,
 }
 
-/// What neither a name of a package nor of a program may be.
+/// Forbidden names of packages and programs.
 const TOOLS: [&str; 21] = [
     "typescript",
     "tsx",
@@ -83,7 +83,7 @@ impl Contents {
         self.files[path].mode & 0o777
     }
 
-    /// The packages that are really there, `name@version`, by their manifests.
+    /// The packages that are really there, as `name@version`, from their manifests.
     fn packages(&self) -> BTreeSet<String> {
         let manifests = self.files.iter().filter(|(path, entry)| {
             let Some(place) = path
@@ -92,7 +92,7 @@ impl Contents {
             else {
                 return false;
             };
-            // `<depPath>/node_modules/<name>`, and not what a package carries inside.
+            // `<depPath>/node_modules/<name>`, not modules inside a package.
             let Some((_, name)) = place.split_once("/node_modules/") else {
                 return false;
             };
@@ -102,7 +102,7 @@ impl Contents {
         });
         manifests
             .map(|(path, entry)| (path, json_of(entry.text())))
-            // What the build generates beside them has no version.
+            // Generated code beside them has no version.
             .filter(|(_, manifest)| manifest["version"].is_string())
             .map(|(path, manifest)| {
                 let text = |key: &str| {
@@ -116,7 +116,7 @@ impl Contents {
             .collect()
     }
 
-    /// Third-party packages are those of the pruned lockfile, to the version.
+    /// Third-party packages are exactly those of the pruned lockfile.
     pub(super) fn assert_packages(&self, app: &str) {
         let files = context_files(&shop(), app, &[]);
         let lockfile: Value = serde_saphyr::from_str(files["prod/pnpm-lock.yaml"].text()).unwrap();
@@ -130,7 +130,7 @@ impl Contents {
         assert_eq!(self.packages(), expected, "{app}");
     }
 
-    /// Of the workspace there is what runs.
+    /// Of the workspace, the image has only what runs.
     pub(super) fn assert_our_files(&self, app: &str) {
         let ours = self.ours().join("\n");
         let links: Vec<String> = self
@@ -181,7 +181,7 @@ impl Contents {
         }
     }
 
-    /// No tool of a build, no package manager, no settings, no lockfile.
+    /// No build tools, package managers, settings or lockfile.
     pub(super) fn assert_no_tools(&self) {
         for path in self.files.keys() {
             let name = path.rsplit('/').next().unwrap();
@@ -211,7 +211,7 @@ impl Contents {
         }
     }
 
-    /// The rest is the base image's.
+    /// Everything else belongs to the base image.
     pub(super) fn assert_nothing_outside_of_app(&self, daemon: &Daemon, base: &str) {
         let base = Self::of(daemon, base);
         let outside = |contents: &Self| -> BTreeSet<String> {

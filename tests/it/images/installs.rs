@@ -1,11 +1,13 @@
-//! What an install needs besides manifests: scripts that run where sources are, packages that pnpm copies, binaries that are built later.
+//! What an install needs besides manifests: scripts that run once the sources are there, packages
+//! that pnpm copies, binaries that are built later.
 
 use crate::support::container::Container;
 use crate::support::daemon::each_daemon;
 use crate::support::tree::Tree;
 
-/// A library that `prepare` builds, one whose `postinstall` generates code into modules and for which the root generates sources, one that is
-/// copied and has a build, and a program that the app's build uses; a second app is started by it.
+/// A library that `prepare` builds; one whose `postinstall` generates code into modules and for
+/// which the root generates sources; one that is copied and has a build; and a program that the
+/// app's build uses and that starts a second app.
 const WORKSPACE: [(&str, &str); 18] = [
     (
         "package.json",

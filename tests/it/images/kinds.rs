@@ -1,4 +1,4 @@
-//! Apps that a program of a dependency starts.
+//! Apps that a dependency's program starts.
 
 use crate::support::container::Container;
 use crate::support::daemon::each_daemon;

@@ -1,4 +1,4 @@
-//! An app that is started by a loader of TypeScript, which only developers have by the manifest.
+//! An app started by a TypeScript loader that is a dev dependency.
 
 use crate::support::container::Container;
 use crate::support::daemon::one_daemon;
@@ -6,7 +6,8 @@ use crate::support::tree::Tree;
 
 const LOCKFILE: &str = include_str!("loaders/pnpm-lock.yaml");
 
-/// Needs more than that node strips types: an enum, a decorator of the old kind, a name that only `paths` explains, and a library's sources.
+/// Needs more than node's type stripping: an enum, an old-style decorator, a name that only `paths`
+/// resolves, and a library's sources.
 const MAIN: &str = "
 import { createServer } from 'node:http';
 import { Greeting } from 'lib';

@@ -1,4 +1,4 @@
-//! A workspace in which each project has a lockfile, and so modules, of its own.
+//! A workspace in which each project has its own lockfile and modules.
 
 use crate::fixtures::fixture;
 use crate::support::container::Container;
@@ -15,7 +15,7 @@ fs.copyFileSync('src/main.js', 'dist/main.js');
 for (const name of ['is-odd', 'is-even']) fs.writeFileSync(`node_modules/${name}/generated.js`, 'module.exports = 7;');
 ";
 
-/// Uses what is linked, what is copied, and what a registry has, in the versions that each project's own lockfile names.
+/// Uses linked, copied and registry packages, in the versions of each project's own lockfile.
 const MAIN: &str = "
 const names = ['is-odd/generated.js', 'lib', 'inj', 'x2', 'x3'];
 console.log(require('is-odd')(3), ...names.map((name) => require(name)));

@@ -1,4 +1,4 @@
-//! The size, against the image that people make without thinking.
+//! The size, compared with the image of a naive Dockerfile.
 
 use crate::support::daemon::{Daemon, one_daemon};
 use crate::support::tree::{shop, shop_files};

@@ -1,4 +1,4 @@
-//! What a build says of its image: on stdout, in a metadata file, by tags.
+//! What a build reports about its image: on stdout, in a metadata file, by tags.
 
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ fn metadata_tells_what_was_made() {
                 .unwrap_or_else(|| panic!("{key}: {metadata:#}"))
         };
         let context = crate::support::archive::context(&shop(), "apps/server", &[]);
-        // Without the padding of a tar, and without the Dockerfile: as the workspace is measured.
+        // Without a tar's padding and without the Dockerfile, as the workspace is measured.
         assert!(number("slimbuild.context.size") < context.len() as u64);
         assert_eq!(
             number("slimbuild.context.files"),

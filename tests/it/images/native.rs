@@ -1,4 +1,5 @@
-//! Packages of machine code: what has to be compiled is, and binaries find the libraries that they need.
+//! Packages with machine code: what must be compiled is compiled, and binaries find their
+//! libraries.
 
 use std::process::Command;
 
@@ -6,7 +7,7 @@ use crate::support::container::Container;
 use crate::support::daemon::{each_daemon, skipped};
 use crate::support::tree::{Tree, repository};
 
-/// A server whose one dependency is compiled when it is installed, and never fetched.
+/// A server with one dependency that is always compiled at install time.
 const COMPILED: [(&str, &str); 5] = [
     (
         "package.json",

@@ -1,9 +1,10 @@
-//! The proof that an image can run: what is missing is named before the image has a name, and the proof itself leaves nothing behind.
+//! The proof that an image can run: it names what is missing before the image has a name, and
+//! leaves nothing behind.
 
 use crate::support::daemon::{Daemon, each_daemon, one_daemon};
 use crate::support::tree::{Tree, shop};
 
-/// What is said of an app that cannot run.
+/// The messages about an app that cannot run.
 fn disproved(daemon: &Daemon, tree: &Tree, app: &str) -> String {
     let tag = daemon.tag("disproved");
     let outcome = daemon.slimbuild(tree.root(), &[app, "-q", "-t", &tag.name]);

@@ -15,7 +15,7 @@ use crate::support::program::{Outcome, slimbuild_with};
 use crate::support::tree::Tree;
 use crate::support::unique;
 
-/// `@priv/words@1.0.0`, packed; the words make it one of its kind, so that no store has it already.
+/// `@priv/words@1.0.0`, packed. The words make it unique, so that no store has it already.
 fn packed(words: &str) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, text) in [
@@ -50,13 +50,13 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// A registry that is there until the test ends.
+/// A registry that runs until the test ends.
 struct Registry {
     /// `192.0.2.2:4873`
     host: String,
     /// Of the package.
     integrity: String,
-    /// For each request, whether it had the token.
+    /// Whether each request had the token.
     asked: Arc<Mutex<Vec<bool>>>,
 }
 
@@ -82,7 +82,7 @@ impl Registry {
     }
 }
 
-/// An address of this machine that containers reach too. Nothing is sent.
+/// An address of this machine that containers can reach. Nothing is sent.
 fn address() -> IpAddr {
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     socket.connect("192.0.2.254:9").unwrap();
@@ -113,7 +113,7 @@ fn answer(mut stream: TcpStream, token: &str, packed: &[u8]) -> Option<bool> {
     Some(welcome)
 }
 
-/// An app that needs the package, and whose build wants a variable that nobody may see.
+/// An app that needs the package, and whose build needs a secret variable.
 fn workspace(registry: &Registry, credential: &str) -> Tree {
     let Registry {
         host, integrity, ..
@@ -193,7 +193,7 @@ fn secrets_serve_a_build_and_leave_no_trace() {
         let history = daemon.wait(daemon.client.image_history(&tag.name));
         let shown = format!("{:?}{history:?}", daemon.image(&tag.name));
         assert!(!shown.contains(&token) && !shown.contains(&key));
-        // Another value is no other build.
+        // Another value does not make another build.
         let variables = [("NPM_TOKEN", "0ther"), ("KEY", "0ther")];
         let again = built(daemon, &tree, &arguments, &variables);
         assert!(again.stderr.contains("cached"), "{}", again.stderr);

@@ -5,7 +5,7 @@ use bollard::query_parameters::ListContainersOptions;
 use crate::support::daemon::{Daemon, each_daemon, one_daemon};
 use crate::support::tree::{Tree, shop};
 
-/// No container of a smoke test is left.
+/// Checks that no container of a smoke test is left.
 fn assert_cleared(daemon: &Daemon) {
     let options = ListContainersOptions {
         all: true,
@@ -46,7 +46,7 @@ fn what_answers_gets_its_name() {
     });
 }
 
-/// What is said of a worker that does not come up.
+/// The messages about a worker that does not come up.
 fn refused(daemon: &Daemon, tree: &Tree, more: &[&str]) -> String {
     let tag = daemon.tag("smoke");
     let arguments = ["apps/worker", "--progress", "plain", "-t", &tag.name];

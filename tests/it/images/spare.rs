@@ -1,4 +1,4 @@
-//! Files of modules that cannot matter at run time: they are left out, and nothing else is.
+//! Files of modules that are not needed at run time: exactly these are left out.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use super::contents::Contents;
 use crate::support::daemon::{one_daemon, skipped};
 use crate::support::tree::{Tree, repository, shop};
 
-/// Runs the program on a tree, and gives what is left of its modules.
+/// Runs the program on a tree, and returns the remaining files of its modules.
 fn left(test: &str, files: &[(&str, &str)], more: &[&str]) -> Option<String> {
     let tree = Tree::new(files);
     let program = repository().join("templates/trim.mjs");
@@ -29,7 +29,7 @@ fn left(test: &str, files: &[(&str, &str)], more: &[&str]) -> Option<String> {
         "{}",
         String::from_utf8_lossy(&node.stderr)
     );
-    // `Tree::files` passes `node_modules` over, as git does.
+    // `Tree::files` skips `node_modules`, as git does.
     let walk = walkdir::WalkDir::new(tree.root()).sort_by_file_name();
     let files = walk.into_iter().map(Result::unwrap);
     let files = files.filter(|entry| entry.file_type().is_file());
@@ -132,7 +132,7 @@ fn a_compiler_among_the_modules_keeps_declarations() {
     }
 }
 
-/// What a compiler wrote for a package of the workspace, as a build hands it over.
+/// A compiler's output for a workspace package, as a build passes it on.
 #[test]
 fn outputs_lose_declarations_and_maps_that_lead_nowhere() {
     let manifest = r#"{"name": "a", "main": "dist/a.js", "types": "dist/a.d.ts", "exports": {"./raw": "./dist/raw.d.ts"}}"#;

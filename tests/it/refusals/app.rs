@@ -1,4 +1,4 @@
-//! Apps that are not there, cannot be told apart, or cannot be built.
+//! Apps that do not exist, are ambiguous, or cannot be built.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! Arguments that make no sense.
+//! Invalid arguments.
 
 use insta::assert_snapshot;
 

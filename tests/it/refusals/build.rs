@@ -1,4 +1,5 @@
-//! Builds that fail on a real daemon: the log is shown, the step is named, and nothing is left.
+//! Builds that fail on a real daemon: the log is shown, the step is named, and nothing is left
+//! behind.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -22,7 +23,7 @@ fn server(script: &str) -> Tree {
     tree
 }
 
-/// What a build says that must fail, from the mark of the failed step on.
+/// The output of a failing build, from the failed step's mark on.
 fn failure(daemon: &Daemon, tree: &Tree, more: &[&str]) -> String {
     let tag = daemon.tag("failing");
     let arguments = ["apps/server", "-t", &tag.name];
@@ -45,7 +46,7 @@ fn a_failing_step_is_shown_with_its_log() {
                 text.starts_with("exit code 4\n✗ [build-apps-server "),
                 "{text}"
             );
-            // Two streams, which the engine joins as they come.
+            // Two streams, which the engine merges as they come.
             for line in ["compiling", "src/main.ts(1,1): no such type"] {
                 assert!(text.contains(&format!("\n  │ {line}\n")), "{line}: {text}");
             }
@@ -53,7 +54,7 @@ fn a_failing_step_is_shown_with_its_log() {
             let told =
                 "the task `build` of @shop/server failed with exit code 7; its log is above\n";
             assert!(error.starts_with(told), "{text}");
-            // A person reads what the task ran, and none of the shell around it.
+            // The user sees what the task ran, without the shell code around it.
             let shell = ["RUN ", "written ", "test -f", "/bin/sh -c", "||"];
             assert!(shell.iter().all(|part| !text.contains(part)), "{text}");
         }
@@ -92,7 +93,7 @@ impl Running {
             .unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        // The script's own line, not the step's name or pnpm's echo of the script.
+        // The script's own output, not the step's name or pnpm's echo of the script.
         while !line.contains(" started ") || line.contains("echo") {
             line.clear();
             assert!(
@@ -113,7 +114,7 @@ impl Running {
     }
 }
 
-/// A server whose build would go on for long.
+/// A server whose build takes long.
 fn slow_server() -> Tree {
     server(&format!("echo started {}; sleep 300", unique()))
 }

@@ -1,4 +1,4 @@
-//! Workspaces that are none, or whose files are broken.
+//! Invalid workspaces, and workspaces with broken files.
 
 use insta::assert_snapshot;
 

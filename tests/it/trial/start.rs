@@ -11,7 +11,7 @@ use crate::support::tree::{Tree, repository};
 use crate::support::unique;
 use slimbuild::Env;
 
-/// A file, what it holds, and what the trial of it says; a fault begins with `!`.
+/// A file, its content, and the trial's message about it; a fault begins with `!`.
 const CASES: [(&str, &str, &str); 28] = [
     (
         "listens.js",
@@ -203,7 +203,7 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 7] {
     reads.write("apps/api/docs/api.json", "{}");
     // What is older than its sources is refused.
     reads.write("apps/api/dist/main.js", main);
-    // What was started before is not started again.
+    // An image that was started before is not started again.
     let new = unique();
     let waits = server(&format!(
         "throw new Error('DATABASE_URL is required')//{new}"
