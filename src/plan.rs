@@ -13,6 +13,7 @@ mod context_list;
 mod credentials;
 mod cycles;
 mod engine;
+mod env_files;
 mod error;
 pub(crate) mod inputs;
 pub(crate) mod install;
@@ -25,6 +26,7 @@ mod native;
 mod nginx;
 mod outputs;
 mod pin;
+mod runnable;
 mod runs;
 pub(crate) mod secrets;
 pub mod smoke;
@@ -110,6 +112,9 @@ pub struct Plan {
     /// Globs of what comes along by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
+    /// Globs of files of variables that hold no secret.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public_env_files: Vec<String>,
     /// Directories that builds of other packages write, and that the image gets too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brought: Vec<Brought>,

@@ -6,7 +6,7 @@
 //   node verify.mjs --start IMAGE.json       the app is started, and nothing else is looked at
 //   node verify.mjs --site DIRECTORY         pages and the files that they load
 import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { builtinModules, createRequire } from 'node:module';
+import nodeModule, { builtinModules, createRequire } from 'node:module';
 import { basename, dirname, extname, join, relative, resolve as absolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
@@ -219,6 +219,9 @@ function hasCode(dir, depth = 2) {
 /** Modules that change how others are found: then an unknown name is no proof of anything. */
 const CHANGES_RESOLUTION = /^(module-alias|tsconfig-paths|app-module-path|tsx|ts-node|esbuild-register|@swc-node|@esbuild-kit|jiti|pnpapi|@babel\/register|@swc\/register|sucrase|esbuild-runner|@oxc-node)(\/|$)/;
 
+/** What has node find or read modules in another way. */
+const REGISTERS = /\bregister(Hooks)?\s*\(/;
+
 /** Our files, from the entry along static imports and the `require`s at the top: each parses, and what it names is there. */
 async function checkFiles(image) {
   const app = join(ROOT, image.app);
@@ -229,7 +232,10 @@ async function checkFiles(image) {
   }
   let aliases = false;
   const unknown = [];
-  const preloads = preloaded([...image.nodeArgs, ...(image.nodeOptions ?? '').split(/\s+/).filter(Boolean)]);
+  const refused = [];
+  const options = [...image.nodeArgs, ...(image.nodeOptions ?? '').split(/\s+/).filter(Boolean)];
+  const preloads = preloaded(options);
+  const takes = takesTypes(options);
   const roots = [realpathSync(entry)];
   for (const name of preloads) {
     // Only what changes how modules are found makes an unknown name no proof.
@@ -247,15 +253,21 @@ async function checkFiles(image) {
     if (found && isOurs(found)) {
       roots.push(found);
       // It may have node find modules in its own way.
-      if (/\bregister(Hooks)?\s*\(/.test(readFileSync(found, 'utf8'))) aliases = true;
+      if (REGISTERS.test(readFileSync(found, 'utf8'))) aliases = true;
     }
   }
   const parents = new Map(roots.map((file) => [file, undefined]));
   for (const file of parents.keys()) {
     const text = readFileSync(file, 'utf8');
-    const code = parse(file, text, aliases);
+    const why = refusal(file, text, takes);
+    if (why) {
+      refused.push({ file, why });
+      continue;
+    }
+    const code = parse(file, text, aliases, takes);
     if (!code) continue;
     for (const name of code.names) {
+      if (/^(node:)?module$/.test(name) && REGISTERS.test(text)) aliases = true;
       if (isBuiltin(name) || /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(name)) continue;
       if (CHANGES_RESOLUTION.test(name)) aliases = true;
       let found;
@@ -265,7 +277,10 @@ async function checkFiles(image) {
         unknown.push({ name, file, error });
         continue;
       }
-      if (found && isOurs(found) && !parents.has(found)) parents.set(found, file);
+      if (found && (isOurs(found) || TYPESCRIPT.test(found)) && !parents.has(found)) parents.set(found, file);
+      if (found && code.esm && extname(found) === '.json' && plainJson(text, name)) {
+        refused.push({ file, why: `loads \`${name}\` without \`with { type: 'json' }\`, which node ${process.versions.node} asks for` });
+      }
     }
   }
   const chain = (file) => {
@@ -273,6 +288,8 @@ async function checkFiles(image) {
     for (let at = file; at !== undefined; at = parents.get(at)) files.unshift(shown(at));
     return files;
   };
+  // A loader makes of them what node can run.
+  for (const { file, why } of aliases ? [] : refused) problem(`${shown(file)} ${why}`, chain(file));
   for (const { name, file, error } of unknown) {
     const local = /^[./]/.test(name);
     const declared = manifest(owner(file) ?? '')?.devDependencies?.[packageName(name)] !== undefined;
@@ -323,10 +340,52 @@ async function locate(name, file, esm) {
   return realpathSync(path);
 }
 
+const TYPESCRIPT = /\.[cm]?tsx?$/;
+
+/** What node does with TypeScript when it is started with these options: nothing, take out types, or compile what is more than a type too. */
+export function takesTypes(options) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const since = (line, from) => major === line && minor >= from;
+  let found = since(22, 18) || since(23, 6) || major >= 24 ? 'types' : '';
+  for (const option of major > 22 || since(22, 6) ? options : []) {
+    if (/^--(experimental-)?strip-types$/.test(option)) found = 'types';
+    if (option === '--experimental-transform-types') found = 'all';
+    if (/^--no-(experimental-)?strip-types$/.test(option)) found = '';
+  }
+  return found;
+}
+
+/** Why this node does not run a file of TypeScript. */
+export function refusal(file, text, takes) {
+  if (!TYPESCRIPT.test(file)) return undefined;
+  if (!takes) return `is TypeScript, which node ${process.versions.node} does not run: compile it, or take a newer node`;
+  if (file.includes('/node_modules/')) return 'is TypeScript below node_modules, where node runs none: compile it';
+  if (file.endsWith('x')) return 'has the ending .tsx, which node does not run: compile it';
+  const javascript = plain(text, takes);
+  return javascript instanceof Error ? `is not what node ${process.versions.node} can run: ${javascript.message.split('\n')[0]}` : undefined;
+}
+
+/** TypeScript without its types; the error where node cannot take them out, and nothing where it cannot be asked. */
+function plain(text, takes) {
+  try {
+    return nodeModule.stripTypeScriptTypes?.(text, { mode: takes === 'all' ? 'transform' : 'strip' });
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Whether a file imports JSON as if it were code. */
+export function plainJson(text, name) {
+  const literal = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`(?:^|[;\\n}])\\s*import\\b[^;'"\`]*?(['"])${literal}\\1(?!\\s*(?:with|assert)\\b)`).test(text);
+}
+
 /** Which modules a file names where node cannot do without them; nothing for files that node does not read as JavaScript. */
-function parse(file, text, transformed) {
-  const extension = extname(file);
+function parse(file, text, transformed, takes) {
+  const extension = extname(file).replace(/^\.([cm]?)ts$/, '.$1js');
   if (!['.js', '.cjs', '.mjs', ''].includes(extension)) return undefined;
+  if (TYPESCRIPT.test(file)) text = plain(text, takes);
+  if (typeof text !== 'string') return undefined;
   const type = manifest(owner(file) ?? '')?.type;
   const module = () => {
     const made = new vm.SourceTextModule(text, { identifier: file });

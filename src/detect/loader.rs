@@ -11,6 +11,7 @@ use super::script::node::command as node_command;
 use super::start::{START_SCRIPTS, Start, shell};
 use super::subject::Subject;
 use super::tsc::extended;
+use super::typescript::{self, is_typescript};
 use crate::files::tree::Limit;
 use crate::lockfile::Field;
 use crate::model::module;
@@ -40,8 +41,6 @@ const PRELOADS: [&str; 5] = [
     "--loader",
     "--experimental-loader",
 ];
-
-const TYPESCRIPT: [&str; 4] = [".ts", ".tsx", ".mts", ".cts"];
 
 /// A command that runs TypeScript, as node does it.
 pub(super) struct Run {
@@ -77,14 +76,10 @@ pub(super) fn starts(subject: &Subject<'_>) -> bool {
 
 /// Whether only tsx's own program loads TypeScript: tsx before 4 and node before 20.6 (18.19) cannot do it by `--import`.
 pub(super) fn needs_program(subject: &Subject<'_>) -> bool {
-    let mut numbers = subject.node.split('.').map(|part| part.parse().ok());
-    let major: Option<u32> = numbers.next().flatten();
-    // A line is its newest release.
-    let minor: u32 = numbers.next().flatten().unwrap_or(u32::MAX);
-    let old = match major {
-        Some(20) => minor < 6,
-        Some(18) => minor < 19,
-        Some(major) => major < 18,
+    let old = match typescript::numbers(subject.node) {
+        Some((20, minor)) => minor < 6,
+        Some((18, minor)) => minor < 19,
+        Some((major, _)) => major < 18,
         None => false,
     };
     old || subject.major("tsx").is_some_and(|major| major < 4)
@@ -162,14 +157,29 @@ pub(super) fn complete(subject: &Subject<'_>, node_args: &[String], file: &str) 
         return file.to_owned();
     }
     let dir = file.trim_end_matches('/');
-    let names = TYPESCRIPT.iter().map(|end| format!("{file}{end}"));
-    let mut names = names.chain(TYPESCRIPT.iter().map(|end| format!("{dir}/index{end}")));
+    let names = typescript::ENDS.iter().map(|end| format!("{file}{end}"));
+    let mut names = names.chain(
+        typescript::ENDS
+            .iter()
+            .map(|end| format!("{dir}/index{end}")),
+    );
     names.find(exists).unwrap_or_else(|| file.to_owned())
 }
 
 /// The modules of packages that node loads before the file.
 fn preloaded(node_args: &[String]) -> impl Iterator<Item = String> {
     preloads(node_args).into_iter().map(|(_, name)| name)
+}
+
+/// Whether node loads anything before the file, which may change what it can run.
+pub fn loads_first<'o>(options: impl Iterator<Item = &'o str>) -> bool {
+    let mut options = options.map(|word| word.split_once('=').map_or(word, |(flag, _)| flag));
+    options.any(|flag| PRELOADS.contains(&flag))
+}
+
+/// Whether a module of this name is a loader of TypeScript, or lets a program add one.
+pub fn may_load(name: &str) -> bool {
+    known(name).is_some() || matches!(name, "module" | "node:module")
 }
 
 /// Whether a loader is one of `require`, which node leaves out for a file that it imports.
@@ -312,7 +322,6 @@ pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
         .programs()
         .map(|name| program::package(name).to_owned());
     let modules: Vec<String> = preloaded(&start.node_args).chain(programs).collect();
-    let is_typescript = |file: &String| TYPESCRIPT.iter().any(|end| file.ends_with(end));
     let file = match program {
         Some(_) => start.args.iter().find(|word| is_typescript(word)),
         None => Some(&start.entry).filter(|file| is_typescript(file)),

@@ -53,6 +53,8 @@ pub struct PlanOptions {
     pub include: Vec<String>,
     /// Globs of files that neither gets.
     pub exclude: Vec<String>,
+    /// Globs of files of variables (`.env.production`) that hold no secret: the build and the image get them.
+    pub public_env_files: Vec<String>,
     /// Directories of the app that it writes to when it runs.
     pub writable: Vec<Given<String>>,
     /// The port that it listens on.

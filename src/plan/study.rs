@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use super::{LeftOut, PlanOptions, code, inputs, lifecycle};
 use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
-use crate::files::ignore::Rules;
 use crate::lockfile::LockfileError;
 use crate::needs::closure::Closure;
 use crate::needs::graph::Graph;
@@ -82,8 +81,7 @@ impl<'s, 'a> Study<'s, 'a> {
     ) -> Result<Closure<'s, 'a>, PlanError> {
         let survey = self.survey;
         let workspace = survey.workspace;
-        let (include, exclude) = (&self.options.include, &self.options.exclude);
-        let rules = Rules::load(&workspace.root, include, exclude)?;
+        let rules = self.options.rules(&workspace.root)?;
         loop {
             let closure = Closure::runtime(workspace, &survey.lockfiles, &[self.app], &named)?;
             let members = closure.members.keys().copied();
@@ -134,7 +132,7 @@ impl<'s, 'a> Study<'s, 'a> {
     pub(crate) fn start_needs(&self) -> Result<BTreeSet<(usize, String)>, PlanError> {
         let (workspace, options) = (self.survey.workspace, self.options);
         let member = &workspace.members[self.app];
-        let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+        let rules = options.rules(&workspace.root)?;
         let walk = inputs::walk(workspace, self.app, &rules)?;
         let own = inputs::relative(&walk.files, &member.dir);
         let Ok((node, _)) = toolchain::decide(workspace, member, options.node()) else {
