@@ -305,8 +305,8 @@ pub enum Content {
     },
 }
 
-/// Why a file that a loader of TypeScript reads is in the context.
-pub(crate) const LOADER: &str = "read when the app starts, to run TypeScript";
+/// Why a file is in the context that something reads which the app loads or runs.
+pub(crate) const LOADER: &str = "configuration that is read when the app starts";
 
 impl Content {
     /// The length in bytes.

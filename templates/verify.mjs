@@ -266,19 +266,28 @@ async function checkFiles(image) {
     }
     const code = parse(file, text, aliases, takes);
     if (!code) continue;
-    for (const name of code.names) {
+    for (const { path, here } of started(text)) {
+      const place = join(here ? dirname(file) : app, path);
+      if (isFile(place)) {
+        if (isOurs(place) && !parents.has(realpathSync(place))) parents.set(realpathSync(place), file);
+      } else if (image.sources?.includes(shown(place))) {
+        refused.push({ file, certain: true, why: `starts ${shown(place)}, which is in the workspace and not in the image: take it along with \`--include '${shown(place)}'\`` });
+      }
+    }
+    const all = [...code.names, ...code.awaited].map((name) => ({ name, esm: code.esm })).concat(code.required.map((name) => ({ name, esm: false })));
+    for (const { name, esm } of all) {
       if (/^(node:)?module$/.test(name) && REGISTERS.test(text)) aliases = true;
       if (isBuiltin(name) || /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(name)) continue;
       if (CHANGES_RESOLUTION.test(name)) aliases = true;
       let found;
       try {
-        found = await locate(name, file, code.esm);
+        found = await locate(name, file, esm);
       } catch (error) {
         unknown.push({ name, file, error });
         continue;
       }
       if (found && (isOurs(found) || TYPESCRIPT.test(found)) && !parents.has(found)) parents.set(found, file);
-      if (found && code.esm && extname(found) === '.json' && plainJson(text, name)) {
+      if (found && esm && extname(found) === '.json' && plainJson(text, name)) {
         refused.push({ file, why: `loads \`${name}\` without \`with { type: 'json' }\`, which node ${process.versions.node} asks for` });
       }
     }
@@ -289,7 +298,7 @@ async function checkFiles(image) {
     return files;
   };
   // A loader makes of them what node can run.
-  for (const { file, why } of aliases ? [] : refused) problem(`${shown(file)} ${why}`, chain(file));
+  for (const { file, why } of refused.filter(({ certain }) => certain || !aliases)) problem(`${shown(file)} ${why}`, chain(file));
   for (const { name, file, error } of unknown) {
     const local = /^[./]/.test(name);
     const declared = manifest(owner(file) ?? '')?.devDependencies?.[packageName(name)] !== undefined;
@@ -389,12 +398,13 @@ function parse(file, text, transformed, takes) {
   const type = manifest(owner(file) ?? '')?.type;
   const module = () => {
     const made = new vm.SourceTextModule(text, { identifier: file });
-    return { esm: true, names: made.dependencySpecifiers ?? made.moduleRequests.map((request) => request.specifier) };
+    const names = made.dependencySpecifiers ?? made.moduleRequests.map((request) => request.specifier);
+    return { esm: true, names, awaited: awaited(text), required: /\brequire\s*=\s*(?:module\.)?createRequire\(\s*import\.meta\./.test(text) ? requires(text) : [] };
   };
   const script = () => {
     const wrapped = ['exports', 'require', 'module', '__filename', '__dirname'];
     vm.compileFunction(text.replace(/^#!.*/, ''), wrapped, { filename: file });
-    return { esm: false, names: requires(text) };
+    return { esm: false, names: requires(text), awaited: [], required: [] };
   };
   try {
     if (extension === '.mjs' || (extension === '.js' && type === 'module')) return module();
@@ -419,6 +429,29 @@ function parse(file, text, transformed, takes) {
 
 /** What a CommonJS file requires in plain statements at its top level. In functions, blocks and conditions it may never come to it. */
 export function requires(text) {
+  return calls(text, 'r', /^require\(\s*(["'])([^"'\\\n]+)\1\s*\)/);
+}
+
+/** What a module imports by `await import('x')` in plain statements at its top level. */
+export function awaited(text) {
+  return calls(text, 'a', /^await\s+import\(\s*(["'])([^"'\\\n]+)\1\s*\)(?!\s*\.\s*(?:then|catch)\b)/);
+}
+
+/** Files that a thread or another process of node starts with, where their names are literals; `here` are those beside the file. */
+export function started(text) {
+  const literal = (name) => `(?<q${name}>['"])(?<${name}>[^'"\\n]+)\\k<q${name}>`;
+  const call = new RegExp(`\\b(?:new\\s+Worker|fork)\\s*\\(\\s*(?:new\\s+URL\\(\\s*${literal('url')}\\s*,\\s*import\\.meta\\.url\\s*\\)|(?:path\\.)?(?:join|resolve)\\(\\s*(?:__dirname|import\\.meta\\.dirname)\\s*,\\s*${literal('joined')}\\s*\\)|${literal('plain')})`, 'g');
+  return [...text.matchAll(call)].flatMap((found) => {
+    const { url, joined, plain } = found.groups;
+    // A comment, or the name of a package.
+    if (/\/\/|^\s*\*/.test(text.slice(text.lastIndexOf('\n', found.index) + 1, found.index))) return [];
+    if (plain !== undefined && !/^\.\.?\//.test(plain)) return [];
+    return [{ path: url ?? joined ?? plain, here: plain === undefined }];
+  });
+}
+
+/** The names in calls of one kind, in plain statements at the top level: `first` is the letter that a call begins with. */
+function calls(text, first, call) {
   const names = [];
   let depth = 0;
   let statement = 0;
@@ -451,11 +484,11 @@ export function requires(text) {
     if (letter === '{') { braces.push('{'); depth += 1; }
     if (letter === '}') { braces.pop(); depth -= 1; if (depth === 0 && /^[^=]*$/.test(text.slice(statement, at))) statement = at + 1; }
     if (letter === ';' && depth === 0) statement = at + 1;
-    if (letter === 'r' && depth === 0 && !/[\w$.]/.test(text[at - 1] ?? '')) {
-      const call = /^require\(\s*(["'])([^"'\\\n]+)\1\s*\)/.exec(text.slice(at, at + 300));
+    if (letter === first && depth === 0 && !/[\w$.]/.test(text[at - 1] ?? '')) {
+      const found = call.exec(text.slice(at, at + 300));
       // A declaration on a line of its own begins a statement, semicolon or not.
       const before = text.slice(statement, at).replace(/^[^]*\n(?=(?:const|let|var)\s)/, '');
-      if (call && !/=>|\?|&&|\|\||\b(function|if|else|typeof|while|for|case|class)\b/.test(before)) names.push(call[2]);
+      if (found && !/=>|\?|&&|\|\||\b(function|if|else|typeof|while|for|case|class)\b/.test(before)) names.push(found[2]);
     }
     if (!/\s/.test(letter)) last = letter;
   }

@@ -33,6 +33,46 @@ const LOADERS: [(&str, &[&str]); 9] = [
     ("jiti", &[]),
 ];
 
+/// What packages read in the app's directory when they are loaded or run: the first of these files that is there.
+const CONFIGURED: [(&str, &[&str]); 6] = [
+    ("@swc-node/register", &[".swcrc"]),
+    ("@swc/register", &[".swcrc"]),
+    (
+        "drizzle-kit",
+        &[
+            "drizzle.config.ts",
+            "drizzle.config.js",
+            "drizzle.config.json",
+        ],
+    ),
+    ("next", &["next.config.ts", "next.config.mts"]),
+    (
+        "prisma",
+        &[
+            "prisma.config.ts",
+            "prisma.config.mts",
+            "prisma.config.cts",
+            "prisma.config.js",
+            "prisma.config.mjs",
+            "prisma.config.cjs",
+            ".config/prisma.ts",
+            ".config/prisma.js",
+        ],
+    ),
+    (
+        "vite",
+        &[
+            "vite.config.ts",
+            "vite.config.mts",
+            "vite.config.js",
+            "vite.config.mjs",
+        ],
+    ),
+];
+
+/// Packages that find modules by `tsconfig.json`, and load no TypeScript.
+const ALIASES: [&str; 1] = ["tsconfig-paths"];
+
 /// node's flags that load a module before the file.
 const PRELOADS: [&str; 5] = [
     "-r",
@@ -206,6 +246,11 @@ fn preloads(node_args: &[String]) -> Vec<(&str, String)> {
     found
 }
 
+/// Whether a package reads configuration of the app's when code of the app loads it.
+fn reads_files(package: &str) -> bool {
+    ALIASES.contains(&package) || ["@swc-node/register", "@swc/register"].contains(&package)
+}
+
 fn known(module: &str) -> Option<(&'static str, &'static [&'static str])> {
     let (package, _) = module::split(module);
     LOADERS.into_iter().find(|(name, _)| *name == package)
@@ -251,8 +296,13 @@ fn packages(start: &Start) -> BTreeSet<String> {
 }
 
 /// The dev dependencies that a start cannot do without, by the member that has them.
-pub fn needs(workspace: &Workspace, app: usize, start: &Start) -> BTreeSet<(usize, String)> {
-    let mut found = configuration(workspace, app, start).packages;
+pub fn needs(
+    workspace: &Workspace,
+    app: usize,
+    start: &Start,
+    loaded: &BTreeSet<String>,
+) -> BTreeSet<(usize, String)> {
+    let mut found = configuration(workspace, app, start, loaded).packages;
     for package in packages(start) {
         if let Some(at) = holder(workspace, app, &package) {
             insert(workspace, at, &package, &mut found);
@@ -271,23 +321,38 @@ fn insert(workspace: &Workspace, at: usize, package: &str, found: &mut BTreeSet<
 /// What a loader of TypeScript reads beside the code.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Configuration {
-    /// Files of the workspace: the app's `tsconfig.json`, and what it extends.
+    /// Files of the workspace: configuration of what is loaded, as the app's `tsconfig.json` and what it extends.
     pub files: BTreeSet<RepoPath>,
     /// Packages that it extends, where they are dev dependencies.
     pub packages: BTreeSet<(usize, String)>,
 }
 
-/// The configuration that a start reads; nothing where it loads no TypeScript.
-pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Configuration {
+/// The configuration that a start reads, by what it loads and runs; `loaded` are the packages that the app's sources load.
+pub fn configuration(
+    workspace: &Workspace,
+    app: usize,
+    start: &Start,
+    loaded: &BTreeSet<String>,
+) -> Configuration {
     let mut found = Configuration::default();
-    if !packages(start).iter().any(|name| known(name).is_some()) {
+    let home = &workspace.members[app].dir;
+    let mut all = packages(start);
+    all.extend(loaded.iter().filter(|name| reads_files(name)).cloned());
+    for (_, names) in CONFIGURED.iter().filter(|(name, _)| all.contains(*name)) {
+        let mut places = names.iter().filter_map(|name| home.join(name).ok());
+        found
+            .files
+            .extend(places.find(|place| workspace.tree.is_file(place).unwrap_or_default()));
+    }
+    let by_tsconfig = |name: &String| known(name).is_some() || ALIASES.contains(&name.as_str());
+    if !all.iter().any(by_tsconfig) {
         return found;
     }
     let named = ["TSX_TSCONFIG_PATH", "TS_NODE_PROJECT"]
         .iter()
         .find_map(|name| start.env.get(*name));
     let own = named.map_or("tsconfig.json", String::as_str);
-    let mut queue: Vec<RepoPath> = workspace.members[app].dir.join(own).into_iter().collect();
+    let mut queue: Vec<RepoPath> = home.join(own).into_iter().collect();
     let mut seen = BTreeSet::new();
     while let Some(path) = queue.pop() {
         if !seen.insert(path.clone()) {

@@ -123,6 +123,20 @@ pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
     up.map(str::to_owned).collect()
 }
 
+/// The packages that the app's own sources load.
+pub(super) fn of_app(
+    workspace: &Workspace,
+    rules: &Rules,
+    app: usize,
+) -> Result<BTreeSet<String>, PlanError> {
+    let sources = sources(workspace, rules, [app].into_iter())?;
+    let names = sources.iter().flat_map(|source| &source.reads.modules);
+    Ok(names
+        .filter_map(|name| package(name))
+        .map(str::to_owned)
+        .collect())
+}
+
 /// The packages of the root project that code of these members loads and that no manifest of theirs names. What the start command loads first may
 /// be a dev dependency of the root too: node finds it there all the same.
 pub(super) fn of_root(

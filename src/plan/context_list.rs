@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::beside::Finder;
 use super::{
-    Brought, Content, ContextEntry, Engine, LOADER, PlanOptions, Proof, configured, inputs,
+    Brought, Content, ContextEntry, Engine, LOADER, PlanOptions, Proof, code, configured, inputs,
     install, nginx, place, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
@@ -201,12 +201,13 @@ impl ContextList<'_, '_, '_> {
         Ok(())
     }
 
-    /// The configuration that a loader of TypeScript reads when the app starts. What belongs to no package of the image lies beside its modules.
+    /// The configuration that is read when the app starts. What belongs to no package of the image lies beside its modules.
     fn loader_files(&self, entries: &mut Vec<ContextEntry>) -> Result<(), PlanError> {
         let Some((start, runtime)) = self.delivery.start().zip(self.runtime) else {
             return Ok(());
         };
-        for path in loader::configuration(self.workspace, self.app, start).files {
+        let loaded = code::of_app(self.workspace, self.rules, self.app)?;
+        for path in loader::configuration(self.workspace, self.app, start, &loaded).files {
             let owner = self.workspace.enclosing(&path);
             let place = if owner != 0 && runtime.members.contains_key(&owner) {
                 place::RUN

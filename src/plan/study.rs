@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{LeftOut, PlanOptions, code, inputs, lifecycle};
 use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
+use crate::files::ignore::Rules;
 use crate::lockfile::LockfileError;
 use crate::needs::closure::Closure;
 use crate::needs::graph::Graph;
@@ -64,7 +65,8 @@ impl<'s, 'a> Study<'s, 'a> {
         if !delivery.has_modules() {
             return Ok(None);
         }
-        let starts = start_needs(self.survey.workspace, self.app, delivery);
+        let rules = self.options.rules(&self.survey.workspace.root)?;
+        let starts = start_needs(self.survey.workspace, &rules, self.app, delivery)?;
         self.closure_of_start(starts, delivery.start()).map(Some)
     }
 
@@ -139,7 +141,7 @@ impl<'s, 'a> Study<'s, 'a> {
             return Ok(BTreeSet::new());
         };
         Ok(match self.detection(&own, &node.value) {
-            Ok(found) => start_needs(workspace, self.app, &found.delivery),
+            Ok(found) => start_needs(workspace, &rules, self.app, &found.delivery)?,
             Err(_) => BTreeSet::new(),
         })
     }
@@ -148,11 +150,15 @@ impl<'s, 'a> Study<'s, 'a> {
 /// The dev dependencies that the image gets all the same, by the member that has them: what loads TypeScript when the app starts.
 fn start_needs(
     workspace: &Workspace,
+    rules: &Rules,
     app: usize,
     delivery: &Delivery,
-) -> BTreeSet<(usize, String)> {
-    let start = delivery.start().filter(|_| delivery.has_modules());
-    start.map_or_else(BTreeSet::new, |start| loader::needs(workspace, app, start))
+) -> Result<BTreeSet<(usize, String)>, PlanError> {
+    let Some(start) = delivery.start().filter(|_| delivery.has_modules()) else {
+        return Ok(BTreeSet::new());
+    };
+    let loaded = code::of_app(workspace, rules, app)?;
+    Ok(loader::needs(workspace, app, start, &loaded))
 }
 
 /// What node is to start.
