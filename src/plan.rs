@@ -308,6 +308,9 @@ pub enum Content {
 /// Why a file is in the context that something reads which the app loads or runs.
 pub(crate) const LOADER: &str = "configuration that is read when the app starts";
 
+/// Why a file is in the context that a link of a package leads to.
+pub(crate) const LED_TO: &str = "a symlink leads here";
+
 impl Content {
     /// The length in bytes.
     pub fn size(&self) -> u64 {

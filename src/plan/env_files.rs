@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::PlanOptions;
+use super::{PlanOptions, config};
 use crate::files::Dropped;
 use crate::files::ignore::{IgnoreError, Reason, Rules};
 use crate::files::tree::Limit;
@@ -20,6 +20,7 @@ const MOST: usize = 12;
 /// A warning for each file whose variables are missing.
 pub(super) fn warnings(
     workspace: &Workspace,
+    app: usize,
     dropped: &[Dropped],
     rules: &Rules,
     options: &PlanOptions,
@@ -40,10 +41,19 @@ pub(super) fn warnings(
         if missing.is_empty() {
             continue;
         }
-        let owner = &workspace.members[workspace.enclosing(path)].dir;
-        let inside = path.strip(owner).unwrap_or_default();
+        let home = &workspace.members[app].dir;
+        let (named, file) = match path.strip(home) {
+            Some(inside) => (
+                inside,
+                home.join(config::FILE).unwrap_or_default().to_string(),
+            ),
+            None => (
+                path.as_str(),
+                format!("{} of the workspace's root", config::FILE),
+            ),
+        };
         warnings.push(format!(
-            "{path} is in git and enters neither the build nor the image, so these variables are missing there: {}. Give them to the build with `--build-arg NAME`, to the image with `env` in slimbuild.json, or to the container with `--env-file`. If the file holds no secret, `\"publicEnvFiles\": [\"{inside}\"]` in {owner}/slimbuild.json takes it along",
+            "{path}, which git does not ignore, enters neither the build nor the image, so these variables are missing there: {}. Give them to the build with `--build-arg NAME`, to the image with `env` in slimbuild.json, or to the container with `--env-file`. If the file holds no secret, `\"publicEnvFiles\": [\"{named}\"]` in {file} takes it along",
             listed(&missing)
         ));
     }
@@ -139,7 +149,7 @@ mod tests {
     fn a_file_that_git_tracks_is_not_dropped_in_silence() {
         let warnings = plan(&[]).warnings;
         assert_eq!(warnings.len(), 1, "{warnings:?}");
-        let told = "apps/a/.env.production is in git and enters neither the build nor the image, so these variables are missing there: API_URL, SITE. ";
+        let told = "apps/a/.env.production, which git does not ignore, enters neither the build nor the image, so these variables are missing there: API_URL, SITE. ";
         assert!(warnings[0].starts_with(told), "{warnings:?}");
         let key = "`\"publicEnvFiles\": [\".env.production\"]` in apps/a/slimbuild.json";
         assert!(warnings[0].contains(key), "{warnings:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, ContextEntry, place};
+use super::{Content, ContextEntry, LED_TO, place};
 use crate::detect::tsc::extended;
 use crate::files::glob::{Globs, with_all_below};
 use crate::files::ignore::{Rules, Verdict};
@@ -153,7 +153,7 @@ pub(crate) fn led_to(
                 open.push((file.path.clone(), target.clone()));
             }
             if have.insert(file.path.to_string()) {
-                found.push(source(to, &file, "a symlink leads here"));
+                found.push(source(to, &file, LED_TO));
             }
         }
     }

@@ -157,7 +157,7 @@ impl Plan {
                 install::pnpmfile_warnings(workspace),
                 inputs::undeclared(workspace, &build, app),
                 kept_out::warnings(&dropped, &rules),
-                env_files::warnings(workspace, &dropped, &rules, options)?,
+                env_files::warnings(workspace, app, &dropped, &rules, options)?,
                 beside_warnings,
                 configured::warnings(options, &delivery),
                 engine::warnings(options),

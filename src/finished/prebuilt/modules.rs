@@ -12,7 +12,7 @@ use crate::files::tree;
 use crate::finished::modules::{self, Project, Tree};
 use crate::model::image::Platform;
 use crate::model::path::RepoPath;
-use crate::plan::{Content, ContextEntry, Machines, Plan, Recipe, place};
+use crate::plan::{Content, ContextEntry, LED_TO, LOADER, Machines, Plan, Recipe, place};
 
 /// What was found.
 pub(super) struct Modules {
@@ -110,7 +110,7 @@ impl Modules {
                 "node finds modules by it",
             ));
         }
-        entries.extend(loader_files(plan));
+        entries.extend(files_beside(plan));
         Ok(entries)
     }
 }
@@ -154,14 +154,15 @@ fn projects(plan: &Plan) -> Vec<Project> {
     projects
 }
 
-/// What a loader of TypeScript reads when the app starts, and that belongs to no package.
-fn loader_files(plan: &Plan) -> Vec<ContextEntry> {
+/// What belongs to no package and lies beside the modules: configuration that is read when the app starts, and what links of packages lead to.
+fn files_beside(plan: &Plan) -> Vec<ContextEntry> {
     let prefix = format!("{}/", place::PROD);
-    let of_loader = plan
+    let wanted = |why: &str| why == LOADER || why == LED_TO;
+    let beside = plan
         .context()
         .iter()
-        .filter(|entry| entry.why == crate::plan::LOADER && entry.path.starts_with(&prefix));
-    of_loader
+        .filter(|entry| wanted(&entry.why) && entry.path.starts_with(&prefix));
+    beside
         .map(|entry| ContextEntry {
             path: entry.path.replacen(place::PROD, place::MODULES, 1),
             ..entry.clone()

@@ -61,14 +61,14 @@ import { join } from 'node:path';
 import isNumber from 'is-number';
 import { typed } from 'lib';
 
-const read = (...path) => readFileSync(join(import.meta.dirname, ...path), 'utf8').trim();
+const read = (path) => readFileSync(path, 'utf8').trim();
 const answer = () => JSON.stringify({
-  web: read('../../web/dist/index.html'),
-  proto: read('..', '..', '..', 'packages', 'proto', 'x.proto'),
+  web: read(join(import.meta.dirname, '../../web/dist/index.html')),
+  proto: read(join(import.meta.dirname, '..', '..', '..', 'packages', 'proto', 'x.proto')),
   preload: globalThis.preloaded,
   root: isNumber(1),
   typed,
-  linked: read('shared.txt'),
+  linked: read(join(import.meta.dirname, 'shared.txt')),
   env: process.env.NODE_ENV,
 });
 createServer((_, response) => response.end(answer())).listen(3000);

@@ -164,8 +164,8 @@ const seed = () => fork('./scripts/w.mjs');
         .unwrap();
     insta::assert_snapshot!(said.replace(version, "VERSION "), @"
     slimbuild: the image would not run as it is:
-      app/index.mjs loads `./data.json` without `with { type: 'json' }`, which node VERSION asks for
       app/index.mjs starts app/scripts/w.mjs, which is in the workspace and not in the image: take it along with `--include 'app/scripts/w.mjs'`
+      app/index.mjs loads `./data.json` without `with { type: 'json' }`, which node VERSION asks for
       app/index.mjs loads `./missing.mjs`, which is not in the image
       app/index.mjs loads `gone-package`, which is not in the image
         app/package.json does not name it: add it to `dependencies`.
