@@ -54,7 +54,7 @@ snapshots:
 
 /// Answers with what it reads: what a sibling's build wrote, a file of a dev dependency, what a preload of the root made of a dependency of the
 /// root's, a package of sources, a directory that it writes to, and a file that only a link of its own leads to.
-const MAIN: &str = r#"
+const MAIN: &str = r"
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -72,7 +72,7 @@ const answer = () => JSON.stringify({
   env: process.env.NODE_ENV,
 });
 createServer((_, response) => response.end(answer())).listen(3000);
-"#;
+";
 
 fn workspace() -> Tree {
     let tree = Tree::new(&[
