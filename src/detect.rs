@@ -23,6 +23,7 @@ pub mod subject;
 #[cfg(test)]
 mod tests;
 pub mod tsc;
+pub mod typescript;
 
 use std::collections::BTreeMap;
 
@@ -104,6 +105,16 @@ pub enum DetectError {
         /// The file that is named as entry, if any.
         entry: Option<String>,
     },
+    /// A file that the image would start, and that its node does not run.
+    #[error("node cannot run `{app}`: {problem}")]
+    TypeScript {
+        /// The app's directory.
+        app: RepoPath,
+        /// The file, and what is with it.
+        problem: String,
+        /// What to write where.
+        fix: String,
+    },
     /// The start script does what no image can.
     #[error("cannot start `{app}` as it says: {problem}")]
     NotRun {
@@ -137,7 +148,9 @@ impl DetectError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Undecided { fix, .. } | Self::NotRun { fix, .. } => Some(fix.clone()),
+            Self::Undecided { fix, .. }
+            | Self::NotRun { fix, .. }
+            | Self::TypeScript { fix, .. } => Some(fix.clone()),
             Self::TwoKinds { app, .. } => Some(format!(
                 "decide: `--kind static-site` or `--kind node`, or for good {} (or \"node\")",
                 decides(app, "\"kind\": \"static-site\"")

@@ -14,6 +14,7 @@ mod context_list;
 mod credentials;
 mod cycles;
 mod engine;
+mod env_files;
 mod error;
 mod image_name;
 pub(crate) mod inputs;
@@ -28,6 +29,7 @@ mod nginx;
 mod outputs;
 mod pin;
 pub(crate) mod placed;
+mod runnable;
 mod runs;
 pub(crate) mod secrets;
 pub mod smoke;
@@ -109,6 +111,9 @@ pub struct Plan {
     /// Globs of files that are brought by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
+    /// Globs of files of variables that hold no secret.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public_env_files: Vec<String>,
     /// Directories that other packages' builds write and that the image gets too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brought: Vec<Brought>,

@@ -6,7 +6,7 @@
 //   node verify.mjs --start IMAGE.json       the app is started, and nothing else is looked at
 //   node verify.mjs --site DIRECTORY         pages and the files that they load
 import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { builtinModules, createRequire } from 'node:module';
+import nodeModule, { builtinModules, createRequire } from 'node:module';
 import { basename, dirname, extname, join, relative, resolve as absolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
@@ -219,6 +219,9 @@ function hasCode(dir, depth = 2) {
 /** Modules that change how others are found: then an unknown name is no proof of anything. */
 const CHANGES_RESOLUTION = /^(module-alias|tsconfig-paths|app-module-path|tsx|ts-node|esbuild-register|@swc-node|@esbuild-kit|jiti|pnpapi|@babel\/register|@swc\/register|sucrase|esbuild-runner|@oxc-node)(\/|$)/;
 
+/** What has node find or read modules in another way. */
+const REGISTERS = /\bregister(Hooks)?\s*\(/;
+
 /** Our files, from the entry along static imports and the `require`s at the top: each parses, and what it names is there. */
 async function checkFiles(image) {
   const app = join(ROOT, image.app);
@@ -229,7 +232,10 @@ async function checkFiles(image) {
   }
   let aliases = false;
   const unknown = [];
-  const preloads = preloaded([...image.nodeArgs, ...(image.nodeOptions ?? '').split(/\s+/).filter(Boolean)]);
+  const refused = [];
+  const options = [...image.nodeArgs, ...(image.nodeOptions ?? '').split(/\s+/).filter(Boolean)];
+  const preloads = preloaded(options);
+  const takes = takesTypes(options);
   const roots = [realpathSync(entry)];
   for (const name of preloads) {
     // Only what changes how modules are found makes an unknown name no proof.
@@ -247,25 +253,43 @@ async function checkFiles(image) {
     if (found && isOurs(found)) {
       roots.push(found);
       // It may have node find modules in its own way.
-      if (/\bregister(Hooks)?\s*\(/.test(readFileSync(found, 'utf8'))) aliases = true;
+      if (REGISTERS.test(readFileSync(found, 'utf8'))) aliases = true;
     }
   }
   const parents = new Map(roots.map((file) => [file, undefined]));
   for (const file of parents.keys()) {
     const text = readFileSync(file, 'utf8');
-    const code = parse(file, text, aliases);
+    const why = refusal(file, text, takes);
+    if (why) {
+      refused.push({ file, why });
+      continue;
+    }
+    const code = parse(file, text, aliases, takes);
     if (!code) continue;
-    for (const name of code.names) {
+    for (const { path, here } of started(text)) {
+      const place = join(here ? dirname(file) : app, path);
+      if (isFile(place)) {
+        if (isOurs(place) && !parents.has(realpathSync(place))) parents.set(realpathSync(place), file);
+      } else if (image.sources?.includes(shown(place))) {
+        refused.push({ file, certain: true, why: `starts ${shown(place)}, which is in the workspace and not in the image: take it along with \`--include '${shown(place)}'\`` });
+      }
+    }
+    const all = [...code.names, ...code.awaited].map((name) => ({ name, esm: code.esm })).concat(code.required.map((name) => ({ name, esm: false })));
+    for (const { name, esm } of all) {
+      if (/^(node:)?module$/.test(name) && REGISTERS.test(text)) aliases = true;
       if (isBuiltin(name) || /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(name)) continue;
       if (CHANGES_RESOLUTION.test(name)) aliases = true;
       let found;
       try {
-        found = await locate(name, file, code.esm);
+        found = await locate(name, file, esm);
       } catch (error) {
         unknown.push({ name, file, error });
         continue;
       }
-      if (found && isOurs(found) && !parents.has(found)) parents.set(found, file);
+      if (found && (isOurs(found) || TYPESCRIPT.test(found)) && !parents.has(found)) parents.set(found, file);
+      if (found && esm && extname(found) === '.json' && plainJson(text, name)) {
+        refused.push({ file, why: `loads \`${name}\` without \`with { type: 'json' }\`, which node ${process.versions.node} asks for` });
+      }
     }
   }
   const chain = (file) => {
@@ -273,6 +297,8 @@ async function checkFiles(image) {
     for (let at = file; at !== undefined; at = parents.get(at)) files.unshift(shown(at));
     return files;
   };
+  // A loader makes of them what node can run.
+  for (const { file, why } of refused.filter(({ certain }) => certain || !aliases)) problem(`${shown(file)} ${why}`, chain(file));
   for (const { name, file, error } of unknown) {
     const local = /^[./]/.test(name);
     const declared = manifest(owner(file) ?? '')?.devDependencies?.[packageName(name)] !== undefined;
@@ -323,19 +349,62 @@ async function locate(name, file, esm) {
   return realpathSync(path);
 }
 
+const TYPESCRIPT = /\.[cm]?tsx?$/;
+
+/** What node does with TypeScript when it is started with these options: nothing, take out types, or compile what is more than a type too. */
+export function takesTypes(options) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const since = (line, from) => major === line && minor >= from;
+  let found = since(22, 18) || since(23, 6) || major >= 24 ? 'types' : '';
+  for (const option of major > 22 || since(22, 6) ? options : []) {
+    if (/^--(experimental-)?strip-types$/.test(option)) found = 'types';
+    if (option === '--experimental-transform-types') found = 'all';
+    if (/^--no-(experimental-)?strip-types$/.test(option)) found = '';
+  }
+  return found;
+}
+
+/** Why this node does not run a file of TypeScript. */
+export function refusal(file, text, takes) {
+  if (!TYPESCRIPT.test(file)) return undefined;
+  if (!takes) return `is TypeScript, which node ${process.versions.node} does not run: compile it, or take a newer node`;
+  if (file.includes('/node_modules/')) return 'is TypeScript below node_modules, where node runs none: compile it';
+  if (file.endsWith('x')) return 'has the ending .tsx, which node does not run: compile it';
+  const javascript = plain(text, takes);
+  return javascript instanceof Error ? `is not what node ${process.versions.node} can run: ${javascript.message.split('\n')[0]}` : undefined;
+}
+
+/** TypeScript without its types; the error where node cannot take them out, and nothing where it cannot be asked. */
+function plain(text, takes) {
+  try {
+    return nodeModule.stripTypeScriptTypes?.(text, { mode: takes === 'all' ? 'transform' : 'strip' });
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Whether a file imports JSON as if it were code. */
+export function plainJson(text, name) {
+  const literal = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`(?:^|[;\\n}])\\s*import\\b[^;'"\`]*?(['"])${literal}\\1(?!\\s*(?:with|assert)\\b)`).test(text);
+}
+
 /** Which modules a file names where node cannot do without them; nothing for files that node does not read as JavaScript. */
-function parse(file, text, transformed) {
-  const extension = extname(file);
+function parse(file, text, transformed, takes) {
+  const extension = extname(file).replace(/^\.([cm]?)ts$/, '.$1js');
   if (!['.js', '.cjs', '.mjs', ''].includes(extension)) return undefined;
+  if (TYPESCRIPT.test(file)) text = plain(text, takes);
+  if (typeof text !== 'string') return undefined;
   const type = manifest(owner(file) ?? '')?.type;
   const module = () => {
     const made = new vm.SourceTextModule(text, { identifier: file });
-    return { esm: true, names: made.dependencySpecifiers ?? made.moduleRequests.map((request) => request.specifier) };
+    const names = made.dependencySpecifiers ?? made.moduleRequests.map((request) => request.specifier);
+    return { esm: true, names, awaited: awaited(text), required: /\brequire\s*=\s*(?:module\.)?createRequire\(\s*import\.meta\./.test(text) ? requires(text) : [] };
   };
   const script = () => {
     const wrapped = ['exports', 'require', 'module', '__filename', '__dirname'];
     vm.compileFunction(text.replace(/^#!.*/, ''), wrapped, { filename: file });
-    return { esm: false, names: requires(text) };
+    return { esm: false, names: requires(text), awaited: [], required: [] };
   };
   try {
     if (extension === '.mjs' || (extension === '.js' && type === 'module')) return module();
@@ -360,6 +429,29 @@ function parse(file, text, transformed) {
 
 /** What a CommonJS file requires in plain statements at its top level. In functions, blocks and conditions it may never come to it. */
 export function requires(text) {
+  return calls(text, 'r', /^require\(\s*(["'])([^"'\\\n]+)\1\s*\)/);
+}
+
+/** What a module imports by `await import('x')` in plain statements at its top level. */
+export function awaited(text) {
+  return calls(text, 'a', /^await\s+import\(\s*(["'])([^"'\\\n]+)\1\s*\)(?!\s*\.\s*(?:then|catch)\b)/);
+}
+
+/** Files that a thread or another process of node starts with, where their names are literals; `here` are those beside the file. */
+export function started(text) {
+  const literal = (name) => `(?<q${name}>['"])(?<${name}>[^'"\\n]+)\\k<q${name}>`;
+  const call = new RegExp(`\\b(?:new\\s+Worker|fork)\\s*\\(\\s*(?:new\\s+URL\\(\\s*${literal('url')}\\s*,\\s*import\\.meta\\.url\\s*\\)|(?:path\\.)?(?:join|resolve)\\(\\s*(?:__dirname|import\\.meta\\.dirname)\\s*,\\s*${literal('joined')}\\s*\\)|${literal('plain')})`, 'g');
+  return [...text.matchAll(call)].flatMap((found) => {
+    const { url, joined, plain } = found.groups;
+    // A comment, or the name of a package.
+    if (/\/\/|^\s*\*/.test(text.slice(text.lastIndexOf('\n', found.index) + 1, found.index))) return [];
+    if (plain !== undefined && !/^\.\.?\//.test(plain)) return [];
+    return [{ path: url ?? joined ?? plain, here: plain === undefined }];
+  });
+}
+
+/** The names in calls of one kind, in plain statements at the top level: `first` is the letter that a call begins with. */
+function calls(text, first, call) {
   const names = [];
   let depth = 0;
   let statement = 0;
@@ -392,11 +484,11 @@ export function requires(text) {
     if (letter === '{') { braces.push('{'); depth += 1; }
     if (letter === '}') { braces.pop(); depth -= 1; if (depth === 0 && /^[^=]*$/.test(text.slice(statement, at))) statement = at + 1; }
     if (letter === ';' && depth === 0) statement = at + 1;
-    if (letter === 'r' && depth === 0 && !/[\w$.]/.test(text[at - 1] ?? '')) {
-      const call = /^require\(\s*(["'])([^"'\\\n]+)\1\s*\)/.exec(text.slice(at, at + 300));
+    if (letter === first && depth === 0 && !/[\w$.]/.test(text[at - 1] ?? '')) {
+      const found = call.exec(text.slice(at, at + 300));
       // A declaration on a line of its own begins a statement, semicolon or not.
       const before = text.slice(statement, at).replace(/^[^]*\n(?=(?:const|let|var)\s)/, '');
-      if (call && !/=>|\?|&&|\|\||\b(function|if|else|typeof|while|for|case|class)\b/.test(before)) names.push(call[2]);
+      if (found && !/=>|\?|&&|\|\||\b(function|if|else|typeof|while|for|case|class)\b/.test(before)) names.push(found[2]);
     }
     if (!/\s/.test(letter)) last = letter;
   }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::workspace::Workspace;
+use crate::workspace::manifest::package::Manifest;
 
 /// The files that a package's manifest names as entry points, as written.
 pub fn entries(workspace: &Workspace, at: usize) -> Vec<String> {
@@ -44,6 +45,51 @@ pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) 
     })
 }
 
+/// The file that a name of a package leads to by its manifest, as node finds it under these conditions: `path` is what follows the package's name.
+pub fn resolved(manifest: &Manifest, path: &str, conditions: &[&str]) -> Option<String> {
+    let plain = |text: &str| Some(text.trim_start_matches("./").to_owned());
+    let Some(exports) = manifest.get("exports").filter(|value| !value.is_null()) else {
+        return match path {
+            "" => plain(manifest.text("main").unwrap_or("index.js")),
+            path => plain(path),
+        };
+    };
+    let subpaths = exports
+        .as_object()
+        .filter(|map| map.keys().any(|key| key.starts_with('.')));
+    let Some(subpaths) = subpaths else {
+        let own = (path.is_empty()).then_some(exports)?;
+        return plain(target(own, conditions)?);
+    };
+    let key = if path.is_empty() {
+        ".".to_owned()
+    } else {
+        format!("./{path}")
+    };
+    if let Some(value) = subpaths.get(&key) {
+        return plain(target(value, conditions)?);
+    }
+    let fitting = subpaths.iter().filter_map(|(pattern, value)| {
+        let (head, tail) = pattern.split_once('*')?;
+        let star = key.strip_prefix(head)?.strip_suffix(tail)?;
+        Some((head.len(), star, value))
+    });
+    let (_, star, value) = fitting.max_by_key(|(length, ..)| *length)?;
+    plain(&target(value, conditions)?.replace('*', star))
+}
+
+fn target<'v>(value: &'v serde_json::Value, conditions: &[&str]) -> Option<&'v str> {
+    match value {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Array(list) => list.iter().find_map(|one| target(one, conditions)),
+        serde_json::Value::Object(map) => map
+            .iter()
+            .filter(|(key, _)| key.as_str() == "default" || conditions.contains(&key.as_str()))
+            .find_map(|(_, one)| target(one, conditions)),
+        _ => None,
+    }
+}
+
 fn leaves(value: &serde_json::Value, found: &mut Vec<String>) {
     match value {
         serde_json::Value::String(text) => found.push(text.clone()),
@@ -64,4 +110,50 @@ pub fn is_code(file: &str) -> bool {
         extension,
         "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" | "vue" | "svelte" | "astro"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_packages_lead_where_node_finds_them() {
+        for (manifest, path, expected) in [
+            (r"{}", "", Some("index.js")),
+            (r#"{"main":"./src/index.ts"}"#, "", Some("src/index.ts")),
+            (r#"{"main":"x"}"#, "lib/y.js", Some("lib/y.js")),
+            (r#"{"exports":"./a.ts"}"#, "", Some("a.ts")),
+            (r#"{"exports":"./a.ts"}"#, "b", None),
+            (
+                r#"{"exports":{"types":"./a.d.ts","require":"./a.cjs","import":"./a.mjs"}}"#,
+                "",
+                Some("a.mjs"),
+            ),
+            (
+                r#"{"exports":{".":{"default":"./a.ts"},"./b":["./b.ts"]}}"#,
+                "b",
+                Some("b.ts"),
+            ),
+            (
+                r#"{"exports":{"./*":"./src/*.ts","./x/*":null,"./y/*":"./z/*.js"}}"#,
+                "a/b",
+                Some("src/a/b.ts"),
+            ),
+            (
+                r#"{"exports":{"./*":"./src/*.ts","./x/*":null,"./y/*":"./z/*.js"}}"#,
+                "x/b",
+                None,
+            ),
+            (
+                r#"{"exports":{"./*":"./src/*.ts","./x/*":null,"./y/*":"./z/*.js"}}"#,
+                "y/b",
+                Some("z/b.js"),
+            ),
+            (r#"{"exports":null,"main":"m.js"}"#, "", Some("m.js")),
+        ] {
+            let manifest = Manifest::parse("package.json", manifest).unwrap();
+            let found = resolved(&manifest, path, &["node", "import"]);
+            assert_eq!(found.as_deref(), expected, "{path}");
+        }
+    }
 }

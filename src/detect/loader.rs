@@ -13,6 +13,7 @@ use super::script::node::command as node_command;
 use super::start::{START_SCRIPTS, Start, shell};
 use super::subject::Subject;
 use super::tsc::extended;
+use super::typescript::{self, is_typescript};
 use crate::files::tree::Limit;
 use crate::lockfile::Field;
 use crate::model::module;
@@ -34,6 +35,46 @@ const LOADERS: [(&str, &[&str]); 9] = [
     ("jiti", &[]),
 ];
 
+/// What packages read in the app's directory when they are loaded or run: the first of these files that is there.
+const CONFIGURED: [(&str, &[&str]); 6] = [
+    ("@swc-node/register", &[".swcrc"]),
+    ("@swc/register", &[".swcrc"]),
+    (
+        "drizzle-kit",
+        &[
+            "drizzle.config.ts",
+            "drizzle.config.js",
+            "drizzle.config.json",
+        ],
+    ),
+    ("next", &["next.config.ts", "next.config.mts"]),
+    (
+        "prisma",
+        &[
+            "prisma.config.ts",
+            "prisma.config.mts",
+            "prisma.config.cts",
+            "prisma.config.js",
+            "prisma.config.mjs",
+            "prisma.config.cjs",
+            ".config/prisma.ts",
+            ".config/prisma.js",
+        ],
+    ),
+    (
+        "vite",
+        &[
+            "vite.config.ts",
+            "vite.config.mts",
+            "vite.config.js",
+            "vite.config.mjs",
+        ],
+    ),
+];
+
+/// Packages that find modules by `tsconfig.json`, and load no TypeScript.
+const ALIASES: [&str; 1] = ["tsconfig-paths"];
+
 /// node's flags that load a module before the file.
 const PRELOADS: [&str; 5] = [
     "-r",
@@ -42,8 +83,6 @@ const PRELOADS: [&str; 5] = [
     "--loader",
     "--experimental-loader",
 ];
-
-const TYPESCRIPT: [&str; 4] = [".ts", ".tsx", ".mts", ".cts"];
 
 /// A command that runs TypeScript, converted for node.
 pub(super) struct Run {
@@ -80,14 +119,10 @@ pub(super) fn starts(subject: &Subject<'_>) -> bool {
 /// Whether TypeScript only runs with tsx's own program: tsx before 4 and node before 20.6 (18.19)
 /// do not support `--import`.
 pub(super) fn needs_program(subject: &Subject<'_>) -> bool {
-    let mut numbers = subject.node.split('.').map(|part| part.parse().ok());
-    let major: Option<u32> = numbers.next().flatten();
-    // A line means its newest release.
-    let minor: u32 = numbers.next().flatten().unwrap_or(u32::MAX);
-    let old = match major {
-        Some(20) => minor < 6,
-        Some(18) => minor < 19,
-        Some(major) => major < 18,
+    let old = match typescript::numbers(subject.node) {
+        Some((20, minor)) => minor < 6,
+        Some((18, minor)) => minor < 19,
+        Some((major, _)) => major < 18,
         None => false,
     };
     old || subject.major("tsx").is_some_and(|major| major < 4)
@@ -165,14 +200,29 @@ pub(super) fn complete(subject: &Subject<'_>, node_args: &[String], file: &str) 
         return file.to_owned();
     }
     let dir = file.trim_end_matches('/');
-    let names = TYPESCRIPT.iter().map(|end| format!("{file}{end}"));
-    let mut names = names.chain(TYPESCRIPT.iter().map(|end| format!("{dir}/index{end}")));
+    let names = typescript::ENDS.iter().map(|end| format!("{file}{end}"));
+    let mut names = names.chain(
+        typescript::ENDS
+            .iter()
+            .map(|end| format!("{dir}/index{end}")),
+    );
     names.find(exists).unwrap_or_else(|| file.to_owned())
 }
 
 /// The modules of packages that node preloads.
 fn preloaded(node_args: &[String]) -> impl Iterator<Item = String> {
     preloads(node_args).into_iter().map(|(_, name)| name)
+}
+
+/// Whether node loads anything before the file, which may change what it can run.
+pub fn loads_first<'o>(options: impl Iterator<Item = &'o str>) -> bool {
+    let mut options = options.map(|word| word.split_once('=').map_or(word, |(flag, _)| flag));
+    options.any(|flag| PRELOADS.contains(&flag))
+}
+
+/// Whether a module of this name is a loader of TypeScript, or lets a program add one.
+pub fn may_load(name: &str) -> bool {
+    known(name).is_some() || matches!(name, "module" | "node:module")
 }
 
 /// Whether a loader hooks into `require`, which node does not use for an imported file.
@@ -197,6 +247,11 @@ fn preloads(node_args: &[String]) -> Vec<(&str, String)> {
     }
     found.retain(|(_, name)| !name.starts_with(['.', '/', '#']) && !name.contains(':'));
     found
+}
+
+/// Whether a package reads configuration of the app's when code of the app loads it.
+fn reads_files(package: &str) -> bool {
+    ALIASES.contains(&package) || ["@swc-node/register", "@swc/register"].contains(&package)
 }
 
 fn known(module: &str) -> Option<(&'static str, &'static [&'static str])> {
@@ -244,8 +299,13 @@ fn packages(start: &Start) -> BTreeSet<String> {
 }
 
 /// The dev dependencies that a start needs, by member.
-pub fn needs(workspace: &Workspace, app: usize, start: &Start) -> BTreeSet<(usize, String)> {
-    let mut found = configuration(workspace, app, start).packages;
+pub fn needs(
+    workspace: &Workspace,
+    app: usize,
+    start: &Start,
+    loaded: &BTreeSet<String>,
+) -> BTreeSet<(usize, String)> {
+    let mut found = configuration(workspace, app, start, loaded).packages;
     for package in packages(start) {
         if let Some(at) = holder(workspace, app, &package) {
             insert(workspace, app, (at, &package), &mut found);
@@ -270,23 +330,38 @@ fn insert(
 /// What a TypeScript loader reads besides the code.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Configuration {
-    /// Files of the workspace: the app's `tsconfig.json`, and those that it extends.
+    /// Files of the workspace: configuration of what is loaded, as the app's `tsconfig.json` and what it extends.
     pub files: BTreeSet<RepoPath>,
     /// Packages that it extends, if they are dev dependencies.
     pub packages: BTreeSet<(usize, String)>,
 }
 
-/// The configuration that a start reads; empty if it loads no TypeScript.
-pub fn configuration(workspace: &Workspace, app: usize, start: &Start) -> Configuration {
+/// The configuration that a start reads, by what it loads and runs; `loaded` are the packages that the app's sources load.
+pub fn configuration(
+    workspace: &Workspace,
+    app: usize,
+    start: &Start,
+    loaded: &BTreeSet<String>,
+) -> Configuration {
     let mut found = Configuration::default();
-    if !packages(start).iter().any(|name| known(name).is_some()) {
+    let home = &workspace.members[app].dir;
+    let mut all = packages(start);
+    all.extend(loaded.iter().filter(|name| reads_files(name)).cloned());
+    for (_, names) in CONFIGURED.iter().filter(|(name, _)| all.contains(*name)) {
+        let mut places = names.iter().filter_map(|name| home.join(name).ok());
+        found
+            .files
+            .extend(places.find(|place| workspace.tree.is_file(place).unwrap_or_default()));
+    }
+    let by_tsconfig = |name: &String| known(name).is_some() || ALIASES.contains(&name.as_str());
+    if !all.iter().any(by_tsconfig) {
         return found;
     }
     let named = ["TSX_TSCONFIG_PATH", "TS_NODE_PROJECT"]
         .iter()
         .find_map(|name| start.env.get(*name));
     let own = named.map_or("tsconfig.json", String::as_str);
-    let mut queue: Vec<RepoPath> = workspace.members[app].dir.join(own).into_iter().collect();
+    let mut queue: Vec<RepoPath> = home.join(own).into_iter().collect();
     let mut seen = BTreeSet::new();
     while let Some(path) = queue.pop() {
         if !seen.insert(path.clone()) {
@@ -321,7 +396,6 @@ pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
         .programs()
         .map(|name| program::package(name).to_owned());
     let modules: Vec<String> = preloaded(&start.node_args).chain(programs).collect();
-    let is_typescript = |file: &String| TYPESCRIPT.iter().any(|end| file.ends_with(end));
     let file = match program {
         Some(_) => start.args.iter().find(|word| is_typescript(word)),
         None => Some(&start.entry).filter(|file| is_typescript(file)),

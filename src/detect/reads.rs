@@ -13,6 +13,10 @@ use crate::workspace::javascript::{Token, tokens};
 pub struct Reads {
     /// Modules in `import` and `require`, without those imported only for types.
     pub modules: BTreeSet<String>,
+    /// Those of them that are loaded whenever the file is: by `import` and `export … from`, types or not, since node only takes out `import type`.
+    pub imported: BTreeSet<String>,
+    /// The same, by `require` in a plain statement at the top.
+    pub required: BTreeSet<String>,
     /// Paths with a `..` in them, or through a directory, in order.
     pub paths: BTreeSet<Path>,
 }
@@ -46,9 +50,15 @@ pub fn reads(text: &str) -> Reads {
     // Tokens that have been used.
     let mut used = BTreeSet::new();
     let mut types = false;
+    let mut depth = 0_usize;
     for at in 0..tokens.len() {
         let rest = &tokens[at..];
         let before = at.checked_sub(1).map(|before| tokens[before]);
+        match rest[0] {
+            Sign('{' | '(' | '[') => depth += 1,
+            Sign('}' | ')' | ']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
         match rest {
             [Word("import" | "export"), Word("type"), next, ..] => {
                 types = !matches!(next, Word("from") | Sign('=' | ','));
@@ -61,6 +71,17 @@ pub fn reads(text: &str) -> Reads {
             let of_types = (is_from && types) || before == Some(Word("typeof"));
             if !of_types {
                 found.modules.insert(name.to_owned());
+                match rest {
+                    [Word("import" | "from"), Text(_), ..] if depth == 0 => {
+                        found.imported.insert(name.to_owned());
+                    }
+                    [Word("require"), Sign('('), ..]
+                        if depth == 0 && matches!(before, None | Some(Sign('=' | ';'))) =>
+                    {
+                        found.required.insert(name.to_owned());
+                    }
+                    _ => {}
+                }
             }
             used.insert(at + place);
             continue;
@@ -352,5 +373,16 @@ mod tests {
         ] {
             assert_eq!(reads(odd), Reads::default(), "{odd}");
         }
+    }
+
+    #[test]
+    fn what_always_is_loaded_is_told_apart() {
+        let text = "import a from 'a'; import {type B} from 'b'; import type C from 'c'; export * from 'd'; import 'e';
+            const f = require('f'); const {g} = require('g'); try { require('h') } catch {} const i = x ? require('i') : 0;
+            function j() { return require('j') } await import('k'); require('l')";
+        let found = reads(text);
+        let names = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(names(found.imported), "a b d e");
+        assert_eq!(names(found.required), "f g l");
     }
 }

@@ -15,7 +15,9 @@ use super::script::node::takes_value;
 use super::script::words::quote;
 use super::subject::Subject;
 use super::tsc::{self, Writes};
+use super::typescript::{self, Takes};
 use super::{DetectError, loader};
+use crate::files::tree::Limit;
 use crate::workspace::manifest::package::Manifest;
 use candidate::{Candidate, of_scripts, plain_file};
 use locate::{locate, with_extension};
@@ -121,13 +123,20 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         return Err(error);
     }
     let mut missing: Vec<&Candidate> = Vec::new();
+    let mut refused = None;
     for (at, candidate) in candidates.iter().enumerate() {
         match locate(&candidate.file, files, &writes) {
+            Some((file, false)) if !candidate.by_script && refuses(subject, &file) => {
+                refused.get_or_insert((candidate, file));
+            }
             Some((file, built)) => {
                 let mut start = match compiled(subject, candidate, &candidates[at..], &writes) {
                     Some(start) => start,
                     None => from_candidate(candidate, file, built),
                 };
+                start
+                    .warnings
+                    .extend(refused.map(|(other, file)| not_run(other, &file, &start)));
                 start.warnings.extend(missing.iter().map(|other| {
                     format!(
                         "{} starts `{}`, which the build does not write: `{}` is taken",
@@ -138,6 +147,16 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
             }
             None => missing.push(candidate),
         }
+    }
+    if let Some((candidate, file)) = refused {
+        // What node starts instead; where there is nothing, whoever follows what it loads says why not.
+        return Ok(match guess(files, &writes) {
+            Some(mut start) => {
+                start.warnings.push(not_run(candidate, &file, &start));
+                start
+            }
+            None => from_candidate(candidate, file, false),
+        });
     }
     let Some(&first) = missing.first() else {
         return guess(files, &writes).ok_or_else(|| DetectError::NoStart {
@@ -168,6 +187,20 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         tried,
         entry: Some(entry),
     })
+}
+
+/// Whether node, without options, does not run a file of the app.
+fn refuses(subject: &Subject<'_>, file: &str) -> bool {
+    let path = subject.member().dir.join(file).unwrap_or_default();
+    let text = subject.workspace.tree.read_text(&path, Limit::Source);
+    let takes = Takes::of(subject.node, std::iter::empty());
+    typescript::refused(subject.node, takes, file, &text.unwrap_or_default(), false).is_some()
+}
+
+/// Says that another file is taken than the one that is named.
+fn not_run(other: &Candidate, file: &str, start: &Start) -> String {
+    let (reason, entry) = (&other.reason, &start.entry);
+    format!("{reason} is `{file}`, which node does not run as it is: `{entry}` is taken")
 }
 
 /// What the build writes.

@@ -281,6 +281,11 @@ impl Rule {
         matches!(self.kind, Likely | Key)
     }
 
+    /// Whether `publicEnvFiles` brings what the rule bars.
+    pub fn can_be_public(&self) -> bool {
+        self.name == ENV_FILES
+    }
+
     /// Whether the rule is about secrets.
     pub fn is_secret(&self) -> bool {
         self.kind != Leftover
@@ -350,26 +355,36 @@ fn folded(path: &str) -> String {
     upper.flat_map(char::to_lowercase).collect()
 }
 
-/// The same list as conditions for `find`, to check what builds write in a container. They are
-/// words separated by spaces, for a shell that expands no globs (`set -f`). `include` are globs of
-/// files that are brought by name.
-pub fn conditions(include: &[String]) -> Conditions {
+/// The same list as conditions of `find`, for what builds write in a container. They are words between spaces, for a shell that expands no globs
+/// (`set -f`). `include` are globs of what comes along by name, `public` those of files of variables that are no secret.
+pub fn conditions(include: &[String], public: &[String]) -> Conditions {
     let outputs = || RULES.iter().filter(|rule| rule.holds_in(Area::Outputs));
     let any = |kind: Kind| {
         let rules = outputs().filter(|rule| rule.kind == kind);
         let words: Vec<String> = rules.map(names).collect();
         format!("( {} )", words.join(" -o "))
     };
-    let included = include.iter().filter_map(|glob| find_path(glob));
-    let not_included: Vec<String> = included.map(|path| format!(" ! -path {path}")).collect();
-    let not_included = not_included.concat();
+    let but = |globs: &[String]| {
+        let paths = globs.iter().filter_map(|glob| find_path(glob));
+        paths.fold(String::new(), |all, path| format!("{all} ! -path {path}"))
+    };
+    let secrets = match but(public) {
+        none if none.is_empty() => any(Secret),
+        public => {
+            let others = outputs().filter(|rule| rule.kind == Secret && rule.name != ENV_FILES);
+            let others: Vec<String> = others.map(names).collect();
+            let variables = outputs().find(|rule| rule.name == ENV_FILES).map(names);
+            let variables = variables.unwrap_or_default();
+            format!("( ( {variables} ){public} -o {} )", others.join(" -o "))
+        }
+    };
+    let not_included = but(include);
     // A space would end the word.
     let private = PRIVATE.replace(' ', ".");
     Conditions {
         leftovers: any(Leftover),
         secrets: format!(
-            "( {} -o {} -type f{not_included} -exec grep -q {private} {{}} ; )",
-            any(Secret),
+            "( {secrets} -o {} -type f{not_included} -exec grep -q {private} {{}} ; )",
             any(Key)
         ),
         mark: LEFT_OUT,

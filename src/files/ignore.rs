@@ -16,7 +16,9 @@
 //!    directories too;
 //! 6. a name that likely means secrets is dropped.
 //!
-//! Rules 4 and 5 follow git and moby. The docs of `gitignore` and `pattern` state the exceptions.
+//! Files of variables (`.env*`) that `publicEnvFiles` names are kept as if `include` named them, but for those that git ignores.
+//!
+//! Rules 4 and 5 follow git and moby; where they cannot, the docs of `gitignore` and `pattern` in here say so.
 
 use std::fmt;
 use std::path::Path;
@@ -50,6 +52,7 @@ pub struct Rules {
     tree: Tree,
     include: Globs,
     exclude: Globs,
+    public: Globs,
     docker: DockerIgnore,
     git: GitIgnores,
 }
@@ -189,8 +192,29 @@ impl Rules {
             tree,
             include: globs("include", include)?,
             exclude: globs("exclude", exclude)?,
+            public: Globs::default(),
             docker,
         })
+    }
+
+    /// The same rules, for a workspace whose files of variables are no secret where one of these globs matches. What git ignores stays one.
+    pub fn with_public(mut self, globs: &[String]) -> Result<Self, IgnoreError> {
+        self.public = Globs::compile(globs).map_err(|(glob, problem)| IgnoreError::Glob {
+            option: "publicEnvFiles",
+            glob,
+            problem,
+        })?;
+        Ok(self)
+    }
+
+    /// Whether git ignores a file.
+    pub fn git_ignores(&self, path: &RepoPath) -> Result<bool, IgnoreError> {
+        let (_, scope) = self.scope(&path.parent().unwrap_or_default())?;
+        Ok(scope.is_none_or(|scope| match &scope.fate {
+            Fate::Open(git) => git.ignored(path, Entry::File).is_some(),
+            Fate::Ignored(_) => true,
+            Fate::Included => false,
+        }))
     }
 
     /// The rules within the workspace root.
@@ -285,13 +309,18 @@ impl Scope<'_> {
         let rules = self.rules;
         let (dropped_by, docker) = rules.docker.judge(path.as_str(), &self.docker);
         let forbidden = forbidden::barred(path.as_str(), Area::Sources);
+        let is_public = forbidden.is_some_and(forbidden::Rule::can_be_public)
+            && entry == Entry::File
+            && rules.public.matching(path.as_str()).is_some()
+            && matches!(&self.fate, Fate::Open(git) if git.ignored(path, entry).is_none());
+        let forbidden = forbidden.filter(|_| !is_public);
         let decision = if let Some(rule) = forbidden.filter(|rule| !rule.can_be_included()) {
             Decision::Barred(Reason::Never { name: rule.name })
         } else if let Some(pattern) = rules.exclude.matching(path.as_str()) {
             Decision::Barred(Reason::Exclude {
                 pattern: pattern.to_owned(),
             })
-        } else if rules.include.matching(path.as_str()).is_some() {
+        } else if is_public || rules.include.matching(path.as_str()).is_some() {
             Decision::Included
         } else {
             match &self.fate {
@@ -382,7 +411,7 @@ impl IgnoreError {
             Self::DockerPattern { problem, .. } => problem.hint(),
             Self::Glob { problem, .. } => problem.hint(),
             Self::Nothing { barred, .. } => Some(match barred {
-                Some((_, Reason::Never { name: ENV_FILES })) => "hand its values over when the container starts, with `docker run --env-file` for example".to_owned(),
+                Some((_, Reason::Never { name: ENV_FILES })) => "hand its values over when the container starts, with `docker run --env-file` for example; if it holds no secret, name it in `publicEnvFiles` of slimbuild.json".to_owned(),
                 Some((_, Reason::Exclude { .. })) => "take one of the two away: `exclude` is the stronger one".to_owned(),
                 Some((_, Reason::Never { .. })) => "leave it out of `include`: nothing brings such files".to_owned(),
                 _ => "in slimbuild.json globs begin at the directory of the file, for `--include` at the workspace's root; leave it out if nothing needs it".to_owned(),

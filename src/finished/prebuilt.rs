@@ -46,7 +46,7 @@ pub fn finished(
         Contents::Finished(finished) => return Ok((finished.clone(), Vec::new())),
     };
     let tree = &Tree::open(root)?;
-    let mut left_out = files::LeftOut::new(&plan.include);
+    let mut left_out = files::LeftOut::new(&plan.include, &plan.public_env_files);
     let mut warnings = Vec::new();
     let mut context = match &plan.delivery {
         Delivery::Modules(_) => {

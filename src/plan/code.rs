@@ -127,6 +127,20 @@ pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
     up.map(str::to_owned).collect()
 }
 
+/// The packages that the app's own sources load.
+pub(super) fn of_app(
+    workspace: &Workspace,
+    rules: &Rules,
+    app: usize,
+) -> Result<BTreeSet<String>, PlanError> {
+    let sources = sources(workspace, rules, [app].into_iter())?;
+    let names = sources.iter().flat_map(|source| &source.reads.modules);
+    Ok(names
+        .filter_map(|name| package(name))
+        .map(str::to_owned)
+        .collect())
+}
+
 /// The root project's packages that code of these members loads although no manifest of theirs
 /// names them. Packages that the start command preloads may be dev dependencies of the root: node
 /// finds them there too.

@@ -55,6 +55,8 @@ pub struct PlanOptions {
     pub include: Vec<String>,
     /// Globs of files to leave out of both.
     pub exclude: Vec<String>,
+    /// Globs of files of variables (`.env.production`) that hold no secret: the build and the image get them.
+    pub public_env_files: Vec<String>,
     /// Directories of the app that are writable at run time.
     pub writable: Vec<Given<String>>,
     /// The port that it listens on.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::beside::Finder;
 use super::{
-    Brought, ContextEntry, Engine, Place, PlanOptions, Proof, configured, inputs, install, nginx,
-    placed, trim, verify,
+    Brought, ContextEntry, Engine, Place, PlanOptions, Proof, code, configured, inputs, install,
+    nginx, placed, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::files::File;
@@ -91,9 +91,9 @@ impl ContextList<'_, '_, '_> {
         let builds = [Place::Src, Place::Run, Place::Top, Place::Home];
         for (within, to) in [
             (&builds[..], Place::Root),
-            (&[Place::Run, Place::Home, Place::Beside], Place::Prod),
+            (&[Place::Run, Place::Home, Place::Prod], Place::Beside),
         ] {
-            if to != Place::Prod || self.runtime.is_some() {
+            if to == Place::Root || self.runtime.is_some() {
                 let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
                 entries.extend(led);
             }
@@ -203,13 +203,13 @@ impl ContextList<'_, '_, '_> {
         Ok(())
     }
 
-    /// The configuration that a TypeScript loader reads when the app starts. Files that belong to
-    /// no package of the image are put next to its modules.
+    /// The configuration that is read when the app starts. What belongs to no package of the image lies beside its modules.
     fn loader_files(&self, entries: &mut Vec<ContextEntry>) -> Result<(), PlanError> {
         let Some((start, runtime)) = self.delivery.start().zip(self.runtime) else {
             return Ok(());
         };
-        for path in loader::configuration(self.workspace, self.app, start).files {
+        let loaded = code::of_app(self.workspace, self.rules, self.app)?;
+        for path in loader::configuration(self.workspace, self.app, start, &loaded).files {
             let owner = self.workspace.enclosing(&path);
             let file = File::load(&self.workspace.tree, &path)?;
             let dir = &self.workspace.members[owner].dir;

@@ -10,12 +10,13 @@ use super::image_name::image_name;
 use super::install;
 use super::libc::Workplace;
 use super::native::Asked;
+use super::runnable::Loaded;
 use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, Contents, Engine, ImagePackage, InstalledAlone,
     Locked, Machines, MemberPlan, NPMRC, Outputs, Place, Plan, PlanOptions, Proof, Recipe, Secrets,
-    configured, credentials, engine, inputs, kept_out, missing_programs, outputs, placed,
-    study::Study, trim,
+    configured, credentials, engine, env_files, inputs, kept_out, missing_programs, outputs,
+    placed, study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::files::ignore::{Rules, Verdict};
@@ -50,7 +51,7 @@ impl Plan {
         let build = study.build()?;
         let (node, pnpm) = toolchain::decide(workspace, member, options.node())?;
         build.check_frozen(workspace, Some(&pnpm.value))?;
-        let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+        let rules = options.rules(&workspace.root)?;
         let mut dropped = Vec::new();
         let files = files_of(workspace, &build, &rules, &mut dropped)?;
         let own = inputs::relative(&files[&app], &member.dir);
@@ -62,6 +63,16 @@ impl Plan {
         let Study {
             tasks, left_out, ..
         } = study;
+        Loaded {
+            workspace,
+            lockfiles: &survey.lockfiles,
+            app,
+            delivery: &delivery,
+            tasks: &tasks,
+            options,
+            node: &node.value,
+        }
+        .check()?;
 
         let list = ContextList {
             workspace,
@@ -140,6 +151,7 @@ impl Plan {
             verify: options.proof != Proof::None,
             trial: options.proof == Proof::Started && delivery.start().is_some(),
             include: options.include.clone(),
+            public_env_files: options.public_env_files.clone(),
             brought,
             image_packages: image_packages(workspace, app, &in_image, &steps, &tasks, &delivery),
             warnings: [
@@ -147,6 +159,7 @@ impl Plan {
                 install::pnpmfile_warnings(workspace),
                 inputs::undeclared(workspace, &build, app),
                 kept_out::warnings(&dropped, &rules),
+                env_files::warnings(workspace, app, &dropped, &rules, options)?,
                 beside_warnings,
                 configured::warnings(options, &delivery),
                 engine::warnings(options),

@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use crate::detect::exports::is_code;
+use crate::files::forbidden::{self, Area};
 use crate::lockfile;
 use crate::plan::config;
 
@@ -132,6 +133,10 @@ pub fn role(path: &str, usage: Usage) -> (Role, &'static str) {
     }
     if below.is_some() && WORKSHOP.contains(&top) {
         return (Role::Build, "for developing the package");
+    }
+    // It is here only where `publicEnvFiles` names it.
+    if forbidden::barred(path, Area::Sources).is_some_and(forbidden::Rule::can_be_public) {
+        return (Role::Image, "named by `publicEnvFiles`");
     }
     if below.is_none() && is_configuration(name) {
         return (Role::Build, "configuration of a tool");

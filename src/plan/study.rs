@@ -67,7 +67,8 @@ impl<'s, 'a> Study<'s, 'a> {
         if !delivery.has_modules() {
             return Ok(None);
         }
-        let starts = start_needs(self.survey.workspace, self.app, delivery);
+        let rules = self.options.rules(&self.survey.workspace.root)?;
+        let starts = start_needs(self.survey.workspace, &rules, self.app, delivery)?;
         self.closure_of_start(starts, delivery.start()).map(Some)
     }
 
@@ -85,8 +86,7 @@ impl<'s, 'a> Study<'s, 'a> {
     ) -> Result<Closure<'s, 'a>, PlanError> {
         let survey = self.survey;
         let workspace = survey.workspace;
-        let (include, exclude) = (&self.options.include, &self.options.exclude);
-        let rules = Rules::load(&workspace.root, include, exclude)?;
+        let rules = self.options.rules(&workspace.root)?;
         loop {
             let closure = Closure::runtime(workspace, &survey.lockfiles, &[self.app], &named)?;
             let packages = closure.packages();
@@ -139,14 +139,14 @@ impl<'s, 'a> Study<'s, 'a> {
     pub(crate) fn start_needs(&self) -> Result<BTreeSet<(usize, String)>, PlanError> {
         let (workspace, options) = (self.survey.workspace, self.options);
         let member = &workspace.members[self.app];
-        let rules = Rules::load(&workspace.root, &options.include, &options.exclude)?;
+        let rules = options.rules(&workspace.root)?;
         let walk = inputs::walk(workspace, self.app, &rules)?;
         let own = inputs::relative(&walk.files, &member.dir);
         let Ok((node, _)) = toolchain::decide(workspace, member, options.node()) else {
             return Ok(BTreeSet::new());
         };
         Ok(match self.detection(&own, &node.value) {
-            Ok(found) => start_needs(workspace, self.app, &found.delivery),
+            Ok(found) => start_needs(workspace, &rules, self.app, &found.delivery)?,
             Err(_) => BTreeSet::new(),
         })
     }
@@ -156,11 +156,15 @@ impl<'s, 'a> Study<'s, 'a> {
 /// when the app starts.
 fn start_needs(
     workspace: &Workspace,
+    rules: &Rules,
     app: usize,
     delivery: &Delivery,
-) -> BTreeSet<(usize, String)> {
-    let start = delivery.start().filter(|_| delivery.has_modules());
-    start.map_or_else(BTreeSet::new, |start| loader::needs(workspace, app, start))
+) -> Result<BTreeSet<(usize, String)>, PlanError> {
+    let Some(start) = delivery.start().filter(|_| delivery.has_modules()) else {
+        return Ok(BTreeSet::new());
+    };
+    let loaded = code::of_app(workspace, rules, app)?;
+    Ok(loader::needs(workspace, app, start, &loaded))
 }
 
 /// What the user wants node to start.

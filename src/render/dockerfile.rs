@@ -214,7 +214,7 @@ fn view(plan: &Plan) -> View<'_> {
         install_only: install_only(plan).map(ToString::to_string).collect(),
         build_stores: stores(&plan.installed_alone.build),
         passed_over: passed_over(&plan.installed_alone.build),
-        forbidden: forbidden::conditions(&plan.include),
+        forbidden: forbidden::conditions(&plan.include, &plan.public_env_files),
         steps: plan
             .steps()
             .iter()

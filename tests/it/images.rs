@@ -1,6 +1,7 @@
 //! Images on real daemons: they boot, answer, and contain nothing that the app does not need.
 
 mod bases;
+mod beside;
 pub(crate) mod contents;
 mod installs;
 mod kinds;

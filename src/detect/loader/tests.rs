@@ -55,11 +55,11 @@ fn start_of(node: &str, manifest: &str, more: &[(&str, &str)]) -> (String, Strin
         .map(|(name, value)| format!("{name}={value} "));
     let warnings = start.warnings.iter().map(|text| format!("; {text}"));
     let shown = env.chain([start.command()]).chain(warnings).collect();
-    let mut needed: Vec<String> = needs(&workspace, app, &start)
+    let mut needed: Vec<String> = needs(&workspace, app, &start, &BTreeSet::new())
         .iter()
         .map(|(at, package)| format!("{}: {package}", workspace.members[*at].dir))
         .collect();
-    let files = configuration(&workspace, app, &start).files;
+    let files = configuration(&workspace, app, &start, &BTreeSet::new()).files;
     needed.extend(files.iter().map(ToString::to_string));
     (shown, needed.join(", "))
 }
@@ -200,4 +200,78 @@ fn other_modules_that_are_loaded_first() {
         "node -r dotenv/config index.js; the `start` script loads `dotenv/config`, a dev dependency, which the image keeps for it: move `dotenv` to `dependencies`"
     );
     assert_eq!(needed, "apps/a: dotenv");
+}
+
+/// The configuration that an app's start reads.
+fn read_at_start(script: &str, loaded: &str, files: &[&str]) -> Vec<String> {
+    let manifest = format!(
+        r#"{{"scripts": {{"start": "{script}"}}, "dependencies": {{"tsconfig-paths": "1", "prisma": "1", "drizzle-kit": "1", "@swc-node/register": "1"}}}}"#
+    );
+    let mut all = FILES.to_vec();
+    all.push(("apps/a/package.json", manifest.as_str()));
+    all.push(("apps/a/index.js", ""));
+    all.extend(files.iter().map(|file| (*file, "")));
+    let (_dir, workspace) = workspace(&all);
+    let own = all
+        .iter()
+        .filter_map(|(path, _)| path.strip_prefix("apps/a/"));
+    let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
+    let app = at(&workspace, "apps/a");
+    let subject = Subject {
+        workspace: &workspace,
+        lockfiles: &lockfiles,
+        app,
+        files: &own.map(str::to_owned).collect(),
+        entry: None,
+        tasks: None,
+        node: "24",
+    };
+    let detection = detect(&subject, None).unwrap();
+    let start = detection.delivery.start().unwrap();
+    let loaded = loaded.split_whitespace().map(str::to_owned).collect();
+    let found = configuration(&workspace, app, start, &loaded).files;
+    found.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn configuration_comes_along_by_what_reads_it() {
+    let chain = [
+        "apps/a/tsconfig.json",
+        "packages/config/node.json",
+        "tsconfig.base.json",
+    ];
+    for (script, loaded, files, expected) in [
+        (
+            "node index.js",
+            "",
+            &["apps/a/prisma.config.ts", "apps/a/.swcrc"][..],
+            &[][..],
+        ),
+        ("node -r tsconfig-paths/register index.js", "", &[], &chain),
+        ("node index.js", "express tsconfig-paths", &[], &chain),
+        (
+            "prisma migrate deploy && node index.js",
+            "",
+            &["apps/a/prisma.config.ts"],
+            &["apps/a/prisma.config.ts"],
+        ),
+        (
+            "drizzle-kit migrate && node index.js",
+            "",
+            &["apps/a/drizzle.config.ts", "apps/a/drizzle.config.json"],
+            &["apps/a/drizzle.config.ts"],
+        ),
+        (
+            "node index.js",
+            "@swc/register",
+            &["apps/a/.swcrc"],
+            &["apps/a/.swcrc", chain[0], chain[1], chain[2]],
+        ),
+    ] {
+        assert_eq!(
+            read_at_start(script, loaded, files),
+            expected,
+            "{script} {loaded}"
+        );
+    }
 }

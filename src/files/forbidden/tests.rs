@@ -193,7 +193,7 @@ proptest! {
             ours
         };
         // A name of several kinds is found by each condition, and by the first rule of ours.
-        let Conditions { leftovers, secrets, .. } = conditions(&[]);
+        let Conditions { leftovers, secrets, .. } = conditions(&[], &[]);
         let both = found(dir.path(), &format!("( {leftovers} -o {secrets} )"));
         let kinds = [Kind::Leftover, Kind::Secret, Kind::Key];
         prop_assert_eq!(both, ours(if private { &kinds } else { &kinds[..2] }));
@@ -207,7 +207,7 @@ fn included_keys_are_not_looked_for() {
     for name in ["apps/api/certs/a.key", "apps/api/b.key"] {
         fs_err::write(dir.path().join(name), "PRIVATE KEY").unwrap();
     }
-    let condition = |include: &str| conditions(&[include.to_owned()]).secrets;
+    let condition = |include: &str| conditions(&[include.to_owned()], &[]).secrets;
     for include in [
         "apps/api/certs/*.key",
         "apps/**/a.key",
@@ -219,4 +219,11 @@ fn included_keys_are_not_looked_for() {
             "{include}"
         );
     }
+}
+
+#[test]
+fn variables_that_are_no_secret_are_found_by_no_condition() {
+    let secrets = conditions(&[], &["apps/web/.env.production".to_owned()]).secrets;
+    let part = "( ( -iname .env -o -iname .env[!a-z0-9]* -o -iname .envrc -o -iname .envrc[!a-z0-9]* ) ! -path */apps/web/.env.production -o -iname .npmrc";
+    assert!(secrets.starts_with(&format!("( {part}")), "{secrets}");
 }

@@ -15,14 +15,22 @@ use crate::model::path::RepoPath;
 pub(super) struct LeftOut {
     /// Globs of files that are brought by name.
     included: Globs,
+    /// Files of variables that hold no secret.
+    public: Globs,
     /// Each file or directory left out, with the rule that bars it.
     found: BTreeMap<String, &'static str>,
 }
 
 impl LeftOut {
-    pub(super) fn new(include: &[String]) -> Self {
+    pub(super) fn new(include: &[String], public: &[String]) -> Self {
+        // A build may copy them to a place of its own, with the directories above.
+        let public: Vec<String> = public
+            .iter()
+            .map(|glob| format!("**/{}", glob.trim_start_matches("./")))
+            .collect();
         Self {
             included: glob_set(include.iter().map(|glob| glob.trim_start_matches("./"))),
+            public: glob_set(public.iter().map(String::as_str)),
             found: BTreeMap::new(),
         }
     }
@@ -32,6 +40,9 @@ impl LeftOut {
         let Some(rule) = forbidden::barred(path.as_str(), Area::Outputs) else {
             return false;
         };
+        if rule.can_be_public() && self.public.is_match(path.as_str()) {
+            return false;
+        }
         if rule.kind == Kind::Key {
             let included = self.included.is_match(path.as_str());
             if included || !holds_private_key(tree, path) {

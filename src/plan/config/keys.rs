@@ -7,7 +7,7 @@ use crate::detect::AppKind;
 use crate::model::path::RepoPath;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 22] = [
     "kind",
     "node",
     "base",
@@ -20,6 +20,7 @@ pub const KEYS: [&str; 21] = [
     "healthcheck",
     "include",
     "exclude",
+    "publicEnvFiles",
     "writable",
     "systemPackages",
     "tasks",
@@ -113,6 +114,7 @@ fn key(
         "healthcheck" => options.healthcheck = Some(node.given(values::healthcheck(node)?)),
         "include" => options.include = values::globs(node, dir)?,
         "exclude" => options.exclude = values::globs(node, dir)?,
+        "publicEnvFiles" => options.public_env_files = values::globs(node, dir)?,
         "writable" => options.writable = values::directories(node)?,
         "systemPackages" => {
             (options.build_packages, options.runtime_packages) = values::packages(node)?;

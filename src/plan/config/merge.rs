@@ -1,14 +1,21 @@
 //! Merges options: flags win over the app's own file, which wins over the root's.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::PlanOptions;
+use crate::files::ignore::{IgnoreError, Rules};
 
 impl PlanOptions {
     /// Node's version with the place that names it.
     pub(crate) fn node(&self) -> Option<(&str, &str)> {
         let node = self.node.as_ref()?;
         Some((node.source.place(), &node.value))
+    }
+
+    /// The rules that choose files.
+    pub(crate) fn rules(&self, root: &Path) -> Result<Rules, IgnoreError> {
+        Rules::load(root, &self.include, &self.exclude)?.with_public(&self.public_env_files)
     }
 
     /// These options, completed from `below`. Lists are concatenated, `below` first; variables and
@@ -28,6 +35,7 @@ impl PlanOptions {
             start: self.start.or(below.start),
             include: joined(below.include, self.include),
             exclude: joined(below.exclude, self.exclude),
+            public_env_files: joined(below.public_env_files, self.public_env_files),
             writable: joined(below.writable, self.writable),
             port: self.port.or(below.port),
             env: merged(below.env, self.env),

@@ -1,8 +1,10 @@
 //! The proof that an image can run: it names what is missing before the image has a name, and
 //! leaves nothing behind.
 
-use crate::support::daemon::{Daemon, each_daemon, one_daemon};
-use crate::support::tree::{Tree, shop};
+use std::process::Command;
+
+use crate::support::daemon::{Daemon, each_daemon, one_daemon, skipped};
+use crate::support::tree::{Tree, repository, shop};
 
 /// The messages about an app that cannot run.
 fn disproved(daemon: &Daemon, tree: &Tree, app: &str) -> String {
@@ -105,4 +107,90 @@ fn the_proof_leaves_nothing_in_the_image() {
             assert_eq!(with[..with.len() - 2], without[..without.len() - 2]);
         }
     });
+}
+
+/// What the proof says of an app with these files in a directory, by the node of this machine.
+fn judged(files: &[(&str, &str)]) -> Option<String> {
+    let tree = Tree::new(files);
+    let image = serde_json::json!({
+        "holds": "bundle", "app": "app", "entry": "index.mjs", "nodeArgs": [], "removed": [], "hooked": false, "sources": ["app/scripts/w.mjs"],
+    });
+    tree.write("image.json", &image.to_string());
+    let root = fs_err::canonicalize(tree.root()).unwrap();
+    let mut node = Command::new("node");
+    let flags = [
+        "--no-warnings",
+        "--experimental-vm-modules",
+        "--experimental-import-meta-resolve",
+    ];
+    node.args(flags)
+        .arg(repository().join("templates/verify.mjs"));
+    let output = node
+        .arg(root.join("image.json"))
+        .env("SLIMBUILD_ROOT", &root)
+        .output()
+        .ok()?;
+    Some(String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn literals_that_lead_to_code_are_followed() {
+    let main = "
+import { createRequire } from 'node:module';
+import { fork } from 'node:child_process';
+import data from './data.json';
+const require = createRequire(import.meta.url);
+const gone = require('gone-package');
+const other = await import('./missing.mjs');
+await import('./handled.mjs').catch(() => {});
+try { await import('./tried.mjs'); } catch { /* it may be there */ }
+const work = () => new Worker(new URL('./worker.mjs', import.meta.url));
+const seed = () => fork('./scripts/w.mjs');
+";
+    let files = [
+        ("app/index.mjs", main),
+        ("app/package.json", r#"{"name": "app"}"#),
+        ("app/data.json", "{}"),
+        ("app/worker.mjs", "import './nothing.mjs';"),
+    ];
+    let Some(said) = judged(&files) else {
+        return skipped("no node", "literals_that_lead_to_code_are_followed");
+    };
+    let version = said
+        .split("asks for")
+        .next()
+        .unwrap()
+        .rsplit("node ")
+        .next()
+        .unwrap();
+    insta::assert_snapshot!(said.replace(version, "VERSION "), @"
+    slimbuild: the image would not run as it is:
+      app/index.mjs starts app/scripts/w.mjs, which is in the workspace and not in the image: take it along with `--include 'app/scripts/w.mjs'`
+      app/index.mjs loads `./data.json` without `with { type: 'json' }`, which node VERSION asks for
+      app/index.mjs loads `./missing.mjs`, which is not in the image
+      app/index.mjs loads `gone-package`, which is not in the image
+        app/package.json does not name it: add it to `dependencies`.
+      app/worker.mjs loads `./nothing.mjs`, which is not in the image
+        needed by: app/index.mjs → app/worker.mjs
+    ");
+}
+
+#[test]
+fn typescript_is_judged_by_the_node_that_runs_it() {
+    let with = |text: &str| {
+        judged(&[
+            ("app/index.mjs", "import './part.ts';"),
+            ("app/part.ts", text),
+            ("app/package.json", r#"{"name": "app"}"#),
+        ])
+    };
+    let Some(said) = with("export enum A { B }") else {
+        return skipped("no node", "typescript_is_judged_by_the_node_that_runs_it");
+    };
+    // Of any version: one before 22.18 runs none, and a later one no `enum`.
+    assert!(said.contains("  app/part.ts is "), "{said}");
+    assert!(
+        said.contains("needed by: app/index.mjs → app/part.ts"),
+        "{said}"
+    );
 }
