@@ -84,6 +84,11 @@ pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectErro
     Ok(None)
 }
 
+/// Whether it is known which package brings a program.
+pub(super) fn is_known(program: &str) -> bool {
+    known(program).is_some()
+}
+
 fn known(program: &str) -> Option<&'static str> {
     let known = PROGRAMS.into_iter().find(|(name, _)| *name == program);
     known.map(|(_, package)| package)
@@ -143,7 +148,7 @@ pub(super) fn of(
 }
 
 /// The file behind a program of another package of the workspace. pnpm links it only where it is built before the install, but its name is known.
-fn of_member(subject: &Subject<'_>, program: &str) -> Option<String> {
+pub(super) fn of_member(subject: &Subject<'_>, program: &str) -> Option<String> {
     let workspace = subject.workspace;
     let fields = [Field::Prod, Field::Optional];
     let mut packages = fields

@@ -101,6 +101,15 @@ pub(super) enum Token {
     Redirection(String),
 }
 
+/// The words that a script begins with, up to the first operator.
+pub(crate) fn first_words(script: &str) -> Vec<String> {
+    let words = tokens(script).into_iter().map_while(|token| match token {
+        Token::Word(word) => Some(word.text()),
+        Token::Operator(_) | Token::Redirection(_) => None,
+    });
+    words.collect()
+}
+
 /// Whether a shell takes this for the name of a variable.
 pub(crate) fn is_variable(name: &str) -> bool {
     !name.is_empty()

@@ -2,6 +2,8 @@
 //!
 //! Only the shell that slimbuild wrote is named anew; a template of the user's own may hold other steps, which they know.
 
+use crate::detect::script::words::first_words;
+
 /// A part of a command of ours, and what the command is for.
 const PARTS: [(&str, &str); 14] = [
     (
@@ -50,7 +52,7 @@ pub(super) fn named(name: &str) -> String {
 fn of_ours(command: &str) -> Option<String> {
     if let Some(at) = command.find("pnpm --dir=") {
         // The shell's own words end where the script's name does.
-        let words = words(command.get(at..)?);
+        let words = first_words(command.get(at..)?);
         let run = words.iter().position(|word| word == "run")?;
         let (dir, script) = (words.get(1)?, words.get(run + 1)?);
         return Some(format!("pnpm {dir} run {script}"));
@@ -60,7 +62,7 @@ fn of_ours(command: &str) -> Option<String> {
         return Some(install.to_owned());
     }
     if command.starts_with("npm install --global ") {
-        let words = words(command);
+        let words = first_words(command);
         let package = words.last().filter(|word| word.starts_with("pnpm@"))?;
         return Some(format!("npm install --global {package}"));
     }
@@ -72,13 +74,8 @@ fn of_ours(command: &str) -> Option<String> {
         ("apk add --no-cache ", "apk add"),
     ] {
         if let Some((_, rest)) = command.split_once(install) {
-            let words = words(rest);
-            let names: Vec<&str> = words
-                .iter()
-                .map(String::as_str)
-                .take_while(|word| *word != "&&")
-                .collect();
-            return Some(format!("{manager} {}", names.join(" ")));
+            let words = first_words(rest);
+            return Some(format!("{manager} {}", words.join(" ")));
         }
     }
     if command.contains(".bin && name=") {
@@ -86,33 +83,6 @@ fn of_ours(command: &str) -> Option<String> {
     }
     let part = PARTS.iter().find(|(part, _)| command.contains(part))?;
     Some(part.1.to_owned())
-}
-
-/// The words of a command, as far as single quotes part them.
-fn words(command: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let (mut word, mut begun, mut quoted) = (String::new(), false, false);
-    let mut letters = command.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => {
-                quoted = !quoted;
-                begun = true;
-            }
-            '\\' if !quoted => word.extend(letters.next()),
-            _ if letter.is_whitespace() && !quoted => {
-                if begun || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                begun = false;
-            }
-            _ => word.push(letter),
-        }
-    }
-    if begun || !word.is_empty() {
-        words.push(word);
-    }
-    words
 }
 
 /// The engine's words on a step that failed, without the command, which the step's name tells.
