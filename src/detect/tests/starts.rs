@@ -129,7 +129,7 @@ const SHELL: &[(&str, &str)] = &[
     ),
     (
         "sh ./start.sh",
-        "sh: export PATH=\"$PWD/node_modules/.bin:$PATH\"; exec sh ./start.sh (entry dist/main.js) [knex]",
+        "sh: export PATH=\"$PWD/node_modules/.bin:$PATH\"; exec sh ./start.sh (entry dist/main.js) [knex]; the `start` script runs `sh ./start.sh`, which starts node by itself: a signal ends the container only where the app listens for it",
     ),
     (
         "./docker-entrypoint.sh node dist/main.js",

@@ -174,7 +174,7 @@ pub(super) const TABLE: [(&str, &str, &str); 63] = [
     ),
     (
         "npm-run-all db --parallel start:*",
-        r#"slim: sh: node node_modules/@w/tool/tool.js && at once: { trap : TERM INT; ( node dist/main.js ) || kill -HUP $$; } & all="$all $!"; { trap : TERM INT; ( node dist/job.js ) || kill -HUP $$; } & all="$all $!";"#,
+        r#"slim: sh: node node_modules/@w/tool/tool.js && { at once: { trap : TERM INT; ( node dist/main.js ) || kill -HUP $$; } & all="$all $!"; { trap : TERM INT; ( node dist/job.js ) || kill -HUP $$; } & all="$all $!";; }"#,
         "migrated",
     ),
     (
@@ -190,7 +190,7 @@ pub(super) const TABLE: [(&str, &str, &str); 63] = [
     (
         "pm2-runtime ecosystem.config.js",
         "slim: node node_modules/.bin/pm2-runtime ecosystem.config.js",
-        "main.js",
+        "ProcessContainerFork",
     ),
     (
         "sh ./start.sh",

@@ -113,8 +113,18 @@ impl<'s, 'w> Renderer<'s, 'w> {
             }
             [Piece::File(command, inner)] => {
                 self.file(command, inner)?;
-                let (env, words) = (assignments(command), written(command));
-                return Ok(ended(command, before + &env, false, words));
+                let env = assignments(command);
+                let words: Vec<&str> = command.written().collect();
+                // `./docker-entrypoint.sh node dist/main.js`: node gets its own flags there too.
+                let (head, node) = match words.iter().position(|word| *word == "node") {
+                    Some(at) => (&words[..at], at + 1),
+                    None => (&words[..0], 0),
+                };
+                let mut line = ended(command, before + &env, node > 0, words[node..].join(" "));
+                for word in head {
+                    line.before = line.before + word + " ";
+                }
+                return Ok(line);
             }
             [Piece::Line(inner, files)] => Some((&inner.pieces[..], spaced(files))),
             // Nothing follows a subshell: what it leaves changed is nobody's.
@@ -340,6 +350,15 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let dir = self.dir.clone();
         let commands = inner.commands();
         for one in &commands {
+            if let Some(file) = program::of_member(self.subject, one.program()) {
+                return Err(Refusal {
+                    problem: format!(
+                        "runs `{name}`, in which `{}` is a program of the workspace: the image has it under no such name",
+                        one.program()
+                    ),
+                    fix: Some(format!("write `node {file}` in that file")),
+                });
+            }
             let manager = one
                 .through()
                 .iter()
@@ -369,10 +388,14 @@ impl<'s, 'w> Renderer<'s, 'w> {
         }
         // `./docker-entrypoint.sh node dist/main.js`: the file ends with `exec "$@"`.
         let given = command.words.iter().position(|word| word == "node");
-        if let Some((flags, file, args)) =
-            given.and_then(|at| node_command(&command.words[at + 1..]))
-        {
+        let given = given.and_then(|at| node_command(&command.words[at + 1..]));
+        if let Some((flags, file, args)) = given {
             self.starts(flags, &file, args);
+        } else if commands
+            .last()
+            .is_some_and(|last| last.program() == "node" && last.replaces_shell())
+        {
+            self.notes.push(format!("runs `{name}`, which starts node by itself: a signal ends the container only where the app listens for it"));
         }
         let text_execs = commands.last().is_some_and(Command::replaces_shell);
         if !text_execs {
