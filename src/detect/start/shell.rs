@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub(super) use render::of_wrappers;
+pub(super) use available::of_wrappers;
 pub(crate) use simplify::plain;
 pub(super) use watch::watched;
 

@@ -86,3 +86,17 @@ pub(super) fn refusal(subject: &Subject<'_>, command: &Command) -> Refusal {
         },
     }
 }
+
+/// What the wrappers of a command would do, and the image does not.
+pub(in crate::detect::start) fn of_wrappers(command: &Command) -> Vec<String> {
+    let variables = command.variables_from().map(|wrapper| {
+        format!(
+            "gets variables by `{wrapper}`, which the image does not run: set them when the container starts"
+        )
+    });
+    let ends = command.through().iter().find(|name| *name == "timeout");
+    let ends = ends.map(|_| {
+        "is ended by `timeout`, which the image does not run: it goes on until it ends by itself".to_owned()
+    });
+    variables.into_iter().chain(ends).collect()
+}

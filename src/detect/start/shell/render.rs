@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::ShellLine;
-use super::available::{MANAGERS, Refusal, SYSTEM, goes_away, refusal};
+use super::available::{MANAGERS, Refusal, SYSTEM, goes_away, of_wrappers, refusal};
 use super::last::{has_files, last_of};
 use crate::detect::loader;
 use crate::detect::program::{self, BIN};
@@ -350,7 +350,10 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let dir = self.dir.clone();
         let commands = inner.commands();
         for one in &commands {
-            if let Some(file) = program::of_member(self.subject, one.program()) {
+            // `node node_modules/x/x.js` is read as the program that it is; by its file it is found.
+            let by_file = one.through().iter().any(|name| name == "node");
+            let of_member = program::of_member(self.subject, one.program());
+            if let Some(file) = of_member.filter(|_| !by_file) {
                 return Err(Refusal {
                     problem: format!(
                         "runs `{name}`, in which `{}` is a program of the workspace: the image has it under no such name",
@@ -404,20 +407,6 @@ impl<'s, 'w> Renderer<'s, 'w> {
         self.dir = dir;
         Ok(())
     }
-}
-
-/// What the wrappers of a command would do, and the image does not.
-pub(in crate::detect::start) fn of_wrappers(command: &Command) -> Vec<String> {
-    let variables = command.variables_from().map(|wrapper| {
-        format!(
-            "gets variables by `{wrapper}`, which the image does not run: set them when the container starts"
-        )
-    });
-    let ends = command.through().iter().find(|name| *name == "timeout");
-    let ends = ends.map(|_| {
-        "is ended by `timeout`, which the image does not run: it goes on until it ends by itself".to_owned()
-    });
-    variables.into_iter().chain(ends).collect()
 }
 
 /// A line's last command, with what stands before it.
