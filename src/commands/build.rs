@@ -2,6 +2,7 @@
 
 mod docker;
 mod driver;
+mod faulted;
 mod job;
 mod native;
 mod outcome;
@@ -79,7 +80,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         }
     }
     let root = prepared.root();
-    unread::check(&given, &plan, root)?;
+    unread::check(prepared.options(), &plan, root)?;
     warn_unless(mode, &plan, ui)?;
     let (secrets, warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     let arguments = job::arguments(given, &plan, env);

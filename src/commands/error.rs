@@ -64,6 +64,8 @@ pub enum Error {
     Verify {
         /// The app.
         app: RepoPath,
+        /// What to do about it.
+        hint: String,
     },
     /// The cache on the disk.
     #[error(transparent)]
@@ -155,9 +157,7 @@ impl Error {
             Self::Oci(error) => error.hint(),
             Self::Disk(error) => error.hint(),
             Self::Registry(error) => error.hint(),
-            Self::Verify { app } => Some(format!(
-                "`slimbuild why {app} PACKAGE` shows who needs a package; `--no-trial` does not start the app, and `--no-verify` makes the image as it is."
-            )),
+            Self::Verify { hint, .. } => Some(hint.clone()),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Io { .. } => None,
         }

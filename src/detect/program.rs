@@ -85,6 +85,11 @@ pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectErro
     Ok(None)
 }
 
+/// Whether it is known which package brings a program.
+pub(super) fn is_known(program: &str) -> bool {
+    known(program).is_some()
+}
+
 fn known(program: &str) -> Option<&'static str> {
     let known = PROGRAMS.into_iter().find(|(name, _)| *name == program);
     known.map(|(_, package)| package)
@@ -145,7 +150,7 @@ pub(super) fn of(
 
 /// The file of another workspace package's program. pnpm links it only if it exists at install
 /// time, but its name is known.
-fn of_member(subject: &Subject<'_>, program: &str) -> Option<String> {
+pub(super) fn of_member(subject: &Subject<'_>, program: &str) -> Option<String> {
     let workspace = subject.workspace;
     let fields = [Field::Prod, Field::Optional];
     let mut packages = fields

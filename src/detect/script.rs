@@ -117,6 +117,28 @@ impl Command {
         &self.simple.through
     }
 
+    /// The same command with other words.
+    pub(crate) fn with_words(&self, words: Vec<String>) -> Self {
+        let mut command = self.clone();
+        command.simple.words = words.iter().map(|word| Word::of(word)).collect();
+        command.words = words;
+        command
+    }
+
+    /// Notes what leads to it.
+    pub(crate) fn note_leader(&mut self, by: &str) {
+        self.simple.through.push(by.to_owned());
+    }
+
+    /// Whether it reads a file of variables into the shell: `. ./.env`, `export $(cat .env | xargs)`.
+    pub(crate) fn reads_variables(&self) -> bool {
+        match (self.program(), self.words.get(1)) {
+            ("." | "source", Some(file)) => wrappers::is_env_file(file),
+            ("export", _) => self.open.iter().any(|word| word.contains(".env")),
+            _ => false,
+        }
+    }
+
     /// Whether it replaces the shell that runs it (`exec`).
     pub(crate) fn replaces_shell(&self) -> bool {
         self.through().iter().any(|name| name == "exec")

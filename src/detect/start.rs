@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::program::BIN;
 use super::script::Command;
-use super::script::node::takes_value;
+use super::script::node::kept;
 use super::script::words::quote;
 use super::subject::Subject;
 use super::tsc::{self, Writes};
@@ -130,10 +130,9 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
                 refused.get_or_insert((candidate, file));
             }
             Some((file, built)) => {
-                let mut start = match compiled(subject, candidate, &candidates[at..], &writes) {
-                    Some(start) => start,
-                    None => from_candidate(candidate, file, built),
-                };
+                let output = compiled(subject, candidate, &candidates[at..], &writes)
+                    .or_else(|| output_of(subject, candidate, &writes));
+                let mut start = output.unwrap_or_else(|| from_candidate(candidate, file, built));
                 start
                     .warnings
                     .extend(refused.map(|(other, file)| not_run(other, &file, &start)));
@@ -159,6 +158,9 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         });
     }
     let Some(&first) = missing.first() else {
+        if let Some(start) = watched(subject, &writes) {
+            return Ok(start);
+        }
         return guess(files, &writes).ok_or_else(|| DetectError::NoStart {
             app: member.dir.clone(),
             tried: "no script starts node with a file, and there is no `main`, `bin` or `index.js`"
@@ -223,6 +225,49 @@ fn written_by_build(subject: &Subject<'_>, file: &str) -> Option<(String, bool)>
     locate(file, subject.files, &writes(subject).ok()?)
 }
 
+/// Whether something is to be expected of a build: of one that only checks, or generates, nothing is.
+fn makes(subject: &Subject<'_>) -> bool {
+    let only_checks = ["tsc", "prisma", "eslint", "biome", "echo"];
+    let mut build = subject.build().into_iter();
+    build.any(|command| !only_checks.contains(&command.program()))
+}
+
+/// What a build makes of a TypeScript source that the manifest names, as workspaces do whose packages are read as sources.
+fn output_of(subject: &Subject<'_>, source: &Candidate, writes: &Writes) -> Option<Start> {
+    let stem = source.file.strip_suffix(".ts")?;
+    if source.by_script || stem.ends_with(".d") {
+        return None;
+    }
+    let name = stem.rsplit('/').next()?;
+    let file = match writes {
+        Writes::Known(outputs) => {
+            let ending = format!("/{stem}.js");
+            outputs.iter().find(|file| file.ends_with(&ending))?.clone()
+        }
+        Writes::Unknown if subject.build().iter().any(bundles) => format!("dist/{name}.js"),
+        Writes::Unknown => return None,
+    };
+    let mut start = from_candidate(source, file, true);
+    start.warnings.push(format!(
+        "{} names `{}`, a source: the image starts `{}`, which the build is taken to write (`--entry` names another)",
+        source.reason, source.file, start.entry
+    ));
+    Some(start)
+}
+
+/// Whether a command is a bundler for programs and libraries, which writes to `dist` unless it is told otherwise.
+fn bundles(command: &Command) -> bool {
+    let bundlers = [
+        "tsup",
+        "tsdown",
+        "unbuild",
+        "pkgroll",
+        "bunchee",
+        "microbundle",
+    ];
+    bundlers.contains(&command.program())
+}
+
 /// The build output of a source that a loader starts, if the loader is a dev dependency and
 /// something also names the output.
 fn compiled(
@@ -232,11 +277,7 @@ fn compiled(
     writes: &Writes,
 ) -> Option<Start> {
     let loader = loader::for_developers(subject, &source.node_args)?;
-    // A build that only checks or generates makes no output.
-    let makes = |command: &Command| {
-        !["tsc", "prisma", "eslint", "biome", "echo"].contains(&command.program())
-    };
-    if *writes == Writes::Unknown && !subject.build().iter().any(makes) {
+    if *writes == Writes::Unknown && !makes(subject) {
         return None;
     }
     let built = |one: &Candidate| match locate(&one.file, subject.files, writes) {
@@ -308,6 +349,20 @@ fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
     Some(start)
 }
 
+/// No script starts the app in production, and one starts it for those who work on it: what that watches can be started without.
+fn watched(subject: &Subject<'_>, writes: &Writes) -> Option<Start> {
+    let candidates = candidate::of_watchers(subject, &START_SCRIPTS);
+    candidates.iter().find_map(|one| {
+        let (file, built) = locate(&one.file, subject.files, writes)?;
+        let mut start = from_candidate(one, file, built);
+        start.warnings.push(format!(
+            "{} starts `{}` for those who work on it, and again when a file changes: the image starts it once",
+            one.reason, start.entry
+        ));
+        Some(start)
+    })
+}
+
 /// Nothing names a file: picks one that exists or certainly will.
 fn guess(files: &BTreeSet<String>, writes: &Writes) -> Option<Start> {
     let certain = |file: &&str| match locate(file, files, writes) {
@@ -341,25 +396,11 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
         let left = if one.has_default { "its default" } else { "nothing" };
         format!("{reason} sets {name} to `{written}`, and the image to {left}: set {name} itself when the container starts")
     }).collect();
-    if let Some(wrapper) = candidate.command.variables_from() {
-        warnings.push(format!(
-            "{} {}",
-            candidate.reason,
-            shell::from_wrapper(wrapper)
-        ));
-    }
-    let mut node_args = Vec::new();
-    let mut rest = candidate.node_args.iter();
-    while let Some(flag) = rest.next() {
-        if flag.starts_with("--env-file") {
-            if takes_value(flag) {
-                rest.next();
-            }
-            warnings.push(format!("{} reads an env file, which the image does not hold: set its variables when the container starts", candidate.reason));
-        } else {
-            node_args.push(flag.clone());
-        }
-    }
+    let (node_args, left_out) = kept(&candidate.node_args);
+    let notes = shell::of_wrappers(&candidate.command).into_iter();
+    let notes = notes.chain(left_out.into_iter().map(str::to_owned));
+    warnings.extend(notes.map(|note| format!("{} {note}", candidate.reason)));
+    warnings.dedup();
     // The image sets NODE_ENV itself.
     let env = candidate
         .command

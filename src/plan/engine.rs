@@ -122,19 +122,26 @@ fn native_base(
         base.image.contains("distroless")
     };
     if !fits {
+        let shell = delivery.start().and_then(|start| start.shell.as_ref());
         let (message, hint) = if is_site {
             (
-                "the site is handed out by nginx on Alpine, which a Docker daemon has to fetch",
+                "the site is handed out by nginx on Alpine, which a Docker daemon has to fetch"
+                    .to_owned(),
                 "leave `base` out, and it is nginx on Debian; or start Docker, or name its daemon with `--host`",
+            )
+        } else if let Some(shell) = shell {
+            (
+                format!("{OWN} has no shell, and {}", shell.reason),
+                "name an image that has a shell and node: it is taken without a daemon (`--base node:22-slim`); or start Docker, or name its daemon with `--host`; or name the file that node starts alone: `--entry dist/main.js`",
             )
         } else {
             (
-                "the image starts from one that has more than node, which a Docker daemon has to fetch",
+                "the image starts from one that has more than node, which a Docker daemon has to fetch".to_owned(),
                 "start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`",
             )
         };
         return Err(PlanError::Unfit {
-            message: message.to_owned(),
+            message,
             hint: Some(hint.to_owned()),
         });
     }

@@ -1,5 +1,8 @@
 //! What a Dockerfile does so that node starts the right file, looked at and tried without Docker.
 
+mod scripts;
+mod table;
+
 use std::process::Command;
 
 use crate::support::program::slimbuild;

@@ -190,7 +190,7 @@ fn where_nothing_can_be_started_the_proof_needs_a_node_alone() {
       │   apps/api/dist/main.js loads `./gone`, which is not in the image
     error: the image of apps/api would not run; what is missing is said above
 
-    hint: `slimbuild why apps/api PACKAGE` shows who needs a package; `--no-trial` does not start the app, and `--no-verify` makes the image as it is.
+    hint: the file must be among the app's sources, or its build must write it: `--include FILE` takes along what is left out, and `--entry FILE` starts another one. `--no-trial` does not start the app, and `--no-verify` makes the image as it is.
     ");
     assert_eq!(outcome.code, 4);
     assert!(!tree.root().join("api.oci.tar").exists());

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::driver::Driver;
+use super::faulted;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, Sent};
 use super::show_log;
@@ -168,6 +169,7 @@ fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
     if proof && *code == 1 {
         return Error::Verify {
             app: plan.app.dir.clone(),
+            hint: faulted::hint(&plan.app.dir, &heard.failed()),
         };
     }
     Fault::judge(plan, step, *code, &heard.failed()).into()

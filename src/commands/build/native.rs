@@ -13,6 +13,7 @@ use checks::Checked;
 use targets::Targets;
 
 use super::driver::Driver;
+use super::faulted;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, shown_path};
 use crate::commands::error::Error;
@@ -135,6 +136,10 @@ impl NativeDriver {
             Error::Native(NativeError::Step { name, code }) => {
                 Fault::judge(&job.plan, &name, code, &heard.failed()).into()
             }
+            Error::Native(NativeError::Disproved) => Error::Verify {
+                app: job.plan.app.dir.clone(),
+                hint: faulted::hint(&job.plan.app.dir, &heard.failed()),
+            },
             error => error,
         })?;
         let Assembled { image, checked, .. } = made;

@@ -1,23 +1,23 @@
-//! Finds build arguments of the command line that no task reads: a user who gives one expects an
-//! effect.
+//! Build arguments that no task reads: somebody who writes one for this app means it.
 
 use std::path::Path;
 
-use crate::cli::BuildArg;
 use crate::commands::error::Error;
 use crate::files::tree::{Limit, Tree};
 use crate::needs::tasks::is_proxy;
-use crate::plan::{BuildStep, Content, Plan};
+use crate::plan::config::{ConfigError, FILE, Source};
+use crate::plan::{BuildStep, Content, Plan, PlanOptions};
 
-/// Fails if the task that needs an argument would not see it.
-pub(super) fn check(given: &[BuildArg], plan: &Plan, root: &Path) -> Result<(), Error> {
+/// Refuses a build whose task would not see what it is given. What the root's file gives to all apps need not be for this one.
+pub(super) fn check(options: &PlanOptions, plan: &Plan, root: &Path) -> Result<(), Error> {
     let steps = plan.steps();
     let reads = |name: &str| {
         let mut tasks = steps.iter().flat_map(|step| &step.tasks);
         is_proxy(name) || tasks.any(|task| task.args.iter().any(|arg| arg == name))
     };
-    let unread = given.iter().find(|arg| !reads(&arg.name));
-    let (Some(BuildArg { name, .. }), Some(last)) = (unread, steps.last()) else {
+    let mut given = options.build_args.iter();
+    let unread = given.find(|(name, arg)| !reads(name) && !is_for_all(&arg.source, plan));
+    let (Some((name, arg)), Some(last)) = (unread, steps.last()) else {
         return Ok(());
     };
     let (step, file) = match wants(name, plan, root) {
@@ -32,12 +32,31 @@ pub(super) fn check(given: &[BuildArg], plan: &Plan, root: &Path) -> Result<(), 
         ),
         None => format!("for the task `{script}` of {}, add", step.name),
     };
-    Err(Error::Usage {
-        message: format!("no task that runs declares the build argument `{name}`"),
-        hint: Some(format!(
-            "{seems} `{name}` to the task's `env` in turbo.json; or leave the argument out"
-        )),
+    let message = format!("no task that runs declares the build argument `{name}`");
+    let hint =
+        format!("{seems} `{name}` to the task's `env` in turbo.json; or leave the argument out");
+    Err(match &arg.source {
+        Source::Flag(_) => Error::Usage {
+            message,
+            hint: Some(hint),
+        },
+        source @ Source::Key { .. } => ConfigError::unfit(source, message, hint).into(),
     })
+}
+
+/// Whether a value is one of the root's for all apps.
+fn is_for_all(source: &Source, plan: &Plan) -> bool {
+    match source {
+        Source::Flag(_) => false,
+        Source::Key { key, file } => {
+            let own = plan
+                .app
+                .dir
+                .join(FILE)
+                .is_ok_and(|own| own.as_str() == file);
+            !own && !key.starts_with("apps")
+        }
+    }
 }
 
 /// The step of a package with a file that mentions the variable, and the file.

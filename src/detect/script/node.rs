@@ -118,6 +118,33 @@ pub(crate) fn command(words: &[String]) -> Option<(Vec<String>, String, Vec<Stri
     None
 }
 
+/// What an image leaves out of an option of node, as the end of a sentence that begins with the script.
+pub(crate) fn left_out(flag: &str) -> Option<&'static str> {
+    if flag.starts_with("--env-file") {
+        Some(
+            "reads an env file, which the image does not hold: set its variables when the container starts",
+        )
+    } else if flag.starts_with("--watch") {
+        Some("has node watch its files, which do not change in an image: it is started without")
+    } else {
+        None
+    }
+}
+
+/// node's flags without those that an image leaves out, and why these are left out.
+pub(crate) fn kept(flags: &[String]) -> (Vec<String>, Vec<&'static str>) {
+    let (mut kept, mut notes) = (Vec::new(), Vec::new());
+    let mut rest = flags.iter();
+    while let Some(flag) = rest.next() {
+        let value = if takes_value(flag) { rest.next() } else { None };
+        match left_out(flag) {
+            Some(note) => notes.push(note),
+            None => kept.extend([flag].into_iter().chain(value).cloned()),
+        }
+    }
+    (kept, notes)
+}
+
 /// Whether an option takes the next word.
 pub(crate) fn takes_value(word: &str) -> bool {
     // node accepts `_` for `-` in options.

@@ -43,7 +43,11 @@ impl Call<'_> {
         let end = self.texts.iter().position(|word| word == "--");
         let own = &self.texts[1..end.unwrap_or(self.texts.len())];
         let given = end.map_or(&[][..], |end| &self.texts[end + 1..]);
+        if let Some(line) = groups(own, given) {
+            return Some(Runs::Line(line));
+        }
         let mut together = name == "run-p";
+        let (mut race, mut goes_on) = (false, false);
         let mut found = Vec::new();
         let mut rest = own.iter();
         while let Some(word) = rest.next() {
@@ -54,6 +58,8 @@ impl Call<'_> {
                 match word.as_str() {
                     "-p" | "--parallel" => together = true,
                     "-s" | "--sequential" | "--serial" => together = false,
+                    "-r" | "--race" => race = true,
+                    "-c" | "--continue-on-error" => goes_on = true,
                     _ => {}
                 }
                 continue;
@@ -67,10 +73,11 @@ impl Call<'_> {
             }
             found.extend(names.into_iter().map(|name| (name, more.clone())));
         }
-        let end = if together {
-            End::Together
-        } else {
-            End::InOrder
+        let end = match together {
+            true if race => End::First,
+            true if goes_on => End::Alone,
+            true => End::Together,
+            false => End::InOrder,
         };
         (!found.is_empty()).then_some(Runs::Scripts(found, end))
     }
@@ -210,6 +217,32 @@ impl Call<'_> {
         };
         !self.is_here(name, value)
     }
+}
+
+/// npm-run-all with several groups, one after the other, as a line of `run-s` and `run-p`: `npm-run-all clean --parallel a b`.
+fn groups(own: &[String], given: &[String]) -> Option<String> {
+    let mut groups: Vec<(&str, Vec<&String>)> = vec![("run-s", Vec::new())];
+    let mut common = Vec::new();
+    for word in own {
+        match word.as_str() {
+            "-p" | "--parallel" => groups.push(("run-p", Vec::new())),
+            "-s" | "--sequential" | "--serial" => groups.push(("run-s", Vec::new())),
+            flag if flag.starts_with('-') => common.push(word),
+            _ => groups.last_mut()?.1.push(word),
+        }
+    }
+    groups.retain(|(_, words)| !words.is_empty());
+    if groups.len() < 2 {
+        return None;
+    }
+    let given = [&["--".to_owned()], given].concat();
+    let line = |(program, words): &(&str, Vec<&String>)| {
+        let words = words.iter().copied().chain(common.iter().copied());
+        let words = words.chain(&given).map(|word| quote(word));
+        words.fold((*program).to_owned(), |line, word| line + " " + &word)
+    };
+    let lines: Vec<String> = groups.iter().map(line).collect();
+    Some(lines.join(" && "))
 }
 
 /// A JavaScript regular expression, as far as this crate supports it. Classes are ASCII, as in

@@ -221,7 +221,7 @@ fn each_runner_leads_to_what_it_runs() {
         ("run-p \"one {1}\" --", "Together[one x]"),
         (
             "npm-run-all -s build:a -p one build:b",
-            "Together[a ∥ one x ∥ b]",
+            "[[a] && Together[one x ∥ b]]",
         ),
         ("npm-run-all --parallel build:*", "Together[a ∥ b]"),
         ("concurrently \"npm:build:*\"", "Alone[[a] ∥ [b] ∥ [c]]"),

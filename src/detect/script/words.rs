@@ -103,6 +103,15 @@ pub(super) enum Token {
     Redirection(String),
 }
 
+/// The words that a script begins with, up to the first operator.
+pub(crate) fn first_words(script: &str) -> Vec<String> {
+    let words = tokens(script).into_iter().map_while(|token| match token {
+        Token::Word(word) => Some(word.text()),
+        Token::Operator(_) | Token::Redirection(_) => None,
+    });
+    words.collect()
+}
+
 /// Whether it is a valid variable name in a shell.
 pub(crate) fn is_variable(name: &str) -> bool {
     !name.is_empty()

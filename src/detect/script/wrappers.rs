@@ -243,13 +243,21 @@ pub(super) fn unwrap(simple: &Simple) -> Option<Behind> {
         return None;
     }
     let mut assignments = simple.assignments.clone();
+    let mut from_file = false;
     match wrapper.before {
         One => at += 1,
         EnvFile if texts.get(at).is_some_and(|text| text.contains(".env")) => at += 1,
         Nothing | EnvFile => {}
         Variables | VariablesAndLine => {
-            while let Some(pair) = simple.words.get(at).and_then(Word::assignment) {
-                assignments.push(pair);
+            while let Some(word) = simple.words.get(at) {
+                match word.assignment() {
+                    Some(pair) => assignments.push(pair),
+                    // `env $(cat .env) node x`
+                    None if !word.is_literal() && word.source.contains(".env") => {
+                        from_file = true;
+                    }
+                    None => break,
+                }
                 at += 1;
             }
         }
@@ -269,7 +277,14 @@ pub(super) fn unwrap(simple: &Simple) -> Option<Behind> {
         words: simple.words[at..].to_vec(),
         redirections: simple.redirections.clone(),
         node_args: Vec::new(),
-        through: led(simple, wrapper.words[0]),
+        through: led(
+            simple,
+            if from_file {
+                "export"
+            } else {
+                wrapper.words[0]
+            },
+        ),
     }))
 }
 
@@ -303,9 +318,16 @@ const PLAIN: [&str; 19] = [
     "dumb-init",
 ];
 
+/// Whether a path leads to a file of variables.
+pub(super) fn is_env_file(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with(".env") || name.ends_with(".env")
+}
+
 /// Whether a program that led to a command loads variables from somewhere else.
 pub(super) fn brings_variables(name: &str) -> bool {
-    WRAPPERS.iter().any(|wrapper| wrapper.words[0] == name) && !PLAIN.contains(&name)
+    [".", "source", "export"].contains(&name)
+        || WRAPPERS.iter().any(|wrapper| wrapper.words[0] == name) && !PLAIN.contains(&name)
 }
 
 /// Whether the option contains `c` among other letters: `bash -lc`.

@@ -31,7 +31,6 @@ pub(super) fn plain_file(file: &str, reason: String) -> Candidate {
 
 /// The files that these scripts start, in order.
 pub(super) fn of_scripts(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candidate> {
-    let manifest = subject.manifest();
     let mut found = Vec::new();
     for name in scripts {
         let Some(command) = shell::plain(subject, name) else {
@@ -39,49 +38,61 @@ pub(super) fn of_scripts(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candida
         };
         let command = &command;
         let reason = format!("the `{name}` script");
-        if let Some(run) = loader::run(subject, command) {
-            let mut command = command.clone();
-            command.env.extend(run.env);
-            found.push(Candidate {
-                file: run.file,
-                command,
-                node_args: run.node_args,
-                args: run.args,
-                reason,
+        if let Some(one) = of_command(subject, command, &reason) {
+            found.push(one);
+        } else if command.runs("nest start") {
+            // `nest start` looks for the source root below the output first, then without it.
+            let reason = format!("{reason} (`nest start`)");
+            found.extend(["dist/src/main.js", "dist/main.js"].map(|file| Candidate {
                 by_script: true,
-            });
-            continue;
-        }
-        match command.program() {
-            "node" => {
-                if let Some((node_args, file, args)) = node_command(&command.words[1..]) {
-                    let file = if file == "." {
-                        manifest.text("main").unwrap_or("index.js").to_owned()
-                    } else {
-                        file
-                    };
-                    let file = file.trim_start_matches("./");
-                    let file = loader::complete(subject, &node_args, file);
-                    found.push(Candidate {
-                        file,
-                        command: command.clone(),
-                        node_args,
-                        args,
-                        reason,
-                        by_script: true,
-                    });
-                }
-            }
-            "nest" if command.words.get(1).is_some_and(|word| word == "start") => {
-                // `nest start` first looks for the source root below the output, then without it.
-                let reason = format!("{reason} (`nest start`)");
-                found.extend(["dist/src/main.js", "dist/main.js"].map(|file| Candidate {
-                    by_script: true,
-                    ..plain_file(file, reason.clone())
-                }));
-            }
-            _ => {}
+                ..plain_file(file, reason.clone())
+            }));
         }
     }
     found
+}
+
+/// What these scripts start through a program that watches files, without it.
+pub(super) fn of_watchers(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candidate> {
+    let one = |name: &&str| {
+        let command = shell::watched(&shell::plain(subject, name)?)?;
+        of_command(subject, &command, &format!("the `{name}` script"))
+    };
+    scripts.iter().filter_map(one).collect()
+}
+
+/// The file that a command starts by node, or by a loader of TypeScript.
+fn of_command(subject: &Subject<'_>, command: &Command, reason: &str) -> Option<Candidate> {
+    let reason = reason.to_owned();
+    if let Some(run) = loader::run(subject, command) {
+        let mut command = command.clone();
+        command.env.extend(run.env);
+        return Some(Candidate {
+            file: run.file,
+            command,
+            node_args: run.node_args,
+            args: run.args,
+            reason,
+            by_script: true,
+        });
+    }
+    if command.program() != "node" {
+        return None;
+    }
+    let (node_args, file, args) = node_command(&command.words[1..])?;
+    let file = if file == "." {
+        let main = subject.manifest().text("main");
+        main.unwrap_or("index.js").to_owned()
+    } else {
+        file
+    };
+    let file = loader::complete(subject, &node_args, file.trim_start_matches("./"));
+    Some(Candidate {
+        file,
+        command: command.clone(),
+        node_args,
+        args,
+        reason,
+        by_script: true,
+    })
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::detect::tsc::Writes;
 
+/// Directories that builds write to: `node dist` starts the `index.js` in it.
+const OUTPUTS: [&str; 4] = ["dist", "build", "lib", "out"];
+
 /// Where a named file will be: among the sources, or in the build's output. node completes names as
 /// in `require`.
 pub(super) fn locate(
@@ -25,6 +28,9 @@ pub(super) fn locate(
             .iter()
             .find(|name| outputs.contains(*name))
             .map(|name| (name.clone(), true)),
+        Writes::Unknown if OUTPUTS.contains(&file.trim_end_matches('/')) => {
+            Some((format!("{}/index.js", file.trim_end_matches('/')), true))
+        }
         // Outputs are in a directory; a bare name would be a missing source.
         Writes::Unknown if file.contains('/') => Some((with_extension(file), true)),
         Writes::Unknown => None,

@@ -6,15 +6,18 @@
 //! or a refusal that says what to write instead.
 
 mod available;
+mod last;
 mod render;
 mod simplify;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub(super) use render::from_wrapper;
+pub(super) use available::of_wrappers;
 pub(crate) use simplify::plain;
+pub(super) use watch::watched;
 
 use super::{START_SCRIPTS, Start};
 use crate::detect::DetectError;
@@ -97,7 +100,10 @@ pub(in crate::detect) fn started(
             continue;
         }
         return match simplify::single(&line) {
-            Some(_) => Ok(None),
+            Some(command) => match available::goes_away(command.program(), &command.words[1..]) {
+                Some(refusal) => Err(refused(subject, &format!("the `{name}` script"), refusal)),
+                None => Ok(None),
+            },
             None => of(subject, name, &line, made).map(Some),
         };
     }

@@ -13,7 +13,12 @@ pub(super) struct App<'a> {
 
 /// The kind of an app, with what its image starts or serves.
 pub(super) fn of(app: &App<'_>, kind: Option<AppKind>) -> String {
-    match detected(app, kind) {
+    shown(detected(app, kind))
+}
+
+/// The same of what was found.
+pub(super) fn shown(found: Result<Detection, DetectError>) -> String {
+    match found {
         Ok(found) => {
             let runs = match &found.delivery {
                 Delivery::Site(site) => format!("serves {}", site.dir),

@@ -1,6 +1,6 @@
 //! The framework behind every way to write a build script.
 
-use super::app::{App, of};
+use super::app::{App, look, of, shown};
 use crate::detect::AppKind;
 
 /// Scripts of which the first builds a site with Vite.
@@ -238,4 +238,105 @@ fn a_kind_is_taken_where_no_command_shows_it() {
         of(&[], AppKind::Next),
         "`apps/a` is not of the kind `Next.js`: no framework that makes such an app builds it"
     );
+}
+
+/// Build scripts of public starters: the manifest, the files, and what is found.
+const STARTERS: [(&str, &[&str], &str); 16] = [
+    (
+        r#"{"scripts": {"build": "run-p type-check \"build-only {@}\" --", "build-only": "vite build", "type-check": "vue-tsc --build"},
+            "dependencies": {"vue": "3"}, "devDependencies": {"vite": "6", "npm-run-all2": "7"}}"#,
+        &["index.html", "vite.config.ts"],
+        "static site, Vite: serves dist",
+    ),
+    (
+        r#"{"scripts": {"build": "pnpm run \"/^build:.*/\"", "build:web": "vite build"}, "devDependencies": {"vite": "6"}}"#,
+        &["index.html"],
+        "static site, Vite: serves dist",
+    ),
+    (
+        r#"{"scripts": {"build": "NEXT_PUBLIC_SHA=$(git rev-parse --short HEAD) next build", "start": "next start"}, "dependencies": {"next": "15"}}"#,
+        &["next.config.mjs", "app/page.js"],
+        "Next.js: node server.js",
+    ),
+    (
+        r#"{"scripts": {"build": "dotenv -e ../../.env next build", "start": "next start"}, "dependencies": {"next": "15"}}"#,
+        &["app/page.js"],
+        "Next.js: node server.js",
+    ),
+    (
+        r#"{"scripts": {"build": "doppler run -- next build", "start": "doppler run -- next start"}, "dependencies": {"next": "15"}}"#,
+        &["app/page.js"],
+        "Next.js: node server.js",
+    ),
+    (
+        r#"{"scripts": {"build": "pnpm exec next build", "start": "pnpm exec next start"}, "dependencies": {"next": "15"}}"#,
+        &["app/page.js"],
+        "Next.js: node server.js",
+    ),
+    (
+        r#"{"scripts": {"build": "node --max-old-space-size=8192 node_modules/vite/bin/vite.js build"}, "devDependencies": {"vite": "6"}}"#,
+        &["index.html"],
+        "static site, Vite: serves dist",
+    ),
+    (
+        r#"{"scripts": {"build": "turbo run build:app", "build:app": "vite build"}, "devDependencies": {"vite": "6"}}"#,
+        &["index.html"],
+        "static site, Vite: serves dist",
+    ),
+    (
+        r#"{"scripts": {"build": "craco build"}, "dependencies": {"react-scripts": "5"}, "devDependencies": {"@craco/craco": "7"}}"#,
+        &["public/index.html", "src/index.js"],
+        "static site, Create React App: serves build",
+    ),
+    (
+        r#"{"scripts": {"start": "expo start"}, "main": "index.tsx", "dependencies": {"expo": "52", "react-native": "0.76"}}"#,
+        &["index.tsx"],
+        "cannot start `apps/a` as it says: it is an app for phones, and no program that a container runs (the `start` script runs `expo`)",
+    ),
+    (
+        r#"{"scripts": {"build": "tsc", "start": "electron ."}, "main": "dist/main.js", "devDependencies": {"electron": "30", "typescript": "5"}}"#,
+        &["src/main.ts", "tsconfig.json"],
+        "cannot start `apps/a` as it says: it is an app for desktops, and no program that a container runs (the `start` script runs `electron`)",
+    ),
+    (
+        r#"{"scripts": {"build": "bash scripts/build.sh", "start": "next start"}, "dependencies": {"next": "15"}}"#,
+        &["app/page.js", "scripts/build.sh"],
+        "Next.js: node server.js",
+    ),
+    (
+        r#"{"scripts": {"build": "tsup", "dev": "tsx src/index.ts"}, "main": "index.ts", "devDependencies": {"tsup": "8"}}"#,
+        &["index.ts", "src/index.ts", "tsup.config.ts"],
+        "node: node dist/index.js",
+    ),
+    (
+        r#"{"scripts": {"build": "rimraf dist && cross-env NODE_ENV=production vite build"}, "devDependencies": {"vite": "6"}}"#,
+        &["index.html"],
+        "static site, Vite: serves dist",
+    ),
+    (
+        r#"{"scripts": {"build": "nuxi build"}, "dependencies": {"nuxt": "3"}}"#,
+        &["nuxt.config.ts"],
+        "server rendering, Nuxt: node .output/server/index.mjs",
+    ),
+    (
+        r#"{"scripts": {"build": "run-s build:*", "build:rr": "react-router build", "start": "react-router-serve ./build/server/index.js"},
+            "dependencies": {"@react-router/serve": "7", "@react-router/node": "7"}, "devDependencies": {"@react-router/dev": "7", "vite": "6"}}"#,
+        &["react-router.config.ts"],
+        "server rendering, React Router: node node_modules/.bin/react-router-serve ./build/server/index.js",
+    ),
+];
+
+#[test]
+fn starters_are_of_the_right_kind() {
+    for (manifest, files, expected) in STARTERS {
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|path| match *path {
+                "scripts/build.sh" => (*path, "set -e\npnpm exec next build\n"),
+                "tsconfig.json" => (*path, r#"{"compilerOptions": {"outDir": "dist"}}"#),
+                path => (path, ""),
+            })
+            .collect();
+        assert_eq!(shown(look(manifest, &files, None)), expected, "{manifest}");
+    }
 }

@@ -129,7 +129,7 @@ const SHELL: &[(&str, &str)] = &[
     ),
     (
         "sh ./start.sh",
-        "sh: export PATH=\"$PWD/node_modules/.bin:$PATH\"; exec sh ./start.sh (entry dist/main.js) [knex]",
+        "sh: export PATH=\"$PWD/node_modules/.bin:$PATH\"; exec sh ./start.sh (entry dist/main.js) [knex]; the `start` script runs `sh ./start.sh`, which starts node by itself: a signal ends the container only where the app listens for it",
     ),
     (
         "./docker-entrypoint.sh node dist/main.js",
@@ -247,7 +247,7 @@ fn what_no_image_can_run_is_refused() {
         ),
         (
             "typeorm migration:run && node dist/main.js",
-            "runs `typeorm migration:run`, and no dependency of the app is known to bring `typeorm`",
+            "runs `typeorm`, which is not among the dependencies",
         ),
         (
             "sequelize db:migrate && node dist/main.js",
@@ -276,7 +276,10 @@ fn nothing_stands_for_a_script_that_says_something_else() {
             files: &[("index.js", ""), ("server.js", "")],
         })
     };
-    assert_eq!(app("nodemon index.js"), "node index.js");
+    assert_eq!(
+        app("nodemon server.js"),
+        "node server.js; the `start` script starts `server.js` for those who work on it, and again when a file changes: the image starts it once"
+    );
     assert_eq!(
         app("./run.py"),
         "cannot start `apps/a` as it says: the `start` script runs `./run.py`, and no dependency of the app is known to bring `./run.py`"
@@ -323,7 +326,7 @@ fn what_runs_before_a_framework_s_server_runs() {
             "prisma migrate deploy && node .output/server/index.mjs",
             &["nuxt"]
         ),
-        "cannot start `apps/a` as it says: the `start` script runs `prisma migrate deploy`, and no dependency of the app is known to bring `prisma`"
+        "cannot start `apps/a` as it says: the `start` script runs `prisma`, which is not among the dependencies"
     );
     assert_eq!(
         app("next build", "next start", &["next"]),

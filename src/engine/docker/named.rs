@@ -2,6 +2,8 @@
 //!
 //! Only commands that slimbuild wrote are renamed. Steps of a user's own template keep their names.
 
+use crate::detect::script::words::first_words;
+
 /// A part of one of our commands, and the command's purpose.
 const PARTS: [(&str, &str); 16] = [
     (
@@ -58,7 +60,7 @@ pub(super) fn named(name: &str) -> String {
 fn of_ours(command: &str) -> Option<String> {
     if let Some(at) = command.find("pnpm --dir=") {
         // The shell's own words begin after the script's name.
-        let words = words(command.get(at..)?);
+        let words = first_words(command.get(at..)?);
         let run = words.iter().position(|word| word == "run")?;
         let (dir, script) = (words.get(1)?, words.get(run + 1)?);
         return Some(format!("pnpm {dir} run {script}"));
@@ -68,7 +70,7 @@ fn of_ours(command: &str) -> Option<String> {
         return Some(install.to_owned());
     }
     if command.starts_with("npm install --global ") {
-        let words = words(command);
+        let words = first_words(command);
         let package = words.last().filter(|word| word.starts_with("pnpm@"))?;
         return Some(format!("npm install --global {package}"));
     }
@@ -80,13 +82,8 @@ fn of_ours(command: &str) -> Option<String> {
         ("apk add --no-cache ", "apk add"),
     ] {
         if let Some((_, rest)) = command.split_once(install) {
-            let words = words(rest);
-            let names: Vec<&str> = words
-                .iter()
-                .map(String::as_str)
-                .take_while(|word| *word != "&&")
-                .collect();
-            return Some(format!("{manager} {}", names.join(" ")));
+            let words = first_words(rest);
+            return Some(format!("{manager} {}", words.join(" ")));
         }
     }
     if command.contains(".bin && name=") {
@@ -94,33 +91,6 @@ fn of_ours(command: &str) -> Option<String> {
     }
     let part = PARTS.iter().find(|(part, _)| command.contains(part))?;
     Some(part.1.to_owned())
-}
-
-/// The words of a command, split at blanks outside single quotes.
-fn words(command: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let (mut word, mut begun, mut quoted) = (String::new(), false, false);
-    let mut letters = command.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => {
-                quoted = !quoted;
-                begun = true;
-            }
-            '\\' if !quoted => word.extend(letters.next()),
-            _ if letter.is_whitespace() && !quoted => {
-                if begun || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                begun = false;
-            }
-            _ => word.push(letter),
-        }
-    }
-    if begun || !word.is_empty() {
-        words.push(word);
-    }
-    words
 }
 
 /// The engine's message about a failed step, without the command, which the step's name shows.

@@ -230,6 +230,77 @@ fn a_signal_ends_a_trial_without_a_daemon() {
     table("smoke", &ALL, scene, start);
 }
 
+/// An app that runs until the trial start has seen enough of it, whose processes have the scene's mark.
+fn trial() -> Scene {
+    let scene = Scene::new(server(""), |tree, _| {
+        tree.write("apps/api/slimbuild.json", "{}");
+    });
+    // What was started before is not started again.
+    let main = format!("setInterval(() => {{}}, 1000)//{}", scene.mark);
+    scene.tree.write("apps/api/dist/main.js", &main);
+    let config = format!(r#"{{"env": {{"MARK": "{}"}}}}"#, scene.mark);
+    scene.tree.write("apps/api/slimbuild.json", &config);
+    // What is older than its sources is refused.
+    scene.tree.write("apps/api/dist/main.js", &main);
+    scene
+}
+
+fn runs_app(scene: &Scene) -> bool {
+    let processes = scene.processes();
+    processes.iter().any(|words| words.contains("dist/main.js"))
+}
+
+#[test]
+fn a_signal_ends_a_trial_start() {
+    if !has_base("a_signal_ends_a_trial_start") {
+        return;
+    }
+    let cache = shared();
+    let start = |scene: &Scene| {
+        let running = scene.start(&native(&cache, &["--prebuilt"]));
+        running.until(|_| runs_app(scene))
+    };
+    table("trial start", &ALL, trial, start);
+}
+
+#[test]
+fn a_signal_ends_a_trial_start_of_a_daemon() {
+    one_daemon("a_signal_ends_a_trial_start_of_a_daemon", |daemon| {
+        for (signal, times) in BOTH {
+            let scene = trial();
+            let tag = daemon.tag("signalled");
+            let arguments = ["apps/api", "--prebuilt", "--host", &daemon.address];
+            let more = ["--progress", "plain", "-t", &tag.name];
+            let before = all_containers(daemon);
+            let running = scene.start(&[arguments, more].concat());
+            let running = running.until(|_| runs_app(&scene));
+            let what = format!("docker trial start, {signal:?}, {times}");
+            let (code, took, said) = running.signal(signal, times);
+            assert_eq!(code, Some(128 + signal.as_raw()), "{what}:\n{said}");
+            assert!(took < BOUND, "{what}: {took:?}");
+            // The daemon ends the step when it hears that nobody waits for it.
+            let began = Instant::now();
+            while runs_app(&scene) && began.elapsed() < BOUND {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            scene.assert_left_nothing(&what);
+            let image = daemon.client.inspect_image(&tag.name);
+            assert!(daemon.wait(image).is_err(), "{what}: the image has a name");
+            assert_eq!(all_containers(daemon), before, "{what}");
+        }
+    });
+}
+
+fn all_containers(daemon: &Daemon) -> Vec<String> {
+    let options = ListContainersOptions {
+        all: true,
+        ..ListContainersOptions::default()
+    };
+    let listed = daemon.wait(daemon.client.list_containers(Some(options)));
+    let ids = listed.unwrap().into_iter().filter_map(|one| one.id);
+    ids.collect()
+}
+
 /// The containers of a run's smoke test.
 fn containers(daemon: &Daemon, mark: &str) -> Vec<String> {
     let options = ListContainersOptions {

@@ -44,7 +44,7 @@ fn what_is_missing_is_named_with_the_chain_that_needs_it() {
                     packages/events/package.json does not name it: add it to `dependencies`.
                 error: the image of apps/worker would not run; what is missing is said above
 
-                hint: `slimbuild why apps/worker PACKAGE` shows who needs a package; `--no-trial` does not start the app, and `--no-verify` makes the image as it is.
+                hint: a package that the app loads belongs into its `dependencies`: `slimbuild why apps/worker PACKAGE` shows who needs one. `--no-trial` does not start the app, and `--no-verify` makes the image as it is.
                 ");
             }
         },

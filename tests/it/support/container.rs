@@ -23,6 +23,10 @@ pub(crate) struct Container<'d> {
 impl<'d> Container<'d> {
     /// Makes one without starting it, with a file system that cannot be written to.
     pub(crate) fn create(daemon: &'d Daemon, image: &str, port: u16) -> Self {
+        Self::created(daemon, image, port, true)
+    }
+
+    fn created(daemon: &'d Daemon, image: &str, port: u16, read_only: bool) -> Self {
         let published = PortBinding {
             host_ip: Some("127.0.0.1".to_owned()),
             host_port: None,
@@ -31,7 +35,7 @@ impl<'d> Container<'d> {
         let body = ContainerCreateBody {
             exposed_ports: Some(vec![port.clone()]),
             host_config: Some(HostConfig {
-                readonly_rootfs: Some(true),
+                readonly_rootfs: Some(read_only),
                 port_bindings: Some([(port, Some(vec![published]))].into_iter().collect()),
                 ..HostConfig::default()
             }),
@@ -71,6 +75,15 @@ impl<'d> Container<'d> {
     /// Makes one and starts it.
     pub(crate) fn start(daemon: &'d Daemon, image: &str, port: u16) -> Self {
         let container = Self::create(daemon, image, port);
+        daemon
+            .wait(daemon.client.start_container(&container.id, None))
+            .unwrap();
+        container
+    }
+
+    /// Makes one whose file system can be written to where its user may, and starts it.
+    pub(crate) fn start_writable(daemon: &'d Daemon, image: &str, port: u16) -> Self {
+        let container = Self::created(daemon, image, port, false);
         daemon
             .wait(daemon.client.start_container(&container.id, None))
             .unwrap();

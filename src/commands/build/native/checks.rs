@@ -93,13 +93,12 @@ pub(super) fn check(
     let mut warning = None;
     if trial.plan.verify {
         let not_proved = trial.prove(StepId(next), on_event);
-        warning = not_proved.map_err(|error| disproved(trial, error))?;
+        warning = not_proved?;
         next += 1;
     }
     if trial.plan.trial {
         let not_started = trial.start(StepId(next), on_event);
-        let not_started = not_started.map_err(|error| disproved(trial, error))?;
-        warning = warning.or(not_started);
+        warning = warning.or(not_started?);
         next += 1;
     }
     let mut answered = None;
@@ -112,15 +111,6 @@ pub(super) fn check(
         answered,
         next,
     })
-}
-
-fn disproved(trial: &Trial<'_>, error: NativeError) -> Error {
-    match error {
-        NativeError::Disproved => Error::Verify {
-            app: trial.plan.app.dir.clone(),
-        },
-        other => other.into(),
-    }
 }
 
 fn smoke(

@@ -26,6 +26,23 @@ pub(super) const MANAGERS: [&str; 10] = [
     "pnpm", "npm", "yarn", "bun", "npx", "bunx", "pnpx", "corepack", "turbo", "nx",
 ];
 
+/// Why a program cannot be what a container runs: it goes to the background, and the container would end.
+pub(super) fn goes_away(program: &str, args: &[String]) -> Option<Refusal> {
+    let stays = args.iter().any(|word| word == "--no-daemon");
+    let starts = args.first().is_some_and(|word| word == "start");
+    let with = match program {
+        "pm2" if starts && !stays => "pm2-runtime",
+        "forever" if starts => "forever",
+        _ => return None,
+    };
+    Some(Refusal {
+        problem: format!(
+            "runs `{program} start`, which goes to the background, and the container would end"
+        ),
+        fix: Some(format!("write `{with}` instead")),
+    })
+}
+
 /// Why a command cannot be run in an image.
 pub(super) fn refusal(subject: &Subject<'_>, command: &Command) -> Refusal {
     let program = command.program();
@@ -49,10 +66,12 @@ pub(super) fn refusal(subject: &Subject<'_>, command: &Command) -> Refusal {
         };
     }
     match program::package(program) {
-        package if package != program => Refusal {
-            problem: format!(
-                "runs `{program}` of `{package}`, which is not among the dependencies"
-            ),
+        package if !subject.depends_on(package) && program::is_known(program) => Refusal {
+            problem: if package == program {
+                format!("runs `{program}`, which is not among the dependencies")
+            } else {
+                format!("runs `{program}` of `{package}`, which is not among the dependencies")
+            },
             fix: Some(format!("add `{package}` to the dependencies")),
         },
         _ if subject.depends_on(program) => Refusal {
@@ -68,4 +87,18 @@ pub(super) fn refusal(subject: &Subject<'_>, command: &Command) -> Refusal {
             fix: None,
         },
     }
+}
+
+/// What the wrappers of a command would do, and the image does not.
+pub(in crate::detect::start) fn of_wrappers(command: &Command) -> Vec<String> {
+    let variables = command.variables_from().map(|wrapper| {
+        format!(
+            "gets variables by `{wrapper}`, which the image does not run: set them when the container starts"
+        )
+    });
+    let ends = command.through().iter().find(|name| *name == "timeout");
+    let ends = ends.map(|_| {
+        "is ended by `timeout`, which the image does not run: it goes on until it ends by itself".to_owned()
+    });
+    variables.into_iter().chain(ends).collect()
 }

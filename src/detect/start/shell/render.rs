@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use super::ShellLine;
-use super::available::{MANAGERS, Refusal, SYSTEM, refusal};
+use super::available::{MANAGERS, Refusal, SYSTEM, goes_away, of_wrappers, refusal};
+use super::last::{has_files, last_of};
 use crate::detect::loader;
 use crate::detect::program::{self, BIN};
-use crate::detect::script::node::command as node_command;
+use crate::detect::script::node::{self, command as node_command};
 use crate::detect::script::words::quote;
 use crate::detect::script::{Command, End, Line, Piece};
 use crate::detect::start::written_by_build;
@@ -69,58 +70,92 @@ impl<'s, 'w> Renderer<'s, 'w> {
 
     /// The whole line.
     pub(super) fn line(&mut self, line: &Line) -> Result<ShellLine, Refusal> {
-        let marks = line.pieces.iter().filter_map(|piece| match piece {
-            Piece::Mark(mark) => Some(mark.as_str()),
-            _ => None,
-        });
-        if marks.clone().any(|mark| mark == "&") {
+        let marks = || {
+            line.pieces.iter().filter_map(|piece| match piece {
+                Piece::Mark(mark) => Some(mark.as_str()),
+                _ => None,
+            })
+        };
+        if marks().last() == Some("&") && matches!(line.pieces.last(), Some(Piece::Mark(_))) {
+            return Err(Refusal {
+                problem: "ends with `&`: all goes to the background, and the container would end"
+                    .to_owned(),
+                fix: Some("leave the last `&` out".to_owned()),
+            });
+        }
+        if marks().any(|mark| mark == "&") {
             self.notes.push(
                 "runs a command in the background (`&`): a signal that ends the container does not reach it (`concurrently` ends all that it starts)"
                     .to_owned(),
             );
         }
-        let is_file = |text: &str| format!("export PATH=\"$PWD/node_modules/.bin:$PATH\"; {text}");
-        let (last, first) = match line.pieces.split_last() {
-            Some((last @ (Piece::Command(_) | Piece::File(..)), first)) if stands_alone(first) => {
-                (last, first)
-            }
-            _ => {
-                let before = self.pieces(&line.pieces)?;
-                let uses_files = has_files(line);
-                return Ok(ShellLine {
-                    before: if uses_files { is_file(&before) } else { before },
-                    node: false,
-                    last: String::new(),
-                });
-            }
-        };
+        let mut found = self.ending(&line.pieces)?;
+        if has_files(line) {
+            found.before = format!(
+                "export PATH=\"$PWD/node_modules/.bin:$PATH\"; {}",
+                found.before
+            );
+        }
+        Ok(found)
+    }
+
+    /// Pieces whose last command takes the shell's place, also out of the brackets that they end with: so signals reach it.
+    fn ending(&mut self, pieces: &[Piece]) -> Result<ShellLine, Refusal> {
+        let (first, last) = last_of(pieces);
         let mut before = self.pieces(first)?;
         if !before.is_empty() {
             before.push(' ');
         }
-        if has_files(line) {
-            before = is_file(&before);
-        }
-        let (Piece::Command(command) | Piece::File(command, _)) = last else {
-            return Err(Refusal {
-                problem: "cannot be read".to_owned(),
-                fix: None,
+        let group = match last {
+            [Piece::Command(command)] => {
+                let (env, node, words) = self.command(command)?;
+                return Ok(ended(command, before + &env, node, words));
+            }
+            [Piece::File(command, inner)] => {
+                self.file(command, inner)?;
+                let env = assignments(command);
+                let words: Vec<&str> = command.written().collect();
+                // `./docker-entrypoint.sh node dist/main.js`: node gets its own flags there too.
+                let (head, node) = match words.iter().position(|word| *word == "node") {
+                    Some(at) => (&words[..at], at + 1),
+                    None => (&words[..0], 0),
+                };
+                let mut line = ended(command, before + &env, node > 0, words[node..].join(" "));
+                for word in head {
+                    line.before = line.before + word + " ";
+                }
+                return Ok(line);
+            }
+            [Piece::Line(inner, files)] => Some((&inner.pieces[..], spaced(files))),
+            // Nothing follows a subshell: what it leaves changed is nobody's.
+            [Piece::Mark(open), inner @ .., Piece::Mark(close)] if open == "(" && close == ")" => {
+                Some((inner, String::new()))
+            }
+            _ => None,
+        };
+        let Some((inner, files)) = group else {
+            let mut last = self.pieces(last)?;
+            if !first.is_empty() && matches!(pieces, [.., Piece::Lines(..)]) {
+                // What stands before it may keep all of it from running.
+                last = format!("{{ {last}; }}");
+            }
+            if !matches!(pieces, [.., Piece::Lines(..)]) {
+                self.notes.push("ends with what the shell has to wait for: a signal that ends the container does not reach it".to_owned());
+            }
+            return Ok(ShellLine {
+                before: before + &last,
+                node: false,
+                last: String::new(),
             });
         };
-        if let Piece::File(_, inner) = last {
-            self.file(command, inner)?;
+        let inner = self.ending(inner)?;
+        if first.is_empty() && files.is_empty() {
+            return Ok(inner);
         }
-        let (env, node, words) = match last {
-            Piece::File(..) => (assignments(command), false, written(command)),
-            _ => self.command(command)?,
-        };
-        let files = redirected(command);
-        let is_own = ["exit", "wait", ":", "true", "cd", "export"].contains(&command.program());
-        let exec = if is_own && !node { "" } else { "exec " };
         Ok(ShellLine {
-            before: format!("{before}{env}{exec}"),
-            node,
-            last: format!("{words}{files}"),
+            before: format!("{before}{{ {}", inner.before),
+            node: inner.node,
+            last: format!("{}; }}{files}", inner.last),
         })
     }
 
@@ -147,7 +182,9 @@ impl<'s, 'w> Renderer<'s, 'w> {
                         redirected(command)
                     )
                 }
-                Piece::Lines(lines, end) => self.lines(lines, *end)?,
+                Piece::Lines(lines, end) if pieces.len() == 1 => self.lines(lines, *end)?,
+                // What stands before it may keep all of it from running.
+                Piece::Lines(lines, end) => format!("{{ {}; }}", self.lines(lines, *end)?),
             };
             let glued = text.is_empty() || matches!(piece, Piece::Mark(mark) if mark == ";");
             let _ = write!(text, "{}{next}", if glued { "" } else { " " });
@@ -187,14 +224,14 @@ impl<'s, 'w> Renderer<'s, 'w> {
         if command.words.is_empty() {
             return Ok((env.trim_end().to_owned(), false, String::new()));
         }
-        if let Some(wrapper) = command.variables_from() {
-            self.notes.push(from_wrapper(wrapper));
-        }
+        self.notes.extend(of_wrappers(command));
         if let Some(run) = loader::run(self.subject, command) {
             let env: String = run.env.iter().fold(env, |env, (name, value)| {
                 format!("{env}{name}={} ", quote(value))
             });
-            let words = run.node_args.iter().chain([&run.file]).chain(&run.args);
+            let (flags, left_out) = node::kept(&run.node_args);
+            self.notes.extend(left_out.into_iter().map(str::to_owned));
+            let words = flags.iter().chain([&run.file]).chain(&run.args);
             let text = words.map(|word| quote(word)).collect::<Vec<_>>().join(" ");
             self.starts(run.node_args.clone(), &run.file, run.args.clone());
             return Ok((env, true, text));
@@ -203,17 +240,22 @@ impl<'s, 'w> Renderer<'s, 'w> {
             return Ok((env, true, self.node(command)));
         }
         let program = command.program();
-        if program::is_brought(self.subject, program) {
-            self.program(program, &command.words[1..])?;
+        let of_member = program::of_member(self.subject, program);
+        if of_member.is_some() || program::is_brought(self.subject, program) {
+            let file = match of_member {
+                Some(file) => file,
+                None => {
+                    self.program(program, &command.words[1..])?;
+                    format!("{BIN}{program}")
+                }
+            };
             let flags = command
                 .node_args
                 .iter()
                 .map(|flag| format!("{} ", quote(flag)));
             let words = command.written().skip(1);
             let up = "../".repeat(self.dir.parts().count());
-            let words = words.fold(format!("{up}{BIN}{program}"), |text, word| {
-                format!("{text} {word}")
-            });
+            let words = words.fold(format!("{up}{file}"), |text, word| format!("{text} {word}"));
             return Ok((env, true, format!("{}{words}", flags.collect::<String>())));
         }
         if let ("cd", [_, to]) = (program, &command.words[..])
@@ -237,17 +279,12 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let mut kept: Vec<&str> = Vec::new();
         let mut at = 0;
         while at < flags.len() {
-            let takes = crate::detect::script::node::takes_value(&flags[at]);
-            if flags[at].starts_with("--env-file") {
-                self.notes.push("reads an env file, which the image does not hold: set its variables when the container starts".to_owned());
-            } else {
-                kept.extend(
-                    written
-                        .get(at..=at + usize::from(takes))
-                        .unwrap_or_default(),
-                );
+            let takes = usize::from(node::takes_value(&flags[at]));
+            match node::left_out(&flags[at]) {
+                Some(note) => self.notes.push(note.to_owned()),
+                None => kept.extend(written.get(at..=at + takes).unwrap_or_default()),
             }
-            at += 1 + usize::from(takes);
+            at += 1 + takes;
         }
         let from = written.len() - args.len() - 1;
         let name = if file == "." {
@@ -287,7 +324,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
             ));
             return;
         };
-        let node_args = without_env_files(node_args);
+        let (node_args, _) = node::kept(&node_args);
         self.entry = Some(Entry {
             file,
             node_args,
@@ -298,19 +335,13 @@ impl<'s, 'w> Renderer<'s, 'w> {
     }
 
     fn program(&mut self, program: &str, args: &[String]) -> Result<(), Refusal> {
-        if program == "pm2"
-            && args.first().is_some_and(|word| word == "start")
-            && !args.iter().any(|word| word == "--no-daemon")
-        {
-            return Err(Refusal {
-                problem:
-                    "runs `pm2 start`, which goes to the background, and the container would end"
-                        .to_owned(),
-                fix: Some("write `pm2-runtime` instead".to_owned()),
-            });
+        match goes_away(program, args) {
+            Some(refusal) => Err(refusal),
+            None => {
+                self.programs.push(program.to_owned());
+                Ok(())
+            }
         }
-        self.programs.push(program.to_owned());
-        Ok(())
     }
 
     /// A script file is kept unchanged; the programs that it calls must exist.
@@ -319,6 +350,18 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let dir = self.dir.clone();
         let commands = inner.commands();
         for one in &commands {
+            // `node node_modules/x/x.js` is read as the program that it is; by its file it is found.
+            let by_file = one.through().iter().any(|name| name == "node");
+            let of_member = program::of_member(self.subject, one.program());
+            if let Some(file) = of_member.filter(|_| !by_file) {
+                return Err(Refusal {
+                    problem: format!(
+                        "runs `{name}`, in which `{}` is a program of the workspace: the image has it under no such name",
+                        one.program()
+                    ),
+                    fix: Some(format!("write `node {file}` in that file")),
+                });
+            }
             let manager = one
                 .through()
                 .iter()
@@ -348,10 +391,14 @@ impl<'s, 'w> Renderer<'s, 'w> {
         }
         // `./docker-entrypoint.sh node dist/main.js`: the file ends with `exec "$@"`.
         let given = command.words.iter().position(|word| word == "node");
-        if let Some((flags, file, args)) =
-            given.and_then(|at| node_command(&command.words[at + 1..]))
-        {
+        let given = given.and_then(|at| node_command(&command.words[at + 1..]));
+        if let Some((flags, file, args)) = given {
             self.starts(flags, &file, args);
+        } else if commands
+            .last()
+            .is_some_and(|last| last.program() == "node" && last.replaces_shell())
+        {
+            self.notes.push(format!("runs `{name}`, which starts node by itself: a signal ends the container only where the app listens for it"));
         }
         let text_execs = commands.last().is_some_and(Command::replaces_shell);
         if !text_execs {
@@ -362,61 +409,25 @@ impl<'s, 'w> Renderer<'s, 'w> {
     }
 }
 
-/// The user's next step if a wrapper loads variables.
-pub(in crate::detect::start) fn from_wrapper(wrapper: &str) -> String {
-    format!(
-        "gets variables by `{wrapper}`, which the image does not run: set them when the container starts"
-    )
-}
-
-/// Whether the next command belongs to the line itself, not to brackets or a pipe.
-fn stands_alone(before: &[Piece]) -> bool {
-    let mut depth = 0;
-    for piece in before {
-        match piece {
-            Piece::Mark(mark) => match mark.as_str() {
-                "(" | "{" | "if" | "while" | "until" => depth += 1,
-                ")" | "}" | "fi" | "done" => depth -= 1,
-                _ => {}
-            },
-            Piece::Command(command) if ["for", "case"].contains(&command.program()) => depth += 1,
-            _ => {}
-        }
+/// A line's last command, with what stands before it.
+fn ended(command: &Command, before: String, node: bool, words: String) -> ShellLine {
+    let is_own = ["exit", "wait", ":", "true", "cd", "export"].contains(&command.program());
+    let exec = if (is_own || words.is_empty()) && !node {
+        ""
+    } else {
+        "exec "
+    };
+    ShellLine {
+        before: before + exec,
+        node,
+        last: words + &redirected(command),
     }
-    let joins = ["&&", "||", ";", "&"];
-    let last = before.last();
-    depth == 0
-        && last
-            .is_none_or(|last| matches!(last, Piece::Mark(mark) if joins.contains(&mark.as_str())))
-}
-
-fn has_files(line: &Line) -> bool {
-    line.pieces.iter().any(|piece| match piece {
-        Piece::File(..) => true,
-        Piece::Line(line, _) => has_files(line),
-        Piece::Lines(lines, _) => lines.iter().any(has_files),
-        Piece::Mark(_) | Piece::Command(_) => false,
-    })
 }
 
 /// Whether a word may be a program's name: not a path or a variable.
 fn is_name(word: &str) -> bool {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || "-_.@".contains(letter);
     word.chars().all(legal)
-}
-
-fn without_env_files(flags: Vec<String>) -> Vec<String> {
-    let mut kept = Vec::new();
-    let mut rest = flags.into_iter();
-    while let Some(flag) = rest.next() {
-        let takes = crate::detect::script::node::takes_value(&flag);
-        let value = if takes { rest.next() } else { None };
-        if !flag.starts_with("--env-file") {
-            kept.push(flag);
-            kept.extend(value);
-        }
-    }
-    kept
 }
 
 fn assignments(command: &Command) -> String {

@@ -107,9 +107,16 @@ fn normal(line: Line, is_done: &dyn Fn(&Command) -> bool) -> Line {
     };
     let plain = is_list(&line.pieces, &["&&", ";"]);
     let strict = is_list(&line.pieces, &["&&"]);
+    let source = line.pieces.iter().filter(|_| plain).find_map(source);
     let mut pieces = Vec::new();
     for piece in line.pieces {
         match piece {
+            // The image holds no file of variables.
+            piece if source.is_some() && is_of_source(&piece) => {}
+            Piece::Command(mut command) if source.is_some() => {
+                command.note_leader(source.as_deref().unwrap_or_default());
+                pieces.push(Piece::Command(command));
+            }
             Piece::Command(command) if plain && is_done(&command) => {}
             Piece::Line(inner, files) => {
                 let inner = normal(inner, is_done);
@@ -138,16 +145,38 @@ fn normal(line: Line, is_done: &dyn Fn(&Command) -> bool) -> Line {
     Line { pieces }
 }
 
+/// The program by which a piece reads a file of variables.
+fn source(piece: &Piece) -> Option<String> {
+    match piece {
+        Piece::Command(command) | Piece::File(command, _) if command.reads_variables() => {
+            Some(command.program().to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Whether a piece reads a file of variables, or has the shell hand on what such a file sets: `set -a`.
+fn is_of_source(piece: &Piece) -> bool {
+    let marks = ["-a", "+a", "-o allexport", "+o allexport"];
+    let sets = |command: &Command| {
+        command.program() == "set" && marks.contains(&&*command.words[1..].join(" "))
+    };
+    source(piece).is_some() || matches!(piece, Piece::Command(command) if sets(command))
+}
+
 /// The pieces of a list, without operators whose operands were removed.
 fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut found: Vec<Piece> = Vec::new();
     for piece in pieces {
-        let is_mark = matches!(piece, Piece::Mark(_));
-        let after_mark = found
-            .last()
-            .is_none_or(|last| matches!(last, Piece::Mark(_)));
-        if !(is_mark && after_mark) {
-            found.push(piece);
+        match (&piece, found.last_mut()) {
+            (Piece::Mark(_), None) => {}
+            // What was taken out went well: `a && OUT; b` runs `b` whatever `a` does.
+            (Piece::Mark(mark), Some(Piece::Mark(last))) => {
+                if mark == ";" {
+                    last.clone_from(mark);
+                }
+            }
+            _ => found.push(piece),
         }
     }
     while matches!(found.last(), Some(Piece::Mark(_))) {
