@@ -185,7 +185,12 @@ fn containers_run_what_start_scripts_say() {
             } else {
                 Container::start(daemon, &tag.name, port)
             };
-            let said = container.get(port, "/") + &container.log();
+            // What runs beside the server may say a moment later that it does.
+            let began = std::time::Instant::now();
+            let mut said = container.get(port, "/") + &container.log();
+            while !said.contains(answers) && began.elapsed().as_secs() < 10 {
+                said = container.get(port, "/") + &container.log();
+            }
             assert!(said.contains(answers), "{script}: {said}");
             // What a file starts by itself has no hook for signals, and the plan says so.
             if !script.contains("start.sh") {

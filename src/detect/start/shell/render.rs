@@ -76,7 +76,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
                 _ => None,
             })
         };
-        if marks().last() == Some("&") && matches!(line.pieces.last(), Some(Piece::Mark(_))) {
+        if matches!(line.pieces.last(), Some(Piece::Mark(mark)) if mark == "&") {
             return Err(Refusal {
                 problem: "ends with `&`: all goes to the background, and the container would end"
                     .to_owned(),
@@ -233,7 +233,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
             self.notes.extend(left_out.into_iter().map(str::to_owned));
             let words = flags.iter().chain([&run.file]).chain(&run.args);
             let text = words.map(|word| quote(word)).collect::<Vec<_>>().join(" ");
-            self.starts(run.node_args.clone(), &run.file, run.args.clone());
+            self.starts(&run.node_args, &run.file, run.args.clone());
             return Ok((env, true, text));
         }
         if command.program() == "node" {
@@ -242,12 +242,11 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let program = command.program();
         let of_member = program::of_member(self.subject, program);
         if of_member.is_some() || program::is_brought(self.subject, program) {
-            let file = match of_member {
-                Some(file) => file,
-                None => {
-                    self.program(program, &command.words[1..])?;
-                    format!("{BIN}{program}")
-                }
+            let file = if let Some(file) = of_member {
+                file
+            } else {
+                self.program(program, &command.words[1..])?;
+                format!("{BIN}{program}")
             };
             let flags = command
                 .node_args
@@ -297,18 +296,18 @@ impl<'s, 'w> Renderer<'s, 'w> {
             file
         };
         kept.extend(&written[from..]);
-        self.starts(flags, &name, args);
+        self.starts(&flags, &name, args);
         kept.join(" ")
     }
 
-    fn starts(&mut self, node_args: Vec<String>, file: &str, args: Vec<String>) {
+    fn starts(&mut self, node_args: &[String], file: &str, args: Vec<String>) {
         let Ok(path) = self.dir.join(file) else {
             self.notes.push(format!(
                 "starts `{file}`, which lies outside of the workspace"
             ));
             return;
         };
-        let file = loader::complete(self.subject, &node_args, path.as_str());
+        let file = loader::complete(self.subject, node_args, path.as_str());
         let names = [
             file.clone(),
             format!("{file}.js"),
@@ -324,7 +323,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
             ));
             return;
         };
-        let (node_args, _) = node::kept(&node_args);
+        let (node_args, _) = node::kept(node_args);
         self.entry = Some(Entry {
             file,
             node_args,
@@ -335,13 +334,11 @@ impl<'s, 'w> Renderer<'s, 'w> {
     }
 
     fn program(&mut self, program: &str, args: &[String]) -> Result<(), Refusal> {
-        match goes_away(program, args) {
-            Some(refusal) => Err(refusal),
-            None => {
-                self.programs.push(program.to_owned());
-                Ok(())
-            }
+        if let Some(refusal) = goes_away(program, args) {
+            return Err(refusal);
         }
+        self.programs.push(program.to_owned());
+        Ok(())
     }
 
     /// A script file is kept unchanged; the programs that it calls must exist.
@@ -393,7 +390,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let given = command.words.iter().position(|word| word == "node");
         let given = given.and_then(|at| node_command(&command.words[at + 1..]));
         if let Some((flags, file, args)) = given {
-            self.starts(flags, &file, args);
+            self.starts(&flags, &file, args);
         } else if commands
             .last()
             .is_some_and(|last| last.program() == "node" && last.replaces_shell())
