@@ -95,7 +95,7 @@ pub(super) const TABLE: [(&str, &str, &str); 63] = [
     ),
     (
         r#"bash -c "tool; node dist/main.js""#,
-        r#"slim: sh: node node_modules/@w/tool/tool.js; exec node dist/main.js"#,
+        r"slim: sh: node node_modules/@w/tool/tool.js; exec node dist/main.js",
         "migrated",
     ),
     (
@@ -164,7 +164,7 @@ pub(super) const TABLE: [(&str, &str, &str); 63] = [
     ),
     (
         "run-s db serve:it",
-        r#"slim: sh: node node_modules/@w/tool/tool.js && A=b exec node dist/main.js --it"#,
+        r"slim: sh: node node_modules/@w/tool/tool.js && A=b exec node dist/main.js --it",
         "migrated",
     ),
     (
@@ -204,27 +204,27 @@ pub(super) const TABLE: [(&str, &str, &str); 63] = [
     ),
     (
         "tool && node dist/main.js",
-        r#"slim: sh: node node_modules/@w/tool/tool.js && exec node dist/main.js"#,
+        r"slim: sh: node node_modules/@w/tool/tool.js && exec node dist/main.js",
         "migrated",
     ),
     (
         "tool || true; node dist/main.js",
-        r#"slim: sh: node node_modules/@w/tool/tool.js || true; exec node dist/main.js"#,
+        r"slim: sh: node node_modules/@w/tool/tool.js || true; exec node dist/main.js",
         "",
     ),
     (
         "node dist/job.js & node dist/main.js",
-        r#"slim: sh: node dist/job.js & exec node dist/main.js"#,
+        r"slim: sh: node dist/job.js & exec node dist/main.js",
         r#"main.js"]"#,
     ),
     (
         "tool && (cd dist && node main.js)",
-        r#"slim: sh: node node_modules/@w/tool/tool.js && { cd dist && exec node main.js; }"#,
+        r"slim: sh: node node_modules/@w/tool/tool.js && { cd dist && exec node main.js; }",
         "migrated",
     ),
     (
         "node dist/main.js > /dev/stdout 2>&1",
-        r#"slim: sh: exec node dist/main.js > /dev/stdout 2>&1"#,
+        r"slim: sh: exec node dist/main.js > /dev/stdout 2>&1",
         "",
     ),
     (
@@ -234,12 +234,12 @@ pub(super) const TABLE: [(&str, &str, &str); 63] = [
     ),
     (
         "A=$(echo one) node dist/main.js",
-        r#"slim: sh: A=$(echo one) exec node dist/main.js"#,
+        r"slim: sh: A=$(echo one) exec node dist/main.js",
         r#""A":"one""#,
     ),
     (
         "node dist/main.js --port ${PORT:-3000}",
-        r#"slim: sh: exec node dist/main.js --port ${PORT:-3000}"#,
+        r"slim: sh: exec node dist/main.js --port ${PORT:-3000}",
         r#""--port","3000""#,
     ),
     ("nodemon dist/main.js", "distroless: dist/main.js", ""),
