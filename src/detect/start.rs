@@ -3,24 +3,25 @@
 
 mod candidate;
 mod locate;
+mod output;
 pub(super) mod shell;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::DetectError;
 use super::program::BIN;
-use super::script::Command;
 use super::script::node::kept;
 use super::script::words::quote;
 use super::subject::Subject;
 use super::tsc::{self, Writes};
 use super::typescript::{self, Takes};
-use super::{DetectError, loader};
 use crate::files::tree::Limit;
 use crate::workspace::manifest::package::Manifest;
 use candidate::{Candidate, of_scripts, plain_file};
 use locate::{locate, with_extension};
+use output::{compiled, output_of};
 pub use shell::{Shell, ShellLine};
 
 /// How the app starts.
@@ -223,73 +224,6 @@ fn writes(subject: &Subject<'_>) -> Result<Writes, DetectError> {
 /// certainly not exist.
 fn written_by_build(subject: &Subject<'_>, file: &str) -> Option<(String, bool)> {
     locate(file, subject.files, &writes(subject).ok()?)
-}
-
-/// Whether something is to be expected of a build: of one that only checks, or generates, nothing is.
-fn makes(subject: &Subject<'_>) -> bool {
-    let only_checks = ["tsc", "prisma", "eslint", "biome", "echo"];
-    let mut build = subject.build().into_iter();
-    build.any(|command| !only_checks.contains(&command.program()))
-}
-
-/// What a build makes of a TypeScript source that the manifest names, as workspaces do whose packages are read as sources.
-fn output_of(subject: &Subject<'_>, source: &Candidate, writes: &Writes) -> Option<Start> {
-    let stem = source.file.strip_suffix(".ts")?;
-    if source.by_script || stem.ends_with(".d") {
-        return None;
-    }
-    let name = stem.rsplit('/').next()?;
-    let file = match writes {
-        Writes::Known(outputs) => {
-            let ending = format!("/{stem}.js");
-            outputs.iter().find(|file| file.ends_with(&ending))?.clone()
-        }
-        Writes::Unknown if subject.build().iter().any(bundles) => format!("dist/{name}.js"),
-        Writes::Unknown => return None,
-    };
-    let mut start = from_candidate(source, file, true);
-    start.warnings.push(format!(
-        "{} names `{}`, a source: the image starts `{}`, which the build is taken to write (`--entry` names another)",
-        source.reason, source.file, start.entry
-    ));
-    Some(start)
-}
-
-/// Whether a command is a bundler for programs and libraries, which writes to `dist` unless it is told otherwise.
-fn bundles(command: &Command) -> bool {
-    let bundlers = [
-        "tsup",
-        "tsdown",
-        "unbuild",
-        "pkgroll",
-        "bunchee",
-        "microbundle",
-    ];
-    bundlers.contains(&command.program())
-}
-
-/// The build output of a source that a loader starts, if the loader is a dev dependency and
-/// something also names the output.
-fn compiled(
-    subject: &Subject<'_>,
-    source: &Candidate,
-    others: &[Candidate],
-    writes: &Writes,
-) -> Option<Start> {
-    let loader = loader::for_developers(subject, &source.node_args)?;
-    if *writes == Writes::Unknown && !makes(subject) {
-        return None;
-    }
-    let built = |one: &Candidate| match locate(&one.file, subject.files, writes) {
-        Some((file, true)) => Some(from_candidate(one, file, true)),
-        _ => None,
-    };
-    let mut start = others.iter().find_map(built)?;
-    start.warnings.push(format!(
-        "{} starts `{}` through {loader}, a dev dependency: the build's `{}` is taken",
-        source.reason, source.file, start.entry
-    ));
-    Some(start)
 }
 
 /// The start of an app whose framework writes `file`: a script may start it with its own flags, or

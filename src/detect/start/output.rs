@@ -1,0 +1,81 @@
+//! The build output to start in place of a source that scripts or the manifest name.
+
+use super::candidate::Candidate;
+use super::locate::locate;
+use super::{Start, from_candidate};
+use crate::detect::loader;
+use crate::detect::script::Command;
+use crate::detect::subject::Subject;
+use crate::detect::tsc::Writes;
+
+/// Whether the build may write something to start. Commands that only check or generate do not.
+fn makes(subject: &Subject<'_>) -> bool {
+    let only_checks = ["tsc", "prisma", "eslint", "biome", "echo"];
+    let mut build = subject.build().into_iter();
+    build.any(|command| !only_checks.contains(&command.program()))
+}
+
+/// The build output of a TypeScript source that the manifest names as `main` or `bin`, as packages
+/// do that others read as sources.
+pub(super) fn output_of(
+    subject: &Subject<'_>,
+    source: &Candidate,
+    writes: &Writes,
+) -> Option<Start> {
+    let stem = source.file.strip_suffix(".ts")?;
+    if source.by_script || stem.ends_with(".d") {
+        return None;
+    }
+    let name = stem.rsplit('/').next()?;
+    let file = match writes {
+        Writes::Known(outputs) => {
+            let ending = format!("/{stem}.js");
+            outputs.iter().find(|file| file.ends_with(&ending))?.clone()
+        }
+        Writes::Unknown if subject.build().iter().any(bundles) => format!("dist/{name}.js"),
+        Writes::Unknown => return None,
+    };
+    let mut start = from_candidate(source, file, true);
+    start.warnings.push(format!(
+        "{} names `{}`, a source: the image starts `{}`, which the build is taken to write (`--entry` names another)",
+        source.reason, source.file, start.entry
+    ));
+    Some(start)
+}
+
+/// Whether a command is a bundler that writes to `dist` by default.
+fn bundles(command: &Command) -> bool {
+    let bundlers = [
+        "tsup",
+        "tsdown",
+        "unbuild",
+        "pkgroll",
+        "bunchee",
+        "microbundle",
+    ];
+    bundlers.contains(&command.program())
+}
+
+/// The build output of a source that a loader starts, if the loader is a dev dependency and
+/// something also names the output.
+pub(super) fn compiled(
+    subject: &Subject<'_>,
+    source: &Candidate,
+    others: &[Candidate],
+    writes: &Writes,
+) -> Option<Start> {
+    let loader = loader::for_developers(subject, &source.node_args)?;
+    if *writes == Writes::Unknown && !makes(subject) {
+        return None;
+    }
+    let built = |one: &Candidate| match locate(&one.file, subject.files, writes) {
+        Some((file, true)) => Some(from_candidate(one, file, true)),
+        _ => None,
+    };
+    let mut start = others.iter().find_map(built)?;
+    start.warnings.push(format!(
+        "{} starts `{}` through {loader}, a dev dependency: the build's `{}` is taken",
+        source.reason, source.file, start.entry
+    ));
+    Some(start)
+}
