@@ -41,7 +41,7 @@ use crate::system::terminal::escape_json;
 use crate::workspace::{Workspace, find_root};
 
 /// Where a command runs, and for which app.
-pub struct Place<'p> {
+pub struct AppChoice<'p> {
     /// The working directory, after `-C`.
     pub cwd: &'p Path,
     /// The app as the user named it; `None` means the one around the working directory.
@@ -89,7 +89,7 @@ pub enum Format {
 
 /// The plan for a command that builds nothing, and the root of its workspace.
 fn planned(
-    place: &Place<'_>,
+    place: &AppChoice<'_>,
     args: PlanArgs,
     more: impl FnOnce(&mut PlanOptions),
     env: &Env,
@@ -106,7 +106,7 @@ fn planned(
 
 /// Like [`planned`], for a Dockerfile.
 fn planned_for_docker(
-    place: &Place<'_>,
+    place: &AppChoice<'_>,
     args: PlanArgs,
     more: impl FnOnce(&mut PlanOptions),
     env: &Env,
@@ -133,7 +133,7 @@ struct Prepared {
 
 impl Prepared {
     /// Loads the workspace around the working directory.
-    fn new(place: &Place<'_>, flags: &PlanOptions) -> Result<Self, Error> {
+    fn new(place: &AppChoice<'_>, flags: &PlanOptions) -> Result<Self, Error> {
         let workspace = Workspace::load(&find_root(place.cwd)?)?;
         let decided = flags.start.is_some() || flags.kind.is_some();
         let app = app_at(&workspace, place, decided)?;
@@ -209,7 +209,7 @@ impl Prepared {
 
 /// The position of the named app, or of the one around the working directory. `decided` says that
 /// flags tell what it is.
-fn app_at(workspace: &Workspace, place: &Place<'_>, decided: bool) -> Result<usize, Error> {
+fn app_at(workspace: &Workspace, place: &AppChoice<'_>, decided: bool) -> Result<usize, Error> {
     match &place.app {
         Some(name) => named_app(workspace, name, place.cwd, decided),
         None => match workspace.find_app(".", place.cwd)? {
@@ -228,7 +228,7 @@ fn named_app(workspace: &Workspace, name: &str, cwd: &Path, decided: bool) -> Re
         return Err(which_app(workspace));
     }
     let at = workspace.find_app(name, cwd)?;
-    if at == 0 && !decided && !listing::root_may_be_an_app(workspace) {
+    if at == Workspace::ROOT && !decided && !listing::root_may_be_an_app(workspace) {
         let options = config::load(workspace, at)?;
         if options.start.is_none() && options.kind.is_none() && options.tasks.is_none() {
             return Err(workspace.root_is_no_app().into());

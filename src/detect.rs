@@ -36,7 +36,7 @@ pub use framework::{Framework, builds_an_app};
 use rendering::Rendered;
 pub use start::Start;
 use start::shell;
-pub use subject::{Subject, Wanted};
+pub use subject::{Subject, WantedStart};
 
 /// The kinds of app that can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -13,7 +13,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::files::ignore::{IgnoreError, Reason, Rules, Scope, Verdict};
+use crate::files::ignore::{IgnoreError, Reason, RuleScope, Rules, Verdict};
 use crate::files::tree::{Directory, FileKind, Limit, Metadata, Tree, TreeError};
 use crate::model::path::RepoPath;
 
@@ -267,7 +267,7 @@ impl Walker<'_> {
         &mut self,
         dir: &RepoPath,
         verdict: Verdict,
-        scope: Option<Scope>,
+        scope: Option<RuleScope>,
     ) -> Result<(), FilesError> {
         let (kept, dropped) = (self.walk.files.len(), self.walk.dropped.len());
         if let Some(scope) = scope {
@@ -283,7 +283,7 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn list(&mut self, dir: &RepoPath, scope: &Scope) -> Result<(), FilesError> {
+    fn list(&mut self, dir: &RepoPath, scope: &RuleScope) -> Result<(), FilesError> {
         if dir.parts().count() > DEEPEST {
             return Err(FilesError::TooDeep(dir.clone()));
         }

@@ -92,7 +92,7 @@ pub use crate::system::env::Env;
 
 use crate::cli::{Cli, Command};
 use crate::commands::error::Error;
-use crate::commands::{Format, Place};
+use crate::commands::{AppChoice, Format};
 use crate::engine::docker::EngineError;
 use crate::engine::interrupt;
 
@@ -101,7 +101,7 @@ use crate::engine::interrupt;
 pub mod internals {
     pub use crate::ask::listing::Listing;
     pub use crate::ask::pruned::{self, PruneOptions, Pruned, Scope};
-    pub use crate::detect::native::{Natives, Package, Target};
+    pub use crate::detect::native::{NativePackage, Natives, Target};
     pub use crate::engine::Interrupt;
     pub use crate::engine::docker::{BuildRequest, Docker};
     pub use crate::engine::host::{self, Address};
@@ -172,7 +172,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let cwd = cli
         .directory
         .map_or_else(|| cwd.to_path_buf(), |directory| cwd.join(directory));
-    let place = |app: Option<String>| Place { cwd: &cwd, app };
+    let place = |app: Option<String>| AppChoice { cwd: &cwd, app };
     match cli.command.unwrap_or(Command::Build(Box::new(cli.build))) {
         Command::Build(args) => commands::build::run(*args, &cwd, here, env, ui),
         Command::Plan(args) => {

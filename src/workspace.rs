@@ -216,6 +216,9 @@ fn or_list(names: &[String]) -> String {
 }
 
 impl Workspace {
+    /// The root project's position among the members.
+    pub const ROOT: usize = 0;
+
     /// Loads the workspace at `root`.
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
         let tree = &Tree::open(root).map_err(ManifestError::from)?;

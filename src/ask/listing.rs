@@ -37,13 +37,13 @@ pub struct Listed {
     pub name: String,
     /// Its kind and needs, or what prevents a plan.
     #[serde(flatten)]
-    pub state: State,
+    pub state: AppState,
 }
 
 /// Whether an app can be planned.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum State {
+pub enum AppState {
     /// It can be planned.
     Ready(Ready),
     /// The user must decide or fix something first.
@@ -165,12 +165,12 @@ fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
         at => workspace.is_app_by_place(at),
     };
     // At the root, a site is what its build is for.
-    let may_be_a_site = by_place || at == 0;
+    let may_be_a_site = by_place || at == Workspace::ROOT;
     let state = match look(survey, rules, at) {
         Ok(ready) if may_be_a_site || !matches!(ready.detected.kind, AppKind::StaticSite) => {
-            State::Ready(ready)
+            AppState::Ready(ready)
         }
-        Err(error) if by_place => State::Stuck {
+        Err(error) if by_place => AppState::Stuck {
             problem: error.to_string(),
             hint: error.hint(),
         },
@@ -218,7 +218,7 @@ fn size(closure: &Closure<'_, '_>) -> Size {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listing, State, root_is_the_only_app};
+    use super::{AppState, Listing, root_is_the_only_app};
 
     /// The list's entry for a root with these scripts.
     fn root(scripts: &str, extra: &[(&str, &str)]) -> (Option<String>, bool) {
@@ -235,8 +235,8 @@ mod tests {
         let listing = Listing::new(&workspace).unwrap();
         let found = listing.apps.into_iter().find(|app| app.dir.is_root());
         let says = found.map(|found| match found.state {
-            State::Stuck { problem, .. } => problem,
-            State::Ready(ready) => ready.runs,
+            AppState::Stuck { problem, .. } => problem,
+            AppState::Ready(ready) => ready.runs,
         });
         (says, root_is_the_only_app(&workspace).unwrap())
     }

@@ -22,7 +22,7 @@ pub struct Overview {
     /// The root project first, the others by directory.
     pub members: Vec<Member>,
     /// Sorted by the dependent, then by the dependency.
-    pub edges: Vec<Edge>,
+    pub edges: Vec<DrawnEdge>,
 }
 
 /// A member.
@@ -49,7 +49,7 @@ pub struct MemberRole {
 
 /// A dependency of one member on another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Edge {
+pub struct DrawnEdge {
     /// The position of the dependent.
     #[serde(skip)]
     pub from_at: usize,
@@ -92,7 +92,7 @@ impl Overview {
                 let Ok(to_at) = positions.binary_search(&to) else {
                     continue;
                 };
-                edges.push(Edge {
+                edges.push(DrawnEdge {
                     from_at,
                     to_at,
                     from: members[from_at].dir.clone(),
@@ -110,7 +110,7 @@ impl Overview {
     }
 
     /// The edges that leave a member.
-    pub fn dependencies(&self, at: usize) -> impl Iterator<Item = &Edge> {
+    pub fn dependencies(&self, at: usize) -> impl Iterator<Item = &DrawnEdge> {
         self.edges.iter().filter(move |edge| edge.from_at == at)
     }
 }

@@ -172,7 +172,7 @@ impl Wanted {
         let (workspace, graph) = (survey.workspace, &survey.graph);
         let (mut named, mut inputs) = (BTreeMap::new(), Vec::new());
         let mut add = |tasks: &Tasks, apps: &[usize]| {
-            inputs.extend(tasks::inputs(tasks, |at| at != 0).cloned());
+            inputs.extend(tasks::inputs(tasks, |at| at != Workspace::ROOT).cloned());
             named.extend(tasks.needed(workspace, graph, apps).named);
         };
         let mut by_turbo = Vec::new();
@@ -321,7 +321,7 @@ impl Layout<'_, '_, '_> {
             let member = &self.workspace.members[at];
             let dir = &member.dir;
             // Most members have none, and it was loaded before.
-            if at != 0 && member.turbo.is_none() {
+            if at != Workspace::ROOT && member.turbo.is_none() {
                 continue;
             }
             for name in turbo::FILES {

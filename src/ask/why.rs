@@ -19,7 +19,7 @@ use crate::needs::survey::Survey;
 use crate::plan::study::Study;
 use crate::plan::{PlanError, config};
 use crate::workspace::Workspace;
-pub use route::{Chain, Route, Step};
+pub use route::{Chain, Route, RouteStep};
 use route::{Counts, Part};
 use web::{COPIED, Edge, Node, Web};
 
@@ -34,12 +34,12 @@ pub struct Why {
     /// What the user asked for.
     pub query: String,
     /// Every version or member that the query may mean.
-    pub packages: Vec<Package>,
+    pub packages: Vec<AskedPackage>,
 }
 
 /// One version of a package, or a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Package {
+pub struct AskedPackage {
     /// `name@version`, or the member's directory.
     #[serde(rename = "package")]
     pub label: String,
@@ -124,7 +124,7 @@ impl Why {
             let build = part(starts.clone(), &all, &targets);
             // The root project is included if it provides the program that starts the app.
             let mut members = runtime.members.keys().copied();
-            let root = members.find(|at| *at == 0 && app != 0);
+            let root = members.find(|at| *at == Workspace::ROOT && app != Workspace::ROOT);
             let starts = [app].into_iter().chain(root);
             let runtime = part(starts.collect(), &in_runtime, &targets);
             let others = (0..workspace.members.len()).filter(|at| !targets.contains(at));
@@ -133,7 +133,7 @@ impl Why {
             } else {
                 None
             };
-            Package {
+            AskedPackage {
                 label: package,
                 build,
                 runtime,

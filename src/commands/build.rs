@@ -6,12 +6,12 @@ mod faulted;
 mod job;
 mod native;
 mod outcome;
-mod unread;
+mod undeclared;
 
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Pins, Place, Prepared, own_output, push, warn};
+use super::{AppChoice, Pins, Prepared, own_output, push, warn};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
 use crate::engine::Interrupt;
@@ -54,7 +54,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     for path in written.chain(metadata_file.as_deref()) {
         flags.exclude.extend(own_output(cwd, &cwd.join(path)));
     }
-    let mut prepared = Prepared::new(&Place { cwd, app: app.app }, &flags)?;
+    let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
     let wanted = driver::engine(arg, &engine, prepared.options())?;
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
     if dry_run {
@@ -80,7 +80,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         }
     }
     let root = prepared.root();
-    unread::check(prepared.options(), &plan, root)?;
+    undeclared::check(prepared.options(), &plan, root)?;
     warn_unless(mode, &plan, ui)?;
     let (secrets, warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     let arguments = job::arguments(given, &plan, env);

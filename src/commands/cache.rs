@@ -11,7 +11,7 @@ use crate::cli::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs};
 use crate::commands::error::Error;
 use crate::show::report;
 use crate::show::ui::Ui;
-use crate::store::cache::{Cache, Kind, Pruned, Usage};
+use crate::store::cache::{Cache, CacheKind, Pruned, Usage};
 use crate::system::env::Env;
 
 /// Shows the cache, prunes it, or prints its directory.
@@ -69,13 +69,13 @@ fn du(args: &CacheDuArgs, cwd: &Path, env: &Env) -> Result<String, Error> {
     Ok(text)
 }
 
-fn said(kind: Kind) -> &'static str {
+fn said(kind: CacheKind) -> &'static str {
     match kind {
-        Kind::Blobs => "layers and downloads",
-        Kind::Trees => "unpacked layers",
-        Kind::PnpmStore => "pnpm's store",
-        Kind::Notes => "notes",
-        Kind::Unfinished => "being written",
+        CacheKind::Blobs => "layers and downloads",
+        CacheKind::Trees => "unpacked layers",
+        CacheKind::PnpmStore => "pnpm's store",
+        CacheKind::Notes => "notes",
+        CacheKind::Unfinished => "being written",
     }
 }
 

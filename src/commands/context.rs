@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Place, own_output, planned_for_docker, warn, warn_of_secrets};
+use super::{AppChoice, own_output, planned_for_docker, warn, warn_of_secrets};
 use crate::cli::PlanArgs;
 use crate::commands::error::Error;
 use crate::plan::{Plan, PlanOptions};
@@ -15,7 +15,7 @@ use crate::system::env::Env;
 
 /// Writes the context.
 pub fn run(
-    place: &Place<'_>,
+    place: &AppChoice<'_>,
     args: PlanArgs,
     output: &Path,
     env: &Env,

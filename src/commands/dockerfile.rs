@@ -1,6 +1,6 @@
 //! `slimbuild dockerfile APP`: the Dockerfile on stdout.
 
-use super::{Place, planned_for_docker, warn, warn_of_secrets};
+use super::{AppChoice, planned_for_docker, warn, warn_of_secrets};
 use crate::cli::PlanArgs;
 use crate::commands::error::Error;
 use crate::render::dockerfile;
@@ -15,7 +15,7 @@ pub fn template(ui: &mut Ui) -> Result<(), Error> {
 }
 
 /// Prints the Dockerfile.
-pub fn run(place: &Place<'_>, args: PlanArgs, env: &Env, ui: &mut Ui) -> Result<(), Error> {
+pub fn run(place: &AppChoice<'_>, args: PlanArgs, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let (_, plan) = planned_for_docker(place, args, |_| (), env)?;
     warn(&plan, ui)?;
     warn_of_secrets(&plan, ui)?;

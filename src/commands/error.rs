@@ -6,7 +6,7 @@ use crate::ask::pruned::output::OutputError;
 use crate::ask::why::WhyError;
 use crate::detect::DetectError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
-use crate::engine::fault::Fault;
+use crate::engine::fault::BuildFault;
 use crate::engine::host::HostError;
 use crate::engine::native::NativeError;
 use crate::engine::registry::RegistryError;
@@ -58,7 +58,7 @@ pub enum Error {
     Native(#[from] NativeError),
     /// A step of the build failed.
     #[error(transparent)]
-    Step(#[from] Fault),
+    Step(#[from] BuildFault),
     /// The image was made, but its proof found that it cannot run.
     #[error("the image of {app} would not run; what is missing is said above")]
     Verify {

@@ -6,10 +6,10 @@ use crate::show::report::{self, Notation};
 use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
-use super::{Place, json};
+use super::{AppChoice, json};
 
 /// Prints the graph of the app's closures, or of the whole workspace if no app is named.
-pub fn run(place: &Place<'_>, notation: Notation, ui: &mut Ui) -> Result<(), Error> {
+pub fn run(place: &AppChoice<'_>, notation: Notation, ui: &mut Ui) -> Result<(), Error> {
     let workspace = Workspace::load(&find_root(place.cwd)?)?;
     let app = match &place.app {
         Some(name) => Some(workspace.find_app(name, place.cwd)?),

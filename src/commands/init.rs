@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Place;
+use super::AppChoice;
 use crate::ask::listing;
 use crate::ask::starter::{self, Starter};
 use crate::commands::error::Error;
@@ -16,7 +16,7 @@ use crate::workspace::{Workspace, find_root};
 const TASK: &str = "image";
 
 /// Writes the file beside the app, or at the root if no app is named.
-pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
+pub fn run(place: &AppChoice<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
     let root = find_root(place.cwd)?;
     let workspace = Workspace::load(&root)?;
     let at = match &place.app {
@@ -25,7 +25,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
     };
     // The file at the root is about all apps, where there are others.
     let alone = workspace.members.len() == 1;
-    let at = at.filter(|at| *at != 0 || alone);
+    let at = at.filter(|at| *at != Workspace::ROOT || alone);
     let dir = at.map_or(RepoPath::ROOT, |at| workspace.members[at].dir.clone());
     let file = dir.join(config::FILE).unwrap_or_default();
     let target = file.on_disk(&root);
@@ -51,7 +51,7 @@ pub fn run(place: &Place<'_>, force: bool, ui: &mut Ui) -> Result<(), Error> {
 /// The file of one app.
 fn of_app(workspace: &Workspace, at: usize, schema: bool) -> String {
     // The content of the file that is replaced does not count.
-    let options = if at == 0 {
+    let options = if at == Workspace::ROOT {
         Ok(PlanOptions::default())
     } else {
         config::inherited(workspace, at)

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Format, Place, json, planned, warn};
+use super::{AppChoice, Format, json, planned, warn};
 use crate::cli::PlanArgs;
 use crate::commands::error::Error;
 use crate::plan::{Plan, Runs};
@@ -21,7 +21,7 @@ struct Document<'p> {
 
 /// Prints the plan.
 pub fn run(
-    place: &Place<'_>,
+    place: &AppChoice<'_>,
     args: PlanArgs,
     format: Format,
     env: &Env,

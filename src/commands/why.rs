@@ -6,10 +6,10 @@ use crate::show::report;
 use crate::show::ui::Ui;
 use crate::workspace::{Workspace, find_root};
 
-use super::{Format, Place, app_at, json};
+use super::{AppChoice, Format, app_at, json};
 
 /// Prints the chains.
-pub fn run(place: &Place<'_>, package: &str, format: Format, ui: &mut Ui) -> Result<(), Error> {
+pub fn run(place: &AppChoice<'_>, package: &str, format: Format, ui: &mut Ui) -> Result<(), Error> {
     let workspace = Workspace::load(&find_root(place.cwd)?)?;
     let app = app_at(&workspace, place, false)?;
     let why = Why::new(&workspace, app, package)?;

@@ -322,7 +322,9 @@ fn insert(
     (at, package): (usize, &str),
     found: &mut BTreeSet<(usize, String)>,
 ) {
-    if (at == 0 && app != 0) || !ships(&workspace.members[at].manifest, package) {
+    if (at == Workspace::ROOT && app != Workspace::ROOT)
+        || !ships(&workspace.members[at].manifest, package)
+    {
         found.insert((at, package.to_owned()));
     }
 }

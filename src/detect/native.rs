@@ -57,14 +57,14 @@ pub struct Target<'t> {
 
 /// A package, by name and version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Package {
+pub struct NativePackage {
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
 }
 
-impl std::fmt::Display for Package {
+impl std::fmt::Display for NativePackage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}@{}", self.name, self.version)
     }
@@ -74,19 +74,19 @@ impl std::fmt::Display for Package {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Natives {
     /// Packages that compile at install time, or may have to.
-    pub compiled: BTreeSet<Package>,
+    pub compiled: BTreeSet<NativePackage>,
     /// Whether one of these needs `CMake`.
     pub cmake: bool,
     /// Packages that download a binary at install time, and cannot compile one.
-    pub fetched: BTreeSet<Package>,
+    pub fetched: BTreeSet<NativePackage>,
     /// Packages with an optional package for each machine.
-    pub families: BTreeSet<Package>,
+    pub families: BTreeSet<NativePackage>,
     /// Those for which the C library matters.
-    pub bound: BTreeSet<Package>,
+    pub bound: BTreeSet<NativePackage>,
     /// Those without a package for the target in the lockfile.
-    pub missing: BTreeSet<Package>,
+    pub missing: BTreeSet<NativePackage>,
     /// Prisma's client and command.
-    pub prisma: BTreeSet<Package>,
+    pub prisma: BTreeSet<NativePackage>,
 }
 
 impl Natives {
@@ -96,7 +96,7 @@ impl Natives {
         for (lockfile, key, optional) in closure.entries() {
             let traits = lockfile.traits(key);
             let (name, version) = name_and_version(lockfile.format(), key);
-            let package = Package {
+            let package = NativePackage {
                 name: name.to_owned(),
                 version: version.to_owned(),
             };

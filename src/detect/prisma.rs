@@ -5,7 +5,7 @@
 //! (6.16 and later), or the older preview feature `queryCompiler`. If Prisma finds no OpenSSL, it
 //! assumes version 1.1, which no current base has.
 
-use crate::detect::native::Package;
+use crate::detect::native::NativePackage;
 
 /// A client generator in a schema.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Generator {
 pub const PACKAGES: [&str; 2] = ["@prisma/client", "prisma"];
 
 /// Whether clients of this version may use an engine.
-pub fn may_need_engine(package: &Package) -> bool {
+pub fn may_need_engine(package: &NativePackage) -> bool {
     let major = package.version.split('.').next().map(str::parse::<u32>);
     PACKAGES.contains(&&*package.name) && major.is_some_and(|major| major.is_ok_and(|it| it < 7))
 }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn versions_and_targets() {
-        let package = |name: &str, version: &str| Package {
+        let package = |name: &str, version: &str| NativePackage {
             name: name.to_owned(),
             version: version.to_owned(),
         };

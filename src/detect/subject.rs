@@ -11,7 +11,7 @@ use crate::workspace::{Member, Workspace};
 
 /// What a user wants node to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedStart {
     /// The file, relative to the app.
     pub entry: String,
     /// node's own flags.
@@ -33,7 +33,7 @@ pub struct Subject<'s> {
     /// Its files, relative to its directory.
     pub files: &'s BTreeSet<String>,
     /// What the user wants node to start.
-    pub entry: Option<&'s Wanted>,
+    pub entry: Option<&'s WantedStart>,
     /// The scripts that the user chose to build it.
     pub tasks: Option<&'s [String]>,
     /// node's version: a line or exact.

@@ -1,7 +1,7 @@
 //! Explains a failed step: which task failed, and what to do about it if its log shows the cause.
 //!
 //! Input: the plan, the step's name as every engine gives it (`[build-apps-a 4/5] pnpm --dir=apps/a
-//! run build`), its exit code, and the end of its log. Output: a [`Fault`]. It is pure and never
+//! run build`), its exit code, and the end of its log. Output: a [`BuildFault`]. It is pure and never
 //! prints a line of the log, only names found in it.
 
 mod log;
@@ -19,13 +19,13 @@ pub const LOG: usize = 64 * 1024;
 /// An explanation of a failed step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} failed with exit code {code}; its log is above")]
-pub struct Fault {
+pub struct BuildFault {
     what: String,
     code: i64,
     hint: Option<String>,
 }
 
-impl Fault {
+impl BuildFault {
     /// Explains a failed step.
     pub fn judge(plan: &Plan, step: &str, code: i64, log: &str) -> Self {
         Self::of(&Failed::find(plan, step), code, log)

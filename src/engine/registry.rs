@@ -44,7 +44,7 @@ pub struct Registries<'r> {
 }
 
 /// A requested image.
-pub struct Wanted<'w> {
+pub struct WantedImage<'w> {
     pub image: &'w ImageRef,
     /// The target platform.
     pub platform: &'w Platform,
@@ -73,7 +73,7 @@ impl Registries<'_> {
     /// Pulls an image, except for blobs that the cache has.
     pub fn pull(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &WantedImage<'_>,
         step: StepId,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Image, RegistryError> {

@@ -26,14 +26,14 @@ pub struct Rule {
     globs: &'static [&'static str],
     /// Exceptions to the globs.
     except: &'static [&'static str],
-    pub kind: Kind,
+    pub kind: RuleKind,
     /// Where the rule applies.
     holds: Holds,
 }
 
 /// What a rule bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RuleKind {
     /// Something that a machine installed, cached or noted. It is wrong in an image.
     Leftover,
     /// A name that means secrets. `include` cannot bring it.
@@ -78,7 +78,7 @@ pub const PRIVATE: &str = "PRIVATE KEY";
 const fn rule(
     name: &'static str,
     globs: &'static [&'static str],
-    kind: Kind,
+    kind: RuleKind,
     holds: Holds,
 ) -> Rule {
     Rule {
@@ -91,7 +91,7 @@ const fn rule(
 }
 
 use Holds::{Everywhere, Outputs, Sources};
-use Kind::{Key, Leftover, Likely, Secret};
+use RuleKind::{Key, Leftover, Likely, Secret};
 
 /// All rules; the first that bars a name wins.
 const RULES: &[Rule] = &[
@@ -292,7 +292,7 @@ impl Rule {
     }
 }
 
-/// The rule that bars a file or directory at this path. For a rule of [`Kind::Key`] the caller must
+/// The rule that bars a file or directory at this path. For a rule of [`RuleKind::Key`] the caller must
 /// also check the content.
 pub fn barred(path: &str, area: Area) -> Option<&'static Rule> {
     static LISTS: OnceLock<[List; 2]> = OnceLock::new();
@@ -359,7 +359,7 @@ fn folded(path: &str) -> String {
 /// (`set -f`). `include` are globs of what comes along by name, `public` those of files of variables that are no secret.
 pub fn conditions(include: &[String], public: &[String]) -> Conditions {
     let outputs = || RULES.iter().filter(|rule| rule.holds_in(Area::Outputs));
-    let any = |kind: Kind| {
+    let any = |kind: RuleKind| {
         let rules = outputs().filter(|rule| rule.kind == kind);
         let words: Vec<String> = rules.map(names).collect();
         format!("( {} )", words.join(" -o "))

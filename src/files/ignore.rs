@@ -2,7 +2,7 @@
 //!
 //! Input: the root's `.dockerignore`, every `.gitignore` that applies, and the `include` and
 //! `exclude` options. Output: a [`Verdict`] on a path, with the [`Reason`] if it is dropped. This
-//! module does not walk: a caller that descends (see [`crate::files`]) carries a [`Scope`] along,
+//! module does not walk: a caller that descends (see [`crate::files`]) carries a [`RuleScope`] along,
 //! so that nested `.gitignore` files are found on the way.
 //!
 //! The rules, strongest first:
@@ -25,7 +25,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::files::forbidden::{self, Area, ENV_FILES, Kind};
+use crate::files::forbidden::{self, Area, ENV_FILES, RuleKind};
 use crate::files::tree::{Limit, Tree, TreeError};
 use crate::model::path::RepoPath;
 
@@ -148,7 +148,7 @@ pub enum IgnoreError {
 
 /// The rules within one directory, to judge the paths in it.
 #[derive(Debug)]
-pub struct Scope<'rules> {
+pub struct RuleScope<'rules> {
     rules: &'rules Rules,
     fate: Fate,
     docker: Inherited,
@@ -218,8 +218,8 @@ impl Rules {
     }
 
     /// The rules within the workspace root.
-    pub fn root_scope(&self) -> Scope<'_> {
-        Scope {
+    pub fn root_scope(&self) -> RuleScope<'_> {
+        RuleScope {
             rules: self,
             fate: Fate::Open(self.git.clone()),
             docker: Inherited::default(),
@@ -227,7 +227,7 @@ impl Rules {
     }
 
     /// The verdict on a directory, and the rules within it unless nothing below it can be kept.
-    pub fn scope(&self, dir: &RepoPath) -> Result<(Verdict, Option<Scope<'_>>), IgnoreError> {
+    pub fn scope(&self, dir: &RepoPath) -> Result<(Verdict, Option<RuleScope<'_>>), IgnoreError> {
         let mut verdict = Verdict::Keep;
         let mut scope = self.root_scope();
         for dir in lineage(dir) {
@@ -272,7 +272,7 @@ fn lineage(dir: &RepoPath) -> Vec<RepoPath> {
     dirs
 }
 
-impl Scope<'_> {
+impl RuleScope<'_> {
     /// The verdict on a file or symlink in this directory.
     pub fn file(&self, path: &RepoPath) -> Verdict {
         self.decide(path, Entry::File).0.into()
@@ -334,7 +334,7 @@ impl Scope<'_> {
                     None => match (dropped_by, forbidden) {
                         (None, Some(rule)) => Decision::Ignored(Reason::Secret {
                             name: rule.name,
-                            if_private: rule.kind == Kind::Key,
+                            if_private: rule.kind == RuleKind::Key,
                         }),
                         (dropped_by, _) => Decision::Open {
                             git,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::files::Kind;
-use crate::image::layer::{Entry, Layer, Node, Owner};
+use crate::image::layer::{Layer, LayerEntry, LayerNode, Owner};
 use crate::plan::{Content, ContextEntry, Place, Plan};
 
 /// The app's directory in the image.
@@ -42,11 +42,11 @@ pub fn layers(plan: &Plan, context: &[ContextEntry], root: &Path) -> Vec<Layer> 
             // The user owns writable directories and everything in them.
             if place == Place::Writable {
                 for dir in directories(plan, path) {
-                    let node = Node::Directory(0o755);
-                    entries.insert(format!("{to}/{dir}"), Entry { node, owner });
+                    let node = LayerNode::Directory(0o755);
+                    entries.insert(format!("{to}/{dir}"), LayerEntry { node, owner });
                 }
             }
-            entries.insert(format!("{to}/{path}"), Entry { node, owner });
+            entries.insert(format!("{to}/{path}"), LayerEntry { node, owner });
         }
         let title = title.to_owned();
         Layer { title, entries }
@@ -73,36 +73,36 @@ fn hand_over(dir: &str, user: Owner, layers: &mut [Layer]) {
             }
         }
         let owned = |path| {
-            let node = Node::Directory(0o755);
-            (path, Entry { node, owner: user })
+            let node = LayerNode::Directory(0o755);
+            (path, LayerEntry { node, owner: user })
         };
         layer.entries.extend(inside.into_iter().map(owned));
     }
     // The layer with writable files is the last.
     if let Some(last) = layers.last_mut() {
-        let node = Node::Directory(0o755);
-        let own = Entry { node, owner: user };
+        let node = LayerNode::Directory(0o755);
+        let own = LayerEntry { node, owner: user };
         last.entries.insert(dir.to_owned(), own);
     }
 }
 
-fn node(entry: &ContextEntry, root: &Path) -> Node {
+fn node(entry: &ContextEntry, root: &Path) -> LayerNode {
     let mode = |executable| if executable { 0o755 } else { 0o644 };
     match &entry.content {
-        Content::Made { text, executable } => Node::Made {
+        Content::Made { text, executable } => LayerNode::Made {
             bytes: text.as_bytes().into(),
             mode: mode(*executable),
         },
-        Content::Packed { bytes } => Node::Made {
+        Content::Packed { bytes } => LayerNode::Made {
             bytes: bytes.clone(),
             mode: mode(false),
         },
         Content::Source { path, kind, .. } => match kind {
-            Kind::Regular { executable } => Node::File {
+            Kind::Regular { executable } => LayerNode::File {
                 from: path.on_disk(root),
                 mode: mode(*executable),
             },
-            Kind::Symlink { target } => Node::Symlink(target.clone()),
+            Kind::Symlink { target } => LayerNode::Symlink(target.clone()),
         },
     }
 }
@@ -130,11 +130,11 @@ mod tests {
     #[test]
     fn a_directory_is_handed_over_with_all_that_lies_in_it() {
         let file = |path: &str| {
-            let node = Node::Made {
+            let node = LayerNode::Made {
                 bytes: [].as_slice().into(),
                 mode: 0o644,
             };
-            (path.to_owned(), Entry::root(node))
+            (path.to_owned(), LayerEntry::root(node))
         };
         let mut layers = [["app/a/main.js", "app/a/up/in/x"].as_slice(), &[]].map(|paths| Layer {
             title: String::new(),

@@ -2,7 +2,7 @@
 //! time.
 //!
 //! Input: the workspace's directory, its projects with the names that each needs, and the packages
-//! of the lockfile's runtime closure. Output: a [`Tree`] of package directories, links and
+//! of the lockfile's runtime closure. Output: [`InstalledModules`] of package directories, links and
 //! generated files by their paths in the workspace.
 //!
 //! The walk follows Node's resolution from package to package: a name is searched in every
@@ -40,10 +40,10 @@ pub type Expected = BTreeMap<Locked, bool>;
 
 /// The modules that the projects need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tree {
+pub struct InstalledModules {
     /// The real directories of packages. Everything below each is taken, except its `node_modules`,
     /// which has entries of its own.
-    pub packages: BTreeMap<RepoPath, Found>,
+    pub packages: BTreeMap<RepoPath, InstalledPackage>,
     /// Links, with targets relative to their directories.
     pub links: BTreeMap<RepoPath, String>,
     /// Files and directories next to packages that no package manager made, such as generated code.
@@ -52,7 +52,7 @@ pub struct Tree {
 
 /// A package that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct InstalledPackage {
     /// The name in its manifest.
     pub name: String,
     /// The version in its manifest.
@@ -62,7 +62,11 @@ pub struct Found {
 }
 
 /// Walks from the projects through the modules installed below `root`.
-pub fn walk(root: &Path, projects: &[Project], expected: &Expected) -> Result<Tree, ModulesError> {
+pub fn walk(
+    root: &Path,
+    projects: &[Project],
+    expected: &Expected,
+) -> Result<InstalledModules, ModulesError> {
     let files = files::Tree::open(root)?;
     let mut walk = walk::Walk::new(&files, projects, expected);
     walk.run()?;

@@ -19,7 +19,7 @@ pub use self::error::PrebuiltError;
 use crate::detect::Delivery;
 use crate::files::tree::{Tree, TreeError};
 use crate::finished::modules::ModulesError;
-use crate::plan::{Contents, Finished, Place, Plan, placed};
+use crate::plan::{Contents, Finished, Place, Plan, context_entry};
 
 /// The places of the context that are used unchanged: the proof, the server of a site, and the
 /// program that makes writable directories.
@@ -73,7 +73,7 @@ pub fn finished(
             .filter(|entry| KEPT.contains(&entry.place))
             .cloned(),
     );
-    placed::sort(&mut context);
+    context_entry::sort(&mut context);
     Ok((Finished { context }, warnings))
 }
 

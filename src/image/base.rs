@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use debian::Package;
+pub use debian::DebianPackage;
 pub use error::BaseError;
 pub use keys::Keys;
 pub use lock::Lock;
@@ -100,10 +100,10 @@ pub struct Request {
 #[serde(deny_unknown_fields)]
 pub struct Contents {
     /// Debian's packages by name.
-    pub packages: BTreeMap<String, Package>,
+    pub packages: BTreeMap<String, DebianPackage>,
     /// The packages that serve a static site, in the second layer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub nginx: BTreeMap<String, Package>,
+    pub nginx: BTreeMap<String, DebianPackage>,
     /// The node program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Node>,

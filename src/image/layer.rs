@@ -15,19 +15,19 @@ pub struct Layer {
     /// A short description, for the history of the image.
     pub title: String,
     /// The entries by path.
-    pub entries: BTreeMap<String, Entry>,
+    pub entries: BTreeMap<String, LayerEntry>,
 }
 
 /// An entry of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    pub node: Node,
+pub struct LayerEntry {
+    pub node: LayerNode,
     pub owner: Owner,
 }
 
 /// The kinds of entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Node {
+pub enum LayerNode {
     /// A directory with its permission bits.
     Directory(u32),
     /// A file on this machine.
@@ -62,9 +62,9 @@ impl Owner {
     pub const ROOT: Self = Self { user: 0, group: 0 };
 }
 
-impl Entry {
+impl LayerEntry {
     /// An entry that belongs to root.
-    pub fn root(node: Node) -> Self {
+    pub fn root(node: LayerNode) -> Self {
         Self {
             node,
             owner: Owner::ROOT,

@@ -22,7 +22,7 @@ use serde_json::Value;
 pub use elf::Elf;
 pub use libraries::Libraries;
 
-use crate::image::layer::{Layer, Node};
+use crate::image::layer::{Layer, LayerNode};
 use crate::model::image::Platform;
 
 /// A program or library in a layer.
@@ -110,7 +110,7 @@ pub fn code(layers: &[Layer]) -> Vec<Code> {
     let mut found = Vec::new();
     for layer in layers {
         for (path, entry) in &layer.entries {
-            let Node::File { from, mode } = &entry.node else {
+            let LayerNode::File { from, mode } = &entry.node else {
                 continue;
             };
             let named = path.ends_with(".node") || path.contains(".so");

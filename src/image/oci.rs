@@ -23,7 +23,7 @@ pub use compress::Compression;
 pub use disk::{DiskError, configuration, open};
 pub use docker::send;
 pub use error::OciError;
-pub use foreign::{Document, ForeignError, Manifest, choose};
+pub use foreign::{Document, ForeignError, ForeignManifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer};
 pub use limits::Excess;
 pub use output::{Output, write};

@@ -110,7 +110,7 @@ impl<'l, 'a> Closure<'l, 'a> {
         closure.named.clone_from(named);
         let mut queue: Vec<(usize, Because)> =
             apps.iter().map(|&app| (app, Because::App)).collect();
-        if named.iter().any(|(at, _)| *at == 0) {
+        if named.iter().any(|(at, _)| *at == Workspace::ROOT) {
             queue.push((0, Because::Root));
         }
         let mut fresh = closure.extend(workspace, queue)?;
@@ -256,7 +256,8 @@ impl<'l, 'a> Closure<'l, 'a> {
     /// The positions of its packages: all members, but for a root project that is not the app.
     pub fn packages(&self) -> impl Iterator<Item = usize> {
         let members = self.members.iter();
-        let packages = members.filter(|(at, because)| **at != 0 || **because == Because::App);
+        let packages =
+            members.filter(|(at, because)| **at != Workspace::ROOT || **because == Because::App);
         packages.map(|(&at, _)| at)
     }
 
@@ -269,7 +270,7 @@ impl<'l, 'a> Closure<'l, 'a> {
         if self.named.contains(&key) {
             return true;
         }
-        let for_named = at == 0 && self.members.get(&0) == Some(&Because::Root);
+        let for_named = at == Workspace::ROOT && self.members.get(&0) == Some(&Because::Root);
         !for_named && (field != Field::Dev || self.peers.contains(&key))
     }
 
@@ -314,7 +315,11 @@ impl<'l, 'a> Closure<'l, 'a> {
     /// The members in an install of this closure. The root project is always one, because pnpm
     /// needs it.
     fn projects(&self) -> impl Iterator<Item = usize> {
-        let others = self.members.keys().copied().filter(|at| *at != 0);
+        let others = self
+            .members
+            .keys()
+            .copied()
+            .filter(|at| *at != Workspace::ROOT);
         [0].into_iter().chain(others)
     }
 
@@ -361,7 +366,7 @@ impl<'l, 'a> Closure<'l, 'a> {
     /// to root dependencies that it lacks.
     pub fn settings(&self, workspace: &Workspace) -> Option<String> {
         let text = workspace.settings_text.as_ref()?;
-        let members = self.members.keys().filter(|at| **at != 0);
+        let members = self.members.keys().filter(|at| **at != Workspace::ROOT);
         let mut dirs: Vec<String> = members
             .map(|&at| workspace.members[at].dir.to_string())
             .collect();

@@ -124,7 +124,7 @@ impl Graph {
         let mut queue: Vec<usize> = starts.collect();
         let with_root = queue.contains(&0);
         while let Some(at) = queue.pop() {
-            if (at != 0 || with_root) && found.insert(at) {
+            if (at != Workspace::ROOT || with_root) && found.insert(at) {
                 queue.extend(self.dependencies(at).into_iter().map(|(to, _)| to));
             }
         }

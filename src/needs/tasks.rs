@@ -2,7 +2,7 @@
 //! variables, after `turbo.json` if there is one.
 //!
 //! Input: the workspace, its graph, the apps. Output: a graph of tasks (a package and a script's
-//! name), and finally a list of [`Run`]s: tasks of one package that run one after the other. turbo
+//! name), and finally a list of [`TaskRun`]s: tasks of one package that run one after the other. turbo
 //! itself never runs.
 //!
 //! **Everything that turbo runs is run.** The graph starts at the app's `build` and follows
@@ -40,7 +40,7 @@ use crate::workspace::Workspace;
 
 pub use definition::Definition;
 pub use needed::{Needed, inputs, scripts};
-pub use order::{Run, Runs};
+pub use order::{TaskRun, TaskRuns};
 pub use variables::{is_proxy, looks_secret};
 
 use definition::{DEPTH, Defined};
@@ -149,7 +149,7 @@ pub enum Because {
 
 /// A task.
 #[derive(Debug)]
-pub struct Node {
+pub struct TaskNode {
     /// The position of its member.
     pub member: usize,
     /// The name of the task and its script.
@@ -179,7 +179,7 @@ enum Bond {
 #[derive(Debug, Default)]
 pub struct Tasks {
     /// All tasks, including those without a script.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<TaskNode>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
     /// Why turbo would fail.
@@ -193,7 +193,7 @@ pub struct Tasks {
 
 /// `web#build`; the root's are `//#build`.
 fn id(workspace: &Workspace, at: usize, task: &str) -> String {
-    if at == 0 {
+    if at == Workspace::ROOT {
         return format!("//#{task}");
     }
     format!("{}#{task}", workspace.members[at].label())
@@ -218,7 +218,7 @@ impl Tasks {
     }
 
     /// The tasks of a member, in the order in which they were found.
-    pub fn of(&self, at: usize) -> impl Iterator<Item = &Node> {
+    pub fn of(&self, at: usize) -> impl Iterator<Item = &TaskNode> {
         let mut own: Vec<usize> = self.numbers_of(at).collect();
         own.sort_unstable();
         own.into_iter().map(|number| &self.nodes[number])
@@ -246,7 +246,7 @@ impl Tasks {
     ) -> Vec<String> {
         let node = &self.nodes[node];
         // turbo knows nothing of a script of the root's that turbo.json does not name.
-        let unknown = node.member == 0 && node.defined == Defined::Nowhere;
+        let unknown = node.member == Workspace::ROOT && node.defined == Defined::Nowhere;
         let turbo = workspace.turbo.as_ref();
         let loose = unknown || turbo.is_none_or(|turbo| !turbo.strict);
         variables::arguments(

@@ -5,7 +5,7 @@ use super::missing_programs::Caller;
 use super::{BaseFrom, Decision, NodeCommand, PlanOptions, RuntimeBase};
 use crate::detect::{Delivery, loader};
 use crate::model::image::ImageRef;
-use crate::plan::config::{Base, ConfigError, Probe, Source};
+use crate::plan::config::{Base, ConfigError, GivenBy, Probe};
 
 /// Node lines for which distroless has an image.
 const DISTROLESS_NODE: [&str; 4] = ["18", "20", "22", "24"];
@@ -166,7 +166,7 @@ enum Need {
     /// Packages, and what requires them.
     Packages(String),
     /// The program of a health check, and what requires it.
-    Program(String, Source),
+    Program(String, GivenBy),
 }
 
 impl Need {

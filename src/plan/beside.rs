@@ -19,6 +19,7 @@ use crate::files::tree::{FileKind, optional};
 use crate::files::{self, Dropped, File};
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
+use crate::workspace::Workspace;
 
 /// How many files a directory may have if no `include` names it.
 const MOST: usize = 2000;
@@ -146,7 +147,10 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     /// Sends a file of a package that the build would not get otherwise.
     fn send(&mut self, file: &File, why: &str) {
         let owner = self.list.workspace.enclosing(&file.path);
-        if owner != 0 && owner != self.list.app && !self.list.build.members.contains_key(&owner) {
+        if owner != Workspace::ROOT
+            && owner != self.list.app
+            && !self.list.build.members.contains_key(&owner)
+        {
             self.found
                 .files
                 .push(ContextEntry::source(Place::Src, file, why));
@@ -161,7 +165,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         } = self.list;
         let at = workspace.enclosing(path);
         let inside = path.strip(&workspace.members[at].dir)?;
-        let of_root = at == 0 && self.list.app != 0;
+        let of_root = at == Workspace::ROOT && self.list.app != Workspace::ROOT;
         if of_root || inside.is_empty() || !tasks.run_in(at) {
             return None;
         }
@@ -299,7 +303,8 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             // What lies below a package may be another one's.
             let owner = workspace.enclosing(target);
             let within = target.is_within(own) || target.is_within(home);
-            let inside = within && (owner == of || owner == list.app || list.app != 0);
+            let inside =
+                within && (owner == of || owner == list.app || list.app != Workspace::ROOT);
             let above = own.is_within(target) || home.is_within(target);
             !inside && !above && !target.parts().any(|part| part == "node_modules")
         };
@@ -404,7 +409,10 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         let workspace = self.list.workspace;
         let at = workspace.enclosing(target);
         let other = &workspace.members[at];
-        if at == 0 || self.list.tasks.run_in(at) || other.manifest.script("build").is_none() {
+        if at == Workspace::ROOT
+            || self.list.tasks.run_in(at)
+            || other.manifest.script("build").is_none()
+        {
             return;
         }
         let (name, app) = (other.label(), &workspace.members[self.list.app]);

@@ -158,7 +158,7 @@ pub(super) fn of_root(
     };
     let ships = [Field::Prod, Field::Optional];
     let mut found: BTreeSet<String> = BTreeSet::new();
-    if app == 0 || !root.has_dependencies() {
+    if app == Workspace::ROOT || !root.has_dependencies() {
         return Ok(BTreeSet::new());
     }
     let tree = &workspace.tree;

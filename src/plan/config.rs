@@ -127,7 +127,7 @@ pub struct Given<T> {
     /// What was given.
     pub value: T,
     /// Where it comes from.
-    pub source: Source,
+    pub source: GivenBy,
 }
 
 impl<T> Given<T> {
@@ -135,7 +135,7 @@ impl<T> Given<T> {
     pub fn by_flag(value: T, flag: &'static str) -> Self {
         Self {
             value,
-            source: Source::Flag(flag),
+            source: GivenBy::Flag(flag),
         }
     }
 
@@ -151,7 +151,7 @@ impl<T> Given<T> {
 /// The source of a value. Displays as a reason: "named by --node", "`node` in
 /// apps/server/slimbuild.json".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum GivenBy {
     /// An argument.
     Flag(&'static str),
     /// A key of a file.
@@ -163,7 +163,7 @@ pub enum Source {
     },
 }
 
-impl Source {
+impl GivenBy {
     /// The place without the key: `--node`, `apps/server/slimbuild.json`.
     pub fn place(&self) -> &str {
         match self {
@@ -173,7 +173,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for GivenBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "named by {flag}"),
@@ -283,13 +283,13 @@ impl ConfigError {
 
     /// That a value does not fit the app.
     pub(crate) fn unfit(
-        source: &Source,
+        source: &GivenBy,
         problem: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
         let by = match source {
-            Source::Flag(flag) => (*flag).to_owned(),
-            Source::Key { .. } => source.to_string(),
+            GivenBy::Flag(flag) => (*flag).to_owned(),
+            GivenBy::Key { .. } => source.to_string(),
         };
         Self::Unfit {
             by,

@@ -13,7 +13,7 @@ use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::needs::tasks;
 use crate::plan::PlanError;
-use crate::plan::config::{ConfigError, Given, Healthcheck, Probe, Source, Timing};
+use crate::plan::config::{ConfigError, Given, GivenBy, Healthcheck, Probe, Timing};
 use crate::workspace::Workspace;
 
 /// The port of a static site.
@@ -148,8 +148,8 @@ fn decisions(given: &BTreeMap<String, Given<String>>) -> BTreeMap<String, Decisi
 /// The build arguments from files. The command adds those of the command line.
 fn build_args(options: &PlanOptions) -> BTreeMap<String, Decision<Option<String>>> {
     let of_files = |(name, given): (&String, &Given<Option<String>>)| match &given.source {
-        Source::Flag(_) => None,
-        source @ Source::Key { .. } => {
+        GivenBy::Flag(_) => None,
+        source @ GivenBy::Key { .. } => {
             let decision = Decision::new(given.value.clone(), source.to_string());
             Some((name.clone(), decision))
         }
@@ -289,7 +289,7 @@ pub(super) fn warnings(options: &PlanOptions, delivery: &Delivery) -> Vec<String
             ));
         }
     }
-    let unused = |source: &Source, why: &str| format!("{source} has no effect: {why}");
+    let unused = |source: &GivenBy, why: &str| format!("{source} has no effect: {why}");
     match delivery {
         Delivery::Site(_) => {
             if let Some(start) = &options.start {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::placed;
+use super::context_entry;
 use super::{BuildStep, ContextEntry, LeftOut, Locked, Machines, Place, Plan, Secrets, Trim};
 use crate::model::path::RepoPath;
 
@@ -113,7 +113,7 @@ impl Plan {
 
     /// Whether the context has anything below a directory, which ends in a slash.
     pub fn holds(&self, place: Place, dir: &RepoPath) -> bool {
-        placed::holds(self.context(), place, dir)
+        context_entry::holds(self.context(), place, dir)
     }
 
     /// The total size of the context's files in bytes.

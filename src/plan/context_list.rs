@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::beside::Finder;
 use super::{
-    Brought, ContextEntry, Engine, Place, PlanOptions, Proof, code, configured, inputs, install,
-    nginx, placed, trim, verify,
+    Brought, ContextEntry, Engine, Place, PlanOptions, Proof, code, configured, context_entry,
+    inputs, install, nginx, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::files::File;
@@ -140,7 +140,7 @@ impl ContextList<'_, '_, '_> {
             ];
             entries.retain(|entry| kept.contains(&entry.place));
         }
-        placed::sort(&mut entries);
+        context_entry::sort(&mut entries);
         Ok(Gathered {
             context: entries,
             install_only,
@@ -189,7 +189,7 @@ impl ContextList<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
-            &tasks::inputs(self.tasks, |at| at != 0)
+            &tasks::inputs(self.tasks, |at| at != Workspace::ROOT)
                 .cloned()
                 .collect::<Vec<_>>(),
         )?;
@@ -197,7 +197,7 @@ impl ContextList<'_, '_, '_> {
             root.values()
                 .map(|(file, why)| ContextEntry::source(Place::Root, file, why)),
         );
-        let is_app = self.app == 0;
+        let is_app = self.app == Workspace::ROOT;
         let top = inputs::top_files(self.workspace, self.rules, self.tasks, is_app)?;
         entries.extend(top);
         Ok(())
@@ -270,7 +270,7 @@ impl ContextList<'_, '_, '_> {
         let copied = closure.copied_directories();
         let root = workspace.root_member().manifest.file();
         made(RepoPath::file(root), closure.skeleton(workspace, 0), why);
-        for &at in closure.members.keys().filter(|at| **at != 0) {
+        for &at in closure.members.keys().filter(|at| **at != Workspace::ROOT) {
             let member = &workspace.members[at];
             let text = if copied.contains(&member.dir) {
                 closure.manifest(workspace, at)

@@ -1,7 +1,7 @@
 //! Circles of packages: which ones a build can cope with, and the warnings about them.
 
 use crate::needs::graph::Circle;
-use crate::needs::tasks::{Runs, TaskError, Tasks};
+use crate::needs::tasks::{TaskError, TaskRuns, Tasks};
 use crate::plan::PlanError;
 use crate::workspace::Workspace;
 
@@ -33,7 +33,7 @@ impl Circles {
 
     /// The order of tasks, if no circle of packages prevents it. If tasks wait for each other
     /// because their packages do, the error names the packages.
-    pub(super) fn check(&self, runs: Result<Runs, TaskError>) -> Result<Runs, PlanError> {
+    pub(super) fn check(&self, runs: Result<TaskRuns, TaskError>) -> Result<TaskRuns, PlanError> {
         if let Some(closed) = &self.closed {
             return Err(PlanError::Cycle(closed.clone()));
         }

@@ -231,7 +231,7 @@ pub(crate) fn top_files(
     if !tasks.run_in(0) || is_app {
         return Ok(Vec::new());
     }
-    let named: Vec<String> = tasks::inputs(tasks, |at| at == 0)
+    let named: Vec<String> = tasks::inputs(tasks, |at| at == Workspace::ROOT)
         .map(|glob| glob.trim_start_matches("$TURBO_ROOT$/").to_owned())
         .filter(|glob| !glob.starts_with('!'))
         .collect();
@@ -280,7 +280,8 @@ pub(crate) fn undeclared(
             base.join(place.trim_end_matches('/')).ok()
         });
         let others = places.map(|place| workspace.enclosing(&place));
-        for other in others.filter(|at| *at != 0 && !closure.members.contains_key(at)) {
+        for other in others.filter(|at| *at != Workspace::ROOT && !closure.members.contains_key(at))
+        {
             if told.insert(other) {
                 let other = &workspace.members[other];
                 warnings.push(format!(

@@ -235,7 +235,7 @@ pub(crate) fn bin_stubs<P: Copy>(
     place: P,
 ) -> Vec<PlacedFile<P>> {
     let mut entries = Vec::new();
-    for &at in closure.members.keys().filter(|at| **at != 0) {
+    for &at in closure.members.keys().filter(|at| **at != Workspace::ROOT) {
         let member = &workspace.members[at];
         let files: Vec<&str> = match member.manifest.get("bin") {
             Some(serde_json::Value::String(file)) => vec![file],

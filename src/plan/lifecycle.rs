@@ -103,7 +103,7 @@ pub(super) fn decide(
             text.is_some_and(|text| !text.trim().is_empty())
         });
         for name in names {
-            let label = if at == 0 {
+            let label = if at == Workspace::ROOT {
                 "//".to_owned()
             } else {
                 member.label()
@@ -203,7 +203,7 @@ fn spare(
         Some(format!("`{called}` runs as a task"))
     };
     let elsewhere = |command: &Command| {
-        (at == 0)
+        (at == Workspace::ROOT)
             .then(|| of_others(workspace, needed, command))
             .flatten()
     };
@@ -254,7 +254,7 @@ fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Opti
     if runs_in_packages && command.words.iter().any(builds) {
         return Some(OF_PACKAGES.to_owned());
     }
-    let absent = |at: usize| at != 0 && needed.binary_search(&at).is_err();
+    let absent = |at: usize| at != Workspace::ROOT && needed.binary_search(&at).is_err();
     let filtered = command
         .flag(&["--filter", "-F"])
         .and_then(|name| workspace.named(name));

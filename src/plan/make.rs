@@ -15,8 +15,8 @@ use super::steps::{self, Steps};
 use super::{
     App, BuildStep, ClosurePlan, Configured, Contents, Engine, ImagePackage, InstalledAlone,
     Locked, Machines, MemberPlan, NPMRC, Outputs, Place, Plan, PlanOptions, Proof, Recipe, Secrets,
-    configured, credentials, engine, env_files, inputs, kept_out, missing_programs, outputs,
-    placed, study::Study, trim,
+    configured, context_entry, credentials, engine, env_files, inputs, kept_out, missing_programs,
+    outputs, study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::files::ignore::{Rules, Verdict};
@@ -146,7 +146,7 @@ impl Plan {
                 .as_ref()
                 .map(|runtime| closure_plan(workspace, runtime)),
             workspace_packages: survey.lockfiles.package_total(),
-            workspace_members: workspace.packages(app == 0),
+            workspace_members: workspace.packages(app == Workspace::ROOT),
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
             verify: options.proof != Proof::None,
             trial: options.proof == Proof::Started && delivery.start().is_some(),
@@ -171,7 +171,7 @@ impl Plan {
             ]
             .concat(),
             contents: Contents::Built(Recipe {
-                has_root_files: placed::holds(&context, Place::Root, &RepoPath::ROOT),
+                has_root_files: context_entry::holds(&context, Place::Root, &RepoPath::ROOT),
                 trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
                 locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
                 bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
@@ -301,7 +301,7 @@ fn image_members(app: usize, in_image: &BTreeSet<usize>) -> impl Iterator<Item =
     let others = in_image.iter().copied();
     [app]
         .into_iter()
-        .chain(others.filter(move |&at| at != app && at != 0))
+        .chain(others.filter(move |&at| at != app && at != Workspace::ROOT))
 }
 
 /// The members that the image gets, the app last: it changes most often.

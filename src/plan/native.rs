@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::context_list::ContextList;
 use super::libc::{Outfit, Workplace, libc};
 use super::{Configured, SystemPackages};
-use crate::detect::native::{Natives, Package, Target};
+use crate::detect::native::{NativePackage, Natives, Target};
 use crate::detect::prisma;
 use crate::files::tree::Limit;
 use crate::lockfile::LockfileError;
@@ -66,8 +66,8 @@ struct Found<'w> {
     /// Packages that the app needs at run time, installed or included by its build.
     running: Natives,
     /// Installed packages whose scripts run, and those about which no setting decides.
-    compiled: Vec<Package>,
-    undecided: Vec<Package>,
+    compiled: Vec<NativePackage>,
+    undecided: Vec<NativePackage>,
     installs: Option<Installs<'w>>,
 }
 
@@ -76,7 +76,7 @@ impl Asked<'_, '_, '_> {
     pub(super) fn decide(&self) -> Result<(Native, Vec<String>), PlanError> {
         let found = self.look()?;
         let schemas = self.schemas()?;
-        let clients = |packages: &BTreeSet<Package>| {
+        let clients = |packages: &BTreeSet<NativePackage>| {
             let told = schemas.iter().any(|schema| schema.generator.engine);
             packages.iter().any(prisma::may_need_engine) && (told || schemas.is_empty())
         };
@@ -169,7 +169,7 @@ impl Asked<'_, '_, '_> {
             }
         };
         let installs = Installs::new(self.list.workspace, self.pnpm)?;
-        let verdict = |package: &&Package| match &installs {
+        let verdict = |package: &&NativePackage| match &installs {
             Some(installs) => installs.verdict(&package.name, &package.version),
             None => Verdict::Runs,
         };
@@ -201,13 +201,13 @@ impl Asked<'_, '_, '_> {
             .filter(|_| !found.installed.families.is_empty())
             .and_then(|installs| installs.unsupported(&cpus, target.libc));
         if let Some((setting, file)) = unsupported {
-            let families: Vec<Package> = found.installed.families.iter().cloned().collect();
+            let families: Vec<NativePackage> = found.installed.families.iter().cloned().collect();
             warnings.push(format!(
                 "`{setting}` in {file} keeps pnpm from installing what {} for the image: add `current` to the list",
                 plural(&families, "needs", "need")
             ));
         }
-        let missing: Vec<Package> = found.installed.missing.iter().cloned().collect();
+        let missing: Vec<NativePackage> = found.installed.missing.iter().cloned().collect();
         if !missing.is_empty() {
             let libc = target
                 .libc
@@ -231,11 +231,11 @@ impl Asked<'_, '_, '_> {
             let running = &found.running.compiled;
             running.contains(package)
         });
-        let bound: BTreeSet<&Package> = found.running.bound.iter().chain(compiled).collect();
+        let bound: BTreeSet<&NativePackage> = found.running.bound.iter().chain(compiled).collect();
         if build == run || bound.is_empty() {
             return Ok(None);
         }
-        let bound: Vec<Package> = bound.into_iter().cloned().collect();
+        let bound: Vec<NativePackage> = bound.into_iter().cloned().collect();
         let problem = format!(
             "{} machine code for one C library: {}, where pnpm installs, has {build}, and `{}`, where the app runs, has {run}",
             plural(&bound, "has", "have"),
@@ -369,7 +369,7 @@ fn packages(
 }
 
 /// `a, b and c`
-fn list(packages: &[Package]) -> String {
+fn list(packages: &[NativePackage]) -> String {
     let names: Vec<String> = packages.iter().map(ToString::to_string).collect();
     match names.split_last() {
         Some((last, [])) => last.clone(),
@@ -379,7 +379,7 @@ fn list(packages: &[Package]) -> String {
 }
 
 /// `a compiles`, `a and b compile`
-fn plural(packages: &[Package], one: &str, more: &str) -> String {
+fn plural(packages: &[NativePackage], one: &str, more: &str) -> String {
     let verb = if packages.len() == 1 { one } else { more };
     format!("{} {verb}", list(packages))
 }

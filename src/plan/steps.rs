@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BuildStep, ContextEntry, Copy, Gather, MOST, Place, TaskPlan, placed};
+use super::{BuildStep, ContextEntry, Copy, Gather, MOST, Place, TaskPlan, context_entry};
 use crate::model::path::RepoPath;
 use crate::needs::graph::Graph;
 use crate::needs::sets::{Item, Set};
-use crate::needs::tasks::{self, Because, Run, Runs, Tasks};
+use crate::needs::tasks::{self, Because, TaskRun, TaskRuns, Tasks};
 use crate::workspace::Workspace;
 
 /// The input of the steps.
@@ -33,7 +33,7 @@ pub(super) struct Steps<'s> {
 
 impl Steps<'_> {
     /// The stages of all runs.
-    pub(super) fn plan(&self, mut runs: Runs) -> Vec<BuildStep> {
+    pub(super) fn plan(&self, mut runs: TaskRuns) -> Vec<BuildStep> {
         let sources = self.sources(&mut runs);
         // The package's own sources take one more copy.
         let sources = runs.sets.blocks(&sources, MOST - 1);
@@ -77,7 +77,8 @@ impl Steps<'_> {
                 continues: continues.clone(),
                 copied: self.copied.contains(&member.dir).then(|| member.label()),
                 writes: self.writes.clone().filter(|_| Some(place) == last),
-                in_image: (at != 0 || self.app == 0) && self.in_image.contains(&at),
+                in_image: (at != Workspace::ROOT || self.app == Workspace::ROOT)
+                    && self.in_image.contains(&at),
             });
             continues.push(stage.clone());
             names.insert(stage.clone());
@@ -107,7 +108,7 @@ impl Steps<'_> {
     /// The other members whose sources each run needs: for the app all of them; for another package
     /// those that it depends on, so that no change elsewhere rebuilds it. Runs that take everything
     /// need no list.
-    fn sources(&self, runs: &mut Runs) -> Vec<Set> {
+    fn sources(&self, runs: &mut TaskRuns) -> Vec<Set> {
         let needed = self.graph.needed(self.order, &mut runs.sets);
         let mut sources = Vec::new();
         for run in &runs.all {
@@ -116,7 +117,9 @@ impl Steps<'_> {
                 continue;
             }
             // The root's dependencies are development tools.
-            let needed = needed.get(&run.member).filter(|_| run.member != 0);
+            let needed = needed
+                .get(&run.member)
+                .filter(|_| run.member != Workspace::ROOT);
             let needed = needed.copied().unwrap_or(Set::EMPTY);
             // The root's files are for its own tasks. Tasks that wait for one of these get what it
             // wrote.
@@ -128,13 +131,13 @@ impl Steps<'_> {
     }
 
     /// Whether a run gets all sources. Install scripts of the root may concern any package.
-    fn takes_all(&self, run: &Run) -> bool {
+    fn takes_all(&self, run: &TaskRun) -> bool {
         let installs = |task: &usize| self.tasks.nodes[*task].because == Because::Lifecycle;
-        run.member == self.app || (run.member == 0 && run.tasks.iter().any(installs))
+        run.member == self.app || (run.member == Workspace::ROOT && run.tasks.iter().any(installs))
     }
 
     /// What a run copies of its own package, or everything.
-    fn own_sources(&self, run: &Run) -> Vec<Copy> {
+    fn own_sources(&self, run: &TaskRun) -> Vec<Copy> {
         let all = || self.copy_below(&RepoPath::ROOT, &[Place::Src, Place::Run]);
         match (self.takes_all(run), run.member) {
             (true, 0) => all().into_iter().chain(self.copy(0)).collect(),
@@ -145,7 +148,7 @@ impl Steps<'_> {
 
     /// The sources of a member.
     fn copy(&self, member: usize) -> Option<Copy> {
-        let places: &[Place] = if member == 0 {
+        let places: &[Place] = if member == Workspace::ROOT {
             &[Place::Top, Place::Home]
         } else {
             &[Place::Src, Place::Run]
@@ -157,7 +160,7 @@ impl Steps<'_> {
         let (below, to) = (dir.prefix(), format!("{dir}/"));
         let places = places.iter();
         let from: Vec<String> = places
-            .filter(|place| placed::holds(self.context, **place, dir))
+            .filter(|place| context_entry::holds(self.context, **place, dir))
             .map(|place| format!("{place}/{below}"))
             .collect();
         (!from.is_empty()).then_some(Copy { from, to })

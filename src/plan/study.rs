@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{LeftOut, PlanOptions, code, inputs, lifecycle};
 use crate::detect::script::{self, Command};
-use crate::detect::{self, Delivery, DetectError, Detection, Subject, Wanted, loader};
+use crate::detect::{self, Delivery, DetectError, Detection, Subject, WantedStart, loader};
 use crate::files::ignore::Rules;
 use crate::lockfile::LockfileError;
 use crate::needs::closure::Closure;
@@ -168,10 +168,10 @@ fn start_needs(
 }
 
 /// What the user wants node to start.
-fn wanted(options: &PlanOptions) -> Option<Wanted> {
+fn wanted(options: &PlanOptions) -> Option<WantedStart> {
     let start = options.start.as_ref()?;
     let NodeArguments { flags, file, args } = start.value.clone();
-    Some(Wanted {
+    Some(WantedStart {
         entry: file,
         node_args: flags,
         args,
@@ -188,7 +188,7 @@ pub(crate) fn tasks(
 ) -> Result<(Tasks, Vec<LeftOut>), PlanError> {
     let (workspace, graph) = (survey.workspace, &survey.graph);
     let mut tasks = named_tasks(workspace, graph, app, options)?;
-    let conducts = app == 0 && options.tasks.is_none() && only_conducts(workspace);
+    let conducts = app == Workspace::ROOT && options.tasks.is_none() && only_conducts(workspace);
     if conducts {
         tasks.leave_out(app, BUILD);
     }

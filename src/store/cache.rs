@@ -41,7 +41,7 @@ use crate::model::digest::{Algorithm, Digest};
 
 pub use place::CacheError;
 pub use prune::{Pruned, Which};
-pub use usage::{Kind, Usage};
+pub use usage::{CacheKind, Usage};
 
 use lease::{Gate, Lease};
 
@@ -129,11 +129,14 @@ impl Cache {
 
     /// Keeps an error if it says that the disk is full or read-only.
     pub fn full(&self, error: &(dyn std::error::Error + 'static)) {
-        use io::ErrorKind as Kind;
+        use io::ErrorKind as CacheKind;
         let mut at = Some(error);
         while let Some(error) = at {
             let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-            if let Some(Kind::StorageFull | Kind::QuotaExceeded | Kind::ReadOnlyFilesystem) = kind {
+            if let Some(
+                CacheKind::StorageFull | CacheKind::QuotaExceeded | CacheKind::ReadOnlyFilesystem,
+            ) = kind
+            {
                 self.troubled(&error);
                 return;
             }

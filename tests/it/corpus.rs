@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use slimbuild::internals::{
-    Closure, LockfileError, Lockfiles, Natives, Package, Target, Workspace, frozen, toolchain,
+    Closure, LockfileError, Lockfiles, NativePackage, Natives, Target, Workspace, frozen, toolchain,
 };
 
 use crate::support::daemon::{skipped, too_slow};
@@ -84,7 +84,7 @@ fn packages_of_machine_code_are_told_in_real_lockfiles() {
             libc: Some("glibc"),
         };
         let natives = Natives::of(&closure, target).unwrap();
-        let names = |packages: BTreeSet<Package>| packages.into_iter().map(|one| one.name);
+        let names = |packages: BTreeSet<NativePackage>| packages.into_iter().map(|one| one.name);
         missing.extend(names(natives.missing));
         compiled.extend(names(natives.compiled));
         fetched.extend(names(natives.fetched));

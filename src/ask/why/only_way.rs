@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::route::{Chain, Part, Step};
+use super::route::{Chain, Part, RouteStep};
 use super::web::Edge;
 
 /// How many edges may be visited for steps that one sweep cannot decide. The remaining steps are
@@ -11,13 +11,13 @@ const WORK: usize = 50_000_000;
 
 /// The steps of a chain, by the node where they begin.
 struct Steps<'c> {
-    places: BTreeMap<&'c str, Vec<(&'c Step, usize)>>,
+    places: BTreeMap<&'c str, Vec<(&'c RouteStep, usize)>>,
     count: usize,
 }
 
 impl<'c> Steps<'c> {
     fn new(chain: &'c Chain) -> Self {
-        let mut places: BTreeMap<&str, Vec<(&Step, usize)>> = BTreeMap::new();
+        let mut places: BTreeMap<&str, Vec<(&RouteStep, usize)>> = BTreeMap::new();
         let mut from = chain.from.as_str();
         for (place, step) in chain.steps.iter().enumerate() {
             places.entry(from).or_default().push((step, place));
@@ -45,7 +45,7 @@ impl Part<'_> {
     /// steps are checked: a step is marked if nothing reaches the targets without it.
     pub(super) fn mark(&self, chains: &mut [Chain], targets: &BTreeSet<usize>) {
         let Some(first) = chains.first() else { return };
-        let marked: BTreeSet<(String, Step)> = {
+        let marked: BTreeSet<(String, RouteStep)> = {
             let only = self.only_ways(&Steps::new(first), targets);
             let from = [&first.from].into_iter();
             let from = from.chain(first.steps.iter().map(|step| &step.to));

@@ -27,13 +27,13 @@ pub struct Chain {
     /// The directory of the member that it starts from.
     pub from: String,
     /// The dependencies, each of the one before it.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RouteStep>,
 }
 
 /// A dependency in a chain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Step {
+pub struct RouteStep {
     /// The manifest's map, if a member depends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<&'static str>,
@@ -140,10 +140,10 @@ impl Part<'_> {
         leads
     }
 
-    pub(super) fn step(&self, edge: &Edge) -> Step {
+    pub(super) fn step(&self, edge: &Edge) -> RouteStep {
         let name = self.web.names[edge.to].as_ref();
         let own = name.is_none_or(|name| *name == edge.alias);
-        Step {
+        RouteStep {
             field: edge.field.map(Field::key),
             alias: (!own).then(|| edge.alias.clone()),
             to: self.web.labels[edge.to].clone(),
@@ -163,8 +163,8 @@ struct Chains<'c> {
 
 impl Chains<'_> {
     /// The possible next steps, with the nodes that they lead to; empty at the end.
-    fn next(&self, nodes: &BTreeSet<usize>) -> BTreeMap<Step, BTreeSet<usize>> {
-        let mut next: BTreeMap<Step, BTreeSet<usize>> = BTreeMap::new();
+    fn next(&self, nodes: &BTreeSet<usize>) -> BTreeMap<RouteStep, BTreeSet<usize>> {
+        let mut next: BTreeMap<RouteStep, BTreeSet<usize>> = BTreeMap::new();
         for &at in nodes {
             for edge in &self.part.web.edges[at] {
                 let ahead = self.leads.contains(&edge.to)
@@ -205,13 +205,13 @@ impl Chains<'_> {
     }
 
     /// Lists the chains in order until `take` has enough.
-    fn list(&self, nodes: &BTreeSet<usize>, take: &mut dyn FnMut(Vec<Step>) -> bool) {
+    fn list(&self, nodes: &BTreeSet<usize>, take: &mut dyn FnMut(Vec<RouteStep>) -> bool) {
         let first = self.next(nodes);
         if first.is_empty() {
             take(Vec::new());
             return;
         }
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<RouteStep> = Vec::new();
         let mut open = vec![first.into_iter()];
         while let Some(here) = open.last_mut() {
             let Some((step, nodes)) = here.next() else {

@@ -9,7 +9,7 @@ use super::outcome::{Done, Heard, Made, Sent};
 use super::show_log;
 use crate::commands::error::Error;
 use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
-use crate::engine::fault::Fault;
+use crate::engine::fault::BuildFault;
 use crate::engine::{Answered, Event, SmokeRequest};
 use crate::files;
 use crate::files::ignore::Rules;
@@ -172,5 +172,5 @@ fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
             hint: faulted::hint(&plan.app.dir, &heard.failed()),
         };
     }
-    Fault::judge(plan, step, *code, &heard.failed()).into()
+    BuildFault::judge(plan, step, *code, &heard.failed()).into()
 }

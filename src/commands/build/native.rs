@@ -19,7 +19,7 @@ use super::outcome::{Done, Heard, Made, shown_path};
 use crate::commands::error::Error;
 use crate::commands::resources::{Maker, epoch};
 use crate::engine::docker::Docker;
-use crate::engine::fault::Fault;
+use crate::engine::fault::BuildFault;
 use crate::engine::native::{
     self, NativeError, Request, Source, Tools, Trial, TrustedNode, Workshop,
 };
@@ -134,7 +134,7 @@ impl NativeDriver {
         let summary = shown.finish();
         let (made, sent) = done.map_err(|error| match error {
             Error::Native(NativeError::Step { name, code }) => {
-                Fault::judge(&job.plan, &name, code, &heard.failed()).into()
+                BuildFault::judge(&job.plan, &name, code, &heard.failed()).into()
             }
             Error::Native(NativeError::Disproved) => Error::Verify {
                 app: job.plan.app.dir.clone(),

@@ -30,7 +30,7 @@ fn step(name: &str, script: &str, because: Reason, args: &[&str]) -> BuildStep {
 fn told(name: &str, code: i64, log: &str, args: &[&str]) -> String {
     let step = step(name, "build", Reason::App, args);
     let failed = Failed::Task(&step, &step.tasks[0]);
-    let fault = Fault::of(&failed, code, log);
+    let fault = BuildFault::of(&failed, code, log);
     let hint = fault.hint().unwrap_or_default();
     assert!(!fault.to_string().contains("written "), "{fault}");
     format!("{fault}\n{hint}")
@@ -129,7 +129,7 @@ fn ten_faults_that_people_meet() {
 fn scripts_of_an_install_may_be_for_developers_alone() {
     let step = step("a", "postinstall", Reason::Lifecycle, &[]);
     let failed = Failed::Task(&step, &step.tasks[0]);
-    let fault = Fault::of(&failed, 127, "sh: 1: husky: not found");
+    let fault = BuildFault::of(&failed, 127, "sh: 1: husky: not found");
     let hint = fault.hint().unwrap();
     assert!(hint.contains("`husky` is not there"), "{hint}");
     assert!(
@@ -149,7 +149,7 @@ fn what_failed_without_a_task() {
     ] {
         assert_eq!(hint(&failed, 1, &Log::new(log)), None);
     }
-    let install = Fault::of(&Failed::Install, 1, "");
+    let install = BuildFault::of(&Failed::Install, 1, "");
     assert_eq!(
         install.to_string(),
         "`pnpm install` failed with exit code 1; its log is above"
@@ -250,6 +250,6 @@ proptest::proptest! {
     fn no_log_is_too_odd(log in "(\\PC|\n|\u{1b}\\[31m|spawn | ENOENT|Cannot find module '|: not found|not ok ){0,80}", code in 0i64..300) {
         let step = step("a", "build", Reason::App, &[]);
         let failed = Failed::Task(&step, &step.tasks[0]);
-        let _told = Fault::of(&failed, code, &log).hint();
+        let _told = BuildFault::of(&failed, code, &log).hint();
     }
 }

@@ -17,7 +17,7 @@ use fs_err::os::unix::fs::symlink;
 
 use super::enter::Start;
 use super::error::NativeError;
-use crate::image::layer::{Layer, Node, Owner};
+use crate::image::layer::{Layer, LayerNode, Owner};
 use crate::image::oci::Config;
 
 const SCRIPT: &str = include_str!("../../../templates/namespace.sh");
@@ -222,7 +222,10 @@ pub(super) fn writable(layers: &[Layer]) -> Vec<String> {
     for layer in layers {
         for (path, entry) in &layer.entries {
             let inside = found.iter().any(|dir| path.starts_with(&format!("{dir}/")));
-            if entry.owner != Owner::ROOT && matches!(entry.node, Node::Directory(_)) && !inside {
+            if entry.owner != Owner::ROOT
+                && matches!(entry.node, LayerNode::Directory(_))
+                && !inside
+            {
                 found.push(path.clone());
             }
         }

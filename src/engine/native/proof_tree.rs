@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::files::rooted::{PlaceError, Writer};
 use crate::finished::assemble;
-use crate::image::layer::{Entry, Layer, Node};
+use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::system::workdir::{MEMORY, WorkDir};
 
 /// The most bytes that are put into memory.
@@ -32,15 +32,15 @@ pub(super) fn lay(layers: &[Layer], scratch: &Path) -> io::Result<WorkDir> {
 /// The bytes to write.
 fn bytes(layers: &[Layer]) -> u64 {
     let sizes = read(layers).map(|(_, entry)| match &entry.node {
-        Node::File { from, .. } => fs_err::metadata(from).map_or(0, |file| file.len()),
-        Node::Made { bytes, .. } => bytes.len() as u64,
-        Node::Directory(_) | Node::Symlink(_) => 0,
+        LayerNode::File { from, .. } => fs_err::metadata(from).map_or(0, |file| file.len()),
+        LayerNode::Made { bytes, .. } => bytes.len() as u64,
+        LayerNode::Directory(_) | LayerNode::Symlink(_) => 0,
     });
     sizes.sum()
 }
 
 /// The entries whose contents are needed.
-fn read(layers: &[Layer]) -> impl Iterator<Item = (&String, &Entry)> {
+fn read(layers: &[Layer]) -> impl Iterator<Item = (&String, &LayerEntry)> {
     layers.iter().flat_map(|layer| {
         let all = layer.entries.iter();
         all.filter(|(path, _)| is_read(layer, path))
@@ -66,16 +66,18 @@ fn lay_in(layers: &[Layer], root: &Path) -> io::Result<()> {
             let at = Path::new(path);
             let mode = |mode: u32| mode | 0o600;
             match &entry.node {
-                Node::Directory(_) => writer.directory(at, 0o755).map_err(failed)?,
-                Node::Symlink(target) => writer.symlink(at, target.as_ref()).map_err(failed)?,
-                Node::File { from, mode: bits } => {
+                LayerNode::Directory(_) => writer.directory(at, 0o755).map_err(failed)?,
+                LayerNode::Symlink(target) => {
+                    writer.symlink(at, target.as_ref()).map_err(failed)?
+                }
+                LayerNode::File { from, mode: bits } => {
                     let file = writer.slot(at).and_then(|slot| slot.create(mode(*bits)));
                     let mut file = file.map_err(failed)?;
                     if is_read(layer, path) {
                         io::copy(&mut fs_err::File::open(from)?, &mut file)?;
                     }
                 }
-                Node::Made { bytes, mode: bits } => {
+                LayerNode::Made { bytes, mode: bits } => {
                     let file = writer.slot(at).and_then(|slot| slot.create(mode(*bits)));
                     let mut file = file.map_err(failed)?;
                     if is_read(layer, path) {
@@ -95,18 +97,18 @@ mod tests {
 
     use super::*;
 
-    fn layer(title: &str, entries: &[(&str, Node)]) -> Layer {
+    fn layer(title: &str, entries: &[(&str, LayerNode)]) -> Layer {
         let entries = entries
             .iter()
-            .map(|(path, node)| ((*path).to_owned(), Entry::root(node.clone())));
+            .map(|(path, node)| ((*path).to_owned(), LayerEntry::root(node.clone())));
         Layer {
             title: title.to_owned(),
             entries: entries.collect::<BTreeMap<_, _>>(),
         }
     }
 
-    fn text(text: &str) -> Node {
-        Node::Made {
+    fn text(text: &str) -> LayerNode {
+        LayerNode::Made {
             bytes: text.as_bytes().into(),
             mode: 0o644,
         }
@@ -122,15 +124,18 @@ mod tests {
                 &[
                     ("app/node_modules/a/index.js", text("code")),
                     ("app/node_modules/a/package.json", text("{}")),
-                    ("app/node_modules/b", Node::Symlink("a".to_owned())),
+                    ("app/node_modules/b", LayerNode::Symlink("a".to_owned())),
                 ],
             ),
             layer(
                 "the app",
                 &[
                     ("app/main.js", text("code")),
-                    ("app/node_modules/b", Node::Symlink("../main.js".to_owned())),
-                    ("app/run.sh", Node::File { from, mode: 0o755 }),
+                    (
+                        "app/node_modules/b",
+                        LayerNode::Symlink("../main.js".to_owned()),
+                    ),
+                    ("app/run.sh", LayerNode::File { from, mode: 0o755 }),
                 ],
             ),
         ];
@@ -151,7 +156,7 @@ mod tests {
     fn nothing_is_written_through_a_link() {
         let tree = crate::testing::tree(&[("outside/kept", "before")]);
         let outside = tree.path().join("outside").display().to_string();
-        let to = |path: &str| Node::Symlink(path.to_owned());
+        let to = |path: &str| LayerNode::Symlink(path.to_owned());
         let layers = [
             layer(
                 "below",

@@ -9,9 +9,11 @@ use tokio::sync::OnceCell;
 
 use super::client::{Events, Meter, Repository};
 use super::error::Action;
-use super::{AT_ONCE, Registries, RegistryError, Wanted};
+use super::{AT_ONCE, Registries, RegistryError, WantedImage};
 use crate::engine::{Event, StepId, StepKind};
-use crate::image::oci::{Descriptor, Document, ForeignError, Image, Manifest, choose, limits};
+use crate::image::oci::{
+    Descriptor, Document, ForeignError, ForeignManifest, Image, choose, limits,
+};
 use crate::model::digest::{Digest, Hasher};
 use crate::model::image::ImageRef;
 use crate::store::cache::{Cache, Incoming};
@@ -41,7 +43,7 @@ struct Pull<'p> {
 
 pub(super) async fn pull(
     all: &Registries<'_>,
-    wanted: &Wanted<'_>,
+    wanted: &WantedImage<'_>,
     step: StepId,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Image, RegistryError> {
@@ -80,7 +82,7 @@ impl Pull<'_> {
         RegistryError::Foreign { image, source }
     }
 
-    async fn image(&self, wanted: &Wanted<'_>) -> Result<Image, RegistryError> {
+    async fn image(&self, wanted: &WantedImage<'_>) -> Result<Image, RegistryError> {
         let foreign = |error| self.foreign(error);
         let mut document = self.first(wanted).await?;
         let mut depth = 0;
@@ -121,7 +123,7 @@ impl Pull<'_> {
     }
 
     /// The manifest or index of the name. For a tag, an answer from the last day is reused.
-    async fn first(&self, wanted: &Wanted<'_>) -> Result<Document, RegistryError> {
+    async fn first(&self, wanted: &WantedImage<'_>) -> Result<Document, RegistryError> {
         if let Some(digest) = wanted.image.digest() {
             let known = digest.parse::<Digest>().ok();
             let known = known.map(|digest| self.kept(&digest)).transpose()?;
@@ -186,7 +188,7 @@ impl Pull<'_> {
     }
 
     /// Fetches the configuration and the layers.
-    async fn layers(&self, manifest: &Manifest) -> Result<(), RegistryError> {
+    async fn layers(&self, manifest: &ForeignManifest) -> Result<(), RegistryError> {
         let mut blobs: Vec<&Descriptor> = Vec::new();
         for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
             let known = blobs.iter().any(|other| other.digest == blob.digest);

@@ -11,7 +11,7 @@ use insta::assert_snapshot;
 use tempfile::TempDir;
 
 use super::*;
-use crate::image::layer::{Entry, Layer, Node};
+use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::image::oci::{Compression, Packing, pack};
 use fake::{Fake, Fault};
 
@@ -59,7 +59,7 @@ impl Machine {
     }
 
     fn pull_for(&self, name: &str, platform: &str, fresh: bool) -> Result<Image, RegistryError> {
-        let wanted = Wanted {
+        let wanted = WantedImage {
             image: &name.parse().unwrap(),
             platform: &platform.parse().unwrap(),
             created: 0,
@@ -97,13 +97,13 @@ impl Machine {
                         .unwrap()
                 })
                 .collect();
-            let node = Node::Made {
+            let node = LayerNode::Made {
                 bytes: bytes.into(),
                 mode: 0o644,
             };
             let layer = Layer {
                 title: (*text).to_owned(),
-                entries: BTreeMap::from([((*text).to_owned(), Entry::root(node))]),
+                entries: BTreeMap::from([((*text).to_owned(), LayerEntry::root(node))]),
             };
             let packing = Packing {
                 epoch: 0,
@@ -476,7 +476,7 @@ fn who_wants_to_stop_need_not_wait() {
         patience: Patience::default(),
         interrupt: &interrupt,
     };
-    let wanted = Wanted {
+    let wanted = WantedImage {
         image: &format!("{}/base:1", fake.address).parse().unwrap(),
         platform: &"linux/amd64".parse().unwrap(),
         created: 0,

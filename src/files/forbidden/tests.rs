@@ -5,7 +5,7 @@ use proptest::sample::select;
 
 use super::*;
 
-fn kind(path: &str) -> Option<Kind> {
+fn kind(path: &str) -> Option<RuleKind> {
     barred(path, Area::Sources).map(|rule| rule.kind)
 }
 
@@ -34,7 +34,7 @@ fn secrets_and_leftovers_never_enter() {
     ] {
         assert_eq!(
             kind(&format!("apps/api/{name}")),
-            Some(Kind::Secret),
+            Some(RuleKind::Secret),
             "{name}"
         );
     }
@@ -49,7 +49,7 @@ fn secrets_and_leftovers_never_enter() {
         ".tsbuildinfo",
         "server.oci.tar",
     ] {
-        assert_eq!(kind(name), Some(Kind::Leftover), "{name}");
+        assert_eq!(kind(name), Some(RuleKind::Leftover), "{name}");
     }
 }
 
@@ -64,7 +64,7 @@ fn the_list_is_written_as_it_is_compared() {
         }
     }
     // The sign of Kelvin, and the long s: a file system may take them for the letters.
-    assert_eq!(kind("TL\u{17f}.\u{212a}EY"), Some(Kind::Key));
+    assert_eq!(kind("TL\u{17f}.\u{212a}EY"), Some(RuleKind::Key));
 }
 
 #[test]
@@ -77,7 +77,11 @@ fn what_likely_holds_secrets_can_be_included() {
         "service-account-prod.json",
         "google-credentials.json",
     ] {
-        assert_eq!(kind(&format!("apps/api/{name}")), Some(Kind::Key), "{name}");
+        assert_eq!(
+            kind(&format!("apps/api/{name}")),
+            Some(RuleKind::Key),
+            "{name}"
+        );
     }
     for name in [
         "cert.p12",
@@ -93,7 +97,7 @@ fn what_likely_holds_secrets_can_be_included() {
     ] {
         assert_eq!(
             kind(&format!("apps/api/{name}")),
-            Some(Kind::Likely),
+            Some(RuleKind::Likely),
             "{name}"
         );
     }
@@ -184,7 +188,7 @@ proptest! {
         for name in &names {
             fs_err::write(dir.path().join(name), text).unwrap();
         }
-        let ours = |wanted: &[Kind]| {
+        let ours = |wanted: &[RuleKind]| {
             let of = |name: &&&String| {
                 barred(name, Area::Outputs).is_some_and(|rule| wanted.contains(&rule.kind))
             };
@@ -195,7 +199,7 @@ proptest! {
         // A name of several kinds is found by each condition, and by the first rule of ours.
         let Conditions { leftovers, secrets, .. } = conditions(&[], &[]);
         let both = found(dir.path(), &format!("( {leftovers} -o {secrets} )"));
-        let kinds = [Kind::Leftover, Kind::Secret, Kind::Key];
+        let kinds = [RuleKind::Leftover, RuleKind::Secret, RuleKind::Key];
         prop_assert_eq!(both, ours(if private { &kinds } else { &kinds[..2] }));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::package::Package;
 use super::walk::{MODULES, Walk};
-use super::{Found, ModulesError, Tree};
+use super::{InstalledModules, InstalledPackage, ModulesError};
 use crate::files::tree::{self, FileKind, optional};
 use crate::model::path::RepoPath;
 
@@ -24,8 +24,8 @@ const STATE: [&str; 11] = [
 ];
 
 /// Collects the modules of the image.
-pub(super) fn collect(walk: &Walk<'_>) -> Result<Tree, ModulesError> {
-    let mut tree = Tree::default();
+pub(super) fn collect(walk: &Walk<'_>) -> Result<InstalledModules, ModulesError> {
+    let mut tree = InstalledModules::default();
     for (dir, reached) in &walk.packages {
         let Package {
             name,
@@ -33,7 +33,7 @@ pub(super) fn collect(walk: &Walk<'_>) -> Result<Tree, ModulesError> {
             bundles,
             ..
         } = &reached.package;
-        let found = Found {
+        let found = InstalledPackage {
             name: name.clone(),
             version: version.clone(),
             bundles: *bundles,
@@ -94,7 +94,7 @@ impl Directory {
         Ok(directory)
     }
 
-    fn take(self, walk: &Walk<'_>, tree: &mut Tree) -> Result<(), ModulesError> {
+    fn take(self, walk: &Walk<'_>, tree: &mut InstalledModules) -> Result<(), ModulesError> {
         let owner = self.path.parent().unwrap_or_default();
         if let Some(found) = tree.packages.get(&owner)
             && found.bundles
@@ -167,7 +167,7 @@ impl Directory {
     fn leads_to(
         &self,
         walk: &Walk<'_>,
-        tree: &Tree,
+        tree: &InstalledModules,
         name: &str,
         place: &RepoPath,
     ) -> Option<RepoPath> {
@@ -202,7 +202,7 @@ impl Directory {
         &self,
         walk: &Walk<'_>,
         programs: &BTreeMap<String, RepoPath>,
-        tree: &mut Tree,
+        tree: &mut InstalledModules,
     ) -> Result<(), ModulesError> {
         let bin = self.path.join(".bin").unwrap_or_default();
         for (name, _) in list(walk.files, &bin)? {

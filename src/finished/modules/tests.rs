@@ -34,7 +34,7 @@ impl Installed {
         self
     }
 
-    fn walk(&self, needs: &[&str], locked: &[&str]) -> Result<Tree, String> {
+    fn walk(&self, needs: &[&str], locked: &[&str]) -> Result<InstalledModules, String> {
         let project = Project {
             dir: RepoPath::new("app").unwrap(),
             needs: needs

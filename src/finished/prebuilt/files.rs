@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::files::forbidden::{self, Area, Kind, left_out};
+use crate::files::forbidden::{self, Area, RuleKind, left_out};
 use crate::files::glob::{Globs, with_all_below};
 use crate::files::tree::{FileKind, Metadata, Tree, optional};
 use crate::files::{File, FilesError, holds_private_key};
@@ -43,7 +43,7 @@ impl LeftOut {
         if rule.can_be_public() && self.public.is_match(path.as_str()) {
             return false;
         }
-        if rule.kind == Kind::Key {
+        if rule.kind == RuleKind::Key {
             let included = self.included.is_match(path.as_str());
             if included || !holds_private_key(tree, path) {
                 return false;
@@ -170,7 +170,7 @@ impl Wanted<'_> {
 /// Whether a directory holds a machine's own caches. It is not searched.
 fn is_leftover(parent: &RepoPath, name: &str) -> bool {
     let rule = forbidden::barred(&format!("{parent}/{name}"), Area::Outputs);
-    rule.is_some_and(|rule| rule.kind == Kind::Leftover)
+    rule.is_some_and(|rule| rule.kind == RuleKind::Leftover)
 }
 
 /// Whether a file is barred by its own name or that of a directory above it.
@@ -179,7 +179,7 @@ fn is_barred(path: &RepoPath, below: &RepoPath, tree: &Tree, left_out: &mut Left
     let mut above = above.take_while(|dir| dir != below && dir.is_within(below));
     above.any(|dir| {
         let rule = forbidden::barred(dir.as_str(), Area::Outputs);
-        rule.is_some_and(|rule| rule.kind == Kind::Secret) && left_out.bars(&dir, tree)
+        rule.is_some_and(|rule| rule.kind == RuleKind::Secret) && left_out.bars(&dir, tree)
     }) || left_out.bars(path, tree)
 }
 

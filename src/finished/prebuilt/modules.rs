@@ -9,13 +9,13 @@ use super::PrebuiltError;
 use super::files::{self, LeftOut, Wanted};
 use super::trim::{self, Spare};
 use crate::files::{File, Kind, tree};
-use crate::finished::modules::{self, Project, Tree};
+use crate::finished::modules::{self, InstalledModules, Project};
 use crate::model::image::Platform;
 use crate::plan::{Content, ContextEntry, Machines, Place, Plan, Recipe};
 
 /// The modules found.
 pub(super) struct Modules {
-    tree: Tree,
+    tree: InstalledModules,
 }
 
 impl Modules {

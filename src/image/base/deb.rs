@@ -11,7 +11,7 @@ use lzma_rust2::XzReader;
 use tar::{Archive, EntryType};
 
 use super::BaseError;
-use crate::image::layer::{Entry, Node, Owner};
+use crate::image::layer::{LayerEntry, LayerNode, Owner};
 
 /// Not needed in a container: documentation, and time zones with leap seconds. Licences are kept.
 const DROPPED: [&str; 7] = [
@@ -42,7 +42,7 @@ const DOCUMENTS: &str = "usr/share/doc/";
 const STATUS: &str = "var/lib/dpkg/status.d";
 
 /// Entries of an image by path.
-pub(super) type Entries = BTreeMap<String, Entry>;
+pub(super) type Entries = BTreeMap<String, LayerEntry>;
 
 /// Adds a package's files to the entries.
 pub(super) fn unpack(name: &str, file: &Path, entries: &mut Entries) -> Result<(), BaseError> {
@@ -101,8 +101,8 @@ fn data(mut archive: Archive<impl Read>, entries: &mut Entries) -> io::Result<()
             group: number(header.gid()?)?,
         };
         let node = match header.entry_type() {
-            EntryType::Directory => Node::Directory(mode),
-            EntryType::Symlink => Node::Symlink(target(&entry)?),
+            EntryType::Directory => LayerNode::Directory(mode),
+            EntryType::Symlink => LayerNode::Symlink(target(&entry)?),
             EntryType::Link => {
                 // A hard link to an earlier file.
                 let to = inside(target(&entry)?.as_bytes())?;
@@ -115,12 +115,12 @@ fn data(mut archive: Archive<impl Read>, entries: &mut Entries) -> io::Result<()
                 let mut bytes = Vec::new();
                 entry.read_to_end(&mut bytes)?;
                 let bytes = Arc::from(bytes);
-                Node::Made { bytes, mode }
+                LayerNode::Made { bytes, mode }
             }
             other => return Err(invalid(format!("`{path}` is a {other:?}"))),
         };
         // Packages share directories; the first one's entry is as good as any.
-        entries.entry(path).or_insert(Entry { node, owner });
+        entries.entry(path).or_insert(LayerEntry { node, owner });
     }
     Ok(())
 }
@@ -172,7 +172,7 @@ fn control(name: &str, mut archive: Archive<impl Read>, entries: &mut Entries) -
         entry.read_to_end(&mut bytes)?;
         let bytes = Arc::from(bytes);
         let mode = 0o644;
-        entries.insert(path, Entry::root(Node::Made { bytes, mode }));
+        entries.insert(path, LayerEntry::root(LayerNode::Made { bytes, mode }));
     }
     Ok(())
 }

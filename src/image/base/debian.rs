@@ -51,7 +51,7 @@ const ARCHIVES: [(&str, &str); 3] = [
 /// One package, pinned to the byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Package {
+pub struct DebianPackage {
     pub version: String,
     /// Its path on the mirror: `debian/pool/main/…`.
     pub path: String,
@@ -59,7 +59,7 @@ pub struct Package {
     pub sha256: String,
 }
 
-impl Package {
+impl DebianPackage {
     pub(super) fn download(
         &self,
         sources: &Sources,
@@ -82,7 +82,7 @@ impl Package {
 }
 
 /// Packages by name.
-pub(super) type Packages = BTreeMap<String, Package>;
+pub(super) type Packages = BTreeMap<String, DebianPackage>;
 
 /// The newest version of each package in the archives: those of every base, and those of nginx.
 pub(super) fn resolve(
@@ -186,13 +186,13 @@ fn packages(
         if end || line == "\n" {
             let mut take = |name| stanza.remove(name).unwrap_or_default();
             let (name, version) = (take("Package"), take("Version"));
-            let found = Package {
+            let found = DebianPackage {
                 path: format!("{archive}/{}", take("Filename")),
                 sha256: take("SHA256"),
                 version,
             };
             let known = newest.get(&name);
-            let newer = |known: &Package| compare(&found.version, &known.version).is_gt();
+            let newer = |known: &DebianPackage| compare(&found.version, &known.version).is_gt();
             if wanted.contains(&&*name) && known.is_none_or(newer) {
                 newest.insert(name, found);
             }

@@ -10,7 +10,7 @@ use tar::Archive;
 
 use super::deb::Entries;
 use super::{BaseError, Sources};
-use crate::image::layer::{Entry, Node as LayerNode};
+use crate::image::layer::{LayerEntry, LayerNode};
 use crate::store::cache::{Cache, Incoming};
 use crate::store::fetch::Net;
 use crate::store::fetch::npm::{self, NpmError};
@@ -82,7 +82,7 @@ pub(super) fn unpack(
                 let mode = 0o755;
                 entries.insert(
                     PROGRAM.to_owned(),
-                    Entry::root(LayerNode::File { from, mode }),
+                    LayerEntry::root(LayerNode::File { from, mode }),
                 );
                 *unpacked = Some(program);
             }
@@ -91,7 +91,7 @@ pub(super) fn unpack(
                 entry.read_to_end(&mut bytes).map_err(read)?;
                 let bytes = bytes.into();
                 let mode = 0o644;
-                let licence = Entry::root(LayerNode::Made { bytes, mode });
+                let licence = LayerEntry::root(LayerNode::Made { bytes, mode });
                 entries.insert("nodejs/LICENSE".to_owned(), licence);
             }
             _ => {}

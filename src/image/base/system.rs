@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::BaseError;
 use super::deb::Entries;
-use crate::image::layer::{Entry, Node, Owner};
+use crate::image::layer::{LayerEntry, LayerNode, Owner};
 
 /// All certificate authorities in one file.
 pub(super) const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
@@ -50,7 +50,7 @@ pub(super) fn complete(entries: &mut Entries) -> Result<(), BaseError> {
     let authorities = entries.range(AUTHORITIES.to_owned()..);
     let authorities = authorities.take_while(|(path, _)| path.starts_with(AUTHORITIES));
     for (_, entry) in authorities.filter(|(path, _)| path.ends_with(".crt")) {
-        if let Node::Made { bytes, .. } = &entry.node {
+        if let LayerNode::Made { bytes, .. } = &entry.node {
             bundle.extend_from_slice(bytes);
             if !bytes.ends_with(b"\n") {
                 bundle.push(b'\n');
@@ -66,18 +66,21 @@ pub(super) fn complete(entries: &mut Entries) -> Result<(), BaseError> {
     let mut file = |path: &str, bytes: &[u8]| {
         let bytes = Arc::from(bytes);
         let mode = 0o644;
-        entries.insert(path.to_owned(), Entry::root(Node::Made { bytes, mode }));
+        entries.insert(
+            path.to_owned(),
+            LayerEntry::root(LayerNode::Made { bytes, mode }),
+        );
     };
     file(CERTIFICATES, &bundle);
     file("etc/passwd", PASSWD.as_bytes());
     file("etc/group", GROUP.as_bytes());
     file("etc/nsswitch.conf", NSSWITCH.as_bytes());
     file("etc/timezone", b"Etc/UTC\n");
-    let localtime = Node::Symlink("/usr/share/zoneinfo/Etc/UTC".to_owned());
-    entries.insert("etc/localtime".to_owned(), Entry::root(localtime));
+    let localtime = LayerNode::Symlink("/usr/share/zoneinfo/Etc/UTC".to_owned());
+    entries.insert("etc/localtime".to_owned(), LayerEntry::root(localtime));
     let mut directory = |path: &str, mode: u32, owner: Owner| {
-        let node = Node::Directory(mode);
-        entries.insert(path.to_owned(), Entry { node, owner });
+        let node = LayerNode::Directory(mode);
+        entries.insert(path.to_owned(), LayerEntry { node, owner });
     };
     directory("home/nonroot", 0o700, NONROOT);
     directory("tmp", 0o1777, Owner::ROOT);
@@ -93,6 +96,9 @@ pub(super) fn web(entries: &mut Entries) {
     ] {
         let bytes = Arc::from(text.into_bytes());
         let mode = 0o644;
-        entries.insert(path.to_owned(), Entry::root(Node::Made { bytes, mode }));
+        entries.insert(
+            path.to_owned(),
+            LayerEntry::root(LayerNode::Made { bytes, mode }),
+        );
     }
 }

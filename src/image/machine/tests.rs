@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use super::*;
-use crate::image::layer::Entry;
+use crate::image::layer::LayerEntry;
 
 /// A package with libraries that a compiler made: `NAME: (text of C, its libraries)`.
 struct Made {
@@ -34,9 +34,9 @@ impl Made {
 
     fn add(&mut self, file: &str) {
         let from = self.dir.path().join(file);
-        let node = Node::File { from, mode: 0o644 };
+        let node = LayerNode::File { from, mode: 0o644 };
         let path = format!("app/node_modules/p/{file}");
-        self.layer.entries.insert(path, Entry::root(node));
+        self.layer.entries.insert(path, LayerEntry::root(node));
     }
 
     fn misfits(&self, base: &Libraries) -> Vec<String> {

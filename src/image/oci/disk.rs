@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use files::Files;
 
-use super::foreign::{self, Document, Entry, ForeignError, Manifest, Packed, choose, few};
+use super::foreign::{
+    self, Document, ForeignError, ForeignManifest, IndexEntry, Packed, choose, few,
+};
 use super::{Config, Descriptor, Image, limits};
 use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::model::image::{DiskFormat, DiskImage, ImageRef, Platform};
@@ -165,7 +167,7 @@ impl<'p> Place<'p> {
     }
 
     /// The manifest and the configuration of an image in a layout.
-    fn layout(&self, platform: &Platform) -> Result<(Manifest, Vec<u8>), DiskError> {
+    fn layout(&self, platform: &Platform) -> Result<(ForeignManifest, Vec<u8>), DiskError> {
         let index = self
             .files
             .json("index.json", limits::MANIFEST)
@@ -195,8 +197,8 @@ impl<'p> Place<'p> {
 
     /// The images that the name means. Several are allowed only if they are for different
     /// platforms.
-    fn named(&self, entries: &[Entry]) -> Result<Vec<Entry>, DiskError> {
-        let names = |entry: &Entry| -> Vec<String> {
+    fn named(&self, entries: &[IndexEntry]) -> Result<Vec<IndexEntry>, DiskError> {
+        let names = |entry: &IndexEntry| -> Vec<String> {
             let names = NAMES.iter().filter_map(|name| entry.annotations.get(*name));
             names.cloned().collect()
         };
@@ -215,7 +217,7 @@ impl<'p> Place<'p> {
             new
         });
         let mut platforms = BTreeSet::new();
-        let is_alone = |entry: &Entry| {
+        let is_alone = |entry: &IndexEntry| {
             let platform = entry.platform.clone();
             platform.is_some_and(|platform| platforms.insert(platform))
         };
@@ -228,7 +230,7 @@ impl<'p> Place<'p> {
         Ok(meant)
     }
 
-    fn keep_layers(&self, manifest: &Manifest, cache: &Cache) -> Result<(), DiskError> {
+    fn keep_layers(&self, manifest: &ForeignManifest, cache: &Cache) -> Result<(), DiskError> {
         manifest.room(cache).map_err(|error| self.foreign(error))?;
         for layer in &manifest.layers {
             if cache.blob(&layer.digest, layer.size).is_some() {
@@ -288,7 +290,7 @@ impl<'p> Place<'p> {
             let (digest, size, packed) = self.keep(name, Algorithm::Sha256, cache)?;
             layers.push(Descriptor::new(packed.media_type(), digest, size));
         }
-        let manifest = Manifest {
+        let manifest = ForeignManifest {
             config: Descriptor::new("", Digest::of(&config), config.len() as u64),
             layers,
         };

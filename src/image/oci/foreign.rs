@@ -37,14 +37,14 @@ const KEPT: [&str; 5] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
     /// One image.
-    Image(Manifest),
+    Image(ForeignManifest),
     /// Several images, usually one for each platform.
-    Index(Vec<Entry>),
+    Index(Vec<IndexEntry>),
 }
 
 /// The parts of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
+pub struct ForeignManifest {
     pub config: Descriptor,
     /// The layers, lowest first.
     pub layers: Vec<Descriptor>,
@@ -52,7 +52,7 @@ pub struct Manifest {
 
 /// An image in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct IndexEntry {
     /// Its manifest, or another index.
     pub descriptor: Descriptor,
     /// Its platform, if the index names one.
@@ -116,12 +116,12 @@ impl Document {
             return Err(ForeignError::FirstFormat);
         }
         if let Some(manifests) = raw.manifests {
-            let entry = |raw: RawDescriptor| Entry {
+            let entry = |raw: RawDescriptor| IndexEntry {
                 descriptor: Descriptor::new(&raw.media_type, raw.digest, raw.size),
                 platform: raw.platform.map(RawPlatform::parts),
                 annotations: raw.annotations,
             };
-            let entries: Vec<Entry> = manifests.into_iter().map(entry).collect();
+            let entries: Vec<IndexEntry> = manifests.into_iter().map(entry).collect();
             few(entries.len(), "images", limits::IMAGES)?;
             for entry in &entries {
                 small("manifest", entry.descriptor.size, limits::MANIFEST)?;
@@ -141,7 +141,7 @@ impl Document {
                 most: limits::size(limits::PACKED),
             });
         }
-        Ok(Self::Image(Manifest {
+        Ok(Self::Image(ForeignManifest {
             config: Descriptor::new(&config.media_type, config.digest, config.size),
             layers: layers.into_iter().map(layer).collect::<Result<_, _>>()?,
         }))
@@ -218,8 +218,11 @@ impl Packed {
 
 /// Chooses the image for a platform. Entries that are not images, such as attestations, have the
 /// platform `unknown`.
-pub fn choose<'e>(entries: &'e [Entry], wanted: &Platform) -> Result<&'e Entry, ForeignError> {
-    let fits = |entry: &&Entry| match &entry.platform {
+pub fn choose<'e>(
+    entries: &'e [IndexEntry],
+    wanted: &Platform,
+) -> Result<&'e IndexEntry, ForeignError> {
+    let fits = |entry: &&IndexEntry| match &entry.platform {
         Some(parts) => is_for(parts, wanted),
         None => entries.len() == 1,
     };
@@ -295,7 +298,7 @@ fn malformed(reason: String) -> ForeignError {
     }
 }
 
-impl Manifest {
+impl ForeignManifest {
     /// Fails if the cache's disk has too little room for the layers that are not there yet.
     pub fn room(&self, cache: &Cache) -> Result<(), ForeignError> {
         let blobs = std::iter::once(&self.config).chain(&self.layers);

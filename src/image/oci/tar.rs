@@ -13,7 +13,7 @@ use fs_err::File;
 use tar::{Builder, EntryType, Header};
 
 use super::OciError;
-use crate::image::layer::{Entry, Layer, Node, Owner};
+use crate::image::layer::{Layer, LayerEntry, LayerNode, Owner};
 use crate::system::threads;
 
 /// How many files a thread takes at a time.
@@ -94,7 +94,7 @@ pub(super) struct Item<'l> {
     pub(super) owner: Owner,
 }
 
-/// A [`Node`] with the state of its file.
+/// A [`LayerNode`] with the state of its file.
 pub(super) enum Stamped<'l> {
     Directory(u32),
     File(&'l PathBuf, u32, Stamp),
@@ -106,7 +106,7 @@ impl<'l> Listing<'l> {
     /// Adds all parent directories, and looks at the files.
     pub(super) fn new(layer: &'l Layer) -> Result<Self, OciError> {
         let seen = SystemTime::now();
-        let mut all: BTreeMap<&str, Option<&Entry>> = BTreeMap::new();
+        let mut all: BTreeMap<&str, Option<&LayerEntry>> = BTreeMap::new();
         for (path, entry) in &layer.entries {
             all.insert(path, Some(entry));
             let above = path.match_indices('/').map(|(at, _)| &path[..at]);
@@ -114,7 +114,7 @@ impl<'l> Listing<'l> {
                 all.entry(directory).or_default();
             }
         }
-        let all: Vec<(&str, Option<&Entry>)> = all.into_iter().collect();
+        let all: Vec<(&str, Option<&LayerEntry>)> = all.into_iter().collect();
         let items = threads::map(&all, SHARE, |(path, entry)| item(path, *entry));
         let items = items.into_iter().collect::<Result<Vec<_>, _>>()?;
         let settled = items.iter().all(|item| match &item.node {
@@ -151,7 +151,7 @@ impl<'l> Listing<'l> {
     }
 }
 
-fn item<'l>(path: &'l str, entry: Option<&'l Entry>) -> Result<Item<'l>, OciError> {
+fn item<'l>(path: &'l str, entry: Option<&'l LayerEntry>) -> Result<Item<'l>, OciError> {
     let Some(entry) = entry else {
         return Ok(Item {
             path,
@@ -160,10 +160,10 @@ fn item<'l>(path: &'l str, entry: Option<&'l Entry>) -> Result<Item<'l>, OciErro
         });
     };
     let node = match &entry.node {
-        Node::Directory(mode) => Stamped::Directory(*mode),
-        Node::Made { bytes, mode } => Stamped::Made(bytes, *mode),
-        Node::Symlink(target) => Stamped::Symlink(target),
-        Node::File { from, mode } => {
+        LayerNode::Directory(mode) => Stamped::Directory(*mode),
+        LayerNode::Made { bytes, mode } => Stamped::Made(bytes, *mode),
+        LayerNode::Symlink(target) => Stamped::Symlink(target),
+        LayerNode::File { from, mode } => {
             let metadata = fs_err::metadata(from).map_err(OciError::Read)?;
             if !metadata.is_file() {
                 return Err(OciError::NoFile(from.clone()));

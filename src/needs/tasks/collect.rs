@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::definition::{Defined, Definition, definition, speaks_of};
-use super::{BUILD, Because, Bond, Node, TaskError, Tasks, id, script};
+use super::{BUILD, Because, Bond, TaskError, TaskNode, Tasks, id, script};
 use crate::lockfile::Field;
 use crate::needs::graph::{Edge, Graph};
 use crate::workspace::Workspace;
@@ -30,7 +30,7 @@ impl Tasks {
         scripts: &[String],
     ) -> Self {
         let mut tasks = Self {
-            root_is_app: app == 0,
+            root_is_app: app == Workspace::ROOT,
             ..Self::default()
         };
         let begin = |script: &String| tasks.add(workspace, app, script, Because::App).0;
@@ -87,7 +87,7 @@ impl Tasks {
             Defined::Away | Defined::Nowhere => Definition::default(),
         };
         let number = self.nodes.len();
-        self.nodes.push(Node {
+        self.nodes.push(TaskNode {
             member: at,
             name: task.to_owned(),
             runs: defined != Defined::Away && script(workspace, at, task),
@@ -218,7 +218,7 @@ impl Tasks {
         let away = self.nodes[node].defined == Defined::Away;
         let mut new = Vec::new();
         // The root's dependencies are development tools.
-        let tools = at == 0 && !self.root_is_app;
+        let tools = at == Workspace::ROOT && !self.root_is_app;
         if tools || away || !(runs || self.nodes[node].name == BUILD) {
             return new;
         }

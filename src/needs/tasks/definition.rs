@@ -75,7 +75,7 @@ pub(super) fn definition(
 /// Whether what turbo.json says of a task by its bare name holds for a member. Tasks of a workspace's root have names of their own, `//#build`; where
 /// it is the only package, they need none.
 pub(super) fn speaks_of(workspace: &Workspace, at: usize) -> bool {
-    at != 0 || workspace.members.len() == 1
+    at != Workspace::ROOT || workspace.members.len() == 1
 }
 
 /// The files that define a member's tasks, in turbo's order: the last one wins. They are its own
@@ -102,10 +102,10 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
             return Err(TaskError::ExtendsTooDeep(file));
         }
         let Some(file) = file(workspace, at) else {
-            if path.is_empty() && at != 0 {
+            if path.is_empty() && at != Workspace::ROOT {
                 // A package without its own file uses the root's.
                 open.push((0, path));
-            } else if !path.is_empty() && at != 0 {
+            } else if !path.is_empty() && at != Workspace::ROOT {
                 return Err(TaskError::ExtendsNothing {
                     file: path
                         .last()
@@ -119,7 +119,7 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
         seen.insert(at);
         files.push(file);
         path.push(at);
-        if at == 0 {
+        if at == Workspace::ROOT {
             continue;
         }
         if file.extends.first().is_none_or(|first| first != "//") {
@@ -160,7 +160,7 @@ pub(super) fn bases(workspace: &Workspace, at: usize) -> BTreeSet<usize> {
 }
 
 fn file(workspace: &Workspace, at: usize) -> Option<&TurboManifest> {
-    if at == 0 {
+    if at == Workspace::ROOT {
         workspace.turbo.as_ref()
     } else {
         workspace.members[at].turbo.as_ref()

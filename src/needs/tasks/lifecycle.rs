@@ -60,10 +60,11 @@ impl Tasks {
             }
         }
         *self = std::mem::take(self).complete(workspace, graph, VecDeque::new());
-        let of_root = |&&node: &&usize| self.nodes[node].member == 0 && !self.root_is_app;
+        let of_root =
+            |&&node: &&usize| self.nodes[node].member == Workspace::ROOT && !self.root_is_app;
         let last = new.iter().rfind(of_root).copied();
         for node in 0..self.nodes.len() {
-            if let Some(last) = last.filter(|_| self.nodes[node].member != 0) {
+            if let Some(last) = last.filter(|_| self.nodes[node].member != Workspace::ROOT) {
                 self.bond(last, node, Bond::Own(Edge::of(Field::Dev)));
             }
         }

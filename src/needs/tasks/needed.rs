@@ -31,7 +31,7 @@ impl Tasks {
                 Because::Beside { .. } => &node.name,
                 _ => continue,
             };
-            if node.member != 0 && reached.binary_search(&node.member).is_err() {
+            if node.member != Workspace::ROOT && reached.binary_search(&node.member).is_err() {
                 needed
                     .named
                     .entry(node.member)

@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 
 /// Tasks of one package that run one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct TaskRun {
     /// The package, by position.
     pub member: usize,
     /// The tasks, by number.
@@ -27,9 +27,9 @@ pub struct Run {
 
 /// All runs in order.
 #[derive(Debug, Default)]
-pub struct Runs {
+pub struct TaskRuns {
     /// The runs.
-    pub all: Vec<Run>,
+    pub all: Vec<TaskRun>,
     /// What they need.
     pub sets: Sets,
 }
@@ -258,7 +258,7 @@ fn line_up(graph: &mut DiGraphMap<usize, Bond>, circle: &[usize]) {
 impl Tasks {
     /// The runs in order. A package has a single run unless another package's task must run between
     /// two of its own.
-    pub fn runs(&self, workspace: &Workspace) -> Result<Runs, TaskError> {
+    pub fn runs(&self, workspace: &Workspace) -> Result<TaskRuns, TaskError> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
         }
@@ -273,14 +273,14 @@ impl Tasks {
             }
         }
         let mut state = State::new(self, &graph, &members, &sets);
-        let mut runs: Vec<Run> = Vec::new();
+        let mut runs: Vec<TaskRun> = Vec::new();
         let mut place: Vec<Option<usize>> = vec![None; self.nodes.len()];
         while let Some(member) = state.next() {
             let tasks = state.run(member);
             for &task in &tasks {
                 place[task] = Some(runs.len());
             }
-            runs.push(Run {
+            runs.push(TaskRun {
                 member,
                 tasks,
                 needs: Set::EMPTY,
@@ -310,7 +310,7 @@ impl Tasks {
             run.members = sets.without(run.members, run.member);
             *earlier = sets.with(*earlier, at);
         }
-        Ok(Runs { all: runs, sets })
+        Ok(TaskRuns { all: runs, sets })
     }
 
     /// All tasks, each after those that it waits for.

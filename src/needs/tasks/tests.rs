@@ -113,7 +113,7 @@ fn runs(root: &str, turbo: &str, packages: &[Package]) -> String {
             Ok(runs) => runs,
             Err(error) => return error.to_string(),
         };
-        let run = |run: &Run| {
+        let run = |run: &TaskRun| {
             let name = |&task: &usize| {
                 let node = &tasks.nodes[task];
                 let own = matches!(node.because, Because::Dependency { .. });

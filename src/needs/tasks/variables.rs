@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Because, Node};
+use super::{Because, TaskNode};
 use crate::files::glob::is_of;
 use crate::workspace::Workspace;
 
@@ -134,7 +134,7 @@ const SECRET: [&str; 12] = [
 /// the app's build gets all given ones.
 pub(super) fn arguments(
     workspace: &Workspace,
-    node: &Node,
+    node: &TaskNode,
     given: &BTreeSet<String>,
     all: bool,
 ) -> Vec<String> {

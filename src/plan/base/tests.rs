@@ -73,7 +73,7 @@ impl Case {
 }
 
 fn by_file<T>(value: T, key: &str) -> Given<T> {
-    let source = Source::Key {
+    let source = GivenBy::Key {
         key: key.to_owned(),
         file: "slimbuild.json".to_owned(),
     };

@@ -4,7 +4,7 @@ use crate::model::similar;
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
 
-use super::{ConfigError, Given, Source};
+use super::{ConfigError, Given, GivenBy};
 
 /// A value, with its file and the path of keys that leads to it.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ impl<'n> Node<'n> {
     pub(super) fn given<T>(&self, value: T) -> Given<T> {
         Given {
             value,
-            source: Source::Key {
+            source: GivenBy::Key {
                 key: self.path.to_owned(),
                 file: self.file.to_owned(),
             },

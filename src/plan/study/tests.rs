@@ -1,6 +1,6 @@
 //! The root as an app: what builds it.
 
-use crate::plan::config::{Given, Source};
+use crate::plan::config::{Given, GivenBy};
 use crate::plan::{Plan, PlanOptions};
 use crate::testing::workspace;
 
@@ -122,7 +122,7 @@ fn tasks_of_the_root_have_names_of_their_own() {
 fn the_build_of_a_root_that_turbo_does_not_know_gets_every_argument() {
     let flag = || Given {
         value: Some("1".to_owned()),
-        source: Source::Flag("--build-arg"),
+        source: GivenBy::Flag("--build-arg"),
     };
     let options = PlanOptions {
         build_args: [("MINE".to_owned(), flag())].into(),

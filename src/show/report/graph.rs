@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::lines::Lines;
 use super::plan::why_kept;
-use crate::ask::overview::{Edge, Member, Overview};
+use crate::ask::overview::{DrawnEdge, Member, Overview};
 use crate::system::terminal::one_line;
 
 /// The notations of a graph.
@@ -23,7 +23,7 @@ pub enum Notation {
 }
 
 /// `dev` for `devDependencies`; `None` for `dependencies`.
-fn mark(edge: &Edge) -> Option<&'static str> {
+fn mark(edge: &DrawnEdge) -> Option<&'static str> {
     match edge.kind {
         "devDependencies" => Some("dev"),
         "optionalDependencies" => Some("optional"),
@@ -180,7 +180,7 @@ mod tests {
         let at = |letter: char| members.find(letter).unwrap();
         let edge = |text: &&str| {
             let letters: Vec<char> = text.chars().collect();
-            Edge {
+            DrawnEdge {
                 from_at: at(letters[0]),
                 to_at: at(letters[1]),
                 from: dir(letters[0]),

@@ -1,7 +1,7 @@
 //! The apps of a workspace as text.
 
 use super::lines::Lines;
-use crate::ask::listing::{Listing, State};
+use crate::ask::listing::{AppState, Listing};
 
 /// A line and the reason for each app, then the next step for the user.
 pub fn listing(listing: &Listing) -> String {
@@ -9,7 +9,7 @@ pub fn listing(listing: &Listing) -> String {
     let ready: Vec<_> = listing
         .apps
         .iter()
-        .filter(|app| matches!(app.state, State::Ready(_)))
+        .filter(|app| matches!(app.state, AppState::Ready(_)))
         .collect();
     let Some(first) = listing.apps.first() else {
         return "no package of this workspace looks like an app: none lies in `apps/`, and none has a `start` script\n\nslimbuild plan DIR    shows what would be made of a package, or what keeps it from being an image\n".to_owned();
@@ -23,7 +23,7 @@ pub fn listing(listing: &Listing) -> String {
     for app in &listing.apps {
         let dir = app.dir.to_string();
         match &app.state {
-            State::Ready(ready) => {
+            AppState::Ready(ready) => {
                 text.line(format_args!(
                     "{dir:<width$}  {}: {}",
                     ready.detected.label(),
@@ -46,7 +46,7 @@ pub fn listing(listing: &Listing) -> String {
                     super::count(build.members, "package"),
                     build.packages));
             }
-            State::Stuck { problem, hint } => {
+            AppState::Stuck { problem, hint } => {
                 text.line(format_args!("{dir:<width$}  needs a decision: {problem}"));
                 if let Some(hint) = hint {
                     text.line(format_args!("{:width$}    {hint}", ""));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::lines::Lines;
-use crate::ask::why::{Chain, Package, Route, Step, Why};
+use crate::ask::why::{AskedPackage, Chain, Route, RouteStep, Why};
 
 /// The answer as text.
 pub fn why(why: &Why) -> String {
@@ -27,12 +27,12 @@ pub fn why(why: &Why) -> String {
     text.into_text()
 }
 
-fn routes(package: &Package) -> impl Iterator<Item = &Route> {
+fn routes(package: &AskedPackage) -> impl Iterator<Item = &Route> {
     let all = [&package.build, &package.runtime, &package.elsewhere];
     all.into_iter().flatten()
 }
 
-fn of_package(text: &mut Lines, why: &Why, package: &Package) {
+fn of_package(text: &mut Lines, why: &Why, package: &AskedPackage) {
     match (&package.build, &package.runtime) {
         (Some(build), Some(runtime)) if build == runtime => {
             route(text, "in the build and the runtime closure", build);
@@ -87,7 +87,7 @@ fn chain(chain: &Chain) -> String {
     text
 }
 
-fn named(step: &Step) -> String {
+fn named(step: &RouteStep) -> String {
     let field = step.field.map(|field| format!("({field}) "));
     let alias = step.alias.as_ref().map(|alias| format!(" as {alias}"));
     [

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::Cache;
 use super::lease::{Gate, Others, temporary};
-use super::usage::{Item, Kind, SIZES, STORE, items};
+use super::usage::{CacheKind, Item, SIZES, STORE, items};
 use crate::model::digest::Digest;
 
 /// Entries unused for this long are removed.
@@ -78,7 +78,10 @@ impl Cache {
             let is_fresh = *key != store || age(at, now) < WEIGHED;
             is_fresh.then_some(bytes)
         });
-        for item in items.iter().filter(|item| item.kind == Kind::PnpmStore) {
+        for item in items
+            .iter()
+            .filter(|item| item.kind == CacheKind::PnpmStore)
+        {
             self.note_size(&store, item.bytes, now);
         }
         items.sort_by_key(|item| item.used);
@@ -156,7 +159,7 @@ impl Pruning<'_> {
         let kept = |item: &Item| match which {
             Which::All => None,
             Which::Older(than) => Some(than),
-            Which::Limit(_) if item.kind == Kind::Trees => Some(TREES_KEPT),
+            Which::Limit(_) if item.kind == CacheKind::Trees => Some(TREES_KEPT),
             Which::Limit(_) => Some(KEPT),
         };
         let (old, rest): (Vec<&Item>, Vec<&Item>) = items
@@ -172,7 +175,7 @@ impl Pruning<'_> {
         // whole. Every build uses it; one that is too large must not push out all other entries.
         let (stores, rest): (Vec<&Item>, Vec<&Item>) = rest
             .into_iter()
-            .partition(|item| item.kind == Kind::PnpmStore);
+            .partition(|item| item.kind == CacheKind::PnpmStore);
         for store in stores.iter().filter(|store| store.bytes > limit / 2) {
             if self.total > limit {
                 self.remove(store);
@@ -192,7 +195,7 @@ impl Pruning<'_> {
     }
 
     fn remove(&mut self, item: &Item) {
-        let is_store = item.kind == Kind::PnpmStore;
+        let is_store = item.kind == CacheKind::PnpmStore;
         let in_use = self
             .since
             .is_some_and(|since| is_store || item.used >= since);
@@ -219,7 +222,7 @@ impl Cache {
                 .living
                 .is_empty()
         };
-        if used.ok() != Some(item.used) || (item.kind == Kind::PnpmStore && is_awaited()) {
+        if used.ok() != Some(item.used) || (item.kind == CacheKind::PnpmStore && is_awaited()) {
             return false;
         }
         if fs_err::remove_file(path).is_ok() {

@@ -22,7 +22,7 @@ const COUNTED: usize = 200_000;
 /// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum CacheKind {
     /// Layers as they are sent, and downloads.
     Blobs,
     /// Layers as directories.
@@ -35,7 +35,7 @@ pub enum Kind {
     Unfinished,
 }
 
-impl Kind {
+impl CacheKind {
     /// All kinds, in the order in which they are shown.
     pub const ALL: [Self; 5] = [
         Self::Blobs,
@@ -49,7 +49,7 @@ impl Kind {
 /// One entry.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
-    pub(super) kind: Kind,
+    pub(super) kind: CacheKind,
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) used: SystemTime,
@@ -60,7 +60,7 @@ pub(super) struct Item {
 #[serde(rename_all = "camelCase")]
 pub struct KindUsage {
     /// The kind.
-    pub kind: Kind,
+    pub kind: CacheKind,
     /// The number of entries.
     pub count: usize,
     /// Their size in bytes.
@@ -107,7 +107,7 @@ pub(super) fn weigh(directory: &Path) -> (u64, bool) {
 /// measured before.
 pub(super) fn items(root: &Path, known: impl Fn(&Digest) -> Option<u64>) -> Vec<Item> {
     let mut items = Vec::new();
-    let mut files = |kind: Kind, directory: PathBuf, is_it: &dyn Fn(&str) -> bool| {
+    let mut files = |kind: CacheKind, directory: PathBuf, is_it: &dyn Fn(&str) -> bool| {
         for entry in fs_err::read_dir(directory).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if let Some(of) = entry.metadata().ok().filter(|_| is_it(&name)) {
@@ -123,21 +123,24 @@ pub(super) fn items(root: &Path, known: impl Fn(&Digest) -> Option<u64>) -> Vec<
     // The user may have named a directory with other files in it. Those are not listed.
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         files(
-            Kind::Blobs,
+            CacheKind::Blobs,
             root.join("blobs").join(algorithm.name()),
             &is_hex,
         );
     }
-    files(Kind::Trees, root.join("trees"), &is_hex);
+    files(CacheKind::Trees, root.join("trees"), &is_hex);
     for kind in fs_err::read_dir(root.join("notes"))
         .into_iter()
         .flatten()
         .flatten()
     {
         let is_note = |name: &str| name.strip_suffix(".json").is_some_and(is_hex);
-        files(Kind::Notes, kind.path(), &is_note);
+        files(CacheKind::Notes, kind.path(), &is_note);
     }
-    for item in items.iter_mut().filter(|item| item.kind == Kind::Trees) {
+    for item in items
+        .iter_mut()
+        .filter(|item| item.kind == CacheKind::Trees)
+    {
         let name = item.path.file_name().unwrap_or_default().to_string_lossy();
         let digest = Digest::sha256_hex(&name).ok();
         let size = digest.and_then(|digest| known(&digest));
@@ -147,7 +150,7 @@ pub(super) fn items(root: &Path, known: impl Fn(&Digest) -> Option<u64>) -> Vec<
     if let Ok(of) = fs_err::symlink_metadata(&store) {
         let size = known(&Digest::of(STORE.as_bytes()));
         items.push(Item {
-            kind: Kind::PnpmStore,
+            kind: CacheKind::PnpmStore,
             bytes: size.unwrap_or_else(|| weigh(&store).0),
             used: of.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             path: store,
@@ -176,14 +179,14 @@ impl Usage {
             {
                 let used = entry.metadata().ok().and_then(|of| of.modified().ok());
                 items.push(Item {
-                    kind: Kind::Unfinished,
+                    kind: CacheKind::Unfinished,
                     bytes: weigh(&entry.path()).0,
                     used: used.unwrap_or(SystemTime::UNIX_EPOCH),
                     path: entry.path(),
                 });
             }
         }
-        let kinds = Kind::ALL.map(|kind| {
+        let kinds = CacheKind::ALL.map(|kind| {
             let of_kind = || items.iter().filter(|item| item.kind == kind);
             KindUsage {
                 kind,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::commands::error::Error;
 use crate::commands::resources::Maker;
 use crate::detect::Delivery;
-use crate::engine::registry::{Registries, Wanted};
+use crate::engine::registry::{Registries, WantedImage};
 use crate::engine::{Event, StepId, StepKind};
 use crate::image::base::{OwnBase, Request};
 use crate::image::oci::{self, Image, ImageLayer, Packing};
@@ -85,7 +85,7 @@ impl Below {
         match self {
             Self::Own(base) => Ok((base.into_image(), None)),
             Self::Registry(name, node) => {
-                let wanted = Wanted {
+                let wanted = WantedImage {
                     image: &name,
                     platform: terms.platform,
                     created: terms.packing.epoch,

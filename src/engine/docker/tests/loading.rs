@@ -6,7 +6,7 @@ use super::{remove, unique};
 use crate::engine::docker::{Docker, EngineError, Loaded};
 use crate::engine::testing::with_each_daemon;
 use crate::engine::{Event, Interrupt, StepId};
-use crate::image::layer::{Entry, Layer, Node};
+use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::image::oci::{Compression, Image, Packing, pack};
 use crate::model::image::{ImageRef, Platform};
 use crate::store::cache::Cache;
@@ -16,7 +16,7 @@ fn image(texts: &[&str], compression: Compression, cache: &Cache) -> Image {
     let mut image = Image::empty(Platform::host(), 0);
     for (at, text) in texts.iter().enumerate() {
         let bytes = Arc::from(text.as_bytes());
-        let entry = Entry::root(Node::Made { bytes, mode: 0o644 });
+        let entry = LayerEntry::root(LayerNode::Made { bytes, mode: 0o644 });
         let layer = Layer {
             title: format!("layer {at}"),
             entries: [(format!("file-{at}"), entry)].into(),

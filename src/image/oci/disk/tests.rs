@@ -9,7 +9,7 @@ use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
 use super::*;
-use crate::image::layer::{Entry as LayerEntry, Layer, Node};
+use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::image::oci::{Compression, Output, Packing, pack, write};
 
 fn machine() -> (TempDir, Cache) {
@@ -19,7 +19,7 @@ fn machine() -> (TempDir, Cache) {
 }
 
 fn image(cache: &Cache, text: &str) -> Image {
-    let node = Node::Made {
+    let node = LayerNode::Made {
         bytes: text.as_bytes().into(),
         mode: 0o644,
     };

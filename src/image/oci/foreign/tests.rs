@@ -62,7 +62,7 @@ fn configurations_are_held_against_the_layers() {
     let digest = Digest::of(b"not what it should be");
     blob.keep(&digest).unwrap();
     let kind = Packed::Not.media_type();
-    let manifest = Manifest {
+    let manifest = ForeignManifest {
         config: Descriptor::config(b""),
         layers: vec![Descriptor::new(kind, digest, 21)],
     };

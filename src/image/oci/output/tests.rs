@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fs_err::File;
 
 use super::*;
-use crate::image::layer::{Entry, Layer, Node};
+use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::image::oci::{Compression, Packing, pack};
 
 fn image(cache: &Cache) -> Image {
@@ -20,7 +20,7 @@ fn packed(cache: &Cache, compression: Compression) -> Image {
     let mut image = Image::empty("linux/amd64".parse().unwrap(), 0);
     for path in ["a", "b"] {
         let bytes = Arc::from(path.as_bytes());
-        let entry = Entry::root(Node::Made { bytes, mode: 0o644 });
+        let entry = LayerEntry::root(LayerNode::Made { bytes, mode: 0o644 });
         let layer = Layer {
             title: path.to_owned(),
             entries: [(path.to_owned(), entry)].into(),

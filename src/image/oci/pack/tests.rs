@@ -5,16 +5,16 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 
 use super::*;
-use crate::image::layer::{Entry, Node, Owner};
+use crate::image::layer::{LayerEntry, LayerNode, Owner};
 
-fn file(from: &Path, mode: u32) -> Entry {
+fn file(from: &Path, mode: u32) -> LayerEntry {
     let from = from.to_path_buf();
-    Entry::root(Node::File { from, mode })
+    LayerEntry::root(LayerNode::File { from, mode })
 }
 
-fn made(text: &str) -> Entry {
+fn made(text: &str) -> LayerEntry {
     let bytes = Arc::from(text.as_bytes());
-    Entry::root(Node::Made { bytes, mode: 0o644 })
+    LayerEntry::root(LayerNode::Made { bytes, mode: 0o644 })
 }
 
 fn cache() -> (tempfile::TempDir, Cache) {
@@ -35,16 +35,16 @@ fn layer(directory: &Path) -> Layer {
         ("app-of-old/größe-日本".to_owned(), made("")),
         (
             "app/a".to_owned(),
-            Entry::root(Node::Symlink("./b//c/".to_owned())),
+            LayerEntry::root(LayerNode::Symlink("./b//c/".to_owned())),
         ),
         (
             "app/b".to_owned(),
-            Entry::root(Node::Symlink(format!("../{}", "t".repeat(150)))),
+            LayerEntry::root(LayerNode::Symlink(format!("../{}", "t".repeat(150)))),
         ),
         (
             "home/node".to_owned(),
-            Entry {
-                node: Node::Directory(0o700),
+            LayerEntry {
+                node: LayerNode::Directory(0o700),
                 owner: Owner {
                     user: 1000,
                     group: 3_000_000,

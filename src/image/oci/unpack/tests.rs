@@ -6,21 +6,21 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use super::*;
-use crate::image::layer::{Entry, Layer, Node};
+use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::image::oci::fuzzing::{Stage, Tar, keep};
 use crate::image::oci::{Compression, Packing, pack};
 
 mod properties;
 
-fn made(text: &str) -> Node {
+fn made(text: &str) -> LayerNode {
     let bytes = text.as_bytes().into();
-    Node::Made { bytes, mode: 0o644 }
+    LayerNode::Made { bytes, mode: 0o644 }
 }
 
-fn packed(entries: &[(&str, Node)], packing: Packing, cache: &Cache) -> ImageLayer {
+fn packed(entries: &[(&str, LayerNode)], packing: Packing, cache: &Cache) -> ImageLayer {
     let entries = entries.iter();
-    let entries: BTreeMap<String, Entry> = entries
-        .map(|(path, node)| ((*path).to_owned(), Entry::root(node.clone())))
+    let entries: BTreeMap<String, LayerEntry> = entries
+        .map(|(path, node)| ((*path).to_owned(), LayerEntry::root(node.clone())))
         .collect();
     let title = String::new();
     pack(&Layer { title, entries }, packing, cache).unwrap()
@@ -64,7 +64,7 @@ fn layers_lie_on_each_other() {
                 ("a/file", made("below")),
                 ("a/gone", made("")),
                 ("b/all/of/it", made("")),
-                ("link", Node::Symlink("a".to_owned())),
+                ("link", LayerNode::Symlink("a".to_owned())),
                 ("m/index.js", made("code")),
                 ("m/package.json", made("{}")),
             ],

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::commands::error::Error;
 use crate::files::tree::{Limit, Tree};
 use crate::needs::tasks::is_proxy;
-use crate::plan::config::{ConfigError, FILE, Source};
+use crate::plan::config::{ConfigError, FILE, GivenBy};
 use crate::plan::{BuildStep, Content, Plan, PlanOptions};
 
 /// Refuses a build whose task would not see what it is given. What the root's file gives to all apps need not be for this one.
@@ -16,8 +16,8 @@ pub(super) fn check(options: &PlanOptions, plan: &Plan, root: &Path) -> Result<(
         is_proxy(name) || tasks.any(|task| task.args.iter().any(|arg| arg == name))
     };
     let mut given = options.build_args.iter();
-    let unread = given.find(|(name, arg)| !reads(name) && !is_for_all(&arg.source, plan));
-    let (Some((name, arg)), Some(last)) = (unread, steps.last()) else {
+    let undeclared = given.find(|(name, arg)| !reads(name) && !is_for_all(&arg.source, plan));
+    let (Some((name, arg)), Some(last)) = (undeclared, steps.last()) else {
         return Ok(());
     };
     let (step, file) = match wants(name, plan, root) {
@@ -36,19 +36,19 @@ pub(super) fn check(options: &PlanOptions, plan: &Plan, root: &Path) -> Result<(
     let hint =
         format!("{seems} `{name}` to the task's `env` in turbo.json; or leave the argument out");
     Err(match &arg.source {
-        Source::Flag(_) => Error::Usage {
+        GivenBy::Flag(_) => Error::Usage {
             message,
             hint: Some(hint),
         },
-        source @ Source::Key { .. } => ConfigError::unfit(source, message, hint).into(),
+        source @ GivenBy::Key { .. } => ConfigError::unfit(source, message, hint).into(),
     })
 }
 
 /// Whether a value is one of the root's for all apps.
-fn is_for_all(source: &Source, plan: &Plan) -> bool {
+fn is_for_all(source: &GivenBy, plan: &Plan) -> bool {
     match source {
-        Source::Flag(_) => false,
-        Source::Key { key, file } => {
+        GivenBy::Flag(_) => false,
+        GivenBy::Key { key, file } => {
             let own = plan
                 .app
                 .dir
