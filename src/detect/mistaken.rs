@@ -67,11 +67,17 @@ const ELSEWHERE: [(&str, &str); 9] = [
 ];
 
 /// Files that show the same, with the dependency that goes with them.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 10] = [
     ("wrangler.toml", "wrangler"),
     ("wrangler.json", "wrangler"),
     ("wrangler.jsonc", "wrangler"),
     ("app.json", "expo"),
+    ("app.config.js", "expo"),
+    ("app.config.ts", "expo"),
+    ("eas.json", "expo"),
+    ("metro.config.js", "react-native"),
+    ("electron-builder.yml", "electron"),
+    ("electron.vite.config.ts", "electron"),
 ];
 
 /// Why an app cannot run in a container, if no script of its own starts node.
@@ -83,7 +89,10 @@ pub(super) fn no_server(subject: &Subject<'_>) -> Option<DetectError> {
         return None;
     }
     let row = |program: &str| ELSEWHERE.into_iter().find(|(name, _)| *name == program);
-    let by_script = START_SCRIPTS.iter().find_map(|name| {
+    // Apps that no script starts are started by developers alone.
+    let has_start = |name: &&str| subject.manifest().script(name).is_some();
+    let dev = (!START_SCRIPTS.iter().any(has_start)).then_some("dev");
+    let by_script = START_SCRIPTS.into_iter().chain(dev).find_map(|name| {
         let (program, what) = row(subject.commands(name).pop()?.program())?;
         Some((format!("the `{name}` script runs `{program}`"), what))
     });

@@ -488,4 +488,19 @@ fn what_runs_in_no_container_is_no_node_app() {
         app("node index.js", &["-wrangler"], "wrangler.toml"),
         "node index.js"
     );
+    let developed = |scripts: &[(&str, &str)]| {
+        started(&App {
+            scripts,
+            packages: &["expo"],
+            files: &[("index.js", "")],
+        })
+    };
+    assert_eq!(
+        developed(&[("dev", "expo start")]),
+        none("an app for phones", "the `dev` script runs `expo`")
+    );
+    assert_eq!(
+        developed(&[("dev", "expo start"), ("start", "node index.js")]),
+        "node index.js"
+    );
 }

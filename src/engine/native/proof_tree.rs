@@ -68,7 +68,7 @@ fn lay_in(layers: &[Layer], root: &Path) -> io::Result<()> {
             match &entry.node {
                 LayerNode::Directory(_) => writer.directory(at, 0o755).map_err(failed)?,
                 LayerNode::Symlink(target) => {
-                    writer.symlink(at, target.as_ref()).map_err(failed)?
+                    writer.symlink(at, target.as_ref()).map_err(failed)?;
                 }
                 LayerNode::File { from, mode: bits } => {
                     let file = writer.slot(at).and_then(|slot| slot.create(mode(*bits)));
