@@ -94,7 +94,7 @@ impl Listing {
     }
 }
 
-/// The members beside the root that may be apps.
+/// The members that may be apps, without the root.
 fn others(survey: &Survey<'_>, with_root: bool) -> Vec<usize> {
     let workspace = survey.workspace;
     let used: BTreeSet<usize> = (usize::from(!with_root)..workspace.members.len())
@@ -111,13 +111,13 @@ fn others(survey: &Survey<'_>, with_root: bool) -> Vec<usize> {
 /// Programs that run something that is not a node app.
 const RUNNERS: [&str; 3] = ["docker", "docker-compose", "podman"];
 
-/// Whether the root may be an app: it is the only package, or its scripts start or build something that is no package's. A root that only conducts
-/// its packages (`turbo run build`) is none.
+/// Whether the root may be an app: it is the only package, or its scripts start or build something
+/// of its own. A root that only builds and starts its packages (`turbo run build`) is not an app.
 pub fn root_may_be_an_app(workspace: &Workspace) -> bool {
     workspace.members.len() == 1 || root_starts(workspace) || root_builds(workspace)
 }
 
-/// Whether no other package may be one.
+/// Whether the root may be an app, and no other package may.
 pub fn root_is_the_only_app(workspace: &Workspace) -> Result<bool, PlanError> {
     if workspace.members.len() == 1 {
         return Ok(true);
@@ -125,7 +125,7 @@ pub fn root_is_the_only_app(workspace: &Workspace) -> Result<bool, PlanError> {
     Ok(root_may_be_an_app(workspace) && others(&Survey::new(workspace)?, true).is_empty())
 }
 
-/// Whether a script starts something of the root's.
+/// Whether a script starts something of the root's own.
 fn root_starts(workspace: &Workspace) -> bool {
     let runs = |name: &&str| {
         let commands = script::commands(&workspace.root_member().manifest, name);
@@ -134,7 +134,7 @@ fn root_starts(workspace: &Workspace) -> bool {
     start::START_SCRIPTS.iter().any(runs)
 }
 
-/// Whether the `build` script makes a site or a server of a framework's at the root, beside what it has its packages do.
+/// Whether the `build` script also builds a site or a framework's server at the root.
 fn root_builds(workspace: &Workspace) -> bool {
     let commands = script::commands(&workspace.root_member().manifest, BUILD);
     commands

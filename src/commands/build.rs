@@ -2,10 +2,10 @@
 
 mod docker;
 mod driver;
-mod faulted;
 mod job;
 mod native;
 mod outcome;
+mod proof_hint;
 mod undeclared;
 
 use std::path::Path;

@@ -45,7 +45,8 @@ pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) 
     })
 }
 
-/// The file that a name of a package leads to by its manifest, as node finds it under these conditions: `path` is what follows the package's name.
+/// The file in a package that node finds by the manifest under these conditions. `path` is the part
+/// of the import that follows the package's name.
 pub fn resolved(manifest: &Manifest, path: &str, conditions: &[&str]) -> Option<String> {
     let plain = |text: &str| Some(text.trim_start_matches("./").to_owned());
     let Some(exports) = manifest.get("exports").filter(|value| !value.is_null()) else {

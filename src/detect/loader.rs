@@ -5,6 +5,8 @@
 //! configuration are usually dev dependencies; this module names them for the closure and the
 //! context.
 
+mod configuration;
+
 use std::collections::BTreeSet;
 
 use super::program::{self, BIN};
@@ -12,15 +14,12 @@ use super::script::Command;
 use super::script::node::command as node_command;
 use super::start::{START_SCRIPTS, Start, shell};
 use super::subject::Subject;
-use super::tsc::extended;
 use super::typescript::{self, is_typescript};
-use crate::files::tree::Limit;
 use crate::lockfile::Field;
 use crate::model::module;
-use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
-use crate::workspace::manifest::tsconfig::Tsconfig;
+pub use configuration::{configuration, readers};
 
 /// Packages that make node run TypeScript, with the compilers that the app must provide.
 const LOADERS: [(&str, &[&str]); 9] = [
@@ -34,46 +33,6 @@ const LOADERS: [(&str, &[&str]); 9] = [
     ("@swc/register", &["@swc/core"]),
     ("jiti", &[]),
 ];
-
-/// What packages read in the app's directory when they are loaded or run: the first of these files that is there.
-const CONFIGURED: [(&str, &[&str]); 6] = [
-    ("@swc-node/register", &[".swcrc"]),
-    ("@swc/register", &[".swcrc"]),
-    (
-        "drizzle-kit",
-        &[
-            "drizzle.config.ts",
-            "drizzle.config.js",
-            "drizzle.config.json",
-        ],
-    ),
-    ("next", &["next.config.ts", "next.config.mts"]),
-    (
-        "prisma",
-        &[
-            "prisma.config.ts",
-            "prisma.config.mts",
-            "prisma.config.cts",
-            "prisma.config.js",
-            "prisma.config.mjs",
-            "prisma.config.cjs",
-            ".config/prisma.ts",
-            ".config/prisma.js",
-        ],
-    ),
-    (
-        "vite",
-        &[
-            "vite.config.ts",
-            "vite.config.mts",
-            "vite.config.js",
-            "vite.config.mjs",
-        ],
-    ),
-];
-
-/// Packages that find modules by `tsconfig.json`, and load no TypeScript.
-const ALIASES: [&str; 1] = ["tsconfig-paths"];
 
 /// node's flags that load a module before the file.
 const PRELOADS: [&str; 5] = [
@@ -214,7 +173,7 @@ fn preloaded(node_args: &[String]) -> impl Iterator<Item = String> {
     preloads(node_args).into_iter().map(|(_, name)| name)
 }
 
-/// Whether node loads anything before the file, which may change what it can run.
+/// Whether node loads anything before the file. That may change which files node can run.
 pub fn loads_first<'o>(options: impl Iterator<Item = &'o str>) -> bool {
     let mut options = options.map(|word| word.split_once('=').map_or(word, |(flag, _)| flag));
     options.any(|flag| PRELOADS.contains(&flag))
@@ -247,11 +206,6 @@ fn preloads(node_args: &[String]) -> Vec<(&str, String)> {
     }
     found.retain(|(_, name)| !name.starts_with(['.', '/', '#']) && !name.contains(':'));
     found
-}
-
-/// Whether a package reads configuration of the app's when code of the app loads it.
-fn reads_files(package: &str) -> bool {
-    ALIASES.contains(&package) || ["@swc-node/register", "@swc/register"].contains(&package)
 }
 
 fn known(module: &str) -> Option<(&'static str, &'static [&'static str])> {
@@ -327,68 +281,6 @@ fn insert(
     {
         found.insert((at, package.to_owned()));
     }
-}
-
-/// What a TypeScript loader reads besides the code.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Configuration {
-    /// Files of the workspace: configuration of what is loaded, as the app's `tsconfig.json` and what it extends.
-    pub files: BTreeSet<RepoPath>,
-    /// Packages that it extends, if they are dev dependencies.
-    pub packages: BTreeSet<(usize, String)>,
-}
-
-/// The configuration that a start reads, by what it loads and runs; `loaded` are the packages that the app's sources load.
-pub fn configuration(
-    workspace: &Workspace,
-    app: usize,
-    start: &Start,
-    loaded: &BTreeSet<String>,
-) -> Configuration {
-    let mut found = Configuration::default();
-    let home = &workspace.members[app].dir;
-    let mut all = packages(start);
-    all.extend(loaded.iter().filter(|name| reads_files(name)).cloned());
-    for (_, names) in CONFIGURED.iter().filter(|(name, _)| all.contains(*name)) {
-        let mut places = names.iter().filter_map(|name| home.join(name).ok());
-        found
-            .files
-            .extend(places.find(|place| workspace.tree.is_file(place).unwrap_or_default()));
-    }
-    let by_tsconfig = |name: &String| known(name).is_some() || ALIASES.contains(&name.as_str());
-    if !all.iter().any(by_tsconfig) {
-        return found;
-    }
-    let named = ["TSX_TSCONFIG_PATH", "TS_NODE_PROJECT"]
-        .iter()
-        .find_map(|name| start.env.get(*name));
-    let own = named.map_or("tsconfig.json", String::as_str);
-    let mut queue: Vec<RepoPath> = home.join(own).into_iter().collect();
-    let mut seen = BTreeSet::new();
-    while let Some(path) = queue.pop() {
-        if !seen.insert(path.clone()) {
-            continue;
-        }
-        let Ok(text) = workspace.tree.read_text(&path, Limit::Settings) else {
-            continue;
-        };
-        found.files.insert(path.clone());
-        let Ok(config) = Tsconfig::parse(path.as_str(), &text) else {
-            continue;
-        };
-        let owner = workspace.enclosing(&path);
-        let dir = path.parent().unwrap_or_default();
-        for base in &config.extends {
-            queue.extend(extended(workspace, &dir, base).ok().flatten());
-            if !base.starts_with(['.', '/']) {
-                let (package, _) = module::split(base);
-                if let Some(at) = holder(workspace, owner, package) {
-                    insert(workspace, app, (at, package), &mut found.packages);
-                }
-            }
-        }
-    }
-    found
 }
 
 /// Warns about the cost of a loader at start, and sets its variables in the image.

@@ -13,9 +13,10 @@ use crate::workspace::javascript::{Token, tokens};
 pub struct Reads {
     /// Modules in `import` and `require`, without those imported only for types.
     pub modules: BTreeSet<String>,
-    /// Those of them that are loaded whenever the file is: by `import` and `export … from`, types or not, since node only takes out `import type`.
+    /// Modules that are loaded whenever the file is, by `import` and `export … from`. Modules
+    /// imported only for types count too, since node removes only `import type`.
     pub imported: BTreeSet<String>,
-    /// The same, by `require` in a plain statement at the top.
+    /// Likewise, by `require` in a plain statement at the top level.
     pub required: BTreeSet<String>,
     /// Paths with a `..` in them, or through a directory, in order.
     pub paths: BTreeSet<Path>,

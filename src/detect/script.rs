@@ -125,12 +125,12 @@ impl Command {
         command
     }
 
-    /// Notes what leads to it.
+    /// Adds a program that led to this command.
     pub(crate) fn note_leader(&mut self, by: &str) {
         self.simple.through.push(by.to_owned());
     }
 
-    /// Whether it reads a file of variables into the shell: `. ./.env`, `export $(cat .env | xargs)`.
+    /// Whether it reads an env file into the shell: `. ./.env`, `export $(cat .env | xargs)`.
     pub(crate) fn reads_variables(&self) -> bool {
         match (self.program(), self.words.get(1)) {
             ("." | "source", Some(file)) => wrappers::is_env_file(file),

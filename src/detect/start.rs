@@ -149,7 +149,7 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         }
     }
     if let Some((candidate, file)) = refused {
-        // What node starts instead; where there is nothing, whoever follows what it loads says why not.
+        // If nothing else can start, the check of loaded files says why node cannot run this one.
         return Ok(match guess(files, &writes) {
             Some(mut start) => {
                 start.warnings.push(not_run(candidate, &file, &start));
@@ -200,7 +200,7 @@ fn refuses(subject: &Subject<'_>, file: &str) -> bool {
     typescript::refused(subject.node, takes, file, &text.unwrap_or_default(), false).is_some()
 }
 
-/// Says that another file is taken than the one that is named.
+/// The warning that another file is started than the one that is named.
 fn not_run(other: &Candidate, file: &str, start: &Start) -> String {
     let (reason, entry) = (&other.reason, &start.entry);
     format!("{reason} is `{file}`, which node does not run as it is: `{entry}` is taken")
@@ -283,7 +283,8 @@ fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
     Some(start)
 }
 
-/// No script starts the app in production, and one starts it for those who work on it: what that watches can be started without.
+/// The start of an app whose scripts start it only through a program that watches files: the same
+/// without that program.
 fn watched(subject: &Subject<'_>, writes: &Writes) -> Option<Start> {
     let candidates = candidate::of_watchers(subject, &START_SCRIPTS);
     candidates.iter().find_map(|one| {

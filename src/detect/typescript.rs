@@ -1,12 +1,13 @@
-//! TypeScript that node runs by itself: which versions do, and which files they refuse.
+//! TypeScript that node runs without a loader: which versions do, and which files they refuse.
 //!
-//! Goes in: node's version and options, and a file. Comes out: why node will not run it, where that is certain. The proof asks the image's own
-//! node the same (`templates/verify.mjs`), and sees what is not certain here.
+//! Input: node's version and options, and a file. Output: the reason why node will not run it, if
+//! that is certain. The proof asks the image's own node (`templates/verify.mjs`), and so finds what
+//! is uncertain here.
 
 use crate::workspace::javascript::Token::{self, Filled, Sign, Word};
 use crate::workspace::javascript::tokens;
 
-/// The endings of TypeScript's files.
+/// The extensions of TypeScript files.
 pub const ENDS: [&str; 4] = [".ts", ".tsx", ".mts", ".cts"];
 
 /// Whether a file is TypeScript by its name.
@@ -17,15 +18,15 @@ pub fn is_typescript(path: &str) -> bool {
 /// What node does with TypeScript, see <https://nodejs.org/api/typescript.html>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
-    /// It does not know the ending.
+    /// It does not know the extension.
     Nothing,
-    /// It takes the types out. What is more than a type, it refuses.
+    /// It strips types. It refuses syntax that is more than a type.
     Types,
-    /// It compiles what is more than a type too.
+    /// It also compiles syntax that is more than a type.
     All,
 }
 
-/// Major and minor number of a version; a line (`22`) is its newest release.
+/// The major and minor number of a version. A release line (`22`) stands for its newest release.
 pub fn numbers(node: &str) -> Option<(u32, u32)> {
     let mut parts = node.split('.').map(|part| part.parse().ok());
     let major: u32 = parts.next().flatten()?;
@@ -33,12 +34,12 @@ pub fn numbers(node: &str) -> Option<(u32, u32)> {
 }
 
 impl Takes {
-    /// What a version of node does that is started with these options.
+    /// What this version of node does when it is started with these options.
     pub fn of<'o>(node: &str, options: impl Iterator<Item = &'o str>) -> Self {
         let Some(version) = numbers(node) else {
             return Self::All;
         };
-        // Without an option since 22.18 and 23.6.
+        // On by default since 22.18 and 23.6.
         let mut found = match version {
             (22, 18..) | (23, 6..) | (24.., _) => Self::Types,
             _ => Self::Nothing,
@@ -61,9 +62,9 @@ impl Takes {
 /// Why node does not run a file, and what to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// What the file is, to be read behind its name.
+    /// What is wrong, as the end of a sentence that begins with the file's name.
     pub problem: String,
-    /// What else there is.
+    /// What the user can do instead.
     pub fix: &'static str,
 }
 
@@ -71,7 +72,8 @@ const NEWER: &str = "take a node that does with `--node 24` (22.18, 23.6 and lat
 const COMPILE: &str = "compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
 const INSTALLED: &str = "name it as `workspace:*` without `injected`, so that it is no copy, or compile it in a `build` script and name the output in its `exports`";
 
-/// Why node does not run a file of TypeScript; nothing where it does, or where that is not certain. `installed` is what lies below `node_modules`.
+/// Why node does not run a TypeScript file; `None` if it does, or if that is uncertain. `installed`
+/// says that the file is below `node_modules`.
 pub fn refused(
     node: &str,
     takes: Takes,
@@ -108,10 +110,10 @@ pub fn refused(
     )
 }
 
-/// The first thing in a text that is more than a type, with its line.
+/// The first syntax in a text that is more than a type, with its line.
 fn more_than_types(text: &str, takes: Takes) -> Option<(usize, &'static str)> {
     let tokens = tokens(text);
-    // A template in a template: its text may have been taken for code.
+    // In a template literal within another one, text may have been tokenised as code.
     let torn = |token: &Token<'_>| matches!(token, Filled(text) if text.rsplit_once("${").is_some_and(|(_, rest)| !rest.contains('}')));
     if tokens.iter().any(torn) {
         return None;
@@ -148,7 +150,7 @@ fn more_than_types(text: &str, takes: Takes) -> Option<(usize, &'static str)> {
     })
 }
 
-/// Whether a parameter of this list is a property too: `(private x: number)`.
+/// Whether a parameter in this list is also a property: `(private x: number)`.
 fn has_property(list: &[Token<'_>]) -> bool {
     let (mut depth, mut first) = (0, true);
     for pair in list.windows(2) {

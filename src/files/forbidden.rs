@@ -355,8 +355,9 @@ fn folded(path: &str) -> String {
     upper.flat_map(char::to_lowercase).collect()
 }
 
-/// The same list as conditions of `find`, for what builds write in a container. They are words between spaces, for a shell that expands no globs
-/// (`set -f`). `include` are globs of what comes along by name, `public` those of files of variables that are no secret.
+/// The same list as conditions for `find`, to check what builds write in a container. They are
+/// words separated by spaces, for a shell that expands no globs (`set -f`). `include` are globs of
+/// files that are brought by name, `public` are globs of env files without secrets.
 pub fn conditions(include: &[String], public: &[String]) -> Conditions {
     let outputs = || RULES.iter().filter(|rule| rule.holds_in(Area::Outputs));
     let any = |kind: RuleKind| {

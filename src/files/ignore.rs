@@ -16,9 +16,10 @@
 //!    directories too;
 //! 6. a name that likely means secrets is dropped.
 //!
-//! Files of variables (`.env*`) that `publicEnvFiles` names are kept as if `include` named them, but for those that git ignores.
+//! Env files that `publicEnvFiles` names are kept as if `include` named them, except those that git
+//! ignores.
 //!
-//! Rules 4 and 5 follow git and moby; where they cannot, the docs of `gitignore` and `pattern` in here say so.
+//! Rules 4 and 5 follow git and moby. The docs of `gitignore` and `pattern` state the exceptions.
 
 use std::fmt;
 use std::path::Path;
@@ -197,7 +198,7 @@ impl Rules {
         })
     }
 
-    /// The same rules, for a workspace whose files of variables are no secret where one of these globs matches. What git ignores stays one.
+    /// The same rules, which also keep env files that match these globs, unless git ignores them.
     pub fn with_public(mut self, globs: &[String]) -> Result<Self, IgnoreError> {
         self.public = Globs::compile(globs).map_err(|(glob, problem)| IgnoreError::Glob {
             option: "publicEnvFiles",

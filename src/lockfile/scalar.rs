@@ -1,6 +1,6 @@
 //! The YAML scalars that pnpm's dump writes on one line: plain, single-quoted, double-quoted.
 //!
-//! Goes in: the text after the indentation of one line. Comes out: the key, and the value's text.
+//! Input: the text after the indentation of one line. Output: the key, and the value's text.
 //! What pnpm never writes (anchors, tags, comments, flow maps where a block is due) is refused, not
 //! guessed at.
 

@@ -40,7 +40,8 @@ pub enum Because {
 }
 
 impl Because {
-    /// Whether a member is a package of the app's: the root project mostly is there for its tools, or for pnpm, but may be the app.
+    /// Whether the member counts as a package. The root project is usually there only for its tools
+    /// or for pnpm, unless it is the app.
     pub fn is_package(&self, dir: &RepoPath) -> bool {
         !dir.is_root() || *self == Self::App
     }

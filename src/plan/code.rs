@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::inputs;
 use super::sources::{Role, Usage, role};
-use crate::detect::Start;
 use crate::detect::exports::is_code;
 use crate::detect::reads::{self, Reads};
+use crate::detect::{Start, loader};
 use crate::files::ignore::Rules;
 use crate::files::tree::{Limit, Tree};
 use crate::lockfile::Field;
@@ -127,16 +127,22 @@ pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
     up.map(str::to_owned).collect()
 }
 
-/// The packages that the app's own sources load.
-pub(super) fn of_app(
+/// The packages that read configuration and that the app's own sources load. Sources are read only
+/// if the app has such a package.
+pub(super) fn readers(
     workspace: &Workspace,
     rules: &Rules,
     app: usize,
 ) -> Result<BTreeSet<String>, PlanError> {
+    let readers = loader::readers(workspace, app);
+    if readers.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let sources = sources(workspace, rules, [app].into_iter())?;
     let names = sources.iter().flat_map(|source| &source.reads.modules);
     Ok(names
         .filter_map(|name| package(name))
+        .filter(|name| readers.contains(name))
         .map(str::to_owned)
         .collect())
 }

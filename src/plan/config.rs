@@ -55,7 +55,7 @@ pub struct PlanOptions {
     pub include: Vec<String>,
     /// Globs of files to leave out of both.
     pub exclude: Vec<String>,
-    /// Globs of files of variables (`.env.production`) that hold no secret: the build and the image get them.
+    /// Globs of env files (`.env.production`) without secrets, which the build and the image get.
     pub public_env_files: Vec<String>,
     /// Directories of the app that are writable at run time.
     pub writable: Vec<Given<String>>,

@@ -1,4 +1,5 @@
-//! Files that slimbuild hands on: what each holds, where it goes, and why it is there.
+//! Entries of a context, and of a pruned workspace: what each file holds, where it goes, and why it
+//! is there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use crate::files::{File, Kind};
 use crate::model::digest::hex;
 use crate::model::path::RepoPath;
 
-/// A file, and the directory that it is handed on in. `P` names that directory: a [`Place`] in a context, a plain text elsewhere.
+/// A file below a directory of the output. `P` names that directory: a [`Place`] in a context, a
+/// plain text elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedFile<P> {
     /// The directory.
@@ -27,7 +29,7 @@ pub struct PlacedFile<P> {
 pub type ContextEntry = PlacedFile<Place>;
 
 impl<P> PlacedFile<P> {
-    /// A file of the workspace, below a place at the path that it has there.
+    /// A file of the workspace, at its path in the workspace.
     pub fn source(place: P, file: &File, why: &str) -> Self {
         Self::moved(place, file.path.clone(), file, why)
     }
@@ -100,24 +102,24 @@ impl Serialize for ContextEntry {
     }
 }
 
-/// What a file that is handed on holds.
+/// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// Text that slimbuild made.
     Made {
-        /// The text, which may stand in several places.
+        /// The text, which several entries may share.
         text: Arc<String>,
         /// Whether it may be executed.
         executable: bool,
     },
-    /// What slimbuild made of a file: a compressed one.
+    /// A file that slimbuild compressed.
     Packed {
         /// What it holds.
         bytes: Arc<[u8]>,
     },
     /// A file of the workspace.
     Source {
-        /// Where it lies there.
+        /// Its path in the workspace.
         path: RepoPath,
         /// What it is.
         kind: Kind,
@@ -136,7 +138,7 @@ impl Content {
         }
     }
 
-    /// Where a symlink leads; nothing of any other file.
+    /// The target of a symlink; `None` for any other file.
     pub fn link(&self) -> Option<&str> {
         match self {
             Self::Source {
@@ -149,7 +151,7 @@ impl Content {
 }
 
 impl Serialize for Content {
-    /// Text that was made is shown by its digest: a lockfile would drown the plan.
+    /// A generated text is shown by its digest, because a lockfile would swamp the plan.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map: BTreeMap<&str, serde_json::Value> = BTreeMap::new();
         map.insert("size", self.size().into());
@@ -171,7 +173,8 @@ impl Serialize for Content {
     }
 }
 
-/// A directory of the context. They stand in the order of their names, so that entries in order are in the order of their full paths.
+/// A directory of the context. The variants are in the order of the directories' names, so that
+/// sorted entries are in the order of their full paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The app as it is built in the workspace.
@@ -180,7 +183,7 @@ pub enum Place {
     Beside,
     /// Manifests and lockfile of the build closure.
     Build,
-    /// Files of the root project that the image keeps as they are, where the root is the app.
+    /// Files of the root project that the image keeps unchanged, if the root is the app.
     Home,
     /// Modules as they are installed in the workspace.
     Modules,
@@ -209,10 +212,10 @@ pub enum Place {
 }
 
 impl Place {
-    /// What the image keeps of packages as it is.
+    /// The places with files of packages that the image keeps.
     pub const KEPT: [Self; 2] = [Self::Run, Self::Home];
 
-    /// Where the files of a package lie that the image keeps. All other packages lie below the root,
+    /// The place for files of a package that the image keeps. All other packages are below the root,
     /// so the root's own files have a place of their own.
     pub fn kept(package: &RepoPath) -> Self {
         if package.is_root() {
@@ -222,7 +225,7 @@ impl Place {
         }
     }
 
-    /// Where the files of a package lie that only builds read.
+    /// The place for files of a package that only builds read.
     pub fn read(package: &RepoPath) -> Self {
         if package.is_root() {
             Self::Top
@@ -230,9 +233,10 @@ impl Place {
             Self::Src
         }
     }
+}
 
-    /// The directory's name.
-    pub fn dir(self) -> &'static str {
+impl AsRef<str> for Place {
+    fn as_ref(&self) -> &str {
         match self {
             Self::App => "app",
             Self::Beside => "beside",
@@ -254,25 +258,19 @@ impl Place {
     }
 }
 
-impl AsRef<str> for Place {
-    fn as_ref(&self) -> &str {
-        self.dir()
-    }
-}
-
 impl std::fmt::Display for Place {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.dir())
+        formatter.write_str(self.as_ref())
     }
 }
 
-/// Puts entries in order, and leaves the first of those that stand at one path.
+/// Sorts entries, and keeps the first of those with the same path.
 pub fn sort(entries: &mut Vec<ContextEntry>) {
     entries.sort_by(|left, right| (left.place, &left.path).cmp(&(right.place, &right.path)));
     entries.dedup_by(|later, first| (later.place, &later.path) == (first.place, &first.path));
 }
 
-/// Whether a context, whose entries are in order, has anything at a place below a directory.
+/// Whether a sorted context has anything at a place below a directory.
 pub fn holds(context: &[ContextEntry], place: Place, dir: &RepoPath) -> bool {
     let prefix = dir.prefix();
     let before = |entry: &ContextEntry| (entry.place, entry.path.as_str()) < (place, &*prefix);

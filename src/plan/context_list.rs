@@ -203,12 +203,12 @@ impl ContextList<'_, '_, '_> {
         Ok(())
     }
 
-    /// The configuration that is read when the app starts. What belongs to no package of the image lies beside its modules.
+    /// The configuration that is read when the app starts.
     fn loader_files(&self, entries: &mut Vec<ContextEntry>) -> Result<(), PlanError> {
         let Some((start, runtime)) = self.delivery.start().zip(self.runtime) else {
             return Ok(());
         };
-        let loaded = code::of_app(self.workspace, self.rules, self.app)?;
+        let loaded = code::readers(self.workspace, self.rules, self.app)?;
         for path in loader::configuration(self.workspace, self.app, start, &loaded).files {
             let owner = self.workspace.enclosing(&path);
             let file = File::load(&self.workspace.tree, &path)?;
@@ -223,7 +223,7 @@ impl ContextList<'_, '_, '_> {
                 place != Place::Beside && entry.place == Place::read(dir) && entry.path == path
             };
             entries.retain(|entry| !is_twice(entry));
-            let why = "read when the app starts, to run TypeScript";
+            let why = "configuration that is read when the app starts";
             entries.push(ContextEntry::source(place, &file, why));
         }
         Ok(())

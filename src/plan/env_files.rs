@@ -1,7 +1,8 @@
-//! Files of variables that the app's framework reads on a developer's disk, and that enter neither the build nor the image: which variables are
-//! missing, and how they get there.
+//! Env files that the app's framework reads on a developer's disk, but that enter neither the build
+//! nor the image: which variables are missing, and how to provide them.
 //!
-//! Goes in: what was dropped. Comes out: a warning for each such file that git would track. Names are told, values never.
+//! Input: the dropped files. Output: a warning for each of these files that git does not ignore. A
+//! warning has names of variables, never values.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +12,11 @@ use crate::files::ignore::{IgnoreError, Reason, Rules};
 use crate::files::tree::Limit;
 use crate::workspace::Workspace;
 
-/// The files that are read in production. Those of a developer, of tests and those to copy from are nobody's loss.
+/// The files that are read in production. Files for developers, tests or as examples are not missed
+/// in an image.
 const READ: [&str; 4] = [".env", ".env.production", ".env.prod", ".env.defaults"];
 
-/// How many names a warning tells.
+/// The number of names in a warning.
 const MOST: usize = 12;
 
 /// A warning for each file whose variables are missing.
@@ -29,7 +31,7 @@ pub(super) fn warnings(
     for Dropped { path, reason } in dropped {
         let name = path.file_name().unwrap_or_default();
         let is_barred = matches!(reason, Reason::Never { .. }) && READ.contains(&name);
-        // Whoever names it in `include` is told more.
+        // A file that `include` names gets another warning.
         if !is_barred || rules.included_by(path).is_some() || rules.git_ignores(path)? {
             continue;
         }
@@ -69,8 +71,8 @@ fn listed(names: &BTreeSet<String>) -> String {
     }
 }
 
-/// The variables that a file sets. A value may have several lines in quotes, and a line of it may look like another variable: a name in capitals
-/// alone is told, so that no part of a key is.
+/// The variables that a file sets. A quoted value may have several lines, and one of them may look
+/// like another variable. Only names in capitals count, so that no part of a key is shown.
 fn names(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = None;
@@ -110,7 +112,7 @@ mod tests {
     use crate::testing::{at, workspace};
 
     #[test]
-    fn names_are_told_and_no_part_of_a_value_is() {
+    fn names_are_shown_and_no_part_of_a_value_is() {
         let text = "# A=1\nB=2\n export C = \"x\ny\nMIIEvQIBADANBg==\nFAKE=1\n\"\nD='one' # E=2\nlower=3\nMIIEvQIBADANBgkq=\n9X=1\nF=`a\nG=1`\nH=\n";
         let names: Vec<String> = names(text).into_iter().collect();
         assert_eq!(names, ["B", "C", "D", "F", "H"]);

@@ -266,9 +266,10 @@ fn pnpm_setting<'m>(manifest: &'m Manifest, key: &str) -> Option<&'m serde_json:
     manifest.get("pnpm")?.get(key)
 }
 
-/// What a reader should know of an install that we do not run: pnpm 12 refuses a frozen lockfile that does not record the version which the
-/// manifest pins, by `packageManager` or, unless its `onFail` is `ignore`, by `devEngines` (tried with 12.21). Our own installs have the right
-/// version, and tell pnpm so.
+/// A warning about installs that slimbuild does not run: pnpm 12 refuses a frozen lockfile that does
+/// not record the version which the manifest pins by `packageManager`, or by `devEngines` unless its
+/// `onFail` is `ignore` (tried with 12.21). slimbuild's own installs use the right version, and tell
+/// pnpm so.
 pub(crate) fn pin_warning(workspace: &Workspace) -> Option<String> {
     let manifest = &workspace.root_member().manifest;
     let (pin, by) = match manifest.text("packageManager") {

@@ -1,7 +1,8 @@
-//! Whether the image's node can run what it will load, as far as sources tell before anything is built.
+//! Whether the image's node can run the sources that it will load, before anything is built.
 //!
-//! Goes in: how the app starts, and the sources that the image keeps. Comes out: nothing, or the first file that node certainly refuses, with the
-//! files that lead to it. What builds write, and what a loader may change, is left to the proof, which asks the image's own node.
+//! Input: how the app starts, and the sources that the image keeps. Output: nothing, or the first
+//! file that node certainly refuses, with the files that lead to it. Build output, and sources that
+//! a loader may change, are left to the proof, which asks the image's own node.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ use crate::needs::tasks::Tasks;
 use crate::plan::config::Base;
 use crate::workspace::Workspace;
 
-/// What is looked at.
+/// The input of the check.
 pub(super) struct Loaded<'p> {
     pub(super) workspace: &'p Workspace,
     pub(super) lockfiles: &'p Lockfiles<'p>,
@@ -43,7 +44,7 @@ impl Loaded<'_> {
         let Some(start) = self.delivery.start() else {
             return Ok(());
         };
-        // Another base brings the node that it has.
+        // A base of the user's own has a node of its own version.
         let base = self.options.base.as_ref();
         let own = base.is_some_and(|base| matches!(base.value, Base::Image(_) | Base::Disk(_)));
         if start.built || start.line().is_some() || own || !self.delivery.has_modules() {
@@ -71,7 +72,8 @@ impl Loaded<'_> {
         }
     }
 
-    /// Follows what is loaded whenever the app starts. The first file that node refuses, unless the code brings a loader of its own.
+    /// Follows the modules that are always loaded at start. Returns the first file that node
+    /// refuses, unless the code loads a loader itself.
     fn walk(
         &self,
         entry: RepoPath,
@@ -130,7 +132,8 @@ impl Loaded<'_> {
         wrong
     }
 
-    /// The file that a name leads to from another one; the error is what only a compiler finds by it.
+    /// The file that node finds by a name from another file. The error is a file that only a compiler
+    /// would find by that name.
     fn target(
         &self,
         from: &Found,
@@ -147,7 +150,7 @@ impl Loaded<'_> {
                 let installed = from.installed;
                 return Some(Ok(Found { path, installed }));
             }
-            // What is built there may have the name.
+            // A build may write a file of that name.
             let place = located(tree, &dir, name).filter(|_| !self.tasks.run_in(owner))?;
             let unknown = is_typescript(place.as_str());
             return unknown.then_some(Err(place));
@@ -179,7 +182,7 @@ impl Loaded<'_> {
 
 const WHOLE: &str = "write the name with the ending that the file has (`./x.ts`), compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
 
-/// The files that lead to one.
+/// The files that lead to this one, as the end of a sentence.
 fn by(parents: &BTreeMap<RepoPath, Option<RepoPath>>, path: &RepoPath) -> String {
     let mut chain = Vec::new();
     let mut at = parents.get(path).and_then(Option::as_ref);

@@ -163,7 +163,7 @@ fn start_needs(
     let Some(start) = delivery.start().filter(|_| delivery.has_modules()) else {
         return Ok(BTreeSet::new());
     };
-    let loaded = code::of_app(workspace, rules, app)?;
+    let loaded = code::readers(workspace, rules, app)?;
     Ok(loader::needs(workspace, app, start, &loaded))
 }
 
@@ -205,7 +205,8 @@ pub(crate) fn tasks(
     Ok((tasks, lifecycle.left_out))
 }
 
-/// Whether the root's `build` script only has packages built. Their builds are tasks already, and turbo would call itself.
+/// Whether the root's `build` script only builds packages. Their builds are tasks already, so
+/// turbo would call itself.
 fn only_conducts(workspace: &Workspace) -> bool {
     let commands = script::commands(&workspace.root_member().manifest, BUILD);
     !commands.is_empty() && commands.iter().all(Command::conducts)

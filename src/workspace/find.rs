@@ -18,8 +18,8 @@ const LOCKFILES_OF_OTHERS: [(&str, &str); 5] = [
     ("bun.lockb", "a Bun"),
 ];
 
-/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards; where there is none, the nearest with a manifest and a lockfile
-/// of pnpm, which is a repository with one package.
+/// The nearest directory with a `pnpm-workspace.yaml`, from `start` upwards. Without one, the nearest
+/// with a manifest and a pnpm lockfile: a repository with one package.
 pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
     let no_directory = |source| WorkspaceError::NoDirectory {
         path: start.to_path_buf(),
@@ -28,7 +28,7 @@ pub fn find_root(start: &Path) -> Result<PathBuf, WorkspaceError> {
     let start = fs_err::canonicalize(start).map_err(no_directory)?;
     let has = |dir: &&Path, file: &str| dir.join(file).is_file();
     let is_workspace = |dir: &&Path| has(dir, workspace::FILE);
-    // A lockfile that lies around alone makes no package of all that is below it.
+    // A lockfile without a manifest does not make a package of everything below it.
     let is_package =
         |dir: &&Path| has(dir, lockfile::FILE) && package::FILES.iter().any(|file| has(dir, file));
     let mut root = start.ancestors().find(is_workspace);
@@ -89,7 +89,7 @@ impl Workspace {
         })
     }
 
-    /// The directory at or above `dir` that has a manifest and is no member, where no member lies between.
+    /// The nearest directory at or above `dir` with a manifest, if it is not a member.
     fn stray(&self, dir: &RepoPath) -> Option<RepoPath> {
         let above = std::iter::successors(Some(dir.clone()), RepoPath::parent);
         let mut open = above.take_while(|dir| self.position(dir).is_none());

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use super::driver::Driver;
-use super::faulted;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, Sent};
+use super::proof_hint;
 use super::show_log;
 use crate::commands::error::Error;
 use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
@@ -169,7 +169,7 @@ fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
     if proof && *code == 1 {
         return Error::Verify {
             app: plan.app.dir.clone(),
-            hint: faulted::hint(&plan.app.dir, &heard.failed()),
+            hint: proof_hint::hint(&plan.app.dir, &heard.failed()),
         };
     }
     BuildFault::judge(plan, step, *code, &heard.failed()).into()

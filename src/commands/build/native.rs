@@ -13,9 +13,9 @@ use checks::Checked;
 use targets::Targets;
 
 use super::driver::Driver;
-use super::faulted;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, shown_path};
+use super::proof_hint;
 use crate::commands::error::Error;
 use crate::commands::resources::{Maker, epoch};
 use crate::engine::docker::Docker;
@@ -138,7 +138,7 @@ impl NativeDriver {
             }
             Error::Native(NativeError::Disproved) => Error::Verify {
                 app: job.plan.app.dir.clone(),
-                hint: faulted::hint(&job.plan.app.dir, &heard.failed()),
+                hint: proof_hint::hint(&job.plan.app.dir, &heard.failed()),
             },
             error => error,
         })?;

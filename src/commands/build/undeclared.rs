@@ -1,4 +1,4 @@
-//! Build arguments that no task reads: somebody who writes one for this app means it.
+//! Build arguments that no task reads. A user who gives one for this app expects it to arrive.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use crate::needs::tasks::is_proxy;
 use crate::plan::config::{ConfigError, FILE, GivenBy};
 use crate::plan::{BuildStep, Content, Plan, PlanOptions};
 
-/// Refuses a build whose task would not see what it is given. What the root's file gives to all apps need not be for this one.
+/// Refuses a build argument that no task would see. Arguments that the root's file sets for all apps
+/// are exempt, since they may be for another app.
 pub(super) fn check(options: &PlanOptions, plan: &Plan, root: &Path) -> Result<(), Error> {
     let steps = plan.steps();
     let reads = |name: &str| {
@@ -44,7 +45,7 @@ pub(super) fn check(options: &PlanOptions, plan: &Plan, root: &Path) -> Result<(
     })
 }
 
-/// Whether a value is one of the root's for all apps.
+/// Whether the root's file sets the value for all apps.
 fn is_for_all(source: &GivenBy, plan: &Plan) -> bool {
     match source {
         GivenBy::Flag(_) => false,

@@ -118,7 +118,7 @@ pub(crate) fn command(words: &[String]) -> Option<(Vec<String>, String, Vec<Stri
     None
 }
 
-/// What an image leaves out of an option of node, as the end of a sentence that begins with the script.
+/// Why an image leaves out an option of node, as the end of a sentence that begins with the script.
 pub(crate) fn left_out(flag: &str) -> Option<&'static str> {
     if flag.starts_with("--env-file") {
         Some(

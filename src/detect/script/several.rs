@@ -219,7 +219,8 @@ impl Call<'_> {
     }
 }
 
-/// npm-run-all with several groups, one after the other, as a line of `run-s` and `run-p`: `npm-run-all clean --parallel a b`.
+/// A call of npm-run-all with several groups (`npm-run-all clean --parallel a b`) as a line of
+/// `run-s` and `run-p`.
 fn groups(own: &[String], given: &[String]) -> Option<String> {
     let mut groups: Vec<(&str, Vec<&String>)> = vec![("run-s", Vec::new())];
     let mut common = Vec::new();

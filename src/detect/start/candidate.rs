@@ -52,7 +52,7 @@ pub(super) fn of_scripts(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candida
     found
 }
 
-/// What these scripts start through a program that watches files, without it.
+/// The files that these scripts start through a program that watches files.
 pub(super) fn of_watchers(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candidate> {
     let one = |name: &&str| {
         let command = shell::watched(&shell::plain(subject, name)?)?;
@@ -61,7 +61,7 @@ pub(super) fn of_watchers(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candid
     scripts.iter().filter_map(one).collect()
 }
 
-/// The file that a command starts by node, or by a loader of TypeScript.
+/// The file that a command starts with node, or with a TypeScript loader.
 fn of_command(subject: &Subject<'_>, command: &Command, reason: &str) -> Option<Candidate> {
     let reason = reason.to_owned();
     if let Some(run) = loader::run(subject, command) {

@@ -72,8 +72,8 @@ pub(super) fn definition(
     })
 }
 
-/// Whether what turbo.json says of a task by its bare name holds for a member. Tasks of a workspace's root have names of their own, `//#build`; where
-/// it is the only package, they need none.
+/// Whether a task's bare name in turbo.json means a member's task too. Tasks of a workspace's root
+/// have names of their own (`//#build`), unless the root is the only package.
 pub(super) fn speaks_of(workspace: &Workspace, at: usize) -> bool {
     at != Workspace::ROOT || workspace.members.len() == 1
 }

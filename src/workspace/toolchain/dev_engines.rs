@@ -1,4 +1,4 @@
-//! `devEngines` of a manifest: the programs that it holds developers to.
+//! `devEngines` of a manifest: the programs and versions that developers must use.
 
 use nodejs_semver::{Range, Version};
 use serde_json::Value;
@@ -11,7 +11,7 @@ pub(super) fn version(manifest: &Manifest, kind: &str, name: &str) -> Option<Str
     engine.get("version")?.as_str().map(str::to_owned)
 }
 
-/// An object, or one of a list of them.
+/// The entry of this name. `devEngines` has one object for a kind, or a list of them.
 fn entry<'m>(manifest: &'m Manifest, kind: &str, name: &str) -> Option<&'m Value> {
     let engines = manifest.get("devEngines")?.get(kind)?;
     let all = engines
@@ -21,7 +21,7 @@ fn entry<'m>(manifest: &'m Manifest, kind: &str, name: &str) -> Option<&'m Value
         .find(|engine| engine.get("name").and_then(Value::as_str) == Some(name))
 }
 
-/// The pnpm that `devEngines` holds pnpm to, exact or as a range.
+/// The version of pnpm that `devEngines` demands, exact or as a range.
 pub fn pnpm(manifest: &Manifest) -> Option<String> {
     let engine = entry(manifest, "packageManager", "pnpm")?;
     let ignored = engine.get("onFail").and_then(Value::as_str) == Some("ignore");
@@ -29,7 +29,7 @@ pub fn pnpm(manifest: &Manifest) -> Option<String> {
     version.as_str().map(str::to_owned)
 }
 
-/// The oldest major version that an exact version or a range allows, as far as the rules know majors.
+/// The oldest major version that an exact version or a range allows, up to the newest known one.
 pub fn oldest_major(pnpm: &str) -> Option<u64> {
     if let Ok(version) = Version::parse(pnpm) {
         return Some(version.major());

@@ -1,6 +1,6 @@
 //! The real pnpm, which has the last word: versions 6 to 12 from npm, each on the node that slimbuild would choose for it.
 //!
-//! Goes in: versions of pnpm and node, a directory. Comes out: whether pnpm installs there frozen, and its words if not. The programs are
+//! Input: versions of pnpm and node, a directory. Output: whether pnpm installs there frozen, and its words if not. The programs are
 //! kept in the target directory, and so is a store for small installs: only the first run waits for the network.
 
 use std::ffi::OsString;

@@ -26,7 +26,7 @@ pub(super) const MANAGERS: [&str; 10] = [
     "pnpm", "npm", "yarn", "bun", "npx", "bunx", "pnpx", "corepack", "turbo", "nx",
 ];
 
-/// Why a program cannot be what a container runs: it goes to the background, and the container would end.
+/// Why a container cannot run this program: it goes to the background, so the container would end.
 pub(super) fn goes_away(program: &str, args: &[String]) -> Option<Refusal> {
     let stays = args.iter().any(|word| word == "--no-daemon");
     let starts = args.first().is_some_and(|word| word == "start");

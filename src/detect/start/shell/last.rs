@@ -2,7 +2,8 @@
 
 use crate::detect::script::{Line, Piece};
 
-/// Pieces parted into those before, and the last one that stands by itself: a command, or a subshell with its brackets; in no other bracket and no pipe.
+/// Splits pieces before the last one that stands alone: a command, or a subshell with its brackets,
+/// that is in no other bracket and no pipe.
 pub(super) fn last_of(pieces: &[Piece]) -> (&[Piece], &[Piece]) {
     let is = |piece: &Piece, wanted: &str| matches!(piece, Piece::Mark(mark) if mark == wanted);
     let mut at = pieces.len().saturating_sub(1);

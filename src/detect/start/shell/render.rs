@@ -99,7 +99,8 @@ impl<'s, 'w> Renderer<'s, 'w> {
         Ok(found)
     }
 
-    /// Pieces whose last command takes the shell's place, also out of the brackets that they end with: so signals reach it.
+    /// Pieces whose last command replaces the shell, so that signals reach it. The command may be in
+    /// brackets at the end.
     fn ending(&mut self, pieces: &[Piece]) -> Result<ShellLine, Refusal> {
         let (first, last) = last_of(pieces);
         let mut before = self.pieces(first)?;
@@ -127,7 +128,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
                 return Ok(line);
             }
             [Piece::Line(inner, files)] => Some((&inner.pieces[..], spaced(files))),
-            // Nothing follows a subshell: what it leaves changed is nobody's.
+            // Nothing follows the subshell, so nothing sees what it changes.
             [Piece::Mark(open), inner @ .., Piece::Mark(close)] if open == "(" && close == ")" => {
                 Some((inner, String::new()))
             }
@@ -136,7 +137,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let Some((inner, files)) = group else {
             let mut last = self.pieces(last)?;
             if !first.is_empty() && matches!(pieces, [.., Piece::Lines(..)]) {
-                // What stands before it may keep all of it from running.
+                // The commands before it may keep all of it from running.
                 last = format!("{{ {last}; }}");
             }
             if !matches!(pieces, [.., Piece::Lines(..)]) {
@@ -183,7 +184,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
                     )
                 }
                 Piece::Lines(lines, end) if pieces.len() == 1 => self.lines(lines, *end)?,
-                // What stands before it may keep all of it from running.
+                // The commands before it may keep all of it from running.
                 Piece::Lines(lines, end) => format!("{{ {}; }}", self.lines(lines, *end)?),
             };
             let glued = text.is_empty() || matches!(piece, Piece::Mark(mark) if mark == ";");
@@ -347,7 +348,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let dir = self.dir.clone();
         let commands = inner.commands();
         for one in &commands {
-            // `node node_modules/x/x.js` is read as the program that it is; by its file it is found.
+            // `node node_modules/x/x.js` is read as the program `x`, but names its file, which is there.
             let by_file = one.through().iter().any(|name| name == "node");
             let of_member = program::of_member(self.subject, one.program());
             if let Some(file) = of_member.filter(|_| !by_file) {

@@ -155,7 +155,7 @@ fn source(piece: &Piece) -> Option<String> {
     }
 }
 
-/// Whether a piece reads a file of variables, or has the shell hand on what such a file sets: `set -a`.
+/// Whether a piece reads an env file, or makes the shell export what such a file sets (`set -a`).
 fn is_of_source(piece: &Piece) -> bool {
     let marks = ["-a", "+a", "-o allexport", "+o allexport"];
     let sets = |command: &Command| {

@@ -1,8 +1,8 @@
-//! Programs that start an app again when a file changes, and what each of them starts.
+//! Programs that restart an app when a file changes, and the commands that they restart.
 
 use crate::detect::script::{Command, parse};
 
-/// Such a program, the options of its own that take a value, and what it runs files with.
+/// Such a program, those of its options that take a value, and the program that it runs files with.
 struct Watcher {
     words: &'static [&'static str],
     values: &'static [&'static str],
@@ -42,7 +42,7 @@ const WATCHERS: [Watcher; 5] = [
 
 const TS_NODE_DEV: &[&str] = &["--watch", "--ignore-watch", "--interval", "--debounce"];
 
-/// The command without what watches; nothing where it watches nothing.
+/// The command without the program that watches; `None` if there is no such program.
 pub(in crate::detect::start) fn watched(command: &Command) -> Option<Command> {
     let fits = |one: &&Watcher| {
         let mut own = command.words.iter();

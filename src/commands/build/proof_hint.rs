@@ -1,8 +1,9 @@
-//! What to do about an image whose proof failed: by the kind of what its log says is wrong.
+//! The hint for an image whose proof failed, by the kind of fault that the proof's log names.
 
 use crate::model::path::RepoPath;
 
-/// Parts of the proof's sentences, and what to do about such a fault.
+/// Parts of sentences of the proof (`templates/verify.mjs`, `templates/trial.mjs`) or of node, and
+/// what to do about such a fault.
 const KINDS: [(&[&str], &str); 8] = [
     (
         &[" when it starts, and may not"],
@@ -54,18 +55,18 @@ const KINDS: [(&[&str], &str); 8] = [
     ),
 ];
 
-/// The way round, whatever is wrong.
+/// How to build without the proof, for any fault.
 const ANYWAY: &str =
     "`--no-trial` does not start the app, and `--no-verify` makes the image as it is.";
 
 /// The hint for the first fault that a proof's log names.
 pub(super) fn hint(app: &RepoPath, log: &str) -> String {
     let fault = log.lines().find_map(|line| {
-        // What the app itself said stands behind a bar.
+        // Lines of the app's own output begin with a bar.
         let line = Some(line).filter(|line| !line.trim_start().starts_with('│'))?;
         let fits = |parts: &[&str]| parts.iter().any(|part| line.contains(part));
         let (_, does) = KINDS.iter().find(|(parts, _)| fits(parts))?;
-        Some(does.replace("APP", app.as_str()))
+        Some(does.replace("APP", &app.to_string()))
     });
     match fault {
         Some(does) => format!("{does} {ANYWAY}"),
@@ -138,5 +139,23 @@ mod tests {
             );
         }
         assert_eq!(hint(&app, "  │ Cannot find it"), ANYWAY);
+    }
+
+    #[test]
+    fn the_root_is_named_as_a_directory() {
+        let hint = hint(&RepoPath::ROOT, "writes x when it starts, and may not");
+        assert!(hint.contains("of ./slimbuild.json"), "{hint}");
+    }
+
+    /// A sentence that is reworded must not lose its hint.
+    #[test]
+    fn each_kind_is_one_that_the_proof_can_name() {
+        let proof = concat!(
+            include_str!("../../../templates/verify.mjs"),
+            include_str!("../../../templates/trial.mjs")
+        );
+        for (parts, _) in KINDS {
+            assert!(parts.iter().any(|part| proof.contains(part)), "{parts:?}");
+        }
     }
 }
