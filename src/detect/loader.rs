@@ -216,7 +216,7 @@ fn known(module: &str) -> Option<(&'static str, &'static [&'static str])> {
 /// The member that provides the dependency: the app, or else the root project.
 fn holder(workspace: &Workspace, app: usize, package: &str) -> Option<usize> {
     let has = |at: &usize| workspace.members[*at].manifest.depends_on(package);
-    [app, 0].into_iter().find(has)
+    [app, Workspace::ROOT].into_iter().find(has)
 }
 
 /// Whether the app or the root project depends on a package.

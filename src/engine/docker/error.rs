@@ -1,14 +1,15 @@
 //! [`EngineError`]: turns bollard's errors into ones that a user can act on.
 
+mod hints;
+
 use std::error::Error;
 use std::io;
 
 use bollard::errors::Error as Bollard;
 
 use super::named::without_command;
-use crate::engine::host::{Address, Host, Origin};
+use crate::engine::host::Host;
 use crate::image::oci::OciError;
-use crate::model::image::parts;
 
 /// Why an engine made no image.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +158,7 @@ impl EngineError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotReached { host, source } => Some(hint_for_unreached(host, source.kind())),
+            Self::NotReached { host, source } => Some(hints::for_unreached(host, source.kind())),
             Self::Unsupported { .. } => Some(
                 "Use Docker Engine 20.10 or newer with Linux containers, or write the context with `slimbuild context` and build it with \
                  another tool."
@@ -172,7 +173,7 @@ impl EngineError {
                 step,
                 message,
                 exit_code,
-            } => hint_for_failure(step.as_deref(), message, *exit_code).map(str::to_owned),
+            } => hints::for_failure(step.as_deref(), message, *exit_code).map(str::to_owned),
             Self::Lost { .. } => Some(
                 "Check that the daemon runs with `docker version`, and look into its log for why it stopped; then build again: finished steps \
                  are cached."
@@ -199,7 +200,7 @@ impl EngineError {
                 "Leave --pin out, name a base with its digest (`--base NAME@sha256:…`), or a registry that can be reached (`--registry-mirror`)."
                     .to_owned(),
             ),
-            Self::NotPushed { image, message } => hint_for_push(image, message),
+            Self::NotPushed { image, message } => hints::for_push(image, message),
             Self::Context(_) | Self::AfterBuild { .. } | Self::Interrupted | Self::Client(_) => {
                 None
             }
@@ -329,115 +330,6 @@ fn exit_code(message: &str) -> Option<i64> {
     digits.parse().ok()
 }
 
-/// The hint for a failed push. Daemons and registries word it in several ways.
-fn hint_for_push(image: &str, message: &str) -> Option<String> {
-    let message = message.to_lowercase();
-    let is_denied = ["denied", "unauthorized", "authentication", "no basic auth"]
-        .iter()
-        .any(|word| message.contains(word));
-    let (registry, _) = parts(image);
-    let login = match registry {
-        "docker.io" => "docker login".to_owned(),
-        other => format!("docker login {other}"),
-    };
-    is_denied.then(|| format!("look at the name, or log in: `{login}`"))
-}
-
-fn hint_for_failure(
-    step: Option<&str>,
-    message: &str,
-    exit_code: Option<i64>,
-) -> Option<&'static str> {
-    if exit_code == Some(137) {
-        return Some(
-            "Exit code 137 mostly means that the step ran out of memory: give the Docker daemon more.",
-        );
-    }
-    if exit_code.is_some() {
-        return None; // The step's own log says it better.
-    }
-    let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
-    if has(&["toomanyrequests"]) {
-        Some("Log in with `docker login`: registries let known users pull more.")
-    } else if has(&[
-        "pull access denied",
-        "insufficient_scope",
-        "authorization failed",
-        "401 Unauthorized",
-        "403 Forbidden",
-        "no basic auth credentials",
-    ]) {
-        Some(
-            "Check the name of the base image, and log in with `docker login` to its registry if it is private.",
-        )
-    } else if has(&["no match for platform", "no matching manifest"]) {
-        Some("Choose a base image that exists for this platform, or another `--platform`.")
-    } else if has(&["exec format error"]) {
-        Some(
-            "Install emulation for that platform: `docker run --privileged --rm tonistiigi/binfmt --install all`.",
-        )
-    } else if has(&["no space left on device"]) {
-        Some("Free disk space in the Docker daemon, for example with `docker builder prune`.")
-    } else if has(&[
-        "no such host",
-        "i/o timeout",
-        "connection refused",
-        "network is unreachable",
-        "TLS handshake timeout",
-        "certificate signed by unknown authority",
-        "failed to verify certificate",
-        "failed to do request",
-        "Service Unavailable",
-        "Temporary failure in name resolution",
-        "dial tcp",
-        "Client.Timeout exceeded",
-    ]) {
-        Some(
-            "Check that the Docker daemon reaches the registry (network, proxy, certificates), or pull the base image beforehand.",
-        )
-    } else if has(&["manifest unknown", "not found"])
-        && step.is_some_and(|step| looked_up(step).is_some())
-    {
-        Some("Check the name and the tag of the base image.")
-    } else {
-        None
-    }
-}
-
-fn hint_for_unreached(host: &Host, kind: io::ErrorKind) -> String {
-    let mut hint = match (host.address(), kind) {
-        (Address::Local(_), io::ErrorKind::PermissionDenied) => {
-            "Join the group `docker` with `sudo usermod -aG docker $USER` and log in again, or point DOCKER_HOST at a daemon of your own. \
-             `--engine native` makes the image without a daemon."
-                .to_owned()
-        }
-        (Address::Local(_), io::ErrorKind::Other | io::ErrorKind::TimedOut) => {
-            "Look into the daemon's log, or start it anew. `--engine native` makes the image without a daemon.".to_owned()
-        }
-        (Address::Local(_), _) => "Start Docker: open Docker Desktop, or run `sudo systemctl start docker`. It is to be had at \
-                                   https://docs.docker.com/get-started/get-docker."
-            .to_owned(),
-        (Address::Tls { certificates, .. }, _) => {
-            format!(
-                "Check that the daemon runs there, and that `{}` holds its `ca.pem` and your `cert.pem` and `key.pem`.",
-                certificates.display()
-            )
-        }
-        (Address::Tcp(_), _) => "Check that the daemon runs there and listens without TLS.".to_owned(),
-    };
-    hint.push_str(match host.origin() {
-        Origin::Environment => " Or unset DOCKER_HOST to use the daemon of this machine.",
-        Origin::Context(_) => " Or choose another daemon with `docker context use`.",
-        Origin::Flag | Origin::Default => "",
-    });
-    for socket in host.neighbours() {
-        let address = Address::Local(socket.clone());
-        hint = format!("{hint} A daemon seems to be at `{address}`: try `--host {address}`.");
-    }
-    hint.push_str(" `--dry-run` needs no daemon.");
-    hint
-}
-
 /// Whether this error only means that the answer ended. A daemon ends lines with `\r\n`; if the
 /// last two bytes arrive separately, bollard takes them for the start of another line. A truncated
 /// answer gives the connection's error instead.
@@ -487,13 +379,13 @@ mod tests {
                 "Choose a base image that exists",
             ),
         ] {
-            let hint = hint_for_failure(lookup, message, None).unwrap_or_default();
+            let hint = hints::for_failure(lookup, message, None).unwrap_or_default();
             assert!(hint.starts_with(expected), "{message} -> {hint}");
         }
-        assert_eq!(hint_for_failure(Some("[1/1] RUN x"), "", Some(1)), None);
+        assert_eq!(hints::for_failure(Some("[1/1] RUN x"), "", Some(1)), None);
         let copy = Some("[1/1] COPY nothing /");
         assert_eq!(
-            hint_for_failure(copy, "\"/nothing\": not found", None),
+            hints::for_failure(copy, "\"/nothing\": not found", None),
             None
         );
     }
