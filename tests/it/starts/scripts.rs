@@ -10,7 +10,7 @@ use crate::support::daemon::one_daemon;
 use crate::support::program::slimbuild;
 use crate::support::tree::Tree;
 
-const LOCKFILE: &str = include_str!("pnpm-lock.yaml");
+const LOCKFILE: &str = include_str!("../../../testdata/starts/pnpm-lock.yaml");
 
 const SERVER: &str = "
 const { createServer } = require('node:http');
