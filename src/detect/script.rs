@@ -20,6 +20,7 @@ use runners::Runs;
 use words::{Part, Word};
 
 use crate::files::tree::Tree;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
@@ -281,7 +282,7 @@ pub struct Scripts<'w> {
 
 impl<'w> Scripts<'w> {
     /// The scripts of a member, with its script files.
-    pub fn of(workspace: &'w Workspace, at: usize) -> Self {
+    pub fn of(workspace: &'w Workspace, at: MemberId) -> Self {
         let member = &workspace.members[at];
         Self {
             manifest: &member.manifest,

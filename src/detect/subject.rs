@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::script::{Command, Scripts};
 use crate::files::tree::Limit;
 use crate::lockfile::Lockfiles;
+use crate::model::member::MemberId;
 use crate::needs::tasks;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::{Member, Workspace};
@@ -28,8 +29,8 @@ pub struct Subject<'s> {
     pub workspace: &'s Workspace,
     /// Its lockfiles.
     pub lockfiles: &'s Lockfiles<'s>,
-    /// The app's position.
-    pub app: usize,
+    /// The app.
+    pub app: MemberId,
     /// Its files, relative to its directory.
     pub files: &'s BTreeSet<String>,
     /// What the user wants node to start.

@@ -15,6 +15,7 @@ use crate::detect::{Start, loader};
 use crate::files::ignore::Rules;
 use crate::files::tree::{Limit, Tree};
 use crate::lockfile::Field;
+use crate::model::member::MemberId;
 use crate::model::module::package;
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
@@ -39,7 +40,7 @@ const ENDS: [&str; 12] = [
 /// A source, with what it loads and reads.
 pub(super) struct Source {
     /// The member that it belongs to.
-    pub(super) of: usize,
+    pub(super) of: MemberId,
     pub(super) path: RepoPath,
     pub(super) reads: Reads,
 }
@@ -49,7 +50,7 @@ pub(super) struct Source {
 pub(super) fn sources(
     workspace: &Workspace,
     rules: &Rules,
-    packages: impl Iterator<Item = usize>,
+    packages: impl Iterator<Item = MemberId>,
 ) -> Result<Vec<Source>, PlanError> {
     let mut found = Vec::new();
     for at in packages {
@@ -132,7 +133,7 @@ pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
 pub(super) fn readers(
     workspace: &Workspace,
     rules: &Rules,
-    app: usize,
+    app: MemberId,
 ) -> Result<BTreeSet<String>, PlanError> {
     let readers = loader::readers(workspace, app);
     if readers.is_empty() {
@@ -153,10 +154,10 @@ pub(super) fn readers(
 pub(super) fn of_root(
     workspace: &Workspace,
     rules: &Rules,
-    app: usize,
+    app: MemberId,
     start: Option<&Start>,
-    packages: impl Iterator<Item = usize>,
-) -> Result<BTreeSet<(usize, String)>, PlanError> {
+    packages: impl Iterator<Item = MemberId>,
+) -> Result<BTreeSet<(MemberId, String)>, PlanError> {
     let root = &workspace.root_member().manifest;
     let has = |fields: &[Field], name: &str| {
         let mut fields = fields.iter();
@@ -164,7 +165,7 @@ pub(super) fn of_root(
     };
     let ships = [Field::Prod, Field::Optional];
     let mut found: BTreeSet<String> = BTreeSet::new();
-    if app == Workspace::ROOT || !root.has_dependencies() {
+    if app.is_root() || !root.has_dependencies() {
         return Ok(BTreeSet::new());
     }
     let tree = &workspace.tree;
@@ -190,9 +191,12 @@ pub(super) fn of_root(
         let fields = [Field::Prod, Field::Optional, Field::Dev];
         let packages = reads.modules.iter().filter_map(|name| package(name));
         let packages = packages.filter(|name| has(&fields, name));
-        if workspace.enclosing(&path) == 0 {
+        if workspace.enclosing(&path).is_root() {
             found.extend(packages.map(str::to_owned));
         }
     }
-    Ok(found.into_iter().map(|name| (0, name)).collect())
+    Ok(found
+        .into_iter()
+        .map(|name| (MemberId::ROOT, name))
+        .collect())
 }

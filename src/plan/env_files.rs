@@ -10,6 +10,7 @@ use super::{PlanOptions, config};
 use crate::files::Dropped;
 use crate::files::ignore::{IgnoreError, Reason, Rules};
 use crate::files::tree::Limit;
+use crate::model::member::MemberId;
 use crate::workspace::Workspace;
 
 /// The files that are read in production. Files for developers, tests or as examples are not missed
@@ -22,7 +23,7 @@ const MOST: usize = 12;
 /// A warning for each file whose variables are missing.
 pub(super) fn warnings(
     workspace: &Workspace,
-    app: usize,
+    app: MemberId,
     dropped: &[Dropped],
     rules: &Rules,
     options: &PlanOptions,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use super::{LeftOut, PlanOptions, install};
 use crate::detect::script::{self, Command};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::tasks::{BUILD, Tasks};
 use crate::plan::config::{ConfigError, EVERY, Given};
@@ -23,7 +24,7 @@ pub(super) const OF_PACKAGES: &str = "it builds packages, which have steps of th
 #[derive(Debug, Default)]
 pub(super) struct Lifecycle {
     /// Those that run, by member, in pnpm's order.
-    pub(super) run: BTreeMap<usize, Vec<&'static str>>,
+    pub(super) run: BTreeMap<MemberId, Vec<&'static str>>,
     /// Those that do not.
     pub(super) left_out: Vec<LeftOut>,
 }
@@ -86,12 +87,12 @@ const NOTHING: [&str; 14] = [
 /// in the build.
 pub(super) fn decide(
     workspace: &Workspace,
-    needed: &[usize],
+    needed: &[MemberId],
     tasks: &Tasks,
     options: &PlanOptions,
 ) -> Result<Lifecycle, ConfigError> {
     let mut members = tasks.members();
-    members.insert(0);
+    members.insert(MemberId::ROOT);
     let wanted = &options.lifecycle;
     let ignored = ignored(workspace);
     let mut known: Vec<String> = Vec::new();
@@ -103,7 +104,7 @@ pub(super) fn decide(
             text.is_some_and(|text| !text.trim().is_empty())
         });
         for name in names {
-            let label = if at == Workspace::ROOT {
+            let label = if at.is_root() {
                 "//".to_owned()
             } else {
                 member.label()
@@ -147,10 +148,10 @@ fn check_names(
         let (package, script) = id.split_once('#')?;
         let dir = RepoPath::new(package).ok();
         let at = match package {
-            "//" => Some(0),
+            "//" => Some(MemberId::ROOT),
             _ => workspace
                 .named(package)
-                .or_else(|| workspace.position(&dir?)),
+                .or_else(|| workspace.member_in(&dir?)),
         };
         let manifest = &workspace.members[at?].manifest;
         (LIFECYCLE.contains(&script) && manifest.script(script).is_some()).then_some(())
@@ -188,9 +189,9 @@ fn ignored(workspace: &Workspace) -> Option<&'static str> {
 /// Why no build needs a script, if that is known.
 fn spare(
     workspace: &Workspace,
-    needed: &[usize],
+    needed: &[MemberId],
     tasks: &Tasks,
-    at: usize,
+    at: MemberId,
     name: &str,
 ) -> Option<String> {
     if name == LIFECYCLE[0] {
@@ -203,7 +204,7 @@ fn spare(
         Some(format!("`{called}` runs as a task"))
     };
     let elsewhere = |command: &Command| {
-        (at == Workspace::ROOT)
+        (at.is_root())
             .then(|| of_others(workspace, needed, command))
             .flatten()
     };
@@ -246,7 +247,7 @@ fn followed(manifest: &Manifest, command: Command) -> Vec<Command> {
 
 /// Why a root command does not concern this build: packages are built in their own steps, and
 /// others are not there.
-fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Option<String> {
+fn of_others(workspace: &Workspace, needed: &[MemberId], command: &Command) -> Option<String> {
     let program = bare(command).next();
     let runs_in_packages =
         matches!(program, Some("turbo" | "nx" | "lerna")) || command.is_elsewhere();
@@ -254,7 +255,7 @@ fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Opti
     if runs_in_packages && command.words.iter().any(builds) {
         return Some(OF_PACKAGES.to_owned());
     }
-    let absent = |at: usize| at != Workspace::ROOT && needed.binary_search(&at).is_err();
+    let absent = |at: MemberId| !at.is_root() && needed.binary_search(&at).is_err();
     let filtered = command
         .flag(&["--filter", "-F"])
         .and_then(|name| workspace.named(name));

@@ -6,6 +6,7 @@
 
 use super::PlanOptions;
 use crate::detect::Delivery;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -79,7 +80,7 @@ pub(super) fn warnings(callers: &[Caller], delivery: &Delivery) -> Vec<String> {
 /// The dependencies of these members that call programs.
 pub(super) fn callers(
     workspace: &Workspace,
-    members: impl Iterator<Item = usize>,
+    members: impl Iterator<Item = MemberId>,
     options: &PlanOptions,
 ) -> Vec<Caller> {
     let mut found = Vec::new();

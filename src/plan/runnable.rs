@@ -14,6 +14,7 @@ use crate::detect::typescript::{Takes, is_typescript, refused};
 use crate::detect::{Delivery, DetectError, Start, exports, loader};
 use crate::files::tree::Limit;
 use crate::lockfile::Lockfiles;
+use crate::model::member::MemberId;
 use crate::model::module;
 use crate::model::path::RepoPath;
 use crate::needs::tasks::Tasks;
@@ -24,7 +25,7 @@ use crate::workspace::Workspace;
 pub(super) struct Loaded<'p> {
     pub(super) workspace: &'p Workspace,
     pub(super) lockfiles: &'p Lockfiles<'p>,
-    pub(super) app: usize,
+    pub(super) app: MemberId,
     pub(super) delivery: &'p Delivery,
     pub(super) tasks: &'p Tasks,
     pub(super) options: &'p PlanOptions,
@@ -173,7 +174,7 @@ impl Loaded<'_> {
             let copied = copied.strip_prefix("file:")?.split('(').next()?;
             (RepoPath::new(copied).ok()?, true)
         };
-        let at = self.workspace.position(&dir)?;
+        let at = self.workspace.member_in(&dir)?;
         let file = exports::resolved(&self.workspace.members[at].manifest, path, conditions)?;
         let path = dir.join(&file).ok().filter(is_file)?;
         Some(Ok(Found { path, installed }))

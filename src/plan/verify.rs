@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{ContextEntry, Place, Plan};
 use crate::detect::{Delivery, Start};
 use crate::lockfile::{LockfileError, Lockfiles};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -33,7 +34,7 @@ impl Plan {
 pub(super) struct Proved<'p> {
     pub(super) workspace: &'p Workspace,
     pub(super) lockfiles: &'p Lockfiles<'p>,
-    pub(super) app: usize,
+    pub(super) app: MemberId,
     pub(super) delivery: &'p Delivery,
     /// The node argument for signals, before the app's own arguments.
     pub(super) signals: Option<&'p str>,

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use super::specifier::selected_name;
 use crate::files::tree::Limit;
 use crate::lockfile::LockfileError;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
@@ -38,7 +39,7 @@ pub(super) struct Reading<T> {
 pub(super) struct Config<'w> {
     workspace: &'w Workspace,
     /// The project of the lockfile: the root's, if one lockfile serves all.
-    project: usize,
+    project: MemberId,
     settings: Map<String, Value>,
     pub(super) major: u64,
     pub(super) minor: u64,
@@ -61,7 +62,7 @@ impl<'w> Config<'w> {
         })?;
         Ok(Self {
             workspace,
-            project: workspace.position(dir).unwrap_or_default(),
+            project: workspace.member_in(dir).unwrap_or(MemberId::ROOT),
             settings,
             major: pnpm.major(),
             minor: pnpm.minor(),
@@ -74,7 +75,7 @@ impl<'w> Config<'w> {
 
     /// Whether it is a member's own lockfile.
     pub(super) fn is_of_a_member(&self) -> bool {
-        self.project != 0
+        !self.project.is_root()
     }
 
     /// Whether code of the workspace may change settings before pnpm compares them: plugins, and

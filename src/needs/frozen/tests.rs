@@ -8,7 +8,7 @@ use crate::testing::workspace;
 fn refused(pnpm: &str, files: &[(&str, &str)]) -> String {
     let (_dir, workspace) = workspace(files);
     let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
-    let members = 0..workspace.members.len();
+    let members = workspace.members.ids();
     match check(&workspace, &lockfiles, members, Some(pnpm)) {
         Ok(()) => "fits".to_owned(),
         Err(error) => error.to_string().replace("`pnpm-lock.yaml` ", ""),
