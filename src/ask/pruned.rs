@@ -38,7 +38,7 @@ pub const FULL: &str = "full";
 const ROOT_FILES: [&str; 2] = [".gitignore", ".gitattributes"];
 
 /// How many members a thread takes at a time.
-const SHARE: usize = 8;
+const BATCH: usize = 8;
 
 /// What to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,7 +103,7 @@ impl Pruned {
         let rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
         let members: Vec<MemberId> = closure.packages().collect();
         let walk = |&at: &MemberId| Ok::<_, PlanError>(inputs::walk(workspace, at, &rules)?.files);
-        let walked = threads::map(&members, SHARE, walk);
+        let walked = threads::map(&members, BATCH, walk);
         let mut files: BTreeMap<MemberId, Vec<File>> = BTreeMap::new();
         for (at, walked) in members.into_iter().zip(walked) {
             files.insert(at, walked?);
@@ -244,7 +244,7 @@ impl Layout<'_, '_, '_> {
         self.sources(&mut entries)?;
         let mut entries: Vec<PrunedFile> = entries.0.into_values().collect();
         for place in [JSON, FULL] {
-            let led = inputs::led_to(self.workspace, self.rules, &entries, &[], place)?;
+            let led = inputs::link_targets(self.workspace, self.rules, &entries, &[], place)?;
             entries.extend(led);
         }
         entries.sort_by_cached_key(PrunedFile::full_path);
@@ -291,7 +291,7 @@ impl Layout<'_, '_, '_> {
             Scope::Build => "the manifest as it is",
             Scope::Production => "the manifest without dev dependencies",
         };
-        for made in threads::map(&members, SHARE, |&at| self.manifest(at)) {
+        for made in threads::map(&members, BATCH, |&at| self.manifest(at)) {
             // pnpm needs no manifest at the root.
             if let Some((path, text)) = made? {
                 entries.made(&[JSON, FULL], &path, text, why);

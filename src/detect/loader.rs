@@ -160,9 +160,11 @@ pub(super) fn complete(subject: &Subject<'_>, node_args: &[String], file: &str) 
         return file.to_owned();
     }
     let dir = file.trim_end_matches('/');
-    let names = typescript::ENDS.iter().map(|end| format!("{file}{end}"));
+    let names = typescript::EXTENSIONS
+        .iter()
+        .map(|end| format!("{file}{end}"));
     let mut names = names.chain(
-        typescript::ENDS
+        typescript::EXTENSIONS
             .iter()
             .map(|end| format!("{dir}/index{end}")),
     );

@@ -14,7 +14,7 @@ mod several;
 pub(crate) mod words;
 mod wrappers;
 
-use follow::{Follow, TEXT};
+use follow::{Follow, MAX_TEXT};
 use list::Simple;
 use runners::Runs;
 use words::{Part, Word};
@@ -66,7 +66,9 @@ impl Command {
         let mut before = before.take_while(|word| word.starts_with('-') || *word == "run");
         before.any(|word| {
             let name = word.split('=').next().unwrap_or_default();
-            runners::ELSEWHERE.iter().any(|(flag, _)| *flag == name)
+            runners::OTHER_PACKAGES
+                .iter()
+                .any(|(flag, _)| *flag == name)
         })
     }
 
@@ -316,7 +318,7 @@ pub fn commands(manifest: &Manifest, script: &str) -> Vec<Command> {
 
 /// The scripts of the manifest that a command of a package manager runs.
 pub fn called_scripts(manifest: &Manifest, command: &Command) -> Vec<String> {
-    let mut left = TEXT;
+    let mut left = MAX_TEXT;
     match runners::runs(&command.simple, Some(manifest), &mut left) {
         Some(Runs::Scripts(found, _)) => found.into_iter().map(|(name, _)| name).collect(),
         _ => Vec::new(),

@@ -178,6 +178,13 @@ fn values<'t>(text: &'t str, option: &str) -> impl Iterator<Item = &'t str> {
     })
 }
 
+/// A directory as a script or configuration writes it, without `./` and a slash at the end.
+pub(super) fn plain_dir(dir: &str) -> String {
+    dir.trim_start_matches("./")
+        .trim_end_matches('/')
+        .to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,7 +44,7 @@ pub use needed::{Needed, inputs, scripts};
 pub use order::{TaskRun, TaskRuns};
 pub use variables::{is_proxy, looks_secret};
 
-use definition::{DEPTH, Defined};
+use definition::{Defined, MAX_EXTENDS};
 
 /// The task that builds an app or a library.
 pub const BUILD: &str = "build";
@@ -94,7 +94,7 @@ pub enum TaskError {
     #[error("turbo.json files extend each other: {0}")]
     ExtendsItself(String),
     /// Too many files extend each other in a row.
-    #[error("`{0}`: more than {DEPTH} turbo.json files extend each other in a row")]
+    #[error("`{0}`: more than {MAX_EXTENDS} turbo.json files extend each other in a row")]
     ExtendsTooDeep(String),
 }
 

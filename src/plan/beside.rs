@@ -22,10 +22,10 @@ use crate::model::path::RepoPath;
 use crate::plan::PlanError;
 
 /// How many files a directory may have if no `include` names it.
-const MOST: usize = 2000;
+const MAX_FILES: usize = 2000;
 
 /// How many warnings of one kind are shown.
-const TOLD: usize = 8;
+const MAX_WARNINGS: usize = 8;
 
 /// A directory that another package's build writes and the image gets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -81,10 +81,10 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         if self.list.runtime.is_some() {
             self.read()?;
         }
-        let more = self.maybe.len().saturating_sub(TOLD);
+        let more = self.maybe.len().saturating_sub(MAX_WARNINGS);
         self.found
             .warnings
-            .extend(self.maybe.into_iter().take(TOLD));
+            .extend(self.maybe.into_iter().take(MAX_WARNINGS));
         if more > 0 {
             let warning = format!("sources name {more} more paths outside of their packages");
             self.found.warnings.push(warning);
@@ -367,7 +367,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             if files.is_empty() {
                 return Ok(());
             }
-            if !certain || is_package || files.len() > MOST {
+            if !certain || is_package || files.len() > MAX_FILES {
                 self.may(target, by);
                 return Ok(());
             }

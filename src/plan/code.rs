@@ -22,7 +22,7 @@ use crate::plan::PlanError;
 use crate::workspace::Workspace;
 
 /// Endings that a module name may leave out.
-const ENDS: [&str; 12] = [
+const EXTENSIONS: [&str; 12] = [
     "",
     ".js",
     ".cjs",
@@ -87,7 +87,10 @@ fn of(tree: &Tree, path: &RepoPath) -> Option<Reads> {
 /// The file of a relative module name.
 pub(super) fn located(tree: &Tree, dir: &RepoPath, name: &str) -> Option<RepoPath> {
     let stem = name.strip_suffix(".js").map(|stem| format!("{stem}.ts"));
-    let names = ENDS.iter().map(|end| format!("{name}{end}")).chain(stem);
+    let names = EXTENSIONS
+        .iter()
+        .map(|end| format!("{name}{end}"))
+        .chain(stem);
     let mut places = names.filter_map(|name| dir.join(&name).ok());
     places.find(|place| tree.is_file(place).unwrap_or_default())
 }

@@ -95,7 +95,7 @@ impl ContextList<'_, '_, '_> {
             (&[Place::Run, Place::Home, Place::Prod], Place::Beside),
         ] {
             if to == Place::Root || self.runtime.is_some() {
-                let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
+                let led = inputs::link_targets(self.workspace, self.rules, &entries, within, to)?;
                 entries.extend(led);
             }
         }

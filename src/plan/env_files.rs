@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 const READ: [&str; 4] = [".env", ".env.production", ".env.prod", ".env.defaults"];
 
 /// The number of names in a warning.
-const MOST: usize = 12;
+const MAX_NAMED: usize = 12;
 
 /// A warning for each file whose variables are missing.
 pub(super) fn warnings(
@@ -64,9 +64,9 @@ pub(super) fn warnings(
 }
 
 fn listed(names: &BTreeSet<String>) -> String {
-    let some: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
+    let some: Vec<&str> = names.iter().take(MAX_NAMED).map(String::as_str).collect();
     let some = some.join(", ");
-    match names.len().saturating_sub(MOST) {
+    match names.len().saturating_sub(MAX_NAMED) {
         0 => some,
         more => format!("{some} and {more} more"),
     }

@@ -88,7 +88,7 @@ pub(crate) fn linked<P: Copy>(
 /// package, to a file that several packages share; that file is added at its own place. `within`
 /// are the places that are seen together with the link, and `to` is the place for missing files.
 /// Links that lead nowhere, to a parent directory, or to a file that a rule drops add nothing.
-pub(crate) fn led_to<P: Copy + PartialEq>(
+pub(crate) fn link_targets<P: Copy + PartialEq>(
     workspace: &Workspace,
     rules: &Rules,
     entries: &[PlacedFile<P>],
@@ -232,7 +232,7 @@ pub(crate) fn top_files(
     if !tasks.run_in(MemberId::ROOT) || is_app {
         return Ok(Vec::new());
     }
-    let named: Vec<String> = tasks::inputs(tasks, |at| at.is_root())
+    let named: Vec<String> = tasks::inputs(tasks, MemberId::is_root)
         .map(|glob| glob.trim_start_matches("$TURBO_ROOT$/").to_owned())
         .filter(|glob| !glob.starts_with('!'))
         .collect();

@@ -13,7 +13,7 @@ use crate::detect::script::{self, Command};
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::tasks::{BUILD, Tasks};
-use crate::plan::config::{ConfigError, EVERY, Given};
+use crate::plan::config::{ALL_SCRIPTS, ConfigError, Given};
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::{LIFECYCLE, Manifest};
 
@@ -78,7 +78,7 @@ const FOR_DEVELOPERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Shell words and programs that have no effect of their own.
-const NOTHING: [&str; 14] = [
+const NO_EFFECT: [&str; 14] = [
     "is-ci", "echo", "printf", "true", "false", ":", "exit", "test", "[", "[[", "if", "fi",
     "sleep", "cd",
 ];
@@ -113,7 +113,7 @@ pub(super) fn decide(
             let by_dir = format!("{}#{name}", member.dir);
             let said = wanted.get(&id).or_else(|| wanted.get(&by_dir));
             known.push(id);
-            let reason = match said.or_else(|| wanted.get(EVERY)) {
+            let reason = match said.or_else(|| wanted.get(ALL_SCRIPTS)) {
                 Some(Given {
                     value: false,
                     source,
@@ -158,7 +158,7 @@ fn check_names(
     };
     let wrong = wanted
         .iter()
-        .find(|(id, _)| *id != EVERY && exists(id).is_none());
+        .find(|(id, _)| *id != ALL_SCRIPTS && exists(id).is_none());
     let Some((id, given)) = wrong else {
         return Ok(());
     };
@@ -248,7 +248,7 @@ fn followed(manifest: &Manifest, command: Command) -> Vec<Command> {
 /// Why a root command does not concern this build: packages are built in their own steps, and
 /// others are not there.
 fn of_others(workspace: &Workspace, needed: &[MemberId], command: &Command) -> Option<String> {
-    let program = bare(command).next();
+    let program = command_words(command).next();
     let runs_in_packages =
         matches!(program, Some("turbo" | "nx" | "lerna")) || command.is_elsewhere();
     let builds = |word: &String| word == BUILD || word.starts_with("build:");
@@ -271,7 +271,7 @@ fn of_others(workspace: &Workspace, needed: &[MemberId], command: &Command) -> O
 
 /// The words of a command from its program on, without prefixes: `then`, `pnpm exec`, the flags of
 /// npx.
-fn bare(command: &Command) -> impl Iterator<Item = &str> {
+fn command_words(command: &Command) -> impl Iterator<Item = &str> {
     let lead = ["then", "else", "!", "npm", "pnpm", "exec", "dlx", "x", "--"];
     let words = command.words.iter().map(String::as_str);
     let last = command.words.len().saturating_sub(1);
@@ -285,7 +285,7 @@ fn bare(command: &Command) -> impl Iterator<Item = &str> {
 /// Why a command matters only to developers, and whether that is more than having no effect; `None`
 /// if it may matter.
 fn for_developers(command: &Command) -> Option<(bool, String)> {
-    let mut words = bare(command);
+    let mut words = command_words(command);
     let program = words.next()?;
     let file = program.rsplit('/').next().unwrap_or(program);
     let program = file.split('@').next().unwrap_or(file);
@@ -296,7 +296,7 @@ fn for_developers(command: &Command) -> Option<(bool, String)> {
     if let Some((what, _)) = developers {
         return Some((true, format!("for developers: `{program}` {what}")));
     }
-    if NOTHING.contains(&program) {
+    if NO_EFFECT.contains(&program) {
         return Some((false, format!("`{program}` makes nothing")));
     }
     let named = |part: &str| rest.iter().any(|word| word.contains(part));

@@ -37,7 +37,7 @@ const CALLERS: [(&str, &str, &str); 19] = [
 ];
 
 /// Packages that provide the program of another.
-const BRINGERS: [(&str, &[&str]); 1] = [(
+const PROVIDERS: [(&str, &[&str]); 1] = [(
     "fluent-ffmpeg",
     &["ffmpeg-static", "@ffmpeg-installer/ffmpeg"],
 )];
@@ -93,7 +93,7 @@ pub(super) fn callers(
             })
         };
         for (name, program, package) in CALLERS {
-            let brought = BRINGERS
+            let brought = PROVIDERS
                 .iter()
                 .any(|(one, by)| *one == name && by.iter().any(|by| has(by)));
             if !has(name) || brought {

@@ -124,7 +124,7 @@ impl Loaded<'_> {
                             "{path} loads `{name}`, and node finds no {place} by that name{}",
                             by(&parents, &file.path)
                         );
-                        wrong.get_or_insert((problem, WHOLE));
+                        wrong.get_or_insert((problem, ENDING_HINT));
                     }
                     _ => {}
                 }
@@ -181,7 +181,7 @@ impl Loaded<'_> {
     }
 }
 
-const WHOLE: &str = "write the name with the ending that the file has (`./x.ts`), compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
+const ENDING_HINT: &str = "write the name with the ending that the file has (`./x.ts`), compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
 
 /// The files that lead to this one, as the end of a sentence.
 fn by(parents: &BTreeMap<RepoPath, Option<RepoPath>>, path: &RepoPath) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BuildStep, ContextEntry, Copy, Gather, MOST, Place, TaskPlan, context_entry};
+use super::{BuildStep, ContextEntry, Copy, Gather, MAX_COPIES, Place, TaskPlan, context_entry};
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::graph::Graph;
@@ -37,9 +37,9 @@ impl Steps<'_> {
     pub(super) fn plan(&self, mut runs: TaskRuns) -> Vec<BuildStep> {
         let sources = self.sources(&mut runs);
         // The package's own sources take one more copy.
-        let sources = runs.sets.blocks(&sources, MOST - 1);
+        let sources = runs.sets.blocks(&sources, MAX_COPIES - 1);
         let needs: Vec<Set> = runs.all.iter().map(|run| run.needs).collect();
-        let needs = runs.sets.blocks(&needs, MOST);
+        let needs = runs.sets.blocks(&needs, MAX_COPIES);
         let mut sources_of = Gathering::new("sources", &sources.blocks);
         let mut outputs_of = Gathering::new("outputs", &needs.blocks);
         let last = runs.all.iter().rposition(|run| run.member == self.app);

@@ -91,7 +91,7 @@ fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
     for lockfile in lockfiles.all() {
         let overrides = lockfile.map("overrides")?;
         let away = overrides.iter().filter(|(_, to)| *to == "-");
-        names.extend(away.map(|(selector, _)| bare(selector)));
+        names.extend(away.map(|(selector, _)| overridden_package(selector)));
     }
     names.sort();
     names.dedup();
@@ -99,7 +99,7 @@ fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
 }
 
 /// The package that an override changes: `bar` of `foo@1>bar@^2`.
-fn bare(selector: &str) -> String {
+fn overridden_package(selector: &str) -> String {
     let name = selector.rsplit('>').next().unwrap_or(selector);
     let version = name
         .char_indices()
@@ -132,7 +132,7 @@ mod tests {
             ("@a/b@^2", "@a/b"),
             ("foo@1>@a/b@2", "@a/b"),
         ] {
-            assert_eq!(bare(selector), name, "{selector}");
+            assert_eq!(overridden_package(selector), name, "{selector}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use crate::workspace::manifest::turbo::{List, Task, TurboManifest};
 
 /// How many files may extend each other in a row.
-pub(super) const DEPTH: usize = 64;
+pub(super) const MAX_EXTENDS: usize = 64;
 
 /// A merged definition.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ fn chain(workspace: &Workspace, at: MemberId) -> Result<Vec<&TurboManifest>, Tas
         if seen.contains(&at) {
             continue;
         }
-        if path.len() > DEPTH {
+        if path.len() > MAX_EXTENDS {
             let file = file_name(workspace, path[0]).unwrap_or_default();
             return Err(TaskError::ExtendsTooDeep(file));
         }
