@@ -12,6 +12,8 @@
 
 mod config;
 pub mod installs;
+mod object_hash;
+mod overrides;
 mod project;
 pub mod self_check;
 mod settings;

@@ -147,22 +147,8 @@ impl<'w> Config<'w> {
                     reading(MANIFEST, Value::Null),
                 ]
             }
-            // 10.34 takes the manifest's alone; other versions of 10 may not.
-            (Some(manifest), Some(settings)) => {
-                let both = match (&settings, &manifest) {
-                    (Value::Object(settings), Value::Object(manifest)) => {
-                        let mut both = settings.clone();
-                        both.extend(manifest.clone());
-                        Value::Object(both)
-                    }
-                    _ => manifest.clone(),
-                };
-                vec![
-                    reading(MANIFEST, manifest),
-                    reading(workspace_file::FILE, settings),
-                    reading(MANIFEST, both),
-                ]
-            }
+            // Every pnpm 10 takes the manifest's alone (tried with 10.5, 10.13, 10.20, 10.28, 10.34).
+            (Some(manifest), Some(_)) => vec![reading(MANIFEST, manifest)],
         }
     }
 
@@ -289,10 +275,15 @@ impl<'w> Config<'w> {
         Some(Reading { file: NPMRC, value })
     }
 
+    /// Whether pnpm is told to ignore pnpmfiles.
+    pub(super) fn ignores_pnpmfiles(&self) -> bool {
+        let ignored = self.switch("ignorePnpmfile", "ignore-pnpmfile");
+        ignored.is_some_and(|reading| reading.value.as_deref() == Some("true"))
+    }
+
     /// The pnpmfiles that pnpm would load, with their texts; empty if it is told to ignore them.
     pub(super) fn pnpmfiles(&self) -> Vec<(String, String)> {
-        let ignored = self.switch("ignorePnpmfile", "ignore-pnpmfile");
-        if ignored.is_some_and(|reading| reading.value.as_deref() == Some("true")) {
+        if self.ignores_pnpmfiles() {
             return Vec::new();
         }
         let mut found: Vec<(String, String)> = Vec::new();
