@@ -5,6 +5,7 @@ const { appendFileSync } = require('node:fs');
 const fs = require('node:fs');
 const net = require('node:net');
 const Module = require('node:module');
+const { resolve: absolute } = require('node:path');
 
 const file = process.env.SLIMBUILD_TRIAL;
 const root = process.env.SLIMBUILD_TRIAL_ROOT;
@@ -26,20 +27,28 @@ net.Server.prototype.listen = function (...args) {
   return listen.apply(this, args);
 };
 
+/** Where a path leads from the directory that the app is in now. */
+function whole(path) {
+  try { return absolute(path); } catch { return path; }
+}
+
 process.on('uncaughtExceptionMonitor', (error) => {
   const { name, message, code, syscall, path, stack, requireStack } = error instanceof Error ? error : { message: String(error) };
-  note({ died: { name, message, code, syscall, path, stack, requireStack } });
+  // A program's name is looked for in PATH: it is no path.
+  const file = typeof path === 'string' && !`${syscall}`.startsWith('spawn') ? whole(path) : path;
+  note({ died: { name, message, code, syscall, path: file, stack, requireStack } });
 });
 
 // A missing file whose error is caught is no fault. It explains why an app ends by itself.
 const seen = new Set();
 function missed(error, path) {
   if (error === null || typeof error !== 'object' || !['ENOENT', 'EACCES', 'EROFS'].includes(error.code)) return;
-  const name = typeof error.path === 'string' ? error.path : String(path);
+  const said = typeof error.path === 'string' ? error.path : String(path);
+  const name = whole(said);
   const key = `${error.code} ${name}`;
   if (!name.startsWith(`${root}/`) || name.includes('/node_modules/') || seen.has(key)) return;
   seen.add(key);
-  note({ missed: { code: error.code, syscall: error.syscall, path: name } });
+  note({ missed: { code: error.code, syscall: error.syscall, path: name, said } });
 }
 
 for (const name of ['readFile', 'open', 'readdir', 'mkdir', 'writeFile', 'opendir']) {

@@ -69,7 +69,7 @@ async function watch(image, file) {
   if (over === undefined) return { said: `started, and ran for ${PATIENCE / 1000} s without listening` };
   if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
   const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
-  const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.path)));
+  const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.said)));
   const own = missing.map((missed) => file_fault(missed, image)).find((found) => found !== undefined);
   if (own) return { fault: own, log };
   const sought = named(notes, log);
