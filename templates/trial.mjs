@@ -1,9 +1,9 @@
 // A trial start with the image's own command, files, user and node, without a network, before the image gets its name. It ends when the app listens,
 // when the app ends, or after a few seconds. It fails only for reasons that lie in the image: an app gets services and variables when it runs for real.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** How long an app that does not listen is watched. */
@@ -77,11 +77,27 @@ async function watch(image, file) {
   const denied = log.map(denial).find((path) => path !== undefined);
   const written = denied && file_fault({ code: 'EACCES', syscall: 'open', path: resolve(image.directory, denied) }, image);
   if (written) return { fault: written, log };
+  const database = log.find((line) => /unable to open .*database|SQLITE_CANTOPEN|SQLITE_READONLY|readonly database/i.test(line));
+  const held = database && file_fault({ code: 'EACCES', syscall: 'open', path: resolve(image.directory, stored(database) ?? '/') }, image);
+  if (held) return { fault: held, log };
   // The exit codes of shells for a program that does not exist or may not be run.
   const refused = [126, 127].includes(over.code) && log.filter((line) => /not found|[Pp]ermission denied/.test(line)).at(-1);
   if (refused) return { fault: { message: `the start script runs a program that is not in the image: ${refused}`, note: BASES }, log };
   const words = last(notes, log);
-  return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; nothing was missing from the image` };
+  const closed = database && 'SQLite could not open its file: give it a directory that the app may write to, with "writable" in slimbuild.json or as a volume';
+  const lacks = env_file(notes) ?? closed ?? 'nothing was missing from the image';
+  return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; ${lacks}` };
+}
+
+/** The file of a database, where a message names it. */
+function stored(line) {
+  return /(?:^|[\s'"`:])((?:\.{0,2}\/)?[\w./-]+\.(?:db3?|sqlite3?))\b/.exec(line)?.[1];
+}
+
+/** What an app lacks that ends because an env file is not there. It may be mounted, so that is no fault of the image. */
+function env_file(notes) {
+  const died = notes.map((note) => note.died).find((died) => died?.code === 'ENOENT' && /^\.env(?:\.|$)/.test(basename(died.path ?? '')));
+  return died && `it reads ${died.path}, and an image holds no env file: have the app do without it, or take it along with "publicEnvFiles" if it holds no secret`;
 }
 
 /** The file that a shell or a system program could not write, taken from its log. */
@@ -142,7 +158,7 @@ function file_fault({ code, syscall, path }, { root, directory, sources }) {
   if (code === 'ENOENT' && sources.some((source) => source === file || source.startsWith(`${file}/`))) {
     return { message: `the app reads ${file} when it starts, which is in the workspace and not in the image`, note: `Take it along: \`--include '${file}'\`, or "include" in slimbuild.json.` };
   }
-  if (DENIED.has(code)) {
+  if (DENIED.has(code) || (code === 'ENOENT' && syscall === 'mkdir' && !mayWrite(dirname(path)))) {
     const written = relative(directory, syscall === 'mkdir' ? path : dirname(path)) || '.';
     const note = written.startsWith('..')
       ? 'Let it write to /tmp or to a volume.'
@@ -150,6 +166,14 @@ function file_fault({ code, syscall, path }, { root, directory, sources }) {
     return { message: `the app writes to ${file} when it starts, and may not: files of the image belong to root`, note };
   }
   return undefined;
+}
+
+/** Whether the nearest directory that is there may be written to: node calls it ENOENT where one below a read-only one is to be made. */
+function mayWrite(directory) {
+  let at = directory;
+  while (!existsSync(at)) at = dirname(at);
+  try { accessSync(at, constants.W_OK); } catch (error) { return !DENIED.has(error.code); }
+  return true;
 }
 
 function note_of(code) {
@@ -178,6 +202,8 @@ function named(notes, log) {
 /** The last lines of the error that ended the app, or of its log. */
 function last(notes, log) {
   const died = notes.filter((note) => note.died).at(-1)?.died;
-  const words = died ? `${died.message}`.split('\n').map((line) => line.trim()).find((line) => line !== '') : log.at(-1);
-  return words?.slice(0, 200);
+  const logged = log.filter((line) => /[a-z]/i.test(line) && !/^\s+at /.test(line));
+  const errors = logged.filter((line) => /^\s*(?:\w*Error\b|error:)/i.test(line));
+  const words = died ? `${died.message}`.split('\n').map((line) => line.trim()).find((line) => line !== '') : errors.at(-1) ?? logged.at(-1);
+  return words?.trim().slice(0, 200);
 }

@@ -287,10 +287,18 @@ async function checkFiles(image) {
         continue;
       }
       if (found && (isOurs(found) || TYPESCRIPT.test(found)) && !parents.has(found)) parents.set(found, file);
-      if (found && esm && extname(found) === '.json' && plainJson(text, name)) {
+      if (!found || !esm || !plain(text, name)) continue;
+      if (extname(found) === '.json') {
         refused.push({ file, why: `loads \`${name}\` without \`with { type: 'json' }\`, which node ${process.versions.node} asks for` });
+      } else if (isOurs(found) && !(await imports(extname(found), options))) {
+        refused.push({ file, why: `imports \`${name}\`, and node ${process.versions.node} imports no such file: ${INSTEAD[extname(found)] ?? 'read it with `readFileSync`, or have the build compile it'}` });
       }
     }
+  }
+  // No import names what a library loads by a string.
+  for (const [by, name] of image.named ?? []) {
+    const file = join(ROOT, by);
+    if (parents.has(file) && find(dirname(file), name) === undefined) unknown.push({ name, file, error: new Error(name) });
   }
   const chain = (file) => {
     const files = [];
@@ -370,12 +378,12 @@ export function refusal(file, text, takes) {
   if (!takes) return `is TypeScript, which node ${process.versions.node} does not run: compile it, or take a newer node`;
   if (file.includes('/node_modules/')) return 'is TypeScript below node_modules, where node runs none: compile it';
   if (file.endsWith('x')) return 'has the ending .tsx, which node does not run: compile it';
-  const javascript = plain(text, takes);
+  const javascript = stripped(text, takes);
   return javascript instanceof Error ? `is not what node ${process.versions.node} can run: ${javascript.message.split('\n')[0]}` : undefined;
 }
 
 /** TypeScript without its types. Returns the error if node cannot strip them, and nothing if this node has no such function. */
-function plain(text, takes) {
+function stripped(text, takes) {
   try {
     return nodeModule.stripTypeScriptTypes?.(text, { mode: takes === 'all' ? 'transform' : 'strip' });
   } catch (error) {
@@ -383,23 +391,38 @@ function plain(text, takes) {
   }
 }
 
-/** Whether a file imports JSON without an import attribute. */
-export function plainJson(text, name) {
+/** Whether a file imports another without an import attribute that names the kind of file. */
+export function plain(text, name) {
   const literal = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`(?:^|[;\\n}])\\s*import\\b[^;'"\`]*?(['"])${literal}\\1(?!\\s*(?:with|assert)\\b)`).test(text);
+}
+
+/** What to write if node does not import a file. */
+const INSTEAD = {
+  '.node': 'load it with `createRequire(import.meta.url)`',
+  '.wasm': 'compile it with `WebAssembly`, or start node with `--experimental-wasm-modules`',
+};
+
+/** Whether this node, with these options, imports files with an ending. A file without one is code. */
+async function imports(ending, options) {
+  if (['', '.js', '.cjs', '.mjs', '.json'].includes(ending) || TYPESCRIPT.test(ending)) return true;
+  if (ending === '.node') return options.includes('--experimental-addon-modules') || Number(process.versions.node.split('.')[0]) > 24;
+  if (ending !== '.wasm') return false;
+  // The smallest module shows whether it needs a flag.
+  return options.includes('--experimental-wasm-modules') || import('data:application/wasm;base64,AGFzbQEAAAA=').then(() => true, () => false);
 }
 
 /** The modules that a file certainly loads. Nothing for files that node does not read as JavaScript. */
 function parse(file, text, transformed, takes) {
   const extension = extname(file).replace(/^\.([cm]?)ts$/, '.$1js');
   if (!['.js', '.cjs', '.mjs', ''].includes(extension)) return undefined;
-  if (TYPESCRIPT.test(file)) text = plain(text, takes);
+  if (TYPESCRIPT.test(file)) text = stripped(text, takes);
   if (typeof text !== 'string') return undefined;
   const type = manifest(owner(file) ?? '')?.type;
   const module = () => {
     const made = new vm.SourceTextModule(text, { identifier: file });
     const names = made.dependencySpecifiers ?? made.moduleRequests.map((request) => request.specifier);
-    return { esm: true, names, awaited: awaited(text), required: /\brequire\s*=\s*(?:module\.)?createRequire\(\s*import\.meta\./.test(text) ? requires(text) : [] };
+    return { esm: true, names, awaited: awaited(text), required: created(text) };
   };
   const script = () => {
     const wrapped = ['exports', 'require', 'module', '__filename', '__dirname'];
@@ -430,6 +453,14 @@ function parse(file, text, transformed, takes) {
 /** What a CommonJS file requires in plain statements at its top level. In functions, blocks and conditions a `require` may never run. */
 export function requires(text) {
   return calls(text, 'r', /^require\(\s*(["'])([^"'\\\n]+)\1\s*\)/);
+}
+
+/** What a module requires in such statements by what it makes with `createRequire`. */
+function created(text) {
+  const made = [...text.matchAll(/\b([\w$]+)\s*=\s*(?:\w+\.)?createRequire\(\s*import\.meta\./g)].map(([, name]) => name);
+  const literal = String.raw`\(\s*(["'])([^"'\\\n]+)\1\s*\)`;
+  const named = [...new Set(made)].flatMap((name) => calls(text, name[0], new RegExp(`^${name.replaceAll('$', '\\$')}${literal}`)));
+  return [...named, ...calls(text, 'c', new RegExp(String.raw`^createRequire\(\s*import\.meta\.\w+\s*\)${literal}`))];
 }
 
 /** What a module imports by `await import('x')` in plain statements at its top level. */

@@ -330,6 +330,9 @@ pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
             "ts-node" => ("TS_NODE_TRANSPILE_ONLY", "true"),
             // The cache would live only as long as the container, and needs a writable file system.
             "tsx" => ("TSX_DISABLE_CACHE", "1"),
+            // pm2 writes where it lives. Every container can write there, with any user and a
+            // read-only file system.
+            "pm2" => ("PM2_HOME", "/dev/shm/.pm2"),
             _ => continue,
         };
         let value = value.to_owned();

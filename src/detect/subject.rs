@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::script::{Command, Scripts};
+use crate::files::ignore::{Rules, Verdict};
 use crate::files::tree::Limit;
 use crate::lockfile::Lockfiles;
 use crate::model::member::MemberId;
@@ -39,12 +40,27 @@ pub struct Subject<'s> {
     pub tasks: Option<&'s [String]>,
     /// node's version: a line or exact.
     pub node: &'s str,
+    /// The rules that select files, for files of other places.
+    pub rules: Option<&'s Rules>,
 }
 
 impl Subject<'_> {
     /// The app.
     pub fn member(&self) -> &Member {
         &self.workspace.members[self.app]
+    }
+
+    /// Whether the image gets a file, if the start command names it. The path is relative to the app.
+    pub fn holds(&self, file: &str) -> bool {
+        let dir = &self.member().dir;
+        let Ok(path) = dir.join(file) else {
+            return false;
+        };
+        if let Some(own) = path.strip(dir) {
+            return self.files.contains(own);
+        }
+        let kept = |rules: &Rules| matches!(rules.file(&path), Ok(Verdict::Keep));
+        self.rules.is_some_and(kept) && self.workspace.tree.is_file(&path).unwrap_or_default()
     }
 
     /// Its manifest.

@@ -245,17 +245,18 @@ impl Tasks {
         node: usize,
         given: &BTreeSet<String>,
     ) -> Vec<String> {
+        let all = self.takes_all(workspace, node);
+        variables::arguments(workspace, &self.nodes[node], given, all)
+    }
+
+    /// Whether a task gets all build arguments, declared or not.
+    pub fn takes_all(&self, workspace: &Workspace, node: usize) -> bool {
         let node = &self.nodes[node];
         // turbo knows nothing of a script of the root's that turbo.json does not name.
         let unknown = node.member.is_root() && node.defined == Defined::Nowhere;
         let turbo = workspace.turbo.as_ref();
         let loose = unknown || turbo.is_none_or(|turbo| !turbo.strict);
-        variables::arguments(
-            workspace,
-            node,
-            given,
-            loose && node.because == Because::App,
-        )
+        loose && node.because == Because::App
     }
 
     /// The tasks that turbo makes each task wait for, as ids, for comparisons.

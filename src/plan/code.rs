@@ -95,16 +95,17 @@ pub(super) fn located(tree: &Tree, dir: &RepoPath, name: &str) -> Option<RepoPat
     places.find(|place| tree.is_file(place).unwrap_or_default())
 }
 
-/// Files outside of a directory that code loads by relative names, directly or not, with what each
-/// loads. `open` are names, with the directories that they are relative to.
+/// Files outside of a directory, if one is given, that code loads by relative names, directly or
+/// not, with what each loads. `open` are names, with the directories that they are relative to.
 pub(super) fn followed(
     tree: &Tree,
-    inside: &RepoPath,
+    inside: Option<&RepoPath>,
     mut open: Vec<(RepoPath, String)>,
 ) -> BTreeMap<RepoPath, Reads> {
     let mut found = BTreeMap::new();
     while let Some((dir, name)) = open.pop() {
-        let place = located(tree, &dir, &name).filter(|place| !place.is_within(inside));
+        let place = located(tree, &dir, &name)
+            .filter(|place| !inside.is_some_and(|dir| place.is_within(dir)));
         let Some(place) = place.filter(|place| !found.contains_key(place)) else {
             continue;
         };
@@ -182,7 +183,7 @@ pub(super) fn of_root(
         let dir = source.path.parent().unwrap_or_default();
         let above = names.iter().filter(|name| name.starts_with("../"));
         let above = above.map(|name| (dir.clone(), name.clone())).collect();
-        for reads in followed(tree, &member.dir, above).into_values() {
+        for reads in followed(tree, Some(&member.dir), above).into_values() {
             let packages = reads.modules.iter().filter_map(|name| package(name));
             found.extend(packages.filter(|name| has(&ships, name)).map(str::to_owned));
         }
@@ -190,7 +191,7 @@ pub(super) fn of_root(
     let dir = &workspace.members[app].dir;
     let first = start.into_iter().flat_map(of_start);
     let first = first.map(|name| (dir.clone(), name)).collect();
-    for (path, reads) in followed(tree, dir, first) {
+    for (path, reads) in followed(tree, Some(dir), first) {
         let fields = [Field::Prod, Field::Optional, Field::Dev];
         let packages = reads.modules.iter().filter_map(|name| package(name));
         let packages = packages.filter(|name| has(&fields, name));

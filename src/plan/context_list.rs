@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::beside::Finder;
+use super::code::Source;
 use super::{
     Brought, ContextEntry, Engine, Place, PlanOptions, Proof, code, configured, context_entry,
-    inputs, install, nginx, trim, verify,
+    inputs, install, named, nginx, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::files::File;
@@ -62,7 +63,9 @@ impl ContextList<'_, '_, '_> {
     pub(super) fn entries(&self) -> Result<Gathered, PlanError> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
-        let beside = Finder::new(self, &entries).find()?;
+        let sources = self.running()?;
+        let named = named::found(self, &sources);
+        let beside = Finder::new(self, &entries).find(&sources)?;
         entries.extend(beside.files);
         let build = self.builds.then_some((self.build, Place::Build));
         let runtime = self.runtime.map(|closure| (closure, Place::Prod));
@@ -125,6 +128,7 @@ impl ContextList<'_, '_, '_> {
                     node_options(set.map(|given| &*given.value), self.delivery)
                 },
                 sources: (&read - &kept).into_iter().collect(),
+                named: &named,
             };
             let proof = verify::entries(&proved)?;
             entries.extend(proof);
@@ -146,8 +150,16 @@ impl ContextList<'_, '_, '_> {
             context: entries,
             install_only,
             brought: beside.brought,
-            warnings: beside.warnings,
+            warnings: [beside.warnings, named::warnings(&named)].concat(),
         })
+    }
+
+    /// The sources that may run; none if the image has no modules.
+    fn running(&self) -> Result<Vec<Source>, PlanError> {
+        match self.runtime.filter(|_| self.delivery.start().is_some()) {
+            Some(runtime) => code::sources(self.workspace, self.rules, runtime.packages()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// How a site is served.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BuildStep, ContextEntry, Copy, Gather, MAX_COPIES, Place, TaskPlan, context_entry};
+use super::{
+    BuildStep, ContextEntry, Copy, Declared, Gather, MAX_COPIES, Place, TaskPlan, context_entry,
+};
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::graph::Graph;
@@ -102,6 +104,13 @@ impl Steps<'_> {
             because: node.because.clone(),
             args: args.collect(),
             secrets: secrets.collect(),
+            declared: if self.tasks.takes_all(self.workspace, task) {
+                Declared::Nowhere
+            } else if self.workspace.turbo.is_some() {
+                Declared::Turbo
+            } else {
+                Declared::Missing
+            },
         }
     }
 

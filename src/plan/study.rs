@@ -110,6 +110,8 @@ impl<'s, 'a> Study<'s, 'a> {
     ) -> Result<Detection, DetectError> {
         let (options, survey) = (self.options, self.survey);
         let wanted = wanted(options);
+        // Rules that do not parse are refused where files are selected.
+        let rules = options.rules(&survey.workspace.root).ok();
         // An app without a `build` script may be built by an install script.
         let installed = self.tasks.lifecycle_of(self.app);
         let has_tasks = !tasks::scripts(survey.workspace, self.app).is_empty();
@@ -126,6 +128,7 @@ impl<'s, 'a> Study<'s, 'a> {
                 .map(|tasks| &*tasks.value)
                 .or(installed),
             node,
+            rules: rules.as_ref(),
         };
         let kind = options.kind.as_ref();
         let mut detection = detect::detect(&subject, kind.map(|kind| kind.value))?;

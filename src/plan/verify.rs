@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::named::Missing;
 use super::{ContextEntry, Place, Plan};
 use crate::detect::{Delivery, Start};
 use crate::lockfile::{LockfileError, Lockfiles};
@@ -42,6 +43,8 @@ pub(super) struct Proved<'p> {
     pub(super) node_options: Option<&'p str>,
     /// Files that builds read and that are not in the image unchanged.
     pub(super) sources: Vec<&'p str>,
+    /// Packages that sources name by strings and the image does not have.
+    pub(super) named: &'p [Missing],
 }
 
 /// The proof's files in the context.
@@ -78,6 +81,7 @@ pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, Lockfile
             "removed": removed(proved.lockfiles)?,
             "hooked": is_hooked(proved.workspace),
             "sources": proved.sources,
+            "named": proved.named.iter().filter(|one| one.certain).map(|one| json!([one.by, one.package])).collect::<Vec<_>>(),
         });
         let why = "what the image starts, for the proof";
         entries.push(entry("image.json", format!("{image:#}\n"), why));

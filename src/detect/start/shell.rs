@@ -9,6 +9,7 @@ mod available;
 mod last;
 mod render;
 mod simplify;
+mod text;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

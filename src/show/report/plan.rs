@@ -281,13 +281,16 @@ impl Words<'_> {
             (Place::Home, "files of the root that the image gets"),
             (Place::Src, "sources that only builds read"),
             (Place::Run, "files that the image gets unchanged"),
-            (Place::Beside, "files from elsewhere in the workspace that the image gets"),
-            (Place::Serve, "the configuration of nginx"),
             (
-                Place::Own,
-                "the script that makes directories writable",
+                Place::Beside,
+                "files from elsewhere in the workspace that the image gets",
             ),
-            (Place::Trim, "the script that removes spare files from modules"),
+            (Place::Serve, "the configuration of nginx"),
+            (Place::Own, "the script that makes directories writable"),
+            (
+                Place::Trim,
+                "the script that removes spare files from modules",
+            ),
             (
                 Place::Verify,
                 "the scripts that prove the image; it does not get them",

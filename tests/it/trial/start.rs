@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 31] = [
+const CASES: [(&str, &str, &str); 34] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -159,6 +159,22 @@ const CASES: [(&str, &str, &str); 31] = [
         "started, listens on port ",
     ),
     (
+        "env.js",
+        "process.loadEnvFile ? process.loadEnvFile('.env') : require('fs').readFileSync('.env')",
+        "started, and ended by itself with exit code 1…it reads .env, and an image holds no env file",
+    ),
+    // SQLite opens its file by itself, so node's file system knows nothing of it.
+    (
+        "sqlite.js",
+        "console.error('Error: ConnectionFailed(\"Unable to open connection to local database data/local.db: 14\")\\n    at x\\n}'); process.exit(1)",
+        "!the app writes to data/local.db when it starts, and may not",
+    ),
+    (
+        "volume.js",
+        "console.error('SqliteError: unable to open database file\\n    at x\\n}'); process.exit(1)",
+        "started, and ended by itself with exit code 1…: SqliteError: unable to open database file; SQLite could not open its file",
+    ),
+    (
         "notes.js",
         "require('fs').appendFileSync(process.env.SLIMBUILD_TRIAL, 'no note\\nnull\\n'); console.log('done')",
         "started, and ended by itself after ",
@@ -212,7 +228,7 @@ fn what_lies_in_the_image_is_told_from_what_does_not() {
 }
 
 /// A server that reads a file of its sources, and one that needs a database.
-fn trees() -> [(Tree, Result<&'static str, &'static str>); 8] {
+fn trees() -> [(Tree, Result<&'static str, &'static str>); 9] {
     let main = "require('fs').readFileSync(__dirname + '/../docs/api.json')";
     let reads = server(main);
     reads.write("apps/api/docs/api.json", "{}");
@@ -242,6 +258,9 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 8] {
     );
     // What is older than its sources is refused.
     may.write("apps/api/dist/main.js", &main);
+    let makes = server(&format!(
+        "require('fs').mkdirSync(process.cwd() + '/uploads', {{ recursive: true }})//{new}"
+    ));
     [
         (
             reads,
@@ -257,6 +276,10 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 8] {
         (
             logs,
             Err("the app writes to apps/api/logs when it starts, and may not"),
+        ),
+        (
+            makes,
+            Err("the app writes to apps/api/uploads when it starts, and may not"),
         ),
         (may, Ok("s: written; nothing was missing")),
         (
