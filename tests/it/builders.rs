@@ -2,7 +2,7 @@
 
 mod refused;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use slimbuild::Env;
 
 use crate::support::archive::entries;
 use crate::support::container::Container;
-use crate::support::daemon::{Daemon, newest_daemon, one_daemon, skipped};
+use crate::support::daemon::{Daemon, every_daemon, newest_daemon, one_daemon, skipped};
 use crate::support::program::{Outcome, slimbuild_with};
 use crate::support::steps::steps;
 use crate::support::tree::Tree;
@@ -142,7 +142,7 @@ fn one_build_delivers_everywhere_and_its_cache_outlives_the_builder() {
             );
             let metadata: Value = serde_json::from_str(&tree.read("m.json")).unwrap();
             assert_delivered(&lab, daemon, &tree, &name, &metadata);
-            assert_eq!(daemon.image(&name).repo_tags.unwrap(), [name.clone()]);
+            assert_eq!(daemon.image(&name).repo_tags.unwrap(), [&*name]);
             daemon.remove(&name);
             for text in [&first.stderr, &metadata.to_string()] {
                 assert!(!text.contains(SECRET), "{text}");
@@ -259,12 +259,12 @@ fn assert_no_secret_in_registry(name: &str) {
     let lists = ["layers", "manifests"].map(|list| manifest[list].as_array().cloned());
     let mut blobs: Vec<Value> = lists.into_iter().flatten().flatten().collect();
     blobs.push(manifest["config"].clone());
-    let digests: BTreeMap<&str, ()> = blobs
+    let digests: BTreeSet<&str> = blobs
         .iter()
-        .filter_map(|blob| Some((blob["digest"].as_str()?, ())))
+        .filter_map(|blob| blob["digest"].as_str())
         .collect();
     assert!(digests.len() > 5, "{manifest}");
-    for digest in digests.keys() {
+    for digest in digests {
         let (head, content) = fetched(registry, &format!("/v2/{repository}/blobs/{digest}"), false);
         assert!(head.contains(" 200 "), "{head}");
         assert_no_secret(digest, &content);
@@ -298,7 +298,7 @@ fn fetched(registry: &str, path: &str, login: bool) -> (String, Vec<u8>) {
 /// Empties the cache of a daemon's BuildKit.
 fn forget(daemon: &Daemon) {
     let options = PruneBuildOptions {
-        all: true,
+        all: Some(true),
         ..PruneBuildOptions::default()
     };
     daemon
@@ -409,5 +409,53 @@ fn a_build_that_fails_at_a_builder_leaves_nothing() {
                 .all(|name| !name.to_string_lossy().contains("x.tar")),
             "{left:?}"
         );
+    });
+}
+
+/// The daemon's own BuildKit does what its `/build` cannot: a cache in a registry.
+#[test]
+fn a_daemon_with_containerds_store_keeps_a_cache_in_a_registry() {
+    let test = "a_daemon_with_containerds_store_keeps_a_cache_in_a_registry";
+    let Some(lab) = Lab::new(test) else { return };
+    newest_daemon(test, |daemon| {
+        let tree = app();
+        let tag = daemon.tag("cached");
+        let cache = format!("{}/slimbuild-it/cache-{}:1", lab.open, unique());
+        let common = ["apps/api", "-t", &tag.name, "--cache", &cache];
+        let arguments = [&common[..], &SECRETS, &["--progress", "json"]].concat();
+        let first = daemon.slimbuild(tree.root(), &arguments);
+        assert_eq!(first.code, 0, "{}", first.stderr);
+        assert!(!steps(&first.stderr).ran().is_empty());
+        let container = Container::start(daemon, &tag.name, 3000);
+        assert!(container.get(3000, "/").ends_with(" known"));
+        drop(container);
+        forget(daemon);
+        let again = daemon.slimbuild(tree.root(), &arguments);
+        assert_eq!(again.code, 0, "{}", again.stderr);
+        assert_eq!(steps(&again.stderr).ran(), [""; 0]);
+    });
+}
+
+/// A daemon without that store puts the cache into the image, by the same way; a secret reaches the
+/// build.
+#[test]
+fn any_daemon_puts_a_cache_into_the_image() {
+    every_daemon("any_daemon_puts_a_cache_into_the_image", |daemon| {
+        let tree = app();
+        let tag = daemon.tag("inline");
+        let common = [
+            "apps/api",
+            "-q",
+            "-t",
+            &tag.name,
+            "--cache-to",
+            "type=inline",
+        ];
+        let arguments = [&common[..], &SECRETS].concat();
+        let outcome = daemon.slimbuild(tree.root(), &arguments);
+        assert_eq!(outcome.text(), format!("{}\n", tag.name));
+        let container = Container::start(daemon, &tag.name, 3000);
+        assert!(container.get(3000, "/").ends_with(" known"));
+        assert_eq!(container.stop(), 0);
     });
 }

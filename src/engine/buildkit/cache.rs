@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use bollard::moby::buildkit::v1::CacheOptionsEntry;
+use serde_json::{Value, json};
 
 use crate::model::image::ImageRef;
 
@@ -58,6 +59,13 @@ impl CacheFrom {
 
     pub(super) fn entry(&self) -> CacheOptionsEntry {
         self.0.entry()
+    }
+
+    /// The same for the frontend, which reads the caches: in JSON, with the names of Go's fields.
+    pub(super) fn for_frontend(&self) -> Value {
+        let CacheOptionsEntry { r#type, attrs } = self.0.entry();
+        let attributes: BTreeMap<String, String> = attrs.into_iter().collect();
+        json!({ "Type": r#type, "Attrs": attributes })
     }
 }
 
@@ -197,6 +205,9 @@ mod tests {
             text,
             r#"{"ignore-error": "true", "mode": "max", "ref": "reg/c:1"}"#
         );
-        assert_eq!(CacheFrom::registry(&name), "reg/c:1".parse().unwrap());
+        let from = CacheFrom::registry(&name);
+        assert_eq!(from, "reg/c:1".parse().unwrap());
+        let text = from.for_frontend().to_string();
+        assert_eq!(text, r#"{"Type":"registry","Attrs":{"ref":"reg/c:1"}}"#);
     }
 }

@@ -274,6 +274,11 @@ fn asked(order: &Order<'_>, exports: &Exports<'_>, context: &Context) -> SolveRe
     for (name, value) in &request.labels {
         set(format!("label:{name}"), value.clone());
     }
+    if !order.cache_from.is_empty() {
+        let caches = order.cache_from.iter().map(super::CacheFrom::for_frontend);
+        let caches: serde_json::Value = caches.collect();
+        set("cache-imports".to_owned(), caches.to_string());
+    }
     let exporters = exports.exporters(request, order.compression);
     // Builders before 0.13 know only this pair.
     let first = exporters.first().cloned().unwrap_or_default();
