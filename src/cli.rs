@@ -1,6 +1,7 @@
 //! The command line. Only this room uses clap; it turns arguments into the options of each command.
 
 mod base;
+mod builder;
 mod cache;
 mod engine;
 mod prune;

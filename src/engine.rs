@@ -4,6 +4,7 @@
 //! They do not decide *what* goes into an image. Async code exists only in this module; callers see
 //! blocking functions.
 
+pub mod buildkit;
 mod credentials;
 pub mod docker;
 pub mod event;
@@ -13,6 +14,7 @@ pub mod interrupt;
 pub mod native;
 pub mod registry;
 mod secret;
+mod session;
 mod smoke;
 #[cfg(test)]
 mod testing;

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::base::{CompressionArg, SourceArgs};
+use super::builder::BuilderArgs;
 use super::values::output;
 use crate::image::oci::Output;
 
@@ -42,6 +43,10 @@ pub struct EngineArgs {
     /// Ask the registry for newer base images; without it, a build without Docker asks once a day
     #[arg(long)]
     pub pull: bool,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub builder: BuilderArgs,
 
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `slimbuild APP`: from the workspace to a tagged image.
 
+mod buildkit;
 mod docker;
 mod driver;
 mod job;
@@ -7,6 +8,7 @@ mod native;
 mod outcome;
 mod proof_hint;
 mod undeclared;
+mod watch;
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,6 +17,7 @@ use super::{AppChoice, Pins, Prepared, own_output, push, warn};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
 use crate::engine::Interrupt;
+use crate::engine::buildkit::Buildkit;
 use crate::image::oci::Output;
 use crate::plan::{Engine, Plan, PlanOptions};
 use crate::render::dockerfile;
@@ -26,6 +29,7 @@ use crate::system::env::Env;
 use crate::system::terminal::escape_json;
 use crate::system::workdir;
 
+use driver::Worker;
 use job::Job;
 
 /// Builds the image, or shows what would be built. Relative paths in `args` start at `cwd`; printed
@@ -55,7 +59,11 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         flags.exclude.extend(own_output(cwd, &cwd.join(path)));
     }
     let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
-    let wanted = driver::engine(arg, &engine, prepared.options())?;
+    let builder = driver::builder(arg, &engine, host.as_deref(), cwd, env)?;
+    let wanted = match builder {
+        Some(_) => Engine::Docker,
+        None => driver::engine(arg, &engine, prepared.options())?,
+    };
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
     if dry_run {
         warn_unless(mode, &plan, ui)?;
@@ -65,18 +73,18 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     if engine.push {
         push::check(&tags)?;
     }
-    let mut daemon = None;
-    if wanted == Engine::Docker {
-        daemon = driver::daemon(arg, &engine, host.as_deref(), env, mode, ui)?;
-        match &daemon {
-            None => plan = prepared.plan(Engine::Native, pins.as_ref())?,
-            Some(docker) if plan.trial && !docker.runs_steps_without_a_network() => {
-                plan = prepared.without_trial().plan(wanted, pins.as_ref())?;
-                if smoke.smoke.is_none() {
-                    plan.warnings.push(format!("the app is not started before the image gets its name: Docker {} cannot run a step without a network (`--smoke` starts it)", docker.version()));
-                }
-            }
-            Some(_) => {}
+    let worker = match (&builder, wanted) {
+        (Some(builder), _) => Worker::Builder(Buildkit::connect(builder)?),
+        (None, Engine::Native) => Worker::Here,
+        (None, Engine::Docker) => driver::daemon(arg, &engine, host.as_deref(), env, mode, ui)?
+            .map_or(Worker::Here, Worker::Daemon),
+    };
+    if wanted == Engine::Docker && matches!(worker, Worker::Here) {
+        plan = prepared.plan(Engine::Native, pins.as_ref())?;
+    } else if let Some(warning) = worker.without_trial().filter(|_| plan.trial) {
+        plan = prepared.without_trial().plan(wanted, pins.as_ref())?;
+        if smoke.smoke.is_none() {
+            plan.warnings.push(warning);
         }
     }
     let root = prepared.root();
@@ -91,7 +99,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
             .map_err(Error::io("cannot write to stderr"))?;
     }
     workdir::sweep();
-    let driver = driver::driver(daemon, &engine, host.as_deref(), env)?;
+    let driver = worker.driver(&engine, host.as_deref(), env)?;
     let job = Job {
         trial: job::trial(&plan, smoke, cwd, env)?,
         root,

@@ -5,6 +5,7 @@ use std::io;
 use crate::ask::pruned::output::OutputError;
 use crate::ask::why::WhyError;
 use crate::detect::DetectError;
+use crate::engine::buildkit::BuildkitError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
 use crate::engine::fault::BuildFault;
 use crate::engine::host::HostError;
@@ -53,6 +54,9 @@ pub enum Error {
     /// The engine, or what it built.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A builder, or what it built.
+    #[error(transparent)]
+    Buildkit(BuildkitError),
     /// An image that is made without a daemon.
     #[error(transparent)]
     Native(#[from] NativeError),
@@ -149,6 +153,7 @@ impl Error {
             Self::Prebuilt(error) => error.hint(),
             Self::Host(error) => error.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Buildkit(error) => error.hint(),
             Self::Step(fault) => fault.hint(),
             Self::Native(error) => error.hint(),
             Self::Cache(error) => error.hint(),
@@ -190,8 +195,11 @@ impl Error {
             Self::Fetch(error) if error.is_interrupt() => ExitCode::Interrupted,
             Self::Base(error) if error.is_interrupt() => ExitCode::Interrupted,
             Self::Native(error) if error.is_interrupt() => ExitCode::Interrupted,
+            Self::Buildkit(error) if error.is_unreached() => ExitCode::NoEngine,
+            Self::Buildkit(BuildkitError::Output(_)) => ExitCode::Workspace,
             Self::Registry(RegistryError::Interrupted) => ExitCode::Interrupted,
             Self::Verify { .. }
+            | Self::Buildkit(_)
             | Self::Step(_)
             | Self::Fetch(_)
             | Self::Base(_)
@@ -210,6 +218,16 @@ impl Error {
             }
             Self::Write(error) if error.is_closed_pipe() => ExitCode::Success,
             _ => ExitCode::Workspace,
+        }
+    }
+}
+
+/// What any engine can report is told from what only a builder can.
+impl From<BuildkitError> for Error {
+    fn from(error: BuildkitError) -> Self {
+        match error {
+            BuildkitError::Build(error) => Self::Engine(error),
+            error => Self::Buildkit(error),
         }
     }
 }

@@ -24,14 +24,17 @@ pub(super) fn check(names: &[ImageRef]) -> Result<(), Error> {
 pub(super) fn lines(pushed: &[Pushed]) -> Vec<String> {
     let line = |pushed: &Pushed| {
         let names: Vec<String> = pushed.names.iter().map(ToString::to_string).collect();
+        let names = names.join(", ");
+        let Some(layers) = pushed.layers else {
+            return names;
+        };
         let bytes = pushed
             .bytes
             .map_or(String::new(), |bytes| format!(", {}", report::size(bytes)));
         format!(
-            "{} ({} of {}{bytes} sent)",
-            names.join(", "),
-            pushed.sent,
-            report::count(pushed.layers, "layer"),
+            "{names} ({} of {}{bytes} sent)",
+            layers.sent,
+            report::count(layers.all, "layer"),
         )
     };
     pushed.iter().map(line).collect()
@@ -43,8 +46,8 @@ pub(super) fn as_json(pushed: &[Pushed]) -> Value {
         json!({
             "names": pushed.names,
             "digest": pushed.digest,
-            "layers": pushed.layers,
-            "sent": pushed.sent,
+            "layers": pushed.layers.map(|layers| layers.all),
+            "sent": pushed.layers.map(|layers| layers.sent),
             "bytes": pushed.bytes,
         })
     };

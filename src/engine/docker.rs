@@ -5,17 +5,17 @@
 //! an image is pushed, or started to see whether it comes up. An image made without a daemon can be
 //! loaded into one.
 
-mod build;
-mod credentials;
+pub(super) mod build;
+pub(super) mod credentials;
 mod digest;
-mod error;
+pub(super) mod error;
 mod load;
 mod named;
 mod push;
-mod session;
+pub(super) mod session;
 mod smoke;
-mod trace;
-mod upload;
+pub(super) mod trace;
+pub(super) mod upload;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +28,7 @@ use crate::engine::host::{Address, Host};
 use crate::engine::{Event, Interrupt, Secret};
 use crate::model::image::{ImageRef, Platform};
 
+use build::after_build;
 pub use error::{EngineError, EngineErrorKind};
 pub use load::Loaded;
 pub use upload::ContextWriter;
@@ -167,6 +168,23 @@ impl Docker {
         Ok(docker)
     }
 
+    /// An image that is there.
+    pub fn inspect(&self, image: &str) -> Result<Built, EngineError> {
+        runtime()?.block_on(self.inspected(image))
+    }
+
+    async fn inspected(&self, image: &str) -> Result<Built, EngineError> {
+        let found = self.client.inspect_image(image).await;
+        let found = found.map_err(|error| after_build("tell its size".to_owned(), &error))?;
+        let size = found.size.and_then(|size| u64::try_from(size).ok());
+        let layers = found.root_fs.and_then(|file_system| file_system.layers);
+        Ok(Built {
+            id: found.id.unwrap_or_else(|| image.to_owned()),
+            size: size.unwrap_or_default(),
+            layers: layers.map_or(0, |layers| layers.len()),
+        })
+    }
+
     /// The address of the daemon.
     pub fn host(&self) -> &Host {
         &self.host
@@ -241,7 +259,7 @@ fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> 
 }
 
 /// One thread is enough: the daemon does the work.
-fn runtime() -> Result<tokio::runtime::Runtime, EngineError> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, EngineError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -61,12 +61,19 @@ pub struct Pushed {
     pub names: Vec<ImageRef>,
     /// The digest of the manifest.
     pub digest: Digest,
-    /// The number of layers of the image.
-    pub layers: usize,
-    /// The number of layers sent.
-    pub sent: usize,
-    /// The bytes sent, including the configuration. A daemon does not report them.
+    /// The image's layers. A builder does not report them.
+    pub layers: Option<PushedLayers>,
+    /// The bytes sent, including the configuration. Daemons and builders do not report them.
     pub bytes: Option<u64>,
+}
+
+/// The layers of a pushed image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushedLayers {
+    /// All of them.
+    pub all: usize,
+    /// Those that the registry lacked.
+    pub sent: usize,
 }
 
 impl Registries<'_> {

@@ -27,8 +27,8 @@ pub struct Outcome<'o> {
     pub plan: &'o Plan,
     /// All names of the image.
     pub tags: &'o [String],
-    /// The image's unpacked size in bytes.
-    pub size: u64,
+    /// The image's unpacked size in bytes, if known.
+    pub size: Option<u64>,
     /// Its compressed size in bytes, if known.
     pub packed: Option<u64>,
     /// The digest of its manifest, if no daemon built it.
@@ -62,7 +62,10 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "  {label:<9}{value}");
     };
-    let mut image = format!("{}, {}", outcome.tags.join(", "), size(outcome.size));
+    let mut image = outcome.tags.join(", ");
+    if let Some(unpacked) = outcome.size {
+        let _ = write!(image, ", {}", size(unpacked));
+    }
     if let Some(packed) = outcome.packed {
         let _ = write!(image, ", {} compressed", size(packed));
     }

@@ -227,14 +227,8 @@ fn next_makes_a_standalone_server_of_the_whole_workspace_whoever_asked_for_it() 
 /// Complaints about these flags cannot concern us as long as they do not exist; once they do,
 /// `tests/README.md` must say more.
 #[test]
-fn there_is_no_cache_export_and_no_attestation() {
-    for flag in [
-        "--cache-to=type=inline",
-        "--cache-from=x",
-        "--attest=type=sbom",
-        "--provenance=true",
-        "--sbom=true",
-    ] {
+fn there_is_no_attestation() {
+    for flag in ["--attest=type=sbom", "--provenance=true", "--sbom=true"] {
         let outcome = slimbuild(&shop(), &["apps/worker", flag]);
         assert_eq!(outcome.code, 2, "{flag}: {}", outcome.stderr);
     }

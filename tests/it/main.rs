@@ -11,6 +11,7 @@
 )]
 
 mod base;
+mod builders;
 mod cache;
 mod complaints;
 mod config;

@@ -1,22 +1,18 @@
 //! Builds the image with a Docker daemon and a Dockerfile.
 
-use std::io::Write;
-
 use super::driver::Driver;
 use super::job::Job;
-use super::outcome::{Done, Heard, Made, Sent};
+use super::outcome::{Done, Heard, Made};
 use super::proof_hint;
 use super::show_log;
+use super::watch::watch;
 use crate::commands::error::Error;
+use crate::engine::buildkit::{Buildkit, BuildkitError, Export, Order};
 use crate::engine::docker::{BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy};
 use crate::engine::fault::BuildFault;
-use crate::engine::{Answered, Event, SmokeRequest};
-use crate::files;
-use crate::files::ignore::Rules;
-use crate::files::tree::Tree;
+use crate::engine::{Answered, SmokeRequest, host};
 use crate::model::image::ImageRef;
 use crate::plan::Plan;
-use crate::render::context::write_tar;
 use crate::render::dockerfile;
 use crate::show::progress::{Progress, ProgressMode};
 use crate::show::ui::Ui;
@@ -24,40 +20,42 @@ use crate::show::ui::Ui;
 /// The driver for a daemon that answers.
 pub(super) struct DockerDriver {
     pub(super) docker: Docker,
+    /// Its BuildKit, if the build needs more than the daemon's own interface has.
+    pub(super) buildkit: Option<Buildkit>,
 }
 
 impl Driver for DockerDriver {
     fn check(&self, job: &Job<'_>) -> Result<(), Error> {
         // Text that a Dockerfile cannot express should be reported before anything is sent.
         dockerfile::render(&job.plan)?;
+        if let Some(buildkit) = &self.buildkit {
+            buildkit.check_caches(&job.engine.builder.caches().1)?;
+        }
         Ok(())
     }
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let docker = &self.docker;
         let request = request(job)?;
-        let mut shown = Progress::new(job.mode, ui);
-        let mut heard = Heard::default();
-        let mut last = 0;
-        let (built, workspace) = std::thread::scope(|scope| {
-            // Only for the report, so nothing must wait for it.
-            let measuring = scope.spawn(|| {
-                let tree = Tree::open(job.root).ok()?;
-                let rules = Rules::load(job.root, &[], &[]).ok()?;
-                Some(files::measure(&tree, &rules))
-            });
-            let context = Box::new(|out: &mut dyn Write| write_tar(&job.plan, job.root, out));
-            let built = docker.build(&request, context, &job.interrupt, &mut |event| {
-                heard.event(&event);
-                if let Event::StepKnown { step, .. } = &event {
-                    last = last.max(step.0);
-                }
-                shown.event(&event);
-            });
-            (built, measuring.join().ok().flatten().unwrap_or_default())
+        let (built, seen) = watch(job, ui, |context, on_event| {
+            let Some(buildkit) = &self.buildkit else {
+                let built = docker.build(&request, context, &job.interrupt, on_event);
+                return Ok(built?);
+            };
+            let keep = vec![Export::Keep];
+            let made = buildkit.build(
+                &order(job, &request),
+                context,
+                keep,
+                &job.interrupt,
+                on_event,
+            )?;
+            Ok(docker.inspect(&made.digest.to_string())?)
         });
-        let summary = shown.finish();
-        let built = built.map_err(|error| failed(&job.plan, error, &heard))?;
+        let built: Built = built.map_err(|error| match error {
+            BuildkitError::Build(error) => failed(&job.plan, error, &seen.heard),
+            error => error.into(),
+        })?;
         let mut answered = None;
         if let Some(trial) = &job.trial {
             answered = Some(self.try_out(job, &built, trial, ui)?);
@@ -66,7 +64,7 @@ impl Driver for DockerDriver {
         let mut pushed = Vec::new();
         if job.engine.push {
             let mut shown = Progress::new(job.mode, ui);
-            let done = docker.push(&job.tags, last + 1, &job.interrupt, &mut |event| {
+            let done = docker.push(&job.tags, seen.last + 1, &job.interrupt, &mut |event| {
                 shown.event(&event);
             });
             shown.finish();
@@ -76,17 +74,14 @@ impl Driver for DockerDriver {
             image: Made {
                 digest: built.id,
                 configuration: None,
-                unpacked: built.size,
+                unpacked: Some(built.size),
                 packed: None,
             },
-            trial: heard.trial,
+            trial: seen.heard.trial,
             answered,
             pushed,
-            summary,
-            sent: Some(Sent {
-                workspace,
-                left_out: heard.left_out,
-            }),
+            summary: seen.summary,
+            sent: Some(seen.sent),
             outputs: Vec::new(),
             loaded: None,
         })
@@ -121,7 +116,7 @@ impl DockerDriver {
 }
 
 /// The request to the daemon.
-fn request(job: &Job<'_>) -> Result<BuildRequest, Error> {
+pub(super) fn request(job: &Job<'_>) -> Result<BuildRequest, Error> {
     let plan = &job.plan;
     let bases = [&plan.build_base.value, &plan.runtime_base.value.image];
     Ok(BuildRequest {
@@ -154,9 +149,21 @@ fn request(job: &Job<'_>) -> Result<BuildRequest, Error> {
     })
 }
 
+/// The same for BuildKit itself.
+pub(super) fn order<'o>(job: &Job<'_>, request: &'o BuildRequest) -> Order<'o> {
+    let (cache_from, cache_to) = job.engine.builder.caches();
+    Order {
+        request,
+        cache_from,
+        cache_to,
+        compression: job.engine.compression.into(),
+        logins: host::configuration_file(job.env),
+    }
+}
+
 /// Distinguishes a failed proof, for which the app is at fault, from a failed build, whose log may
 /// show the reason.
-fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
+pub(super) fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
     let EngineError::BuildFailed {
         step: Some(step),
         exit_code: Some(code),

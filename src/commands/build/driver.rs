@@ -1,11 +1,15 @@
-//! The interface of engines: a Docker daemon, or slimbuild itself.
+//! The interface of engines: a Docker daemon, a BuildKit on any machine, or slimbuild itself.
 
+use std::path::Path;
+
+use super::buildkit::BuildkitDriver;
 use super::docker::DockerDriver;
 use super::job::Job;
 use super::native::NativeDriver;
 use super::outcome::Done;
 use crate::cli::{EngineArg, EngineArgs};
 use crate::commands::error::Error;
+use crate::engine::buildkit::{Builder, Buildkit};
 use crate::engine::docker::Docker;
 use crate::engine::host;
 use crate::plan::config::Base;
@@ -87,20 +91,122 @@ pub(super) fn daemon(
     }
 }
 
-/// The driver of an engine. `daemon` is the connected one.
-pub(super) fn driver(
-    daemon: Option<Docker>,
+/// Who works.
+pub(super) enum Worker {
+    /// A Docker daemon that answers.
+    Daemon(Docker),
+    /// A builder that answers.
+    Builder(Buildkit),
+    /// This process.
+    Here,
+}
+
+impl Worker {
+    /// Why the plan's trial start cannot be a step there.
+    pub(super) fn without_trial(&self) -> Option<String> {
+        let (who, also) = match self {
+            Self::Daemon(docker) if !docker.runs_steps_without_a_network() => (
+                format!("Docker {}", docker.version()),
+                " (`--smoke` starts it)",
+            ),
+            Self::Builder(buildkit) if !buildkit.abilities().runs_steps_without_a_network() => {
+                ("a builder older than BuildKit 0.11".to_owned(), "")
+            }
+            _ => return None,
+        };
+        Some(format!(
+            "the app is not started before the image gets its name: {who} cannot run a step without a network{also}"
+        ))
+    }
+
+    /// The driver for it.
+    pub(super) fn driver(
+        self,
+        args: &EngineArgs,
+        host: Option<&str>,
+        env: &Env,
+    ) -> Result<Box<dyn Driver>, Error> {
+        let load = || -> Result<Option<Docker>, Error> {
+            if !args.load {
+                return Ok(None);
+            }
+            Ok(Some(Docker::reach(&host::resolve(env, host)?)?))
+        };
+        Ok(match self {
+            Self::Daemon(docker) => {
+                let with_caches = args.builder.first_of_caches();
+                let buildkit = with_caches
+                    .map(|_| Buildkit::connect(&Builder::of_daemon(docker.host())))
+                    .transpose()?;
+                Box::new(DockerDriver { docker, buildkit })
+            }
+            Self::Builder(buildkit) => Box::new(BuildkitDriver {
+                load: load()?,
+                buildkit,
+            }),
+            Self::Here => {
+                if let Some(flag) = args.builder.first_of_caches() {
+                    return Err(Error::Usage {
+                        message: format!(
+                            "`{flag}` is for BuildKit, and the image is made on this machine"
+                        ),
+                        hint: Some("leave it out, start Docker, or name a builder with `--builder tcp://HOST:PORT`".to_owned()),
+                    });
+                }
+                Box::new(NativeDriver { load: load()? })
+            }
+        })
+    }
+}
+
+/// The builder that `--builder` or `BUILDKIT_HOST` names. The variable only stands for the flag
+/// where nothing else names an engine.
+pub(super) fn builder(
+    arg: EngineArg,
     args: &EngineArgs,
     host: Option<&str>,
+    cwd: &Path,
     env: &Env,
-) -> Result<Box<dyn Driver>, Error> {
-    if let Some(docker) = daemon {
-        return Ok(Box::new(DockerDriver { docker }));
-    }
-    let load = if args.load {
-        Some(Docker::reach(&host::resolve(env, host)?)?)
-    } else {
-        None
+) -> Result<Option<Builder>, Error> {
+    let usage = |message: String, hint: &str| {
+        Err(Error::Usage {
+            message,
+            hint: Some(hint.to_owned()),
+        })
     };
-    Ok(Box::new(NativeDriver { load }))
+    let flags = &args.builder;
+    if let (Some(_), EngineArg::Docker | EngineArg::Native) = (&flags.builder, arg) {
+        let engine = if arg == EngineArg::Docker {
+            "docker"
+        } else {
+            "native"
+        };
+        return usage(
+            format!("`--builder` and `--engine {engine}` name two engines"),
+            "leave one of them out",
+        );
+    }
+    if flags.builder.is_some() && host.is_some() && !args.load {
+        return usage(
+            "`--builder` builds, and nothing is done with the Docker daemon of `--host`".to_owned(),
+            "leave one of them out, or add `--load` to load the image into that daemon",
+        );
+    }
+    let variable = || {
+        let named = env.get("BUILDKIT_HOST").filter(|text| !text.is_empty())?;
+        (arg == EngineArg::Auto && (host.is_none() || args.load))
+            .then_some((named, "BUILDKIT_HOST"))
+    };
+    let flag = flags.builder.as_deref().map(|text| (text, "--builder"));
+    let Some((text, origin)) = flag.or_else(variable) else {
+        return match flags.builder_tls {
+            Some(_) => usage(
+                "`--builder-tls` is for a builder, and none is named".to_owned(),
+                "name one with `--builder tcp://HOST:PORT`",
+            ),
+            None => Ok(None),
+        };
+    };
+    let certificates = flags.builder_tls.as_ref().map(|files| files.below(cwd));
+    Ok(Some(Builder::parse(text, origin, certificates)?))
 }

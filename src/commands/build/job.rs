@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cli::{BuildArg, EngineArgs, SmokeArgs};
 use crate::commands::error::Error;
 use crate::engine::{Interrupt, Secret, SmokeRequest};
+use crate::image::oci::Output;
 use crate::model::image::{ImageRef, Platform};
 use crate::needs::tasks::is_proxy;
 use crate::plan::Plan;
@@ -46,6 +47,18 @@ impl Job<'_> {
             (key.to_owned(), value.to_owned())
         };
         self.engine.labels.iter().map(pair).collect()
+    }
+
+    /// Where to write the image if no daemon has it: to a file by default, if it would go nowhere
+    /// else.
+    pub(super) fn outputs(&self) -> Vec<Output> {
+        let engine = &self.engine;
+        if engine.outputs.is_empty() && !engine.push && !engine.load {
+            let name = format!("{}.oci.tar", self.plan.image);
+            return vec![Output::Archive(self.cwd.join(name))];
+        }
+        let given = engine.outputs.iter();
+        given.map(|output| output.below(self.cwd)).collect()
     }
 }
 

@@ -71,7 +71,7 @@ impl Driver for NativeDriver {
             checks::startable(&job.plan, job.env)?;
         }
         epoch(job.env)?;
-        let outputs = outputs(job);
+        let outputs = job.outputs();
         let checked = outputs.iter().try_for_each(Output::check);
         Ok(checked.map_err(NativeError::Oci)?)
     }
@@ -94,7 +94,7 @@ impl NativeDriver {
             },
             pull: engine.pull,
         };
-        let outputs = outputs(job);
+        let outputs = job.outputs();
         let work = WorkDir::new().map_err(Error::io("cannot make a directory to build in"))?;
         let fetched = downloaded(job, cache, &terms, work.path(), ui)?;
         let configuration = host::configuration_file(env);
@@ -153,7 +153,7 @@ impl NativeDriver {
             image: Made {
                 digest: image.digest().to_string(),
                 configuration: Some(Digest::of(&image.config_json()).to_string()),
-                unpacked: image.layers.iter().map(|layer| layer.unpacked).sum(),
+                unpacked: Some(image.layers.iter().map(|layer| layer.unpacked).sum()),
                 packed: Some(image.size()),
             },
             trial: heard.trial,
@@ -195,17 +195,6 @@ fn downloaded(
         fetched.cache = fetched.cache.forgetful();
     }
     Ok(fetched)
-}
-
-/// Where to write the image: to a file by default, if it would go nowhere else.
-fn outputs(job: &Job<'_>) -> Vec<Output> {
-    let engine = &job.engine;
-    if engine.outputs.is_empty() && !engine.push && !engine.load {
-        let name = format!("{}.oci.tar", job.plan.image);
-        return vec![Output::Archive(job.cwd.join(name))];
-    }
-    let given = engine.outputs.iter();
-    given.map(|output| output.below(job.cwd)).collect()
 }
 
 /// Everything needed before the build.

@@ -42,8 +42,8 @@ pub(super) struct Made {
     pub(super) digest: String,
     /// The digest of its configuration, if `digest` is another one.
     pub(super) configuration: Option<String>,
-    /// Its unpacked size in bytes.
-    pub(super) unpacked: u64,
+    /// Its unpacked size in bytes, if known.
+    pub(super) unpacked: Option<u64>,
     /// Its compressed size in bytes, if known.
     pub(super) packed: Option<u64>,
 }

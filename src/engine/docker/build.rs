@@ -49,19 +49,7 @@ impl Build<'_> {
                 .await
                 .map_err(|error| after_build(format!("tag it as `{tag}`"), &error))?;
         }
-        let image = client
-            .inspect_image(&id)
-            .await
-            .map_err(|error| after_build("tell its size".to_owned(), &error))?;
-        let layers = image.root_fs.and_then(|file_system| file_system.layers);
-        Ok(Built {
-            id,
-            size: image
-                .size
-                .and_then(|size| u64::try_from(size).ok())
-                .unwrap_or_default(),
-            layers: layers.map_or(0, |layers| layers.len()),
-        })
+        self.docker.inspected(&id).await
     }
 
     /// Runs the build until the daemon names the image, it fails, or the user interrupts it.
@@ -184,7 +172,7 @@ fn options(request: &BuildRequest, session: String) -> BuildImageOptions {
 
 /// A unique id: std's hash keys come from the operating system's random numbers, and differ with
 /// each call.
-pub(super) fn unique_id() -> String {
+pub(in crate::engine) fn unique_id() -> String {
     let random = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", random(), random())
 }

@@ -38,6 +38,18 @@ pub(super) fn collect(
     (found, warnings)
 }
 
+/// The credentials for a registry by the name that BuildKit asks for.
+pub(in crate::engine) fn for_buildkit(
+    configuration: &Path,
+    host: &str,
+) -> Result<Option<DockerCredentials>, String> {
+    let registry = match host {
+        HUB_IN_BUILDKIT => "docker.io",
+        other => other,
+    };
+    Ok(look_up(configuration, registry)?.map(for_daemon))
+}
+
 fn for_daemon(credential: DockerCredential) -> DockerCredentials {
     match credential {
         DockerCredential::IdentityToken(token) => DockerCredentials {

@@ -219,7 +219,6 @@ impl EngineError {
                 };
             }
         };
-        let message = without_components(&without_command(&message), step.and_then(looked_up));
         if step.is_none() && message.ends_with("context canceled") {
             // A daemon that shuts down cancels its builds and reports that.
             return Self::Lost {
@@ -227,6 +226,12 @@ impl EngineError {
                 source: io::Error::other("the daemon gave the build up"),
             };
         }
+        Self::failed(&message, step)
+    }
+
+    /// A failed build, by BuildKit's message.
+    pub(in crate::engine) fn failed(message: &str, step: Option<&str>) -> Self {
+        let message = without_components(&without_command(message), step.and_then(looked_up));
         Self::BuildFailed {
             step: step.map(str::to_owned),
             exit_code: exit_code(&message),

@@ -136,6 +136,19 @@ impl Docker {
         body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
         interrupt: &Interrupt,
     ) -> Result<(), EngineError> {
+        tokio::select! {
+            biased;
+            () = interrupt.raised() => Err(EngineError::Interrupted),
+            error = upload.failed() => Err(EngineError::Context(error)),
+            taken = self.take(body) => taken,
+        }
+    }
+
+    /// Loads an archive as it comes.
+    pub(in crate::engine) async fn take(
+        &self,
+        body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<(), EngineError> {
         // The daemon unpacks everything before it answers.
         let client = self.client.clone().with_timeout(BUILD_TIMEOUT);
         let options = ImportImageOptions {
@@ -143,19 +156,13 @@ impl Docker {
             ..ImportImageOptions::default()
         };
         let mut answers = pin!(client.import_image(options, body_try_stream(body), None));
-        loop {
-            tokio::select! {
-                biased;
-                () = interrupt.raised() => return Err(EngineError::Interrupted),
-                error = upload.failed() => return Err(EngineError::Context(error)),
-                answer = answers.next() => match answer {
-                    None => return Ok(()),
-                    Some(Err(error)) if error::is_end(&error) => return Ok(()),
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(self.not_loaded(&error)),
-                }
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Err(error) if error::is_end(&error) => break,
+                answer => drop(answer.map_err(|error| self.not_loaded(&error))?),
             }
         }
+        Ok(())
     }
 
     fn not_loaded(&self, error: &Bollard) -> EngineError {

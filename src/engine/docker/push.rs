@@ -8,7 +8,7 @@ use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::StreamExt;
 
 use super::{BUILD_TIMEOUT, Docker, EngineError, credentials, error, runtime};
-use crate::engine::registry::Pushed;
+use crate::engine::registry::{Pushed, PushedLayers};
 use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
@@ -79,8 +79,10 @@ impl Docker {
         Ok(Pushed {
             names: vec![name.clone()],
             digest,
-            layers: tally.sent + tally.there,
-            sent: tally.sent,
+            layers: Some(PushedLayers {
+                all: tally.sent + tally.there,
+                sent: tally.sent,
+            }),
             bytes: None,
         })
     }

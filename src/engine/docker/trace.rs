@@ -14,10 +14,12 @@ use crate::files::forbidden::{self, LEFT_OUT};
 
 /// The known state of a build.
 #[derive(Debug, Default)]
-pub(super) struct Trace {
+pub(in crate::engine) struct Trace {
     steps: BTreeMap<String, Step>,
     warned: BTreeSet<String>,
     failed: Option<String>,
+    /// The name of the step that did not write a cache. A build may go on without one.
+    without_cache: Option<String>,
 }
 
 #[derive(Debug)]
@@ -37,12 +39,12 @@ enum State {
 
 impl Trace {
     /// The name of the first step that failed, not counting cancelled ones.
-    pub(super) fn failed(&self) -> Option<&str> {
-        self.failed.as_deref()
+    pub(in crate::engine) fn failed(&self) -> Option<&str> {
+        self.failed.as_deref().or(self.without_cache.as_deref())
     }
 
     /// The events of a message that are new.
-    pub(super) fn apply(&mut self, message: StatusResponse) -> Vec<Event> {
+    pub(in crate::engine) fn apply(&mut self, message: StatusResponse) -> Vec<Event> {
         let mut events = Vec::new();
         for vertex in message.vertexes {
             self.vertex(vertex, &mut events);
@@ -93,6 +95,12 @@ impl Trace {
                 step.state = State::Ended;
                 if is_cancelled(&vertex.error) {
                     events.push(Event::StepCancelled { step: id });
+                } else if let Some(message) = of_cache(&vertex.name, &vertex.error) {
+                    if vertex.name.starts_with(CACHE_OUT) {
+                        self.without_cache.get_or_insert(vertex.name);
+                    }
+                    events.push(Event::StepCancelled { step: id });
+                    events.push(Event::Warning { message });
                 } else {
                     self.failed
                         .get_or_insert_with(|| named(&one_line(&vertex.name)));
@@ -199,6 +207,24 @@ fn kind(name: &str) -> StepKind {
     match position {
         Some((place, all)) if is_number(place) && is_number(all) => StepKind::Instruction,
         _ => StepKind::Housekeeping,
+    }
+}
+
+/// How BuildKit names the steps that read and write caches.
+const CACHE_IN: &str = "importing cache manifest from ";
+const CACHE_OUT: &str = "exporting cache";
+
+/// What a failed step about a cache means. The build goes on without one; where it does not, its own
+/// error says so.
+fn of_cache(name: &str, error: &str) -> Option<String> {
+    let error = without_command(error);
+    match name.strip_prefix(CACHE_IN) {
+        Some(place) if error.ends_with("not found") => {
+            Some(format!("there is no cache at {place} yet"))
+        }
+        Some(place) => Some(format!("cannot read the cache at {place}: {error}")),
+        None if name.starts_with(CACHE_OUT) => Some(format!("the cache is not written: {error}")),
+        None => None,
     }
 }
 
@@ -375,6 +401,43 @@ mod tests {
             ..StatusResponse::default()
         };
         assert_eq!(Trace::default().apply(message).len(), 1);
+    }
+
+    #[test]
+    fn a_missing_cache_is_no_failure() {
+        let mut trace = Trace::default();
+        let mut import = vertex("importing cache manifest from reg/c:1", 1, 2);
+        import.error = "reg/c:1: not found".to_owned();
+        let mut export = vertex("exporting cache to registry", 3, 4);
+        export.error = "denied".to_owned();
+        let events = trace.apply(StatusResponse {
+            vertexes: vec![import, export.clone()],
+            ..StatusResponse::default()
+        });
+        let said: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Warning { message } => Some(&**message),
+                Event::StepFailed { .. } => panic!("a step failed"),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "there is no cache at reg/c:1 yet",
+                "the cache is not written: denied"
+            ]
+        );
+        // If the build fails for it, it has a name; but a step that failed comes first.
+        assert_eq!(trace.failed(), Some("exporting cache to registry"));
+        let mut step = vertex("[1/1] RUN x", 5, 6);
+        step.error = "exit code: 1".to_owned();
+        drop(trace.apply(StatusResponse {
+            vertexes: vec![step],
+            ..StatusResponse::default()
+        }));
+        assert_eq!(trace.failed(), Some("[1/1] RUN x"));
     }
 
     #[test]

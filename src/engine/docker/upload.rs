@@ -27,13 +27,13 @@ enum Message {
 }
 
 /// The writing end.
-pub(super) struct Source {
+pub(in crate::engine) struct Source {
     messages: mpsc::Sender<Message>,
     failure: oneshot::Sender<io::Error>,
 }
 
 /// The observing end.
-pub(super) struct Upload {
+pub(in crate::engine) struct Upload {
     progress: Arc<Progress>,
     failure: oneshot::Receiver<io::Error>,
 }
@@ -45,7 +45,7 @@ struct Progress {
 }
 
 /// The writing end, the observing end, and the body.
-pub(super) fn upload() -> (
+pub(in crate::engine) fn upload() -> (
     Source,
     Upload,
     impl Stream<Item = io::Result<Bytes>> + Send + 'static,
@@ -86,7 +86,7 @@ pub(super) fn upload() -> (
 
 impl Source {
     /// Runs the writer to its end, or until the body is no longer read.
-    pub(super) fn run(self, write: ContextWriter<'_>) {
+    pub(in crate::engine) fn run(self, write: ContextWriter<'_>) {
         let mut chunks = Chunks {
             messages: self.messages,
             buffer: BytesMut::with_capacity(CHUNK),
@@ -106,13 +106,13 @@ impl Source {
 
 impl Upload {
     /// How many bytes the daemon has read, and whether that was everything.
-    pub(super) fn progress(&self) -> (u64, bool) {
+    pub(in crate::engine) fn progress(&self) -> (u64, bool) {
         let done = self.progress.done.load(Ordering::Relaxed);
         (self.progress.bytes.load(Ordering::Relaxed), done)
     }
 
     /// Returns when the writer fails; never, if it succeeds.
-    pub(super) async fn failed(&mut self) -> io::Error {
+    pub(in crate::engine) async fn failed(&mut self) -> io::Error {
         if !self.failure.is_terminated()
             && let Ok(error) = (&mut self.failure).await
         {

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::client::{Events, Meter, Repository, place};
 use super::error::Action;
-use super::{MAX_CONCURRENT, Pushed, Registries, RegistryError};
+use super::{MAX_CONCURRENT, Pushed, PushedLayers, Registries, RegistryError};
 use crate::engine::credentials::registry;
 use crate::engine::{Event, StepId, StepKind};
 use crate::image::oci::{Descriptor, Image};
@@ -128,8 +128,10 @@ impl Push<'_> {
         Ok(Pushed {
             names,
             digest,
-            layers: blobs.len(),
-            sent,
+            layers: Some(PushedLayers {
+                all: blobs.len(),
+                sent,
+            }),
             bytes: Some(bytes),
         })
     }

@@ -340,7 +340,8 @@ fn only_what_is_missing_is_sent() {
     ];
     let pushed = machine.push(&image, &names).unwrap();
     assert_eq!(pushed.len(), 1);
-    assert_eq!((pushed[0].layers, pushed[0].sent), (2, 2));
+    let layers = pushed[0].layers.unwrap();
+    assert_eq!((layers.all, layers.sent), (2, 2));
     let config = image.config_json().len() as u64;
     assert_eq!(pushed[0].bytes, Some(image.size() + config));
     assert_eq!(pushed[0].digest, image.digest());
@@ -355,14 +356,17 @@ fn only_what_is_missing_is_sent() {
 
     let uploads = fake.asked("POST").len();
     let pushed = machine.push(&image, &names[..1]).unwrap();
-    assert_eq!((pushed[0].sent, pushed[0].bytes), (0, Some(0)));
+    assert_eq!(
+        (pushed[0].layers.unwrap().sent, pushed[0].bytes),
+        (0, Some(0))
+    );
     assert_eq!(fake.asked("POST").len(), uploads);
 
     let changed = machine.image(&["base", "changed app"]);
     let pushed = machine.push(&changed, &names[..1]).unwrap();
     let layer = changed.layers[1].descriptor.size;
     assert_eq!(
-        (pushed[0].sent, pushed[0].bytes),
+        (pushed[0].layers.unwrap().sent, pushed[0].bytes),
         (1, Some(layer + changed.config_json().len() as u64))
     );
 }
@@ -380,14 +384,17 @@ fn what_another_repository_has_is_mounted() {
         format!("{}/y:1", fake.address),
     ];
     let pushed = machine.push_onto(&image, &names, Some(&below)).unwrap();
-    let sent: Vec<usize> = pushed.iter().map(|pushed| pushed.sent).collect();
+    let sent: Vec<usize> = pushed
+        .iter()
+        .map(|pushed| pushed.layers.unwrap().sent)
+        .collect();
     assert_eq!(sent, [1, 0]);
     Machine::new().pull(&names[1], false).unwrap();
     // A registry that cannot do it gets what it needs.
     fake.no_mounts();
     let names = [format!("{}/z:1", fake.address)];
     let pushed = machine.push_onto(&image, &names, Some(&below)).unwrap();
-    assert_eq!(pushed[0].sent, 3);
+    assert_eq!(pushed[0].layers.unwrap().sent, 3);
 }
 
 #[test]
@@ -401,7 +408,7 @@ fn a_token_is_for_what_is_mounted_too() {
     image.push(machine.image(&["app"]).layers[0].clone());
     let names = [format!("{}/x:1", fake.address)];
     let pushed = machine.push_onto(&image, &names, Some(&below)).unwrap();
-    assert_eq!(pushed[0].sent, 1);
+    assert_eq!(pushed[0].layers.unwrap().sent, 1);
 
     // What `docker login` leaves where a registry hands identity tokens out.
     let text = format!(
@@ -411,7 +418,7 @@ fn a_token_is_for_what_is_mounted_too() {
     fs_err::write(machine.configuration(), text).unwrap();
     let names = [format!("{}/y:1", fake.address)];
     let pushed = machine.push_onto(&image, &names, Some(&below)).unwrap();
-    assert_eq!(pushed[0].sent, 1);
+    assert_eq!(pushed[0].layers.unwrap().sent, 1);
     let other = Machine::new();
     fs_err::copy(machine.configuration(), other.configuration()).unwrap();
     other.pull(&names[0], false).unwrap();

@@ -53,6 +53,11 @@ pub(crate) fn one_daemon(test: &str, run: impl Fn(&Daemon)) {
     with_daemons(test, &USUAL[..1], run);
 }
 
+/// Runs a test on the daemon whose BuildKit the lab has on TCP too.
+pub(crate) fn newest_daemon(test: &str, run: impl Fn(&Daemon)) {
+    with_daemons(test, &ALL[2..], run);
+}
+
 fn with_daemons(test: &str, names: &[&str], run: impl Fn(&Daemon)) {
     if quick() {
         return skipped("SLIMBUILD_QUICK=1", test);

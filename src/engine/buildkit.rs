@@ -1,0 +1,196 @@
+//! [`Buildkit`]: builds images with a BuildKit on any machine, without a Docker API.
+//!
+//! Input: an address with its certificates, a request, a writer of the context, and where the image
+//! should go. Output: [`Event`]s while it works, then the image's digests.
+//!
+//! Everything passes over one HTTP/2 connection on which this process calls BuildKit's
+//! `moby.buildkit.v1.Control`. Each part has a file: [`address`] names the builder, [`dial`] and
+//! `tls` make the connection, [`able`] asks what the builder can do, [`session`] answers BuildKit's
+//! questions and sends the context, [`solve`] runs the build, [`export`] takes the image.
+
+mod able;
+mod address;
+mod cache;
+mod channel;
+mod dial;
+mod error;
+mod export;
+mod session;
+mod solve;
+mod tls;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::engine::docker::{BuildRequest, ContextWriter, runtime, upload};
+use crate::engine::{Event, Interrupt};
+use crate::image::oci::Compression;
+use crate::model::image::Platform;
+
+pub use able::Abilities;
+pub use address::{Builder, Certificates};
+pub use cache::{CacheFrom, CacheTo};
+pub use error::{BuildkitError, Side};
+use export::Written;
+pub use export::{Archive, Export, Format};
+pub use solve::Made;
+
+/// A builder that answers.
+#[derive(Debug)]
+pub struct Buildkit {
+    builder: Builder,
+    abilities: Abilities,
+}
+
+/// What to build, and what comes with it, without the context.
+#[derive(Debug)]
+pub struct Order<'o> {
+    /// The build itself.
+    pub request: &'o BuildRequest,
+    /// Where to look for results of earlier builds.
+    pub cache_from: Vec<CacheFrom>,
+    /// Where to leave the results of this one.
+    pub cache_to: Vec<CacheTo>,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// Docker's `config.json`, which holds logins to registries.
+    pub logins: Option<PathBuf>,
+}
+
+impl Buildkit {
+    /// Connects to a builder and asks what it can do.
+    pub fn connect(builder: &Builder) -> Result<Self, BuildkitError> {
+        let abilities = runtime()?.block_on(async {
+            let mut client = channel::connect(builder).await?;
+            able::ask(&mut client, builder).await
+        })?;
+        Ok(Self {
+            builder: builder.clone(),
+            abilities,
+        })
+    }
+
+    /// Fails if the builder cannot do what is asked for: this many outputs, and steps for a
+    /// platform.
+    pub fn check(&self, outputs: usize, platform: Option<&Platform>) -> Result<(), BuildkitError> {
+        let unable = |problem: String, hint: &str| Err(self.unable(problem, hint));
+        let able = &self.abilities;
+        if !able.exports() {
+            return unable(
+                "keeps its images to itself: it is that of a Docker daemon without containerd's image store".to_owned(),
+                "turn the store on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or build with this daemon by `--host`, without `--builder`",
+            );
+        }
+        if outputs > 1 && !able.exports_several() {
+            return unable(
+                "has one output a build: several are possible since BuildKit 0.13".to_owned(),
+                "leave all but one of `--output`, `--load` and `--push` out, or build once for each: the steps are cached",
+            );
+        }
+        if let Some(platform) = platform.filter(|platform| !able.runs(platform)) {
+            return unable(
+                format!(
+                    "runs no steps for {platform}: it knows {}",
+                    able.platforms().join(", ")
+                ),
+                "choose another builder or platform, or install emulation there: `docker run --privileged --rm tonistiigi/binfmt --install all`",
+            );
+        }
+        Ok(())
+    }
+
+    /// Fails if the builder cannot write these caches.
+    pub fn check_caches(&self, caches: &[CacheTo]) -> Result<(), BuildkitError> {
+        if self.abilities.exports() || caches.iter().all(CacheTo::is_inline) {
+            return Ok(());
+        }
+        Err(self.unable(
+            "writes no cache to a registry: that of a Docker daemon needs containerd's image store".to_owned(),
+            "turn the store on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or put the cache into the image, `--cache-to type=inline`; or name a builder, `--builder tcp://HOST:PORT`",
+        ))
+    }
+
+    fn unable(&self, problem: String, hint: &str) -> BuildkitError {
+        BuildkitError::Unable {
+            builder: Box::new(self.builder.clone()),
+            problem,
+            hint: hint.to_owned(),
+        }
+    }
+
+    /// What it can do.
+    pub fn abilities(&self) -> &Abilities {
+        &self.abilities
+    }
+
+    /// Builds an image and exports it. Other threads write the context as fast as the builder reads
+    /// it, and files as fast as it sends them.
+    ///
+    /// On any error the builder cancels the build and keeps only its cache, and no file is written.
+    pub fn build(
+        &self,
+        order: &Order<'_>,
+        context: ContextWriter<'_>,
+        exports: Vec<Export<'_>>,
+        interrupt: &Interrupt,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Made, BuildkitError> {
+        let (source, upload, body) = upload::upload();
+        let (exports, files) = export::split(exports);
+        let (solved, written) = std::thread::scope(|scope| {
+            let threads: Vec<_> = files
+                .into_iter()
+                .map(|file| scope.spawn(move || file.write()))
+                .collect();
+            scope.spawn(move || source.run(context));
+            // Dropping the runtime closes the connection: the builder then cancels the build, and
+            // the threads end. So it lives in this block, even on a panic.
+            let solved = runtime().map_err(BuildkitError::from).and_then(|runtime| {
+                let solve = solve::Solve {
+                    builder: &self.builder,
+                    interrupt,
+                    on_event,
+                };
+                runtime.block_on(solve.run(order, upload, Box::pin(body), exports))
+            });
+            let written = threads.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            (solved, written.collect::<Vec<Written>>())
+        });
+        self.ended(solved, written)
+    }
+
+    /// Puts together how the build and the writing of files ended.
+    fn ended(
+        &self,
+        solved: Result<Made, BuildkitError>,
+        written: Vec<Written>,
+    ) -> Result<Made, BuildkitError> {
+        let mut archives = Vec::new();
+        let mut missing = false;
+        for file in written {
+            match file {
+                Written::Done(size) => archives.push(size),
+                // The builder's error about a file that is no longer read would hide the reason.
+                Written::Failed(error) => return Err(BuildkitError::Output(error)),
+                Written::GivenUp => missing = true,
+            }
+        }
+        match solved {
+            Ok(_) if missing => Err(BuildkitError::Lost {
+                builder: Box::new(self.builder.clone()),
+                source: io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "it did not send the whole image",
+                ),
+            }),
+            solved => Ok(Made {
+                archives,
+                ..solved?
+            }),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The client of BuildKit's `Control` service over one connection.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::task::{Context, Poll};
+
+use bollard::moby::buildkit::v1::control_client::ControlClient;
+use hyper_util::rt::TokioIo;
+use tonic::codegen::Service;
+use tonic::codegen::http::Uri;
+use tonic::transport::{Channel, Endpoint};
+
+use super::dial::{dial, judge};
+use super::{Builder, BuildkitError};
+use crate::engine::docker::session::Connection;
+
+/// How many bytes may be under way. HTTP/2's default of 64 kB would make slow links slower.
+pub(super) const WINDOW: u32 = 4 * 1024 * 1024;
+/// The size of the largest message, which is BuildKit's own limit.
+pub(super) const MESSAGE: usize = 16 * 1024 * 1024;
+
+pub(super) type Client = ControlClient<Channel>;
+
+/// Connects to a builder.
+pub(super) async fn connect(builder: &Builder) -> Result<Client, BuildkitError> {
+    let stream = dial(builder).await?;
+    // The address is only a header here: the connection exists.
+    let channel = Endpoint::from_static("http://buildkit")
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .connect_with_connector(Once(Some(stream)))
+        .await
+        .map_err(|error| judge(builder, &error))?;
+    Ok(ControlClient::new(channel)
+        .max_decoding_message_size(MESSAGE)
+        .max_encoding_message_size(MESSAGE))
+}
+
+/// Hands out one connection. A build cannot go on over another one: its session is gone.
+struct Once(Option<Box<dyn Connection>>);
+
+impl Service<Uri> for Once {
+    type Response = TokioIo<Box<dyn Connection>>;
+    type Error = io::Error;
+    type Future = Ready<Result<Self::Response, io::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let stream = self.0.take().map(TokioIo::new);
+        ready(
+            stream.ok_or_else(|| {
+                io::Error::new(io::ErrorKind::ConnectionReset, "the builder closed it")
+            }),
+        )
+    }
+}

@@ -1,0 +1,145 @@
+//! Opens the connection to a builder: a socket, or TCP with or without TLS.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::address::Way;
+use super::{Builder, BuildkitError, Certificates, tls};
+use crate::engine::docker::session::{self, Connection, upgraded};
+use crate::engine::host::Address;
+
+/// How long a connection may take.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Connects to a builder.
+pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, BuildkitError> {
+    let failed = |error: io::Error| judge(builder, &error);
+    let late = |_| {
+        failed(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "it does not answer",
+        ))
+    };
+    Ok(match &builder.way {
+        Way::Daemon(address) => {
+            let stream = timeout(DIAL_TIMEOUT, daemon(builder, address)).await;
+            let upgraded = upgraded(stream.map_err(late)??, "/grpc", &[]);
+            let upgraded = timeout(DIAL_TIMEOUT, upgraded).await;
+            Box::new(upgraded.map_err(late)?.map_err(failed)?)
+        }
+        #[cfg(unix)]
+        Way::Local(path) => {
+            let connecting = timeout(DIAL_TIMEOUT, tokio::net::UnixStream::connect(path));
+            Box::new(connecting.await.map_err(late)?.map_err(failed)?)
+        }
+        #[cfg(not(unix))]
+        Way::Local(_) => return Err(failed(io::ErrorKind::Unsupported.into())),
+        Way::Tcp(authority) => {
+            let stream = timeout(DIAL_TIMEOUT, connect(authority)).await;
+            Box::new(stream.map_err(late)?.map_err(failed)?)
+        }
+        Way::Tls(authority, certificates) => {
+            let stream = timeout(DIAL_TIMEOUT, secured(builder, authority, certificates, H2)).await;
+            stream.map_err(late)??
+        }
+    })
+}
+
+/// What a builder over TLS speaks.
+const H2: &str = "h2";
+/// What a daemon over TLS speaks before it turns to its BuildKit.
+const HTTP: &str = "http/1.1";
+
+async fn secured(
+    builder: &Builder,
+    authority: &str,
+    certificates: &Certificates,
+    protocol: &str,
+) -> Result<Box<dyn Connection>, BuildkitError> {
+    let failed = |error: io::Error| judge(builder, &error);
+    let connector = TlsConnector::from(tls::configuration(certificates, protocol)?);
+    let name = server_name(authority, certificates)?;
+    let stream = connect(authority).await.map_err(failed)?;
+    let stream = connector.connect(name, stream).await.map_err(failed)?;
+    Ok(Box::new(stream))
+}
+
+async fn daemon(
+    builder: &Builder,
+    address: &Address,
+) -> Result<Box<dyn Connection>, BuildkitError> {
+    match address {
+        Address::Tls {
+            authority,
+            certificates,
+        } => {
+            let certificates = Certificates::of_directory(certificates);
+            secured(builder, authority, &certificates, HTTP).await
+        }
+        address => {
+            let stream = session::connect(address).await;
+            stream.map_err(|error| judge(builder, &error))
+        }
+    }
+}
+
+async fn connect(authority: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(authority).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The name that the builder's certificate must have.
+fn server_name(
+    authority: &str,
+    certificates: &Certificates,
+) -> Result<ServerName<'static>, BuildkitError> {
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
+    let name = certificates.server_name.as_deref().unwrap_or(host);
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    ServerName::try_from(name.to_owned()).map_err(|_| BuildkitError::Address {
+        text: name.to_owned(),
+        origin: "--builder-tls",
+        problem: "a certificate cannot have such a name".to_owned(),
+    })
+}
+
+/// What a failed connection means: an error of TLS hides among the causes of others.
+pub(super) fn judge(builder: &Builder, error: &(dyn Error + 'static)) -> BuildkitError {
+    let builder = Box::new(builder.clone());
+    let mut kind = io::ErrorKind::Other;
+    let mut cause = error;
+    loop {
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            let (side, problem) = tls::explain(error);
+            return BuildkitError::Untrusted {
+                builder,
+                side,
+                problem,
+            };
+        }
+        let mut next = cause.source();
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            kind = error.kind();
+            // `source` would pass over the error inside.
+            next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+        }
+        match next {
+            Some(inner) => cause = inner,
+            None => {
+                return BuildkitError::NotReached {
+                    builder,
+                    source: io::Error::new(kind, cause.to_string()),
+                };
+            }
+        }
+    }
+}

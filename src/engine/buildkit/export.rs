@@ -1,0 +1,217 @@
+//! Where an image goes: into files, into a Docker daemon, into registries. All of it happens in one
+//! build.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bollard::moby::buildkit::v1::Exporter;
+use bytes::Bytes;
+use futures_util::stream::{Stream, unfold};
+use tokio::sync::{mpsc, oneshot};
+
+use super::session::Sink;
+use crate::engine::docker::{BuildRequest, Docker};
+use crate::image::oci::Compression;
+use crate::system::atomic_file::{AtomicFile, WriteError};
+
+/// How many messages of an archive may be queued.
+const QUEUE: usize = 4;
+
+/// The exporter that Docker daemons add to BuildKit's.
+const KEEP: &str = "moby";
+
+/// A place for the image.
+#[derive(Debug)]
+pub enum Export<'e> {
+    /// A file.
+    Archive(Archive),
+    /// A Docker daemon, which is sent the image as it comes.
+    Load(&'e Docker),
+    /// The registries in the image's names. The builder pushes by itself.
+    Push,
+    /// The images of the Docker daemon that the builder is part of.
+    Keep,
+}
+
+/// A file with the image.
+#[derive(Debug)]
+pub struct Archive {
+    /// What the file is for.
+    pub format: Format,
+    /// The file.
+    pub file: AtomicFile,
+}
+
+/// The format of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// An OCI layout.
+    Oci,
+    /// What `docker load` reads.
+    Docker,
+}
+
+/// The builder's side of the exports.
+pub(super) struct Exports<'e> {
+    kinds: Vec<&'static str>,
+    /// The archives that will come, by the exporter's place.
+    pub(super) sinks: BTreeMap<usize, Sink>,
+    /// Tells the writers of files that the build succeeded.
+    pub(super) commits: Vec<oneshot::Sender<()>>,
+    /// The daemon to load the image into, and what it gets.
+    pub(super) load: Option<(&'e Docker, mpsc::Receiver<Option<Bytes>>)>,
+}
+
+/// The writing side of a file.
+pub(super) struct Writer {
+    file: AtomicFile,
+    chunks: mpsc::Receiver<Option<Bytes>>,
+    commit: oneshot::Receiver<()>,
+}
+
+/// How the writing of a file ended.
+pub(super) enum Written {
+    /// The file is complete; its size in bytes.
+    Done(u64),
+    /// The build failed, or sent no image. There is no file.
+    GivenUp,
+    /// The file cannot be written.
+    Failed(WriteError),
+}
+
+/// Parts the exports by who works on them.
+pub(super) fn split(exports: Vec<Export<'_>>) -> (Exports<'_>, Vec<Writer>) {
+    let mut writers = Vec::new();
+    let mut all = Exports {
+        kinds: Vec::new(),
+        sinks: BTreeMap::new(),
+        commits: Vec::new(),
+        load: None,
+    };
+    for (place, export) in exports.into_iter().enumerate() {
+        all.kinds.push(match export {
+            Export::Archive(Archive { format, file }) => {
+                let (sink, chunks) = mpsc::channel(QUEUE);
+                let (done, commit) = oneshot::channel();
+                all.sinks.insert(place, sink);
+                all.commits.push(done);
+                writers.push(Writer {
+                    file,
+                    chunks,
+                    commit,
+                });
+                match format {
+                    Format::Oci => "oci",
+                    Format::Docker => "docker",
+                }
+            }
+            Export::Load(docker) => {
+                let (sink, chunks) = mpsc::channel(QUEUE);
+                all.sinks.insert(place, sink);
+                all.load = Some((docker, chunks));
+                "docker"
+            }
+            Export::Push => "image",
+            Export::Keep => KEEP,
+        });
+    }
+    (all, writers)
+}
+
+impl Exports<'_> {
+    /// What BuildKit is told.
+    pub(super) fn exporters(
+        &self,
+        request: &BuildRequest,
+        compression: Compression,
+    ) -> Vec<Exporter> {
+        let names: Vec<String> = request.tags.iter().map(ToString::to_string).collect();
+        let names = names.join(",");
+        let exporter = |kind: &&'static str| {
+            let mut attributes = vec![("name", names.as_str())];
+            if *kind != KEEP {
+                // OCI's types everywhere, so that the image has one digest wherever it goes.
+                attributes.push(("oci-mediatypes", "true"));
+                if compression == Compression::Zstd {
+                    attributes.push(("compression", "zstd"));
+                }
+            }
+            if *kind == "image" {
+                attributes.push(("push", "true"));
+            }
+            let attributes = attributes.into_iter();
+            Exporter {
+                r#type: (*kind).to_owned(),
+                attrs: attributes
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .collect(),
+            }
+        };
+        self.kinds.iter().map(exporter).collect()
+    }
+}
+
+impl Writer {
+    /// Writes the file as the archive comes. It gets its name when the build has succeeded.
+    pub(super) fn write(self) -> Written {
+        let Self {
+            file,
+            mut chunks,
+            commit,
+        } = self;
+        let (mut size, mut given_up) = (0, true);
+        let written = file.write(|out| {
+            loop {
+                match chunks.blocking_recv() {
+                    Some(Some(chunk)) => {
+                        size += chunk.len() as u64;
+                        out.write_all(&chunk).inspect_err(|_| given_up = false)?;
+                    }
+                    Some(None) => break,
+                    None => return Err(io::ErrorKind::UnexpectedEof.into()),
+                }
+            }
+            let gone = |_| io::Error::from(io::ErrorKind::UnexpectedEof);
+            commit.blocking_recv().map_err(gone)?;
+            given_up = false;
+            Ok(())
+        });
+        match written {
+            Ok(()) => Written::Done(size),
+            Err(_) if given_up => Written::GivenUp,
+            Err(error) => Written::Failed(error),
+        }
+    }
+}
+
+/// What was taken of an archive.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) bytes: AtomicU64,
+    /// Whether the builder did not send all of it.
+    pub(super) incomplete: AtomicBool,
+}
+
+/// An archive as the body of a request. It fails if the archive does not end well: half of one must
+/// not look complete.
+pub(super) fn body(
+    chunks: mpsc::Receiver<Option<Bytes>>,
+    taken: Arc<Taken>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    unfold((chunks, taken), |(mut chunks, taken)| async move {
+        match chunks.recv().await {
+            Some(Some(chunk)) => {
+                taken.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                Some((Ok(chunk), (chunks, taken)))
+            }
+            Some(None) => None,
+            None => {
+                taken.incomplete.store(true, Ordering::Relaxed);
+                let error = io::Error::other("the image is incomplete");
+                Some((Err(error), (chunks, taken)))
+            }
+        }
+    })
+}

@@ -1,0 +1,299 @@
+//! One build: the request (`Control/Solve`), its progress (`Control/Status`) and its end.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bollard::moby::buildkit::v1::{
+    CacheOptions, SolveRequest, SolveResponse, StatusRequest, StatusResponse,
+};
+use bytes::Bytes;
+use futures_util::future::{pending, try_join};
+use futures_util::stream::once;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, timeout};
+use tonic::{Response, Status};
+
+use super::channel::Client;
+use super::dial::judge;
+use super::export::{self, Exports, Taken};
+use super::session::{self, Context, Receiver, Services};
+use super::{Builder, BuildkitError, Order, channel};
+use crate::engine::docker::build::unique_id;
+use crate::engine::docker::trace::Trace;
+use crate::engine::docker::upload::Upload;
+use crate::engine::docker::{CachePolicy, Docker, EngineError, PullPolicy, credentials};
+use crate::engine::session::{Keeper, Registries};
+use crate::engine::{Event, Interrupt};
+use crate::model::digest::Digest;
+
+/// How often to report how much of the context was sent.
+const TICK: Duration = Duration::from_millis(100);
+/// How long to wait for the last messages about progress.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// An image that was built and exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The digest of its configuration, if the builder tells it.
+    pub configuration: Option<String>,
+    /// The size of each archive in bytes, in the order of the exports.
+    pub archives: Vec<u64>,
+    /// The bytes that were sent to a daemon that loads it.
+    pub loaded: u64,
+}
+
+/// What a build works with.
+pub(super) struct Solve<'s> {
+    pub(super) builder: &'s Builder,
+    pub(super) interrupt: &'s Interrupt,
+    pub(super) on_event: &'s mut dyn FnMut(Event),
+}
+
+type Body = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+impl Solve<'_> {
+    /// Builds until the builder is done, the build fails, or the user interrupts it.
+    pub(super) async fn run(
+        mut self,
+        order: &Order<'_>,
+        mut upload: Upload,
+        body: Body,
+        mut exports: Exports<'_>,
+    ) -> Result<Made, BuildkitError> {
+        let builder = self.builder;
+        let mut client = tokio::select! {
+            biased;
+            () = self.interrupt.raised() => return Err(EngineError::Interrupted.into()),
+            client = channel::connect(builder) => client?,
+        };
+        let (id, reference) = (unique_id(), unique_id());
+        let context = Context::new(&unique_id(), body);
+        let mut request = asked(order, &exports, &context);
+        request.session.clone_from(&id);
+        request.r#ref.clone_from(&reference);
+        let (warn, mut warnings) = mpsc::unbounded_channel();
+        let services = Services {
+            context,
+            secrets: Keeper(order.request.secrets.clone()),
+            registries: registries(order, warn),
+            receiver: Receiver::new(std::mem::take(&mut exports.sinks)),
+        };
+        let opened = session::open(&mut client, &id, services).await;
+        opened.map_err(|status| self.broken(&status, None))?;
+        let mut trace = Trace::default();
+        let load = exports.load.take();
+        let loaded = Arc::new(Taken::default());
+        let ended = {
+            let mut solving = Box::pin(solved(client.clone(), request, load, loaded.clone()));
+            let mut statuses = Box::pin(statuses(client, reference));
+            let mut sent = (0, false);
+            let mut ticks = tokio::time::interval(TICK);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            let mut told = true;
+            let ended = loop {
+                tokio::select! {
+                    biased;
+                    () = self.interrupt.raised() => return Err(EngineError::Interrupted.into()),
+                    // Checked before the builder's error about an incomplete context, which would
+                    // hide the reason.
+                    error = upload.failed() => return Err(EngineError::Context(error).into()),
+                    Some(message) = warnings.recv() => (self.on_event)(Event::Warning { message }),
+                    status = statuses.next(), if told => match status {
+                        Some(Ok(status)) => {
+                            self.report(&upload, &mut sent);
+                            trace.apply(status).into_iter().for_each(&mut *self.on_event);
+                        }
+                        // The end of the build says why.
+                        Some(Err(_)) | None => told = false,
+                    },
+                    ended = &mut solving => break ended,
+                    _ = ticks.tick(), if !sent.1 => self.report(&upload, &mut sent),
+                }
+            };
+            let last = async {
+                while let Some(Ok(status)) = statuses.next().await {
+                    trace
+                        .apply(status)
+                        .into_iter()
+                        .for_each(&mut *self.on_event);
+                }
+            };
+            if told {
+                // Nobody misses what comes later.
+                let _late = timeout(LAST_WORDS, last).await;
+            }
+            self.report(&upload, &mut sent);
+            ended
+        };
+        let answer = ended.map_err(|end| match end {
+            End::Refused(status) => self.broken(&status, trace.failed()),
+            End::NotLoaded(error) => error.into(),
+        })?;
+        for commit in exports.commits {
+            // A writer that failed says so itself.
+            let _failed = commit.send(());
+        }
+        let response = answer.exporter_response.into_iter().collect();
+        self.made(response, &loaded)
+    }
+
+    fn made(
+        &self,
+        mut response: BTreeMap<String, String>,
+        loaded: &Taken,
+    ) -> Result<Made, BuildkitError> {
+        let configuration = response.remove("containerimage.config.digest");
+        let digest = response.remove("containerimage.digest");
+        // A Docker daemon may name an image by its configuration.
+        let digest = digest.or(configuration.clone());
+        let digest = digest.and_then(|digest| digest.parse::<Digest>().ok());
+        Ok(Made {
+            digest: digest.ok_or_else(|| BuildkitError::Lost {
+                builder: Box::new(self.builder.clone()),
+                source: io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "its answer does not name the image",
+                ),
+            })?,
+            configuration,
+            archives: Vec::new(),
+            loaded: loaded.bytes.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Reports how much of the context was sent, if that changed.
+    fn report(&mut self, upload: &Upload, sent: &mut (u64, bool)) {
+        let progress = upload.progress();
+        if *sent != progress {
+            *sent = progress;
+            let (bytes, done) = progress;
+            (self.on_event)(Event::ContextSent { bytes, done });
+        }
+    }
+
+    /// A call that failed: the connection broke, or the builder says why.
+    fn broken(&self, status: &Status, step: Option<&str>) -> BuildkitError {
+        let Some(source) = status.source() else {
+            return EngineError::failed(status.message(), step).into();
+        };
+        match judge(self.builder, source) {
+            BuildkitError::NotReached { builder, source } => {
+                BuildkitError::Lost { builder, source }
+            }
+            error => error,
+        }
+    }
+}
+
+/// Why a build ended without an image.
+enum End {
+    Refused(Status),
+    NotLoaded(EngineError),
+}
+
+/// Runs the build, and beside it the load into a daemon. The first of them that fails ends both.
+async fn solved(
+    mut client: Client,
+    request: SolveRequest,
+    load: Option<(&Docker, mpsc::Receiver<Option<Bytes>>)>,
+    taken: Arc<Taken>,
+) -> Result<SolveResponse, End> {
+    let loading = async {
+        let Some((docker, chunks)) = load else {
+            return Ok(());
+        };
+        let loaded = docker.take(export::body(chunks, Arc::clone(&taken))).await;
+        if loaded.is_err() && taken.incomplete.load(Ordering::Relaxed) {
+            // The builder's error is the reason, and comes at once.
+            return pending().await;
+        }
+        loaded.map_err(End::NotLoaded)
+    };
+    let solving = async {
+        let answer = client.solve(request).await;
+        answer.map(Response::into_inner).map_err(End::Refused)
+    };
+    let (answer, ()) = try_join(solving, loading).await?;
+    Ok(answer)
+}
+
+fn statuses(
+    mut client: Client,
+    reference: String,
+) -> impl Stream<Item = Result<StatusResponse, Status>> {
+    let opened = async move {
+        let request = StatusRequest { r#ref: reference };
+        client.status(request).await.map(Response::into_inner)
+    };
+    once(opened).try_flatten()
+}
+
+/// Credentials are looked up when BuildKit asks for them.
+fn registries(order: &Order<'_>, warn: mpsc::UnboundedSender<String>) -> Registries {
+    let logins = order.logins.clone();
+    Registries::new(move |host| {
+        let found = credentials::for_buildkit(logins.as_deref()?, host);
+        found.unwrap_or_else(|warning| {
+            // Nobody listens after the build.
+            let _ended = warn.send(warning);
+            None
+        })
+    })
+}
+
+/// The request, without the ids.
+fn asked(order: &Order<'_>, exports: &Exports<'_>, context: &Context) -> SolveRequest {
+    let request = order.request;
+    let mut attributes: BTreeMap<String, String> = BTreeMap::new();
+    let mut set = |key: String, value: String| drop(attributes.insert(key, value));
+    set("context".to_owned(), context.address());
+    set("filename".to_owned(), request.dockerfile.clone());
+    if let Some(target) = &request.target {
+        set("target".to_owned(), target.clone());
+    }
+    if let Some(platform) = &request.platform {
+        set("platform".to_owned(), platform.to_string());
+    }
+    if request.cache == CachePolicy::Ignore {
+        set("no-cache".to_owned(), String::new());
+    }
+    if request.pull == PullPolicy::Always {
+        set("image-resolve-mode".to_owned(), "pull".to_owned());
+    }
+    for (name, value) in &request.build_args {
+        set(format!("build-arg:{name}"), value.clone());
+    }
+    for (name, value) in &request.labels {
+        set(format!("label:{name}"), value.clone());
+    }
+    if !order.cache_from.is_empty() {
+        let caches = order.cache_from.iter().map(super::CacheFrom::for_frontend);
+        let caches: serde_json::Value = caches.collect();
+        set("cache-imports".to_owned(), caches.to_string());
+    }
+    let exporters = exports.exporters(request, order.compression);
+    // Builders before 0.13 know only this pair.
+    let first = exporters.first().cloned().unwrap_or_default();
+    let (imports, outs) = (order.cache_from.iter(), order.cache_to.iter());
+    SolveRequest {
+        frontend: "dockerfile.v0".to_owned(),
+        frontend_attrs: attributes.into_iter().collect(),
+        exporter_deprecated: first.r#type,
+        exporter_attrs_deprecated: first.attrs,
+        exporters,
+        cache: Some(CacheOptions {
+            imports: imports.map(super::CacheFrom::entry).collect(),
+            exports: outs.map(super::CacheTo::entry).collect(),
+            ..CacheOptions::default()
+        }),
+        ..SolveRequest::default()
+    }
+}
