@@ -1,12 +1,12 @@
-// A trial start: the image's own command, files, user and node, without a network, before the image has a name. It ends when the app listens, when it
-// ends by itself, or after a while. It fails for what lies in the image alone: whatever else an app misses, it gets when it runs for real.
+// A trial start with the image's own command, files, user and node, without a network, before the image gets its name. It ends when the app listens,
+// when the app ends, or after a few seconds. It fails only for reasons that lie in the image: an app gets services and variables when it runs for real.
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** For how long an app that does not listen is watched; and one that computes all the time, as one that loads its code on a slow machine does. */
+/** How long an app that does not listen is watched, and one that computes all the time, as an app that loads its code on a slow machine does. */
 const PATIENCE = 5_000;
 const LONGEST = 20_000;
 const GLANCE = 20;
@@ -14,7 +14,7 @@ const SECOND = 1_000;
 /** How much of what the app wrote is kept. */
 const TAIL = 64 * 1024;
 
-/** Errors of node's loader: nobody outside of the image can mend them. */
+/** Errors of node's loader. Their cause is always in the image. */
 const LOADING = new Set([
   'MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED', 'ERR_PACKAGE_IMPORT_NOT_DEFINED', 'ERR_UNSUPPORTED_DIR_IMPORT',
   'ERR_UNKNOWN_FILE_EXTENSION', 'ERR_UNKNOWN_MODULE_FORMAT', 'ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE', 'ERR_IMPORT_ATTRIBUTE_MISSING',
@@ -25,8 +25,8 @@ const BASES = 'Choose a base that has it (`--base slim`), or add its package wit
 const DENIED = new Set(['EACCES', 'EROFS', 'EPERM']);
 
 /**
- * Starts the app. `start` is what verify.mjs knows of the image: `command`, `directory` (both absolute), and `sources`, the files of the workspace.
- * What comes out are lines: `said` in one, or what is at fault.
+ * Starts the app. `start` comes from verify.mjs: `command`, `directory` (both absolute), and `sources`, the files of the workspace.
+ * Returns lines: `said` is one line about a start that went well; otherwise they say what is wrong.
  */
 export async function trial(image) {
   const dir = mkdtempSync(join(tmpdir(), 'slimbuild-trial-'));
@@ -41,7 +41,7 @@ async function watch(image, file) {
   const { root, command, directory } = image;
   const hook = join(dirname(fileURLToPath(import.meta.url)), 'hook.cjs');
   const env = { ...process.env, SLIMBUILD_TRIAL: file, SLIMBUILD_TRIAL_ROOT: root };
-  // Options that the app or slimbuild.json sets are kept from the programs that prove an image; those of a base are there.
+  // Options of the app or slimbuild.json must not reach the programs that prove the image; options of the base stay.
   env.NODE_OPTIONS = `${image.nodeOptions ?? process.env.NODE_OPTIONS ?? ''} --require=${hook}`.trim();
   const began = Date.now();
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
@@ -79,7 +79,7 @@ async function watch(image, file) {
   if (over === undefined) return { said: `started, and ran for ${Math.round(until / 1000)} s without listening` };
   if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
   const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
-  const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.path)));
+  const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.said)));
   const own = missing.map((missed) => file_fault(missed, image)).find((found) => found !== undefined);
   if (own) return { fault: own, log };
   const sought = named(notes, log);
@@ -90,12 +90,12 @@ async function watch(image, file) {
   const database = log.find((line) => /unable to open .*database|SQLITE_CANTOPEN|SQLITE_READONLY|readonly database/i.test(line));
   const held = database && file_fault({ code: 'EACCES', syscall: 'open', path: resolve(image.directory, stored(database) ?? '/') }, image);
   if (held) return { fault: held, log };
-  // What shells end with when there is no such program, or none that may be run.
+  // The exit codes of shells for a program that does not exist or may not be run.
   const refused = [126, 127].includes(over.code) && log.filter((line) => /not found|[Pp]ermission denied/.test(line)).at(-1);
   if (refused) return { fault: { message: `the start script runs a program that is not in the image: ${refused}`, note: BASES }, log };
   const words = last(notes, log);
   const closed = database && 'SQLite could not open its file: give it a directory that the app may write to, with "writable" in slimbuild.json or as a volume';
-  const lacks = env_file(notes) ?? closed ?? 'nothing was missing from the image';
+  const lacks = env_file(notes, image) ?? closed ?? 'nothing was missing from the image';
   return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; ${lacks}` };
 }
 
@@ -105,9 +105,9 @@ function stored(line) {
 }
 
 /** What an app lacks that ends because an env file is not there. It may be mounted, so that is no fault of the image. */
-function env_file(notes) {
+function env_file(notes, { root }) {
   const died = notes.map((note) => note.died).find((died) => died?.code === 'ENOENT' && /^\.env(?:\.|$)/.test(basename(died.path ?? '')));
-  return died && `it reads ${died.path}, and an image holds no env file: have the app do without it, or take it along with "publicEnvFiles" if it holds no secret`;
+  return died && `it reads ${relative(root, died.path)}, and an image holds no env file: have the app do without it, or take it along with "publicEnvFiles" if it holds no secret`;
 }
 
 /** Whether a process of a group computes, or would if others left it a processor. */
@@ -122,7 +122,7 @@ function isBusy(group) {
   });
 }
 
-/** The file that a shell or a program of the system may not write, as a line of its log says. */
+/** The file that a shell or a system program could not write, taken from its log. */
 function denial(line) {
   return /(?:cannot create(?: regular file| directory)?|can't create(?: directory)?|cannot touch|couldn't open temporary file|line \d+:) ['‘]?([^'’:]+)['’]?: (?:Permission denied|Read-only file system)/.exec(line)?.[1];
 }
@@ -130,22 +130,22 @@ function denial(line) {
 function read(file) {
   let text;
   try { text = readFileSync(file, 'utf8'); } catch { return []; }
-  // The app can write there too: what is no note is none.
+  // The app can write to this file too: other lines are ignored.
   return text.split('\n').slice(0, -1).flatMap((line) => {
     try { return [JSON.parse(line)].filter((note) => note !== null && typeof note === 'object'); } catch { return []; }
   });
 }
 
-/** Ends the app and all that it started. */
+/** Ends the app and everything that it started. */
 function stop(child) {
   if (child.pid === undefined) return;
   try { process.kill(-child.pid, 'SIGKILL'); } catch { /* nobody is left */ }
-  // Who left the group may hold the pipes: nobody waits for them.
+  // A process that left the group may hold the pipes open. Nobody waits for it.
   for (const stream of [child.stdout, child.stderr]) stream?.destroy();
   child.unref();
 }
 
-/** What of the image ended a process, if anything did. */
+/** What in the image ended a process; nothing if the cause is elsewhere. */
 function blame(notes, image) {
   for (const { died } of notes.filter((note) => note.died)) {
     const fault = of_error(died, image);
@@ -160,7 +160,7 @@ function of_error({ name, message = '', code, syscall = '', path, stack = '', re
   const by = at ? ` (${relative(image.root, at)} needs it)` : '';
   if (LOADING.has(code)) return { message: `${first}${by}`, note: note_of(code) };
   if (name === 'SyntaxError') {
-    // What does not parse begins its stack with the file, or has node's loader on top of it. JSON that the app reads has neither.
+    // The stack of a syntax error begins with the file or with node's loader. Errors in JSON that the app reads have neither.
     const [line] = stack.split('\n');
     const file = /^(?:file:\/\/)?\//.test(line) ? `, in ${line.replace(/^file:\/\//, '')}` : '';
     const top = /^\s+at .*$/m.exec(stack)?.[0] ?? '';
@@ -173,14 +173,15 @@ function of_error({ name, message = '', code, syscall = '', path, stack = '', re
   return path === undefined ? undefined : file_fault({ code, syscall, path }, image);
 }
 
-/** A file of the app's that is not there though the workspace has it, or that may not be written. */
+/** A file of the app that the workspace has and the image lacks, or that the app may not write. */
 function file_fault({ code, syscall, path }, { root, directory, sources }) {
   if (!path.startsWith(`${root}/`)) return undefined;
   const file = relative(root, path);
-  if (code === 'ENOENT' && sources.some((source) => source === file || source.startsWith(`${file}/`))) {
+  const denied = DENIED.has(code) || (code === 'ENOENT' && syscall === 'mkdir' && !mayWrite(dirname(path)));
+  if (code === 'ENOENT' && !denied && sources.some((source) => source === file || source.startsWith(`${file}/`))) {
     return { message: `the app reads ${file} when it starts, which is in the workspace and not in the image`, note: `Take it along: \`--include '${file}'\`, or "include" in slimbuild.json.` };
   }
-  if (DENIED.has(code) || (code === 'ENOENT' && syscall === 'mkdir' && !mayWrite(dirname(path)))) {
+  if (denied) {
     const written = relative(directory, syscall === 'mkdir' ? path : dirname(path)) || '.';
     const note = written.startsWith('..')
       ? 'Let it write to /tmp or to a volume.'
@@ -214,14 +215,14 @@ function place(stack, root) {
   return found.find((path) => path?.startsWith(`${root}/`));
 }
 
-/** A module that was looked for in vain, and that the app names when it ends. */
+/** A module that was not found, and that the app names when it ends. */
 function named(notes, log) {
   const end = [...notes.filter((note) => note.died).map((note) => `${note.died.message}`), ...log.slice(-5)].join('\n');
   const sought = notes.map((note) => note.sought).filter((name) => name !== undefined);
   return sought.find((name) => name.length > 2 && ['"', "'", '`'].some((quote) => end.includes(quote + name + quote)));
 }
 
-/** The app's last words: of the error that ended it, or of its log. */
+/** The last lines of the error that ended the app, or of its log. */
 function last(notes, log) {
   const died = notes.filter((note) => note.died).at(-1)?.died;
   const logged = log.filter((line) => /[a-z]/i.test(line) && !/^\s+at /.test(line));

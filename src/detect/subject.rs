@@ -6,6 +6,7 @@ use super::script::{Command, Scripts};
 use crate::files::ignore::{Rules, Verdict};
 use crate::files::tree::Limit;
 use crate::lockfile::Lockfiles;
+use crate::model::member::MemberId;
 use crate::needs::tasks;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::{Member, Workspace};
@@ -29,8 +30,8 @@ pub struct Subject<'s> {
     pub workspace: &'s Workspace,
     /// Its lockfiles.
     pub lockfiles: &'s Lockfiles<'s>,
-    /// The app's position.
-    pub app: usize,
+    /// The app.
+    pub app: MemberId,
     /// Its files, relative to its directory.
     pub files: &'s BTreeSet<String>,
     /// What the user wants node to start.
@@ -191,6 +192,13 @@ fn values<'t>(text: &'t str, option: &str) -> impl Iterator<Item = &'t str> {
         let rest = text[at + option.len()..].trim_start_matches(['"', '\'']);
         Some(rest.trim_start().strip_prefix(':')?.trim_start())
     })
+}
+
+/// A directory as a script or configuration writes it, without `./` and a slash at the end.
+pub(super) fn plain_dir(dir: &str) -> String {
+    dir.trim_start_matches("./")
+        .trim_end_matches('/')
+        .to_owned()
 }
 
 #[cfg(test)]

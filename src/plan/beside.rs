@@ -22,16 +22,16 @@ use crate::detect::reads::{From, Path};
 use crate::files::ignore::Verdict;
 use crate::files::tree::{FileKind, optional};
 use crate::files::{self, File};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
-use crate::workspace::Workspace;
 use globs::{nothing, plain};
 
 /// How many files a directory may have if no `include` names it.
-const MOST: usize = 2000;
+const MAX_FILES: usize = 2000;
 
 /// How many warnings of one kind are shown.
-const TOLD: usize = 8;
+const MAX_WARNINGS: usize = 8;
 
 /// A directory that another package's build writes and the image gets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -86,8 +86,8 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         if self.list.runtime.is_some() {
             self.read(sources)?;
         }
-        let more = self.maybe.len().saturating_sub(TOLD);
-        let told = self.maybe.into_iter().take(TOLD);
+        let more = self.maybe.len().saturating_sub(MAX_WARNINGS);
+        let told = self.maybe.into_iter().take(MAX_WARNINGS);
         self.found.warnings.extend(told);
         if more > 0 {
             let warning = format!("sources name {more} more paths outside of their packages");
@@ -151,7 +151,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     /// Sends a file of a package that the build would not get otherwise.
     fn send(&mut self, file: &File, why: &str) {
         let owner = self.list.workspace.enclosing(&file.path);
-        if owner != Workspace::ROOT
+        if !owner.is_root()
             && owner != self.list.app
             && !self.list.build.members.contains_key(&owner)
         {
@@ -163,13 +163,13 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
 
     /// The output directory of another package that contains a path, and its member. If the path
     /// already exists, only outputs declared in turbo.json or the manifest count.
-    fn output(&self, path: &RepoPath, declared: bool) -> Option<(RepoPath, usize)> {
+    fn output(&self, path: &RepoPath, declared: bool) -> Option<(RepoPath, MemberId)> {
         let ContextList {
             workspace, tasks, ..
         } = self.list;
         let at = workspace.enclosing(path);
         let inside = path.strip(&workspace.members[at].dir)?;
-        let of_root = at == Workspace::ROOT && self.list.app != Workspace::ROOT;
+        let of_root = at.is_root() && !self.list.app.is_root();
         if of_root || inside.is_empty() || !tasks.run_in(at) {
             return None;
         }
@@ -199,7 +199,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
 
     /// Adds the outputs of a package unless the image gets them anyway. Returns whether the image
     /// gets them.
-    fn bring(&mut self, (path, of): (RepoPath, usize), why: &str) -> bool {
+    fn bring(&mut self, (path, of): (RepoPath, MemberId), why: &str) -> bool {
         let list = self.list;
         let is_in_image =
             |runtime: &crate::needs::closure::Closure<'_, '_>| runtime.members.contains_key(&of);
@@ -303,7 +303,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     /// Decides about one path. `bases` are the directories that it may be relative to.
     fn path(
         &mut self,
-        of: usize,
+        of: MemberId,
         path: &Path,
         bases: &[RepoPath],
         by: &str,
@@ -315,8 +315,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             // What lies below a package may be another one's.
             let owner = workspace.enclosing(target);
             let within = target.is_within(own) || target.is_within(home);
-            let inside =
-                within && (owner == of || owner == list.app || list.app != Workspace::ROOT);
+            let inside = within && (owner == of || owner == list.app || !list.app.is_root());
             let above = own.is_within(target) || home.is_within(target);
             !inside && !above && !target.parts().any(|part| part == "node_modules")
         };
@@ -348,7 +347,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     fn of_output(
         &mut self,
         target: &RepoPath,
-        output: (RepoPath, usize),
+        output: (RepoPath, MemberId),
         certain: bool,
         by: &str,
     ) -> Result<(), PlanError> {
@@ -374,7 +373,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         }
         let why = format!("{by} reads it");
         if kind == FileKind::Directory {
-            let is_package = list.workspace.position(target).is_some();
+            let is_package = list.workspace.member_in(target).is_some();
             let nested = list
                 .workspace
                 .nested(target)
@@ -383,7 +382,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             if files.is_empty() {
                 return Ok(());
             }
-            if !certain || is_package || files.len() > MOST {
+            if !certain || is_package || files.len() > MAX_FILES {
                 self.may(target, by);
                 return Ok(());
             }
@@ -424,10 +423,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         let workspace = self.list.workspace;
         let at = workspace.enclosing(target);
         let other = &workspace.members[at];
-        if at == Workspace::ROOT
-            || self.list.tasks.run_in(at)
-            || other.manifest.script("build").is_none()
-        {
+        if at.is_root() || self.list.tasks.run_in(at) || other.manifest.script("build").is_none() {
             return;
         }
         let (name, app) = (other.label(), &workspace.members[self.list.app]);

@@ -13,6 +13,7 @@ use crate::files::File;
 use crate::files::ignore::Rules;
 use crate::lockfile;
 use crate::lockfile::Lockfiles;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
@@ -28,13 +29,13 @@ use crate::workspace::manifest::workspace as workspace_file;
 pub(super) struct ContextList<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
     pub(super) lockfiles: &'g Lockfiles<'a>,
-    pub(super) app: usize,
+    pub(super) app: MemberId,
     pub(super) delivery: &'g Delivery,
     pub(super) build: &'g Closure<'l, 'a>,
     /// `None` if the image needs no production modules.
     pub(super) runtime: Option<&'g Closure<'l, 'a>>,
     /// The files of every member of the build closure.
-    pub(super) files: &'g BTreeMap<usize, Vec<File>>,
+    pub(super) files: &'g BTreeMap<MemberId, Vec<File>>,
     pub(super) rules: &'g Rules,
     pub(super) options: &'g PlanOptions,
     /// The node argument for signals, before the app's own arguments.
@@ -97,7 +98,7 @@ impl ContextList<'_, '_, '_> {
             (&[Place::Run, Place::Home, Place::Prod], Place::Beside),
         ] {
             if to == Place::Root || self.runtime.is_some() {
-                let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
+                let led = inputs::link_targets(self.workspace, self.rules, &entries, within, to)?;
                 entries.extend(led);
             }
         }
@@ -201,7 +202,7 @@ impl ContextList<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
-            &tasks::inputs(self.tasks, |at| at != Workspace::ROOT)
+            &tasks::inputs(self.tasks, |at| !at.is_root())
                 .cloned()
                 .collect::<Vec<_>>(),
         )?;
@@ -209,7 +210,7 @@ impl ContextList<'_, '_, '_> {
             root.values()
                 .map(|(file, why)| ContextEntry::source(Place::Root, file, why)),
         );
-        let is_app = self.app == Workspace::ROOT;
+        let is_app = self.app.is_root();
         let top = inputs::top_files(self.workspace, self.rules, self.tasks, is_app)?;
         entries.extend(top);
         Ok(())
@@ -242,7 +243,7 @@ impl ContextList<'_, '_, '_> {
     }
 
     /// How a member's files are used.
-    fn usage(&self, at: usize, files: &BTreeSet<String>) -> Usage {
+    fn usage(&self, at: MemberId, files: &BTreeSet<String>) -> Usage {
         if !self
             .runtime
             .is_some_and(|runtime| runtime.members.contains_key(&at))
@@ -281,8 +282,12 @@ impl ContextList<'_, '_, '_> {
         let why = "what an install reads of the manifest";
         let copied = closure.copied_directories();
         let root = workspace.root_member().manifest.file();
-        made(RepoPath::file(root), closure.skeleton(workspace, 0), why);
-        for &at in closure.members.keys().filter(|at| **at != Workspace::ROOT) {
+        made(
+            RepoPath::file(root),
+            closure.skeleton(workspace, MemberId::ROOT),
+            why,
+        );
+        for &at in closure.members.keys().filter(|at| !at.is_root()) {
             let member = &workspace.members[at];
             let text = if copied.contains(&member.dir) {
                 closure.manifest(workspace, at)

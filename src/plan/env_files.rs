@@ -11,6 +11,7 @@ use crate::detect::start::START_SCRIPTS;
 use crate::files::Dropped;
 use crate::files::ignore::{IgnoreError, Reason, Rules, Verdict};
 use crate::files::tree::Limit;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -19,12 +20,12 @@ use crate::workspace::Workspace;
 const READ: [&str; 4] = [".env", ".env.production", ".env.prod", ".env.defaults"];
 
 /// The number of names in a warning.
-const MOST: usize = 12;
+const MAX_NAMED: usize = 12;
 
 /// A warning for each file whose variables are missing.
 pub(super) fn warnings(
     workspace: &Workspace,
-    app: usize,
+    app: MemberId,
     dropped: &[Dropped],
     rules: &Rules,
     options: &PlanOptions,
@@ -73,7 +74,7 @@ pub(super) fn warnings(
 }
 
 /// The env files that the app's start scripts name: `node --env-file=config/.env.api`.
-fn named(workspace: &Workspace, app: usize) -> BTreeSet<RepoPath> {
+fn named(workspace: &Workspace, app: MemberId) -> BTreeSet<RepoPath> {
     let member = &workspace.members[app];
     let scripts = START_SCRIPTS.iter();
     let texts = scripts.filter_map(|name| member.manifest.script(name));
@@ -85,9 +86,9 @@ fn named(workspace: &Workspace, app: usize) -> BTreeSet<RepoPath> {
 }
 
 fn listed(names: &BTreeSet<String>) -> String {
-    let some: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
+    let some: Vec<&str> = names.iter().take(MAX_NAMED).map(String::as_str).collect();
     let some = some.join(", ");
-    match names.len().saturating_sub(MOST) {
+    match names.len().saturating_sub(MAX_NAMED) {
         0 => some,
         more => format!("{some} and {more} more"),
     }

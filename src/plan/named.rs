@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::code::Source;
 use super::context_list::ContextList;
 use crate::lockfile::Field;
+use crate::model::member::MemberId;
 use crate::model::module::package;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
@@ -29,7 +30,7 @@ pub(super) struct Missing {
 /// Finds such packages.
 pub(super) fn found(list: &ContextList<'_, '_, '_>, sources: &[Source]) -> Vec<Missing> {
     let workspace = list.workspace;
-    let kept: BTreeSet<&(usize, String)> = list
+    let kept: BTreeSet<&(MemberId, String)> = list
         .runtime
         .map(|runtime| runtime.named().iter().collect())
         .unwrap_or_default();
@@ -39,7 +40,7 @@ pub(super) fn found(list: &ContextList<'_, '_, '_>, sources: &[Source]) -> Vec<M
             let Some(package) = package(&one.module) else {
                 continue;
             };
-            let own = [source.of, Workspace::ROOT];
+            let own = [source.of, MemberId::ROOT];
             let Some(at) = own.into_iter().find(|at| knows(workspace, *at, package)) else {
                 continue;
             };
@@ -58,7 +59,7 @@ pub(super) fn found(list: &ContextList<'_, '_, '_>, sources: &[Source]) -> Vec<M
     found.into_iter().collect()
 }
 
-fn knows(workspace: &Workspace, at: usize, package: &str) -> bool {
+fn knows(workspace: &Workspace, at: MemberId, package: &str) -> bool {
     let manifest = &workspace.members[at].manifest;
     manifest.depends_on(package) || manifest.peers().contains_key(package)
 }

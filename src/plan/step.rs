@@ -9,7 +9,7 @@ use crate::model::path::RepoPath;
 
 /// How many packages a stage takes directly. If it needs more, other stages gather them: an image,
 /// and every stage, can have only some 125 layers, including the base's.
-pub const MOST: usize = 25;
+pub const MAX_COPIES: usize = 25;
 
 /// Tasks of one package that run one after the other: a stage of the Dockerfile. A package has
 /// several if another package's task must run between two of its own.

@@ -6,6 +6,7 @@ use super::named::Missing;
 use super::{ContextEntry, Place, Plan};
 use crate::detect::{Delivery, Start};
 use crate::lockfile::{LockfileError, Lockfiles};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -34,7 +35,7 @@ impl Plan {
 pub(super) struct Proved<'p> {
     pub(super) workspace: &'p Workspace,
     pub(super) lockfiles: &'p Lockfiles<'p>,
-    pub(super) app: usize,
+    pub(super) app: MemberId,
     pub(super) delivery: &'p Delivery,
     /// The node argument for signals, before the app's own arguments.
     pub(super) signals: Option<&'p str>,
@@ -94,7 +95,7 @@ fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
     for lockfile in lockfiles.all() {
         let overrides = lockfile.map("overrides")?;
         let away = overrides.iter().filter(|(_, to)| *to == "-");
-        names.extend(away.map(|(selector, _)| bare(selector)));
+        names.extend(away.map(|(selector, _)| overridden_package(selector)));
     }
     names.sort();
     names.dedup();
@@ -102,7 +103,7 @@ fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
 }
 
 /// The package that an override changes: `bar` of `foo@1>bar@^2`.
-fn bare(selector: &str) -> String {
+fn overridden_package(selector: &str) -> String {
     let name = selector.rsplit('>').next().unwrap_or(selector);
     let version = name
         .char_indices()
@@ -135,7 +136,7 @@ mod tests {
             ("@a/b@^2", "@a/b"),
             ("foo@1>@a/b@2", "@a/b"),
         ] {
-            assert_eq!(bare(selector), name, "{selector}");
+            assert_eq!(overridden_package(selector), name, "{selector}");
         }
     }
 }

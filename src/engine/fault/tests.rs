@@ -29,7 +29,7 @@ fn step(name: &str, script: &str, because: Reason, args: &[&str]) -> BuildStep {
 }
 
 /// The error of a `build` that declares these variables.
-fn told(name: &str, code: i64, log: &str, args: &[&str]) -> String {
+fn message(name: &str, code: i64, log: &str, args: &[&str]) -> String {
     let step = step(name, "build", Reason::App, args);
     let failed = Failed::Task(&step, &step.tasks[0]);
     let fault = BuildFault::of(&failed, code, log);
@@ -39,7 +39,7 @@ fn told(name: &str, code: i64, log: &str, args: &[&str]) -> String {
 }
 
 /// The faults that people meet most, and what they read.
-const TOLD: [(&str, i64, &str, &str); 11] = [
+const COMMON_FAULTS: [(&str, i64, &str, &str); 11] = [
     (
         "type",
         2,
@@ -113,18 +113,18 @@ const DECLARED: &str = "the task `build` of @f/variable failed with exit code 1;
 
 #[test]
 fn ten_faults_that_people_meet() {
-    for (name, code, log, expected) in TOLD {
-        assert_eq!(told(name, code, log, &[]), expected);
+    for (name, code, log, expected) in COMMON_FAULTS {
+        assert_eq!(message(name, code, log, &[]), expected);
     }
     let in_docker = include_str!("testdata/git-in-docker.log");
     let natively = include_str!("testdata/git.log");
     assert_eq!(
-        told("git", 1, in_docker, &[]),
-        told("git", 1, natively, &[])
+        message("git", 1, in_docker, &[]),
+        message("git", 1, natively, &[])
     );
     let log = include_str!("testdata/variable.log");
     let declared = ["AUTH_SECRET", "DATABASE_URL"];
-    assert_eq!(told("variable", 1, log, &declared), DECLARED);
+    assert_eq!(message("variable", 1, log, &declared), DECLARED);
 }
 
 /// A file that the workspace does not have is not named as if it were there.

@@ -1,3 +1,4 @@
+use crate::model::member::MemberId;
 use crate::plan::{Content, Place, Plan, PlanOptions};
 use crate::testing::{at, workspace};
 
@@ -330,7 +331,7 @@ fn of_root(code: &str, waits_for: &str, include: &[&str]) -> Plan {
         include: include.iter().map(|&glob| glob.to_owned()).collect(),
         ..PlanOptions::default()
     };
-    Plan::new(&workspace, 0, &options).unwrap()
+    Plan::new(&workspace, MemberId::ROOT, &options).unwrap()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::detect::reads::Path;
 use crate::files::ignore::Verdict;
 use crate::files::tree::{FileKind, optional};
 use crate::files::{self, File};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
 use crate::plan::code::Source;
@@ -18,7 +19,7 @@ impl Finder<'_, '_, '_, '_> {
     /// that it may be relative to.
     pub(super) fn within(
         &mut self,
-        of: usize,
+        of: MemberId,
         path: &Path,
         bases: &[RepoPath],
         by: &str,
@@ -44,7 +45,7 @@ impl Finder<'_, '_, '_, '_> {
                 let nested = workspace.nested(&target).map(|member| member.dir.clone());
                 let nested = nested.collect();
                 let files = files::walk(&workspace.tree, &target, &nested, list.rules)?.files;
-                if files.len() <= super::MOST {
+                if files.len() <= super::MAX_FILES {
                     for file in &files {
                         self.take(file, &why);
                     }

@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 32] = [
+const CASES: [(&str, &str, &str); 35] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -99,6 +99,21 @@ const CASES: [(&str, &str, &str); 32] = [
         "file.mjs",
         "import {readFileSync} from 'fs'; readFileSync(new URL('data/x.proto', import.meta.url))",
         "!the app reads data/x.proto when it starts",
+    ),
+    (
+        "relative.js",
+        "require('fs').readFileSync('data/x.proto')",
+        "!the app reads data/x.proto when it starts",
+    ),
+    (
+        "relative-said.js",
+        "require('fs').readFile('./data/x.proto', (e) => { console.error(e.message); process.exit(1) })",
+        "!the app reads data/x.proto when it starts",
+    ),
+    (
+        "elsewhere.js",
+        "process.chdir('/tmp'); require('fs').readFileSync('data/x.proto')",
+        "started, and ended by itself with exit code 1 after …: ENOENT",
     ),
     (
         "directory.js",
@@ -219,7 +234,7 @@ fn what_lies_in_the_image_is_told_from_what_does_not() {
 }
 
 /// A server that reads a file of its sources, and one that needs a database.
-fn trees() -> [(Tree, Result<&'static str, &'static str>); 8] {
+fn trees() -> [(Tree, Result<&'static str, &'static str>); 9] {
     let main = "require('fs').readFileSync(__dirname + '/../docs/api.json')";
     let reads = server(main);
     reads.write("apps/api/docs/api.json", "{}");
@@ -240,6 +255,7 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 8] {
     );
     let writes = server(&main);
     writes.write("apps/api/dist/uploads/seed", "");
+    let logs = server(&format!("require('fs').mkdirSync('logs')//{new}"));
     let may = server(&main);
     may.write("apps/api/dist/uploads/seed", "");
     may.write(
@@ -266,6 +282,10 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 8] {
         (
             makes,
             Err("the app writes to apps/api/uploads when it starts, and may not"),
+        ),
+        (
+            logs,
+            Err("the app writes to apps/api/logs when it starts, and may not"),
         ),
         (may, Ok("s: written; nothing was missing")),
         (
