@@ -391,13 +391,13 @@ function stripped(text, takes) {
   }
 }
 
-/** Whether a file imports another one without an import attribute. */
+/** Whether a file imports another without an import attribute that names the kind of file. */
 export function plain(text, name) {
   const literal = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`(?:^|[;\\n}])\\s*import\\b[^;'"\`]*?(['"])${literal}\\1(?!\\s*(?:with|assert)\\b)`).test(text);
 }
 
-/** What to write where node does not import a file. */
+/** What to write if node does not import a file. */
 const INSTEAD = {
   '.node': 'load it with `createRequire(import.meta.url)`',
   '.wasm': 'compile it with `WebAssembly`, or start node with `--experimental-wasm-modules`',

@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 use crate::workspace::manifest::tsconfig::Tsconfig;
 
 /// How many files may extend each other in a row.
-const DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// The names of one configuration.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Aliases {
     /// for the compiler.
     pub(super) fn of(workspace: &Workspace, file: &RepoPath) -> Self {
         let mut file = file.clone();
-        for _ in 0..DEPTH {
+        for _ in 0..MAX_DEPTH {
             // The loader reports what cannot be read.
             let text = workspace.tree.read_text(&file, Limit::Settings).ok();
             let config = text.and_then(|text| Tsconfig::parse(file.as_str(), &text).ok());

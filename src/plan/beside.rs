@@ -87,8 +87,8 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             self.read(sources)?;
         }
         let more = self.maybe.len().saturating_sub(MAX_WARNINGS);
-        let told = self.maybe.into_iter().take(MAX_WARNINGS);
-        self.found.warnings.extend(told);
+        let shown = self.maybe.into_iter().take(MAX_WARNINGS);
+        self.found.warnings.extend(shown);
         if more > 0 {
             let warning = format!("sources name {more} more paths outside of their packages");
             self.found.warnings.push(warning);

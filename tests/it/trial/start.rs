@@ -280,12 +280,12 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 9] {
             Err("the app writes to apps/api/dist/uploads/x when it starts, and may not"),
         ),
         (
-            makes,
-            Err("the app writes to apps/api/uploads when it starts, and may not"),
-        ),
-        (
             logs,
             Err("the app writes to apps/api/logs when it starts, and may not"),
+        ),
+        (
+            makes,
+            Err("the app writes to apps/api/uploads when it starts, and may not"),
         ),
         (may, Ok("s: written; nothing was missing")),
         (
