@@ -1,14 +1,16 @@
 // A trial start with the image's own command, files, user and node, without a network, before the image gets its name. It ends when the app listens,
 // when the app ends, or after a few seconds. It fails only for reasons that lie in the image: an app gets services and variables when it runs for real.
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** How long an app that does not listen is watched. */
+/** How long an app that does not listen is watched, and one that computes all the time, as an app that loads its code on a slow machine does. */
 const PATIENCE = 5_000;
+const LONGEST = 20_000;
 const GLANCE = 20;
+const SECOND = 1_000;
 /** How much of what the app wrote is kept. */
 const TAIL = 64 * 1024;
 
@@ -53,10 +55,18 @@ async function watch(image, file) {
   child.on('close', (code, signal) => { ended ??= { code, signal }; });
   let notes = [];
   let listens;
-  while (ended === undefined && listens === undefined && Date.now() - began < PATIENCE) {
+  let until = PATIENCE;
+  let looks = { busy: 0, idle: 0 };
+  while (ended === undefined && listens === undefined && Date.now() - began < until) {
     await new Promise((resolve) => { setTimeout(resolve, GLANCE); });
     notes = read(file);
     listens = notes.find((note) => note.listens !== undefined)?.listens;
+    const left = until - (Date.now() - began);
+    if (left > SECOND || until >= LONGEST) continue;
+    looks[isBusy(child.pid) ? 'busy' : 'idle'] += 1;
+    if (left > GLANCE) continue;
+    if (looks.busy > looks.idle) until += SECOND;
+    looks = { busy: 0, idle: 0 };
   }
   const took = seconds();
   const over = ended;
@@ -66,7 +76,7 @@ async function watch(image, file) {
   const log = wrote.split('\n').map((line) => line.trimEnd()).filter((line) => line !== '');
   const fault = over?.error ? unstarted(over.error, command) : blame(notes, image);
   if (fault) return { fault, log };
-  if (over === undefined) return { said: `started, and ran for ${PATIENCE / 1000} s without listening` };
+  if (over === undefined) return { said: `started, and ran for ${Math.round(until / 1000)} s without listening` };
   if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
   const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
   const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.said)));
@@ -85,7 +95,7 @@ async function watch(image, file) {
   if (refused) return { fault: { message: `the start script runs a program that is not in the image: ${refused}`, note: BASES }, log };
   const words = last(notes, log);
   const closed = database && 'SQLite could not open its file: give it a directory that the app may write to, with "writable" in slimbuild.json or as a volume';
-  const lacks = env_file(notes) ?? closed ?? 'nothing was missing from the image';
+  const lacks = env_file(notes, image) ?? closed ?? 'nothing was missing from the image';
   return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; ${lacks}` };
 }
 
@@ -95,9 +105,21 @@ function stored(line) {
 }
 
 /** What an app lacks that ends because an env file is not there. It may be mounted, so that is no fault of the image. */
-function env_file(notes) {
+function env_file(notes, { root }) {
   const died = notes.map((note) => note.died).find((died) => died?.code === 'ENOENT' && /^\.env(?:\.|$)/.test(basename(died.path ?? '')));
-  return died && `it reads ${died.path}, and an image holds no env file: have the app do without it, or take it along with "publicEnvFiles" if it holds no secret`;
+  return died && `it reads ${relative(root, died.path)}, and an image holds no env file: have the app do without it, or take it along with "publicEnvFiles" if it holds no secret`;
+}
+
+/** Whether a process of a group computes, or would if others left it a processor. */
+function isBusy(group) {
+  let ids = [];
+  try { ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)); } catch { /* not known here */ }
+  return ids.some((id) => {
+    let fields = [];
+    // A program's name is in brackets, and may have spaces.
+    try { fields = readFileSync(`/proc/${id}/stat`, 'utf8').replace(/^.*\) /s, '').split(' '); } catch { /* it has ended */ }
+    return Number(fields[2]) === group && ['R', 'D'].includes(fields[0]);
+  });
 }
 
 /** The file that a shell or a system program could not write, taken from its log. */
@@ -155,10 +177,11 @@ function of_error({ name, message = '', code, syscall = '', path, stack = '', re
 function file_fault({ code, syscall, path }, { root, directory, sources }) {
   if (!path.startsWith(`${root}/`)) return undefined;
   const file = relative(root, path);
-  if (code === 'ENOENT' && sources.some((source) => source === file || source.startsWith(`${file}/`))) {
+  const denied = DENIED.has(code) || (code === 'ENOENT' && syscall === 'mkdir' && !mayWrite(dirname(path)));
+  if (code === 'ENOENT' && !denied && sources.some((source) => source === file || source.startsWith(`${file}/`))) {
     return { message: `the app reads ${file} when it starts, which is in the workspace and not in the image`, note: `Take it along: \`--include '${file}'\`, or "include" in slimbuild.json.` };
   }
-  if (DENIED.has(code) || (code === 'ENOENT' && syscall === 'mkdir' && !mayWrite(dirname(path)))) {
+  if (denied) {
     const written = relative(directory, syscall === 'mkdir' ? path : dirname(path)) || '.';
     const note = written.startsWith('..')
       ? 'Let it write to /tmp or to a volume.'

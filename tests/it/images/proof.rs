@@ -140,7 +140,6 @@ import { createRequire } from 'node:module';
 import { fork } from 'node:child_process';
 import data from './data.json';
 import './style.css';
-import addon from './addon.node';
 const require = createRequire(import.meta.url);
 const gone = require('gone-package');
 const load = createRequire(import.meta.url);
@@ -156,7 +155,6 @@ const seed = () => fork('./scripts/w.mjs');
         ("app/package.json", r#"{"name": "app"}"#),
         ("app/data.json", "{}"),
         ("app/style.css", ""),
-        ("app/addon.node", ""),
         ("app/worker.mjs", "import './nothing.mjs';"),
     ];
     let Some(said) = judged(&files) else {
@@ -173,9 +171,13 @@ const seed = () => fork('./scripts/w.mjs');
     slimbuild: the image would not run as it is:
       app/index.mjs starts app/scripts/w.mjs, which is in the workspace and not in the image: take it along with `--include 'app/scripts/w.mjs'`
       app/index.mjs loads `./data.json` without `with { type: 'json' }`, which node VERSION asks for
+      app/index.mjs imports `./style.css`, and node VERSION imports no such file: read it with `readFileSync`, or have the build compile it
       app/index.mjs loads `./missing.mjs`, which is not in the image
       app/index.mjs loads `gone-package`, which is not in the image
         app/package.json does not name it: add it to `dependencies`.
+      app/index.mjs loads `late-package`, which is not in the image
+        app/package.json does not name it: add it to `dependencies`.
+      app/index.mjs loads `./direct.cjs`, which is not in the image
       app/worker.mjs loads `./nothing.mjs`, which is not in the image
         needed by: app/index.mjs → app/worker.mjs
     ");

@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 34] = [
+const CASES: [(&str, &str, &str); 35] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -173,6 +173,12 @@ const CASES: [(&str, &str, &str); 34] = [
         "volume.js",
         "console.error('SqliteError: unable to open database file\\n    at x\\n}'); process.exit(1)",
         "started, and ended by itself with exit code 1…: SqliteError: unable to open database file; SQLite could not open its file",
+    ),
+    // A slow machine is no reason to let an app pass.
+    (
+        "slow.js",
+        "const until = Date.now() + 6500; while (Date.now() < until); require('fs').mkdirSync('/sys/x')",
+        "started, and ended by itself with exit code 1",
     ),
     (
         "notes.js",
