@@ -18,10 +18,9 @@ pub const LOG: usize = 64 * 1024;
 
 /// An explanation of a failed step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} failed with exit code {code}; its log is above")]
+#[error("{what}; its log is above")]
 pub struct BuildFault {
     what: String,
-    code: i64,
     hint: Option<String>,
 }
 
@@ -32,10 +31,16 @@ impl BuildFault {
     }
 
     fn of(failed: &Failed<'_>, code: i64, log: &str) -> Self {
+        let log = Log::new(log);
+        if let Some(unwritten) = unwritten(failed, &log) {
+            return Self {
+                what: format!("{failed} ended well, but did not write `{unwritten}`"),
+                hint: Some(UNWRITTEN.to_owned()),
+            };
+        }
         Self {
-            what: failed.to_string(),
-            code,
-            hint: hint(failed, code, &Log::new(log)),
+            what: format!("{failed} failed with exit code {code}"),
+            hint: hint(failed, code, &log),
         }
     }
 
@@ -96,6 +101,18 @@ impl std::fmt::Display for Failed<'_> {
             Self::Other(command) => write!(f, "`{command}`"),
         }
     }
+}
+
+/// What to do about a build that does not write what the image is made of.
+const UNWRITTEN: &str = "See where its configuration has it write, and whether it writes at all (`noEmit` of a tsconfig.json turns that off, also from a file that it `extends`). If the app starts with another file, name it with `--entry FILE`, for good `\"entry\"` in slimbuild.json.";
+
+/// What a task should have written, if it ended well without (`templates/Dockerfile.j2` says so).
+fn unwritten<'p>(failed: &Failed<'p>, log: &Log) -> Option<&'p str> {
+    let Failed::Task(step, _) = failed else {
+        return None;
+    };
+    let said = log.has(&[", which the build did not write"]) && log.has(&["slimbuild: the image "]);
+    step.writes.as_deref().filter(|_| said)
 }
 
 /// The command of a task, as in the steps of every engine.

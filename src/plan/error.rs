@@ -77,7 +77,7 @@ pub enum PlanError {
         #[source]
         source: Box<FilesError>,
     },
-    /// A rule leaves out a file that the image needs.
+    /// A rule leaves out a file or a package that the image needs.
     #[error("the image needs `{path}`, which is left out: {reason}")]
     Dropped {
         /// The file.
@@ -135,7 +135,7 @@ impl PlanError {
                 Some("turn one of these dependencies into a dev dependency, or move what both need into a package of its own".to_owned())
             }
             Self::Dropped { path, .. } => {
-                Some(format!("change the rule, or take the file along with `--include {path}`"))
+                Some(format!("change the rule, or take it along with `--include {path}`, for good `\"include\"` in slimbuild.json"))
             }
             Self::Unfit { hint, .. } => hint.clone(),
             Self::MissingFile { by, path } if by.starts_with("`template`") => Some(format!(

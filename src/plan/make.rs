@@ -55,6 +55,10 @@ impl Plan {
         let rules = options.rules(&workspace.root)?;
         let mut dropped = Vec::new();
         let files = files_of(workspace, &build, &rules, &mut dropped)?;
+        let built = build
+            .packages()
+            .filter(|&at| at == app || study.tasks.run_in(at));
+        check_kept(workspace, built, &files, &rules)?;
         let own = inputs::relative(&files[&app], &member.dir);
         let detection = study
             .detection(&own, &node.value)
@@ -97,7 +101,7 @@ impl Plan {
         } = list.entries()?;
         let mut in_image = BTreeSet::new();
         if let Some(runtime) = &runtime {
-            check_kept(workspace, runtime, &files, &rules)?;
+            check_kept(workspace, runtime.packages(), &files, &rules)?;
             in_image.extend(runtime.members.keys().copied());
         }
         let given = options.build_args.keys().cloned().collect();
@@ -240,21 +244,30 @@ fn installed_alone(
     }
 }
 
-/// Fails if rules drop files that the image needs: `*` in a `.dockerignore` made for one app easily
-/// drops a library.
+/// Fails if rules drop one of these packages: a `.dockerignore` made for one app easily drops a
+/// library (`*`) or another app.
 fn check_kept(
     workspace: &Workspace,
-    runtime: &Closure<'_, '_>,
+    packages: impl Iterator<Item = MemberId>,
     files: &BTreeMap<MemberId, Vec<File>>,
     rules: &Rules,
 ) -> Result<(), PlanError> {
-    for at in runtime.packages() {
+    for at in packages {
         let file = workspace.members[at].manifest.file();
         let path = RepoPath::new(file).unwrap_or_default();
         if files[&at].iter().any(|file| file.path == path) {
             continue;
         }
-        if let Verdict::Drop(reason) = rules.file(&path)? {
+        // A rule for the whole directory is told by the directory: its manifest alone is no use.
+        let dir = &workspace.members[at].dir;
+        let (path, verdict) = match rules.scope(dir)?.0 {
+            Verdict::Drop(reason) => (dir.clone(), Verdict::Drop(reason)),
+            Verdict::Keep => {
+                let verdict = rules.file(&path)?;
+                (path, verdict)
+            }
+        };
+        if let Verdict::Drop(reason) = verdict {
             return Err(PlanError::Dropped {
                 path,
                 reason: reason.to_string(),

@@ -105,6 +105,41 @@ fn a_package_that_rules_drop_is_told() {
     );
 }
 
+/// Nothing of a site is in its image but what its build wrote: the build failed for want of the
+/// script `build`.
+#[test]
+fn an_app_or_a_built_package_that_rules_drop_is_told() {
+    for (app, dropped) in [
+        ("apps/site", "apps/site"),
+        ("apps/server", "packages/catalog"),
+    ] {
+        let tree = Tree::shop();
+        tree.write(".dockerignore", &format!("docs\n{dropped}\n"));
+        let refusal = slimbuild(tree.root(), &["plan", app]).refusal(tree.root());
+        let told = format!(
+            "the image needs `{dropped}`, which is left out: `{dropped}` on line 2 of `.dockerignore`\n"
+        );
+        assert!(refusal.contains(&told), "{refusal}");
+        assert!(
+            refusal.contains(&format!("`--include {dropped}`")),
+            "{refusal}"
+        );
+        // What the hint says helps.
+        let files = context_files(tree.root(), app, &["--include", dropped]);
+        let manifest = format!("{dropped}/package.json");
+        let sources = |path: &&String| {
+            ["src/", "run/"]
+                .iter()
+                .any(|place| path.strip_prefix(place) == Some(&manifest))
+        };
+        assert!(
+            files.keys().any(|path| sources(&path)),
+            "{:?}",
+            files.keys()
+        );
+    }
+}
+
 #[test]
 fn an_entry_that_rules_drop_is_told() {
     let tree = Tree::shop();

@@ -131,7 +131,7 @@ fn stages_stand_in_turbos_order() {
     RUN written pnpm --dir=apps/server run build \
      && { test -f apps/server/dist/main.js || { \
           echo 'slimbuild: the image starts apps/server/dist/main.js, which the build did not write (--entry names another); it wrote:'; \
-          cd /out/files && find * -name '*.*js' | sort | head -n 20; exit 1; } >&2; }
+          cd /out/files && find . -name '*.*js' | cut -c 3- | sort | head -n 20 | grep . || echo 'no JavaScript'; exit 1; } >&2; }
     # The image gets neither declarations nor source maps without sources (--whole-modules); what is built with this package does.
     RUN --mount=type=bind,source=trim,target=/trim cp -al /out/files /out/whole \
      && node /trim/trim.mjs --outputs=/out/files apps/server

@@ -108,6 +108,23 @@ const COMMON_FAULTS: [(&str, i64, &str, &str); 11] = [
     ),
 ];
 
+/// The task itself did not fail: the image has nothing to start.
+#[test]
+fn a_build_that_writes_nothing() {
+    let mut step = step("quiet", "build", Reason::App, &[]);
+    step.writes = Some("apps/quiet/dist/index.js".to_owned());
+    let fault = BuildFault::of(
+        &Failed::Task(&step, &step.tasks[0]),
+        1,
+        "> tsc\n\nslimbuild: the image starts apps/quiet/dist/index.js, which the build did not write (--entry names another); it wrote:\nno JavaScript",
+    );
+    assert_eq!(
+        fault.to_string(),
+        "the task `build` of @f/quiet ended well, but did not write `apps/quiet/dist/index.js`; its log is above"
+    );
+    assert!(fault.hint().unwrap().contains("`noEmit`"));
+}
+
 /// The same where the task declares the variables.
 const DECLARED: &str = "the task `build` of @f/variable failed with exit code 1; its log is above\nGive the build the variable with `--build-arg AUTH_SECRET=…` `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.";
 
