@@ -26,6 +26,11 @@ test-quick *filter:
 test-pnpm:
     cargo test --test it pnpm -- --ignored --nocapture --test-threads=1
 
+# whether an edit makes a lockfile outdated: slimbuild's verdict against that of pnpm 10, 11 and 12; SLIMBUILD_EDIT=WORDS takes rows with these words
+[group('check')]
+test-edits:
+    cargo test --test it edits -- --ignored --nocapture
+
 # build and boot real public apps, whose checkouts are in DIR: `just apps DIR [NAME...]`; see tests/apps/run.py
 [group('check')]
 apps dir *names:

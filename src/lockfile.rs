@@ -110,6 +110,16 @@ pub enum LockfileError {
         /// The error in it.
         error: Box<Self>,
     },
+    /// A manifest does not take the version of pnpm that would run the install.
+    #[error("`{manifest}` asks for pnpm `{range}` (engines), and the install runs pnpm {pnpm}")]
+    Engine {
+        /// The manifest's path.
+        manifest: String,
+        /// As written.
+        range: String,
+        /// The version that would run the install.
+        pnpm: String,
+    },
     /// The lockfile and a manifest disagree.
     #[error("`{FILE}` is older than `{manifest}`: {problem}")]
     Outdated {
@@ -161,6 +171,9 @@ impl LockfileError {
             }
             Self::Setting { .. } => {
                 "a frozen install stops there with ERR_PNPM_LOCKFILE_CONFIG_MISMATCH: run `pnpm install` and commit the lockfile"
+            }
+            Self::Engine { .. } => {
+                "pnpm stops there with ERR_PNPM_UNSUPPORTED_ENGINE: let `packageManager` and `engines` name the same pnpm"
             }
             Self::NoImporter(_) | Self::Outdated { .. } | Self::NoLockfile(_) => {
                 "run `pnpm install` and commit the lockfile"

@@ -69,7 +69,7 @@ pub struct Workspace {
     pub settings: WorkspaceManifest,
     /// The text of `pnpm-workspace.yaml`, with its included files merged.
     pub settings_text: Option<String>,
-    /// The root's `turbo.json`, if any.
+    /// The root's `turbo.json`, or the tasks of `pnpm-workspace.yaml`, if any.
     pub turbo: Option<TurboManifest>,
     /// `.npmrc` without its secrets.
     pub npmrc: Npmrc,
@@ -224,7 +224,10 @@ impl Workspace {
         let tree = &Tree::open(root).map_err(ManifestError::from)?;
         let settings_text = settings_text(tree)?;
         let settings = WorkspaceManifest::parse(settings_text.as_deref().unwrap_or_default())?;
-        let turbo = turbo_manifest(tree, &RepoPath::ROOT)?;
+        let turbo = match (turbo_manifest(tree, &RepoPath::ROOT)?, &settings_text) {
+            (None, Some(text)) => turbo::pnpm::tasks(text)?,
+            (found, _) => found,
+        };
         let npmrc = read(tree, ".npmrc")?
             .map(|text| Npmrc::parse(&text))
             .unwrap_or_default();

@@ -12,6 +12,7 @@
 
 mod config;
 pub mod installs;
+mod local;
 mod object_hash;
 mod overrides;
 mod project;
@@ -21,7 +22,8 @@ mod specifier;
 
 use std::collections::BTreeMap;
 
-use nodejs_semver::Version;
+use nodejs_semver::{Range, Version};
+use serde_json::Value;
 
 use crate::lockfile::keys::Format;
 use crate::lockfile::{Home, Lockfile, LockfileError, Lockfiles};
@@ -40,6 +42,10 @@ pub fn check(
     pnpm: Option<&str>,
 ) -> Result<(), LockfileError> {
     let mut projects: BTreeMap<usize, Vec<(String, MemberId)>> = BTreeMap::new();
+    let members: Vec<MemberId> = members.into_iter().collect();
+    if let Some(version) = pnpm.and_then(|text| Version::parse(text).ok()) {
+        check_engines(workspace, members.iter().copied(), &version)?;
+    }
     for at in members {
         let member = &workspace.members[at];
         match lockfiles.home(&member.dir) {
@@ -55,6 +61,33 @@ pub fn check(
         let lockfile = &lockfiles.all()[at];
         check_one(workspace, lockfile, &projects, pnpm)
             .map_err(|error| error.of(lockfile.dir()))?;
+    }
+    Ok(())
+}
+
+/// Checks that the manifests of these members take this version of pnpm: pnpm stops where
+/// `engines.pnpm` of any project does not.
+fn check_engines(
+    workspace: &Workspace,
+    members: impl IntoIterator<Item = MemberId>,
+    pnpm: &Version,
+) -> Result<(), LockfileError> {
+    if !pnpm.pre_release().is_empty() {
+        return Ok(());
+    }
+    for at in members {
+        let manifest = &workspace.members[at].manifest;
+        let range = manifest.get("engines").and_then(|map| map.get("pnpm"));
+        let Some(range) = range.and_then(Value::as_str) else {
+            continue;
+        };
+        if Range::parse(range).is_ok_and(|range| !range.satisfies(pnpm)) {
+            return Err(LockfileError::Engine {
+                manifest: manifest.file().to_owned(),
+                range: range.to_owned(),
+                pnpm: pnpm.to_string(),
+            });
+        }
     }
     Ok(())
 }
@@ -75,7 +108,9 @@ fn check_one(
     let config = first_that_fits(workspace, lockfile, &candidates)?;
     let projects = Projects::new(lockfile, &config)?;
     for (key, at) in members {
-        projects.check(key, &workspace.members[*at].manifest)?;
+        let manifest = &workspace.members[*at].manifest;
+        projects.check(key, manifest)?;
+        local::check(workspace, lockfile, &config, &projects, key, manifest)?;
     }
     Ok(())
 }

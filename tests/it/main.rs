@@ -17,6 +17,7 @@ mod complaints;
 mod config;
 mod context;
 mod corpus;
+mod edits;
 mod engines;
 mod faults;
 mod first;

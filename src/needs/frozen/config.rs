@@ -10,7 +10,7 @@
 //! If each project has a lockfile, `package.json` and `.npmrc` are the project's own. Later
 //! versions of pnpm 10 fall back to the root's `package.json`, and all to the root's `.npmrc`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nodejs_semver::Version;
 use serde_json::{Map, Value};
@@ -243,16 +243,22 @@ impl<'w> Config<'w> {
         all
     }
 
-    /// Names of packages that `packageExtensions` changes, including members.
-    pub(super) fn extended(&self) -> Vec<String> {
-        let name = "packageExtensions";
-        let readings = self.values(name);
-        let keys = readings
+    /// What `packageExtensions` adds to packages, members among them, by the package's name.
+    pub(super) fn extended(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut extended: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let readings = self.values("packageExtensions");
+        let maps = readings
             .iter()
             .filter_map(|reading| reading.value.as_object());
-        keys.flat_map(|map| map.keys())
-            .map(|selector| selected_name(selector).to_owned())
-            .collect()
+        for (selector, extension) in maps.flatten() {
+            let names = extended
+                .entry(selected_name(selector).to_owned())
+                .or_default();
+            let maps = extension.as_object().into_iter().flatten();
+            let maps = maps.filter_map(|(_, map)| map.as_object());
+            names.extend(maps.flat_map(|map| map.keys().cloned()));
+        }
+        extended
     }
 
     /// A switch or number, such as `autoInstallPeers`, which is `auto-install-peers` in `.npmrc`.
@@ -273,6 +279,14 @@ impl<'w> Config<'w> {
         let text = own.or_else(|| self.workspace.npmrc.get(npmrc))?;
         let value = (!text.contains("${")).then(|| text.trim_matches(['"', '\'']).to_owned());
         Some(Reading { file: NPMRC, value })
+    }
+
+    /// Whether pnpm is told to record, and to compare, switches of the resolution
+    /// (`lockfile.includeResolutionSettings` of pnpm 12).
+    pub(super) fn records_resolution(&self) -> bool {
+        let lockfile = self.settings.get("lockfile");
+        let on = lockfile.and_then(|map| map.get("includeResolutionSettings"));
+        on == Some(&Value::Bool(true))
     }
 
     /// Whether pnpm is told to ignore pnpmfiles.

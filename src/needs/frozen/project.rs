@@ -28,8 +28,8 @@ const PEERS: &str = "peerDependencies";
 pub(super) struct Projects<'p, 'a> {
     lockfile: &'p Lockfile<'a>,
     overrides: Overrides,
-    /// Names of projects that `packageExtensions` changes.
-    extended: Vec<String>,
+    /// What `packageExtensions` adds, by the package's name.
+    extended: BTreeMap<String, BTreeSet<String>>,
     /// Whether a hook may change any manifest.
     hooked: bool,
     peers: Peers,
@@ -85,24 +85,35 @@ impl<'p, 'a> Projects<'p, 'a> {
         })
     }
 
+    /// Whether a hook or an extension may change this manifest.
+    pub(super) fn may_change(&self, manifest: &Manifest) -> bool {
+        self.hooked || self.added_to(manifest).is_some()
+    }
+
+    /// What `packageExtensions` adds to this manifest.
+    fn added_to(&self, manifest: &Manifest) -> Option<&BTreeSet<String>> {
+        self.extended.get(manifest.name()?)
+    }
+
+    /// Whether a dependency may be missing in the lockfile.
+    pub(super) fn may_lack(&self, manifest: &Manifest, name: &str) -> bool {
+        self.overrides.may_remove(manifest.name(), name)
+            || self.ignores(name)
+            || self.may_be_ignored(manifest).contains(name)
+    }
+
     /// Compares a project's manifest with its importer.
     pub(super) fn check(&self, key: &str, manifest: &Manifest) -> Result<(), LockfileError> {
-        let named = |names: &[String]| {
-            manifest
-                .name()
-                .is_some_and(|name| names.iter().any(|one| one == name))
-        };
-        let changed = self.hooked || named(&self.extended);
         let wanted = self.wanted(manifest);
         let Some(importer) = self.lockfile.importer(key) else {
             // pnpm requires an importer only if there are dependencies to record.
-            return if wanted.is_empty() || changed {
+            return if wanted.is_empty() || self.may_change(manifest) {
                 Ok(())
             } else {
                 Err(LockfileError::NoImporter(key.to_owned()))
             };
         };
-        if changed {
+        if self.hooked {
             return Ok(());
         }
         let difference = self
@@ -160,8 +171,12 @@ impl<'p, 'a> Projects<'p, 'a> {
         let may_be_ignored = self.may_be_ignored(manifest);
         let peers = manifest.peers();
         let project = manifest.name();
+        let added = |name: &str| {
+            self.added_to(manifest)
+                .is_some_and(|set| set.contains(name))
+        };
         for (&name, &(field, specifier)) in wanted {
-            let ignorable = may_be_ignored.contains(name);
+            let ignorable = may_be_ignored.contains(name) || added(name);
             let mut same = of(name);
             let Some(first) = same.clone().next() else {
                 if ignorable || self.overrides.may_remove(project, name) {
@@ -172,7 +187,7 @@ impl<'p, 'a> Projects<'p, 'a> {
                     self.place(manifest, name, field)
                 ));
             };
-            let Some(found) = same.find(|one| one.field == field) else {
+            let Some(found) = same.find(|one| one.field == field || added(name)) else {
                 return Some(format!(
                     "it records `{name}` in `{}`, the manifest has it in `{}`",
                     first.field.key(),
@@ -208,6 +223,7 @@ impl<'p, 'a> Projects<'p, 'a> {
             !wanted.contains_key(name)
                 && !peer
                 && !may_be_ignored.contains(name)
+                && !added(name)
                 && !is_runtime(manifest, one)
         });
         extra.map(|one| {

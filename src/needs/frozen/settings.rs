@@ -4,6 +4,8 @@
 //! [`getOutdatedLockfileSetting`](https://github.com/pnpm/pnpm/blob/main/lockfile/settings-checker/src/getOutdatedLockfileSetting.ts),
 //! in its order, so that the setting named here is the one that pnpm would name.
 
+mod switches;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -35,7 +37,7 @@ pub(super) fn check(lockfile: &Lockfile<'_>, config: &Config<'_>) -> Result<(), 
     check.extensions()?;
     check.ignored()?;
     check.patches()?;
-    check.switches()?;
+    switches::check(&check)?;
     check.pnpmfile()
 }
 
@@ -221,80 +223,15 @@ impl Check<'_, '_, '_> {
         (was.hash != Some(&*hash)).then(|| format!("`{is}` has changed since"))
     }
 
-    fn switches(&self) -> Result<(), LockfileError> {
-        let Config { major, minor, .. } = *self.config;
-        let settings = self.recorded("settings");
-        let recorded = |name: &str| settings.as_ref()?.get(name).and_then(known);
-        let peers_by_default = if major >= 8 { "true" } else { "false" };
-        // Name, name in `.npmrc`, default, and whether an unrecorded value counts as the default.
-        let mut rules = vec![(
-            "settings.autoInstallPeers",
-            "auto-install-peers",
-            peers_by_default,
-            false,
-        )];
-        if major >= 11 || (major, minor) >= (10, 34) {
-            rules.push(("settings.dedupePeers", "dedupe-peers", "false", true));
-        }
-        rules.push((
-            "settings.excludeLinksFromLockfile",
-            "exclude-links-from-lockfile",
-            "false",
-            false,
-        ));
-        if (major, minor) >= (9, 15) {
-            rules.push((
-                "settings.peersSuffixMaxLength",
-                "peers-suffix-max-length",
-                "1000",
-                true,
-            ));
-        }
-        if major >= 10 {
-            rules.push((
-                "settings.injectWorkspacePackages",
-                "inject-workspace-packages",
-                "false",
-                true,
-            ));
-        }
-        for (setting, npmrc, default, always) in rules {
-            let name = setting.trim_start_matches("settings.");
-            let was = match recorded(name) {
-                Some(was) => was,
-                None if always => default.to_owned(),
-                None => continue,
-            };
-            let set = self.config.switch(name, npmrc);
-            let home = if major >= 10 {
-                workspace_file::FILE
-            } else {
-                ".npmrc"
-            };
-            let (is, file) = match set {
-                Some(Reading { value: None, .. }) => continue,
-                Some(Reading {
-                    value: Some(is),
-                    file,
-                }) => (is, file),
-                None => (default.to_owned(), home),
-            };
-            if was != is {
-                let problem = format!("it records `{was}`, now it is `{is}`");
-                return Err(mismatch(setting, file, problem));
-            }
-        }
-        Ok(())
-    }
-
     /// If no checksum is recorded, a file whose text certainly exports hooks is an error. For a
     /// member's own lockfile nothing is compared, because versions differ in which files count.
     fn pnpmfile(&self) -> Result<(), LockfileError> {
         if self.config.major < 9 || self.config.is_of_a_member() {
             return Ok(());
         }
-        if self.config.major >= 12 && self.config.ignores_pnpmfiles() {
-            // pnpm 12 compares nothing then; earlier versions miss the file.
+        let Config { major, minor, .. } = *self.config;
+        if (major, minor) > (12, 4) && self.config.ignores_pnpmfiles() {
+            // pnpm 12.10 compares nothing then; 12.4 and earlier miss the file.
             return Ok(());
         }
         let files = self.config.pnpmfiles();

@@ -28,6 +28,16 @@ pub fn merged(
     if files.is_empty() {
         return Ok(text.to_owned());
     }
+    for (source, delegated) in &files {
+        let names = delegated.as_array().into_iter().flatten();
+        let mut names = names.filter_map(Value::as_str);
+        if let Some(name) = names.find(|name| has(&all, name)) {
+            let problem = format!(
+                "`{name}` is delegated to `{source}` and set here: each setting has one owner"
+            );
+            return Err(include_error(FILE, problem));
+        }
+    }
     all.shift_remove("include");
     if !others.is_empty() {
         all.insert("include".to_owned(), Value::Object(others));
@@ -58,20 +68,12 @@ pub fn merged(
             }
             Err(error) => return Err(error),
         };
+        let dir = path.parent().unwrap_or_default();
         for (key, value) in own {
-            let is_delegated = delegated == "*"
-                || delegated
-                    .as_array()
-                    .is_some_and(|list| list.iter().any(|one| *one == key));
-            if !is_delegated || key == "include" {
-                let problem = format!("`include` in {FILE} does not delegate `{key}` to this file");
+            if key == "include" {
+                let problem = format!("only {FILE} can include files");
                 return Err(include_error(path.as_str(), problem));
             }
-            if all.contains_key(&key) {
-                let problem = format!("`{key}` is set elsewhere too: each setting has one owner");
-                return Err(include_error(path.as_str(), problem));
-            }
-            let dir = path.parent().unwrap_or_default();
             let value = rebased(&key, value, &dir);
             let value = value.map_err(|path| {
                 include_error(
@@ -79,11 +81,66 @@ pub fn merged(
                     format!("`{path}` in `{source}` leads out of the workspace"),
                 )
             })?;
-            all.insert(key, value);
+            match (key.as_str(), value) {
+                // Each catalog has an owner of its own.
+                ("catalogs", Value::Object(catalogs)) => {
+                    for (name, catalog) in catalogs {
+                        own_one(&all, &delegated, &path, &["catalogs", &name])?;
+                        let catalogs = all
+                            .entry("catalogs")
+                            .or_insert_with(|| Value::Object(Map::new()));
+                        if let Some(catalogs) = catalogs.as_object_mut() {
+                            catalogs.insert(name, catalog);
+                        }
+                    }
+                }
+                (_, value) => {
+                    own_one(&all, &delegated, &path, &[&key])?;
+                    all.insert(key, value);
+                }
+            }
         }
     }
     let text = serde_json::to_string_pretty(&Value::Object(all));
     Ok(text.unwrap_or_default() + "\n")
+}
+
+/// Fails if a setting (`overrides`, or `catalogs` and a name) is not delegated to the file, or has
+/// another owner.
+fn own_one(
+    all: &Map<String, Value>,
+    delegated: &Value,
+    file: &RepoPath,
+    setting: &[&str],
+) -> Result<(), ManifestError> {
+    let name = setting.join(".");
+    let is_delegated = delegated == "*"
+        || delegated
+            .as_array()
+            .is_some_and(|list| list.iter().any(|one| *one == setting[0] || *one == name));
+    if !is_delegated {
+        let problem = format!("`include` in {FILE} does not delegate `{name}` to this file");
+        return Err(include_error(file.as_str(), problem));
+    }
+    let default = |name: &str| name == "catalog" || name == "catalogs.default";
+    let taken = if default(&name) {
+        has(all, "catalog") || has(all, "catalogs.default")
+    } else {
+        has(all, &name)
+    };
+    if taken {
+        let problem = format!("`{name}` is set elsewhere too: each setting has one owner");
+        return Err(include_error(file.as_str(), problem));
+    }
+    Ok(())
+}
+
+/// Whether a setting (`overrides`, `catalogs.old`) is set.
+fn has(all: &Map<String, Value>, name: &str) -> bool {
+    match name.split_once('.') {
+        Some((map, name)) => all.get(map).is_some_and(|map| map.get(name).is_some()),
+        None => all.contains_key(name),
+    }
 }
 
 fn include_error(file: &str, problem: String) -> ManifestError {
@@ -188,6 +245,32 @@ mod tests {
     }
 
     #[test]
+    fn each_catalog_has_an_owner() {
+        let text =
+            "include:\n  ./a.yaml: [catalogs.old]\n  ./b.yaml: [catalogs]\ncatalog: {z: '1'}\n";
+        let files = |old| [("a.yaml", old), ("b.yaml", "catalogs: {new: {z: '3'}}\n")];
+        let all = with(text, &files("catalogs: {old: {z: '2'}}\n"));
+        assert_eq!(
+            all.unwrap(),
+            serde_json::json!({
+                "catalog": {"z": "1"},
+                "catalogs": {"old": {"z": "2"}, "new": {"z": "3"}},
+            })
+        );
+        let problem = with(text, &files("catalogs: {other: {z: '2'}}\n")).unwrap_err();
+        assert_eq!(
+            problem,
+            "`a.yaml`: `include` in pnpm-workspace.yaml does not delegate `catalogs.other` to this file"
+        );
+        let nested = "include:\n  ./a.yaml: '*'\n";
+        let problem = with(nested, &files("include: {}\n")).unwrap_err();
+        assert_eq!(
+            problem,
+            "`a.yaml`: only pnpm-workspace.yaml can include files"
+        );
+    }
+
+    #[test]
     fn what_pnpm_refuses_is_refused_by_name() {
         let include = |what: &str| format!("packages: []\ninclude:\n  ./a.yaml: {what}\n");
         let files = [("a.yaml", "catalog: {b: 1.0.0}\n")];
@@ -195,6 +278,14 @@ mod tests {
             (
                 include("[overrides]"),
                 "`a.yaml`: `include` in pnpm-workspace.yaml does not delegate `catalog` to this file",
+            ),
+            (
+                include("[catalog]") + "catalog: {}\n",
+                "`pnpm-workspace.yaml`: `catalog` is delegated to `./a.yaml` and set here: each setting has one owner",
+            ),
+            (
+                include("'*'") + "catalogs: {default: {}}\n",
+                "`a.yaml`: `catalog` is set elsewhere too: each setting has one owner",
             ),
             (
                 include("'*'") + "catalog: {}\n",

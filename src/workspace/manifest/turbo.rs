@@ -1,6 +1,7 @@
 //! `turbo.json`: tasks and global settings, with comments and trailing commas, in the shape of
 //! turbo 2 (`tasks`) and turbo 1 (`pipeline`).
 
+pub mod pnpm;
 pub mod prune;
 
 use std::collections::BTreeMap;

@@ -104,6 +104,34 @@ impl Pnpm {
         assert!(output.status.success(), "{words}");
     }
 
+    /// Runs pnpm with these arguments and settings: its words if it fails.
+    pub(crate) fn verdict(
+        &self,
+        dir: &Path,
+        arguments: &[&str],
+        settings: &[(&str, OsString)],
+    ) -> Result<(), String> {
+        let mut command = Command::new("env");
+        command
+            .arg("pnpm")
+            .args(arguments)
+            .current_dir(dir)
+            .env("PATH", &self.path)
+            .env("CI", "true")
+            .env("npm_config_manage_package_manager_versions", "false")
+            .env("pnpm_config_pm_on_fail", "ignore");
+        for (setting, value) in settings {
+            command.env(format!("pnpm_config_{setting}"), value);
+            command.env(format!("npm_config_{setting}"), value);
+        }
+        let output = command.output().map_err(|error| error.to_string())?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let all = [output.stdout, output.stderr].concat();
+        Err(String::from_utf8_lossy(&all).trim().to_owned())
+    }
+
     fn command(&self, dir: &Path, scope: Scope, store: &Path) -> Command {
         // `env` looks pnpm up in the new `PATH`; a `Command` would in the old one.
         let mut command = Command::new("env");
