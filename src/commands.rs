@@ -32,6 +32,7 @@ use crate::engine::host::{self, Host, HostError};
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
 use crate::model::image::Platform;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::plan::config::{self, Base, DiskBase};
 use crate::plan::{Engine, Plan, PlanOptions, Proof};
@@ -127,7 +128,7 @@ fn planned_for_docker(
 /// An app of a workspace with its options: the input of a plan.
 struct Prepared {
     workspace: Workspace,
-    app: usize,
+    app: MemberId,
     options: PlanOptions,
 }
 
@@ -207,28 +208,35 @@ impl Prepared {
     }
 }
 
-/// The position of the named app, or of the one around the working directory. `decided` says that
+/// The named app, or of the one around the working directory. `decided` says that
 /// flags tell what it is.
-fn app_at(workspace: &Workspace, place: &AppChoice<'_>, decided: bool) -> Result<usize, Error> {
+fn app_at(workspace: &Workspace, place: &AppChoice<'_>, decided: bool) -> Result<MemberId, Error> {
     match &place.app {
         Some(name) => named_app(workspace, name, place.cwd, decided),
         None => match workspace.find_app(".", place.cwd)? {
             // The root is around everything. It is meant only if it is the only app.
-            0 if !listing::root_is_the_only_app(workspace)? => Err(which_app(workspace)),
+            at if at.is_root() && !listing::root_is_the_only_app(workspace)? => {
+                Err(which_app(workspace))
+            }
             at => Ok(at),
         },
     }
 }
 
-/// The position of the named app. A root that only builds and starts its packages is not an app,
+/// The named app. A root that only builds and starts its packages is not an app,
 /// unless slimbuild.json says what it starts.
-fn named_app(workspace: &Workspace, name: &str, cwd: &Path, decided: bool) -> Result<usize, Error> {
+fn named_app(
+    workspace: &Workspace,
+    name: &str,
+    cwd: &Path,
+    decided: bool,
+) -> Result<MemberId, Error> {
     if name.is_empty() {
         // A script's variable may be unset: that does not mean the root.
         return Err(which_app(workspace));
     }
     let at = workspace.find_app(name, cwd)?;
-    if at == Workspace::ROOT && !decided && !listing::root_may_be_an_app(workspace) {
+    if at.is_root() && !decided && !listing::root_may_be_an_app(workspace) {
         let options = config::load(workspace, at)?;
         if options.start.is_none() && options.kind.is_none() && options.tasks.is_none() {
             return Err(workspace.root_is_no_app().into());

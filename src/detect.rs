@@ -9,6 +9,7 @@ pub mod exports;
 mod framework;
 pub mod loader;
 mod mistaken;
+pub mod named;
 pub mod native;
 mod next;
 mod nitro;

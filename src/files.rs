@@ -29,7 +29,7 @@ pub use self::measure::{Measure, measure};
 
 /// How deep a directory may be. Each level of the walk uses stack space, and no real build has this
 /// many.
-const DEEPEST: usize = 256;
+const MAX_DEPTH: usize = 256;
 
 /// The result of a walk, each list sorted by the bytes of the path.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -96,7 +96,7 @@ pub enum FilesError {
         kind: &'static str,
     },
     /// Directories are nested too deeply.
-    #[error("`{0}` lies more than {DEEPEST} directories deep")]
+    #[error("`{0}` lies more than {MAX_DEPTH} directories deep")]
     TooDeep(RepoPath),
     /// A name that neither a lockfile nor a Dockerfile can express.
     #[error("the name of `{0}` is not valid UTF-8")]
@@ -284,7 +284,7 @@ impl Walker<'_> {
     }
 
     fn list(&mut self, dir: &RepoPath, scope: &RuleScope) -> Result<(), FilesError> {
-        if dir.parts().count() > DEEPEST {
+        if dir.parts().count() > MAX_DEPTH {
             return Err(FilesError::TooDeep(dir.clone()));
         }
         let mut opened = self.tree.directory(dir)?;

@@ -110,6 +110,7 @@ pub mod internals {
     pub use crate::lockfile::{LockfileError, Lockfiles, Texts};
     pub use crate::model::digest::Digest;
     pub use crate::model::image::ImageRef;
+    pub use crate::model::member::MemberId;
     pub use crate::model::path::RepoPath;
     pub use crate::needs::closure::Closure;
     pub use crate::needs::frozen;

@@ -1,10 +1,11 @@
-//! Values that every room uses: a path in the workspace, names of images and modules, a digest, a
+//! Values that every room uses: a path in the workspace, which member, names of images and modules, a digest, a
 //! time span; and which names look alike.
 //!
 //! Plain values and their syntax. This room does no I/O.
 
 pub mod digest;
 pub mod image;
+pub mod member;
 pub mod module;
 pub mod path;
 pub mod similar;

@@ -4,6 +4,7 @@
 //! It is a value that can be printed, compared and tested. It contains no absolute path, time or
 //! secret, so the same tree gives the same plan on every machine.
 
+mod aliases;
 mod base;
 mod beside;
 mod code;
@@ -25,6 +26,7 @@ mod libc;
 mod lifecycle;
 pub(crate) mod make;
 mod missing_programs;
+mod named;
 mod native;
 mod nginx;
 mod outputs;
@@ -61,7 +63,7 @@ pub use native::Native;
 pub use outputs::{Locked, Machines, Outputs};
 pub use runs::Runs;
 pub use secrets::{NPMRC, SecretPlan, Secrets};
-pub use step::{BuildStep, Copy, Gather, LeftOut, MOST, TaskPlan};
+pub use step::{BuildStep, Copy, Declared, Gather, LeftOut, MAX_COPIES, TaskPlan};
 
 /// All decisions about the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,5 +1,6 @@
 //! Small workspaces on disk, for tests.
 
+use crate::model::member::MemberId;
 use crate::workspace::Workspace;
 
 /// A temporary directory with these files.
@@ -33,9 +34,9 @@ pub(crate) fn workspace(files: &[(&str, &str)]) -> (tempfile::TempDir, Workspace
     (dir, workspace)
 }
 
-/// The position of the member in this directory.
-pub(crate) fn at(workspace: &Workspace, dir: &str) -> usize {
+/// The member in this directory.
+pub(crate) fn at(workspace: &Workspace, dir: &str) -> MemberId {
     workspace
-        .position(&crate::model::path::RepoPath::new(dir).unwrap())
+        .member_in(&crate::model::path::RepoPath::new(dir).unwrap())
         .unwrap()
 }

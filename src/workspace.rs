@@ -10,17 +10,20 @@ pub mod git;
 mod globs;
 pub mod javascript;
 pub mod manifest;
+mod members;
 pub mod pnpmfile;
 pub mod toolchain;
 
 pub use find::find_root;
 use find::other_manager;
+pub use members::Members;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::files::tree::{Limit, Tree};
 use crate::lockfile;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::system::terminal::one_line;
 use crate::system::threads;
@@ -61,7 +64,7 @@ pub struct Workspace {
     /// Opens its files.
     pub tree: Tree,
     /// All members, the root project first, the others by directory.
-    pub members: Vec<Member>,
+    pub members: Members,
     /// `pnpm-workspace.yaml`.
     pub settings: WorkspaceManifest,
     /// The text of `pnpm-workspace.yaml`, with its included files merged.
@@ -72,8 +75,8 @@ pub struct Workspace {
     pub npmrc: Npmrc,
     /// The texts of the lockfiles.
     pub lockfiles: lockfile::Texts,
-    /// Positions by name. If several members have a name, the first.
-    by_name: BTreeMap<String, usize>,
+    /// Members by name. If several have a name, the first.
+    by_name: BTreeMap<String, MemberId>,
 }
 
 /// Why there is no workspace, or no such app.
@@ -216,9 +219,6 @@ fn or_list(names: &[String]) -> String {
 }
 
 impl Workspace {
-    /// The root project's position among the members.
-    pub const ROOT: usize = 0;
-
     /// Loads the workspace at `root`.
     pub fn load(root: &Path) -> Result<Self, WorkspaceError> {
         let tree = &Tree::open(root).map_err(ManifestError::from)?;
@@ -269,6 +269,7 @@ impl Workspace {
             }
             lockfile::Texts::PerProject(texts)
         };
+        let members = Members::new(members);
         Ok(Self {
             root: root.to_path_buf(),
             tree: tree.clone(),
@@ -284,23 +285,23 @@ impl Workspace {
 
     /// How many packages there are; the root project counts where it is the app.
     pub fn packages(&self, root_is_app: bool) -> usize {
-        self.members.len() - usize::from(!root_is_app)
+        self.members.count() - usize::from(!root_is_app)
     }
 
     /// The root project.
     pub fn root_member(&self) -> &Member {
-        &self.members[0]
+        &self.members[MemberId::ROOT]
     }
 
-    /// The position of the member in this directory.
-    pub fn position(&self, dir: &RepoPath) -> Option<usize> {
-        self.members
-            .binary_search_by(|member| member.dir.cmp(dir))
-            .ok()
+    /// The member in this directory.
+    pub fn member_in(&self, dir: &RepoPath) -> Option<MemberId> {
+        let all = self.members.all();
+        let found = all.binary_search_by(|member| member.dir.cmp(dir));
+        found.ok().map(MemberId::new)
     }
 
-    /// The position of the first member with this name, without the root project.
-    pub fn named(&self, name: &str) -> Option<usize> {
+    /// The first member with this name, without the root project.
+    pub fn named(&self, name: &str) -> Option<MemberId> {
         self.by_name.get(name).copied()
     }
 
@@ -309,31 +310,30 @@ impl Workspace {
         // They are neighbours: nothing but paths below `a` sorts between two paths that begin with
         // `a/`.
         let prefix = dir.prefix();
-        let first = self
-            .members
-            .partition_point(|member| member.dir.is_root() || member.dir.as_str() < &*prefix);
-        self.members[first..]
+        let packages = self.members.packages();
+        let first = packages.partition_point(|member| member.dir.as_str() < &*prefix);
+        packages[first..]
             .iter()
             .take_while(move |member| member.dir.as_str().starts_with(&prefix))
     }
 
-    /// Removes the members in and below a directory. Positions change.
+    /// Removes the members in and below a directory. The identities of members change.
     pub fn leave_out(&mut self, dir: &RepoPath) {
         self.members
-            .retain(|member| member.dir.is_root() || !member.dir.is_within(dir));
+            .retain_packages(|member| !member.dir.is_within(dir));
         self.by_name = by_name(&self.members);
     }
 
     /// The member with the deepest directory that contains `path`; otherwise the root project.
-    pub fn enclosing(&self, path: &RepoPath) -> usize {
+    pub fn enclosing(&self, path: &RepoPath) -> MemberId {
         let mut dir = Some(path.clone());
         while let Some(at) = dir {
-            if let Some(found) = self.position(&at) {
+            if let Some(found) = self.member_in(&at) {
                 return found;
             }
             dir = at.parent();
         }
-        0
+        MemberId::ROOT
     }
 }
 
@@ -389,8 +389,8 @@ fn no_lockfile(tree: &Tree, members: &[Member]) -> WorkspaceError {
     other_manager(has).map_or(WorkspaceError::NoLockfile, WorkspaceError::OtherManager)
 }
 
-fn by_name(members: &[Member]) -> BTreeMap<String, usize> {
-    let named = members.iter().enumerate().skip(1).rev();
+fn by_name(members: &Members) -> BTreeMap<String, MemberId> {
+    let named = members.with_ids().skip(1).rev();
     named
         .filter_map(|(at, member)| Some((member.manifest.name()?.to_owned(), at)))
         .collect()

@@ -1,10 +1,11 @@
-// Loaded into every node process of a trial start, before the app (--require). It notes, a line of JSON each in a file of the trial's, what the trial
-// has to know: that a server listens, what ended the process, and which files below the app were looked for in vain. The app sees nothing of it.
+// Loaded into every node process of a trial start, before the app (--require). It writes a line of JSON into the trial's file for each thing that the
+// trial must know: a server listens, an error ended the process, a file below the app was not found. The app does not notice.
 'use strict';
 const { appendFileSync } = require('node:fs');
 const fs = require('node:fs');
 const net = require('node:net');
 const Module = require('node:module');
+const { resolve: absolute } = require('node:path');
 
 const file = process.env.SLIMBUILD_TRIAL;
 const root = process.env.SLIMBUILD_TRIAL_ROOT;
@@ -26,20 +27,28 @@ net.Server.prototype.listen = function (...args) {
   return listen.apply(this, args);
 };
 
+/** Where a path leads from the directory that the app is in now. */
+function whole(path) {
+  try { return absolute(path); } catch { return path; }
+}
+
 process.on('uncaughtExceptionMonitor', (error) => {
   const { name, message, code, syscall, path, stack, requireStack } = error instanceof Error ? error : { message: String(error) };
-  note({ died: { name, message, code, syscall, path, stack, requireStack } });
+  // A program's name is looked for in PATH: it is no path.
+  const file = typeof path === 'string' && !`${syscall}`.startsWith('spawn') ? whole(path) : path;
+  note({ died: { name, message, code, syscall, path: file, stack, requireStack } });
 });
 
-// What is looked for in vain and caught is no fault in itself: it explains why an app ends by itself.
+// A missing file whose error is caught is no fault. It explains why an app ends by itself.
 const seen = new Set();
 function missed(error, path) {
   if (error === null || typeof error !== 'object' || !['ENOENT', 'EACCES', 'EROFS'].includes(error.code)) return;
-  const name = typeof error.path === 'string' ? error.path : String(path);
+  const said = typeof error.path === 'string' ? error.path : String(path);
+  const name = whole(said);
   const key = `${error.code} ${name}`;
   if (!name.startsWith(`${root}/`) || name.includes('/node_modules/') || seen.has(key)) return;
   seen.add(key);
-  note({ missed: { code: error.code, syscall: error.syscall, path: name } });
+  note({ missed: { code: error.code, syscall: error.syscall, path: name, said } });
 }
 
 for (const name of ['readFile', 'open', 'readdir', 'mkdir', 'writeFile', 'opendir']) {
@@ -64,7 +73,7 @@ for (const name of ['readFile', 'open', 'readdir', 'mkdir', 'writeFile', 'opendi
   };
 }
 
-// A module that is named by a string is resolved by a library, which catches node's error and throws its own.
+// A library resolves a module that is named by a string. It catches node's error and throws its own.
 const resolve = Module._resolveFilename;
 Module._resolveFilename = function (request, ...rest) {
   try { return resolve.call(this, request, ...rest); } catch (error) {

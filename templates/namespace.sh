@@ -1,23 +1,23 @@
-# Starts programs in the file system of an image. It runs in namespaces that slimbuild made, as their root, in a directory of slimbuild's, and with
-# variables of slimbuild's alone:
+# Starts programs in the file system of an image. slimbuild runs it as root of new namespaces, in a directory of its own and with only its own
+# variables:
 #
 #   sh -c THIS sh LAYERS USER GROUP WHAT WRITABLE...
 #
-# LAYERS are names of directories here, `0:1:2`, the highest first. They lie on each other and cannot be written to, but for /tmp and the WRITABLE
-# paths. `enter` is slimbuild itself, which leaves this machine's files behind and becomes the program that `program.json` names. WHAT is `only`
-# for that program alone, and `tried` for the same with a network: `enter` says `ready` then. Else it gets a network too, and this says `ready` when
-# all is in place, and `ended CODE` when it ends; with `asked`, `probe.json` names another program, which asks it, and this says `up` or
-# `failed CODE` when that one ends.
+# LAYERS are directories here, `0:1:2`, the highest first. They are mounted on top of each other and are read-only, except /tmp and the WRITABLE
+# paths. `enter` is slimbuild itself: it leaves this machine's files and becomes the program in `program.json`. WHAT is `only` for this program
+# alone, or `tried` for the same with a network; then `enter` prints `ready`. Otherwise the program gets a network too, and this script prints `ready`
+# when everything is in place and `ended CODE` when the program ends. With `asked`, `probe.json` has another program that asks the first one; this
+# script prints `up` or `failed CODE` when that one ends.
 layers=$1 user=$2 group=$3 what=$4
 shift 4
 mount -t overlay -o "ro,lowerdir=$layers" slimbuild root || exit 1
 mount -t proc proc root/proc || exit 1
-# Whoever is root outside is so for these files too, whatever the namespace.
+# The host's root may write to these from any namespace. Here they are read-only.
 for shown in bus fs irq sys sysrq-trigger; do
   [ ! -e "root/proc/$shown" ] && continue
   mount --bind "root/proc/$shown" "root/proc/$shown" && mount -o remount,bind,ro "root/proc/$shown" || exit 1
 done
-# Nothing of this machine's devices but those that every container has.
+# Only the devices that every container has.
 mount -t tmpfs -o nosuid,noexec,mode=755,size=1m dev root/dev || exit 1
 for device in null zero full random urandom; do
   : > "root/dev/$device" && mount --bind "/dev/$device" "root/dev/$device" || exit 1
@@ -40,7 +40,7 @@ start() {
 }
 [ "$what" = only ] && start program.json
 ip link set lo up && ip address add 192.0.2.2/32 dev lo || exit 1
-# As in a container of Docker.
+# As in a Docker container.
 echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 [ "$what" = tried ] && start program.json
 echo ready
@@ -55,6 +55,6 @@ if [ "$what" = asked ]; then
     if [ "$code" = 0 ]; then echo up; else echo "failed $code"; fi
   } &
 fi
-# Who waits for the answer ends all of this; if it ended itself, so does its end of this pipe.
+# The process that waits for the answer ends all of this. If it dies, its end of this pipe closes.
 read -r _
 kill -KILL -1

@@ -1,15 +1,15 @@
-// Asks, from inside of a container, whether its program is up: node -e PROBE PORT PATH [ADDRESS]. An empty port is found out, an empty path asks for
-// no answer. The address is the container's, where no interface tells it.
-// Ends when it is up; until then it writes what is still wrong, as often as that changes.
+// Asks from inside a container whether its program is up: node -e PROBE PORT PATH [ADDRESS]. If the port is empty, the probe finds it. If the path is
+// empty, the probe only connects. ADDRESS is the container's, for cases where no interface has it.
+// It ends when the program is up. Until then it prints what is still wrong, once per change.
 const fs = require('fs'), http = require('http'), net = require('net'), os = require('os');
 const [wanted, path, address] = process.argv.slice(1);
 const own = address ? { address } : Object.values(os.networkInterfaces()).flat().find((one) => !one.internal && one.family === 'IPv4');
-// From the outside nobody comes in by way of 127.0.0.1.
+// Nobody outside can reach 127.0.0.1.
 const host = own ? own.address : '127.0.0.1';
 let said;
 const say = (line) => { if (line !== said) console.log(said = line); };
 
-/** Ports that something listens on: one that all can reach, or one for the container alone. */
+/** Ports that something listens on: reachable from outside, or only inside the container. */
 function listening() {
   const ports = new Map();
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {

@@ -1,4 +1,5 @@
-# Asks, from inside of a web server's container, whether it is up: sh -c PROBE probe PORT PATH. Ends when it is; until then it writes what is still wrong.
+# Asks from inside a web server's container whether the server is up: sh -c PROBE probe PORT PATH. It ends when the server is up, and prints until
+# then what is still wrong.
 said=
 while :; do
   if command -v curl >/dev/null; then

@@ -1,18 +1,18 @@
-// A trial start: the image's own command, files, user and node, without a network, before the image has a name. It ends when the app listens, when it
-// ends by itself, or after a while. It fails for what lies in the image alone: whatever else an app misses, it gets when it runs for real.
+// A trial start with the image's own command, files, user and node, without a network, before the image gets its name. It ends when the app listens,
+// when the app ends, or after a few seconds. It fails only for reasons that lie in the image: an app gets services and variables when it runs for real.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** For how long an app that does not listen is watched. */
+/** How long an app that does not listen is watched. */
 const PATIENCE = 5_000;
 const GLANCE = 20;
 /** How much of what the app wrote is kept. */
 const TAIL = 64 * 1024;
 
-/** Errors of node's loader: nobody outside of the image can mend them. */
+/** Errors of node's loader. Their cause is always in the image. */
 const LOADING = new Set([
   'MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED', 'ERR_PACKAGE_IMPORT_NOT_DEFINED', 'ERR_UNSUPPORTED_DIR_IMPORT',
   'ERR_UNKNOWN_FILE_EXTENSION', 'ERR_UNKNOWN_MODULE_FORMAT', 'ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE', 'ERR_IMPORT_ATTRIBUTE_MISSING',
@@ -23,8 +23,8 @@ const BASES = 'Choose a base that has it (`--base slim`), or add its package wit
 const DENIED = new Set(['EACCES', 'EROFS', 'EPERM']);
 
 /**
- * Starts the app. `start` is what verify.mjs knows of the image: `command`, `directory` (both absolute), and `sources`, the files of the workspace.
- * What comes out are lines: `said` in one, or what is at fault.
+ * Starts the app. `start` comes from verify.mjs: `command`, `directory` (both absolute), and `sources`, the files of the workspace.
+ * Returns lines: `said` is one line about a start that went well; otherwise they say what is wrong.
  */
 export async function trial(image) {
   const dir = mkdtempSync(join(tmpdir(), 'slimbuild-trial-'));
@@ -39,7 +39,7 @@ async function watch(image, file) {
   const { root, command, directory } = image;
   const hook = join(dirname(fileURLToPath(import.meta.url)), 'hook.cjs');
   const env = { ...process.env, SLIMBUILD_TRIAL: file, SLIMBUILD_TRIAL_ROOT: root };
-  // Options that the app or slimbuild.json sets are kept from the programs that prove an image; those of a base are there.
+  // Options of the app or slimbuild.json must not reach the programs that prove the image; options of the base stay.
   env.NODE_OPTIONS = `${image.nodeOptions ?? process.env.NODE_OPTIONS ?? ''} --require=${hook}`.trim();
   const began = Date.now();
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
@@ -69,7 +69,7 @@ async function watch(image, file) {
   if (over === undefined) return { said: `started, and ran for ${PATIENCE / 1000} s without listening` };
   if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
   const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
-  const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.path)));
+  const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.said)));
   const own = missing.map((missed) => file_fault(missed, image)).find((found) => found !== undefined);
   if (own) return { fault: own, log };
   const sought = named(notes, log);
@@ -77,14 +77,30 @@ async function watch(image, file) {
   const denied = log.map(denial).find((path) => path !== undefined);
   const written = denied && file_fault({ code: 'EACCES', syscall: 'open', path: resolve(image.directory, denied) }, image);
   if (written) return { fault: written, log };
-  // What shells end with when there is no such program, or none that may be run.
+  const database = log.find((line) => /unable to open .*database|SQLITE_CANTOPEN|SQLITE_READONLY|readonly database/i.test(line));
+  const held = database && file_fault({ code: 'EACCES', syscall: 'open', path: resolve(image.directory, stored(database) ?? '/') }, image);
+  if (held) return { fault: held, log };
+  // The exit codes of shells for a program that does not exist or may not be run.
   const refused = [126, 127].includes(over.code) && log.filter((line) => /not found|[Pp]ermission denied/.test(line)).at(-1);
   if (refused) return { fault: { message: `the start script runs a program that is not in the image: ${refused}`, note: BASES }, log };
   const words = last(notes, log);
-  return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; nothing was missing from the image` };
+  const closed = database && 'SQLite could not open its file: give it a directory that the app may write to, with "writable" in slimbuild.json or as a volume';
+  const lacks = env_file(notes) ?? closed ?? 'nothing was missing from the image';
+  return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; ${lacks}` };
 }
 
-/** The file that a shell or a program of the system may not write, as a line of its log says. */
+/** The file of a database, where a message names it. */
+function stored(line) {
+  return /(?:^|[\s'"`:])((?:\.{0,2}\/)?[\w./-]+\.(?:db3?|sqlite3?))\b/.exec(line)?.[1];
+}
+
+/** What an app lacks that ends because an env file is not there. It may be mounted, so that is no fault of the image. */
+function env_file(notes) {
+  const died = notes.map((note) => note.died).find((died) => died?.code === 'ENOENT' && /^\.env(?:\.|$)/.test(basename(died.path ?? '')));
+  return died && `it reads ${died.path}, and an image holds no env file: have the app do without it, or take it along with "publicEnvFiles" if it holds no secret`;
+}
+
+/** The file that a shell or a system program could not write, taken from its log. */
 function denial(line) {
   return /(?:cannot create(?: regular file| directory)?|can't create(?: directory)?|cannot touch|couldn't open temporary file|line \d+:) ['‘]?([^'’:]+)['’]?: (?:Permission denied|Read-only file system)/.exec(line)?.[1];
 }
@@ -92,22 +108,22 @@ function denial(line) {
 function read(file) {
   let text;
   try { text = readFileSync(file, 'utf8'); } catch { return []; }
-  // The app can write there too: what is no note is none.
+  // The app can write to this file too: other lines are ignored.
   return text.split('\n').slice(0, -1).flatMap((line) => {
     try { return [JSON.parse(line)].filter((note) => note !== null && typeof note === 'object'); } catch { return []; }
   });
 }
 
-/** Ends the app and all that it started. */
+/** Ends the app and everything that it started. */
 function stop(child) {
   if (child.pid === undefined) return;
   try { process.kill(-child.pid, 'SIGKILL'); } catch { /* nobody is left */ }
-  // Who left the group may hold the pipes: nobody waits for them.
+  // A process that left the group may hold the pipes open. Nobody waits for it.
   for (const stream of [child.stdout, child.stderr]) stream?.destroy();
   child.unref();
 }
 
-/** What of the image ended a process, if anything did. */
+/** What in the image ended a process; nothing if the cause is elsewhere. */
 function blame(notes, image) {
   for (const { died } of notes.filter((note) => note.died)) {
     const fault = of_error(died, image);
@@ -122,7 +138,7 @@ function of_error({ name, message = '', code, syscall = '', path, stack = '', re
   const by = at ? ` (${relative(image.root, at)} needs it)` : '';
   if (LOADING.has(code)) return { message: `${first}${by}`, note: note_of(code) };
   if (name === 'SyntaxError') {
-    // What does not parse begins its stack with the file, or has node's loader on top of it. JSON that the app reads has neither.
+    // The stack of a syntax error begins with the file or with node's loader. Errors in JSON that the app reads have neither.
     const [line] = stack.split('\n');
     const file = /^(?:file:\/\/)?\//.test(line) ? `, in ${line.replace(/^file:\/\//, '')}` : '';
     const top = /^\s+at .*$/m.exec(stack)?.[0] ?? '';
@@ -135,14 +151,14 @@ function of_error({ name, message = '', code, syscall = '', path, stack = '', re
   return path === undefined ? undefined : file_fault({ code, syscall, path }, image);
 }
 
-/** A file of the app's that is not there though the workspace has it, or that may not be written. */
+/** A file of the app that the workspace has and the image lacks, or that the app may not write. */
 function file_fault({ code, syscall, path }, { root, directory, sources }) {
   if (!path.startsWith(`${root}/`)) return undefined;
   const file = relative(root, path);
   if (code === 'ENOENT' && sources.some((source) => source === file || source.startsWith(`${file}/`))) {
     return { message: `the app reads ${file} when it starts, which is in the workspace and not in the image`, note: `Take it along: \`--include '${file}'\`, or "include" in slimbuild.json.` };
   }
-  if (DENIED.has(code)) {
+  if (DENIED.has(code) || (code === 'ENOENT' && syscall === 'mkdir' && !mayWrite(dirname(path)))) {
     const written = relative(directory, syscall === 'mkdir' ? path : dirname(path)) || '.';
     const note = written.startsWith('..')
       ? 'Let it write to /tmp or to a volume.'
@@ -150,6 +166,14 @@ function file_fault({ code, syscall, path }, { root, directory, sources }) {
     return { message: `the app writes to ${file} when it starts, and may not: files of the image belong to root`, note };
   }
   return undefined;
+}
+
+/** Whether the nearest directory that is there may be written to: node calls it ENOENT where one below a read-only one is to be made. */
+function mayWrite(directory) {
+  let at = directory;
+  while (!existsSync(at)) at = dirname(at);
+  try { accessSync(at, constants.W_OK); } catch (error) { return !DENIED.has(error.code); }
+  return true;
 }
 
 function note_of(code) {
@@ -168,16 +192,18 @@ function place(stack, root) {
   return found.find((path) => path?.startsWith(`${root}/`));
 }
 
-/** A module that was looked for in vain, and that the app names when it ends. */
+/** A module that was not found, and that the app names when it ends. */
 function named(notes, log) {
   const end = [...notes.filter((note) => note.died).map((note) => `${note.died.message}`), ...log.slice(-5)].join('\n');
   const sought = notes.map((note) => note.sought).filter((name) => name !== undefined);
   return sought.find((name) => name.length > 2 && ['"', "'", '`'].some((quote) => end.includes(quote + name + quote)));
 }
 
-/** The app's last words: of the error that ended it, or of its log. */
+/** The last lines of the error that ended the app, or of its log. */
 function last(notes, log) {
   const died = notes.filter((note) => note.died).at(-1)?.died;
-  const words = died ? `${died.message}`.split('\n').map((line) => line.trim()).find((line) => line !== '') : log.at(-1);
-  return words?.slice(0, 200);
+  const logged = log.filter((line) => /[a-z]/i.test(line) && !/^\s+at /.test(line));
+  const errors = logged.filter((line) => /^\s*(?:\w*Error\b|error:)/i.test(line));
+  const words = died ? `${died.message}`.split('\n').map((line) => line.trim()).find((line) => line !== '') : errors.at(-1) ?? logged.at(-1);
+  return words?.trim().slice(0, 200);
 }

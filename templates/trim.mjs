@@ -1,9 +1,9 @@
-// Leaves out of production modules what cannot matter when the app runs, by slimbuild: node trim.mjs [--keep-maps] DIRECTORY...
-// The same for what the build of a package of the workspace wrote into OUT, at the same path: node trim.mjs [--keep-maps] --outputs=OUT PACKAGE...
-// With --list it removes nothing: directories of packages come in on standard input, and the paths to leave out go to standard output, each
-// list parted by NUL.
-// Type declarations, source maps, incremental build states, well-known documents, and the tests and documents of packages. Nothing that a
-// manifest names for something else than types; licences stay; of what nobody can be sure, it stays.
+// Removes from production modules what an app does not need when it runs, for slimbuild: node trim.mjs [--keep-maps] DIRECTORY...
+// The same for what the build of a workspace package wrote into OUT, at the same path: node trim.mjs [--keep-maps] --outputs=OUT PACKAGE...
+// With --list it removes nothing: it reads directories of packages from standard input and writes the paths to leave out to standard output, both
+// separated by NUL.
+// It removes type declarations, source maps, incremental build states, well-known documents, and the tests and documents of packages. It keeps
+// licences, files that a manifest names for anything but types, and every doubtful file.
 import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
@@ -11,7 +11,7 @@ const DECLARATION = /\.d\.(?:[cm]?ts|[\w-]+\.ts)$/;
 const MAP = /\.(?:[cm]?js|css|[cm]?ts)\.map$/;
 const DOCUMENT = /^(?:readme|changelog|changes|history|contributing|upgrading|migration|code_of_conduct|security)(?:[-_.][\w-]+)*\.(?:md|markdown)$/i;
 const DIRECTORIES = new Set(['test', 'tests', '__tests__', 'docs', 'doc', 'example', 'examples', '.github']);
-/** These read declarations when they run, of every package. */
+/** Packages that read the declarations of other packages at run time. */
 const COMPILERS = new Set(['typescript', 'ts-morph', '@ts-morph/common', 'ts-node', '@microsoft/api-extractor', 'typedoc', '@typescript/native-preview']);
 const CODE = /\.(?:[cm]?js|[cm]?ts|jsx|tsx|json|node)$/;
 
@@ -21,11 +21,11 @@ const listed = args.includes('--list') ? [] : undefined;
 const installed = listed && readFileSync(0, 'utf8').split('\0').filter((dir) => dir !== '');
 const saved = { files: 0, bytes: 0 };
 
-/** The text of a file; nothing of a link that dangles, or of a directory that a link with a file's name leads to, as `node_modules/big.js` does. */
+/** The text of a file. Empty for a broken link, and for a directory with a file's name, such as `node_modules/big.js`. */
 const text = (path) => (statSync(path, { throwIfNoEntry: false })?.isFile() ? readFileSync(path, 'latin1') : '');
 const list = (dir) => { try { return readdirSync(dir, { withFileTypes: true }); } catch { return []; } };
 
-/** The packages below a node_modules directory, as far as they are really there. */
+/** The packages in a node_modules directory, without links to packages elsewhere. */
 function* packages(modules) {
   for (const entry of list(modules)) {
     if (!entry.isDirectory()) continue;
@@ -36,7 +36,7 @@ function* packages(modules) {
   }
 }
 
-/** Everything that a manifest names, but for types. */
+/** Everything that a manifest names, except types. */
 function named(value, found) {
   if (typeof value === 'string') found.push(value.replace(/^\.\//, ''));
   else if (Array.isArray(value)) value.forEach((one) => named(one, found));
@@ -59,7 +59,7 @@ function removeAll(dir) {
   if (!listed) rmSync(dir, { recursive: true });
 }
 
-/** Whether code of a package outside of a directory seems to name it. */
+/** Whether code of a package, outside of this directory, seems to name the directory. */
 function mentions(dir, name, skipped) {
   const word = new RegExp(`["'\`/]${name.replace('.', '\\.')}["'\`/]`);
   return list(dir).some((entry) => {
@@ -70,7 +70,7 @@ function mentions(dir, name, skipped) {
   });
 }
 
-/** What node-gyp leaves beside the binary that it compiled: objects and generated sources. */
+/** What node-gyp leaves beside a compiled binary: objects and generated sources. */
 const INTERMEDIATE = /\/(?:Release|Debug)\/(?:obj|obj\.target|\.deps)$/;
 
 function trim(root, declarationsStay) {
@@ -88,7 +88,7 @@ function trim(root, declarationsStay) {
       const path = join(dir, entry.name);
       const inside = relative(root, path);
       if (entry.isDirectory()) {
-        // What a package carries in its own node_modules has its own turn.
+        // Packages in its own node_modules are handled separately.
         if (entry.name === 'node_modules') { if (!listed) for (const one of packages(path)) trim(one, declarationsStay); continue; }
         if (INTERMEDIATE.test(path)) { removeAll(path); continue; }
         const spare = dir === root && DIRECTORIES.has(entry.name) && !open
@@ -105,7 +105,7 @@ function trim(root, declarationsStay) {
   walk(root);
 }
 
-/** Whether code that a build wrote names such a file in a text: then it may read it. */
+/** Whether built code names such a file in a string, and may read it. */
 function reads(dir, name) {
   const quoted = new RegExp(`["'\`][^"'\`\\n]*${name}["'\`]`);
   return list(dir).some((entry) => {
@@ -115,7 +115,7 @@ function reads(dir, name) {
   });
 }
 
-/** A map with the sources in it is made to be looked at; one without leads to files that the image does not have. */
+/** Whether a source map does not contain its sources: it leads to files that the image does not have. */
 function leadsNowhere(path) {
   try { return !JSON.parse(readFileSync(path, 'utf8')).sourcesContent?.some((one) => typeof one === 'string'); } catch { return false; }
 }
@@ -127,7 +127,7 @@ function trimOutputs(out, dir) {
   const patterns = names.filter((name) => name.includes('*')).map((name) => name.split('*'));
   const isNamed = (path) => names.includes(path)
     || patterns.some(([start, end]) => end !== '' && path.startsWith(start) && path.endsWith(end));
-  // The list of modules that the image gets, as `.pnpm/@scope+name@1.0.0` or `node_modules/name`.
+  // The modules of the image, as `.pnpm/@scope+name@1.0.0` or `node_modules/name`.
   let modules = '';
   try { modules = readFileSync('/modules.txt', 'utf8'); } catch { /* there are none */ }
   const here = (name) => installed ? installed.some((one) => one.endsWith(`node_modules/${name}`)) : modules.includes(`/${name.replace('/', '+')}@`) || modules.split('\n').some((line) => line.endsWith(`node_modules/${name}`));

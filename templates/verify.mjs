@@ -1,9 +1,9 @@
-// Proof that the image can run, made by slimbuild before the image has a name. It runs in the image's own file system with its own node, as
-// its own user, and leaves nothing there. It finds what is missing; what it cannot be sure of, it passes over.
+// Proof that the image can run, made by slimbuild before the image gets its name. It runs in the image's own file system, with its node and as its
+// user, and leaves nothing behind. It reports what is certainly missing, and ignores doubtful cases.
 //
 //   node [flags] verify.mjs IMAGE.json       what node starts, and all that it needs
 //   node [flags] verify.mjs IMAGE.json --start   the same, and then the app is started
-//   node verify.mjs --start IMAGE.json       the app is started, and nothing else is looked at
+//   node verify.mjs --start IMAGE.json       the app is started, and nothing else is checked
 //   node verify.mjs --site DIRECTORY         pages and the files that they load
 import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import nodeModule, { builtinModules, createRequire } from 'node:module';
@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import { trial } from './trial.mjs';
 
-// The image's own directory; where there is no image to run in, one that holds the same.
+// The image's own directory. Where no image can run, a directory with the same files.
 const ROOT = process.env.SLIMBUILD_ROOT ?? '/app';
 const began = Date.now();
 const problems = [];
@@ -61,7 +61,7 @@ function owner(file) {
   return undefined;
 }
 
-/** The real directory of a package, as seen from a directory: node looks into every node_modules on the way up. */
+/** The real directory of a package, seen from a directory: node looks into every node_modules upwards. */
 const places = new Map();
 function find(dir, name) {
   for (let at = dir; ; at = dirname(at)) {
@@ -80,7 +80,7 @@ function find(dir, name) {
 
 // ─── libraries ──────────────────────────────────────────────────────────────
 
-/** Binaries of packages find the libraries that come in packages of their own: who traces files by their imports does not see those. */
+/** Binaries find the libraries that other packages provide. Tools that trace imports do not see these libraries. */
 function checkLibraries(dir) {
   let count = 0;
   let entries = [];
@@ -96,7 +96,7 @@ function checkLibraries(dir) {
   return count;
 }
 
-/** Libraries that a binary expects in other packages, and that are neither there nor in the system. */
+/** Libraries that a binary expects in other packages, and that exist neither there nor in the system. */
 export function missing(path) {
   let binary;
   try { binary = elf(readFileSync(path)); } catch { /* not what the loader reads */ }
@@ -107,12 +107,12 @@ export function missing(path) {
   const system = ['/lib', '/usr/lib', '/usr/local/lib'].flatMap((dir) => [dir, `${dir}64`, join(dir, triplet)]);
   const places = [...binary.paths.map(expand), ...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean), ...system];
   const gone = binary.needed.filter((name) => !places.some((dir) => existsSync(join(dir, name))));
-  // A binary for the other C library is there for others.
+  // A binary for the other C library is not used here.
   if (own.length === 0 || gone.some((name) => /^(?:libc|ld-linux|ld-musl)[-.]/.test(name))) return [];
   return gone;
 }
 
-/** Of a library in ELF's 64 bits: the processor, the libraries that it needs, and where it looks for them. */
+/** Reads a 64-bit ELF library: the processor, the libraries that it needs, and where it looks for them. */
 function elf(bytes) {
   if (bytes.readUInt32BE(0) !== 0x7f454c46 || bytes[4] !== 2 || bytes[5] !== 1) return undefined;
   const word = (at) => Number(bytes.readBigUInt64LE(at));
@@ -135,7 +135,7 @@ function elf(bytes) {
 
 // ─── packages ───────────────────────────────────────────────────────────────
 
-/** Follows dependencies from the app; what a package needs has to be where node looks for it. */
+/** Follows dependencies from the app: what a package needs must be where node looks for it. */
 function checkPackages(image) {
   const app = join(ROOT, image.app);
   const forgiven = new Set(image.removed);
@@ -160,7 +160,7 @@ function checkPackages(image) {
     for (const dependency of needed) {
       const found = find(dir, dependency);
       if (found === undefined) {
-        // Overrides and hooks take dependencies away on purpose.
+        // Overrides and hooks remove dependencies on purpose.
         if (forgiven.has(dependency) || brought.has(dependency) || (!ours && image.hooked)) continue;
         problem(`\`${dependency}\` is a dependency of ${name(dir)}, and is not in the image`, [...chain(dir), dependency]);
         continue;
@@ -177,7 +177,7 @@ function checkPackages(image) {
 
 const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node']);
 
-/** A package of the registry whose main file is gone. One without such a file holds types, styles or the like. */
+/** A registry package whose main file is missing. A package that names no main file has types, styles or the like. */
 function checkMain(dir, name, chain) {
   const own = manifest(dir);
   if (!own || name.startsWith('@types/')) return;
@@ -216,13 +216,13 @@ function hasCode(dir, depth = 2) {
 
 // ─── files ──────────────────────────────────────────────────────────────────
 
-/** Modules that change how others are found: then an unknown name is no proof of anything. */
+/** Modules that change how others are found. With them, an unknown name proves nothing. */
 const CHANGES_RESOLUTION = /^(module-alias|tsconfig-paths|app-module-path|tsx|ts-node|esbuild-register|@swc-node|@esbuild-kit|jiti|pnpapi|@babel\/register|@swc\/register|sucrase|esbuild-runner|@oxc-node)(\/|$)/;
 
-/** What has node find or read modules in another way. */
+/** Options that make node find or read modules in another way. */
 const REGISTERS = /\bregister(Hooks)?\s*\(/;
 
-/** Our files, from the entry along static imports and the `require`s at the top: each parses, and what it names is there. */
+/** Follows our files from the entry along static imports and top-level `require`s: each must parse, and what it names must exist. */
 async function checkFiles(image) {
   const app = join(ROOT, image.app);
   const entry = join(app, image.entry);
@@ -238,7 +238,7 @@ async function checkFiles(image) {
   const takes = takesTypes(options);
   const roots = [realpathSync(entry)];
   for (const name of preloads) {
-    // Only what changes how modules are found makes an unknown name no proof.
+    // Only options that change how modules are found make unknown names doubtful.
     if (CHANGES_RESOLUTION.test(name)) aliases = true;
     let found;
     try {
@@ -252,7 +252,7 @@ async function checkFiles(image) {
     }
     if (found && isOurs(found)) {
       roots.push(found);
-      // It may have node find modules in its own way.
+      // It may make node find modules in its own way.
       if (REGISTERS.test(readFileSync(found, 'utf8'))) aliases = true;
     }
   }
@@ -287,17 +287,25 @@ async function checkFiles(image) {
         continue;
       }
       if (found && (isOurs(found) || TYPESCRIPT.test(found)) && !parents.has(found)) parents.set(found, file);
-      if (found && esm && extname(found) === '.json' && plainJson(text, name)) {
+      if (!found || !esm || !plain(text, name)) continue;
+      if (extname(found) === '.json') {
         refused.push({ file, why: `loads \`${name}\` without \`with { type: 'json' }\`, which node ${process.versions.node} asks for` });
+      } else if (isOurs(found) && !(await imports(extname(found), options))) {
+        refused.push({ file, why: `imports \`${name}\`, and node ${process.versions.node} imports no such file: ${INSTEAD[extname(found)] ?? 'read it with `readFileSync`, or have the build compile it'}` });
       }
     }
+  }
+  // No import names what a library loads by a string.
+  for (const [by, name] of image.named ?? []) {
+    const file = join(ROOT, by);
+    if (parents.has(file) && find(dirname(file), name) === undefined) unknown.push({ name, file, error: new Error(name) });
   }
   const chain = (file) => {
     const files = [];
     for (let at = file; at !== undefined; at = parents.get(at)) files.unshift(shown(at));
     return files;
   };
-  // A loader makes of them what node can run.
+  // A loader translates them for node.
   for (const { file, why } of refused.filter(({ certain }) => certain || !aliases)) problem(`${shown(file)} ${why}`, chain(file));
   for (const { name, file, error } of unknown) {
     const local = /^[./]/.test(name);
@@ -311,7 +319,7 @@ async function checkFiles(image) {
   return parents.size;
 }
 
-/** What explains that a package is not there. */
+/** The reason why a package is missing. */
 function where(name, dir) {
   const own = owner(join(dir, 'x'));
   const { devDependencies, peerDependencies, optionalDependencies, dependencies } = manifest(own ?? '') ?? {};
@@ -339,7 +347,7 @@ function preloaded(args) {
   return names;
 }
 
-/** Where a name leads from a file, as node goes; throws where it leads nowhere. */
+/** Resolves a name from a file as node does. Throws if nothing is found. */
 async function locate(name, file, esm) {
   if (!esm) return realpathSync(createRequire(file).resolve(name));
   const url = await import.meta.resolve(name, pathToFileURL(file).href);
@@ -351,7 +359,7 @@ async function locate(name, file, esm) {
 
 const TYPESCRIPT = /\.[cm]?tsx?$/;
 
-/** What node does with TypeScript when it is started with these options: nothing, take out types, or compile what is more than a type too. */
+/** What node does with TypeScript if it is started with these options: nothing, strip types, or also transform enums and the like. */
 export function takesTypes(options) {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const since = (line, from) => major === line && minor >= from;
@@ -364,18 +372,18 @@ export function takesTypes(options) {
   return found;
 }
 
-/** Why this node does not run a file of TypeScript. */
+/** Why this node cannot run a TypeScript file. */
 export function refusal(file, text, takes) {
   if (!TYPESCRIPT.test(file)) return undefined;
   if (!takes) return `is TypeScript, which node ${process.versions.node} does not run: compile it, or take a newer node`;
   if (file.includes('/node_modules/')) return 'is TypeScript below node_modules, where node runs none: compile it';
   if (file.endsWith('x')) return 'has the ending .tsx, which node does not run: compile it';
-  const javascript = plain(text, takes);
+  const javascript = stripped(text, takes);
   return javascript instanceof Error ? `is not what node ${process.versions.node} can run: ${javascript.message.split('\n')[0]}` : undefined;
 }
 
-/** TypeScript without its types; the error where node cannot take them out, and nothing where it cannot be asked. */
-function plain(text, takes) {
+/** TypeScript without its types. Returns the error if node cannot strip them, and nothing if this node has no such function. */
+function stripped(text, takes) {
   try {
     return nodeModule.stripTypeScriptTypes?.(text, { mode: takes === 'all' ? 'transform' : 'strip' });
   } catch (error) {
@@ -383,23 +391,38 @@ function plain(text, takes) {
   }
 }
 
-/** Whether a file imports JSON as if it were code. */
-export function plainJson(text, name) {
+/** Whether a file imports another without an import attribute that names the kind of file. */
+export function plain(text, name) {
   const literal = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`(?:^|[;\\n}])\\s*import\\b[^;'"\`]*?(['"])${literal}\\1(?!\\s*(?:with|assert)\\b)`).test(text);
 }
 
-/** Which modules a file names where node cannot do without them; nothing for files that node does not read as JavaScript. */
+/** What to write if node does not import a file. */
+const INSTEAD = {
+  '.node': 'load it with `createRequire(import.meta.url)`',
+  '.wasm': 'compile it with `WebAssembly`, or start node with `--experimental-wasm-modules`',
+};
+
+/** Whether this node, with these options, imports files with an ending. A file without one is code. */
+async function imports(ending, options) {
+  if (['', '.js', '.cjs', '.mjs', '.json'].includes(ending) || TYPESCRIPT.test(ending)) return true;
+  if (ending === '.node') return options.includes('--experimental-addon-modules') || Number(process.versions.node.split('.')[0]) > 24;
+  if (ending !== '.wasm') return false;
+  // The smallest module shows whether it needs a flag.
+  return options.includes('--experimental-wasm-modules') || import('data:application/wasm;base64,AGFzbQEAAAA=').then(() => true, () => false);
+}
+
+/** The modules that a file certainly loads. Nothing for files that node does not read as JavaScript. */
 function parse(file, text, transformed, takes) {
   const extension = extname(file).replace(/^\.([cm]?)ts$/, '.$1js');
   if (!['.js', '.cjs', '.mjs', ''].includes(extension)) return undefined;
-  if (TYPESCRIPT.test(file)) text = plain(text, takes);
+  if (TYPESCRIPT.test(file)) text = stripped(text, takes);
   if (typeof text !== 'string') return undefined;
   const type = manifest(owner(file) ?? '')?.type;
   const module = () => {
     const made = new vm.SourceTextModule(text, { identifier: file });
     const names = made.dependencySpecifiers ?? made.moduleRequests.map((request) => request.specifier);
-    return { esm: true, names, awaited: awaited(text), required: /\brequire\s*=\s*(?:module\.)?createRequire\(\s*import\.meta\./.test(text) ? requires(text) : [] };
+    return { esm: true, names, awaited: awaited(text), required: created(text) };
   };
   const script = () => {
     const wrapped = ['exports', 'require', 'module', '__filename', '__dirname'];
@@ -412,7 +435,7 @@ function parse(file, text, transformed, takes) {
     try {
       return script();
     } catch (error) {
-      // node finds out by itself since 20.19 and 22.7.
+      // node detects the kind of module by itself since 20.19 and 22.7.
       const [major, minor] = process.versions.node.split('.').map(Number);
       const detects = major > 22 || (major === 22 && minor >= 7) || (major === 20 && minor >= 19);
       if (!detects) throw error;
@@ -427,9 +450,17 @@ function parse(file, text, transformed, takes) {
   }
 }
 
-/** What a CommonJS file requires in plain statements at its top level. In functions, blocks and conditions it may never come to it. */
+/** What a CommonJS file requires in plain statements at its top level. In functions, blocks and conditions a `require` may never run. */
 export function requires(text) {
   return calls(text, 'r', /^require\(\s*(["'])([^"'\\\n]+)\1\s*\)/);
+}
+
+/** What a module requires in such statements by what it makes with `createRequire`. */
+function created(text) {
+  const made = [...text.matchAll(/\b([\w$]+)\s*=\s*(?:\w+\.)?createRequire\(\s*import\.meta\./g)].map(([, name]) => name);
+  const literal = String.raw`\(\s*(["'])([^"'\\\n]+)\1\s*\)`;
+  const named = [...new Set(made)].flatMap((name) => calls(text, name[0], new RegExp(`^${name.replaceAll('$', '\\$')}${literal}`)));
+  return [...named, ...calls(text, 'c', new RegExp(String.raw`^createRequire\(\s*import\.meta\.\w+\s*\)${literal}`))];
 }
 
 /** What a module imports by `await import('x')` in plain statements at its top level. */
@@ -437,7 +468,7 @@ export function awaited(text) {
   return calls(text, 'a', /^await\s+import\(\s*(["'])([^"'\\\n]+)\1\s*\)(?!\s*\.\s*(?:then|catch)\b)/);
 }
 
-/** Files that a thread or another process of node starts with, where their names are literals; `here` are those beside the file. */
+/** Files that a worker thread or a forked process starts with, if their names are literals; `here` are those beside the file. */
 export function started(text) {
   const literal = (name) => `(?<q${name}>['"])(?<${name}>[^'"\\n]+)\\k<q${name}>`;
   const call = new RegExp(`\\b(?:new\\s+Worker|fork)\\s*\\(\\s*(?:new\\s+URL\\(\\s*${literal('url')}\\s*,\\s*import\\.meta\\.url\\s*\\)|(?:path\\.)?(?:join|resolve)\\(\\s*(?:__dirname|import\\.meta\\.dirname)\\s*,\\s*${literal('joined')}\\s*\\)|${literal('plain')})`, 'g');
@@ -450,7 +481,7 @@ export function started(text) {
   });
 }
 
-/** The names in calls of one kind, in plain statements at the top level: `first` is the letter that a call begins with. */
+/** The names in calls of one kind, in plain statements at the top level. `first` is the first letter of a call. */
 function calls(text, first, call) {
   const names = [];
   let depth = 0;
@@ -486,13 +517,13 @@ function calls(text, first, call) {
     if (letter === ';' && depth === 0) statement = at + 1;
     if (letter === first && depth === 0 && !/[\w$.]/.test(text[at - 1] ?? '')) {
       const found = call.exec(text.slice(at, at + 300));
-      // A declaration on a line of its own begins a statement, semicolon or not.
+      // A declaration on a new line begins a statement, with or without a semicolon.
       const before = text.slice(statement, at).replace(/^[^]*\n(?=(?:const|let|var)\s)/, '');
       if (found && !/=>|\?|&&|\|\||\b(function|if|else|typeof|while|for|case|class)\b/.test(before)) names.push(found[2]);
     }
     if (!/\s/.test(letter)) last = letter;
   }
-  // Braces that do not match: the text was misread, and nothing of it counts.
+  // Braces do not match: the text was misread, and nothing in it counts.
   return depth === 0 ? [...new Set(names)] : [];
 }
 
@@ -502,7 +533,7 @@ function string(text, at) {
   return at;
 }
 
-/** The end of a template's text: its closing quote, or the brace that opens an expression. */
+/** The end of a template literal's text: its closing quote, or the brace that opens an expression. */
 function template(text, at) {
   for (at += 1; at < text.length && text[at] !== '`'; at += 1) {
     if (text[at] === '\\') at += 1;
@@ -530,7 +561,7 @@ function regex(text, at) {
 
 // ─── sites ──────────────────────────────────────────────────────────────────
 
-/** The first page is there, and the scripts and styles of ours that it loads. */
+/** The first page exists, and so do the scripts and styles of the site that it loads. */
 function checkSite(dir) {
   const index = join(dir, 'index.html');
   if (!isFile(index)) {
@@ -550,11 +581,11 @@ function checkSite(dir) {
     if (!script && !/^(stylesheet|modulepreload)$/i.test(value('rel') ?? '')) continue;
     let path;
     try { path = decodeURIComponent(reference.replace(/[?#].*$/, '')); } catch { continue; }
-    // A script without a hash in its name may be put there when the container starts: /env.js
+    // A script without a hash in its name may be written when the container starts, such as /env.js.
     const hashed = /[-._][A-Za-z0-9_-]{8,}\.\w+$/.test(path);
     if (script && value('type') !== 'module' && !hashed) continue;
     count += 1;
-    // The site may be served below a path that the directory does not have.
+    // The site may be served below a path that does not exist in the directory.
     const parts = path.split('/').filter((part) => part !== '' && part !== '.' && part !== '..');
     if (!parts.some((_, at) => existsSync(join(dir, ...parts.slice(at))))) problem(`index.html loads \`${reference}\`, which the build did not write`);
   }
@@ -582,7 +613,7 @@ async function main([first, second]) {
   if (second === '--start' && problems.length === 0) await start(image);
 }
 
-/** Starts the app, and says how that went. */
+/** Starts the app and says how it went. */
 async function start(image) {
   const { said, fault, log } = await trial({
     root: ROOT,

@@ -1,4 +1,5 @@
-// Makes directories of the image that its user may write to: with what lies in them they belong to that user. What it makes has no time of its own.
+// Creates directories of the image that its user may write to. The directories and everything in them then belong to this user. What it creates has a
+// fixed time.
 //
 //   node writable.cjs UID:GID DIRECTORY...
 'use strict';

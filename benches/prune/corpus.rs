@@ -149,8 +149,8 @@ fn largest_app(root: &Path) -> Result<Option<(String, String)>> {
     };
     let lockfile = Lockfiles::parse(&workspace.lockfiles)?;
     let graph = Graph::new(&workspace, &lockfile);
-    let members = 1..workspace.members.len();
-    let needed: BTreeSet<usize> = members
+    let members = workspace.members.package_ids();
+    let needed: BTreeSet<_> = members
         .clone()
         .flat_map(|at| graph.dependencies(at))
         .map(|(to, _)| to)

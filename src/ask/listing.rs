@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::detect::{AppKind, Delivery, Detected, Start, builds_an_app, script, start};
 use crate::files::ignore::Rules;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::survey::Survey;
@@ -83,9 +84,9 @@ impl Listing {
     pub fn new(workspace: &Workspace) -> Result<Self, PlanError> {
         let survey = Survey::new(workspace)?;
         let rules = Rules::load(&workspace.root, &[], &[])?;
-        let root = Some(0).filter(|_| root_may_be_an_app(workspace));
+        let root = Some(MemberId::ROOT).filter(|_| root_may_be_an_app(workspace));
         let others = others(&survey, root.is_some());
-        let may_be_one: Vec<usize> = root.into_iter().chain(others).collect();
+        let may_be_one: Vec<MemberId> = root.into_iter().chain(others).collect();
         // Each app has its own closures.
         let listed = threads::map(&may_be_one, 1, |&at| listed(&survey, &rules, at));
         Ok(Self {
@@ -95,17 +96,20 @@ impl Listing {
 }
 
 /// The members that may be apps, without the root.
-fn others(survey: &Survey<'_>, with_root: bool) -> Vec<usize> {
+fn others(survey: &Survey<'_>, with_root: bool) -> Vec<MemberId> {
     let workspace = survey.workspace;
-    let used: BTreeSet<usize> = (usize::from(!with_root)..workspace.members.len())
+    let used: BTreeSet<MemberId> = (workspace.members.ids())
+        .filter(|at| with_root || !at.is_root())
         .flat_map(|at| survey.graph.dependencies(at))
         .map(|(to, _)| to)
         .collect();
-    let may_be_one = |at: &usize| {
+    let may_be_one = |at: &MemberId| {
         let by_place = workspace.is_app_by_place(*at);
         by_place || (!used.contains(at) && starts(&workspace.members[*at]))
     };
-    (1..workspace.members.len()).filter(may_be_one).collect()
+    (workspace.members.package_ids())
+        .filter(may_be_one)
+        .collect()
 }
 
 /// Programs that run something that is not a node app.
@@ -114,12 +118,12 @@ const RUNNERS: [&str; 3] = ["docker", "docker-compose", "podman"];
 /// Whether the root may be an app: it is the only package, or its scripts start or build something
 /// of its own. A root that only builds and starts its packages (`turbo run build`) is not an app.
 pub fn root_may_be_an_app(workspace: &Workspace) -> bool {
-    workspace.members.len() == 1 || root_starts(workspace) || root_builds(workspace)
+    workspace.members.is_alone() || root_starts(workspace) || root_builds(workspace)
 }
 
 /// Whether the root may be an app, and no other package may.
 pub fn root_is_the_only_app(workspace: &Workspace) -> Result<bool, PlanError> {
-    if workspace.members.len() == 1 {
+    if workspace.members.is_alone() {
         return Ok(true);
     }
     Ok(root_may_be_an_app(workspace) && others(&Survey::new(workspace)?, true).is_empty())
@@ -148,7 +152,7 @@ fn is_own(workspace: &Workspace, command: &script::Command) -> bool {
     let mut paths = paths.filter_map(|path| RepoPath::new(path).ok());
     !command.conducts()
         && !RUNNERS.contains(&command.program())
-        && paths.all(|path| workspace.enclosing(&path) == 0)
+        && paths.all(|path| workspace.enclosing(&path).is_root())
 }
 
 /// Whether a package has a way to start.
@@ -158,14 +162,15 @@ fn starts(member: &Member) -> bool {
 }
 
 /// The entry of a member that may be an app; `None` for a library.
-fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
+fn listed(survey: &Survey<'_>, rules: &Rules, at: MemberId) -> Option<Listed> {
     let workspace = survey.workspace;
-    let by_place = match at {
-        0 => workspace.members.len() == 1 || root_starts(workspace),
-        at => workspace.is_app_by_place(at),
+    let by_place = if at.is_root() {
+        workspace.members.is_alone() || root_starts(workspace)
+    } else {
+        workspace.is_app_by_place(at)
     };
     // At the root, a site is what its build is for.
-    let may_be_a_site = by_place || at == Workspace::ROOT;
+    let may_be_a_site = by_place || at.is_root();
     let state = match look(survey, rules, at) {
         Ok(ready) if may_be_a_site || !matches!(ready.detected.kind, AppKind::StaticSite) => {
             AppState::Ready(ready)
@@ -186,7 +191,7 @@ fn listed(survey: &Survey<'_>, rules: &Rules, at: usize) -> Option<Listed> {
 }
 
 /// What a plan would find out first.
-fn look(survey: &Survey<'_>, rules: &Rules, app: usize) -> Result<Ready, PlanError> {
+fn look(survey: &Survey<'_>, rules: &Rules, app: MemberId) -> Result<Ready, PlanError> {
     let workspace = survey.workspace;
     let member = &workspace.members[app];
     let options = config::load(workspace, app)?;

@@ -3,8 +3,11 @@
 //! Input: the workspace, and an app to restrict it to that app's closures. Output: an [`Overview`],
 //! members and edges in a fixed order, which any notation can be written from.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Because;
 use crate::needs::survey::Survey;
@@ -66,10 +69,10 @@ pub struct DrawnEdge {
 
 impl Overview {
     /// The whole workspace, or the part that the app at `app` needs.
-    pub fn new(workspace: &Workspace, app: Option<usize>) -> Result<Self, PlanError> {
+    pub fn new(workspace: &Workspace, app: Option<MemberId>) -> Result<Self, PlanError> {
         let survey = Survey::new(workspace)?;
-        let mut positions: Vec<usize> = (0..workspace.members.len()).collect();
-        let mut roles = vec![None; positions.len()];
+        let mut positions: Vec<MemberId> = workspace.members.ids().collect();
+        let mut roles = BTreeMap::new();
         if let Some(app) = app {
             let options = config::load(workspace, app)?;
             let study = Study::new(&survey, app, &options)?;
@@ -77,13 +80,13 @@ impl Overview {
             positions = build.members.keys().copied().collect();
             for (at, because) in build.members {
                 let runtime = runtime.members.contains_key(&at);
-                roles[at] = Some(MemberRole { because, runtime });
+                roles.insert(at, MemberRole { because, runtime });
             }
         }
         let members = positions.iter().map(|&at| Member {
             dir: workspace.members[at].dir.clone(),
             name: workspace.members[at].label(),
-            role: roles[at].take(),
+            role: roles.remove(&at),
         });
         let members: Vec<Member> = members.collect();
         let mut edges = Vec::new();

@@ -15,6 +15,7 @@ use crate::files::File;
 use crate::files::ignore::Rules;
 use crate::files::tree::Limit;
 use crate::lockfile;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::survey::Survey;
@@ -37,7 +38,7 @@ pub const FULL: &str = "full";
 const ROOT_FILES: [&str; 2] = [".gitignore", ".gitattributes"];
 
 /// How many members a thread takes at a time.
-const SHARE: usize = 8;
+const BATCH: usize = 8;
 
 /// What to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,7 +85,7 @@ impl Pruned {
     /// Decides what to keep for the apps at these positions. Only reads.
     pub fn new(
         workspace: &Workspace,
-        apps: &[usize],
+        apps: &[MemberId],
         options: &PruneOptions,
     ) -> Result<Self, PlanError> {
         let survey = Survey::new(workspace)?;
@@ -100,10 +101,10 @@ impl Pruned {
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
         let rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
-        let members: Vec<usize> = closure.packages().collect();
-        let walk = |&at: &usize| Ok::<_, PlanError>(inputs::walk(workspace, at, &rules)?.files);
-        let walked = threads::map(&members, SHARE, walk);
-        let mut files: BTreeMap<usize, Vec<File>> = BTreeMap::new();
+        let members: Vec<MemberId> = closure.packages().collect();
+        let walk = |&at: &MemberId| Ok::<_, PlanError>(inputs::walk(workspace, at, &rules)?.files);
+        let walked = threads::map(&members, BATCH, walk);
+        let mut files: BTreeMap<MemberId, Vec<File>> = BTreeMap::new();
         for (at, walked) in members.into_iter().zip(walked) {
             files.insert(at, walked?);
         }
@@ -118,7 +119,7 @@ impl Pruned {
         };
         Ok(Self {
             members: make::members(workspace, &closure),
-            workspace_members: workspace.packages(apps.contains(&0)),
+            workspace_members: workspace.packages(apps.contains(&MemberId::ROOT)),
             packages: closure.package_count(),
             workspace_packages: lockfiles.package_total(),
             warnings: warnings(workspace, &closure),
@@ -130,7 +131,7 @@ impl Pruned {
 /// The combined options of flags and `slimbuild.json`.
 struct Wanted {
     /// The options of each app, by its position.
-    apps: Vec<(usize, PlanOptions)>,
+    apps: Vec<(MemberId, PlanOptions)>,
     /// The globs of all apps, since there is one output.
     include: Vec<String>,
     exclude: Vec<String>,
@@ -139,7 +140,7 @@ struct Wanted {
 impl Wanted {
     fn load(
         workspace: &Workspace,
-        apps: &[usize],
+        apps: &[MemberId],
         flags: &PruneOptions,
     ) -> Result<Self, PlanError> {
         let (mut include, mut exclude) = (Vec::new(), Vec::new());
@@ -168,11 +169,11 @@ impl Wanted {
     fn tasks(
         &self,
         survey: &Survey<'_>,
-    ) -> Result<(BTreeMap<usize, String>, Vec<String>), PlanError> {
+    ) -> Result<(BTreeMap<MemberId, String>, Vec<String>), PlanError> {
         let (workspace, graph) = (survey.workspace, &survey.graph);
         let (mut named, mut inputs) = (BTreeMap::new(), Vec::new());
-        let mut add = |tasks: &Tasks, apps: &[usize]| {
-            inputs.extend(tasks::inputs(tasks, |at| at != Workspace::ROOT).cloned());
+        let mut add = |tasks: &Tasks, apps: &[MemberId]| {
+            inputs.extend(tasks::inputs(tasks, |at| !at.is_root()).cloned());
             named.extend(tasks.needed(workspace, graph, apps).named);
         };
         let mut by_turbo = Vec::new();
@@ -190,7 +191,7 @@ impl Wanted {
     }
 
     /// The dev dependencies that the apps need to start.
-    fn loaders(&self, survey: &Survey<'_>) -> Result<BTreeSet<(usize, String)>, PlanError> {
+    fn loaders(&self, survey: &Survey<'_>) -> Result<BTreeSet<(MemberId, String)>, PlanError> {
         let mut found = BTreeSet::new();
         for (at, options) in &self.apps {
             let study = study::Study::new(survey, *at, options)?;
@@ -204,7 +205,7 @@ struct Layout<'w, 'l, 'a> {
     workspace: &'w Workspace,
     closure: &'w Closure<'l, 'a>,
     /// The files of every kept member, without the root project.
-    files: &'w BTreeMap<usize, Vec<File>>,
+    files: &'w BTreeMap<MemberId, Vec<File>>,
     rules: &'w Rules,
     /// Globs of files that tasks read.
     turbo_inputs: Vec<String>,
@@ -243,7 +244,7 @@ impl Layout<'_, '_, '_> {
         self.sources(&mut entries)?;
         let mut entries: Vec<PrunedFile> = entries.0.into_values().collect();
         for place in [JSON, FULL] {
-            let led = inputs::led_to(self.workspace, self.rules, &entries, &[], place)?;
+            let led = inputs::link_targets(self.workspace, self.rules, &entries, &[], place)?;
             entries.extend(led);
         }
         entries.sort_by_cached_key(PrunedFile::full_path);
@@ -251,8 +252,13 @@ impl Layout<'_, '_, '_> {
     }
 
     /// The positions of the kept members. The root project is always one of them.
-    fn members(&self) -> BTreeSet<usize> {
-        self.closure.members.keys().copied().chain([0]).collect()
+    fn members(&self) -> BTreeSet<MemberId> {
+        self.closure
+            .members
+            .keys()
+            .copied()
+            .chain([MemberId::ROOT])
+            .collect()
     }
 
     fn settings(&self, entries: &mut Entries) {
@@ -280,12 +286,12 @@ impl Layout<'_, '_, '_> {
     }
 
     fn manifests(&self, entries: &mut Entries) -> Result<(), PlanError> {
-        let members: Vec<usize> = self.members().into_iter().collect();
+        let members: Vec<MemberId> = self.members().into_iter().collect();
         let why = match self.scope {
             Scope::Build => "the manifest as it is",
             Scope::Production => "the manifest without dev dependencies",
         };
-        for made in threads::map(&members, SHARE, |&at| self.manifest(at)) {
+        for made in threads::map(&members, BATCH, |&at| self.manifest(at)) {
             // pnpm needs no manifest at the root.
             if let Some((path, text)) = made? {
                 entries.made(&[JSON, FULL], &path, text, why);
@@ -294,7 +300,7 @@ impl Layout<'_, '_, '_> {
         Ok(())
     }
 
-    fn manifest(&self, at: usize) -> Result<Option<(RepoPath, String)>, PlanError> {
+    fn manifest(&self, at: MemberId) -> Result<Option<(RepoPath, String)>, PlanError> {
         let member = &self.workspace.members[at];
         let path = below(&RepoPath::ROOT, member.manifest.file());
         let Some(text) = self.text(&path)? else {
@@ -321,7 +327,7 @@ impl Layout<'_, '_, '_> {
             let member = &self.workspace.members[at];
             let dir = &member.dir;
             // Most members have none, and it was loaded before.
-            if at != Workspace::ROOT && member.turbo.is_none() {
+            if !at.is_root() && member.turbo.is_none() {
                 continue;
             }
             for name in turbo::FILES {

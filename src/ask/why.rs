@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nodejs_semver::Version;
 use serde::Serialize;
 
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::model::similar;
 use crate::needs::survey::Survey;
@@ -93,7 +94,7 @@ impl WhyError {
 impl Why {
     /// Searches for `query` (`name` or `name@version`; for a member also its directory) from the
     /// app at `app`.
-    pub fn new(workspace: &Workspace, app: usize, query: &str) -> Result<Self, WhyError> {
+    pub fn new(workspace: &Workspace, app: MemberId, query: &str) -> Result<Self, WhyError> {
         let survey = Survey::new(workspace).map_err(PlanError::from)?;
         let web = Web::new(workspace, &survey.lockfiles).map_err(PlanError::from)?;
         let meant = meant(&web, query)?;
@@ -118,16 +119,18 @@ impl Why {
         let starts: Vec<usize> = [app]
             .into_iter()
             .chain(study.needed.named.into_keys())
-            .chain(Some(0).filter(|root| *root != app))
+            .chain(Some(MemberId::ROOT).filter(|root| *root != app))
+            .map(Web::member)
             .collect();
         let packages = meant.into_iter().map(|(package, targets)| {
             let build = part(starts.clone(), &all, &targets);
             // The root project is included if it provides the program that starts the app.
             let mut members = runtime.members.keys().copied();
-            let root = members.find(|at| *at == Workspace::ROOT && app != Workspace::ROOT);
-            let starts = [app].into_iter().chain(root);
+            let root = members.find(|at| at.is_root() && !app.is_root());
+            let starts = [app].into_iter().chain(root).map(Web::member);
             let runtime = part(starts.collect(), &in_runtime, &targets);
-            let others = (0..workspace.members.len()).filter(|at| !targets.contains(at));
+            let others = workspace.members.ids().map(Web::member);
+            let others = others.filter(|at| !targets.contains(at));
             let elsewhere = if build.is_none() && runtime.is_none() {
                 part(others.collect(), &all, &targets)
             } else {

@@ -47,7 +47,7 @@ fn du(args: &CacheDuArgs, cwd: &Path, env: &Env) -> Result<String, Error> {
         let _ = writeln!(
             text,
             "  {:<22} {:>10}  {:>14}  {}",
-            said(kind.kind),
+            kind_label(kind.kind),
             report::size(kind.bytes),
             report::count(kind.count, "entry").replace("entrys", "entries"),
             kind.last_used.map_or(String::new(), since),
@@ -69,7 +69,7 @@ fn du(args: &CacheDuArgs, cwd: &Path, env: &Env) -> Result<String, Error> {
     Ok(text)
 }
 
-fn said(kind: CacheKind) -> &'static str {
+fn kind_label(kind: CacheKind) -> &'static str {
     match kind {
         CacheKind::Blobs => "layers and downloads",
         CacheKind::Trees => "unpacked layers",

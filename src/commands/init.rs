@@ -6,6 +6,7 @@ use super::AppChoice;
 use crate::ask::listing;
 use crate::ask::starter::{self, Starter};
 use crate::commands::error::Error;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::plan::{Plan, PlanError, PlanOptions, config};
 use crate::show::ui::Ui;
@@ -24,8 +25,8 @@ pub fn run(place: &AppChoice<'_>, force: bool, ui: &mut Ui) -> Result<(), Error>
         None => workspace.find_app(".", place.cwd).ok(),
     };
     // The file at the root is about all apps, where there are others.
-    let alone = workspace.members.len() == 1;
-    let at = at.filter(|at| *at != Workspace::ROOT || alone);
+    let alone = workspace.members.is_alone();
+    let at = at.filter(|at| !at.is_root() || alone);
     let dir = at.map_or(RepoPath::ROOT, |at| workspace.members[at].dir.clone());
     let file = dir.join(config::FILE).unwrap_or_default();
     let target = file.on_disk(&root);
@@ -49,9 +50,9 @@ pub fn run(place: &AppChoice<'_>, force: bool, ui: &mut Ui) -> Result<(), Error>
 }
 
 /// The file of one app.
-fn of_app(workspace: &Workspace, at: usize, schema: bool) -> String {
+fn of_app(workspace: &Workspace, at: MemberId, schema: bool) -> String {
     // The content of the file that is replaced does not count.
-    let options = if at == Workspace::ROOT {
+    let options = if at.is_root() {
         Ok(PlanOptions::default())
     } else {
         config::inherited(workspace, at)
@@ -74,7 +75,7 @@ fn of_all(workspace: &Workspace, schema: bool) -> String {
 }
 
 /// The next steps for the user.
-fn next(workspace: &Workspace, at: Option<usize>) -> String {
+fn next(workspace: &Workspace, at: Option<MemberId>) -> String {
     let Some(at) = at else {
         return "all of it is comments: it changes nothing until you uncomment a line\n\nnext: slimbuild ls\n".to_owned();
     };

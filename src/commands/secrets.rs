@@ -92,11 +92,11 @@ pub(super) fn mask(
 pub(super) fn too_short(secrets: &BTreeMap<String, Secret>) -> Vec<String> {
     let short = secrets
         .iter()
-        .filter(|(_, secret)| secret.bytes().trim_ascii().len() < mask::SHORTEST);
+        .filter(|(_, secret)| secret.bytes().trim_ascii().len() < mask::MIN_LENGTH);
     let warning = |(id, _): (&String, &Secret)| {
         format!(
             "the secret `{id}` has fewer than {} bytes: logs may show it",
-            mask::SHORTEST
+            mask::MIN_LENGTH
         )
     };
     short.map(warning).collect()

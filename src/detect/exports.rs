@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::member::MemberId;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
 
 /// The files that a package's manifest names as entry points, as written.
-pub fn entries(workspace: &Workspace, at: usize) -> Vec<String> {
+pub fn entries(workspace: &Workspace, at: MemberId) -> Vec<String> {
     let manifest = &workspace.members[at].manifest;
     let mut named: Vec<String> = Vec::new();
     for key in ["main", "module", "exports", "bin"] {
@@ -19,7 +20,7 @@ pub fn entries(workspace: &Workspace, at: usize) -> Vec<String> {
 
 /// Whether one of a package's declared entry points is a source: then its sources are used at run
 /// time.
-pub fn uses_sources(workspace: &Workspace, at: usize, files: &BTreeSet<String>) -> bool {
+pub fn uses_sources(workspace: &Workspace, at: MemberId, files: &BTreeSet<String>) -> bool {
     let mut named = entries(workspace, at);
     if named.is_empty() {
         named.push("index.js".to_owned());

@@ -16,6 +16,7 @@ use super::start::{START_SCRIPTS, Start, shell};
 use super::subject::Subject;
 use super::typescript::{self, is_typescript};
 use crate::lockfile::Field;
+use crate::model::member::MemberId;
 use crate::model::module;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
@@ -159,9 +160,11 @@ pub(super) fn complete(subject: &Subject<'_>, node_args: &[String], file: &str) 
         return file.to_owned();
     }
     let dir = file.trim_end_matches('/');
-    let names = typescript::ENDS.iter().map(|end| format!("{file}{end}"));
+    let names = typescript::EXTENSIONS
+        .iter()
+        .map(|end| format!("{file}{end}"));
     let mut names = names.chain(
-        typescript::ENDS
+        typescript::EXTENSIONS
             .iter()
             .map(|end| format!("{dir}/index{end}")),
     );
@@ -214,9 +217,9 @@ fn known(module: &str) -> Option<(&'static str, &'static [&'static str])> {
 }
 
 /// The member that provides the dependency: the app, or else the root project.
-fn holder(workspace: &Workspace, app: usize, package: &str) -> Option<usize> {
-    let has = |at: &usize| workspace.members[*at].manifest.depends_on(package);
-    [app, Workspace::ROOT].into_iter().find(has)
+fn holder(workspace: &Workspace, app: MemberId, package: &str) -> Option<MemberId> {
+    let has = |at: &MemberId| workspace.members[*at].manifest.depends_on(package);
+    [app, MemberId::ROOT].into_iter().find(has)
 }
 
 /// Whether the app or the root project depends on a package.
@@ -255,10 +258,10 @@ fn packages(start: &Start) -> BTreeSet<String> {
 /// The dev dependencies that a start needs, by member.
 pub fn needs(
     workspace: &Workspace,
-    app: usize,
+    app: MemberId,
     start: &Start,
     loaded: &BTreeSet<String>,
-) -> BTreeSet<(usize, String)> {
+) -> BTreeSet<(MemberId, String)> {
     let mut found = configuration(workspace, app, start, loaded).packages;
     for package in packages(start) {
         if let Some(at) = holder(workspace, app, &package) {
@@ -272,13 +275,11 @@ pub fn needs(
 /// install.
 fn insert(
     workspace: &Workspace,
-    app: usize,
-    (at, package): (usize, &str),
-    found: &mut BTreeSet<(usize, String)>,
+    app: MemberId,
+    (at, package): (MemberId, &str),
+    found: &mut BTreeSet<(MemberId, String)>,
 ) {
-    if (at == Workspace::ROOT && app != Workspace::ROOT)
-        || !ships(&workspace.members[at].manifest, package)
-    {
+    if (at.is_root() && !app.is_root()) || !ships(&workspace.members[at].manifest, package) {
         found.insert((at, package.to_owned()));
     }
 }
@@ -329,6 +330,9 @@ pub(super) fn note(subject: &Subject<'_>, start: &mut Start) {
             "ts-node" => ("TS_NODE_TRANSPILE_ONLY", "true"),
             // The cache would live only as long as the container, and needs a writable file system.
             "tsx" => ("TSX_DISABLE_CACHE", "1"),
+            // pm2 writes where it lives. Every container can write there, with any user and a
+            // read-only file system.
+            "pm2" => ("PM2_HOME", "/dev/shm/.pm2"),
             _ => continue,
         };
         let value = value.to_owned();

@@ -54,7 +54,7 @@ fn vite(subject: &Subject<'_>, evidence: &[String]) -> Result<Detection, DetectE
 }
 
 /// Programs for apps that do not run in containers, and what these are.
-const ELSEWHERE: [(&str, &str); 9] = [
+const NOT_IN_CONTAINERS: [(&str, &str); 9] = [
     ("expo", "an app for phones"),
     ("react-native", "an app for phones"),
     ("electron", "an app for desktops"),
@@ -88,7 +88,11 @@ pub(super) fn no_server(subject: &Subject<'_>) -> Option<DetectError> {
     if subject.entry.is_some() || START_SCRIPTS.iter().any(starts_node) {
         return None;
     }
-    let row = |program: &str| ELSEWHERE.into_iter().find(|(name, _)| *name == program);
+    let row = |program: &str| {
+        NOT_IN_CONTAINERS
+            .into_iter()
+            .find(|(name, _)| *name == program)
+    };
     // Apps that no script starts are started by developers alone.
     let has_start = |name: &&str| subject.manifest().script(name).is_some();
     let dev = (!START_SCRIPTS.iter().any(has_start)).then_some("dev");

@@ -35,13 +35,13 @@ const BINDINGS: &str = "bindings";
 const CMAKE: &str = "cmake-js";
 
 /// These compile, but have none of these dependencies.
-const SILENT: [&str; 1] = ["iconv"];
+const COMPILED_WITHOUT_SIGN: [&str; 1] = ["iconv"];
 
 /// These download a binary, and could only compile one with uncommon libraries.
 const FETCHED: [&str; 4] = ["canvas", "gl", "keytar", "sharp"];
 
 /// These try to compile, and work without if that fails.
-const TOLERANT: [&str; 3] = ["bigint-buffer", "dtrace-provider", "ssh2"];
+const COMPILED_IF_POSSIBLE: [&str; 3] = ["bigint-buffer", "dtrace-provider", "ssh2"];
 
 /// The usual processors of images.
 const CPUS: [&str; 2] = ["x64", "arm64"];
@@ -149,10 +149,14 @@ impl Natives {
 /// Whether a package with these dependencies compiles at install time.
 fn compiles(name: &str, has: impl Fn(&str) -> bool) -> bool {
     let any = |names: &[&str]| names.iter().any(|name| has(name));
-    if TOLERANT.contains(&name) || any(&LOADERS) {
+    if COMPILED_IF_POSSIBLE.contains(&name) || any(&LOADERS) {
         return false;
     }
-    SILENT.contains(&name) || any(&HEADERS) || any(&FETCHERS) || has(BINDINGS) || has(CMAKE)
+    COMPILED_WITHOUT_SIGN.contains(&name)
+        || any(&HEADERS)
+        || any(&FETCHERS)
+        || has(BINDINGS)
+        || has(CMAKE)
 }
 
 /// The optional packages of one package, each for one machine: `@esbuild/linux-x64`,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::named::{Named, named};
 use crate::workspace::javascript::{Token, tokens};
 
 /// What a file loads and reads.
@@ -20,6 +21,10 @@ pub struct Reads {
     pub required: BTreeSet<String>,
     /// Paths with a `..` in them, or through a directory, in order.
     pub paths: BTreeSet<Path>,
+    /// Modules that strings name, for a library to load.
+    pub named: BTreeSet<Named>,
+    /// Globs of code below `src`, for a library to read: `apis: ['./src/routes/*.ts']`.
+    pub globs: BTreeSet<String>,
 }
 
 /// A path that may lead to another package.
@@ -46,8 +51,11 @@ use Token::{Filled, Sign, Text, Word};
 
 /// Reads a source.
 pub fn reads(text: &str) -> Reads {
-    let mut found = Reads::default();
     let tokens = tokens(text);
+    let mut found = Reads {
+        named: named(&tokens).into_iter().collect(),
+        ..Reads::default()
+    };
     // Tokens that have been used.
     let mut used = BTreeSet::new();
     let mut types = false;
@@ -87,6 +95,12 @@ pub fn reads(text: &str) -> Reads {
             used.insert(at + place);
             continue;
         }
+        if let [Text(text), ..] = rest
+            && is_glob_of_code(text)
+            && before_glob(&tokens[..at]) != Some("entitiesTs")
+        {
+            found.globs.insert((*text).to_owned());
+        }
         let path = match rest {
             [Word("join" | "resolve"), Sign('('), ..] => joined(rest),
             [
@@ -97,6 +111,16 @@ pub fn reads(text: &str) -> Reads {
                 Word("import"),
                 ..,
             ] => Some(((*path).to_owned(), From::File, 3)),
+            // What starts or reads a file takes a path from the working directory.
+            [
+                Word(
+                    "fork" | "Worker" | "readFileSync" | "readFile" | "createReadStream"
+                    | "readdirSync" | "readdir",
+                ),
+                Sign('('),
+                Text(path),
+                ..,
+            ] if !path.starts_with('/') => Some(((*path).to_owned(), From::Started, 3)),
             [Word("__dirname"), Sign('+'), Text(path), ..] => {
                 Some(((*path).to_owned(), From::File, 3))
             }
@@ -229,6 +253,23 @@ fn filled(text: &str) -> Option<(String, From)> {
     Some((known.to_owned(), from))
 }
 
+fn is_glob_of_code(text: &str) -> bool {
+    let inside = text.trim_start_matches("./");
+    let ends = [
+        ".ts", ".js", ".mts", "{ts,js}", "{js,ts}", "(ts|js)", "(js|ts)",
+    ];
+    inside.starts_with("src/") && text.contains('*') && ends.iter().any(|end| text.ends_with(end))
+}
+
+/// The key of a list or value that begins here. `MikroORM` reads `entitiesTs` only where TypeScript
+/// runs.
+fn before_glob<'t>(before: &[Token<'t>]) -> Option<&'t str> {
+    match before {
+        [.., Word(key), Sign(':')] | [.., Word(key), Sign(':'), Sign('[')] => Some(key),
+        _ => None,
+    }
+}
+
 /// Whether a path goes up, and then somewhere.
 fn leads_up(path: &str) -> bool {
     let mut parts = parts(path);
@@ -339,6 +380,42 @@ mod tests {
         ] {
             assert_eq!(paths(text), [(path.to_owned(), from)], "{text}");
         }
+    }
+
+    #[test]
+    fn paths_of_calls_that_read_or_start_files_begin_where_the_app_starts() {
+        for (text, path) in [
+            ("fork('./scripts/w.mjs')", "./scripts/w.mjs"),
+            ("new Worker('workers/hash.js')", "workers/hash.js"),
+            (
+                "fs.readFileSync(\"docs/api.json\", 'utf8')",
+                "docs/api.json",
+            ),
+            ("await readFile('../x/y.json')", "../x/y.json"),
+        ] {
+            assert_eq!(paths(text), [(path.to_owned(), From::Started)], "{text}");
+        }
+        assert_eq!(
+            paths("readFileSync('/etc/passwd'); readFileSync('a.txt')"),
+            []
+        );
+    }
+
+    #[test]
+    fn globs_of_sources_are_seen() {
+        let globs = |text: &str| reads(text).globs.into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            globs("jsdoc({ apis: ['./src/routes/*.ts'] })"),
+            "./src/routes/*.ts"
+        );
+        assert_eq!(
+            globs("({ entities: 'src/**/*.entity.{ts,js}' })"),
+            "src/**/*.entity.{ts,js}"
+        );
+        assert_eq!(
+            globs("({ entitiesTs: ['./src/**/*.ts'], entities: ['./dist/**/*.js'] })"),
+            ""
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::delivery::{Delivery, Fallback, Site};
 use super::framework::Framework;
 use super::start::{self, Start};
-use super::subject::{Subject, is_set_to, literal};
+use super::subject::{Subject, is_set_to, literal, plain_dir};
 use super::{AppKind, DetectError, Detected, Detection, nitro, program, site};
 
 /// Endings of configuration files.
@@ -103,19 +103,13 @@ impl Rendered<'_, '_> {
             },
         };
         let site = Site {
-            dir: tidy(dir),
+            dir: plain_dir(dir),
             reason: reason.to_owned(),
             fallback,
             hashed: vec![hashed.to_owned()],
         };
         Detection::new(self.detected(AppKind::StaticSite), Delivery::Site(site))
     }
-}
-
-pub(super) fn tidy(dir: &str) -> String {
-    dir.trim_start_matches("./")
-        .trim_end_matches('/')
-        .to_owned()
 }
 
 /// The adapter decides: `adapter-node` writes a server that uses the app's production dependencies,
@@ -140,7 +134,7 @@ fn svelte_kit(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
         )),
         (true, false) => {
             app.evidence.push("its adapter is `@sveltejs/adapter-node`".to_owned());
-            let out = tidy(literal(&text, "out").unwrap_or("build"));
+            let out = plain_dir(literal(&text, "out").unwrap_or("build"));
             let reason = "what `adapter-node` writes";
             let start = start::written(app.subject, &format!("{out}/index.js"), reason)?;
             Ok(app.server(Delivery::Modules(start), PORT))
@@ -182,7 +176,7 @@ fn astro(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
     }
     app.evidence
         .push("its adapter is `@astrojs/node`".to_owned());
-    let out = tidy(literal(&text, "outDir").unwrap_or("dist"));
+    let out = plain_dir(literal(&text, "outDir").unwrap_or("dist"));
     let entry = format!(
         "{out}/server/{}",
         literal(&text, "serverEntry").unwrap_or("entry.mjs")
@@ -216,7 +210,7 @@ fn react_router(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
         )
     };
     let text = app.text(&[config]);
-    let dir = tidy(literal(&text, "buildDirectory").unwrap_or("build"));
+    let dir = plain_dir(literal(&text, "buildDirectory").unwrap_or("build"));
     if is_set_to(&text, "ssr", "false") {
         app.evidence.push(format!("`ssr: false` in {config}"));
         // If `/` itself is prerendered, the page for all other addresses has another name.

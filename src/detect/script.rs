@@ -14,12 +14,13 @@ mod several;
 pub(crate) mod words;
 mod wrappers;
 
-use follow::{Follow, TEXT};
+use follow::{Follow, MAX_TEXT};
 use list::Simple;
 use runners::Runs;
 use words::{Part, Word};
 
 use crate::files::tree::Tree;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
@@ -65,7 +66,9 @@ impl Command {
         let mut before = before.take_while(|word| word.starts_with('-') || *word == "run");
         before.any(|word| {
             let name = word.split('=').next().unwrap_or_default();
-            runners::ELSEWHERE.iter().any(|(flag, _)| *flag == name)
+            runners::OTHER_PACKAGES
+                .iter()
+                .any(|(flag, _)| *flag == name)
         })
     }
 
@@ -281,7 +284,7 @@ pub struct Scripts<'w> {
 
 impl<'w> Scripts<'w> {
     /// The scripts of a member, with its script files.
-    pub fn of(workspace: &'w Workspace, at: usize) -> Self {
+    pub fn of(workspace: &'w Workspace, at: MemberId) -> Self {
         let member = &workspace.members[at];
         Self {
             manifest: &member.manifest,
@@ -315,7 +318,7 @@ pub fn commands(manifest: &Manifest, script: &str) -> Vec<Command> {
 
 /// The scripts of the manifest that a command of a package manager runs.
 pub fn called_scripts(manifest: &Manifest, command: &Command) -> Vec<String> {
-    let mut left = TEXT;
+    let mut left = MAX_TEXT;
     match runners::runs(&command.simple, Some(manifest), &mut left) {
         Some(Runs::Scripts(found, _)) => found.into_iter().map(|(name, _)| name).collect(),
         _ => Vec::new(),

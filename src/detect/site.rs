@@ -4,7 +4,7 @@
 use super::DetectError;
 use super::delivery::{Delivery, Fallback, Site};
 use super::framework::Framework;
-use super::subject::{Subject, literal};
+use super::subject::{Subject, literal, plain_dir};
 use super::{AppKind, Detected, Detection, start};
 use serde_json::Value;
 
@@ -88,13 +88,13 @@ pub(super) fn directory(
     let build = subject.build();
     let command = build.iter().find(|command| command.program() == program);
     if let Some(dir) = command.and_then(|command| command.flag(flags)) {
-        return Ok((tidy(dir), format!("`{dir}` in the build script")));
+        return Ok((plain_dir(dir), format!("`{dir}` in the build script")));
     }
     let scripts = &["ts", "js", "mjs", "mts", "cjs"][..];
     let configured = |stem: &str, option: &str| {
         let (file, text) = subject.text(stem, scripts)?;
         let dir = literal(&text, option)?;
-        Some((tidy(dir), format!("`{option}` in {file}")))
+        Some((plain_dir(dir), format!("`{option}` in {file}")))
     };
     let convention = |dir: &str| {
         let reason = format!("where {} writes by default", framework.label());
@@ -117,7 +117,10 @@ pub(super) fn directory(
             });
             let own = own.and_then(|one| one.env.iter().find(|(name, _)| name == "BUILD_PATH"));
             match own {
-                Some((_, dir)) => (tidy(dir), "`BUILD_PATH` in the build script".to_owned()),
+                Some((_, dir)) => (
+                    plain_dir(dir),
+                    "`BUILD_PATH` in the build script".to_owned(),
+                ),
                 None => convention("build"),
             }
         }
@@ -129,7 +132,7 @@ pub(super) fn directory(
             let root = command
                 .and_then(|command| command.words.get(2))
                 .filter(|word| !word.starts_with('-'))
-                .map(|root| format!("{}/", tidy(root)))
+                .map(|root| format!("{}/", plain_dir(root)))
                 .filter(|root| root != "./")
                 .unwrap_or_default();
             let own = configured(&format!("{root}.vitepress/config"), "outDir");
@@ -199,7 +202,7 @@ pub(super) fn angular_server(
         .or_else(|| text("base"))
         .unwrap_or_else(|| format!("dist/{name}"));
     let inner = text("server").unwrap_or_else(|| "server".to_owned());
-    let file = format!("{}/{inner}/server.mjs", tidy(&base));
+    let file = format!("{}/{inner}/server.mjs", plain_dir(&base));
     let mut start = start::written(
         subject,
         &file,
@@ -248,17 +251,11 @@ fn angular(subject: &Subject<'_>) -> Result<(String, String), DetectError> {
     // The builder `application` splits the output; `browser` and `browser-esbuild` do not.
     let inner = text("browser").unwrap_or_else(|| "browser".to_owned());
     let dir = if builder.ends_with(":application") && !inner.is_empty() {
-        format!("{}/{inner}", tidy(&base))
+        format!("{}/{inner}", plain_dir(&base))
     } else {
-        tidy(&base)
+        plain_dir(&base)
     };
     Ok((dir, reason))
-}
-
-fn tidy(dir: &str) -> String {
-    dir.trim_start_matches("./")
-        .trim_end_matches('/')
-        .to_owned()
 }
 
 /// Whether one page serves all addresses.

@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::DetectError;
 use super::program::BIN;
-use super::script::node::kept;
 use super::script::words::quote;
 use super::subject::Subject;
 use super::tsc::{self, Writes};
@@ -331,9 +330,8 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
         let left = if one.has_default { "its default" } else { "nothing" };
         format!("{reason} sets {name} to `{written}`, and the image to {left}: set {name} itself when the container starts")
     }).collect();
-    let (node_args, left_out) = kept(&candidate.node_args);
     let notes = shell::of_wrappers(&candidate.command).into_iter();
-    let notes = notes.chain(left_out.into_iter().map(str::to_owned));
+    let notes = notes.chain(candidate.left_out.iter().cloned());
     warnings.extend(notes.map(|note| format!("{} {note}", candidate.reason)));
     warnings.dedup();
     // The image sets NODE_ENV itself.
@@ -346,7 +344,7 @@ fn from_candidate(candidate: &Candidate, entry: String, built: bool) -> Start {
         .collect();
     Start {
         entry,
-        node_args,
+        node_args: candidate.node_args.clone(),
         args: candidate.args.clone(),
         env,
         built,

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::script::{Command, Scripts};
+use crate::files::ignore::{Rules, Verdict};
 use crate::files::tree::Limit;
 use crate::lockfile::Lockfiles;
+use crate::model::member::MemberId;
 use crate::needs::tasks;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::{Member, Workspace};
@@ -28,8 +30,8 @@ pub struct Subject<'s> {
     pub workspace: &'s Workspace,
     /// Its lockfiles.
     pub lockfiles: &'s Lockfiles<'s>,
-    /// The app's position.
-    pub app: usize,
+    /// The app.
+    pub app: MemberId,
     /// Its files, relative to its directory.
     pub files: &'s BTreeSet<String>,
     /// What the user wants node to start.
@@ -38,12 +40,27 @@ pub struct Subject<'s> {
     pub tasks: Option<&'s [String]>,
     /// node's version: a line or exact.
     pub node: &'s str,
+    /// The rules that select files, for files of other places.
+    pub rules: Option<&'s Rules>,
 }
 
 impl Subject<'_> {
     /// The app.
     pub fn member(&self) -> &Member {
         &self.workspace.members[self.app]
+    }
+
+    /// Whether the image gets a file, if the start command names it. The path is relative to the app.
+    pub fn holds(&self, file: &str) -> bool {
+        let dir = &self.member().dir;
+        let Ok(path) = dir.join(file) else {
+            return false;
+        };
+        if let Some(own) = path.strip(dir) {
+            return self.files.contains(own);
+        }
+        let kept = |rules: &Rules| matches!(rules.file(&path), Ok(Verdict::Keep));
+        self.rules.is_some_and(kept) && self.workspace.tree.is_file(&path).unwrap_or_default()
     }
 
     /// Its manifest.
@@ -175,6 +192,13 @@ fn values<'t>(text: &'t str, option: &str) -> impl Iterator<Item = &'t str> {
         let rest = text[at + option.len()..].trim_start_matches(['"', '\'']);
         Some(rest.trim_start().strip_prefix(':')?.trim_start())
     })
+}
+
+/// A directory as a script or configuration writes it, without `./` and a slash at the end.
+pub(super) fn plain_dir(dir: &str) -> String {
+    dir.trim_start_matches("./")
+        .trim_end_matches('/')
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -31,15 +31,15 @@ pub enum Writes {
 impl Writes {
     /// The possible files, as the continuation of a message; empty if they are unknown.
     pub(super) fn named(&self) -> String {
-        const MOST: usize = 5;
+        const MAX_NAMED: usize = 5;
         let Self::Known(outputs) = self else {
             return String::new();
         };
         // Files that start a program are usually at the top.
         let mut files: Vec<&String> = outputs.iter().collect();
         files.sort_by_key(|file| (file.matches('/').count(), *file));
-        let more = files.len().saturating_sub(MOST);
-        files.truncate(MOST);
+        let more = files.len().saturating_sub(MAX_NAMED);
+        files.truncate(MAX_NAMED);
         let files: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
         match (files.is_empty(), more) {
             (true, _) => String::new(),

@@ -8,11 +8,11 @@ use crate::workspace::javascript::Token::{self, Filled, Sign, Word};
 use crate::workspace::javascript::tokens;
 
 /// The extensions of TypeScript files.
-pub const ENDS: [&str; 4] = [".ts", ".tsx", ".mts", ".cts"];
+pub const EXTENSIONS: [&str; 4] = [".ts", ".tsx", ".mts", ".cts"];
 
 /// Whether a file is TypeScript by its name.
 pub fn is_typescript(path: &str) -> bool {
-    ENDS.iter().any(|end| path.ends_with(end))
+    EXTENSIONS.iter().any(|end| path.ends_with(end))
 }
 
 /// What node does with TypeScript, see <https://nodejs.org/api/typescript.html>.
@@ -68,7 +68,7 @@ pub struct Refused {
     pub fix: &'static str,
 }
 
-const NEWER: &str = "take a node that does with `--node 24` (22.18, 23.6 and later do), compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
+const NEWER_NODE_HINT: &str = "take a node that does with `--node 24` (22.18, 23.6 and later do), compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
 const COMPILE: &str = "compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
 const INSTALLED: &str = "name it as `workspace:*` without `injected`, so that it is no copy, or compile it in a `build` script and name the output in its `exports`";
 
@@ -88,7 +88,7 @@ pub fn refused(
     if takes == Takes::Nothing {
         return no(
             format!("is TypeScript, which node {node} does not run"),
-            NEWER,
+            NEWER_NODE_HINT,
         );
     }
     if installed {

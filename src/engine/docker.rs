@@ -34,10 +34,10 @@ pub use load::Loaded;
 pub use upload::ContextWriter;
 
 /// The timeout for simple requests. Docker Desktop takes a while to wake up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The timeout for a build's first byte, which comes only after the daemon has looked up the base
 /// images. The user can interrupt it.
-const PATIENCE_WITH_BUILDS: Duration = Duration::from_secs(24 * 60 * 60);
+const BUILD_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A daemon that answers.
 #[derive(Debug)]
@@ -231,7 +231,7 @@ impl Docker {
 
 /// Makes a client. It connects with the first request.
 fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
-    let patience = PATIENCE.as_secs();
+    let patience = TIMEOUT.as_secs();
     match address {
         Address::Local(path) => bollard::Docker::connect_with_local(
             &path.to_string_lossy(),

@@ -71,6 +71,14 @@ impl<'p> Failed<'p> {
         Self::Other(command.to_owned())
     }
 
+    /// What it takes for a variable to arrive, if more than giving it.
+    fn declared(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Task(_, task) => task.declared.how(&task.script, &[name]),
+            _ => None,
+        }
+    }
+
     /// The package that the user should look at.
     fn package(&self) -> &str {
         match self {
@@ -100,7 +108,7 @@ fn hint(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
     let by_machine = || memory(code, log).or_else(|| disk(log));
     let by_tool = || {
         prisma(failed, log)
-            .or_else(|| git(log))
+            .or_else(|| git(failed, log))
             .or_else(|| network(log))
     };
     let by_place = || {
@@ -176,7 +184,9 @@ fn prisma(failed: &Failed<'_>, log: &Log) -> Option<String> {
     })
 }
 
-fn git(log: &Log) -> Option<String> {
+fn git(failed: &Failed<'_>, log: &Log) -> Option<String> {
+    let how = failed.declared("COMMIT_SHA");
+    let how = how.map_or_else(String::new, |how| format!(" {how},"));
     log.has(&[
         "git: not found",
         "git: command not found",
@@ -185,8 +195,7 @@ fn git(log: &Log) -> Option<String> {
         "not a git repository",
     ])
     .then(|| {
-        "The build asks git, and a build has no history (in Docker no git either): hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`, declare that variable in the task's `env` in turbo.json, and read it before asking git."
-            .to_owned()
+        format!("The build asks git, and a build has no history (in Docker no git either): hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`,{how} and read it before asking git.")
     })
 }
 
@@ -269,10 +278,10 @@ fn declare(failed: &Failed<'_>, names: &[String]) -> Option<String> {
         .iter()
         .map(|name| format!("`--build-arg {name}=…`"))
         .collect();
-    let missing: Vec<String> = names
+    let missing: Vec<&str> = names
         .iter()
         .filter(|name| !task.args.contains(**name))
-        .map(|name| format!("`{name}`"))
+        .map(|name| name.as_str())
         .collect();
     if names.is_empty() {
         return None;
@@ -281,14 +290,13 @@ fn declare(failed: &Failed<'_>, names: &[String]) -> Option<String> {
         "with {}, or `--secret id=NAME` for a secret",
         args.join(" ")
     );
-    Some(if missing.is_empty() {
-        format!("Give the build the variable {given}.")
-    } else {
-        format!(
-            "The task `{}` does not declare {}: add it to the task's `env` in turbo.json, and give it {given}.",
-            task.script,
-            missing.join(", ")
-        )
+    let how = task.declared.how(&task.script, &missing);
+    Some(match how.filter(|_| !missing.is_empty()) {
+        None => format!("Give the build the variable {given}."),
+        Some(how) => format!(
+            "To the task `{}`, no such variable arrives: {how}, and give it {given}.",
+            task.script
+        ),
     })
 }
 

@@ -17,9 +17,9 @@ use tokio::sync::watch;
 use crate::system::leftovers;
 
 /// How long listeners may take to stop after the first signal. Steps get three seconds of it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long removing the noted leftovers may take.
-const AT_LAST: Duration = Duration::from_secs(30);
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How urgent the request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,7 +126,7 @@ async fn obey(mut signals: Signals, sender: watch::Sender<Wish>) {
     FIRST.store(number, Ordering::SeqCst);
     if sender.receiver_count() > 0 {
         sender.send_replace(Wish::Stop);
-        let again = tokio::time::timeout(PATIENCE, signals.next());
+        let again = tokio::time::timeout(STOP_TIMEOUT, signals.next());
         let _waited_long = again.await;
         sender.send_replace(Wish::StopAtOnce);
     }
@@ -135,7 +135,7 @@ async fn obey(mut signals: Signals, sender: watch::Sender<Wish>) {
         leftovers::remove_all();
         end_process(code);
     });
-    let again = tokio::time::timeout(AT_LAST, signals.next());
+    let again = tokio::time::timeout(CLEANUP_TIMEOUT, signals.next());
     let _waited_long = again.await;
     end_process(code);
 }

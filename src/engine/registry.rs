@@ -28,7 +28,7 @@ use crate::store::fetch::{Patience, Proxies};
 pub use error::RegistryError;
 
 /// How many blobs are transferred at a time, as in Docker.
-const AT_ONCE: usize = 3;
+const MAX_CONCURRENT: usize = 3;
 
 /// Access to all registries.
 pub struct Registries<'r> {

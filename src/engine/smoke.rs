@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::system::mask::Mask;
 
 /// How long a program without a probe must run.
-pub(super) const ALIVE: Duration = Duration::from_secs(5);
+pub(super) const MIN_UPTIME: Duration = Duration::from_secs(5);
 /// How many lines of a log are shown.
 pub(super) const TAIL: usize = 200;
 /// Shorter values are not hidden: they are words that any log may contain.
@@ -29,7 +29,7 @@ impl SmokeRequest {
     pub(super) fn patience(&self) -> Duration {
         match self.probe {
             Some(_) => self.timeout,
-            None => self.timeout.min(ALIVE),
+            None => self.timeout.min(MIN_UPTIME),
         }
     }
 

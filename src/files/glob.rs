@@ -7,16 +7,16 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// The longest glob in bytes. No path is longer.
-pub const LONGEST: usize = 4096;
+pub const MAX_LENGTH: usize = 4096;
 
 /// How many globs are compiled together.
-const TOGETHER: usize = 64;
+const BATCH: usize = 64;
 
 /// Why a text is not a glob.
 #[derive(Debug, thiserror::Error)]
 pub enum GlobError {
     /// The text is too long.
-    #[error("it is longer than {LONGEST} bytes")]
+    #[error("it is longer than {MAX_LENGTH} bytes")]
     Long,
     /// Its syntax is wrong.
     #[error(transparent)]
@@ -58,7 +58,7 @@ impl Globs {
         for (at, glob) in globs.into_iter().enumerate() {
             builder.add(parse(glob, dialect).map_err(|problem| (at, problem))?);
             (count, last) = (count + 1, at);
-            if count == TOGETHER {
+            if count == BATCH {
                 all.add(&builder).map_err(|problem| (at, problem))?;
                 (builder, count) = (GlobSetBuilder::new(), 0);
             }
@@ -94,8 +94,7 @@ impl Globs {
         let sets = self.sets.iter().enumerate();
         let matches = |(at, set): (usize, &GlobSet)| {
             let own = set.matches(path).into_iter();
-            own.map(move |place| at * TOGETHER + place)
-                .collect::<Vec<_>>()
+            own.map(move |place| at * BATCH + place).collect::<Vec<_>>()
         };
         sets.flat_map(matches).collect()
     }
@@ -205,7 +204,7 @@ fn is_in(class: &str, letter: char) -> bool {
 
 /// Parses a glob without compiling it.
 pub fn parse(glob: &str, dialect: Dialect) -> Result<globset::Glob, GlobError> {
-    if glob.len() > LONGEST {
+    if glob.len() > MAX_LENGTH {
         return Err(GlobError::Long);
     }
     let mut builder = GlobBuilder::new(glob);
@@ -226,7 +225,7 @@ mod tests {
         for glob in [
             "{a,b}".repeat(30),
             "{a,b}".repeat(800),
-            "?".repeat(LONGEST),
+            "?".repeat(MAX_LENGTH),
             "[a-z]".repeat(800),
             "**/".repeat(1300) + "x",
             "{".repeat(2000) + &"}".repeat(2000),
@@ -236,7 +235,7 @@ mod tests {
                 assert!(!globs.is_match("a/b"), "{glob}");
             }
         }
-        let long = Globs::compile([&*"?".repeat(LONGEST + 1)], Dialect::default());
+        let long = Globs::compile([&*"?".repeat(MAX_LENGTH + 1)], Dialect::default());
         assert!(matches!(long, Err((0, GlobError::Long))));
     }
 

@@ -32,7 +32,7 @@ use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 /// How deep directories may be nested. Reading or removing a tree holds one open for each level.
-pub const DEEPEST: usize = 256;
+pub const MAX_DEPTH: usize = 256;
 
 /// Opens a directory by name, without following a link.
 fn open_dir(below: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {

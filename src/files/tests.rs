@@ -354,7 +354,7 @@ mod unix {
 #[test]
 fn directories_in_each_other_without_end_are_refused() {
     let dir = tree(&[]);
-    let deep = vec!["d"; DEEPEST + 1].join("/");
+    let deep = vec!["d"; MAX_DEPTH + 1].join("/");
     write(dir.path(), &format!("a/{deep}/f"), "");
     let rules = rules(dir.path(), &[], &[]);
     let error = walk_all(dir.path(), &rules).unwrap_err();

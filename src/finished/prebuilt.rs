@@ -23,7 +23,7 @@ use crate::plan::{Contents, Finished, Place, Plan, context_entry};
 
 /// The places of the context that are used unchanged: the proof, the server of a site, and the
 /// program that makes writable directories.
-const KEPT: [Place; 3] = [Place::Verify, Place::Serve, Place::Own];
+const KEPT_PLACES: [Place; 3] = [Place::Verify, Place::Serve, Place::Own];
 
 /// How the outputs of a build are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub fn finished(
         recipe
             .context
             .iter()
-            .filter(|entry| KEPT.contains(&entry.place))
+            .filter(|entry| KEPT_PLACES.contains(&entry.place))
             .cloned(),
     );
     context_entry::sort(&mut context);

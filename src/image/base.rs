@@ -54,12 +54,12 @@ const HOME: &str = "/home/nonroot";
 /// Raised when the same contents would give a different image.
 const RECIPE: &str = "recipe 1";
 /// The kind of the cache's notes about available versions.
-const NOTES: &str = "bases";
+const NOTE_KIND: &str = "bases";
 /// Adds to a layer the files that no package contains.
 type Complete<'c> = &'c dyn Fn(&mut Entries) -> Result<(), BaseError>;
 
 /// How long a resolved version is reused.
-const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
+const REUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Package sources.
 #[derive(Debug, Clone)]
@@ -272,8 +272,8 @@ fn asked<T: Serialize + DeserializeOwned>(
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let at = now.unwrap_or_default().as_secs();
     if !pull
-        && let Some(asked) = cache.note::<Asked<T>>(NOTES, key)
-        && at.saturating_sub(asked.at) < FRESH.as_secs()
+        && let Some(asked) = cache.note::<Asked<T>>(NOTE_KIND, key)
+        && at.saturating_sub(asked.at) < REUSED_FOR.as_secs()
     {
         return Ok(asked.contents);
     }
@@ -281,7 +281,7 @@ fn asked<T: Serialize + DeserializeOwned>(
         at,
         contents: ask(at)?,
     };
-    cache.write_note(NOTES, key, &asked);
+    cache.write_note(NOTE_KIND, key, &asked);
     Ok(asked.contents)
 }
 

@@ -1,7 +1,7 @@
 //! Names that look alike, for "did you mean".
 
 /// Two names look alike if their likeness is above this.
-const ALIKE: f64 = 0.55;
+const MIN_LIKENESS: f64 = 0.55;
 
 /// How alike two names are, from 0 to 1, ignoring case.
 pub fn likeness(one: &str, other: &str) -> f64 {
@@ -25,7 +25,7 @@ pub fn nearest<N: AsRef<str>>(
 pub fn best(scored: impl IntoIterator<Item = (f64, String)>, most: usize) -> Vec<String> {
     let mut found: Vec<(f64, String)> = scored
         .into_iter()
-        .filter(|(likeness, _)| *likeness > ALIKE)
+        .filter(|(likeness, _)| *likeness > MIN_LIKENESS)
         .collect();
     found.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
     found.into_iter().take(most).map(|(_, name)| name).collect()

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::lockfile::reachable::Reach;
 use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::local::{Local, unrecorded};
 use crate::workspace::Workspace;
@@ -55,7 +56,7 @@ impl Because {
 #[derive(Debug)]
 pub struct Closure<'l, 'a> {
     /// Positions of members, with the reason for each.
-    pub members: BTreeMap<usize, Because>,
+    pub members: BTreeMap<MemberId, Because>,
     /// Directories of a `link:` that are not members.
     pub linked: BTreeSet<RepoPath>,
     lockfiles: &'l Lockfiles<'a>,
@@ -63,9 +64,9 @@ pub struct Closure<'l, 'a> {
     reaches: Vec<Reach<'l, 'a>>,
     /// Dev dependencies needed at run time because they are peers, by member: see
     /// [`Closure::runtime`].
-    peers: BTreeSet<(usize, String)>,
+    peers: BTreeSet<(MemberId, String)>,
     /// Dev dependencies needed at run time because the caller named them, by member.
-    named: BTreeSet<(usize, String)>,
+    named: BTreeSet<(MemberId, String)>,
     with_dev: bool,
 }
 
@@ -75,13 +76,13 @@ impl<'l, 'a> Closure<'l, 'a> {
     pub fn build(
         workspace: &Workspace,
         lockfiles: &'l Lockfiles<'a>,
-        apps: &[usize],
-        tasks: &BTreeMap<usize, String>,
+        apps: &[MemberId],
+        tasks: &BTreeMap<MemberId, String>,
     ) -> Result<Self, LockfileError> {
         let mut closure = Self::empty(lockfiles, true);
-        let mut queue: Vec<(usize, Because)> =
+        let mut queue: Vec<(MemberId, Because)> =
             apps.iter().map(|&app| (app, Because::App)).collect();
-        queue.push((0, Because::Root));
+        queue.push((MemberId::ROOT, Because::Root));
         queue.extend(
             tasks
                 .iter()
@@ -103,22 +104,22 @@ impl<'l, 'a> Closure<'l, 'a> {
     pub fn runtime(
         workspace: &Workspace,
         lockfiles: &'l Lockfiles<'a>,
-        apps: &[usize],
-        named: &BTreeSet<(usize, String)>,
+        apps: &[MemberId],
+        named: &BTreeSet<(MemberId, String)>,
     ) -> Result<Self, LockfileError> {
         let mut closure = Self::empty(lockfiles, false);
         closure.named.clone_from(named);
-        let mut queue: Vec<(usize, Because)> =
+        let mut queue: Vec<(MemberId, Because)> =
             apps.iter().map(|&app| (app, Because::App)).collect();
-        if named.iter().any(|(at, _)| *at == Workspace::ROOT) {
-            queue.push((0, Because::Root));
+        if named.iter().any(|(at, _)| at.is_root()) {
+            queue.push((MemberId::ROOT, Because::Root));
         }
         let mut fresh = closure.extend(workspace, queue)?;
         let (mut seen, mut provided) = (BTreeSet::new(), BTreeSet::new());
-        let mut waiting: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut waiting: BTreeMap<&str, Vec<MemberId>> = BTreeMap::new();
         loop {
             fresh.retain(|at| seen.insert(*at));
-            let mut found: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+            let mut found: BTreeMap<MemberId, BTreeSet<&str>> = BTreeMap::new();
             for &at in &fresh {
                 let manifest = &workspace.members[at].manifest;
                 let fields = [Field::Prod, Field::Optional].into_iter();
@@ -171,8 +172,8 @@ impl<'l, 'a> Closure<'l, 'a> {
     fn extend(
         &mut self,
         workspace: &Workspace,
-        mut queue: Vec<(usize, Because)>,
-    ) -> Result<Vec<usize>, LockfileError> {
+        mut queue: Vec<(MemberId, Because)>,
+    ) -> Result<Vec<MemberId>, LockfileError> {
         let mut added = Vec::new();
         // Breadth first, so that each reason is a shortest one.
         let mut next = 0;
@@ -216,9 +217,9 @@ impl<'l, 'a> Closure<'l, 'a> {
     fn land(
         &mut self,
         workspace: &Workspace,
-        (from, field): (usize, Field),
+        (from, field): (MemberId, Field),
         dir: RepoPath,
-        queue: &mut Vec<(usize, Because)>,
+        queue: &mut Vec<(MemberId, Because)>,
     ) {
         let because = Because::Dependency {
             of: workspace.members[from].dir.clone(),
@@ -238,7 +239,7 @@ impl<'l, 'a> Closure<'l, 'a> {
                 } else {
                     None
                 };
-                let root = (to == 0).then_some(Because::Root);
+                let root = to.is_root().then_some(Because::Root);
                 queue.push((to, known.or(root).unwrap_or(because)));
             }
             Local::Nothing => {}
@@ -254,15 +255,14 @@ impl<'l, 'a> Closure<'l, 'a> {
     }
 
     /// The positions of its packages: all members, but for a root project that is not the app.
-    pub fn packages(&self) -> impl Iterator<Item = usize> {
+    pub fn packages(&self) -> impl Iterator<Item = MemberId> {
         let members = self.members.iter();
-        let packages =
-            members.filter(|(at, because)| **at != Workspace::ROOT || **because == Because::App);
+        let packages = members.filter(|(at, because)| !at.is_root() || **because == Because::App);
         packages.map(|(&at, _)| at)
     }
 
     /// Whether the closure keeps a direct dependency of the member at `at`.
-    pub fn keeps(&self, at: usize, field: Field, alias: &str) -> bool {
+    pub fn keeps(&self, at: MemberId, field: Field, alias: &str) -> bool {
         if self.with_dev {
             return true;
         }
@@ -270,23 +270,23 @@ impl<'l, 'a> Closure<'l, 'a> {
         if self.named.contains(&key) {
             return true;
         }
-        let for_named = at == Workspace::ROOT && self.members.get(&0) == Some(&Because::Root);
+        let for_named = at.is_root() && self.members.get(&MemberId::ROOT) == Some(&Because::Root);
         !for_named && (field != Field::Dev || self.peers.contains(&key))
     }
 
     /// Like [`Closure::keeps`]. A root project that is there only because pnpm needs one keeps
     /// nothing.
-    pub fn keeps_in(&self, at: usize, field: Field, alias: &str) -> bool {
+    pub fn keeps_in(&self, at: MemberId, field: Field, alias: &str) -> bool {
         self.members.contains_key(&at) && self.keeps(at, field, alias)
     }
 
     /// Dev dependencies needed at run time because they are peers, as (member, package).
-    pub fn peers(&self) -> &BTreeSet<(usize, String)> {
+    pub fn peers(&self) -> &BTreeSet<(MemberId, String)> {
         &self.peers
     }
 
     /// Dev dependencies needed at run time because the caller named them, as (member, package).
-    pub fn named(&self) -> &BTreeSet<(usize, String)> {
+    pub fn named(&self) -> &BTreeSet<(MemberId, String)> {
         &self.named
     }
 

@@ -12,6 +12,8 @@
 
 mod config;
 pub mod installs;
+mod object_hash;
+mod overrides;
 mod project;
 pub mod self_check;
 mod settings;
@@ -23,6 +25,7 @@ use nodejs_semver::Version;
 
 use crate::lockfile::keys::Format;
 use crate::lockfile::{Home, Lockfile, LockfileError, Lockfiles};
+use crate::model::member::MemberId;
 use crate::workspace::Workspace;
 use config::Config;
 use project::Projects;
@@ -33,10 +36,10 @@ use project::Projects;
 pub fn check(
     workspace: &Workspace,
     lockfiles: &Lockfiles<'_>,
-    members: impl IntoIterator<Item = usize>,
+    members: impl IntoIterator<Item = MemberId>,
     pnpm: Option<&str>,
 ) -> Result<(), LockfileError> {
-    let mut projects: BTreeMap<usize, Vec<(String, usize)>> = BTreeMap::new();
+    let mut projects: BTreeMap<usize, Vec<(String, MemberId)>> = BTreeMap::new();
     for at in members {
         let member = &workspace.members[at];
         match lockfiles.home(&member.dir) {
@@ -61,7 +64,7 @@ pub fn check(
 fn check_one(
     workspace: &Workspace,
     lockfile: &Lockfile<'_>,
-    members: &[(String, usize)],
+    members: &[(String, MemberId)],
     pnpm: Option<&str>,
 ) -> Result<(), LockfileError> {
     let exact = pnpm.and_then(|text| Version::parse(text).ok());

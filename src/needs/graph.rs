@@ -8,15 +8,16 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
 use crate::lockfile::{Field, Lockfiles};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::local::{Local, unrecorded};
 use crate::needs::sets::{Set, Sets};
 use crate::workspace::Workspace;
 
-/// Members (by position in [`Workspace::members`]) and the strongest edge between each pair.
+/// Members, and the strongest edge between each pair.
 #[derive(Debug)]
 pub struct Graph {
-    edges: DiGraphMap<usize, Edge>,
+    edges: DiGraphMap<MemberId, Edge>,
 }
 
 /// Why one member depends on another; stronger reasons sort first.
@@ -40,16 +41,16 @@ impl Edge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Circle {
     /// One way around; each member needs the next.
-    path: Vec<usize>,
+    path: Vec<MemberId>,
     /// All members of the circle.
-    members: BTreeSet<usize>,
+    members: BTreeSet<MemberId>,
     /// Whether the circle remains without dev dependencies and peers.
     pub closed: bool,
 }
 
 impl Circle {
     /// How many of its members run something in a build.
-    pub fn builders(&self, builds: impl Fn(usize) -> bool) -> usize {
+    pub fn builders(&self, builds: impl Fn(MemberId) -> bool) -> usize {
         self.members.iter().filter(|at| builds(**at)).count()
     }
 
@@ -70,7 +71,7 @@ impl Graph {
     /// directory in one, such as its build output.
     pub fn new(workspace: &Workspace, lockfiles: &Lockfiles<'_>) -> Self {
         let mut edges = DiGraphMap::new();
-        for (at, member) in workspace.members.iter().enumerate() {
+        for (at, member) in workspace.members.with_ids() {
             edges.add_node(at);
             let project = lockfiles.project(&member.dir);
             let home = lockfiles.home(&member.dir);
@@ -87,7 +88,7 @@ impl Graph {
                     let to = if dependency.version.starts_with("link:") {
                         linked(workspace, &dir)
                     } else {
-                        workspace.position(&dir)
+                        workspace.member_in(&dir)
                     };
                     let alias = &*dependency.alias;
                     let manifest = &member.manifest;
@@ -106,9 +107,9 @@ impl Graph {
         Self { edges }
     }
 
-    /// The members that `at` depends on directly, by position.
-    pub fn dependencies(&self, at: usize) -> Vec<(usize, Edge)> {
-        let mut found: Vec<(usize, Edge)> = self
+    /// The members that `at` depends on directly.
+    pub fn dependencies(&self, at: MemberId) -> Vec<(MemberId, Edge)> {
+        let mut found: Vec<(MemberId, Edge)> = self
             .edges
             .edges(at)
             .map(|(_, to, &edge)| (to, edge))
@@ -117,26 +118,26 @@ impl Graph {
         found
     }
 
-    /// The members that `starts` reach through dependencies of any kind, including themselves, by
-    /// position. The root project is not followed: it builds nothing that an app needs.
-    pub fn reachable(&self, starts: impl Iterator<Item = usize>) -> Vec<usize> {
-        let mut found: BTreeSet<usize> = BTreeSet::new();
-        let mut queue: Vec<usize> = starts.collect();
-        let with_root = queue.contains(&0);
+    /// The members that `starts` reach through dependencies of any kind, including themselves.
+    /// The root project is not followed: it builds nothing that an app needs.
+    pub fn reachable(&self, starts: impl Iterator<Item = MemberId>) -> Vec<MemberId> {
+        let mut found: BTreeSet<MemberId> = BTreeSet::new();
+        let mut queue: Vec<MemberId> = starts.collect();
+        let with_root = queue.contains(&MemberId::ROOT);
         while let Some(at) = queue.pop() {
-            if (at != Workspace::ROOT || with_root) && found.insert(at) {
+            if (!at.is_root() || with_root) && found.insert(at) {
                 queue.extend(self.dependencies(at).into_iter().map(|(to, _)| to));
             }
         }
         found.into_iter().collect()
     }
 
-    /// Orders members so that each follows its dependencies; ties are ordered by position. Edges
+    /// Orders members so that each follows its dependencies; ties keep the order of members. Edges
     /// that close a circle are ignored: peers first, then dev dependencies, finally any. Circles
     /// closed only by peers are not reported, since turbo does not have them.
-    pub fn build_order(&self, members: &[usize]) -> (Vec<usize>, Vec<Circle>) {
+    pub fn build_order(&self, members: &[MemberId]) -> (Vec<MemberId>, Vec<Circle>) {
         // Edges lead from a dependency to its dependents, so that a topological order builds.
-        let mut needed_by: DiGraphMap<usize, Edge> = DiGraphMap::new();
+        let mut needed_by: DiGraphMap<MemberId, Edge> = DiGraphMap::new();
         for &at in members {
             needed_by.add_node(at);
             for (to, edge) in self.dependencies(at) {
@@ -176,9 +177,9 @@ impl Graph {
 
     /// The transitive dependencies of each member that precede it in the order. Members of a circle
     /// need each other.
-    pub fn needed(&self, order: &[usize], sets: &mut Sets) -> BTreeMap<usize, Set> {
-        let mut edges: DiGraphMap<usize, Edge> = DiGraphMap::new();
-        let known: BTreeSet<usize> = order.iter().copied().collect();
+    pub fn needed(&self, order: &[MemberId], sets: &mut Sets) -> BTreeMap<MemberId, Set> {
+        let mut edges: DiGraphMap<MemberId, Edge> = DiGraphMap::new();
+        let known: BTreeSet<MemberId> = order.iter().copied().collect();
         for &at in order {
             let own = self.dependencies(at).into_iter();
             for (to, edge) in own.filter(|(to, _)| known.contains(to)) {
@@ -186,12 +187,12 @@ impl Graph {
             }
         }
         let mut circles: Vec<Set> = Vec::new();
-        let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut inside: BTreeMap<MemberId, usize> = BTreeMap::new();
         for component in components(&edges) {
             inside.extend(component.into_iter().map(|at| (at, circles.len())));
             circles.push(Set::EMPTY);
         }
-        let mut found: BTreeMap<usize, Set> = BTreeMap::new();
+        let mut found: BTreeMap<MemberId, Set> = BTreeMap::new();
         for &at in order {
             let mut needed = Set::EMPTY;
             for to in edges.neighbors(at) {
@@ -213,7 +214,7 @@ impl Graph {
 }
 
 /// The member that a link leads to or into.
-fn linked(workspace: &Workspace, dir: &RepoPath) -> Option<usize> {
+fn linked(workspace: &Workspace, dir: &RepoPath) -> Option<MemberId> {
     match Local::of(workspace, dir) {
         Local::Member(to) => Some(to),
         Local::Installed(..) | Local::Nothing | Local::Directory => None,
@@ -221,12 +222,12 @@ fn linked(workspace: &Workspace, dir: &RepoPath) -> Option<usize> {
 }
 
 /// Removes the edges in circles that may be removed.
-fn open(needed_by: &mut DiGraphMap<usize, Edge>, may_go: impl Fn(Edge) -> bool) {
-    let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
+fn open(needed_by: &mut DiGraphMap<MemberId, Edge>, may_go: impl Fn(Edge) -> bool) {
+    let mut inside: BTreeMap<MemberId, usize> = BTreeMap::new();
     for (number, members) in components(needed_by).into_iter().enumerate() {
         inside.extend(members.into_iter().map(|at| (at, number)));
     }
-    let gone: Vec<(usize, usize)> = needed_by
+    let gone: Vec<(MemberId, MemberId)> = needed_by
         .all_edges()
         .filter(|(from, to, edge)| {
             let circle = inside.get(from);
@@ -240,9 +241,9 @@ fn open(needed_by: &mut DiGraphMap<usize, Edge>, may_go: impl Fn(Edge) -> bool) 
 }
 
 /// One way around through the first member of a strongly connected component.
-fn circle(needed_by: &DiGraphMap<usize, Edge>, component: &BTreeSet<usize>) -> Vec<usize> {
-    let mut path: Vec<usize> = component.first().copied().into_iter().collect();
-    let mut places: BTreeMap<usize, usize> = path.iter().map(|&at| (at, 0)).collect();
+fn circle(needed_by: &DiGraphMap<MemberId, Edge>, component: &BTreeSet<MemberId>) -> Vec<MemberId> {
+    let mut path: Vec<MemberId> = component.first().copied().into_iter().collect();
+    let mut places: BTreeMap<MemberId, usize> = path.iter().map(|&at| (at, 0)).collect();
     while let Some(&last) = path.last() {
         let needs = needed_by.neighbors_directed(last, Direction::Incoming);
         let Some(next) = needs.filter(|to| component.contains(to)).min() else {
@@ -258,7 +259,7 @@ fn circle(needed_by: &DiGraphMap<usize, Edge>, component: &BTreeSet<usize>) -> V
 }
 
 /// The circles of a graph: components of more than one member that all reach each other.
-fn components(graph: &DiGraphMap<usize, Edge>) -> Vec<BTreeSet<usize>> {
+fn components(graph: &DiGraphMap<MemberId, Edge>) -> Vec<BTreeSet<MemberId>> {
     let all = kosaraju_scc(graph).into_iter();
     all.filter(|component| component.len() > 1)
         .map(|component| component.into_iter().collect())
@@ -266,15 +267,15 @@ fn components(graph: &DiGraphMap<usize, Edge>) -> Vec<BTreeSet<usize>> {
 }
 
 /// Kahn's algorithm, smallest position first: `toposort` does not define the order of ties.
-fn sorted_order(needed_by: &DiGraphMap<usize, Edge>) -> Vec<usize> {
+fn sorted_order(needed_by: &DiGraphMap<MemberId, Edge>) -> Vec<MemberId> {
     debug_assert!(toposort(needed_by, None).is_ok(), "circles were taken out");
-    let waits = |at: usize| {
+    let waits = |at: MemberId| {
         let first = needed_by.neighbors_directed(at, Direction::Incoming);
         first.count()
     };
-    let mut open: BTreeMap<usize, usize> = needed_by.nodes().map(|at| (at, waits(at))).collect();
+    let mut open: BTreeMap<MemberId, usize> = needed_by.nodes().map(|at| (at, waits(at))).collect();
     let ready = open.iter().filter(|(_, waits)| **waits == 0);
-    let mut ready: BTreeSet<usize> = ready.map(|(&at, _)| at).collect();
+    let mut ready: BTreeSet<MemberId> = ready.map(|(&at, _)| at).collect();
     let mut order = Vec::with_capacity(open.len());
     while let Some(at) = ready.pop_first() {
         for next in needed_by.neighbors(at) {
@@ -355,8 +356,8 @@ mod tests {
         let (_dir, workspace) = workspace(&files);
         let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
         let graph = Graph::new(&workspace, &lockfiles);
-        let (order, circles) = graph.build_order(&[1, 2, 3]);
-        let label = |at: &usize| workspace.members[*at].label();
+        let (order, circles) = graph.build_order(&[1, 2, 3].map(MemberId::new));
+        let label = |at: &MemberId| workspace.members[*at].label();
         let names: Vec<String> = order.iter().map(label).collect();
         let shown = |circle: &Circle| {
             let closed = if circle.closed { "!" } else { "" };

@@ -2,6 +2,7 @@
 //! by others, and other directories.
 
 use crate::lockfile::{Field, Importer, Lockfile, LockfileError};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::{Member, Workspace};
 
@@ -11,11 +12,11 @@ const MODULES: &str = "node_modules";
 /// What a `link:` leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Local {
-    /// A member, by position, or a directory in it: its build output, as with
+    /// A member, or a directory in it: its build output, as with
     /// `publishConfig.directory`, or a part of its sources.
-    Member(usize),
-    /// A package installed by a member: the member's position and the dependency's name.
-    Installed(usize, String),
+    Member(MemberId),
+    /// A package installed by a member: the member and the dependency's name.
+    Installed(MemberId, String),
     /// A module that no member installs. pnpm links missing targets too, and there is nothing to
     /// copy.
     Nothing,
@@ -25,7 +26,7 @@ pub(super) enum Local {
 
 impl Local {
     pub(super) fn of(workspace: &Workspace, dir: &RepoPath) -> Self {
-        if let Some(at) = workspace.position(dir) {
+        if let Some(at) = workspace.member_in(dir) {
             return Self::Member(at);
         }
         let parts: Vec<&str> = dir.parts().collect();
@@ -36,13 +37,13 @@ impl Local {
                 [name, ..] => name.to_owned(),
                 [] => String::new(),
             };
-            return match workspace.position(&owner) {
+            return match workspace.member_in(&owner) {
                 Some(at) => Self::Installed(at, name),
                 None => Self::Nothing,
             };
         }
         match workspace.enclosing(dir) {
-            0 => Self::Directory,
+            at if at.is_root() => Self::Directory,
             at => Self::Member(at),
         }
     }
@@ -113,8 +114,8 @@ mod tests {
         for (dir, local) in [
             ("packages/l", Local::Member(l)),
             ("packages/l/dist", Local::Member(l)),
-            ("node_modules/is-odd", installed(0, "is-odd")),
-            ("node_modules/@s/x/lib", installed(0, "@s/x")),
+            ("node_modules/is-odd", installed(MemberId::ROOT, "is-odd")),
+            ("node_modules/@s/x/lib", installed(MemberId::ROOT, "@s/x")),
             ("packages/l/node_modules/x", installed(l, "x")),
             ("vendor/x/node_modules/y", Local::Nothing),
             ("vendor/x", Local::Directory),

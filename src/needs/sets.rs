@@ -106,13 +106,14 @@ impl Sets {
     }
 
     /// A set and one more number.
-    pub fn with(&mut self, set: Set, number: usize) -> Set {
-        let one = self.one(number);
+    pub fn with(&mut self, set: Set, number: impl Into<usize>) -> Set {
+        let one = self.one(number.into());
         self.union(set, one)
     }
 
     /// A set without this number.
-    pub fn without(&mut self, set: Set, number: usize) -> Set {
+    pub fn without(&mut self, set: Set, number: impl Into<usize>) -> Set {
+        let number = number.into();
         if !self.contains(set, number) {
             return set;
         }
@@ -131,7 +132,8 @@ impl Sets {
     }
 
     /// Whether the number is in the set.
-    pub fn contains(&self, set: Set, number: usize) -> bool {
+    pub fn contains(&self, set: Set, number: impl Into<usize>) -> bool {
+        let number = number.into();
         let node = &self.nodes[set.0];
         if set == Set::EMPTY || block_above(number, node.level) != node.block {
             return false;

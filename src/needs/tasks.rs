@@ -35,6 +35,7 @@ use petgraph::graphmap::DiGraphMap;
 use serde::Serialize;
 
 use crate::lockfile::Field;
+use crate::model::member::MemberId;
 use crate::needs::graph::Edge;
 use crate::workspace::Workspace;
 
@@ -43,7 +44,7 @@ pub use needed::{Needed, inputs, scripts};
 pub use order::{TaskRun, TaskRuns};
 pub use variables::{is_proxy, looks_secret};
 
-use definition::{DEPTH, Defined};
+use definition::{Defined, MAX_EXTENDS};
 
 /// The task that builds an app or a library.
 pub const BUILD: &str = "build";
@@ -93,7 +94,7 @@ pub enum TaskError {
     #[error("turbo.json files extend each other: {0}")]
     ExtendsItself(String),
     /// Too many files extend each other in a row.
-    #[error("`{0}`: more than {DEPTH} turbo.json files extend each other in a row")]
+    #[error("`{0}`: more than {MAX_EXTENDS} turbo.json files extend each other in a row")]
     ExtendsTooDeep(String),
 }
 
@@ -151,7 +152,7 @@ pub enum Because {
 #[derive(Debug)]
 pub struct TaskNode {
     /// The position of its member.
-    pub member: usize,
+    pub member: MemberId,
     /// The name of the task and its script.
     pub name: String,
     /// Whether there is a script to run.
@@ -188,18 +189,18 @@ pub struct Tasks {
     bonds: DiGraphMap<usize, Bond>,
     /// Whether the root project is an app, and so a package like all others.
     root_is_app: bool,
-    by_id: BTreeMap<(usize, String), usize>,
+    by_id: BTreeMap<(MemberId, String), usize>,
 }
 
 /// `web#build`; the root's are `//#build`.
-fn id(workspace: &Workspace, at: usize, task: &str) -> String {
-    if at == Workspace::ROOT {
+fn id(workspace: &Workspace, at: MemberId, task: &str) -> String {
+    if at.is_root() {
         return format!("//#{task}");
     }
     format!("{}#{task}", workspace.members[at].label())
 }
 
-fn script(workspace: &Workspace, at: usize, task: &str) -> bool {
+fn script(workspace: &Workspace, at: MemberId, task: &str) -> bool {
     let script = workspace.members[at].manifest.script(task);
     script.is_some_and(|text| !text.is_empty())
 }
@@ -211,28 +212,28 @@ impl Tasks {
     }
 
     /// The numbers of a member's tasks, in arbitrary order.
-    fn numbers_of(&self, at: usize) -> impl Iterator<Item = usize> {
+    fn numbers_of(&self, at: MemberId) -> impl Iterator<Item = usize> {
         let own = self.by_id.range((at, String::new())..);
         own.take_while(move |((member, _), _)| *member == at)
             .map(|(_, &number)| number)
     }
 
     /// The tasks of a member, in the order in which they were found.
-    pub fn of(&self, at: usize) -> impl Iterator<Item = &TaskNode> {
+    pub fn of(&self, at: MemberId) -> impl Iterator<Item = &TaskNode> {
         let mut own: Vec<usize> = self.numbers_of(at).collect();
         own.sort_unstable();
         own.into_iter().map(|number| &self.nodes[number])
     }
 
     /// Leaves the script of a task out: what it would run has tasks of its own.
-    pub fn leave_out(&mut self, at: usize, task: &str) {
+    pub fn leave_out(&mut self, at: MemberId, task: &str) {
         if let Some(&node) = self.by_id.get(&(at, task.to_owned())) {
             self.nodes[node].runs = false;
         }
     }
 
     /// Whether any script of a member runs.
-    pub fn run_in(&self, at: usize) -> bool {
+    pub fn run_in(&self, at: MemberId) -> bool {
         self.of(at).any(|node| node.runs)
     }
 
@@ -244,17 +245,18 @@ impl Tasks {
         node: usize,
         given: &BTreeSet<String>,
     ) -> Vec<String> {
+        let all = self.takes_all(workspace, node);
+        variables::arguments(workspace, &self.nodes[node], given, all)
+    }
+
+    /// Whether a task gets all build arguments, declared or not.
+    pub fn takes_all(&self, workspace: &Workspace, node: usize) -> bool {
         let node = &self.nodes[node];
         // turbo knows nothing of a script of the root's that turbo.json does not name.
-        let unknown = node.member == Workspace::ROOT && node.defined == Defined::Nowhere;
+        let unknown = node.member.is_root() && node.defined == Defined::Nowhere;
         let turbo = workspace.turbo.as_ref();
         let loose = unknown || turbo.is_none_or(|turbo| !turbo.strict);
-        variables::arguments(
-            workspace,
-            node,
-            given,
-            loose && node.because == Because::App,
-        )
+        loose && node.because == Because::App
     }
 
     /// The tasks that turbo makes each task wait for, as ids, for comparisons.

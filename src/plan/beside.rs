@@ -6,26 +6,32 @@
 //! that are certainly needed are brought. For files that may be needed there is a warning with the
 //! `include` that brings them. An `include` that brings nothing is an error.
 
+mod globs;
+mod within;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::aliases::Aliases;
+use super::code::Source;
 use super::context_list::ContextList;
 use super::{ContextEntry, Place, code, inputs, outputs};
 use crate::detect::exports::is_code;
 use crate::detect::reads::{From, Path};
-use crate::files::ignore::{IgnoreError, Verdict};
+use crate::files::ignore::Verdict;
 use crate::files::tree::{FileKind, optional};
-use crate::files::{self, Dropped, File};
+use crate::files::{self, File};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
-use crate::workspace::Workspace;
+use globs::{nothing, plain};
 
 /// How many files a directory may have if no `include` names it.
-const MOST: usize = 2000;
+const MAX_FILES: usize = 2000;
 
 /// How many warnings of one kind are shown.
-const TOLD: usize = 8;
+const MAX_WARNINGS: usize = 8;
 
 /// A directory that another package's build writes and the image gets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -62,10 +68,9 @@ pub(super) struct Finder<'f, 'g, 'l, 'a> {
 impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     /// `entries` are the files of packages.
     pub(super) fn new(list: &'f ContextList<'g, 'l, 'a>, entries: &[ContextEntry]) -> Self {
-        let kept = entries
-            .iter()
-            .filter(|entry| Place::KEPT.contains(&entry.place))
-            .map(|entry| entry.path.as_str().to_owned());
+        let kept = entries.iter();
+        let kept = kept.filter(|entry| Place::KEPT.contains(&entry.place));
+        let kept = kept.map(|entry| entry.path.as_str().to_owned());
         Self {
             list,
             have: kept.collect(),
@@ -75,16 +80,15 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         }
     }
 
-    /// Finds everything.
-    pub(super) fn find(mut self) -> Result<Beside, PlanError> {
+    /// Finds everything. `sources` are those that may run.
+    pub(super) fn find(mut self, sources: &[Source]) -> Result<Beside, PlanError> {
         self.included()?;
         if self.list.runtime.is_some() {
-            self.read()?;
+            self.read(sources)?;
         }
-        let more = self.maybe.len().saturating_sub(TOLD);
-        self.found
-            .warnings
-            .extend(self.maybe.into_iter().take(TOLD));
+        let more = self.maybe.len().saturating_sub(MAX_WARNINGS);
+        let shown = self.maybe.into_iter().take(MAX_WARNINGS);
+        self.found.warnings.extend(shown);
         if more > 0 {
             let warning = format!("sources name {more} more paths outside of their packages");
             self.found.warnings.push(warning);
@@ -147,7 +151,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     /// Sends a file of a package that the build would not get otherwise.
     fn send(&mut self, file: &File, why: &str) {
         let owner = self.list.workspace.enclosing(&file.path);
-        if owner != Workspace::ROOT
+        if !owner.is_root()
             && owner != self.list.app
             && !self.list.build.members.contains_key(&owner)
         {
@@ -159,13 +163,13 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
 
     /// The output directory of another package that contains a path, and its member. If the path
     /// already exists, only outputs declared in turbo.json or the manifest count.
-    fn output(&self, path: &RepoPath, declared: bool) -> Option<(RepoPath, usize)> {
+    fn output(&self, path: &RepoPath, declared: bool) -> Option<(RepoPath, MemberId)> {
         let ContextList {
             workspace, tasks, ..
         } = self.list;
         let at = workspace.enclosing(path);
         let inside = path.strip(&workspace.members[at].dir)?;
-        let of_root = at == Workspace::ROOT && self.list.app != Workspace::ROOT;
+        let of_root = at.is_root() && !self.list.app.is_root();
         if of_root || inside.is_empty() || !tasks.run_in(at) {
             return None;
         }
@@ -195,7 +199,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
 
     /// Adds the outputs of a package unless the image gets them anyway. Returns whether the image
     /// gets them.
-    fn bring(&mut self, (path, of): (RepoPath, usize), why: &str) -> bool {
+    fn bring(&mut self, (path, of): (RepoPath, MemberId), why: &str) -> bool {
         let list = self.list;
         let is_in_image =
             |runtime: &crate::needs::closure::Closure<'_, '_>| runtime.members.contains_key(&of);
@@ -222,11 +226,11 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     }
 
     /// Adds paths in sources and in the start command that lead out of their packages.
-    fn read(&mut self) -> Result<(), PlanError> {
+    fn read(&mut self, sources: &[Source]) -> Result<(), PlanError> {
         let list = self.list;
         let (workspace, app) = (list.workspace, list.app);
         let home = &workspace.members[app].dir;
-        let Some((start, runtime)) = list.delivery.start().zip(list.runtime) else {
+        let Some(start) = list.delivery.start() else {
             return Ok(());
         };
         let entry = home.join(&start.entry).ok().and_then(|path| path.parent());
@@ -237,7 +241,12 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             };
             self.path(app, &path, std::slice::from_ref(home), &start.reason)?;
         }
-        for source in code::sources(workspace, list.rules, runtime.packages())? {
+        let config = start.env.get("TSX_TSCONFIG_PATH");
+        let config = home.join(config.map_or("tsconfig.json", String::as_str));
+        // The image has the configuration where a loader reads it.
+        let config = config.ok().filter(|file| self.have.contains(file.as_str()));
+        let aliases = config.map_or_else(Aliases::default, |file| Aliases::of(workspace, &file));
+        for source in sources {
             let own = &workspace.members[source.of].dir;
             let dir = source.path.parent().unwrap_or_default();
             let by = source.path.to_string();
@@ -251,21 +260,24 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
                 };
                 self.path(source.of, path, &bases, &by)?;
             }
+            self.globs(source);
             // Compiled code already contains its imports, or leads elsewhere.
             if self.have.contains(source.path.as_str()) {
                 let names = source.reads.modules.iter();
-                let names = names.filter(|name| name.starts_with("../"));
-                let open = names.map(|name| (dir.clone(), name.clone())).collect();
-                self.follow(own, open, &by)?;
+                let up = names.clone().filter(|name| name.starts_with("../"));
+                let up = up.map(|name| (dir.clone(), name.clone()));
+                let named = names.flat_map(|name| aliases.places(name));
+                let named = named.map(|place| (RepoPath::ROOT, place));
+                self.follow(Some(own), up.chain(named).collect(), &by)?;
             }
         }
         Ok(())
     }
 
-    /// Adds the code that code outside of a package loads.
+    /// Adds the code that such code loads, without what lies in `own`.
     fn follow(
         &mut self,
-        own: &RepoPath,
+        own: Option<&RepoPath>,
         open: Vec<(RepoPath, String)>,
         by: &str,
     ) -> Result<(), PlanError> {
@@ -291,7 +303,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     /// Decides about one path. `bases` are the directories that it may be relative to.
     fn path(
         &mut self,
-        of: usize,
+        of: MemberId,
         path: &Path,
         bases: &[RepoPath],
         by: &str,
@@ -303,8 +315,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             // What lies below a package may be another one's.
             let owner = workspace.enclosing(target);
             let within = target.is_within(own) || target.is_within(home);
-            let inside =
-                within && (owner == of || owner == list.app || list.app != Workspace::ROOT);
+            let inside = within && (owner == of || owner == list.app || !list.app.is_root());
             let above = own.is_within(target) || home.is_within(target);
             !inside && !above && !target.parts().any(|part| part == "node_modules")
         };
@@ -313,6 +324,9 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             .filter_map(|base| base.join(path.path.trim_start_matches('/')).ok());
         let targets: Vec<RepoPath> = targets.filter(is_outside).collect();
         let certain = path.from != From::Unknown;
+        if certain && targets.is_empty() {
+            return self.within(of, path, bases, by);
+        }
         for target in &targets {
             if let Some(output) = self.output(target, true) {
                 return self.of_output(target, output, certain, by);
@@ -333,7 +347,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
     fn of_output(
         &mut self,
         target: &RepoPath,
-        output: (RepoPath, usize),
+        output: (RepoPath, MemberId),
         certain: bool,
         by: &str,
     ) -> Result<(), PlanError> {
@@ -359,7 +373,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         }
         let why = format!("{by} reads it");
         if kind == FileKind::Directory {
-            let is_package = list.workspace.position(target).is_some();
+            let is_package = list.workspace.member_in(target).is_some();
             let nested = list
                 .workspace
                 .nested(target)
@@ -368,7 +382,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             if files.is_empty() {
                 return Ok(());
             }
-            if !certain || is_package || files.len() > MOST {
+            if !certain || is_package || files.len() > MAX_FILES {
                 self.may(target, by);
                 return Ok(());
             }
@@ -392,7 +406,7 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
             let dir = target.parent().unwrap_or_default();
             let name = format!("./{}", target.file_name().unwrap_or_default());
             let home = &list.workspace.members[list.app].dir;
-            self.follow(home, vec![(dir, name)], by)?;
+            self.follow(Some(home), vec![(dir, name)], by)?;
         }
         Ok(())
     }
@@ -409,40 +423,18 @@ impl<'f, 'g, 'l, 'a> Finder<'f, 'g, 'l, 'a> {
         let workspace = self.list.workspace;
         let at = workspace.enclosing(target);
         let other = &workspace.members[at];
-        if at == Workspace::ROOT
-            || self.list.tasks.run_in(at)
-            || other.manifest.script("build").is_none()
-        {
+        if at.is_root() || self.list.tasks.run_in(at) || other.manifest.script("build").is_none() {
             return;
         }
         let (name, app) = (other.label(), &workspace.members[self.list.app]);
+        let turbo = workspace.turbo.as_ref();
+        let or = turbo.map_or_else(String::new, |_| {
+            format!(", or `{name}#build` to `dependsOn` in turbo.json")
+        });
         self.maybe.insert(format!(
-            "{by} reads {target}, which the build of `{name}` writes, and nothing has that package built: add `\"{name}\": \"workspace:*\"` to `devDependencies` of {}, or `{name}#build` to `dependsOn` in turbo.json",
+            "{by} reads {target}, which the build of `{name}` writes, and nothing has that package built: add `\"{name}\": \"workspace:*\"` to `devDependencies` of {}{or}",
             app.manifest.file()
         ));
-    }
-}
-
-/// The path before a glob's first wildcard.
-fn plain(glob: &str) -> RepoPath {
-    let parts = glob.split('/').filter(|part| !matches!(*part, "" | "."));
-    let parts = parts.take_while(|part| !part.contains(['*', '?', '[', '{']));
-    RepoPath::new(&parts.collect::<Vec<_>>().join("/")).unwrap_or_default()
-}
-
-/// Why a glob of `include` brings nothing.
-fn nothing(
-    glob: &str,
-    plain: &RepoPath,
-    set: &crate::files::glob::Globs,
-    dropped: &[Dropped],
-) -> IgnoreError {
-    let found = dropped.iter().find(|one| {
-        set.is_match(one.path.as_str()) || (!plain.is_root() && plain.is_within(&one.path))
-    });
-    IgnoreError::Nothing {
-        glob: glob.to_owned(),
-        barred: found.map(|one| (one.path.clone(), one.reason.clone())),
     }
 }
 

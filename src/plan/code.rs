@@ -15,13 +15,14 @@ use crate::detect::{Start, loader};
 use crate::files::ignore::Rules;
 use crate::files::tree::{Limit, Tree};
 use crate::lockfile::Field;
+use crate::model::member::MemberId;
 use crate::model::module::package;
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
 use crate::workspace::Workspace;
 
 /// Endings that a module name may leave out.
-const ENDS: [&str; 12] = [
+const EXTENSIONS: [&str; 12] = [
     "",
     ".js",
     ".cjs",
@@ -39,7 +40,7 @@ const ENDS: [&str; 12] = [
 /// A source, with what it loads and reads.
 pub(super) struct Source {
     /// The member that it belongs to.
-    pub(super) of: usize,
+    pub(super) of: MemberId,
     pub(super) path: RepoPath,
     pub(super) reads: Reads,
 }
@@ -49,7 +50,7 @@ pub(super) struct Source {
 pub(super) fn sources(
     workspace: &Workspace,
     rules: &Rules,
-    packages: impl Iterator<Item = usize>,
+    packages: impl Iterator<Item = MemberId>,
 ) -> Result<Vec<Source>, PlanError> {
     let mut found = Vec::new();
     for at in packages {
@@ -86,21 +87,25 @@ fn of(tree: &Tree, path: &RepoPath) -> Option<Reads> {
 /// The file of a relative module name.
 pub(super) fn located(tree: &Tree, dir: &RepoPath, name: &str) -> Option<RepoPath> {
     let stem = name.strip_suffix(".js").map(|stem| format!("{stem}.ts"));
-    let names = ENDS.iter().map(|end| format!("{name}{end}")).chain(stem);
+    let names = EXTENSIONS
+        .iter()
+        .map(|end| format!("{name}{end}"))
+        .chain(stem);
     let mut places = names.filter_map(|name| dir.join(&name).ok());
     places.find(|place| tree.is_file(place).unwrap_or_default())
 }
 
-/// Files outside of a directory that code loads by relative names, directly or not, with what each
-/// loads. `open` are names, with the directories that they are relative to.
+/// Files outside of a directory, if one is given, that code loads by relative names, directly or
+/// not, with what each loads. `open` are names, with the directories that they are relative to.
 pub(super) fn followed(
     tree: &Tree,
-    inside: &RepoPath,
+    inside: Option<&RepoPath>,
     mut open: Vec<(RepoPath, String)>,
 ) -> BTreeMap<RepoPath, Reads> {
     let mut found = BTreeMap::new();
     while let Some((dir, name)) = open.pop() {
-        let place = located(tree, &dir, &name).filter(|place| !place.is_within(inside));
+        let place = located(tree, &dir, &name)
+            .filter(|place| !inside.is_some_and(|dir| place.is_within(dir)));
         let Some(place) = place.filter(|place| !found.contains_key(place)) else {
             continue;
         };
@@ -132,7 +137,7 @@ pub(super) fn of_start(start: &Start) -> BTreeSet<String> {
 pub(super) fn readers(
     workspace: &Workspace,
     rules: &Rules,
-    app: usize,
+    app: MemberId,
 ) -> Result<BTreeSet<String>, PlanError> {
     let readers = loader::readers(workspace, app);
     if readers.is_empty() {
@@ -153,10 +158,10 @@ pub(super) fn readers(
 pub(super) fn of_root(
     workspace: &Workspace,
     rules: &Rules,
-    app: usize,
+    app: MemberId,
     start: Option<&Start>,
-    packages: impl Iterator<Item = usize>,
-) -> Result<BTreeSet<(usize, String)>, PlanError> {
+    packages: impl Iterator<Item = MemberId>,
+) -> Result<BTreeSet<(MemberId, String)>, PlanError> {
     let root = &workspace.root_member().manifest;
     let has = |fields: &[Field], name: &str| {
         let mut fields = fields.iter();
@@ -164,7 +169,7 @@ pub(super) fn of_root(
     };
     let ships = [Field::Prod, Field::Optional];
     let mut found: BTreeSet<String> = BTreeSet::new();
-    if app == Workspace::ROOT || !root.has_dependencies() {
+    if app.is_root() || !root.has_dependencies() {
         return Ok(BTreeSet::new());
     }
     let tree = &workspace.tree;
@@ -178,7 +183,7 @@ pub(super) fn of_root(
         let dir = source.path.parent().unwrap_or_default();
         let above = names.iter().filter(|name| name.starts_with("../"));
         let above = above.map(|name| (dir.clone(), name.clone())).collect();
-        for reads in followed(tree, &member.dir, above).into_values() {
+        for reads in followed(tree, Some(&member.dir), above).into_values() {
             let packages = reads.modules.iter().filter_map(|name| package(name));
             found.extend(packages.filter(|name| has(&ships, name)).map(str::to_owned));
         }
@@ -186,13 +191,16 @@ pub(super) fn of_root(
     let dir = &workspace.members[app].dir;
     let first = start.into_iter().flat_map(of_start);
     let first = first.map(|name| (dir.clone(), name)).collect();
-    for (path, reads) in followed(tree, dir, first) {
+    for (path, reads) in followed(tree, Some(dir), first) {
         let fields = [Field::Prod, Field::Optional, Field::Dev];
         let packages = reads.modules.iter().filter_map(|name| package(name));
         let packages = packages.filter(|name| has(&fields, name));
-        if workspace.enclosing(&path) == 0 {
+        if workspace.enclosing(&path).is_root() {
             found.extend(packages.map(str::to_owned));
         }
     }
-    Ok(found.into_iter().map(|name| (0, name)).collect())
+    Ok(found
+        .into_iter()
+        .map(|name| (MemberId::ROOT, name))
+        .collect())
 }

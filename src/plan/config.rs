@@ -31,7 +31,7 @@ pub use load::{inherited, load};
 pub const FILE: &str = "slimbuild.json";
 
 /// Stands for all lifecycle scripts.
-pub const EVERY: &str = "*";
+pub const ALL_SCRIPTS: &str = "*";
 
 /// The JSON Schema of the file.
 pub const SCHEMA: &str = include_str!("../../schema.json");
@@ -75,7 +75,7 @@ pub struct PlanOptions {
     pub runtime_packages: Vec<Given<String>>,
     /// The scripts that build the app, in order.
     pub tasks: Option<Given<Vec<String>>>,
-    /// Which lifecycle scripts run, by `PACKAGE#SCRIPT`; [`EVERY`] means those that are not named.
+    /// Which lifecycle scripts run, by `PACKAGE#SCRIPT`; [`ALL_SCRIPTS`] means those that are not named.
     pub lifecycle: BTreeMap<String, Given<bool>>,
     /// Build arguments from files. The command line's values are not included, since they may be
     /// secrets.

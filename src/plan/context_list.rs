@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::beside::Finder;
+use super::code::Source;
 use super::{
     Brought, ContextEntry, Engine, Place, PlanOptions, Proof, code, configured, context_entry,
-    inputs, install, nginx, trim, verify,
+    inputs, install, named, nginx, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::files::File;
 use crate::files::ignore::Rules;
 use crate::lockfile;
 use crate::lockfile::Lockfiles;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
@@ -27,13 +29,13 @@ use crate::workspace::manifest::workspace as workspace_file;
 pub(super) struct ContextList<'g, 'l, 'a> {
     pub(super) workspace: &'g Workspace,
     pub(super) lockfiles: &'g Lockfiles<'a>,
-    pub(super) app: usize,
+    pub(super) app: MemberId,
     pub(super) delivery: &'g Delivery,
     pub(super) build: &'g Closure<'l, 'a>,
     /// `None` if the image needs no production modules.
     pub(super) runtime: Option<&'g Closure<'l, 'a>>,
     /// The files of every member of the build closure.
-    pub(super) files: &'g BTreeMap<usize, Vec<File>>,
+    pub(super) files: &'g BTreeMap<MemberId, Vec<File>>,
     pub(super) rules: &'g Rules,
     pub(super) options: &'g PlanOptions,
     /// The node argument for signals, before the app's own arguments.
@@ -61,7 +63,9 @@ impl ContextList<'_, '_, '_> {
     pub(super) fn entries(&self) -> Result<Gathered, PlanError> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
-        let beside = Finder::new(self, &entries).find()?;
+        let sources = self.running()?;
+        let named = named::found(self, &sources);
+        let beside = Finder::new(self, &entries).find(&sources)?;
         entries.extend(beside.files);
         let build = self.builds.then_some((self.build, Place::Build));
         let runtime = self.runtime.map(|closure| (closure, Place::Prod));
@@ -94,7 +98,7 @@ impl ContextList<'_, '_, '_> {
             (&[Place::Run, Place::Home, Place::Prod], Place::Beside),
         ] {
             if to == Place::Root || self.runtime.is_some() {
-                let led = inputs::led_to(self.workspace, self.rules, &entries, within, to)?;
+                let led = inputs::link_targets(self.workspace, self.rules, &entries, within, to)?;
                 entries.extend(led);
             }
         }
@@ -124,6 +128,7 @@ impl ContextList<'_, '_, '_> {
                     node_options(set.map(|given| &*given.value), self.delivery)
                 },
                 sources: (&read - &kept).into_iter().collect(),
+                named: &named,
             };
             let proof = verify::entries(&proved)?;
             entries.extend(proof);
@@ -145,8 +150,16 @@ impl ContextList<'_, '_, '_> {
             context: entries,
             install_only,
             brought: beside.brought,
-            warnings: beside.warnings,
+            warnings: [beside.warnings, named::warnings(&named)].concat(),
         })
+    }
+
+    /// The sources that may run; none if the image has no modules.
+    fn running(&self) -> Result<Vec<Source>, PlanError> {
+        match self.runtime.filter(|_| self.delivery.start().is_some()) {
+            Some(runtime) => code::sources(self.workspace, self.rules, runtime.packages()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// How a site is served.
@@ -189,7 +202,7 @@ impl ContextList<'_, '_, '_> {
             self.files,
             self.rules,
             &self.options.include,
-            &tasks::inputs(self.tasks, |at| at != Workspace::ROOT)
+            &tasks::inputs(self.tasks, |at| !at.is_root())
                 .cloned()
                 .collect::<Vec<_>>(),
         )?;
@@ -197,7 +210,7 @@ impl ContextList<'_, '_, '_> {
             root.values()
                 .map(|(file, why)| ContextEntry::source(Place::Root, file, why)),
         );
-        let is_app = self.app == Workspace::ROOT;
+        let is_app = self.app.is_root();
         let top = inputs::top_files(self.workspace, self.rules, self.tasks, is_app)?;
         entries.extend(top);
         Ok(())
@@ -230,7 +243,7 @@ impl ContextList<'_, '_, '_> {
     }
 
     /// How a member's files are used.
-    fn usage(&self, at: usize, files: &BTreeSet<String>) -> Usage {
+    fn usage(&self, at: MemberId, files: &BTreeSet<String>) -> Usage {
         if !self
             .runtime
             .is_some_and(|runtime| runtime.members.contains_key(&at))
@@ -269,8 +282,12 @@ impl ContextList<'_, '_, '_> {
         let why = "what an install reads of the manifest";
         let copied = closure.copied_directories();
         let root = workspace.root_member().manifest.file();
-        made(RepoPath::file(root), closure.skeleton(workspace, 0), why);
-        for &at in closure.members.keys().filter(|at| **at != Workspace::ROOT) {
+        made(
+            RepoPath::file(root),
+            closure.skeleton(workspace, MemberId::ROOT),
+            why,
+        );
+        for &at in closure.members.keys().filter(|at| !at.is_root()) {
             let member = &workspace.members[at];
             let text = if copied.contains(&member.dir) {
                 closure.manifest(workspace, at)

@@ -8,6 +8,7 @@ use crate::files::glob::{Globs, with_all_below};
 use crate::files::ignore::{Rules, Verdict};
 use crate::files::tree::{FileKind, Limit};
 use crate::files::{self, File, Kind, Walk};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::needs::tasks::{self, Tasks};
@@ -18,7 +19,7 @@ use crate::workspace::manifest::tsconfig::Tsconfig;
 use crate::workspace::manifest::workspace;
 
 /// The files of a member that no rule drops, and what is dropped.
-pub(crate) fn walk(workspace: &Workspace, at: usize, rules: &Rules) -> Result<Walk, PlanError> {
+pub(crate) fn walk(workspace: &Workspace, at: MemberId, rules: &Rules) -> Result<Walk, PlanError> {
     let dir = &workspace.members[at].dir;
     let nested = workspace.nested(dir).map(|member| member.dir.clone());
     Ok(files::walk(&workspace.tree, dir, &nested.collect(), rules)?)
@@ -87,7 +88,7 @@ pub(crate) fn linked<P: Copy>(
 /// package, to a file that several packages share; that file is added at its own place. `within`
 /// are the places that are seen together with the link, and `to` is the place for missing files.
 /// Links that lead nowhere, to a parent directory, or to a file that a rule drops add nothing.
-pub(crate) fn led_to<P: Copy + PartialEq>(
+pub(crate) fn link_targets<P: Copy + PartialEq>(
     workspace: &Workspace,
     rules: &Rules,
     entries: &[PlacedFile<P>],
@@ -157,7 +158,7 @@ pub(crate) fn globs<'g>(patterns: impl IntoIterator<Item = &'g String>) -> Globs
 /// tsconfig extends, `globalDependencies` and `$TURBO_ROOT$` inputs of turbo.json, `--include`.
 pub(crate) fn root_files(
     workspace: &Workspace,
-    members: &BTreeMap<usize, Vec<File>>,
+    members: &BTreeMap<MemberId, Vec<File>>,
     rules: &Rules,
     include: &[String],
     turbo_inputs: &[String],
@@ -188,7 +189,7 @@ pub(crate) fn root_files(
             .map(|glob| (glob.clone(), "named by `include`".to_owned())),
     );
     let mut found = BTreeMap::new();
-    let no_member = |path: &RepoPath| workspace.enclosing(path) == 0;
+    let no_member = |path: &RepoPath| workspace.enclosing(path).is_root();
     for (path, why) in asked {
         if no_member(&path) {
             found.insert(
@@ -207,7 +208,7 @@ pub(crate) fn root_files(
             .map(|(glob, why)| (globs([glob]), why))
             .collect();
         let set = globs(patterns.iter().map(|(glob, _)| glob));
-        for file in walk(workspace, 0, rules)?.files {
+        for file in walk(workspace, MemberId::ROOT, rules)?.files {
             let generated = matches!(file.path.as_str(), "pnpm-lock.yaml" | "pnpm-workspace.yaml")
                 || file.path.as_str() == workspace.root_member().manifest.file();
             if !generated && set.is_match(file.path.as_str()) {
@@ -228,16 +229,16 @@ pub(crate) fn top_files(
     tasks: &Tasks,
     is_app: bool,
 ) -> Result<Vec<ContextEntry>, PlanError> {
-    if !tasks.run_in(0) || is_app {
+    if !tasks.run_in(MemberId::ROOT) || is_app {
         return Ok(Vec::new());
     }
-    let named: Vec<String> = tasks::inputs(tasks, |at| at == Workspace::ROOT)
+    let named: Vec<String> = tasks::inputs(tasks, MemberId::is_root)
         .map(|glob| glob.trim_start_matches("$TURBO_ROOT$/").to_owned())
         .filter(|glob| !glob.starts_with('!'))
         .collect();
     // Nothing declares what install scripts read.
     let all = named.is_empty()
-        || !tasks.lifecycle_of(0).is_empty()
+        || !tasks.lifecycle_of(MemberId::ROOT).is_empty()
         || named.iter().any(|glob| glob == "$TURBO_DEFAULT$");
     let named = globs(&named);
     let wanted = |path: &str| match path {
@@ -246,7 +247,7 @@ pub(crate) fn top_files(
         path if path == workspace.root_member().manifest.file() => true,
         _ => all || named.is_match(path),
     };
-    let files = walk(workspace, 0, rules)?.files;
+    let files = walk(workspace, MemberId::ROOT, rules)?.files;
     let files = files.iter().filter(|file| wanted(file.path.as_str()));
     Ok(files
         .map(|file| ContextEntry::source(Place::Top, file, "the root's own tasks may read it"))
@@ -258,7 +259,7 @@ pub(crate) fn top_files(
 pub(crate) fn undeclared(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
-    app: usize,
+    app: MemberId,
 ) -> Vec<String> {
     let dir = &workspace.members[app].dir;
     let file = dir.join("tsconfig.json").unwrap_or_default();
@@ -280,8 +281,7 @@ pub(crate) fn undeclared(
             base.join(place.trim_end_matches('/')).ok()
         });
         let others = places.map(|place| workspace.enclosing(&place));
-        for other in others.filter(|at| *at != Workspace::ROOT && !closure.members.contains_key(at))
-        {
+        for other in others.filter(|at| !at.is_root() && !closure.members.contains_key(at)) {
             if told.insert(other) {
                 let other = &workspace.members[other];
                 warnings.push(format!(

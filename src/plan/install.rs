@@ -9,6 +9,7 @@ use super::{Content, PlacedFile};
 use crate::files::ignore::Rules;
 use crate::files::tree::{Limit, optional};
 use crate::files::{self, File};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::plan::PlanError;
@@ -39,7 +40,7 @@ pub(crate) fn settings_files(
     let own: BTreeSet<RepoPath> = alone.into_iter().chain([RepoPath::ROOT]).collect();
     for dir in &own {
         let manifest = workspace
-            .position(dir)
+            .member_in(dir)
             .map(|at| &workspace.members[at].manifest);
         let patches = manifest.and_then(|one| pnpm_setting(one, "patchedDependencies"));
         let patches = patches.filter(|_| reads_manifest);
@@ -193,7 +194,7 @@ pub(super) fn pnpm_major(workspace: &Workspace) -> Option<u64> {
 pub(crate) fn local_files<P: Copy>(
     workspace: &Workspace,
     closure: &Closure<'_, '_>,
-    files: &BTreeMap<usize, Vec<File>>,
+    files: &BTreeMap<MemberId, Vec<File>>,
     rules: &Rules,
     place: P,
 ) -> Result<Vec<PlacedFile<P>>, PlanError> {
@@ -206,7 +207,7 @@ pub(crate) fn local_files<P: Copy>(
     }
     let why = "pnpm copies this package when it installs";
     for dir in closure.copied_directories() {
-        let member = workspace.position(dir).and_then(|at| files.get(&at));
+        let member = workspace.member_in(dir).and_then(|at| files.get(&at));
         let walked;
         let files = if let Some(files) = member {
             files
@@ -215,7 +216,7 @@ pub(crate) fn local_files<P: Copy>(
             &walked
         };
         // The closure provides a member's manifest.
-        let own = workspace.position(dir);
+        let own = workspace.member_in(dir);
         let own = own.map(|at| workspace.members[at].manifest.file());
         entries.extend(
             files
@@ -235,7 +236,7 @@ pub(crate) fn bin_stubs<P: Copy>(
     place: P,
 ) -> Vec<PlacedFile<P>> {
     let mut entries = Vec::new();
-    for &at in closure.members.keys().filter(|at| **at != Workspace::ROOT) {
+    for &at in closure.members.keys().filter(|at| !at.is_root()) {
         let member = &workspace.members[at];
         let files: Vec<&str> = match member.manifest.get("bin") {
             Some(serde_json::Value::String(file)) => vec![file],

@@ -7,7 +7,7 @@ use crate::files::Dropped;
 use crate::files::ignore::{Reason, Rules};
 
 /// How many files a warning names.
-const MOST: usize = 8;
+const MAX_NAMED: usize = 8;
 
 /// One warning for the files that `include` can bring, and one for those that it names but cannot
 /// bring.
@@ -42,12 +42,12 @@ pub(super) fn warnings(dropped: &[Dropped], rules: &Rules) -> Vec<String> {
 }
 
 fn listed(files: &BTreeMap<&str, &str>) -> String {
-    let named = files.iter().take(MOST);
+    let named = files.iter().take(MAX_NAMED);
     let named: Vec<String> = named
         .map(|(path, rule)| format!("`{path}` ({rule})"))
         .collect();
     let named = named.join(", ");
-    match files.len().saturating_sub(MOST) {
+    match files.len().saturating_sub(MAX_NAMED) {
         0 => named,
         more => format!("{named} and {more} more"),
     }

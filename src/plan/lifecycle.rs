@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use super::{LeftOut, PlanOptions, install};
 use crate::detect::script::{self, Command};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::tasks::{BUILD, Tasks};
-use crate::plan::config::{ConfigError, EVERY, Given};
+use crate::plan::config::{ALL_SCRIPTS, ConfigError, Given};
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::{LIFECYCLE, Manifest};
 
@@ -23,7 +24,7 @@ pub(super) const OF_PACKAGES: &str = "it builds packages, which have steps of th
 #[derive(Debug, Default)]
 pub(super) struct Lifecycle {
     /// Those that run, by member, in pnpm's order.
-    pub(super) run: BTreeMap<usize, Vec<&'static str>>,
+    pub(super) run: BTreeMap<MemberId, Vec<&'static str>>,
     /// Those that do not.
     pub(super) left_out: Vec<LeftOut>,
 }
@@ -77,7 +78,7 @@ const FOR_DEVELOPERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Shell words and programs that have no effect of their own.
-const NOTHING: [&str; 14] = [
+const NO_EFFECT: [&str; 14] = [
     "is-ci", "echo", "printf", "true", "false", ":", "exit", "test", "[", "[[", "if", "fi",
     "sleep", "cd",
 ];
@@ -86,12 +87,12 @@ const NOTHING: [&str; 14] = [
 /// in the build.
 pub(super) fn decide(
     workspace: &Workspace,
-    needed: &[usize],
+    needed: &[MemberId],
     tasks: &Tasks,
     options: &PlanOptions,
 ) -> Result<Lifecycle, ConfigError> {
     let mut members = tasks.members();
-    members.insert(0);
+    members.insert(MemberId::ROOT);
     let wanted = &options.lifecycle;
     let ignored = ignored(workspace);
     let mut known: Vec<String> = Vec::new();
@@ -103,7 +104,7 @@ pub(super) fn decide(
             text.is_some_and(|text| !text.trim().is_empty())
         });
         for name in names {
-            let label = if at == Workspace::ROOT {
+            let label = if at.is_root() {
                 "//".to_owned()
             } else {
                 member.label()
@@ -112,7 +113,7 @@ pub(super) fn decide(
             let by_dir = format!("{}#{name}", member.dir);
             let said = wanted.get(&id).or_else(|| wanted.get(&by_dir));
             known.push(id);
-            let reason = match said.or_else(|| wanted.get(EVERY)) {
+            let reason = match said.or_else(|| wanted.get(ALL_SCRIPTS)) {
                 Some(Given {
                     value: false,
                     source,
@@ -147,17 +148,17 @@ fn check_names(
         let (package, script) = id.split_once('#')?;
         let dir = RepoPath::new(package).ok();
         let at = match package {
-            "//" => Some(0),
+            "//" => Some(MemberId::ROOT),
             _ => workspace
                 .named(package)
-                .or_else(|| workspace.position(&dir?)),
+                .or_else(|| workspace.member_in(&dir?)),
         };
         let manifest = &workspace.members[at?].manifest;
         (LIFECYCLE.contains(&script) && manifest.script(script).is_some()).then_some(())
     };
     let wrong = wanted
         .iter()
-        .find(|(id, _)| *id != EVERY && exists(id).is_none());
+        .find(|(id, _)| *id != ALL_SCRIPTS && exists(id).is_none());
     let Some((id, given)) = wrong else {
         return Ok(());
     };
@@ -188,9 +189,9 @@ fn ignored(workspace: &Workspace) -> Option<&'static str> {
 /// Why no build needs a script, if that is known.
 fn spare(
     workspace: &Workspace,
-    needed: &[usize],
+    needed: &[MemberId],
     tasks: &Tasks,
-    at: usize,
+    at: MemberId,
     name: &str,
 ) -> Option<String> {
     if name == LIFECYCLE[0] {
@@ -203,7 +204,7 @@ fn spare(
         Some(format!("`{called}` runs as a task"))
     };
     let elsewhere = |command: &Command| {
-        (at == Workspace::ROOT)
+        (at.is_root())
             .then(|| of_others(workspace, needed, command))
             .flatten()
     };
@@ -246,15 +247,15 @@ fn followed(manifest: &Manifest, command: Command) -> Vec<Command> {
 
 /// Why a root command does not concern this build: packages are built in their own steps, and
 /// others are not there.
-fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Option<String> {
-    let program = bare(command).next();
+fn of_others(workspace: &Workspace, needed: &[MemberId], command: &Command) -> Option<String> {
+    let program = command_words(command).next();
     let runs_in_packages =
         matches!(program, Some("turbo" | "nx" | "lerna")) || command.is_elsewhere();
     let builds = |word: &String| word == BUILD || word.starts_with("build:");
     if runs_in_packages && command.words.iter().any(builds) {
         return Some(OF_PACKAGES.to_owned());
     }
-    let absent = |at: usize| at != Workspace::ROOT && needed.binary_search(&at).is_err();
+    let absent = |at: MemberId| !at.is_root() && needed.binary_search(&at).is_err();
     let filtered = command
         .flag(&["--filter", "-F"])
         .and_then(|name| workspace.named(name));
@@ -270,7 +271,7 @@ fn of_others(workspace: &Workspace, needed: &[usize], command: &Command) -> Opti
 
 /// The words of a command from its program on, without prefixes: `then`, `pnpm exec`, the flags of
 /// npx.
-fn bare(command: &Command) -> impl Iterator<Item = &str> {
+fn command_words(command: &Command) -> impl Iterator<Item = &str> {
     let lead = ["then", "else", "!", "npm", "pnpm", "exec", "dlx", "x", "--"];
     let words = command.words.iter().map(String::as_str);
     let last = command.words.len().saturating_sub(1);
@@ -284,7 +285,7 @@ fn bare(command: &Command) -> impl Iterator<Item = &str> {
 /// Why a command matters only to developers, and whether that is more than having no effect; `None`
 /// if it may matter.
 fn for_developers(command: &Command) -> Option<(bool, String)> {
-    let mut words = bare(command);
+    let mut words = command_words(command);
     let program = words.next()?;
     let file = program.rsplit('/').next().unwrap_or(program);
     let program = file.split('@').next().unwrap_or(file);
@@ -295,7 +296,7 @@ fn for_developers(command: &Command) -> Option<(bool, String)> {
     if let Some((what, _)) = developers {
         return Some((true, format!("for developers: `{program}` {what}")));
     }
-    if NOTHING.contains(&program) {
+    if NO_EFFECT.contains(&program) {
         return Some((false, format!("`{program}` makes nothing")));
     }
     let named = |part: &str| rest.iter().any(|word| word.contains(part));

@@ -22,6 +22,7 @@ use crate::detect::{Delivery, DetectError, Detected};
 use crate::files::ignore::{Rules, Verdict};
 use crate::files::{Dropped, File};
 use crate::lockfile::keys::name_and_version;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::{Because, Closure};
 use crate::needs::survey::Survey;
@@ -38,7 +39,7 @@ impl Plan {
     )]
     pub fn new(
         workspace: &Workspace,
-        app: usize,
+        app: MemberId,
         options: &PlanOptions,
     ) -> Result<Self, PlanError> {
         let member = &workspace.members[app];
@@ -146,7 +147,7 @@ impl Plan {
                 .as_ref()
                 .map(|runtime| closure_plan(workspace, runtime)),
             workspace_packages: survey.lockfiles.package_total(),
-            workspace_members: workspace.packages(app == Workspace::ROOT),
+            workspace_members: workspace.packages(app.is_root()),
             installed_alone: installed_alone(workspace, &build, runtime.as_ref()),
             verify: options.proof != Proof::None,
             trial: options.proof == Proof::Started && delivery.start().is_some(),
@@ -217,7 +218,7 @@ fn files_of(
     build: &Closure<'_, '_>,
     rules: &Rules,
     dropped: &mut Vec<Dropped>,
-) -> Result<BTreeMap<usize, Vec<File>>, PlanError> {
+) -> Result<BTreeMap<MemberId, Vec<File>>, PlanError> {
     let mut files = BTreeMap::new();
     for at in build.packages() {
         let walk = inputs::walk(workspace, at, rules)?;
@@ -244,7 +245,7 @@ fn installed_alone(
 fn check_kept(
     workspace: &Workspace,
     runtime: &Closure<'_, '_>,
-    files: &BTreeMap<usize, Vec<File>>,
+    files: &BTreeMap<MemberId, Vec<File>>,
     rules: &Rules,
 ) -> Result<(), PlanError> {
     for at in runtime.packages() {
@@ -297,18 +298,18 @@ fn writes(delivery: &Delivery, app: &RepoPath) -> Option<String> {
 }
 
 /// The members whose code is in the image.
-fn image_members(app: usize, in_image: &BTreeSet<usize>) -> impl Iterator<Item = usize> {
+fn image_members(app: MemberId, in_image: &BTreeSet<MemberId>) -> impl Iterator<Item = MemberId> {
     let others = in_image.iter().copied();
     [app]
         .into_iter()
-        .chain(others.filter(move |&at| at != app && at != Workspace::ROOT))
+        .chain(others.filter(move |&at| at != app && !at.is_root()))
 }
 
 /// The members that the image gets, the app last: it changes most often.
 fn image_packages(
     workspace: &Workspace,
-    app: usize,
-    in_image: &BTreeSet<usize>,
+    app: MemberId,
+    in_image: &BTreeSet<MemberId>,
     steps: &[BuildStep],
     tasks: &Tasks,
     delivery: &Delivery,
@@ -321,7 +322,7 @@ fn image_packages(
     // The last stage of a package contains the output of the earlier ones.
     let last: BTreeMap<&RepoPath, &BuildStep> =
         steps.iter().map(|step| (&step.dir, step)).collect();
-    let package = |at: usize| {
+    let package = |at: MemberId| {
         let member = &workspace.members[at];
         let step = last.get(&member.dir);
         ImagePackage {
@@ -383,7 +384,7 @@ fn bound(closure: &Closure<'_, '_>) -> BTreeMap<Locked, Machines> {
 
 /// The members of a closure as a reader sees them.
 pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<MemberPlan> {
-    let member = |(&at, because): (&usize, &Because)| {
+    let member = |(&at, because): (&MemberId, &Because)| {
         let member = &workspace.members[at];
         MemberPlan {
             name: member.label(),

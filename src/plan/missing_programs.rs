@@ -6,6 +6,7 @@
 
 use super::PlanOptions;
 use crate::detect::Delivery;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -36,7 +37,7 @@ const CALLERS: [(&str, &str, &str); 19] = [
 ];
 
 /// Packages that provide the program of another.
-const BRINGERS: [(&str, &[&str]); 1] = [(
+const PROVIDERS: [(&str, &[&str]); 1] = [(
     "fluent-ffmpeg",
     &["ffmpeg-static", "@ffmpeg-installer/ffmpeg"],
 )];
@@ -79,7 +80,7 @@ pub(super) fn warnings(callers: &[Caller], delivery: &Delivery) -> Vec<String> {
 /// The dependencies of these members that call programs.
 pub(super) fn callers(
     workspace: &Workspace,
-    members: impl Iterator<Item = usize>,
+    members: impl Iterator<Item = MemberId>,
     options: &PlanOptions,
 ) -> Vec<Caller> {
     let mut found = Vec::new();
@@ -92,7 +93,7 @@ pub(super) fn callers(
             })
         };
         for (name, program, package) in CALLERS {
-            let brought = BRINGERS
+            let brought = PROVIDERS
                 .iter()
                 .any(|(one, by)| *one == name && by.iter().any(|by| has(by)));
             if !has(name) || brought {

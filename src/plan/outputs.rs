@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::detect::exports;
 use crate::lockfile::allows;
+use crate::model::member::MemberId;
 use crate::needs::tasks::Tasks;
 use crate::workspace::Workspace;
 
@@ -49,7 +50,7 @@ impl Machines {
 pub(super) fn outputs(
     workspace: &Workspace,
     tasks: &Tasks,
-    at: usize,
+    at: MemberId,
     entry: Option<&str>,
 ) -> Outputs {
     let mut globs: Vec<String> = Vec::new();

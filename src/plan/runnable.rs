@@ -14,6 +14,7 @@ use crate::detect::typescript::{Takes, is_typescript, refused};
 use crate::detect::{Delivery, DetectError, Start, exports, loader};
 use crate::files::tree::Limit;
 use crate::lockfile::Lockfiles;
+use crate::model::member::MemberId;
 use crate::model::module;
 use crate::model::path::RepoPath;
 use crate::needs::tasks::Tasks;
@@ -24,7 +25,7 @@ use crate::workspace::Workspace;
 pub(super) struct Loaded<'p> {
     pub(super) workspace: &'p Workspace,
     pub(super) lockfiles: &'p Lockfiles<'p>,
-    pub(super) app: usize,
+    pub(super) app: MemberId,
     pub(super) delivery: &'p Delivery,
     pub(super) tasks: &'p Tasks,
     pub(super) options: &'p PlanOptions,
@@ -123,7 +124,7 @@ impl Loaded<'_> {
                             "{path} loads `{name}`, and node finds no {place} by that name{}",
                             by(&parents, &file.path)
                         );
-                        wrong.get_or_insert((problem, WHOLE));
+                        wrong.get_or_insert((problem, ENDING_HINT));
                     }
                     _ => {}
                 }
@@ -173,14 +174,14 @@ impl Loaded<'_> {
             let copied = copied.strip_prefix("file:")?.split('(').next()?;
             (RepoPath::new(copied).ok()?, true)
         };
-        let at = self.workspace.position(&dir)?;
+        let at = self.workspace.member_in(&dir)?;
         let file = exports::resolved(&self.workspace.members[at].manifest, path, conditions)?;
         let path = dir.join(&file).ok().filter(is_file)?;
         Some(Ok(Found { path, installed }))
     }
 }
 
-const WHOLE: &str = "write the name with the ending that the file has (`./x.ts`), compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
+const ENDING_HINT: &str = "write the name with the ending that the file has (`./x.ts`), compile it in a `build` script and name the output, or start the app through tsx: `tsx FILE` in the `start` script, with tsx among `dependencies`";
 
 /// The files that lead to this one, as the end of a sentence.
 fn by(parents: &BTreeMap<RepoPath, Option<RepoPath>>, path: &RepoPath) -> String {

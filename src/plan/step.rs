@@ -9,7 +9,7 @@ use crate::model::path::RepoPath;
 
 /// How many packages a stage takes directly. If it needs more, other stages gather them: an image,
 /// and every stage, can have only some 125 layers, including the base's.
-pub const MOST: usize = 25;
+pub const MAX_COPIES: usize = 25;
 
 /// Tasks of one package that run one after the other: a stage of the Dockerfile. A package has
 /// several if another package's task must run between two of its own.
@@ -79,6 +79,40 @@ pub struct TaskPlan {
     /// The names of the secrets that it gets as variables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
+    /// What it takes for another variable to arrive.
+    #[serde(skip)]
+    pub declared: Declared,
+}
+
+/// Where a task's variables are declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Declared {
+    /// Nowhere: it gets all that are given.
+    Nowhere,
+    /// In `env` of turbo.json.
+    Turbo,
+    /// In a turbo.json, which the workspace does not have.
+    Missing,
+}
+
+impl Declared {
+    /// How a task comes to get these variables, as a part of a sentence that ends with them being
+    /// given; `None` if it gets them anyway.
+    pub fn how(self, task: &str, names: &[&str]) -> Option<String> {
+        let quoted = |quote: char| {
+            let all = names.iter().map(|name| format!("{quote}{name}{quote}"));
+            all.collect::<Vec<_>>().join(", ")
+        };
+        let shown = quoted('`');
+        match self {
+            Self::Nowhere => None,
+            Self::Turbo => Some(format!("add {shown} to the task's `env` in turbo.json")),
+            Self::Missing => Some(format!(
+                "declare {shown} in a turbo.json at the workspace's root, as `{{\"tasks\": {{\"{task}\": {{\"env\": [{}]}}}}}}` (without one, only the build of the app itself gets build arguments)",
+                quoted('"')
+            )),
+        }
+    }
 }
 
 /// A script that pnpm would run at install time and that the build does not run.

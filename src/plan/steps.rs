@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BuildStep, ContextEntry, Copy, Gather, MOST, Place, TaskPlan, context_entry};
+use super::{
+    BuildStep, ContextEntry, Copy, Declared, Gather, MAX_COPIES, Place, TaskPlan, context_entry,
+};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::graph::Graph;
 use crate::needs::sets::{Item, Set};
@@ -13,15 +16,15 @@ use crate::workspace::Workspace;
 pub(super) struct Steps<'s> {
     pub(super) workspace: &'s Workspace,
     pub(super) graph: &'s Graph,
-    pub(super) app: usize,
+    pub(super) app: MemberId,
     /// The members that the app's build needs, in dependency order.
-    pub(super) order: &'s [usize],
+    pub(super) order: &'s [MemberId],
     pub(super) tasks: &'s Tasks,
     /// The names of build arguments that will be given.
     pub(super) given: &'s BTreeSet<String>,
     /// The names of secrets that will be given as variables.
     pub(super) secrets: &'s BTreeSet<String>,
-    pub(super) in_image: &'s BTreeSet<usize>,
+    pub(super) in_image: &'s BTreeSet<MemberId>,
     /// The directories that pnpm copies.
     pub(super) copied: &'s BTreeSet<RepoPath>,
     pub(super) context: &'s [ContextEntry],
@@ -36,15 +39,15 @@ impl Steps<'_> {
     pub(super) fn plan(&self, mut runs: TaskRuns) -> Vec<BuildStep> {
         let sources = self.sources(&mut runs);
         // The package's own sources take one more copy.
-        let sources = runs.sets.blocks(&sources, MOST - 1);
+        let sources = runs.sets.blocks(&sources, MAX_COPIES - 1);
         let needs: Vec<Set> = runs.all.iter().map(|run| run.needs).collect();
-        let needs = runs.sets.blocks(&needs, MOST);
+        let needs = runs.sets.blocks(&needs, MAX_COPIES);
         let mut sources_of = Gathering::new("sources", &sources.blocks);
         let mut outputs_of = Gathering::new("outputs", &needs.blocks);
         let last = runs.all.iter().rposition(|run| run.member == self.app);
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut stages: Vec<String> = Vec::new();
-        let mut own: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        let mut own: BTreeMap<MemberId, Vec<String>> = BTreeMap::new();
         let mut steps = Vec::new();
         for (place, run) in runs.all.iter().enumerate() {
             let at = run.member;
@@ -53,7 +56,7 @@ impl Steps<'_> {
             let mut gathers = Vec::new();
             let mut taken =
                 sources_of.take(&sources.lists[place], &mut gathers, &|member, held| {
-                    held.copies.extend(self.copy(member));
+                    held.copies.extend(self.copy(MemberId::new(member)));
                 });
             let needed = outputs_of.take(&needs.lists[place], &mut gathers, &|need, held| {
                 held.needs.push(stages[need].clone());
@@ -77,8 +80,7 @@ impl Steps<'_> {
                 continues: continues.clone(),
                 copied: self.copied.contains(&member.dir).then(|| member.label()),
                 writes: self.writes.clone().filter(|_| Some(place) == last),
-                in_image: (at != Workspace::ROOT || self.app == Workspace::ROOT)
-                    && self.in_image.contains(&at),
+                in_image: (!at.is_root() || self.app.is_root()) && self.in_image.contains(&at),
             });
             continues.push(stage.clone());
             names.insert(stage.clone());
@@ -102,6 +104,13 @@ impl Steps<'_> {
             because: node.because.clone(),
             args: args.collect(),
             secrets: secrets.collect(),
+            declared: if self.tasks.takes_all(self.workspace, task) {
+                Declared::Nowhere
+            } else if self.workspace.turbo.is_some() {
+                Declared::Turbo
+            } else {
+                Declared::Missing
+            },
         }
     }
 
@@ -117,13 +126,11 @@ impl Steps<'_> {
                 continue;
             }
             // The root's dependencies are development tools.
-            let needed = needed
-                .get(&run.member)
-                .filter(|_| run.member != Workspace::ROOT);
+            let needed = needed.get(&run.member).filter(|_| !run.member.is_root());
             let needed = needed.copied().unwrap_or(Set::EMPTY);
             // The root's files are for its own tasks. Tasks that wait for one of these get what it
             // wrote.
-            let waits_for = runs.sets.without(run.members, 0);
+            let waits_for = runs.sets.without(run.members, MemberId::ROOT);
             let all = runs.sets.union(needed, waits_for);
             sources.push(runs.sets.without(all, run.member));
         }
@@ -133,22 +140,22 @@ impl Steps<'_> {
     /// Whether a run gets all sources. Install scripts of the root may concern any package.
     fn takes_all(&self, run: &TaskRun) -> bool {
         let installs = |task: &usize| self.tasks.nodes[*task].because == Because::Lifecycle;
-        run.member == self.app || (run.member == Workspace::ROOT && run.tasks.iter().any(installs))
+        run.member == self.app || (run.member.is_root() && run.tasks.iter().any(installs))
     }
 
     /// What a run copies of its own package, or everything.
     fn own_sources(&self, run: &TaskRun) -> Vec<Copy> {
-        let all = || self.copy_below(&RepoPath::ROOT, &[Place::Src, Place::Run]);
-        match (self.takes_all(run), run.member) {
-            (true, 0) => all().into_iter().chain(self.copy(0)).collect(),
-            (true, _) => all().into_iter().collect(),
-            (false, at) => self.copy(at).into_iter().collect(),
+        let all = self.copy_below(&RepoPath::ROOT, &[Place::Src, Place::Run]);
+        if !self.takes_all(run) {
+            return self.copy(run.member).into_iter().collect();
         }
+        let files_of_root = run.member.is_root().then(|| self.copy(run.member));
+        all.into_iter().chain(files_of_root.flatten()).collect()
     }
 
     /// The sources of a member.
-    fn copy(&self, member: usize) -> Option<Copy> {
-        let places: &[Place] = if member == Workspace::ROOT {
+    fn copy(&self, member: MemberId) -> Option<Copy> {
+        let places: &[Place] = if member.is_root() {
             &[Place::Top, Place::Home]
         } else {
             &[Place::Src, Place::Run]

@@ -11,6 +11,7 @@ use crate::detect::script::{self, Command};
 use crate::detect::{self, Delivery, DetectError, Detection, Subject, WantedStart, loader};
 use crate::files::ignore::Rules;
 use crate::lockfile::LockfileError;
+use crate::model::member::MemberId;
 use crate::needs::closure::Closure;
 use crate::needs::graph::Graph;
 use crate::needs::survey::Survey;
@@ -23,7 +24,7 @@ use crate::workspace::{Member, Workspace};
 /// Facts about an app; further ones are computed on request.
 pub(crate) struct Study<'s, 'a> {
     survey: &'s Survey<'a>,
-    app: usize,
+    app: MemberId,
     options: &'s PlanOptions,
     /// The tasks that build the app.
     pub(crate) tasks: Tasks,
@@ -37,7 +38,7 @@ impl<'s, 'a> Study<'s, 'a> {
     /// Finds the tasks that build the app, and what they need.
     pub(crate) fn new(
         survey: &'s Survey<'a>,
-        app: usize,
+        app: MemberId,
         options: &'s PlanOptions,
     ) -> Result<Self, PlanError> {
         let (tasks, left_out) = tasks(survey, app, options)?;
@@ -81,7 +82,7 @@ impl<'s, 'a> Study<'s, 'a> {
     /// its code loads.
     fn closure_of_start(
         &self,
-        mut named: BTreeSet<(usize, String)>,
+        mut named: BTreeSet<(MemberId, String)>,
         start: Option<&detect::Start>,
     ) -> Result<Closure<'s, 'a>, PlanError> {
         let survey = self.survey;
@@ -109,6 +110,8 @@ impl<'s, 'a> Study<'s, 'a> {
     ) -> Result<Detection, DetectError> {
         let (options, survey) = (self.options, self.survey);
         let wanted = wanted(options);
+        // Rules that do not parse are refused where files are selected.
+        let rules = options.rules(&survey.workspace.root).ok();
         // An app without a `build` script may be built by an install script.
         let installed = self.tasks.lifecycle_of(self.app);
         let has_tasks = !tasks::scripts(survey.workspace, self.app).is_empty();
@@ -125,6 +128,7 @@ impl<'s, 'a> Study<'s, 'a> {
                 .map(|tasks| &*tasks.value)
                 .or(installed),
             node,
+            rules: rules.as_ref(),
         };
         let kind = options.kind.as_ref();
         let mut detection = detect::detect(&subject, kind.map(|kind| kind.value))?;
@@ -136,7 +140,7 @@ impl<'s, 'a> Study<'s, 'a> {
 
     /// The dev dependencies that the app needs to start, by member; empty if it is unknown how the
     /// app starts.
-    pub(crate) fn start_needs(&self) -> Result<BTreeSet<(usize, String)>, PlanError> {
+    pub(crate) fn start_needs(&self) -> Result<BTreeSet<(MemberId, String)>, PlanError> {
         let (workspace, options) = (self.survey.workspace, self.options);
         let member = &workspace.members[self.app];
         let rules = options.rules(&workspace.root)?;
@@ -157,9 +161,9 @@ impl<'s, 'a> Study<'s, 'a> {
 fn start_needs(
     workspace: &Workspace,
     rules: &Rules,
-    app: usize,
+    app: MemberId,
     delivery: &Delivery,
-) -> Result<BTreeSet<(usize, String)>, PlanError> {
+) -> Result<BTreeSet<(MemberId, String)>, PlanError> {
     let Some(start) = delivery.start().filter(|_| delivery.has_modules()) else {
         return Ok(BTreeSet::new());
     };
@@ -183,12 +187,12 @@ fn wanted(options: &PlanOptions) -> Option<WantedStart> {
 /// Install scripts run before a package's tasks; those that do not run are returned too.
 pub(crate) fn tasks(
     survey: &Survey<'_>,
-    app: usize,
+    app: MemberId,
     options: &PlanOptions,
 ) -> Result<(Tasks, Vec<LeftOut>), PlanError> {
     let (workspace, graph) = (survey.workspace, &survey.graph);
     let mut tasks = named_tasks(workspace, graph, app, options)?;
-    let conducts = app == Workspace::ROOT && options.tasks.is_none() && only_conducts(workspace);
+    let conducts = app.is_root() && options.tasks.is_none() && only_conducts(workspace);
     if conducts {
         tasks.leave_out(app, BUILD);
     }
@@ -215,7 +219,7 @@ fn only_conducts(workspace: &Workspace) -> bool {
 fn named_tasks(
     workspace: &Workspace,
     graph: &Graph,
-    app: usize,
+    app: MemberId,
     options: &PlanOptions,
 ) -> Result<Tasks, PlanError> {
     let Some(tasks) = &options.tasks else {

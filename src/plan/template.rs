@@ -58,7 +58,7 @@ fn own(
     limits
         .render(|| environment(printable), texts, Value::from(Serde(data)))
         .map_err(|stopped| match stopped {
-            Stopped::Failed(error) => wrong(&error, path, built_in.0),
+            Stopped::Failed(error) => template_error(&error, path, built_in.0),
             Stopped::TooMuch(problem) => TemplateError::Endless {
                 file: path.to_owned(),
                 problem,
@@ -118,7 +118,7 @@ fn unsaid(error: &minijinja::Error) -> Option<TextError> {
 }
 
 /// The position of minijinja's error: the innermost one in the user's own text.
-fn wrong(error: &minijinja::Error, path: &str, built_in: &str) -> TemplateError {
+fn template_error(error: &minijinja::Error, path: &str, built_in: &str) -> TemplateError {
     if let Some(text) = unsaid(error) {
         return text.into();
     }

@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
+use super::named::Missing;
 use super::{ContextEntry, Place, Plan};
 use crate::detect::{Delivery, Start};
 use crate::lockfile::{LockfileError, Lockfiles};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -33,7 +35,7 @@ impl Plan {
 pub(super) struct Proved<'p> {
     pub(super) workspace: &'p Workspace,
     pub(super) lockfiles: &'p Lockfiles<'p>,
-    pub(super) app: usize,
+    pub(super) app: MemberId,
     pub(super) delivery: &'p Delivery,
     /// The node argument for signals, before the app's own arguments.
     pub(super) signals: Option<&'p str>,
@@ -41,6 +43,8 @@ pub(super) struct Proved<'p> {
     pub(super) node_options: Option<&'p str>,
     /// Files that builds read and that are not in the image unchanged.
     pub(super) sources: Vec<&'p str>,
+    /// Packages that sources name by strings and the image does not have.
+    pub(super) named: &'p [Missing],
 }
 
 /// The proof's files in the context.
@@ -77,6 +81,7 @@ pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, Lockfile
             "removed": removed(proved.lockfiles)?,
             "hooked": is_hooked(proved.workspace),
             "sources": proved.sources,
+            "named": proved.named.iter().filter(|one| one.certain).map(|one| json!([one.by, one.package])).collect::<Vec<_>>(),
         });
         let why = "what the image starts, for the proof";
         entries.push(entry("image.json", format!("{image:#}\n"), why));
@@ -90,7 +95,7 @@ fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
     for lockfile in lockfiles.all() {
         let overrides = lockfile.map("overrides")?;
         let away = overrides.iter().filter(|(_, to)| *to == "-");
-        names.extend(away.map(|(selector, _)| bare(selector)));
+        names.extend(away.map(|(selector, _)| overridden_package(selector)));
     }
     names.sort();
     names.dedup();
@@ -98,7 +103,7 @@ fn removed(lockfiles: &Lockfiles<'_>) -> Result<Vec<String>, LockfileError> {
 }
 
 /// The package that an override changes: `bar` of `foo@1>bar@^2`.
-fn bare(selector: &str) -> String {
+fn overridden_package(selector: &str) -> String {
     let name = selector.rsplit('>').next().unwrap_or(selector);
     let version = name
         .char_indices()
@@ -131,7 +136,7 @@ mod tests {
             ("@a/b@^2", "@a/b"),
             ("foo@1>@a/b@2", "@a/b"),
         ] {
-            assert_eq!(bare(selector), name, "{selector}");
+            assert_eq!(overridden_package(selector), name, "{selector}");
         }
     }
 }

@@ -94,7 +94,7 @@ impl Cache {
             root: root.to_path_buf(),
             source,
         };
-        lay(root).map_err(cannot)?;
+        create_directories(root).map_err(cannot)?;
         let lease = Lease::take(root).map_err(cannot)?;
         Ok(Self {
             root: root.to_path_buf(),
@@ -340,7 +340,7 @@ impl Cache {
 }
 
 /// Creates the directories that always exist.
-fn lay(root: &Path) -> io::Result<()> {
+fn create_directories(root: &Path) -> io::Result<()> {
     let algorithms = [Algorithm::Sha256, Algorithm::Sha512].map(Algorithm::name);
     let blobs = algorithms.map(|name| root.join("blobs").join(name));
     for directory in blobs

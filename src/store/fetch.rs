@@ -25,12 +25,12 @@ pub use transfer::redirects;
 use transfer::{Head, Transfer};
 
 /// The size limit in bytes for answers without a digest.
-const MOST: u64 = 64 << 20;
+const MAX_ANSWER: u64 = 64 << 20;
 /// The size limit in bytes for files; node has about 50 MB.
-const MOST_OF_A_FILE: u64 = 1 << 30;
+const MAX_FILE: u64 = 1 << 30;
 /// The client's own timeout is this much longer than ours, so that it ends only requests nobody
 /// waits for.
-const LATER: Duration = Duration::from_secs(5);
+const CLIENT_MARGIN: Duration = Duration::from_secs(5);
 
 /// Proxies from the environment, named like curl's `http_proxy`.
 #[derive(Debug, Clone, Default)]
@@ -212,7 +212,7 @@ impl<'n> Net<'n> {
         let client = || -> Result<Client, reqwest::Error> {
             let mut builder = Client::builder()
                 .user_agent(concat!("slimbuild/", env!("CARGO_PKG_VERSION")))
-                .timeout(patience.answer.max(patience.silence) + LATER)
+                .timeout(patience.answer.max(patience.silence) + CLIENT_MARGIN)
                 .redirect(transfer::redirects())
                 .no_proxy();
             let none = proxies.none.as_deref().and_then(NoProxy::from_string);
@@ -234,7 +234,7 @@ impl<'n> Net<'n> {
 
     /// Downloads an answer whose digest is not known.
     pub fn bytes(&self, url: &str, accept: &str) -> Result<Vec<u8>, FetchError> {
-        self.again(url, accept, |mut answer| all(url, &mut answer))
+        self.with_retries(url, accept, |mut answer| all(url, &mut answer))
     }
 
     /// A file of the cache. It is downloaded if the cache does not have it.
@@ -243,14 +243,14 @@ impl<'n> Net<'n> {
             return Ok(path);
         }
         (self.to.begins)(&shown(url));
-        self.again(url, "*/*", |mut answer| {
+        self.with_retries(url, "*/*", |mut answer| {
             let mut incoming = cache.begin().map_err(FetchError::Cache)?;
             let mut hasher = Hasher::new(digest.algorithm());
             let mut size = 0;
             while let Some(bytes) = answer.next()? {
                 size += bytes.len() as u64;
-                if size > MOST_OF_A_FILE {
-                    return Err(too_large(url, MOST_OF_A_FILE));
+                if size > MAX_FILE {
+                    return Err(too_large(url, MAX_FILE));
                 }
                 hasher.update(&bytes);
                 incoming.write_all(&bytes).map_err(FetchError::Cache)?;
@@ -268,7 +268,7 @@ impl<'n> Net<'n> {
     }
 
     /// Sends a request, and retries it if that may help.
-    fn again<T>(
+    fn with_retries<T>(
         &self,
         url: &str,
         accept: &str,
@@ -336,8 +336,8 @@ impl<'n> Net<'n> {
 fn all(url: &str, answer: &mut Transfer<'_>) -> Result<Vec<u8>, FetchError> {
     let mut all = Vec::new();
     while let Some(bytes) = answer.next()? {
-        if (all.len() + bytes.len()) as u64 > MOST {
-            return Err(too_large(url, MOST));
+        if (all.len() + bytes.len()) as u64 > MAX_ANSWER {
+            return Err(too_large(url, MAX_ANSWER));
         }
         all.extend(bytes);
     }

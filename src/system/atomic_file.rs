@@ -356,12 +356,12 @@ fn system(path: &Path) -> impl Fn(io::Error) -> WriteError {
     let path = path.to_path_buf();
     move |error| WriteError::System {
         path: path.clone(),
-        source: bare(error),
+        source: without_path(error),
     }
 }
 
 /// The system's error without the path: a temporary name means nothing to the user.
-fn bare(error: io::Error) -> io::Error {
+fn without_path(error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|error| error.source());
     let inner = inner.and_then(|error| error.downcast_ref::<io::Error>());
     match inner.and_then(io::Error::raw_os_error) {

@@ -3,7 +3,7 @@
 //! Input: the values of secrets, then bytes in chunks of any size. Output: the same bytes with
 //! stars in place of the values. A value is also found in other forms: in JSON, in a URL, in XML,
 //! and in base64, at any offset of the encoded text. Each line of a multi-line value is hidden on
-//! its own, because logs are read by line. Values shorter than [`SHORTEST`] bytes are not hidden:
+//! its own, because logs are read by line. Values shorter than [`MIN_LENGTH`] bytes are not hidden:
 //! any log contains such words.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// Shorter values are not hidden. In bytes.
-pub const SHORTEST: usize = 4;
+pub const MIN_LENGTH: usize = 4;
 /// The same limit for a line of a multi-line value: many files contain `}` and `"type": 1`.
 const SHORTEST_LINE: usize = 8;
 /// What stands in the place of a secret.
@@ -170,7 +170,7 @@ fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
     let single = !secret.contains(&b'\n');
     for line in secret.split(|byte| matches!(byte, b'\n' | b'\r')) {
         let line = line.trim_ascii();
-        let shortest = if single { SHORTEST } else { SHORTEST_LINE };
+        let shortest = if single { MIN_LENGTH } else { SHORTEST_LINE };
         // Such a line of a PEM file only names its content.
         if line.len() < shortest || line.starts_with(b"-----") {
             continue;
@@ -185,7 +185,7 @@ fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
     if !single {
         in_base64(secret, &mut forms);
     }
-    forms.retain(|form| form.len() >= SHORTEST);
+    forms.retain(|form| form.len() >= MIN_LENGTH);
     forms
 }
 

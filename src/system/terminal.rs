@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 /// The longest line in bytes that is treated as one.
-const LONGEST: usize = 1 << 20;
+const MAX_LINE: usize = 1 << 20;
 
 /// Prefixes of the commands by which programs control a CI system.
 const COMMANDS: [&str; 2] = ["##[", "##vso["];
@@ -111,7 +111,7 @@ fn skip_string(rest: &mut std::str::Chars<'_>) {
 
 /// Breaks commands to a CI system: GitHub's `::name::` at the start of a line, `##[name]` anywhere,
 /// Azure's `##vso[name]`.
-fn told(line: &str) -> String {
+fn without_ci_commands(line: &str) -> String {
     let begin = line.len() - line.trim_start().len();
     let mut told = line.to_owned();
     if told[begin..].starts_with("::") {
@@ -185,7 +185,7 @@ impl Screen {
             Some(text) => (text, "\n"),
             None => (&*text, ""),
         };
-        let text = told(&clean(text, self.colors)) + end;
+        let text = without_ci_commands(&clean(text, self.colors)) + end;
         self.to.write_all(text.as_bytes())
     }
 }
@@ -194,7 +194,7 @@ impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(line);
-            if line.ends_with(b"\n") || self.line.len() > LONGEST {
+            if line.ends_with(b"\n") || self.line.len() > MAX_LINE {
                 self.pass()?;
             }
         }

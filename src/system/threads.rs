@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// More threads than this would only wait for each other in the kernel.
-const MOST: usize = 8;
+const MAX_THREADS: usize = 8;
 
 /// Calls `work` for each item. A thread takes `share` neighbouring items at a time; a list of at
 /// most `share` items is not worth a second thread.
@@ -16,7 +16,7 @@ pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R +
         return items.iter().map(work).collect();
     }
     let shares: Vec<&[T]> = items.chunks(share.max(1)).collect();
-    let helpers = cores().min(MOST).min(shares.len()).saturating_sub(1);
+    let helpers = cores().min(MAX_THREADS).min(shares.len()).saturating_sub(1);
     let next = AtomicUsize::new(0);
     let part = || {
         let mut done = Vec::new();

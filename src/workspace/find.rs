@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Workspace, WorkspaceError};
 use crate::lockfile;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::model::similar;
 use crate::workspace::manifest::{package, workspace};
@@ -53,7 +54,7 @@ pub(super) fn other_manager(has: impl Fn(&str) -> bool) -> Option<&'static str> 
 impl Workspace {
     /// Finds the app that a user names: by directory (relative to `cwd` or the root) or by package
     /// name.
-    pub fn find_app(&self, name: &str, cwd: &Path) -> Result<usize, WorkspaceError> {
+    pub fn find_app(&self, name: &str, cwd: &Path) -> Result<MemberId, WorkspaceError> {
         let here = fs_err::canonicalize(cwd)
             .ok()
             .and_then(|cwd| RepoPath::from_disk(&self.root, &cwd).ok());
@@ -64,7 +65,7 @@ impl Workspace {
             (Some(here), false) => here.join(name).ok(),
             (None, false) => None,
         };
-        let by_dir = |dir: Option<RepoPath>| dir.and_then(|dir| self.position(&dir));
+        let by_dir = |dir: Option<RepoPath>| dir.and_then(|dir| self.member_in(&dir));
         if let Some(at) = by_dir(from_here.clone()) {
             return Ok(at);
         }
@@ -92,7 +93,7 @@ impl Workspace {
     /// The nearest directory at or above `dir` with a manifest, if it is not a member.
     fn stray(&self, dir: &RepoPath) -> Option<RepoPath> {
         let above = std::iter::successors(Some(dir.clone()), RepoPath::parent);
-        let mut open = above.take_while(|dir| self.position(dir).is_none());
+        let mut open = above.take_while(|dir| self.member_in(dir).is_none());
         open.find(|dir| self.is_package(dir))
     }
 
@@ -118,8 +119,10 @@ impl Workspace {
         }
     }
 
-    fn find_by_name(&self, name: &str) -> Result<usize, WorkspaceError> {
-        let named: Vec<usize> = (0..self.members.len())
+    fn find_by_name(&self, name: &str) -> Result<MemberId, WorkspaceError> {
+        let named: Vec<MemberId> = self
+            .members
+            .ids()
             .filter(|&at| self.members[at].manifest.name() == Some(name))
             .collect();
         match named[..] {
@@ -155,7 +158,7 @@ impl Workspace {
             }
             names.max(similar::likeness(&wanted, text))
         };
-        let scored = self.members[1..].iter().map(|member| {
+        let scored = self.members.packages().iter().map(|member| {
             let dir = member.dir.to_string();
             let score = member.manifest.name().map_or(0.0, &alike).max(alike(&dir));
             (score, dir)
@@ -164,18 +167,19 @@ impl Workspace {
     }
 
     /// Whether the member is in a directory for apps.
-    pub fn is_app_by_place(&self, at: usize) -> bool {
+    pub fn is_app_by_place(&self, at: MemberId) -> bool {
         self.members[at].dir.as_str().starts_with("apps/")
     }
 
     /// The directories of members in directories for apps, or of all members, for lists in
     /// messages.
     pub fn app_dirs(&self) -> Vec<String> {
-        if self.members.len() == 1 {
+        if self.members.is_alone() {
             return vec![RepoPath::ROOT.to_string()];
         }
         let dirs = || {
-            self.members[1..]
+            self.members
+                .packages()
                 .iter()
                 .map(|member| member.dir.to_string())
         };

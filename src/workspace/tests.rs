@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::member::MemberId;
 use crate::testing::tree;
 
 #[test]
@@ -263,7 +264,7 @@ fn settings_come_from_files_that_are_included() {
         ]);
         let workspace = Workspace::load(dir.path()).unwrap();
         (
-            workspace.members.len(),
+            workspace.members.count(),
             workspace.settings_text.unwrap().contains("catalog"),
         )
     };
@@ -280,9 +281,15 @@ fn a_repository_with_one_package_is_a_root() {
     let root = find_root(&dir.path().join("src")).unwrap();
     assert_eq!(root, here);
     let workspace = Workspace::load(&root).unwrap();
-    assert_eq!((workspace.members.len(), workspace.packages(true)), (1, 1));
+    assert_eq!(
+        (workspace.members.count(), workspace.packages(true)),
+        (1, 1)
+    );
     assert_eq!(workspace.settings_text, None);
-    assert_eq!(workspace.find_app(".", &root.join("src")).unwrap(), 0);
+    assert_eq!(
+        workspace.find_app(".", &root.join("src")).unwrap(),
+        MemberId::ROOT
+    );
     // A lockfile alone is no package.
     fs_err::write(dir.path().join("src/pnpm-lock.yaml"), "").unwrap();
     assert_eq!(find_root(&dir.path().join("src")).unwrap(), here);
@@ -318,5 +325,8 @@ fn a_package_that_is_no_member_is_called_so() {
         assert!(error.hint().unwrap().contains("add `examples/x` to"));
     }
     // Nobody has a manifest on the way up.
-    assert_eq!(workspace.find_app(".", &root.join("examples")).unwrap(), 0);
+    assert_eq!(
+        workspace.find_app(".", &root.join("examples")).unwrap(),
+        MemberId::ROOT
+    );
 }

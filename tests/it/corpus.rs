@@ -44,7 +44,7 @@ fn the_frozen_check_raises_no_false_alarm() {
         let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
         let pinned = toolchain::pnpm(&workspace).unwrap();
         for pnpm in [Some(&*pinned.value), None] {
-            let all = 0..workspace.members.len();
+            let all = workspace.members.ids();
             if frozen::check(&workspace, &lockfiles, all.clone(), pnpm).is_ok() {
                 continue;
             }
@@ -77,7 +77,7 @@ fn packages_of_machine_code_are_told_in_real_lockfiles() {
             continue;
         };
         let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
-        let all: Vec<usize> = (0..workspace.members.len()).collect();
+        let all: Vec<_> = workspace.members.ids().collect();
         let closure = Closure::build(&workspace, &lockfiles, &all, &BTreeMap::new()).unwrap();
         let target = Target {
             cpu: None,

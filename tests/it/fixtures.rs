@@ -18,7 +18,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use slimbuild::internals::{
-    LockfileError, Lockfiles, RepoPath, Scope, Texts, Workspace, frozen, toolchain,
+    LockfileError, Lockfiles, MemberId, RepoPath, Scope, Texts, Workspace, frozen, toolchain,
 };
 use walkdir::{DirEntry, WalkDir};
 
@@ -91,14 +91,14 @@ impl Fixture {
         Workspace::load(self.tree.root()).map_err(|error| error.to_string())
     }
 
-    fn apps(&self, workspace: &Workspace) -> Vec<usize> {
-        let position = |dir: &String| workspace.position(&RepoPath::new(dir).unwrap()).unwrap();
+    fn apps(&self, workspace: &Workspace) -> Vec<MemberId> {
+        let position = |dir: &String| workspace.member_in(&RepoPath::new(dir).unwrap()).unwrap();
         self.expected.apps.iter().map(position).collect()
     }
 }
 
 /// The lockfiles of a closure of these apps.
-fn prune(workspace: &Workspace, apps: &[usize], scope: Scope) -> Result<Texts, LockfileError> {
+fn prune(workspace: &Workspace, apps: &[MemberId], scope: Scope) -> Result<Texts, LockfileError> {
     let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
     let pruned = closure(workspace, &lockfiles, apps, scope)?.lockfiles(workspace);
     Ok(match workspace.lockfiles {
@@ -133,7 +133,7 @@ fn check(fixture: &Fixture) -> Result<(), String> {
         };
     }
     let pinned = toolchain::named_pnpm(&workspace);
-    let members = 0..workspace.members.len();
+    let members = workspace.members.ids();
     let lockfiles = Lockfiles::parse(&original).map_err(|error| error.to_string())?;
     frozen::check(&workspace, &lockfiles, members.clone(), pinned)
         .map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 
 mod bases;
 mod beside;
+mod cases;
 pub(crate) mod contents;
 mod installs;
 mod kinds;

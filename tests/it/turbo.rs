@@ -186,7 +186,7 @@ fn check(turbo: &Path, root: &Path) -> Result<(usize, BTreeSet<String>), String>
     let graph = Graph::new(&workspace, &lockfile);
     let whole = dry(turbo, root, None)?;
     let (mut apps, mut unseen) = (Vec::new(), BTreeSet::new());
-    for at in 1..workspace.members.len() {
+    for at in workspace.members.package_ids() {
         let Some(name) = workspace.members[at].manifest.name() else {
             continue;
         };

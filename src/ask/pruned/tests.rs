@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::output::{OutputError, write};
 use super::*;
+use crate::model::member::MemberId;
 use crate::plan::Content;
 use crate::show::report;
 use crate::testing::{at, tree, workspace};
@@ -11,7 +12,7 @@ fn shop() -> Workspace {
 }
 
 fn pruned(workspace: &Workspace, apps: &[&str], scope: Scope) -> Result<Pruned, PlanError> {
-    let apps: Vec<usize> = apps.iter().map(|dir| at(workspace, dir)).collect();
+    let apps: Vec<MemberId> = apps.iter().map(|dir| at(workspace, dir)).collect();
     let options = PruneOptions {
         scope,
         ..PruneOptions::default()

@@ -7,7 +7,7 @@ use super::web::Edge;
 
 /// How many edges may be visited for steps that one sweep cannot decide. The remaining steps are
 /// not reported as the only way.
-const WORK: usize = 50_000_000;
+const MAX_STEPS: usize = 50_000_000;
 
 /// The steps of a chain, by the node where they begin.
 struct Steps<'c> {
@@ -68,7 +68,7 @@ impl Part<'_> {
     /// it and all later steps, unless a reached node continues by a later step.
     fn only_ways(&self, steps: &Steps<'_>, targets: &BTreeSet<usize>) -> BTreeSet<usize> {
         let edges = self.web.edges.iter().map(Vec::len).sum::<usize>().max(1);
-        let mut left = WORK / edges;
+        let mut left = MAX_STEPS / edges;
         let mut only = BTreeSet::new();
         let mut reached = vec![false; self.web.nodes.len()];
         // The targets of steps that were found but not taken yet.

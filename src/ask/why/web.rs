@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::lockfile::keys::{Reference, name_and_version, resolve};
 use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
@@ -16,8 +17,8 @@ pub(super) const COPIED: &str = " (copied)";
 /// A node of the web.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
-    /// A member, by position.
-    Member(usize),
+    /// A member.
+    Member(MemberId),
     /// A directory that is not a member.
     Directory(RepoPath),
     /// An entry of a lockfile's `snapshots`, by the lockfile's position and the key.
@@ -55,13 +56,13 @@ impl Web {
         let mut web = Self::default();
         let node = |node: Node| Named::new(node, workspace, lockfiles);
         let directory = |dir: RepoPath| {
-            let member = workspace.position(&dir);
+            let member = workspace.member_in(&dir);
             member.map_or(Node::Directory(dir), Node::Member)
         };
-        for at in 0..workspace.members.len() {
+        for at in workspace.members.ids() {
             web.node(node(Node::Member(at)));
         }
-        for (at, member) in workspace.members.iter().enumerate() {
+        for (at, member) in workspace.members.with_ids() {
             let Some((home, importer)) = lockfiles.project(&member.dir) else {
                 continue;
             };
@@ -72,7 +73,7 @@ impl Web {
                     Reference::Link(target) => member.dir.join(target).ok().map(&directory),
                     Reference::Entry(key) => Some(Node::Entry(home, key.into_owned())),
                 };
-                web.edge(at, field, alias, target.map(&node));
+                web.edge(Self::member(at), field, alias, target.map(&node));
             }
         }
         for (home, lockfile) in lockfiles.all().iter().enumerate() {
@@ -92,13 +93,18 @@ impl Web {
         for at in 0..web.nodes.len() {
             if let Node::Entry(home, key) = &web.nodes[at]
                 && let Some(dir) = copied_from(&lockfiles.all()[*home], key)
-                && let Some(member) = workspace.position(&dir)
+                && let Some(member) = workspace.member_in(&dir)
             {
                 let name = web.names[at].clone().unwrap_or_default();
                 web.edge(at, None, &name, Some(node(Node::Member(member))));
             }
         }
         Ok(web)
+    }
+
+    /// The position of a member's node: members come first, in their order.
+    pub(super) fn member(id: MemberId) -> usize {
+        id.position()
     }
 
     /// The position of a node, if there is one.
@@ -137,14 +143,14 @@ struct Named {
 
 impl Named {
     fn new(node: Node, workspace: &Workspace, lockfiles: &Lockfiles<'_>) -> Self {
-        let name_of = |at: usize| workspace.members[at].manifest.name().map(str::to_owned);
+        let name_of = |at: MemberId| workspace.members[at].manifest.name().map(str::to_owned);
         let (label, name) = match &node {
             Node::Member(at) => (workspace.members[*at].dir.to_string(), name_of(*at)),
             Node::Directory(dir) => (dir.to_string(), None),
             Node::Entry(home, key) => {
                 let lockfile = &lockfiles.all()[*home];
                 if let Some(dir) = copied_from(lockfile, key) {
-                    let name = workspace.position(&dir).and_then(name_of);
+                    let name = workspace.member_in(&dir).and_then(name_of);
                     (format!("{dir}{COPIED}"), name)
                 } else {
                     let (name, version) = name_and_version(lockfile.format(), key);

@@ -99,9 +99,9 @@ impl Heard {
         }
         let text = String::from_utf8_lossy(bytes);
         self.left_out = left_out(&text).or(self.left_out);
-        if let Some((_, said)) = text.split_once("slimbuild: started, ") {
-            let said = said.lines().next().unwrap_or_default();
-            self.trial = Some(format!("started, {said}"));
+        if let Some((_, started)) = text.split_once("slimbuild: started, ") {
+            let started = started.lines().next().unwrap_or_default();
+            self.trial = Some(format!("started, {started}"));
         }
     }
 }
@@ -134,8 +134,8 @@ impl Done {
             .map_err(Error::io("cannot write the report"))?;
         // An image in a daemon is shown by its name.
         let file = self.outputs.first().filter(|_| self.loaded.is_none());
-        let said = file.or(names.first()).map_or("", String::as_str);
-        writeln!(ui.out(), "{said}").map_err(Error::io("cannot write to stdout"))
+        let name = file.or(names.first()).map_or("", String::as_str);
+        writeln!(ui.out(), "{name}").map_err(Error::io("cannot write to stdout"))
     }
 
     fn report(
@@ -160,7 +160,7 @@ impl Done {
                     packed: self.image.packed,
                     digest: self.digest_of_file(),
                     outputs: &self.outputs,
-                    loaded: self.loaded.as_ref().map(said),
+                    loaded: self.loaded.as_ref().map(loaded_text),
                     pushed: &push::lines(&self.pushed),
                     trial: self.trial.as_deref(),
                     smoke: self
@@ -217,7 +217,7 @@ impl Done {
 }
 
 /// What was loaded into a daemon, as text.
-fn said((loaded, version): &(Loaded, String)) -> String {
+fn loaded_text((loaded, version): &(Loaded, String)) -> String {
     format!(
         "into Docker {version}, {} sent in {}",
         report::size(loaded.bytes),

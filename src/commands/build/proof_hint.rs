@@ -56,7 +56,7 @@ const KINDS: [(&[&str], &str); 8] = [
 ];
 
 /// How to build without the proof, for any fault.
-const ANYWAY: &str =
+const WITHOUT_PROOF: &str =
     "`--no-trial` does not start the app, and `--no-verify` makes the image as it is.";
 
 /// The hint for the first fault that a proof's log names.
@@ -69,8 +69,8 @@ pub(super) fn hint(app: &RepoPath, log: &str) -> String {
         Some(does.replace("APP", &app.to_string()))
     });
     match fault {
-        Some(does) => format!("{does} {ANYWAY}"),
-        None => ANYWAY.to_owned(),
+        Some(does) => format!("{does} {WITHOUT_PROOF}"),
+        None => WITHOUT_PROOF.to_owned(),
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
                 "{said}"
             );
         }
-        assert_eq!(hint(&app, "  │ Cannot find it"), ANYWAY);
+        assert_eq!(hint(&app, "  │ Cannot find it"), WITHOUT_PROOF);
     }
 
     #[test]

@@ -25,17 +25,19 @@ pub(super) fn check(options: &PlanOptions, plan: &Plan, root: &Path) -> Result<(
         Some((step, file)) => (step, Some(file)),
         None => (last, None),
     };
-    let script = step.tasks.last().map_or("build", |task| &task.script);
+    let task = step.tasks.last();
+    let script = task.map_or("build", |task| &task.script);
     let seems = match file {
         Some(file) => format!(
-            "the task `{script}` of {} seems to want it, for {file} names it: add",
+            "the task `{script}` of {} seems to want it, for {file} names it:",
             step.name
         ),
-        None => format!("for the task `{script}` of {}, add", step.name),
+        None => format!("for the task `{script}` of {},", step.name),
     };
+    let how = task.and_then(|task| task.declared.how(script, &[name]));
+    let how = how.map_or_else(String::new, |how| format!("{seems} {how}; or "));
     let message = format!("no task that runs declares the build argument `{name}`");
-    let hint =
-        format!("{seems} `{name}` to the task's `env` in turbo.json; or leave the argument out");
+    let hint = format!("{how}leave the argument out");
     Err(match &arg.source {
         GivenBy::Flag(_) => Error::Usage {
             message,

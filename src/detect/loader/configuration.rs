@@ -9,6 +9,7 @@ use super::{holder, insert, known, packages};
 use crate::detect::start::Start;
 use crate::detect::tsc::extended;
 use crate::files::tree::Limit;
+use crate::model::member::MemberId;
 use crate::model::module;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
@@ -64,7 +65,7 @@ const ALIASES: [&str; 1] = ["tsconfig-paths"];
 
 /// Packages that the app can load and that read configuration then. Only for these are the app's
 /// sources worth reading.
-pub fn readers(workspace: &Workspace, app: usize) -> Vec<&'static str> {
+pub fn readers(workspace: &Workspace, app: MemberId) -> Vec<&'static str> {
     let modules = MODULES.into_iter().map(|(name, _)| name);
     let all = modules.chain(ALIASES);
     all.filter(|name| holder(workspace, app, name).is_some())
@@ -77,14 +78,14 @@ pub struct Configuration {
     /// Files of the workspace, such as the app's `tsconfig.json` and those that it extends.
     pub files: BTreeSet<RepoPath>,
     /// Dev dependencies that a `tsconfig.json` extends, by member.
-    pub packages: BTreeSet<(usize, String)>,
+    pub packages: BTreeSet<(MemberId, String)>,
 }
 
 /// The configuration that a start reads. `loaded` are those of [`readers`] that the app's sources
 /// load.
 pub fn configuration(
     workspace: &Workspace,
-    app: usize,
+    app: MemberId,
     start: &Start,
     loaded: &BTreeSet<String>,
 ) -> Configuration {

@@ -41,6 +41,7 @@ fn start_of(node: &str, manifest: &str, more: &[(&str, &str)]) -> (String, Strin
         entry: None,
         tasks: None,
         node,
+        rules: None,
     };
     let detection = match detect(&subject, None) {
         Ok(detection) => detection,
@@ -226,6 +227,7 @@ fn read_at_start(script: &str, loaded: &str, files: &[&str]) -> Vec<String> {
         entry: None,
         tasks: None,
         node: "24",
+        rules: None,
     };
     let detection = detect(&subject, None).unwrap();
     let start = detection.delivery.start().unwrap();

@@ -8,14 +8,14 @@ use super::{End, Line, Piece, Scripts};
 use crate::files::tree::Limit;
 
 /// How deep scripts and lines may call each other. Deeper calls are left unchanged.
-const DEPTH: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// How many wrappers and runners may stand before a program.
 const WRAPPERS: usize = 32;
 
 /// How many bytes of scripts are followed in total: scripts that each call others twice would grow
 /// exponentially.
-pub(super) const TEXT: usize = 1 << 20;
+pub(super) const MAX_TEXT: usize = 1 << 20;
 
 pub(super) struct Follow<'w> {
     scripts: Option<Scripts<'w>>,
@@ -37,7 +37,7 @@ impl<'w> Follow<'w> {
             path,
             through: Vec::new(),
             depth: 0,
-            left: TEXT,
+            left: MAX_TEXT,
         }
     }
 
@@ -109,7 +109,7 @@ impl<'w> Follow<'w> {
 
     /// A line that a command runs; `None` if a limit is exceeded.
     fn inner(&mut self, text: &str, outer: &[(String, Word)]) -> Option<Line> {
-        if self.depth == DEPTH || !self.may_take(text.len()) {
+        if self.depth == MAX_DEPTH || !self.may_take(text.len()) {
             return None;
         }
         self.depth += 1;

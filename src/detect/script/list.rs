@@ -33,12 +33,12 @@ pub(super) enum Item {
 }
 
 /// Shell keywords that a command may follow.
-const BEFORE: [&str; 9] = [
+const LEADING_KEYWORDS: [&str; 9] = [
     "if", "then", "else", "elif", "while", "until", "do", "!", "{",
 ];
 
 /// Shell keywords that end what those began.
-const AFTER: [&str; 4] = ["fi", "done", "esac", "}"];
+const CLOSING_KEYWORDS: [&str; 4] = ["fi", "done", "esac", "}"];
 
 /// Reads a script.
 pub(super) fn read(script: &str) -> Vec<Item> {
@@ -58,7 +58,10 @@ pub(super) fn read(script: &str) -> Vec<Item> {
             Token::Redirection(text) => current.redirections.push(text),
             Token::Word(word) => {
                 let begins = current.is_empty() && !word.quoted;
-                if begins && (BEFORE.contains(&&*word.source) || AFTER.contains(&&*word.source)) {
+                if begins
+                    && (LEADING_KEYWORDS.contains(&&*word.source)
+                        || CLOSING_KEYWORDS.contains(&&*word.source))
+                {
                     items.push(Item::Mark(word.source));
                 } else if let (true, Some(pair)) = (current.words.is_empty(), word.assignment()) {
                     current.assignments.push(pair);

@@ -119,25 +119,37 @@ pub(crate) fn command(words: &[String]) -> Option<(Vec<String>, String, Vec<Stri
 }
 
 /// Why an image leaves out an option of node, as the end of a sentence that begins with the script.
-pub(crate) fn left_out(flag: &str) -> Option<&'static str> {
-    if flag.starts_with("--env-file") {
-        Some(
-            "reads an env file, which the image does not hold: set its variables when the container starts",
-        )
-    } else if flag.starts_with("--watch") {
-        Some("has node watch its files, which do not change in an image: it is started without")
-    } else {
-        None
+/// `next` is the next word; `holds` says whether the image has a file.
+pub(crate) fn left_out(
+    flag: &str,
+    next: Option<&str>,
+    holds: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let (name, value) = match flag.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (flag, next),
+    };
+    if name.starts_with("--env-file") {
+        let file = value.unwrap_or_default();
+        return (!holds(file)).then(|| {
+            format!(
+                "reads `{file}`, an env file that the image does not hold, and is started without `{name}`: set its variables when the container starts"
+            )
+        });
     }
+    name.starts_with("--watch").then(|| {
+        "has node watch its files, which do not change in an image: it is started without"
+            .to_owned()
+    })
 }
 
 /// node's flags without those that an image leaves out, and why these are left out.
-pub(crate) fn kept(flags: &[String]) -> (Vec<String>, Vec<&'static str>) {
+pub(crate) fn kept(flags: &[String], holds: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
     let (mut kept, mut notes) = (Vec::new(), Vec::new());
     let mut rest = flags.iter();
     while let Some(flag) = rest.next() {
         let value = if takes_value(flag) { rest.next() } else { None };
-        match left_out(flag) {
+        match left_out(flag, value.map(String::as_str), &holds) {
             Some(note) => notes.push(note),
             None => kept.extend([flag].into_iter().chain(value).cloned()),
         }

@@ -4,7 +4,7 @@
 use super::End;
 use super::list::Simple;
 use super::words::Word;
-use super::wrappers::{SHELLS, bare, led};
+use super::wrappers::{SHELLS, led, program_name};
 use crate::model::module;
 use crate::workspace::manifest::package::Manifest;
 
@@ -64,7 +64,7 @@ const MANAGERS: [Manager; 4] = [
 const EXECUTORS: [&str; 5] = ["npx", "bunx", "pnpx", "pnx", "yarnx"];
 
 /// Subcommands of package managers.
-const OWN: [&str; 37] = [
+const SUBCOMMANDS: [&str; 37] = [
     "add",
     "audit",
     "bin",
@@ -119,7 +119,7 @@ const VALUES: [&str; 10] = [
 ];
 
 /// Options that run something in other packages, and whether they take a value.
-pub(super) const ELSEWHERE: [(&str, bool); 15] = [
+pub(super) const OTHER_PACKAGES: [(&str, bool); 15] = [
     ("-r", false),
     ("--recursive", false),
     ("-F", true),
@@ -141,7 +141,7 @@ pub(super) const ELSEWHERE: [(&str, bool); 15] = [
 pub(super) fn runs(simple: &Simple, manifest: Option<&Manifest>, left: &mut usize) -> Option<Runs> {
     let texts: Vec<String> = simple.words.iter().map(Word::text).collect();
     let program = texts.first()?;
-    let name = bare(program);
+    let name = program_name(program);
     let mut call = Call {
         simple,
         texts: &texts,
@@ -209,7 +209,7 @@ impl Call<'_> {
             words: words.to_vec(),
             redirections: self.simple.redirections.clone(),
             node_args: self.simple.node_args.clone(),
-            through: led(self.simple, bare(&self.texts[0])),
+            through: led(self.simple, program_name(&self.texts[0])),
         }))
     }
 
@@ -223,7 +223,7 @@ impl Call<'_> {
                 return (at < self.texts.len()).then_some(at);
             }
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
-            if let Some((_, takes)) = ELSEWHERE.iter().find(|(flag, _)| *flag == name) {
+            if let Some((_, takes)) = OTHER_PACKAGES.iter().find(|(flag, _)| *flag == name) {
                 let follows = *takes && value.is_empty();
                 let value = if follows { self.texts.get(at)? } else { value };
                 if !self.is_here(name, value) {
@@ -264,7 +264,7 @@ impl Call<'_> {
         }
         if self.manifest.is_some()
             && manager.programs
-            && !OWN.contains(&word)
+            && !SUBCOMMANDS.contains(&word)
             && !word.contains(['/', '.'])
         {
             return self.rest(at);
@@ -309,7 +309,7 @@ impl Call<'_> {
         };
         let program = &self.texts[at];
         if program.contains('@') && !program.starts_with(['.', '/']) {
-            inner.words[0] = Word::of(bare(program));
+            inner.words[0] = Word::of(program_name(program));
         }
         Some(Runs::Simple(inner))
     }

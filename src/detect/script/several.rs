@@ -5,12 +5,12 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
 use super::End;
-use super::runners::{Call, ELSEWHERE, Runs};
+use super::runners::{Call, OTHER_PACKAGES, Runs};
 use super::words::quote;
 use crate::workspace::manifest::package::Manifest;
 
 /// How many bytes arguments may have after placeholders are filled in.
-const FILLED: usize = 1 << 16;
+const MAX_FILLED: usize = 1 << 16;
 
 /// The cost of a pattern in addition to its text.
 const EXPRESSION: usize = 256;
@@ -206,7 +206,7 @@ impl Call<'_> {
     fn leads_elsewhere(&self, at: usize) -> bool {
         let text = &self.texts[at];
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        let Some((_, takes)) = ELSEWHERE.iter().find(|(flag, _)| *flag == name) else {
+        let Some((_, takes)) = OTHER_PACKAGES.iter().find(|(flag, _)| *flag == name) else {
             return false;
         };
         let next = self.texts.get(at + 1).map_or("", String::as_str);
@@ -261,7 +261,7 @@ fn filled(arguments: &str, given: &[String]) -> Option<String> {
     let quoted: Vec<String> = given.iter().map(|word| quote(word)).collect();
     let size: usize = quoted.iter().map(|word| word.len() + 1).sum();
     // A placeholder has at least three letters.
-    if size.saturating_mul(arguments.len() / 3) > FILLED {
+    if size.saturating_mul(arguments.len() / 3) > MAX_FILLED {
         return None;
     }
     let mut text = arguments.to_owned();

@@ -3,10 +3,10 @@
 //!
 //! The parser is our own: `brush-parser` (MIT) would add 28 crates that nothing else here needs,
 //! and supports far more than a `package.json` uses. It recurses only for `${A:-${B:-…}}`, limited
-//! by [`DEPTH`]: no text, however nested, makes it panic or run away.
+//! by [`MAX_DEPTH`]: no text, however nested, makes it panic or run away.
 
 /// How deep variables' defaults may be nested. Deeper ones are not read.
-const DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// A piece of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -376,7 +376,7 @@ fn braced(inside: &str, source: &str, depth: usize) -> Part {
 
 /// The text of a default; `None` if only a shell can evaluate it.
 fn default_text(text: &str, depth: usize) -> Option<String> {
-    if depth > DEPTH {
+    if depth > MAX_DEPTH {
         return None;
     }
     let mut found = String::new();

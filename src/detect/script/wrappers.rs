@@ -208,7 +208,7 @@ pub(super) fn unwrap(simple: &Simple) -> Option<Behind> {
                 .words
                 .iter()
                 .zip(&texts)
-                .all(|(word, text)| bare(text) == *word)
+                .all(|(word, text)| program_name(text) == *word)
     };
     let wrapper = WRAPPERS.iter().find(fits)?;
     let is_shell = SHELLS.contains(&wrapper.words[0]);
@@ -337,7 +337,7 @@ fn is_cluster_with_c(text: &str) -> bool {
 }
 
 /// A program without its directory, scope and version: `/bin/sh`, `@dotenvx/dotenvx@1`.
-pub(super) fn bare(program: &str) -> &str {
+pub(super) fn program_name(program: &str) -> &str {
     let name = program.rsplit('/').next().unwrap_or(program);
     match name.split_once('@') {
         Some((name, _)) if !name.is_empty() => name,

@@ -3,7 +3,7 @@
 use super::shell;
 use crate::detect::loader;
 use crate::detect::script::Command;
-use crate::detect::script::node::command as node_command;
+use crate::detect::script::node::{command as node_command, kept};
 use crate::detect::subject::Subject;
 
 /// A possible entry file, which may not exist.
@@ -12,6 +12,8 @@ pub(super) struct Candidate {
     pub(super) command: Command,
     pub(super) node_args: Vec<String>,
     pub(super) args: Vec<String>,
+    /// Why flags of node's are left out.
+    pub(super) left_out: Vec<String>,
     pub(super) reason: String,
     /// Whether a start script names it.
     pub(super) by_script: bool,
@@ -24,6 +26,7 @@ pub(super) fn plain_file(file: &str, reason: String) -> Candidate {
         command: Command::default(),
         node_args: Vec::new(),
         args: Vec::new(),
+        left_out: Vec::new(),
         reason,
         by_script: false,
     }
@@ -67,11 +70,13 @@ fn of_command(subject: &Subject<'_>, command: &Command, reason: &str) -> Option<
     if let Some(run) = loader::run(subject, command) {
         let mut command = command.clone();
         command.env.extend(run.env);
+        let (node_args, left_out) = kept(&run.node_args, |file| subject.holds(file));
         return Some(Candidate {
             file: run.file,
             command,
-            node_args: run.node_args,
+            node_args,
             args: run.args,
+            left_out,
             reason,
             by_script: true,
         });
@@ -79,7 +84,8 @@ fn of_command(subject: &Subject<'_>, command: &Command, reason: &str) -> Option<
     if command.program() != "node" {
         return None;
     }
-    let (node_args, file, args) = node_command(&command.words[1..])?;
+    let (flags, file, args) = node_command(&command.words[1..])?;
+    let (node_args, left_out) = kept(&flags, |file| subject.holds(file));
     let file = if file == "." {
         let main = subject.manifest().text("main");
         main.unwrap_or("index.js").to_owned()
@@ -92,6 +98,7 @@ fn of_command(subject: &Subject<'_>, command: &Command, reason: &str) -> Option<
         command: command.clone(),
         node_args,
         args,
+        left_out,
         reason,
         by_script: true,
     })

@@ -9,6 +9,7 @@ mod available;
 mod last;
 mod render;
 mod simplify;
+mod text;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,12 +162,12 @@ fn of(
 
 /// A script as messages show it.
 fn shortened(script: &str) -> String {
-    const MOST: usize = 120;
+    const MAX_LENGTH: usize = 120;
     let one_line = script.split_whitespace().collect::<Vec<_>>().join(" ");
-    if one_line.chars().count() <= MOST {
+    if one_line.chars().count() <= MAX_LENGTH {
         return one_line;
     }
-    one_line.chars().take(MOST).chain(['…']).collect()
+    one_line.chars().take(MAX_LENGTH).chain(['…']).collect()
 }
 
 fn refused(subject: &Subject<'_>, reason: &str, refusal: Refusal) -> DetectError {

@@ -30,6 +30,7 @@ fn start_of(manifest: &str, files: &[&str]) -> String {
         entry: None,
         tasks: None,
         node: "24",
+        rules: None,
     };
     match start(&subject) {
         Ok(start) => {
@@ -124,7 +125,7 @@ fn what_the_image_does_not_do_is_said() {
     assert_eq!(
         start_of(manifest, &["index.js"]),
         "index.js (source, the `start` script); the `start` script gets variables by `dotenvx`, which the image does not run: \
-             set them when the container starts; the `start` script reads an env file, which the image does not hold: \
+             set them when the container starts; the `start` script reads `.env`, an env file that the image does not hold, and is started without `--env-file`: \
              set its variables when the container starts"
     );
 }

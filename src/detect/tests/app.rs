@@ -101,6 +101,7 @@ pub(super) fn look(
         entry: None,
         tasks: None,
         node: "24",
+        rules: None,
     };
     detect(&subject, kind)
 }

@@ -10,7 +10,7 @@ use crate::workspace::manifest::ManifestError;
 use crate::workspace::manifest::tsconfig::Tsconfig;
 
 /// How many files may extend each other in a row. Real workspaces have three or four.
-const DEPTH: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// A configuration with its `extends` resolved.
 #[derive(Debug, Default, Clone)]
@@ -54,8 +54,8 @@ impl Resolver<'_> {
             let problem = format!("`extends` leads back to the file: {}", circle.join(" → "));
             return Err(meaning(path, problem));
         }
-        if self.open.len() == DEPTH {
-            let problem = format!("more than {DEPTH} files extend each other in a row");
+        if self.open.len() == MAX_DEPTH {
+            let problem = format!("more than {MAX_DEPTH} files extend each other in a row");
             return Err(meaning(&self.open[0], problem));
         }
         let text = self

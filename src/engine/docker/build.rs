@@ -14,8 +14,8 @@ use tokio::time::MissedTickBehavior;
 use super::trace::Trace;
 use super::upload::Upload;
 use super::{
-    BuildRequest, Built, CachePolicy, Docker, EngineError, PATIENCE_WITH_BUILDS, PullPolicy,
-    credentials, error, session,
+    BUILD_TIMEOUT, BuildRequest, Built, CachePolicy, Docker, EngineError, PullPolicy, credentials,
+    error, session,
 };
 use crate::engine::{Event, Interrupt};
 
@@ -67,11 +67,7 @@ impl Build<'_> {
         for message in warnings {
             (self.on_event)(Event::Warning { message });
         }
-        let client = self
-            .docker
-            .client
-            .clone()
-            .with_timeout(PATIENCE_WITH_BUILDS);
+        let client = self.docker.client.clone().with_timeout(BUILD_TIMEOUT);
         let id = unique_id();
         if !request.secrets.is_empty() {
             session::open(

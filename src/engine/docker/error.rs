@@ -231,7 +231,7 @@ impl EngineError {
 
     /// A failed build, by BuildKit's message.
     pub(in crate::engine) fn failed(message: &str, step: Option<&str>) -> Self {
-        let message = bare(&without_command(message), step.and_then(looked_up));
+        let message = without_components(&without_command(message), step.and_then(looked_up));
         Self::BuildFailed {
             step: step.map(str::to_owned),
             exit_code: exit_code(&message),
@@ -289,7 +289,7 @@ fn looked_up(step: &str) -> Option<&str> {
 
 /// The engine's message without the names of its components, and without an image that is mentioned
 /// anyway.
-fn bare(message: &str, image: Option<&str>) -> String {
+fn without_components(message: &str, image: Option<&str>) -> String {
     let mut layers: Vec<String> = [
         "failed to solve with frontend dockerfile.v0: ",
         "failed to solve with frontend gateway.v0: ",
@@ -354,16 +354,16 @@ mod tests {
             "failed to solve with frontend dockerfile.v0: failed to build LLB: ",
             "rpc error: code = Unknown desc = ",
         ] {
-            let message = bare(&format!("{layers}{process}"), None);
+            let message = without_components(&format!("{layers}{process}"), None);
             assert_eq!(message, process);
             assert_eq!(exit_code(&message), Some(1));
         }
         let copied = "failed to compute cache key: failed to calculate checksum of ref 955b8f4a::1h5d: \"/nothing\": not found";
-        assert_eq!(bare(copied, None), "\"/nothing\": not found");
+        assert_eq!(without_components(copied, None), "\"/nothing\": not found");
         let image = "127.0.0.1:5000/nosuch:1";
         let twice =
             format!("{image}: failed to resolve source metadata for {image}: {image}: not found");
-        assert_eq!(bare(&twice, Some(image)), "not found");
+        assert_eq!(without_components(&twice, Some(image)), "not found");
     }
 
     #[test]

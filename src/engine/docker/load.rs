@@ -13,14 +13,14 @@ use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 
 use super::upload::{Upload, upload};
-use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, error, runtime};
+use super::{BUILD_TIMEOUT, Docker, EngineError, error, runtime};
 use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::image::oci::{self, Image, OciError};
 use crate::model::image::ImageRef;
 use crate::store::cache::Cache;
 
 /// How many images are inspected at a time.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT: usize = 8;
 
 /// What was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,7 +83,7 @@ impl Docker {
         let images = self.client.list_images(None::<ListImagesOptions>).await;
         let ids = images.unwrap_or_default().into_iter().map(|image| image.id);
         let asked = ids.map(|id| async move { self.client.inspect_image(&id).await });
-        let mut told = pin!(iter(asked).buffer_unordered(AT_ONCE));
+        let mut told = pin!(iter(asked).buffer_unordered(MAX_CONCURRENT));
         let mut most = 0;
         while most < wanted.len()
             && let Some(told) = told.next().await
@@ -150,7 +150,7 @@ impl Docker {
         body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> Result<(), EngineError> {
         // The daemon unpacks everything before it answers.
-        let client = self.client.clone().with_timeout(PATIENCE_WITH_BUILDS);
+        let client = self.client.clone().with_timeout(BUILD_TIMEOUT);
         let options = ImportImageOptions {
             quiet: true,
             ..ImportImageOptions::default()

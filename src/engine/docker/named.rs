@@ -18,14 +18,14 @@ const PARTS: [(&str, &str); 16] = [
     ),
     (
         "/usr/local/bin/written",
-        "what notes the files that builds write",
+        "the script that collects what builds write",
     ),
     ("/trim/trim.mjs", "leaving out what the image does not need"),
     (
         "/writable/writable.cjs",
         "the directories that the app writes to",
     ),
-    ("getent passwd node", "node by itself, and a user for it"),
+    ("getent passwd node", "the node program, and a user for it"),
     ("rm -rf /opt/yarn-*", "node without npm, corepack and yarn"),
     ("/image/files/", "what the image gets"),
     ("/out/image", "what the root's scripts wrote for the image"),

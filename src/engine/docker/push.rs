@@ -7,7 +7,7 @@ use bollard::models::PushImageInfo;
 use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::StreamExt;
 
-use super::{Docker, EngineError, PATIENCE_WITH_BUILDS, credentials, error, runtime};
+use super::{BUILD_TIMEOUT, Docker, EngineError, credentials, error, runtime};
 use crate::engine::registry::{Pushed, PushedLayers};
 use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::model::digest::Digest;
@@ -58,7 +58,7 @@ impl Docker {
         let options = PushImageOptionsBuilder::default()
             .tag(name.tag().unwrap_or("latest"))
             .build();
-        let client = self.client.clone().with_timeout(PATIENCE_WITH_BUILDS);
+        let client = self.client.clone().with_timeout(BUILD_TIMEOUT);
         let credentials = self.credentials(name, on_event);
         let mut answers = Box::pin(client.push_image(name.name(), Some(options), credentials));
         let mut tally = Tally::default();

@@ -17,7 +17,7 @@ use crate::model::image::ImageRef;
 use crate::system::leftovers::Note;
 
 /// How long removing a container may take while this process ends.
-const LAST_PATIENCE: Duration = Duration::from_secs(5);
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Removes running containers too, with their volumes.
 fn by_force() -> RemoveContainerOptions {
@@ -203,7 +203,7 @@ impl Docker {
                 let client = client.negotiate_version().await?;
                 client.remove_container(&name, Some(by_force())).await
             };
-            drop(runtime.block_on(async { tokio::time::timeout(LAST_PATIENCE, removed).await }));
+            drop(runtime.block_on(async { tokio::time::timeout(REMOVAL_TIMEOUT, removed).await }));
         })
     }
 

@@ -19,7 +19,7 @@ pub type ContextWriter<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 
 /// Large enough to keep the overhead low, small enough to let a build start early.
 const CHUNK: usize = 128 * 1024;
 /// How many chunks may be queued.
-const QUEUE: usize = 4;
+const QUEUE_LENGTH: usize = 4;
 
 enum Message {
     Chunk(Bytes),
@@ -50,7 +50,7 @@ pub(in crate::engine) fn upload() -> (
     Upload,
     impl Stream<Item = io::Result<Bytes>> + Send + 'static,
 ) {
-    let (messages, queue) = mpsc::channel(QUEUE);
+    let (messages, queue) = mpsc::channel(QUEUE_LENGTH);
     let (raise, failure) = oneshot::channel();
     let progress = Arc::new(Progress::default());
     let source = Source {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::path::RepoPath;
+use crate::plan::Declared;
 
 fn step(name: &str, script: &str, because: Reason, args: &[&str]) -> BuildStep {
     BuildStep {
@@ -14,6 +15,7 @@ fn step(name: &str, script: &str, because: Reason, args: &[&str]) -> BuildStep {
             because,
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             secrets: Vec::new(),
+            declared: Declared::Turbo,
         }],
         env: std::collections::BTreeMap::new(),
         sources: Vec::new(),
@@ -27,7 +29,7 @@ fn step(name: &str, script: &str, because: Reason, args: &[&str]) -> BuildStep {
 }
 
 /// The error of a `build` that declares these variables.
-fn told(name: &str, code: i64, log: &str, args: &[&str]) -> String {
+fn message(name: &str, code: i64, log: &str, args: &[&str]) -> String {
     let step = step(name, "build", Reason::App, args);
     let failed = Failed::Task(&step, &step.tasks[0]);
     let fault = BuildFault::of(&failed, code, log);
@@ -37,7 +39,7 @@ fn told(name: &str, code: i64, log: &str, args: &[&str]) -> String {
 }
 
 /// The faults that people meet most, and what they read.
-const TOLD: [(&str, i64, &str, &str); 11] = [
+const COMMON_FAULTS: [(&str, i64, &str, &str); 11] = [
     (
         "type",
         2,
@@ -48,7 +50,7 @@ const TOLD: [(&str, i64, &str, &str); 11] = [
         "variable",
         1,
         include_str!("testdata/variable.log"),
-        "the task `build` of @f/variable failed with exit code 1; its log is above\nThe task `build` does not declare `AUTH_SECRET`, `DATABASE_URL`: add it to the task's `env` in turbo.json, and give it with `--build-arg AUTH_SECRET=…` `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.",
+        "the task `build` of @f/variable failed with exit code 1; its log is above\nTo the task `build`, no such variable arrives: add `AUTH_SECRET`, `DATABASE_URL` to the task's `env` in turbo.json, and give it with `--build-arg AUTH_SECRET=…` `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.",
     ),
     (
         "test",
@@ -84,7 +86,7 @@ const TOLD: [(&str, i64, &str, &str); 11] = [
         "git",
         1,
         include_str!("testdata/git.log"),
-        "the task `build` of @f/git failed with exit code 1; its log is above\nThe build asks git, and a build has no history (in Docker no git either): hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`, declare that variable in the task's `env` in turbo.json, and read it before asking git.",
+        "the task `build` of @f/git failed with exit code 1; its log is above\nThe build asks git, and a build has no history (in Docker no git either): hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`, add `COMMIT_SHA` to the task's `env` in turbo.json, and read it before asking git.",
     ),
     (
         "network",
@@ -96,7 +98,7 @@ const TOLD: [(&str, i64, &str, &str); 11] = [
         "prisma",
         1,
         include_str!("testdata/prisma.log"),
-        "the task `build` of @f/prisma failed with exit code 1; its log is above\n`env(\"…\")` in prisma.config wants the variable though `prisma generate` does not need it. Write `process.env.NAME ?? \"\"` there, or give the build a value. The task `build` does not declare `DATABASE_URL`: add it to the task's `env` in turbo.json, and give it with `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.",
+        "the task `build` of @f/prisma failed with exit code 1; its log is above\n`env(\"…\")` in prisma.config wants the variable though `prisma generate` does not need it. Write `process.env.NAME ?? \"\"` there, or give the build a value. To the task `build`, no such variable arrives: add `DATABASE_URL` to the task's `env` in turbo.json, and give it with `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.",
     ),
     (
         "disk",
@@ -111,18 +113,38 @@ const DECLARED: &str = "the task `build` of @f/variable failed with exit code 1;
 
 #[test]
 fn ten_faults_that_people_meet() {
-    for (name, code, log, expected) in TOLD {
-        assert_eq!(told(name, code, log, &[]), expected);
+    for (name, code, log, expected) in COMMON_FAULTS {
+        assert_eq!(message(name, code, log, &[]), expected);
     }
     let in_docker = include_str!("testdata/git-in-docker.log");
     let natively = include_str!("testdata/git.log");
     assert_eq!(
-        told("git", 1, in_docker, &[]),
-        told("git", 1, natively, &[])
+        message("git", 1, in_docker, &[]),
+        message("git", 1, natively, &[])
     );
     let log = include_str!("testdata/variable.log");
     let declared = ["AUTH_SECRET", "DATABASE_URL"];
-    assert_eq!(told("variable", 1, log, &declared), DECLARED);
+    assert_eq!(message("variable", 1, log, &declared), DECLARED);
+}
+
+/// A file that the workspace does not have is not named as if it were there.
+#[test]
+fn hints_name_a_turbo_json_only_where_it_helps() {
+    let said = |declared, log: &str| {
+        let mut step = step("a", "build", Reason::App, &[]);
+        step.tasks[0].declared = declared;
+        let failed = Failed::Task(&step, &step.tasks[0]);
+        hint(&failed, 1, &Log::new(log)).unwrap()
+    };
+    let (variable, git) = ("Error: API_URL is not set", "sh: 1: git: not found");
+    assert_eq!(
+        said(Declared::Nowhere, variable),
+        "Give the build the variable with `--build-arg API_URL=…`, or `--secret id=NAME` for a secret."
+    );
+    let root = r#"declare `API_URL` in a turbo.json at the workspace's root, as `{"tasks": {"build": {"env": ["API_URL"]}}}`"#;
+    assert!(said(Declared::Missing, variable).contains(root));
+    let given = "`--build-arg COMMIT_SHA=$(git rev-parse HEAD)`, and read it before asking git.";
+    assert!(said(Declared::Nowhere, git).ends_with(given));
 }
 
 #[test]

@@ -23,10 +23,10 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 /// The program's name, its first argument, when it runs as a keeper.
 const NAME: &str = "slimbuild-keeper";
 /// Asks the step to end.
-pub(super) const ASK: u8 = b'?';
+pub(super) const STOP_STEP: u8 = b'?';
 /// How long killed processes may take to disappear. One that the kernel holds may never do so.
-const PATIENCE: Duration = Duration::from_secs(5);
-const GLANCE: Duration = Duration::from_millis(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 /// Whether all children of this process are keepers.
@@ -153,7 +153,7 @@ fn obey(step: Pid) {
 /// one. A child's process id is not reused before it is waited for, so no other process is hit.
 fn kill_all() {
     let began = Instant::now();
-    while began.elapsed() < PATIENCE {
+    while began.elapsed() < KILL_TIMEOUT {
         for child in children() {
             let _gone = kill_process(child, Signal::KILL);
         }
@@ -166,7 +166,7 @@ fn kill_all() {
                 Err(_) => return,
             }
         }
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

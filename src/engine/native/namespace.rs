@@ -137,7 +137,7 @@ impl Namespace<'_> {
             env: env.clone(),
             said: matches!(started, Started::Only(_) | Started::Tried(_)),
         };
-        let laid = self.lay(program, &start(words), probe.map(start).as_ref());
+        let laid = self.prepare_files(program, &start(words), probe.map(start).as_ref());
         let layers = laid.map_err(NativeError::Workshop)?;
 
         let mut all = vec![unshare.display().to_string()];
@@ -164,7 +164,12 @@ impl Namespace<'_> {
 
     /// Prepares the files for the script under our names, because paths of this machine may contain
     /// anything. Returns the names of the layers.
-    fn lay(&self, program: &Path, start: &Start, probe: Option<&Start>) -> io::Result<String> {
+    fn prepare_files(
+        &self,
+        program: &Path,
+        start: &Start,
+        probe: Option<&Start>,
+    ) -> io::Result<String> {
         let at = |name: &str| self.scratch.join(name);
         let top = at("top");
         fs_err::create_dir_all(at("root"))?;

@@ -18,9 +18,9 @@ use crate::engine::{Interrupt, LogStream};
 use crate::system::leftovers::Note;
 
 /// How often to check for an interrupt.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a process may take to end by itself.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE_PERIOD: Duration = Duration::from_secs(3);
 
 /// A command.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ pub(super) fn run(
     drop(sender);
     let mut ended: Option<ExitStatus> = None;
     let status = loop {
-        let heard = receiver.recv_timeout(GLANCE);
+        let heard = receiver.recv_timeout(POLL_INTERVAL);
         // Checked here too, because a command may write all the time.
         if interrupt.is_raised() {
             started.ask(interrupt)?;
@@ -76,7 +76,7 @@ pub(super) fn run(
             // Both outputs are closed: it has ended or is about to.
             Err(RecvTimeoutError::Disconnected) => match started.child.try_wait()? {
                 Some(status) => break status,
-                None => thread::sleep(GLANCE / 10),
+                None => thread::sleep(POLL_INTERVAL / 10),
             },
             // Processes that it left running may hold the outputs open forever.
             Err(RecvTimeoutError::Timeout) => match ended {
@@ -149,17 +149,17 @@ impl Started {
         if keeper::is_enabled() {
             if let Some(pipe) = &mut *lock(&self.pipe) {
                 // It may have ended already.
-                drop(pipe.write_all(&[keeper::ASK]));
+                drop(pipe.write_all(&[keeper::STOP_STEP]));
             }
         } else if let Some(group) = group(&self.child) {
             let _gone = kill_process_group(group, Signal::TERM);
         }
         let asked = Instant::now();
-        while asked.elapsed() < GRACE && !interrupt.is_urgent() {
+        while asked.elapsed() < GRACE_PERIOD && !interrupt.is_urgent() {
             if self.child.try_wait()?.is_some() {
                 break;
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
         self.kill();
         Ok(())
@@ -170,11 +170,11 @@ impl Started {
         lock(&self.pipe).take();
         let killed = Instant::now();
         // The keeper does the killing.
-        while keeper::is_enabled() && killed.elapsed() < GRACE * 2 {
+        while keeper::is_enabled() && killed.elapsed() < GRACE_PERIOD * 2 {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
-            thread::sleep(GLANCE / 10);
+            thread::sleep(POLL_INTERVAL / 10);
         }
         if let Some(group) = group(&self.child) {
             let _gone = kill_process_group(group, Signal::KILL);
@@ -207,8 +207,10 @@ fn kill(pipe: &Mutex<Option<ChildStdin>>, group: Option<Pid>) {
         let began = Instant::now();
         // Only looks at the keeper's end, so that its waiter still sees it.
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        while began.elapsed() < GRACE * 2 && matches!(waitid(WaitId::Pid(group), look), Ok(None)) {
-            thread::sleep(GLANCE / 10);
+        while began.elapsed() < GRACE_PERIOD * 2
+            && matches!(waitid(WaitId::Pid(group), look), Ok(None))
+        {
+            thread::sleep(POLL_INTERVAL / 10);
         }
     }
     // It may have ended already.

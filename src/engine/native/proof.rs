@@ -21,7 +21,7 @@ use crate::plan::{Content, Place, Plan};
 use crate::store::cache::Cache;
 
 /// The kind of the cache's notes about proved images.
-const NOTES: &str = "proofs";
+const NOTE_KIND: &str = "proofs";
 
 /// An image to try before it is written.
 pub struct Trial<'t> {
@@ -70,7 +70,7 @@ impl Trial<'_> {
         });
         let flags: Vec<String> = self.plan.proof_flags().map(str::to_owned).collect();
         let key = self.key(&flags);
-        if self.cache.note::<bool>(NOTES, &key) == Some(true) {
+        if self.cache.note::<bool>(NOTE_KIND, &key) == Some(true) {
             on_event(Event::StepCached { step });
             return Ok(None);
         }
@@ -82,7 +82,7 @@ impl Trial<'_> {
         match ended {
             Looked::Ended(0) => {
                 // If the cache is not writable, the proof runs again next time.
-                self.cache.write_note(NOTES, &key, &true);
+                self.cache.write_note(NOTE_KIND, &key, &true);
                 let took = began.elapsed();
                 on_event(Event::StepDone { step, took });
                 Ok(None)
@@ -132,7 +132,7 @@ impl Trial<'_> {
 
     fn look(&self, flags: &[String], log: &mut Log) -> Result<Looked, NativeError> {
         let here = self.image.platform == Platform::host();
-        if here && let Some(mut laid) = self.laid()? {
+        if here && let Some(mut laid) = self.try_unpack()? {
             let ended = self.inside(&laid, flags, log)?;
             match ended {
                 Some(0) => return Ok(Looked::Ended(0)),
@@ -140,7 +140,7 @@ impl Trial<'_> {
                 // failure counts.
                 Some(_) if !laid.fresh => {
                     rootfs::forget(self.image, self.base, self.cache);
-                    laid = self.lay()?;
+                    laid = self.unpack()?;
                     log.clear();
                     if let Some(code) = self.inside(&laid, flags, log)? {
                         return Ok(Looked::Ended(code));
@@ -155,18 +155,18 @@ impl Trial<'_> {
 
     /// The unpacked image; `None` if it cannot be entered here, or cannot be unpacked on this
     /// machine.
-    pub(super) fn laid(&self) -> Result<Option<Rootfs>, NativeError> {
+    pub(super) fn try_unpack(&self) -> Result<Option<Rootfs>, NativeError> {
         if self.outside.tools().is_err() {
             return Ok(None);
         }
-        match self.lay() {
+        match self.unpack() {
             Ok(laid) => Ok(Some(laid)),
             Err(error) if error.is_of_a_layer() => Err(error),
             Err(_) => Ok(None),
         }
     }
 
-    pub(super) fn lay(&self) -> Result<Rootfs, NativeError> {
+    pub(super) fn unpack(&self) -> Result<Rootfs, NativeError> {
         rootfs::to_prove(self.image, self.base, self.layers, self.cache, self.scratch)
     }
 
@@ -249,7 +249,8 @@ impl Trial<'_> {
                 "that all is there which the app loads was not proved: no node runs on this machine".to_owned(),
             ));
         };
-        let scratch = proof_tree::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
+        let scratch =
+            proof_tree::unpack_layers(self.layers, self.scratch).map_err(NativeError::Workshop)?;
         let home =
             fs_err::canonicalize(scratch.path().join("app")).map_err(NativeError::Workshop)?;
         let program = scratch.path().join("verify");

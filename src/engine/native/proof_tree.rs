@@ -13,12 +13,12 @@ use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::system::workdir::{MEMORY, WorkDir};
 
 /// The most bytes that are put into memory.
-const MOST: u64 = 64 << 20;
+const MAX_IN_MEMORY: u64 = 64 << 20;
 
 /// Writes the layers into a new directory, on top of each other. It is below `scratch` if memory is
 /// unsuitable.
-pub(super) fn lay(layers: &[Layer], scratch: &Path) -> io::Result<WorkDir> {
-    if bytes(layers) <= MOST
+pub(super) fn unpack_layers(layers: &[Layer], scratch: &Path) -> io::Result<WorkDir> {
+    if bytes(layers) <= MAX_IN_MEMORY
         && let Ok(dir) = WorkDir::new_in(Path::new(MEMORY))
         && lay_in(layers, dir.path()).is_ok()
     {
@@ -139,7 +139,7 @@ mod tests {
                 ],
             ),
         ];
-        let laid = lay(&layers, tree.path()).unwrap();
+        let laid = unpack_layers(&layers, tree.path()).unwrap();
         let read = |path: &str| fs_err::read_to_string(laid.path().join("app").join(path)).unwrap();
         assert_eq!(read("node_modules/a/index.js"), "");
         assert_eq!(read("node_modules/a/package.json"), "{}");
@@ -174,7 +174,7 @@ mod tests {
                 ],
             ),
         ];
-        let laid = lay(&layers, tree.path()).unwrap();
+        let laid = unpack_layers(&layers, tree.path()).unwrap();
         let names = fs_err::read_dir(&outside).unwrap().count();
         let kept = fs_err::read_to_string(tree.path().join("outside/kept")).unwrap();
         assert_eq!((names, kept.as_str()), (1, "before"));

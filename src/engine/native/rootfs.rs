@@ -29,7 +29,7 @@ pub(super) fn to_prove(
     cache: &Cache,
     scratch: &Path,
 ) -> Result<Rootfs, NativeError> {
-    let own = proof_tree::lay(layers, scratch).map_err(NativeError::Workshop)?;
+    let own = proof_tree::unpack_layers(layers, scratch).map_err(NativeError::Workshop)?;
     let mut laid = Rootfs {
         layers: vec![own.path().to_path_buf()],
         fresh: true,

@@ -60,7 +60,8 @@ impl Trial<'_> {
         let Some(node) = self.trusted_node()? else {
             return Ok(None);
         };
-        let scratch = proof_tree::lay(self.layers, self.scratch).map_err(NativeError::Workshop)?;
+        let scratch =
+            proof_tree::unpack_layers(self.layers, self.scratch).map_err(NativeError::Workshop)?;
         let program = scratch.path().join("verify");
         self.write_programs(&program)?;
         let text = |path: &Path| path.display().to_string();
@@ -90,7 +91,7 @@ impl Trial<'_> {
         if self.image.platform != Platform::host() {
             return Ok(None);
         }
-        let Some(laid) = self.laid()? else {
+        let Some(laid) = self.try_unpack()? else {
             return Ok(None);
         };
         let program = ["nginx", "-t", "-q"].map(str::to_owned);
@@ -103,7 +104,7 @@ impl Trial<'_> {
         // counts.
         rootfs::forget(self.image, self.base, self.cache);
         log.clear();
-        let laid = self.lay()?;
+        let laid = self.unpack()?;
         self.run_inside(&laid, &program, log)
     }
 }

@@ -19,7 +19,7 @@ use super::rootfs;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
 
 /// How often to check for an interrupt.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Trial<'_> {
     /// Starts the image and waits until its program is up. Everything started is ended afterwards,
@@ -92,7 +92,7 @@ impl Trial<'_> {
         let mut ready = false;
         let mut failed = None;
         loop {
-            match heard.recv_timeout(GLANCE) {
+            match heard.recv_timeout(POLL_INTERVAL) {
                 Ok(line) => match line.split_once(' ').unwrap_or((&line, "")) {
                     (READY, _) => ready = true,
                     ("up", _) => return Ok(Some(End::Up(said()))),
@@ -112,7 +112,7 @@ impl Trial<'_> {
             if self.interrupt.is_raised() {
                 return Err(NativeError::Interrupted);
             }
-            if failed.is_some_and(|at| at.elapsed() > GLANCE * 4) {
+            if failed.is_some_and(|at| at.elapsed() > POLL_INTERVAL * 4) {
                 let what = format!(
                     "the program that asks inside of the image failed: {}",
                     said()

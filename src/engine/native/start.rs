@@ -11,7 +11,7 @@ use crate::engine::{Event, StepId, StepKind};
 use crate::model::image::Platform;
 
 /// The kind of the cache's notes about started images.
-const NOTES: &str = "trials";
+const NOTE_KIND: &str = "trials";
 
 impl Trial<'_> {
     /// Starts the app as a `step` of the build. Returns the reason if it was not started.
@@ -45,7 +45,7 @@ impl Trial<'_> {
         ];
         let program = program.map(str::to_owned);
         let key = self.key(&program);
-        if self.cache.note::<bool>(NOTES, &key) == Some(true) {
+        if self.cache.note::<bool>(NOTE_KIND, &key) == Some(true) {
             on_event(Event::StepCached { step });
             return Ok(None);
         }
@@ -78,7 +78,7 @@ impl Trial<'_> {
             return Err(NativeError::Disproved);
         }
         // If the cache is not writable, the app is started again next time.
-        self.cache.write_note(NOTES, &key, &true);
+        self.cache.write_note(NOTE_KIND, &key, &true);
         let took = began.elapsed();
         on_event(Event::StepDone { step, took });
         Ok(None)

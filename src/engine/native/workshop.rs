@@ -47,7 +47,7 @@ impl Workshop<'_> {
         if let Some(installed) = installed {
             self.install(installed, &mut steps)?;
         }
-        self.lay(&[
+        self.place_files(&[
             Place::Beside,
             Place::Root,
             Place::Top,
@@ -86,7 +86,7 @@ impl Workshop<'_> {
 
     /// Installs what the plan's manifests ask for.
     fn install(&self, installed: Installed, steps: &mut Steps<'_>) -> Result<(), NativeError> {
-        self.lay(&[installed.place()])?;
+        self.place_files(&[installed.place()])?;
         let install = [
             "pnpm",
             "install",
@@ -125,7 +125,7 @@ impl Workshop<'_> {
     }
 
     /// Puts the files of these places where they belong.
-    fn lay(&self, places: &[Place]) -> Result<(), NativeError> {
+    fn place_files(&self, places: &[Place]) -> Result<(), NativeError> {
         let mut entries: BTreeMap<&RepoPath, PlacedFile<&str>> = BTreeMap::new();
         for place in places {
             let all = self.plan.context().iter();

@@ -18,23 +18,23 @@ use crate::store::fetch::{Patience, Stall, prepare_tls};
 
 /// The pauses before each retry.
 const PAUSES: [Duration; 3] = [
-    Duration::from_millis(500 / HASTE),
-    Duration::from_millis(2000 / HASTE),
-    Duration::from_millis(5000 / HASTE),
+    Duration::from_millis(500 / TEST_DIVISOR),
+    Duration::from_millis(2000 / TEST_DIVISOR),
+    Duration::from_millis(5000 / TEST_DIVISOR),
 ];
 /// The pauses if a registry throttles. The client does not pass on when it wants to be asked again.
-const LONGER: [Duration; 3] = [
-    Duration::from_millis(1000 / HASTE),
-    Duration::from_millis(5000 / HASTE),
-    Duration::from_millis(15_000 / HASTE),
+const THROTTLE_PAUSES: [Duration; 3] = [
+    Duration::from_millis(1000 / TEST_DIVISOR),
+    Duration::from_millis(5000 / TEST_DIVISOR),
+    Duration::from_millis(15_000 / TEST_DIVISOR),
 ];
 /// Divides the pauses in tests.
-const HASTE: u64 = if cfg!(test) { 100 } else { 1 };
+const TEST_DIVISOR: u64 = if cfg!(test) { 100 } else { 1 };
 /// The timeout for connecting.
-const CONNECTING: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The client's own timeout for silence is this much longer than ours, which can say what was
 /// awaited.
-const LATER: Duration = Duration::from_secs(5);
+const CLIENT_MARGIN: Duration = Duration::from_secs(5);
 /// How often to report the progress of a blob.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -101,8 +101,8 @@ impl Repository {
         let scheme = if is_plain(registry) { "http" } else { "https" };
         let way = Way {
             proxies: all.proxies,
-            connecting: CONNECTING.min(all.patience.answer),
-            silence: all.patience.silence + LATER,
+            connecting: CONNECT_TIMEOUT.min(all.patience.answer),
+            silence: all.patience.silence + CLIENT_MARGIN,
         };
         let client = Client::new(&format!("{scheme}://{host}"), &path, login, &way);
         let client = client.map_err(|fault| asked.error(fault))?;
@@ -126,11 +126,11 @@ impl Repository {
     }
 
     /// Runs a request, and retries it if that may help.
-    pub(super) async fn again<T>(
+    pub(super) async fn with_retries<T>(
         &self,
         mut attempt: impl AsyncFnMut() -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let mut pauses = PAUSES.iter().zip(LONGER);
+        let mut pauses = PAUSES.iter().zip(THROTTLE_PAUSES);
         let mut stalled = false;
         loop {
             let error = match attempt().await {

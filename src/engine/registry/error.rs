@@ -51,7 +51,7 @@ pub enum RegistryError {
     #[error("there is no `{0}` in its registry")]
     Missing(String),
     /// Another error status.
-    #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), said(*.status, .message))]
+    #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), answer_text(*.status, .message))]
     Status {
         image: String,
         action: Action,
@@ -114,7 +114,7 @@ fn denial(status: u16) -> &'static str {
     }
 }
 
-fn said(status: u16, message: &str) -> String {
+fn answer_text(status: u16, message: &str) -> String {
     let message = match status {
         _ if !message.is_empty() => message,
         429 => "too many requests",

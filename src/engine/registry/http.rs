@@ -241,16 +241,16 @@ impl Client {
     ) -> Result<Response, Fault> {
         self.login.begin(self).await?;
         let request = || with(self.http.request(method.clone(), url.clone()));
-        let said = self.login.said();
+        let used = self.login.authorization();
         let answer = self.login.sign(request(), url, &self.root).send().await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
         // Another request may have renewed it already.
-        if self.login.said() == said {
+        if self.login.authorization() == used {
             self.login.renew(self, &answer).await?;
         }
-        if self.login.said() == said {
+        if self.login.authorization() == used {
             return Ok(answer);
         }
         Ok(self.login.sign(request(), url, &self.root).send().await?)

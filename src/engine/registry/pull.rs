@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::client::{Events, Meter, Repository};
 use super::error::Action;
-use super::{AT_ONCE, Registries, RegistryError, WantedImage};
+use super::{MAX_CONCURRENT, Registries, RegistryError, WantedImage};
 use crate::engine::{Event, StepId, StepKind};
 use crate::image::oci::{
     Descriptor, Document, ForeignError, ForeignManifest, Image, choose, limits,
@@ -20,9 +20,9 @@ use crate::store::cache::{Cache, Incoming};
 use crate::store::fetch::{Cause, Pace, Stall};
 
 /// The kind of the cache's notes about tags.
-const NOTES: &str = "tags";
+const NOTE_KIND: &str = "tags";
 /// How long the digest of a tag is reused, as with Debian's mirrors.
-const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
+const REUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The image that a tag stood for.
 #[derive(Serialize, Deserialize)]
 struct Tag {
@@ -89,7 +89,7 @@ impl Pull<'_> {
         let manifest = loop {
             match document {
                 Document::Image(manifest) => break manifest,
-                Document::Index(_) if depth == limits::DEPTH => {
+                Document::Index(_) if depth == limits::MAX_DEPTH => {
                     return Err(foreign(ForeignError::Malformed {
                         what: "manifest",
                         reason: "it is a list of lists without an end".to_owned(),
@@ -136,8 +136,8 @@ impl Pull<'_> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let at = now.unwrap_or_default().as_secs();
         if !wanted.fresh
-            && let Some(tag) = self.cache.note::<Tag>(NOTES, &key)
-            && at.saturating_sub(tag.at) < FRESH.as_secs()
+            && let Some(tag) = self.cache.note::<Tag>(NOTE_KIND, &key)
+            && at.saturating_sub(tag.at) < REUSED_FOR.as_secs()
             && let Some(document) = self.kept(&tag.digest)?
         {
             return Ok(document);
@@ -145,7 +145,7 @@ impl Pull<'_> {
         let tag = wanted.image.tag().unwrap_or("latest");
         let (digest, document) = self.manifest(tag, None).await?;
         let note = Tag { at, digest };
-        self.cache.write_note(NOTES, &key, &note);
+        self.cache.write_note(NOTE_KIND, &key, &note);
         Ok(document)
     }
 
@@ -173,7 +173,7 @@ impl Pull<'_> {
     ) -> Result<(Digest, Document), RegistryError> {
         let repository = self.repository().await?;
         let bytes = repository
-            .again(async || {
+            .with_retries(async || {
                 repository
                     .soon(repository.client.manifest(name, size))
                     .await
@@ -198,7 +198,7 @@ impl Pull<'_> {
         }
         stream::iter(blobs)
             .map(|blob| self.blob(blob))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(MAX_CONCURRENT)
             .try_collect()
             .await
     }
@@ -214,7 +214,9 @@ impl Pull<'_> {
             got: 0,
             meter: Meter::new(self.events, self.step, &wanted.digest, wanted.size),
         };
-        repository.again(async || download.go_on().await).await?;
+        repository
+            .with_retries(async || download.go_on().await)
+            .await?;
         let found = download.hasher.finish();
         if found != wanted.digest {
             return Err(RegistryError::Digest {

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::client::{Events, Meter, Repository, place};
 use super::error::Action;
-use super::{AT_ONCE, Pushed, PushedLayers, Registries, RegistryError};
+use super::{MAX_CONCURRENT, Pushed, PushedLayers, Registries, RegistryError};
 use crate::engine::credentials::registry;
 use crate::engine::{Event, StepId, StepKind};
 use crate::image::oci::{Descriptor, Image};
@@ -106,7 +106,7 @@ impl Push<'_> {
         }
         let sent: Vec<bool> = stream::iter(&blobs)
             .map(|(descriptor, source)| self.blob(descriptor, source))
-            .buffered(AT_ONCE)
+            .buffered(MAX_CONCURRENT)
             .try_collect()
             .await?;
         let sizes = blobs.iter().map(|(descriptor, _)| descriptor.size);
@@ -144,7 +144,7 @@ impl Push<'_> {
             let sent = repository.client.push_manifest(tag, kind, manifest);
             repository.soon(sent).await
         };
-        repository.again(send).await
+        repository.with_retries(send).await
     }
 
     /// Uploads a blob if needed. Returns whether it was.
@@ -153,7 +153,7 @@ impl Push<'_> {
         let client = &repository.client;
         let digest = blob.digest.to_string();
         let there = repository
-            .again(async || {
+            .with_retries(async || {
                 let there = client.blob_exists(&digest);
                 repository.soon(there).await
             })
@@ -175,7 +175,7 @@ impl Push<'_> {
         }
         let uploaded = self
             .repository
-            .again(async || self.upload(blob, &digest, source).await)
+            .with_retries(async || self.upload(blob, &digest, source).await)
             .await;
         if uploaded.is_err()
             && matches!(source, Source::Cached)

@@ -502,7 +502,7 @@ fn who_wants_to_stop_need_not_wait() {
 }
 
 /// Limits for tests.
-const HASTE: Patience = Patience {
+const SHORT_LIMITS: Patience = Patience {
     answer: Duration::from_millis(300),
     silence: Duration::from_millis(300),
     window: Duration::from_millis(500),
@@ -524,7 +524,7 @@ fn a_registry_that_is_silent_or_drips_is_given_up() {
             fake.fail(request, fault);
         }
         let machine = Machine {
-            patience: HASTE,
+            patience: SHORT_LIMITS,
             ..Machine::new()
         };
         let began = Instant::now();
@@ -551,7 +551,7 @@ fn a_registry_that_takes_nothing_is_given_up() {
             fake.fail(request, fault);
         }
         let machine = Machine {
-            patience: HASTE,
+            patience: SHORT_LIMITS,
             ..Machine::new()
         };
         let image = machine.image(&["app"]);

@@ -116,7 +116,7 @@ impl Login {
     }
 
     /// The current authorization header.
-    pub(super) fn said(&self) -> Option<HeaderValue> {
+    pub(super) fn authorization(&self) -> Option<HeaderValue> {
         self.header.borrow().clone()
     }
 

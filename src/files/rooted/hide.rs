@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, unlinkat};
 use rustix::io::Errno;
 
-use super::writer::{Barred, Missing, WHOLE, Writer, place};
+use super::writer::{Barred, Missing, VISIBLE, Writer, place};
 use super::{PlaceError, is_no_dir, open_dir};
 
 impl Writer {
@@ -46,7 +46,7 @@ impl Writer {
         if self.levels.len() == 1 {
             self.levels[0].own = true;
         }
-        self.placed.insert(level.id, WHOLE);
+        self.placed.insert(level.id, VISIBLE);
         // So that the directory is entered again, now as this writer's own.
         let above = self.levels.len().saturating_sub(1).max(1);
         self.levels.truncate(above);
@@ -81,7 +81,7 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        self.placed.insert(id, WHOLE);
+        self.placed.insert(id, VISIBLE);
         Ok(())
     }
 

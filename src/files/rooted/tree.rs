@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::error::short;
 use super::steps::{Endless, Step, Steps};
-use super::{DEEPEST, is_no_dir, open_dir};
+use super::{MAX_DEPTH, is_no_dir, open_dir};
 
 /// An image with its layers on this machine.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl ImageTree {
             };
             let seen = look(self.dirs(&above), &name).map_err(|error| named(path, error))?;
             match seen {
-                Seen::Directory(_) if above.len() >= DEEPEST => {
+                Seen::Directory(_) if above.len() >= MAX_DEPTH => {
                     return Err(named(path, Errno::NAMETOOLONG));
                 }
                 Seen::Directory(dirs) => above.push(Level { name, dirs }),

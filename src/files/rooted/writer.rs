@@ -21,10 +21,10 @@ use super::error::{PlaceError, short};
 use super::pending::{Pending, Slot, bits};
 use super::remove::remove_at;
 use super::steps::{Endless, Step, Steps, split};
-use super::{DEEPEST, is_no_dir, open_dir};
+use super::{MAX_DEPTH, is_no_dir, open_dir};
 
 /// The mode of parent directories that are created.
-const ON_THE_WAY: Mode = Mode::from_raw_mode(0o755);
+const PARENT_MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// Writes into a directory, and nowhere else.
 ///
@@ -64,7 +64,7 @@ pub(super) struct Placed {
     pub(super) whole: bool,
 }
 
-pub(super) const WHOLE: Placed = Placed {
+pub(super) const VISIBLE: Placed = Placed {
     slot: 0,
     whole: true,
 };
@@ -190,7 +190,7 @@ impl Writer {
             }
             error => PlaceError::of(path, error),
         })?;
-        self.placed.insert(id, WHOLE);
+        self.placed.insert(id, VISIBLE);
         Ok(())
     }
 
@@ -232,7 +232,7 @@ impl Writer {
                 return Err(PlaceError::of(path, error));
             }
         }
-        self.placed.insert(id, WHOLE);
+        self.placed.insert(id, VISIBLE);
         Ok(())
     }
 
@@ -280,10 +280,10 @@ impl Writer {
     }
 
     fn make(&mut self, level: &Level, name: &OsStr, id: u64) -> Result<OwnedFd, Errno> {
-        match mkdirat(&level.dir, name, ON_THE_WAY) {
+        match mkdirat(&level.dir, name, PARENT_MODE) {
             Ok(()) => {
                 self.made += 1;
-                self.placed.insert(id, WHOLE);
+                self.placed.insert(id, VISIBLE);
             }
             // Some file systems treat `A` and `a` as the same name.
             Err(Errno::EXIST) => {}
@@ -300,8 +300,11 @@ impl Writer {
         own: bool,
         path: &Path,
     ) -> Result<(), PlaceError> {
-        if self.levels.len() > DEEPEST {
-            let words = format!("`{}` lies in more than {DEEPEST} directories", short(path));
+        if self.levels.len() > MAX_DEPTH {
+            let words = format!(
+                "`{}` lies in more than {MAX_DEPTH} directories",
+                short(path)
+            );
             return Err(PlaceError::Impossible(words));
         }
         self.levels.push(Level {

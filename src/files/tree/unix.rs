@@ -16,7 +16,7 @@ use super::{FileKind, Metadata, TreeError};
 use crate::model::path::RepoPath;
 
 /// How many links a path may have. The kernel has the same limit.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// Opening for reading must neither wait for a pipe's writer nor acquire a controlling terminal.
 const READ: OFlags = OFlags::RDONLY
@@ -194,7 +194,7 @@ impl Root {
                 }
                 last_link = (link, text);
                 links += 1;
-                if links > MOST_LINKS {
+                if links > MAX_LINKS {
                     return Err(TreeError::Loop(path.clone()));
                 }
                 let parts = target.split(|byte| *byte == b'/');

@@ -15,7 +15,7 @@ const MOST_SIGNATURES: usize = 16;
 
 /// More bytes than any of Debian's lists, which have a few hundred kilobytes. Each signature hashes
 /// all of them.
-const MOST_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 const MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
@@ -97,7 +97,7 @@ pub(super) struct Signed {
 impl Signed {
     /// Parses a message that is one cleartext signature and nothing else (RFC 9580, section 7).
     pub(super) fn parse(message: &str) -> Result<Self, Malformed> {
-        if message.len() > MOST_BYTES {
+        if message.len() > MAX_BYTES {
             return Err(Malformed("it is larger than any list"));
         }
         let mut lines = message.split('\n');

@@ -103,7 +103,7 @@ impl Elf {
 }
 
 /// The size limit in bytes for reading sections. No system library or node module is this large.
-const LARGEST: u64 = 512 << 20;
+const MAX_SIZE: u64 = 512 << 20;
 /// More versions than any library has. Limits the work on a malformed file.
 const VERSIONS: usize = 10_000;
 
@@ -119,7 +119,7 @@ fn with_sections<T>(
 ) -> Option<T> {
     let data = ReadCache::new(file);
     let data = &data;
-    if data.len().ok()? > LARGEST {
+    if data.len().ok()? > MAX_SIZE {
         return None;
     }
     let header = FileHeader64::<Endianness>::parse(data).ok()?;

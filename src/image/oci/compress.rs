@@ -14,7 +14,7 @@ use serde::Serialize;
 use zstd::zstd_safe::CParameter;
 
 /// More threads gain little and cost memory: one thread writes and hashes the tar.
-const MOST: usize = 8;
+const MAX_THREADS: usize = 8;
 /// The bytes in a block for one gzip thread.
 const BLOCK: usize = 1 << 20;
 /// The bytes in a job for one zstd thread.
@@ -53,7 +53,7 @@ impl Compression {
         mut sink: S,
         write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<S, E> {
-        let threads = threads.clamp(1, MOST);
+        let threads = threads.clamp(1, MAX_THREADS);
         match self {
             Self::Gzip => gzip(threads, sink, write),
             Self::Zstd => {

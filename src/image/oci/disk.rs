@@ -176,7 +176,7 @@ impl<'p> Place<'p> {
         if let Document::Index(entries) = &mut document {
             *entries = self.named(entries)?;
         }
-        for _ in 0..=limits::DEPTH {
+        for _ in 0..=limits::MAX_DEPTH {
             match document {
                 Document::Image(manifest) => {
                     let config = self.blob(&manifest.config, limits::CONFIG)?;

@@ -22,10 +22,10 @@ use crate::model::image::Platform;
 use crate::store::cache::Cache;
 
 /// The kind of the cache's notes about unpacked layers.
-const NOTES: &str = "unpacked";
+const NOTE_KIND: &str = "unpacked";
 /// Other keys of a configuration that are kept because they say how the image is run. The rest is
 /// about its build.
-const KEPT: [&str; 5] = [
+const KEPT_KEYS: [&str; 5] = [
     "Volumes",
     "Healthcheck",
     "Shell",
@@ -333,7 +333,7 @@ impl ForeignManifest {
         if triggers.is_some_and(|triggers| !triggers.is_empty()) {
             return Err(ForeignError::OnBuild);
         }
-        other.retain(|key, value| KEPT.contains(&key.as_str()) && !value.is_null());
+        other.retain(|key, value| KEPT_KEYS.contains(&key.as_str()) && !value.is_null());
         let diff_ids = raw.rootfs.diff_ids.unwrap_or_default();
         if diff_ids.len() != self.layers.len() {
             return Err(malformed(format!(
@@ -368,7 +368,7 @@ impl ForeignManifest {
 fn unpack(layer: &Descriptor, cache: &Cache) -> Result<Unpacked, ForeignError> {
     let damaged = || ForeignError::Damaged(layer.digest.clone());
     let path = cache.blob(&layer.digest, layer.size).ok_or_else(damaged)?;
-    if let Some(note) = cache.note::<Unpacked>(NOTES, &layer.digest) {
+    if let Some(note) = cache.note::<Unpacked>(NOTE_KIND, &layer.digest) {
         return Ok(note);
     }
     let file = File::open(path).map_err(ForeignError::Cache)?;
@@ -395,7 +395,7 @@ fn unpack(layer: &Descriptor, cache: &Cache) -> Result<Unpacked, ForeignError> {
         diff_id: hasher.finish(),
         size,
     };
-    cache.write_note(NOTES, &layer.digest, &note);
+    cache.write_note(NOTE_KIND, &layer.digest, &note);
     Ok(note)
 }
 

@@ -36,9 +36,9 @@ const SECRET: &[u8] = b"the secret of this machine";
 /// More entries would only take time.
 const ENTRIES: usize = 200;
 /// Longer than any path may be.
-const LETTERS: usize = 5000;
+const LONG_PATH: usize = 5000;
 /// How many paths of a tree are visited, because links may make it endless.
-const LOOKS: usize = 500;
+const MAX_VISITS: usize = 500;
 
 /// A tar written entry by entry, without the checks of a well-behaved writer.
 #[derive(Debug, Default, Clone)]
@@ -194,7 +194,7 @@ impl Stage {
             assert!(!shared, "`{}` is of the outside", path.display());
         }
         let image = ImageTree::open([tree]).expect("the tree can be opened");
-        let mut left = LOOKS;
+        let mut left = MAX_VISITS;
         look(&image, Path::new(""), &mut left);
     }
 }
@@ -313,7 +313,7 @@ fn spelled(word: &str, outside: &Path) -> String {
         let digits = part.bytes().take_while(u8::is_ascii_digit).count();
         let (count, part) = part.split_at(if number == 0 { 0 } else { digits });
         if let (Some(letter), Ok(count)) = (spelled.chars().next_back(), count.parse::<usize>()) {
-            let room = LETTERS.saturating_sub(spelled.len());
+            let room = LONG_PATH.saturating_sub(spelled.len());
             spelled.extend(std::iter::repeat_n(letter, count.min(room)));
         }
         spelled.push_str(part);

@@ -23,7 +23,7 @@ pub const LAYERS: usize = 512;
 /// Images in an index.
 pub const IMAGES: usize = 1024;
 /// How deep indexes may be nested.
-pub const DEPTH: usize = 4;
+pub const MAX_DEPTH: usize = 4;
 /// Files in an archive of images.
 pub const FILES: usize = 100_000;
 /// Bytes of a name or other metadata of a file in an archive.

@@ -13,7 +13,7 @@ use crate::store::cache::Cache;
 use crate::system::threads;
 
 /// The kind of the cache's notes about layers.
-const NOTES: &str = "layers";
+const NOTE_KIND: &str = "layers";
 /// Raised when the same layer would give different bytes.
 const FORMAT: u32 = 1;
 
@@ -43,7 +43,7 @@ pub fn pack(layer: &Layer, packing: Packing, cache: &Cache) -> Result<ImageLayer
     }
     let note = write(&listing, packing, cache, threads::cores())?;
     if listing.settled {
-        cache.write_note(NOTES, &key, &note);
+        cache.write_note(NOTE_KIND, &key, &note);
     }
     Ok(packed(note, &layer.title, packing))
 }
@@ -67,12 +67,12 @@ pub fn pack_keyed<E: From<OciError>>(
     }
     let layer = make()?;
     let note = write(&Listing::new(&layer)?, packing, cache, threads::cores())?;
-    cache.write_note(NOTES, &key, &note);
+    cache.write_note(NOTE_KIND, &key, &note);
     Ok(packed(note, title, packing))
 }
 
 fn look_up(key: &Digest, title: &str, packing: Packing, cache: &Cache) -> Option<ImageLayer> {
-    let note: Note = cache.note(NOTES, key)?;
+    let note: Note = cache.note(NOTE_KIND, key)?;
     cache.blob(&note.digest, note.size)?;
     Some(packed(note, title, packing))
 }

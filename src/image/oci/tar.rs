@@ -17,7 +17,7 @@ use crate::image::layer::{Layer, LayerEntry, LayerNode, Owner};
 use crate::system::threads;
 
 /// How many files a thread takes at a time.
-const SHARE: usize = 256;
+const BATCH: usize = 256;
 /// A file changed this short a time before it was looked at may change again and look the same.
 const TICK: Duration = Duration::from_millis(100);
 /// The same limit if the file system's times are whole seconds.
@@ -115,7 +115,7 @@ impl<'l> Listing<'l> {
             }
         }
         let all: Vec<(&str, Option<&LayerEntry>)> = all.into_iter().collect();
-        let items = threads::map(&all, SHARE, |(path, entry)| item(path, *entry));
+        let items = threads::map(&all, BATCH, |(path, entry)| item(path, *entry));
         let items = items.into_iter().collect::<Result<Vec<_>, _>>()?;
         let settled = items.iter().all(|item| match &item.node {
             Stamped::File(_, _, stamp) => stamp.is_settled(seen),

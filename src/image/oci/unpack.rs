@@ -31,9 +31,9 @@ use crate::store::cache::Cache;
 use crate::system::threads;
 
 /// Files up to this size in bytes are read whole and written by another thread.
-const SMALL: u64 = 256 * 1024;
+const MAX_READ_WHOLE: u64 = 256 * 1024;
 /// How many files may wait to be written.
-const WAITING: usize = 64;
+const QUEUE_LENGTH: usize = 64;
 /// The longest reason shown, in characters.
 const REASON: usize = 400;
 /// The name prefix that hides a file of a lower layer; the rest is the file's name.
@@ -135,7 +135,7 @@ fn unpack_blob(layer: &ImageLayer, blob: File, into: &Path) -> Result<Digest, Fa
     let writer = Writer::new(into, there.next().is_none())?;
     let meter = Meter::new(layer.descriptor.size);
     let mut hashed = Tee::new(Metered(&mut tar, &meter));
-    let (files, queue) = sync_channel::<Small>(WAITING);
+    let (files, queue) = sync_channel::<Small>(QUEUE_LENGTH);
     let queue = Mutex::new(queue);
     let read = thread::scope(|scope| {
         // Two threads that add to the same directory would wait for each other.
@@ -242,7 +242,7 @@ impl Unpacking<'_> {
         let slot = self.writer.slot(path)?;
         let mode = mode | 0o600;
         let size = entry.size();
-        if size > SMALL {
+        if size > MAX_READ_WHOLE {
             let mut file = slot.create(mode)?;
             return copy(entry, size, &mut file);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Closure;
 use crate::lockfile::prune::{Kept, prune};
 use crate::lockfile::{Field, LockfileError};
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::frozen::{self, self_check};
 use crate::workspace::Workspace;
@@ -13,13 +14,9 @@ use crate::workspace::manifest::workspace::{with_members, with_references};
 impl Closure<'_, '_> {
     /// The members in an install of this closure. The root project is always one, because pnpm
     /// needs it.
-    fn projects(&self) -> impl Iterator<Item = usize> {
-        let others = self
-            .members
-            .keys()
-            .copied()
-            .filter(|at| *at != Workspace::ROOT);
-        [Workspace::ROOT].into_iter().chain(others)
+    fn projects(&self) -> impl Iterator<Item = MemberId> {
+        let others = self.members.keys().copied().filter(|at| !at.is_root());
+        [MemberId::ROOT].into_iter().chain(others)
     }
 
     /// The directories that pnpm installs separately for this closure; empty with a shared
@@ -36,14 +33,14 @@ impl Closure<'_, '_> {
 
     /// The lockfiles of this closure, each with its directory.
     pub fn lockfiles(&self, workspace: &Workspace) -> Vec<(RepoPath, String)> {
-        let mut kept: BTreeMap<usize, BTreeMap<String, usize>> = BTreeMap::new();
+        let mut kept: BTreeMap<usize, BTreeMap<String, MemberId>> = BTreeMap::new();
         for at in self.projects() {
             if let Some(home) = self.lockfiles.home(&workspace.members[at].dir) {
                 let projects = kept.entry(home.lockfile).or_default();
                 projects.insert(home.key, at);
             }
         }
-        let prune = |(at, projects): (usize, BTreeMap<String, usize>)| {
+        let prune = |(at, projects): (usize, BTreeMap<String, MemberId>)| {
             let lockfile = &self.lockfiles.all()[at];
             let importers = projects.keys().cloned().collect();
             let keeps = |key: &str, field, alias: &str| {
@@ -65,7 +62,7 @@ impl Closure<'_, '_> {
     /// to root dependencies that it lacks.
     pub fn settings(&self, workspace: &Workspace) -> Option<String> {
         let text = workspace.settings_text.as_ref()?;
-        let members = self.members.keys().filter(|at| **at != Workspace::ROOT);
+        let members = self.members.keys().filter(|at| !at.is_root());
         let mut dirs: Vec<String> = members
             .map(|&at| workspace.members[at].dir.to_string())
             .collect();
@@ -84,13 +81,13 @@ impl Closure<'_, '_> {
             let has = |field: &Field| root.dependencies(*field).contains_key(name);
             let kept = [Field::Prod, Field::Optional, Field::Dev]
                 .iter()
-                .any(|field| has(field) && self.keeps_in(Workspace::ROOT, *field, name));
+                .any(|field| has(field) && self.keeps_in(MemberId::ROOT, *field, name));
             root.referred(name).filter(|_| !kept)
         }))
     }
 
     /// The skeleton manifest of a member in this closure; it matches [`Closure::lockfiles`].
-    pub fn skeleton(&self, workspace: &Workspace, at: usize) -> String {
+    pub fn skeleton(&self, workspace: &Workspace, at: MemberId) -> String {
         let manifest = &workspace.members[at].manifest;
         manifest.skeleton(|field, alias| self.keeps_in(at, field, alias))
     }
@@ -107,7 +104,7 @@ impl Closure<'_, '_> {
 
     /// The whole manifest of a member without scripts, for packages that pnpm copies at install
     /// time. It matches [`Closure::lockfiles`] too.
-    pub fn manifest(&self, workspace: &Workspace, at: usize) -> String {
+    pub fn manifest(&self, workspace: &Workspace, at: MemberId) -> String {
         let manifest = &workspace.members[at].manifest;
         manifest.without(|field, alias| self.keeps_in(at, field, alias))
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::member::MemberId;
 use crate::testing::{at, workspace};
 
 const LOCKFILE: &str = "\
@@ -130,7 +131,7 @@ fn a_peer_that_another_member_brings_counts_at_run_time() {
             !text.contains("typescript") && !text.contains("turbo") && !text.contains("tool"),
             "{text}"
         );
-        assert_eq!(runtime.skeleton(workspace, 0), "{}\n");
+        assert_eq!(runtime.skeleton(workspace, MemberId::ROOT), "{}\n");
     });
 }
 
@@ -138,11 +139,18 @@ fn a_peer_that_another_member_brings_counts_at_run_time() {
 fn what_a_start_names_counts_at_run_time() {
     in_closures(|workspace, _, runtime| {
         let app = at(workspace, "apps/a");
-        let named = [(app, "tool".to_owned()), (0, "turbo".to_owned())].into();
+        let named = [
+            (app, "tool".to_owned()),
+            (MemberId::ROOT, "turbo".to_owned()),
+        ]
+        .into();
         let with = Closure::runtime(workspace, runtime.lockfiles, &[app], &named).unwrap();
         assert_eq!(dirs(workspace, &with), ". apps/a packages/tool packages/ui");
         assert!(with.skeleton(workspace, app).contains("\"tool\""));
-        assert!(with.skeleton(workspace, 0).contains("\"turbo\""));
+        assert!(
+            with.skeleton(workspace, MemberId::ROOT)
+                .contains("\"turbo\"")
+        );
         let text = &with.lockfiles(workspace)[0].1;
         assert!(
             text.contains("link:../../packages/tool") && text.contains("turbo@2.0.0:"),

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use super::specifier::selected_name;
 use crate::files::tree::Limit;
 use crate::lockfile::LockfileError;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::Manifest;
@@ -38,7 +39,7 @@ pub(super) struct Reading<T> {
 pub(super) struct Config<'w> {
     workspace: &'w Workspace,
     /// The project of the lockfile: the root's, if one lockfile serves all.
-    project: usize,
+    project: MemberId,
     settings: Map<String, Value>,
     pub(super) major: u64,
     pub(super) minor: u64,
@@ -61,7 +62,7 @@ impl<'w> Config<'w> {
         })?;
         Ok(Self {
             workspace,
-            project: workspace.position(dir).unwrap_or_default(),
+            project: workspace.member_in(dir).unwrap_or(MemberId::ROOT),
             settings,
             major: pnpm.major(),
             minor: pnpm.minor(),
@@ -74,7 +75,7 @@ impl<'w> Config<'w> {
 
     /// Whether it is a member's own lockfile.
     pub(super) fn is_of_a_member(&self) -> bool {
-        self.project != 0
+        !self.project.is_root()
     }
 
     /// Whether code of the workspace may change settings before pnpm compares them: plugins, and
@@ -146,22 +147,8 @@ impl<'w> Config<'w> {
                     reading(MANIFEST, Value::Null),
                 ]
             }
-            // 10.34 takes the manifest's alone; other versions of 10 may not.
-            (Some(manifest), Some(settings)) => {
-                let both = match (&settings, &manifest) {
-                    (Value::Object(settings), Value::Object(manifest)) => {
-                        let mut both = settings.clone();
-                        both.extend(manifest.clone());
-                        Value::Object(both)
-                    }
-                    _ => manifest.clone(),
-                };
-                vec![
-                    reading(MANIFEST, manifest),
-                    reading(workspace_file::FILE, settings),
-                    reading(MANIFEST, both),
-                ]
-            }
+            // Every pnpm 10 takes the manifest's alone (tried with 10.5, 10.13, 10.20, 10.28, 10.34).
+            (Some(manifest), Some(_)) => vec![reading(MANIFEST, manifest)],
         }
     }
 
@@ -288,10 +275,15 @@ impl<'w> Config<'w> {
         Some(Reading { file: NPMRC, value })
     }
 
+    /// Whether pnpm is told to ignore pnpmfiles.
+    pub(super) fn ignores_pnpmfiles(&self) -> bool {
+        let ignored = self.switch("ignorePnpmfile", "ignore-pnpmfile");
+        ignored.is_some_and(|reading| reading.value.as_deref() == Some("true"))
+    }
+
     /// The pnpmfiles that pnpm would load, with their texts; empty if it is told to ignore them.
     pub(super) fn pnpmfiles(&self) -> Vec<(String, String)> {
-        let ignored = self.switch("ignorePnpmfile", "ignore-pnpmfile");
-        if ignored.is_some_and(|reading| reading.value.as_deref() == Some("true")) {
+        if self.ignores_pnpmfiles() {
             return Vec::new();
         }
         let mut found: Vec<(String, String)> = Vec::new();

@@ -7,10 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nodejs_semver::{Range, Version};
 use serde_json::{Map, Value};
 
 use super::config::{Config, known};
-use super::specifier::{same_repository, selected_name};
+use super::overrides::Overrides;
+use super::specifier::same_repository;
 use crate::files::glob::is_of;
 use crate::lockfile::importer::BlockKind;
 use crate::lockfile::{Dependency, Field, Importer, Lockfile, LockfileError};
@@ -19,12 +21,13 @@ use crate::workspace::manifest::package::Manifest;
 /// Programs that `engines.runtime` and `devEngines.runtime` turn into dependencies.
 const RUNTIMES: [&str; 3] = ["node", "deno", "bun"];
 
+const PEERS: &str = "peerDependencies";
+
 /// The parts of lockfile and configuration for the comparison, read once.
 #[derive(Debug)]
 pub(super) struct Projects<'p, 'a> {
     lockfile: &'p Lockfile<'a>,
-    /// Names of packages that an override changes.
-    overridden: BTreeSet<String>,
+    overrides: Overrides,
     /// Names of projects that `packageExtensions` changes.
     extended: Vec<String>,
     /// Whether a hook may change any manifest.
@@ -56,11 +59,9 @@ impl<'p, 'a> Projects<'p, 'a> {
     ) -> Result<Self, LockfileError> {
         let settings: BTreeMap<_, _> = lockfile.map("settings")?.into_iter().collect();
         let setting = |name: &str| settings.get(name).map(|value| &**value);
-        let overridden = lockfile
-            .map("overrides")?
-            .into_iter()
-            .map(|(selector, _)| selected_name(&selector).to_owned())
-            .collect();
+        let overrides = lockfile.map("overrides")?.into_iter();
+        let overrides =
+            overrides.map(|(selector, value)| (selector.into_owned(), value.into_owned()));
         let ignored = lockfile.section("ignoredOptionalDependencies");
         let ignored = ignored.and_then(|range| parse(&lockfile.text()[range]));
         let ignored = ignored
@@ -69,7 +70,7 @@ impl<'p, 'a> Projects<'p, 'a> {
         let ignored = ignored.and_then(Value::as_array).into_iter().flatten();
         Ok(Self {
             lockfile,
-            overridden,
+            overrides: Overrides::new(overrides),
             extended: config.extended(),
             hooked: config.changes_manifests(),
             peers: match setting("autoInstallPeers") {
@@ -158,11 +159,12 @@ impl<'p, 'a> Projects<'p, 'a> {
         let of = |name: &str| by_name.get(name).into_iter().flatten().copied();
         let may_be_ignored = self.may_be_ignored(manifest);
         let peers = manifest.peers();
+        let project = manifest.name();
         for (&name, &(field, specifier)) in wanted {
-            let loose = self.overridden.contains(name) || may_be_ignored.contains(name);
+            let ignorable = may_be_ignored.contains(name);
             let mut same = of(name);
             let Some(first) = same.clone().next() else {
-                if loose {
+                if ignorable || self.overrides.may_remove(project, name) {
                     continue;
                 }
                 return Some(format!(
@@ -177,11 +179,17 @@ impl<'p, 'a> Projects<'p, 'a> {
                     field.key()
                 ));
             };
-            let equal = found.specifier == specifier
-                || (self.major >= 11 && same_repository(&found.specifier, specifier));
-            if !equal && !loose {
+            let peer = self.place(manifest, name, field) == PEERS;
+            if !ignorable && !self.fits(project, specifier, found, peer) {
                 return Some(format!(
                     "it records `{name}` as `{}`, the manifest asks for `{specifier}`",
+                    found.specifier
+                ));
+            }
+            if !satisfies(&found.version, &found.specifier) {
+                return Some(format!(
+                    "it records `{}` for `{name}`, which is not in the range `{}`",
+                    removed_suffix(&found.version),
                     found.specifier
                 ));
             }
@@ -194,7 +202,9 @@ impl<'p, 'a> Projects<'p, 'a> {
         }
         let extra = recorded.iter().find(|one| {
             let name = &*one.alias;
-            let peer = self.peers == Peers::Perhaps && peers.contains_key(name);
+            // An override may make a dependency of a peer.
+            let peer = peers.contains_key(name)
+                && (self.peers == Peers::Perhaps || self.overrides.may_change(project, name));
             !wanted.contains_key(name)
                 && !peer
                 && !may_be_ignored.contains(name)
@@ -208,10 +218,28 @@ impl<'p, 'a> Projects<'p, 'a> {
         })
     }
 
+    /// Whether the recorded specifier is the manifest's, or what overrides make of it. Versions of
+    /// pnpm differ in whether they override peers.
+    fn fits(
+        &self,
+        project: Option<&str>,
+        specifier: &str,
+        found: &Dependency<'_>,
+        is_peer: bool,
+    ) -> bool {
+        let name = &*found.alias;
+        if self.overrides.may_give(project, name, &found.specifier) {
+            return true;
+        }
+        let equal = found.specifier == specifier
+            || (self.major >= 11 && same_repository(&found.specifier, specifier));
+        equal && (is_peer || !self.overrides.replace(project, name))
+    }
+
     /// The map in which the user finds the name.
     fn place(&self, manifest: &Manifest, name: &str, field: Field) -> &'static str {
         if self.peers == Peers::Yes && !manifest.dependencies(field).contains_key(name) {
-            "peerDependencies"
+            PEERS
         } else {
             field.key()
         }
@@ -275,6 +303,21 @@ impl<'p, 'a> Projects<'p, 'a> {
             BTreeSet::new()
         }
     }
+}
+
+/// Whether a recorded version is in the range that was asked for. Only plain versions are judged:
+/// readers of ranges differ in what they make of `1.0.0-beta`.
+fn satisfies(recorded: &str, specifier: &str) -> bool {
+    let version = Version::parse(removed_suffix(recorded));
+    let (Ok(version), Ok(range)) = (version, Range::parse(specifier)) else {
+        return true;
+    };
+    !version.pre_release().is_empty() || range.satisfies(&version)
+}
+
+/// A version without the peers and the patch that pnpm appends.
+fn removed_suffix(recorded: &str) -> &str {
+    recorded.split(['(', '_']).next().unwrap_or_default()
 }
 
 /// Whether the dependency may come from `engines.runtime` or `devEngines.runtime`.

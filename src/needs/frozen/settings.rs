@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::config::{Config, Known, Reading, known};
+use super::object_hash;
 use super::specifier::same_repository;
 use crate::lockfile::{Lockfile, LockfileError};
 use crate::model::digest::hex;
@@ -133,17 +133,26 @@ impl Check<'_, '_, '_> {
         none_fits(setting, &self.config.lists(setting), difference)
     }
 
-    /// Compares only whether there are any: the checksum depends on how JavaScript represents the
-    /// object.
+    /// pnpm up to 9 records another checksum: there, only whether there are any is compared.
     fn extensions(&self) -> Result<(), LockfileError> {
-        let recorded = self.recorded("packageExtensionsChecksum").is_some();
-        let difference = |reading: &Reading<bool>| match (recorded, reading.value) {
-            (true, false) => Some("it records some, and the file has none".to_owned()),
-            (false, true) => Some("it records none, and the file has some".to_owned()),
-            _ => None,
+        let setting = "packageExtensionsChecksum";
+        let recorded = self.recorded(setting);
+        let difference = |reading: &Reading<Value>| match (&recorded, &reading.value) {
+            (Some(_), Value::Null) => Some("it records some, and the file has none".to_owned()),
+            (None, Value::Null) => None,
+            (None, _) => Some("it records none, and the file has some".to_owned()),
+            (Some(was), is) => {
+                let was = was
+                    .as_str()
+                    .filter(|was| was.starts_with(object_hash::PREFIX))?;
+                (was != object_hash::of_value(is)).then(|| "they have changed since".to_owned())
+            }
         };
-        let readings = self.config.has("packageExtensions");
-        none_fits("packageExtensionsChecksum", &readings, difference)
+        none_fits(
+            setting,
+            &self.config.values("packageExtensions"),
+            difference,
+        )
     }
 
     fn ignored(&self) -> Result<(), LockfileError> {
@@ -284,6 +293,10 @@ impl Check<'_, '_, '_> {
         if self.config.major < 9 || self.config.is_of_a_member() {
             return Ok(());
         }
+        if self.config.major >= 12 && self.config.ignores_pnpmfiles() {
+            // pnpm 12 compares nothing then; earlier versions miss the file.
+            return Ok(());
+        }
         let files = self.config.pnpmfiles();
         let setting = "pnpmfileChecksum";
         let recorded = self.recorded(setting);
@@ -306,11 +319,14 @@ impl Check<'_, '_, '_> {
         if self.config.major < 10 || !files.iter().any(|(_, text)| text.contains("hooks")) {
             return Ok(());
         }
-        let mut hashes: Vec<String> = files.iter().map(|(_, text)| hash(text)).collect();
+        let mut hashes: Vec<String> = files
+            .iter()
+            .map(|(_, text)| object_hash::of_text(text))
+            .collect();
         let is = if hashes.len() == 1 {
             hashes.remove(0)
         } else {
-            hash(&hashes.join(","))
+            object_hash::of_text(&hashes.join(","))
         };
         if was == is {
             return Ok(());
@@ -386,8 +402,4 @@ fn shown(list: &[String]) -> String {
     }
     let ticked: Vec<String> = list.iter().map(|one| format!("`{one}`")).collect();
     ticked.join(", ")
-}
-
-fn hash(text: &str) -> String {
-    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }

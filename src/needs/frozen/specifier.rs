@@ -1,18 +1,31 @@
 //! Parses selectors and specifiers.
 
-/// The package that a selector picks: `bar` of `foo@1>bar@^2`. A `>` separates parent and child
-/// unless a space, `|` or `@` precedes it: then it belongs to a range, as in `bar@>=1` (pnpm's
-/// [`parseOverrides`](https://github.com/pnpm/pnpm/blob/main/config/parse-overrides/src/index.ts)).
+/// The package that a selector picks: `bar` of `foo@1>bar@^2`.
 pub(super) fn selected_name(selector: &str) -> &str {
+    name_and_range(parent_and_target(selector).1).0
+}
+
+/// The two parts of a selector. A `>` separates parent and child unless a space, `|` or `@` precedes
+/// it: then it belongs to a range, as in `bar@>=1` (pnpm's
+/// [`parseOverrides`](https://github.com/pnpm/pnpm/blob/main/config/parse-overrides/src/index.ts)).
+pub(super) fn parent_and_target(selector: &str) -> (Option<&str>, &str) {
     let bytes = selector.as_bytes();
     let delimiter =
         (1..bytes.len()).find(|&at| bytes[at] == b'>' && !b" |@".contains(&bytes[at - 1]));
-    let target = delimiter.map_or(selector, |at| &selector[at + 1..]).trim();
-    let end = target
-        .get(1..)
-        .and_then(|rest| rest.find('@'))
-        .map_or(target.len(), |at| at + 1);
-    &target[..end]
+    match delimiter {
+        Some(at) => (Some(&selector[..at]), &selector[at + 1..]),
+        None => (None, selector),
+    }
+}
+
+/// The name and the range of one part of a selector.
+pub(super) fn name_and_range(part: &str) -> (&str, Option<&str>) {
+    let part = part.trim();
+    let at = part.get(1..).and_then(|rest| rest.find('@'));
+    match at {
+        Some(at) => (&part[..=at], Some(&part[at + 2..])),
+        None => (part, None),
+    }
 }
 
 /// Whether two specifiers may mean the same git repository: pnpm 11 and later normalise them.

@@ -8,7 +8,7 @@ use crate::testing::workspace;
 fn refused(pnpm: &str, files: &[(&str, &str)]) -> String {
     let (_dir, workspace) = workspace(files);
     let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
-    let members = 0..workspace.members.len();
+    let members = workspace.members.ids();
     match check(&workspace, &lockfiles, members, Some(pnpm)) {
         Ok(()) => "fits".to_owned(),
         Err(error) => error.to_string().replace("`pnpm-lock.yaml` ", ""),
@@ -236,18 +236,19 @@ fn lists_extensions_and_pnpmfiles() {
         "package.json",
         r#"{"pnpm": {"ignoredOptionalDependencies": ["b", "a"], "packageExtensions": {"x@1": {}}}}"#,
     );
-    let head =
-        "packageExtensionsChecksum: sha256-x\n\nignoredOptionalDependencies:\n  - a\n  - b\n";
-    table(
-        head,
-        &[manifest],
-        &[("9.15.9", "fits"), ("10.34.5", "fits")],
-    );
+    let head = "packageExtensionsChecksum: sha256-eDZelR6pe8gRtTF7/xMQ1ad3tbk8/U+2PimMAOWyU4Q=\n\nignoredOptionalDependencies:\n  - a\n  - b\n";
+    table(head, &[manifest], &[("10.34.5", "fits")]);
+    let changed = "does not match the setting `packageExtensionsChecksum` of `package.json`: they have changed since";
+    let other = head.replace("sha256-", "sha256-x");
+    table(&other, &[manifest], &[("10.34.5", changed)]);
+    // pnpm 9 records an MD5 of other text.
+    let head = "packageExtensionsChecksum: 1c1\n\nignoredOptionalDependencies:\n  - a\n  - b\n";
+    table(head, &[manifest], &[("9.15.9", "fits")]);
     let gone = "does not match the setting `packageExtensionsChecksum` of `package.json`: it records some, and the file has none";
     table(head, &[], &[("9.15.9", gone)]);
     let added = "does not match the setting `ignoredOptionalDependencies` of `package.json`: it records none, the file says `a`, `b`";
     table(
-        "packageExtensionsChecksum: sha256-x\n",
+        "packageExtensionsChecksum: 1c1\n",
         &[manifest],
         &[("8.15.9", "fits"), ("9.15.9", added)],
     );

@@ -6,18 +6,19 @@ use std::collections::VecDeque;
 use super::definition::{Defined, Definition, definition, speaks_of};
 use super::{BUILD, Because, Bond, TaskError, TaskNode, Tasks, id, script};
 use crate::lockfile::Field;
+use crate::model::member::MemberId;
 use crate::needs::graph::{Edge, Graph};
 use crate::workspace::Workspace;
 
 impl Tasks {
     /// All tasks for the builds of `apps`. An error of turbo is recorded but only reported by
     /// [`Tasks::runs`], so that callers who only ask what is needed get an answer.
-    pub fn new(workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Self {
+    pub fn new(workspace: &Workspace, graph: &Graph, apps: &[MemberId]) -> Self {
         let mut tasks = Self {
-            root_is_app: apps.contains(&0),
+            root_is_app: apps.contains(&MemberId::ROOT),
             ..Self::default()
         };
-        let begin = |&app: &usize| tasks.add(workspace, app, BUILD, Because::App).0;
+        let begin = |&app: &MemberId| tasks.add(workspace, app, BUILD, Because::App).0;
         let queue = apps.iter().map(begin).collect();
         tasks.complete(workspace, graph, queue)
     }
@@ -26,11 +27,11 @@ impl Tasks {
     pub fn of_scripts(
         workspace: &Workspace,
         graph: &Graph,
-        app: usize,
+        app: MemberId,
         scripts: &[String],
     ) -> Self {
         let mut tasks = Self {
-            root_is_app: app == Workspace::ROOT,
+            root_is_app: app.is_root(),
             ..Self::default()
         };
         let begin = |script: &String| tasks.add(workspace, app, script, Because::App).0;
@@ -71,7 +72,7 @@ impl Tasks {
     pub(super) fn add(
         &mut self,
         workspace: &Workspace,
-        at: usize,
+        at: MemberId,
         task: &str,
         because: Because,
     ) -> (usize, bool) {
@@ -111,13 +112,13 @@ impl Tasks {
                 by: own.clone(),
                 entry: entry.clone(),
             };
-            let mut targets: Vec<(usize, &str, Bond)> = Vec::new();
+            let mut targets: Vec<(MemberId, &str, Bond)> = Vec::new();
             if let Some(task) = entry.strip_prefix('^') {
                 // turbo reaches the root only by its name, and does not follow peers.
                 let others = graph
                     .dependencies(at)
                     .into_iter()
-                    .filter(|&(to, edge)| to != at && to != 0 && !edge.peer);
+                    .filter(|&(to, edge)| to != at && !to.is_root() && !edge.peer);
                 targets.extend(others.map(|(to, edge)| (to, task, Bond::Topological(edge.field))));
             } else {
                 match target(workspace, at, &entry) {
@@ -169,7 +170,7 @@ impl Tasks {
     fn ask(
         &mut self,
         workspace: &Workspace,
-        (at, task): (usize, &str),
+        (at, task): (MemberId, &str),
         because: Because,
         by: &str,
     ) -> Option<(usize, bool)> {
@@ -218,12 +219,12 @@ impl Tasks {
         let away = self.nodes[node].defined == Defined::Away;
         let mut new = Vec::new();
         // The root's dependencies are development tools.
-        let tools = at == Workspace::ROOT && !self.root_is_app;
+        let tools = at.is_root() && !self.root_is_app;
         if tools || away || !(runs || self.nodes[node].name == BUILD) {
             return new;
         }
         for (to, edge) in graph.dependencies(at) {
-            if to == at || to == 0 {
+            if to == at || to.is_root() {
                 continue;
             }
             let of = workspace.members[at].label();
@@ -249,12 +250,12 @@ impl Tasks {
 /// The task that an entry of `dependsOn` or `with` means; `None` if there is no such package.
 pub(super) fn target<'e>(
     workspace: &Workspace,
-    at: usize,
+    at: MemberId,
     entry: &'e str,
-) -> Option<(usize, &'e str)> {
+) -> Option<(MemberId, &'e str)> {
     match entry.split_once('#') {
         None => Some((at, entry)),
-        Some(("//", task)) => Some((0, task)),
+        Some(("//", task)) => Some((MemberId::ROOT, task)),
         Some((package, task)) => Some((workspace.named(package)?, task)),
     }
 }

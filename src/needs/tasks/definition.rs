@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{TaskError, id};
+use crate::model::member::MemberId;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::turbo::{List, Task, TurboManifest};
 
 /// How many files may extend each other in a row.
-pub(super) const DEPTH: usize = 64;
+pub(super) const MAX_EXTENDS: usize = 64;
 
 /// A merged definition.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(super) enum Defined {
 /// Looks up a task of the member at `at`.
 pub(super) fn definition(
     workspace: &Workspace,
-    at: usize,
+    at: MemberId,
     task: &str,
 ) -> Result<Defined, TaskError> {
     let files = chain(workspace, at)?;
@@ -74,16 +75,16 @@ pub(super) fn definition(
 
 /// Whether a task's bare name in turbo.json means a member's task too. Tasks of a workspace's root
 /// have names of their own (`//#build`), unless the root is the only package.
-pub(super) fn speaks_of(workspace: &Workspace, at: usize) -> bool {
-    at != Workspace::ROOT || workspace.members.len() == 1
+pub(super) fn speaks_of(workspace: &Workspace, at: MemberId) -> bool {
+    !at.is_root() || workspace.members.is_alone()
 }
 
 /// The files that define a member's tasks, in turbo's order: the last one wins. They are its own
 /// file and those that it extends.
-fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskError> {
+fn chain(workspace: &Workspace, at: MemberId) -> Result<Vec<&TurboManifest>, TaskError> {
     let mut files = Vec::new();
-    let mut seen: BTreeSet<usize> = BTreeSet::new();
-    let mut open = vec![(at, Vec::<usize>::new())];
+    let mut seen: BTreeSet<MemberId> = BTreeSet::new();
+    let mut open = vec![(at, Vec::<MemberId>::new())];
     while let Some((at, mut path)) = open.pop() {
         if let Some(start) = path.iter().position(|&other| other == at) {
             let names = path[start..]
@@ -97,15 +98,15 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
         if seen.contains(&at) {
             continue;
         }
-        if path.len() > DEPTH {
+        if path.len() > MAX_EXTENDS {
             let file = file_name(workspace, path[0]).unwrap_or_default();
             return Err(TaskError::ExtendsTooDeep(file));
         }
         let Some(file) = file(workspace, at) else {
-            if path.is_empty() && at != Workspace::ROOT {
+            if path.is_empty() && !at.is_root() {
                 // A package without its own file uses the root's.
-                open.push((0, path));
-            } else if !path.is_empty() && at != Workspace::ROOT {
+                open.push((MemberId::ROOT, path));
+            } else if !path.is_empty() && !at.is_root() {
                 return Err(TaskError::ExtendsNothing {
                     file: path
                         .last()
@@ -119,7 +120,7 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
         seen.insert(at);
         files.push(file);
         path.push(at);
-        if at == Workspace::ROOT {
+        if at.is_root() {
             continue;
         }
         if file.extends.first().is_none_or(|first| first != "//") {
@@ -127,7 +128,7 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
         }
         for name in &file.extends {
             let base = if name == "//" {
-                Some(0)
+                Some(MemberId::ROOT)
             } else {
                 workspace.named(name)
             };
@@ -143,7 +144,7 @@ fn chain(workspace: &Workspace, at: usize) -> Result<Vec<&TurboManifest>, TaskEr
 }
 
 /// The members whose files also define tasks of this one, apart from its own and the root's.
-pub(super) fn bases(workspace: &Workspace, at: usize) -> BTreeSet<usize> {
+pub(super) fn bases(workspace: &Workspace, at: MemberId) -> BTreeSet<MemberId> {
     let (mut found, mut open) = (BTreeSet::new(), vec![at]);
     while let Some(next) = open.pop() {
         let file = workspace.members[next].turbo.as_ref();
@@ -159,15 +160,15 @@ pub(super) fn bases(workspace: &Workspace, at: usize) -> BTreeSet<usize> {
     found
 }
 
-fn file(workspace: &Workspace, at: usize) -> Option<&TurboManifest> {
-    if at == Workspace::ROOT {
+fn file(workspace: &Workspace, at: MemberId) -> Option<&TurboManifest> {
+    if at.is_root() {
         workspace.turbo.as_ref()
     } else {
         workspace.members[at].turbo.as_ref()
     }
 }
 
-fn file_name(workspace: &Workspace, at: usize) -> Option<String> {
+fn file_name(workspace: &Workspace, at: MemberId) -> Option<String> {
     file(workspace, at).map(|file| file.file.clone())
 }
 

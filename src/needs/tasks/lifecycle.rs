@@ -5,22 +5,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Because, Bond, Tasks};
 use crate::lockfile::Field;
+use crate::model::member::MemberId;
 use crate::needs::graph::{Edge, Graph};
 use crate::workspace::Workspace;
 
 impl Tasks {
     /// The members of these tasks, including the root project if a task is its.
-    pub fn members(&self) -> BTreeSet<usize> {
+    pub fn members(&self) -> BTreeSet<MemberId> {
         self.nodes.iter().map(|node| node.member).collect()
     }
 
     /// Whether a member runs this script as a task or at install time.
-    pub fn runs_script(&self, at: usize, script: &str) -> bool {
+    pub fn runs_script(&self, at: MemberId, script: &str) -> bool {
         self.of(at).any(|node| node.runs && node.name == script)
     }
 
     /// The lifecycle scripts of a member, in pnpm's order.
-    pub fn lifecycle_of(&self, at: usize) -> Vec<String> {
+    pub fn lifecycle_of(&self, at: MemberId) -> Vec<String> {
         let own = self.of(at);
         own.filter(|node| node.runs && node.because == Because::Lifecycle)
             .map(|node| node.name.clone())
@@ -34,7 +35,7 @@ impl Tasks {
         &mut self,
         workspace: &Workspace,
         graph: &Graph,
-        scripts: &BTreeMap<usize, Vec<&'static str>>,
+        scripts: &BTreeMap<MemberId, Vec<&'static str>>,
     ) {
         let others = self.nodes.len();
         let mut new: Vec<usize> = Vec::new();
@@ -60,11 +61,10 @@ impl Tasks {
             }
         }
         *self = std::mem::take(self).complete(workspace, graph, VecDeque::new());
-        let of_root =
-            |&&node: &&usize| self.nodes[node].member == Workspace::ROOT && !self.root_is_app;
+        let of_root = |&&node: &&usize| self.nodes[node].member.is_root() && !self.root_is_app;
         let last = new.iter().rfind(of_root).copied();
         for node in 0..self.nodes.len() {
-            if let Some(last) = last.filter(|_| self.nodes[node].member != Workspace::ROOT) {
+            if let Some(last) = last.filter(|_| !self.nodes[node].member.is_root()) {
                 self.bond(last, node, Bond::Own(Edge::of(Field::Dev)));
             }
         }

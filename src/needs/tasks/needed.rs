@@ -6,23 +6,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::collect::target;
 use super::definition::{Defined, Definition, bases, definition};
 use super::{BUILD, Because, Tasks, script};
+use crate::model::member::MemberId;
 use crate::needs::graph::Graph;
 use crate::workspace::Workspace;
 
 /// The members that builds need.
 #[derive(Debug, Default)]
 pub struct Needed {
-    /// All of them, by position, without the root project unless it is the app.
-    pub members: Vec<usize>,
+    /// All of them in order, without the root project unless it is the app.
+    pub members: Vec<MemberId>,
     /// Those that only `turbo.json` names, with the name: `pkg#task`.
-    pub named: BTreeMap<usize, String>,
+    pub named: BTreeMap<MemberId, String>,
 }
 
 impl Tasks {
     /// All members needed to build `apps` with these tasks: what they reach through dependencies of
     /// any kind, what `turbo.json` names for any of these, and so on. A package whose `turbo.json`
     /// another one extends is needed too, because turbo fails without it.
-    pub fn needed(&self, workspace: &Workspace, graph: &Graph, apps: &[usize]) -> Needed {
+    pub fn needed(&self, workspace: &Workspace, graph: &Graph, apps: &[MemberId]) -> Needed {
         let mut needed = Needed::default();
         let reached = graph.reachable(apps.iter().copied());
         for node in &self.nodes {
@@ -31,7 +32,7 @@ impl Tasks {
                 Because::Beside { .. } => &node.name,
                 _ => continue,
             };
-            if node.member != Workspace::ROOT && reached.binary_search(&node.member).is_err() {
+            if !node.member.is_root() && reached.binary_search(&node.member).is_err() {
                 needed
                     .named
                     .entry(node.member)
@@ -41,7 +42,7 @@ impl Tasks {
         loop {
             needed.members = graph.reachable(apps.iter().chain(needed.named.keys()).copied());
             let bases = needed.members.iter().flat_map(|&at| bases(workspace, at));
-            let missing: Vec<usize> = bases
+            let missing: Vec<MemberId> = bases
                 .filter(|base| needed.members.binary_search(base).is_err())
                 .collect();
             if missing.is_empty() {
@@ -58,7 +59,7 @@ impl Tasks {
 
 /// The scripts of this member's own build, in order: what `build` waits for in the same package,
 /// then `build`.
-pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
+pub fn scripts(workspace: &Workspace, at: MemberId) -> Vec<String> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
     // Tasks, and whether everything they wait for is done. An explicit stack, because chains of
@@ -93,7 +94,7 @@ pub fn scripts(workspace: &Workspace, at: usize) -> Vec<String> {
 }
 
 /// Globs of files that the tasks of these members read.
-pub fn inputs(tasks: &Tasks, of: impl Fn(usize) -> bool) -> impl Iterator<Item = &String> {
+pub fn inputs(tasks: &Tasks, of: impl Fn(MemberId) -> bool) -> impl Iterator<Item = &String> {
     tasks
         .nodes
         .iter()

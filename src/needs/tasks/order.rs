@@ -8,6 +8,7 @@ use petgraph::graphmap::DiGraphMap;
 
 use super::{Bond, TaskError, Tasks};
 use crate::lockfile::Field;
+use crate::model::member::MemberId;
 use crate::needs::graph::Edge;
 use crate::needs::sets::{Set, Sets};
 use crate::workspace::Workspace;
@@ -15,8 +16,8 @@ use crate::workspace::Workspace;
 /// Tasks of one package that run one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRun {
-    /// The package, by position.
-    pub member: usize,
+    /// The package.
+    pub member: MemberId,
     /// The tasks, by number.
     pub tasks: Vec<usize>,
     /// Earlier runs whose output it reads, by their position in the list.
@@ -44,13 +45,13 @@ struct State<'t> {
     /// How many tasks each task still waits for.
     waits: Vec<usize>,
     /// Tasks that can run now, by member.
-    ready: BTreeMap<usize, Ready<'t>>,
+    ready: BTreeMap<MemberId, Ready<'t>>,
     /// For each member, how many tasks of others must end before all of its own can run in a row.
-    others: BTreeMap<usize, usize>,
+    others: BTreeMap<MemberId, usize>,
     /// The members that each task blocks in this sense.
-    kept_waiting: BTreeMap<usize, Vec<usize>>,
+    kept_waiting: BTreeMap<usize, Vec<MemberId>>,
     /// Members that have a ready task and could then run all their tasks in a row.
-    whole: BTreeSet<usize>,
+    whole: BTreeSet<MemberId>,
 }
 
 impl<'t> State<'t> {
@@ -88,7 +89,7 @@ impl<'t> State<'t> {
     /// The tasks of others that a member's tasks wait for directly. Tasks without a script count
     /// too, unless they wait for a task of the member themselves: then whatever else they wait for
     /// counts.
-    fn others_before(&self, at: usize, before: &[Set], sets: &Sets) -> BTreeSet<usize> {
+    fn others_before(&self, at: MemberId, before: &[Set], sets: &Sets) -> BTreeSet<usize> {
         let nodes = &self.tasks.nodes;
         let own = self.tasks.numbers_of(at);
         let mut open: Vec<usize> = own.filter(|&node| nodes[node].runs).collect();
@@ -147,13 +148,13 @@ impl<'t> State<'t> {
     }
 
     /// The next member, preferably one whose tasks can all run now without interruption.
-    fn next(&self) -> Option<usize> {
+    fn next(&self) -> Option<MemberId> {
         let whole = self.whole.first().copied();
         whole.or_else(|| self.ready.keys().next().copied())
     }
 
     /// Runs what a member can run now; returns the tasks in order. Its build comes last.
-    fn run(&mut self, at: usize) -> Vec<usize> {
+    fn run(&mut self, at: MemberId) -> Vec<usize> {
         let mut ran = Vec::new();
         while let Some((_, _, node)) = self.ready.get_mut(&at).and_then(BTreeSet::pop_first) {
             ran.push(node);
@@ -298,7 +299,7 @@ impl Tasks {
             }
         }
         // Earlier runs of the same member, by member.
-        let mut earlier: BTreeMap<usize, Set> = BTreeMap::new();
+        let mut earlier: BTreeMap<MemberId, Set> = BTreeMap::new();
         for (at, run) in runs.iter_mut().enumerate() {
             let earlier = earlier.entry(run.member).or_insert(Set::EMPTY);
             run.needs = *earlier;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{Because, TaskNode};
 use crate::files::glob::is_of;
+use crate::model::member::MemberId;
 use crate::workspace::Workspace;
 
 /// A framework, recognised by all or one of these dependencies, and the variables that it builds
@@ -174,7 +175,7 @@ pub(super) fn arguments(
 }
 
 /// The variables that the package's framework reads.
-fn inferred(workspace: &Workspace, at: usize) -> impl Iterator<Item = &'static str> {
+fn inferred(workspace: &Workspace, at: MemberId) -> impl Iterator<Item = &'static str> {
     let manifest = &workspace.members[at].manifest;
     let uses = |framework: &&Framework| {
         let mut packages = framework.packages.iter();

@@ -263,7 +263,7 @@ fn alpine_begins_anew_without_tools() {
     FROM scratch AS image
     COPY --from=trimmed / /
     ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-    # Packages of the system: `systemPackages.runtime` in slimbuild.json.
+    # System packages: `systemPackages.runtime` in slimbuild.json.
     USER root
     RUN apk add --no-cache git
     ");

@@ -1,3 +1,4 @@
+use crate::model::member::MemberId;
 use crate::plan::{Content, Place, Plan, PlanOptions};
 use crate::testing::{at, workspace};
 
@@ -51,6 +52,14 @@ fn plan(code: &str, start: &str, include: &[&str]) -> Result<Plan, String> {
         ("config/prod.json", "{}"),
         ("instrument.cjs", "require('./tools/trace.cjs')"),
         ("tools/trace.cjs", "require('tracer')"),
+        ("apps/a/docs/api/v1.json", "{}"),
+        ("apps/a/docs/other.md", ""),
+        (
+            "apps/a/scripts/job.js",
+            "require('./part'); require('../index')",
+        ),
+        ("apps/a/scripts/part.js", ""),
+        ("apps/a/test/index.js", ""),
         ("apps/a/package.json", &manifest),
         ("apps/a/index.js", code),
         ("apps/a/.env", "A=1"),
@@ -136,6 +145,114 @@ fn files_that_code_reads_outside_of_its_package_come_along() {
     }
 }
 
+/// `docs` and `scripts` are for developers, until code reads them.
+#[test]
+fn files_of_the_package_itself_that_code_certainly_reads_come_along() {
+    for (code, expected) in [
+        (
+            "readFileSync(join(__dirname, 'docs/api/v1.json'))",
+            &["apps/a/docs/api/v1.json"][..],
+        ),
+        (
+            "readFileSync('docs/api/v1.json')",
+            &["apps/a/docs/api/v1.json"],
+        ),
+        (
+            "serve(new URL('./docs/api', import.meta.url))",
+            &["apps/a/docs/api/v1.json"],
+        ),
+        (
+            "new Worker(new URL('./scripts/job.js', import.meta.url))",
+            &["apps/a/scripts/job.js", "apps/a/scripts/part.js"],
+        ),
+        (
+            "fork('./scripts/job.js')",
+            &["apps/a/scripts/job.js", "apps/a/scripts/part.js"],
+        ),
+        (
+            "load('docs/api/v1.json'); join(__dirname, 'docs/gone.json')",
+            &[],
+        ),
+    ] {
+        let plan = plan(code, "node index.js", &[]).unwrap();
+        assert_eq!(beside(&plan), expected, "{code}");
+    }
+}
+
+/// tsx finds modules by `paths` of tsconfig.json when the app starts.
+#[test]
+fn code_of_other_places_that_an_alias_means_comes_along() {
+    let (_dir, workspace) = workspace(&[
+        (
+            "package.json",
+            r#"{"name":"r","packageManager":"pnpm@10.34.8"}"#,
+        ),
+        (
+            "pnpm-lock.yaml",
+            "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n  apps/a:\n    dependencies:\n      tsx:\n        specifier: 4.0.0\n        version: 4.0.0\n\npackages:\n\n  tsx@4.0.0:\n    resolution: {integrity: sha512-a}\n\nsnapshots:\n\n  tsx@4.0.0: {}\n",
+        ),
+        ("config/limits.ts", "import './more'"),
+        ("config/more.ts", ""),
+        ("config/other.ts", ""),
+        (
+            "tsconfig.paths.json",
+            r#"{"compilerOptions":{"paths":{"@/*":["./apps/a/src/*"],"~cfg/*":["./config/*"]}}}"#,
+        ),
+        (
+            "apps/a/tsconfig.json",
+            r#"{"extends":"../../tsconfig.paths.json"}"#,
+        ),
+        (
+            "apps/a/package.json",
+            r#"{"name":"a","scripts":{"start":"tsx src/main.ts"},"dependencies":{"tsx":"4.0.0"}}"#,
+        ),
+        ("apps/a/src/main.ts", "import '~cfg/limits'; import '@/own'"),
+        ("apps/a/src/own.ts", ""),
+    ]);
+    let plan = Plan::new(
+        &workspace,
+        at(&workspace, "apps/a"),
+        &PlanOptions::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        beside(&plan),
+        ["config/limits.ts", "config/more.ts", "tsconfig.paths.json"]
+    );
+}
+
+/// A library that finds no file says nothing.
+#[test]
+fn globs_of_sources_that_are_compiled_are_told() {
+    let warnings = |scripts: &str| {
+        let manifest = format!(r#"{{"name":"a","scripts":{scripts}}}"#);
+        let code = "jsdoc({ apis: ['./src/routes/*.js', './src/none/*.js'] })";
+        let (_dir, workspace) = workspace(&[
+            (
+                "package.json",
+                r#"{"name":"r","packageManager":"pnpm@10.34.8"}"#,
+            ),
+            (
+                "pnpm-lock.yaml",
+                "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n  apps/a: {}\n",
+            ),
+            ("apps/a/package.json", &manifest),
+            ("apps/a/src/app.js", code),
+            ("apps/a/src/routes/a.js", ""),
+        ]);
+        let options = PlanOptions::default();
+        let plan = Plan::new(&workspace, at(&workspace, "apps/a"), &options);
+        plan.unwrap().warnings
+    };
+    assert_eq!(
+        warnings(r#"{"build":"tsup src/app.js","start":"node dist/app.js"}"#),
+        [
+            "apps/a/src/app.js names `./src/routes/*.js`, sources that are compiled and not in the image: if a library reads them when the app runs, name what the build writes, or take them along with `--include 'apps/a/src/routes/*.js'`"
+        ]
+    );
+    assert_eq!(warnings(r#"{"start":"node src/app.js"}"#), [""; 0]);
+}
+
 #[test]
 fn what_is_loaded_first_comes_along_with_what_it_loads() {
     let plan = plan("", "node -r ../../instrument.cjs index.js", &[]).unwrap();
@@ -214,7 +331,7 @@ fn of_root(code: &str, waits_for: &str, include: &[&str]) -> Plan {
         include: include.iter().map(|&glob| glob.to_owned()).collect(),
         ..PlanOptions::default()
     };
-    Plan::new(&workspace, 0, &options).unwrap()
+    Plan::new(&workspace, MemberId::ROOT, &options).unwrap()
 }
 
 #[test]

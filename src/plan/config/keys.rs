@@ -66,7 +66,7 @@ pub(super) fn read(
         ) {
             let problem = format!("`{}` cannot be the same for all apps", entry.path);
             let hint = "write it beside the app, or below `apps`, as in `\"apps\": {\"apps/server\": {…}}`";
-            return Err(entry.wrong(problem, Some(hint.to_owned())));
+            return Err(entry.error(problem, Some(hint.to_owned())));
         }
         match (entry.name, scope) {
             ("$schema", _) if node.path.is_empty() => {
@@ -86,7 +86,7 @@ pub(super) fn read(
             > 1
     {
         let hint = "`start` is node's arguments with the file among them: leave `entry` out";
-        return Err(second.wrong(
+        return Err(second.error(
             "`entry` and `start` say the same thing twice".to_owned(),
             Some(hint.to_owned()),
         ));

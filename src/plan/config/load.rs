@@ -4,13 +4,14 @@ use super::keys::{self, Scope};
 use super::reader::Node;
 use super::{ConfigError, FILE, PlanOptions};
 use crate::files::tree::Limit;
+use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::{ManifestError, parse_jsonc_tree};
 
 /// The options for the app at `app`: from its own file, then from `apps` in the root's file, then
 /// the root's defaults.
-pub fn load(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigError> {
+pub fn load(workspace: &Workspace, app: MemberId) -> Result<PlanOptions, ConfigError> {
     let member = &workspace.members[app];
     if member.dir.is_root() {
         // Its own file is the root's.
@@ -26,7 +27,7 @@ pub fn load(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigErro
 }
 
 /// Like [`load`], without the app's own file.
-pub fn inherited(workspace: &Workspace, app: usize) -> Result<PlanOptions, ConfigError> {
+pub fn inherited(workspace: &Workspace, app: MemberId) -> Result<PlanOptions, ConfigError> {
     match text(workspace, &RepoPath::ROOT)? {
         Some((file, text)) => parse(&file, &text, |node| root(workspace, app, node)),
         None => Ok(PlanOptions::default()),
@@ -62,20 +63,20 @@ fn parse(
 
 /// The root's file: defaults, and options for single apps below `apps`. All of it is checked, so
 /// that a mistake shows whichever app is built.
-fn root(workspace: &Workspace, app: usize, node: &Node<'_>) -> Result<PlanOptions, ConfigError> {
-    let alone = workspace.members.len() == 1;
+fn root(workspace: &Workspace, app: MemberId, node: &Node<'_>) -> Result<PlanOptions, ConfigError> {
+    let alone = workspace.members.is_alone();
     let scope = if alone { Scope::Only } else { Scope::All };
     let mut options = keys::read(node, &RepoPath::ROOT, scope)?;
     let entries = node.entries("an object")?;
     for apps in entries.iter().filter(|entry| entry.name == "apps") {
         for entry in apps.node().entries("an object with a key for each app")? {
-            let names = |at: &usize| {
+            let names = |at: &MemberId| {
                 let member = &workspace.members[*at];
                 member.dir.to_string() == entry.name || member.manifest.name() == Some(entry.name)
             };
-            let mut all = (1..workspace.members.len()).chain([0]);
+            let mut all = (workspace.members.package_ids()).chain([MemberId::ROOT]);
             let Some(at) = all.find(names) else {
-                let dirs = workspace.members.iter().skip(usize::from(!alone));
+                let dirs = workspace.members.all().iter().skip(usize::from(!alone));
                 let dirs: Vec<String> = dirs.map(|member| member.dir.to_string()).collect();
                 let dirs: Vec<&str> = dirs.iter().map(String::as_str).collect();
                 return Err(entry.no_app(&dirs));

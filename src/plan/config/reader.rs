@@ -37,7 +37,7 @@ impl Entry<'_> {
 
     /// The error for an unknown key, with the nearest key or all keys.
     pub(super) fn unknown(&self, known: &[&str]) -> ConfigError {
-        self.wrong(
+        self.error(
             format!("there is no key `{}`", self.path),
             Some(self.nearest(known)),
         )
@@ -46,7 +46,7 @@ impl Entry<'_> {
     /// Like [`Self::unknown`], for keys that are names of apps.
     pub(super) fn no_app(&self, known: &[&str]) -> ConfigError {
         let problem = format!("there is no app `{}` in this workspace", self.name);
-        self.wrong(problem, Some(self.nearest(known)))
+        self.error(problem, Some(self.nearest(known)))
     }
 
     fn nearest(&self, known: &[&str]) -> String {
@@ -57,7 +57,7 @@ impl Entry<'_> {
     }
 
     /// An error about the key itself.
-    pub(super) fn wrong(&self, problem: String, hint: Option<String>) -> ConfigError {
+    pub(super) fn error(&self, problem: String, hint: Option<String>) -> ConfigError {
         self.of.at(self.at, problem, hint)
     }
 }
@@ -87,7 +87,7 @@ impl<'n> Node<'n> {
     }
 
     /// An error about the value.
-    pub(super) fn wrong(&self, problem: impl Into<String>, hint: Option<String>) -> ConfigError {
+    pub(super) fn error(&self, problem: impl Into<String>, hint: Option<String>) -> ConfigError {
         self.at(self.value.start(), problem.into(), hint)
     }
 
@@ -102,7 +102,7 @@ impl<'n> Node<'n> {
             "" => "it".to_owned(),
             path => format!("`{path}`"),
         };
-        self.wrong(format!("{name} must be {what}, and is `{shown}`"), None)
+        self.error(format!("{name} must be {what}, and is `{shown}`"), None)
     }
 
     /// The keys of an object in order, without duplicates.
@@ -128,7 +128,7 @@ impl<'n> Node<'n> {
                 value: &property.value,
             };
             if entries.iter().any(|other| other.name == name) {
-                return Err(entry.wrong(format!("`{}` stands twice", entry.path), None));
+                return Err(entry.error(format!("`{}` stands twice", entry.path), None));
             }
             entries.push(entry);
         }

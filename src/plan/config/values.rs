@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jsonc_parser::ast;
 
 use super::reader::Node;
-use super::{Base, ConfigError, EVERY, Given, Healthcheck, Mirror, NodeArguments, Probe};
+use super::{ALL_SCRIPTS, Base, ConfigError, Given, Healthcheck, Mirror, NodeArguments, Probe};
 use crate::detect::script;
 use crate::detect::script::node::command as node_command;
 use crate::detect::script::words::is_variable;
@@ -29,7 +29,7 @@ pub(super) fn image(node: &Node<'_>) -> Result<ImageRef, ConfigError> {
     let text = node.string("the name of an image, as \"node:22-slim\"")?;
     text.parse()
         .map_err(|error: crate::model::image::ImageRefError| {
-            node.wrong(format!("`{}`: {error}", node.path), None)
+            node.error(format!("`{}`: {error}", node.path), None)
         })
 }
 
@@ -38,7 +38,7 @@ pub(super) fn base(node: &Node<'_>) -> Result<Base, ConfigError> {
     let text = node.string("auto, slim, distroless, alpine or the name of an image")?;
     text.parse()
         .map_err(|error: crate::model::image::ImageRefError| {
-            node.wrong(format!("`{}`: {error}", node.path), None)
+            node.error(format!("`{}`: {error}", node.path), None)
         })
 }
 
@@ -49,7 +49,7 @@ pub(super) fn registry_mirrors(node: &Node<'_>) -> Result<Vec<Given<Mirror>>, Co
         |node: &Node<'_>, registry: Option<&str>, prefix: &str| match Mirror::new(registry, prefix)
         {
             Ok(mirror) => Ok(node.given(mirror)),
-            Err(problem) => Err(node.wrong(format!("`{}`: {problem}", node.path), None)),
+            Err(problem) => Err(node.error(format!("`{}`: {problem}", node.path), None)),
         };
     if let ast::Value::Object(_) = node.value {
         let mut found = Vec::new();
@@ -76,7 +76,7 @@ pub(super) fn tags(node: &Node<'_>) -> Result<Vec<ImageRef>, ConfigError> {
                 "`{}`: an image cannot be given a digest, only a name and a tag",
                 item.path
             );
-            return Err(item.wrong(problem, None));
+            return Err(item.error(problem, None));
         }
         Ok(tag)
     };
@@ -109,11 +109,11 @@ pub(super) fn start(node: &Node<'_>) -> Result<NodeArguments, ConfigError> {
             (Some(command), true) if command.env.is_empty() => command.words,
             (Some(_), true) => {
                 let problem = format!("`{}` sets a variable", node.path);
-                return Err(node.wrong(problem, Some("write variables into `env`".to_owned())));
+                return Err(node.error(problem, Some("write variables into `env`".to_owned())));
             }
             _ => {
                 let problem = format!("`{}` is one command: no shell reads it", node.path);
-                return Err(node.wrong(problem, Some("name what node starts; what has to run before belongs in the `build` script".to_owned())));
+                return Err(node.error(problem, Some("name what node starts; what has to run before belongs in the `build` script".to_owned())));
             }
         }
     };
@@ -130,7 +130,7 @@ pub(super) fn start(node: &Node<'_>) -> Result<NodeArguments, ConfigError> {
             file: path.to_string(),
             args,
         }),
-        _ => Err(node.wrong(
+        _ => Err(node.error(
             format!("`{}` starts `{file}`, which is no file of the app", node.path),
             Some("an image starts node alone, without a shell or a package manager: name node's arguments, as in \"dist/main.js\"".to_owned()),
         )),
@@ -149,7 +149,7 @@ pub(super) fn env(node: &Node<'_>) -> Result<BTreeMap<String, Given<String>>, Co
     let mut found = BTreeMap::new();
     for entry in node.entries("an object of variables, as {\"LOG_LEVEL\": \"info\"}")? {
         if !is_variable(entry.name) {
-            return Err(entry.wrong(format!("`{}` is no name of a variable", entry.name), None));
+            return Err(entry.error(format!("`{}` is no name of a variable", entry.name), None));
         }
         let value = entry.node();
         found.insert(entry.name.to_owned(), value.given(value.scalar()?));
@@ -164,7 +164,7 @@ pub(super) fn build_args(
     if let ast::Value::Array(_) = node.value {
         let names = node.strings("a list of names", "a list of names")?;
         if let Some(wrong) = names.iter().find(|name| !is_variable(&name.value)) {
-            return Err(node.wrong(format!("`{}` is no name of a variable", wrong.value), None));
+            return Err(node.error(format!("`{}` is no name of a variable", wrong.value), None));
         }
         return Ok(names
             .into_iter()
@@ -187,7 +187,7 @@ pub(super) fn labels(node: &Node<'_>) -> Result<BTreeMap<String, Given<String>>,
                 "`{}` is no name of a label: letters, digits, `.`, `_`, `-` and `/`",
                 entry.name
             );
-            return Err(entry.wrong(problem, None));
+            return Err(entry.error(problem, None));
         }
         let value = entry.node();
         found.insert(entry.name.to_owned(), value.given(value.scalar()?));
@@ -247,7 +247,7 @@ pub(super) fn healthcheck(node: &Node<'_>) -> Result<Option<Healthcheck>, Config
     if probes == 1 {
         Ok(Some(found))
     } else {
-        Err(node.wrong(
+        Err(node.error(
             format!("`{}` needs either `path` or `command`", node.path),
             None,
         ))
@@ -283,7 +283,7 @@ pub(super) fn globs(node: &Node<'_>, dir: &RepoPath) -> Result<Vec<String>, Conf
                 node.path,
                 error.words()
             );
-            return Err(item.wrong(problem, None));
+            return Err(item.error(problem, None));
         }
         let mut base = Some(dir.clone());
         let mut rest = glob.trim_start_matches("./");
@@ -296,7 +296,7 @@ pub(super) fn globs(node: &Node<'_>, dir: &RepoPath) -> Result<Vec<String>, Conf
         else {
             let problem = format!("`{}`: `{glob}` leads out of the workspace", node.path);
             let hint = format!("globs are relative to the directory of `{}`", node.file);
-            return Err(item.wrong(problem, Some(hint)));
+            return Err(item.error(problem, Some(hint)));
         };
         found.push(if base.is_root() {
             rest.to_owned()
@@ -337,7 +337,7 @@ pub(super) fn packages(node: &Node<'_>) -> Result<(Names, Names), ConfigError> {
             let legal = |letter: char| letter.is_ascii_alphanumeric() || "+-.=:~_".contains(letter);
             if name.starts_with('-') || !name.chars().all(legal) {
                 let problem = format!("`{}`: `{name}` is no name of a package", entry.path);
-                return Err(item.wrong(problem, None));
+                return Err(item.error(problem, None));
             }
             list.push(item.given(name.to_owned()));
         }
@@ -356,7 +356,10 @@ pub(super) fn tasks(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {
 pub(super) fn lifecycle(node: &Node<'_>) -> Result<BTreeMap<String, Given<bool>>, ConfigError> {
     let what = "true, false, or an object of scripts, as {\"@shop/ui#prepare\": false}";
     if let ast::Value::BooleanLit(all) = node.value {
-        return Ok(BTreeMap::from([(EVERY.to_owned(), node.given(all.value))]));
+        return Ok(BTreeMap::from([(
+            ALL_SCRIPTS.to_owned(),
+            node.given(all.value),
+        )]));
     }
     let mut found = BTreeMap::new();
     for entry in node.entries(what)? {
@@ -368,7 +371,7 @@ pub(super) fn lifecycle(node: &Node<'_>) -> Result<BTreeMap<String, Given<bool>>
             let problem = format!("`{}` names no script of a package", entry.path);
             let hint =
                 "write PACKAGE#SCRIPT, as \"@shop/ui#prepare\"; the root's are \"//#postinstall\"";
-            return Err(entry.wrong(problem, Some(hint.to_owned())));
+            return Err(entry.error(problem, Some(hint.to_owned())));
         }
         found.insert(entry.name.to_owned(), value.given(runs.value));
     }
@@ -399,7 +402,7 @@ pub(super) fn secrets(node: &Node<'_>) -> Result<Names, ConfigError> {
             );
             let hint =
                 "secrets are named here; their values come from the environment, or from --secret";
-            Err(node.wrong(problem, Some(hint.to_owned())))
+            Err(node.error(problem, Some(hint.to_owned())))
         }
         None => Ok(names),
     }

@@ -1,5 +1,6 @@
 //! The root as an app: what builds it.
 
+use crate::model::member::MemberId;
 use crate::plan::config::{Given, GivenBy};
 use crate::plan::{Plan, PlanOptions};
 use crate::testing::workspace;
@@ -37,7 +38,7 @@ fn plan(scripts: &str, turbo: &str, with_lib: bool, options: &PlanOptions) -> Re
         files.push(("packages/lib/index.ts", ""));
     }
     let (_dir, workspace) = workspace(&files);
-    Plan::new(&workspace, 0, options).map_err(|error| error.to_string())
+    Plan::new(&workspace, MemberId::ROOT, options).map_err(|error| error.to_string())
 }
 
 /// The steps of a plan, and the scripts of the root that do not run.

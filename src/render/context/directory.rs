@@ -20,10 +20,10 @@ use crate::system::threads;
 use super::{Planned, changed};
 
 /// How many entries a thread takes at a time. Neighbours share directories.
-const SHARE: usize = 64;
+const BATCH: usize = 64;
 /// Files up to this size in bytes are read and written at once; the kernel's copy functions need
 /// more calls.
-const SMALL: u64 = 256 * 1024;
+const MAX_READ_WHOLE: u64 = 256 * 1024;
 
 /// Writes a plan's files into a directory.
 pub fn write_dir(plan: &Plan, root: &Path, target: &Path) -> io::Result<()> {
@@ -47,7 +47,7 @@ pub fn write_entries<P: AsRef<str> + Sync>(
     let (links, files): (Vec<&PlacedFile<P>>, Vec<&PlacedFile<P>>) = entries
         .iter()
         .partition(|entry| entry.content.link().is_some());
-    let shares: Vec<&[&PlacedFile<P>]> = files.chunks(SHARE).collect();
+    let shares: Vec<&[&PlacedFile<P>]> = files.chunks(BATCH).collect();
     let shares = spread(&shares);
     let tree = Tree::open(root)?;
     let failed = AtomicBool::new(false);
@@ -147,7 +147,9 @@ impl<'w> Writer<'w> {
     fn copy(&mut self, from: &RepoPath, size: u64, to: &Path, executable: bool) -> io::Result<()> {
         let mut source = Planned::open(self.tree, from, size)?;
         self.buffer.clear();
-        (&mut source).take(SMALL).read_to_end(&mut self.buffer)?;
+        (&mut source)
+            .take(MAX_READ_WHOLE)
+            .read_to_end(&mut self.buffer)?;
         let mut target = create(to, executable)?;
         target.write_all(&self.buffer)?;
         if source.left > 0 {

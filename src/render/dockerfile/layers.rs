@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::plan::template::{Syntax, text};
-use crate::plan::{Brought, ImagePackage, MOST, Place, Plan};
+use crate::plan::{Brought, ImagePackage, MAX_COPIES, Place, Plan};
 
 /// A stage that gathers packages, so that another stage can take them in one layer.
 #[derive(Serialize)]
@@ -27,9 +27,9 @@ pub(super) struct CopyView<'p> {
 /// needed. Neighbours stay together, so that a change rebuilds only one group.
 fn gathered(name: &str, mut copies: Vec<Syntax>) -> (Vec<Gather>, Vec<Syntax>) {
     let mut gathers: Vec<Gather> = Vec::new();
-    while copies.len() > MOST {
+    while copies.len() > MAX_COPIES {
         let mut outer = Vec::new();
-        for copies in copies.chunks(MOST) {
+        for copies in copies.chunks(MAX_COPIES) {
             let stage = format!("{name}-{}", gathers.len() + 1);
             outer.push(whole(&stage));
             let copies = copies.to_vec();
@@ -92,7 +92,7 @@ pub(super) fn image(plan: &Plan) -> (Vec<Gather>, Vec<CopyView<'_>>) {
         copies.extend(package.stage.as_deref().map(handed_over).map(plain));
     }
     let mut gathers = Vec::new();
-    if copies.len() > MOST {
+    if copies.len() > MAX_COPIES {
         let words = copies.into_iter().map(|copy| copy.words).collect();
         let groups;
         (gathers, groups) = gathered("packages", words);

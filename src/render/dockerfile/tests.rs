@@ -155,8 +155,10 @@ fn dockerfile(field: &str, text: &str) -> Option<String> {
     let directory = testing::tree(&files);
     let root = fs_err::canonicalize(directory.path()).unwrap();
     let workspace = crate::workspace::Workspace::load(&root).ok()?;
-    let is_app = |member: &crate::workspace::Member| member.dir.as_str().starts_with("apps/");
-    let app = workspace.members.iter().position(is_app)?;
+    let app = workspace
+        .members
+        .ids()
+        .find(|at| workspace.is_app_by_place(*at))?;
     let options = PlanOptions::default().over(config::load(&workspace, app).ok()?);
     let plan = Plan::new(&workspace, app, &options).ok()?;
     render(&plan).ok()

@@ -3,7 +3,7 @@
 use crate::system::terminal;
 
 /// How many bytes of an unfinished line are kept.
-const LONGEST: usize = 1 << 20;
+const MAX_UNFINISHED: usize = 1 << 20;
 
 /// Splits bytes into lines across chunks.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Lines {
         self.pending.extend_from_slice(bytes);
         let Some(last) = self.pending.iter().rposition(|byte| *byte == b'\n') else {
             self.forget_overwritten();
-            self.pending.truncate(LONGEST);
+            self.pending.truncate(MAX_UNFINISHED);
             return Vec::new();
         };
         let rest = self.pending.split_off(last + 1);

@@ -11,7 +11,7 @@ use super::human;
 use super::steps::{LogLine, Steps};
 
 /// How often a running transfer gets a line.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TRANSFER_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What has been shown.
 #[derive(Default)]
@@ -85,7 +85,7 @@ impl Plain {
             .or_insert_with(|| Shown::At(Instant::now()));
         match shown {
             Shown::Done => return None,
-            Shown::At(last) if !done && last.elapsed() < PATIENCE => return None,
+            Shown::At(last) if !done && last.elapsed() < TRANSFER_INTERVAL => return None,
             Shown::At(_) if done => *shown = Shown::Done,
             Shown::At(last) => *last = Instant::now(),
         }

@@ -270,27 +270,30 @@ impl Words<'_> {
         for (place, what) in [
             (
                 Place::Build,
-                "manifests and lockfile of what the build needs",
+                "manifests and lockfile for the build's install",
             ),
             (
                 Place::Prod,
-                "manifests and lockfile of what the app needs when it runs",
+                "manifests and lockfile for the image's install",
             ),
             (Place::Root, "files at the root that builds read"),
             (Place::Top, "files at the root that its own tasks read"),
-            (Place::Home, "files of the root that the image keeps"),
+            (Place::Home, "files of the root that the image gets"),
             (Place::Src, "sources that only builds read"),
-            (Place::Run, "files that the image keeps as they are"),
-            (Place::Beside, "files of other places that the image gets"),
-            (Place::Serve, "how the site is served"),
+            (Place::Run, "files that the image gets unchanged"),
             (
-                Place::Own,
-                "what makes the directories that the app writes to",
+                Place::Beside,
+                "files from elsewhere in the workspace that the image gets",
             ),
-            (Place::Trim, "what leaves spare files out of modules"),
+            (Place::Serve, "the configuration of nginx"),
+            (Place::Own, "the script that makes directories writable"),
+            (
+                Place::Trim,
+                "the script that removes spare files from modules",
+            ),
             (
                 Place::Verify,
-                "what proves that the image can run, and is not in it",
+                "the scripts that prove the image; it does not get them",
             ),
         ] {
             let inside = || plan.context().iter().filter(|entry| entry.place == place);

@@ -19,9 +19,9 @@ const PREFIX: &str = "run-";
 const LOCK: &str = "lock";
 
 /// How long to wait for the gate. A removal closes it only for a moment.
-const PATIENCE: Duration = Duration::from_secs(5);
+const GATE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two tries.
-const GLANCE: Duration = Duration::from_millis(2);
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Locks the cache: shared for lookups, exclusive for removals. Dropping it opens the gate.
 #[derive(Debug)]
@@ -52,10 +52,10 @@ impl Gate {
             return Some(Self { _lock: None });
         };
         let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        while began.elapsed() < GATE_TIMEOUT {
             match lock(file.file()) {
                 Ok(()) => return Some(Self { _lock: Some(file) }),
-                Err(TryLockError::WouldBlock) => thread::sleep(GLANCE),
+                Err(TryLockError::WouldBlock) => thread::sleep(RETRY_INTERVAL),
                 Err(TryLockError::Error(_)) => return Some(Self { _lock: None }),
             }
         }

@@ -12,15 +12,15 @@ use super::usage::{CacheKind, Item, SIZES, STORE, items};
 use crate::model::digest::Digest;
 
 /// Entries unused for this long are removed.
-pub(super) const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const UNUSED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Unpacked layers are large and quickly made again.
 pub(super) const TREES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// An unfinished file of an older slimbuild is a leftover after this time.
-pub(super) const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a measured size of pnpm's store is reused.
-const WEIGHED: Duration = Duration::from_secs(24 * 60 * 60);
+const SIZE_REUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far the disk's clock and this machine's may differ. Not in tests.
-const SLACK: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 60 });
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 60 });
 
 /// Which entries to remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Cache {
         let store = Digest::of(STORE.as_bytes());
         let mut items = items(self.root(), |key| {
             let (bytes, at) = self.noted_size(key)?;
-            let is_fresh = *key != store || age(at, now) < WEIGHED;
+            let is_fresh = *key != store || age(at, now) < SIZE_REUSED_FOR;
             is_fresh.then_some(bytes)
         });
         for item in items
@@ -91,7 +91,7 @@ impl Cache {
                 .living
                 .iter()
                 .min()
-                .and_then(|at| at.checked_sub(SLACK)),
+                .and_then(|at| at.checked_sub(CLOCK_TOLERANCE)),
             total: items.iter().map(|item| item.bytes).sum(),
             done: Pruned {
                 running: others.living.len(),
@@ -123,7 +123,7 @@ impl Cache {
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_ours = name.starts_with("blob-") || name.starts_with("tree-");
             let used = entry.metadata().ok().and_then(|of| of.modified().ok());
-            if is_ours && used.is_some_and(|used| age(used, now) > ABANDONED) {
+            if is_ours && used.is_some_and(|used| age(used, now) > ABANDONED_AFTER) {
                 drop(self.bury(&entry.path()));
             }
         }
@@ -139,7 +139,7 @@ impl Cache {
 
     fn note_size(&self, key: &Digest, bytes: u64, now: SystemTime) {
         let known = self.noted_size(key);
-        if known.is_none_or(|(_, at)| age(at, now) >= WEIGHED) {
+        if known.is_none_or(|(_, at)| age(at, now) >= SIZE_REUSED_FOR) {
             self.write_note(SIZES, key, &bytes);
         }
     }
@@ -160,7 +160,7 @@ impl Pruning<'_> {
             Which::All => None,
             Which::Older(than) => Some(than),
             Which::Limit(_) if item.kind == CacheKind::Trees => Some(TREES_KEPT),
-            Which::Limit(_) => Some(KEPT),
+            Which::Limit(_) => Some(UNUSED_FOR),
         };
         let (old, rest): (Vec<&Item>, Vec<&Item>) = items
             .iter()

@@ -1,4 +1,4 @@
-use super::prune::{ABANDONED, KEPT, TREES_KEPT};
+use super::prune::{ABANDONED_AFTER, TREES_KEPT, UNUSED_FOR};
 use super::*;
 use std::time::Duration;
 
@@ -98,9 +98,9 @@ fn what_is_unused_goes() {
     };
     at(Duration::ZERO);
     assert!(cache.path(&digest).exists() && abandoned.exists());
-    at(ABANDONED * 2);
+    at(ABANDONED_AFTER * 2);
     assert!(cache.path(&digest).exists() && !abandoned.exists());
-    at(KEPT * 2);
+    at(UNUSED_FOR * 2);
     assert!(!cache.path(&digest).exists());
 }
 

@@ -17,7 +17,7 @@ pub(super) const STORE: &str = "pnpm-store";
 /// The kind of notes that hold sizes of directories.
 pub(super) const SIZES: &str = "sizes";
 /// While an image is built, at most this many files of one directory are counted.
-const COUNTED: usize = 200_000;
+const MAX_COUNTED: usize = 200_000;
 
 /// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -95,7 +95,7 @@ pub(super) fn weigh(directory: &Path) -> (u64, bool) {
     let mut bytes = 0;
     let entries = walkdir::WalkDir::new(directory).into_iter().flatten();
     for (at, entry) in entries.enumerate() {
-        if at > COUNTED {
+        if at > MAX_COUNTED {
             return (bytes, false);
         }
         bytes += entry.metadata().map_or(0, |of| of.blocks() * 512);
@@ -211,9 +211,11 @@ impl Usage {
 impl Cache {
     /// The default limit in bytes: a tenth of the disk, at most 20 GB.
     pub fn default_limit(root: &Path) -> u64 {
-        const MOST: u64 = 20_000_000_000;
+        const MAX_DEFAULT: u64 = 20_000_000_000;
         let there = root.ancestors().find(|path| path.exists());
         let disk = there.and_then(|path| rustix::fs::statvfs(path).ok());
-        disk.map_or(MOST, |disk| (disk.f_blocks * disk.f_frsize / 10).min(MOST))
+        disk.map_or(MAX_DEFAULT, |disk| {
+            (disk.f_blocks * disk.f_frsize / 10).min(MAX_DEFAULT)
+        })
     }
 }

@@ -13,12 +13,12 @@ use crate::model::digest::Digest;
 use crate::store::cache::Cache;
 
 /// The media type of the registry's short answer, without the parts that only people read.
-const SHORT: &str = "application/vnd.npm.install-v1+json";
+const SHORT_ANSWER: &str = "application/vnd.npm.install-v1+json";
 
 /// The kind of the cache's notes about versions.
-const NOTES: &str = "npm";
+const NOTE_KIND: &str = "npm";
 /// How long the answer for a range is reused, as with Debian's mirrors.
-const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
+const REUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One version of a package, pinned to its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,14 +100,14 @@ pub fn published(
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let at = now.unwrap_or_default().as_secs();
     let is_exact = Version::parse(wanted).is_ok();
-    if let Some(asked) = cache.note::<Asked>(NOTES, &key)
-        && (is_exact || (!fresh && at.saturating_sub(asked.at) < FRESH.as_secs()))
+    if let Some(asked) = cache.note::<Asked>(NOTE_KIND, &key)
+        && (is_exact || (!fresh && at.saturating_sub(asked.at) < REUSED_FOR.as_secs()))
     {
         return Ok(asked.published);
     }
     let published = newest(package, wanted, registry, net)?;
     let asked = Asked { at, published };
-    cache.write_note(NOTES, &key, &asked);
+    cache.write_note(NOTE_KIND, &key, &asked);
     Ok(asked.published)
 }
 
@@ -119,7 +119,7 @@ fn newest(
     net: &Net<'_>,
 ) -> Result<Published, NpmError> {
     let url = format!("{}/{package}", registry.trim_end_matches('/'));
-    let answer = net.bytes(&url, SHORT)?;
+    let answer = net.bytes(&url, SHORT_ANSWER)?;
     let broken = |reason: String| NpmError::Answer {
         url: url.clone(),
         reason,

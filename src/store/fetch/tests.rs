@@ -138,7 +138,7 @@ fn credentials_are_not_shown() {
 }
 
 /// Limits for tests.
-const HASTE: Patience = Patience {
+const SHORT_LIMITS: Patience = Patience {
     answer: Duration::from_millis(300),
     silence: Duration::from_millis(300),
     window: Duration::from_millis(500),
@@ -172,7 +172,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
 /// How a download ends, which must be soon, in words.
 fn failure(url: &str) -> String {
     let (_directory, cache) = cache();
-    let net = Net::new(&Proxies::default(), HASTE, NOBODY).unwrap();
+    let net = Net::new(&Proxies::default(), SHORT_LIMITS, NOBODY).unwrap();
     let digest = Digest::of(b"abc");
     let began = Instant::now();
     let error = net.file(url, &digest, &cache).unwrap_err();

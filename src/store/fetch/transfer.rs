@@ -13,11 +13,11 @@ use super::timeouts::{Pace, Patience, Stall};
 use super::{Cause, FetchError};
 
 /// How often to check whether the user wants to stop.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How many bytes are read at a time.
 const PIECE: usize = 1 << 16;
 /// How many pieces may be queued.
-const WAITING: usize = 4;
+const QUEUE_LENGTH: usize = 4;
 /// How many redirects are followed.
 const REDIRECTS: usize = 10;
 
@@ -52,7 +52,7 @@ impl<'t> Transfer<'t> {
         patience: Patience,
         stop: &'t dyn Fn() -> bool,
     ) -> Result<(Head, Self), FetchError> {
-        let (sender, pieces) = sync_channel(WAITING);
+        let (sender, pieces) = sync_channel(QUEUE_LENGTH);
         // The thread is not joined: it ends when its receiver is gone, or by the client's own
         // timeout.
         thread::spawn(move || send(request, &sender));
@@ -102,7 +102,7 @@ impl<'t> Transfer<'t> {
             if (self.stop)() {
                 return Err(FetchError::Interrupted);
             }
-            match self.pieces.recv_timeout(GLANCE) {
+            match self.pieces.recv_timeout(POLL_INTERVAL) {
                 Ok(Piece::Failed(cause)) => return Err(self.failed(cause)),
                 Ok(Piece::Redirect(reason)) => {
                     let url = self.url.clone();

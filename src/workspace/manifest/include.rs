@@ -34,14 +34,14 @@ pub fn merged(
     }
     for (source, delegated) in files {
         let outside = || {
-            wrong(
+            include_error(
                 FILE,
                 format!("`include` names `{source}`, which lies outside of the workspace"),
             )
         };
         let path = RepoPath::new(&source).map_err(|_| outside())?;
         let own = read(&path)?.ok_or_else(|| {
-            wrong(
+            include_error(
                 FILE,
                 format!("`include` names `{source}`, which is not there"),
             )
@@ -50,7 +50,12 @@ pub fn merged(
             Ok(Value::Object(own)) => own,
             Ok(Value::Null) => Map::new(),
             Err(_) if own.trim().is_empty() => Map::new(),
-            Ok(_) => return Err(wrong(path.as_str(), "the settings are no map".to_owned())),
+            Ok(_) => {
+                return Err(include_error(
+                    path.as_str(),
+                    "the settings are no map".to_owned(),
+                ));
+            }
             Err(error) => return Err(error),
         };
         for (key, value) in own {
@@ -60,16 +65,16 @@ pub fn merged(
                     .is_some_and(|list| list.iter().any(|one| *one == key));
             if !is_delegated || key == "include" {
                 let problem = format!("`include` in {FILE} does not delegate `{key}` to this file");
-                return Err(wrong(path.as_str(), problem));
+                return Err(include_error(path.as_str(), problem));
             }
             if all.contains_key(&key) {
                 let problem = format!("`{key}` is set elsewhere too: each setting has one owner");
-                return Err(wrong(path.as_str(), problem));
+                return Err(include_error(path.as_str(), problem));
             }
             let dir = path.parent().unwrap_or_default();
             let value = rebased(&key, value, &dir);
             let value = value.map_err(|path| {
-                wrong(
+                include_error(
                     FILE,
                     format!("`{path}` in `{source}` leads out of the workspace"),
                 )
@@ -81,7 +86,7 @@ pub fn merged(
     Ok(text.unwrap_or_default() + "\n")
 }
 
-fn wrong(file: &str, problem: String) -> ManifestError {
+fn include_error(file: &str, problem: String) -> ManifestError {
     ManifestError::Meaning {
         file: file.to_owned(),
         problem,

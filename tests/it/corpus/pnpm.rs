@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use slimbuild::internals::{PruneOptions, RepoPath, Scope, Workspace, toolchain};
+use slimbuild::internals::{MemberId, PruneOptions, RepoPath, Scope, Workspace, toolchain};
 
 use super::{corpus, found, run};
 use crate::support::pnpm::{Pnpm, home, reachable};
@@ -199,9 +199,9 @@ fn known(label: &str) -> Option<String> {
     reason.or_else(|| find(&KNOWN_FAILURES))
 }
 
-fn load(corpus: &Path, (workspace, app, _): &App) -> (Workspace, usize) {
+fn load(corpus: &Path, (workspace, app, _): &App) -> (Workspace, MemberId) {
     let workspace = Workspace::load(&corpus.join(workspace)).unwrap();
-    let app = workspace.position(&RepoPath::new(app).unwrap()).unwrap();
+    let app = workspace.member_in(&RepoPath::new(app).unwrap()).unwrap();
     (workspace, app)
 }
 
@@ -212,7 +212,7 @@ fn pnpm_of(corpus: &Path, app: &App) -> String {
     }
 }
 
-fn pnpm(workspace: &Workspace, app: usize, row: &App) -> Result<Pnpm, String> {
+fn pnpm(workspace: &Workspace, app: MemberId, row: &App) -> Result<Pnpm, String> {
     let (node, pnpm) = toolchain::decide(workspace, &workspace.members[app], None)
         .map_err(|error| error.to_string())?;
     Pnpm::new(&node.value, row.2.unwrap_or(&pnpm.value))
@@ -279,9 +279,9 @@ fn install(corpus: &Path, row: &App, scope: Scope, store: &Path) -> Result<(), S
     }
     // Everything pruned for a build belongs to it, including what tasks name.
     let pruned = Workspace::load(&json).map_err(|error| error.to_string())?;
-    let apps: Vec<usize> = match scope {
-        Scope::Build => (0..pruned.members.len()).collect(),
-        Scope::Production => vec![pruned.position(&workspace.members[app].dir).unwrap()],
+    let apps: Vec<_> = match scope {
+        Scope::Build => pruned.members.ids().collect(),
+        Scope::Production => vec![pruned.member_in(&workspace.members[app].dir).unwrap()],
     };
     skeletons(&pruned, &apps, scope, &out)?;
     pnpm.install(&json, scope, store)

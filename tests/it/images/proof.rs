@@ -139,8 +139,12 @@ fn literals_that_lead_to_code_are_followed() {
 import { createRequire } from 'node:module';
 import { fork } from 'node:child_process';
 import data from './data.json';
+import './style.css';
+import addon from './addon.node';
 const require = createRequire(import.meta.url);
 const gone = require('gone-package');
+const load = createRequire(import.meta.url);
+const late = load('late-package'), direct = createRequire(import.meta.url)('./direct.cjs');
 const other = await import('./missing.mjs');
 await import('./handled.mjs').catch(() => {});
 try { await import('./tried.mjs'); } catch { /* it may be there */ }
@@ -151,6 +155,8 @@ const seed = () => fork('./scripts/w.mjs');
         ("app/index.mjs", main),
         ("app/package.json", r#"{"name": "app"}"#),
         ("app/data.json", "{}"),
+        ("app/style.css", ""),
+        ("app/addon.node", ""),
         ("app/worker.mjs", "import './nothing.mjs';"),
     ];
     let Some(said) = judged(&files) else {

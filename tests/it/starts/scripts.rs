@@ -179,12 +179,7 @@ fn containers_run_what_start_scripts_say() {
             } else {
                 3000
             };
-            // pm2 writes to the home of its user.
-            let container = if script.contains("pm2") {
-                Container::start_writable(daemon, &tag.name, port)
-            } else {
-                Container::start(daemon, &tag.name, port)
-            };
+            let container = Container::start(daemon, &tag.name, port);
             // What runs beside the server may say a moment later that it does.
             let began = std::time::Instant::now();
             let mut said = container.get(port, "/") + &container.log();

@@ -189,7 +189,7 @@ pub(super) const TABLE: [(&str, &str, &str); 63] = [
     ),
     (
         "pm2-runtime ecosystem.config.js",
-        "slim: node node_modules/.bin/pm2-runtime ecosystem.config.js",
+        "slim: PM2_HOME=/dev/shm/.pm2 node node_modules/.bin/pm2-runtime ecosystem.config.js",
         "ProcessContainerFork",
     ),
     (

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use slimbuild::internals::{
-    Closure, LockfileError, Lockfiles, PruneOptions, Pruned, Scope, Workspace, pruned::output,
+    Closure, LockfileError, Lockfiles, MemberId, PruneOptions, Pruned, Scope, Workspace,
+    pruned::output,
 };
 
 /// The closure of these apps; that of builds without what tasks add.
 pub(crate) fn closure<'l, 'a>(
     workspace: &Workspace,
     lockfiles: &'l Lockfiles<'a>,
-    apps: &[usize],
+    apps: &[MemberId],
     scope: Scope,
 ) -> Result<Closure<'l, 'a>, LockfileError> {
     match scope {
@@ -23,7 +24,7 @@ pub(crate) fn closure<'l, 'a>(
 /// Writes the pruned workspace to `dir`.
 pub(crate) fn write(
     workspace: &Workspace,
-    apps: &[usize],
+    apps: &[MemberId],
     options: &PruneOptions,
     dir: &Path,
 ) -> Result<(), String> {
@@ -34,13 +35,13 @@ pub(crate) fn write(
 /// Puts the manifests that an image's install gets into a written tree.
 pub(crate) fn skeletons(
     workspace: &Workspace,
-    apps: &[usize],
+    apps: &[MemberId],
     scope: Scope,
     out: &Path,
 ) -> Result<(), String> {
     let lockfiles = Lockfiles::parse(&workspace.lockfiles).map_err(|error| error.to_string())?;
     let closure = closure(workspace, &lockfiles, apps, scope).map_err(|error| error.to_string())?;
-    for at in closure.members.keys().copied().chain([0]) {
+    for at in closure.members.keys().copied().chain([MemberId::ROOT]) {
         let path = workspace.members[at].dir.join("package.json").unwrap();
         let path = path.on_disk(&out.join("json"));
         fs_err::write(path, closure.skeleton(workspace, at)).unwrap();

@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 28] = [
+const CASES: [(&str, &str, &str); 34] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -101,6 +101,21 @@ const CASES: [(&str, &str, &str); 28] = [
         "!the app reads data/x.proto when it starts",
     ),
     (
+        "relative.js",
+        "require('fs').readFileSync('data/x.proto')",
+        "!the app reads data/x.proto when it starts",
+    ),
+    (
+        "relative-said.js",
+        "require('fs').readFile('./data/x.proto', (e) => { console.error(e.message); process.exit(1) })",
+        "!the app reads data/x.proto when it starts",
+    ),
+    (
+        "elsewhere.js",
+        "process.chdir('/tmp'); require('fs').readFileSync('data/x.proto')",
+        "started, and ended by itself with exit code 1 after …: ENOENT",
+    ),
+    (
         "directory.js",
         "require('fs/promises').readdir(__dirname + '/data')",
         "!the app reads data when it starts",
@@ -142,6 +157,22 @@ const CASES: [(&str, &str, &str); 28] = [
          require('child_process').spawn(process.execPath, ['-e', stays, __filename], { detached: true, stdio: 'inherit' });
          require('net').createServer().listen(0)",
         "started, listens on port ",
+    ),
+    (
+        "env.js",
+        "process.loadEnvFile ? process.loadEnvFile('.env') : require('fs').readFileSync('.env')",
+        "started, and ended by itself with exit code 1…it reads .env, and an image holds no env file",
+    ),
+    // SQLite opens its file by itself, so node's file system knows nothing of it.
+    (
+        "sqlite.js",
+        "console.error('Error: ConnectionFailed(\"Unable to open connection to local database data/local.db: 14\")\\n    at x\\n}'); process.exit(1)",
+        "!the app writes to data/local.db when it starts, and may not",
+    ),
+    (
+        "volume.js",
+        "console.error('SqliteError: unable to open database file\\n    at x\\n}'); process.exit(1)",
+        "started, and ended by itself with exit code 1…: SqliteError: unable to open database file; SQLite could not open its file",
     ),
     (
         "notes.js",
@@ -197,7 +228,7 @@ fn what_lies_in_the_image_is_told_from_what_does_not() {
 }
 
 /// A server that reads a file of its sources, and one that needs a database.
-fn trees() -> [(Tree, Result<&'static str, &'static str>); 7] {
+fn trees() -> [(Tree, Result<&'static str, &'static str>); 9] {
     let main = "require('fs').readFileSync(__dirname + '/../docs/api.json')";
     let reads = server(main);
     reads.write("apps/api/docs/api.json", "{}");
@@ -218,6 +249,7 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 7] {
     );
     let writes = server(&main);
     writes.write("apps/api/dist/uploads/seed", "");
+    let logs = server(&format!("require('fs').mkdirSync('logs')//{new}"));
     let may = server(&main);
     may.write("apps/api/dist/uploads/seed", "");
     may.write(
@@ -226,6 +258,9 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 7] {
     );
     // What is older than its sources is refused.
     may.write("apps/api/dist/main.js", &main);
+    let makes = server(&format!(
+        "require('fs').mkdirSync(process.cwd() + '/uploads', {{ recursive: true }})//{new}"
+    ));
     [
         (
             reads,
@@ -237,6 +272,14 @@ fn trees() -> [(Tree, Result<&'static str, &'static str>); 7] {
         (
             writes,
             Err("the app writes to apps/api/dist/uploads/x when it starts, and may not"),
+        ),
+        (
+            logs,
+            Err("the app writes to apps/api/logs when it starts, and may not"),
+        ),
+        (
+            makes,
+            Err("the app writes to apps/api/uploads when it starts, and may not"),
         ),
         (may, Ok("s: written; nothing was missing")),
         (

@@ -13,7 +13,7 @@ use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 
 /// It is unlikely that more layers than this are damaged at once.
-const MENDED: usize = 20;
+const MAX_REPAIRS: usize = 20;
 
 /// The damage found so far.
 #[derive(Default)]
@@ -22,7 +22,7 @@ struct Mended(BTreeSet<String>);
 impl Mended {
     /// Whether making it again may help: not if the same was made again before.
     fn may_help(&mut self, error: &Error) -> bool {
-        error.is_damage() && self.0.len() < MENDED && self.0.insert(error.to_string())
+        error.is_damage() && self.0.len() < MAX_REPAIRS && self.0.insert(error.to_string())
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::ShellLine;
 use super::available::{MANAGERS, Refusal, SYSTEM, goes_away, of_wrappers, refusal};
 use super::last::{has_files, last_of};
+use super::text::{assignments, redirected, spaced, written};
 use crate::detect::loader;
 use crate::detect::program::{self, BIN};
 use crate::detect::script::node::{self, command as node_command};
@@ -230,8 +231,8 @@ impl<'s, 'w> Renderer<'s, 'w> {
             let env: String = run.env.iter().fold(env, |env, (name, value)| {
                 format!("{env}{name}={} ", quote(value))
             });
-            let (flags, left_out) = node::kept(&run.node_args);
-            self.notes.extend(left_out.into_iter().map(str::to_owned));
+            let (flags, left_out) = node::kept(&run.node_args, |file| self.holds(file));
+            self.notes.extend(left_out);
             let words = flags.iter().chain([&run.file]).chain(&run.args);
             let text = words.map(|word| quote(word)).collect::<Vec<_>>().join(" ");
             self.starts(&run.node_args, &run.file, run.args.clone());
@@ -269,7 +270,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
         Err(refusal(self.subject, command))
     }
 
-    /// node's words without env files, which the image does not contain.
+    /// node's words without those that the image leaves out.
     fn node(&mut self, command: &Command) -> String {
         let words: Vec<String> = command.words[1..].to_vec();
         let written: Vec<&str> = command.written().skip(1).collect();
@@ -280,8 +281,9 @@ impl<'s, 'w> Renderer<'s, 'w> {
         let mut at = 0;
         while at < flags.len() {
             let takes = usize::from(node::takes_value(&flags[at]));
-            match node::left_out(&flags[at]) {
-                Some(note) => self.notes.push(note.to_owned()),
+            let next = flags.get(at + takes).map(String::as_str);
+            match node::left_out(&flags[at], next, |file| self.holds(file)) {
+                Some(note) => self.notes.push(note),
                 None => kept.extend(written.get(at..=at + takes).unwrap_or_default()),
             }
             at += 1 + takes;
@@ -299,6 +301,14 @@ impl<'s, 'w> Renderer<'s, 'w> {
         kept.extend(&written[from..]);
         self.starts(&flags, &name, args);
         kept.join(" ")
+    }
+
+    /// Whether the image has a file, named from where the line is.
+    fn holds(&self, file: &str) -> bool {
+        if self.dir.is_root() {
+            return self.subject.holds(file);
+        }
+        self.subject.holds(&format!("{}/{file}", self.dir))
     }
 
     fn starts(&mut self, node_args: &[String], file: &str, args: Vec<String>) {
@@ -324,7 +334,7 @@ impl<'s, 'w> Renderer<'s, 'w> {
             ));
             return;
         };
-        let (node_args, _) = node::kept(node_args);
+        let (node_args, _) = node::kept(node_args, |file| self.holds(file));
         self.entry = Some(Entry {
             file,
             node_args,
@@ -426,23 +436,4 @@ fn ended(command: &Command, before: String, node: bool, words: String) -> ShellL
 fn is_name(word: &str) -> bool {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || "-_.@".contains(letter);
     word.chars().all(legal)
-}
-
-fn assignments(command: &Command) -> String {
-    let all = command.assignments();
-    all.fold(String::new(), |text, pair| text + &pair + " ")
-}
-
-fn written(command: &Command) -> String {
-    command.written().collect::<Vec<_>>().join(" ")
-}
-
-fn redirected(command: &Command) -> String {
-    spaced(command.redirections())
-}
-
-fn spaced(words: &[String]) -> String {
-    words
-        .iter()
-        .fold(String::new(), |text, word| text + " " + word)
 }

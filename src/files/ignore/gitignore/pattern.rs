@@ -6,7 +6,7 @@
 //! `?` matches a byte, `a**/b` means `a` followed by `**/b`, and an unclosed class matches nothing.
 
 /// The longest pattern in bytes. A longer one is ignored: no path is that long.
-const LONGEST: usize = 4096;
+const MAX_LENGTH: usize = 4096;
 
 /// A compiled line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Pattern {
             return None;
         }
         // No path is that long, and matching takes time in proportion to the length.
-        if pattern.len() > LONGEST {
+        if pattern.len() > MAX_LENGTH {
             return None;
         }
         let pattern = without_repetition(pattern);

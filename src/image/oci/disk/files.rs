@@ -10,7 +10,7 @@ use tar::{Archive, EntryType};
 use crate::image::oci::limits;
 
 /// Files that describe the others. An archive has one of each.
-const SINGLE: [&str; 3] = ["manifest.json", "index.json", "oci-layout"];
+const DESCRIBING_FILES: [&str; 3] = ["manifest.json", "index.json", "oci-layout"];
 
 /// Files by name.
 pub(super) enum Files {
@@ -43,7 +43,7 @@ impl Files {
                     if at.checked_add(size).is_none_or(|end| end > length) {
                         return Err(invalid(&format!("it ends in the middle of its `{name}`")));
                     }
-                    if SINGLE.contains(&name.as_str()) && found.contains_key(&name) {
+                    if DESCRIBING_FILES.contains(&name.as_str()) && found.contains_key(&name) {
                         return Err(invalid(&format!("it has two `{name}`")));
                     }
                     found.insert(name, (at, size));

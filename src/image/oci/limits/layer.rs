@@ -11,12 +11,12 @@ const PATH: usize = 4096;
 /// Bytes of a tar between two files: headers, and long names, which are kept in memory.
 const HEADERS: u64 = 1 << 20;
 /// A layer may always unpack to this many bytes.
-const SMALL: u64 = 1 << 30;
+const ALWAYS_ALLOWED: u64 = 1 << 30;
 /// How many times its size a layer may unpack to. Program files unpack to 3 to 10 times their size;
 /// gzip can reach 1,000, zstd more.
-const TIMES: u64 = 200;
+const MAX_RATIO: u64 = 200;
 /// No layer may unpack to more bytes than this.
-const LARGE: u64 = 64 << 30;
+const MAX_UNPACKED: u64 = 64 << 30;
 
 /// A limit that a layer exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,8 @@ pub enum Excess {
 
 /// How many bytes a layer of this size may unpack to.
 pub(in crate::image::oci) fn unpacked(size: u64) -> u64 {
-    size.saturating_mul(TIMES).clamp(SMALL, LARGE)
+    size.saturating_mul(MAX_RATIO)
+        .clamp(ALWAYS_ALLOWED, MAX_UNPACKED)
 }
 
 /// Counts what a tar demands. Reading stops when a limit is exceeded.
@@ -143,18 +144,18 @@ mod tests {
     #[test]
     fn what_is_written_is_added_up() {
         let meter = Meter::new(1);
-        meter.file(SMALL / 2).unwrap();
-        meter.file(SMALL / 2).unwrap();
-        assert_eq!(meter.file(1), Err(Excess::Bytes(SMALL)));
+        meter.file(ALWAYS_ALLOWED / 2).unwrap();
+        meter.file(ALWAYS_ALLOWED / 2).unwrap();
+        assert_eq!(meter.file(1), Err(Excess::Bytes(ALWAYS_ALLOWED)));
         // A header may state any size.
-        assert_eq!(meter.file(u64::MAX), Err(Excess::Bytes(SMALL)));
+        assert_eq!(meter.file(u64::MAX), Err(Excess::Bytes(ALWAYS_ALLOWED)));
     }
 
     #[test]
     fn a_large_layer_may_become_larger_than_a_small_one() {
-        assert_eq!(unpacked(0), SMALL);
-        assert_eq!(unpacked(100 << 20), TIMES * (100 << 20));
-        assert_eq!(unpacked(u64::MAX), LARGE);
+        assert_eq!(unpacked(0), ALWAYS_ALLOWED);
+        assert_eq!(unpacked(100 << 20), MAX_RATIO * (100 << 20));
+        assert_eq!(unpacked(u64::MAX), MAX_UNPACKED);
     }
 
     #[test]
@@ -171,8 +172,8 @@ mod tests {
             }
         };
         let contents = Meter::new(1);
-        assert_eq!(read(&contents), SMALL);
-        assert_eq!(contents.excess(), Some(Excess::Bytes(SMALL)));
+        assert_eq!(read(&contents), ALWAYS_ALLOWED);
+        assert_eq!(contents.excess(), Some(Excess::Bytes(ALWAYS_ALLOWED)));
         let headers = Meter::new(1);
         headers.headers_follow();
         assert_eq!(read(&headers), HEADERS);

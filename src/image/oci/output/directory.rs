@@ -26,7 +26,7 @@ const BLOBS: &str = "blobs";
 const NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The size limit of an index in bytes.
-const LIMIT: u64 = 16 << 20;
+const MAX_INDEX: u64 = 16 << 20;
 
 /// What the directory holds before writing.
 enum Before {
@@ -194,7 +194,7 @@ fn before(path: &Path) -> Result<Before, OciError> {
 /// Parses a JSON file, if it is a regular file below the size limit.
 fn read(path: &Path) -> Option<Value> {
     let metadata = fs_err::symlink_metadata(path).ok()?;
-    let fits = metadata.is_file() && metadata.len() <= LIMIT;
+    let fits = metadata.is_file() && metadata.len() <= MAX_INDEX;
     serde_json::from_slice(&fits.then(|| fs_err::read(path).ok())??).ok()
 }
 

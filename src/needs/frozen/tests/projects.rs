@@ -103,15 +103,63 @@ fn names_specifiers_and_maps() {
 }
 
 #[test]
+fn an_override_says_what_is_recorded() {
+    let check = |head: &str, manifest| project(head, IMPORTER, manifest);
+    let manifest = r#"{"name": "a", "dependencies": {"x": "^1.0.0"}}"#;
+    let replaced = "it records `x` as `^1.0.0`, the manifest asks for `^1.0.0`";
+    for (head, expected) in [
+        ("overrides:\n  x: 2.0.0\n", replaced),
+        ("overrides:\n  a>x: 2.0.0\n", replaced),
+        ("overrides:\n  b>x: 2.0.0\n", "fits"),
+    ] {
+        assert_eq!(check(head, manifest), expected, "{head}");
+    }
+    let added = r#"{"name": "a", "dependencies": {"x": "^1.0.0", "y": "1"}}"#;
+    assert_eq!(
+        check("overrides:\n  b>y: '-'\n", added),
+        "`y` of its `dependencies` is not recorded"
+    );
+    assert_eq!(check("overrides:\n  a>y: '-'\n", added), "fits");
+}
+
+#[test]
+fn a_recorded_version_lies_in_its_range() {
+    let recorded = |version: &str| {
+        let importer = IMPORTER.replace("version: 1.0.0", &format!("version: {version}"));
+        project("", &importer, r#"{"dependencies": {"x": "^1.0.0"}}"#)
+    };
+    for version in [
+        "1.2.0(p@2.0.0(q@3.0.0))",
+        "y@2.0.0",
+        "link:../x",
+        "2.0.0-rc.1",
+    ] {
+        assert_eq!(recorded(version), "fits", "{version}");
+    }
+    assert_eq!(
+        recorded("2.0.0(p@1.0.0)"),
+        "it records `2.0.0` for `x`, which is not in the range `^1.0.0`"
+    );
+}
+
+#[test]
 fn what_may_differ() {
     for (head, manifest) in [
         (
-            "overrides:\n  x: 2.0.0\n",
+            "overrides:\n  x: ^1.0.0\n",
             r#"{"dependencies": {"x": "^0.9.0"}}"#,
         ),
         (
+            "overrides:\n  x@^2: 2.0.0\n",
+            r#"{"dependencies": {"x": "^1.0.0"}}"#,
+        ),
+        (
+            "overrides:\n  other>x: 2.0.0\n",
+            r#"{"dependencies": {"x": "^1.0.0"}}"#,
+        ),
+        (
             "overrides:\n  z>y@1: '-'\n",
-            r#"{"dependencies": {"x": "^1.0.0", "y": "1"}}"#,
+            r#"{"name": "z", "dependencies": {"x": "^1.0.0", "y": "1"}}"#,
         ),
         (
             "ignoredOptionalDependencies:\n  - '@s/*-linux'\n",

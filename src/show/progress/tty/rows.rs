@@ -11,9 +11,9 @@ use crate::show::progress::human;
 use crate::show::progress::steps::{LogLine, Steps};
 
 /// Steps that end sooner never move.
-const PATIENCE: Duration = Duration::from_millis(250);
+const SPINNER_DELAY: Duration = Duration::from_millis(250);
 /// The engine's own work gets a line only if it takes this long.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
+const ENGINE_STEP_DELAY: Duration = Duration::from_secs(1);
 /// The width of `CACHED` and `59.9s`.
 const COLUMN: usize = 6;
 /// Keeps a line within 80 columns: a wrapped line cannot be repaired when the terminal grows. The
@@ -81,8 +81,8 @@ impl Rows {
             Event::StepStarted { step } => {
                 if let Some(known) = steps.get(*step) {
                     let patience = match known.kind {
-                        StepKind::Instruction => PATIENCE,
-                        StepKind::Housekeeping => HOUSEKEEPING,
+                        StepKind::Instruction => SPINNER_DELAY,
+                        StepKind::Housekeeping => ENGINE_STEP_DELAY,
                     };
                     let name = without_mounts(&known.name);
                     self.running
@@ -127,7 +127,7 @@ impl Rows {
             Event::StepDone { step, took } => {
                 self.remove(Some(*step));
                 if let Some(known) = steps.get(*step)
-                    && (known.kind == StepKind::Instruction || *took >= HOUSEKEEPING)
+                    && (known.kind == StepKind::Instruction || *took >= ENGINE_STEP_DELAY)
                 {
                     self.done(*took, &short(&known.name));
                 }
@@ -146,7 +146,7 @@ impl Rows {
     /// Redraws rows that have been there for a while.
     pub(super) fn tick(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.began);
-        if elapsed < PATIENCE {
+        if elapsed < SPINNER_DELAY {
             return;
         }
         let (row_style, detail_style) = (self.row_style(), self.detail_style());
@@ -197,7 +197,7 @@ impl Rows {
         let row = self
             .running
             .entry(None)
-            .or_insert_with(|| Row::new("sending the context".to_owned(), PATIENCE, now));
+            .or_insert_with(|| Row::new("sending the context".to_owned(), SPINNER_DELAY, now));
         row.detail = DecimalBytes(bytes).to_string();
         if done {
             let took = now.saturating_duration_since(row.started);
