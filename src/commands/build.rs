@@ -99,7 +99,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
             .map_err(Error::io("cannot write to stderr"))?;
     }
     workdir::sweep();
-    let driver = worker.driver(&engine, host.as_deref(), env)?;
+    let driver = worker.driver(&engine, host.as_deref(), env, !secrets.is_empty())?;
     let job = Job {
         trial: job::trial(&plan, smoke, cwd, env)?,
         root,

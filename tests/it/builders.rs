@@ -1,6 +1,8 @@
 //! BuildKit without a Docker API: the lab's over mutual TLS, and others behind a socket.
 
+mod ends;
 mod refused;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

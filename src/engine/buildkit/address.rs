@@ -11,7 +11,7 @@ use super::BuildkitError;
 use crate::engine::host::{Address, Host};
 
 /// The port of buildkitd in its documentation.
-const PORT: &str = "1234";
+const DEFAULT_PORT: &str = "1234";
 
 /// The address of a builder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,14 +189,14 @@ fn authority(rest: &str) -> Option<String> {
             let (host, tail) = bracketed.split_once(']')?;
             host.parse::<std::net::Ipv6Addr>().ok()?;
             let port = match tail {
-                "" => PORT,
+                "" => DEFAULT_PORT,
                 tail => tail.strip_prefix(':')?,
             };
             (format!("[{host}]"), port)
         }
         None => match rest.split_once(':') {
             Some((host, port)) => (host.to_owned(), port),
-            None => (rest.to_owned(), PORT),
+            None => (rest.to_owned(), DEFAULT_PORT),
         },
     };
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._[]:".contains(letter);

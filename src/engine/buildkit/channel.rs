@@ -15,9 +15,9 @@ use super::{Builder, BuildkitError};
 use crate::engine::docker::session::Connection;
 
 /// How many bytes may be under way. HTTP/2's default of 64 kB would make slow links slower.
-pub(super) const WINDOW: u32 = 4 * 1024 * 1024;
+pub(super) const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// The size of the largest message, which is BuildKit's own limit.
-pub(super) const MESSAGE: usize = 16 * 1024 * 1024;
+pub(super) const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 pub(super) type Client = ControlClient<Channel>;
 
@@ -26,14 +26,14 @@ pub(super) async fn connect(builder: &Builder) -> Result<Client, BuildkitError> 
     let stream = dial(builder).await?;
     // The address is only a header here: the connection exists.
     let channel = Endpoint::from_static("http://buildkit")
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .connect_with_connector(Once(Some(stream)))
         .await
         .map_err(|error| judge(builder, &error))?;
     Ok(ControlClient::new(channel)
-        .max_decoding_message_size(MESSAGE)
-        .max_encoding_message_size(MESSAGE))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES))
 }
 
 /// Hands out one connection. A build cannot go on over another one: its session is gone.

@@ -15,7 +15,7 @@ use crate::engine::docker::session::{self, Connection, upgraded};
 use crate::engine::host::Address;
 
 /// How long a connection may take.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Connects to a builder.
 pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, BuildkitError> {
@@ -28,24 +28,28 @@ pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, Build
     };
     Ok(match &builder.way {
         Way::Daemon(address) => {
-            let stream = timeout(DIAL_TIMEOUT, daemon(builder, address)).await;
+            let stream = timeout(CONNECT_TIMEOUT, daemon(builder, address)).await;
             let upgraded = upgraded(stream.map_err(late)??, "/grpc", &[]);
-            let upgraded = timeout(DIAL_TIMEOUT, upgraded).await;
+            let upgraded = timeout(CONNECT_TIMEOUT, upgraded).await;
             Box::new(upgraded.map_err(late)?.map_err(failed)?)
         }
         #[cfg(unix)]
         Way::Local(path) => {
-            let connecting = timeout(DIAL_TIMEOUT, tokio::net::UnixStream::connect(path));
+            let connecting = timeout(CONNECT_TIMEOUT, tokio::net::UnixStream::connect(path));
             Box::new(connecting.await.map_err(late)?.map_err(failed)?)
         }
         #[cfg(not(unix))]
         Way::Local(_) => return Err(failed(io::ErrorKind::Unsupported.into())),
         Way::Tcp(authority) => {
-            let stream = timeout(DIAL_TIMEOUT, connect(authority)).await;
+            let stream = timeout(CONNECT_TIMEOUT, connect(authority)).await;
             Box::new(stream.map_err(late)?.map_err(failed)?)
         }
         Way::Tls(authority, certificates) => {
-            let stream = timeout(DIAL_TIMEOUT, secured(builder, authority, certificates, H2)).await;
+            let stream = timeout(
+                CONNECT_TIMEOUT,
+                secured(builder, authority, certificates, H2),
+            )
+            .await;
             stream.map_err(late)??
         }
     })

@@ -17,7 +17,7 @@ use crate::image::oci::Compression;
 use crate::system::atomic_file::{AtomicFile, WriteError};
 
 /// How many messages of an archive may be queued.
-const QUEUE: usize = 4;
+const MAX_QUEUED: usize = 4;
 
 /// The exporter that Docker daemons add to BuildKit's.
 const KEEP: &str = "moby";
@@ -93,7 +93,7 @@ pub(super) fn split(exports: Vec<Export<'_>>) -> (Exports<'_>, Vec<Writer>) {
     for (place, export) in exports.into_iter().enumerate() {
         all.kinds.push(match export {
             Export::Archive(Archive { format, file }) => {
-                let (sink, chunks) = mpsc::channel(QUEUE);
+                let (sink, chunks) = mpsc::channel(MAX_QUEUED);
                 let (done, commit) = oneshot::channel();
                 all.sinks.insert(place, sink);
                 all.commits.push(done);
@@ -108,7 +108,7 @@ pub(super) fn split(exports: Vec<Export<'_>>) -> (Exports<'_>, Vec<Writer>) {
                 }
             }
             Export::Load(docker) => {
-                let (sink, chunks) = mpsc::channel(QUEUE);
+                let (sink, chunks) = mpsc::channel(MAX_QUEUED);
                 all.sinks.insert(place, sink);
                 all.load = Some((docker, chunks));
                 "docker"

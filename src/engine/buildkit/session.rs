@@ -21,7 +21,7 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::transport::Server;
 use tonic::{Request, Status};
 
-use super::channel::{Client, MESSAGE, WINDOW};
+use super::channel::{Client, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 use crate::engine::session::{Alive, Keeper, Registries};
 
 pub(super) use context::Context;
@@ -36,9 +36,9 @@ const METHODS: [&str; 4] = [
 ];
 
 /// The buffer size in bytes between the connection and the services.
-const BUFFER: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 256 * 1024;
 /// The size in bytes of the pieces that the services' answers are sent in.
-const PIECE: usize = 32 * 1024;
+const PIECE_BYTES: usize = 32 * 1024;
 
 /// What BuildKit may ask for.
 pub(super) struct Services {
@@ -51,10 +51,10 @@ pub(super) struct Services {
 /// Opens the session and serves it while the runtime lives. The builder knows the session when this
 /// returns.
 pub(super) async fn open(client: &mut Client, id: &str, services: Services) -> Result<(), Status> {
-    let (near, far) = tokio::io::duplex(BUFFER);
+    let (near, far) = tokio::io::duplex(BUFFER_BYTES);
     let (answers, mut questions) = tokio::io::split(near);
     let outgoing = unfold(answers, |mut answers| async move {
-        let mut data = vec![0; PIECE];
+        let mut data = vec![0; PIECE_BYTES];
         match answers.read(&mut data).await {
             Ok(0) | Err(_) => None,
             Ok(read) => {
@@ -66,13 +66,17 @@ pub(super) async fn open(client: &mut Client, id: &str, services: Services) -> R
     let mut request = Request::new(outgoing);
     describe(request.metadata_mut(), id)?;
     let server = Server::builder()
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .add_service(HealthServer::new(Alive))
         .add_service(SecretsServer::new(services.secrets))
         .add_service(AuthServer::new(services.registries))
-        .add_service(UploadServer::new(services.context).max_encoding_message_size(MESSAGE))
-        .add_service(FileSendServer::new(services.receiver).max_decoding_message_size(MESSAGE));
+        .add_service(
+            UploadServer::new(services.context).max_encoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            FileSendServer::new(services.receiver).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        );
     let incoming = stream::iter([Ok::<_, io::Error>(far)]);
     drop(tokio::spawn(server.serve_with_incoming(incoming)));
     let mut incoming = client.session(request).await?.into_inner();

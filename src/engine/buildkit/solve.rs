@@ -35,7 +35,7 @@ use crate::model::digest::Digest;
 /// How often to report how much of the context was sent.
 const TICK: Duration = Duration::from_millis(100);
 /// How long to wait for the last messages about progress.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const LAST_STATUS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An image that was built and exported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Solve<'_> {
             };
             if told {
                 // Nobody misses what comes later.
-                let _late = timeout(LAST_WORDS, last).await;
+                let _late = timeout(LAST_STATUS_TIMEOUT, last).await;
             }
             self.report(&upload, &mut sent);
             ended
