@@ -76,7 +76,7 @@ fn linked(
         range => Some(Range::parse(range).ok()?),
     };
     let dir = lockfile.local_target(importer, dependency)?;
-    let member = &workspace.members[workspace.position(&dir)?];
+    let member = &workspace.members[workspace.member_in(&dir)?];
     let alias = &*dependency.alias;
     let name = member.manifest.name()?;
     if name != alias {
@@ -129,7 +129,7 @@ fn copied(
 
 /// The manifest in a directory, which need not be a member's.
 fn manifest_in(workspace: &Workspace, dir: &RepoPath) -> Option<Manifest> {
-    if let Some(at) = workspace.position(dir) {
+    if let Some(at) = workspace.member_in(dir) {
         return Some(workspace.members[at].manifest.clone());
     }
     let file = RepoPath::child(dir, FILES[0]);
