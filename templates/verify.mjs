@@ -443,7 +443,9 @@ function parse(file, text, transformed, takes) {
     }
   } catch (error) {
     if (!transformed && error instanceof SyntaxError) {
-      const line = /:(\d+)\n/.exec(error.stack ?? '')?.[1];
+      // node puts the place of the file on top of the stack for scripts, and not for modules.
+      const [top] = `${error.stack}`.split('\n');
+      const line = top.startsWith(file) ? /:(\d+)$/.exec(top)?.[1] : undefined;
       problem(`${shown(file)}${line ? `:${line}` : ''} is not what node ${process.versions.node} can read: ${error.message}`);
     }
     return undefined;

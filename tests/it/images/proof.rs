@@ -183,6 +183,20 @@ const seed = () => fork('./scripts/w.mjs');
     ");
 }
 
+/// node says no line for modules, and that of its own code is none of the file.
+#[test]
+fn no_line_is_named_that_is_not_the_file_s() {
+    let files = [
+        ("app/index.mjs", "const a = 1;\nconst = 2;"),
+        ("app/package.json", r#"{"name": "app"}"#),
+    ];
+    let Some(said) = judged(&files) else {
+        return skipped("no node", "no_line_is_named_that_is_not_the_file_s");
+    };
+    let told = "  app/index.mjs is not what node ";
+    assert!(said.contains(told), "{said}");
+}
+
 #[test]
 fn typescript_is_judged_by_the_node_that_runs_it() {
     let with = |text: &str| {
