@@ -157,8 +157,14 @@ pub enum WorkspaceError {
         has_settings: bool,
     },
     /// The root project was named, and only conducts the workspace.
-    #[error("the workspace's root starts nothing of its own")]
+    #[error("{} starts nothing of its own", if *.is_workspace {
+        "the workspace's root"
+    } else {
+        "the package"
+    })]
     RootIsNoApp {
+        /// Whether there are other packages.
+        is_workspace: bool,
         /// Members that may be meant.
         members: Vec<String>,
     },
@@ -193,7 +199,7 @@ impl WorkspaceError {
                 "add `{dir}` to `packages` in {}, and run `pnpm install`",
                 workspace::FILE
             )),
-            Self::RootIsNoApp { members } => {
+            Self::RootIsNoApp { members, .. } => {
                 let other = "say in slimbuild.json what the root starts: `\"apps\": {\".\": {\"entry\": \"dist/main.js\"}}`";
                 Some(if members.is_empty() {
                     other.to_owned()

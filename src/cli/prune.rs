@@ -53,6 +53,29 @@ pub struct PruneOptionArgs {
     /// Accepted for compatibility with turbo; the layout is always this one
     #[arg(long)]
     pub docker: bool,
+
+    /// Accepted as turbo's default; for ignored files that a build needs there is --include
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = gitignored
+    )]
+    pub use_gitignore: Option<bool>,
+}
+
+/// turbo's `--use-gitignore=false` takes every file along, secrets and modules among them.
+fn gitignored(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Err(
+            "ignored files are left out: name those that a build needs with `--include GLOB`"
+                .to_owned(),
+        ),
+        _ => Err("`true` is the only value".to_owned()),
+    }
 }
 
 impl From<PruneOptionArgs> for PruneOptions {
@@ -62,6 +85,7 @@ impl From<PruneOptionArgs> for PruneOptions {
             include,
             exclude,
             docker: _,
+            use_gitignore: _,
         } = args;
         let scope = if production {
             Scope::Production
@@ -73,5 +97,39 @@ impl From<PruneOptionArgs> for PruneOptions {
             include,
             exclude,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::PruneArgs;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        prune: PruneArgs,
+    }
+
+    #[test]
+    fn flags_of_turbo_are_taken_or_answered() {
+        let parse = |flag: &str| {
+            let line = [
+                "slimbuild",
+                "web",
+                "@x/api",
+                "--docker",
+                "--out-dir=o",
+                flag,
+            ];
+            Line::try_parse_from(line).map_err(|error| error.to_string())
+        };
+        for flag in ["--production", "--use-gitignore", "--use-gitignore=true"] {
+            let line = parse(flag).unwrap();
+            assert_eq!(line.prune.apps, ["web", "@x/api"], "{flag}");
+        }
+        let words = parse("--use-gitignore=false").unwrap_err();
+        assert!(words.contains("with `--include GLOB`"), "{words}");
     }
 }

@@ -87,8 +87,9 @@ impl<'p> Failed<'p> {
     /// The package that the user should look at.
     fn package(&self) -> &str {
         match self {
-            Self::Task(step, _) if !step.dir.is_root() => &step.name,
-            _ => "the workspace's root",
+            // A root without a name has its directory for one.
+            Self::Task(step, _) if step.name != "." => &step.name,
+            _ => "the package at the root",
         }
     }
 }

@@ -415,7 +415,7 @@ impl IgnoreError {
                 Some((_, Reason::Never { name: ENV_FILES })) => "hand its values over when the container starts, with `docker run --env-file` for example; if it holds no secret, name it in `publicEnvFiles` of slimbuild.json".to_owned(),
                 Some((_, Reason::Exclude { .. })) => "take one of the two away: `exclude` is the stronger one".to_owned(),
                 Some((_, Reason::Never { .. })) => "leave it out of `include`: nothing brings such files".to_owned(),
-                _ => "in slimbuild.json globs begin at the directory of the file, for `--include` at the workspace's root; leave it out if nothing needs it".to_owned(),
+                _ => "in slimbuild.json globs begin at the directory of the file, for `--include` at the root; leave it out if nothing needs it".to_owned(),
             }),
         }
     }

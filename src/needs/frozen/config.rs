@@ -137,7 +137,8 @@ impl<'w> Config<'w> {
         match (manifest, settings) {
             (None, None) if self.major <= 9 => vec![reading(MANIFEST, Value::Null)],
             (None, None) => vec![reading(workspace_file::FILE, Value::Null)],
-            (Some(manifest), None) => vec![reading(MANIFEST, manifest)],
+            // Every pnpm 10 takes the manifest's alone (tried with 10.5, 10.13, 10.20, 10.28, 10.34).
+            (Some(manifest), _) => vec![reading(MANIFEST, manifest)],
             (None, Some(settings)) if self.major > 10 || self.minor >= 5 => {
                 vec![reading(workspace_file::FILE, settings)]
             }
@@ -147,8 +148,6 @@ impl<'w> Config<'w> {
                     reading(MANIFEST, Value::Null),
                 ]
             }
-            // Every pnpm 10 takes the manifest's alone (tried with 10.5, 10.13, 10.20, 10.28, 10.34).
-            (Some(manifest), Some(_)) => vec![reading(MANIFEST, manifest)],
         }
     }
 

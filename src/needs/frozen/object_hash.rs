@@ -19,57 +19,41 @@ pub(super) fn of_text(text: &str) -> String {
 
 /// The checksum of a value of any type.
 pub(super) fn of_value(value: &Value) -> String {
-    let mut text = String::new();
-    write(value, &mut text);
-    of_text(&text)
+    of_text(&written(value))
 }
 
-fn write(value: &Value, out: &mut String) {
+/// The text that is hashed.
+fn written(value: &Value) -> String {
     match value {
-        Value::Null => out.push_str("Null"),
-        Value::Bool(on) => *out += &format!("bool:{on}"),
-        Value::Number(number) => *out += &format!("number:{}", in_javascript(number)),
-        Value::String(text) => write_text(text, out),
+        Value::Null => "Null".to_owned(),
+        Value::Bool(on) => format!("bool:{on}"),
+        Value::Number(number) => format!("number:{}", in_javascript(number)),
+        Value::String(text) => written_text(text),
         Value::Array(list) => {
             let head = format!("array:{}:", list.len());
-            *out += &head;
-            if let [one] = &**list {
-                return write(one, out);
+            let mut entries: Vec<String> = list.iter().map(written).collect();
+            if entries.len() < 2 {
+                return head + &entries.concat();
             }
-            if list.is_empty() {
-                return;
-            }
-            let mut entries: Vec<String> = list
-                .iter()
-                .map(|one| {
-                    let mut text = String::new();
-                    write(one, &mut text);
-                    text
-                })
-                .collect();
             entries.sort_by(|left, right| left.encode_utf16().cmp(right.encode_utf16()));
             // The sorted entries are hashed as a list of texts.
-            *out += &head;
-            for entry in entries {
-                write_text(&entry, out);
-            }
+            let texts: String = entries.iter().map(|entry| written_text(entry)).collect();
+            format!("{head}{head}{texts}")
         }
         Value::Object(map) => {
             let mut entries: Vec<(&String, &Value)> = map.iter().collect();
             entries.sort_by(|(left, _), (right, _)| left.encode_utf16().cmp(right.encode_utf16()));
-            *out += &format!("object:{}:", entries.len());
-            for (key, value) in entries {
-                write_text(key, out);
-                out.push(':');
-                write(value, out);
-                out.push(',');
-            }
+            let pair = |(key, value): &(&String, &Value)| {
+                format!("{}:{},", written_text(key), written(value))
+            };
+            let pairs: Vec<String> = entries.iter().map(pair).collect();
+            format!("object:{}:{}", entries.len(), pairs.concat())
         }
     }
 }
 
-fn write_text(text: &str, out: &mut String) {
-    *out += &format!("string:{}:{text}", text.encode_utf16().count());
+fn written_text(text: &str) -> String {
+    format!("string:{}:{text}", text.encode_utf16().count())
 }
 
 /// A number as JavaScript writes it: `1` for `1.0`.
