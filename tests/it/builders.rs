@@ -151,7 +151,10 @@ fn one_build_delivers_everywhere_and_its_cache_outlives_the_builder() {
                 assert!(!text.contains("bGFiOmxhYg"), "{text}");
             }
             let ran = steps(&first.stderr).ran();
-            assert!(ran.iter().any(|step| step.starts_with("deps: ")), "{ran:?}");
+            assert!(
+                ran.iter().any(|step| step.starts_with("build-apps-api: ")),
+                "{ran:?}"
+            );
             assert_no_secret_in_registry(&cache);
 
             forget(forgetful);
