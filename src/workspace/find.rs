@@ -115,7 +115,7 @@ impl Workspace {
     /// Says that the root only conducts the workspace.
     pub fn root_is_no_app(&self) -> WorkspaceError {
         WorkspaceError::RootIsNoApp {
-            is_workspace: self.members.len() > 1,
+            is_workspace: !self.members.is_alone(),
             members: self.app_dirs(),
         }
     }
