@@ -9,7 +9,6 @@ pub mod exports;
 mod framework;
 pub mod loader;
 mod mistaken;
-pub mod named;
 pub mod native;
 mod next;
 mod nitro;
@@ -20,6 +19,7 @@ mod rendering;
 pub mod script;
 mod site;
 pub mod start;
+pub mod string_names;
 pub mod subject;
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,10 @@
 //!
 //! Everything passes over one HTTP/2 connection on which this process calls BuildKit's
 //! `moby.buildkit.v1.Control`. Each part has a file: [`address`] names the builder, [`dial`] and
-//! `tls` make the connection, [`able`] asks what the builder can do, [`session`] answers BuildKit's
+//! `tls` make the connection, [`abilities`] asks what the builder can do, [`session`] answers BuildKit's
 //! questions and sends the context, [`solve`] runs the build, [`export`] takes the image.
 
-mod able;
+mod abilities;
 mod address;
 mod cache;
 mod channel;
@@ -27,7 +27,7 @@ use crate::engine::{Event, Interrupt};
 use crate::image::oci::Compression;
 use crate::model::image::Platform;
 
-pub use able::Abilities;
+pub use abilities::Abilities;
 pub use address::{Builder, Certificates};
 pub use cache::{CacheFrom, CacheTo};
 pub use error::{BuildkitError, Side};
@@ -62,7 +62,7 @@ impl Buildkit {
     pub fn connect(builder: &Builder) -> Result<Self, BuildkitError> {
         let abilities = runtime()?.block_on(async {
             let mut client = channel::connect(builder).await?;
-            able::ask(&mut client, builder).await
+            abilities::ask(&mut client, builder).await
         })?;
         Ok(Self {
             builder: builder.clone(),
@@ -74,24 +74,24 @@ impl Buildkit {
     /// platform.
     pub fn check(&self, outputs: usize, platform: Option<&Platform>) -> Result<(), BuildkitError> {
         let unable = |problem: String, hint: &str| Err(self.unable(problem, hint));
-        let able = &self.abilities;
-        if !able.exports() {
+        let can = &self.abilities;
+        if !can.exports() {
             return unable(
-                "keeps its images to itself: it is that of a Docker daemon without containerd's image store".to_owned(),
-                "turn the store on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or build with this daemon by `--host`, without `--builder`",
+                "cannot export images: its Docker daemon has no containerd image store".to_owned(),
+                "turn it on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or build with this daemon by `--host` instead of `--builder`",
             );
         }
-        if outputs > 1 && !able.exports_several() {
+        if outputs > 1 && !can.exports_several() {
             return unable(
-                "has one output a build: several are possible since BuildKit 0.13".to_owned(),
-                "leave all but one of `--output`, `--load` and `--push` out, or build once for each: the steps are cached",
+                "supports one output per build; several need BuildKit 0.13 or newer".to_owned(),
+                "keep only one of `--output`, `--load` and `--push`, or build once for each: the steps are cached",
             );
         }
-        if let Some(platform) = platform.filter(|platform| !able.runs(platform)) {
+        if let Some(platform) = platform.filter(|platform| !can.runs(platform)) {
             return unable(
                 format!(
-                    "runs no steps for {platform}: it knows {}",
-                    able.platforms().join(", ")
+                    "cannot run steps for {platform}; it supports {}",
+                    can.platforms().join(", ")
                 ),
                 "choose another builder or platform, or install emulation there: `docker run --privileged --rm tonistiigi/binfmt --install all`",
             );
@@ -105,8 +105,8 @@ impl Buildkit {
             return Ok(());
         }
         Err(self.unable(
-            "writes no cache to a registry: that of a Docker daemon needs containerd's image store".to_owned(),
-            "turn the store on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or put the cache into the image, `--cache-to type=inline`; or name a builder, `--builder tcp://HOST:PORT`",
+            "cannot write a cache to a registry: its Docker daemon has no containerd image store".to_owned(),
+            "turn it on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or put the cache into the image, `--cache-to type=inline`; or name a builder, `--builder tcp://HOST:PORT`",
         ))
     }
 

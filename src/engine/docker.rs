@@ -10,10 +10,10 @@ pub(super) mod credentials;
 mod digest;
 pub(super) mod error;
 mod load;
-mod named;
 mod push;
 pub(super) mod session;
 mod smoke;
+mod step_names;
 pub(super) mod trace;
 pub(super) mod upload;
 

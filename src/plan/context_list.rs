@@ -6,7 +6,7 @@ use super::beside::Finder;
 use super::code::Source;
 use super::{
     Brought, ContextEntry, Engine, Place, PlanOptions, Proof, code, configured, context_entry,
-    inputs, install, named, nginx, trim, verify,
+    inputs, install, nginx, string_names, trim, verify,
 };
 use crate::detect::{Delivery, exports, loader};
 use crate::files::File;
@@ -64,7 +64,7 @@ impl ContextList<'_, '_, '_> {
         let mut entries = Vec::new();
         self.sources(&mut entries)?;
         let sources = self.running()?;
-        let named = named::found(self, &sources);
+        let named = string_names::found(self, &sources);
         let beside = Finder::new(self, &entries).find(&sources)?;
         entries.extend(beside.files);
         let build = self.builds.then_some((self.build, Place::Build));
@@ -150,7 +150,7 @@ impl ContextList<'_, '_, '_> {
             context: entries,
             install_only,
             brought: beside.brought,
-            warnings: [beside.warnings, named::warnings(&named)].concat(),
+            warnings: [beside.warnings, string_names::warnings(&named)].concat(),
         })
     }
 

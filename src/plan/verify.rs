@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::named::Missing;
+use super::string_names::Missing;
 use super::{ContextEntry, Place, Plan};
 use crate::detect::{Delivery, Start};
 use crate::lockfile::{LockfileError, Lockfiles};

@@ -82,7 +82,7 @@ fn programs_are_found_where_pnpm_puts_them() {
     ]);
     let dockerfile = slimbuild(workspace.root(), &["dockerfile", "apps/a"]).text();
     let step = dockerfile
-        .split("# The file behind pnpm's script")
+        .split("# node starts the file itself")
         .nth(1)
         .unwrap();
     let step = step

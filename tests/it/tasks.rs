@@ -96,7 +96,7 @@ fn stages_stand_in_turbos_order() {
     FROM sources AS build-root
     COPY top/ ./
     RUN written pnpm --dir=. run stamp
-    # Packages of the image in which the root's scripts wrote something.
+    # Packages of the image into which the root's scripts wrote something.
     RUN mkdir -p /out/image && cd /out/files && for dir in packages/catalog packages/events apps/server; do test ! -e "$dir" || cp -a --parents "$dir" /out/image; done
 
     # @shop/server: names
@@ -114,7 +114,7 @@ fn stages_stand_in_turbos_order() {
     COPY --from=build-root /out/files/ /out/modules/ ./
     COPY --from=build-apps-server /out/files/ /out/modules/ ./
     RUN written pnpm --dir=packages/catalog run build
-    # The image gets neither declarations nor source maps without sources (--whole-modules); what is built with this package does.
+    # The image gets no declarations and no source maps without sources (--whole-modules keeps them). Builds that use this package still do.
     RUN --mount=type=bind,source=trim,target=/trim cp -al /out/files /out/whole \
      && node /trim/trim.mjs --outputs=/out/files packages/catalog
 
@@ -132,7 +132,7 @@ fn stages_stand_in_turbos_order() {
      && { test -f apps/server/dist/main.js || { \
           echo 'slimbuild: the image starts apps/server/dist/main.js, which the build did not write (--entry names another); it wrote:'; \
           cd /out/files && find . -name '*.*js' | cut -c 3- | sort | head -n 20 | grep . || echo 'no JavaScript'; exit 1; } >&2; }
-    # The image gets neither declarations nor source maps without sources (--whole-modules); what is built with this package does.
+    # The image gets no declarations and no source maps without sources (--whole-modules keeps them). Builds that use this package still do.
     RUN --mount=type=bind,source=trim,target=/trim cp -al /out/files /out/whole \
      && node /trim/trim.mjs --outputs=/out/files apps/server
     "#);

@@ -56,7 +56,7 @@ pub enum BuildkitError {
         problem: String,
     },
     /// Something answers that is no BuildKit.
-    #[error("what answers at {builder} is no BuildKit: {problem}")]
+    #[error("{builder} is not a BuildKit builder: {problem}")]
     Foreign {
         /// The builder.
         builder: Box<Builder>,

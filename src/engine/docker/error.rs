@@ -7,7 +7,7 @@ use std::io;
 
 use bollard::errors::Error as Bollard;
 
-use super::named::without_command;
+use super::step_names::without_command;
 use crate::engine::host::Host;
 use crate::image::oci::OciError;
 

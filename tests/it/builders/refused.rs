@@ -147,13 +147,13 @@ fn certificates_that_do_not_fit_are_told_apart() {
     ");
     assert_snapshot!(said(&format!("cacert={own}/ca.pem,cert={strange}/cert.pem,key={strange}/key.pem")), @r"
     exit code 3
-    error: cannot trust the connection to the builder at `$BUILDER` (--builder): it hangs up on this client, as on one without a certificate that it knows
+    error: cannot trust the connection to the builder at `$BUILDER` (--builder): it closed the connection, as builders do without a client certificate that they trust
 
     hint: `cert.pem` and `key.pem` must be a client's certificate that the builder's authority signed.
     ");
     assert_snapshot!(said(&format!("cacert={own}/ca.pem")), @r"
     exit code 3
-    error: cannot trust the connection to the builder at `$BUILDER` (--builder): it hangs up on this client, as on one without a certificate that it knows
+    error: cannot trust the connection to the builder at `$BUILDER` (--builder): it closed the connection, as builders do without a client certificate that they trust
 
     hint: `cert.pem` and `key.pem` must be a client's certificate that the builder's authority signed.
     ");
@@ -172,7 +172,7 @@ fn certificates_that_do_not_fit_are_told_apart() {
     let plain = refusal(&["--builder", &lab.address]);
     assert_snapshot!(plain.replace(&lab.address, "$BUILDER"), @r"
     exit code 3
-    error: what answers at `$BUILDER` (--builder) is no BuildKit: it hangs up at the first question
+    error: `$BUILDER` (--builder) is not a BuildKit builder: it closes the connection at the first request
 
     hint: Look at the port: `--builder` names buildkitd, `--host` a Docker daemon. A builder that wants certificates needs `--builder-tls`.
     ");
@@ -195,7 +195,7 @@ fn what_a_builder_cannot_do_is_said_before_the_build() {
             .unwrap();
         assert_eq!(
             error,
-            "error: the builder at `$BUILDER` (--builder) keeps its images to itself: it is that of a Docker daemon without containerd's image store"
+            "error: the builder at `$BUILDER` (--builder) cannot export images: its Docker daemon has no containerd image store"
         );
         assert!(text.contains("exit code 3"), "{text}");
         assert!(text.contains("containerd-snapshotter"), "{text}");
@@ -207,7 +207,10 @@ fn what_a_builder_cannot_do_is_said_before_the_build() {
             "127.0.0.1:5000/slimbuild-it/cache:1",
         ];
         let text = daemon.slimbuild(tree.root(), &cache).refusal(tree.root());
-        assert!(text.contains("writes no cache to a registry"), "{text}");
+        assert!(
+            text.contains("cannot write a cache to a registry"),
+            "{text}"
+        );
         assert!(text.contains("--cache-to type=inline"), "{text}");
     });
     let Some(lab) = Lab::new(test) else { return };

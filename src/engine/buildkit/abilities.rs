@@ -68,11 +68,13 @@ fn misunderstood(builder: &Builder, status: &Status) -> BuildkitError {
                 builder: Box::new(builder.clone()),
                 side: Side::Builder,
                 problem:
-                    "it hangs up on this client, as on one without a certificate that it knows"
+                    "it closed the connection, as builders do without a client certificate that they trust"
                         .to_owned(),
             };
         }
-        Some(BuildkitError::NotReached { .. }) => "it hangs up at the first question".to_owned(),
+        Some(BuildkitError::NotReached { .. }) => {
+            "it closes the connection at the first request".to_owned()
+        }
         Some(error) => return error,
     };
     BuildkitError::Foreign {
