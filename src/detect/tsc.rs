@@ -16,8 +16,7 @@ use crate::files::tree::Limit;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::{ManifestError, parse_jsonc};
-pub use extends::extended;
-use extends::{Resolved, resolve};
+pub use extends::{Resolved, extended, resolve};
 
 /// What a build writes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,50 +3,24 @@
 //!
 //! Input: the configuration, with those that it extends. Output: the files that a name may mean.
 
-use crate::detect::tsc::extended;
-use crate::files::tree::Limit;
+use crate::detect::tsc::{Resolved, resolve};
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
-use crate::workspace::manifest::tsconfig::Tsconfig;
-
-/// How many files may extend each other in a row.
-const MAX_DEPTH: usize = 16;
+use crate::workspace::manifest::tsconfig::Names;
 
 /// The names of one configuration.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
     base: RepoPath,
-    paths: Vec<(String, Vec<String>)>,
+    paths: Names,
 }
 
 impl Aliases {
-    /// Reads a configuration. The first file in its chain of `extends` that has `paths` counts, as
-    /// for the compiler.
+    /// Reads a configuration. The loader reports what cannot be read.
     pub(super) fn of(workspace: &Workspace, file: &RepoPath) -> Self {
-        let mut file = file.clone();
-        for _ in 0..MAX_DEPTH {
-            // The loader reports what cannot be read.
-            let text = workspace.tree.read_text(&file, Limit::Settings).ok();
-            let config = text.and_then(|text| Tsconfig::parse(file.as_str(), &text).ok());
-            let Some(config) = config else {
-                break;
-            };
-            let dir = file.parent().unwrap_or_default();
-            if !config.paths.is_empty() {
-                let base = dir.join(config.base_url.as_deref().unwrap_or("."));
-                return Self {
-                    base: base.unwrap_or(dir),
-                    paths: config.paths,
-                };
-            }
-            let mut above = config.extends.iter().rev();
-            let above = above.find_map(|name| extended(workspace, &dir, name).ok().flatten());
-            match above {
-                Some(above) => file = above,
-                None => break,
-            }
-        }
-        Self::default()
+        let config = resolve(workspace, file).ok().flatten();
+        let (base, paths) = config.and_then(Resolved::names).unwrap_or_default();
+        Self { base, paths }
     }
 
     /// The places that a name may mean, without endings.
@@ -67,5 +41,32 @@ impl Aliases {
             found.extend(places.map(|place| place.to_string()));
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::workspace;
+
+    #[test]
+    fn several_configurations_make_one() {
+        let names = r#"{"compilerOptions": {"paths": {"@/*": ["lib/*"], "config": ["./config"]}}}"#;
+        let base = r#"{"compilerOptions": {"baseUrl": "./shared"}}"#;
+        let own = r#"{"extends": ["../../names.json", "../../base.json"]}"#;
+        let (_dir, workspace) = workspace(&[
+            ("names.json", names),
+            ("base.json", base),
+            ("apps/a/package.json", "{}"),
+            ("apps/a/tsconfig.json", own),
+            ("apps/a/alone.json", r#"{"extends": "../../names.json"}"#),
+        ]);
+        let of = |file: &str| Aliases::of(&workspace, &RepoPath::new(file).unwrap());
+        let both = of("apps/a/tsconfig.json");
+        assert_eq!(both.places("@/x"), ["shared/lib/x"]);
+        assert_eq!(both.places("config"), ["shared/config"]);
+        // Without a base, targets are relative to the file that has them.
+        assert_eq!(of("apps/a/alone.json").places("@/x"), ["lib/x"]);
+        assert_eq!(of("apps/a/none.json").places("@/x"), [""; 0]);
     }
 }

@@ -7,24 +7,32 @@ use crate::model::module;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::ManifestError;
-use crate::workspace::manifest::tsconfig::Tsconfig;
+use crate::workspace::manifest::tsconfig::{Names, Tsconfig};
 
 /// How many files may extend each other in a row. Real workspaces have three or four.
 const MAX_DEPTH: usize = 64;
 
 /// A configuration with its `extends` resolved.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Resolved {
+pub struct Resolved {
     pub(super) options: Tsconfig,
     pub(super) out_dir: Option<RepoPath>,
     pub(super) root_dir: Option<RepoPath>,
+    pub(super) base_url: Option<RepoPath>,
+    /// The names of `paths` with their targets, and the directory of the file that has them.
+    pub(super) paths: Option<(RepoPath, Names)>,
+}
+
+impl Resolved {
+    /// The names of `paths` with their targets, and the directory that the targets are relative to.
+    pub fn names(self) -> Option<(RepoPath, Names)> {
+        let (dir, names) = self.paths?;
+        Some((self.base_url.unwrap_or(dir), names))
+    }
 }
 
 /// Reads a configuration and everything that it extends; `None` if there is no such file.
-pub(super) fn resolve(
-    workspace: &Workspace,
-    path: &RepoPath,
-) -> Result<Option<Resolved>, ManifestError> {
+pub fn resolve(workspace: &Workspace, path: &RepoPath) -> Result<Option<Resolved>, ManifestError> {
     let mut resolver = Resolver {
         workspace,
         leaf: path.parent().unwrap_or_default(),
@@ -100,6 +108,8 @@ impl Resolver<'_> {
             resolved.options.allow_js = base.options.allow_js.or(resolved.options.allow_js);
             resolved.out_dir = base.out_dir.or(resolved.out_dir);
             resolved.root_dir = base.root_dir.or(resolved.root_dir);
+            resolved.base_url = base.base_url.or(resolved.base_url);
+            resolved.paths = base.paths.or(resolved.paths);
         }
         Ok(resolved)
     }
@@ -125,6 +135,10 @@ impl Resolver<'_> {
         };
         resolved.out_dir = joined(own.out_dir).or(resolved.out_dir);
         resolved.root_dir = joined(own.root_dir).or(resolved.root_dir);
+        resolved.base_url = joined(own.base_url).or(resolved.base_url);
+        if !own.paths.is_empty() {
+            resolved.paths = Some((dir, own.paths));
+        }
         resolved
     }
 }

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::{ManifestError, parse_jsonc, strings};
 
+/// The names of `paths`, each with its targets.
+pub type Names = Vec<(String, Vec<String>)>;
+
 /// One file, before its `extends` are followed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tsconfig {
@@ -30,7 +33,7 @@ pub struct Tsconfig {
     /// `compilerOptions.baseUrl`
     pub base_url: Option<String>,
     /// `compilerOptions.paths`: each name with its targets, relative to `baseUrl` or to the file.
-    pub paths: Vec<(String, Vec<String>)>,
+    pub paths: Names,
 }
 
 impl Tsconfig {
