@@ -169,11 +169,10 @@ impl Buildkit {
         solved: Result<Made, BuildkitError>,
         written: Vec<Written>,
     ) -> Result<Made, BuildkitError> {
-        let mut archives = Vec::new();
         let mut missing = false;
         for file in written {
             match file {
-                Written::Done(size) => archives.push(size),
+                Written::Done => {}
                 // The builder's error about a file that is no longer read would hide the reason.
                 Written::Failed(error) => return Err(BuildkitError::Output(error)),
                 Written::GivenUp => missing = true,
@@ -187,10 +186,7 @@ impl Buildkit {
                     "it did not send the whole image",
                 ),
             }),
-            solved => Ok(Made {
-                archives,
-                ..solved?
-            }),
+            solved => solved,
         }
     }
 }

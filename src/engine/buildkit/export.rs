@@ -73,8 +73,8 @@ pub(super) struct Writer {
 
 /// How the writing of a file ended.
 pub(super) enum Written {
-    /// The file is complete; its size in bytes.
-    Done(u64),
+    /// The file is complete.
+    Done,
     /// The build failed, or sent no image. There is no file.
     GivenUp,
     /// The file cannot be written.
@@ -161,12 +161,11 @@ impl Writer {
             mut chunks,
             commit,
         } = self;
-        let (mut size, mut given_up) = (0, true);
+        let mut given_up = true;
         let written = file.write(|out| {
             loop {
                 match chunks.blocking_recv() {
                     Some(Some(chunk)) => {
-                        size += chunk.len() as u64;
                         out.write_all(&chunk).inspect_err(|_| given_up = false)?;
                     }
                     Some(None) => break,
@@ -179,7 +178,7 @@ impl Writer {
             Ok(())
         });
         match written {
-            Ok(()) => Written::Done(size),
+            Ok(()) => Written::Done,
             Err(_) if given_up => Written::GivenUp,
             Err(error) => Written::Failed(error),
         }

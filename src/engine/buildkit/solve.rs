@@ -44,8 +44,6 @@ pub struct Made {
     pub digest: Digest,
     /// The digest of its configuration, if the builder tells it.
     pub configuration: Option<String>,
-    /// The size of each archive in bytes, in the order of the exports.
-    pub archives: Vec<u64>,
     /// The bytes that were sent to a daemon that loads it.
     pub loaded: u64,
 }
@@ -164,7 +162,6 @@ impl Solve<'_> {
                 ),
             })?,
             configuration,
-            archives: Vec::new(),
             loaded: loaded.bytes.load(Ordering::Relaxed),
         })
     }
