@@ -44,10 +44,9 @@ pub use needed::{Needed, inputs, scripts};
 pub use order::{TaskRun, TaskRuns};
 pub use variables::{is_proxy, looks_secret};
 
-use definition::{Defined, MAX_EXTENDS};
+pub use crate::workspace::manifest::turbo::BUILD;
 
-/// The task that builds an app or a library.
-pub const BUILD: &str = "build";
+use definition::{Defined, MAX_EXTENDS};
 
 /// A `turbo.json` that turbo would refuse.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]

@@ -10,8 +10,6 @@ use crate::files::{self, File};
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::plan::PlanError;
-use crate::plan::code::Source;
-use crate::plan::inputs;
 use crate::plan::sources::{Role, Usage, role};
 
 impl Finder<'_, '_, '_, '_> {
@@ -63,30 +61,5 @@ impl Finder<'_, '_, '_, '_> {
             }
         }
         Ok(())
-    }
-    /// Adds a warning for each glob of sources that the image does not have because a build compiles
-    /// them: a library that reads them finds nothing, and says nothing.
-    pub(super) fn globs(&mut self, source: &Source) {
-        let list = self.list;
-        let own = &list.workspace.members[source.of].dir;
-        for glob in &source.reads.globs {
-            let inside = glob.trim_start_matches("./");
-            let whole = own.join(inside).map(|path| path.to_string());
-            let Ok(whole) = whole else {
-                continue;
-            };
-            let set = inputs::globs([&whole]);
-            let mut files = list.files.get(&source.of).into_iter().flatten();
-            let missing = files.any(|file| {
-                let path = file.path.as_str();
-                set.is_match(path) && !self.have.contains(path)
-            });
-            if missing {
-                let by = &source.path;
-                self.maybe.insert(format!(
-                    "{by} names `{glob}`, sources that are compiled and not in the image: if a library reads them when the app runs, name what the build writes, or take them along with `--include '{whole}'`"
-                ));
-            }
-        }
     }
 }

@@ -12,6 +12,8 @@ use super::{ManifestError, parse_jsonc, strings};
 
 /// The file's name, at the root and beside a package.
 pub const FILE: &str = "turbo.json";
+/// The task that builds an app or a library.
+pub const BUILD: &str = "build";
 
 /// The possible file names. If both exist, the first counts.
 pub const FILES: [&str; 2] = [FILE, "turbo.jsonc"];

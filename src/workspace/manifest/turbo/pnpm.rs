@@ -9,12 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::TurboManifest;
+use super::{BUILD, TurboManifest};
 use crate::workspace::manifest::ManifestError;
 use crate::workspace::manifest::workspace::{FILE, settings};
-
-/// The task that makes an app.
-const BUILD: &str = "build";
 
 /// The tasks that the settings define; `None` if they say nothing about builds.
 pub fn tasks(text: &str) -> Result<Option<TurboManifest>, ManifestError> {
