@@ -224,7 +224,7 @@ pub struct PlanArgs {
     #[arg(long)]
     pub no_verify: bool,
 
-    /// Skip the trial start: before the image gets its name, the app runs without a network until it listens, for at most 5 seconds
+    /// Skip the trial start: before the image gets its name, the app runs without a network until it listens, for at most 5 seconds, or 20 while it computes
     #[arg(long)]
     pub no_trial: bool,
 

@@ -1,4 +1,4 @@
-//! The flags for a BuildKit that is no Docker daemon.
+//! The flags for builders, and for caches of builds.
 
 use clap::Args;
 

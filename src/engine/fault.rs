@@ -336,7 +336,7 @@ fn declare(failed: &Failed<'_>, names: &[String]) -> Option<String> {
     Some(match how.filter(|_| !missing.is_empty()) {
         None => format!("Give the build the variable {given}."),
         Some(how) => format!(
-            "To the task `{}`, no such variable arrives: {how}, and give it {given}.",
+            "The task `{}` gets no such variable: {how}, and give it {given}.",
             task.script
         ),
     })

@@ -50,7 +50,7 @@ const COMMON_FAULTS: [(&str, i64, &str, &str); 11] = [
         "variable",
         1,
         include_str!("testdata/variable.log"),
-        "the task `build` of @f/variable failed with exit code 1; its log is above\nTo the task `build`, no such variable arrives: add `AUTH_SECRET`, `DATABASE_URL` to the task's `env` in turbo.json, and give it with `--build-arg AUTH_SECRET=…` `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.",
+        "the task `build` of @f/variable failed with exit code 1; its log is above\nThe task `build` gets no such variable: add `AUTH_SECRET`, `DATABASE_URL` to the task's `env` in turbo.json, and give it with `--build-arg AUTH_SECRET=…` `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.",
     ),
     (
         "test",
@@ -98,7 +98,7 @@ const COMMON_FAULTS: [(&str, i64, &str, &str); 11] = [
         "prisma",
         1,
         include_str!("testdata/prisma.log"),
-        "the task `build` of @f/prisma failed with exit code 1; its log is above\n`env(\"…\")` in prisma.config wants the variable though `prisma generate` does not need it. Write `process.env.NAME ?? \"\"` there, or give the build a value. To the task `build`, no such variable arrives: add `DATABASE_URL` to the task's `env` in turbo.json, and give it with `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.",
+        "the task `build` of @f/prisma failed with exit code 1; its log is above\n`env(\"…\")` in prisma.config wants the variable though `prisma generate` does not need it. Write `process.env.NAME ?? \"\"` there, or give the build a value. The task `build` gets no such variable: add `DATABASE_URL` to the task's `env` in turbo.json, and give it with `--build-arg DATABASE_URL=…`, or `--secret id=NAME` for a secret.",
     ),
     (
         "disk",

@@ -329,6 +329,6 @@ pub(super) fn why_kept(because: &Because) -> String {
         Because::App => "the app".to_owned(),
         Because::Root => "the root project, whose tools every build may use".to_owned(),
         Because::Dependency { of, field } => format!("`{field}` of {of}"),
-        Because::Task { task } => format!("turbo.json names `{task}`"),
+        Because::Task { task } => format!("a task names `{task}`"),
     }
 }
