@@ -7,7 +7,8 @@ mod tls;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use bollard::query_parameters::PruneBuildOptions;
 use flate2::read::MultiGzDecoder;
@@ -112,6 +113,20 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 "
     );
     tree.write("apps/api/build.js", &script);
+}
+
+/// openssl's options for a new key without a password.
+const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+
+/// Runs openssl in a directory, with arguments that have no spaces.
+fn openssl(directory: &Path, line: &str) {
+    let made = Command::new("openssl")
+        .args(line.split(' '))
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{words}");
 }
 
 const SECRETS: [&str; 2] = ["--secret", "id=TOKEN,src=token.txt"];

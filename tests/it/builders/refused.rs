@@ -1,12 +1,11 @@
 //! What a builder refuses, or is not asked for: each in words, before anything is built.
 
 use std::path::Path;
-use std::process::Command;
 
 use insta::assert_snapshot;
 use slimbuild::Env;
 
-use super::Lab;
+use super::{Lab, NEW_KEY, openssl};
 use crate::support::daemon::{each_daemon, skipped};
 use crate::support::line::Line;
 use crate::support::program::{slimbuild, slimbuild_with};
@@ -89,37 +88,13 @@ fn a_builder_that_does_not_answer_is_named() {
 
 /// Certificates of another authority than the lab's.
 fn strangers(directory: &Path) {
-    let run = |arguments: &[&str]| {
-        let made = Command::new("openssl")
-            .args(arguments)
-            .current_dir(directory)
-            .output();
-        let made = made.unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-    };
     for name in ["ca", "cert"] {
-        let (key, pem) = (format!("{name}.key"), format!("{name}.pem"));
-        run(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=stranger",
-            "-keyout",
-            &key,
-            "-out",
-            &pem,
-        ]);
+        openssl(
+            directory,
+            &format!(
+                "req -x509 {NEW_KEY} -days 2 -subj /CN=stranger -keyout {name}.key -out {name}.pem"
+            ),
+        );
     }
     fs_err::rename(directory.join("cert.key"), directory.join("key.pem")).unwrap();
 }

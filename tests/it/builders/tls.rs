@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use slimbuild::Env;
@@ -13,28 +12,16 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use super::{SECRETS, app};
+use super::{NEW_KEY, SECRETS, app, openssl};
 use crate::support::container::Container;
 use crate::support::daemon::{every_daemon, skipped};
 use crate::support::program::slimbuild_with;
 
 /// Makes an authority, and certificates of it for the daemon and for a client, named as Docker does.
 fn certificates(directory: &Path) {
-    let run = |line: &str| {
-        let made = Command::new("openssl")
-            .args(line.split(' '))
-            .current_dir(directory)
-            .output();
-        let made = made.unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    let run = |line: &str| openssl(directory, line);
     run(&format!(
-        "req -x509 {key} -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem"
+        "req -x509 {NEW_KEY} -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem"
     ));
     fs_err::write(directory.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
     for (request, certificate, private) in [
@@ -42,7 +29,7 @@ fn certificates(directory: &Path) {
         ("c.csr", "cert.pem", "key.pem"),
     ] {
         run(&format!(
-            "req {key} -subj /CN=side -keyout {private} -out {request}"
+            "req {NEW_KEY} -subj /CN=side -keyout {private} -out {request}"
         ));
         run(&format!(
             "x509 -req -in {request} -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 2 -extfile names -out {certificate}"

@@ -91,15 +91,7 @@ impl Pnpm {
 
     /// Runs pnpm with these arguments, which has to go well.
     pub(crate) fn run(&self, dir: &Path, arguments: &[&str]) {
-        let output = Command::new("env")
-            .arg("pnpm")
-            .args(arguments)
-            .current_dir(dir)
-            .env("PATH", &self.path)
-            .env("CI", "true")
-            .env("npm_config_manage_package_manager_versions", "false")
-            .output()
-            .unwrap();
+        let output = self.pnpm(dir, arguments).output().unwrap();
         let words = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{words}");
     }
@@ -111,15 +103,7 @@ impl Pnpm {
         arguments: &[&str],
         settings: &[(&str, OsString)],
     ) -> Result<(), String> {
-        let mut command = Command::new("env");
-        command
-            .arg("pnpm")
-            .args(arguments)
-            .current_dir(dir)
-            .env("PATH", &self.path)
-            .env("CI", "true")
-            .env("npm_config_manage_package_manager_versions", "false")
-            .env("pnpm_config_pm_on_fail", "ignore");
+        let mut command = self.pnpm(dir, arguments);
         for (setting, value) in settings {
             command.env(format!("pnpm_config_{setting}"), value);
             command.env(format!("npm_config_{setting}"), value);
@@ -132,20 +116,27 @@ impl Pnpm {
         Err(String::from_utf8_lossy(&all).trim().to_owned())
     }
 
-    fn command(&self, dir: &Path, scope: Scope, store: &Path) -> Command {
+    /// This pnpm with these arguments.
+    fn pnpm(&self, dir: &Path, arguments: &[&str]) -> Command {
         // `env` looks pnpm up in the new `PATH`; a `Command` would in the old one.
         let mut command = Command::new("env");
-        command.args(["pnpm", "install", "--frozen-lockfile", "--ignore-scripts"]);
-        if scope == Scope::Production {
-            command.arg("--prod");
-        }
         command
+            .arg("pnpm")
+            .args(arguments)
             .current_dir(dir)
             .env("PATH", &self.path)
             .env("CI", "true")
             // The version is the right one already, or another on purpose.
             .env("npm_config_manage_package_manager_versions", "false")
             .env("pnpm_config_pm_on_fail", "ignore");
+        command
+    }
+
+    fn command(&self, dir: &Path, scope: Scope, store: &Path) -> Command {
+        let mut command = self.pnpm(dir, &["install", "--frozen-lockfile", "--ignore-scripts"]);
+        if scope == Scope::Production {
+            command.arg("--prod");
+        }
         for (setting, value) in [
             ("store_dir", store.as_os_str()),
             // A download that stalls is given up soon and tried again, instead of after a minute.
