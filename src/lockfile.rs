@@ -18,11 +18,14 @@ pub mod prune;
 pub mod reachable;
 mod scalar;
 mod set;
+mod text;
 mod traits;
+pub(crate) mod v13;
 
 pub use importer::{Dependency, Field, Importer};
 pub use index::Lockfile;
 pub use set::{Home, Lockfiles, Texts};
+pub use text::Text;
 pub use traits::Traits;
 pub(crate) use traits::allows;
 
@@ -33,7 +36,7 @@ use crate::model::path::RepoPath;
 pub const FILE: &str = "pnpm-lock.yaml";
 
 /// What is wrong with a lockfile.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum LockfileError {
     /// A line that pnpm would not have written.
     #[error("cannot read `{FILE}`, line {line}: {problem}")]
@@ -53,7 +56,7 @@ pub enum LockfileError {
     #[error("`{FILE}` has no `lockfileVersion`")]
     NoVersion,
     /// A format that slimbuild does not read.
-    #[error("`{FILE}` has format {0}: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0")]
+    #[error("`{FILE}` has format {0}: slimbuild reads 5.3, 5.4, 6.0, 6.1, 9.0 and 13.0")]
     Unknown(String),
     /// A reference to a missing entry.
     #[error("`{FILE}`: {from} needs `{key}`, which the file does not hold")]
@@ -154,9 +157,6 @@ impl LockfileError {
                 "run `pnpm install`, which resolves conflicts in its lockfile, and commit the result"
             }
             Self::NoVersion => "make a lockfile with `pnpm install`",
-            Self::Unknown(format) if format.starts_with("13.") => {
-                "remove `format: v13` of `lockfile` from pnpm-workspace.yaml and run `pnpm install`, which then writes format 9.0"
-            }
             Self::Unknown(_) => {
                 "`pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0"
             }

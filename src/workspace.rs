@@ -125,12 +125,12 @@ impl Workspace {
         let load = |dir: &RepoPath| lockfile::load(tree, dir, &files).map_err(ManifestError::from);
         let lockfiles = if is_shared {
             let text = load(&RepoPath::ROOT)?;
-            lockfile::Texts::Shared(text.ok_or_else(|| no_lockfile(tree, &members))?)
+            lockfile::Texts::Shared(text.ok_or_else(|| no_lockfile(tree, &members))?.into())
         } else {
             let mut texts = BTreeMap::new();
             for member in &members {
                 if let Some(text) = load(&member.dir)? {
-                    texts.insert(member.dir.clone(), text);
+                    texts.insert(member.dir.clone(), text.into());
                 }
             }
             lockfile::Texts::PerProject(texts)

@@ -64,29 +64,18 @@ pub(super) fn refuse_conflicts(text: &str) -> Result<(), LockfileError> {
     Ok(())
 }
 
-/// Fails if the file is written in braces: `lockfile.format: v13` of pnpm 12.19 and later.
-pub(super) fn refuse_braces(text: &str) -> Result<(), LockfileError> {
-    let main = text[main_document(text)]
+/// Whether the main document is written in braces: format 13.0.
+pub(super) fn is_in_braces(text: &str) -> bool {
+    text[main_document(text)]
         .trim_start_matches('\u{feff}')
-        .trim_start();
-    let version = main.strip_prefix('{').and_then(|rest| {
-        let rest = rest.trim_start().strip_prefix("\"lockfileVersion\"")?;
-        rest.trim_start()
-            .strip_prefix(':')?
-            .trim_start()
-            .strip_prefix('"')?
-            .split('"')
-            .next()
-    });
-    version.map_or(Ok(()), |version| {
-        Err(LockfileError::Unknown(version.to_owned()))
-    })
+        .trim_start()
+        .starts_with('{')
 }
 
 /// The main document: the whole file, or what follows the first document if the file starts with
 /// `---` (pnpm's
 /// [`yamlDocuments.ts`](https://github.com/pnpm/pnpm/blob/main/lockfile/fs/src/yamlDocuments.ts)).
-fn main_document(text: &str) -> Range<usize> {
+pub(super) fn main_document(text: &str) -> Range<usize> {
     let start = text.len() - text.trim_start_matches('\u{feff}').len();
     let mut at = start;
     let mut marks = 0;
@@ -211,22 +200,4 @@ pub(super) fn entries(text: &str, section: Range<usize>) -> Result<Vec<Entry<'_>
     }
     entries.shrink_to_fit();
     Ok(entries)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_format_in_braces_is_named() {
-        for head in ["", "\u{feff}", "---\nlockfileVersion: '9.0'\n---\n"] {
-            let text = format!("{head}{{\n\t\"lockfileVersion\": \"13.0\",\n}}\n");
-            let error = refuse_braces(&text).unwrap_err();
-            assert_eq!(error, LockfileError::Unknown("13.0".to_owned()));
-            assert!(error.hint().unwrap().contains("format: v13"));
-        }
-        for text in ["", "{", "{}", "lockfileVersion: '9.0'\n"] {
-            assert_eq!(refuse_braces(text), Ok(()));
-        }
-    }
 }

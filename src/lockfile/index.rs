@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::LockfileError;
-use super::document::{Entry, Section, entries, format, refuse_braces, refuse_conflicts, sections};
+use super::document::{Entry, Section, entries, format, refuse_conflicts, sections};
 use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
 use super::lines::{indentation, lines, unreadable};
 use super::scalar::{shorten, split_entry, value};
+use super::text::Text;
+use super::v13::Origin;
 use crate::model::path::{PathError, RepoPath};
 
 /// A lockfile of one of the formats that pnpm 6 and later write.
@@ -18,6 +20,8 @@ pub struct Lockfile<'a> {
     /// The lockfile's directory. Local references are relative to it.
     dir: RepoPath,
     text: &'a str,
+    /// The original, if `text` is its translation.
+    v13: Option<(&'a str, &'a Origin)>,
     format: Format,
     /// Top-level keys of the main document, in order, with all their lines.
     pub(super) sections: Vec<Section<'a>>,
@@ -49,10 +53,21 @@ impl<'a> Lockfile<'a> {
         Self::parse_in(RepoPath::ROOT, text)
     }
 
-    /// Indexes a lockfile in `dir`.
+    /// Indexes a lockfile in `dir`, in any format.
+    pub fn read(dir: RepoPath, text: &'a Text) -> Result<Self, LockfileError> {
+        refuse_conflicts(text)?;
+        match text.v13()? {
+            None => Self::parse_in(dir, text),
+            Some(v13) => Ok(Self {
+                v13: Some((text, &v13.origin)),
+                ..Self::parse_in(dir, &v13.text)?
+            }),
+        }
+    }
+
+    /// Indexes a lockfile in `dir`. Format 13.0 needs [`read`](Self::read).
     pub fn parse_in(dir: RepoPath, text: &'a str) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
-        refuse_braces(text)?;
         let sections = sections(text)?;
         let format = format(text, &sections)?;
         let of = |key: &str| {
@@ -80,6 +95,7 @@ impl<'a> Lockfile<'a> {
         Ok(Self {
             dir,
             text,
+            v13: None,
             format,
             sections,
             importers,
@@ -99,7 +115,17 @@ impl<'a> Lockfile<'a> {
         self.dir.join(path)
     }
 
-    /// The whole text.
+    /// The original of a lockfile in format 13.0.
+    pub(super) fn v13(&self) -> Option<(&'a str, &'a Origin)> {
+        self.v13
+    }
+
+    /// Whether the file is in format 13.0.
+    pub fn is_v13(&self) -> bool {
+        self.v13.is_some()
+    }
+
+    /// The whole text; of format 13.0 its translation.
     pub fn text(&self) -> &'a str {
         self.text
     }

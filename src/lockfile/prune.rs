@@ -8,7 +8,7 @@ use super::document::Entry;
 use super::importer::BlockKind;
 use super::keys::Format;
 use super::reachable::{Reach, Reached};
-use super::{Dependency, Field, Importer, Lockfile};
+use super::{Dependency, Field, Importer, Lockfile, v13};
 
 /// The projects to keep, and their direct dependencies to keep.
 ///
@@ -25,6 +25,9 @@ pub struct Kept<'k> {
 /// and all entries that `reach` lacks. If this changes why an entry is needed, its flags `optional`
 /// and `dev` are set as pnpm would set them.
 pub fn prune(lockfile: &Lockfile<'_>, kept: &Kept<'_>, reach: &Reach<'_, '_>) -> String {
+    if let Some((text, origin)) = lockfile.v13() {
+        return v13::prune::prune(text, origin, lockfile, kept, reach);
+    }
     let mut cuts = Cuts::default();
     for importer in lockfile.importers() {
         match &importer.range {

@@ -5,24 +5,24 @@
 
 use std::collections::BTreeMap;
 
-use super::{Importer, Lockfile, LockfileError};
+use super::{Importer, Lockfile, LockfileError, Text};
 use crate::model::path::RepoPath;
 
 /// The texts of a workspace's lockfiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Texts {
     /// One at the root serves all projects.
-    Shared(String),
+    Shared(Text),
     /// Each project has its own, by directory.
-    PerProject(BTreeMap<RepoPath, String>),
+    PerProject(BTreeMap<RepoPath, Text>),
 }
 
 impl Texts {
     /// The text at the root, or else any; all have the same format.
-    pub fn first(&self) -> Option<&str> {
+    pub fn first(&self) -> Option<&Text> {
         match self {
             Self::Shared(text) => Some(text),
-            Self::PerProject(texts) => texts.values().next().map(String::as_str),
+            Self::PerProject(texts) => texts.values().next(),
         }
     }
 }
@@ -50,11 +50,11 @@ impl<'a> Lockfiles<'a> {
         match texts {
             Texts::Shared(text) => Ok(Self {
                 shared: true,
-                all: vec![Lockfile::parse(text)?],
+                all: vec![Lockfile::read(RepoPath::ROOT, text)?],
             }),
             Texts::PerProject(texts) => {
-                let parse = |(dir, text): (&RepoPath, &'a String)| {
-                    Lockfile::parse_in(dir.clone(), text).map_err(|error| error.of(dir))
+                let parse = |(dir, text): (&RepoPath, &'a Text)| {
+                    Lockfile::read(dir.clone(), text).map_err(|error| error.of(dir))
                 };
                 Ok(Self {
                     shared: false,
@@ -120,7 +120,7 @@ importers:
     fn texts(dirs: &[(&str, &str)]) -> Texts {
         let own = dirs
             .iter()
-            .map(|(dir, text)| (RepoPath::new(dir).unwrap(), (*text).to_owned()));
+            .map(|(dir, text)| (RepoPath::new(dir).unwrap(), Text::from(*text)));
         Texts::PerProject(own.collect())
     }
 
@@ -139,7 +139,7 @@ importers:
         );
         assert_eq!(lockfiles.project(&dir(".")).unwrap().0, 0);
         assert_eq!(lockfiles.home(&dir("packages/lib")), None);
-        let shared = Texts::Shared(TEXT.to_owned());
+        let shared = Texts::Shared(TEXT.into());
         let shared = Lockfiles::parse(&shared).unwrap();
         let key = "packages/lib".to_owned();
         assert_eq!(

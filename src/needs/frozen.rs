@@ -26,6 +26,7 @@ use nodejs_semver::{Range, Version};
 use serde_json::Value;
 
 use crate::lockfile::keys::Format;
+use crate::lockfile::v13;
 use crate::lockfile::{Home, Lockfile, LockfileError, Lockfiles};
 use crate::model::member::MemberId;
 use crate::workspace::Workspace;
@@ -102,9 +103,9 @@ fn check_one(
 ) -> Result<(), LockfileError> {
     let exact = pnpm.and_then(|text| Version::parse(text).ok());
     if let Some(version) = &exact {
-        check_format(lockfile.format(), version)?;
+        check_format(lockfile, version)?;
     }
-    let candidates = exact.map_or_else(|| writers(lockfile.format()), |exact| vec![exact]);
+    let candidates = exact.map_or_else(|| writers(lockfile), |exact| vec![exact]);
     let config = first_that_fits(workspace, lockfile, &candidates)?;
     let projects = Projects::new(lockfile, &config)?;
     for (key, at) in members {
@@ -139,8 +140,9 @@ fn writer(major: u64, minor: u64) -> Version {
 }
 
 /// Versions that represent all that read a format, the most likely first.
-fn writers(format: Format) -> Vec<Version> {
-    match format {
+fn writers(lockfile: &Lockfile<'_>) -> Vec<Version> {
+    match lockfile.format() {
+        Format::V9 if lockfile.is_v13() => vec![writer(12, 21)],
         Format::V5 => vec![writer(7, 33)],
         Format::V6 => vec![writer(8, 15), writer(9, 15)],
         Format::V9 => vec![writer(10, 34), writer(9, 15), writer(10, 0), writer(11, 22)],
@@ -149,8 +151,13 @@ fn writers(format: Format) -> Vec<Version> {
 
 /// Which pnpm reads which format with a frozen lockfile. (Otherwise, later versions convert some
 /// older formats.)
-fn check_format(format: Format, pnpm: &Version) -> Result<(), LockfileError> {
-    let (fits, name, readers) = match format {
+fn check_format(lockfile: &Lockfile<'_>, pnpm: &Version) -> Result<(), LockfileError> {
+    let (fits, name, readers) = match lockfile.format() {
+        Format::V9 if lockfile.is_v13() => (
+            (pnpm.major(), pnpm.minor()) >= v13::OLDEST_READER,
+            "13",
+            "pnpm 12.19 and later",
+        ),
         Format::V5 => (pnpm.major() <= 7, "5", "pnpm 6 and 7"),
         Format::V6 => ((7..=9).contains(&pnpm.major()), "6", "pnpm 8 and 9"),
         Format::V9 => (pnpm.major() >= 9, "9", "pnpm 9 and later"),

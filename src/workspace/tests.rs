@@ -91,7 +91,7 @@ fn a_branch_may_have_a_lockfile_of_its_own() {
             (".git/HEAD", head),
         ]);
         let lockfiles = Workspace::load(dir.path()).unwrap().lockfiles;
-        lockfiles.first().unwrap().to_owned()
+        lockfiles.first().unwrap().to_string()
     };
     assert_eq!(
         text("gitBranchLockfile: true\n", "ref: refs/heads/Feature/X\n"),

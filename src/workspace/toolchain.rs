@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::files::tree::{Limit, TreeError};
-use crate::lockfile::Lockfile;
 use crate::lockfile::keys::Format;
+use crate::lockfile::{Lockfile, Text, v13};
 use crate::model::path::RepoPath;
 use crate::workspace::{Member, Workspace};
 
@@ -23,7 +23,11 @@ const NODE_LTS: [u64; 4] = [24, 22, 20, 18];
 /// The pnpm version if nothing names one: the newest that writes the lockfile's format; for 9.0 one
 /// that reads settings from all the places that pnpm 9 to 12 use.
 fn default_pnpm(workspace: &Workspace) -> &'static str {
-    let lockfile = workspace.lockfiles.first().map(Lockfile::parse);
+    let first = workspace.lockfiles.first();
+    if first.is_some_and(Text::is_in_braces) {
+        return v13::DEFAULT_PNPM;
+    }
+    let lockfile = first.map(|text| Lockfile::parse(text));
     match lockfile.map(|parsed| parsed.map(|lockfile| lockfile.format())) {
         Some(Ok(Format::V5)) => "7.33.7",
         Some(Ok(Format::V6)) => "8.15.9",

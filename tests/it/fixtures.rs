@@ -102,8 +102,11 @@ fn prune(workspace: &Workspace, apps: &[MemberId], scope: Scope) -> Result<Texts
     let lockfiles = Lockfiles::parse(&workspace.lockfiles)?;
     let pruned = closure(workspace, &lockfiles, apps, scope)?.lockfiles(workspace);
     Ok(match workspace.lockfiles {
-        Texts::Shared(_) => Texts::Shared(pruned.into_iter().next().unwrap().1),
-        Texts::PerProject(_) => Texts::PerProject(pruned.into_iter().collect()),
+        Texts::Shared(_) => Texts::Shared(pruned.into_iter().next().unwrap().1.into()),
+        Texts::PerProject(_) => {
+            let texts = pruned.into_iter();
+            Texts::PerProject(texts.map(|(dir, text)| (dir, text.into())).collect())
+        }
     })
 }
 

@@ -145,11 +145,11 @@ fn formats_that_are_not_read() {
     let error = |text: &str| Lockfile::parse(text).unwrap_err().to_string();
     assert_eq!(
         error("lockfileVersion: 5.1\n"),
-        "`pnpm-lock.yaml` has format 5.1: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0"
+        "`pnpm-lock.yaml` has format 5.1: slimbuild reads 5.3, 5.4, 6.0, 6.1, 9.0 and 13.0"
     );
     assert_eq!(
         error("lockfileVersion: '12.0'\n"),
-        "`pnpm-lock.yaml` has format 12.0: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0"
+        "`pnpm-lock.yaml` has format 12.0: slimbuild reads 5.3, 5.4, 6.0, 6.1, 9.0 and 13.0"
     );
     assert_eq!(
         error("settings: {}\n"),

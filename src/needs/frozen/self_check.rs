@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::lockfile::reachable::Reach;
-use crate::lockfile::{Lockfile, LockfileError};
+use crate::lockfile::{Lockfile, LockfileError, Text};
 use crate::model::path::RepoPath;
 
 /// Checks that a pruned lockfile in `dir` is readable, has an importer for each of these keys, and
@@ -13,7 +13,8 @@ pub fn check(
     text: &str,
     importers: &BTreeSet<String>,
 ) -> Result<(), LockfileError> {
-    let lockfile = Lockfile::parse_in(dir.clone(), text)?;
+    let text = Text::from(text);
+    let lockfile = Lockfile::read(dir.clone(), &text)?;
     let single = lockfile.section("importers").is_none();
     if let Some(missing) = importers
         .iter()

@@ -457,3 +457,54 @@ fn each_project_may_have_a_lockfile() {
         "there is no `apps/a/pnpm-lock.yaml`, and `sharedWorkspaceLockfile` is off: each package has its own"
     );
 }
+
+#[test]
+fn format_13_is_compared_as_the_others_are() {
+    let text = "{
+\t\"lockfileVersion\": \"13.0\",
+\t\"settings\": {
+\t\t\"autoInstallPeers\": true,
+\t\t\"overrides\": {
+\t\t\t\"a\": \"1.0.0\",
+\t\t},
+\t},
+\t\"projects\": {
+\t\t\".\": {
+\t\t\t\"dependencies\": {
+\t\t\t\t\"ms\": {
+\t\t\t\t\t\"specifier\": \"^2.1.0\",
+\t\t\t\t\t\"version\": \"2.1.3\",
+\t\t\t\t},
+\t\t\t},
+\t\t},
+\t},
+\t\"packages\": {
+\t\t\"ms@2.1.3\": {
+\t\t\t\"integrity\": \"sha512-x\",
+\t\t},
+\t},
+}
+";
+    let verdict = |pnpm: &str, overrides: &str, specifier: &str| {
+        let manifest = format!("{{\"dependencies\": {{\"ms\": \"{specifier}\"}}}}");
+        let settings = format!("packages: []\noverrides:\n  a: {overrides}\n");
+        let files = [
+            ("pnpm-lock.yaml", text),
+            ("package.json", &*manifest),
+            ("pnpm-workspace.yaml", &*settings),
+        ];
+        refused(pnpm, &files)
+    };
+    assert_eq!(verdict("12.21.0", "1.0.0", "^2.1.0"), "fits");
+    assert_eq!(
+        verdict("12.18.0", "1.0.0", "^2.1.0"),
+        "has format 13, which pnpm 12.18.0 does not read: pnpm 12.19 and later do"
+    );
+    let problem = verdict("12.21.0", "2.0.0", "^2.1.0");
+    assert!(problem.contains("setting `overrides`"), "{problem}");
+    let problem = verdict("12.21.0", "1.0.0", "^2.0.0");
+    assert!(
+        problem.contains("is older than `package.json`"),
+        "{problem}"
+    );
+}

@@ -189,19 +189,19 @@ fn other_formats() {
     };
     assert_snapshot!(format("lockfileVersion: 4"), @"
     exit code 1
-    error: `pnpm-lock.yaml` has format 4: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0
+    error: `pnpm-lock.yaml` has format 4: slimbuild reads 5.3, 5.4, 6.0, 6.1, 9.0 and 13.0
 
     hint: `pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0
     ");
     assert_snapshot!(format("lockfileVersion: '7.0'"), @"
     exit code 1
-    error: `pnpm-lock.yaml` has format 7.0: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0
+    error: `pnpm-lock.yaml` has format 7.0: slimbuild reads 5.3, 5.4, 6.0, 6.1, 9.0 and 13.0
 
     hint: `pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0
     ");
     assert_snapshot!(format("lockfileVersion: '12.0'"), @"
     exit code 1
-    error: `pnpm-lock.yaml` has format 12.0: slimbuild reads 5.3, 5.4, 6.0, 6.1 and 9.0
+    error: `pnpm-lock.yaml` has format 12.0: slimbuild reads 5.3, 5.4, 6.0, 6.1, 9.0 and 13.0
 
     hint: `pnpm install --lockfile-only` with pnpm 9 or later writes format 9.0
     ");
@@ -224,9 +224,9 @@ fn not_what_pnpm_writes() {
     ");
     assert_snapshot!(text("{}\n"), @"
     exit code 1
-    error: cannot read `pnpm-lock.yaml`, line 1: `{}` is not the start of a key as pnpm writes it
+    error: `pnpm-lock.yaml` has no `lockfileVersion`
 
-    hint: slimbuild reads the layout that pnpm writes: if a formatter changed the file, restore it with `pnpm install --lockfile-only` and exclude it from formatting
+    hint: make a lockfile with `pnpm install`
     ");
     assert_snapshot!(text("lockfileVersion: '9.0'\n"), @"
     exit code 1
