@@ -392,4 +392,11 @@ fn sites_by_their_build() {
         site("vite build", &["vite", "vue-router"], &vite),
         "site: public or index.html, hashed in assets"
     );
+    // Programs that write the pages of a Vite site.
+    for program in ["vite-ssg", "vite-react-ssg"] {
+        assert_eq!(
+            site(&format!("{program} build"), &["vite", program], &vite),
+            "site: public, hashed in assets"
+        );
+    }
 }
