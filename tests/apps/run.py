@@ -8,7 +8,9 @@ built without configuration, but for what its own surroundings lack, and that is
 version of node whose image the lab does not have, and changes nothing else.
 
 An app with `fails` makes no image for a reason that lies in its repository: the error has to say so. Not in the list, for what the lab lacks: WikiBot's API
-(Prisma's host), KnightHacks/forge (a dependency at github.com), two starters on node 18 (matt-koevort, sebellows).
+(Prisma's host), KnightHacks/forge and imputnet/cobalt's API (dependencies at github.com), antfu/vitesse (Cypress's host), ZionLG's tRPC starter (Prisma's host),
+fx-pnpm-monorepo-starter and renato1010's (node from nodejs.org), dan-muller's starter (asks a public API when it builds), blesstosam's (npmmirror.com), wundergraph/cosmo
+(node 22.22.2), starters on node 18 (matt-koevort, sebellows, aseerkt), and what takes too long here: mermaid-live-editor, plane's apps/space.
 
 Then it is started without a network, with a file system that is read-only but for an empty /tmp: whatever it loads is in the image. It has to answer (or to come as
 far as its database), as a user that is not root, and to end after SIGTERM. A line an app: kind, size and what that is measured against, seconds of a build without
@@ -123,7 +125,7 @@ APPS = [
         "port": 9999,
         "page": "/",
     },
-    {"tree": "vitesse", "app": ".", "port": 8080, "page": "/"},  # antfu/vitesse @ de4341d582
+    {"tree": "trpc-fastify", "app": ".", "port": 3001, "page": "/"},  # cerjs/trpc-fastify @ 724ec9328b
     # What makes no image, and whose fault it is: the sentence has to say so.
     {
         "tree": "monorepo",  # Pedramnili/monorepo @ 8fa2658e52: its tsconfig.json extends a package that it does not declare
@@ -216,11 +218,6 @@ APPS = [
         "tree": "solid-docs",  # solidjs/solid-docs @ 12dcb64701: made for Netlify
         "app": ".",
         "fails": "Nitro's preset is `netlify`, which makes no server for node",
-    },
-    {
-        "tree": "trpc-fastify",  # cerjs/trpc-fastify @ 724ec9328b: it is started by `tsx watch` alone, and tsx is a dev dependency
-        "app": ".",
-        "fails": "src/server.ts loads `./routers/_app`",
     },
     {
         "tree": "astro-monorepo",  # wtto00/astro-monorepo @ a27af3969e: an own script builds many sites, and `start` is a server for developers
