@@ -22,6 +22,10 @@ const LOADING = new Set([
   'ERR_DLOPEN_FAILED',
 ]);
 const BASES = 'Choose a base that has it (`--base slim`), or add its package with `systemPackages` in slimbuild.json.';
+const UNGENERATED = {
+  message: 'the Prisma client in the image is not generated: nothing in the build ran `prisma generate`',
+  note: 'Have the build generate it: `"build": "prisma generate && …"`, with `prisma` among the dependencies of the same package.',
+};
 const DENIED = new Set(['EACCES', 'EROFS', 'EPERM']);
 
 /**
@@ -57,15 +61,17 @@ async function watch(image, file) {
   let listens;
   let until = PATIENCE;
   let looks = { busy: 0, idle: 0 };
-  while (ended === undefined && listens === undefined && Date.now() - began < until) {
+  while (ended === undefined && listens === undefined) {
     await new Promise((resolve) => { setTimeout(resolve, GLANCE); });
     notes = read(file);
     listens = notes.find((note) => note.listens !== undefined)?.listens;
     const left = until - (Date.now() - began);
-    if (left > SECOND || until >= LONGEST) continue;
+    if (left > SECOND) continue;
+    // On a slow machine, the first look at the app may be the last.
     looks[isBusy(child.pid) ? 'busy' : 'idle'] += 1;
     if (left > GLANCE) continue;
-    if (looks.busy > looks.idle) until += SECOND;
+    if (until >= LONGEST || looks.busy <= looks.idle) break;
+    until += SECOND;
     looks = { busy: 0, idle: 0 };
   }
   const took = seconds();
@@ -94,6 +100,7 @@ async function watch(image, file) {
   const refused = [126, 127].includes(over.code) && log.filter((line) => /not found|[Pp]ermission denied/.test(line)).at(-1);
   if (refused) return { fault: { message: `the start script runs a program that is not in the image: ${refused}`, note: BASES }, log };
   const words = last(notes, log);
+  if (/@prisma\/client did not initialize yet/.test(`${words}\n${log.join('\n')}`)) return { fault: UNGENERATED, log };
   const closed = database && 'SQLite could not open its file: give it a directory that the app may write to, with "writable" in slimbuild.json or as a volume';
   const lacks = env_file(notes, image) ?? closed ?? 'nothing was missing from the image';
   return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; ${lacks}` };

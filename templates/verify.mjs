@@ -283,8 +283,11 @@ async function checkFiles(image) {
       try {
         found = await locate(name, file, esm);
       } catch (error) {
-        unknown.push({ name, file, error });
-        continue;
+        found = aliases ? completed(name, file) : undefined;
+        if (found === undefined) {
+          unknown.push({ name, file, error });
+          continue;
+        }
       }
       if (found && (isOurs(found) || TYPESCRIPT.test(found)) && !parents.has(found)) parents.set(found, file);
       if (!found || !esm || !plain(text, name)) continue;
@@ -355,6 +358,17 @@ async function locate(name, file, esm) {
   const path = fileURLToPath(url);
   if (!isFile(path)) throw new Error(`there is no ${shown(path)}`);
   return realpathSync(path);
+}
+
+/** A file beside this one as loaders of TypeScript find it: with an ending that the name lacks, in place of its output, or as a directory's index. */
+function completed(name, file) {
+  if (!/^\.{1,2}(\/|$)/.test(name)) return undefined;
+  const path = join(dirname(file), name);
+  const output = /\.([cm]?)jsx?$/.exec(path);
+  const stems = output ? [path.slice(0, output.index)] : [path, join(path, 'index')];
+  const endings = output?.[1] ? [`.${output[1]}ts`] : ['.ts', '.tsx', '.js', '.jsx', '.mts', '.cts', '.json'];
+  const found = stems.flatMap((stem) => endings.map((ending) => stem + ending)).find(isFile);
+  return found && realpathSync(found);
 }
 
 const TYPESCRIPT = /\.[cm]?tsx?$/;

@@ -42,7 +42,7 @@ use Framework::{
 
 /// Package, the first words of its build command, framework. The first match wins, so specific
 /// frameworks come before general ones: Astro, Nuxt and `SvelteKit` build with Vite too.
-const MARKS: [(&str, &str, Framework); 28] = [
+const MARKS: [(&str, &str, Framework); 30] = [
     ("next", "next build", Next),
     ("nuxt", "nuxt build", Nuxt),
     ("nuxt", "nuxi build", Nuxt),
@@ -63,6 +63,8 @@ const MARKS: [(&str, &str, Framework); 28] = [
     ("react-scripts", "craco build", CreateReactApp),
     ("react-scripts", "react-app-rewired build", CreateReactApp),
     ("react-scripts", "rescripts build", CreateReactApp),
+    ("vite-ssg", "vite-ssg build", Vite),
+    ("vite-react-ssg", "vite-react-ssg build", Vite),
     ("vitepress", "vitepress build", VitePress),
     ("@docusaurus/core", "docusaurus build", Docusaurus),
     ("storybook", "storybook build", Storybook),
@@ -126,7 +128,7 @@ fn runs(subject: &Subject<'_>, command: &str) -> bool {
 
 /// The evidence for a framework, and what is missing, if none was detected.
 pub(super) fn nearly(subject: &Subject<'_>) -> Option<String> {
-    if subject.depends_on("vite") && runs(subject, "vite build") {
+    if subject.tool("vite").is_some() && runs(subject, "vite build") {
         return Some(
             "its build runs `vite build`, which makes a site of an `index.html`, and there is none beside its package.json".to_owned(),
         );
@@ -153,17 +155,17 @@ pub(super) fn of_kind(subject: &Subject<'_>, kind: AppKind) -> Option<(Framework
 pub(super) fn detect(subject: &Subject<'_>) -> Option<(Framework, Vec<String>)> {
     let marked = MARKS
         .into_iter()
-        .find(|(package, command, _)| subject.depends_on(package) && runs(subject, command));
+        .find(|(package, command, _)| subject.tool(package).is_some() && runs(subject, command));
     // Vite builds libraries and servers too; a site has a start page.
     let vite = || {
-        let page = subject.depends_on("vite")
+        let page = subject.tool("vite").is_some()
             && runs(subject, "vite build")
             && subject.files.contains("index.html");
         page.then_some(("vite", "vite build", Vite))
     };
     let (package, command, framework) = marked.or_else(vite)?;
     let evidence = vec![
-        format!("it depends on `{package}`"),
+        subject.tool(package)?,
         format!("its build runs `{command}`"),
     ];
     Some((framework, evidence))

@@ -63,6 +63,10 @@ pub(super) fn started(subject: &Subject<'_>) -> Result<Option<Start>, DetectErro
         if command.program() == "node" {
             return Ok(None);
         }
+        // A server for developers (`astro dev`) is no server, even if the image would have it.
+        if shell::is_for_development(&command) {
+            continue;
+        }
         let reason = format!("the `{name}` script (`{}`)", command.words.join(" "));
         if let Some(mut start) = of(subject, command.program(), &command.words[1..], &reason) {
             let own = command

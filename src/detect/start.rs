@@ -122,6 +122,9 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
     {
         return Err(error);
     }
+    if let Some(start) = watched(subject, &candidates, &writes) {
+        return Ok(start);
+    }
     let mut missing: Vec<&Candidate> = Vec::new();
     let mut refused = None;
     for (at, candidate) in candidates.iter().enumerate() {
@@ -158,9 +161,6 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         });
     }
     let Some(&first) = missing.first() else {
-        if let Some(start) = watched(subject, &writes) {
-            return Ok(start);
-        }
         return guess(files, &writes).ok_or_else(|| DetectError::NoStart {
             app: member.dir.clone(),
             tried: "no script starts node with a file, and there is no `main`, `bin` or `index.js`"
@@ -283,8 +283,12 @@ fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
 }
 
 /// The start of an app whose scripts start it only through a program that watches files: the same
-/// without that program.
-fn watched(subject: &Subject<'_>, writes: &Writes) -> Option<Start> {
+/// without that program. A script says more than `main`, unless the build writes what `main` names.
+fn watched(subject: &Subject<'_>, others: &[Candidate], writes: &Writes) -> Option<Start> {
+    let built = |file| matches!(locate(file, subject.files, writes), Some((_, true)));
+    if others.iter().any(|one| one.by_script || built(&one.file)) {
+        return None;
+    }
     let candidates = candidate::of_watchers(subject, &START_SCRIPTS);
     candidates.iter().find_map(|one| {
         let (file, built) = locate(&one.file, subject.files, writes)?;

@@ -110,6 +110,17 @@ impl Subject<'_> {
         self.manifest().depends_on(package)
     }
 
+    /// Who depends on a tool that the app's scripts can run: the app itself, or the root project,
+    /// whose programs every script can run.
+    pub fn tool(&self, package: &str) -> Option<String> {
+        if self.depends_on(package) {
+            return Some(format!("it depends on `{package}`"));
+        }
+        let root = self.workspace.root_member();
+        let shared = root.manifest.depends_on(package);
+        shared.then(|| format!("the root project depends on `{package}`"))
+    }
+
     /// Whether the image has the package, because it is a production dependency of the app.
     pub fn ships(&self, package: &str) -> bool {
         ["dependencies", "optionalDependencies"].iter().any(|key| {

@@ -308,7 +308,13 @@ fn from_text(
 /// The exact version of pnpm that the workspace pins.
 pub fn named_pnpm(workspace: &Workspace) -> Option<&str> {
     let text = workspace.root_member().manifest.text("packageManager")?;
-    text.strip_prefix("pnpm@")?.split('+').next()
+    asked_pnpm(text).filter(|version| Version::parse(version).is_ok())
+}
+
+/// What `packageManager` asks for, without a checksum, if it is pnpm: `pnpm@9`, or `pnpm` alone.
+fn asked_pnpm(text: &str) -> Option<&str> {
+    let (name, version) = text.split_once('@').unwrap_or((text, ""));
+    (name == "pnpm").then(|| version.split('+').next().unwrap_or_default())
 }
 
 /// Decides pnpm's exact version: `packageManager`, `devEngines`, `engines`, else a default that can
@@ -316,21 +322,28 @@ pub fn named_pnpm(workspace: &Workspace) -> Option<&str> {
 pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
     let manifest = &workspace.root_member().manifest;
     let file = manifest.file();
+    let mut default = format!("{file} has no `packageManager`: slimbuild's default");
+    let mut named = None;
     if let Some(text) = manifest.text("packageManager") {
-        let not_pnpm = || ToolchainError::NotPnpm {
+        let version = asked_pnpm(text).ok_or_else(|| ToolchainError::NotPnpm {
             file: file.to_owned(),
             text: text.to_owned(),
-        };
-        let version = text.strip_prefix("pnpm@").ok_or_else(not_pnpm)?;
-        let version = version.split('+').next().unwrap_or_default();
-        Version::parse(version).map_err(|_| not_pnpm())?;
-        return Ok(Decision::new(
-            version.to_owned(),
-            format!("`packageManager` in {file}"),
-        ));
+        })?;
+        if Version::parse(version).is_ok() {
+            return Ok(Decision::new(
+                version.to_owned(),
+                format!("`packageManager` in {file}"),
+            ));
+        }
+        default = format!("`{text}` in {file} names no version: slimbuild's default");
+        // pnpm 9 and later ignore what is no exact version; actions of CI read it as a range.
+        let is_range = !version.is_empty() && Range::parse(version).is_ok();
+        named = is_range.then(|| (version.to_owned(), "packageManager"));
     }
-    let engine =
-        dev_engines::version(manifest, "packageManager", "pnpm").map(|range| (range, "devEngines"));
+    let engine = named.or_else(|| {
+        let range = dev_engines::version(manifest, "packageManager", "pnpm")?;
+        Some((range, "devEngines"))
+    });
     let engine = engine.or_else(|| {
         let range = manifest.get("engines")?.get("pnpm")?.as_str()?;
         Some((range.to_owned(), "engines"))
@@ -360,10 +373,7 @@ pub fn pnpm(workspace: &Workspace) -> Result<Decision<String>, ToolchainError> {
             ),
         ));
     }
-    Ok(Decision::new(
-        default_pnpm(workspace).to_owned(),
-        format!("{file} has no `packageManager`: slimbuild's default"),
-    ))
+    Ok(Decision::new(default_pnpm(workspace).to_owned(), default))
 }
 
 /// The version of a pnpm for rules that depend on it. A range is resolved by npm, so its newest

@@ -8,7 +8,9 @@ built without configuration, but for what its own surroundings lack, and that is
 version of node whose image the lab does not have, and changes nothing else.
 
 An app with `fails` makes no image for a reason that lies in its repository: the error has to say so. Not in the list, for what the lab lacks: WikiBot's API
-(Prisma's host), KnightHacks/forge (a dependency at github.com), two starters on node 18 (matt-koevort, sebellows).
+(Prisma's host), KnightHacks/forge and imputnet/cobalt's API (dependencies at github.com), antfu/vitesse (Cypress's host), ZionLG's tRPC starter (Prisma's host),
+fx-pnpm-monorepo-starter and renato1010's (node from nodejs.org), dan-muller's starter (asks a public API when it builds), blesstosam's (npmmirror.com), wundergraph/cosmo
+(node 22.22.2), starters on node 18 (matt-koevort, sebellows, aseerkt), and what takes too long here: mermaid-live-editor, plane's apps/space.
 
 Then it is started without a network, with a file system that is read-only but for an empty /tmp: whatever it loads is in the image. It has to answer (or to come as
 far as its database), as a user that is not root, and to end after SIGTERM. A line an app: kind, size and what that is measured against, seconds of a build without
@@ -100,6 +102,30 @@ APPS = [
     {"tree": "setalip-mono", "app": "apps/cron", "runs": 5},  # drithh/setalip-mono @ dd8c20fa64
     # langfuse/langfuse @ 6275144614
     {"tree": "langfuse", "app": "packages/in-app-agent-sandbox-runtime", "args": ["--node", "24"], "log": "server.listening"},
+    # hansschenker/pnpm-workspaces-demo @ dcd9983b85
+    {"tree": "pnpm-workspaces-demo", "app": "apps/server", "port": 3000, "page": "/"},
+    {"tree": "pnpm-workspaces-demo", "app": "apps/client", "port": 8080, "page": "/"},
+    {"tree": "vue-docs", "app": ".", "port": 8080, "page": "/"},  # vuejs/docs @ 01e098a967
+    {"tree": "pern-pnpm-monorepo-ts", "app": "packages/api", "port": 5000, "page": "/"},  # japint/… @ f3e3e636c1
+    # devharshthakur/sveltekit-express-monorepo @ dd64173c95
+    {"tree": "sveltekit-express-monorepo", "app": "apps/api", "env": {"PORT": "3000"}, "log": "API server listening"},
+    {"tree": "sveltekit-express-monorepo", "app": "apps/web", "port": 3000, "page": "/"},
+    # darlanhms/pnpm-workspaces-test @ b8a578821d
+    {"tree": "pnpm-workspaces-test", "app": "apps/nextjs", "args": ["--node", "20"], "port": 3000, "page": "/"},
+    {
+        "tree": "hono-drizzle-libsql-template",  # jdncst-dev/hono-drizzle-libsql-template @ ac51b7d185
+        "app": ".",
+        "env": {
+            "LOG_LEVEL": "info",
+            "DATABASE_URL": "http://127.0.0.1:1",
+            "DATABASE_AUTH_TOKEN": "x",
+            "PASSWORD_SALT": "x",
+            "JWT_SECRET": 32 * "x",
+        },
+        "port": 9999,
+        "page": "/",
+    },
+    {"tree": "trpc-fastify", "app": ".", "port": 3001, "page": "/"},  # cerjs/trpc-fastify @ 724ec9328b
     # What makes no image, and whose fault it is: the sentence has to say so.
     {
         "tree": "monorepo",  # Pedramnili/monorepo @ 8fa2658e52: its tsconfig.json extends a package that it does not declare
@@ -156,6 +182,61 @@ APPS = [
     {
         "tree": "turborepo-react-starter",  # andrej-kolic/… @ 9149c85d7a: the registry has a package of its lockfile no more
         "app": "apps/ui-storybook",
+        "fails": "The registry does not hand out this package",
+    },
+    {
+        "tree": "realworld-hono-drizzle",  # illright/realworld-hono-drizzle @ 8b1d252515: it makes `local.db` where it starts
+        "app": ".",
+        "fails": '"writable": ["."]',
+    },
+    {
+        "tree": "vite-tanstack-express-monorepo",  # dan-garden/… @ 527a9bd58f: its pnpm does not read its lockfile
+        "app": "backend",
+        "fails": "which pnpm 8.15.4 does not read",
+    },
+    {
+        "tree": "pern-pnpm-monorepo-ts",  # its web app does not declare `@types/node`, which its Next.js asks for
+        "app": "packages/web",
+        "fails": "the task `build` of web failed",
+    },
+    {
+        "tree": "pnpm-monorepo-sample-v3",  # fo-ji/pnpm-monorepo-sample-v3 @ 2514efa3e2: `prisma generate` is left to its own Dockerfile
+        "app": "apps/api",
+        "fails": "the Prisma client in the image is not generated",
+    },
+    {
+        "tree": "pnpm-monorepo-sample-v3",
+        "app": "apps/web",
+        "fails": "`pnpm-lock.yaml` is older than `apps/web/package.json`",
+    },
+    {
+        "tree": "pnpm-monorepo-fullstack-example",  # katzarov/… @ 322ad96a5b: a package has `index.ts`, and its `main` is `index.js`
+        "app": "apps/api",
+        "fails": "loads `@bt/schemas`, which cannot be found",
+    },
+    {
+        "tree": "solid-docs",  # solidjs/solid-docs @ 12dcb64701: made for Netlify
+        "app": ".",
+        "fails": "Nitro's preset is `netlify`, which makes no server for node",
+    },
+    {
+        "tree": "astro-monorepo",  # wtto00/astro-monorepo @ a27af3969e: an own script builds many sites, and `start` is a server for developers
+        "app": ".",
+        "fails": "its build does not run `astro build`",
+    },
+    {
+        "tree": "homepage",  # gethomepage/homepage @ b2a52ff2a9: the registry has a package of its lockfile no more
+        "app": ".",
+        "fails": "The registry does not hand out this package",
+    },
+    {
+        "tree": "zigbee2mqtt",  # Koenkk/zigbee2mqtt @ 6835cbf5a7: the same
+        "app": ".",
+        "fails": "The registry does not hand out this package",
+    },
+    {
+        "tree": "pnpm-workspaces-vite-remix-express",  # vulovix/… @ c423cb8489: the same
+        "app": "workspaces/web",
         "fails": "The registry does not hand out this package",
     },
 ]
@@ -277,7 +358,7 @@ def main():
             print(f"{name:<42} no tree in {root}", flush=True)
             failed += 1
             continue
-        tag = "slimbuild-apps-" + name.replace("/", "-").lower()
+        tag = "slimbuild-apps-" + name.removesuffix("/.").replace("/", "-").lower()
         problem = None
         if "fails" in app:
             problem = fails(slimbuild, root, app, tag)

@@ -4,7 +4,11 @@ use crate::model::path::RepoPath;
 
 /// Parts of sentences of the proof (`templates/verify.mjs`, `templates/trial.mjs`) or of node, and
 /// what to do about such a fault.
-const KINDS: [(&[&str], &str); 8] = [
+const KINDS: [(&[&str], &str); 9] = [
+    (
+        &["nothing in the build ran `prisma generate`"],
+        "write `prisma generate && …` at the front of the `build` script of APP/package.json.",
+    ),
     (
         &[" when it starts, and may not"],
         "name the directory in `\"writable\"` of APP/slimbuild.json, or have the app write to a volume or to /tmp.",
@@ -89,6 +93,10 @@ mod tests {
             (
                 "the app reads data/x when it starts, which is in the workspace and not in the image",
                 "`--include FILE`",
+            ),
+            (
+                "the Prisma client in the image is not generated: nothing in the build ran `prisma generate`",
+                "the `build` script of apps/api/package.json",
             ),
             (
                 "the app starts `git`, which is not in the image",

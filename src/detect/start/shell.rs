@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub(super) use available::of_wrappers;
+pub(in crate::detect) use simplify::is_for_development;
 pub(crate) use simplify::plain;
 pub(super) use watch::watched;
 

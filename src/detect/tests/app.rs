@@ -82,6 +82,16 @@ pub(super) fn look(
     files: &[(&str, &str)],
     kind: Option<AppKind>,
 ) -> Result<Detection, DetectError> {
+    look_below("{}", manifest, files, kind)
+}
+
+/// The same below a root project with this manifest.
+pub(super) fn look_below(
+    root: &str,
+    manifest: &str,
+    files: &[(&str, &str)],
+    kind: Option<AppKind>,
+) -> Result<Detection, DetectError> {
     let placed: Vec<(String, &str)> = files
         .iter()
         .map(|(path, text)| (format!("apps/a/{path}"), *text))
@@ -91,6 +101,7 @@ pub(super) fn look(
         .map(|(path, text)| (path.as_str(), *text))
         .collect();
     all.push(("apps/a/package.json", manifest));
+    all.push(("package.json", root));
     let (_dir, workspace) = workspace(&all);
     let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
     let subject = Subject {

@@ -1,6 +1,6 @@
 //! The framework behind every way to write a build script.
 
-use super::app::{App, look, of, shown};
+use super::app::{App, look, look_below, of, shown};
 use crate::detect::AppKind;
 
 /// Scripts of which the first builds a site with Vite.
@@ -339,4 +339,34 @@ fn starters_are_of_the_right_kind() {
             .collect();
         assert_eq!(shown(look(manifest, &files, None)), expected, "{manifest}");
     }
+}
+
+#[test]
+fn the_root_project_may_bring_the_framework() {
+    let vite = r#"{"scripts": {"build": "pnpm vite build --mode production"}}"#;
+    let below = |root: &str, manifest: &str, files: &[(&str, &str)]| {
+        look_below(root, manifest, files, None)
+    };
+    let tools = r#"{"devDependencies": {"vite": "6", "next": "15"}}"#;
+    let found = below(tools, vite, &[("index.html", "")]).unwrap();
+    assert_eq!(
+        found.detected.evidence,
+        [
+            "the root project depends on `vite`",
+            "its build runs `vite build`"
+        ]
+    );
+    let next = r#"{"scripts": {"build": "next build"}, "dependencies": {"react": "19"}}"#;
+    let next = |root: &str| shown(below(root, next, &[("app/page.js", "")]));
+    assert_eq!(next(tools), "Next.js: node server.js");
+    assert!(next("{}").starts_with("cannot tell how `apps/a` starts"));
+    // A tool that the app does not call says nothing.
+    assert_eq!(
+        shown(below(
+            tools,
+            r#"{"scripts": {"build": "tsc"}}"#,
+            &[("index.js", "")]
+        )),
+        "node: node index.js"
+    );
 }

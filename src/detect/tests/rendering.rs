@@ -331,6 +331,16 @@ fn what_nearly_is_a_site_is_told() {
             "{nothing}; it depends on `astro`, but its build does not run `astro build` {hint}"
         )
     );
+    // A server for developers is no start, even where the image would have its program.
+    assert_eq!(
+        of(
+            &manifest("tsx scripts/build.ts", "astro dev", &["astro"], &[]),
+            &[]
+        ),
+        format!(
+            "{nothing}; it depends on `astro`, but its build does not run `astro build` {hint}"
+        )
+    );
     assert_eq!(
         of(&manifest("make", "", &[], &["vite", "storybook"]), &[]),
         format!("{nothing} {hint}")
@@ -392,4 +402,11 @@ fn sites_by_their_build() {
         site("vite build", &["vite", "vue-router"], &vite),
         "site: public or index.html, hashed in assets"
     );
+    // Programs that write the pages of a Vite site.
+    for program in ["vite-ssg", "vite-react-ssg"] {
+        assert_eq!(
+            site(&format!("{program} build"), &["vite", program], &vite),
+            "site: public, hashed in assets"
+        );
+    }
 }

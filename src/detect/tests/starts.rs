@@ -1,7 +1,7 @@
 //! What runs in the image for ways to write a start script, with what is said about it. The plain
 //! ways are rows of `tests/it/starts/table.rs`; here is what that table does not say.
 
-use super::app::{App, of, started};
+use super::app::{App, look, of, shown, started};
 
 /// Scripts that node runs without a shell, each with what runs.
 const PLAIN: &[(&str, &str)] = &[
@@ -235,6 +235,37 @@ fn nothing_stands_for_a_script_that_says_something_else() {
     assert_eq!(
         app("./run.py"),
         "cannot start `apps/a` as it says: the `start` script runs `./run.py`, and no dependency of the app is known to bring `./run.py`"
+    );
+}
+
+#[test]
+fn a_script_that_watches_says_more_than_main() {
+    let app = |manifest: &str, files: &[&str]| {
+        let files: Vec<(&str, &str)> = files.iter().map(|file| (*file, "")).collect();
+        shown(look(manifest, &files, None))
+    };
+    // What `npm init` writes into `main` need not be there.
+    assert_eq!(
+        app(
+            r#"{"main": "index.js", "scripts": {"start": "nodemon server.js"}}"#,
+            &["server.js"]
+        ),
+        "node: node server.js"
+    );
+    assert_eq!(
+        app(
+            r#"{"main": "./src/server.ts", "scripts": {"start": "pnpm dev", "dev": "tsx watch src/server"}, "devDependencies": {"tsx": "4"}}"#,
+            &["src/server.ts"]
+        ),
+        "node: node --import tsx src/server.ts"
+    );
+    // The output of a build is what is meant for use.
+    assert_eq!(
+        app(
+            r#"{"main": "dist/server.js", "scripts": {"build": "tsc", "start": "nodemon src/server.ts"}, "devDependencies": {"typescript": "5"}}"#,
+            &["src/server.ts", "tsconfig.json"]
+        ),
+        "node: node dist/server.js"
     );
 }
 

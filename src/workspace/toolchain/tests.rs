@@ -11,6 +11,48 @@ fn where_nothing_names_a_pnpm_the_lockfile_does() {
 }
 
 #[test]
+fn a_package_manager_without_an_exact_version() {
+    let decided = |text: &str| {
+        let manifest = format!(r#"{{"name":"root","packageManager":"{text}"}}"#);
+        let (_dir, workspace) = crate::testing::workspace(&[
+            ("package.json", &manifest),
+            (
+                "pnpm-lock.yaml",
+                "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n",
+            ),
+        ]);
+        assert_eq!(named_pnpm(&workspace), None, "{text}");
+        match pnpm(&workspace) {
+            Ok(found) => Ok((found.value, found.reason)),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    let is = |version: &str, reason: &str| Ok((version.to_owned(), reason.to_owned()));
+    assert_eq!(
+        decided("pnpm@7"),
+        is(
+            "7",
+            "the range `7` in package.json (packageManager); name an exact version by `packageManager`"
+        )
+    );
+    assert_eq!(
+        decided("pnpm@10.x"),
+        is(
+            "10.34.5",
+            "fits `10.x` in package.json (packageManager); name an exact version by `packageManager`"
+        )
+    );
+    for text in ["pnpm", "pnpm@latest"] {
+        let reason = format!("`{text}` in package.json names no version: slimbuild's default");
+        assert_eq!(decided(text), is("10.34.5", &reason));
+    }
+    for text in ["yarn@4.9.1", "pnpmx@9.0.0", "bun"] {
+        let error = decided(text).unwrap_err();
+        assert!(error.contains("as the package manager"), "{error}");
+    }
+}
+
+#[test]
 fn versions_and_ranges() {
     let node = |text| {
         from_text(".nvmrc", text, &(0..=u64::MAX))

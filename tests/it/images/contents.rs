@@ -10,9 +10,10 @@ use crate::support::container::Container;
 use crate::support::daemon::Daemon;
 use crate::support::tree::shop;
 
-/// Files by path, without directories.
+/// Files by path, and the users who own the directories.
 pub(crate) struct Contents {
     files: BTreeMap<String, Entry>,
+    directories: BTreeMap<String, u64>,
 }
 
 /// Forbidden names of packages and programs.
@@ -43,10 +44,15 @@ const TOOLS: [&str; 21] = [
 impl Contents {
     /// Reads an image's files.
     pub(crate) fn of(daemon: &Daemon, image: &str) -> Self {
-        let files = Container::create(daemon, image, 80).files().into_iter();
-        let files = files.filter(|entry| entry.kind != tar::EntryType::Directory);
+        let all = Container::create(daemon, image, 80).files().into_iter();
+        let (directories, files): (Vec<_>, Vec<_>) =
+            all.partition(|entry| entry.kind == tar::EntryType::Directory);
+        let owned = |entry: Entry| (entry.path.trim_end_matches('/').to_owned(), entry.owner.0);
         Self {
-            files: files.map(|entry| (entry.path.clone(), entry)).collect(),
+            files: (files.into_iter())
+                .map(|entry| (entry.path.clone(), entry))
+                .collect(),
+            directories: directories.into_iter().map(owned).collect(),
         }
     }
 
@@ -224,6 +230,14 @@ impl Contents {
         let (with, without) = (outside(self), outside(&base));
         let added: Vec<_> = with.symmetric_difference(&without).collect();
         assert!(added.is_empty(), "{added:#?}");
+        assert!(self.directories.contains_key("app"));
+        for (path, owner) in &self.directories {
+            let ours = path == "app" || path.starts_with("app/");
+            assert!(
+                !ours || *owner == 0,
+                "the program could change what is in {path}"
+            );
+        }
         for (path, entry) in self
             .files
             .iter()

@@ -7,12 +7,15 @@ use crate::support::tree::Tree;
 const LOCKFILE: &str = include_str!("loaders/pnpm-lock.yaml");
 
 /// Needs more than node's type stripping: an enum, an old-style decorator, a name that only `paths`
-/// resolves, and a library's sources.
+/// resolves, a library's sources, and names of files as only loaders complete them.
 const MAIN: &str = "
 import { createServer } from 'node:http';
 import { Greeting } from 'lib';
 import { Greeter } from '~/greeter';
-createServer((_, response) => response.end(new Greeter().greet(Greeting.Hello))).listen(3000);
+import { one } from './one';
+import { two } from './two.js';
+import { three } from './three';
+createServer((_, response) => response.end(new Greeter().greet(Greeting.Hello) + one + two + three)).listen(3000);
 ";
 
 const GREETER: &str = "
@@ -46,6 +49,12 @@ fn an_app_boots_read_only_that_tsx_starts() {
             ),
             ("apps/a/src/main.ts", MAIN),
             ("apps/a/src/greeter.ts", GREETER),
+            ("apps/a/src/one.ts", "export const one: number = 1;"),
+            ("apps/a/src/two.ts", "export const two: number = 2;"),
+            (
+                "apps/a/src/three/index.ts",
+                "export const three: number = 3;",
+            ),
             ("packages/config/package.json", r#"{"name": "config"}"#),
             (
                 "packages/config/node.json",
@@ -68,7 +77,7 @@ fn an_app_boots_read_only_that_tsx_starts() {
         let arguments = ["apps/a", "-q", "--node", "22", "-t", &tag.name];
         daemon.slimbuild(tree.root(), &arguments).bytes();
         let container = Container::start(daemon, &tag.name, 3000);
-        assert_eq!(container.get(3000, "/"), "HELLO");
+        assert_eq!(container.get(3000, "/"), "HELLO123");
         assert_eq!(container.stop(), 143, "signals reach the program");
         let modules = "console.log(fs.readdirSync('node_modules').join(' '))";
         let output = Container::output(daemon, &tag.name, &["-e", modules]);

@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 35] = [
+const CASES: [(&str, &str, &str); 36] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -149,6 +149,11 @@ const CASES: [(&str, &str, &str); 35] = [
         "named.js",
         "try { require.resolve('pino-pretty') } catch { throw new Error('unable to determine transport target for \"pino-pretty\"') }",
         "!the app looks for the module `pino-pretty` when it starts",
+    ),
+    (
+        "ungenerated.js",
+        "throw new Error('@prisma/client did not initialize yet. Please run \"prisma generate\" and try to import it again.')",
+        "!the Prisma client in the image is not generated",
     ),
     // It goes when this test's directory goes.
     (

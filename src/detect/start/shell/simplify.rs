@@ -64,7 +64,7 @@ const DEVELOPMENT: [&str; 12] = [
 const WATCHES: [&str; 5] = ["watch", "--watch", "dev", "develop", "--hot"];
 
 /// Whether a command starts an app for development.
-pub(super) fn is_for_development(command: &Command) -> bool {
+pub(in crate::detect) fn is_for_development(command: &Command) -> bool {
     DEVELOPMENT.contains(&command.program())
         || command
             .words
