@@ -7,6 +7,7 @@ mod job;
 mod native;
 mod outcome;
 mod proof_hint;
+mod request;
 mod undeclared;
 mod watch;
 
@@ -99,7 +100,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
             .map_err(Error::io("cannot write to stderr"))?;
     }
     workdir::sweep();
-    let driver = worker.driver(&engine, host.as_deref(), env, !secrets.is_empty())?;
+    let driver = worker.driver(&engine, host.as_deref(), env)?;
     let job = Job {
         trial: job::trial(&plan, smoke, cwd, env)?,
         root,

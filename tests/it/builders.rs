@@ -432,7 +432,7 @@ fn a_build_that_fails_at_a_builder_leaves_nothing() {
     });
 }
 
-/// The daemon's own BuildKit does what its `/build` cannot: a cache in a registry.
+/// A daemon's own BuildKit keeps a cache in a registry too.
 #[test]
 fn a_daemon_with_containerds_store_keeps_a_cache_in_a_registry() {
     let test = "a_daemon_with_containerds_store_keeps_a_cache_in_a_registry";

@@ -1,9 +1,9 @@
 //! Builds the image with a BuildKit that is no Docker daemon, by the same Dockerfile.
 
-use super::docker::{failed, order, request};
 use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Made, shown_path};
+use super::request::{failed, request};
 use super::watch::watch;
 use crate::commands::error::Error;
 use crate::engine::buildkit::{Archive, Buildkit, BuildkitError, Export, Format};
@@ -50,12 +50,11 @@ impl Driver for BuildkitDriver {
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let outputs = job.outputs();
-        let request = request(job)?;
-        let order = order(job, &request);
+        let request = request(job);
         let exports = self.exports(job, &outputs)?;
         let (made, seen) = watch(job, ui, |context, on_event| {
             let buildkit = &self.buildkit;
-            buildkit.build(&order, context, exports, &job.interrupt, on_event)
+            buildkit.build(&request, context, exports, &job.interrupt, on_event)
         });
         let made = made.map_err(|error| match error {
             BuildkitError::Build(error) => failed(&job.plan, error, &seen.heard),

@@ -11,7 +11,7 @@ use crate::cli::{EngineArg, EngineArgs};
 use crate::commands::error::Error;
 use crate::engine::buildkit::{Builder, Buildkit};
 use crate::engine::docker::Docker;
-use crate::engine::host::{self, Address};
+use crate::engine::host;
 use crate::plan::config::Base;
 use crate::plan::{Engine, PlanOptions};
 use crate::show::progress::ProgressMode;
@@ -125,7 +125,6 @@ impl Worker {
         args: &EngineArgs,
         host: Option<&str>,
         env: &Env,
-        has_secrets: bool,
     ) -> Result<Box<dyn Driver>, Error> {
         let load = || -> Result<Option<Docker>, Error> {
             if !args.load {
@@ -135,12 +134,7 @@ impl Worker {
         };
         Ok(match self {
             Self::Daemon(docker) => {
-                let has_caches = args.builder.first_of_caches().is_some();
-                // The daemon's own interface has no caches, and its session here no TLS.
-                let is_secured = matches!(docker.host().address(), Address::Tls { .. });
-                let buildkit = (has_caches || (has_secrets && is_secured))
-                    .then(|| Buildkit::connect(&Builder::of_daemon(docker.host())))
-                    .transpose()?;
+                let buildkit = Buildkit::connect(&Builder::of_daemon(docker.host()))?;
                 Box::new(DockerDriver { docker, buildkit })
             }
             Self::Builder(buildkit) => Box::new(BuildkitDriver {

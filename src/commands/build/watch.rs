@@ -4,8 +4,7 @@ use std::io::Write;
 
 use super::job::Job;
 use super::outcome::{Heard, Sent};
-use crate::engine::Event;
-use crate::engine::docker::ContextWriter;
+use crate::engine::{ContextWriter, Event};
 use crate::files;
 use crate::files::ignore::Rules;
 use crate::files::tree::Tree;

@@ -121,6 +121,11 @@ impl Certificates {
 }
 
 impl Builder {
+    /// Whether it is inside a Docker daemon.
+    pub(super) fn is_daemon(&self) -> bool {
+        matches!(self.way, Way::Daemon(_))
+    }
+
     /// The BuildKit inside a Docker daemon.
     pub fn of_daemon(host: &Host) -> Self {
         Self {
@@ -208,11 +213,11 @@ impl fmt::Display for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = &self.origin;
         match &self.way {
-            Way::Local(path) => write!(f, "`unix://{}` ({origin})", path.display()),
+            Way::Local(path) => write!(f, "the builder at `unix://{}` ({origin})", path.display()),
             Way::Tcp(authority) | Way::Tls(authority, _) => {
-                write!(f, "`tcp://{authority}` ({origin})")
+                write!(f, "the builder at `tcp://{authority}` ({origin})")
             }
-            Way::Daemon(address) => write!(f, "`{address}` ({origin})"),
+            Way::Daemon(address) => write!(f, "the Docker daemon at `{address}` ({origin})"),
         }
     }
 }

@@ -38,7 +38,7 @@ pub enum BuildkitError {
         problem: String,
     },
     /// Nothing answers.
-    #[error("cannot reach the builder at {builder}")]
+    #[error("cannot reach {builder}")]
     NotReached {
         /// The builder.
         builder: Box<Builder>,
@@ -46,7 +46,7 @@ pub enum BuildkitError {
         source: io::Error,
     },
     /// One side does not trust the other.
-    #[error("cannot trust the connection to the builder at {builder}: {problem}")]
+    #[error("cannot trust the connection to {builder}: {problem}")]
     Untrusted {
         /// The builder.
         builder: Box<Builder>,
@@ -56,15 +56,28 @@ pub enum BuildkitError {
         problem: String,
     },
     /// Something answers that is no BuildKit.
-    #[error("{builder} is not a BuildKit builder: {problem}")]
+    #[error("{builder} does not speak as BuildKit does: {problem}")]
     Foreign {
         /// The builder.
         builder: Box<Builder>,
         /// What it said.
         problem: String,
     },
+    /// A Docker daemon, or what stands before it, does not let clients to its BuildKit.
+    #[error(
+        "{builder} does not offer its BuildKit: it answers `POST /grpc` with status {status}{}",
+        said(words)
+    )]
+    NotOffered {
+        /// The builder.
+        builder: Box<Builder>,
+        /// The status of its answer.
+        status: u16,
+        /// What it said.
+        words: String,
+    },
     /// The builder cannot do what is asked for. This is known before anything is sent.
-    #[error("the builder at {builder} {problem}")]
+    #[error("{builder} {problem}")]
     Unable {
         /// The builder.
         builder: Box<Builder>,
@@ -74,7 +87,7 @@ pub enum BuildkitError {
         hint: String,
     },
     /// The connection broke.
-    #[error("lost the connection to the builder at {builder} during the build")]
+    #[error("lost the connection to {builder} during the build")]
     Lost {
         /// The builder.
         builder: Box<Builder>,
@@ -115,6 +128,11 @@ impl BuildkitError {
                 "`--builder-tls DIR` takes a directory with `ca.pem`, `cert.pem` and `key.pem`; `cacert=FILE,cert=FILE,key=FILE` names them singly."
                     .to_owned(),
             ),
+            Self::NotReached { builder, .. } | Self::Lost { builder, .. } if builder.is_daemon() => Some(
+                "Check that the daemon runs with `docker version`, and look into its log for why it stopped; then build again: finished steps \
+                 are cached."
+                    .to_owned(),
+            ),
             Self::NotReached { source, .. } => Some(
                 match source.kind() {
                     io::ErrorKind::ConnectionRefused => {
@@ -141,6 +159,11 @@ impl BuildkitError {
                 "Look at the port: `--builder` names buildkitd, `--host` a Docker daemon. A builder that wants certificates needs `--builder-tls`."
                     .to_owned(),
             ),
+            Self::NotOffered { .. } => Some(
+                "Docker Engine 20.10 and newer offer it. A proxy before the daemon must let connections upgrade (`Connection: Upgrade`, `Upgrade: h2c`). \
+                 Without BuildKit, `--engine native` makes the image on this machine: `docker load` and `podman load` take the file."
+                    .to_owned(),
+            ),
             Self::Unable { hint, .. } => Some(hint.clone()),
             Self::Lost { .. } => Some(
                 "Look into the builder's log for why it stopped; then build again: finished steps are cached."
@@ -154,5 +177,14 @@ impl BuildkitError {
     /// Whether no usable builder was reached.
     pub fn is_unreached(&self) -> bool {
         !matches!(self, Self::Lost { .. } | Self::Output(_) | Self::Build(_))
+    }
+}
+
+/// The words of an answer, if it has any.
+fn said(words: &str) -> String {
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(" ({words})")
     }
 }

@@ -147,7 +147,7 @@ fn certificates_that_do_not_fit_are_told_apart() {
     let plain = refusal(&["--builder", &lab.address]);
     assert_snapshot!(plain.replace(&lab.address, "$BUILDER"), @r"
     exit code 3
-    error: `$BUILDER` (--builder) is not a BuildKit builder: it closes the connection at the first request
+    error: the builder at `$BUILDER` (--builder) does not speak as BuildKit does: it closes the connection at the first request
 
     hint: Look at the port: `--builder` names buildkitd, `--host` a Docker daemon. A builder that wants certificates needs `--builder-tls`.
     ");
