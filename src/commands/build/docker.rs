@@ -3,11 +3,11 @@
 use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Made};
-use super::request::{failed, request};
+use super::request::request;
 use super::show_log;
 use super::watch::watch;
 use crate::commands::error::Error;
-use crate::engine::buildkit::{Buildkit, BuildkitError, Export};
+use crate::engine::buildkit::{Buildkit, Export};
 use crate::engine::docker::{Docker, EngineError, Known};
 use crate::engine::{Answered, SmokeRequest};
 use crate::render::dockerfile;
@@ -32,14 +32,12 @@ impl Driver for DockerDriver {
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let docker = &self.docker;
         let request = request(job);
-        let (built, seen) = watch(job, ui, |context, on_event| {
-            let (buildkit, keep) = (&self.buildkit, vec![Export::Keep]);
-            let made = buildkit.build(&request, context, keep, &job.interrupt, on_event)?;
-            Ok(docker.inspect(&made.digest.to_string())?)
-        });
-        let built: Known = built.map_err(|error| match error {
-            BuildkitError::Build(error) => failed(&job.plan, error, &seen.heard),
-            error => error.into(),
+        let (built, seen) = job.patience().retry(ui, |ui| {
+            watch(job, ui, |context, on_event| {
+                let (buildkit, keep) = (&self.buildkit, vec![Export::Keep]);
+                let made = buildkit.build(&request, context, keep, &job.interrupt, on_event)?;
+                Ok(docker.inspect(&made.digest.to_string())?)
+            })
         })?;
         let mut answered = None;
         if let Some(trial) = &job.trial {
@@ -48,12 +46,14 @@ impl Driver for DockerDriver {
         }
         let mut pushed = Vec::new();
         if job.engine.push {
-            let mut shown = Progress::new(job.mode, ui);
-            let done = docker.push(&job.tags, seen.last + 1, &job.interrupt, &mut |event| {
-                shown.event(&event);
-            });
-            shown.finish();
-            pushed = done?;
+            pushed = job.patience().retry(ui, |ui| {
+                let mut shown = Progress::new(job.mode, ui);
+                let done = docker.push(&job.tags, seen.last + 1, &job.interrupt, &mut |event| {
+                    shown.event(&event);
+                });
+                shown.finish();
+                Ok(done?)
+            })?;
         }
         Ok(Done {
             image: Made {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::again::Patience;
 use super::buildkit::BuildkitDriver;
 use super::docker::DockerDriver;
 use super::job::Job;
@@ -67,17 +68,17 @@ pub(super) fn daemon(
     args: &EngineArgs,
     host: Option<&str>,
     env: &Env,
-    mode: ProgressMode,
+    patience: Patience<'_>,
     ui: &mut Ui,
 ) -> Result<Option<Docker>, Error> {
     let host = host::resolve(env, host)?;
-    match Docker::connect(&host) {
+    match patience.retry(ui, |_| Ok(Docker::connect(&host)?)) {
         // A daemon that exists but refuses to work is for the user to fix: another engine would
         // hide that.
-        Err(error)
+        Err(Error::Engine(error))
             if error.is_absence() && arg == EngineArg::Auto && host.is_default() && !args.load =>
         {
-            if mode != ProgressMode::Quiet {
+            if patience.mode != ProgressMode::Quiet {
                 let done = if args.push {
                     "pushed"
                 } else {
@@ -125,20 +126,25 @@ impl Worker {
         args: &EngineArgs,
         host: Option<&str>,
         env: &Env,
+        patience: Patience<'_>,
+        ui: &mut Ui,
     ) -> Result<Box<dyn Driver>, Error> {
-        let load = || -> Result<Option<Docker>, Error> {
+        let load = |ui: &mut Ui| -> Result<Option<Docker>, Error> {
             if !args.load {
                 return Ok(None);
             }
-            Ok(Some(Docker::reach(&host::resolve(env, host)?)?))
+            let host = host::resolve(env, host)?;
+            let reached = patience.retry(ui, |_| Ok(Docker::reach(&host)?));
+            reached.map(Some)
         };
         Ok(match self {
             Self::Daemon(docker) => {
-                let buildkit = Buildkit::connect(&Builder::of_daemon(docker.host()))?;
+                let builder = Builder::of_daemon(docker.host());
+                let buildkit = patience.retry(ui, |_| Ok(Buildkit::connect(&builder)?))?;
                 Box::new(DockerDriver { docker, buildkit })
             }
             Self::Builder(buildkit) => Box::new(BuildkitDriver {
-                load: load()?,
+                load: load(ui)?,
                 buildkit,
             }),
             Self::Here => {
@@ -150,7 +156,7 @@ impl Worker {
                         hint: Some("leave it out, start Docker, or name a builder with `--builder tcp://HOST:PORT`".to_owned()),
                     });
                 }
-                Box::new(NativeDriver { load: load()? })
+                Box::new(NativeDriver { load: load(ui)? })
             }
         })
     }

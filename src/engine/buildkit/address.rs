@@ -126,6 +126,11 @@ impl Builder {
         matches!(self.way, Way::Daemon(_))
     }
 
+    /// Whether it is a socket of this machine.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.way, Way::Local(_) | Way::Daemon(Address::Local(_)))
+    }
+
     /// The BuildKit inside a Docker daemon.
     pub fn of_daemon(host: &Host) -> Self {
         Self {

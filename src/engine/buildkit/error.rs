@@ -174,6 +174,23 @@ impl BuildkitError {
         }
     }
 
+    /// Whether the same may succeed later, without any change.
+    pub fn may_pass(&self) -> bool {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, ResourceBusy};
+        match self {
+            Self::NotReached { builder, source } => match source.kind() {
+                // On this machine, nothing starts a builder meanwhile.
+                ConnectionRefused => !builder.is_here(),
+                ConnectionReset | ConnectionAborted | ResourceBusy => true,
+                _ => false,
+            },
+            Self::NotOffered { status, .. } => matches!(status, 429 | 500..),
+            Self::Lost { .. } => true,
+            Self::Build(error) => error.may_pass(),
+            _ => false,
+        }
+    }
+
     /// Whether no usable builder was reached.
     pub fn is_unreached(&self) -> bool {
         !matches!(self, Self::Lost { .. } | Self::Output(_) | Self::Build(_))

@@ -15,7 +15,7 @@ use futures_util::stream::once;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 use super::channel::Client;
 use super::dial::judge;
@@ -176,12 +176,16 @@ impl Solve<'_> {
     /// A call that failed: the connection broke, or the builder says why.
     fn broken(&self, status: &Status, step: Option<&str>) -> BuildkitError {
         let Some(source) = status.source() else {
+            let lost = |words: &str| BuildkitError::Lost {
+                builder: Box::new(self.builder.clone()),
+                source: io::Error::other(words.to_owned()),
+            };
+            if status.code() == Code::Unavailable {
+                return lost(status.message());
+            }
             if step.is_none() && status.message().ends_with("context canceled") {
                 // A builder that shuts down cancels its builds and reports that.
-                return BuildkitError::Lost {
-                    builder: Box::new(self.builder.clone()),
-                    source: io::Error::other("it gave the build up"),
-                };
+                return lost("it gave the build up");
             }
             return EngineError::failed(status.message(), step).into();
         };

@@ -7,7 +7,7 @@ use std::io;
 
 use bollard::errors::Error as Bollard;
 
-use crate::engine::host::Host;
+use crate::engine::host::{Address, Host};
 use crate::engine::step_names::without_command;
 use crate::image::oci::OciError;
 
@@ -140,6 +140,26 @@ impl EngineError {
         matches!(self, Self::NotReached { source, .. } if matches!(source.kind(), NotFound | ConnectionRefused))
     }
 
+    /// Whether the same may succeed later, without any change.
+    pub fn may_pass(&self) -> bool {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, ResourceBusy};
+        match self {
+            Self::NotReached { host, source } => match source.kind() {
+                // On this machine, nothing starts a daemon meanwhile.
+                ConnectionRefused => !matches!(host.address(), Address::Local(_)),
+                ConnectionReset | ConnectionAborted | ResourceBusy => true,
+                _ => false,
+            },
+            Self::BuildFailed {
+                message,
+                exit_code: None,
+                ..
+            }
+            | Self::NotPushed { message, .. } => passing(message),
+            _ => false,
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -218,7 +238,12 @@ pub(super) fn root(error: &Bollard) -> io::Error {
     } = error
     {
         let message = message.trim();
-        return io::Error::other(format!("it answers with status {status_code}: {message}"));
+        let kind = match status_code {
+            429 | 500.. => io::ErrorKind::ResourceBusy,
+            _ => io::ErrorKind::Other,
+        };
+        let words = format!("it answers with status {status_code}: {message}");
+        return io::Error::new(kind, words);
     }
     let mut kind = io::ErrorKind::Other;
     let mut cause: &dyn Error = error;
@@ -244,6 +269,22 @@ fn failure(step: Option<&str>, message: &str, exit_code: Option<i64>) -> String 
         }
         (None, _) => format!("the build failed: {message}"),
     }
+}
+
+/// Whether a message tells of a registry that cannot answer now, or is asked too often. Daemons and
+/// builders pass on Go's words.
+fn passing(message: &str) -> bool {
+    [
+        "429 Too Many Requests",
+        "toomanyrequests",
+        "500 Internal Server Error",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Time", // -out, or out
+        "connection reset by peer",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 /// The base image that a step resolves in its registry.
@@ -328,6 +369,42 @@ mod tests {
         let twice =
             format!("{image}: failed to resolve source metadata for {image}: {image}: not found");
         assert_eq!(without_components(&twice, Some(image)), "not found");
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_stays() {
+        for (message, expected) in [
+            (
+                "failed to solve: x: unexpected status from HEAD request to http://r/v2/: 503 Service Unavailable",
+                true,
+            ),
+            (
+                "toomanyrequests: You have reached your unauthenticated pull rate limit",
+                true,
+            ),
+            (
+                "read tcp 10.0.0.1:4->10.0.0.2:443: read: connection reset by peer",
+                true,
+            ),
+            (
+                "unexpected status from POST request: 401 Unauthorized",
+                false,
+            ),
+            ("x509: certificate signed by unknown authority", false),
+            ("not found", false),
+            // What a step says is its own business.
+            (
+                "process \"/bin/sh -c curl x # 503 Service Unavailable\" did not complete successfully: exit code: 22",
+                false,
+            ),
+            (
+                "process \"/bin/sh -c x\" did not complete successfully: 503 Service Unavailable: exit code: 22",
+                false,
+            ),
+        ] {
+            let error = EngineError::failed(message, None);
+            assert_eq!(error.may_pass(), expected, "{message}");
+        }
     }
 
     #[test]

@@ -60,7 +60,10 @@ fn flags_that_do_not_fit_are_refused() {
 #[test]
 fn a_builder_that_does_not_answer_is_named() {
     assert_snapshot!(refusal(&["--builder", "tcp://127.0.0.1:9"]), @r"
-    exit code 3
+    exit code 75
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (--builder): Connection refused (os error 111); trying again in 1 s (1 of 3)
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (--builder): Connection refused (os error 111); trying again in 2 s (2 of 3)
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (--builder): Connection refused (os error 111); trying again in 4 s (3 of 3)
     error: cannot reach the builder at `tcp://127.0.0.1:9` (--builder)
       caused by: Connection refused (os error 111)
 
@@ -78,7 +81,10 @@ fn a_builder_that_does_not_answer_is_named() {
         .collect();
     let outcome = slimbuild_with(&shop(), &["apps/server"], &env);
     assert_snapshot!(outcome.refusal(&shop()), @r"
-    exit code 3
+    exit code 75
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (BUILDKIT_HOST): Connection refused (os error 111); trying again in 1 s (1 of 3)
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (BUILDKIT_HOST): Connection refused (os error 111); trying again in 2 s (2 of 3)
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (BUILDKIT_HOST): Connection refused (os error 111); trying again in 4 s (3 of 3)
     error: cannot reach the builder at `tcp://127.0.0.1:9` (BUILDKIT_HOST)
       caused by: Connection refused (os error 111)
 
