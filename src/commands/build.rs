@@ -62,7 +62,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         flags.exclude.extend(own_output(cwd, &cwd.join(path)));
     }
     let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
-    let builder = driver::builder(arg, &engine, host.as_deref(), cwd, env)?;
+    let builder = driver::builder(arg, &engine, host.as_deref(), platform.as_ref(), cwd, env)?;
     let wanted = match builder {
         Some(_) => Engine::Docker,
         None => driver::engine(arg, &engine, prepared.options())?,

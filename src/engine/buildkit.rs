@@ -5,13 +5,14 @@
 //! should go. Output: [`Event`]s while it works, then the image's digests.
 //!
 //! Everything passes over one HTTP/2 connection on which this process calls BuildKit's
-//! `moby.buildkit.v1.Control`. Each part has a file: [`address`] names the builder, [`dial`] and
-//! `tls` make the connection, [`abilities`] asks what the builder can do, [`session`] answers BuildKit's
+//! `moby.buildkit.v1.Control`. Each part has a file: [`address`] and [`buildx`] name the builder,
+//! [`dial`], [`tls`], [`upgrade`] and [`stdio`] make the connection, [`abilities`] asks what the builder can do, [`session`] answers BuildKit's
 //! questions and sends the context, [`request`] and [`solve`] run the build, [`trace`] understands
 //! its progress, [`export`] takes the image.
 
 mod abilities;
 mod address;
+mod buildx;
 mod cache;
 mod channel;
 mod dial;
@@ -20,6 +21,7 @@ mod export;
 mod request;
 mod session;
 mod solve;
+mod stdio;
 mod tls;
 mod trace;
 mod upgrade;

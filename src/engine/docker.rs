@@ -147,7 +147,7 @@ impl Docker {
 }
 
 /// Makes a client. It connects with the first request.
-fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
+pub(super) fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
     let patience = TIMEOUT.as_secs();
     match address {
         Address::Local(path) => bollard::Docker::connect_with_local(

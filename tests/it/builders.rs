@@ -1,5 +1,6 @@
 //! BuildKit without a Docker API: the lab's over mutual TLS, and others behind a socket.
 
+mod buildx;
 mod ends;
 mod refused;
 mod tls;

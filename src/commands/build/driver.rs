@@ -13,6 +13,7 @@ use crate::commands::error::Error;
 use crate::engine::buildkit::{Builder, Buildkit};
 use crate::engine::docker::Docker;
 use crate::engine::host;
+use crate::model::image::Platform;
 use crate::plan::config::Base;
 use crate::plan::{Engine, PlanOptions};
 use crate::show::progress::ProgressMode;
@@ -162,12 +163,13 @@ impl Worker {
     }
 }
 
-/// The builder that `--builder` or `BUILDKIT_HOST` names. The variable only stands for the flag
-/// where nothing else names an engine.
+/// The builder that `--builder`, `BUILDKIT_HOST` or `BUILDX_BUILDER` names. A variable only stands for
+/// the flag where nothing else names an engine.
 pub(super) fn builder(
     arg: EngineArg,
     args: &EngineArgs,
     host: Option<&str>,
+    platform: Option<&Platform>,
     cwd: &Path,
     env: &Env,
 ) -> Result<Option<Builder>, Error> {
@@ -195,13 +197,15 @@ pub(super) fn builder(
             "leave one of them out, or add `--load` to load the image into that daemon",
         );
     }
-    let variable = || {
-        let named = env.get("BUILDKIT_HOST").filter(|text| !text.is_empty())?;
-        (arg == EngineArg::Auto && (host.is_none() || args.load))
-            .then_some((named, "BUILDKIT_HOST"))
+    let variable = |variable: &'static str| {
+        let named = env.get(variable).filter(|text| !text.is_empty())?;
+        (arg == EngineArg::Auto && (host.is_none() || args.load)).then_some((named, variable))
     };
     let flag = flags.builder.as_deref().map(|text| (text, "--builder"));
-    let Some((text, origin)) = flag.or_else(variable) else {
+    let Some((text, origin)) = flag.or_else(|| variable("BUILDKIT_HOST")) else {
+        if let Some((name, _)) = variable("BUILDX_BUILDER") {
+            return Ok(Builder::of_variable(name, platform, env)?);
+        }
         return match flags.builder_tls {
             Some(_) => usage(
                 "`--builder-tls` is for a builder, and none is named".to_owned(),
@@ -211,5 +215,6 @@ pub(super) fn builder(
         };
     };
     let certificates = flags.builder_tls.as_ref().map(|files| files.below(cwd));
-    Ok(Some(Builder::parse(text, origin, certificates)?))
+    let builder = Builder::named(text, origin, certificates, platform, env)?;
+    Ok(Some(builder))
 }

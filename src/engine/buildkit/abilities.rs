@@ -69,6 +69,12 @@ fn misunderstood(builder: &Builder, status: &Status) -> BuildkitError {
     }
     let problem = match status.source().map(|source| judge(builder, source)) {
         None => status.message().to_owned(),
+        // The words are those of the program that connects.
+        Some(error @ BuildkitError::NotReached { .. })
+            if matches!(builder.way, Way::Container { .. } | Way::Command { .. }) =>
+        {
+            return error;
+        }
         // The connection's own words are those of HTTP/2's machinery.
         Some(BuildkitError::NotReached { .. }) if matches!(builder.way, Way::Tls(..)) => {
             return BuildkitError::Untrusted {

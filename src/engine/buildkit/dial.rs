@@ -12,7 +12,8 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Way;
 use super::upgrade::{Connection, NotUpgraded, upgraded};
-use super::{Builder, BuildkitError, Certificates, tls};
+use super::{Builder, BuildkitError, Certificates, stdio, tls};
+use crate::engine::docker;
 use crate::engine::host::Address;
 
 /// How long a connection may take.
@@ -45,6 +46,13 @@ pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, Build
             let stream = timeout(CONNECT_TIMEOUT, local(path)).await;
             Box::new(stream.map_err(late)?.map_err(failed)?)
         }
+        Way::Container { daemon, name } => {
+            let client = docker::client(daemon.address());
+            let client = client.map_err(|error| failed(io::Error::other(error)))?;
+            let stream = timeout(CONNECT_TIMEOUT, stdio::in_container(&client, name)).await;
+            Box::new(stream.map_err(late)?.map_err(failed)?)
+        }
+        Way::Command { words, .. } => Box::new(stdio::command(words).map_err(failed)?),
         Way::Tcp(authority) => {
             let stream = timeout(CONNECT_TIMEOUT, connect(authority)).await;
             Box::new(stream.map_err(late)?.map_err(failed)?)

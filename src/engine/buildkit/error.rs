@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::Builder;
 use crate::engine::docker::EngineError;
+use crate::engine::host::HostError;
 use crate::system::atomic_file::WriteError;
 
 /// Why a builder made no image.
@@ -21,6 +22,27 @@ pub enum BuildkitError {
         /// Why.
         problem: String,
     },
+    /// buildx knows the builder, and it cannot be used.
+    #[error("cannot use the builder `{name}` of buildx: {problem}")]
+    Stored {
+        /// The builder.
+        name: String,
+        /// Why.
+        problem: String,
+    },
+    /// buildx knows no such builder.
+    #[error("buildx has no builder `{name}` (from {origin})")]
+    NotStored {
+        /// The name.
+        name: String,
+        /// What named the builder.
+        origin: &'static str,
+        /// Whether a Docker context has the name.
+        is_context: bool,
+    },
+    /// The Docker daemon of a builder in a container.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// TLS without certificates.
     #[error("`{text}` (from {origin}) needs certificates")]
     NoCertificates {
@@ -117,9 +139,23 @@ impl BuildkitError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Address { .. } => Some(
-                "Write `tcp://HOST:PORT`, with `--builder-tls DIR` if it wants certificates, or `unix:///PATH` for a socket of this machine."
+                "Write `tcp://HOST:PORT`, with `--builder-tls DIR` if it wants certificates, `unix:///PATH` for a socket of this machine, `docker-container://NAME` or `kube-pod://NAME`."
                     .to_owned(),
             ),
+            Self::Stored { name, .. } => Some(format!(
+                "`docker buildx inspect {name}` shows it; `docker buildx create` makes another."
+            )),
+            Self::NotStored {
+                is_context: true, ..
+            } => Some(
+                "It is a Docker context: leave the builder out, and name the context with DOCKER_CONTEXT."
+                    .to_owned(),
+            ),
+            Self::NotStored { .. } => Some(
+                "`docker buildx ls` lists them; an address has a scheme: `tcp://HOST:PORT`, `unix:///PATH`, `docker-container://NAME`, `kube-pod://NAME`."
+                    .to_owned(),
+            ),
+            Self::Host(error) => error.hint(),
             Self::NoCertificates { .. } => Some(
                 "Name the directory with `ca.pem`, `cert.pem` and `key.pem` by `--builder-tls DIR`, or `--builder-tls cacert=FILE` if the builder asks for no client certificate."
                     .to_owned(),
@@ -131,6 +167,10 @@ impl BuildkitError {
             Self::NotReached { builder, .. } | Self::Lost { builder, .. } if builder.is_daemon() => Some(
                 "Check that the daemon runs with `docker version`, and look into its log for why it stopped; then build again: finished steps \
                  are cached."
+                    .to_owned(),
+            ),
+            Self::NotReached { builder, .. } if builder.is_by_program() => Some(
+                "The builder must run, with `buildctl` in it: `docker buildx inspect --bootstrap NAME` starts one of buildx's."
                     .to_owned(),
             ),
             Self::NotReached { source, .. } => Some(

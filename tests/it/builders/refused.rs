@@ -39,9 +39,9 @@ fn flags_that_do_not_fit_are_refused() {
     ");
     assert_snapshot!(refusal(&["--builder", "builder:1234"]), @r"
     exit code 3
-    error: `builder:1234` (from --builder) is not an address of a builder: it has no `tcp://`, `tls://` or `unix://` before it
+    error: buildx has no builder `builder:1234` (from --builder)
 
-    hint: Write `tcp://HOST:PORT`, with `--builder-tls DIR` if it wants certificates, or `unix:///PATH` for a socket of this machine.
+    hint: `docker buildx ls` lists them; an address has a scheme: `tcp://HOST:PORT`, `unix:///PATH`, `docker-container://NAME`, `kube-pod://NAME`.
     ");
     assert_snapshot!(refusal(&["--builder", "tls://builder:1234"]), @r"
     exit code 3
