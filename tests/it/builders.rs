@@ -227,6 +227,7 @@ fn assert_delivered(lab: &Lab, daemon: &Daemon, tree: &Tree, name: &str, metadat
     assert_eq!(daemon.image(name).id.unwrap(), config);
     let digest = metadata["containerimage.digest"].as_str().unwrap();
     assert_eq!(metadata["slimbuild.pushed"][0]["digest"], digest);
+    assert_eq!(metadata["slimbuild.engine"], "buildkit");
     assert_eq!(
         metadata["slimbuild.image.size"],
         daemon.image(name).size.unwrap()

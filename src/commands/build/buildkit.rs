@@ -83,6 +83,7 @@ impl Driver for BuildkitDriver {
         });
         let written = outputs.iter().map(Output::path);
         Ok(Done {
+            engine: "buildkit",
             image,
             trial: seen.heard.trial,
             answered: None,

@@ -56,6 +56,7 @@ impl Driver for DockerDriver {
             })?;
         }
         Ok(Done {
+            engine: "docker",
             image: Made {
                 digest: built.id,
                 configuration: None,
