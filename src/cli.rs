@@ -47,7 +47,8 @@ Examples:
   docker run --rm $(slimbuild apps/server -q) build and run
 
 Exit codes: 0 done · 1 the workspace or its configuration is wrong · 2 bad arguments
-            3 no engine reached · 4 the image build failed, or the image does not come up · 130 interrupted"
+            3 no engine reached · 4 the image build failed, or the image does not come up
+            75 a service was unavailable, also after three retries: the same may succeed later · 130 interrupted"
 )]
 pub struct Cli {
     /// Run as if started in DIR

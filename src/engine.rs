@@ -14,13 +14,16 @@ pub mod interrupt;
 pub mod native;
 pub mod registry;
 mod secret;
-mod session;
 mod smoke;
+mod step_names;
 #[cfg(test)]
 mod testing;
+mod unique_id;
+mod upload;
 
 pub use credentials::stored_passwords;
 pub use event::{Event, LogStream, StepId, StepKind};
 pub use interrupt::Interrupt;
 pub use secret::Secret;
 pub use smoke::{Answered, SmokeRequest};
+pub use upload::ContextWriter;

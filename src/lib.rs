@@ -103,7 +103,8 @@ pub mod internals {
     pub use crate::ask::pruned::{self, PruneOptions, Pruned, Scope};
     pub use crate::detect::native::{NativePackage, Natives, Target};
     pub use crate::engine::Interrupt;
-    pub use crate::engine::docker::{BuildRequest, Docker};
+    pub use crate::engine::buildkit::{BuildRequest, Builder, Buildkit, Export};
+    pub use crate::engine::docker::Docker;
     pub use crate::engine::host::{self, Address};
     pub use crate::engine::native::{Outside, available};
     pub use crate::files::ignore::{Reason, Rules, Verdict};

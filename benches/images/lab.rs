@@ -1,7 +1,7 @@
 //! The daemon: builds, images, their sizes, and whether they boot.
 //!
 //! slimbuild's own engine builds the other Dockerfiles too, so that all go the same way: a process that streams a tar of the context to the
-//! BuildKit behind `POST /build`.
+//! BuildKit behind `POST /grpc`.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -21,7 +21,8 @@ use serde_json::Value;
 use slimbuild::Env;
 use slimbuild::Ui;
 use slimbuild::internals::{
-    Address, BuildRequest, Docker, ImageRef, Interrupt, Progress, ProgressMode, host,
+    Address, BuildRequest, Builder, Buildkit, Docker, Export, ImageRef, Interrupt, Progress,
+    ProgressMode, host,
 };
 use tokio::runtime::Runtime;
 
@@ -239,13 +240,15 @@ pub(crate) fn child(env: &Env, tag: &str, tree: &Path) -> Result<()> {
         dockerfile: DOCKERFILE.to_owned(),
         ..BuildRequest::default()
     };
-    let docker = Docker::connect(&host::resolve(env, None)?)?;
+    let host = host::resolve(env, None)?;
+    let buildkit = Buildkit::connect(&Builder::of_daemon(&host))?;
     let (_trigger, interrupt) = Interrupt::by_hand();
     let mut ui = Ui::of_process();
     let mut progress = Progress::new(ProgressMode::Json, &mut ui);
     let context =
         Box::new(|out: &mut dyn Write| tree::write_tar(tree, DOCKERFILE, &dockerfile, out));
-    let built = docker.build(&request, context, &interrupt, &mut |event| {
+    let keep = vec![Export::Keep];
+    let built = buildkit.build(&request, context, keep, &interrupt, &mut |event| {
         progress.event(&event);
     });
     progress.finish();

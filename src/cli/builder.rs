@@ -10,8 +10,9 @@ use crate::model::image::ImageRef;
 #[command(next_help_heading = "Builder")]
 pub struct BuilderArgs {
     /// Build with a BuildKit that may be on another machine; the image is written to a file, pushed, or loaded into a Docker daemon
-    /// [default: the variable `BUILDKIT_HOST`, unless --engine or --host says otherwise]
-    #[arg(long, value_name = "tcp://HOST:PORT|unix:///PATH")]
+    /// [default: the variable `BUILDKIT_HOST`, or `BUILDX_BUILDER`, unless --engine or --host says otherwise]. NAME is a builder of
+    /// `docker buildx create`; an address is `tcp://HOST:PORT`, `unix:///PATH`, `docker-container://NAME` or `kube-pod://NAME`
+    #[arg(long, value_name = "NAME|ADDRESS")]
     pub builder: Option<String>,
 
     /// Connect to the builder over TLS, with the ca.pem, cert.pem and key.pem in DIR; or with single files, as in

@@ -1,5 +1,6 @@
 //! `slimbuild APP`: from the workspace to a tagged image.
 
+mod again;
 mod buildkit;
 mod docker;
 mod driver;
@@ -7,6 +8,7 @@ mod job;
 mod native;
 mod outcome;
 mod proof_hint;
+mod request;
 mod undeclared;
 mod watch;
 
@@ -29,6 +31,7 @@ use crate::system::env::Env;
 use crate::system::terminal::escape_json;
 use crate::system::workdir;
 
+use again::Patience;
 use driver::Worker;
 use job::Job;
 
@@ -59,7 +62,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         flags.exclude.extend(own_output(cwd, &cwd.join(path)));
     }
     let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
-    let builder = driver::builder(arg, &engine, host.as_deref(), cwd, env)?;
+    let builder = driver::builder(arg, &engine, host.as_deref(), platform.as_ref(), cwd, env)?;
     let wanted = match builder {
         Some(_) => Engine::Docker,
         None => driver::engine(arg, &engine, prepared.options())?,
@@ -73,10 +76,17 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     if engine.push {
         push::check(&tags)?;
     }
+    // No build runs yet, so a signal ends the process by itself.
+    let patience = Patience {
+        mode,
+        interrupt: None,
+    };
     let worker = match (&builder, wanted) {
-        (Some(builder), _) => Worker::Builder(Buildkit::connect(builder)?),
+        (Some(builder), _) => {
+            Worker::Builder(patience.retry(ui, |_| Ok(Buildkit::connect(builder)?))?)
+        }
         (None, Engine::Native) => Worker::Here,
-        (None, Engine::Docker) => driver::daemon(arg, &engine, host.as_deref(), env, mode, ui)?
+        (None, Engine::Docker) => driver::daemon(arg, &engine, host.as_deref(), env, patience, ui)?
             .map_or(Worker::Here, Worker::Daemon),
     };
     if wanted == Engine::Docker && matches!(worker, Worker::Here) {
@@ -99,7 +109,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
             .map_err(Error::io("cannot write to stderr"))?;
     }
     workdir::sweep();
-    let driver = worker.driver(&engine, host.as_deref(), env, !secrets.is_empty())?;
+    let driver = worker.driver(&engine, host.as_deref(), env, patience, ui)?;
     let job = Job {
         trial: job::trial(&plan, smoke, cwd, env)?,
         root,

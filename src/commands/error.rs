@@ -120,6 +120,9 @@ pub enum ExitCode {
     NoEngine = 3,
     /// The image could not be built.
     Build = 4,
+    /// A service did not answer or refused for now, also after retries. The number is `EX_TEMPFAIL` of
+    /// `sysexits.h`, which CI systems can retry.
+    TryLater = 75,
     /// The terminal was closed.
     HungUp = 129,
     /// The user interrupted.
@@ -183,9 +186,20 @@ impl Error {
         }
     }
 
+    /// Whether the same may succeed later, without any change.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.may_pass(),
+            Self::Buildkit(error) => error.may_pass(),
+            Self::Registry(error) => error.is_refused_for_now(),
+            _ => false,
+        }
+    }
+
     /// The exit code of the error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            error if error.may_pass() => ExitCode::TryLater,
             Self::Usage { .. } => ExitCode::Usage,
             Self::Plan(error) if error.is_argument() => ExitCode::Usage,
             Self::Why(WhyError::Plan(error)) if error.is_argument() => ExitCode::Usage,

@@ -1,30 +1,36 @@
-//! [`Buildkit`]: builds images with a BuildKit on any machine, without a Docker API.
+//! [`Buildkit`]: builds images with a BuildKit on any machine: one that listens by itself, or the one
+//! inside a Docker daemon.
 //!
 //! Input: an address with its certificates, a request, a writer of the context, and where the image
 //! should go. Output: [`Event`]s while it works, then the image's digests.
 //!
 //! Everything passes over one HTTP/2 connection on which this process calls BuildKit's
-//! `moby.buildkit.v1.Control`. Each part has a file: [`address`] names the builder, [`dial`] and
-//! `tls` make the connection, [`abilities`] asks what the builder can do, [`session`] answers BuildKit's
-//! questions and sends the context, [`solve`] runs the build, [`export`] takes the image.
+//! `moby.buildkit.v1.Control`. Each part has a file: [`address`] and [`buildx`] name the builder,
+//! [`dial`], [`tls`], [`upgrade`] and [`stdio`] make the connection, [`abilities`] asks what the builder can do, [`session`] answers BuildKit's
+//! questions and sends the context, [`request`] and [`solve`] run the build, [`trace`] understands
+//! its progress, [`export`] takes the image.
 
 mod abilities;
 mod address;
+mod buildx;
 mod cache;
 mod channel;
 mod dial;
 mod error;
 mod export;
+mod request;
 mod session;
 mod solve;
+mod stdio;
 mod tls;
+mod trace;
+mod upgrade;
 
 use std::io;
-use std::path::PathBuf;
 
-use crate::engine::docker::{BuildRequest, ContextWriter, runtime, upload};
+use crate::engine::docker::runtime;
+use crate::engine::upload::{ContextWriter, upload};
 use crate::engine::{Event, Interrupt};
-use crate::image::oci::Compression;
 use crate::model::image::Platform;
 
 pub use abilities::Abilities;
@@ -33,6 +39,7 @@ pub use cache::{CacheFrom, CacheTo};
 pub use error::{BuildkitError, Side};
 use export::Written;
 pub use export::{Archive, Export, Format};
+pub use request::{BuildRequest, CachePolicy, PullPolicy};
 pub use solve::Made;
 
 /// A builder that answers.
@@ -40,21 +47,6 @@ pub use solve::Made;
 pub struct Buildkit {
     builder: Builder,
     abilities: Abilities,
-}
-
-/// What to build, and what comes with it, without the context.
-#[derive(Debug)]
-pub struct Order<'o> {
-    /// The build itself.
-    pub request: &'o BuildRequest,
-    /// Where to look for results of earlier builds.
-    pub cache_from: Vec<CacheFrom>,
-    /// Where to leave the results of this one.
-    pub cache_to: Vec<CacheTo>,
-    /// How layers are compressed.
-    pub compression: Compression,
-    /// Docker's `config.json`, which holds logins to registries.
-    pub logins: Option<PathBuf>,
 }
 
 impl Buildkit {
@@ -129,13 +121,13 @@ impl Buildkit {
     /// On any error the builder cancels the build and keeps only its cache, and no file is written.
     pub fn build(
         &self,
-        order: &Order<'_>,
+        request: &BuildRequest,
         context: ContextWriter<'_>,
         exports: Vec<Export<'_>>,
         interrupt: &Interrupt,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Made, BuildkitError> {
-        let (source, upload, body) = upload::upload();
+        let (source, upload, body) = upload();
         let (exports, files) = export::split(exports);
         let (solved, written) = std::thread::scope(|scope| {
             let threads: Vec<_> = files
@@ -151,7 +143,7 @@ impl Buildkit {
                     interrupt,
                     on_event,
                 };
-                runtime.block_on(solve.run(order, upload, Box::pin(body), exports))
+                runtime.block_on(solve.run(request, upload, Box::pin(body), exports))
             });
             let written = threads.into_iter().map(|thread| {
                 thread
@@ -190,3 +182,7 @@ impl Buildkit {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -1,23 +1,17 @@
-//! [`Docker`]: builds images with a Docker daemon.
+//! [`Docker`]: what is asked of a Docker daemon beside a build, which its BuildKit does
+//! (`engine::buildkit`).
 //!
-//! Input: a request and a writer of the context. Output: [`Event`]s while the daemon's BuildKit
-//! works, then an image or an error. All functions block; async code stays below them. On request,
-//! an image is pushed, or started to see whether it comes up. An image made without a daemon can be
-//! loaded into one.
+//! A daemon says what it is and which images it has. On request, it tags an image, pushes it, or
+//! starts it to see whether it comes up. An image made without a daemon can be loaded into one. All
+//! functions block; async code stays below them.
 
-pub(super) mod build;
 pub(super) mod credentials;
 mod digest;
 pub(super) mod error;
 mod load;
 mod push;
-pub(super) mod session;
 mod smoke;
-mod step_names;
-pub(super) mod trace;
-pub(super) mod upload;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,19 +19,13 @@ use bollard::API_DEFAULT_VERSION;
 use bollard::models::SystemVersion;
 
 use crate::engine::host::{Address, Host};
-use crate::engine::{Event, Interrupt, Secret};
-use crate::model::image::{ImageRef, Platform};
-
-use build::after_build;
 pub use error::{EngineError, EngineErrorKind};
 pub use load::Loaded;
-pub use upload::ContextWriter;
 
 /// The timeout for simple requests. Docker Desktop takes a while to wake up.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The timeout for a build's first byte, which comes only after the daemon has looked up the base
-/// images. The user can interrupt it.
-const BUILD_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+/// The timeout for what may take long: a load, a push. The user can interrupt it.
+const LONG_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A daemon that answers.
 #[derive(Debug)]
@@ -47,55 +35,9 @@ pub struct Docker {
     version: String,
 }
 
-/// What to build, without the context.
-#[derive(Debug, Clone, Default)]
-pub struct BuildRequest {
-    /// The image's names. Without one, only its id finds it.
-    pub tags: Vec<ImageRef>,
-    /// The Dockerfile's path in the context.
-    pub dockerfile: String,
-    /// Values for the Dockerfile's `ARG`s.
-    pub build_args: BTreeMap<String, String>,
-    /// Secrets for `--mount=type=secret`, by id.
-    pub secrets: BTreeMap<String, Secret>,
-    /// The image's labels.
-    pub labels: BTreeMap<String, String>,
-    /// The stage to build; the last one by default.
-    pub target: Option<String>,
-    /// The target platform; the daemon's own by default.
-    pub platform: Option<Platform>,
-    /// Every image that the Dockerfile pulls, including its frontend. Docker's credentials for
-    /// their registries are sent to the daemon.
-    pub bases: Vec<ImageRef>,
-    /// Whether cached results may be used.
-    pub cache: CachePolicy,
-    /// Whether to look for newer base images.
-    pub pull: PullPolicy,
-}
-
-/// Whether cached results may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CachePolicy {
-    /// Use cached results.
-    #[default]
-    Use,
-    /// Run every step.
-    Ignore,
-}
-
-/// Whether to look for newer base images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PullPolicy {
-    /// Use the daemon's image if it has one.
-    #[default]
-    Missing,
-    /// Ask the registry each time.
-    Always,
-}
-
-/// An image that was built.
+/// An image that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Built {
+pub struct Known {
     /// `sha256:…`: the digest of the image's configuration, or of its manifest if the daemon uses
     /// containerd's image store.
     pub id: String,
@@ -152,10 +94,10 @@ impl Docker {
             .components
             .iter()
             .flatten()
-            .any(|component| component.name.starts_with("Podman"));
+            .any(|component| component.name.starts_with(error::PODMAN));
         if is_podman {
             // Podman accepts the request, ignores what it does not know, and builds something else.
-            return Err(unsupported(format!("Podman {number}")));
+            return Err(unsupported(format!("{} {number}", error::PODMAN)));
         }
         if version.os.as_deref() == Some("windows") {
             return Err(unsupported(format!(
@@ -169,16 +111,17 @@ impl Docker {
     }
 
     /// An image that is there.
-    pub fn inspect(&self, image: &str) -> Result<Built, EngineError> {
+    pub fn inspect(&self, image: &str) -> Result<Known, EngineError> {
         runtime()?.block_on(self.inspected(image))
     }
 
-    async fn inspected(&self, image: &str) -> Result<Built, EngineError> {
+    async fn inspected(&self, image: &str) -> Result<Known, EngineError> {
         let found = self.client.inspect_image(image).await;
-        let found = found.map_err(|error| after_build("tell its size".to_owned(), &error))?;
+        let found =
+            found.map_err(|error| error::after_build("tell its size".to_owned(), &error))?;
         let size = found.size.and_then(|size| u64::try_from(size).ok());
         let layers = found.root_fs.and_then(|file_system| file_system.layers);
-        Ok(Built {
+        Ok(Known {
             id: found.id.unwrap_or_else(|| image.to_owned()),
             size: size.unwrap_or_default(),
             layers: layers.map_or(0, |layers| layers.len()),
@@ -201,36 +144,10 @@ impl Docker {
         let major = self.version.split('.').next().unwrap_or_default();
         major.parse::<u32>().is_ok_and(|major| major >= 23)
     }
-
-    /// Builds an image. Another thread writes the context as fast as the daemon reads it.
-    ///
-    /// On any error the daemon cancels the build and keeps only its cache.
-    pub fn build(
-        &self,
-        request: &BuildRequest,
-        context: ContextWriter<'_>,
-        interrupt: &Interrupt,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<Built, EngineError> {
-        let (source, upload, body) = upload::upload();
-        std::thread::scope(|scope| {
-            // Dropping the runtime closes every connection: the daemon then cancels the build, and
-            // the writer's next write fails. So it lives in this closure and is dropped before the
-            // scope waits for the writer, even on a panic.
-            let runtime = runtime()?;
-            scope.spawn(move || source.run(context));
-            let build = build::Build {
-                docker: self,
-                interrupt,
-                on_event,
-            };
-            runtime.block_on(build.run(request, upload, body))
-        })
-    }
 }
 
 /// Makes a client. It connects with the first request.
-fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
+pub(super) fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
     let patience = TIMEOUT.as_secs();
     match address {
         Address::Local(path) => bollard::Docker::connect_with_local(
@@ -266,7 +183,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, EngineError> {
         .map_err(EngineError::Client)
 }
 
-/// `/build` supports BuildKit since API 1.39.
+/// Daemons have a BuildKit since API 1.39.
 fn speaks_buildkit(api_version: &str) -> bool {
     let mut numbers = api_version.split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {

@@ -190,6 +190,31 @@ pub fn resolve(env: &Env, flag: Option<&str>) -> Result<Host, HostError> {
     })
 }
 
+/// The daemon that buildx names as a node's: an address, a context, or `default` for the one that
+/// neither flag nor context names.
+pub(super) fn of_endpoint(env: &Env, endpoint: &str) -> Result<Host, HostError> {
+    let configuration = configuration_directory(env);
+    let (address, origin) = if endpoint.contains("://") {
+        return resolve(env, Some(endpoint));
+    } else if endpoint.is_empty() || endpoint == "default" {
+        let named = env.get("DOCKER_HOST");
+        let origin = named.map_or(Origin::Default, |_| Origin::Environment);
+        let certificates = certificates(env, &origin)?;
+        let address = parse(named.unwrap_or(DEFAULT), &origin, certificates)?;
+        (address, origin)
+    } else {
+        let directory = configuration.as_deref().unwrap_or(Path::new("."));
+        let address = context::load(directory, endpoint)?;
+        (address, Origin::Context(endpoint.to_owned()))
+    };
+    Ok(Host {
+        address,
+        origin,
+        configuration,
+        neighbours: Vec::new(),
+    })
+}
+
 impl Host {
     /// Whether nothing named a daemon.
     pub fn is_default(&self) -> bool {
@@ -254,7 +279,7 @@ pub fn configuration_file(env: &Env) -> Option<PathBuf> {
     Some(configuration_directory(env)?.join("config.json"))
 }
 
-fn configuration_directory(env: &Env) -> Option<PathBuf> {
+pub(super) fn configuration_directory(env: &Env) -> Option<PathBuf> {
     env.get("DOCKER_CONFIG")
         .map(PathBuf::from)
         .or_else(|| Some(home(env)?.join(".docker")))

@@ -50,7 +50,7 @@ const WITH_MODULES: [&str; 12] = [
 struct Source {
     /// Relative to `src/`.
     path: String,
-    /// The module that it belongs to: `needs::graph`, or `engine` for `engine/docker/build.rs`.
+    /// The module that it belongs to: `needs::graph`, or `engine` for `engine/docker/push.rs`.
     module: String,
     text: String,
 }

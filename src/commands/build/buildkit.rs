@@ -1,12 +1,12 @@
 //! Builds the image with a BuildKit that is no Docker daemon, by the same Dockerfile.
 
-use super::docker::{failed, order, request};
 use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Made, shown_path};
+use super::request::request;
 use super::watch::watch;
 use crate::commands::error::Error;
-use crate::engine::buildkit::{Archive, Buildkit, BuildkitError, Export, Format};
+use crate::engine::buildkit::{Archive, Buildkit, Export, Format};
 use crate::engine::docker::{Docker, Loaded};
 use crate::engine::registry::Pushed;
 use crate::image::oci::Output;
@@ -50,16 +50,13 @@ impl Driver for BuildkitDriver {
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let outputs = job.outputs();
-        let request = request(job)?;
-        let order = order(job, &request);
-        let exports = self.exports(job, &outputs)?;
-        let (made, seen) = watch(job, ui, |context, on_event| {
-            let buildkit = &self.buildkit;
-            buildkit.build(&order, context, exports, &job.interrupt, on_event)
-        });
-        let made = made.map_err(|error| match error {
-            BuildkitError::Build(error) => failed(&job.plan, error, &seen.heard),
-            error => error.into(),
+        let request = request(job);
+        let (made, seen) = job.patience().retry(ui, |ui| {
+            let exports = self.exports(job, &outputs)?;
+            watch(job, ui, |context, on_event| {
+                let buildkit = &self.buildkit;
+                buildkit.build(&request, context, exports, &job.interrupt, on_event)
+            })
         })?;
         let mut image = Made {
             digest: made.digest.to_string(),
@@ -86,6 +83,7 @@ impl Driver for BuildkitDriver {
         });
         let written = outputs.iter().map(Output::path);
         Ok(Done {
+            engine: "buildkit",
             image,
             trial: seen.heard.trial,
             answered: None,

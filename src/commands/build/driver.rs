@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::again::Patience;
 use super::buildkit::BuildkitDriver;
 use super::docker::DockerDriver;
 use super::job::Job;
@@ -11,7 +12,8 @@ use crate::cli::{EngineArg, EngineArgs};
 use crate::commands::error::Error;
 use crate::engine::buildkit::{Builder, Buildkit};
 use crate::engine::docker::Docker;
-use crate::engine::host::{self, Address};
+use crate::engine::host;
+use crate::model::image::Platform;
 use crate::plan::config::Base;
 use crate::plan::{Engine, PlanOptions};
 use crate::show::progress::ProgressMode;
@@ -67,17 +69,17 @@ pub(super) fn daemon(
     args: &EngineArgs,
     host: Option<&str>,
     env: &Env,
-    mode: ProgressMode,
+    patience: Patience<'_>,
     ui: &mut Ui,
 ) -> Result<Option<Docker>, Error> {
     let host = host::resolve(env, host)?;
-    match Docker::connect(&host) {
+    match patience.retry(ui, |_| Ok(Docker::connect(&host)?)) {
         // A daemon that exists but refuses to work is for the user to fix: another engine would
         // hide that.
-        Err(error)
+        Err(Error::Engine(error))
             if error.is_absence() && arg == EngineArg::Auto && host.is_default() && !args.load =>
         {
-            if mode != ProgressMode::Quiet {
+            if patience.mode != ProgressMode::Quiet {
                 let done = if args.push {
                     "pushed"
                 } else {
@@ -125,26 +127,25 @@ impl Worker {
         args: &EngineArgs,
         host: Option<&str>,
         env: &Env,
-        has_secrets: bool,
+        patience: Patience<'_>,
+        ui: &mut Ui,
     ) -> Result<Box<dyn Driver>, Error> {
-        let load = || -> Result<Option<Docker>, Error> {
+        let load = |ui: &mut Ui| -> Result<Option<Docker>, Error> {
             if !args.load {
                 return Ok(None);
             }
-            Ok(Some(Docker::reach(&host::resolve(env, host)?)?))
+            let host = host::resolve(env, host)?;
+            let reached = patience.retry(ui, |_| Ok(Docker::reach(&host)?));
+            reached.map(Some)
         };
         Ok(match self {
             Self::Daemon(docker) => {
-                let has_caches = args.builder.first_of_caches().is_some();
-                // The daemon's own interface has no caches, and its session here no TLS.
-                let is_secured = matches!(docker.host().address(), Address::Tls { .. });
-                let buildkit = (has_caches || (has_secrets && is_secured))
-                    .then(|| Buildkit::connect(&Builder::of_daemon(docker.host())))
-                    .transpose()?;
+                let builder = Builder::of_daemon(docker.host());
+                let buildkit = patience.retry(ui, |_| Ok(Buildkit::connect(&builder)?))?;
                 Box::new(DockerDriver { docker, buildkit })
             }
             Self::Builder(buildkit) => Box::new(BuildkitDriver {
-                load: load()?,
+                load: load(ui)?,
                 buildkit,
             }),
             Self::Here => {
@@ -156,18 +157,19 @@ impl Worker {
                         hint: Some("leave it out, start Docker, or name a builder with `--builder tcp://HOST:PORT`".to_owned()),
                     });
                 }
-                Box::new(NativeDriver { load: load()? })
+                Box::new(NativeDriver { load: load(ui)? })
             }
         })
     }
 }
 
-/// The builder that `--builder` or `BUILDKIT_HOST` names. The variable only stands for the flag
-/// where nothing else names an engine.
+/// The builder that `--builder`, `BUILDKIT_HOST` or `BUILDX_BUILDER` names. A variable only stands for
+/// the flag where nothing else names an engine.
 pub(super) fn builder(
     arg: EngineArg,
     args: &EngineArgs,
     host: Option<&str>,
+    platform: Option<&Platform>,
     cwd: &Path,
     env: &Env,
 ) -> Result<Option<Builder>, Error> {
@@ -195,13 +197,15 @@ pub(super) fn builder(
             "leave one of them out, or add `--load` to load the image into that daemon",
         );
     }
-    let variable = || {
-        let named = env.get("BUILDKIT_HOST").filter(|text| !text.is_empty())?;
-        (arg == EngineArg::Auto && (host.is_none() || args.load))
-            .then_some((named, "BUILDKIT_HOST"))
+    let variable = |variable: &'static str| {
+        let named = env.get(variable).filter(|text| !text.is_empty())?;
+        (arg == EngineArg::Auto && (host.is_none() || args.load)).then_some((named, variable))
     };
     let flag = flags.builder.as_deref().map(|text| (text, "--builder"));
-    let Some((text, origin)) = flag.or_else(variable) else {
+    let Some((text, origin)) = flag.or_else(|| variable("BUILDKIT_HOST")) else {
+        if let Some((name, _)) = variable("BUILDX_BUILDER") {
+            return Ok(Builder::of_variable(name, platform, env)?);
+        }
         return match flags.builder_tls {
             Some(_) => usage(
                 "`--builder-tls` is for a builder, and none is named".to_owned(),
@@ -211,5 +215,6 @@ pub(super) fn builder(
         };
     };
     let certificates = flags.builder_tls.as_ref().map(|files| files.below(cwd));
-    Ok(Some(Builder::parse(text, origin, certificates)?))
+    let builder = Builder::named(text, origin, certificates, platform, env)?;
+    Ok(Some(builder))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::again::Patience;
 use crate::cli::{BuildArg, EngineArgs, SmokeArgs};
 use crate::commands::error::Error;
 use crate::engine::{Interrupt, Secret, SmokeRequest};
@@ -40,6 +41,14 @@ pub(super) struct Job<'j> {
 }
 
 impl Job<'_> {
+    /// How the job takes what may pass.
+    pub(super) fn patience(&self) -> Patience<'_> {
+        Patience {
+            mode: self.mode,
+            interrupt: Some(&self.interrupt),
+        }
+    }
+
     /// The labels of the command line.
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let pair = |label: &String| {

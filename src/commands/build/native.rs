@@ -150,6 +150,7 @@ impl NativeDriver {
         let loaded = self.load.as_ref().zip(sent.loaded);
         let written = outputs.iter().map(Output::path);
         Ok(Done {
+            engine: "native",
             image: Made {
                 digest: image.digest().to_string(),
                 configuration: Some(Digest::of(&image.config_json()).to_string()),

@@ -21,6 +21,8 @@ use crate::system::terminal::escape_json;
 
 /// An image that was made, tried and delivered.
 pub(super) struct Done {
+    /// Who made it: `docker`, `buildkit` or `native`.
+    pub(super) engine: &'static str,
     pub(super) image: Made,
     /// The result of the trial start, if this run had one.
     pub(super) trial: Option<String>,
@@ -196,7 +198,7 @@ impl Done {
             "containerimage.config.digest": self.image.configuration.as_ref().unwrap_or(&self.image.digest),
             "containerimage.digest": digest.as_ref().unwrap_or(&self.image.digest),
             "slimbuild.app": plan.app.dir,
-            "slimbuild.engine": plan.engine,
+            "slimbuild.engine": self.engine,
             "slimbuild.image.size": self.image.unpacked,
             "slimbuild.image.compressed": self.image.packed,
             "slimbuild.outputs": self.outputs,

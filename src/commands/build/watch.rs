@@ -4,8 +4,10 @@ use std::io::Write;
 
 use super::job::Job;
 use super::outcome::{Heard, Sent};
-use crate::engine::Event;
-use crate::engine::docker::ContextWriter;
+use super::request::failed;
+use crate::commands::error::Error;
+use crate::engine::buildkit::BuildkitError;
+use crate::engine::{ContextWriter, Event};
 use crate::files;
 use crate::files::ignore::Rules;
 use crate::files::tree::Tree;
@@ -26,8 +28,8 @@ pub(super) struct Seen {
 pub(super) fn watch<T>(
     job: &Job<'_>,
     ui: &mut Ui,
-    build: impl FnOnce(ContextWriter<'_>, &mut dyn FnMut(Event)) -> T,
-) -> (T, Seen) {
+    build: impl FnOnce(ContextWriter<'_>, &mut dyn FnMut(Event)) -> Result<T, BuildkitError>,
+) -> Result<(T, Seen), Error> {
     let mut shown = Progress::new(job.mode, ui);
     let mut heard = Heard::default();
     let mut last = 0;
@@ -57,5 +59,9 @@ pub(super) fn watch<T>(
         heard,
         last,
     };
-    (built, seen)
+    match built {
+        Ok(built) => Ok((built, seen)),
+        Err(BuildkitError::Build(error)) => Err(failed(&job.plan, error, &seen.heard)),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -1,6 +1,7 @@
 //! [`Abilities`]: what a builder can do, asked before anything is sent.
 
 use std::error::Error;
+use std::io;
 
 use bollard::moby::buildkit::v1::{InfoRequest, ListWorkersRequest};
 use tonic::{Code, Status};
@@ -60,8 +61,20 @@ pub(super) async fn ask(
 /// The first question fails where something else than BuildKit listens, or where the builder closes
 /// a connection without a certificate that it likes.
 fn misunderstood(builder: &Builder, status: &Status) -> BuildkitError {
+    if status.source().is_none() && status.code() == Code::Unavailable {
+        return BuildkitError::NotReached {
+            builder: Box::new(builder.clone()),
+            source: io::Error::new(io::ErrorKind::ResourceBusy, status.message().to_owned()),
+        };
+    }
     let problem = match status.source().map(|source| judge(builder, source)) {
         None => status.message().to_owned(),
+        // The words are those of the program that connects.
+        Some(error @ BuildkitError::NotReached { .. })
+            if matches!(builder.way, Way::Container { .. } | Way::Command { .. }) =>
+        {
+            return error;
+        }
         // The connection's own words are those of HTTP/2's machinery.
         Some(BuildkitError::NotReached { .. }) if matches!(builder.way, Way::Tls(..)) => {
             return BuildkitError::Untrusted {

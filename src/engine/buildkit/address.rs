@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::BuildkitError;
-use crate::engine::host::{Address, Host};
+use super::buildx::{self, parameter};
+use super::stdio::DIAL;
+use crate::engine::host::{self, Address, Host};
+use crate::model::image::Platform;
+use crate::system::env::Env;
 
 /// The port of buildkitd in its documentation.
 const DEFAULT_PORT: &str = "1234";
@@ -17,7 +21,7 @@ const DEFAULT_PORT: &str = "1234";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Builder {
     pub(super) way: Way,
-    origin: String,
+    pub(super) origin: String,
 }
 
 /// How to connect.
@@ -31,6 +35,20 @@ pub(super) enum Way {
     Tls(String, Certificates),
     /// A Docker daemon, which has a BuildKit inside.
     Daemon(Address),
+    /// A container of a Docker daemon with a BuildKit in it.
+    Container {
+        /// The daemon.
+        daemon: Host,
+        /// The container.
+        name: String,
+    },
+    /// A program of this machine over whose input and output a BuildKit is reached.
+    Command {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// The address that it stands for.
+        shown: String,
+    },
 }
 
 /// Files for TLS in PEM format.
@@ -42,6 +60,15 @@ pub struct Certificates {
     pub(super) client: Option<(PathBuf, PathBuf)>,
     /// The name in the builder's certificate, if it is not that of the address.
     pub(super) server_name: Option<String>,
+}
+
+impl Way {
+    /// Reached by these words, to which the program that connects is added.
+    pub(super) fn command(mut words: Vec<String>, shown: String) -> Self {
+        words.push("--".to_owned());
+        words.extend(DIAL.map(str::to_owned));
+        Self::Command { words, shown }
+    }
 }
 
 impl FromStr for Certificates {
@@ -121,6 +148,21 @@ impl Certificates {
 }
 
 impl Builder {
+    /// Whether it is inside a Docker daemon.
+    pub(super) fn is_daemon(&self) -> bool {
+        matches!(self.way, Way::Daemon(_))
+    }
+
+    /// Whether a program connects to it.
+    pub(super) fn is_by_program(&self) -> bool {
+        matches!(self.way, Way::Container { .. } | Way::Command { .. })
+    }
+
+    /// Whether it is a socket of this machine.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.way, Way::Local(_) | Way::Daemon(Address::Local(_)))
+    }
+
     /// The BuildKit inside a Docker daemon.
     pub fn of_daemon(host: &Host) -> Self {
         Self {
@@ -129,12 +171,55 @@ impl Builder {
         }
     }
 
-    /// Parses an address: `tcp://host:port`, `tls://host:port` or `unix:///path`. `origin` is what
-    /// named it: `--builder`.
-    pub fn parse(
+    /// The builder that an address names, or a name of buildx's. `origin` is what named it:
+    /// `--builder`.
+    pub fn named(
         text: &str,
         origin: &'static str,
         certificates: Option<Certificates>,
+        platform: Option<&Platform>,
+        env: &Env,
+    ) -> Result<Self, BuildkitError> {
+        if text.contains("://") {
+            return Self::parse(text, origin, certificates, env);
+        }
+        let stored = buildx::find(text, origin, platform, env)?;
+        let stored = stored.ok_or_else(|| BuildkitError::NotStored {
+            name: text.to_owned(),
+            origin,
+            is_context: buildx::is_context(text, env),
+        })?;
+        match certificates {
+            Some(_) => Err(BuildkitError::Stored {
+                name: text.to_owned(),
+                problem: "buildx knows its certificates: leave `--builder-tls` out".to_owned(),
+            }),
+            None => Ok(stored),
+        }
+    }
+
+    /// The builder of buildx's variable `BUILDX_BUILDER`. `None` where that names a Docker context,
+    /// which buildx takes for a builder too.
+    pub fn of_variable(
+        name: &str,
+        platform: Option<&Platform>,
+        env: &Env,
+    ) -> Result<Option<Self>, BuildkitError> {
+        match Self::named(name, "BUILDX_BUILDER", None, platform, env) {
+            Err(BuildkitError::NotStored {
+                is_context: true, ..
+            }) => Ok(None),
+            named => named.map(Some),
+        }
+    }
+
+    /// Parses an address: `tcp://host:port`, `tls://host:port`, `unix:///path`,
+    /// `docker-container://name` or `kube-pod://name`.
+    pub(super) fn parse(
+        text: &str,
+        origin: &'static str,
+        certificates: Option<Certificates>,
+        env: &Env,
     ) -> Result<Self, BuildkitError> {
         let wrong = |problem: &str| BuildkitError::Address {
             text: text.to_owned(),
@@ -143,7 +228,7 @@ impl Builder {
         };
         let (scheme, rest) = text
             .split_once("://")
-            .ok_or_else(|| wrong("it has no `tcp://`, `tls://` or `unix://` before it"))?;
+            .ok_or_else(|| wrong("it has no scheme like `tcp://`"))?;
         let way = match scheme {
             "unix" if rest.is_empty() => return Err(wrong("it names no socket")),
             "unix" if cfg!(not(unix)) => {
@@ -168,10 +253,32 @@ impl Builder {
                     None => Way::Tcp(authority),
                 }
             }
-            "docker-container" | "kube-pod" | "ssh" | "npipe" | "podman-container"
-            | "nerdctl-container" => {
+            "docker-container" | "kube-pod" if certificates.is_some() => {
                 return Err(wrong(
-                    "slimbuild reaches builders over tcp://, tls:// and unix:// only",
+                    "a program connects there, which takes no certificates",
+                ));
+            }
+            "docker-container" | "kube-pod" if !is_plain(named(rest)) => {
+                return Err(wrong("it names no container or pod"));
+            }
+            "docker-container" => Way::Container {
+                daemon: host::resolve(env, None)?,
+                name: named(rest).to_owned(),
+            },
+            "kube-pod" => {
+                let mut words = vec!["kubectl".to_owned()];
+                for key in ["context", "namespace"] {
+                    words.extend(parameter(text, key).map(|value| format!("--{key}={value}")));
+                }
+                words.extend(["exec", "--stdin"].map(str::to_owned));
+                words
+                    .extend(parameter(text, "container").map(|name| format!("--container={name}")));
+                words.push(format!("pod/{}", named(rest)));
+                Way::command(words, text.to_owned())
+            }
+            "ssh" | "npipe" | "podman-container" | "nerdctl-container" => {
+                return Err(wrong(
+                    "slimbuild reaches builders over tcp://, tls://, unix://, docker-container:// and kube-pod:// only",
                 ));
             }
             _ => return Err(wrong("slimbuild does not know this kind of address")),
@@ -179,6 +286,17 @@ impl Builder {
         let origin = origin.to_owned();
         Ok(Self { way, origin })
     }
+}
+
+/// The name in `name?parameters`.
+fn named(rest: &str) -> &str {
+    rest.split('?').next().unwrap_or(rest).trim_end_matches('/')
+}
+
+/// Whether it can be the name of a container or a pod, and is no option of a program.
+fn is_plain(name: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(plain)
 }
 
 /// `host:port`, with the usual port if none is given. `None` if it is not of this form.
@@ -208,11 +326,15 @@ impl fmt::Display for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = &self.origin;
         match &self.way {
-            Way::Local(path) => write!(f, "`unix://{}` ({origin})", path.display()),
+            Way::Local(path) => write!(f, "the builder at `unix://{}` ({origin})", path.display()),
             Way::Tcp(authority) | Way::Tls(authority, _) => {
-                write!(f, "`tcp://{authority}` ({origin})")
+                write!(f, "the builder at `tcp://{authority}` ({origin})")
             }
-            Way::Daemon(address) => write!(f, "`{address}` ({origin})"),
+            Way::Container { name, .. } => {
+                write!(f, "the builder at `docker-container://{name}` ({origin})")
+            }
+            Way::Command { shown, .. } => write!(f, "the builder at `{shown}` ({origin})"),
+            Way::Daemon(address) => write!(f, "the Docker daemon at `{address}` ({origin})"),
         }
     }
 }
@@ -223,7 +345,7 @@ mod tests {
 
     fn way(text: &str, certificates: Option<&str>) -> Result<Way, String> {
         let certificates = certificates.map(|text| text.parse().unwrap());
-        let builder = Builder::parse(text, "--builder", certificates);
+        let builder = Builder::parse(text, "--builder", certificates, &Env::default());
         builder
             .map(|builder| builder.way)
             .map_err(|error| error.to_string())
@@ -251,6 +373,22 @@ mod tests {
     }
 
     #[test]
+    fn programs_connect_to_containers_and_pods() {
+        let Ok(Way::Container { name, .. }) = way("docker-container://buildkit", None) else {
+            panic!("it is no container");
+        };
+        assert_eq!(name, "buildkit");
+        let text = "kube-pod://buildkit-0?namespace=ci&container=buildkitd&context=prod";
+        let Ok(Way::Command { words, .. }) = way(text, None) else {
+            panic!("it is no pod");
+        };
+        assert_eq!(
+            words.join(" "),
+            "kubectl --context=prod --namespace=ci exec --stdin --container=buildkitd pod/buildkit-0 -- buildctl dial-stdio"
+        );
+    }
+
+    #[test]
     fn what_is_no_address_is_refused() {
         for text in [
             "builder:9000",
@@ -262,7 +400,10 @@ mod tests {
             "tcp://[::1",
             "tls://builder:9000",
             "unix://",
-            "docker-container://buildx_buildkit_x0",
+            "docker-container://",
+            "docker-container://-x",
+            "kube-pod://?namespace=ci",
+            "ssh://builder",
             "http://builder",
         ] {
             let error = way(text, None).unwrap_err();

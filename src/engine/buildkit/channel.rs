@@ -11,8 +11,8 @@ use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
 use super::dial::{dial, judge};
+use super::upgrade::Connection;
 use super::{Builder, BuildkitError};
-use crate::engine::docker::session::Connection;
 
 /// How many bytes may be under way. HTTP/2's default of 64 kB would make slow links slower.
 pub(super) const WINDOW_BYTES: u32 = 4 * 1024 * 1024;

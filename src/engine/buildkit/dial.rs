@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -10,8 +11,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address::Way;
-use super::{Builder, BuildkitError, Certificates, tls};
-use crate::engine::docker::session::{self, Connection, upgraded};
+use super::upgrade::{Connection, NotUpgraded, upgraded};
+use super::{Builder, BuildkitError, Certificates, stdio, tls};
+use crate::engine::docker;
 use crate::engine::host::Address;
 
 /// How long a connection may take.
@@ -29,17 +31,28 @@ pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, Build
     Ok(match &builder.way {
         Way::Daemon(address) => {
             let stream = timeout(CONNECT_TIMEOUT, daemon(builder, address)).await;
-            let upgraded = upgraded(stream.map_err(late)??, "/grpc", &[]);
-            let upgraded = timeout(CONNECT_TIMEOUT, upgraded).await;
-            Box::new(upgraded.map_err(late)?.map_err(failed)?)
+            let upgraded = upgraded(stream.map_err(late)??);
+            let upgraded = timeout(CONNECT_TIMEOUT, upgraded).await.map_err(late)?;
+            Box::new(upgraded.map_err(|error| match error {
+                NotUpgraded::Broken(error) => failed(error),
+                NotUpgraded::Refused(status, words) => BuildkitError::NotOffered {
+                    builder: Box::new(builder.clone()),
+                    status: status.as_u16(),
+                    words,
+                },
+            })?)
         }
-        #[cfg(unix)]
         Way::Local(path) => {
-            let connecting = timeout(CONNECT_TIMEOUT, tokio::net::UnixStream::connect(path));
-            Box::new(connecting.await.map_err(late)?.map_err(failed)?)
+            let stream = timeout(CONNECT_TIMEOUT, local(path)).await;
+            Box::new(stream.map_err(late)?.map_err(failed)?)
         }
-        #[cfg(not(unix))]
-        Way::Local(_) => return Err(failed(io::ErrorKind::Unsupported.into())),
+        Way::Container { daemon, name } => {
+            let client = docker::client(daemon.address());
+            let client = client.map_err(|error| failed(io::Error::other(error)))?;
+            let stream = timeout(CONNECT_TIMEOUT, stdio::in_container(&client, name)).await;
+            Box::new(stream.map_err(late)?.map_err(failed)?)
+        }
+        Way::Command { words, .. } => Box::new(stdio::command(words).map_err(failed)?),
         Way::Tcp(authority) => {
             let stream = timeout(CONNECT_TIMEOUT, connect(authority)).await;
             Box::new(stream.map_err(late)?.map_err(failed)?)
@@ -86,11 +99,29 @@ async fn daemon(
             let certificates = Certificates::of_directory(certificates);
             secured(builder, authority, &certificates, HTTP).await
         }
-        address => {
-            let stream = session::connect(address).await;
-            stream.map_err(|error| judge(builder, &error))
+        Address::Tcp(authority) => {
+            let stream = connect(authority).await;
+            Ok(Box::new(stream.map_err(|error| judge(builder, &error))?))
+        }
+        Address::Local(path) => {
+            let stream = local(path).await;
+            Ok(Box::new(stream.map_err(|error| judge(builder, &error))?))
         }
     }
+}
+
+#[cfg(unix)]
+async fn local(path: &Path) -> io::Result<tokio::net::UnixStream> {
+    tokio::net::UnixStream::connect(path).await
+}
+
+#[cfg(windows)]
+#[expect(
+    clippy::unused_async,
+    reason = "opening a pipe does not wait, opening a socket does"
+)]
+async fn local(path: &Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
+    tokio::net::windows::named_pipe::ClientOptions::new().open(path)
 }
 
 async fn connect(authority: &str) -> io::Result<TcpStream> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::Builder;
 use crate::engine::docker::EngineError;
+use crate::engine::host::HostError;
 use crate::system::atomic_file::WriteError;
 
 /// Why a builder made no image.
@@ -21,6 +22,27 @@ pub enum BuildkitError {
         /// Why.
         problem: String,
     },
+    /// buildx knows the builder, and it cannot be used.
+    #[error("cannot use the builder `{name}` of buildx: {problem}")]
+    Stored {
+        /// The builder.
+        name: String,
+        /// Why.
+        problem: String,
+    },
+    /// buildx knows no such builder.
+    #[error("buildx has no builder `{name}` (from {origin})")]
+    NotStored {
+        /// The name.
+        name: String,
+        /// What named the builder.
+        origin: &'static str,
+        /// Whether a Docker context has the name.
+        is_context: bool,
+    },
+    /// The Docker daemon of a builder in a container.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// TLS without certificates.
     #[error("`{text}` (from {origin}) needs certificates")]
     NoCertificates {
@@ -38,7 +60,7 @@ pub enum BuildkitError {
         problem: String,
     },
     /// Nothing answers.
-    #[error("cannot reach the builder at {builder}")]
+    #[error("cannot reach {builder}")]
     NotReached {
         /// The builder.
         builder: Box<Builder>,
@@ -46,7 +68,7 @@ pub enum BuildkitError {
         source: io::Error,
     },
     /// One side does not trust the other.
-    #[error("cannot trust the connection to the builder at {builder}: {problem}")]
+    #[error("cannot trust the connection to {builder}: {problem}")]
     Untrusted {
         /// The builder.
         builder: Box<Builder>,
@@ -56,15 +78,28 @@ pub enum BuildkitError {
         problem: String,
     },
     /// Something answers that is no BuildKit.
-    #[error("{builder} is not a BuildKit builder: {problem}")]
+    #[error("{builder} does not speak as BuildKit does: {problem}")]
     Foreign {
         /// The builder.
         builder: Box<Builder>,
         /// What it said.
         problem: String,
     },
+    /// A Docker daemon, or what stands before it, does not let clients to its BuildKit.
+    #[error(
+        "{builder} does not offer its BuildKit: it answers `POST /grpc` with status {status}{}",
+        said(words)
+    )]
+    NotOffered {
+        /// The builder.
+        builder: Box<Builder>,
+        /// The status of its answer.
+        status: u16,
+        /// What it said.
+        words: String,
+    },
     /// The builder cannot do what is asked for. This is known before anything is sent.
-    #[error("the builder at {builder} {problem}")]
+    #[error("{builder} {problem}")]
     Unable {
         /// The builder.
         builder: Box<Builder>,
@@ -74,7 +109,7 @@ pub enum BuildkitError {
         hint: String,
     },
     /// The connection broke.
-    #[error("lost the connection to the builder at {builder} during the build")]
+    #[error("lost the connection to {builder} during the build")]
     Lost {
         /// The builder.
         builder: Box<Builder>,
@@ -104,15 +139,38 @@ impl BuildkitError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Address { .. } => Some(
-                "Write `tcp://HOST:PORT`, with `--builder-tls DIR` if it wants certificates, or `unix:///PATH` for a socket of this machine."
+                "Write `tcp://HOST:PORT`, with `--builder-tls DIR` if it wants certificates, `unix:///PATH` for a socket of this machine, `docker-container://NAME` or `kube-pod://NAME`."
                     .to_owned(),
             ),
+            Self::Stored { name, .. } => Some(format!(
+                "`docker buildx inspect {name}` shows it; `docker buildx create` makes another."
+            )),
+            Self::NotStored {
+                is_context: true, ..
+            } => Some(
+                "It is a Docker context: leave the builder out, and name the context with DOCKER_CONTEXT."
+                    .to_owned(),
+            ),
+            Self::NotStored { .. } => Some(
+                "`docker buildx ls` lists them; an address has a scheme: `tcp://HOST:PORT`, `unix:///PATH`, `docker-container://NAME`, `kube-pod://NAME`."
+                    .to_owned(),
+            ),
+            Self::Host(error) => error.hint(),
             Self::NoCertificates { .. } => Some(
                 "Name the directory with `ca.pem`, `cert.pem` and `key.pem` by `--builder-tls DIR`, or `--builder-tls cacert=FILE` if the builder asks for no client certificate."
                     .to_owned(),
             ),
             Self::Certificate { .. } => Some(
                 "`--builder-tls DIR` takes a directory with `ca.pem`, `cert.pem` and `key.pem`; `cacert=FILE,cert=FILE,key=FILE` names them singly."
+                    .to_owned(),
+            ),
+            Self::NotReached { builder, .. } | Self::Lost { builder, .. } if builder.is_daemon() => Some(
+                "Check that the daemon runs with `docker version`, and look into its log for why it stopped; then build again: finished steps \
+                 are cached."
+                    .to_owned(),
+            ),
+            Self::NotReached { builder, .. } if builder.is_by_program() => Some(
+                "The builder must run, with `buildctl` in it: `docker buildx inspect --bootstrap NAME` starts one of buildx's."
                     .to_owned(),
             ),
             Self::NotReached { source, .. } => Some(
@@ -141,6 +199,11 @@ impl BuildkitError {
                 "Look at the port: `--builder` names buildkitd, `--host` a Docker daemon. A builder that wants certificates needs `--builder-tls`."
                     .to_owned(),
             ),
+            Self::NotOffered { .. } => Some(
+                "Docker Engine 20.10 and newer offer it. A proxy before the daemon must let connections upgrade (`Connection: Upgrade`, `Upgrade: h2c`). \
+                 Without BuildKit, `--engine native` makes the image on this machine: `docker load` and `podman load` take the file."
+                    .to_owned(),
+            ),
             Self::Unable { hint, .. } => Some(hint.clone()),
             Self::Lost { .. } => Some(
                 "Look into the builder's log for why it stopped; then build again: finished steps are cached."
@@ -151,8 +214,34 @@ impl BuildkitError {
         }
     }
 
+    /// Whether the same may succeed later, without any change.
+    pub fn may_pass(&self) -> bool {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, ResourceBusy};
+        match self {
+            Self::NotReached { builder, source } => match source.kind() {
+                // On this machine, nothing starts a builder meanwhile.
+                ConnectionRefused => !builder.is_here(),
+                ConnectionReset | ConnectionAborted | ResourceBusy => true,
+                _ => false,
+            },
+            Self::NotOffered { status, .. } => matches!(status, 429 | 500..),
+            Self::Lost { .. } => true,
+            Self::Build(error) => error.may_pass(),
+            _ => false,
+        }
+    }
+
     /// Whether no usable builder was reached.
     pub fn is_unreached(&self) -> bool {
         !matches!(self, Self::Lost { .. } | Self::Output(_) | Self::Build(_))
+    }
+}
+
+/// The words of an answer, if it has any.
+fn said(words: &str) -> String {
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(" ({words})")
     }
 }

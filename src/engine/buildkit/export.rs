@@ -11,8 +11,9 @@ use bytes::Bytes;
 use futures_util::stream::{Stream, unfold};
 use tokio::sync::{mpsc, oneshot};
 
+use super::BuildRequest;
 use super::session::Sink;
-use crate::engine::docker::{BuildRequest, Docker};
+use crate::engine::docker::Docker;
 use crate::image::oci::Compression;
 use crate::system::atomic_file::{AtomicFile, WriteError};
 
@@ -122,19 +123,17 @@ pub(super) fn split(exports: Vec<Export<'_>>) -> (Exports<'_>, Vec<Writer>) {
 
 impl Exports<'_> {
     /// What BuildKit is told.
-    pub(super) fn exporters(
-        &self,
-        request: &BuildRequest,
-        compression: Compression,
-    ) -> Vec<Exporter> {
+    pub(super) fn exporters(&self, request: &BuildRequest) -> Vec<Exporter> {
         let names: Vec<String> = request.tags.iter().map(ToString::to_string).collect();
         let names = names.join(",");
         let exporter = |kind: &&'static str| {
-            let mut attributes = vec![("name", names.as_str())];
+            // An empty name would be taken for a malformed one.
+            let name = Some(("name", names.as_str())).filter(|(_, names)| !names.is_empty());
+            let mut attributes: Vec<_> = name.into_iter().collect();
             if *kind != KEEP {
                 // OCI's types everywhere, so that the image has one digest wherever it goes.
                 attributes.push(("oci-mediatypes", "true"));
-                if compression == Compression::Zstd {
+                if request.compression == Compression::Zstd {
                     attributes.push(("compression", "zstd"));
                 }
             }

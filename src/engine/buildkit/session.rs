@@ -2,10 +2,14 @@
 //!
 //! It is a stream of bytes inside the connection to the builder (`Control/Session`). Over it,
 //! BuildKit is the client: it pulls the context ([`context`]), asks for secrets and credentials
-//! ([`crate::engine::session`]), and sends what it exports ([`receive`]).
+//! ([`auth`], [`secrets`]), checks whether it is alive ([`health`]), and sends what it exports
+//! ([`receive`]) (<https://github.com/moby/buildkit/tree/master/session>).
 
+mod auth;
 mod context;
+mod health;
 mod receive;
+mod secrets;
 
 use std::io;
 
@@ -22,10 +26,12 @@ use tonic::transport::Server;
 use tonic::{Request, Status};
 
 use super::channel::{Client, MAX_MESSAGE_BYTES, WINDOW_BYTES};
-use crate::engine::session::{Alive, Keeper, Registries};
+use health::Alive;
 
+pub(super) use auth::Registries;
 pub(super) use context::Context;
 pub(super) use receive::{Receiver, Sink};
+pub(super) use secrets::Keeper;
 
 /// The methods that BuildKit may call.
 const METHODS: [&str; 4] = [

@@ -8,27 +8,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bollard::moby::buildkit::v1::{
-    CacheOptions, SolveRequest, SolveResponse, StatusRequest, StatusResponse,
-};
+use bollard::moby::buildkit::v1::{SolveRequest, SolveResponse, StatusRequest, StatusResponse};
 use bytes::Bytes;
 use futures_util::future::{pending, try_join};
 use futures_util::stream::once;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 use super::channel::Client;
 use super::dial::judge;
 use super::export::{self, Exports, Taken};
-use super::session::{self, Context, Receiver, Services};
-use super::{Builder, BuildkitError, Order, channel};
-use crate::engine::docker::build::unique_id;
-use crate::engine::docker::trace::Trace;
-use crate::engine::docker::upload::Upload;
-use crate::engine::docker::{CachePolicy, Docker, EngineError, PullPolicy, credentials};
-use crate::engine::session::{Keeper, Registries};
+use super::session::{self, Context, Keeper, Receiver, Registries, Services};
+use super::trace::Trace;
+use super::{BuildRequest, Builder, BuildkitError, channel};
+use crate::engine::docker::{Docker, EngineError, credentials};
+use crate::engine::unique_id::unique_id;
+use crate::engine::upload::Upload;
 use crate::engine::{Event, Interrupt};
 use crate::model::digest::Digest;
 
@@ -61,7 +58,7 @@ impl Solve<'_> {
     /// Builds until the builder is done, the build fails, or the user interrupts it.
     pub(super) async fn run(
         mut self,
-        order: &Order<'_>,
+        request: &BuildRequest,
         mut upload: Upload,
         body: Body,
         mut exports: Exports<'_>,
@@ -74,14 +71,14 @@ impl Solve<'_> {
         };
         let (id, reference) = (unique_id(), unique_id());
         let context = Context::new(&unique_id(), body);
-        let mut request = asked(order, &exports, &context);
-        request.session.clone_from(&id);
-        request.r#ref.clone_from(&reference);
+        let mut solve = request.solve(&exports, context.address(), builder.is_daemon());
+        solve.session.clone_from(&id);
+        solve.r#ref.clone_from(&reference);
         let (warn, mut warnings) = mpsc::unbounded_channel();
         let services = Services {
             context,
-            secrets: Keeper(order.request.secrets.clone()),
-            registries: registries(order, warn),
+            secrets: Keeper(request.secrets.clone()),
+            registries: registries(request, warn),
             receiver: Receiver::new(std::mem::take(&mut exports.sinks)),
         };
         let opened = session::open(&mut client, &id, services).await;
@@ -90,7 +87,7 @@ impl Solve<'_> {
         let load = exports.load.take();
         let loaded = Arc::new(Taken::default());
         let ended = {
-            let mut solving = Box::pin(solved(client.clone(), request, load, loaded.clone()));
+            let mut solving = Box::pin(solved(client.clone(), solve, load, loaded.clone()));
             let mut statuses = Box::pin(statuses(client, reference));
             let mut sent = (0, false);
             let mut ticks = tokio::time::interval(TICK);
@@ -179,6 +176,17 @@ impl Solve<'_> {
     /// A call that failed: the connection broke, or the builder says why.
     fn broken(&self, status: &Status, step: Option<&str>) -> BuildkitError {
         let Some(source) = status.source() else {
+            let lost = |words: &str| BuildkitError::Lost {
+                builder: Box::new(self.builder.clone()),
+                source: io::Error::other(words.to_owned()),
+            };
+            if status.code() == Code::Unavailable {
+                return lost(status.message());
+            }
+            if step.is_none() && status.message().ends_with("context canceled") {
+                // A builder that shuts down cancels its builds and reports that.
+                return lost("it gave the build up");
+            }
             return EngineError::failed(status.message(), step).into();
         };
         match judge(self.builder, source) {
@@ -234,8 +242,8 @@ fn statuses(
 }
 
 /// Credentials are looked up when BuildKit asks for them.
-fn registries(order: &Order<'_>, warn: mpsc::UnboundedSender<String>) -> Registries {
-    let logins = order.logins.clone();
+fn registries(request: &BuildRequest, warn: mpsc::UnboundedSender<String>) -> Registries {
+    let logins = request.logins.clone();
     Registries::new(move |host| {
         let found = credentials::for_buildkit(logins.as_deref()?, host);
         found.unwrap_or_else(|warning| {
@@ -244,53 +252,4 @@ fn registries(order: &Order<'_>, warn: mpsc::UnboundedSender<String>) -> Registr
             None
         })
     })
-}
-
-/// The request, without the ids.
-fn asked(order: &Order<'_>, exports: &Exports<'_>, context: &Context) -> SolveRequest {
-    let request = order.request;
-    let mut attributes: BTreeMap<String, String> = BTreeMap::new();
-    let mut set = |key: String, value: String| drop(attributes.insert(key, value));
-    set("context".to_owned(), context.address());
-    set("filename".to_owned(), request.dockerfile.clone());
-    if let Some(target) = &request.target {
-        set("target".to_owned(), target.clone());
-    }
-    if let Some(platform) = &request.platform {
-        set("platform".to_owned(), platform.to_string());
-    }
-    if request.cache == CachePolicy::Ignore {
-        set("no-cache".to_owned(), String::new());
-    }
-    if request.pull == PullPolicy::Always {
-        set("image-resolve-mode".to_owned(), "pull".to_owned());
-    }
-    for (name, value) in &request.build_args {
-        set(format!("build-arg:{name}"), value.clone());
-    }
-    for (name, value) in &request.labels {
-        set(format!("label:{name}"), value.clone());
-    }
-    if !order.cache_from.is_empty() {
-        let caches = order.cache_from.iter().map(super::CacheFrom::for_frontend);
-        let caches: serde_json::Value = caches.collect();
-        set("cache-imports".to_owned(), caches.to_string());
-    }
-    let exporters = exports.exporters(request, order.compression);
-    // Builders before 0.13 know only this pair.
-    let first = exporters.first().cloned().unwrap_or_default();
-    let (imports, outs) = (order.cache_from.iter(), order.cache_to.iter());
-    SolveRequest {
-        frontend: "dockerfile.v0".to_owned(),
-        frontend_attrs: attributes.into_iter().collect(),
-        exporter_deprecated: first.r#type,
-        exporter_attrs_deprecated: first.attrs,
-        exporters,
-        cache: Some(CacheOptions {
-            imports: imports.map(super::CacheFrom::entry).collect(),
-            exports: outs.map(super::CacheTo::entry).collect(),
-            ..CacheOptions::default()
-        }),
-        ..SolveRequest::default()
-    }
 }

@@ -1,7 +1,6 @@
 //! Credentials in the daemon's formats: for BuildKit, which asks by registry, and for a pull or a
 //! push.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bollard::auth::DockerCredentials;
@@ -13,29 +12,13 @@ use crate::model::image::ImageRef;
 /// The name under which BuildKit asks for Docker Hub's credentials.
 const HUB_IN_BUILDKIT: &str = "registry-1.docker.io";
 
-/// The credentials for the registries of `images`, and a warning for each that is configured but
-/// cannot be read.
-pub(super) fn collect(
+/// The credentials for the registry of an image. The error explains why configured credentials cannot
+/// be read.
+pub(super) fn for_image(
     configuration: &Path,
-    images: &[ImageRef],
-) -> (BTreeMap<String, DockerCredentials>, Vec<String>) {
-    let mut found = BTreeMap::new();
-    let mut warnings = Vec::new();
-    let registries: BTreeSet<&str> = images.iter().map(registry).collect();
-    for registry in registries {
-        let name = match registry {
-            "docker.io" => HUB_IN_BUILDKIT,
-            other => other,
-        };
-        match look_up(configuration, registry) {
-            Ok(Some(credential)) => {
-                found.insert(name.to_owned(), for_daemon(credential));
-            }
-            Ok(None) => {}
-            Err(warning) => warnings.push(warning),
-        }
-    }
-    (found, warnings)
+    image: &ImageRef,
+) -> Result<Option<DockerCredentials>, String> {
+    Ok(look_up(configuration, registry(image))?.map(for_daemon))
 }
 
 /// The credentials for a registry by the name that BuildKit asks for.
@@ -69,13 +52,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn docker_hub_is_named_as_buildkit_asks_for_it() {
+    fn docker_hub_has_two_names() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("config.json");
         let text = r#"{"auths":{"https://index.docker.io/v1/":{"auth":"bGFiOmxhYg=="}}}"#;
         fs_err::write(&file, text).unwrap();
-        let (found, warnings) = collect(&file, &["node:22".parse().unwrap()]);
-        assert_eq!(warnings, Vec::<String>::new());
-        assert_eq!(found[HUB_IN_BUILDKIT].password.as_deref(), Some("lab"));
+        let asked = for_buildkit(&file, HUB_IN_BUILDKIT).unwrap().unwrap();
+        assert_eq!(asked.password.as_deref(), Some("lab"));
+        let image = for_image(&file, &"node:22".parse().unwrap()).unwrap();
+        assert_eq!(image.unwrap().password.as_deref(), Some("lab"));
+        assert_eq!(for_buildkit(&file, "gcr.io"), Ok(None));
     }
 }

@@ -38,8 +38,7 @@ impl Docker {
 
     fn known_credentials(&self, image: &ImageRef) -> Option<DockerCredentials> {
         let file = self.host.configuration_file()?;
-        let (found, _) = credentials::collect(&file, std::slice::from_ref(image));
-        found.into_values().next()
+        credentials::for_image(&file, image).ok()?
     }
 }
 

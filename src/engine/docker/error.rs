@@ -1,4 +1,4 @@
-//! [`EngineError`]: turns bollard's errors into ones that a user can act on.
+//! [`EngineError`]: turns the errors of a daemon and of its BuildKit into ones that a user can act on.
 
 mod hints;
 
@@ -7,8 +7,8 @@ use std::io;
 
 use bollard::errors::Error as Bollard;
 
-use super::step_names::without_command;
-use crate::engine::host::Host;
+use crate::engine::host::{Address, Host};
+use crate::engine::step_names::without_command;
 use crate::image::oci::OciError;
 
 /// Why an engine made no image.
@@ -30,14 +30,6 @@ pub enum EngineError {
         /// Its name and version.
         engine: String,
     },
-    /// The daemon refuses the session that passes secrets.
-    #[error("cannot hand the secrets of the build to the Docker daemon at {host}")]
-    Secrets {
-        /// The daemon's address.
-        host: Box<Host>,
-        /// The reason.
-        source: io::Error,
-    },
     /// The context could not be written, so the build was cancelled.
     #[error("cannot put the build context together")]
     Context(#[source] io::Error),
@@ -50,14 +42,6 @@ pub enum EngineError {
         message: String,
         /// The exit code of the step's command.
         exit_code: Option<i64>,
-    },
-    /// The connection to the daemon broke.
-    #[error("lost the connection to the Docker daemon at {host} during the build")]
-    Lost {
-        /// The daemon's address.
-        host: Box<Host>,
-        /// The connection's error.
-        source: io::Error,
     },
     /// The digest of an image cannot be found.
     #[error(
@@ -115,6 +99,9 @@ pub enum EngineError {
     Client(#[source] io::Error),
 }
 
+/// How an engine that is Podman names itself.
+pub(super) const PODMAN: &str = "Podman";
+
 /// The kind of an error, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineErrorKind {
@@ -132,13 +119,11 @@ impl EngineError {
     /// The kind of the error.
     pub fn kind(&self) -> EngineErrorKind {
         match self {
-            Self::NotReached { .. }
-            | Self::Unsupported { .. }
-            | Self::Secrets { .. }
-            | Self::Client(_) => EngineErrorKind::Unreached,
+            Self::NotReached { .. } | Self::Unsupported { .. } | Self::Client(_) => {
+                EngineErrorKind::Unreached
+            }
             Self::Context(_) => EngineErrorKind::Workspace,
             Self::BuildFailed { .. }
-            | Self::Lost { .. }
             | Self::AfterBuild { .. }
             | Self::NoDigest { .. }
             | Self::NotLoaded { .. }
@@ -155,18 +140,36 @@ impl EngineError {
         matches!(self, Self::NotReached { source, .. } if matches!(source.kind(), NotFound | ConnectionRefused))
     }
 
+    /// Whether the same may succeed later, without any change.
+    pub fn may_pass(&self) -> bool {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, ResourceBusy};
+        match self {
+            Self::NotReached { host, source } => match source.kind() {
+                // On this machine, nothing starts a daemon meanwhile.
+                ConnectionRefused => !matches!(host.address(), Address::Local(_)),
+                ConnectionReset | ConnectionAborted | ResourceBusy => true,
+                _ => false,
+            },
+            Self::BuildFailed {
+                message,
+                exit_code: None,
+                ..
+            }
+            | Self::NotPushed { message, .. } => passing(message),
+            _ => false,
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotReached { host, source } => Some(hints::for_unreached(host, source.kind())),
-            Self::Unsupported { .. } => Some(
-                "Use Docker Engine 20.10 or newer with Linux containers, or write the context with `slimbuild context` and build it with \
-                 another tool."
+            Self::Unsupported { engine, .. } if engine.starts_with(PODMAN) => Some(
+                "`--engine native` makes the image without a daemon, and `podman load --input FILE` takes the file that it writes."
                     .to_owned(),
             ),
-            Self::Secrets { .. } => Some(
-                "Forward the daemon's socket with `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, or hand them over yourself: \
-                 `slimbuild context APP -o - | docker buildx build --secret id=NAME -`."
+            Self::Unsupported { .. } => Some(
+                "Use Docker Engine 20.10 or newer with Linux containers; or `--engine native`, which makes the image without a daemon."
                     .to_owned(),
             ),
             Self::BuildFailed {
@@ -174,11 +177,6 @@ impl EngineError {
                 message,
                 exit_code,
             } => hints::for_failure(step.as_deref(), message, *exit_code).map(str::to_owned),
-            Self::Lost { .. } => Some(
-                "Check that the daemon runs with `docker version`, and look into its log for why it stopped; then build again: finished steps \
-                 are cached."
-                    .to_owned(),
-            ),
             Self::NotUp { image, late, .. } => {
                 let image = image.trim_start_matches("sha256:");
                 let image = image.get(..12).unwrap_or(image);
@@ -207,28 +205,6 @@ impl EngineError {
         }
     }
 
-    /// The error of a build, judged by the daemon's answer alone.
-    pub(super) fn from_build(error: Bollard, host: &Host, step: Option<&str>) -> Self {
-        let message = match error {
-            Bollard::DockerStreamError { error } => error,
-            Bollard::DockerResponseServerError { message, .. } => message,
-            other => {
-                return Self::Lost {
-                    host: Box::new(host.clone()),
-                    source: root(&other),
-                };
-            }
-        };
-        if step.is_none() && message.ends_with("context canceled") {
-            // A daemon that shuts down cancels its builds and reports that.
-            return Self::Lost {
-                host: Box::new(host.clone()),
-                source: io::Error::other("the daemon gave the build up"),
-            };
-        }
-        Self::failed(&message, step)
-    }
-
     /// A failed build, by BuildKit's message.
     pub(in crate::engine) fn failed(message: &str, step: Option<&str>) -> Self {
         let message = without_components(&without_command(message), step.and_then(looked_up));
@@ -237,6 +213,14 @@ impl EngineError {
             exit_code: exit_code(&message),
             message,
         }
+    }
+}
+
+/// A request about an image that was built failed.
+pub(super) fn after_build(what: String, error: &Bollard) -> EngineError {
+    EngineError::AfterBuild {
+        what,
+        source: root(error),
     }
 }
 
@@ -254,7 +238,12 @@ pub(super) fn root(error: &Bollard) -> io::Error {
     } = error
     {
         let message = message.trim();
-        return io::Error::other(format!("it answers with status {status_code}: {message}"));
+        let kind = match status_code {
+            429 | 500.. => io::ErrorKind::ResourceBusy,
+            _ => io::ErrorKind::Other,
+        };
+        let words = format!("it answers with status {status_code}: {message}");
+        return io::Error::new(kind, words);
     }
     let mut kind = io::ErrorKind::Other;
     let mut cause: &dyn Error = error;
@@ -280,6 +269,22 @@ fn failure(step: Option<&str>, message: &str, exit_code: Option<i64>) -> String 
         }
         (None, _) => format!("the build failed: {message}"),
     }
+}
+
+/// Whether a message tells of a registry that cannot answer now, or is asked too often. Daemons and
+/// builders pass on Go's words.
+fn passing(message: &str) -> bool {
+    [
+        "429 Too Many Requests",
+        "toomanyrequests",
+        "500 Internal Server Error",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Time", // -out, or out
+        "connection reset by peer",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 /// The base image that a step resolves in its registry.
@@ -364,6 +369,42 @@ mod tests {
         let twice =
             format!("{image}: failed to resolve source metadata for {image}: {image}: not found");
         assert_eq!(without_components(&twice, Some(image)), "not found");
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_stays() {
+        for (message, expected) in [
+            (
+                "failed to solve: x: unexpected status from HEAD request to http://r/v2/: 503 Service Unavailable",
+                true,
+            ),
+            (
+                "toomanyrequests: You have reached your unauthenticated pull rate limit",
+                true,
+            ),
+            (
+                "read tcp 10.0.0.1:4->10.0.0.2:443: read: connection reset by peer",
+                true,
+            ),
+            (
+                "unexpected status from POST request: 401 Unauthorized",
+                false,
+            ),
+            ("x509: certificate signed by unknown authority", false),
+            ("not found", false),
+            // What a step says is its own business.
+            (
+                "process \"/bin/sh -c curl x # 503 Service Unavailable\" did not complete successfully: exit code: 22",
+                false,
+            ),
+            (
+                "process \"/bin/sh -c x\" did not complete successfully: 503 Service Unavailable: exit code: 22",
+                false,
+            ),
+        ] {
+            let error = EngineError::failed(message, None);
+            assert_eq!(error.may_pass(), expected, "{message}");
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@ use futures_util::stream::iter;
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 
-use super::upload::{Upload, upload};
-use super::{BUILD_TIMEOUT, Docker, EngineError, error, runtime};
+use super::{Docker, EngineError, LONG_TIMEOUT, error, runtime};
+use crate::engine::upload::{Upload, upload};
 use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::image::oci::{self, Image, OciError};
 use crate::model::image::ImageRef;
@@ -150,7 +150,7 @@ impl Docker {
         body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> Result<(), EngineError> {
         // The daemon unpacks everything before it answers.
-        let client = self.client.clone().with_timeout(BUILD_TIMEOUT);
+        let client = self.client.clone().with_timeout(LONG_TIMEOUT);
         let options = ImportImageOptions {
             quiet: true,
             ..ImportImageOptions::default()

@@ -7,7 +7,7 @@ use bollard::models::PushImageInfo;
 use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::StreamExt;
 
-use super::{BUILD_TIMEOUT, Docker, EngineError, credentials, error, runtime};
+use super::{Docker, EngineError, LONG_TIMEOUT, credentials, error, runtime};
 use crate::engine::registry::{Pushed, PushedLayers};
 use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::model::digest::Digest;
@@ -58,7 +58,7 @@ impl Docker {
         let options = PushImageOptionsBuilder::default()
             .tag(name.tag().unwrap_or("latest"))
             .build();
-        let client = self.client.clone().with_timeout(BUILD_TIMEOUT);
+        let client = self.client.clone().with_timeout(LONG_TIMEOUT);
         let credentials = self.credentials(name, on_event);
         let mut answers = Box::pin(client.push_image(name.name(), Some(options), credentials));
         let mut tally = Tally::default();
@@ -93,11 +93,10 @@ impl Docker {
         on_event: &mut dyn FnMut(Event),
     ) -> Option<DockerCredentials> {
         let file = self.host.configuration_file()?;
-        let (found, warnings) = credentials::collect(&file, std::slice::from_ref(name));
-        for message in warnings {
+        credentials::for_image(&file, name).unwrap_or_else(|message| {
             on_event(Event::Warning { message });
-        }
-        found.into_values().next()
+            None
+        })
     }
 }
 

@@ -9,10 +9,11 @@ use bollard::query_parameters::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::build::{after_build, unique_id};
+use super::error::after_build;
 use super::{Docker, EngineError, client, runtime};
 use crate::engine::Interrupt;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
+use crate::engine::unique_id::unique_id;
 use crate::model::image::ImageRef;
 use crate::system::leftovers::Note;
 

@@ -183,10 +183,21 @@ impl RegistryError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Unreached { source, .. } => !source.to_string().contains("certificate"),
-            Self::Status { status, .. } => *status >= 500 || *status == 429,
+            Self::Status { .. } => self.is_refused_for_now(),
             Self::Stalled { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether the registry cannot answer now, or is asked too often.
+    pub fn is_refused_for_now(&self) -> bool {
+        matches!(
+            self,
+            Self::Status {
+                status: 429 | 500..,
+                ..
+            }
+        )
     }
 
     /// Whether the registry stalled.

@@ -39,9 +39,9 @@ fn flags_that_do_not_fit_are_refused() {
     ");
     assert_snapshot!(refusal(&["--builder", "builder:1234"]), @r"
     exit code 3
-    error: `builder:1234` (from --builder) is not an address of a builder: it has no `tcp://`, `tls://` or `unix://` before it
+    error: buildx has no builder `builder:1234` (from --builder)
 
-    hint: Write `tcp://HOST:PORT`, with `--builder-tls DIR` if it wants certificates, or `unix:///PATH` for a socket of this machine.
+    hint: `docker buildx ls` lists them; an address has a scheme: `tcp://HOST:PORT`, `unix:///PATH`, `docker-container://NAME`, `kube-pod://NAME`.
     ");
     assert_snapshot!(refusal(&["--builder", "tls://builder:1234"]), @r"
     exit code 3
@@ -60,7 +60,10 @@ fn flags_that_do_not_fit_are_refused() {
 #[test]
 fn a_builder_that_does_not_answer_is_named() {
     assert_snapshot!(refusal(&["--builder", "tcp://127.0.0.1:9"]), @r"
-    exit code 3
+    exit code 75
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (--builder): Connection refused (os error 111); trying again in 1 s (1 of 3)
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (--builder): Connection refused (os error 111); trying again in 2 s (2 of 3)
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (--builder): Connection refused (os error 111); trying again in 4 s (3 of 3)
     error: cannot reach the builder at `tcp://127.0.0.1:9` (--builder)
       caused by: Connection refused (os error 111)
 
@@ -78,7 +81,10 @@ fn a_builder_that_does_not_answer_is_named() {
         .collect();
     let outcome = slimbuild_with(&shop(), &["apps/server"], &env);
     assert_snapshot!(outcome.refusal(&shop()), @r"
-    exit code 3
+    exit code 75
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (BUILDKIT_HOST): Connection refused (os error 111); trying again in 1 s (1 of 3)
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (BUILDKIT_HOST): Connection refused (os error 111); trying again in 2 s (2 of 3)
+    warning: cannot reach the builder at `tcp://127.0.0.1:9` (BUILDKIT_HOST): Connection refused (os error 111); trying again in 4 s (3 of 3)
     error: cannot reach the builder at `tcp://127.0.0.1:9` (BUILDKIT_HOST)
       caused by: Connection refused (os error 111)
 
@@ -147,7 +153,7 @@ fn certificates_that_do_not_fit_are_told_apart() {
     let plain = refusal(&["--builder", &lab.address]);
     assert_snapshot!(plain.replace(&lab.address, "$BUILDER"), @r"
     exit code 3
-    error: `$BUILDER` (--builder) is not a BuildKit builder: it closes the connection at the first request
+    error: the builder at `$BUILDER` (--builder) does not speak as BuildKit does: it closes the connection at the first request
 
     hint: Look at the port: `--builder` names buildkitd, `--host` a Docker daemon. A builder that wants certificates needs `--builder-tls`.
     ");

@@ -84,7 +84,10 @@ fn a_daemon_that_answers_with_an_error_is_said() {
     });
     let told = said(&auto(&tree, &[]), tree.root());
     insta::assert_snapshot!(told, @"
-    exit code 3
+    exit code 75
+    warning: cannot reach a Docker daemon at `unix:///var/run/docker.sock` (the default socket): it answers with status 503: starting; trying again in 1 s (1 of 3)
+    warning: cannot reach a Docker daemon at `unix:///var/run/docker.sock` (the default socket): it answers with status 503: starting; trying again in 2 s (2 of 3)
+    warning: cannot reach a Docker daemon at `unix:///var/run/docker.sock` (the default socket): it answers with status 503: starting; trying again in 4 s (3 of 3)
     error: cannot reach a Docker daemon at `unix:///var/run/docker.sock` (the default socket)
       caused by: it answers with status 503: starting
 

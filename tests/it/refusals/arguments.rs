@@ -164,7 +164,10 @@ fn no_daemon() {
     ");
     let env: Env = [("DOCKER_HOST", "tcp://127.0.0.1:1")].into_iter().collect();
     assert_snapshot!(slimbuild_with(&shop(), &["apps/worker"], &env).refusal(tree.root()), @"
-    exit code 3
+    exit code 75
+    warning: cannot reach a Docker daemon at `tcp://127.0.0.1:1` (DOCKER_HOST): Connection refused (os error 111); trying again in 1 s (1 of 3)
+    warning: cannot reach a Docker daemon at `tcp://127.0.0.1:1` (DOCKER_HOST): Connection refused (os error 111); trying again in 2 s (2 of 3)
+    warning: cannot reach a Docker daemon at `tcp://127.0.0.1:1` (DOCKER_HOST): Connection refused (os error 111); trying again in 4 s (3 of 3)
     error: cannot reach a Docker daemon at `tcp://127.0.0.1:1` (DOCKER_HOST)
       caused by: Connection refused (os error 111)
 

@@ -64,6 +64,11 @@ impl Line {
     /// Cuts all connections, and takes no new ones.
     pub(crate) fn cut(&self) {
         fs_err::remove_file(self.directory.path().join("docker.sock")).unwrap();
+        self.interrupt();
+    }
+
+    /// Cuts all connections.
+    pub(crate) fn interrupt(&self) {
         for end in self
             .ends
             .lock()

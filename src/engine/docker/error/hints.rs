@@ -88,7 +88,7 @@ pub(super) fn for_unreached(host: &Host, kind: io::ErrorKind) -> String {
              `--engine native` makes the image without a daemon."
                 .to_owned()
         }
-        (Address::Local(_), io::ErrorKind::Other | io::ErrorKind::TimedOut) => {
+        (Address::Local(_), io::ErrorKind::Other | io::ErrorKind::TimedOut | io::ErrorKind::ResourceBusy) => {
             "Look into the daemon's log, or start it anew. `--engine native` makes the image without a daemon.".to_owned()
         }
         (Address::Local(_), _) => "Start Docker: open Docker Desktop, or run `sudo systemctl start docker`. It is to be had at \

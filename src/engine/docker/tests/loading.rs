@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{remove, unique};
-use crate::engine::docker::{Docker, EngineError, Loaded};
-use crate::engine::testing::with_each_daemon;
+use crate::engine::docker::{Docker, EngineError, Loaded, runtime};
+use crate::engine::testing::{remove, unique, with_each_daemon};
 use crate::engine::{Event, Interrupt, StepId};
 use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::image::oci::{Compression, Image, Packing, pack};
@@ -68,7 +67,7 @@ fn only_layers_that_are_missing_are_sent() {
         // The last layer is one that the daemon has, but not on these.
         let third = image(&[&one, &two, &three, &one], Compression::Gzip, &cache);
         assert_eq!(load(docker, &third, &name, &cache).unwrap().layers, 1);
-        let inspected = super::runtime()
+        let inspected = runtime()
             .unwrap()
             .block_on(docker.client.inspect_image(&name.to_string()))
             .unwrap();
@@ -114,7 +113,7 @@ fn a_daemon_that_lacks_more_than_was_thought_gets_all() {
             "{error:?}"
         );
         assert!(!blob.exists());
-        let inspected = super::runtime()
+        let inspected = runtime()
             .unwrap()
             .block_on(docker.client.inspect_image(&name.to_string()));
         assert!(inspected.is_err());

@@ -1,36 +1,18 @@
 //! Daemons that say what no real one can be made to say here.
 
 use std::io;
-use std::sync::mpsc;
 
-use super::fake::Served;
-use super::{assert_lost, build, request};
-use crate::engine::docker::{ContextWriter, Docker, EngineError, EngineErrorKind};
-use crate::engine::{Event, Interrupt, host};
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::engine::docker::{Docker, EngineError, EngineErrorKind, runtime};
+use crate::engine::host;
+use crate::engine::testing::Served;
 use crate::system::env::Env;
 
 const DOCKER: &str = r#"{"Version":"26.1.5","ApiVersion":"1.45","Os":"linux","Components":[{"Name":"Engine","Version":"26.1.5"}]}"#;
-
-#[test]
-fn a_large_context_is_sent_whole() {
-    let daemon = Served::scripted(DOCKER, "200 OK", r#"{"aux":{"ID":"sha256:0"}}"#);
-    let docker = Docker::connect(&daemon.host()).unwrap();
-    let (_trigger, interrupt) = Interrupt::by_hand();
-    let (mut sent, total) = (0, 500_000_000);
-    let writer: ContextWriter =
-        Box::new(move |out| io::copy(&mut io::Read::take(io::repeat(1), total), out).map(|_| ()));
-    let result = docker.build(&request(&[]), writer, &interrupt, &mut |event| {
-        if let Event::ContextSent { bytes, .. } = event {
-            sent = bytes;
-        }
-    });
-    // The scripted daemon knows no images.
-    assert!(
-        matches!(result, Err(EngineError::AfterBuild { .. })),
-        "{result:?}"
-    );
-    assert_eq!(sent, total);
-}
+/// What a daemon says of an image.
+const IMAGE: &str = r#"{"Id":"sha256:0","Size":7,"RootFS":{"Type":"layers","Layers":["a","b"]}}"#;
 
 #[test]
 fn no_daemon_is_explained() {
@@ -71,11 +53,17 @@ fn an_engine_without_buildkit_is_refused() {
             "Docker 26.1.5 for Windows containers",
         ),
     ] {
-        let daemon = Served::scripted(version, "200 OK", "");
+        let daemon = Served::scripted(version, "/nothing", "200 OK", "");
         let error = Docker::connect(&daemon.host()).unwrap_err();
         assert!(
             matches!(&error, EngineError::Unsupported { engine, .. } if engine == expected),
             "{error:?}"
+        );
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("`--engine native`"), "{hint}");
+        assert_eq!(
+            hint.contains("`podman load"),
+            expected.starts_with("Podman")
         );
     }
 }
@@ -89,71 +77,35 @@ fn no_version_of_the_api_is_insisted_on() {
         r#"{"Version":"29.0.0","ApiVersion":"1.52","MinAPIVersion":"1.44","Os":"linux"}"#,
         r#"{"Version":"35.0.0","ApiVersion":"1.70","MinAPIVersion":"1.60","Os":"linux"}"#,
     ] {
-        let daemon = Served::scripted(version, "200 OK", r#"{"aux":{"ID":"sha256:0"}}"#);
+        let daemon = Served::scripted(version, "/images/x/json", "200 OK", IMAGE);
         let docker = Docker::connect(&daemon.host()).unwrap();
-        let result = build(&docker, &request(&[]), "").0;
-        // The build is done; the scripted daemon knows no images.
-        assert!(
-            matches!(result, Err(EngineError::AfterBuild { .. })),
-            "{version}: {result:?}"
-        );
+        let known = docker.inspect("x").unwrap();
+        assert_eq!((&*known.id, known.size, known.layers), ("sha256:0", 7, 2));
     }
 }
 
-#[test]
-fn a_refused_build_says_what_the_daemon_says() {
-    let daemon = Served::scripted(
-        DOCKER,
-        "400 Bad Request",
-        r#"{"message":"invalid reference format"}"#,
-    );
-    let docker = Docker::connect(&daemon.host()).unwrap();
-    let error = build(&docker, &request(&[]), "").0.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the build failed: invalid reference format"
-    );
-}
-
-#[test]
-fn an_answer_without_an_image_is_a_lost_connection() {
-    let daemon = Served::scripted(DOCKER, "200 OK", r#"{"stream":"Step 1/1 : FROM scratch"}"#);
-    let docker = Docker::connect(&daemon.host()).unwrap();
-    assert_lost(build(&docker, &request(&[]), "").0);
+/// Loads an archive of a few bytes.
+fn load(docker: &Docker) -> Result<(), EngineError> {
+    let body = stream::iter([Ok(Bytes::from_static(b"archive"))]);
+    runtime().unwrap().block_on(docker.take(body))
 }
 
 #[test]
 fn the_end_of_the_last_line_may_come_alone() {
-    let answer = "{\"aux\":{\"ID\":\"sha256:0\"}}\r\n";
-    let daemon = Served::scripted(DOCKER, "200 OK", answer);
+    let answer = "{\"stream\":\"Loaded image: x\"}\r\n";
+    let daemon = Served::scripted(DOCKER, "/images/load", "200 OK", answer);
     let docker = Docker::connect(&daemon.host()).unwrap();
-    let (result, _) = build(&docker, &request(&[]), "");
-    // The scripted daemon knows no images.
-    assert!(
-        matches!(result, Err(EngineError::AfterBuild { .. })),
-        "{result:?}"
-    );
+    load(&docker).unwrap();
 }
 
 #[test]
-fn an_interrupt_does_not_wait_for_a_slow_writer_to_finish() {
-    let daemon = Served::scripted(DOCKER, "200 OK", "");
+fn a_refused_load_says_what_the_daemon_says() {
+    let answer = r#"{"message":"no space left on device"}"#;
+    let daemon = Served::scripted(DOCKER, "/images/load", "500 Internal Server Error", answer);
     let docker = Docker::connect(&daemon.host()).unwrap();
-    let (trigger, interrupt) = Interrupt::by_hand();
-    let (stopped, writer_stopped) = mpsc::channel();
-    let endless: ContextWriter = Box::new(move |out| {
-        let error = loop {
-            if let Err(error) = out.write_all(&[0; 64]) {
-                break error;
-            }
-        };
-        stopped.send(()).unwrap();
-        Err(error)
-    });
-    let result = docker.build(&request(&[]), endless, &interrupt, &mut |_| trigger.raise());
-    assert!(
-        matches!(result, Err(EngineError::Interrupted)),
-        "{result:?}"
-    );
-    writer_stopped.try_recv().unwrap();
+    let EngineError::NotLoaded { source, .. } = load(&docker).unwrap_err() else {
+        panic!("it is refused");
+    };
+    let said = source.to_string();
+    assert_eq!(said, "it answers with status 500: no space left on device");
 }

@@ -11,7 +11,7 @@ use futures_util::{Stream, stream};
 use tonic::{Request, Response, Status};
 
 /// A client that is alive.
-pub(in crate::engine) struct Alive;
+pub(in crate::engine::buildkit) struct Alive;
 
 fn serving() -> HealthCheckResponse {
     HealthCheckResponse {

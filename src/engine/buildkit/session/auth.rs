@@ -15,11 +15,11 @@ use tonic::{Request, Response, Status};
 type LookUp = dyn Fn(&str) -> Option<DockerCredentials> + Send + Sync;
 
 /// Looks credentials up when BuildKit asks.
-pub(in crate::engine) struct Registries(Arc<LookUp>);
+pub(in crate::engine::buildkit) struct Registries(Arc<LookUp>);
 
 impl Registries {
     /// By a function of the registry's name, which may take its time.
-    pub(in crate::engine) fn new(
+    pub(in crate::engine::buildkit) fn new(
         look_up: impl Fn(&str) -> Option<DockerCredentials> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(look_up))

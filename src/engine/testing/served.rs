@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::engine::host::{self, Host};
 
 /// A socket that a thread serves until the test ends.
-pub(super) struct Served {
+pub(in crate::engine) struct Served {
     directory: TempDir,
     connections: Arc<Mutex<Vec<UnixStream>>>,
 }
@@ -37,7 +37,7 @@ impl Served {
     }
 
     /// A line to the real daemon behind `target`.
-    pub(super) fn line_to(target: &Path) -> Self {
+    pub(in crate::engine) fn line_to(target: &Path) -> Self {
         let target = target.to_owned();
         Self::start(move |near| {
             let far = UnixStream::connect(&target)?;
@@ -53,10 +53,11 @@ impl Served {
         })
     }
 
-    /// A daemon that calls itself what `version` says, and answers a build with `answer` once it
-    /// has the whole context.
-    pub(super) fn scripted(
+    /// A daemon that calls itself what `version` says, and answers what is asked at `path` once it has
+    /// the whole request.
+    pub(in crate::engine) fn scripted(
         version: &'static str,
+        path: &'static str,
         status: &'static str,
         answer: &'static str,
     ) -> Self {
@@ -64,8 +65,9 @@ impl Served {
             let head = read_until(&mut stream, b"\r\n\r\n")?;
             let (status, body) = if head.starts_with(b"GET /version") {
                 ("200 OK", version)
-            } else if head.starts_with(b"POST /build") {
-                if !head.ends_with(b"0\r\n\r\n") {
+            } else if contains(&head, format!(" {path}").as_bytes()) {
+                let in_chunks = contains(&head.to_ascii_lowercase(), b"transfer-encoding: chunked");
+                if in_chunks && !head.ends_with(b"0\r\n\r\n") {
                     read_until(&mut stream, b"\r\n0\r\n\r\n")?;
                 }
                 (status, answer)
@@ -88,14 +90,15 @@ impl Served {
         })
     }
 
-    pub(super) fn host(&self) -> Host {
+    pub(in crate::engine) fn host(&self) -> Host {
         let address = format!("unix://{}", socket(self.directory.path()).display());
         host::resolve(&crate::system::env::Env::default(), Some(&address)).unwrap()
     }
 
     /// Ends all connections and takes no more.
-    pub(super) fn cut(&self) {
-        fs_err::remove_file(socket(self.directory.path())).unwrap();
+    pub(in crate::engine) fn cut(&self) {
+        // It may be cut already.
+        drop(fs_err::remove_file(socket(self.directory.path())));
         for stream in self.connections.lock().unwrap().drain(..) {
             stream.shutdown(Shutdown::Both).ok();
         }

@@ -2,15 +2,15 @@
 
 use bollard::query_parameters::PushImageOptions;
 
-use super::{build, remove, request, unique};
-use crate::engine::docker::{Docker, EngineError, PullPolicy, runtime};
-use crate::engine::host;
-use crate::engine::testing::{skipped, with_each_daemon};
+use super::super::PullPolicy;
+use super::{build, failure, request};
+use crate::engine::docker::{Docker, EngineError, runtime};
+use crate::engine::testing::{client, remove, skipped, unique, with_every_daemon};
 use crate::system::env::Env;
 
 #[test]
 fn credentials_open_a_private_registry() {
-    with_each_daemon("credentials_open_a_private_registry", |engine, docker| {
+    with_every_daemon("credentials_open_a_private_registry", |engine, docker| {
         let registry = Env::of_process()
             .get("LAB_REGISTRY_AUTH")
             .unwrap_or("127.0.0.1:5001")
@@ -27,20 +27,14 @@ fn credentials_open_a_private_registry() {
         // `lab:lab`
         let logins = format!(r#"{{"auths":{{"{registry}":{{"auth":"bGFiOmxhYg=="}}}}}}"#);
         fs_err::write(home.path().join("config.json"), logins).unwrap();
-        let configuration = [("DOCKER_CONFIG", home.path().to_str().unwrap())];
-        let address = docker.host().address().to_string();
-        let host = host::resolve(&configuration.into_iter().collect(), Some(&address)).unwrap();
-        let known = Docker::connect(&host).unwrap();
         let mut request = request(&[]);
-        request.bases = vec![base.parse().unwrap()];
-        let pulled = build(&known, &request, &format!("FROM {base}\n"));
-        remove(docker, &pulled.0.unwrap().id);
+        request.logins = Some(home.path().join("config.json"));
+        let pulled = build(docker, &request, &format!("FROM {base}\n"));
+        remove(docker, &pulled.0.unwrap().digest.to_string());
 
-        request.bases.clear();
+        request.logins = None;
         request.pull = PullPolicy::Always;
-        let refused = build(&known, &request, &format!("FROM {base}\nLABEL a=b\n"))
-            .0
-            .unwrap_err();
+        let refused = failure(build(docker, &request, &format!("FROM {base}\nLABEL a=b\n")).0);
         eprintln!("{refused}\n  hint: {:?}", refused.hint());
         assert!(
             matches!(refused, EngineError::BuildFailed { .. }),
@@ -69,9 +63,8 @@ fn push(docker: &Docker, name: &str) {
         ..Default::default()
     };
     runtime().unwrap().block_on(async {
-        let mut pushed = docker
-            .client
-            .push_image(repository, Some(options), Some(login));
+        let client = client(docker);
+        let mut pushed = client.push_image(repository, Some(options), Some(login));
         while let Some(step) = futures_util::StreamExt::next(&mut pushed).await {
             step.unwrap();
         }

@@ -9,7 +9,9 @@ use tonic::{Request, Response, Status};
 use crate::engine::Secret;
 
 /// The secrets by id.
-pub(in crate::engine) struct Keeper(pub(in crate::engine) BTreeMap<String, Secret>);
+pub(in crate::engine::buildkit) struct Keeper(
+    pub(in crate::engine::buildkit) BTreeMap<String, Secret>,
+);
 
 #[tonic::async_trait]
 impl Secrets for Keeper {

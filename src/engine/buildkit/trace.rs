@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning};
 
-use super::step_names::{named, without_command};
+use crate::engine::step_names::{named, without_command};
 use crate::engine::{Event, LogStream, StepId, StepKind};
 use crate::files::forbidden::{self, LEFT_OUT};
 
 /// The known state of a build.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Trace {
+pub(super) struct Trace {
     steps: BTreeMap<String, Step>,
     warned: BTreeSet<String>,
     failed: Option<String>,
@@ -39,12 +39,12 @@ enum State {
 
 impl Trace {
     /// The name of the first step that failed, not counting cancelled ones.
-    pub(in crate::engine) fn failed(&self) -> Option<&str> {
+    pub(super) fn failed(&self) -> Option<&str> {
         self.failed.as_deref().or(self.without_cache.as_deref())
     }
 
     /// The events of a message that are new.
-    pub(in crate::engine) fn apply(&mut self, message: StatusResponse) -> Vec<Event> {
+    pub(super) fn apply(&mut self, message: StatusResponse) -> Vec<Event> {
         let mut events = Vec::new();
         for vertex in message.vertexes {
             self.vertex(vertex, &mut events);

@@ -1,8 +1,8 @@
-//! Sends the context to the daemon: a blocking writer on its own thread becomes the body of a
-//! request.
+//! Sends what a blocking writer on its own thread writes: the context of a build, or an image to
+//! load.
 //!
 //! A short queue between them keeps memory use low for contexts of any size: the writer waits until
-//! the daemon has read what is queued.
+//! the engine has read what is queued.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -27,13 +27,13 @@ enum Message {
 }
 
 /// The writing end.
-pub(in crate::engine) struct Source {
+pub(super) struct Source {
     messages: mpsc::Sender<Message>,
     failure: oneshot::Sender<io::Error>,
 }
 
 /// The observing end.
-pub(in crate::engine) struct Upload {
+pub(super) struct Upload {
     progress: Arc<Progress>,
     failure: oneshot::Receiver<io::Error>,
 }
@@ -45,7 +45,7 @@ struct Progress {
 }
 
 /// The writing end, the observing end, and the body.
-pub(in crate::engine) fn upload() -> (
+pub(super) fn upload() -> (
     Source,
     Upload,
     impl Stream<Item = io::Result<Bytes>> + Send + 'static,
@@ -86,7 +86,7 @@ pub(in crate::engine) fn upload() -> (
 
 impl Source {
     /// Runs the writer to its end, or until the body is no longer read.
-    pub(in crate::engine) fn run(self, write: ContextWriter<'_>) {
+    pub(super) fn run(self, write: ContextWriter<'_>) {
         let mut chunks = Chunks {
             messages: self.messages,
             buffer: BytesMut::with_capacity(CHUNK),
@@ -94,7 +94,7 @@ impl Source {
         };
         let result = write(&mut chunks).and_then(|()| chunks.end());
         match result {
-            // The daemon closed the stream, so its error is reported, not ours.
+            // The engine closed the stream, so its error is reported, not ours.
             Err(error) if !chunks.hung_up => {
                 // If the send fails, the build has already ended.
                 let _ended = self.failure.send(error);
@@ -105,14 +105,14 @@ impl Source {
 }
 
 impl Upload {
-    /// How many bytes the daemon has read, and whether that was everything.
-    pub(in crate::engine) fn progress(&self) -> (u64, bool) {
+    /// How many bytes the engine has read, and whether that was everything.
+    pub(super) fn progress(&self) -> (u64, bool) {
         let done = self.progress.done.load(Ordering::Relaxed);
         (self.progress.bytes.load(Ordering::Relaxed), done)
     }
 
     /// Returns when the writer fails; never, if it succeeds.
-    pub(in crate::engine) async fn failed(&mut self) -> io::Error {
+    pub(super) async fn failed(&mut self) -> io::Error {
         if !self.failure.is_terminated()
             && let Ok(error) = (&mut self.failure).await
         {

@@ -1,0 +1,65 @@
+//! A build by Dockerfile: the request to BuildKit, and what a failed one means.
+
+use super::job::Job;
+use super::outcome::Heard;
+use super::proof_hint;
+use crate::commands::error::Error;
+use crate::engine::buildkit::{BuildRequest, CachePolicy, PullPolicy};
+use crate::engine::docker::EngineError;
+use crate::engine::fault::BuildFault;
+use crate::engine::host;
+use crate::plan::Plan;
+use crate::render::dockerfile;
+
+/// The request of a job.
+pub(super) fn request(job: &Job<'_>) -> BuildRequest {
+    let (cache_from, cache_to) = job.engine.builder.caches();
+    BuildRequest {
+        dockerfile: dockerfile::PATH.to_owned(),
+        // An image that is to be tried gets its names afterwards.
+        tags: if job.trial.is_some() {
+            Vec::new()
+        } else {
+            job.tags.clone()
+        },
+        build_args: job.arguments.clone(),
+        secrets: job.secrets.clone(),
+        labels: job.labels(),
+        platform: job.platform.clone(),
+        cache: if job.engine.no_cache {
+            CachePolicy::Ignore
+        } else {
+            CachePolicy::Use
+        },
+        pull: if job.engine.pull {
+            PullPolicy::Always
+        } else {
+            PullPolicy::Missing
+        },
+        cache_from,
+        cache_to,
+        compression: job.engine.compression.into(),
+        logins: host::configuration_file(job.env),
+    }
+}
+
+/// Distinguishes a failed proof, for which the app is at fault, from a failed build, whose log may
+/// show the reason.
+pub(super) fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
+    let EngineError::BuildFailed {
+        step: Some(step),
+        exit_code: Some(code),
+        ..
+    } = &error
+    else {
+        return error.into();
+    };
+    let proof = step.starts_with("[verify ") || step.contains("] the proof that ");
+    if proof && *code == 1 {
+        return Error::Verify {
+            app: plan.app.dir.clone(),
+            hint: proof_hint::hint(&plan.app.dir, &heard.failed()),
+        };
+    }
+    BuildFault::judge(plan, step, *code, &heard.failed()).into()
+}
