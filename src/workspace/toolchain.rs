@@ -1,11 +1,11 @@
 //! Decides the versions of node and pnpm from the workspace, and records what decided.
 
+mod decision;
 pub mod dev_engines;
 
 use std::ops::RangeInclusive;
 
 use nodejs_semver::{Range, Version};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::files::tree::{Limit, TreeError};
@@ -13,6 +13,8 @@ use crate::lockfile::keys::Format;
 use crate::lockfile::{Lockfile, Text, v13};
 use crate::model::path::RepoPath;
 use crate::workspace::{Member, Workspace};
+
+pub use decision::Decision;
 
 /// The argument that sets node's version.
 const FLAG: &str = "--node";
@@ -32,33 +34,6 @@ fn default_pnpm(workspace: &Workspace) -> &'static str {
         Some(Ok(Format::V5)) => "7.33.7",
         Some(Ok(Format::V6)) => "8.15.9",
         Some(Ok(Format::V9) | Err(_)) | None => "10.34.5",
-    }
-}
-
-/// A value, and what decided it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Decision<T> {
-    /// What was decided.
-    pub value: T,
-    /// The reason, in words that a reader can follow up.
-    pub reason: String,
-}
-
-impl<T> Decision<T> {
-    /// Notes a value with its reason.
-    pub fn new(value: T, reason: impl Into<String>) -> Self {
-        Self {
-            value,
-            reason: reason.into(),
-        }
-    }
-
-    /// Another value for the same reason.
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Decision<U> {
-        Decision {
-            value: change(self.value),
-            reason: self.reason,
-        }
     }
 }
 
