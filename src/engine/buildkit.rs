@@ -1,14 +1,14 @@
-//! [`Buildkit`]: builds images with a BuildKit on any machine: one that listens by itself, or the one
-//! inside a Docker daemon.
+//! [`Buildkit`]: builds images with a BuildKit on any machine: one that listens by itself, or the
+//! one inside a Docker daemon.
 //!
 //! Input: an address with its certificates, a request, a writer of the context, and where the image
 //! should go. Output: [`Event`]s while it works, then the image's digests.
 //!
 //! Everything passes over one HTTP/2 connection on which this process calls BuildKit's
 //! `moby.buildkit.v1.Control`. Each part has a file: [`address`] and [`buildx`] name the builder,
-//! [`dial`], [`tls`], [`upgrade`] and [`stdio`] make the connection, [`abilities`] asks what the builder can do, [`session`] answers BuildKit's
-//! questions and sends the context, [`request`] and [`solve`] run the build, [`trace`] understands
-//! its progress, [`export`] takes the image.
+//! [`dial`], [`tls`], [`upgrade`] and [`stdio`] make the connection, [`abilities`] asks what the
+//! builder can do, [`session`] answers BuildKit's questions and sends the context, [`request`] and
+//! [`solve`] run the build, [`trace`] reads its progress, [`export`] takes the image.
 
 mod abilities;
 mod address;

@@ -35,9 +35,9 @@ pub struct Docker {
     version: String,
 }
 
-/// An image that is there.
+/// An image that the daemon has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct StoredImage {
     /// `sha256:…`: the digest of the image's configuration, or of its manifest if the daemon uses
     /// containerd's image store.
     pub id: String,
@@ -110,18 +110,18 @@ impl Docker {
         Ok(docker)
     }
 
-    /// An image that is there.
-    pub fn inspect(&self, image: &str) -> Result<Known, EngineError> {
+    /// An image that the daemon has, by name or digest.
+    pub fn inspect(&self, image: &str) -> Result<StoredImage, EngineError> {
         runtime()?.block_on(self.inspected(image))
     }
 
-    async fn inspected(&self, image: &str) -> Result<Known, EngineError> {
+    async fn inspected(&self, image: &str) -> Result<StoredImage, EngineError> {
         let found = self.client.inspect_image(image).await;
         let found =
             found.map_err(|error| error::after_build("tell its size".to_owned(), &error))?;
         let size = found.size.and_then(|size| u64::try_from(size).ok());
         let layers = found.root_fs.and_then(|file_system| file_system.layers);
-        Ok(Known {
+        Ok(StoredImage {
             id: found.id.unwrap_or_else(|| image.to_owned()),
             size: size.unwrap_or_default(),
             layers: layers.map_or(0, |layers| layers.len()),

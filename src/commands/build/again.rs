@@ -12,14 +12,10 @@ use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::system::terminal::escape_json;
 
-/// The pauses before each retry.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(1000 / TEST_DIVISOR),
-    Duration::from_millis(2000 / TEST_DIVISOR),
-    Duration::from_millis(4000 / TEST_DIVISOR),
-];
-/// Divides the pauses in tests.
-const TEST_DIVISOR: u64 = if cfg!(test) { 100 } else { 1 };
+/// The seconds before each retry.
+const PAUSES: [u32; 3] = [1, 2, 4];
+/// How long such a second takes; in tests less.
+const SECOND: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
 /// How often a pause looks for an interrupt.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -39,28 +35,27 @@ impl Patience<'_> {
         mut attempt: impl FnMut(&mut Ui) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut passing: Option<Error> = None;
-        for (number, pause) in PAUSES.iter().enumerate() {
+        for (at, seconds) in PAUSES.into_iter().enumerate() {
             match attempt(ui) {
                 Err(error) if error.may_pass() => {
-                    self.say(ui, &error, number + 1)?;
-                    self.wait(*pause)?;
+                    self.say(ui, &error, at + 1, seconds)?;
+                    self.wait(seconds)?;
                     passing = Some(error);
                 }
-                done => return told(done, passing),
+                done => return more_telling(done, passing),
             }
         }
-        told(attempt(ui), passing)
+        more_telling(attempt(ui), passing)
     }
 
     /// One line for a retry.
-    fn say(self, ui: &mut Ui, error: &Error, number: usize) -> Result<(), Error> {
+    fn say(self, ui: &mut Ui, error: &Error, number: usize, seconds: u32) -> Result<(), Error> {
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(inner) = cause {
             message = format!("{message}: {inner}");
             cause = inner.source();
         }
-        let seconds = 1 << (number - 1);
         let message = format!(
             "{message}; trying again in {seconds} s ({number} of {})",
             PAUSES.len()
@@ -79,8 +74,8 @@ impl Patience<'_> {
         said.map_err(Error::io("cannot write to stderr"))
     }
 
-    fn wait(self, pause: Duration) -> Result<(), Error> {
-        let began = Instant::now();
+    fn wait(self, seconds: u32) -> Result<(), Error> {
+        let (pause, began) = (SECOND.saturating_mul(seconds), Instant::now());
         while began.elapsed() < pause {
             if self.interrupt.is_some_and(Interrupt::is_raised) {
                 return Err(EngineError::Interrupted.into());
@@ -92,7 +87,7 @@ impl Patience<'_> {
 }
 
 /// The result of the last attempt. An engine that is gone for good says less than how it went.
-fn told<T>(last: Result<T, Error>, passing: Option<Error>) -> Result<T, Error> {
+fn more_telling<T>(last: Result<T, Error>, passing: Option<Error>) -> Result<T, Error> {
     match (last, passing) {
         (Err(last), Some(passing)) if last.exit_code() == ExitCode::NoEngine => Err(passing),
         (last, _) => last,

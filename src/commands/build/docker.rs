@@ -8,7 +8,7 @@ use super::show_log;
 use super::watch::watch;
 use crate::commands::error::Error;
 use crate::engine::buildkit::{Buildkit, Export};
-use crate::engine::docker::{Docker, EngineError, Known};
+use crate::engine::docker::{Docker, EngineError, StoredImage};
 use crate::engine::{Answered, SmokeRequest};
 use crate::render::dockerfile;
 use crate::show::progress::{Progress, ProgressMode};
@@ -79,7 +79,7 @@ impl DockerDriver {
     fn try_out(
         &self,
         job: &Job<'_>,
-        built: &Known,
+        built: &StoredImage,
         trial: &SmokeRequest,
         ui: &mut Ui,
     ) -> Result<Answered, Error> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::Builder;
 use crate::engine::docker::EngineError;
+use crate::engine::docker::error::connects_later;
 use crate::engine::host::HostError;
 use crate::system::atomic_file::WriteError;
 
@@ -216,14 +217,8 @@ impl BuildkitError {
 
     /// Whether the same may succeed later, without any change.
     pub fn may_pass(&self) -> bool {
-        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, ResourceBusy};
         match self {
-            Self::NotReached { builder, source } => match source.kind() {
-                // On this machine, nothing starts a builder meanwhile.
-                ConnectionRefused => !builder.is_here(),
-                ConnectionReset | ConnectionAborted | ResourceBusy => true,
-                _ => false,
-            },
+            Self::NotReached { builder, source } => connects_later(source, builder.is_here()),
             Self::NotOffered { status, .. } => matches!(status, 429 | 500..),
             Self::Lost { .. } => true,
             Self::Build(error) => error.may_pass(),

@@ -142,14 +142,10 @@ impl EngineError {
 
     /// Whether the same may succeed later, without any change.
     pub fn may_pass(&self) -> bool {
-        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, ResourceBusy};
         match self {
-            Self::NotReached { host, source } => match source.kind() {
-                // On this machine, nothing starts a daemon meanwhile.
-                ConnectionRefused => !matches!(host.address(), Address::Local(_)),
-                ConnectionReset | ConnectionAborted | ResourceBusy => true,
-                _ => false,
-            },
+            Self::NotReached { host, source } => {
+                connects_later(source, matches!(host.address(), Address::Local(_)))
+            }
             Self::BuildFailed {
                 message,
                 exit_code: None,
@@ -268,6 +264,17 @@ fn failure(step: Option<&str>, message: &str, exit_code: Option<i64>) -> String 
             format!("`{step}` failed: {message}")
         }
         (None, _) => format!("the build failed: {message}"),
+    }
+}
+
+/// Whether a connection that failed may succeed later. `is_here`: on this machine, where nothing
+/// starts an engine meanwhile.
+pub(in crate::engine) fn connects_later(error: &io::Error, is_here: bool) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, ResourceBusy};
+    match error.kind() {
+        ConnectionRefused => !is_here,
+        ConnectionReset | ConnectionAborted | ResourceBusy => true,
+        _ => false,
     }
 }
 
