@@ -22,7 +22,7 @@ const { listen } = net.Server.prototype;
 net.Server.prototype.listen = function (...args) {
   this.once('listening', () => {
     const address = this.address();
-    if (address !== null && typeof address === 'object') note({ listens: address.port });
+    if (address !== null && typeof address === 'object') note({ listens: address.port, at: address.address });
   });
   return listen.apply(this, args);
 };

@@ -26,6 +26,8 @@ const UNGENERATED = {
   message: 'the Prisma client in the image is not generated: nothing in the build ran `prisma generate`',
   note: 'Have the build generate it: `"build": "prisma generate && …"`, with `prisma` among the dependencies of the same package.',
 };
+/** Addresses that only the machine itself reaches. */
+const LOOPBACK = /^(?:127\.|::1$|::ffff:127\.)/;
 const DENIED = new Set(['EACCES', 'EROFS', 'EPERM']);
 
 /**
@@ -59,12 +61,16 @@ async function watch(image, file) {
   child.on('close', (code, signal) => { ended ??= { code, signal }; });
   let notes = [];
   let listens;
+  let inside;
   let until = PATIENCE;
   let looks = { busy: 0, idle: 0 };
   while (ended === undefined && listens === undefined) {
     await new Promise((resolve) => { setTimeout(resolve, GLANCE); });
     notes = read(file);
-    listens = notes.find((note) => note.listens !== undefined)?.listens;
+    const servers = notes.filter((note) => note.listens !== undefined);
+    listens = servers.find(({ at }) => !LOOPBACK.test(at))?.listens;
+    // A server beside the app's own may come first: one for a debugger, or for a process of its own.
+    inside ??= servers.length > 0 ? { ...servers[0], took: seconds() } : undefined;
     const left = until - (Date.now() - began);
     if (left > SECOND) continue;
     // On a slow machine, the first look at the app may be the last.
@@ -82,6 +88,7 @@ async function watch(image, file) {
   const log = wrote.split('\n').map((line) => line.trimEnd()).filter((line) => line !== '');
   const fault = over?.error ? unstarted(over.error, command) : blame(notes, image);
   if (fault) return { fault, log };
+  if (over === undefined && inside) return { said: unreachable(inside) };
   if (over === undefined) return { said: `started, and ran for ${Math.round(until / 1000)} s without listening` };
   if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
   const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
@@ -104,6 +111,11 @@ async function watch(image, file) {
   const closed = database && 'SQLite could not open its file: give it a directory that the app may write to, with "writable" in slimbuild.json or as a volume';
   const lacks = env_file(notes, image) ?? closed ?? 'nothing was missing from the image';
   return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; ${lacks}` };
+}
+
+/** About an app that nothing outside of its container reaches. That is no fault where a program in the same pod asks it. */
+function unreachable({ listens, at, took }) {
+  return `started, listens on port ${listens} after ${took}, but of ${at} alone, which nothing outside of the container reaches: have the app listen on 0.0.0.0`;
 }
 
 /** The file of a database, where a message names it. */

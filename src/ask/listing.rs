@@ -104,8 +104,9 @@ fn others(survey: &Survey<'_>, with_root: bool) -> Vec<MemberId> {
         .map(|(to, _)| to)
         .collect();
     let may_be_one = |at: &MemberId| {
+        let member = &workspace.members[*at];
         let by_place = workspace.is_app_by_place(*at);
-        by_place || (!used.contains(at) && starts(&workspace.members[*at]))
+        by_place || (!used.contains(at) && (starts(member) || builds_a_site(member)))
     };
     (workspace.members.package_ids())
         .filter(may_be_one)
@@ -161,6 +162,17 @@ fn starts(member: &Member) -> bool {
     start::START_SCRIPTS.iter().any(script)
 }
 
+/// Whether a package's build is that of a framework, and other packages cannot import the result:
+/// a site or a server, such as `website/` or `docs/`.
+fn builds_a_site(member: &Member) -> bool {
+    let commands = script::commands(&member.manifest, BUILD);
+    commands.iter().any(builds_an_app)
+        && (ENTRIES.iter()).all(|field| member.manifest.get(field).is_none())
+}
+
+/// The fields of a manifest that give other packages something to import or to run.
+const ENTRIES: [&str; 4] = ["main", "module", "exports", "bin"];
+
 /// The entry of a member that may be an app; `None` for a library.
 fn listed(survey: &Survey<'_>, rules: &Rules, at: MemberId) -> Option<Listed> {
     let workspace = survey.workspace;
@@ -170,7 +182,7 @@ fn listed(survey: &Survey<'_>, rules: &Rules, at: MemberId) -> Option<Listed> {
         workspace.is_app_by_place(at)
     };
     // At the root, a site is what its build is for.
-    let may_be_a_site = by_place || at.is_root();
+    let may_be_a_site = by_place || at.is_root() || builds_a_site(&workspace.members[at]);
     let state = match look(survey, rules, at) {
         Ok(ready) if may_be_a_site || !matches!(ready.detected.kind, AppKind::StaticSite) => {
             AppState::Ready(ready)
@@ -267,6 +279,36 @@ mod tests {
         let app = ("apps/a/package.json", r#"{"name":"a"}"#);
         let (says, only) = root(r#"{"start":"node index.js"}"#, &[app]);
         assert_eq!((says.as_deref(), only), (Some("node index.js"), false));
+    }
+
+    #[test]
+    fn a_site_is_listed_wherever_it_lies() {
+        let manifest = |name: &str, more: &str| {
+            format!(
+                r#"{{"name":"{name}","scripts":{{"build":"vite build"}},"devDependencies":{{"vite":"7.0.0"}}{more}}}"#
+            )
+        };
+        let (website, library, used) = (
+            manifest("website", ""),
+            manifest("core", r#","exports":"./dist/core.js""#),
+            manifest("embedded", ""),
+        );
+        let user = r#"{"name":"user","dependencies":{"embedded":"workspace:*"}}"#;
+        let lockfile = "lockfileVersion: '9.0'\n\nimporters:\n\n  packages/user:\n    dependencies:\n      embedded:\n        specifier: workspace:*\n        version: link:../embedded\n";
+        let (_dir, workspace) = crate::testing::workspace(&[
+            ("pnpm-workspace.yaml", "packages: [website, 'packages/*']\n"),
+            ("pnpm-lock.yaml", lockfile),
+            ("website/package.json", &website),
+            ("website/index.html", ""),
+            ("packages/core/package.json", &library),
+            ("packages/core/index.html", ""),
+            ("packages/embedded/package.json", &used),
+            ("packages/embedded/index.html", ""),
+            ("packages/user/package.json", user),
+        ]);
+        let listed = Listing::new(&workspace).unwrap().apps;
+        let dirs: Vec<String> = listed.iter().map(|app| app.dir.to_string()).collect();
+        assert_eq!(dirs, ["website"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub fn listing(listing: &Listing) -> String {
         .filter(|app| matches!(app.state, AppState::Ready(_)))
         .collect();
     let Some(first) = listing.apps.first() else {
-        return "no package of this workspace looks like an app: none lies in `apps/`, and none has a `start` script\n\nslimbuild plan DIR    shows what would be made of a package, or what keeps it from being an image\n".to_owned();
+        return "no package of this workspace looks like an app: none lies in `apps/`, none has a `start` script, and none is built into a site\n\nslimbuild plan DIR    shows what would be made of a package, or what keeps it from being an image\n".to_owned();
     };
     let width = listing
         .apps

@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 36] = [
+const CASES: [(&str, &str, &str); 38] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -37,6 +37,16 @@ const CASES: [(&str, &str, &str); 36] = [
         "deaf.js",
         "process.on('SIGTERM', () => {}); require('net').createServer().listen(0)",
         "started, listens on port ",
+    ),
+    (
+        "inside.js",
+        "require('net').createServer().listen(0, '127.0.0.1')",
+        "started, listens on port …of 127.0.0.1 alone, which nothing outside of the container reaches",
+    ),
+    (
+        "inside-first.js",
+        "const net = require('net'); net.createServer().listen(0, 'localhost', () => net.createServer().listen(4321))",
+        "started, listens on port 4321 after",
     ),
     (
         "ends.js",
