@@ -46,6 +46,17 @@ pub(super) enum Credential {
     IdentityToken(String),
 }
 
+impl Credential {
+    /// A text of a server without the password or token, which it might quote.
+    pub(super) fn without_secret(&self, text: &str) -> String {
+        let (Self::Password(_, secret) | Self::IdentityToken(secret)) = self;
+        if secret.is_empty() {
+            return text.to_owned();
+        }
+        text.replace(secret, "***")
+    }
+}
+
 /// All stored logins.
 #[derive(Clone, Default)]
 pub struct Logins {

@@ -135,6 +135,11 @@ pub enum FetchError {
 pub struct Cause(String);
 
 impl Cause {
+    /// A reason in words.
+    pub fn said(words: &str) -> Self {
+        Self(words.to_owned())
+    }
+
     /// The innermost reason of an error.
     pub fn of(error: &dyn std::error::Error) -> Self {
         let mut at = error;

@@ -75,10 +75,6 @@ impl Docker {
         step: StepId,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Pushed, EngineError> {
-        let failed = |message: String| EngineError::NotPushed {
-            image: name.to_string(),
-            message: without_json(&message),
-        };
         let options = PushImageOptionsBuilder::default()
             .tag(name.tag().unwrap_or("latest"))
             .build();
@@ -87,7 +83,14 @@ impl Docker {
         for message in found.warnings {
             on_event(Event::Warning { message });
         }
-        let credentials = found.credential.map(credentials::for_daemon);
+        let failed = |message: String| EngineError::NotPushed {
+            image: name.to_string(),
+            message: without_json(&match &found.credential {
+                Some(credential) => credential.without_secret(&message),
+                None => message,
+            }),
+        };
+        let credentials = found.credential.clone().map(credentials::for_daemon);
         let mut answers = Box::pin(client.push_image(name.name(), Some(options), credentials));
         let mut tally = Tally::default();
         while let Some(answer) = answers.next().await {

@@ -56,6 +56,8 @@ pub(super) struct Repository<'r> {
     pub(super) patience: Patience,
     events: &'r Events<'r>,
     stalled: Cell<Duration>,
+    /// The last retry that was said.
+    said: RefCell<String>,
 }
 
 impl<'r> Repository<'r> {
@@ -102,6 +104,7 @@ impl<'r> Repository<'r> {
             patience: all.patience,
             events,
             stalled: Cell::default(),
+            said: RefCell::default(),
         })
     }
 
@@ -143,7 +146,10 @@ impl<'r> Repository<'r> {
                 seconds
             };
             let message = retry::said(&error, at + 1, seconds);
-            self.events.say(Event::Warning { message });
+            // Blobs are sent side by side.
+            if self.said.replace(message.clone()) != message {
+                self.events.say(Event::Warning { message });
+            }
             tokio::time::sleep(SECOND.saturating_mul(seconds)).await;
         }
         attempt().await

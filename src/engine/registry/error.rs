@@ -5,6 +5,7 @@ use std::io;
 pub use super::http::Server;
 
 use super::http::Fault;
+use super::reach::NO_TLS;
 use super::trust::is_here;
 use crate::image::oci::ForeignError;
 use crate::model::digest::Digest;
@@ -163,6 +164,7 @@ fn stays(source: &Cause, registry: &str) -> bool {
         "Name or service not known",
         "nodename nor servname",
         "the proxy `",
+        NO_TLS,
     ]
     .iter();
     is_gone || reasons.any(|reason| text.contains(reason))
@@ -178,6 +180,11 @@ impl RegistryError {
                 format!(
                     "name its certificate authority in SSL_CERT_FILE or `/etc/docker/certs.d/{registry}/ca.crt`; `--insecure-registry {registry}` goes without"
                 )
+            }
+            Self::Unreached {
+                registry, source, ..
+            } if source.to_string() == NO_TLS => {
+                format!("look at its address; `--insecure-registry {registry}` goes without TLS")
             }
             Self::Unreached { source, .. } if source.to_string().contains("the proxy `") => {
                 "look at HTTP_PROXY and HTTPS_PROXY; NO_PROXY names the registries that are reached without"

@@ -10,6 +10,9 @@ use super::http::Fault;
 use super::trust::{Certificates, Trust, is_here};
 use crate::store::fetch::{Cause, Proxies, redirects};
 
+/// What a server without TLS is called.
+pub(super) const NO_TLS: &str = "the registry does not speak TLS";
+
 /// What all registries of a build have in common.
 pub(super) struct Way<'w> {
     pub(super) proxies: &'w Proxies,
@@ -135,7 +138,10 @@ impl Reach {
     /// The fault of a request. A proxy on the way is named.
     pub(super) fn fault(&self, url: &Url, error: reqwest::Error) -> Fault {
         let is_connect = error.is_connect();
-        let cause = Cause::of(&error.without_url());
+        let mut cause = Cause::of(&error.without_url());
+        if cause.to_string().contains("InvalidContentType") {
+            cause = Cause::said(NO_TLS);
+        }
         Fault::Unreached(if is_connect {
             self.settings.proxies.explain(url, cause)
         } else {

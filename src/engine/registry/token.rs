@@ -108,23 +108,18 @@ impl Login {
         Ok(())
     }
 
-    /// A message without the password or token, which a server might quote.
+    /// A message without the credentials, which a server might quote.
     pub(super) fn without_secrets(&self, words: String) -> String {
-        let Some(Credential::Password(_, secret) | Credential::IdentityToken(secret)) =
-            &self.credential
-        else {
-            return words;
+        let words = match &self.credential {
+            Some(credential) => credential.without_secret(&words),
+            None => words,
         };
         let used = self.header.borrow();
         let used = used.as_ref().and_then(|header| header.to_str().ok());
-        let used = used.and_then(|header| Some(header.split_once(' ')?.1));
-        let mut words = words;
-        for secret in [Some(secret.as_str()), used].into_iter().flatten() {
-            if !secret.is_empty() {
-                words = words.replace(secret, "***");
-            }
+        match used.and_then(|header| header.split_once(' ')) {
+            Some((_, word)) if !word.is_empty() => words.replace(word, "***"),
+            _ => words,
         }
-        words
     }
 
     /// The current authorization header.

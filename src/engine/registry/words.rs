@@ -41,7 +41,10 @@ pub(in crate::engine) fn without_json(message: &str) -> String {
     };
     let before = message[..begin].trim_end_matches(['"', '\'', ' ', ':']);
     let rest = message[begin..].trim_end_matches(['"', '\'']);
-    let said = words(rest.as_bytes());
+    let said = match title(rest) {
+        Some(title) => title.to_owned(),
+        None => words(rest.as_bytes()),
+    };
     let said = if said.is_empty() {
         // A daemon quotes what it quotes.
         words(rest.replace("\\\"", "\"").replace("\\n", "").as_bytes())
@@ -57,6 +60,13 @@ pub(in crate::engine) fn without_json(message: &str) -> String {
         (false, false) if before.contains(&said) => before.to_owned(),
         (false, false) => format!("{before}: {said}"),
     }
+}
+
+/// What a page for browsers is called.
+fn title(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once("<title>")?;
+    let (title, _) = rest.split_once("</title>")?;
+    Some(title.trim()).filter(|title| !title.is_empty() && !title.contains('<'))
 }
 
 #[cfg(test)]
@@ -104,6 +114,10 @@ mod tests {
             (
                 r#"unexpected status 403 Forbidden: {"errors":[{"message":"no write"}]}"#,
                 "unexpected status 403 Forbidden: no write",
+            ),
+            (
+                "unknown: <html>\n<head><title>413 Request Entity Too Large</title></head>",
+                "unknown: 413 Request Entity Too Large",
             ),
             (r#"{"message":"no"}"#, "no"),
             (r#"failed: "{\"message\":\"no\"}""#, "failed: no"),
