@@ -9,15 +9,17 @@ mod rows;
 mod scene;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bollard::query_parameters::TagImageOptions;
+use rustix::process::{Pid, Signal, kill_process};
 use slimbuild::internals::{Docker, ImageRef, Interrupt, Logins, host};
 
 use crate::storage::base;
-use crate::support::daemon::{every_daemon, skipped};
+use crate::support::daemon::{every_daemon, one_daemon, skipped};
 use crate::support::program::PROGRAM;
 use crate::support::tree::Tree;
 use crate::support::unique;
@@ -25,8 +27,11 @@ use crate::trial::server;
 use rows::{Expected, Row, rows};
 use scene::{Begun, SECRETS, Scene};
 
-/// How many rows run at a time: they mostly wait.
-const AT_A_TIME: usize = 6;
+/// How many rows run at a time here, and at a daemon, where they mostly wait for its pauses.
+const AT_A_TIME: (usize, usize) = (6, 30);
+
+/// A row that takes longer is named.
+const SLOW: Duration = Duration::from_secs(8);
 
 /// What an engine made of a row.
 struct Seen {
@@ -56,7 +61,11 @@ fn each_row(
                 continue;
             };
             let place = format!("{}:{}", begun.scene.host, begun.imitation.port);
+            let began = Instant::now();
             let seen = run(row, begun);
+            if began.elapsed() > SLOW {
+                eprintln!("{engine}: {} takes {:?}", row.name, began.elapsed());
+            }
             if let Err(why) = judge(expected, &seen, &place) {
                 let text = format!(
                     "{engine}: {} (like {}): {why}\n{}",
@@ -67,7 +76,12 @@ fn each_row(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
+        let at_a_time = if engine == "native" {
+            AT_A_TIME.0
+        } else {
+            AT_A_TIME.1
+        };
+        for _ in 0..at_a_time {
             scope.spawn(work);
         }
     });
@@ -125,6 +139,10 @@ fn registries_and_logins_without_a_daemon() {
     );
 }
 
+/// The arguments of a build without a daemon.
+const NATIVE: &str =
+    "--engine native --no-verify --platform linux/amd64 --base oci:base --cache-dir cache";
+
 /// The whole program in a process of its own.
 fn natively(tree: &Tree, cache: &Path, begun: &Begun) -> Seen {
     let scene = &begun.scene;
@@ -133,22 +151,27 @@ fn natively(tree: &Tree, cache: &Path, begun: &Begun) -> Seen {
         // A workspace of its own, with the row's settings.
         let place = scene.home.path().join("workspace");
         let mut copy = Command::new("cp");
-        assert!(
-            copy.arg("-r")
-                .arg(tree.root())
-                .arg(&place)
-                .status()
-                .unwrap()
-                .success()
-        );
+        let copied = copy.arg("-r").arg(tree.root()).arg(&place).status();
+        assert!(copied.unwrap().success());
         fs_err::copy(own, place.join("slimbuild.json")).unwrap();
         place
     } else {
         tree.root().to_owned()
     };
-    let words = "apps/api --prebuilt --engine native --progress plain --no-verify --platform linux/amd64 --base oci:base --push --cache-dir";
+    let native = NATIVE.replace("cache-dir cache", &format!("cache-dir {}", cache.display()));
+    let output = program(&place, scene, &native).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    Seen {
+        code: output.status.code().unwrap_or(-1),
+        text: String::from_utf8(text).unwrap(),
+    }
+}
+
+/// The program with a scene's variables, names and arguments.
+fn program(place: &Path, scene: &Scene, engine: &str) -> Command {
     let mut program = Command::new(PROGRAM);
-    program.args(words.split(' ')).arg(cache);
+    let words = format!("apps/api --prebuilt --progress plain --push {engine}");
+    program.args(words.split(' '));
     for name in &scene.names {
         program.args(["-t", name]);
     }
@@ -158,12 +181,71 @@ fn natively(tree: &Tree, cache: &Path, begun: &Begun) -> Seen {
         .envs(scene.variables())
         .env("TMPDIR", scene.home.path())
         .current_dir(place);
-    let output = program.output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    Seen {
-        code: output.status.code().unwrap_or(-1),
-        text: String::from_utf8(text).unwrap(),
-    }
+    program
+}
+
+#[test]
+fn a_helper_that_hangs_can_be_interrupted() {
+    let test = "a_helper_that_hangs_can_be_interrupted";
+    let tree = server("");
+    base(&tree.root().join("base"));
+    let stops = |engine: &str| {
+        let mut scene = Scene::new("app");
+        scene.config(r#"{"credsStore":"x"}"#);
+        scene.helper("x", "echo $$ > \"$HOME/started\"; exec sleep 60");
+        let begun = scene.begin().unwrap();
+        let mut program = program(tree.root(), &begun.scene, engine);
+        let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+        let started = begun.scene.home.path().join("started");
+        let began = Instant::now();
+        let helper = loop {
+            let text = fs_err::read_to_string(&started).unwrap_or_default();
+            if let Ok(helper) = text.trim().parse::<u32>() {
+                break helper;
+            }
+            assert!(began.elapsed() < Duration::from_secs(100), "{engine}");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let began = Instant::now();
+        let id = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+        kill_process(id, Signal::INT).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(130), "{engine}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{engine}");
+        // Who ended may not have been asked for its exit code.
+        let is_gone = || {
+            let state = fs_err::read_to_string(format!("/proc/{helper}/stat"));
+            state.is_err() || state.is_ok_and(|state| state.contains(") Z "))
+        };
+        assert!((0..50).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            is_gone()
+        }));
+    };
+    stops(NATIVE);
+    one_daemon(test, |daemon| {
+        stops(&format!("--engine docker --host {}", daemon.address));
+    });
+}
+
+#[test]
+fn a_daemon_that_insists_on_tls_is_said_before_a_build() {
+    let test = "a_daemon_that_insists_on_tls_is_said_before_a_build";
+    let tree = server("");
+    every_daemon(test, |daemon| {
+        let mut scene = Scene::new("app");
+        scene.names = vec!["registry.example:5000/app:1".to_owned()];
+        scene.arguments = ["--insecure-registry", "registry.example:5000"]
+            .map(str::to_owned)
+            .into();
+        let begun = scene.begin().unwrap();
+        let engine = format!("--engine docker --host {}", daemon.address);
+        let output = program(tree.root(), &begun.scene, &engine).output();
+        let text = String::from_utf8(output.unwrap().stderr).unwrap();
+        let expected = "error: the Docker daemon pushes `registry.example:5000/app:1` itself, and its own list of insecure registries lacks that registry";
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("#1 "), "{text}");
+    });
 }
 
 #[test]

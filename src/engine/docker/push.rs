@@ -13,6 +13,9 @@ use crate::engine::{Event, Interrupt, Logins, StepId, StepKind};
 use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
 
+/// For a refusal without words.
+pub(super) const UNTOLD: &str = "the registry refuses it, and the daemon does not say why";
+
 impl Docker {
     /// Pushes an image under each of its names. Steps are numbered from `first`.
     pub fn push(
@@ -85,7 +88,7 @@ impl Docker {
         }
         let failed = |message: String| EngineError::NotPushed {
             image: name.to_string(),
-            message: without_json(&match &found.credential {
+            message: readable(&match &found.credential {
                 Some(credential) => credential.without_secret(&message),
                 None => message,
             }),
@@ -163,6 +166,16 @@ fn on_event_of(answer: &PushImageInfo, step: StepId, on_event: &mut dyn FnMut(Ev
         total: Some(total),
         done: current >= total,
     });
+}
+
+/// A daemon's message without what no person reads. Engine 26 says `unknown` of answers that it does
+/// not understand.
+fn readable(message: &str) -> String {
+    let words = without_json(message);
+    match words.trim_end_matches([':', ' ']) {
+        "" | "unknown" => UNTOLD.to_owned(),
+        _ => words,
+    }
 }
 
 /// The message of the daemon or the registry.

@@ -347,7 +347,9 @@ impl State {
                         self.oldest = self.issued + 1;
                     }
                     self.blobs.insert(format!("{repository}/{found}"), bytes);
-                    return Reply::new(201).with("Location", format!("{repository}/blobs/{found}"));
+                    return Reply::new(201)
+                        .with("Location", format!("{repository}/blobs/{found}"))
+                        .with("Docker-Content-Digest", found);
                 }
                 let status = if asked.method == "GET" { 204 } else { 202 };
                 let range = format!("0-{}", size.saturating_sub(1));

@@ -43,18 +43,21 @@ pub(super) fn rows() -> Vec<Row> {
             scene.answers("PUT", "/uploads/", 99, || Reply::new(413).text("text/html", PAGE));
             scene.answers("PATCH", "/uploads/", 99, || Reply::new(413).text("text/html", PAGE));
         }).native(Refused(4, &["the registry answers 413, too large", "have its limit raised"]))
-          .docker(Refused(4, &["413"])),
+          .docker(NotFor("it tries for 50 s, and says `unknown` with the page, of which we show the title"))
+          .newest(Refused(4, &["413"])),
         Row::new("429 that passes", "Docker Hub", |scene| {
             scene.answers("POST", "/uploads/", 1, || Reply::error(429, "TOOMANYREQUESTS", "You have reached your rate limit."));
         }).native(Pushed(&["the registry answers 429, You have reached your rate limit.; trying again in 1 s (1 of 3)"]))
-          .docker(Refused(75, &["toomanyrequests: You have reached your rate limit."])),
+          .docker(Refused(75, &["toomanyrequests: You have reached your rate limit."]))
+          .newest(Pushed(&[])),
         Row::new("429 that stays", "Docker Hub", |scene| {
             scene.answers("GET", "/v2/", 99, || Reply::error(429, "TOOMANYREQUESTS", "You have reached your rate limit."));
             scene.answers("HEAD", "/blobs/", 99, || Reply::error(429, "TOOMANYREQUESTS", "You have reached your rate limit."));
             scene.answers("POST", "/uploads/", 99, || Reply::error(429, "TOOMANYREQUESTS", "You have reached your rate limit."));
             scene.answers("PUT", "/manifests/", 99, || Reply::error(429, "TOOMANYREQUESTS", "You have reached your rate limit."));
         }).native(NotFor("21 s of pauses; a unit test has it"))
-          .docker(Refused(75, &["oomanyrequests"])),
+          .docker(Refused(75, &["toomanyrequests: You have reached your rate limit."]))
+          .newest(Refused(75, &["429 Too Many Requests"])),
         Row::new("503 that stays", "all registries", |scene| {
             scene.answers("PUT", "/manifests/", 99, || Reply::new(503));
         }).native(Refused(75, &["the registry answers 503, service unavailable", "trying again in 4 s (3 of 3)"]))
@@ -63,7 +66,8 @@ pub(super) fn rows() -> Vec<Row> {
             scene.wants_token();
             scene.log_in();
             scene.answers("GET", "/token", 2, || Reply::new(503));
-        }).native(Pushed(&["the registry's token server answers 503, service unavailable; trying again in 1 s (1 of 3)"])),
+        }).native(Pushed(&["the registry's token server answers 503, service unavailable; trying again in 1 s (1 of 3)"]))
+          .newest(Refused(75, &["503 Service Unavailable"])),
         Row::new("503 of the token server stays", "GitLab during a deployment", |scene| {
             scene.wants_token();
             scene.log_in();
@@ -80,26 +84,29 @@ pub(super) fn rows() -> Vec<Row> {
                 let is_first = asked.is("PUT", "/uploads/") && !asked.query.contains("moved");
                 is_first.then(|| Reply::new(307).with("Location", format!("{}?{}&moved=1", asked.path, asked.query)))
             });
-        }).docker(Pushed(&[])),
+        }),
         Row::new("Location is relative to its path", "Azure's proxies", |scene| {
             scene.rule(|asked, count| {
                 (asked.is("POST", "/uploads/") && count == 0).then(|| Reply::new(202).with("Location", "0"))
             });
             scene.state.uploads_begun(1);
-        }).docker(NotFor("Docker takes whole addresses and whole paths only")),
+        }).newest(Refused(4, &["failed to do request"])),
         Row::new("HEAD is refused", "a proxy", |scene| {
             scene.answers("HEAD", "/blobs/", 99, || Reply::new(405));
-        }).docker(NotFor("Docker insists on HEAD")),
-        Row::new("bytes are taken by PATCH only", "old registries", |scene| scene.state.patch_only = true),
+        }).docker(Refused(4, &["the registry refuses it, and the daemon does not say why", "`--engine native` tells what the registry answers"]))
+          .newest(Refused(4, &["405"])),
+        Row::new("bytes are taken by PATCH only", "old registries", |scene| scene.state.patch_only = true)
+            .newest(Refused(4, &["error from registry: send bytes by PATCH"])),
         Row::new("an upload breaks off and goes on", "all registries", |scene| scene.state.cut = Some(100))
-            .native(Pushed(&["trying again in 1 s (1 of 3)"])),
-        Row::new("mounts are refused", "GitLab", |scene| {
+            .native(Pushed(&["trying again in 1 s (1 of 3)"]))
+            .newest(Refused(75, &["EOF"])),
+        Row::new("mounts are refused", "a proxy", |scene| {
             scene.names = vec!["HOST:PORT/app:1".to_owned(), "HOST:PORT/other:1".to_owned()];
             scene.rule(|asked, _| {
                 let is_mount = asked.is("POST", "/uploads/") && asked.query.contains("mount=");
                 is_mount.then(|| Reply::error(405, "UNSUPPORTED", "no mounts"))
             });
-        }).docker(NotFor("an imitation of 405 ends Docker's push; 202 is the specification's way to refuse")),
+        }).newest(Refused(4, &["error from registry: no mounts"])),
         Row::new("a token for another repository is refused", "Harbor", |scene| {
             scene.wants_token();
             scene.log_in();
@@ -108,7 +115,7 @@ pub(super) fn rows() -> Vec<Row> {
                 let several = asked.query.matches("scope=").count() > 1;
                 (asked.is("GET", "/token") && several).then(|| Reply::error(403, "DENIED", "not yours"))
             });
-        }),
+        }).newest(Refused(4, &["error from registry: not yours"])),
         Row::new("the second registry fails", "all registries", |scene| {
             scene.names = vec!["HOST:PORT/app:1".to_owned(), "HOST:PORT/other:1".to_owned()];
             scene.rule(|asked, _| asked.is("POST", "/other/").then(ecr_denial));
@@ -116,7 +123,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("the registry quotes the password", "a careless one", |scene| {
             scene.log_in();
             scene.answers("POST", "/uploads/", 99, || Reply::error(403, "DENIED", &format!("no rights for lab:{PASSWORD}")));
-        }).native(Refused(4, &["no rights for lab:"])).docker(Refused(4, &["denied"])),
+        }).all(Refused(4, &["no rights for lab:***"])),
         Row::new("the connection ends before the answer", "a load balancer", |scene| {
             scene.answers("PUT", "/manifests/", 1, cut);
         }).native(Pushed(&["trying again in 1 s (1 of 3)"])).docker(Refused(75, &["EOF"])),
