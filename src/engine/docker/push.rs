@@ -192,6 +192,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refusal_without_words_is_called_one() {
+        // Engine 26 about an answer of 405, and about a page of a proxy.
+        assert_eq!(readable("unknown: "), UNTOLD);
+        let page = "unknown: <html><head><title>413 Request Entity Too Large</title></head></html>";
+        assert_eq!(readable(page), "unknown: 413 Request Entity Too Large");
+        assert_eq!(readable("denied: no"), "denied: no");
+    }
+
+    #[test]
     fn words_of_a_daemon_are_counted() {
         let digest = Digest::of(b"");
         let mut tally = Tally::default();

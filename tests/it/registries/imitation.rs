@@ -167,11 +167,11 @@ fn serve(stream: Box<dyn Stream>, rules: &[Rule], state: &Mutex<State>) -> std::
         }
         let length = reply.body.len().to_string();
         reply = reply.with("Content-Length", length);
-        let mut text = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status));
-        for (name, value) in &reply.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        let mut bytes = format!("{text}\r\n").into_bytes();
+        let status = format!("{} {}", reply.status, reason(reply.status));
+        let headers = reply.headers.iter();
+        let headers = headers.map(|(name, value)| format!("{name}: {value}\r\n"));
+        let headers: String = headers.collect();
+        let mut bytes = format!("HTTP/1.1 {status}\r\n{headers}\r\n").into_bytes();
         if asked.method != "HEAD" {
             bytes.extend(&reply.body);
         }

@@ -1,6 +1,6 @@
 //! Stored logins and helpers, at a registry that wants a password.
 
-use super::Expected::{Pushed, Refused};
+use super::Expected::{NotFor, Pushed, Refused};
 use super::Row;
 use crate::registries::scene::{IDENTITY, PASSWORD, Scene, auth, right};
 
@@ -20,6 +20,7 @@ fn helped(scene: &mut Scene, configuration: &str, script: &str) {
 
 const STORE: &str = r#"{"credsStore":"x"}"#;
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 #[rustfmt::skip]
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -122,7 +123,9 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("a wrong password", "all registries", |scene| {
             let wrong = auth("lab:stale-pass-word");
             stored(scene, "HOST:PORT", &format!(r#"{{"auth":"{wrong}"}}"#));
-        }).all(Refused(4, LOCKED_OUT)),
+        }).all(Refused(4, LOCKED_OUT))
+          .docker(NotFor("it tries for 50 s; a wrong password at a token server is another row"))
+          .newest(Refused(4, LOCKED_OUT)),
         Row::new("no login", "all registries", Scene::wants_password)
             .all(Refused(4, LOCKED_OUT))
             .native(Refused(4, &["the registry answers 401, authentication required", "look at the name, or log in: `docker login HOST:PORT`"])),

@@ -10,16 +10,20 @@ const DAEMON: super::Expected = NotFor("the daemon has its own proxies and certi
 /// A proxy that nothing listens for.
 const GONE: &str = "http://lab:s3cret-proxy@127.0.0.1:9";
 
+fn at(scene: &mut Scene, host: &str) {
+    host.clone_into(&mut scene.host);
+}
+
 fn behind_proxy(scene: &mut Scene, host: &str, none: &str) {
     scene.set("HTTP_PROXY", GONE);
     scene.set("HTTPS_PROXY", GONE);
     scene.set("NO_PROXY", none);
-    scene.host = host.to_owned();
+    at(scene, host);
 }
 
 /// At this machine's own address, which needs TLS.
 fn with_tls(scene: &mut Scene) {
-    scene.host = "MACHINE".to_owned();
+    at(scene, "MACHINE");
     scene.tls = true;
 }
 
@@ -58,24 +62,24 @@ pub(super) fn rows() -> Vec<Row> {
             scene.arguments = vec!["--insecure-registry".to_owned(), "HOST:PORT".to_owned()];
         }).docker(DAEMON),
         Row::new("an insecure registry without TLS", "companies", |scene| {
-            scene.host = "MACHINE".to_owned();
+            at(scene, "MACHINE");
             scene.arguments = vec!["--insecure-registry".to_owned(), "HOST:PORT".to_owned()];
         }).docker(DAEMON),
         Row::new("an insecure registry of slimbuild.json", "companies", |scene| {
-            scene.host = "MACHINE".to_owned();
+            at(scene, "MACHINE");
             scene.file("slimbuild.json", r#"{"insecureRegistries": ["HOST:PORT"]}"#);
         }).docker(DAEMON),
         Row::new("an insecure registry of the daemon's list", "companies", |scene| {
-            scene.host = "MACHINE".to_owned();
+            at(scene, "MACHINE");
             scene.file(".config/docker/daemon.json", r#"{"insecure-registries": ["HOST:PORT"]}"#);
         }).docker(DAEMON),
-        Row::new("a registry that has no TLS", "companies", |scene| scene.host = "MACHINE".to_owned())
+        Row::new("a registry that has no TLS", "companies", |scene| at(scene, "MACHINE"))
             .native(Refused(4, &["the registry does not speak TLS", "`--insecure-registry HOST:PORT` goes without TLS"]))
             .docker(Refused(4, &["server gave HTTP response to HTTPS client"])),
         Row::new("TLS on this machine", "companies", |scene| {
             scene.tls = true;
         }),
-        Row::new("the host is LOCALHOST", "by hand", |scene| scene.host = "LOCALHOST".to_owned()),
+        Row::new("the host is LOCALHOST", "by hand", |scene| at(scene, "LOCALHOST")),
         Row::new("a port that is none", "an unset variable", |scene| named(scene, "127.0.0.1:/app:1")).all(NO_NAME),
         Row::new("a port that is too large", "a typo", |scene| named(scene, "127.0.0.1:70000/app:1")).all(NO_NAME),
         Row::new("three underscores", "a branch's name", |scene| named(scene, "HOST:PORT/a___b:1")).all(NO_NAME),
