@@ -27,7 +27,7 @@ pub use workspace::{GraphArgs, InitArgs, LsArgs, WhyArgs};
 use crate::detect::AppKind;
 use crate::model::image::{ImageRef, Platform};
 use crate::plan::PlanOptions;
-use crate::plan::config::{Base, Given, Mirror, NodeArguments, Proof};
+use crate::plan::config::{Base, Given, Mirror, NodeArguments, Proof, insecure_registry};
 use crate::show::progress::ProgressMode;
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
@@ -174,6 +174,11 @@ pub struct PlanArgs {
     #[arg(long = "registry-mirror", value_name = "[REGISTRY=]PREFIX")]
     pub registry_mirrors: Vec<Mirror>,
 
+    /// Use this registry without a verified connection: with any certificate, or without TLS; a Docker daemon has a list of its own.
+    /// May be repeated
+    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]", value_parser = insecure_registry)]
+    pub insecure_registries: Vec<String>,
+
     /// Pin base images by digest: the daemon's, or the registry's if the daemon has none (with build --pull: always the registry's)
     #[arg(long)]
     pub pin: bool,
@@ -248,6 +253,7 @@ impl From<PlanArgs> for PlanOptions {
             base,
             build_base,
             registry_mirrors,
+            insecure_registries,
             pin: _,
             host: _,
             engine: _,
@@ -274,6 +280,7 @@ impl From<PlanArgs> for PlanOptions {
                 .into_iter()
                 .map(|mirror| Given::by_flag(mirror, "--registry-mirror"))
                 .collect(),
+            insecure_registries,
             kind: kind.map(|kind| Given::by_flag(kind.into(), "--kind")),
             start: entry.map(|file| {
                 let start = NodeArguments {

@@ -27,6 +27,7 @@ use serde::Serialize;
 use crate::ask::listing;
 use crate::cli::{EngineArg, PlanArgs};
 use crate::commands::error::Error;
+use crate::engine::Logins;
 use crate::engine::docker::Docker;
 use crate::engine::host::{self, Host, HostError};
 use crate::finished::prebuilt::{Built, finished};
@@ -52,6 +53,7 @@ pub struct AppChoice<'p> {
 /// The daemon that is asked for the digests of base images.
 pub struct Pins {
     host: Host,
+    logins: Logins,
     fresh: bool,
 }
 
@@ -62,7 +64,12 @@ impl Pins {
             return Ok(None);
         }
         let host = host::resolve(env, args.host.as_deref())?;
-        Ok(Some(Self { host, fresh }))
+        let logins = Logins::of(env);
+        Ok(Some(Self {
+            host,
+            logins,
+            fresh,
+        }))
     }
 
     fn apply(&self, plan: &mut Plan) -> Result<(), Error> {
@@ -74,7 +81,7 @@ impl Pins {
                 let connected = Docker::connect(&self.host)?;
                 docker.get_or_init(|| connected)
             };
-            Ok(docker.digest(image, self.fresh)?)
+            Ok(docker.digest(image, self.fresh, &self.logins)?)
         })
     }
 }

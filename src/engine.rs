@@ -13,6 +13,7 @@ pub mod host;
 pub mod interrupt;
 pub mod native;
 pub mod registry;
+pub mod retry;
 mod secret;
 mod smoke;
 mod step_names;
@@ -21,7 +22,7 @@ mod testing;
 mod unique_id;
 mod upload;
 
-pub use credentials::stored_passwords;
+pub use credentials::Logins;
 pub use event::{Event, LogStream, StepId, StepKind};
 pub use interrupt::Interrupt;
 pub use secret::Secret;

@@ -102,11 +102,11 @@ pub mod internals {
     pub use crate::ask::listing::Listing;
     pub use crate::ask::pruned::{self, PruneOptions, Pruned, Scope};
     pub use crate::detect::native::{NativePackage, Natives, Target};
-    pub use crate::engine::Interrupt;
     pub use crate::engine::buildkit::{BuildRequest, Builder, Buildkit, Export};
     pub use crate::engine::docker::Docker;
     pub use crate::engine::host::{self, Address};
     pub use crate::engine::native::{Outside, available};
+    pub use crate::engine::{Interrupt, Logins};
     pub use crate::files::ignore::{Reason, Rules, Verdict};
     pub use crate::lockfile::{LockfileError, Lockfiles, Texts};
     pub use crate::model::digest::Digest;

@@ -18,8 +18,9 @@ use std::time::Instant;
 use super::{AppChoice, Pins, Prepared, own_output, push, warn};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
-use crate::engine::Interrupt;
 use crate::engine::buildkit::Buildkit;
+use crate::engine::registry::Trust;
+use crate::engine::{Interrupt, Logins};
 use crate::image::oci::Output;
 use crate::plan::{Engine, Plan, PlanOptions};
 use crate::render::dockerfile;
@@ -102,8 +103,15 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     warn_unless(mode, &plan, ui)?;
     let (secrets, warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     let arguments = job::arguments(given, &plan, env);
-    ui.hide(super::secrets::mask(&plan, &secrets, &arguments, env));
-    let warnings = [warnings, super::secrets::too_short(&secrets)].concat();
+    let logins = Logins::of(env);
+    let mask = super::secrets::mask(&plan, &secrets, &arguments, &logins, env);
+    ui.hide(mask);
+    let warnings = [
+        warnings,
+        super::secrets::too_short(&secrets),
+        logins.warnings().to_vec(),
+    ]
+    .concat();
     for warning in warnings.iter().filter(|_| mode != ProgressMode::Quiet) {
         ui.warn(warning)
             .map_err(Error::io("cannot write to stderr"))?;
@@ -117,6 +125,8 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         tags,
         arguments,
         secrets,
+        logins,
+        trust: Trust::of(env, &prepared.options().insecure_registries),
         engine,
         platform,
         mode,

@@ -191,7 +191,7 @@ impl Error {
         match self {
             Self::Engine(error) => error.may_pass(),
             Self::Buildkit(error) => error.may_pass(),
-            Self::Registry(error) => error.is_refused_for_now(),
+            Self::Registry(error) => error.may_pass(),
             _ => false,
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::{SecretArg, SecretSource};
 use crate::commands::error::Error;
-use crate::engine::{Secret, host, stored_passwords};
+use crate::engine::{Logins, Secret};
 use crate::files::tree::{Limit, Tree};
 use crate::needs::tasks::looks_secret;
 use crate::plan::{NPMRC, Plan, SecretPlan};
@@ -53,12 +53,13 @@ pub(super) fn values(
     Ok((found, warnings))
 }
 
-/// What logs must not show: the build's secrets, arguments with names like secrets, and passwords
-/// in proxies' addresses.
+/// What logs must not show: the build's secrets, arguments with names like secrets, passwords
+/// in proxies' addresses, stored passwords of registries.
 pub(super) fn mask(
     plan: &Plan,
     secrets: &BTreeMap<String, Secret>,
     arguments: &BTreeMap<String, String>,
+    logins: &Logins,
     env: &Env,
 ) -> Mask {
     let mut values: Vec<Vec<u8>> = Vec::new();
@@ -83,8 +84,8 @@ pub(super) fn mask(
         let found = credential::in_proxy(env.get(name).unwrap_or_default());
         values.extend(found.iter().map(|found| found.secret.as_bytes().to_vec()));
     }
-    let stored = host::configuration_file(env).map(|file| stored_passwords(&file));
-    values.extend(stored.into_iter().flatten().map(String::into_bytes));
+    let stored = logins.stored_passwords().into_iter();
+    values.extend(stored.map(String::into_bytes));
     Mask::new(values.iter().map(Vec::as_slice))
 }
 

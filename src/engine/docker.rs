@@ -5,7 +5,7 @@
 //! starts it to see whether it comes up. An image made without a daemon can be loaded into one. All
 //! functions block; async code stays below them.
 
-pub(super) mod credentials;
+mod credentials;
 mod digest;
 pub(super) mod error;
 mod load;

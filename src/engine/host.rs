@@ -18,7 +18,6 @@ use crate::system::env::Env;
 pub struct Host {
     address: Address,
     origin: Origin,
-    configuration: Option<PathBuf>,
     neighbours: Vec<PathBuf>,
 }
 
@@ -185,7 +184,6 @@ pub fn resolve(env: &Env, flag: Option<&str>) -> Result<Host, HostError> {
     Ok(Host {
         address,
         origin,
-        configuration,
         neighbours,
     })
 }
@@ -210,7 +208,6 @@ pub(super) fn of_endpoint(env: &Env, endpoint: &str) -> Result<Host, HostError> 
     Ok(Host {
         address,
         origin,
-        configuration,
         neighbours: Vec::new(),
     })
 }
@@ -229,11 +226,6 @@ impl Host {
     /// What named it.
     pub fn origin(&self) -> &Origin {
         &self.origin
-    }
-
-    /// Docker's `config.json`, which holds logins to registries. It may not exist.
-    pub fn configuration_file(&self) -> Option<PathBuf> {
-        Some(self.configuration.as_ref()?.join("config.json"))
     }
 
     /// Existing sockets of other daemons on this machine, if the default one does not exist.
@@ -274,23 +266,24 @@ fn home(env: &Env) -> Option<PathBuf> {
     env.get(name).map(PathBuf::from)
 }
 
-/// Docker's `config.json`, which holds logins to registries, whether or not there is a daemon.
-pub fn configuration_file(env: &Env) -> Option<PathBuf> {
-    Some(configuration_directory(env)?.join("config.json"))
-}
-
+/// The directory of Docker's `config.json`, which may not exist.
 pub(super) fn configuration_directory(env: &Env) -> Option<PathBuf> {
     env.get("DOCKER_CONFIG")
         .map(PathBuf::from)
         .or_else(|| Some(home(env)?.join(".docker")))
 }
 
-/// The active context; `default` is Docker's name for none.
+/// The active context; `default` is Docker's name for none. Without a configuration that can be
+/// read there is none, as in Docker; `engine::credentials` warns of it.
 fn context_name(env: &Env, configuration: Option<&Path>) -> Result<Option<String>, HostError> {
     let name = match (env.get("DOCKER_CONTEXT"), configuration) {
         (Some(name), _) => Some(name.to_owned()),
-        (None, Some(directory)) => read_json::<Configuration>(&directory.join("config.json"))?
-            .and_then(|configuration| configuration.current_context),
+        (None, Some(directory)) => {
+            match read_json::<Configuration>(&directory.join("config.json")) {
+                Err(HostError::Corrupt { .. }) => None,
+                configuration => configuration?.and_then(|found| found.current_context),
+            }
+        }
         (None, None) => None,
     };
     Ok(name.filter(|name| !name.is_empty() && name != "default"))

@@ -14,11 +14,13 @@ mod error;
 mod http;
 mod pull;
 mod push;
+mod reach;
 mod token;
+mod trust;
+mod upload;
+mod words;
 
-use std::path::Path;
-
-use crate::engine::{Event, Interrupt, StepId};
+use crate::engine::{Event, Interrupt, Logins, StepId};
 use crate::image::oci::Image;
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform};
@@ -26,14 +28,16 @@ use crate::store::cache::Cache;
 use crate::store::fetch::{Patience, Proxies};
 
 pub use error::RegistryError;
+pub use trust::Trust;
+pub(super) use words::without_json;
 
 /// How many blobs are transferred at a time, as in Docker.
 const MAX_CONCURRENT: usize = 3;
 
 /// Access to all registries.
 pub struct Registries<'r> {
-    /// Docker's configuration, with the logins.
-    pub configuration: Option<&'r Path>,
+    pub logins: &'r Logins,
+    pub trust: &'r Trust,
     pub proxies: &'r Proxies,
     /// Holds the blobs.
     pub cache: &'r Cache,
@@ -74,6 +78,15 @@ pub struct PushedLayers {
     pub all: usize,
     /// Those that the registry lacked.
     pub sent: usize,
+}
+
+/// What was pushed before a push failed, for the user; `None` if nothing.
+pub(super) fn pushed_before(pushed: &[Pushed]) -> Option<Event> {
+    let names = pushed.iter().flat_map(|pushed| &pushed.names);
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| Event::Warning {
+        message: format!("pushed before the push that failed: {}", names.join(", ")),
+    })
 }
 
 impl Registries<'_> {

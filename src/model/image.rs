@@ -24,9 +24,17 @@ pub enum ImageRefError {
     Empty,
     /// The repository name breaks the rules of the distribution specification.
     #[error(
-        "`{0}` is not an image name: names are lower case letters and digits, parted by `.`, `_`, `-` or `/`"
+        "`{0}` is not an image name: names are lower case letters and digits, parted by `/`, or by one `.`, `_`, `__` or any number of `-`"
     )]
     Name(String),
+    /// The registry before the first `/` is none.
+    #[error(
+        "`{0}` is not an image name: `{1}` is not a registry, which is a host, perhaps with a port up to 65535"
+    )]
+    Registry(String, String),
+    /// Registries refuse paths of that length.
+    #[error("`{0}` is not an image name: a path has up to 255 characters")]
+    Length(String),
     /// The tag breaks the rules.
     #[error(
         "`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
@@ -114,14 +122,18 @@ impl FromStr for ImageRef {
                 return Err(ImageRefError::Tag(tag.to_owned()));
             }
         }
-        let mut parts = name.split('/').peekable();
-        let first = parts.peek().copied().unwrap_or_default();
-        if name.contains('/') && (first.contains(['.', ':']) || first == "localhost") {
-            parts.next();
+        let mut path = name;
+        if let Some((first, rest)) = name.split_once('/').filter(|(first, _)| is_host(first)) {
+            if !is_registry(first) {
+                return Err(ImageRefError::Registry(name.to_owned(), first.to_owned()));
+            }
+            path = rest;
         }
-        let mut repository = parts.peekable();
-        if repository.peek().is_none() || !repository.all(is_name_part) {
+        if !path.split('/').all(is_name_part) {
             return Err(ImageRefError::Name(name.to_owned()));
+        }
+        if path.len() > MAX_PATH {
+            return Err(ImageRefError::Length(name.to_owned()));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -134,7 +146,7 @@ impl FromStr for ImageRef {
 /// The registry of a name and the path in it, completed as Docker does.
 pub(crate) fn parts(name: &str) -> (&str, String) {
     match name.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => match first {
+        Some((first, rest)) if is_host(first) => match first {
             "docker.io" | "index.docker.io" if !rest.contains('/') => {
                 ("docker.io", format!("library/{rest}"))
             }
@@ -146,13 +158,51 @@ pub(crate) fn parts(name: &str) -> (&str, String) {
     }
 }
 
-fn is_name_part(part: &str) -> bool {
-    let legal =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-    let edge = |byte: Option<u8>| {
-        byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+/// Whether the part before the first `/` is a registry rather than a user of Docker Hub. Users have
+/// no upper case letters.
+fn is_host(first: &str) -> bool {
+    first.contains(['.', ':'])
+        || first == "localhost"
+        || first.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// Whether this is `HOST` or `HOST:PORT`. An IPv6 address has brackets.
+pub(crate) fn is_registry(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
     };
-    part.bytes().all(legal) && edge(part.bytes().next()) && edge(part.bytes().next_back())
+    let is_port = |port: &str| {
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        digits && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let is_host = match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.split('.').all(|part| {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            !part.is_empty()
+                && part.bytes().all(legal)
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+        }),
+    };
+    is_host && port.is_none_or(is_port)
+}
+
+/// The longest path that registries take.
+const MAX_PATH: usize = 255;
+
+fn is_name_part(part: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut separators = part.split(|at: char| u8::try_from(at).is_ok_and(is_word));
+    // What is before the first word, and after the last one.
+    let edges = [separators.next(), separators.next_back()];
+    let is_separator =
+        |text: &str| matches!(text, "" | "." | "_" | "__") || text.bytes().all(|byte| byte == b'-');
+    edges == [Some(""), Some("")] && separators.all(is_separator)
 }
 
 impl fmt::Display for ImageRef {
@@ -319,6 +369,9 @@ mod tests {
             ("shop/server:1.2", "shop/server:1.2"),
             ("localhost:5000/server", "localhost:5000/server:latest"),
             ("127.0.0.1:5000/a/b:c", "127.0.0.1:5000/a/b:c"),
+            ("x/a.b_c__d---e", "x/a.b_c__d---e:latest"),
+            ("[::1]:5000/a", "[::1]:5000/a:latest"),
+            ("LOCALHOST/a", "LOCALHOST/a:latest"),
         ] {
             assert_eq!(text.parse::<ImageRef>().unwrap().to_string(), shown);
         }
@@ -336,6 +389,20 @@ mod tests {
             "a:.x",
             "/x",
             "x/",
+            "a..b",
+            "a___b",
+            "a._b",
+            "a_-b",
+            "r.example:port/x",
+            "r.example:/x",
+            "r.example:0/x",
+            "r.example:65536/x",
+            "r..example/x",
+            "-r.example/x",
+            "[::1/x",
+            "LOCALHOST",
+            &format!("r.example/{}", "a".repeat(256)),
+            "é",
         ] {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }

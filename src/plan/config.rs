@@ -24,7 +24,7 @@ use crate::model::path::RepoPath;
 use crate::model::span::Span;
 use crate::workspace::manifest::ManifestError;
 
-pub use base::{Base, DiskBase, Mirror};
+pub use base::{Base, DiskBase, Mirror, insecure_registry};
 pub use load::{inherited, load};
 
 /// The file's name, at the root and beside an app.
@@ -47,6 +47,8 @@ pub struct PlanOptions {
     pub base: Option<Given<Base>>,
     /// Mirrors for the images that slimbuild picks; empty to use their own registries.
     pub registry_mirrors: Vec<Given<Mirror>>,
+    /// Registries that need no verified connection.
+    pub insecure_registries: Vec<String>,
     /// What kind of app it is.
     pub kind: Option<Given<AppKind>>,
     /// What node starts.

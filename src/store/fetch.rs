@@ -4,6 +4,7 @@
 //! retried. Every download ends in bounded time, and soon after the user cancels it.
 
 pub mod npm;
+mod proxies;
 mod timeouts;
 mod transfer;
 
@@ -14,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, RequestBuilder};
-use reqwest::{NoProxy, Proxy};
 
 use crate::model::digest::{Digest, Hasher};
 use crate::store::cache::Cache;
 
+pub use proxies::{Proxies, contains};
 pub use timeouts::{Pace, Patience, Stall};
 
 pub use transfer::redirects;
@@ -31,17 +32,6 @@ const MAX_FILE: u64 = 1 << 30;
 /// The client's own timeout is this much longer than ours, so that it ends only requests nobody
 /// waits for.
 const CLIENT_MARGIN: Duration = Duration::from_secs(5);
-
-/// Proxies from the environment, named like curl's `http_proxy`.
-#[derive(Debug, Clone, Default)]
-pub struct Proxies {
-    /// For `http:` addresses.
-    pub http: Option<String>,
-    /// For `https:` addresses.
-    pub https: Option<String>,
-    /// Hosts that are reached without a proxy.
-    pub none: Option<String>,
-}
 
 /// A downloader.
 pub struct Net<'n> {
@@ -145,6 +135,11 @@ pub enum FetchError {
 pub struct Cause(String);
 
 impl Cause {
+    /// A reason in words.
+    pub fn said(words: &str) -> Self {
+        Self(words.to_owned())
+    }
+
     /// The innermost reason of an error.
     pub fn of(error: &dyn std::error::Error) -> Self {
         let mut at = error;
@@ -210,19 +205,13 @@ impl<'n> Net<'n> {
     ) -> Result<Self, FetchError> {
         prepare_tls();
         let client = || -> Result<Client, reqwest::Error> {
-            let mut builder = Client::builder()
+            Client::builder()
                 .user_agent(concat!("slimbuild/", env!("CARGO_PKG_VERSION")))
                 .timeout(patience.answer.max(patience.silence) + CLIENT_MARGIN)
                 .redirect(transfer::redirects())
-                .no_proxy();
-            let none = proxies.none.as_deref().and_then(NoProxy::from_string);
-            if let Some(http) = &proxies.http {
-                builder = builder.proxy(Proxy::http(http)?.no_proxy(none.clone()));
-            }
-            if let Some(https) = &proxies.https {
-                builder = builder.proxy(Proxy::https(https)?.no_proxy(none));
-            }
-            builder.build()
+                .no_proxy()
+                .proxy(proxies.rule()?)
+                .build()
         };
         let client = client().map_err(|error| FetchError::Setup(error.without_url()))?;
         Ok(Self {

@@ -249,12 +249,11 @@ fn the_command_line_the_terminal_and_the_environment_stay_above() {
 
 #[test]
 fn heavy_crates_have_one_home_each() {
-    let homes: [(&str, &[&str]); 13] = [
+    let homes: [(&str, &[&str]); 12] = [
         // `ui` prints clap's own words.
         ("clap", &["cli", "show::ui"]),
         ("bollard", &["engine"]),
         ("tokio", &["engine"]),
-        ("docker_credential", &["engine"]),
         ("indicatif", &["show"]),
         ("minijinja", &["plan::template"]),
         ("petgraph", &["needs"]),

@@ -34,6 +34,7 @@ mod outputs;
 mod prebuilt;
 mod promises;
 mod refusals;
+mod registries;
 mod registry;
 mod reproducible;
 mod roots;

@@ -19,7 +19,7 @@ use crate::support::tree::Tree;
 use crate::trial::server;
 
 /// A base on the disk, which needs no network.
-fn base(at: &Path) {
+pub(crate) fn base(at: &Path) {
     let blob = |bytes: &[u8]| {
         let digest = Digest::of(bytes);
         let path = at.join("blobs/sha256").join(digest.hex());

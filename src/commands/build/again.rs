@@ -1,19 +1,17 @@
 //! Tries again what failed for a reason that may pass: a refused or broken connection, a service that
 //! is unavailable or asks for patience.
 
-use std::error::Error as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::commands::error::{Error, ExitCode};
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
+use crate::engine::retry::{self, PAUSES};
 use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::system::terminal::escape_json;
 
-/// The seconds before each retry.
-const PAUSES: [u32; 3] = [1, 2, 4];
 /// How long such a second takes; in tests less.
 const SECOND: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
 /// How often a pause looks for an interrupt.
@@ -50,17 +48,7 @@ impl Patience<'_> {
 
     /// One line for a retry.
     fn say(self, ui: &mut Ui, error: &Error, number: usize, seconds: u32) -> Result<(), Error> {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            message = format!("{message}: {inner}");
-            cause = inner.source();
-        }
-        let message = format!(
-            "{message}; trying again in {seconds} s ({number} of {})",
-            PAUSES.len()
-        );
-        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = retry::said(error, number, seconds);
         let said = match self.mode {
             ProgressMode::Quiet => Ok(()),
             // Each line of this stream must be a JSON object.

@@ -26,6 +26,15 @@ impl Driver for DockerDriver {
         // Text that a Dockerfile cannot express should be reported before anything is sent.
         dockerfile::render(&job.plan)?;
         self.buildkit.check_caches(&job.engine.builder.caches().1)?;
+        let pushed = job.tags.iter().filter(|_| job.engine.push);
+        for tag in pushed.filter(|tag| job.trust.covers(tag)) {
+            if !self.docker.takes_insecure(tag)? {
+                return Err(Error::Usage {
+                    message: format!("the Docker daemon pushes `{tag}` itself, and its own list of insecure registries lacks that registry"),
+                    hint: Some("add it to `insecure-registries` in the daemon's daemon.json, or push with `--engine native`".to_owned()),
+                });
+            }
+        }
         Ok(())
     }
 
@@ -48,7 +57,8 @@ impl Driver for DockerDriver {
         if job.engine.push {
             pushed = job.patience().retry(ui, |ui| {
                 let mut shown = Progress::new(job.mode, ui);
-                let done = docker.push(&job.tags, seen.last + 1, &job.interrupt, &mut |event| {
+                let (names, logins, first) = (&job.tags, &job.logins, seen.last + 1);
+                let done = docker.push(names, logins, first, &job.interrupt, &mut |event| {
                     shown.event(&event);
                 });
                 shown.finish();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::again::Patience;
 use crate::cli::{BuildArg, EngineArgs, SmokeArgs};
 use crate::commands::error::Error;
-use crate::engine::{Interrupt, Secret, SmokeRequest};
+use crate::engine::registry::Trust;
+use crate::engine::{Interrupt, Logins, Secret, SmokeRequest};
 use crate::image::oci::Output;
 use crate::model::image::{ImageRef, Platform};
 use crate::needs::tasks::is_proxy;
@@ -28,6 +29,10 @@ pub(super) struct Job<'j> {
     pub(super) secrets: BTreeMap<String, Secret>,
     /// The smoke test before the image gets its names, if requested.
     pub(super) trial: Option<SmokeRequest>,
+    /// The logins at registries.
+    pub(super) logins: Logins,
+    /// The connections to registries.
+    pub(super) trust: Trust,
     pub(super) engine: EngineArgs,
     /// The target platform.
     pub(super) platform: Option<Platform>,

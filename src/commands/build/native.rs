@@ -18,13 +18,13 @@ use super::outcome::{Done, Heard, Made, shown_path};
 use super::proof_hint;
 use crate::commands::error::Error;
 use crate::commands::resources::{Maker, epoch};
+use crate::engine::Event;
 use crate::engine::docker::Docker;
 use crate::engine::fault::BuildFault;
 use crate::engine::native::{
     self, NativeError, Request, Source, Tools, Trial, TrustedNode, Workshop,
 };
 use crate::engine::registry::Registries;
-use crate::engine::{Event, host};
 use crate::finished::assemble;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci::{Image, Output, Packing};
@@ -97,9 +97,9 @@ impl NativeDriver {
         let outputs = job.outputs();
         let work = WorkDir::new().map_err(Error::io("cannot make a directory to build in"))?;
         let fetched = downloaded(job, cache, &terms, work.path(), ui)?;
-        let configuration = host::configuration_file(env);
         let registries = Registries {
-            configuration: configuration.as_deref(),
+            logins: &job.logins,
+            trust: &job.trust,
             proxies: &fetched.proxies,
             cache: &fetched.cache,
             patience: Patience::with_uploads(),

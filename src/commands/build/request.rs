@@ -7,7 +7,6 @@ use crate::commands::error::Error;
 use crate::engine::buildkit::{BuildRequest, CachePolicy, PullPolicy};
 use crate::engine::docker::EngineError;
 use crate::engine::fault::BuildFault;
-use crate::engine::host;
 use crate::plan::Plan;
 use crate::render::dockerfile;
 
@@ -39,7 +38,8 @@ pub(super) fn request(job: &Job<'_>) -> BuildRequest {
         cache_from,
         cache_to,
         compression: job.engine.compression.into(),
-        logins: host::configuration_file(job.env),
+        logins: job.logins.clone(),
+        insecure: job.tags.iter().any(|tag| job.trust.covers(tag)),
     }
 }
 

@@ -139,6 +139,9 @@ impl Exports<'_> {
             }
             if *kind == "image" {
                 attributes.push(("push", "true"));
+                if request.insecure {
+                    attributes.push(("registry.insecure", "true"));
+                }
             }
             let attributes = attributes.into_iter();
             Exporter {

@@ -1,13 +1,12 @@
 //! [`BuildRequest`]: what to build, and how BuildKit is told.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use bollard::moby::buildkit::v1::{CacheOptions, SolveRequest};
 
 use super::export::Exports;
 use super::{CacheFrom, CacheTo};
-use crate::engine::Secret;
+use crate::engine::{Logins, Secret};
 use crate::image::oci::Compression;
 use crate::model::image::{ImageRef, Platform};
 
@@ -36,8 +35,10 @@ pub struct BuildRequest {
     pub cache_to: Vec<CacheTo>,
     /// How layers are compressed.
     pub compression: Compression,
-    /// Docker's `config.json`, which holds logins to registries.
-    pub logins: Option<PathBuf>,
+    /// The logins at registries.
+    pub logins: Logins,
+    /// Whether the image may be pushed without a verified connection.
+    pub insecure: bool,
 }
 
 /// Whether cached results may be used.

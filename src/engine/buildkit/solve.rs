@@ -23,7 +23,7 @@ use super::export::{self, Exports, Taken};
 use super::session::{self, Context, Keeper, Receiver, Registries, Services};
 use super::trace::Trace;
 use super::{BuildRequest, Builder, BuildkitError, channel};
-use crate::engine::docker::{Docker, EngineError, credentials};
+use crate::engine::docker::{Docker, EngineError};
 use crate::engine::unique_id::unique_id;
 use crate::engine::upload::Upload;
 use crate::engine::{Event, Interrupt};
@@ -78,7 +78,7 @@ impl Solve<'_> {
         let services = Services {
             context,
             secrets: Keeper(request.secrets.clone()),
-            registries: registries(request, warn),
+            registries: Registries::new(&request.logins, &request.tags, warn),
             receiver: Receiver::new(std::mem::take(&mut exports.sinks)),
         };
         let opened = session::open(&mut client, &id, services).await;
@@ -239,17 +239,4 @@ fn statuses(
         client.status(request).await.map(Response::into_inner)
     };
     once(opened).try_flatten()
-}
-
-/// Credentials are looked up when BuildKit asks for them.
-fn registries(request: &BuildRequest, warn: mpsc::UnboundedSender<String>) -> Registries {
-    let logins = request.logins.clone();
-    Registries::new(move |host| {
-        let found = credentials::for_buildkit(logins.as_deref()?, host);
-        found.unwrap_or_else(|warning| {
-            // Nobody listens after the build.
-            let _ended = warn.send(warning);
-            None
-        })
-    })
 }

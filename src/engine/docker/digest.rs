@@ -1,21 +1,28 @@
 //! Resolves image names to digests.
 
-use bollard::auth::DockerCredentials;
-
 use super::{Docker, EngineError, credentials, error, runtime};
+use crate::engine::Logins;
 use crate::model::image::ImageRef;
 
 impl Docker {
     /// The digest by which the image can be pulled: of the daemon's image, which a build would use,
     /// else from its registry; with `fresh`, from the registry only. Pulls nothing.
-    pub fn digest(&self, image: &ImageRef, fresh: bool) -> Result<String, EngineError> {
+    pub fn digest(
+        &self,
+        image: &ImageRef,
+        fresh: bool,
+        logins: &Logins,
+    ) -> Result<String, EngineError> {
         runtime()?.block_on(async {
             if !fresh && let Some(digest) = self.local_digest(image).await {
                 return Ok(digest);
             }
+            // The registry's refusal tells what is missing.
+            let credentials = logins.for_image(image).await.credential;
+            let credentials = credentials.map(credentials::for_daemon);
             let answer = self
                 .client
-                .inspect_registry_image(&image.to_string(), self.known_credentials(image))
+                .inspect_registry_image(&image.to_string(), credentials)
                 .await;
             match answer {
                 Ok(answer) => answer
@@ -34,11 +41,6 @@ impl Docker {
         let mut known = digests.filter_map(|digest| digest.parse::<ImageRef>().ok());
         let own = known.find(|known| known.is_sibling(image))?;
         own.digest().map(str::to_owned)
-    }
-
-    fn known_credentials(&self, image: &ImageRef) -> Option<DockerCredentials> {
-        let file = self.host.configuration_file()?;
-        credentials::for_image(&file, image).ok()?
     }
 }
 

@@ -292,6 +292,8 @@ fn passing(message: &str) -> bool {
     ]
     .iter()
     .any(|words| message.contains(words))
+        // The connection ended before the answer.
+        || message.ends_with(": EOF")
 }
 
 /// The base image that a step resolves in its registry.

@@ -2,22 +2,26 @@
 
 use std::time::Instant;
 
-use bollard::auth::DockerCredentials;
 use bollard::models::PushImageInfo;
 use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::StreamExt;
 
 use super::{Docker, EngineError, LONG_TIMEOUT, credentials, error, runtime};
-use crate::engine::registry::{Pushed, PushedLayers};
-use crate::engine::{Event, Interrupt, StepId, StepKind};
+use crate::engine::credentials::registry;
+use crate::engine::registry::{Pushed, PushedLayers, Trust, pushed_before, without_json};
+use crate::engine::{Event, Interrupt, Logins, StepId, StepKind};
 use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
+
+/// For a refusal without words.
+pub(super) const UNTOLD: &str = "the registry refuses it, and the daemon does not say why";
 
 impl Docker {
     /// Pushes an image under each of its names. Steps are numbered from `first`.
     pub fn push(
         &self,
         names: &[ImageRef],
+        logins: &Logins,
         first: u32,
         interrupt: &Interrupt,
         on_event: &mut dyn FnMut(Event),
@@ -36,30 +40,60 @@ impl Docker {
                 let done = tokio::select! {
                     biased;
                     () = interrupt.raised() => Err(EngineError::Interrupted),
-                    done = self.push_one(name, step, on_event) => done,
+                    done = self.push_one(name, logins, step, on_event) => done,
                 };
                 on_event(Event::ended(step, began, &done));
+                if done.is_err()
+                    && let Some(before) = pushed_before(&pushed)
+                {
+                    on_event(before);
+                }
                 pushed.push(done?);
             }
             Ok(pushed)
         })
     }
 
+    /// Whether the daemon pushes to a registry without a verified connection.
+    pub fn takes_insecure(&self, image: &ImageRef) -> Result<bool, EngineError> {
+        let registry = registry(image);
+        let info = runtime()?.block_on(self.client.info());
+        let info =
+            info.map_err(|error| error::after_build("tell its settings".to_owned(), &error))?;
+        let settings = info.registry_config.unwrap_or_default();
+        let listed = settings.index_configs.unwrap_or_default().remove(registry);
+        let is_listed = listed.is_some_and(|listed| listed.secure == Some(false));
+        let networks = settings.insecure_registry_cidrs.unwrap_or_default();
+        let trust = Trust {
+            insecure: networks,
+            ..Trust::default()
+        };
+        Ok(is_listed || trust.covers(image))
+    }
+
     async fn push_one(
         &self,
         name: &ImageRef,
+        logins: &Logins,
         step: StepId,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Pushed, EngineError> {
-        let failed = |message: String| EngineError::NotPushed {
-            image: name.to_string(),
-            message,
-        };
         let options = PushImageOptionsBuilder::default()
             .tag(name.tag().unwrap_or("latest"))
             .build();
         let client = self.client.clone().with_timeout(LONG_TIMEOUT);
-        let credentials = self.credentials(name, on_event);
+        let found = logins.for_image(name).await;
+        for message in found.warnings {
+            on_event(Event::Warning { message });
+        }
+        let failed = |message: String| EngineError::NotPushed {
+            image: name.to_string(),
+            message: readable(&match &found.credential {
+                Some(credential) => credential.without_secret(&message),
+                None => message,
+            }),
+        };
+        let credentials = found.credential.clone().map(credentials::for_daemon);
         let mut answers = Box::pin(client.push_image(name.name(), Some(options), credentials));
         let mut tally = Tally::default();
         while let Some(answer) = answers.next().await {
@@ -84,18 +118,6 @@ impl Docker {
                 sent: tally.sent,
             }),
             bytes: None,
-        })
-    }
-
-    fn credentials(
-        &self,
-        name: &ImageRef,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Option<DockerCredentials> {
-        let file = self.host.configuration_file()?;
-        credentials::for_image(&file, name).unwrap_or_else(|message| {
-            on_event(Event::Warning { message });
-            None
         })
     }
 }
@@ -146,6 +168,16 @@ fn on_event_of(answer: &PushImageInfo, step: StepId, on_event: &mut dyn FnMut(Ev
     });
 }
 
+/// A daemon's message without what no person reads. Engine 26 says `unknown` of answers that it does
+/// not understand.
+fn readable(message: &str) -> String {
+    let words = without_json(message);
+    match words.trim_end_matches([':', ' ']) {
+        "" | "unknown" => UNTOLD.to_owned(),
+        _ => words,
+    }
+}
+
 /// The message of the daemon or the registry.
 fn words(error: &bollard::errors::Error) -> String {
     match error {
@@ -158,6 +190,15 @@ fn words(error: &bollard::errors::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_without_words_is_called_one() {
+        // Engine 26 about an answer of 405, and about a page of a proxy.
+        assert_eq!(readable("unknown: "), UNTOLD);
+        let page = "unknown: <html><head><title>413 Request Entity Too Large</title></head></html>";
+        assert_eq!(readable(page), "unknown: 413 Request Entity Too Large");
+        assert_eq!(readable("denied: no"), "denied: no");
+    }
 
     #[test]
     fn words_of_a_daemon_are_counted() {

@@ -1,35 +1,25 @@
 //! One registry: its address, login, and retries.
 
-use std::cell::RefCell;
-use std::net::IpAddr;
-use std::path::Path;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use docker_credential::DockerCredential;
-
 use super::error::{Action, Asked};
-use super::http::{Client, Fault, Way};
+use super::http::{Client, Fault};
+use super::reach::{Reach, Way};
 use super::token::Login;
 use super::{Registries, RegistryError};
-use crate::engine::credentials::{look_up, registry};
+use crate::engine::credentials::registry;
+use crate::engine::retry::{self, PAUSES};
 use crate::engine::{Event, Interrupt, StepId};
 use crate::model::image::{ImageRef, parts};
 use crate::store::fetch::{Patience, Stall, prepare_tls};
 
-/// The pauses before each retry.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(500 / TEST_DIVISOR),
-    Duration::from_millis(2000 / TEST_DIVISOR),
-    Duration::from_millis(5000 / TEST_DIVISOR),
-];
-/// The pauses if a registry throttles. The client does not pass on when it wants to be asked again.
-const THROTTLE_PAUSES: [Duration; 3] = [
-    Duration::from_millis(1000 / TEST_DIVISOR),
-    Duration::from_millis(5000 / TEST_DIVISOR),
-    Duration::from_millis(15_000 / TEST_DIVISOR),
-];
-/// Divides the pauses in tests.
-const TEST_DIVISOR: u64 = if cfg!(test) { 100 } else { 1 };
+/// The seconds before each retry if a registry throttles.
+const THROTTLE_PAUSES: [u32; 3] = [1, 5, 15];
+/// How long a second of a pause takes; in tests less.
+const SECOND: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
+/// How long a registry may stall in one push or pull, all stalls together.
+const MAX_STALLED: Duration = Duration::from_secs(120);
 /// The timeout for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The client's own timeout for silence is this much longer than ours, which can say what was
@@ -54,40 +44,42 @@ pub(super) fn block_on<T>(
             done = work => done,
         }
     });
-    // The system may still be resolving a name, and a helper may still ask for a password. They are
-    // not waited for.
+    // The system may still be resolving a name, which is not waited for.
     runtime.shutdown_background();
     done
 }
 
 /// A repository of a registry.
-pub(super) struct Repository {
+pub(super) struct Repository<'r> {
     pub(super) client: Client,
     pub(super) asked: Asked,
     pub(super) patience: Patience,
+    events: &'r Events<'r>,
+    stalled: Cell<Duration>,
+    /// The last retry that was said.
+    said: RefCell<String>,
 }
 
-impl Repository {
+impl<'r> Repository<'r> {
     /// Prepares requests. `neighbours` are other repositories of the registry that will be read.
     pub(super) async fn new(
         image: &ImageRef,
         action: Action,
         neighbours: &[String],
         all: &Registries<'_>,
-        events: &Events<'_>,
+        events: &'r Events<'r>,
     ) -> Result<Self, RegistryError> {
         prepare_tls();
         let registry = registry(image);
-        let found = credentials(all, registry).await;
-        let credential = found.unwrap_or_else(|message| {
+        let found = all.logins.for_image(image).await;
+        for message in found.warnings {
             events.say(Event::Warning { message });
-            None
-        });
+        }
         let asked = Asked {
             image: image.to_string(),
             registry: registry.to_owned(),
             action,
-            known: credential.is_some(),
+            known: found.credential.is_some(),
         };
         let (host, path) = place(image);
         let rights = match action {
@@ -97,19 +89,22 @@ impl Repository {
         let own = format!("repository:{path}:{rights}");
         let others = neighbours.iter();
         let others = others.map(|other| format!("repository:{other}:pull"));
-        let login = Login::new(credential, std::iter::once(own).chain(others).collect());
-        let scheme = if is_plain(registry) { "http" } else { "https" };
+        let scopes = std::iter::once(own).chain(others);
+        let login = Login::new(found.credential, scopes.collect());
         let way = Way {
             proxies: all.proxies,
+            trust: all.trust,
             connecting: CONNECT_TIMEOUT.min(all.patience.answer),
             silence: all.patience.silence + CLIENT_MARGIN,
         };
-        let client = Client::new(&format!("{scheme}://{host}"), &path, login, &way);
-        let client = client.map_err(|fault| asked.error(fault))?;
+        let reach = Reach::new(host, registry, &way).map_err(|fault| asked.error(fault))?;
         Ok(Self {
-            client,
+            client: Client::new(reach, &path, login),
             asked,
             patience: all.patience,
+            events,
+            stalled: Cell::default(),
+            said: RefCell::default(),
         })
     }
 
@@ -125,40 +120,40 @@ impl Repository {
         }
     }
 
-    /// Runs a request, and retries it if that may help.
+    /// Runs a request, and retries it if that may help, which is said.
     pub(super) async fn with_retries<T>(
         &self,
         mut attempt: impl AsyncFnMut() -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let mut pauses = PAUSES.iter().zip(THROTTLE_PAUSES);
         let mut stalled = false;
-        loop {
+        for (at, seconds) in PAUSES.into_iter().enumerate() {
+            let began = Instant::now();
             let error = match attempt().await {
-                // A registry that stalled twice gets no third try.
-                Err(error) if error.may_pass() && !(stalled && error.is_stall()) => error,
+                Err(error) if error.may_pass() => error,
                 done => return done,
             };
-            stalled |= error.is_stall();
-            let Some((pause, longer)) = pauses.next() else {
-                return Err(error);
+            if error.is_stall() {
+                self.stalled.set(self.stalled.get() + began.elapsed());
+                // A registry that stalled twice gets no third try.
+                if stalled || self.stalled.get() >= MAX_STALLED {
+                    return Err(error);
+                }
+                stalled = true;
+            }
+            let seconds = if error.is_throttled() {
+                THROTTLE_PAUSES[at]
+            } else {
+                seconds
             };
-            let pause = if error.is_throttled() { longer } else { *pause };
-            tokio::time::sleep(pause).await;
+            let message = retry::said(&error, at + 1, seconds);
+            // Blobs are sent side by side.
+            if self.said.replace(message.clone()) != message {
+                self.events.say(Event::Warning { message });
+            }
+            tokio::time::sleep(SECOND.saturating_mul(seconds)).await;
         }
+        attempt().await
     }
-}
-
-/// The credentials that `docker login` stored. A helper that prompts can still be interrupted.
-async fn credentials(
-    all: &Registries<'_>,
-    registry: &str,
-) -> Result<Option<DockerCredential>, String> {
-    let Some(file) = all.configuration.map(Path::to_path_buf) else {
-        return Ok(None);
-    };
-    let registry = registry.to_owned();
-    let found = tokio::task::spawn_blocking(move || look_up(&file, &registry));
-    found.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// The address of a registry, and the image's repository in it.
@@ -167,19 +162,6 @@ pub(super) fn place(image: &ImageRef) -> (&str, String) {
         ("docker.io" | "index.docker.io", path) => ("registry-1.docker.io", path),
         place => place,
     }
-}
-
-/// Whether a registry is on this machine. Like Docker, slimbuild uses it without TLS.
-fn is_plain(registry: &str) -> bool {
-    let host = match registry.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => registry,
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Lets several transfers report events.
@@ -241,27 +223,6 @@ impl<'m> Meter<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn registries_of_this_machine_have_no_tls() {
-        for registry in [
-            "127.0.0.1:5000",
-            "127.1.2.3",
-            "localhost",
-            "localhost:5000",
-            "[::1]:5000",
-        ] {
-            assert!(is_plain(registry), "{registry}");
-        }
-        for registry in [
-            "docker.io",
-            "registry.example.com:5000",
-            "10.0.0.1:5000",
-            "localhost.example",
-        ] {
-            assert!(!is_plain(registry), "{registry}");
-        }
-    }
 
     #[test]
     fn names_are_those_of_docker() {

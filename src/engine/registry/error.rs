@@ -2,7 +2,11 @@
 
 use std::io;
 
+pub use super::http::Server;
+
 use super::http::Fault;
+use super::reach::NO_TLS;
+use super::trust::is_here;
 use crate::image::oci::ForeignError;
 use crate::model::digest::Digest;
 use crate::store::fetch::{Cause, Stall};
@@ -23,6 +27,8 @@ pub enum RegistryError {
     #[error("cannot {} `{image}`: the connection to the registry failed", verb(*.action))]
     Unreached {
         image: String,
+        /// Its registry.
+        registry: String,
         action: Action,
         /// The reason in words.
         source: Cause,
@@ -36,7 +42,7 @@ pub enum RegistryError {
         source: Stall,
     },
     /// A login is required, or this user has no access.
-    #[error("cannot {} `{image}`: the registry answers {status}, {}", verb(*.action), denial(*.status))]
+    #[error("cannot {} `{image}`: {} answers {status}{}", verb(*.action), who(*.server), answer_text(*.status, .message))]
     Denied {
         image: String,
         /// Its registry, as `docker login` expects it.
@@ -46,17 +52,27 @@ pub enum RegistryError {
         status: u16,
         /// Whether credentials were sent.
         known: bool,
+        server: Server,
+        /// Its message.
+        message: String,
     },
     /// The image does not exist.
-    #[error("there is no `{0}` in its registry")]
-    Missing(String),
+    #[error("there is no `{image}` in its registry{}", answer_text(0, .message))]
+    Missing {
+        image: String,
+        /// The registry's message.
+        message: String,
+    },
     /// Another error status.
-    #[error("cannot {} `{image}`: the registry answers {status}{}", verb(*.action), answer_text(*.status, .message))]
+    #[error("cannot {} `{image}`: {} answers {status}{}", verb(*.action), who(*.server), answer_text(*.status, .message))]
     Status {
         image: String,
+        /// Its registry.
+        registry: String,
         action: Action,
         status: u16,
-        /// The registry's message.
+        server: Server,
+        /// Its message.
         message: String,
     },
     /// The answer is invalid.
@@ -85,6 +101,14 @@ pub enum RegistryError {
         /// The reason.
         source: ForeignError,
     },
+    /// A file of `certs.d` cannot be used.
+    #[error("cannot {} `{image}`: {problem}", verb(*.action))]
+    Certificate {
+        image: String,
+        action: Action,
+        /// Which file, and why.
+        problem: String,
+    },
     /// A blob of the cache does not match its digest.
     #[error("a layer in the cache was damaged, and is thrown away: {0}")]
     Damaged(Digest),
@@ -106,17 +130,20 @@ fn verb(action: Action) -> &'static str {
     }
 }
 
-fn denial(status: u16) -> &'static str {
-    if status == 401 {
-        "unauthorized"
-    } else {
-        "forbidden"
+fn who(server: Server) -> &'static str {
+    match server {
+        Server::Registry => "the registry",
+        Server::Tokens => "the registry's token server",
     }
 }
 
 fn answer_text(status: u16, message: &str) -> String {
     let message = match status {
         _ if !message.is_empty() => message,
+        401 => "unauthorized",
+        403 => "forbidden",
+        404 => "not found",
+        413 => "too large",
         429 => "too many requests",
         500 => "internal server error",
         502 => "bad gateway",
@@ -127,12 +154,41 @@ fn answer_text(status: u16, message: &str) -> String {
     format!(", {message}")
 }
 
+/// Whether the reason of a failed connection stays until somebody changes something.
+fn stays(source: &Cause, registry: &str) -> bool {
+    let text = source.to_string();
+    // Nothing starts a registry on this machine meanwhile.
+    let is_gone = is_here(registry) && text.contains("onnection refused");
+    let mut reasons = [
+        "certificate",
+        "Name or service not known",
+        "nodename nor servname",
+        "the proxy `",
+        NO_TLS,
+    ]
+    .iter();
+    is_gone || reasons.any(|reason| text.contains(reason))
+}
+
 impl RegistryError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Unreached { source, .. } if source.to_string().contains("certificate") => {
-                "a certificate authority of your own is named by SSL_CERT_FILE".to_owned()
+            Self::Unreached {
+                registry, source, ..
+            } if source.to_string().contains("certificate") => {
+                format!(
+                    "name its certificate authority in SSL_CERT_FILE or `/etc/docker/certs.d/{registry}/ca.crt`; `--insecure-registry {registry}` goes without"
+                )
+            }
+            Self::Unreached {
+                registry, source, ..
+            } if source.to_string() == NO_TLS => {
+                format!("look at its address; `--insecure-registry {registry}` goes without TLS")
+            }
+            Self::Unreached { source, .. } if source.to_string().contains("the proxy `") => {
+                "look at HTTP_PROXY and HTTPS_PROXY; NO_PROXY names the registries that are reached without"
+                    .to_owned()
             }
             Self::Stalled { .. } => {
                 "look at the way to it (HTTP_PROXY, HTTPS_PROXY and NO_PROXY), or try again later"
@@ -143,14 +199,21 @@ impl RegistryError {
                     .to_owned()
             }
             Self::Denied {
-                registry, known, ..
+                registry,
+                known,
+                status,
+                ..
             } => {
                 let login = if registry == "docker.io" {
                     "docker login".to_owned()
                 } else {
                     format!("docker login {registry}")
                 };
-                if *known {
+                if *known && *status == 403 {
+                    format!(
+                        "look at the name; the account that you logged in with may not do it: `{login}` takes another"
+                    )
+                } else if *known {
                     format!(
                         "look at the name; the account that you logged in with may not do it, or its password is no longer right: `{login}` takes another"
                     )
@@ -158,10 +221,19 @@ impl RegistryError {
                     format!("look at the name, or log in: `{login}`")
                 }
             }
-            Self::Missing(_) => "look at the name and its tag".to_owned(),
+            Self::Missing { .. } => "look at the name and its tag".to_owned(),
             Self::Status { status: 429, .. } => {
                 "wait a while; who is logged in may mostly do more: `docker login`".to_owned()
             }
+            Self::Status { status: 413, .. } => {
+                "the registry, or a proxy before it, takes no layer of that size: have its limit raised"
+                    .to_owned()
+            }
+            Self::Status {
+                status: 404,
+                registry,
+                ..
+            } => format!("look at the name; at some registries, a repository is made first: ask who runs `{registry}`"),
             Self::Status { status, .. } if *status >= 500 => {
                 "try again, and if it stays so, ask who runs that registry".to_owned()
             }
@@ -173,31 +245,23 @@ impl RegistryError {
             Self::Damaged(_) => "build again: it is made anew".to_owned(),
             Self::Status { .. }
             | Self::Answer { .. }
+            | Self::Certificate { .. }
             | Self::Cache(_)
             | Self::Client(_)
             | Self::Interrupted => return None,
         })
     }
 
-    /// Whether a retry may help.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Whether the same may succeed later, without any change.
+    pub fn may_pass(&self) -> bool {
         match self {
-            Self::Unreached { source, .. } => !source.to_string().contains("certificate"),
-            Self::Status { .. } => self.is_refused_for_now(),
+            Self::Unreached {
+                registry, source, ..
+            } => !stays(source, registry),
+            Self::Status { status, .. } => matches!(status, 429 | 500..) && *status != 501,
             Self::Stalled { .. } => true,
             _ => false,
         }
-    }
-
-    /// Whether the registry cannot answer now, or is asked too often.
-    pub fn is_refused_for_now(&self) -> bool {
-        matches!(
-            self,
-            Self::Status {
-                status: 429 | 500..,
-                ..
-            }
-        )
     }
 
     /// Whether the registry stalled.
@@ -224,7 +288,16 @@ impl Asked {
     /// Turns a fault into an error.
     pub(super) fn error(&self, fault: Fault) -> RegistryError {
         match fault {
-            Fault::Status(status, words) => self.status(status, words),
+            Fault::Status {
+                status,
+                words,
+                server,
+            } => self.status(status, words, server),
+            Fault::Certificate(problem) => RegistryError::Certificate {
+                image: self.image.clone(),
+                action: self.action,
+                problem,
+            },
             Fault::Unreached(cause) => self.unreached(cause),
             Fault::Answer(reason) => self.answer(reason),
             Fault::Digest { expected, found } => RegistryError::Digest {
@@ -238,6 +311,7 @@ impl Asked {
     pub(super) fn unreached(&self, source: Cause) -> RegistryError {
         RegistryError::Unreached {
             image: self.image.clone(),
+            registry: self.registry.clone(),
             action: self.action,
             source,
         }
@@ -259,21 +333,25 @@ impl Asked {
         }
     }
 
-    fn status(&self, status: u16, message: String) -> RegistryError {
-        let image = self.image.clone();
+    fn status(&self, status: u16, message: String, server: Server) -> RegistryError {
+        let (image, registry) = (self.image.clone(), self.registry.clone());
         match status {
             401 | 403 => RegistryError::Denied {
                 image,
-                registry: self.registry.clone(),
+                registry,
                 action: self.action,
                 status,
                 known: self.known,
+                server,
+                message,
             },
-            404 if self.action == Action::Pull => RegistryError::Missing(image),
+            404 if self.action == Action::Pull => RegistryError::Missing { image, message },
             _ => RegistryError::Status {
                 image,
+                registry,
                 action: self.action,
                 status,
+                server,
                 message,
             },
         }

@@ -4,18 +4,21 @@
 //! A registry may answer with anything, so its answers are read in pieces, up to a limit.
 //! Credentials are sent only to the registry itself and to the server that issues its tokens.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
-use futures_util::Stream;
 use reqwest::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE,
 };
-use reqwest::{Body, Method, NoProxy, Proxy, RequestBuilder, Response, StatusCode, Url};
-use serde::Deserialize;
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
+use tokio::sync::OnceCell;
 
+use super::reach::Reach;
 use super::token::{self, Login};
+use super::words::words;
 use crate::image::oci::limits;
 use crate::model::digest::{Digest, Hasher};
-use crate::store::fetch::{Cause, Proxies, redirects};
+use crate::store::fetch::Cause;
 
 /// The accepted media types of manifests and indexes.
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
@@ -24,14 +27,19 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 /// The header with the digest of the content.
 const DIGEST: &str = "Docker-Content-Digest";
-/// The longest message of a registry that is shown.
-const WORDS: usize = 300;
+/// How many redirects of an upload are followed.
+const REDIRECTS: usize = 5;
 
 /// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The registry refused it: its status and message.
-    Status(u16, String),
+    /// A server refused it.
+    Status {
+        status: u16,
+        /// Its message.
+        words: String,
+        server: Server,
+    },
     /// The connection failed, in words.
     Unreached(Cause),
     /// The answer is invalid.
@@ -43,6 +51,24 @@ pub(super) enum Fault {
         /// The digest of the content.
         found: String,
     },
+    /// A file with a certificate cannot be used: which, and why.
+    Certificate(String),
+}
+
+/// Who refused a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// The registry.
+    Registry,
+    /// The server that issues its tokens.
+    Tokens,
+}
+
+impl Fault {
+    /// Whether nothing listens there.
+    pub(super) fn is_refused_connection(&self) -> bool {
+        matches!(self, Self::Unreached(cause) if cause.to_string().contains("onnection refused"))
+    }
 }
 
 impl From<reqwest::Error> for Fault {
@@ -53,19 +79,14 @@ impl From<reqwest::Error> for Fault {
 
 /// One repository, and how it is reached.
 pub(super) struct Client {
-    pub(super) http: reqwest::Client,
-    /// `https://registry.example.com/v2/`
-    pub(super) root: Url,
+    reach: Reach,
+    /// `https://registry.example.com/v2/`, once the registry has answered.
+    root: OnceCell<Url>,
     /// `shop/server`
     repository: String,
     login: Login,
-}
-
-/// How a registry is reached.
-pub(super) struct Way<'w> {
-    pub(super) proxies: &'w Proxies,
-    pub(super) connecting: std::time::Duration,
-    pub(super) silence: std::time::Duration,
+    /// Whether the registry takes bytes by `PATCH` only.
+    pub(super) by_patch: Cell<bool>,
 }
 
 /// A blob that is being received.
@@ -83,45 +104,25 @@ impl Blob {
 }
 
 impl Client {
-    /// `root` is the registry's address: `https://registry.example.com`.
-    pub(super) fn new(
-        root: &str,
-        repository: &str,
-        login: Login,
-        way: &Way<'_>,
-    ) -> Result<Self, Fault> {
-        let proxies = way.proxies;
-        let none = proxies.none.as_deref().and_then(NoProxy::from_string);
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("slimbuild/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(way.connecting)
-            .read_timeout(way.silence)
-            .redirect(redirects())
-            .no_proxy();
-        if let Some(http) = &proxies.http {
-            builder = builder.proxy(Proxy::http(http)?.no_proxy(none.clone()));
-        }
-        if let Some(https) = &proxies.https {
-            builder = builder.proxy(Proxy::https(https)?.no_proxy(none));
-        }
-        let root = Url::parse(&format!("{root}/v2/"));
-        Ok(Self {
-            http: builder.build()?,
-            root: root.map_err(|error| Fault::Answer(error.to_string()))?,
+    pub(super) fn new(reach: Reach, repository: &str, login: Login) -> Self {
+        Self {
+            reach,
+            root: OnceCell::new(),
             repository: repository.to_owned(),
             login,
-        })
+            by_patch: Cell::new(false),
+        }
     }
 
     /// A manifest by tag or digest. `size` is its size in bytes, if known.
     pub(super) async fn manifest(&self, name: &str, size: Option<u64>) -> Result<Vec<u8>, Fault> {
-        let url = self.url(&format!("manifests/{name}"))?;
+        let url = self.url(&format!("manifests/{name}")).await?;
         let answer = self.send(Method::GET, &url, |request| {
             request.header(ACCEPT, ACCEPTED)
         });
         let answer = answer.await?;
         if !answer.status().is_success() {
-            return Err(refused(answer).await);
+            return Err(self.refused(answer).await);
         }
         let told = header(answer.headers(), DIGEST);
         let most = size.unwrap_or(limits::MANIFEST).min(limits::MANIFEST);
@@ -143,7 +144,7 @@ impl Client {
 
     /// A blob from this offset on, or all of it if the registry does not support that.
     pub(super) async fn blob(&self, digest: &str, from: u64) -> Result<Blob, Fault> {
-        let url = self.url(&format!("blobs/{digest}"))?;
+        let url = self.url(&format!("blobs/{digest}")).await?;
         let range = format!("bytes={from}-");
         let answer = self.send(Method::GET, &url, |request| request.header(RANGE, &range));
         let answer = answer.await?;
@@ -152,61 +153,34 @@ impl Client {
                 is_rest: answer.status() == StatusCode::PARTIAL_CONTENT,
                 answer,
             }),
-            _ => Err(refused(answer).await),
+            _ => Err(self.refused(answer).await),
         }
     }
 
     /// Whether a blob exists.
     pub(super) async fn blob_exists(&self, digest: &str) -> Result<bool, Fault> {
-        let url = self.url(&format!("blobs/{digest}"))?;
+        let url = self.url(&format!("blobs/{digest}")).await?;
         let answer = self.send(Method::HEAD, &url, |request| request).await?;
         match answer.status() {
-            StatusCode::NOT_FOUND => Ok(false),
+            // Not there, or the registry cannot say: the blob is sent.
+            StatusCode::NOT_FOUND
+            | StatusCode::BAD_REQUEST
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED => Ok(false),
             status if status.is_success() => Ok(true),
-            _ => Err(refused(answer).await),
+            _ => Err(self.refused(answer).await),
         }
     }
 
     /// Mounts a blob from another repository of the registry. Returns whether the registry did it.
     pub(super) async fn mount_blob(&self, from: &str, digest: &str) -> Result<bool, Fault> {
-        let mut url = self.url("blobs/uploads/")?;
+        let mut url = self.url("blobs/uploads/").await?;
         let pairs = [("mount", digest), ("from", from)];
         url.query_pairs_mut().extend_pairs(pairs);
         let answer = self.send(Method::POST, &url, |request| {
             request.header(CONTENT_LENGTH, 0)
         });
         Ok(answer.await?.status() == StatusCode::CREATED)
-    }
-
-    /// Uploads a blob.
-    pub(super) async fn push_blob<S>(&self, digest: &str, size: u64, pieces: S) -> Result<(), Fault>
-    where
-        S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
-    {
-        let url = self.url("blobs/uploads/")?;
-        let begun = self.send(Method::POST, &url, |request| {
-            request.header(CONTENT_LENGTH, 0)
-        });
-        let begun = begun.await?;
-        if begun.status() != StatusCode::ACCEPTED {
-            return Err(refused(begun).await);
-        }
-        let nowhere = || Fault::Answer("it does not say where a layer is to be sent".to_owned());
-        let location = header(begun.headers(), LOCATION.as_str()).ok_or_else(nowhere)?;
-        let mut location = url.join(&location).map_err(|_| nowhere())?;
-        location.query_pairs_mut().append_pair("digest", digest);
-        let request = self.http.put(location.clone());
-        let request = request
-            .header(CONTENT_LENGTH, size)
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .body(Body::wrap_stream(pieces));
-        // The token is as new as the answer with the upload's location.
-        let answer = self.login.sign(request, &location, &self.root).send();
-        let answer = answer.await?;
-        if answer.status().is_success() {
-            return Ok(());
-        }
-        Err(refused(answer).await)
     }
 
     /// Uploads a manifest under a tag.
@@ -216,7 +190,7 @@ impl Client {
         kind: &'static str,
         manifest: &Bytes,
     ) -> Result<(), Fault> {
-        let url = self.url(&format!("manifests/{tag}"))?;
+        let url = self.url(&format!("manifests/{tag}")).await?;
         let answer = self.send(Method::PUT, &url, |request| {
             request.header(CONTENT_TYPE, kind).body(manifest.clone())
         });
@@ -224,37 +198,105 @@ impl Client {
         if answer.status().is_success() {
             return Ok(());
         }
-        Err(refused(answer).await)
+        Err(self.refused(answer).await)
     }
 
-    fn url(&self, rest: &str) -> Result<Url, Fault> {
-        let url = self.root.join(&format!("{}/{rest}", self.repository));
+    /// The registry's address. The first call finds out how it is reached and what it requires.
+    async fn root(&self) -> Result<&Url, Fault> {
+        let ask = || async {
+            let (root, answer) = self.reach.first_answer().await?;
+            self.login.renew(&self.reach, &root, &answer).await?;
+            Ok(root)
+        };
+        self.root.get_or_try_init(ask).await
+    }
+
+    /// An address in the repository.
+    pub(super) async fn url(&self, rest: &str) -> Result<Url, Fault> {
+        let root = self.root().await?;
+        let url = root.join(&format!("{}/{rest}", self.repository));
         url.map_err(|error| Fault::Answer(error.to_string()))
     }
 
-    /// Sends a request with the login. A rejected token is renewed once.
-    async fn send(
+    /// Sends a small request with the login. A rejected token is renewed once.
+    pub(super) async fn send(
         &self,
         method: Method,
         url: &Url,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, Fault> {
-        self.login.begin(self).await?;
-        let request = || with(self.http.request(method.clone(), url.clone()));
+        self.signed(method, url, |request| Ok(with(request))).await
+    }
+
+    /// The same for a request with a part of a blob, which is read again for each attempt. The
+    /// client does not follow its redirects.
+    pub(super) async fn send_blob(
+        &self,
+        method: Method,
+        url: Url,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+        body: impl Fn() -> Result<Body, Fault>,
+    ) -> Result<Response, Fault> {
+        let mut url = url;
+        for _ in 0..REDIRECTS {
+            let request = |request| Ok(with(request).body(body()?));
+            let answer = self.signed(method.clone(), &url, request).await?;
+            let status = answer.status();
+            if status != StatusCode::TEMPORARY_REDIRECT && status != StatusCode::PERMANENT_REDIRECT
+            {
+                return Ok(answer);
+            }
+            url = location(&answer)?;
+        }
+        Err(Fault::Answer(
+            "it redirects an upload without an end".to_owned(),
+        ))
+    }
+
+    async fn signed(
+        &self,
+        method: Method,
+        url: &Url,
+        with: impl Fn(RequestBuilder) -> Result<RequestBuilder, Fault>,
+    ) -> Result<Response, Fault> {
+        let root = self.root().await?;
+        let send = async || {
+            let request = self.reach.client(url)?.request(method.clone(), url.clone());
+            let request = self.login.sign(with(request)?, url, root);
+            let answer = request.send().await;
+            answer.map_err(|error| self.reach.fault(url, error))
+        };
         let used = self.login.authorization();
-        let answer = self.login.sign(request(), url, &self.root).send().await?;
+        let answer = send().await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
         // Another request may have renewed it already.
         if self.login.authorization() == used {
-            self.login.renew(self, &answer).await?;
+            self.login.renew(&self.reach, root, &answer).await?;
         }
         if self.login.authorization() == used {
             return Ok(answer);
         }
-        Ok(self.login.sign(request(), url, &self.root).send().await?)
+        send().await
     }
+
+    /// The fault of a refusal, with the registry's message if it has one.
+    pub(super) async fn refused(&self, answer: Response) -> Fault {
+        let (status, words) = refusal(answer).await;
+        Fault::Status {
+            status,
+            words: self.login.without_secrets(words),
+            server: Server::Registry,
+        }
+    }
+}
+
+/// Where an answer leads to.
+pub(super) fn location(answer: &Response) -> Result<Url, Fault> {
+    let nowhere = || Fault::Answer("it does not say where a layer is to be sent".to_owned());
+    let location = header(answer.headers(), LOCATION.as_str()).ok_or_else(nowhere)?;
+    answer.url().join(&location).map_err(|_| nowhere())
 }
 
 /// The body of an answer, up to a limit.
@@ -274,34 +316,16 @@ pub(super) async fn whole(mut answer: Response, most: u64, what: &str) -> Result
     Ok(bytes)
 }
 
-fn header(headers: &HeaderMap<HeaderValue>, name: &str) -> Option<String> {
+pub(super) fn header(headers: &HeaderMap<HeaderValue>, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The fault of a refusal, with the registry's message if it has one.
-async fn refused(answer: Response) -> Fault {
+/// The status and the message of a refusal.
+pub(super) async fn refusal(answer: Response) -> (u16, String) {
     let status = answer.status().as_u16();
     // An endless message is cut off.
     let body = whole(answer, limits::ANSWER, "its answer").await;
-    Fault::Status(status, words(&body.unwrap_or_default()))
-}
-
-/// The first message of an error answer. Other content, such as HTML pages of proxies, is ignored.
-fn words(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Envelope {
-        errors: Vec<One>,
-    }
-    #[derive(Deserialize)]
-    struct One {
-        #[serde(default)]
-        message: Option<String>,
-    }
-    let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
-    let first = envelope.and_then(|envelope| envelope.errors.into_iter().next());
-    let message = first.and_then(|first| first.message).unwrap_or_default();
-    let line = message.lines().next().unwrap_or_default();
-    line.chars().take(WORDS).collect()
+    (status, words(&body.unwrap_or_default()))
 }
 
 /// What the registry requires for authentication.

@@ -35,7 +35,7 @@ struct Pull<'p> {
     all: &'p Registries<'p>,
     image: &'p ImageRef,
     /// Set up once the registry is needed: cached content needs neither a network nor credentials.
-    repository: OnceCell<Repository>,
+    repository: OnceCell<Repository<'p>>,
     cache: &'p Cache,
     events: &'p Events<'p>,
     step: StepId,
@@ -71,8 +71,8 @@ pub(super) async fn pull(
     done
 }
 
-impl Pull<'_> {
-    async fn repository(&self) -> Result<&Repository, RegistryError> {
+impl<'p> Pull<'p> {
+    async fn repository(&self) -> Result<&Repository<'p>, RegistryError> {
         let made = || Repository::new(self.image, Action::Pull, &[], self.all, self.events);
         self.repository.get_or_try_init(made).await
     }
@@ -234,7 +234,7 @@ impl Pull<'_> {
 /// A blob of which a part may have been received.
 struct Download<'d, 'p> {
     pull: &'d Pull<'p>,
-    repository: &'d Repository,
+    repository: &'d Repository<'p>,
     wanted: &'d Descriptor,
     incoming: Incoming,
     hasher: Hasher,
@@ -250,6 +250,7 @@ impl Download<'_, '_> {
             client,
             asked,
             patience,
+            ..
         } = repository;
         let digest = self.wanted.digest.to_string();
         let mut answer = repository.soon(client.blob(&digest, self.got)).await?;

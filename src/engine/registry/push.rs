@@ -1,7 +1,8 @@
 //! Pushes images from the cache to a registry.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,10 +10,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fs_err::File;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::{Body, Url};
 
 use super::client::{Events, Meter, Repository, place};
 use super::error::Action;
-use super::{MAX_CONCURRENT, Pushed, PushedLayers, Registries, RegistryError};
+use super::http::Fault;
+use super::upload::Outgoing;
+use super::{MAX_CONCURRENT, Pushed, PushedLayers, Registries, RegistryError, pushed_before};
 use crate::engine::credentials::registry;
 use crate::engine::{Event, StepId, StepKind};
 use crate::image::oci::{Descriptor, Image};
@@ -35,7 +39,7 @@ enum Source {
 
 /// The state of one push.
 struct Push<'p> {
-    repository: Repository,
+    repository: Repository<'p>,
     /// Repositories of the same registry that have some of the blobs.
     neighbours: Vec<String>,
     cache: &'p Cache,
@@ -76,15 +80,24 @@ pub(super) async fn push(
             registry(neighbour) == registry(&names[0]) && !neighbour.is_sibling(&names[0])
         });
         let neighbours: Vec<String> = neighbours.map(|name| place(name).1).collect();
-        let push = Push {
-            repository: Repository::new(&names[0], Action::Push, &neighbours, all, &events).await?,
-            neighbours,
-            cache: all.cache,
-            events: &events,
-            step,
+        let done = async {
+            let push = Push {
+                repository: Repository::new(&names[0], Action::Push, &neighbours, all, &events)
+                    .await?,
+                neighbours,
+                cache: all.cache,
+                events: &events,
+                step,
+            };
+            push.image(image, names).await
         };
-        let done = push.image(image, names).await;
+        let done = done.await;
         events.say(Event::ended(step, began, &done));
+        if done.is_err()
+            && let Some(before) = pushed_before(&pushed)
+        {
+            events.say(before);
+        }
         pushed.push(done?);
     }
     Ok(pushed)
@@ -173,9 +186,10 @@ impl Push<'_> {
                 Ok(false) | Err(_) => {}
             }
         }
+        let begun = RefCell::new(None);
         let uploaded = self
             .repository
-            .with_retries(async || self.upload(blob, &digest, source).await)
+            .with_retries(async || self.upload(blob, &digest, source, &begun).await)
             .await;
         if uploaded.is_err()
             && matches!(source, Source::Cached)
@@ -186,35 +200,61 @@ impl Push<'_> {
         uploaded.map(|()| true)
     }
 
+    /// One attempt. `begun` is where an earlier one sent a part to.
     async fn upload(
         &self,
         blob: &Descriptor,
         digest: &str,
         source: &Source,
+        begun: &RefCell<Option<Url>>,
     ) -> Result<(), RegistryError> {
         let Repository {
             client,
             asked,
             patience,
+            ..
         } = &self.repository;
-        let sent = Arc::new(AtomicU64::new(0));
-        let pieces = match source {
-            Source::Bytes(bytes) => Pieces::Bytes(Some(bytes.clone())),
-            Source::Cached => {
-                let damaged = || RegistryError::Damaged(blob.digest.clone());
-                let path = self.cache.blob(&blob.digest, blob.size);
-                let file = File::open(path.ok_or_else(damaged)?);
-                Pieces::File(file.map_err(|_| damaged())?)
-            }
+        let damaged = || RegistryError::Damaged(blob.digest.clone());
+        let path = match source {
+            Source::Bytes(_) => None,
+            Source::Cached => Some(
+                self.cache
+                    .blob(&blob.digest, blob.size)
+                    .ok_or_else(damaged)?,
+            ),
         };
-        let counted = Arc::clone(&sent);
-        let pieces = pieces.inspect(move |piece| {
-            if let Ok(bytes) = piece {
-                counted.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            }
-        });
+        let sent = Arc::new(AtomicU64::new(0));
+        let body = |from: u64| {
+            sent.store(from, Ordering::Relaxed);
+            let pieces = match (source, &path) {
+                (Source::Bytes(bytes), _) => {
+                    let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
+                    Pieces::Bytes(Some(bytes.slice(from..)))
+                }
+                (Source::Cached, path) => {
+                    let unreadable = |error: std::io::Error| Fault::Answer(error.to_string());
+                    let path = path.as_deref().unwrap_or_else(|| std::path::Path::new(""));
+                    let mut file = File::open(path).map_err(unreadable)?;
+                    file.seek(SeekFrom::Start(from)).map_err(unreadable)?;
+                    Pieces::File(file)
+                }
+            };
+            let counted = Arc::clone(&sent);
+            let pieces = pieces.inspect(move |piece| {
+                if let Ok(bytes) = piece {
+                    counted.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                }
+            });
+            Ok(Body::wrap_stream(stream::iter(pieces)))
+        };
+        let outgoing = Outgoing {
+            digest,
+            size: blob.size,
+            body: &body,
+            begun,
+        };
         let mut meter = Meter::new(self.events, self.step, &blob.digest, blob.size);
-        let upload = client.push_blob(digest, blob.size, stream::iter(pieces));
+        let upload = client.push_blob(&outgoing);
         let mut upload = std::pin::pin!(upload);
         let mut ticks = tokio::time::interval(TICK);
         let mut pace = Pace::new(*patience, Instant::now());
@@ -234,10 +274,11 @@ impl Push<'_> {
                     known = sent;
                     // After the last byte, the answer has its own timeout.
                     let stall = if sent < blob.size {
+                        complete = None;
                         pace.check(now).err()
                     } else {
                         let waited = now.duration_since(*complete.get_or_insert(now));
-                        let limit = patience.answer;
+                        let limit = patience.silence;
                         (waited >= limit).then_some(Stall::Unanswered(limit))
                     };
                     if let Some(stall) = stall {

@@ -4,13 +4,14 @@ mod fake;
 mod limits;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use tempfile::TempDir;
 
 use super::*;
+use crate::engine::credentials::tests::logins_of_file;
 use crate::image::layer::{Layer, LayerEntry, LayerNode};
 use crate::image::oci::{Compression, Packing, pack};
 use fake::{Fake, Fault};
@@ -44,9 +45,9 @@ impl Machine {
 
     fn with<T>(&self, work: impl FnOnce(&Registries<'_>) -> T) -> T {
         let (_trigger, interrupt) = Interrupt::by_hand();
-        let configuration: &Path = &self.configuration();
         work(&Registries {
-            configuration: Some(configuration),
+            logins: &logins_of_file(&self.configuration()),
+            trust: &Trust::default(),
             proxies: &Proxies::default(),
             cache: &self.cache,
             patience: self.patience,
@@ -477,7 +478,8 @@ fn who_wants_to_stop_need_not_wait() {
     let machine = Machine::new();
     let (trigger, interrupt) = Interrupt::by_hand();
     let all = Registries {
-        configuration: None,
+        logins: &Logins::default(),
+        trust: &Trust::default(),
         proxies: &Proxies::default(),
         cache: &machine.cache,
         patience: Patience::default(),

@@ -3,19 +3,19 @@
 //!
 //! The protocol is distribution's (<https://distribution.github.io/distribution/spec/auth/token/>,
 //! and `oauth` beside it). Mounting blobs needs read access to their repositories, so a token
-//! covers those too. An identity token, which `docker login` stores for some registries, is
-//! exchanged. If a registry issues no token, requests are anonymous.
+//! covers those too; a server that does not grant that is asked for the own repository alone. An
+//! identity token, which `docker login` stores for some registries, is exchanged.
 
 use std::cell::RefCell;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use docker_credential::DockerCredential;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
-use tokio::sync::OnceCell;
 
-use super::http::{Client, Fault, challenge, whole};
+use super::http::{Fault, Server, challenge, refusal, whole};
+use super::reach::Reach;
+use crate::engine::credentials::Credential;
 use crate::image::oci::limits;
 
 /// The user name for an identity token that cannot be exchanged: Azure's registries accept it as a
@@ -62,11 +62,9 @@ impl Challenge {
 
 /// The login at a registry.
 pub(super) struct Login {
-    credential: Option<DockerCredential>,
-    /// `repository:shop/server:pull,push`
+    credential: Option<Credential>,
+    /// `repository:shop/server:pull,push`, that of the own repository first.
     scopes: Vec<String>,
-    /// Set once it is known what the registry requires.
-    begun: OnceCell<()>,
     header: RefCell<Option<HeaderValue>>,
 }
 
@@ -77,33 +75,28 @@ struct Answer {
 }
 
 impl Login {
-    pub(super) fn new(credential: Option<DockerCredential>, scopes: Vec<String>) -> Self {
+    pub(super) fn new(credential: Option<Credential>, scopes: Vec<String>) -> Self {
         Self {
             credential,
             scopes,
-            begun: OnceCell::new(),
             header: RefCell::new(None),
         }
     }
 
-    /// Finds out what the registry requires. Does so only once.
-    pub(super) async fn begin(&self, client: &Client) -> Result<(), Fault> {
-        let ask = || async {
-            let answer = client.http.get(client.root.clone()).send().await?;
-            self.renew(client, &answer).await
-        };
-        self.begun.get_or_try_init(ask).await.copied()
-    }
-
     /// Gets the credentials that an answer requires.
-    pub(super) async fn renew(&self, client: &Client, answer: &Response) -> Result<(), Fault> {
+    pub(super) async fn renew(
+        &self,
+        reach: &Reach,
+        root: &Url,
+        answer: &Response,
+    ) -> Result<(), Fault> {
         let Some(challenge) = challenge(answer) else {
             return Ok(());
         };
         let header = match challenge {
             Challenge::Basic => self.basic().transpose()?,
             Challenge::Bearer { realm, service } => {
-                let token = self.token(client, &realm, service.as_deref()).await?;
+                let token = self.token(reach, root, &realm, service.as_deref()).await?;
                 token
                     .map(|token| sensitive(&format!("Bearer {token}")))
                     .transpose()?
@@ -113,6 +106,20 @@ impl Login {
             *self.header.borrow_mut() = header;
         }
         Ok(())
+    }
+
+    /// A message without the credentials, which a server might quote.
+    pub(super) fn without_secrets(&self, words: String) -> String {
+        let words = match &self.credential {
+            Some(credential) => credential.without_secret(&words),
+            None => words,
+        };
+        let used = self.header.borrow();
+        let used = used.as_ref().and_then(|header| header.to_str().ok());
+        match used.and_then(|header| header.split_once(' ')) {
+            Some((_, word)) if !word.is_empty() => words.replace(word, "***"),
+            _ => words,
+        }
     }
 
     /// The current authorization header.
@@ -132,17 +139,18 @@ impl Login {
 
     fn basic(&self) -> Option<Result<HeaderValue, Fault>> {
         let (user, password) = match self.credential.as_ref()? {
-            DockerCredential::UsernamePassword(user, password) => (user.as_str(), password),
-            DockerCredential::IdentityToken(token) => (IDENTITY, token),
+            Credential::Password(user, password) => (user.as_str(), password),
+            Credential::IdentityToken(token) => (IDENTITY, token),
         };
         let word = BASE64_STANDARD.encode(format!("{user}:{password}"));
         Some(sensitive(&format!("Basic {word}")))
     }
 
-    /// Requests a token; `None` if this login gets none.
+    /// Requests a token; `None` if the registry names no server for them that may be asked.
     async fn token(
         &self,
-        client: &Client,
+        reach: &Reach,
+        root: &Url,
         realm: &str,
         service: Option<&str>,
     ) -> Result<Option<String>, Fault> {
@@ -150,12 +158,37 @@ impl Login {
             return Ok(None);
         };
         // A password is never sent over a less secure connection than the registry's own.
-        if client.root.scheme() == "https" && realm.scheme() != "https" {
+        if root.scheme() == "https" && realm.scheme() != "https" {
             return Ok(None);
         }
+        let mut scopes = &self.scopes[..];
+        loop {
+            let asked = self.ask(reach, &realm, service, scopes).await;
+            match asked {
+                Err(Fault::Status {
+                    status: 400..=403, ..
+                }) if scopes.len() > 1 => scopes = &self.scopes[..1],
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        reach: &Reach,
+        realm: &Url,
+        service: Option<&str>,
+        scopes: &[String],
+    ) -> Result<Option<String>, Fault> {
+        let client = reach.client(realm)?;
+        let send = async |request: RequestBuilder| {
+            let answer = request.send().await;
+            let answer = answer.map_err(|error| reach.fault(realm, error))?;
+            self.handed_out(answer).await
+        };
         let service = service.map(|service| ("service", service));
-        if let Some(DockerCredential::IdentityToken(token)) = &self.credential {
-            let scopes = self.scopes.join(" ");
+        if let Some(Credential::IdentityToken(token)) = &self.credential {
+            let scopes = scopes.join(" ");
             let fixed = [
                 ("grant_type", "refresh_token"),
                 ("client_id", "slimbuild"),
@@ -164,33 +197,41 @@ impl Login {
             ];
             let form = with_query("http://form", service.into_iter().chain(fixed))?;
             let request = client
-                .http
                 .post(realm.clone())
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.query().unwrap_or_default().to_owned());
-            let token = handed_out(request).await?;
-            if token.is_some() {
-                return Ok(token);
+            match send(request).await {
+                // It does not know this way.
+                Err(Fault::Status {
+                    status: 401 | 404 | 405,
+                    ..
+                })
+                | Ok(None) => {}
+                answer => return answer,
             }
         }
-        let scopes = self.scopes.iter().map(|scope| ("scope", scope.as_str()));
+        let scopes = scopes.iter().map(|scope| ("scope", scope.as_str()));
         let url = with_query(realm.as_str(), service.into_iter().chain(scopes))?;
-        let mut request = client.http.get(url);
+        let mut request = client.get(url);
         if let Some(basic) = self.basic().transpose()? {
             request = request.header(AUTHORIZATION, basic);
         }
-        handed_out(request).await
+        send(request).await
     }
-}
 
-async fn handed_out(request: RequestBuilder) -> Result<Option<String>, Fault> {
-    let answer = request.send().await?;
-    if !answer.status().is_success() {
-        return Ok(None);
+    async fn handed_out(&self, answer: Response) -> Result<Option<String>, Fault> {
+        if !answer.status().is_success() {
+            let (status, words) = refusal(answer).await;
+            return Err(Fault::Status {
+                status,
+                words: self.without_secrets(words),
+                server: Server::Tokens,
+            });
+        }
+        let bytes = whole(answer, limits::ANSWER, "its token").await?;
+        let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
+        Ok(answer.and_then(|answer| answer.token.or(answer.access_token)))
     }
-    let bytes = whole(answer, limits::ANSWER, "its token").await?;
-    let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
-    Ok(answer.and_then(|answer| answer.token.or(answer.access_token)))
 }
 
 fn with_query<'q>(

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::image::{DiskImage, ImageRef, ImageRefError, parts};
+use super::ConfigError;
+use super::reader::Node;
+use crate::model::image::{DiskImage, ImageRef, ImageRefError, is_registry, parts};
 
 /// What the result starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +119,31 @@ impl fmt::Display for Mirror {
     }
 }
 
+/// Registries without a verified connection.
+pub(super) fn insecure_registries(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {
+    let what = "a list of registries, as [\"registry.example.com:5000\"]";
+    let registry = |item: Node<'_>| {
+        let text = item.string(what)?;
+        let problem = |problem| item.error(format!("`{}`: {problem}", item.path), None);
+        insecure_registry(text).map_err(problem)
+    };
+    node.items(what)?.into_iter().map(registry).collect()
+}
+
+/// Checks the name of a registry, or a network.
+pub fn insecure_registry(text: &str) -> Result<String, String> {
+    let network = text.split_once('/').is_some_and(|(address, bits)| {
+        address.parse::<std::net::IpAddr>().is_ok() && bits.parse::<u8>().is_ok()
+    });
+    if network || is_registry(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{text}` is no registry: expected `HOST`, `HOST:PORT` or a network, as `10.0.0.0/8`"
+        ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,7 +191,7 @@ mod tests {
             "https://r.example",
             "r.example/hub:1",
             "gcr.io=",
-            "A/b",
+            "a/B",
             "r.example/a@b",
         ] {
             assert!(text.parse::<Mirror>().is_err(), "{text}");

@@ -1,5 +1,6 @@
 //! The keys of the file: each is read into the options, or refused with its position.
 
+use super::base;
 use super::reader::{Entry, Node};
 use super::values;
 use super::{ConfigError, PlanOptions};
@@ -7,12 +8,13 @@ use crate::detect::AppKind;
 use crate::model::path::RepoPath;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 23] = [
     "kind",
     "node",
     "base",
     "buildBase",
     "registryMirror",
+    "insecureRegistries",
     "entry",
     "start",
     "port",
@@ -107,6 +109,7 @@ fn key(
         "base" => options.base = Some(node.given(values::base(node)?)),
         "buildBase" => options.build_base = Some(node.given(values::image(node)?)),
         "registryMirror" => options.registry_mirrors = values::registry_mirrors(node)?,
+        "insecureRegistries" => options.insecure_registries = base::insecure_registries(node)?,
         "entry" => options.start = Some(node.given(values::entry(node)?)),
         "start" => options.start = Some(node.given(values::start(node)?)),
         "port" => options.port = Some(node.given(values::port(node)?)),

@@ -31,6 +31,7 @@ impl PlanOptions {
             } else {
                 self.registry_mirrors
             },
+            insecure_registries: joined(below.insecure_registries, self.insecure_registries),
             kind: self.kind.or(below.kind),
             start: self.start.or(below.start),
             include: joined(below.include, self.include),

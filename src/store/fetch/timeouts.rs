@@ -36,7 +36,7 @@ impl Patience {
     /// Limits for a registry, which is silent while it processes an upload.
     pub fn with_uploads() -> Self {
         Self {
-            answer: Duration::from_secs(60),
+            answer: Duration::from_secs(30),
             silence: Duration::from_secs(60),
             window: Duration::from_secs(90),
             least: 90 << 10,

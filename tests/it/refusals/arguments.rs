@@ -14,7 +14,7 @@ fn refusal(arguments: &[&str]) -> String {
 fn bad_tags() {
     assert_snapshot!(refusal(&["apps/server", "-t", "Shop/Server"]), @"
     exit code 2
-    error: invalid value 'Shop/Server' for '--tag <NAME[:TAG]>': `Shop/Server` is not an image name: names are lower case letters and digits, parted by `.`, `_`, `-` or `/`
+    error: invalid value 'Shop/Server' for '--tag <NAME[:TAG]>': `Shop/Server` is not an image name: names are lower case letters and digits, parted by `/`, or by one `.`, `_`, `__` or any number of `-`
 
     For more information, try '--help'.
     ");

@@ -1,28 +1,63 @@
 //! Tells BuildKit the credentials for registries.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use bollard::auth::DockerCredentials;
 use bollard::moby::filesync::v1::auth_server::Auth;
 use bollard::moby::filesync::v1::{
     CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse,
     GetTokenAuthorityRequest, GetTokenAuthorityResponse, VerifyTokenAuthorityRequest,
     VerifyTokenAuthorityResponse,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, mpsc};
 use tonic::{Request, Response, Status};
 
-type LookUp = dyn Fn(&str) -> Option<DockerCredentials> + Send + Sync;
+use crate::engine::Logins;
+use crate::engine::credentials::{Credential, hub};
+use crate::model::image::{ImageRef, parts};
 
 /// Looks credentials up when BuildKit asks.
-pub(in crate::engine::buildkit) struct Registries(Arc<LookUp>);
+pub(in crate::engine::buildkit) struct Registries {
+    logins: Logins,
+    /// By registry, the repository that is pushed to. BuildKit asks by host only.
+    repositories: BTreeMap<String, String>,
+    /// By registry, what was found: BuildKit asks several times, and a helper may be slow.
+    known: Mutex<BTreeMap<String, Option<Credential>>>,
+    warn: mpsc::UnboundedSender<String>,
+}
 
 impl Registries {
-    /// By a function of the registry's name, which may take its time.
     pub(in crate::engine::buildkit) fn new(
-        look_up: impl Fn(&str) -> Option<DockerCredentials> + Send + Sync + 'static,
+        logins: &Logins,
+        names: &[ImageRef],
+        warn: mpsc::UnboundedSender<String>,
     ) -> Self {
-        Self(Arc::new(look_up))
+        let repositories = names.iter().map(|name| {
+            let (registry, path) = parts(name.name());
+            (registry.to_owned(), path)
+        });
+        Self {
+            logins: logins.clone(),
+            repositories: repositories.collect(),
+            known: Mutex::default(),
+            warn,
+        }
+    }
+
+    async fn credential(&self, host: &str) -> Option<Credential> {
+        let registry = hub(host);
+        let mut known = self.known.lock().await;
+        if let Some(found) = known.get(registry) {
+            return found.clone();
+        }
+        let path = self.repositories.get(registry);
+        let path = path.map_or("", String::as_str);
+        let found = self.logins.find(registry, path).await;
+        for warning in found.warnings {
+            // Nobody listens after the build.
+            let _ended = self.warn.send(warning);
+        }
+        known.insert(registry.to_owned(), found.credential.clone());
+        found.credential
     }
 }
 
@@ -32,24 +67,13 @@ impl Auth for Registries {
         &self,
         request: Request<CredentialsRequest>,
     ) -> Result<Response<CredentialsResponse>, Status> {
-        let look_up = Arc::clone(&self.0);
-        let (told, known) = oneshot::channel();
-        // Not on the runtime's pool, whose end waits for all of its threads: a credential helper
-        // that hangs must not keep an interrupted build from ending.
-        drop(std::thread::spawn(move || {
-            // Nobody listens after the build.
-            let _ended = told.send(look_up(&request.into_inner().host));
-        }));
-        let answer = known.await.ok().flatten();
-        let answer = answer.map(|known| match known.identitytoken {
-            Some(secret) => CredentialsResponse {
+        let found = self.credential(&request.into_inner().host).await;
+        let answer = found.map(|known| match known {
+            Credential::IdentityToken(secret) => CredentialsResponse {
                 secret,
                 ..CredentialsResponse::default()
             },
-            None => CredentialsResponse {
-                username: known.username.unwrap_or_default(),
-                secret: known.password.unwrap_or_default(),
-            },
+            Credential::Password(username, secret) => CredentialsResponse { username, secret },
         });
         Ok(Response::new(answer.unwrap_or_default()))
     }

@@ -4,6 +4,8 @@ use bollard::query_parameters::PushImageOptions;
 
 use super::super::PullPolicy;
 use super::{build, failure, request};
+use crate::engine::Logins;
+use crate::engine::credentials::tests::logins;
 use crate::engine::docker::{Docker, EngineError, runtime};
 use crate::engine::testing::{client, remove, skipped, unique, with_every_daemon};
 use crate::system::env::Env;
@@ -23,16 +25,12 @@ fn credentials_open_a_private_registry() {
         }
         let base = format!("{registry}/slimbuild-test/private:{}", unique());
         push(docker, &base);
-        let home = tempfile::tempdir().unwrap();
-        // `lab:lab`
-        let logins = format!(r#"{{"auths":{{"{registry}":{{"auth":"bGFiOmxhYg=="}}}}}}"#);
-        fs_err::write(home.path().join("config.json"), logins).unwrap();
         let mut request = request(&[]);
-        request.logins = Some(home.path().join("config.json"));
+        request.logins = logins(&registry, "bGFiOmxhYg==");
         let pulled = build(docker, &request, &format!("FROM {base}\n"));
         remove(docker, &pulled.0.unwrap().digest.to_string());
 
-        request.logins = None;
+        request.logins = Logins::default();
         request.pull = PullPolicy::Always;
         let refused = failure(build(docker, &request, &format!("FROM {base}\nLABEL a=b\n")).0);
         eprintln!("{refused}\n  hint: {:?}", refused.hint());

@@ -3,11 +3,15 @@
 use std::io;
 
 use super::looked_up;
+use crate::engine::docker::push::UNTOLD;
 use crate::engine::host::{Address, Host, Origin};
 use crate::model::image::parts;
 
 /// The hint for a failed push. Daemons and registries word it in several ways.
 pub(super) fn for_push(image: &str, message: &str) -> Option<String> {
+    if message == UNTOLD {
+        return Some("`--engine native` tells what the registry answers".to_owned());
+    }
     let message = message.to_lowercase();
     let is_denied = ["denied", "unauthorized", "authentication", "no basic auth"]
         .iter()
