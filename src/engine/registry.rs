@@ -8,6 +8,9 @@
 //! every answer to its end, however long; here every answer has a limit. Failed requests are
 //! retried if that may help, interrupted downloads resume, and errors are explained. A registry
 //! that throttles is asked again after longer and longer pauses.
+//!
+//! [`reach`] and [`trust`] find the way to a registry, [`token`] logs in, [`http`] and [`upload`] make
+//! requests, [`words`] reads refusals, [`client`] retries, [`pull`] and [`push`] put it together.
 
 mod client;
 mod error;

@@ -8,6 +8,7 @@ mod imitation;
 mod rows;
 mod scene;
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -16,16 +17,17 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::TagImageOptions;
 use rustix::process::{Pid, Signal, kill_process};
+use slimbuild::Env;
 use slimbuild::internals::{Docker, ImageRef, Interrupt, Logins, host};
 
 use crate::storage::base;
-use crate::support::daemon::{every_daemon, one_daemon, skipped};
+use crate::support::daemon::{every_daemon, newest_daemon, one_daemon, skipped};
 use crate::support::program::PROGRAM;
 use crate::support::tree::Tree;
 use crate::support::unique;
 use crate::trial::server;
 use rows::{Expected, Row, rows};
-use scene::{Begun, SECRETS, Scene};
+use scene::{Begun, PASSWORD, SECRETS, Scene};
 
 /// How many rows run at a time here, and at a daemon, where they mostly wait for its pauses.
 const AT_A_TIME: (usize, usize) = (6, 30);
@@ -245,6 +247,59 @@ fn a_daemon_that_insists_on_tls_is_said_before_a_build() {
         let expected = "error: the Docker daemon pushes `registry.example:5000/app:1` itself, and its own list of insecure registries lacks that registry";
         assert!(text.contains(expected), "{text}");
         assert!(!text.contains("#1 "), "{text}");
+    });
+}
+
+/// A builder asks for logins over the session, and pushes by itself.
+#[test]
+fn a_builder_gets_logins_and_insecure_registries() {
+    let test = "a_builder_gets_logins_and_insecure_registries";
+    newest_daemon(test, |_| {
+        let env = Env::of_process();
+        let address = env.get("LAB_BUILDKIT").unwrap_or("tcp://127.0.0.1:18372");
+        let files = env.get("LAB_BUILDKIT_CERTS");
+        let files = files.unwrap_or("/var/tmp/slimbuild-lab/buildkit/certs");
+        if TcpStream::connect(address.trim_start_matches("tcp://")).is_err() {
+            return skipped(&format!("nothing answers at {address}"), test);
+        }
+        let engine = format!("--builder {address} --builder-tls {files}");
+        let tree = server("");
+        for script in [
+            &*format!(r#"echo '{{"Username":"lab","Secret":"{PASSWORD}"}}'"#),
+            &*format!("echo '{PASSWORD}'; echo 'the keyring is locked' >&2; exit 3"),
+        ] {
+            let mut scene = Scene::new("app");
+            "MACHINE".clone_into(&mut scene.host);
+            scene.arguments = ["--insecure-registry", "HOST:PORT"]
+                .map(str::to_owned)
+                .into();
+            scene.wants_password();
+            scene.config(r#"{"credHelpers":{"HOST:PORT":"x"}}"#);
+            scene.helper("x", script);
+            let Some(begun) = scene.begin() else {
+                return skipped("no address beside the loopback", test);
+            };
+            let place = format!("{}:{}", begun.scene.host, begun.imitation.port);
+            let output = program(tree.root(), &begun.scene, &engine)
+                .output()
+                .unwrap();
+            let text = [output.stdout, output.stderr].concat();
+            let seen = Seen {
+                code: output.status.code().unwrap_or(-1),
+                text: String::from_utf8(text).unwrap(),
+            };
+            let expected = if script.contains("exit 3") {
+                Expected::Refused(
+                    4,
+                    &["`docker-credential-x` failed (exit status: 3): the keyring is locked"],
+                )
+            } else {
+                Expected::Pushed(&["  pushed   HOST:PORT/app:1"])
+            };
+            if let Err(why) = judge(expected, &seen, &place) {
+                panic!("{why}\n{}", seen.text);
+            }
+        }
     });
 }
 

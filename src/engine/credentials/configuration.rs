@@ -44,7 +44,7 @@ impl Configuration {
         let name = format!("`{}`", file.display());
         match fs_err::read(file) {
             Ok(bytes) => Some(Self::parse(name, &bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if is_absence(error.kind()) => None,
             Err(error) => {
                 let reason = io::Error::from(error.kind());
                 Some(Err(format!("{name} with logins cannot be read: {reason}")))
@@ -132,6 +132,11 @@ impl Configuration {
         let (_, key, credential) = fitting.max_by_key(|(rank, ..)| *rank)?;
         Some((key, credential))
     }
+}
+
+/// Whether there is no such file. The home directory may be none.
+fn is_absence(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The key of a registry, which helpers get too.

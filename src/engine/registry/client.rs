@@ -7,6 +7,7 @@ use super::error::{Action, Asked};
 use super::http::{Client, Fault};
 use super::reach::{Reach, Way};
 use super::token::Login;
+use super::trust::is_here;
 use super::{Registries, RegistryError};
 use crate::engine::credentials::registry;
 use crate::engine::retry::{self, PAUSES};
@@ -73,6 +74,11 @@ impl<'r> Repository<'r> {
         let registry = registry(image);
         let found = all.logins.for_image(image).await;
         for message in found.warnings {
+            events.say(Event::Warning { message });
+        }
+        if !is_here(registry) && all.trust.is_insecure(registry) {
+            // A file of the repository may have said so.
+            let message = format!("the connection to `{registry}` is not verified");
             events.say(Event::Warning { message });
         }
         let asked = Asked {

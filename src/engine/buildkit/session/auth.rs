@@ -99,3 +99,38 @@ impl Auth for Registries {
         Err(Status::unimplemented("BuildKit fetches tokens itself"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::env::Env;
+
+    #[tokio::test]
+    async fn a_registry_is_looked_up_once() {
+        // `team:t`, `lab:lab`, `hub:h`
+        let text = r#"{"auths":{"r.example/team":{"auth":"dGVhbTp0"},"r.example":{"auth":"bGFiOmxhYg=="},"https://index.docker.io/v1/":{"auth":"aHViOmg="},"b.example":{"auth":"!"}}}"#;
+        let env: Env = [("DOCKER_AUTH_CONFIG", text)].into_iter().collect();
+        let (warn, mut warnings) = mpsc::unbounded_channel();
+        let names = ["r.example/team/app:1".parse().unwrap()];
+        let registries = Registries::new(&Logins::of(&env), &names, warn);
+        for (host, user) in [
+            ("registry-1.docker.io", Some("hub")),
+            ("docker.io", Some("hub")),
+            ("r.example", Some("team")),
+            ("b.example", None),
+            ("b.example", None),
+            ("c.example", None),
+        ] {
+            let found = registries.credential(host).await;
+            let found = found.map(|credential| match credential {
+                Credential::Password(user, _) => user,
+                Credential::IdentityToken(_) => "token".to_owned(),
+            });
+            assert_eq!(found.as_deref(), user, "{host}");
+        }
+        drop(registries);
+        let warning = warnings.recv().await.unwrap();
+        assert!(warning.ends_with("is no base64"), "{warning}");
+        assert_eq!(warnings.recv().await, None);
+    }
+}

@@ -1,6 +1,6 @@
 //! Proxies, certificates, names.
 
-use super::Expected::{NotFor, Refused};
+use super::Expected::{NotFor, Pushed, Refused};
 use super::Row;
 use crate::registries::scene::Scene;
 
@@ -31,6 +31,8 @@ fn named(scene: &mut Scene, name: &str) {
     scene.names = vec![name.to_owned()];
 }
 
+const UNVERIFIED: super::Expected = Pushed(&["the connection to `HOST:PORT` is not verified"]);
+
 const NO_NAME: super::Expected = Refused(2, &["is not an image name"]);
 
 #[rustfmt::skip]
@@ -60,19 +62,19 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("an insecure registry with TLS", "companies", |scene| {
             with_tls(scene);
             scene.arguments = vec!["--insecure-registry".to_owned(), "HOST:PORT".to_owned()];
-        }).docker(DAEMON),
+        }).native(UNVERIFIED).docker(DAEMON),
         Row::new("an insecure registry without TLS", "companies", |scene| {
             at(scene, "MACHINE");
             scene.arguments = vec!["--insecure-registry".to_owned(), "HOST:PORT".to_owned()];
-        }).docker(DAEMON),
+        }).native(UNVERIFIED).docker(DAEMON),
         Row::new("an insecure registry of slimbuild.json", "companies", |scene| {
             at(scene, "MACHINE");
             scene.file("slimbuild.json", r#"{"insecureRegistries": ["HOST:PORT"]}"#);
-        }).docker(DAEMON),
+        }).native(UNVERIFIED).docker(DAEMON),
         Row::new("an insecure registry of the daemon's list", "companies", |scene| {
             at(scene, "MACHINE");
             scene.file(".config/docker/daemon.json", r#"{"insecure-registries": ["HOST:PORT"]}"#);
-        }).docker(DAEMON),
+        }).native(UNVERIFIED).docker(DAEMON),
         Row::new("a registry that has no TLS", "companies", |scene| at(scene, "MACHINE"))
             .native(Refused(4, &["the registry does not speak TLS", "`--insecure-registry HOST:PORT` goes without TLS"]))
             .docker(Refused(4, &["server gave HTTP response to HTTPS client"])),
