@@ -4,6 +4,7 @@ mod base;
 mod builder;
 mod cache;
 mod engine;
+mod print;
 mod prune;
 mod smoke;
 mod values;
@@ -16,12 +17,14 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use base::{BaseArgs, SourceArgs};
+pub use builder::BuilderArgs;
 pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize};
 pub use engine::{EngineArg, EngineArgs};
+pub use print::PrintArg;
 pub use prune::PruneArgs;
 pub use smoke::SmokeArgs;
 pub use values::{BuildArg, SecretArg, SecretSource};
-use values::{SecretParser, entry, tag};
+use values::{SecretParser, distinct, entry, tag};
 pub use workspace::{GraphArgs, InitArgs, LsArgs, WhyArgs};
 
 use crate::detect::AppKind;
@@ -198,9 +201,14 @@ pub struct PlanArgs {
     )]
     pub engine: EngineArg,
 
-    /// Build for this platform (linux/arm64)
-    #[arg(long, value_name = "OS/ARCH", help_heading = "Engine")]
-    pub platform: Option<Platform>,
+    /// Build for these platforms (linux/arm64; several, as in linux/amd64,linux/arm64, make one index)
+    #[arg(
+        long = "platform",
+        value_name = "OS/ARCH,…",
+        value_delimiter = ',',
+        help_heading = "Engine"
+    )]
+    pub platforms: Vec<Platform>,
 
     /// Use this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
@@ -257,7 +265,7 @@ impl From<PlanArgs> for PlanOptions {
             pin: _,
             host: _,
             engine: _,
-            platform,
+            platforms,
             node,
             kind,
             entry,
@@ -291,7 +299,7 @@ impl From<PlanArgs> for PlanOptions {
             }),
             include,
             exclude,
-            platform,
+            platforms: distinct(platforms),
             prebuilt,
             proof: match (no_verify, no_trial) {
                 (true, _) => Proof::None,
@@ -348,9 +356,19 @@ pub struct BuildArgs {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print nothing but the image's name, and the log of a step that fails
+    /// Print nothing but the line on stdout, and the log of a step that fails
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// Print on stdout: name (a file's, if the image is written to one), digest, reference (NAME@sha256:…), id
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub print: PrintArg,
 
     /// Show progress as: auto, tty, plain, json, quiet
     #[arg(long, value_name = "MODE", default_value_t, conflicts_with = "quiet")]

@@ -205,7 +205,7 @@ impl Prepared {
         let Some(Base::Disk(image)) = base.filter(|_| engine == Engine::Native) else {
             return Ok(None);
         };
-        let platform = self.options.platform.clone();
+        let platform = self.options.platforms.first().cloned();
         let platform = platform.unwrap_or_else(Platform::host);
         let found = oci::configuration(&image.below(self.root()), &platform)?;
         Ok(Some(DiskBase {

@@ -30,6 +30,7 @@ mod native;
 mod nginx;
 mod outputs;
 mod pin;
+mod portable;
 mod runnable;
 mod runs;
 pub(crate) mod secrets;
@@ -97,6 +98,13 @@ pub struct Plan {
     /// What packages with machine code need in the stages.
     #[serde(skip_serializing_if = "Native::is_none")]
     pub native: Native,
+    /// Why steps run on the image's own platform, where one is named; `None` if the image is the same
+    /// for any: then they run on the builder's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<String>,
+    /// Whether a platform is named and steps need not run on it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub portable: bool,
     /// What the build needs.
     pub build: ClosurePlan,
     /// What the app needs at run time; `None` if the build's output includes it.

@@ -3,9 +3,10 @@
 //
 //   node [flags] verify.mjs IMAGE.json       what node starts, and all that it needs
 //   node [flags] verify.mjs IMAGE.json --start   the same, and then the app is started
+//   node [flags] verify.mjs IMAGE.json --portable …   the same for an image that gets no machine code, for any machine
 //   node verify.mjs --start IMAGE.json       the app is started, and nothing else is checked
 //   node verify.mjs --site DIRECTORY         pages and the files that they load
-import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import nodeModule, { builtinModules, createRequire } from 'node:module';
 import { basename, dirname, extname, join, relative, resolve as absolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -575,6 +576,34 @@ function regex(text, at) {
   return at;
 }
 
+// ─── machines ───────────────────────────────────────────────────────────────
+
+/** Nothing is a program or a library for one kind of machine: the build ran on another than the image is for. */
+function checkPortable(dir) {
+  let entries = [];
+  try { entries = readdirSync(dir, { withFileTypes: true }); } catch { /* not ours to read */ }
+  for (const entry of entries) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) checkPortable(path);
+    else if (entry.isFile() && isMachineCode(path)) {
+      problem(`${shown(path)} is machine code for the machine that built it, and the image is for several`, [], 'name one `--platform`, which the builder can run steps for');
+    }
+  }
+}
+
+/** ELF, which Linux runs. */
+function isMachineCode(path) {
+  const start = Buffer.alloc(4);
+  let file;
+  try {
+    file = openSync(path);
+    readSync(file, start);
+  } catch { /* not ours to read */ } finally {
+    if (file !== undefined) closeSync(file);
+  }
+  return start.equals(Buffer.from('\x7fELF'));
+}
+
 // ─── sites ──────────────────────────────────────────────────────────────────
 
 /** The first page exists, and so do the scripts and styles of the site that it loads. */
@@ -610,7 +639,7 @@ function checkSite(dir) {
 
 // ─── the program ────────────────────────────────────────────────────────────
 
-async function main([first, second]) {
+async function main([first, second, ...more]) {
   if (first === '--site') {
     const count = checkSite(absolute(second));
     finish(`index.html and the ${count} files that it loads are there`);
@@ -624,9 +653,11 @@ async function main([first, second]) {
   const files = await checkFiles(image);
   const packages = image.holds === 'modules' ? checkPackages(image) : 0;
   const binaries = checkLibraries(ROOT);
+  const flags = [second, ...more];
+  if (flags.includes('--portable')) checkPortable(ROOT);
   const loaded = binaries > 0 ? `, ${binaries} binaries find their libraries` : '';
   finish(`${files} files parse${image.holds === 'modules' ? ` and ${packages} packages are in their places` : ''}${loaded}`);
-  if (second === '--start' && problems.length === 0) await start(image);
+  if (flags.includes('--start') && problems.length === 0) await start(image);
 }
 
 /** Starts the app and says how it went. */

@@ -104,10 +104,15 @@ impl Lab {
         &self.version
     }
 
-    /// Bytes of an image, unpacked, its base included: what `docker images` shows.
+    /// Bytes of an image, unpacked, its base included. With containerd's image store, an inspection
+    /// tells what a pull transfers instead.
     pub(crate) fn size(&self, tag: &str) -> Result<u64> {
-        let image = self.runtime.block_on(self.client.inspect_image(tag))?;
-        Ok(image.size.unwrap_or_default().try_into()?)
+        let layers = self.runtime.block_on(self.client.image_history(tag))?;
+        Ok(layers
+            .iter()
+            .map(|layer| layer.size)
+            .sum::<i64>()
+            .try_into()?)
     }
 
     /// Forgets these images and the whole build cache, cache mounts included. Base images are images, and stay.

@@ -1,8 +1,14 @@
 //! The flags for builders, and for caches of builds.
 
-use clap::Args;
+use std::ffi::OsStr;
+use std::marker::PhantomData;
+use std::str::FromStr;
 
-use crate::engine::buildkit::{CacheFrom, CacheTo, Certificates};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
+
+use crate::engine::buildkit::{Attest, Attestation, CacheFrom, CacheTo, Certificates};
 use crate::model::image::ImageRef;
 
 /// Which builder to use, and its caches.
@@ -25,22 +31,45 @@ pub struct BuilderArgs {
     #[arg(long = "cache", value_name = "NAME", conflicts_with_all = ["cache_from", "cache_to"])]
     pub cache: Option<ImageRef>,
 
-    /// Take results of earlier builds from a registry; may be repeated
-    #[arg(long, value_name = "[type=registry,ref=]NAME")]
+    /// Take results of earlier builds from a registry, a directory or GitHub's cache; may be repeated
+    #[arg(long, value_name = "[type=registry,ref=]NAME|type=local,src=DIR|type=gha", value_parser = CacheParser::<CacheFrom>::default())]
     pub cache_from: Vec<CacheFrom>,
 
-    /// Leave the results in a registry (mode=max: those of all stages), or in the image (type=inline); may be repeated
-    #[arg(long, value_name = "[type=registry,ref=]NAME[,mode=max]|type=inline")]
+    /// Have the builder attest how it made the image (mode=max: with all of its input); off by default, since it changes the digest
+    /// each time
+    #[arg(long, value_name = "true|mode=min|mode=max", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Attestation::provenance)]
+    pub provenance: Option<Attest>,
+
+    /// Have the builder list the packages in the image, by an image that scans it (generator=IMAGE); off by default
+    #[arg(long, value_name = "true|generator=IMAGE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Attestation::sbom)]
+    pub sbom: Option<Attest>,
+
+    /// The same in one flag; may be repeated
+    #[arg(long = "attest", value_name = "type=provenance|sbom[,KEY=VALUE…]")]
+    pub attests: Vec<Attest>,
+
+    /// Leave the results there (mode=max: those of all stages), or in the image (type=inline); may be repeated
+    #[arg(long, value_name = "[type=registry,ref=]NAME[,mode=max]|type=local,dest=DIR|type=gha|type=inline", value_parser = CacheParser::<CacheTo>::default())]
     pub cache_to: Vec<CacheTo>,
 }
 
 impl BuilderArgs {
-    /// The first flag about caches.
-    pub fn first_of_caches(&self) -> Option<&'static str> {
+    /// All attestations that are asked for.
+    pub fn attestations(&self) -> Vec<Attestation> {
+        let single = [&self.provenance, &self.sbom].into_iter().flatten();
+        let all = single.chain(&self.attests);
+        all.filter_map(|attest| attest.0.clone()).collect()
+    }
+
+    /// The first flag that only BuildKit understands.
+    pub fn first_for_buildkit(&self) -> Option<&'static str> {
         let given = [
             (self.cache.is_some(), "--cache"),
             (!self.cache_from.is_empty(), "--cache-from"),
             (!self.cache_to.is_empty(), "--cache-to"),
+            (self.provenance.is_some(), "--provenance"),
+            (self.sbom.is_some(), "--sbom"),
+            (!self.attests.is_empty(), "--attest"),
         ];
         given
             .into_iter()
@@ -57,5 +86,35 @@ impl BuilderArgs {
             ),
             None => (self.cache_from.clone(), self.cache_to.clone()),
         }
+    }
+}
+
+/// Parses a cache. Its errors never quote the input, which may hold a token.
+#[derive(Clone)]
+struct CacheParser<T>(PhantomData<T>);
+
+impl<T> Default for CacheParser<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> TypedValueParser for CacheParser<T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        value.to_string_lossy().parse().map_err(|problem: String| {
+            let flag = arg.and_then(Arg::get_long).unwrap_or_default();
+            let message = format!("invalid value for '--{flag}': {problem}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
     }
 }

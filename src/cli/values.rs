@@ -11,7 +11,7 @@ use clap::{Arg, Command};
 
 use crate::detect::script::words::is_variable;
 use crate::image::oci::Output;
-use crate::model::image::ImageRef;
+use crate::model::image::{ImageRef, Platform};
 use crate::model::path::RepoPath;
 use crate::plan::smoke::Port;
 
@@ -166,4 +166,15 @@ impl SecretArg {
             None => Err(form.to_owned()),
         }
     }
+}
+
+/// The platforms without those that are named twice.
+pub(super) fn distinct(platforms: Vec<Platform>) -> Vec<Platform> {
+    let mut distinct = Vec::new();
+    for platform in platforms {
+        if !distinct.contains(&platform) {
+            distinct.push(platform);
+        }
+    }
+    distinct
 }

@@ -34,7 +34,7 @@ use crate::system::workdir;
 
 use again::Patience;
 use driver::Worker;
-use job::Job;
+use job::{Caches, Job};
 
 /// Builds the image, or shows what would be built. Relative paths in `args` start at `cwd`; printed
 /// paths are relative to `here`.
@@ -46,6 +46,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         dry_run,
         quiet,
         progress,
+        print,
         metadata_file,
         plan,
         smoke,
@@ -53,17 +54,19 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     } = args;
     let given = plan.build_args.clone();
     let secrets = plan.secrets.clone();
-    let host = plan.host.clone();
-    let (arg, platform) = (plan.engine, plan.platform.clone());
+    let (arg, host) = (plan.engine, plan.host.clone());
     let pins = Pins::new(&plan, engine.pull, env)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
     let mut flags = PlanOptions::from(plan);
+    let platforms = flags.platforms.clone();
+    let caches = Caches::new(&engine.builder, cwd, env)?;
     let written = engine.outputs.iter().map(Output::path);
-    for path in written.chain(metadata_file.as_deref()) {
+    let written = written.chain(metadata_file.as_deref()).map(Path::to_owned);
+    for path in written.chain(caches.paths()) {
         flags.exclude.extend(own_output(cwd, &cwd.join(path)));
     }
     let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
-    let builder = driver::builder(arg, &engine, host.as_deref(), platform.as_ref(), cwd, env)?;
+    let builder = driver::builder(arg, &engine, host.as_deref(), platforms.first(), cwd, env)?;
     let wanted = match builder {
         Some(_) => Engine::Docker,
         None => driver::engine(arg, &engine, prepared.options())?,
@@ -101,21 +104,15 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     let root = prepared.root();
     undeclared::check(prepared.options(), &plan, root)?;
     warn_unless(mode, &plan, ui)?;
-    let (secrets, warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
+    let (secrets, mut warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     let arguments = job::arguments(given, &plan, env);
     let logins = Logins::of(env);
-    let mask = super::secrets::mask(&plan, &secrets, &arguments, &logins, env);
+    let tokens = caches.tokens();
+    let mask = super::secrets::mask(&plan, &secrets, &arguments, tokens, &logins, env);
     ui.hide(mask);
-    let warnings = [
-        warnings,
-        super::secrets::too_short(&secrets),
-        logins.warnings().to_vec(),
-    ]
-    .concat();
-    for warning in warnings.iter().filter(|_| mode != ProgressMode::Quiet) {
-        ui.warn(warning)
-            .map_err(Error::io("cannot write to stderr"))?;
-    }
+    warnings.extend(super::secrets::too_short(&secrets));
+    warnings.extend_from_slice(logins.warnings());
+    warn_of_secrets(&warnings, mode, ui)?;
     workdir::sweep();
     let driver = worker.driver(&engine, host.as_deref(), env, patience, ui)?;
     let job = Job {
@@ -128,8 +125,11 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         logins,
         trust: Trust::of(env, &prepared.options().insecure_registries),
         engine,
-        platform,
+        epoch: super::resources::named_epoch(env)?,
+        caches,
+        platforms,
         mode,
+        print,
         cwd,
         here,
         env,
@@ -141,6 +141,15 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     let metadata = metadata.transpose()?;
     let done = driver.build(&job, ui)?;
     done.tell(&job, metadata, began, ui)
+}
+
+fn warn_of_secrets(warnings: &[String], mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
+    let shown = warnings.iter().filter(|_| mode != ProgressMode::Quiet);
+    for warning in shown {
+        ui.warn(warning)
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
+    Ok(())
 }
 
 fn warn_unless(mode: ProgressMode, plan: &Plan, ui: &mut Ui) -> Result<(), Error> {

@@ -210,7 +210,9 @@ impl Error {
             Self::Base(error) if error.is_interrupt() => ExitCode::Interrupted,
             Self::Native(error) if error.is_interrupt() => ExitCode::Interrupted,
             Self::Buildkit(error) if error.is_unreached() => ExitCode::NoEngine,
-            Self::Buildkit(BuildkitError::Output(_)) => ExitCode::Workspace,
+            Self::Buildkit(BuildkitError::Output(_) | BuildkitError::Cache { .. }) => {
+                ExitCode::Workspace
+            }
             Self::Registry(RegistryError::Interrupted) => ExitCode::Interrupted,
             Self::Verify { .. }
             | Self::Buildkit(_)

@@ -84,11 +84,16 @@ impl<'m> Maker<'m> {
 
 /// The time of every file in an image: reproducible-builds.org's variable, or zero.
 pub(super) fn epoch(env: &Env) -> Result<u64, Error> {
-    let Some(text) = env.get("SOURCE_DATE_EPOCH") else {
-        return Ok(0);
+    Ok(named_epoch(env)?.unwrap_or_default())
+}
+
+/// The time that the variable names, if it is set.
+pub(super) fn named_epoch(env: &Env) -> Result<Option<u64>, Error> {
+    let parse = |text: &str| {
+        text.parse().map_err(|_| Error::Usage {
+            message: format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds"),
+            hint: Some("set it to seconds since 1970, as in `git log -1 --format=%ct`".to_owned()),
+        })
     };
-    text.parse().map_err(|_| Error::Usage {
-        message: format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds"),
-        hint: Some("set it to seconds since 1970, as in `git log -1 --format=%ct`".to_owned()),
-    })
+    env.get("SOURCE_DATE_EPOCH").map(parse).transpose()
 }

@@ -53,16 +53,17 @@ pub(super) fn values(
     Ok((found, warnings))
 }
 
-/// What logs must not show: the build's secrets, arguments with names like secrets, passwords
-/// in proxies' addresses, stored passwords of registries.
-pub(super) fn mask(
+/// What logs must not show: the build's secrets, arguments with names like secrets, tokens for
+/// caches, passwords in proxies' addresses, stored passwords of registries.
+pub(super) fn mask<'t>(
     plan: &Plan,
     secrets: &BTreeMap<String, Secret>,
     arguments: &BTreeMap<String, String>,
+    tokens: impl Iterator<Item = &'t str>,
     logins: &Logins,
     env: &Env,
 ) -> Mask {
-    let mut values: Vec<Vec<u8>> = Vec::new();
+    let mut values: Vec<Vec<u8>> = tokens.map(|token| token.as_bytes().to_vec()).collect();
     for (id, secret) in secrets {
         if id == NPMRC {
             let text = String::from_utf8_lossy(secret.bytes());

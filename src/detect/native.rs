@@ -49,8 +49,8 @@ const CPUS: [&str; 2] = ["x64", "arm64"];
 /// The target machine of an image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Target<'t> {
-    /// The processor in node's terms; `None` if the engine decides.
-    pub cpu: Option<&'t str>,
+    /// The processors in node's terms; none if the engine decides.
+    pub cpus: &'t [&'t str],
     /// `glibc` or `musl`, if known.
     pub libc: Option<&'t str>,
 }
@@ -90,6 +90,24 @@ pub struct Natives {
 }
 
 impl Natives {
+    /// The packages that have machine code, or get it when they are installed: `sharp@0.34.5 has
+    /// machine code`.
+    pub fn with_machine_code(&self) -> Option<String> {
+        let all = [
+            &self.compiled,
+            &self.fetched,
+            &self.families,
+            &self.bound,
+            &self.prisma,
+        ];
+        let names: BTreeSet<String> = all.into_iter().flatten().map(ToString::to_string).collect();
+        let first = names.first()?;
+        Some(match names.len() {
+            1 => format!("{first} has machine code"),
+            more => format!("{first} and {} more packages have machine code", more - 1),
+        })
+    }
+
     /// Examines a closure.
     pub fn of(closure: &Closure<'_, '_>, target: Target<'_>) -> Result<Self, LockfileError> {
         let mut natives = Self::default();
@@ -193,18 +211,19 @@ impl<'a> Family<'a> {
         self.0.iter().any(|traits| !traits.libc.is_empty())
     }
 
-    /// Whether no member is for the target. If the engine decides on the processor, any of the
-    /// usual ones is enough.
+    /// Whether a processor of the target has no member. If the engine decides on the processor, any
+    /// of the usual ones is enough.
     fn lacks(&self, target: Target<'_>) -> bool {
-        let cpus = match &target.cpu {
-            Some(cpu) => std::slice::from_ref(cpu),
-            None => &CPUS[..],
+        let has = |cpu: &&str| {
+            let mut members = self.0.iter();
+            members.any(|traits| traits.fits("linux", cpu, target.libc))
         };
-        let fits = |traits: &Traits<'_>| {
-            let mut cpus = cpus.iter();
-            cpus.any(|cpu| traits.fits("linux", cpu, target.libc))
+        let fits = if target.cpus.is_empty() {
+            CPUS.iter().any(has)
+        } else {
+            target.cpus.iter().all(has)
         };
-        !self.is_empty() && !self.0.iter().any(fits)
+        !self.is_empty() && !fits
     }
 }
 

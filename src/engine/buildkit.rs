@@ -8,18 +8,24 @@
 //! `moby.buildkit.v1.Control`. Each part has a file: [`address`] and [`buildx`] name the builder,
 //! [`dial`], [`tls`], [`upgrade`] and [`stdio`] make the connection, [`abilities`] asks what the
 //! builder can do, [`session`] answers BuildKit's questions and sends the context, [`request`] and
-//! [`solve`] run the build, [`trace`] reads its progress, [`export`] takes the image.
+//! [`solve`] run the build, [`trace`] reads its progress, [`export`] takes the image, [`size`] asks
+//! for its sizes ([`content`]), [`cache`] and [`layout`] keep what the next build may use, [`attest`]
+//! asks for statements about the image.
 
 mod abilities;
 mod address;
+mod attest;
 mod buildx;
 mod cache;
 mod channel;
+mod content;
 mod dial;
 mod error;
 mod export;
+mod layout;
 mod request;
 mod session;
+mod size;
 mod solve;
 mod stdio;
 mod tls;
@@ -35,12 +41,16 @@ use crate::model::image::Platform;
 
 pub use abilities::Abilities;
 pub use address::{Builder, Certificates};
+pub use attest::{Attest, Attestation};
 pub use cache::{CacheFrom, CacheTo};
 pub use error::{BuildkitError, Side};
 use export::Written;
 pub use export::{Archive, Export, Format};
-pub use request::{BuildRequest, CachePolicy, PullPolicy};
+pub use request::{BuildRequest, CachePolicy, Epoch, PullPolicy};
 pub use solve::Made;
+
+/// How a daemon gets what it lacks.
+const STORE_HINT: &str = "turn it on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or name a builder, `--builder tcp://HOST:PORT`";
 
 /// A builder that answers.
 #[derive(Debug)]
@@ -53,7 +63,7 @@ impl Buildkit {
     /// Connects to a builder and asks what it can do.
     pub fn connect(builder: &Builder) -> Result<Self, BuildkitError> {
         let abilities = runtime()?.block_on(async {
-            let mut client = channel::connect(builder).await?;
+            let mut client = channel::client(&channel::connect(builder).await?);
             abilities::ask(&mut client, builder).await
         })?;
         Ok(Self {
@@ -62,9 +72,8 @@ impl Buildkit {
         })
     }
 
-    /// Fails if the builder cannot do what is asked for: this many outputs, and steps for a
-    /// platform.
-    pub fn check(&self, outputs: usize, platform: Option<&Platform>) -> Result<(), BuildkitError> {
+    /// Fails if the builder cannot export images, or not to this many places.
+    pub fn check(&self, outputs: usize) -> Result<(), BuildkitError> {
         let unable = |problem: String, hint: &str| Err(self.unable(problem, hint));
         let can = &self.abilities;
         if !can.exports() {
@@ -79,26 +88,56 @@ impl Buildkit {
                 "keep only one of `--output`, `--load` and `--push`, or build once for each: the steps are cached",
             );
         }
-        if let Some(platform) = platform.filter(|platform| !can.runs(platform)) {
-            return unable(
+        Ok(())
+    }
+
+    /// Fails if the builder cannot make an image for these platforms. `bound` says why steps of the
+    /// build have to run on the image's own platform; `None` if none has to.
+    pub fn check_platforms(
+        &self,
+        platforms: &[Platform],
+        bound: Option<&str>,
+    ) -> Result<(), BuildkitError> {
+        let can = &self.abilities;
+        if platforms.len() > 1 && !can.exports() {
+            return Err(self.unable(
+                "cannot keep images for several platforms under one name without containerd's image store".to_owned(),
+                STORE_HINT,
+            ));
+        }
+        let foreign = platforms.iter().find(|platform| !can.runs(platform));
+        if let (Some(platform), Some(bound)) = (foreign, bound) {
+            return Err(self.unable(
                 format!(
-                    "cannot run steps for {platform}; it supports {}",
+                    "cannot run steps for {platform}, and this image needs them: {bound}; it runs steps for {}",
                     can.platforms().join(", ")
                 ),
                 "choose another builder or platform, or install emulation there: `docker run --privileged --rm tonistiigi/binfmt --install all`",
-            );
+            ));
         }
         Ok(())
     }
 
-    /// Fails if the builder cannot write these caches.
+    /// Fails if the builder cannot write these caches, or their directories cannot be made.
     pub fn check_caches(&self, caches: &[CacheTo]) -> Result<(), BuildkitError> {
+        let mut directories = caches.iter().filter_map(CacheTo::directory);
         if self.abilities.exports() || caches.iter().all(CacheTo::is_inline) {
+            return directories.try_for_each(|directory| directory.prepare());
+        }
+        Err(self.unable(
+            "cannot write a cache outside of the image: its Docker daemon has no containerd image store".to_owned(),
+            "turn it on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or put the cache into the image, `--cache-to type=inline`; or name a builder, `--builder tcp://HOST:PORT`",
+        ))
+    }
+
+    /// Fails if the builder cannot attest how it makes an image.
+    pub fn check_attestations(&self, attestations: &[Attestation]) -> Result<(), BuildkitError> {
+        if attestations.is_empty() || self.abilities.attests() {
             return Ok(());
         }
         Err(self.unable(
-            "cannot write a cache to a registry: its Docker daemon has no containerd image store".to_owned(),
-            "turn it on in the daemon's daemon.json, `{\"features\":{\"containerd-snapshotter\":true}}`; or put the cache into the image, `--cache-to type=inline`; or name a builder, `--builder tcp://HOST:PORT`",
+            "makes no attestations: they need BuildKit 0.11 or newer, and in a Docker daemon containerd's image store".to_owned(),
+            STORE_HINT,
         ))
     }
 

@@ -41,8 +41,14 @@ pub struct StoredImage {
     /// `sha256:…`: the digest of the image's configuration, or of its manifest if the daemon uses
     /// containerd's image store.
     pub id: String,
-    /// Its unpacked size in bytes, as the engine reports it.
-    pub size: u64,
+    /// The bytes that it takes where it runs: its layers, unpacked.
+    pub unpacked: u64,
+    /// The bytes of its compressed layers, configuration and manifest, which a pull transfers.
+    /// Only containerd's image store keeps them.
+    pub packed: Option<u64>,
+    /// Whether it is in containerd's image store, where `id` is the digest by which registries
+    /// find it.
+    pub in_containerd: bool,
     /// The number of layers, including the base's.
     pub layers: usize,
 }
@@ -121,9 +127,26 @@ impl Docker {
             found.map_err(|error| error::after_build("tell its size".to_owned(), &error))?;
         let size = found.size.and_then(|size| u64::try_from(size).ok());
         let layers = found.root_fs.and_then(|file_system| file_system.layers);
+        let id = found.id.unwrap_or_else(|| image.to_owned());
+        // Older daemons than 28 do not name the descriptor, but the image by its own digest.
+        let names = found.repo_digests.unwrap_or_default();
+        let own = |name: &String| name.ends_with(&format!("@{id}"));
+        let in_containerd = found.descriptor.is_some() || names.iter().any(own);
+        let (mut unpacked, mut packed) = (size.unwrap_or_default(), None);
+        if in_containerd {
+            // There, the size is that of the compressed layers, and the history has the other one.
+            packed = size;
+            let history = self.client.image_history(&id).await;
+            let history =
+                history.map_err(|error| error::after_build("tell its size".to_owned(), &error))?;
+            let sizes = history.iter().map(|layer| layer.size);
+            unpacked = sizes.filter_map(|size| u64::try_from(size).ok()).sum();
+        }
         Ok(StoredImage {
-            id: found.id.unwrap_or_else(|| image.to_owned()),
-            size: size.unwrap_or_default(),
+            id,
+            unpacked,
+            packed,
+            in_containerd,
             layers: layers.map_or(0, |layers| layers.len()),
         })
     }

@@ -358,6 +358,17 @@ impl fmt::Display for Platform {
     }
 }
 
+/// How large an image is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageSize {
+    /// Its platform, if it is one of several.
+    pub platform: Option<String>,
+    /// The bytes of its layers where it runs, if known.
+    pub unpacked: Option<u64>,
+    /// The bytes that a pull transfers, if known.
+    pub packed: Option<u64>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

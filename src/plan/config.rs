@@ -92,8 +92,8 @@ pub struct PlanOptions {
     pub disk_base: Option<DiskBase>,
     /// Whether to use modules and outputs as they are in the workspace.
     pub prebuilt: bool,
-    /// The image's platform; `None` means the engine's.
-    pub platform: Option<Platform>,
+    /// The image's platforms; none means the engine's.
+    pub platforms: Vec<Platform>,
     /// How the image proves that it can run before it gets a name.
     pub proof: Proof,
     /// Whether to keep files in packages that are not needed at run time.

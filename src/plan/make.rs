@@ -16,7 +16,7 @@ use super::{
     App, BuildStep, ClosurePlan, Configured, Contents, Engine, ImagePackage, InstalledAlone,
     Locked, Machines, MemberPlan, NPMRC, Outputs, Place, Plan, PlanOptions, Proof, Recipe, Secrets,
     configured, context_entry, credentials, engine, env_files, inputs, kept_out, missing_programs,
-    outputs, study::Study, trim,
+    outputs, portable, study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::files::ignore::{Rules, Verdict};
@@ -124,7 +124,7 @@ impl Plan {
         let callers = missing_programs::callers(workspace, image_members(app, &in_image), options);
         let bases = Bases::new(options, &node, &delivery, &callers)?;
         let configured = Configured::new(workspace, options, &bases, &delivery, port)?;
-        let (native, native_warnings) = Asked {
+        let (native, machine, native_warnings) = Asked {
             list: &list,
             pnpm: &pnpm.value,
             workplace: match options.engine {
@@ -136,6 +136,8 @@ impl Plan {
         }
         .decide()?;
         let bases = bases.of_engine(options, &delivery, &configured, &native)?;
+        let named = !options.platforms.is_empty();
+        let on_platform = portable::bound(options, &bases, &configured, &native, machine);
         Ok(Self {
             engine: options.engine,
             app: App::new(member, detection.detected),
@@ -146,6 +148,8 @@ impl Plan {
             node,
             pnpm,
             native,
+            portable: named && on_platform.is_none(),
+            bound: on_platform.filter(|_| named),
             build: closure_plan(workspace, &build),
             runtime: runtime
                 .as_ref()

@@ -72,8 +72,8 @@ struct Found<'w> {
 }
 
 impl Asked<'_, '_, '_> {
-    /// Decides, and returns warnings for the user.
-    pub(super) fn decide(&self) -> Result<(Native, Vec<String>), PlanError> {
+    /// Decides, and returns which packages of the image have machine code, and warnings for the user.
+    pub(super) fn decide(&self) -> Result<(Native, Option<String>, Vec<String>), PlanError> {
         let found = self.look()?;
         let schemas = self.schemas()?;
         let clients = |packages: &BTreeSet<NativePackage>| {
@@ -140,19 +140,21 @@ impl Asked<'_, '_, '_> {
             let outfit = Workplace::Image(self.runtime_base).outfit();
             native.runtime = packages(outfit, &wanted, given);
         }
-        Ok((native, warnings))
+        Ok((native, found.running.with_machine_code(), warnings))
     }
 
-    fn target(&self) -> Target<'_> {
-        let platform = self.list.options.platform.as_ref();
-        Target {
-            cpu: platform.map(crate::model::image::Platform::cpu),
-            libc: self.workplace.libc(),
-        }
+    /// The processors in node's terms; none if the engine decides.
+    fn cpus(&self) -> Vec<&str> {
+        let platforms = self.list.options.platforms.iter();
+        platforms.map(crate::model::image::Platform::cpu).collect()
     }
 
     fn look(&self) -> Result<Found<'_>, LockfileError> {
-        let target = self.target();
+        let cpus = self.cpus();
+        let target = Target {
+            cpus: &cpus,
+            libc: self.workplace.libc(),
+        };
         let mut installed = Natives::default();
         let build = self.list.builds.then_some(self.list.build);
         for closure in build.into_iter().chain(self.list.runtime) {
@@ -192,14 +194,27 @@ impl Asked<'_, '_, '_> {
 
     /// Warnings about packages that the install lacks for the target platform.
     fn machines(&self, found: &Found<'_>) -> Vec<String> {
-        let target = self.target();
-        let cpus = target.cpu.map_or(vec!["x64", "arm64"], |cpu| vec![cpu]);
+        let (mut cpus, libc) = (self.cpus(), self.workplace.libc());
+        let several = cpus.len() > 1;
+        if cpus.is_empty() {
+            cpus = vec!["x64", "arm64"];
+        }
         let mut warnings = Vec::new();
         let unsupported = found
             .installs
             .as_ref()
             .filter(|_| !found.installed.families.is_empty())
-            .and_then(|installs| installs.unsupported(&cpus, target.libc));
+            .and_then(|installs| {
+                // Each of several platforms needs its own; the engine's may be any.
+                let asked = if several {
+                    cpus.chunks(1)
+                } else {
+                    cpus.chunks(cpus.len())
+                };
+                asked
+                    .into_iter()
+                    .find_map(|cpus| installs.unsupported(cpus, libc))
+            });
         if let Some((setting, file)) = unsupported {
             let families: Vec<NativePackage> = found.installed.families.iter().cloned().collect();
             warnings.push(format!(
@@ -209,13 +224,11 @@ impl Asked<'_, '_, '_> {
         }
         let missing: Vec<NativePackage> = found.installed.missing.iter().cloned().collect();
         if !missing.is_empty() {
-            let libc = target
-                .libc
-                .map_or(String::new(), |libc| format!(" with {libc}"));
+            let libc = libc.map_or(String::new(), |libc| format!(" with {libc}"));
             warnings.push(format!(
                 "{} as a package for each machine, and the lockfile has none for linux on {}{libc}: write it anew with `pnpm install --lockfile-only`, and look whether `overrides` or `ignoredOptionalDependencies` leave it out",
                 plural(&missing, "comes", "come"),
-                cpus.join(" or "),
+                cpus.join(if several { " and " } else { " or " }),
             ));
         }
         warnings
@@ -285,19 +298,27 @@ impl Asked<'_, '_, '_> {
     /// Warnings about schemas whose targets do not include the image's.
     fn targets(&self, schemas: &[Schema]) -> Vec<String> {
         let (build, run) = (self.workplace.libc(), libc(self.runtime_base));
-        let fitting = prisma::targets(run, self.target().cpu);
+        let cpus = self.cpus();
+        // For each processor, those of which it needs one.
+        let fitting: Vec<Vec<&str>> = if cpus.is_empty() {
+            vec![prisma::targets(run, None)]
+        } else {
+            let cpus = cpus.iter();
+            cpus.map(|cpu| prisma::targets(run, Some(cpu))).collect()
+        };
         let warning = |schema: &Schema| {
             let (line, targets) = schema.generator.targets.as_ref()?;
             let has = |target: &str| targets.iter().any(|one| one == target);
             let native = has("native") && (build == run || build.is_none() || run.is_none());
-            if !schema.generator.engine || native || fitting.iter().any(|target| has(target)) {
+            let fits = |of_one: &Vec<&str>| of_one.iter().any(|target| has(target));
+            if !schema.generator.engine || native || fitting.iter().all(fits) {
                 return None;
             }
             let all = targets.iter().map(String::as_str);
             let all: Vec<String> = ["native"]
                 .into_iter()
                 .chain(all.filter(|one| *one != "native"))
-                .chain(fitting.iter().copied().filter(|_| has("native")))
+                .chain(fitting.iter().flatten().copied().filter(|_| has("native")))
                 .map(|target| format!("\"{target}\""))
                 .collect();
             Some(format!(

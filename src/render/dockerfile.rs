@@ -89,6 +89,8 @@ struct View<'p> {
     last: LastView,
     trim: Option<crate::plan::Trim>,
     verify: Option<Syntax>,
+    /// Whether steps run on the builder's platform, whatever the image's is.
+    portable: bool,
     trial: bool,
     /// Whether the image sets node options that the proof runs without.
     node_options: bool,
@@ -253,6 +255,7 @@ fn view(plan: &Plan) -> View<'_> {
         last: last(plan),
         trim: plan.trim(),
         verify: plan.verify.then(|| verify(plan)),
+        portable: plan.portable,
         trial: plan.trial,
         node_options: plan.node_options().is_some(),
         writable: writable(plan),
@@ -347,7 +350,8 @@ fn verify(plan: &Plan) -> Syntax {
     let node = node.map_or("node", NodeCommand::program);
     let trial = plan.trial.then_some("--start");
     let files = ["/verify/verify.mjs", "/verify/image.json"];
-    let files = files.into_iter().chain(trial);
+    let portable = plan.portable.then_some("--portable");
+    let files = files.into_iter().chain(portable).chain(trial);
     let words = [node].into_iter().chain(plan.proof_flags());
     text::exec(&words.chain(files).collect::<Vec<_>>())
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use indicatif::HumanCount;
 
 use crate::files::Measure;
+use crate::model::image::ImageSize;
 use crate::plan::{Engine, Plan};
 
 pub use graph::{Notation, dot, mermaid, tree};
@@ -27,12 +28,10 @@ pub struct Outcome<'o> {
     pub plan: &'o Plan,
     /// All names of the image.
     pub tags: &'o [String],
-    /// The image's unpacked size in bytes, if known.
-    pub size: Option<u64>,
-    /// Its compressed size in bytes, if known.
-    pub packed: Option<u64>,
-    /// The digest of its manifest, if no daemon built it.
-    pub digest: Option<&'o str>,
+    /// The image's size, or those of its platforms.
+    pub sizes: &'o [ImageSize],
+    /// `shop/server@sha256:…`, if the image has a digest.
+    pub reference: Option<String>,
     /// The files that it was written to.
     pub outputs: &'o [String],
     /// What was loaded into a daemon.
@@ -63,15 +62,21 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
         let _ = writeln!(text, "  {label:<9}{value}");
     };
     let mut image = outcome.tags.join(", ");
-    if let Some(unpacked) = outcome.size {
-        let _ = write!(image, ", {}", size(unpacked));
+    match outcome.sizes {
+        [size] if size.platform.is_none() => {
+            image.push_str(&sizes(size));
+            line("image", image);
+        }
+        several => {
+            line("image", image);
+            for size in several {
+                let platform = size.platform.as_deref().unwrap_or("another");
+                line("", format!("{platform}{}", sizes(size)));
+            }
+        }
     }
-    if let Some(packed) = outcome.packed {
-        let _ = write!(image, ", {} compressed", size(packed));
-    }
-    line("image", image);
-    if let Some(digest) = outcome.digest {
-        line("digest", digest.to_owned());
+    if let Some(reference) = &outcome.reference {
+        line("digest", reference.clone());
     }
     for output in outcome.outputs {
         line("written", output.clone());
@@ -148,6 +153,18 @@ pub fn dry_run(plan: &Plan) -> String {
 fn packages(plan: &Plan) -> Option<(usize, usize)> {
     let runtime = plan.runtime.as_ref()?;
     Some((runtime.packages, plan.workspace_packages))
+}
+
+/// `, 148.21 MB, 55.32 MB to pull`, as far as it is known.
+fn sizes(size: &ImageSize) -> String {
+    let mut text = String::new();
+    if let Some(unpacked) = size.unpacked {
+        let _ = write!(text, ", {}", self::size(unpacked));
+    }
+    if let Some(packed) = size.packed {
+        let _ = write!(text, ", {} to pull", self::size(packed));
+    }
+    text
 }
 
 /// A size in decimal units, like Docker's own numbers.

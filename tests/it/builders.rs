@@ -1,7 +1,10 @@
 //! BuildKit without a Docker API: the lab's over mutual TLS, and others behind a socket.
 
 mod buildx;
+mod caches;
+mod claims;
 mod ends;
+mod platforms;
 mod refused;
 mod tls;
 mod transient;
@@ -181,10 +184,15 @@ fn one_build_delivers_everywhere_and_its_cache_outlives_the_builder() {
                     &["apps/api", "--cache", &cache],
                     &SECRETS[..],
                     &["-o", "again.tar", "--progress", "json"],
+                    &["--metadata-file", "m.json", "--print", "reference"],
                 ]
                 .concat(),
             );
             assert_eq!(again.code, 0, "{}", again.stderr);
+            let metadata: Value = serde_json::from_str(&tree.read("m.json")).unwrap();
+            assert_sizes(&tree, "again.tar", &metadata);
+            let digest = metadata["containerimage.digest"].as_str().unwrap();
+            assert_eq!(again.stdout, format!("api@{digest}\n").into_bytes());
             assert_eq!(steps(&again.stderr).ran(), [""; 0]);
 
             forget(forgetful);
@@ -232,6 +240,8 @@ fn assert_delivered(lab: &Lab, daemon: &Daemon, tree: &Tree, name: &str, metadat
         metadata["slimbuild.image.size"],
         daemon.image(name).size.unwrap()
     );
+    let reference = format!("{}@{digest}", name.strip_suffix(":1").unwrap());
+    assert_eq!(metadata["slimbuild.image.reference"], reference);
     let (repository, tag) = name
         .strip_prefix(&lab.closed)
         .unwrap()
@@ -257,6 +267,32 @@ fn assert_delivered(lab: &Lab, daemon: &Daemon, tree: &Tree, name: &str, metadat
             assert_no_secret(&entry.path, &entry.content);
         }
     }
+}
+
+/// The builder tells the sizes that the blobs in an archive have.
+fn assert_sizes(tree: &Tree, archive: &str, metadata: &Value) {
+    let archive = entries(&fs_err::read(tree.root().join(archive)).unwrap());
+    let blob = |digest: &Value| {
+        let path = digest.as_str().unwrap().replace(':', "/");
+        let mut blobs = archive.iter();
+        let entry = blobs.find(|entry| entry.path == format!("blobs/{path}"));
+        &entry.unwrap().content
+    };
+    let manifest = blob(&metadata["containerimage.digest"]);
+    let parts: Value = serde_json::from_slice(manifest).unwrap();
+    let mut packed = manifest.len() + blob(&parts["config"]["digest"]).len();
+    let mut unpacked = 0;
+    for layer in parts["layers"].as_array().unwrap() {
+        let layer = blob(&layer["digest"]);
+        packed += layer.len();
+        let mut tar = Vec::new();
+        MultiGzDecoder::new(&layer[..])
+            .read_to_end(&mut tar)
+            .unwrap();
+        unpacked += tar.len();
+    }
+    assert_eq!(metadata["slimbuild.image.compressed"], packed);
+    assert_eq!(metadata["slimbuild.image.size"], unpacked);
 }
 
 fn assert_no_secret(place: &str, content: &[u8]) {
@@ -480,5 +516,59 @@ fn any_daemon_puts_a_cache_into_the_image() {
         let container = Container::start(daemon, &tag.name, 3000);
         assert!(container.get(3000, "/").ends_with(" known"));
         assert_eq!(container.stop(), 0);
+    });
+}
+
+/// `--smoke` starts what the builder made in the daemon that loads it; only then it gets its name and is
+/// pushed.
+#[test]
+fn an_image_of_a_builder_is_started_where_it_is_loaded() {
+    let test = "an_image_of_a_builder_is_started_where_it_is_loaded";
+    let Some(lab) = Lab::new(test) else { return };
+    every_daemon(test, |daemon| {
+        let tree = app();
+        let name = format!("{}/slimbuild-it/smoked-{}:1", lab.open, unique());
+        let common = ["apps/api", "-t", &name, "--load", "-H", &daemon.address];
+        let common = [&common[..], &["--smoke=/", "--push", "--progress", "plain"]].concat();
+        let common = [&common[..], &["--metadata-file", "m.json"]].concat();
+        let outcome = lab.build(&tree, &[&common[..], &SECRETS].concat());
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let line = "  smoke    ";
+        assert!(outcome.stderr.contains(line), "{}", outcome.stderr);
+        let metadata: Value = serde_json::from_str(&tree.read("m.json")).unwrap();
+        assert!(metadata["slimbuild.smoke"].is_string(), "{metadata:#}");
+        let path = name.strip_prefix(&lab.open).unwrap().strip_suffix(":1");
+        let path = format!("/v2{}/manifests/1", path.unwrap());
+        let (head, _) = fetched(&lab.open, &path, false);
+        let digest = metadata["containerimage.digest"].as_str().unwrap();
+        assert!(head.contains(digest), "{head}");
+        daemon.remove(&name);
+
+        // One that does not come up gets no name, here or in the registry.
+        tree.write(
+            "apps/api/build.js",
+            "const fs = require('node:fs'); fs.mkdirSync('dist', { recursive: true });
+fs.writeFileSync('dist/main.js', `console.log('cannot go on'); process.exit(3);`);\n",
+        );
+        let name = format!("{}/slimbuild-it/smoked-{}:1", lab.open, unique());
+        let common = [
+            "apps/api",
+            "-t",
+            &name,
+            "--load",
+            "-H",
+            &daemon.address,
+            "--no-trial",
+        ];
+        let common = [&common[..], &["--smoke", "--push", "--progress", "plain"]].concat();
+        let dead = lab.build(&tree, &[&common[..], &SECRETS].concat());
+        assert_eq!(dead.code, 4, "{}", dead.stderr);
+        assert!(dead.stderr.contains("  │ cannot go on"), "{}", dead.stderr);
+        let found = daemon.wait(daemon.client.inspect_image(&name));
+        assert!(found.is_err(), "{name} is there");
+        let path = name.strip_prefix(&lab.open).unwrap().strip_suffix(":1");
+        let path = format!("/v2{}/manifests/1", path.unwrap());
+        let (head, _) = fetched(&lab.open, &path, false);
+        assert!(head.contains(" 404 "), "{head}");
     });
 }

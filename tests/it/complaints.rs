@@ -8,7 +8,7 @@ use walkdir::WalkDir;
 use crate::support::archive::context_files;
 use crate::support::golden::assert_same;
 use crate::support::program::slimbuild;
-use crate::support::tree::{Tree, repository, shop};
+use crate::support::tree::{Tree, repository};
 
 const APPS: [&str; 4] = ["apps/server", "apps/site", "apps/web", "apps/worker"];
 
@@ -222,16 +222,6 @@ fn next_makes_a_standalone_server_of_the_whole_workspace_whoever_asked_for_it() 
     // Names of caches may stay.
     let moved = moved.replace("*/out/server/cache", "*/.next/cache");
     assert_same("another directory of output", &moved, &elsewhere);
-}
-
-/// Complaints about these flags cannot concern us as long as they do not exist; once they do,
-/// `tests/README.md` must say more.
-#[test]
-fn there_is_no_attestation() {
-    for flag in ["--attest=type=sbom", "--provenance=true", "--sbom=true"] {
-        let outcome = slimbuild(&shop(), &["apps/worker", flag]);
-        assert_eq!(outcome.code, 2, "{flag}: {}", outcome.stderr);
-    }
 }
 
 /// The table of complaints is complete, and every name in both tables that looks like a test's is

@@ -80,7 +80,7 @@ fn packages_of_machine_code_are_told_in_real_lockfiles() {
         let all: Vec<_> = workspace.members.ids().collect();
         let closure = Closure::build(&workspace, &lockfiles, &all, &BTreeMap::new()).unwrap();
         let target = Target {
-            cpu: None,
+            cpus: &[],
             libc: Some("glibc"),
         };
         let natives = Natives::of(&closure, target).unwrap();

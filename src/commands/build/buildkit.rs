@@ -1,16 +1,19 @@
 //! Builds the image with a BuildKit that is no Docker daemon, by the same Dockerfile.
 
+use super::docker::try_out;
 use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Made, shown_path};
 use super::request::request;
-use super::watch::watch;
+use super::watch::{Seen, watch};
 use crate::commands::error::Error;
-use crate::engine::buildkit::{Archive, Buildkit, Export, Format};
-use crate::engine::docker::{Docker, Loaded};
+use crate::engine::buildkit::{self, Archive, BuildRequest, Buildkit, Export, Format};
+use crate::engine::docker::{Docker, EngineError, Loaded, StoredImage};
 use crate::engine::registry::Pushed;
 use crate::image::oci::Output;
+use crate::model::image::ImageSize;
 use crate::render::dockerfile;
+use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 
@@ -25,10 +28,10 @@ impl Driver for BuildkitDriver {
     fn check(&self, job: &Job<'_>) -> Result<(), Error> {
         // Text that a Dockerfile cannot express should be reported before anything is sent.
         dockerfile::render(&job.plan)?;
-        if job.trial.is_some() {
+        if job.trial.is_some() && self.load.is_none() {
             return Err(Error::Usage {
-                message: "`--smoke` starts the image here, but the builder has it".to_owned(),
-                hint: Some("leave it out: the trial start is a step at the builder; or try the image with `--engine docker` or `--engine native`".to_owned()),
+                message: "`--smoke` starts the image in a Docker daemon, and only the builder has it".to_owned(),
+                hint: Some("add `--load`, which loads it into a daemon; without `--smoke`, the trial start is a step at the builder".to_owned()),
             });
         }
         let outputs = job.outputs();
@@ -44,30 +47,83 @@ impl Driver for BuildkitDriver {
         outputs.iter().try_for_each(Output::check)?;
         let several =
             outputs.len() + usize::from(self.load.is_some()) + usize::from(job.engine.push);
-        self.buildkit.check(several, job.platform.as_ref())?;
+        self.buildkit.check(several)?;
+        job.check_platforms(&self.buildkit)?;
+        let attestations = job.engine.builder.attestations();
+        self.buildkit.check_attestations(&attestations)?;
+        let one = outputs.iter().find_map(|output| match output {
+            Output::Docker(_) => Some("--output docker=FILE"),
+            _ => None,
+        });
+        let one = one.or(self.load.as_ref().map(|_| "--load"));
+        let is_index = job.platforms.len() > 1 || !attestations.is_empty();
+        if let Some(flag) = one.filter(|_| is_index) {
+            return Err(Error::Usage {
+                message: format!(
+                    "`{flag}` takes one image, not an index of platforms or with attestations"
+                ),
+                hint: Some(
+                    "push the index, or write it with `--output oci=FILE`; or name one platform"
+                        .to_owned(),
+                ),
+            });
+        }
+        self.buildkit.check_caches(&job.caches.to)?;
         Ok(())
     }
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let outputs = job.outputs();
-        let request = request(job);
-        let (made, seen) = job.patience().retry(ui, |ui| {
-            let exports = self.exports(job, &outputs)?;
-            watch(job, ui, |context, on_event| {
-                let buildkit = &self.buildkit;
-                buildkit.build(&request, context, exports, &job.interrupt, on_event)
-            })
-        })?;
+        let request = request(job, &self.buildkit);
+        let mut answered = None;
+        let (made, seen) = match (&self.load, &job.trial) {
+            (Some(docker), Some(trial)) => {
+                // The image gets its names, and goes elsewhere, when it has come up.
+                let (mut made, seen) =
+                    self.run(job, &request, ui, || Ok(vec![Export::Load(docker)]))?;
+                let image = stored(docker, &made)?;
+                answered = Some(try_out(docker, job, &image, trial, ui)?);
+                docker.tag(&image.id, &job.tags)?;
+                if !outputs.is_empty() || job.engine.push {
+                    let request = BuildRequest {
+                        tags: job.tags.clone(),
+                        ..request
+                    };
+                    let (again, _) =
+                        self.run(job, &request, ui, || exports(job, &outputs, None))?;
+                    if again.digest != made.digest && job.mode != ProgressMode::Quiet {
+                        ui.warn("the builder lost its cache between the trial and the push: what it delivered is the same app, built once more")
+                            .map_err(Error::io("cannot write to stderr"))?;
+                    }
+                    made = buildkit::Made {
+                        loaded: made.loaded,
+                        ..again
+                    };
+                }
+                (made, seen)
+            }
+            (load, _) => self.run(job, &request, ui, || exports(job, &outputs, load.as_ref()))?,
+        };
         let mut image = Made {
-            digest: made.digest.to_string(),
+            manifest: Some(made.digest.to_string()),
             configuration: made.configuration,
-            unpacked: None,
-            packed: None,
+            sizes: made.sizes,
+            id: None,
         };
         let mut loaded = None;
         if let (Some(docker), Some(name)) = (&self.load, job.tags.first()) {
             let there = docker.inspect(&name.to_string())?;
-            image.unpacked = Some(there.size);
+            // The daemon has unpacked it, so it knows better than the builder.
+            if let [size] = &mut image.sizes[..] {
+                size.unpacked = Some(there.unpacked);
+            } else if image.sizes.is_empty() {
+                image.sizes.push(ImageSize {
+                    platform: None,
+                    unpacked: Some(there.unpacked),
+                    packed: there.packed,
+                });
+            }
+            image.id = Some(there.id);
             let sent = Loaded {
                 layers: there.layers,
                 bytes: made.loaded,
@@ -86,7 +142,7 @@ impl Driver for BuildkitDriver {
             engine: "buildkit",
             image,
             trial: seen.heard.trial,
-            answered: None,
+            answered,
             pushed: pushed.collect(),
             summary: seen.summary,
             sent: Some(seen.sent),
@@ -97,22 +153,54 @@ impl Driver for BuildkitDriver {
 }
 
 impl BuildkitDriver {
-    /// The places for the image.
-    fn exports(&self, job: &Job<'_>, outputs: &[Output]) -> Result<Vec<Export<'_>>, Error> {
-        let mut exports = Vec::new();
-        for output in outputs {
-            let format = match output {
-                Output::Docker(_) => Format::Docker,
-                Output::Archive(_) | Output::Directory(_) => Format::Oci,
-            };
-            let file = AtomicFile::begin(output.path())?;
-            exports.push(Export::Archive(Archive { format, file }));
-        }
-        exports.extend(self.load.as_ref().map(Export::Load));
-        if job.engine.push {
-            exports.push(Export::Push);
-        }
-        Ok(exports)
+    /// Builds, and again after what may pass.
+    fn run<'e>(
+        &self,
+        job: &Job<'_>,
+        request: &BuildRequest,
+        ui: &mut Ui,
+        exports: impl Fn() -> Result<Vec<Export<'e>>, Error>,
+    ) -> Result<(buildkit::Made, Seen), Error> {
+        job.patience().retry(ui, |ui| {
+            let exports = exports()?;
+            watch(job, ui, |context, on_event| {
+                let buildkit = &self.buildkit;
+                buildkit.build(request, context, exports, &job.interrupt, on_event)
+            })
+        })
+    }
+}
+
+/// The places for the image.
+fn exports<'e>(
+    job: &Job<'_>,
+    outputs: &[Output],
+    load: Option<&'e Docker>,
+) -> Result<Vec<Export<'e>>, Error> {
+    let mut exports = Vec::new();
+    for output in outputs {
+        let format = match output {
+            Output::Docker(_) => Format::Docker,
+            Output::Archive(_) | Output::Directory(_) => Format::Oci,
+        };
+        let file = AtomicFile::begin(output.path())?;
+        exports.push(Export::Archive(Archive { format, file }));
+    }
+    exports.extend(load.map(Export::Load));
+    if job.engine.push {
+        exports.push(Export::Push);
+    }
+    Ok(exports)
+}
+
+/// The image that a daemon was sent without a name. It goes by its configuration, or by its manifest
+/// in containerd's image store.
+fn stored(docker: &Docker, made: &buildkit::Made) -> Result<StoredImage, EngineError> {
+    let manifest = made.digest.to_string();
+    let by_configuration = made.configuration.as_ref().map(|id| docker.inspect(id));
+    match by_configuration {
+        Some(Ok(image)) => Ok(image),
+        _ => docker.inspect(&manifest),
     }
 }
 

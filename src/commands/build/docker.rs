@@ -10,6 +10,7 @@ use crate::commands::error::Error;
 use crate::engine::buildkit::{Buildkit, Export};
 use crate::engine::docker::{Docker, EngineError, StoredImage};
 use crate::engine::{Answered, SmokeRequest};
+use crate::model::image::ImageSize;
 use crate::render::dockerfile;
 use crate::show::progress::{Progress, ProgressMode};
 use crate::show::ui::Ui;
@@ -25,7 +26,19 @@ impl Driver for DockerDriver {
     fn check(&self, job: &Job<'_>) -> Result<(), Error> {
         // Text that a Dockerfile cannot express should be reported before anything is sent.
         dockerfile::render(&job.plan)?;
-        self.buildkit.check_caches(&job.engine.builder.caches().1)?;
+        self.buildkit.check_caches(&job.caches.to)?;
+        job.check_platforms(&self.buildkit)?;
+        self.buildkit
+            .check_attestations(&job.engine.builder.attestations())?;
+        if job.print.needs_a_digest() && !job.engine.push && !self.buildkit.abilities().exports() {
+            return Err(Error::Usage {
+                message: format!(
+                    "Docker {} gives an image no digest before it is pushed: it has no containerd image store",
+                    self.docker.version()
+                ),
+                hint: Some("add `--push`, or print the image's id with `--print id`".to_owned()),
+            });
+        }
         let pushed = job.tags.iter().filter(|_| job.engine.push);
         for tag in pushed.filter(|tag| job.trust.covers(tag)) {
             if !self.docker.takes_insecure(tag)? {
@@ -40,17 +53,33 @@ impl Driver for DockerDriver {
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let docker = &self.docker;
-        let request = request(job);
+        let request = request(job, &self.buildkit);
         let (built, seen) = job.patience().retry(ui, |ui| {
             watch(job, ui, |context, on_event| {
                 let (buildkit, keep) = (&self.buildkit, vec![Export::Keep]);
                 let made = buildkit.build(&request, context, keep, &job.interrupt, on_event)?;
-                Ok(docker.inspect(&made.digest.to_string())?)
+                let built = docker.inspect(&made.digest.to_string())?;
+                Ok((built, made))
             })
         })?;
+        let (built, made) = built;
+        let configuration = if built.in_containerd {
+            made.configuration
+        } else {
+            Some(built.id.clone())
+        };
+        let sizes = if made.sizes.is_empty() {
+            vec![ImageSize {
+                platform: None,
+                unpacked: Some(built.unpacked),
+                packed: built.packed,
+            }]
+        } else {
+            made.sizes
+        };
         let mut answered = None;
         if let Some(trial) = &job.trial {
-            answered = Some(self.try_out(job, &built, trial, ui)?);
+            answered = Some(try_out(docker, job, &built, trial, ui)?);
             docker.tag(&built.id, &job.tags)?;
         }
         let mut pushed = Vec::new();
@@ -68,10 +97,10 @@ impl Driver for DockerDriver {
         Ok(Done {
             engine: "docker",
             image: Made {
-                digest: built.id,
-                configuration: None,
-                unpacked: Some(built.size),
-                packed: None,
+                manifest: built.in_containerd.then(|| built.id.clone()),
+                configuration,
+                sizes,
+                id: Some(built.id),
             },
             trial: seen.heard.trial,
             answered,
@@ -84,29 +113,26 @@ impl Driver for DockerDriver {
     }
 }
 
-impl DockerDriver {
-    /// Starts the image. If it does not come up, its log is shown.
-    fn try_out(
-        &self,
-        job: &Job<'_>,
-        built: &StoredImage,
-        trial: &SmokeRequest,
-        ui: &mut Ui,
-    ) -> Result<Answered, Error> {
-        let words = matches!(
-            job.mode,
-            ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
-        );
-        if words {
-            writeln!(ui.err(), "starting the image")
-                .map_err(Error::io("cannot write to stderr"))?;
-        }
-        let answered = self.docker.smoke(&built.id, trial, &job.interrupt);
-        answered.map_err(|error| {
-            if let EngineError::NotUp { log, .. } = &error {
-                show_log(log, ui);
-            }
-            error.into()
-        })
+/// Starts the image in a daemon that has it. If it does not come up, its log is shown.
+pub(super) fn try_out(
+    docker: &Docker,
+    job: &Job<'_>,
+    image: &StoredImage,
+    trial: &SmokeRequest,
+    ui: &mut Ui,
+) -> Result<Answered, Error> {
+    let words = matches!(
+        job.mode,
+        ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
+    );
+    if words {
+        writeln!(ui.err(), "starting the image").map_err(Error::io("cannot write to stderr"))?;
     }
+    let answered = docker.smoke(&image.id, trial, &job.interrupt);
+    answered.map_err(|error| {
+        if let EngineError::NotUp { log, .. } = &error {
+            show_log(log, ui);
+        }
+        error.into()
+    })
 }

@@ -149,7 +149,7 @@ impl Worker {
                 buildkit,
             }),
             Self::Here => {
-                if let Some(flag) = args.builder.first_of_caches() {
+                if let Some(flag) = args.builder.first_for_buildkit() {
                     return Err(Error::Usage {
                         message: format!(
                             "`{flag}` is for BuildKit, and the image is made on this machine"

@@ -1,12 +1,13 @@
 //! The job of a build, prepared from the arguments before anything is built.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::again::Patience;
-use crate::cli::{BuildArg, EngineArgs, SmokeArgs};
+use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
+use crate::engine::buildkit::{Buildkit, CacheFrom, CacheTo};
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins, Secret, SmokeRequest};
 use crate::image::oci::Output;
@@ -34,9 +35,15 @@ pub(super) struct Job<'j> {
     /// The connections to registries.
     pub(super) trust: Trust,
     pub(super) engine: EngineArgs,
-    /// The target platform.
-    pub(super) platform: Option<Platform>,
+    /// The time of the image, if `SOURCE_DATE_EPOCH` names one.
+    pub(super) epoch: Option<u64>,
+    /// Caches of builds.
+    pub(super) caches: Caches,
+    /// The target platforms; none for the engine's own.
+    pub(super) platforms: Vec<Platform>,
     pub(super) mode: ProgressMode,
+    /// What stdout gets.
+    pub(super) print: PrintArg,
     /// The directory that relative paths in arguments start at.
     pub(super) cwd: &'j Path,
     /// The user's directory: printed paths are relative to it.
@@ -52,6 +59,12 @@ impl Job<'_> {
             mode: self.mode,
             interrupt: Some(&self.interrupt),
         }
+    }
+
+    /// Fails if the engine cannot make the image for these platforms.
+    pub(super) fn check_platforms(&self, buildkit: &Buildkit) -> Result<(), Error> {
+        let steps = self.plan.bound.as_deref();
+        Ok(buildkit.check_platforms(&self.platforms, steps)?)
     }
 
     /// The labels of the command line.
@@ -73,6 +86,45 @@ impl Job<'_> {
         }
         let given = engine.outputs.iter();
         given.map(|output| output.below(self.cwd)).collect()
+    }
+}
+
+/// Caches of builds.
+pub(super) struct Caches {
+    /// Those to read.
+    pub(super) from: Vec<CacheFrom>,
+    /// Those to write.
+    pub(super) to: Vec<CacheTo>,
+}
+
+impl Caches {
+    /// The caches of the arguments. Relative paths start at `cwd`.
+    pub(super) fn new(args: &BuilderArgs, cwd: &Path, env: &Env) -> Result<Self, Error> {
+        let (from, to) = args.caches();
+        let from = from.iter().map(|cache| cache.here(cwd, env)).collect();
+        let to = to.iter().map(|cache| cache.here(cwd, env)).collect();
+        let unusable = |message| {
+            Error::Usage {
+            message,
+            hint: Some("GitHub gives them to actions, not to commands: an action before this step can export them (`core.exportVariable`), as crazy-max/ghaction-github-runtime does; or use `type=registry`".to_owned()),
+        }
+        };
+        Ok(Self {
+            from: Result::map_err(from, unusable)?,
+            to: Result::map_err(to, unusable)?,
+        })
+    }
+
+    /// The directories among them.
+    pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let from = self.from.iter().filter_map(CacheFrom::path);
+        from.chain(self.to.iter().filter_map(CacheTo::path))
+    }
+
+    /// Tokens, which nothing must show.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &str> {
+        let from = self.from.iter().filter_map(CacheFrom::token);
+        from.chain(self.to.iter().filter_map(CacheTo::token))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::finished::assemble;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci::{Image, Output, Packing};
 use crate::model::digest::Digest;
-use crate::model::image::{ImageRef, Platform};
+use crate::model::image::{ImageRef, ImageSize, Platform};
 use crate::show::progress::{Progress, ProgressMode};
 use crate::show::ui::Ui;
 use crate::store::cache::Cache;
@@ -67,6 +67,12 @@ pub(super) struct NativeDriver {
 
 impl Driver for NativeDriver {
     fn check(&self, job: &Job<'_>) -> Result<(), Error> {
+        if job.platforms.len() > 1 {
+            return Err(Error::Usage {
+                message: "an image that is made on this machine is for one platform".to_owned(),
+                hint: Some("name a builder for several, `--builder tcp://HOST:PORT`, or use a Docker daemon with containerd's image store".to_owned()),
+            });
+        }
         if job.trial.is_some() {
             checks::startable(&job.plan, job.env)?;
         }
@@ -85,7 +91,8 @@ impl NativeDriver {
     /// Makes and delivers the image.
     fn once(&self, job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<Done, Error> {
         let Job { engine, env, .. } = job;
-        let platform = job.platform.clone().unwrap_or_else(Platform::host);
+        let platform = job.platforms.first().cloned();
+        let platform = platform.unwrap_or_else(Platform::host);
         let terms = Terms {
             platform: &platform,
             packing: Packing {
@@ -148,14 +155,24 @@ impl NativeDriver {
                 .map_err(Error::io("cannot write to stderr"))?;
         }
         let loaded = self.load.as_ref().zip(sent.loaded);
+        let (configuration, manifest) = (image.config_json(), image.manifest_json());
+        let described = configuration.len() + manifest.len();
+        let mut id = None;
+        if let (Some((docker, _)), Some(name)) = (loaded, job.tags.first()) {
+            id = Some(docker.inspect(&name.to_string())?.id);
+        }
         let written = outputs.iter().map(Output::path);
         Ok(Done {
             engine: "native",
             image: Made {
-                digest: image.digest().to_string(),
-                configuration: Some(Digest::of(&image.config_json()).to_string()),
-                unpacked: Some(image.layers.iter().map(|layer| layer.unpacked).sum()),
-                packed: Some(image.size()),
+                manifest: Some(image.digest().to_string()),
+                configuration: Some(Digest::of(&configuration).to_string()),
+                sizes: vec![ImageSize {
+                    platform: None,
+                    unpacked: Some(image.layers.iter().map(|layer| layer.unpacked).sum()),
+                    packed: Some(image.size() + described as u64),
+                }],
+                id,
             },
             trial: heard.trial,
             answered: checked.answered,

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::job::Job;
+use crate::cli::PrintArg;
 use crate::commands::error::Error;
 use crate::commands::push;
 use crate::engine::docker::Loaded;
 use crate::engine::registry::Pushed;
 use crate::engine::{Answered, Event, StepId, fault};
 use crate::files::Measure;
+use crate::model::image::{ImageRef, ImageSize};
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};
 use crate::show::ui::Ui;
@@ -40,14 +42,15 @@ pub(super) struct Done {
 
 /// The image itself.
 pub(super) struct Made {
-    /// The digest of its manifest, or of its configuration if only that is known.
-    pub(super) digest: String,
-    /// The digest of its configuration, if `digest` is another one.
+    /// The digest of its manifest, or of the index of its platforms. A Docker daemon without
+    /// containerd's image store gives an image none before it pushes it.
+    pub(super) manifest: Option<String>,
+    /// The digest of its configuration, if the engine tells it.
     pub(super) configuration: Option<String>,
-    /// Its unpacked size in bytes, if known.
-    pub(super) unpacked: Option<u64>,
-    /// Its compressed size in bytes, if known.
-    pub(super) packed: Option<u64>,
+    /// Its size, or those of its platforms.
+    pub(super) sizes: Vec<ImageSize>,
+    /// Its id in a Docker daemon, if one has it.
+    pub(super) id: Option<String>,
 }
 
 /// What was sent to a builder, and what was left out.
@@ -134,10 +137,40 @@ impl Done {
         }
         self.report(job, &names, took, document, ui)
             .map_err(Error::io("cannot write the report"))?;
-        // An image in a daemon is shown by its name.
-        let file = self.outputs.first().filter(|_| self.loaded.is_none());
-        let name = file.or(names.first()).map_or("", String::as_str);
-        writeln!(ui.out(), "{name}").map_err(Error::io("cannot write to stdout"))
+        let line = self.printed(job);
+        writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))
+    }
+
+    /// The line on stdout.
+    fn printed(&self, job: &Job<'_>) -> String {
+        let name = job.tags.first();
+        let printed = match job.print {
+            PrintArg::Name => {
+                // An image in a daemon is shown by its name.
+                let file = self.outputs.first().filter(|_| self.loaded.is_none());
+                file.cloned().or(name.map(ToString::to_string))
+            }
+            PrintArg::Digest => self.digest(),
+            PrintArg::Reference => name.and_then(|name| self.reference(name)),
+            PrintArg::Id => {
+                let id = self.image.id.as_ref();
+                id.or(self.image.configuration.as_ref()).cloned()
+            }
+        };
+        printed.unwrap_or_default()
+    }
+
+    /// The digest by which registries find the image, or would.
+    fn digest(&self) -> Option<String> {
+        let pushed = self.pushed.first();
+        let pushed = pushed.map(|pushed| pushed.digest.to_string());
+        pushed.or_else(|| self.image.manifest.clone())
+    }
+
+    /// `shop/server@sha256:…`
+    fn reference(&self, name: &ImageRef) -> Option<String> {
+        let digest = self.digest()?;
+        Some(format!("{}@{digest}", name.name()))
     }
 
     fn report(
@@ -158,9 +191,8 @@ impl Done {
                 let text = report::outcome(&Outcome {
                     plan: &job.plan,
                     tags: names,
-                    size: self.image.unpacked,
-                    packed: self.image.packed,
-                    digest: self.digest_of_file(),
+                    sizes: &self.image.sizes,
+                    reference: job.tags.first().and_then(|name| self.reference(name)),
                     outputs: &self.outputs,
                     loaded: self.loaded.as_ref().map(loaded_text),
                     pushed: &push::lines(&self.pushed),
@@ -180,27 +212,41 @@ impl Done {
         }
     }
 
-    /// The digest, unless the image is in a daemon, where its name finds it.
-    fn digest_of_file(&self) -> Option<&str> {
-        let known = self.image.configuration.as_ref();
-        known.map(|_| self.image.digest.as_str())
+    /// The sizes of each platform's image, if there are several.
+    fn platforms(&self) -> Option<Value> {
+        let sizes = self.image.sizes.iter();
+        if sizes.len() == 0 {
+            return None;
+        }
+        let one = |size: &ImageSize| {
+            let platform = size.platform.as_ref()?;
+            Some(json!({
+                "platform": platform,
+                "size": size.unpacked,
+                "compressed": size.packed,
+            }))
+        };
+        sizes.map(one).collect()
     }
 
     /// The keys that `docker buildx build --metadata-file` writes too, and our own. Unknown values
     /// are null.
     fn metadata(&self, job: &Job<'_>, names: &[String], took: Duration) -> Value {
-        // The manifest's digest, once a registry has it.
-        let digest = self.pushed.first().map(|pushed| pushed.digest.to_string());
+        let reference = job.tags.first().and_then(|name| self.reference(name));
         let plan = &job.plan;
         let sent = self.sent.as_ref();
+        let one = self.image.sizes.first();
+        let one = one.filter(|size| size.platform.is_none());
         json!({
             "image.name": names.join(","),
-            "containerimage.config.digest": self.image.configuration.as_ref().unwrap_or(&self.image.digest),
-            "containerimage.digest": digest.as_ref().unwrap_or(&self.image.digest),
+            "containerimage.config.digest": self.image.configuration,
+            "containerimage.digest": self.digest(),
             "slimbuild.app": plan.app.dir,
             "slimbuild.engine": self.engine,
-            "slimbuild.image.size": self.image.unpacked,
-            "slimbuild.image.compressed": self.image.packed,
+            "slimbuild.image.reference": reference,
+            "slimbuild.image.size": one.and_then(|size| size.unpacked),
+            "slimbuild.image.compressed": one.and_then(|size| size.packed),
+            "slimbuild.image.platforms": self.platforms(),
             "slimbuild.outputs": self.outputs,
             "slimbuild.loaded": self.loaded.as_ref().map(|(loaded, _)| loaded),
             "slimbuild.pushed": push::as_json(&self.pushed),

@@ -4,16 +4,20 @@ use super::job::Job;
 use super::outcome::Heard;
 use super::proof_hint;
 use crate::commands::error::Error;
-use crate::engine::buildkit::{BuildRequest, CachePolicy, PullPolicy};
+use crate::engine::buildkit::{BuildRequest, Buildkit, CachePolicy, Epoch, PullPolicy};
 use crate::engine::docker::EngineError;
 use crate::engine::fault::BuildFault;
 use crate::plan::Plan;
 use crate::render::dockerfile;
 
-/// The request of a job.
-pub(super) fn request(job: &Job<'_>) -> BuildRequest {
-    let (cache_from, cache_to) = job.engine.builder.caches();
+/// The request of a job to a builder that answers.
+pub(super) fn request(job: &Job<'_>, buildkit: &Buildkit) -> BuildRequest {
     BuildRequest {
+        attestations: job.engine.builder.attestations(),
+        epoch: job.epoch.map(|seconds| Epoch {
+            seconds,
+            for_files: buildkit.abilities().rewrites_times(),
+        }),
         dockerfile: dockerfile::PATH.to_owned(),
         // An image that is to be tried gets its names afterwards.
         tags: if job.trial.is_some() {
@@ -24,7 +28,7 @@ pub(super) fn request(job: &Job<'_>) -> BuildRequest {
         build_args: job.arguments.clone(),
         secrets: job.secrets.clone(),
         labels: job.labels(),
-        platform: job.platform.clone(),
+        platforms: job.platforms.clone(),
         cache: if job.engine.no_cache {
             CachePolicy::Ignore
         } else {
@@ -35,8 +39,8 @@ pub(super) fn request(job: &Job<'_>) -> BuildRequest {
         } else {
             PullPolicy::Missing
         },
-        cache_from,
-        cache_to,
+        cache_from: job.caches.from.clone(),
+        cache_to: job.caches.to.clone(),
         compression: job.engine.compression.into(),
         logins: job.logins.clone(),
         insecure: job.tags.iter().any(|tag| job.trust.covers(tag)),

@@ -102,6 +102,16 @@ impl Abilities {
         self.exports
     }
 
+    /// Whether it can attest how it makes an image.
+    pub fn attests(&self) -> bool {
+        self.exports && self.is_since(11)
+    }
+
+    /// Whether it can give the files of an image a time that is not later than a given one.
+    pub fn rewrites_times(&self) -> bool {
+        self.exports && self.is_since(13)
+    }
+
     /// Whether one build may have several outputs.
     pub fn exports_several(&self) -> bool {
         self.is_since(13)
@@ -120,6 +130,10 @@ impl Abilities {
     /// Whether it can run steps for a platform.
     pub fn runs(&self, platform: &Platform) -> bool {
         let wanted = platform.to_string();
+        // The default variant of arm64.
+        let wanted = wanted
+            .strip_suffix("arm64/v8")
+            .map_or(wanted.clone(), |os| format!("{os}arm64"));
         let fits = |known: &String| *known == wanted || known.starts_with(&format!("{wanted}/"));
         self.platforms.is_empty() || self.platforms.iter().any(fits)
     }
@@ -162,6 +176,8 @@ mod tests {
         ] {
             let able = of(version);
             assert_eq!(able.exports_several(), several, "{version:?}");
+            assert_eq!(able.rewrites_times(), several, "{version:?}");
+            assert_eq!(able.attests(), network, "{version:?}");
             assert_eq!(able.runs_steps_without_a_network(), network, "{version:?}");
         }
     }
@@ -174,6 +190,7 @@ mod tests {
             ("linux/arm/v7", true),
             ("linux/arm", true),
             ("linux/arm64", false),
+            ("linux/arm64/v8", false),
         ] {
             assert_eq!(
                 able.runs(&platform.parse().unwrap()),

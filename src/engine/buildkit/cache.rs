@@ -1,14 +1,30 @@
-//! [`CacheFrom`] and [`CacheTo`]: caches of builds in registries, in the words of `docker buildx`.
+//! [`CacheFrom`] and [`CacheTo`]: caches of builds in registries, directories and GitHub's cache, in
+//! the words of `docker buildx`.
 //!
 //! Input: the text of a flag. Output: what BuildKit is told.
 
+mod directories;
+mod github;
+
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bollard::moby::buildkit::v1::CacheOptionsEntry;
 use serde_json::{Value, json};
 
+use super::BuildkitError;
+use super::layout::Layout;
+use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
+use crate::system::env::Env;
+
+pub(super) use directories::Directories;
+
+/// The tag of a cache in a directory, unless another one is given.
+const LATEST: &str = "latest";
 
 /// A cache to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,25 +34,66 @@ pub struct CacheFrom(Entry);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheTo(Entry);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Entry {
-    kind: &'static str,
-    /// The repository and tag in a registry.
-    reference: Option<ImageRef>,
+    kind: Kind,
     attributes: BTreeMap<String, String>,
+}
+
+/// Where a cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// In a registry.
+    Registry,
+    /// In a directory of this machine.
+    Local,
+    /// In the image itself.
+    Inline,
+    /// In the cache of GitHub's actions.
+    GitHub,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Local => "local",
+            Self::Inline => "inline",
+            Self::GitHub => "gha",
+        }
+    }
+}
+
+/// The attributes may hold a token.
+impl Debug for Entry {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.attributes.keys().collect();
+        f.debug_struct("Entry")
+            .field("kind", &self.kind)
+            .field("attributes", &names)
+            .finish()
+    }
 }
 
 impl FromStr for CacheFrom {
     type Err = String;
 
-    /// `REF` or `type=registry,ref=REF`.
+    /// `REF`, `type=registry,ref=REF`, `type=local,src=DIR` or `type=gha`.
     fn from_str(text: &str) -> Result<Self, String> {
         let entry = Entry::parse(text)?;
-        if entry.kind == "inline" {
-            return Err(
-                "an inline cache is part of an image: name the image, as `type=registry,ref=IMAGE`"
-                    .to_owned(),
-            );
+        match entry.kind {
+            Kind::Inline => {
+                return Err(
+                    "an inline cache is part of an image: name the image, as `type=registry,ref=IMAGE`"
+                        .to_owned(),
+                );
+            }
+            Kind::Local => entry.needs("src", "dest")?,
+            Kind::Registry | Kind::GitHub => {}
+        }
+        if let Some(digest) = entry.attributes.get("digest") {
+            let parsed = digest.parse::<Digest>();
+            drop(parsed.map_err(|error| error.to_string())?);
         }
         Ok(Self(entry))
     }
@@ -45,9 +102,13 @@ impl FromStr for CacheFrom {
 impl FromStr for CacheTo {
     type Err = String;
 
-    /// `REF`, `type=registry,ref=REF` or `type=inline`.
+    /// `REF`, `type=registry,ref=REF`, `type=local,dest=DIR`, `type=gha` or `type=inline`.
     fn from_str(text: &str) -> Result<Self, String> {
-        Ok(Self(Entry::parse(text)?))
+        let entry = Entry::parse(text)?;
+        if entry.kind == Kind::Local {
+            entry.needs("dest", "src")?;
+        }
+        Ok(Self(entry))
     }
 }
 
@@ -57,15 +118,41 @@ impl CacheFrom {
         Self(Entry::registry(reference))
     }
 
+    /// The same with what this machine knows: paths start at `cwd`, and the variables of a job say
+    /// where GitHub's cache is.
+    pub fn here(&self, cwd: &Path, env: &Env) -> Result<Self, String> {
+        Ok(Self(self.0.here(cwd, env)?))
+    }
+
+    /// A token in it.
+    pub fn token(&self) -> Option<&str> {
+        self.0.token()
+    }
+
+    /// The path of its directory, if it is in one.
+    pub fn path(&self) -> Option<PathBuf> {
+        Some(self.directory()?.path)
+    }
+
+    /// The directory, if it is in one.
+    pub(super) fn directory(&self) -> Option<Directory> {
+        self.0.directory("src")
+    }
+
+    /// The cache in a directory by its digest.
+    pub(super) fn with_digest(mut self, digest: &Digest) -> Self {
+        let digest = digest.to_string();
+        self.0.attributes.insert("digest".to_owned(), digest);
+        self
+    }
+
     pub(super) fn entry(&self) -> CacheOptionsEntry {
         self.0.entry()
     }
 
     /// The same for the frontend, which reads the caches: in JSON, with the names of Go's fields.
     pub(super) fn for_frontend(&self) -> Value {
-        let CacheOptionsEntry { r#type, attrs } = self.0.entry();
-        let attributes: BTreeMap<String, String> = attrs.into_iter().collect();
-        json!({ "Type": r#type, "Attrs": attributes })
+        json!({ "Type": self.0.kind.name(), "Attrs": self.0.attributes })
     }
 }
 
@@ -80,9 +167,29 @@ impl CacheTo {
         Self(entry)
     }
 
+    /// The same with what this machine knows, as for [`CacheFrom::here`].
+    pub fn here(&self, cwd: &Path, env: &Env) -> Result<Self, String> {
+        Ok(Self(self.0.here(cwd, env)?))
+    }
+
+    /// A token in it.
+    pub fn token(&self) -> Option<&str> {
+        self.0.token()
+    }
+
     /// Whether it is part of the image.
     pub(super) fn is_inline(&self) -> bool {
-        self.0.kind == "inline"
+        self.0.kind == Kind::Inline
+    }
+
+    /// The path of its directory, if it is in one.
+    pub fn path(&self) -> Option<PathBuf> {
+        Some(self.directory()?.path)
+    }
+
+    /// The directory, if it is in one.
+    pub(super) fn directory(&self) -> Option<Directory> {
+        self.0.directory("dest")
     }
 
     pub(super) fn entry(&self) -> CacheOptionsEntry {
@@ -90,15 +197,54 @@ impl CacheTo {
     }
 }
 
+/// A directory with a cache.
+pub(super) struct Directory {
+    pub(super) path: PathBuf,
+    pub(super) layout: Layout,
+    /// The cache's tag in it.
+    pub(super) tag: String,
+    /// The cache's digest, if the flag has one.
+    pub(super) digest: Option<String>,
+}
+
+impl Directory {
+    /// The name by which BuildKit asks for it.
+    pub(super) fn id(&self) -> String {
+        format!("local:{}", self.path.display())
+    }
+
+    /// Makes the directory.
+    pub(super) fn prepare(&self) -> Result<(), BuildkitError> {
+        let made = self.layout.prepare();
+        made.map_err(|source| BuildkitError::Cache {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Gives the cache that was written its tag.
+    fn name(&self, manifest: &Value) -> Result<(), BuildkitError> {
+        let named = self.layout.tag(manifest, &self.tag);
+        let named = named.map_err(BuildkitError::Output)?;
+        if named {
+            return Ok(());
+        }
+        Err(BuildkitError::Cache {
+            path: self.path.clone(),
+            source: io::Error::other("the builder did not send all of it"),
+        })
+    }
+}
+
 impl Entry {
     fn registry(reference: &ImageRef) -> Self {
         Self {
-            kind: "registry",
-            reference: Some(reference.clone()),
-            attributes: BTreeMap::new(),
+            kind: Kind::Registry,
+            attributes: [("ref".to_owned(), reference.to_string())].into(),
         }
     }
 
+    /// Errors never quote a value: it may be a token.
     fn parse(text: &str) -> Result<Self, String> {
         if !text.contains('=') {
             return Ok(Self::registry(&named(text)?));
@@ -107,7 +253,7 @@ impl Entry {
         for part in text.split(',') {
             let pair = part.split_once('=').filter(|(key, _)| !key.is_empty());
             let (key, value) =
-                pair.ok_or_else(|| format!("`{part}` is not of the form KEY=VALUE"))?;
+                pair.ok_or("it is not of the form `KEY=VALUE,KEY=VALUE`".to_owned())?;
             if attributes
                 .insert(key.to_owned(), value.to_owned())
                 .is_some()
@@ -115,35 +261,78 @@ impl Entry {
                 return Err(format!("`{key}` is given twice"));
             }
         }
-        let kind = attributes.remove("type");
-        let reference = attributes.remove("ref");
-        let reference = reference.map(|name| named(&name)).transpose()?;
-        let kind = match (kind.as_deref(), &reference) {
-            (Some("registry"), Some(_)) => "registry",
-            (Some("registry"), None) => return Err("`ref=NAME` is missing".to_owned()),
-            (Some("inline"), None) => "inline",
-            (Some("inline"), Some(_)) => return Err("an inline cache has no `ref`".to_owned()),
-            (Some(other), _) => {
-                return Err(format!(
-                    "slimbuild has no cache of the type `{other}`: write `type=registry,ref=NAME` or `type=inline`"
-                ));
+        let exist = "there are `type=registry,ref=NAME`, `type=local,dest=DIR` (to read: `src=DIR`), `type=gha` and, to write, `type=inline`";
+        let kind = match attributes.remove("type").as_deref() {
+            Some("registry") => Kind::Registry,
+            Some("local") => Kind::Local,
+            Some("inline") => Kind::Inline,
+            Some("gha") => Kind::GitHub,
+            Some(other) => {
+                return Err(format!("there is no cache of the type `{other}`: {exist}"));
             }
-            (None, _) => return Err("`type=registry` is missing".to_owned()),
+            None => return Err(format!("its type is missing: {exist}")),
         };
-        Ok(Self {
-            kind,
-            reference,
-            attributes,
+        match (kind, attributes.get("ref")) {
+            (Kind::Registry, Some(name)) => {
+                let name = named(name)?.to_string();
+                attributes.insert("ref".to_owned(), name);
+            }
+            (Kind::Registry, None) => return Err("`ref=NAME` is missing".to_owned()),
+            (_, Some(_)) => {
+                return Err(format!("a cache of the type {} has no `ref`", kind.name()));
+            }
+            (_, None) => {}
+        }
+        Ok(Self { kind, attributes })
+    }
+
+    /// Fails without the directory's key.
+    fn needs(&self, key: &str, other: &str) -> Result<(), String> {
+        match self.attributes.get(key) {
+            Some(path) if !path.is_empty() => Ok(()),
+            _ if self.attributes.contains_key(other) => {
+                Err(format!("write `{key}=DIR`, not `{other}=DIR`"))
+            }
+            _ => Err(format!("`{key}=DIR` is missing")),
+        }
+    }
+
+    fn here(&self, cwd: &Path, env: &Env) -> Result<Self, String> {
+        let mut entry = self.clone();
+        for key in ["src", "dest"] {
+            if let (Kind::Local, Some(path)) = (self.kind, entry.attributes.get_mut(key)) {
+                *path = cwd.join(&*path).display().to_string();
+            }
+        }
+        if self.kind == Kind::GitHub {
+            github::complete(&mut entry.attributes, env)?;
+        }
+        Ok(entry)
+    }
+
+    fn token(&self) -> Option<&str> {
+        self.attributes.get("token").map(String::as_str)
+    }
+
+    fn directory(&self, key: &str) -> Option<Directory> {
+        let path = self
+            .attributes
+            .get(key)
+            .filter(|_| self.kind == Kind::Local);
+        let path = PathBuf::from(path?);
+        let tag = self.attributes.get("tag").map(String::as_str);
+        Some(Directory {
+            layout: Layout::new(&path),
+            path,
+            tag: tag.unwrap_or(LATEST).to_owned(),
+            digest: self.attributes.get("digest").cloned(),
         })
     }
 
     fn entry(&self) -> CacheOptionsEntry {
-        let reference = self.reference.as_ref();
-        let reference = reference.map(|name| ("ref".to_owned(), name.to_string()));
-        let attributes = self.attributes.clone().into_iter();
         CacheOptionsEntry {
-            r#type: self.kind.to_owned(),
-            attrs: attributes.chain(reference).collect(),
+            r#type: self.kind.name().to_owned(),
+            attrs: self.attributes.clone().into_iter().collect(),
         }
     }
 }
@@ -184,8 +373,11 @@ mod tests {
             "",
             "type=registry",
             "ref=a/b",
-            "type=local,dest=x",
-            "type=gha",
+            "type=local",
+            "type=local,src=x",
+            "type=local,dest=",
+            "type=s3,bucket=x",
+            "type=gha,ref=a/b",
             "type=inline,ref=a/b",
             "type=registry,ref=a/b,ref=c/d",
             "type=registry,mode",
@@ -193,7 +385,46 @@ mod tests {
         ] {
             assert!(written(text).is_err(), "{text}");
         }
-        assert!("type=inline".parse::<CacheFrom>().is_err());
+        for text in [
+            "type=inline",
+            "type=local,dest=x",
+            "type=local,src=x,digest=x",
+        ] {
+            assert!(text.parse::<CacheFrom>().is_err(), "{text}");
+        }
+        let unknown = written("type=s3,bucket=x").unwrap_err();
+        for kind in ["registry", "local", "gha", "inline"] {
+            assert!(unknown.contains(&format!("type={kind}")), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn paths_start_at_the_working_directory() {
+        let env = Env::default();
+        let to: CacheTo = "type=local,dest=a/b,mode=max,tag=main".parse().unwrap();
+        let to = to.here(Path::new("/w"), &env).unwrap();
+        let directory = to.directory().unwrap();
+        assert_eq!(directory.id(), "local:/w/a/b");
+        assert_eq!(directory.tag, "main");
+        let from: CacheFrom = "type=local,src=/c".parse().unwrap();
+        let from = from.here(Path::new("/w"), &env).unwrap();
+        assert_eq!(from.directory().unwrap().id(), "local:/c");
+        assert_eq!(from.directory().unwrap().tag, "latest");
+    }
+
+    #[test]
+    fn no_error_and_no_debug_output_shows_a_token() {
+        for text in ["type=gha,token=hunter2,hunter2", "token=hunter2"] {
+            let error = text.parse::<CacheTo>().unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let cache: CacheTo = "type=gha,token=hunter2".parse().unwrap();
+        assert_eq!(cache.token(), Some("hunter2"));
+        let shown = format!("{cache:?}");
+        assert!(
+            !shown.contains("hunter2") && shown.contains("token"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -22,18 +22,22 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 pub(super) type Client = ControlClient<Channel>;
 
 /// Connects to a builder.
-pub(super) async fn connect(builder: &Builder) -> Result<Client, BuildkitError> {
+pub(super) async fn connect(builder: &Builder) -> Result<Channel, BuildkitError> {
     let stream = dial(builder).await?;
     // The address is only a header here: the connection exists.
-    let channel = Endpoint::from_static("http://buildkit")
+    Endpoint::from_static("http://buildkit")
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .connect_with_connector(Once(Some(stream)))
         .await
-        .map_err(|error| judge(builder, &error))?;
-    Ok(ControlClient::new(channel)
+        .map_err(|error| judge(builder, &error))
+}
+
+/// The client over a connection.
+pub(super) fn client(channel: &Channel) -> Client {
+    ControlClient::new(channel.clone())
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES))
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 /// Hands out one connection. A build cannot go on over another one: its session is gone.

@@ -117,6 +117,14 @@ pub enum BuildkitError {
         /// The connection's error.
         source: io::Error,
     },
+    /// A directory cannot hold a cache.
+    #[error("cannot keep a cache in `{}`", path.display())]
+    Cache {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file with the image cannot be written.
     #[error(transparent)]
     Output(WriteError),
@@ -210,6 +218,7 @@ impl BuildkitError {
                 "Look into the builder's log for why it stopped; then build again: finished steps are cached."
                     .to_owned(),
             ),
+            Self::Cache { .. } => Some("Name another directory, or leave the cache out.".to_owned()),
             Self::Output(error) => error.hint(),
             Self::Build(error) => error.hint(),
         }
@@ -228,7 +237,10 @@ impl BuildkitError {
 
     /// Whether no usable builder was reached.
     pub fn is_unreached(&self) -> bool {
-        !matches!(self, Self::Lost { .. } | Self::Output(_) | Self::Build(_))
+        !matches!(
+            self,
+            Self::Lost { .. } | Self::Cache { .. } | Self::Output(_) | Self::Build(_)
+        )
     }
 }
 

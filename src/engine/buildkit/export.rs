@@ -122,6 +122,11 @@ pub(super) fn split(exports: Vec<Export<'_>>) -> (Exports<'_>, Vec<Writer>) {
 }
 
 impl Exports<'_> {
+    /// Whether the image goes nowhere but into the daemon that makes it.
+    pub(super) fn only_keeps(&self) -> bool {
+        self.kinds.iter().all(|kind| *kind == KEEP)
+    }
+
     /// What BuildKit is told.
     pub(super) fn exporters(&self, request: &BuildRequest) -> Vec<Exporter> {
         let names: Vec<String> = request.tags.iter().map(ToString::to_string).collect();
@@ -135,6 +140,13 @@ impl Exports<'_> {
                 attributes.push(("oci-mediatypes", "true"));
                 if request.compression == Compression::Zstd {
                     attributes.push(("compression", "zstd"));
+                }
+                // A daemon unpacks what it keeps, which excludes this.
+                if request.epoch.is_some_and(|epoch| epoch.for_files) {
+                    attributes.push(("rewrite-timestamp", "true"));
+                    if *kind == "image" {
+                        attributes.push(("unpack", "false"));
+                    }
                 }
             }
             if *kind == "image" {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bollard::moby::buildkit::v1::{CacheOptions, SolveRequest};
 
 use super::export::Exports;
-use super::{CacheFrom, CacheTo};
+use super::{Attestation, CacheFrom, CacheTo};
 use crate::engine::{Logins, Secret};
 use crate::image::oci::Compression;
 use crate::model::image::{ImageRef, Platform};
@@ -23,8 +23,8 @@ pub struct BuildRequest {
     pub secrets: BTreeMap<String, Secret>,
     /// The image's labels.
     pub labels: BTreeMap<String, String>,
-    /// The target platform; the builder's own by default.
-    pub platform: Option<Platform>,
+    /// The target platforms; the builder's own by default.
+    pub platforms: Vec<Platform>,
     /// Whether cached results may be used.
     pub cache: CachePolicy,
     /// Whether to look for newer base images.
@@ -33,12 +33,25 @@ pub struct BuildRequest {
     pub cache_from: Vec<CacheFrom>,
     /// Where to leave the results of this one.
     pub cache_to: Vec<CacheTo>,
+    /// What the builder says about the image beside it.
+    pub attestations: Vec<Attestation>,
+    /// The time of the image and the latest of its files, in seconds since 1970.
+    pub epoch: Option<Epoch>,
     /// How layers are compressed.
     pub compression: Compression,
     /// The logins at registries.
     pub logins: Logins,
     /// Whether the image may be pushed without a verified connection.
     pub insecure: bool,
+}
+
+/// The time of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    /// Seconds since 1970.
+    pub seconds: u64,
+    /// Whether the builder can give it to files, too.
+    pub for_files: bool,
 }
 
 /// Whether cached results may be used.
@@ -62,11 +75,13 @@ pub enum PullPolicy {
 }
 
 impl BuildRequest {
-    /// What BuildKit is told, without the ids. `context` is the address of the context in the
-    /// session; `has_images` is for a builder with images of its own, as a Docker daemon has.
+    /// What BuildKit is told, without the ids. `imports` are the caches that are there to read;
+    /// `context` is the address of the context in the session; `has_images` is for a builder with
+    /// images of its own, as a Docker daemon has.
     pub(super) fn solve(
         &self,
         exports: &Exports<'_>,
+        imports: &[CacheFrom],
         context: String,
         has_images: bool,
     ) -> SolveRequest {
@@ -74,8 +89,9 @@ impl BuildRequest {
         let mut set = |key: String, value: String| drop(attributes.insert(key, value));
         set("context".to_owned(), context);
         set("filename".to_owned(), self.dockerfile.clone());
-        if let Some(platform) = &self.platform {
-            set("platform".to_owned(), platform.to_string());
+        if !self.platforms.is_empty() {
+            let platforms: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
+            set("platform".to_owned(), platforms.join(","));
         }
         if self.cache == CachePolicy::Ignore {
             set("no-cache".to_owned(), String::new());
@@ -95,15 +111,25 @@ impl BuildRequest {
         for (name, value) in &self.labels {
             set(format!("label:{name}"), value.clone());
         }
-        if !self.cache_from.is_empty() {
-            let caches = self.cache_from.iter().map(CacheFrom::for_frontend);
+        for attestation in &self.attestations {
+            let (name, value) = attestation.attribute();
+            set(name, value);
+        }
+        if let Some(epoch) = self.epoch {
+            // The frontend knows this argument by itself.
+            set(
+                "build-arg:SOURCE_DATE_EPOCH".to_owned(),
+                epoch.seconds.to_string(),
+            );
+        }
+        if !imports.is_empty() {
+            let caches = imports.iter().map(CacheFrom::for_frontend);
             let caches: serde_json::Value = caches.collect();
             set("cache-imports".to_owned(), caches.to_string());
         }
         let exporters = exports.exporters(self);
         // Builders before 0.13 know only this pair.
         let first = exporters.first().cloned().unwrap_or_default();
-        let (imports, outs) = (self.cache_from.iter(), self.cache_to.iter());
         SolveRequest {
             frontend: "dockerfile.v0".to_owned(),
             frontend_attrs: attributes.into_iter().collect(),
@@ -111,8 +137,8 @@ impl BuildRequest {
             exporter_attrs_deprecated: first.attrs,
             exporters,
             cache: Some(CacheOptions {
-                imports: imports.map(CacheFrom::entry).collect(),
-                exports: outs.map(CacheTo::entry).collect(),
+                imports: imports.iter().map(CacheFrom::entry).collect(),
+                exports: self.cache_to.iter().map(CacheTo::entry).collect(),
                 ..CacheOptions::default()
             }),
             ..SolveRequest::default()
@@ -128,7 +154,7 @@ mod tests {
     /// The frontend's attribute of this name.
     fn attribute(request: &BuildRequest, name: &str, has_images: bool) -> Option<String> {
         let (exports, _) = split(vec![Export::Keep]);
-        let solve = request.solve(&exports, "http://x".to_owned(), has_images);
+        let solve = request.solve(&exports, &[], "http://x".to_owned(), has_images);
         solve.frontend_attrs.get(name).cloned()
     }
 
@@ -157,7 +183,9 @@ mod tests {
             dockerfile: "x/Dockerfile".to_owned(),
             build_args: pair("GREETING", "hello"),
             labels: pair("a.b", "c"),
-            platform: Some("linux/arm64".parse().unwrap()),
+            platforms: ["linux/amd64", "linux/arm64"]
+                .map(|it| it.parse().unwrap())
+                .into(),
             cache: CachePolicy::Ignore,
             ..BuildRequest::default()
         };
@@ -166,7 +194,7 @@ mod tests {
             ("filename", "x/Dockerfile"),
             ("build-arg:GREETING", "hello"),
             ("label:a.b", "c"),
-            ("platform", "linux/arm64"),
+            ("platform", "linux/amd64,linux/arm64"),
             ("no-cache", ""),
         ] {
             let told = attribute(&request, name, true);

@@ -2,14 +2,15 @@
 //!
 //! It is a stream of bytes inside the connection to the builder (`Control/Session`). Over it,
 //! BuildKit is the client: it pulls the context ([`context`]), asks for secrets and credentials
-//! ([`auth`], [`secrets`]), checks whether it is alive ([`health`]), and sends what it exports
-//! ([`receive`]) (<https://github.com/moby/buildkit/tree/master/session>).
+//! ([`auth`], [`secrets`]), checks whether it is alive ([`health`]), sends what it exports
+//! ([`receive`]), and keeps caches in directories ([`store`]) (<https://github.com/moby/buildkit/tree/master/session>).
 
 mod auth;
 mod context;
 mod health;
 mod receive;
 mod secrets;
+mod store;
 
 use std::io;
 
@@ -32,9 +33,14 @@ pub(super) use auth::Registries;
 pub(super) use context::Context;
 pub(super) use receive::{Receiver, Sink};
 pub(super) use secrets::Keeper;
+pub(super) use store::Stores;
 
 /// The methods that BuildKit may call.
-const METHODS: [&str; 4] = [
+const METHODS: [&str; 8] = [
+    "/containerd.services.content.v1.Content/Abort",
+    "/containerd.services.content.v1.Content/Info",
+    "/containerd.services.content.v1.Content/Read",
+    "/containerd.services.content.v1.Content/Write",
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
     "/moby.filesync.v1.Auth/Credentials",
     "/moby.filesync.v1.FileSend/DiffCopy",
@@ -52,6 +58,7 @@ pub(super) struct Services {
     pub(super) secrets: Keeper,
     pub(super) registries: Registries,
     pub(super) receiver: Receiver,
+    pub(super) stores: Stores,
 }
 
 /// Opens the session and serves it while the runtime lives. The builder knows the session when this
@@ -77,6 +84,7 @@ pub(super) async fn open(client: &mut Client, id: &str, services: Services) -> R
         .add_service(HealthServer::new(Alive))
         .add_service(SecretsServer::new(services.secrets))
         .add_service(AuthServer::new(services.registries))
+        .add_service(services.stores)
         .add_service(
             UploadServer::new(services.context).max_encoding_message_size(MAX_MESSAGE_BYTES),
         )

@@ -17,22 +17,26 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
 use tonic::{Code, Response, Status};
 
+use super::cache::Directories;
 use super::channel::Client;
 use super::dial::judge;
 use super::export::{self, Exports, Taken};
 use super::session::{self, Context, Keeper, Receiver, Registries, Services};
 use super::trace::Trace;
-use super::{BuildRequest, Builder, BuildkitError, channel};
+use super::{BuildRequest, Builder, BuildkitError, channel, size};
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::unique_id::unique_id;
 use crate::engine::upload::Upload;
 use crate::engine::{Event, Interrupt};
 use crate::model::digest::Digest;
+use crate::model::image::ImageSize;
 
 /// How often to report how much of the context was sent.
 const TICK: Duration = Duration::from_millis(100);
 /// How long to wait for the last messages about progress.
 const LAST_STATUS_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to ask for sizes, which only the report needs.
+const SIZE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An image that was built and exported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct Made {
     pub configuration: Option<String>,
     /// The bytes that were sent to a daemon that loads it.
     pub loaded: u64,
+    /// The sizes of the image, or of each platform's image, if the builder tells them.
+    pub sizes: Vec<ImageSize>,
 }
 
 /// What a build works with.
@@ -64,14 +70,24 @@ impl Solve<'_> {
         mut exports: Exports<'_>,
     ) -> Result<Made, BuildkitError> {
         let builder = self.builder;
-        let mut client = tokio::select! {
+        let channel = tokio::select! {
             biased;
             () = self.interrupt.raised() => return Err(EngineError::Interrupted.into()),
-            client = channel::connect(builder) => client?,
+            channel = channel::connect(builder) => channel?,
         };
+        let mut client = channel::client(&channel);
         let (id, reference) = (unique_id(), unique_id());
         let context = Context::new(&unique_id(), body);
-        let mut solve = request.solve(&exports, context.address(), builder.is_daemon());
+        let caches = {
+            let mut warn = |message: String| (self.on_event)(Event::Warning { message });
+            Directories::open(&request.cache_from, &request.cache_to, &mut warn)?
+        };
+        let mut solve = request.solve(
+            &exports,
+            &caches.imports,
+            context.address(),
+            builder.is_daemon(),
+        );
         solve.session.clone_from(&id);
         solve.r#ref.clone_from(&reference);
         let (warn, mut warnings) = mpsc::unbounded_channel();
@@ -80,6 +96,7 @@ impl Solve<'_> {
             secrets: Keeper(request.secrets.clone()),
             registries: Registries::new(&request.logins, &request.tags, warn),
             receiver: Receiver::new(std::mem::take(&mut exports.sinks)),
+            stores: caches.stores(),
         };
         let opened = session::open(&mut client, &id, services).await;
         opened.map_err(|status| self.broken(&status, None))?;
@@ -132,12 +149,20 @@ impl Solve<'_> {
             End::Refused(status) => self.broken(&status, trace.failed()),
             End::NotLoaded(error) => error.into(),
         })?;
+        let keeps = exports.only_keeps();
         for commit in exports.commits {
             // A writer that failed says so itself.
             let _failed = commit.send(());
         }
         let response = answer.exporter_response.into_iter().collect();
-        self.made(response, &loaded)
+        caches.tag(&response)?;
+        let mut made = self.made(response, &loaded)?;
+        // A daemon tells the size of its own image itself, but not those of an index.
+        if !keeps || request.platforms.len() > 1 {
+            let sizes = timeout(SIZE_TIMEOUT, size::sizes(&channel, &made.digest)).await;
+            made.sizes = sizes.unwrap_or_default();
+        }
+        Ok(made)
     }
 
     fn made(
@@ -160,6 +185,7 @@ impl Solve<'_> {
             })?,
             configuration,
             loaded: loaded.bytes.load(Ordering::Relaxed),
+            sizes: Vec::new(),
         })
     }
 

@@ -114,7 +114,7 @@ fn builds_tags_and_then_takes_all_from_the_cache() {
             let (built, events) = build(docker, &request, dockerfile);
             let built = docker.inspect(&built.unwrap().digest.to_string()).unwrap();
             assert!(
-                built.id.starts_with("sha256:") && built.size > 1_000_000 && built.layers > 1,
+                built.id.starts_with("sha256:") && built.unpacked > 1_000_000 && built.layers > 1,
                 "{built:?}"
             );
             for tag in &tags {

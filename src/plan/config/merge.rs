@@ -53,7 +53,11 @@ impl PlanOptions {
             engine: self.engine,
             disk_base: self.disk_base.or(below.disk_base),
             prebuilt: self.prebuilt || below.prebuilt,
-            platform: self.platform.or(below.platform),
+            platforms: if self.platforms.is_empty() {
+                below.platforms
+            } else {
+                self.platforms
+            },
             proof: self.proof.max(below.proof),
             whole_modules: self.whole_modules || below.whole_modules,
         }

@@ -220,7 +220,10 @@ fn one_c_library_where_modules_are_installed_and_where_they_run() {
 fn machines_that_lockfile_or_settings_leave_out() {
     let warnings = |platform: Option<&str>, more: &[(&str, &str)]| {
         let plan = plan("10.34.5", &["sharp"], more, |options| {
-            options.platform = platform.map(|text| text.parse().unwrap());
+            options.platforms = platform
+                .into_iter()
+                .map(|text| text.parse().unwrap())
+                .collect();
         });
         plan.unwrap().warnings
     };
@@ -299,4 +302,32 @@ fn an_image_that_nobody_knows_gets_nothing_but_a_word() {
             "bcrypt@5.1.1 compiles when pnpm installs, and nobody knows whether `ours.example/node-builder:1` has a compiler: if it has none, name what brings it in `buildPackages`"
         ]
     );
+}
+
+#[test]
+fn steps_run_on_the_images_platform_only_where_they_must() {
+    let both = |packages: &[&'static str], more: fn(&mut PlanOptions)| {
+        plan("10.34.5", packages, &[], |options| {
+            let platforms = ["linux/amd64", "linux/arm64"];
+            options.platforms = platforms.map(|text| text.parse().unwrap()).into();
+            more(options);
+        })
+        .unwrap()
+    };
+    let plain = both(&[], |_| {});
+    assert_eq!((plain.bound, plain.portable), (None, true));
+    let native = both(&["sharp"], |_| {});
+    let why = native.bound.unwrap();
+    assert!(why.contains("machine code") && !native.portable, "{why}");
+    let changed = both(&[], |options| {
+        options.base = image("node:22-slim", "--base");
+        options
+            .runtime_packages
+            .push(Given::by_flag("curl".to_owned(), "--x"));
+    });
+    let why = changed.bound.unwrap();
+    assert!(why.contains("packages of the system"), "{why}");
+    // Without a named platform, nothing of it is told.
+    let unnamed = plan("10.34.5", &["sharp"], &[], |_| {}).unwrap();
+    assert_eq!((unnamed.bound, unnamed.portable), (None, false));
 }

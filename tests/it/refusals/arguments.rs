@@ -50,7 +50,7 @@ fn bad_modes() {
     ");
     assert_snapshot!(refusal(&["apps/server", "--platform", "amd64"]), @"
     exit code 2
-    error: invalid value 'amd64' for '--platform <OS/ARCH>': `amd64` is not a platform: expected something like `linux/amd64` or `linux/arm64`
+    error: invalid value 'amd64' for '--platform <OS/ARCH,…>': `amd64` is not a platform: expected something like `linux/amd64` or `linux/arm64`
 
     For more information, try '--help'.
     ");

@@ -80,7 +80,10 @@ fn no_version_of_the_api_is_insisted_on() {
         let daemon = Served::scripted(version, "/images/x/json", "200 OK", IMAGE);
         let docker = Docker::connect(&daemon.host()).unwrap();
         let known = docker.inspect("x").unwrap();
-        assert_eq!((&*known.id, known.size, known.layers), ("sha256:0", 7, 2));
+        assert_eq!(
+            (&*known.id, known.unpacked, known.layers),
+            ("sha256:0", 7, 2)
+        );
     }
 }
 
