@@ -19,7 +19,7 @@ use reqwest::blocking::{Client, RequestBuilder};
 use crate::model::digest::{Digest, Hasher};
 use crate::store::cache::Cache;
 
-pub use proxies::{Proxies, contains};
+pub use proxies::Proxies;
 pub use timeouts::{Pace, Patience, Stall};
 
 pub use transfer::redirects;

@@ -9,13 +9,13 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use reqwest::{Certificate, Identity};
 use serde_json::Value;
 
 use super::http::Fault;
 use crate::engine::credentials::registry;
 use crate::model::image::ImageRef;
-use crate::store::fetch::contains;
 use crate::system::env::Env;
 
 /// Docker's directory for all users.
@@ -125,11 +125,11 @@ impl Certificates {
 fn lists(list: &[String], registry: &str) -> bool {
     let address: Option<IpAddr> = host(registry).parse().ok();
     list.iter().any(|entry| {
-        let network = entry.split_once('/').and_then(|(network, bits)| {
-            let network = network.parse().ok()?;
-            Some(contains(network, bits.parse().ok()?, address?))
-        });
-        network.unwrap_or_else(|| entry.eq_ignore_ascii_case(registry))
+        let network = entry.parse::<IpNet>().ok().zip(address);
+        match network {
+            Some((network, address)) => network.contains(&address),
+            None => entry.eq_ignore_ascii_case(registry),
+        }
     })
 }
 

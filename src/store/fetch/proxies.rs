@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use reqwest::{Proxy, Url};
 
 use super::{Cause, shown};
@@ -65,11 +66,9 @@ fn fits(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
     }
-    if let Some((network, bits)) = entry.split_once('/') {
-        let network = network.parse().ok().zip(bits.parse().ok());
-        return network
-            .zip(address)
-            .is_some_and(|((network, bits), address)| contains(network, bits, address));
+    if entry.contains('/') {
+        let network = entry.parse::<IpNet>().ok().zip(address);
+        return network.is_some_and(|(network, address)| network.contains(&address));
     }
     let (name, wanted) = match entry.rsplit_once(':') {
         // The colons of an IPv6 address without brackets are no port's.
@@ -90,25 +89,6 @@ fn fits(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     }
     let rest = host.strip_suffix(name);
     !name.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
-/// Whether an address is in a network.
-pub fn contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let rest = 32_u32.checked_sub(bits);
-            let part = |ip: std::net::Ipv4Addr| rest.map(|rest| u64::from(ip.to_bits()) >> rest);
-            rest.is_some() && part(network) == part(address)
-        }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let rest = 128_u32.checked_sub(bits);
-            let part = |ip: std::net::Ipv6Addr| {
-                rest.map(|rest| ip.to_bits().checked_shr(rest).unwrap_or_default())
-            };
-            rest.is_some() && part(network) == part(address)
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
