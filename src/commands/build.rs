@@ -10,12 +10,13 @@ mod outcome;
 mod proof_hint;
 mod request;
 mod undeclared;
+mod warning;
 mod watch;
 
 use std::path::Path;
 use std::time::Instant;
 
-use super::{AppChoice, Pins, Prepared, own_output, push, warn};
+use super::{AppChoice, Pins, Prepared, own_output, push};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
 use crate::engine::buildkit::Buildkit;
@@ -29,7 +30,6 @@ use crate::show::report;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
-use crate::system::terminal::escape_json;
 use crate::system::workdir;
 
 use again::Patience;
@@ -73,7 +73,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     };
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
     if dry_run {
-        warn_unless(mode, &plan, ui)?;
+        warn_all(&plan.warnings, mode, ui)?;
         return show(&plan, ui);
     }
     let tags = job::names(&plan, tags)?;
@@ -103,7 +103,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     }
     let root = prepared.root();
     undeclared::check(prepared.options(), &plan, root)?;
-    warn_unless(mode, &plan, ui)?;
+    warn_all(&plan.warnings, mode, ui)?;
     let (secrets, mut warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     let arguments = job::arguments(given, &plan, env);
     let logins = Logins::of(env);
@@ -112,7 +112,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     ui.hide(mask);
     warnings.extend(super::secrets::too_short(&secrets));
     warnings.extend_from_slice(logins.warnings());
-    warn_of_secrets(&warnings, mode, ui)?;
+    warn_all(&warnings, mode, ui)?;
     workdir::sweep();
     let driver = worker.driver(&engine, host.as_deref(), env, patience, ui)?;
     let job = Job {
@@ -143,26 +143,9 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     done.tell(&job, metadata, began, ui)
 }
 
-fn warn_of_secrets(warnings: &[String], mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
-    let shown = warnings.iter().filter(|_| mode != ProgressMode::Quiet);
-    for warning in shown {
-        ui.warn(warning)
-            .map_err(Error::io("cannot write to stderr"))?;
-    }
-    Ok(())
-}
-
-fn warn_unless(mode: ProgressMode, plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
-    match mode {
-        ProgressMode::Quiet => Ok(()),
-        // Each line of this stream must be a JSON object.
-        ProgressMode::Json => plan.warnings.iter().try_for_each(|message| {
-            let event = serde_json::json!({ "event": "warning", "message": message });
-            writeln!(ui.err(), "{}", escape_json(&event.to_string()))
-                .map_err(Error::io("cannot write to stderr"))
-        }),
-        _ => warn(plan, ui),
-    }
+fn warn_all(warnings: &[String], mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
+    let mut warnings = warnings.iter();
+    warnings.try_for_each(|warning| warning::warn(warning, mode, ui))
 }
 
 /// The dry run: prints the Dockerfile as data and a summary as a message. Builds without a

@@ -4,13 +4,13 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::warning::warn;
 use crate::commands::error::{Error, ExitCode};
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::engine::retry::{self, PAUSES};
 use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
-use crate::system::terminal::escape_json;
 
 /// How long such a second takes; in tests less.
 const SECOND: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
@@ -48,18 +48,7 @@ impl Patience<'_> {
 
     /// One line for a retry.
     fn say(self, ui: &mut Ui, error: &Error, number: usize, seconds: u32) -> Result<(), Error> {
-        let message = retry::said(error, number, seconds);
-        let said = match self.mode {
-            ProgressMode::Quiet => Ok(()),
-            // Each line of this stream must be a JSON object.
-            ProgressMode::Json => {
-                let event = serde_json::json!({ "event": "warning", "message": message });
-                let text = ui.mask().text(&escape_json(&event.to_string()));
-                writeln!(ui.err(), "{text}")
-            }
-            _ => ui.warn(&message),
-        };
-        said.map_err(Error::io("cannot write to stderr"))
+        warn(&retry::said(error, number, seconds), self.mode, ui)
     }
 
     fn wait(self, seconds: u32) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Made, shown_path};
 use super::request::request;
+use super::warning::warn;
 use super::watch::{Seen, watch};
 use crate::commands::error::Error;
 use crate::engine::buildkit::{self, Archive, BuildRequest, Buildkit, Export, Format};
@@ -13,9 +14,10 @@ use crate::engine::registry::Pushed;
 use crate::image::oci::Output;
 use crate::model::image::ImageSize;
 use crate::render::dockerfile;
-use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
+
+const REBUILT: &str = "the builder lost its cache between the trial and the push: what it delivered is the same app, built once more";
 
 /// The driver for a builder that answers.
 pub(super) struct BuildkitDriver {
@@ -91,9 +93,8 @@ impl Driver for BuildkitDriver {
                     };
                     let (again, _) =
                         self.run(job, &request, ui, || exports(job, &outputs, None))?;
-                    if again.digest != made.digest && job.mode != ProgressMode::Quiet {
-                        ui.warn("the builder lost its cache between the trial and the push: what it delivered is the same app, built once more")
-                            .map_err(Error::io("cannot write to stderr"))?;
+                    if again.digest != made.digest {
+                        warn(REBUILT, job.mode, ui)?;
                     }
                     made = buildkit::Made {
                         loaded: made.loaded,

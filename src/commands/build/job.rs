@@ -89,6 +89,9 @@ impl Job<'_> {
     }
 }
 
+/// Where the variables of GitHub's cache come from.
+const GITHUB_GIVES_ACTIONS: &str = "GitHub gives them to actions, not to commands: an action before this step can export them (`core.exportVariable`), as crazy-max/ghaction-github-runtime does; or use `type=registry`";
+
 /// Caches of builds.
 pub(super) struct Caches {
     /// Those to read.
@@ -103,11 +106,9 @@ impl Caches {
         let (from, to) = args.caches();
         let from = from.iter().map(|cache| cache.here(cwd, env)).collect();
         let to = to.iter().map(|cache| cache.here(cwd, env)).collect();
-        let unusable = |message| {
-            Error::Usage {
+        let unusable = |message| Error::Usage {
             message,
-            hint: Some("GitHub gives them to actions, not to commands: an action before this step can export them (`core.exportVariable`), as crazy-max/ghaction-github-runtime does; or use `type=registry`".to_owned()),
-        }
+            hint: Some(GITHUB_GIVES_ACTIONS.to_owned()),
         };
         Ok(Self {
             from: Result::map_err(from, unusable)?,

@@ -16,6 +16,7 @@ use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, shown_path};
 use super::proof_hint;
+use super::warning::warn;
 use crate::commands::error::Error;
 use crate::commands::resources::{Maker, epoch};
 use crate::engine::Event;
@@ -150,9 +151,8 @@ impl NativeDriver {
             error => error,
         })?;
         let Assembled { image, checked, .. } = made;
-        if let Some(warning) = checked.warning.filter(|_| job.mode != ProgressMode::Quiet) {
-            ui.warn(&warning)
-                .map_err(Error::io("cannot write to stderr"))?;
+        if let Some(warning) = checked.warning {
+            warn(&warning, job.mode, ui)?;
         }
         let loaded = self.load.as_ref().zip(sent.loaded);
         let (configuration, manifest) = (image.config_json(), image.manifest_json());

@@ -6,6 +6,7 @@ use super::NativeDriver;
 use crate::commands::build::job::Job;
 use crate::commands::build::outcome::Done;
 use crate::commands::build::show_log;
+use crate::commands::build::warning::warn;
 use crate::commands::error::Error;
 use crate::commands::storage::Storage;
 use crate::engine::native::NativeError;
@@ -39,10 +40,7 @@ pub(super) fn build(driver: &NativeDriver, job: &Job<'_>, ui: &mut Ui) -> Result
                 return Ok(done);
             }
             Err(error) if mended.may_help(&error) => {
-                if job.mode != ProgressMode::Quiet {
-                    ui.warn(&error.to_string())
-                        .map_err(Error::io("cannot write to stderr"))?;
-                }
+                warn(&error.to_string(), job.mode, ui)?;
             }
             Err(Error::Native(NativeError::NotUp { how, late, log })) => {
                 show_log(&log, ui);
