@@ -61,7 +61,7 @@ async function watch(image, file) {
   child.on('close', (code, signal) => { ended ??= { code, signal }; });
   let notes = [];
   let listens;
-  let inside;
+  let onlyHere;
   let until = PATIENCE;
   let looks = { busy: 0, idle: 0 };
   while (ended === undefined && listens === undefined) {
@@ -69,8 +69,8 @@ async function watch(image, file) {
     notes = read(file);
     const servers = notes.filter((note) => note.listens !== undefined);
     listens = servers.find(({ at }) => !LOOPBACK.test(at))?.listens;
-    // A server beside the app's own may come first: one for a debugger, or for a process of its own.
-    inside ??= servers.length > 0 ? { ...servers[0], took: seconds() } : undefined;
+    // The app may open a port for a debugger first. So the trial goes on, in case another server follows.
+    onlyHere ??= servers.length > 0 ? { ...servers[0], took: seconds() } : undefined;
     const left = until - (Date.now() - began);
     if (left > SECOND) continue;
     // On a slow machine, the first look at the app may be the last.
@@ -88,7 +88,7 @@ async function watch(image, file) {
   const log = wrote.split('\n').map((line) => line.trimEnd()).filter((line) => line !== '');
   const fault = over?.error ? unstarted(over.error, command) : blame(notes, image);
   if (fault) return { fault, log };
-  if (over === undefined && inside) return { said: unreachable(inside) };
+  if (over === undefined && onlyHere) return { said: unreachable(onlyHere) };
   if (over === undefined) return { said: `started, and ran for ${Math.round(until / 1000)} s without listening` };
   if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
   const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
@@ -113,9 +113,9 @@ async function watch(image, file) {
   return { said: `started, and ended by itself ${how} after ${took}${words ? `: ${words}` : ''}; ${lacks}` };
 }
 
-/** About an app that nothing outside of its container reaches. That is no fault where a program in the same pod asks it. */
+/** The line about an app that nothing outside of its container reaches. It is no fault: another program of the same pod may be the one that asks. */
 function unreachable({ listens, at, took }) {
-  return `started, listens on port ${listens} after ${took}, but of ${at} alone, which nothing outside of the container reaches: have the app listen on 0.0.0.0`;
+  return `started, listens on port ${listens} after ${took}, but only on ${at}, which nothing outside of the container reaches: have the app listen on 0.0.0.0`;
 }
 
 /** The file of a database, where a message names it. */

@@ -41,7 +41,7 @@ const CASES: [(&str, &str, &str); 38] = [
     (
         "inside.js",
         "require('net').createServer().listen(0, '127.0.0.1')",
-        "started, listens on port …of 127.0.0.1 alone, which nothing outside of the container reaches",
+        "started, listens on port …, but only on 127.0.0.1, which nothing outside of the container reaches",
     ),
     (
         "inside-first.js",
