@@ -106,7 +106,7 @@ fn others(survey: &Survey<'_>, with_root: bool) -> Vec<MemberId> {
     let may_be_one = |at: &MemberId| {
         let member = &workspace.members[*at];
         let by_place = workspace.is_app_by_place(*at);
-        by_place || (!used.contains(at) && (starts(member) || builds_a_site(member)))
+        by_place || (!used.contains(at) && (starts(member) || is_built_to_be_served(member)))
     };
     (workspace.members.package_ids())
         .filter(may_be_one)
@@ -164,7 +164,7 @@ fn starts(member: &Member) -> bool {
 
 /// Whether a package's build is that of a framework, and other packages cannot import the result:
 /// a site or a server, such as `website/` or `docs/`.
-fn builds_a_site(member: &Member) -> bool {
+fn is_built_to_be_served(member: &Member) -> bool {
     let commands = script::commands(&member.manifest, BUILD);
     commands.iter().any(builds_an_app)
         && (ENTRIES.iter()).all(|field| member.manifest.get(field).is_none())
@@ -182,7 +182,7 @@ fn listed(survey: &Survey<'_>, rules: &Rules, at: MemberId) -> Option<Listed> {
         workspace.is_app_by_place(at)
     };
     // At the root, a site is what its build is for.
-    let may_be_a_site = by_place || at.is_root() || builds_a_site(&workspace.members[at]);
+    let may_be_a_site = by_place || at.is_root() || is_built_to_be_served(&workspace.members[at]);
     let state = match look(survey, rules, at) {
         Ok(ready) if may_be_a_site || !matches!(ready.detected.kind, AppKind::StaticSite) => {
             AppState::Ready(ready)
