@@ -64,6 +64,10 @@ impl Layout {
             return Ok(false);
         }
         let mut named = descriptor.clone();
+        // The builder's answer is not trusted: a value that is no object cannot be given a member.
+        if !named["annotations"].is_object() {
+            named["annotations"] = json!({});
+        }
         named["annotations"][TAG] = tag.into();
         let mut manifests = vec![named];
         // What cannot be read now is replaced.
@@ -151,6 +155,8 @@ mod tests {
         let descriptor = json!({ "digest": digest, "size": 3 });
         assert!(layout.tag(&descriptor, "latest").unwrap());
         assert!(layout.tag(&descriptor, "other").unwrap());
+        let odd = json!({ "digest": digest, "annotations": "x" });
+        assert!(layout.tag(&odd, "odd").unwrap());
         let absent = json!({ "digest": Digest::of(b"two"), "size": 3 });
         assert!(!layout.tag(&absent, "latest").unwrap());
         for tag in ["latest", "other"] {
