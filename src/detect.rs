@@ -7,6 +7,7 @@
 pub mod delivery;
 pub mod exports;
 mod framework;
+mod heeded;
 pub mod loader;
 mod mistaken;
 pub mod native;
@@ -234,33 +235,11 @@ impl Detection {
 /// (`wanted`).
 pub fn detect(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {
     let mut detection = find(subject, wanted)?;
-    heed_script(subject, &mut detection)?;
+    heeded::heed_script(subject, &mut detection)?;
     if let Delivery::Modules(start) = &mut detection.delivery {
         loader::note(subject, start);
     }
     Ok(detection)
-}
-
-/// The start script also applies to a framework's server: whatever runs before or beside it needs a
-/// shell.
-fn heed_script(subject: &Subject<'_>, detection: &mut Detection) -> Result<(), DetectError> {
-    if detection.detected.framework.is_none() {
-        return Ok(());
-    }
-    let Some(own) = detection.delivery.start() else {
-        return Ok(());
-    };
-    let env = own.env.clone();
-    let Some(mut start) = shell::started(subject, Some(&own.entry))? else {
-        return Ok(());
-    };
-    start.env = env;
-    detection.delivery = Delivery::Modules(start);
-    // Installed modules replace those that the build would trace.
-    detection
-        .build_env
-        .retain(|name, _| !name.starts_with("NEXT_PRIVATE_"));
-    Ok(())
 }
 
 fn find(subject: &Subject<'_>, wanted: Option<AppKind>) -> Result<Detection, DetectError> {

@@ -75,6 +75,9 @@ const MARKS: [(&str, &str, Framework); 30] = [
     ("@rsbuild/core", "rsbuild build", Rsbuild),
 ];
 
+/// Programs of frameworks that serve, and build nothing.
+const SERVERS: [&str; 4] = ["react-router-serve", "remix-serve", "srvx", "vite-node"];
+
 impl Framework {
     /// The name in messages.
     pub fn label(self) -> &'static str {
@@ -119,6 +122,12 @@ impl Framework {
 pub fn builds_an_app(command: &Command) -> bool {
     let all = MARKS.iter().map(|(_, words, _)| *words);
     all.chain(["vite build"]).any(|words| command.runs(words))
+}
+
+/// Whether a program belongs to a framework: it builds an app, or serves what the build wrote.
+pub(super) fn is_program(program: &str) -> bool {
+    let mut builders = MARKS.iter().map(|(_, words, _)| words.split(' ').next());
+    SERVERS.contains(&program) || builders.any(|first| first == Some(program))
 }
 
 /// Whether the build runs a command of these words.

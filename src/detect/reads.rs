@@ -4,10 +4,13 @@
 //! Input: source text in JavaScript or TypeScript. Output: names and paths as written, each path
 //! with its base directory. No code is run, and computed names are not seen.
 
+mod directory;
+
 use std::collections::BTreeSet;
 
 use super::string_names::{Named, named};
 use crate::workspace::javascript::{Token, tokens};
+use directory::Places;
 
 /// What a file loads and reads.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,7 @@ pub fn reads(text: &str) -> Reads {
         named: named(&tokens).into_iter().collect(),
         ..Reads::default()
     };
+    let places = Places::declared(&tokens);
     // Tokens that have been used.
     let mut used = BTreeSet::new();
     let mut types = false;
@@ -102,15 +106,6 @@ pub fn reads(text: &str) -> Reads {
             found.globs.insert((*text).to_owned());
         }
         let path = match rest {
-            [Word("join" | "resolve"), Sign('('), ..] => joined(rest),
-            [
-                Word("URL"),
-                Sign('('),
-                Text(path),
-                Sign(','),
-                Word("import"),
-                ..,
-            ] => Some(((*path).to_owned(), From::File, 3)),
             // What starts or reads a file takes a path from the working directory.
             [
                 Word(
@@ -121,14 +116,11 @@ pub fn reads(text: &str) -> Reads {
                 Text(path),
                 ..,
             ] if !path.starts_with('/') => Some(((*path).to_owned(), From::Started, 3)),
-            [Word("__dirname"), Sign('+'), Text(path), ..] => {
-                Some(((*path).to_owned(), From::File, 3))
-            }
-            [Word("cwd"), Sign('('), Sign(')'), Sign('+'), Text(path), ..] => {
-                Some(((*path).to_owned(), From::Started, 5))
-            }
-            [Filled(text), ..] => filled(text).map(|(path, from)| (path, from, 1)),
             [Text(path), ..] if !used.contains(&at) => Some(((*path).to_owned(), From::Unknown, 1)),
+            // A member of that name (`this.root`) is not the variable.
+            [Word(_) | Filled(_), ..] if before != Some(Sign('.')) || is_call(rest) => places
+                .of(rest, 0)
+                .map(|(place, length)| (place.path, place.from, length)),
             _ => None,
         };
         let Some((path, from, length)) = path else {
@@ -163,94 +155,16 @@ fn module<'t>(rest: &[Token<'t>], before: Option<Token<'_>>) -> Option<(usize, &
     }
 }
 
-/// `join(__dirname, '..', 'x')`: the path, its base, and the number of tokens.
-fn joined(tokens: &[Token<'_>]) -> Option<(String, From, usize)> {
-    let mut at = 2;
-    let from = match &tokens[at..] {
-        [Word("__dirname"), Sign(','), ..] => {
-            at += 2;
-            From::File
-        }
+/// Whether a path is joined or a directory asked for here: `path.join(`.
+fn is_call(tokens: &[Token<'_>]) -> bool {
+    matches!(
+        tokens,
         [
-            Word("import"),
-            Sign('.'),
-            Word("meta"),
-            Sign('.'),
-            Word("dirname"),
-            Sign(','),
-            ..,
-        ] => {
-            at += 6;
-            From::File
-        }
-        [
-            Word("process"),
-            Sign('.'),
-            Word("cwd"),
+            Word("join" | "resolve" | "dirname" | "fileURLToPath"),
             Sign('('),
-            Sign(')'),
-            Sign(','),
-            ..,
-        ] => {
-            at += 6;
-            From::Started
-        }
-        [Text(_), ..] => From::Started,
-        // Only the end of the path is known; its base may be anything.
-        [Word(_), Sign(','), ..] => {
-            at += 2;
-            From::Unknown
-        }
-        // `dirname(fileURLToPath(import.meta.url))`
-        [
-            Word("dirname"),
-            Sign('('),
-            Word("fileURLToPath"),
-            Sign('('),
-            Word("import"),
-            ..,
+            ..
         ]
-        | [Word("path"), Sign('.'), Word("dirname"), ..] => {
-            let end = tokens[at..].iter().position(|token| *token == Sign(','))?;
-            if end > 16 {
-                return None;
-            }
-            at += end + 1;
-            From::File
-        }
-        _ => return None,
-    };
-    let mut parts = Vec::new();
-    while let [Text(part), more @ ..] = &tokens[at..] {
-        parts.push(*part);
-        at += 1;
-        match more {
-            [Sign(','), ..] => at += 1,
-            [Sign(')'), ..] => break,
-            // The rest is computed.
-            _ => return None,
-        }
-    }
-    // The computed part is somewhere below.
-    (!parts.is_empty()).then(|| (parts.join("/"), from, at))
-}
-
-/// `${__dirname}/../x`: the path and its base.
-fn filled(text: &str) -> Option<(String, From)> {
-    let (head, path) = text.strip_prefix("${")?.split_once('}')?;
-    let from = match head.trim() {
-        "__dirname" | "import.meta.dirname" => From::File,
-        "process.cwd()" => From::Started,
-        _ => return None,
-    };
-    // Later substitutions are somewhere below.
-    let known = path.split("${").next().unwrap_or_default();
-    let known = if known.len() == path.len() {
-        known
-    } else {
-        known.rsplit_once('/')?.0
-    };
-    Some((known.to_owned(), from))
+    )
 }
 
 fn is_glob_of_code(text: &str) -> bool {

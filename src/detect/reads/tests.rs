@@ -40,17 +40,17 @@ fn paths_that_lead_to_other_packages_are_seen_however_they_are_written() {
         ),
         (
             "`${__dirname}/../../web/dist`",
-            "/../../web/dist",
+            "../../web/dist",
             From::File,
         ),
         (
             "`${__dirname}/../../mail/${name}.html`",
-            "/../../mail",
+            "../../mail",
             From::File,
         ),
         (
             "__dirname + '/../../web/dist'",
-            "/../../web/dist",
+            "../../web/dist",
             From::File,
         ),
         (
@@ -61,10 +61,10 @@ fn paths_that_lead_to_other_packages_are_seen_however_they_are_written() {
         ("path.resolve('../web/dist')", "../web/dist", From::Started),
         (
             "`${process.cwd()}/../web/dist`",
-            "/../web/dist",
+            "../web/dist",
             From::Started,
         ),
-        ("process.cwd() + '/../web'", "/../web", From::Started),
+        ("process.cwd() + '/../web'", "../web", From::Started),
         ("join(root, '../web')", "../web", From::Unknown),
         (
             "join(__dirname, '../../mail', name)",
@@ -83,6 +83,81 @@ fn paths_that_lead_to_other_packages_are_seen_however_they_are_written() {
         ),
     ] {
         assert_eq!(paths(text), [(path.to_owned(), from)], "{text}");
+    }
+}
+
+/// A variable holds the directory.
+#[test]
+fn paths_behind_variables_are_seen() {
+    let here = "const here = dirname(fileURLToPath(import.meta.url));";
+    for (text, path, from) in [
+        (
+            format!("{here} app.use(express.static(join(here, '../../client/dist')))"),
+            "../../client/dist",
+            From::File,
+        ),
+        (
+            format!("{here} const dist = path.join(here, '..', '..', 'client', 'dist'); serve(dist)"),
+            "../../client/dist",
+            From::File,
+        ),
+        (
+            format!("{here} read(`${{here}}/../../mail/${{name}}.html`)"),
+            "../../mail",
+            From::File,
+        ),
+        (
+            format!("{here} read(here + '/../../mail/a.html')"),
+            "../../mail/a.html",
+            From::File,
+        ),
+        (
+            "const file: string = fileURLToPath(import.meta.url); const here = path.dirname(file); join(here, '../a/b')".to_owned(),
+            "../a/b",
+            From::File,
+        ),
+        (
+            "const root = path.resolve(__dirname, '../../..'); load(path.join(root, 'packages/proto/x.proto'))".to_owned(),
+            "../../../packages/proto/x.proto",
+            From::File,
+        ),
+        (
+            "const root = path.dirname(path.dirname(__dirname)); path.join(root, 'packages', 'proto')".to_owned(),
+            "../../packages/proto",
+            From::File,
+        ),
+        (
+            "const up = new URL('../../', import.meta.url); readFile(new URL('web/dist/a.html', up))".to_owned(),
+            "../../web/dist/a.html",
+            From::File,
+        ),
+        (
+            "const up = fileURLToPath(new URL('../..', import.meta.url)); join(up, 'web/dist')".to_owned(),
+            "../../web/dist",
+            From::File,
+        ),
+        (
+            "const root = process.cwd(); join(root, '../web/dist',)".to_owned(),
+            "../web/dist",
+            From::Started,
+        ),
+        (
+            "let dir = join(process.cwd(), '..'); dir = other; join(dir, 'web/dist')".to_owned(),
+            "../web/dist",
+            From::Started,
+        ),
+    ] {
+        assert_eq!(paths(&text), [(path.to_owned(), from)], "{text}");
+    }
+    // Two places of one name, a member of that name, and what is computed are not known.
+    for text in [
+        "{ const d = __dirname } { const d = process.cwd() } join(d, 'web/dist')",
+        "const d = __dirname; join(this.d, 'web/dist')",
+        "const d = process.env.ROOT ?? __dirname; join(d, 'web/dist')",
+        "const d = __dirname + suffix; join(d, 'web/dist')",
+        "const d = join(__dirname, name); join(d, 'web/dist')",
+    ] {
+        assert_eq!(paths(text), [], "{text}");
     }
 }
 

@@ -77,9 +77,14 @@ impl ShellLine {
 /// enough.
 const CALLERS: [&str; 3] = ["pm2-runtime", "pm2", "pm2-docker"];
 
+/// Whether a program starts others.
+pub(in crate::detect) fn is_caller(program: &str) -> bool {
+    CALLERS.contains(&program)
+}
+
 /// Why a program that node starts needs a shell in the image.
 pub(in crate::detect) fn caller(program: &str, reason: &str) -> Option<Shell> {
-    CALLERS.contains(&program).then(|| Shell {
+    is_caller(program).then(|| Shell {
         writes: None,
         reason: format!("{reason} runs `{program}`, which starts other programs"),
         line: None,

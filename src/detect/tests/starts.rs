@@ -317,6 +317,90 @@ fn what_runs_before_a_framework_s_server_runs() {
     );
 }
 
+/// A framework's app may have a server of its own around the framework's.
+#[test]
+fn own_servers_of_frameworks_are_not_replaced() {
+    let app = |build, start, packages: &[&str], files: &[(&str, &str)]| {
+        started(&App {
+            scripts: &[("build", build), ("start", start)],
+            packages,
+            files,
+        })
+    };
+    let next = |start| {
+        app(
+            "next build",
+            start,
+            &[
+                "next",
+                "-tsx",
+                "-ts-node",
+                "-typescript",
+                "-cross-env",
+                "pm2",
+            ],
+            &[("server.ts", ""), ("ecosystem.config.js", "")],
+        )
+    };
+    let kit = |start| {
+        app(
+            "vite build",
+            start,
+            &["-@sveltejs/kit", "tsx"],
+            &[
+                ("server.ts", ""),
+                (
+                    "svelte.config.js",
+                    "import node from '@sveltejs/adapter-node'",
+                ),
+            ],
+        )
+    };
+    let kept = "compile it in a `build` script and start the output";
+    let standalone = "HOSTNAME=0.0.0.0 NEXT_TELEMETRY_DISABLED=1 PORT=3000 node server.js";
+    let instead = "the image runs `node server.js` (the standalone server of Next.js), and not";
+    for (start, expected) in [
+        (
+            "cross-env NODE_ENV=production tsx server.ts",
+            format!("TSX_DISABLE_CACHE=1 node --import tsx server.ts; the `start` script starts TypeScript through tsx at run time: {kept} (until then the image keeps `tsx`, a dev dependency)"),
+        ),
+        (
+            "ts-node --project tsconfig.server.json server.ts",
+            format!("TS_NODE_PROJECT=tsconfig.server.json TS_NODE_TRANSPILE_ONLY=true node -r ts-node/register server.ts; the `start` script starts TypeScript through ts-node at run time: {kept} (until then the image keeps `ts-node`, a dev dependency)"),
+        ),
+        (
+            "pm2-runtime ecosystem.config.js",
+            "PM2_HOME=/dev/shm/.pm2 node node_modules/.bin/pm2-runtime ecosystem.config.js [pm2-runtime, with a shell]".to_owned(),
+        ),
+        (
+            "bun server.ts",
+            "cannot start `apps/a` as it says: the `start` script runs `bun server.ts`, and the image has no `bun`".to_owned(),
+        ),
+        (
+            "bun .next/standalone/server.js",
+            format!("{standalone}; {instead} `bun .next/standalone/server.js` as the `start` script does"),
+        ),
+        ("firebase serve", format!("{standalone}; {instead} `firebase serve` as the `start` script does")),
+        ("next start", standalone.to_owned()),
+        ("tsx watch server.ts", standalone.to_owned()),
+    ] {
+        assert_eq!(next(start), expected, "{start}");
+    }
+    for (start, expected) in [
+        (
+            "tsx server.ts",
+            format!("PORT=3000 TSX_DISABLE_CACHE=1 node --import tsx server.ts; the `start` script starts TypeScript through tsx at run time: {kept}"),
+        ),
+        (
+            "bun ./build/index.js",
+            "PORT=3000 node build/index.js; the image runs `node build/index.js` (what `adapter-node` writes), and not `bun ./build/index.js` as the `start` script does".to_owned(),
+        ),
+        ("vite preview", "PORT=3000 node build/index.js".to_owned()),
+    ] {
+        assert_eq!(kit(start), expected, "{start}");
+    }
+}
+
 #[test]
 fn servers_are_not_taken_for_sites() {
     let angular = |options: &str| {
