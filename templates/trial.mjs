@@ -185,6 +185,11 @@ function of_error({ name, message = '', code, syscall = '', path, stack = '', re
     const top = /^\s+at .*$/m.exec(stack)?.[0] ?? '';
     if (file || /node:internal\/(?:modules|vm)/.test(top)) return { message: `${first}${file}`, note: 'The image\'s node cannot read this file.' };
   }
+  if (name === 'TransformError') {
+    // tsx and other loaders compile by esbuild, which names the file: "/app/a.ts:2:0: ERROR: text".
+    const [, file, text] = /^(\/[^:\n]+:\d+):\d+: ERROR: (.*)$/m.exec(message) ?? [];
+    if (file?.startsWith(`${image.root}/`)) return { message: `${text}, in ${relative(image.root, file)}`, note: 'The loader that compiles TypeScript cannot read this file.' };
+  }
   if (code === 'ENOENT' && syscall.startsWith('spawn')) {
     const program = syscall.slice('spawn'.length).trim() || path;
     return { message: `the app starts \`${program}\`, which is not in the image`, note: BASES };

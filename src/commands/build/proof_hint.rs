@@ -4,7 +4,7 @@ use crate::model::path::RepoPath;
 
 /// Parts of sentences of the proof (`templates/verify.mjs`, `templates/trial.mjs`) or of node, and
 /// what to do about such a fault.
-const KINDS: [(&[&str], &str); 9] = [
+const KINDS: [(&[&str], &str); 10] = [
     (
         &["nothing in the build ran `prisma generate`"],
         "write `prisma generate && …` at the front of the `build` script of APP/package.json.",
@@ -35,6 +35,10 @@ const KINDS: [(&[&str], &str); 9] = [
             "Unexpected token",
         ],
         "have the build compile the file for the image's node, or name a newer node with `--node VERSION`.",
+    ),
+    (
+        &["The loader that compiles TypeScript cannot read this file"],
+        "correct the file: the loader refuses it on every machine. For `await` at the top level, write `\"type\": \"module\"` in the app's package.json, or name the file `.mts`.",
     ),
     (
         &[

@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 38] = [
+const CASES: [(&str, &str, &str); 39] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -100,6 +100,12 @@ const CASES: [(&str, &str, &str); 38] = [
     ),
     ("syntax.js", "let a = ;", "!Unexpected token ';', in "),
     ("syntax.mjs", "let a = ;", "!Unexpected token ';'"),
+    (
+        // What tsx throws, by esbuild 0.25.
+        "transform.js",
+        "throw Object.assign(new Error('Transform failed with 1 error:\\n' + __filename + ':2:0: ERROR: Top-level await is not supported'), {name: 'TransformError'})",
+        "!Top-level await is not supported, in transform.js:2",
+    ),
     (
         "file.js",
         "require('fs').readFileSync(__dirname + '/data/x.proto')",
