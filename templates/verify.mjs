@@ -315,7 +315,7 @@ async function checkFiles(image) {
     const local = /^[./]/.test(name);
     const declared = manifest(owner(file) ?? '')?.devDependencies?.[packageName(name)] !== undefined;
     if (aliases && !declared && !local) continue;
-    if (local) problem(`${shown(file)} loads \`${name}\`, which is not in the image`, chain(file));
+    if (local) problem(`${shown(file)} loads \`${name}\`, ${unfound(name, file)}`, chain(file));
     else if (find(dirname(file), packageName(name)) !== undefined) {
       problem(`${shown(file)} loads \`${name}\`, which cannot be found: ${String(error.message).split('\n')[0]}`, chain(file));
     } else problem(`${shown(file)} loads \`${name}\`, which is not in the image`, chain(file), where(name, dirname(file)));
@@ -370,6 +370,15 @@ function completed(name, file) {
   const endings = output?.[1] ? [`.${output[1]}ts`] : ['.ts', '.tsx', '.js', '.jsx', '.mts', '.cts', '.json'];
   const found = stems.flatMap((stem) => endings.map((ending) => stem + ending)).find(isFile);
   return found && realpathSync(found);
+}
+
+/** Why node does not find a file of the app by a relative name. */
+function unfound(name, file) {
+  const near = completed(name, file);
+  if (near === undefined) return 'which is not in the image';
+  if (TYPESCRIPT.test(near)) return `and there is only ${shown(near)}, which node does not take for it`;
+  const whole = relative(dirname(realpathSync(file)), near);
+  return `and node wants the whole name in an ES module: \`${whole.startsWith('.') ? '' : './'}${whole}\``;
 }
 
 const TYPESCRIPT = /\.[cm]?tsx?$/;

@@ -22,12 +22,22 @@ pub const LOG: usize = 64 * 1024;
 pub struct BuildFault {
     what: String,
     hint: Option<String>,
+    /// The file that the build did not find, as it named it.
+    sought: Option<String>,
 }
 
 impl BuildFault {
     /// Explains a failed step.
     pub fn judge(plan: &Plan, step: &str, code: i64, log: &str) -> Self {
-        Self::of(&Failed::find(plan, step), code, log)
+        let fault = Self::of(&Failed::find(plan, step), code, log);
+        let paths = || plan.context().iter().map(|entry| entry.path.as_str());
+        match fault.sought.as_deref().and_then(|name| cased(name, paths)) {
+            Some(hint) => Self {
+                hint: Some(hint),
+                ..fault
+            },
+            None => fault,
+        }
     }
 
     fn of(failed: &Failed<'_>, code: i64, log: &str) -> Self {
@@ -36,11 +46,16 @@ impl BuildFault {
             return Self {
                 what: format!("{failed} ended well, but did not write `{unwritten}`"),
                 hint: Some(UNWRITTEN.to_owned()),
+                sought: None,
             };
         }
         Self {
             what: format!("{failed} failed with exit code {code}"),
             hint: hint(failed, code, &log),
+            sought: log.module().and_then(|module| match module {
+                Module::File(name) => Some(name),
+                Module::Package(_) => None,
+            }),
         }
     }
 
@@ -297,6 +312,43 @@ fn module(failed: &Failed<'_>, log: &Log) -> Option<String> {
         )),
     }
 }
+
+/// The hint for a file whose name differs from the one that the build looks for only in capital
+/// letters. macOS and Windows take one for the other.
+fn cased<'f, F: Iterator<Item = &'f str>>(name: &str, paths: impl Fn() -> F) -> Option<String> {
+    let inside = name.trim_start_matches(['.', '/', '~', '@', '#']);
+    let wanted = format!("/{}", stem(inside));
+    let lower = wanted.to_lowercase();
+    let fits = |path: &str, wanted: &str| format!("/{}", stem(path)).ends_with(wanted);
+    if inside.is_empty() || paths().any(|path| fits(path, &wanted)) {
+        return None;
+    }
+    let found = paths().find(|path| fits(&path.to_lowercase(), &lower))?;
+    Some(format!(
+        "`{name}` is not there, but {found} is: Linux tells capital letters from small ones, unlike macOS and Windows. Write the import as the file is named; `git mv` renames a file whose name git keeps in the old case."
+    ))
+}
+
+/// A path without what an import may leave out: the ending, and `/index`.
+fn stem(path: &str) -> &str {
+    let (above, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let ending = file.rfind('.').filter(|at| *at > 0);
+    match ending.map(|at| file.split_at(at)) {
+        Some((stem, ending)) if CODE.contains(&ending) => {
+            if stem == "index" {
+                above
+            } else {
+                &path[..path.len() - ending.len()]
+            }
+        }
+        _ => path,
+    }
+}
+
+/// Endings that an import may leave out.
+const CODE: [&str; 8] = [
+    ".ts", ".tsx", ".js", ".jsx", ".mts", ".mjs", ".vue", ".json",
+];
 
 fn program(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
     let name = log.program().filter(|_| code == 127 || code == 1)?;

@@ -4,7 +4,7 @@ use crate::model::path::RepoPath;
 
 /// Parts of sentences of the proof (`templates/verify.mjs`, `templates/trial.mjs`) or of node, and
 /// what to do about such a fault.
-const KINDS: [(&[&str], &str); 10] = [
+const KINDS: [(&[&str], &str); 12] = [
     (
         &["nothing in the build ran `prisma generate`"],
         "write `prisma generate && …` at the front of the `build` script of APP/package.json.",
@@ -27,6 +27,14 @@ const KINDS: [(&[&str], &str); 10] = [
             "cannot open shared object file",
         ],
         "`\"systemPackages\": {\"runtime\": [\"NAME\"]}` in APP/slimbuild.json adds Debian's package that has the library.",
+    ),
+    (
+        &["and node wants the whole name in an ES module"],
+        "write the ending in each import; `\"module\": \"nodenext\"` in tsconfig.json has TypeScript ask for it. A bundler (tsup, esbuild), which writes one file, does without.",
+    ),
+    (
+        &["which node does not take for it"],
+        "have the package's `build` compile it, and name the output in `exports` of its package.json; or have the app's build bundle the package.",
     ),
     (
         &[

@@ -310,3 +310,30 @@ proptest::proptest! {
         let _told = BuildFault::of(&failed, code, &log).hint();
     }
 }
+
+#[test]
+fn files_that_differ_in_capital_letters_are_named() {
+    let files = [
+        "apps/web/client/Root.tsx",
+        "apps/web/src/Pages/index.ts",
+        "apps/web/a.css",
+    ];
+    let of = |name: &str| cased(name, || files.into_iter());
+    for (name, file) in [
+        ("./root", "apps/web/client/Root.tsx"),
+        ("./root.tsx", "apps/web/client/Root.tsx"),
+        ("@/client/root", "apps/web/client/Root.tsx"),
+        ("../pages", "apps/web/src/Pages/index.ts"),
+        ("./A.css", "apps/web/a.css"),
+        ("/app/apps/web/client/root", ""),
+    ] {
+        let found = of(name);
+        let is_it = found
+            .as_ref()
+            .is_some_and(|hint| hint.contains(&format!("but {file} is")));
+        assert_eq!(is_it, !file.is_empty(), "{name}: {found:?}");
+    }
+    for name in ["./Root", "./other", ".", "", "./oot", "../Pages/index"] {
+        assert_eq!(of(name), None, "{name}");
+    }
+}

@@ -183,6 +183,31 @@ const seed = () => fork('./scripts/w.mjs');
     ");
 }
 
+/// What bundlers and `tsx` find, and node does not.
+#[test]
+fn names_that_only_bundlers_find_are_told_apart() {
+    let files = [
+        (
+            "app/index.mjs",
+            "import './config'; import './errors'; import './llm.js'; import './gone';",
+        ),
+        ("app/package.json", r#"{"name": "app"}"#),
+        ("app/config.js", ""),
+        ("app/errors/index.js", ""),
+        ("app/llm.ts", ""),
+    ];
+    let Some(said) = judged(&files) else {
+        return skipped("no node", "names_that_only_bundlers_find_are_told_apart");
+    };
+    insta::assert_snapshot!(said, @r"
+    slimbuild: the image would not run as it is:
+      app/index.mjs loads `./config`, and node wants the whole name in an ES module: `./config.js`
+      app/index.mjs loads `./errors`, and node wants the whole name in an ES module: `./errors/index.js`
+      app/index.mjs loads `./llm.js`, and there is only app/llm.ts, which node does not take for it
+      app/index.mjs loads `./gone`, which is not in the image
+    ");
+}
+
 /// node says no line for modules, and that of its own code is none of the file.
 #[test]
 fn no_line_is_named_that_is_not_the_file_s() {
