@@ -106,6 +106,8 @@ pub enum DetectError {
         tried: String,
         /// The file that is named as entry, if any.
         entry: Option<String>,
+        /// What the `dev` script starts, if it alone starts a file.
+        dev: Option<String>,
     },
     /// A file that the image would start, and that its node does not run.
     #[error("node cannot run `{app}`: {problem}")]
@@ -160,6 +162,9 @@ impl DetectError {
             Self::NotThatKind { app, .. } => Some(format!(
                 "leave `--kind` out, and `\"kind\"` of slimbuild.json, to see what is found; or say what node starts: `--kind node --entry dist/main.js`, or for good {}",
                 decides(app, "\"kind\": \"node\", \"start\": \"dist/main.js\"")
+            )),
+            Self::NoStart { dev: Some(dev), .. } => Some(format!(
+                "only the `dev` script starts it, by `{dev}`: if the image shall start so too, write `\"start\": \"{dev}\"` into the scripts; better is a `build` script that compiles it, and a `start` script for its output"
             )),
             Self::NoStart { app, .. } => Some(format!(
                 "name the file that node starts with `--entry dist/main.js`, or for good {}, or in the `start` script as `node dist/main.js`",
@@ -322,21 +327,28 @@ fn node(subject: &Subject<'_>) -> Result<Detection, DetectError> {
     Ok(Detection::new(detected, Delivery::Modules(start)))
 }
 
-/// Adds evidence for another kind to the error that nothing starts the app.
+/// Adds what else is known to the error that nothing starts the app.
 fn nearly(subject: &Subject<'_>, error: DetectError) -> DetectError {
-    match (error, framework::nearly(subject)) {
-        (
-            DetectError::NoStart {
-                app,
-                tried,
-                entry: None,
-            },
-            Some(other),
-        ) => DetectError::NoStart {
-            app,
-            tried: format!("{tried}; {other}"),
-            entry: None,
-        },
-        (error, _) => error,
+    let DetectError::NoStart {
+        app,
+        tried,
+        entry: None,
+        ..
+    } = error
+    else {
+        return error;
+    };
+    if let Some(error) = mistaken::other_language(subject) {
+        return error;
+    }
+    let tried = match framework::nearly(subject) {
+        Some(other) => format!("{tried}; {other}"),
+        None => tried,
+    };
+    DetectError::NoStart {
+        app,
+        tried,
+        entry: None,
+        dev: start::for_developers(subject),
     }
 }

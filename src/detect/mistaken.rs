@@ -129,6 +129,36 @@ pub(super) fn no_server(subject: &Subject<'_>) -> Option<DetectError> {
     })
 }
 
+/// Files that a project of another language has, and what such a project is.
+const OTHER_LANGUAGES: [(&str, &str); 12] = [
+    ("pom.xml", "a Java project"),
+    ("build.gradle", "a Java project"),
+    ("build.gradle.kts", "a Kotlin project"),
+    ("go.mod", "a Go project"),
+    ("Cargo.toml", "a Rust project"),
+    ("pyproject.toml", "a Python project"),
+    ("requirements.txt", "a Python project"),
+    ("composer.json", "a PHP project"),
+    ("Gemfile", "a Ruby project"),
+    ("mix.exs", "an Elixir project"),
+    ("Package.swift", "a Swift project"),
+    ("pubspec.yaml", "a Dart project"),
+];
+
+/// Why node does not start a package that nothing starts: it is a project of another language.
+pub(super) fn other_language(subject: &Subject<'_>) -> Option<DetectError> {
+    let mut all = OTHER_LANGUAGES.into_iter();
+    let (file, what) = all.find(|(file, _)| subject.files.contains(*file))?;
+    Some(DetectError::NotRun {
+        app: subject.member().dir.clone(),
+        problem: format!("it is {what} ({file}), and no program that node runs"),
+        fix: format!(
+            "if it has a program for node too, name its file: `--entry dist/main.js`, or for good `\"start\": \"dist/main.js\"` in {}/slimbuild.json",
+            subject.member().dir
+        ),
+    })
+}
+
 /// A site whose start script writes something before a file server serves it: the image runs the
 /// script and the server in it. Single-page apps use this for addresses that are only known at run
 /// time.

@@ -18,7 +18,7 @@ use super::tsc::{self, Writes};
 use super::typescript::{self, Takes};
 use crate::files::tree::Limit;
 use crate::workspace::manifest::package::Manifest;
-use candidate::{Candidate, of_scripts, plain_file};
+use candidate::{Candidate, of_command, of_scripts, plain_file};
 use locate::{locate, with_extension};
 use output::{compiled, output_of};
 pub use shell::{Shell, ShellLine};
@@ -166,6 +166,7 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
             tried: "no script starts node with a file, and there is no `main`, `bin` or `index.js`"
                 .to_owned(),
             entry: None,
+            dev: None,
         });
     };
     if let Some(start) = written_elsewhere(first, &writes) {
@@ -188,7 +189,17 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
         app: member.dir.clone(),
         tried,
         entry: Some(entry),
+        dev: None,
     })
+}
+
+/// What the `dev` script starts, without a program that watches files.
+pub(super) fn for_developers(subject: &Subject<'_>) -> Option<String> {
+    let command = shell::plain(subject, "dev")?;
+    let command = shell::watched(&command).unwrap_or(command);
+    let starts = of_command(subject, &command, "the `dev` script").is_some();
+    let watches = shell::is_for_development(&command);
+    (starts && !watches).then(|| command.words.join(" "))
 }
 
 /// Whether node, without options, does not run a file of the app.

@@ -67,10 +67,7 @@ impl Call<'_> {
             let (pattern, arguments) = word.split_once(' ').unwrap_or((word, ""));
             let more = filled(arguments, given)?;
             let names = self.that_fit(pattern, "[^:]*");
-            // The program itself reports a missing script.
-            if names.is_empty() {
-                return None;
-            }
+            // The program itself reports a missing script; the others say what it is about.
             found.extend(names.into_iter().map(|name| (name, more.clone())));
         }
         let end = match together {

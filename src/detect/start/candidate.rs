@@ -65,7 +65,11 @@ pub(super) fn of_watchers(subject: &Subject<'_>, scripts: &[&str]) -> Vec<Candid
 }
 
 /// The file that a command starts with node, or with a TypeScript loader.
-fn of_command(subject: &Subject<'_>, command: &Command, reason: &str) -> Option<Candidate> {
+pub(super) fn of_command(
+    subject: &Subject<'_>,
+    command: &Command,
+    reason: &str,
+) -> Option<Candidate> {
     let reason = reason.to_owned();
     if let Some(run) = loader::run(subject, command) {
         let mut command = command.clone();

@@ -241,11 +241,22 @@ fn a_kind_is_taken_where_no_command_shows_it() {
 }
 
 /// Build scripts of public starters: the manifest, the files, and what is found.
-const STARTERS: [(&str, &[&str], &str); 16] = [
+const STARTERS: [(&str, &[&str], &str); 18] = [
     (
         r#"{"scripts": {"build": "run-p type-check \"build-only {@}\" --", "build-only": "vite build", "type-check": "vue-tsc --build"},
             "dependencies": {"vue": "3"}, "devDependencies": {"vite": "6", "npm-run-all2": "7"}}"#,
         &["index.html", "vite.config.ts"],
+        "static site, Vite: serves dist",
+    ),
+    (
+        r#"{"scripts": {"build": "node ./scripts/maven.mjs build"}}"#,
+        &["pom.xml", "scripts/maven.mjs"],
+        "cannot start `apps/a` as it says: it is a Java project (pom.xml), and no program that node runs",
+    ),
+    // A script that is not there is for the build to say.
+    (
+        r#"{"scripts": {"build": "run-p type-check \"build-only {@}\" --", "build-only": "vite build"}, "devDependencies": {"vite": "6"}}"#,
+        &["index.html"],
         "static site, Vite: serves dist",
     ),
     (
@@ -369,4 +380,39 @@ fn the_root_project_may_bring_the_framework() {
         )),
         "node: node index.js"
     );
+}
+
+/// What alone starts an app on a developer's machine is named as a way out.
+#[test]
+fn a_script_for_developers_is_named() {
+    for (scripts, named) in [
+        (r#""dev": "tsx src/server.ts""#, "tsx src/server.ts"),
+        (
+            r#""dev": "tsx watch --clear-screen=false src/server.ts", "build": "tsc --noEmit""#,
+            "tsx src/server.ts",
+        ),
+        (r#""dev": "nodemon src/server.js""#, "node src/server.js"),
+        (r#""dev": "vite""#, ""),
+        (r#""dev": "node build.js --watch""#, ""),
+    ] {
+        let manifest = format!(
+            r#"{{"scripts": {{{scripts}}}, "devDependencies": {{"tsx": "4", "nodemon": "3"}}}}"#
+        );
+        let found = look(
+            &manifest,
+            &[
+                ("src/server.ts", ""),
+                ("src/server.js", ""),
+                ("build.js", ""),
+            ],
+            None,
+        );
+        let hint = found.unwrap_err().hint().unwrap();
+        let said = format!("only the `dev` script starts it, by `{named}`: ");
+        assert_eq!(
+            hint.starts_with(&said),
+            !named.is_empty(),
+            "{scripts}: {hint}"
+        );
+    }
 }
