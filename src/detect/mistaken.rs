@@ -54,7 +54,7 @@ fn vite(subject: &Subject<'_>, evidence: &[String]) -> Result<Detection, DetectE
 }
 
 /// Programs for apps that do not run in containers, and what these are.
-const NOT_IN_CONTAINERS: [(&str, &str); 9] = [
+const NOT_IN_CONTAINERS: [(&str, &str); 10] = [
     ("expo", "an app for phones"),
     ("react-native", "an app for phones"),
     ("electron", "an app for desktops"),
@@ -62,6 +62,7 @@ const NOT_IN_CONTAINERS: [(&str, &str); 9] = [
     ("electron-vite", "an app for desktops"),
     ("tauri", "an app for desktops"),
     ("wrangler", "a Worker, which runs at Cloudflare"),
+    ("convex", "a set of functions, which run at Convex"),
     ("vsce", "an extension of VS Code"),
     ("web-ext", "an extension of browsers"),
 ];

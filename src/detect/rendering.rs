@@ -151,11 +151,23 @@ fn svelte_kit(mut app: Rendered<'_, '_>) -> Result<Detection, DetectError> {
             Ok(app.site(dir, reason, page, "_app/immutable"))
         }
         (false, false) => Err(app.undecided(
-            "its adapter writes nothing that node can start (`adapter-auto` picks one on hosts that it knows, and a container is none)",
+            &match other_adapter(&text) {
+                Some(adapter) => format!("its adapter is `{adapter}`, which makes no server for node"),
+                None => "its adapter writes nothing that node can start (`adapter-auto` picks one on hosts that it knows, and a container is none)".to_owned(),
+            },
             "add `@sveltejs/adapter-node` to the dev dependencies and set it as `adapter` in svelte.config.js or vite.config.js; \
              for a site without a server `@sveltejs/adapter-static`",
         )),
     }
+}
+
+/// The adapter for another host that a configuration imports.
+fn other_adapter(text: &str) -> Option<&str> {
+    let mut words = text.split(['\'', '"']);
+    words.find(|word| {
+        let name = word.strip_prefix("@sveltejs/adapter-");
+        name.is_some_and(|name| name != "auto" && !name.contains(char::is_whitespace))
+    })
 }
 
 /// The node adapter writes a server; without an adapter every page is a file.

@@ -241,7 +241,7 @@ fn a_kind_is_taken_where_no_command_shows_it() {
 }
 
 /// Build scripts of public starters: the manifest, the files, and what is found.
-const STARTERS: [(&str, &[&str], &str); 18] = [
+const STARTERS: [(&str, &[&str], &str); 19] = [
     (
         r#"{"scripts": {"build": "run-p type-check \"build-only {@}\" --", "build-only": "vite build", "type-check": "vue-tsc --build"},
             "dependencies": {"vue": "3"}, "devDependencies": {"vite": "6", "npm-run-all2": "7"}}"#,
@@ -298,6 +298,11 @@ const STARTERS: [(&str, &[&str], &str); 18] = [
         r#"{"scripts": {"build": "craco build"}, "dependencies": {"react-scripts": "5"}, "devDependencies": {"@craco/craco": "7"}}"#,
         &["public/index.html", "src/index.js"],
         "static site, Create React App: serves build",
+    ),
+    (
+        r#"{"scripts": {"dev": "npx convex dev"}, "main": "./src/index.ts", "dependencies": {"convex": "1"}}"#,
+        &["src/index.ts"],
+        "cannot start `apps/a` as it says: it is a set of functions, which run at Convex, and no program that a container runs (the `dev` script runs `convex`)",
     ),
     (
         r#"{"scripts": {"start": "expo start"}, "main": "index.tsx", "dependencies": {"expo": "52", "react-native": "0.76"}}"#,

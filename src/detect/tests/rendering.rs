@@ -118,6 +118,13 @@ fn svelte_kit_by_its_adapter() {
          (add `@sveltejs/adapter-node` to the dev dependencies and set it as `adapter` in svelte.config.js or \
          vite.config.js; for a site without a server `@sveltejs/adapter-static`)"
     );
+    let other = app(
+        "",
+        "svelte.config.js",
+        "import a from '@sveltejs/adapter-cloudflare'; // adapter-auto only supports some environments",
+    );
+    let said = "SvelteKit: its adapter is `@sveltejs/adapter-cloudflare`, which makes no server for node (";
+    assert!(other.contains(said), "{other}");
 }
 
 #[test]
