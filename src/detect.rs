@@ -341,10 +341,9 @@ fn nearly(subject: &Subject<'_>, error: DetectError) -> DetectError {
     if let Some(error) = mistaken::other_language(subject) {
         return error;
     }
-    let tried = match framework::nearly(subject) {
-        Some(other) => format!("{tried}; {other}"),
-        None => tried,
-    };
+    let more = framework::nearly(subject).into_iter();
+    let more = more.chain(start::of_dockerfile(subject));
+    let tried = more.fold(tried, |tried, more| format!("{tried}; {more}"));
     DetectError::NoStart {
         app,
         tried,

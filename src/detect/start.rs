@@ -193,6 +193,29 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
     })
 }
 
+/// What the app's own Dockerfile starts.
+pub(super) fn of_dockerfile(subject: &Subject<'_>) -> Option<String> {
+    let path = subject.member().dir.join("Dockerfile").ok()?;
+    let text = subject
+        .workspace
+        .tree
+        .read_text(&path, Limit::Source)
+        .ok()?;
+    let last = |word: &str| {
+        let mut lines = text.lines().rev().map(str::trim);
+        lines.find_map(|line| line.strip_prefix(word).map(str::trim))
+    };
+    let (entry, command) = (last("ENTRYPOINT "), last("CMD "));
+    let words = |line: &str| match serde_json::from_str::<Vec<String>>(line) {
+        Ok(words) => words.join(" "),
+        Err(_) => line.to_owned(),
+    };
+    let whole: Vec<String> = entry.into_iter().chain(command).map(words).collect();
+    let whole = whole.join(" ");
+    let plain = !whole.is_empty() && whole.len() < 200 && !whole.contains(char::is_control);
+    plain.then(|| format!("its Dockerfile starts `{whole}`"))
+}
+
 /// What the `dev` script starts, without a program that watches files.
 pub(super) fn for_developers(subject: &Subject<'_>) -> Option<String> {
     let command = shell::plain(subject, "dev")?;

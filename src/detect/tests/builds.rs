@@ -421,3 +421,24 @@ fn a_script_for_developers_is_named() {
         );
     }
 }
+
+/// A Dockerfile says how the app starts, if nothing else does.
+#[test]
+fn the_app_s_dockerfile_is_named() {
+    for (text, named) in [
+        (
+            "FROM node\nCMD [\"node\", \"dist/server.mjs\"]\n",
+            "node dist/server.mjs",
+        ),
+        (
+            "FROM a\nCMD x\nFROM b\nENTRYPOINT [\"tini\", \"--\"]\n  CMD node dist/a.js\n",
+            "tini -- node dist/a.js",
+        ),
+    ] {
+        let manifest = r#"{"scripts": {"build": "tsdown server.ts"}}"#;
+        let found = look(manifest, &[("server.ts", ""), ("Dockerfile", text)], None);
+        let said = found.unwrap_err().to_string();
+        let end = format!("; its Dockerfile starts `{named}`");
+        assert!(said.ends_with(&end), "{said}");
+    }
+}
