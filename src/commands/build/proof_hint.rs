@@ -34,7 +34,7 @@ const KINDS: [(&[&str], &str); 12] = [
     ),
     (
         &["which node does not take for it"],
-        "have the package's `build` compile it, and name the output in `exports` of its package.json; or have the app's build bundle the package.",
+        "have the package's `build` compile it, and name the output in `exports` of its package.json; or have the app's build bundle the package (tsup, esbuild); or start the app through tsx, which finds the file: `\"start\": \"tsx src/index.ts\"`.",
     ),
     (
         &[
