@@ -85,7 +85,7 @@ async function watch(image, file) {
   stop(child);
   if (listens !== undefined) return { said: `started, listens on port ${listens} after ${took}` };
   notes = read(file);
-  const log = wrote.split('\n').map((line) => line.trimEnd()).filter((line) => line !== '');
+  const log = wrote.replace(/\x1b\[[\d;]*m/g, '').split('\n').map((line) => line.trimEnd()).filter((line) => line !== '');
   const fault = over?.error ? unstarted(over.error, command) : blame(notes, image);
   if (fault) return { fault, log };
   if (over === undefined && onlyHere) return { said: unreachable(onlyHere) };
@@ -252,5 +252,7 @@ function last(notes, log) {
   const logged = log.filter((line) => /[a-z]/i.test(line) && !/^\s+at /.test(line));
   const errors = logged.filter((line) => /^\s*(?:\w*Error\b|error:)/i.test(line));
   const words = died ? `${died.message}`.split('\n').map((line) => line.trim()).find((line) => line !== '') : errors.at(-1) ?? logged.at(-1);
-  return words?.trim().slice(0, 200);
+  // What a logger writes before the error's own words says nothing.
+  const own = /\b\w*Error: \S.*$/.exec(words ?? '')?.[0];
+  return (own ?? words)?.trim().slice(0, 200);
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::detect::{AppKind, Delivery, Detected, Start, builds_an_app, script, start};
+use crate::detect::{
+    AppKind, Delivery, DetectError, Detected, Start, builds_an_app, script, start,
+};
 use crate::files::ignore::Rules;
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
@@ -170,6 +172,14 @@ fn is_built_to_be_served(member: &Member) -> bool {
         && (ENTRIES.iter()).all(|field| member.manifest.get(field).is_none())
 }
 
+/// Whether a framework was found, and what it makes is for the user to say.
+fn is_undecided(error: &PlanError) -> bool {
+    matches!(
+        error,
+        PlanError::Detect(DetectError::Undecided { .. } | DetectError::TwoKinds { .. })
+    )
+}
+
 /// The fields of a manifest that give other packages something to import or to run.
 const ENTRIES: [&str; 4] = ["main", "module", "exports", "bin"];
 
@@ -187,7 +197,7 @@ fn listed(survey: &Survey<'_>, rules: &Rules, at: MemberId) -> Option<Listed> {
         Ok(ready) if may_be_a_site || !matches!(ready.detected.kind, AppKind::StaticSite) => {
             AppState::Ready(ready)
         }
-        Err(error) if by_place => AppState::Stuck {
+        Err(error) if by_place || (may_be_a_site && is_undecided(&error)) => AppState::Stuck {
             problem: error.to_string(),
             hint: error.hint(),
         },
@@ -293,6 +303,7 @@ mod tests {
             manifest("core", r#","exports":"./dist/core.js""#),
             manifest("embedded", ""),
         );
+        let kit = r#"{"name":"docs","scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2.0.0"}}"#;
         let user = r#"{"name":"user","dependencies":{"embedded":"workspace:*"}}"#;
         let lockfile = "lockfileVersion: '9.0'\n\nimporters:\n\n  packages/user:\n    dependencies:\n      embedded:\n        specifier: workspace:*\n        version: link:../embedded\n";
         let (_dir, workspace) = crate::testing::workspace(&[
@@ -300,6 +311,11 @@ mod tests {
             ("pnpm-lock.yaml", lockfile),
             ("website/package.json", &website),
             ("website/index.html", ""),
+            ("packages/docs/package.json", &kit),
+            (
+                "packages/docs/svelte.config.js",
+                "import adapter from '@sveltejs/adapter-vercel';",
+            ),
             ("packages/core/package.json", &library),
             ("packages/core/index.html", ""),
             ("packages/embedded/package.json", &used),
@@ -308,7 +324,8 @@ mod tests {
         ]);
         let listed = Listing::new(&workspace).unwrap().apps;
         let dirs: Vec<String> = listed.iter().map(|app| app.dir.to_string()).collect();
-        assert_eq!(dirs, ["website"]);
+        assert_eq!(dirs, ["packages/docs", "website"]);
+        assert!(matches!(listed[0].state, AppState::Stuck { .. }));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 39] = [
+const CASES: [(&str, &str, &str); 40] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -67,6 +67,12 @@ const CASES: [(&str, &str, &str); 39] = [
         "exits.js",
         "console.error('no PORT'); process.exit(3)",
         "started, and ended by itself with exit code 3 after …: no PORT; nothing was missing",
+    ),
+    (
+        // As Nest logs what ends it.
+        "coloured.js",
+        "console.error('\\x1b[31m[Nest] 1 - \\x1b[39m ERROR \\x1b[38;5;3m[ExceptionHandler] \\x1b[39mError: Missing HOST\\n    at a (b.js:1:2)\\n\\x1b[90m    at Module.require (node:internal:3:4)\\x1b[39m'); process.exit(1)",
+        "started, and ended by itself with exit code 1 after …: Error: Missing HOST; nothing was missing",
     ),
     (
         "database.js",
