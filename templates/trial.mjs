@@ -246,12 +246,22 @@ function named(notes, log) {
   return sought.find((name) => name.length > 2 && ['"', "'", '`'].some((quote) => end.includes(quote + name + quote)));
 }
 
+/** What a validator misses (zod): its message is a list, in JSON. */
+function listed(message) {
+  let list;
+  try { list = JSON.parse(message); } catch { return undefined; }
+  const issues = Array.isArray(list) ? list.filter((issue) => typeof issue?.message === 'string') : [];
+  const texts = issues.map(({ path, message }) => (Array.isArray(path) && path.length > 0 ? `${path.join('.')}: ${message}` : message));
+  return texts.length > 0 ? texts.join('; ') : undefined;
+}
+
 /** The last lines of the error that ended the app, or of its log. */
 function last(notes, log) {
   const died = notes.filter((note) => note.died).at(-1)?.died;
   const logged = log.filter((line) => /[a-z]/i.test(line) && !/^\s+at /.test(line));
   const errors = logged.filter((line) => /^\s*(?:\w*Error\b|error:)/i.test(line));
-  const words = died ? `${died.message}`.split('\n').map((line) => line.trim()).find((line) => line !== '') : errors.at(-1) ?? logged.at(-1);
+  const lines = `${died?.message ?? ''}`.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  const words = died ? listed(died.message) ?? lines.find((line) => /[a-z]/i.test(line)) ?? lines[0] : errors.at(-1) ?? logged.at(-1);
   // What a logger writes before the error's own words says nothing.
   const own = /\b\w*Error: \S.*$/.exec(words ?? '')?.[0];
   return (own ?? words)?.trim().slice(0, 200);

@@ -30,7 +30,7 @@ const NOT_FOUND: [&str; 8] = [
 ];
 
 /// Texts that say that something required is missing.
-const WANTED: [&str; 12] = [
+const WANTED: [&str; 13] = [
     "is required",
     "required environment variable",
     "missing env",
@@ -43,6 +43,8 @@ const WANTED: [&str; 12] = [
     "environment variable",
     "environment variables",
     "expected string, received undefined",
+    // SvelteKit makes a module of the variables that are there.
+    "is not exported by \"virtual:env/static",
 ];
 
 impl Log {

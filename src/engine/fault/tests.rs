@@ -220,6 +220,10 @@ fn spellings() {
     let failed = Failed::Task(&step, &step.tasks[0]);
     for (log, part) in [
         (
+            "src/lib/a.ts (3:9): \"DIRECTUS_API_URL\" is not exported by \"virtual:env/static/private\", imported by \"src/lib/a.ts\".",
+            "`--build-arg DIRECTUS_API_URL=…`",
+        ),
+        (
             "Module not found: Can't resolve '@acme/ui/button'",
             "`@acme/ui` is not installed",
         ),

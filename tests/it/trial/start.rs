@@ -12,7 +12,7 @@ use crate::support::unique;
 use slimbuild::Env;
 
 /// A file, its content, and the trial's message about it; a fault begins with `!`.
-const CASES: [(&str, &str, &str); 40] = [
+const CASES: [(&str, &str, &str); 41] = [
     (
         "listens.js",
         "require('http').createServer().listen(0)",
@@ -73,6 +73,12 @@ const CASES: [(&str, &str, &str); 40] = [
         "coloured.js",
         "console.error('\\x1b[31m[Nest] 1 - \\x1b[39m ERROR \\x1b[38;5;3m[ExceptionHandler] \\x1b[39mError: Missing HOST\\n    at a (b.js:1:2)\\n\\x1b[90m    at Module.require (node:internal:3:4)\\x1b[39m'); process.exit(1)",
         "started, and ended by itself with exit code 1 after …: Error: Missing HOST; nothing was missing",
+    ),
+    (
+        // As zod says what it misses.
+        "listed.js",
+        "throw new Error(JSON.stringify([{code: 'invalid_type', path: ['DATABASE_URL'], message: 'Required'}, {path: [], message: 'Odd'}], null, 2))",
+        "started, and ended by itself with exit code 1 after …: DATABASE_URL: Required; Odd; nothing was missing",
     ),
     (
         "database.js",
