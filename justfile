@@ -72,3 +72,8 @@ bench-prune *args:
 [group('check')]
 ci:
     .ci/run
+
+# docs/ as a book in target/book (`cargo install mdbook`)
+[group('docs')]
+book:
+    mdbook build docs

@@ -17,6 +17,7 @@ mod complaints;
 mod config;
 mod context;
 mod corpus;
+mod docs;
 mod edits;
 mod engines;
 mod faults;
