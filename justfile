@@ -53,7 +53,7 @@ lint:
 deny:
     cargo deny --locked check
 
-# accept the program's current output as golden files and snapshots; review the diff
+# accept the program's current output as golden files, snapshots and pages of the book; review the diff
 [group('check')]
 accept:
     SLIMBUILD_ACCEPT=1 INSTA_UPDATE=always cargo test
@@ -77,3 +77,15 @@ ci:
 [group('docs')]
 book:
     mdbook build docs
+
+# manual pages in target/man: `man -l target/man/slimbuild.1`
+[group('docs')]
+man:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --quiet
+    mkdir -p target/man
+    target/debug/slimbuild man > target/man/slimbuild.1
+    for command in build plan dockerfile context prune why graph ls init base cache schema completions; do
+      target/debug/slimbuild man "$command" > "target/man/slimbuild-$command.1"
+    done

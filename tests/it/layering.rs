@@ -249,9 +249,11 @@ fn the_command_line_the_terminal_and_the_environment_stay_above() {
 
 #[test]
 fn heavy_crates_have_one_home_each() {
-    let homes: [(&str, &[&str]); 12] = [
+    let homes: [(&str, &[&str]); 14] = [
         // `ui` prints clap's own words.
         ("clap", &["cli", "show::ui"]),
+        ("clap_complete", &["cli"]),
+        ("clap_mangen", &["cli"]),
         ("bollard", &["engine"]),
         ("tokio", &["engine"]),
         ("indicatif", &["show"]),

@@ -31,6 +31,7 @@ mod inside;
 mod isolation;
 mod layering;
 mod native;
+mod newcomer;
 mod outputs;
 mod prebuilt;
 mod promises;
