@@ -197,9 +197,7 @@ fn ended(done: Result<(), Error>, word: Option<&str>, ui: &mut Ui) -> ExitCode {
 
 /// The hint about an app that is not there, whose name looks like that of a command.
 fn with_command(hint: Option<&str>, command: &str) -> String {
-    let similar = hint
-        .as_deref()
-        .and_then(|hint| hint.strip_prefix("did you mean "));
+    let similar = hint.and_then(|hint| hint.strip_prefix("did you mean "));
     match similar.and_then(|apps| apps.strip_suffix('?')) {
         Some(apps) => format!("did you mean {apps}, or the command `slimbuild {command}`?"),
         None => format!("did you mean the command `slimbuild {command}`?"),

@@ -319,3 +319,19 @@ fn the_readme_is_short() {
     let lines = read(Path::new("README.md")).lines().count();
     assert!(lines <= 150, "README.md has {lines} lines");
 }
+
+#[test]
+fn reports_of_faults_bring_the_plan() {
+    let forms = repository().join(".github/ISSUE_TEMPLATE");
+    let mut asked = 0;
+    for entry in fs_err::read_dir(forms).unwrap() {
+        let text = fs_err::read_to_string(entry.unwrap().path()).unwrap();
+        let form: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        let fields = form["body"].as_array().into_iter().flatten();
+        asked += fields
+            .filter(|field| field["id"] == "plan")
+            .filter(|field| field.to_string().contains("`slimbuild plan APP --json`"))
+            .count();
+    }
+    assert_eq!(asked, 3);
+}

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 
 use slimbuild::Env;
 
+use crate::support::daemon::one_daemon;
 use crate::support::golden::assert_golden;
 use crate::support::program::{PROGRAM, slimbuild, slimbuild_with};
 use crate::support::tree::Tree;
@@ -296,6 +297,32 @@ fn colours_come_where_they_are_wanted() {
     let mut variable = run(&["apps/sever"]);
     variable.env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1");
     assert!(!coloured(&said(variable)));
+}
+
+#[test]
+fn a_build_shows_its_decisions_where_that_is_asked_for() {
+    let tree = Tree::shop();
+    let socket = format!("unix://{}/docker.sock", tree.root().display());
+    // Without the daemon that is named, there is no build.
+    let env: Env = [("DOCKER_HOST", socket)].into_iter().collect();
+    let outcome = slimbuild_with(tree.root(), &["apps/worker", "-v"], &env);
+    assert!(
+        !outcome.stderr.contains("needed to run"),
+        "{}",
+        outcome.stderr
+    );
+    let outcome = slimbuild(tree.root(), &["apps/worker", "-v", "-q"]);
+    assert_eq!(outcome.code, 2);
+    one_daemon("a_build_shows_its_decisions", |daemon| {
+        let tag = daemon.tag("verbose");
+        for (arguments, shown) in [(&["-v"][..], true), (&[], false)] {
+            let build = ["apps/worker", "-t", &tag.name];
+            let outcome = daemon.slimbuild(tree.root(), &[&build, arguments].concat());
+            assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+            let says = outcome.stderr.contains("needed to run: 2 of 9 packages");
+            assert_eq!(says, shown, "{}", outcome.stderr);
+        }
+    });
 }
 
 #[test]
