@@ -26,6 +26,11 @@ test-quick *filter:
 test-pnpm:
     cargo test --test it pnpm -- --ignored --nocapture --test-threads=1
 
+# npm, pnpm, Yarn and Bun install the npm packages from a registry on this machine
+[group('check')]
+test-npm:
+    cargo test --test it package_managers_install -- --ignored --nocapture
+
 # whether an edit makes a lockfile outdated: slimbuild's verdict against that of pnpm 10, 11 and 12; SLIMBUILD_EDIT=WORDS takes rows with these words
 [group('check')]
 test-edits:
@@ -89,3 +94,14 @@ man:
     for command in build plan dockerfile context prune why graph ls init base cache schema completions; do
       target/debug/slimbuild man "$command" > "target/man/slimbuild-$command.1"
     done
+
+# one program for every Linux of this processor, in target/TARGET/release
+[group('release')]
+release-static target='x86_64-unknown-linux-gnu':
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target {{ target }}
+
+# npm packages of the static program in target/npm
+[group('release')]
+npm: release-static
+    rm -rf target/npm
+    node npm/make.mjs target/npm linux-x64=target/x86_64-unknown-linux-gnu/release/slimbuild

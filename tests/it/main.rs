@@ -32,6 +32,7 @@ mod isolation;
 mod layering;
 mod native;
 mod newcomer;
+mod npm;
 mod outputs;
 mod prebuilt;
 mod promises;
