@@ -335,3 +335,30 @@ fn reports_of_faults_bring_the_plan() {
     }
     assert_eq!(asked, 3);
 }
+
+/// The keys of the metadata file and the events of the JSON stream, as the sources have them.
+#[test]
+fn the_reference_of_json_is_complete() {
+    let page = read(&Path::new(BOOK).join("reference/json.md"));
+    let outcome = read(Path::new("src/commands/build/outcome.rs"));
+    let body = outcome.split("fn metadata").nth(1).unwrap();
+    let body = body.split("\n    }\n").next().unwrap();
+    let lines = body
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"'));
+    let keys = lines
+        .filter_map(|line| line.split_once("\": "))
+        .map(|(key, _)| key);
+    let keys: Vec<&str> = keys.collect();
+    assert!(keys.len() > 20, "{keys:?}");
+    let stream = read(Path::new("src/show/progress/json.rs"));
+    let rows = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | `"));
+    let events = rows.flat_map(|row| row.split('|').next().unwrap_or_default().split(", "));
+    let events: Vec<&str> = events.map(|event| event.trim().trim_matches('`')).collect();
+    assert!(events.len() > 8, "{events:?}");
+    for name in keys.iter().chain(&events).filter(|name| **name != "event") {
+        assert!(page.contains(&format!("`{name}`")), "json.md lacks {name}");
+    }
+}

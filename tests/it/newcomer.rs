@@ -122,7 +122,7 @@ const TURNS: [Turn; 27] = [
             tree.write(
                 "apps/server/slimbuild.json",
                 "{ \"base\": \"Distroless Node\" }\n",
-            )
+            );
         },
         directory: "",
         arguments: &["plan", "apps/server"],
