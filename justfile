@@ -100,6 +100,11 @@ man:
 release-static target='x86_64-unknown-linux-gnu':
     RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target {{ target }}
 
+# the static program starts, finds servers and reaches Docker in an empty file system, and in ROOTS such as debootstrap makes; needs root
+[group('release')]
+test-static *roots: release-static
+    tests/static/run.sh target/x86_64-unknown-linux-gnu/release/slimbuild "$@"
+
 # npm packages of the static program in target/npm
 [group('release')]
 npm: release-static

@@ -17,7 +17,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-if ldd "$program" >/dev/null 2>&1; then
+if ldd "$program" 2>/dev/null | grep -q '=>'; then
   echo "error: $program is not static" >&2
   exit 1
 fi
