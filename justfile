@@ -26,6 +26,11 @@ test-quick *filter:
 test-pnpm:
     cargo test --test it pnpm -- --ignored --nocapture --test-threads=1
 
+# npm, pnpm, Yarn and Bun install the npm packages from a registry on this machine
+[group('check')]
+test-npm:
+    cargo test --test it package_managers_install -- --ignored --nocapture
+
 # whether an edit makes a lockfile outdated: slimbuild's verdict against that of pnpm 10, 11 and 12; SLIMBUILD_EDIT=WORDS takes rows with these words
 [group('check')]
 test-edits:
@@ -53,7 +58,7 @@ lint:
 deny:
     cargo deny --locked check
 
-# accept the program's current output as golden files and snapshots; review the diff
+# accept the program's current output as golden files, snapshots and pages of the book; review the diff
 [group('check')]
 accept:
     SLIMBUILD_ACCEPT=1 INSTA_UPDATE=always cargo test
@@ -72,3 +77,36 @@ bench-prune *args:
 [group('check')]
 ci:
     .ci/run
+
+# docs/ as a book in target/book (`cargo install mdbook`)
+[group('docs')]
+book:
+    mdbook build docs
+
+# manual pages in target/man: `man -l target/man/slimbuild.1`
+[group('docs')]
+man:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --quiet
+    mkdir -p target/man
+    target/debug/slimbuild man > target/man/slimbuild.1
+    for command in build plan dockerfile context prune why graph ls init base cache schema completions; do
+      target/debug/slimbuild man "$command" > "target/man/slimbuild-$command.1"
+    done
+
+# one program for every Linux of this processor, in target/TARGET/release
+[group('release')]
+release-static target='x86_64-unknown-linux-gnu':
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target {{ target }}
+
+# the static program starts, finds servers and reaches Docker in an empty file system, and in ROOTS such as debootstrap makes; needs root
+[group('release')]
+test-static *roots: release-static
+    tests/static/run.sh target/x86_64-unknown-linux-gnu/release/slimbuild "$@"
+
+# npm packages of the static program in target/npm
+[group('release')]
+npm: release-static
+    rm -rf target/npm
+    node npm/make.mjs target/npm linux-x64=target/x86_64-unknown-linux-gnu/release/slimbuild

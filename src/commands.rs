@@ -3,6 +3,7 @@
 pub mod base;
 pub mod build;
 pub mod cache;
+pub mod completions;
 pub mod context;
 pub mod dockerfile;
 pub mod enter;
@@ -30,6 +31,7 @@ use crate::commands::error::Error;
 use crate::engine::Logins;
 use crate::engine::docker::Docker;
 use crate::engine::host::{self, Host, HostError};
+use crate::files::ignore::Rules;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
 use crate::model::image::Platform;
@@ -105,10 +107,12 @@ fn planned(
     let pins = Pins::new(&args, false, env)?;
     let arg = args.engine;
     let mut options = PlanOptions::from(args);
+    let excluded = options.exclude.clone();
     more(&mut options);
     let prepared = Prepared::new(place, &options)?;
     let engine = arg.without_a_daemon(prepared.options());
-    let plan = prepared.plan(engine, pins.as_ref())?;
+    let mut plan = prepared.plan(engine, pins.as_ref())?;
+    plan.warnings.extend(unmatched(prepared.root(), &excluded)?);
     Ok((prepared.root().to_path_buf(), plan))
 }
 
@@ -279,11 +283,33 @@ fn own_output(cwd: &Path, target: &Path) -> Option<String> {
     )
 }
 
+/// Prints the version.
+pub fn version(ui: &mut Ui) -> Result<(), Error> {
+    ui.print(concat!("slimbuild ", env!("CARGO_PKG_VERSION"), "\n"))
+        .map_err(Error::io("cannot write to stdout"))
+}
+
 /// A value as JSON, for stdout.
 fn json(value: &impl Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Error::io("cannot write to stdout")(error.into()))?;
     Ok(escape_json(&text) + "\n")
+}
+
+/// Warnings about globs of `--exclude` that match nothing. One of `--include` is an error.
+fn unmatched(root: &Path, globs: &[String]) -> Result<Vec<String>, Error> {
+    if globs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rules = Rules::load(root, &[], globs)?;
+    let warning = |glob: &str| {
+        format!("`--exclude {glob}` matches no file: globs begin at the workspace's root")
+    };
+    Ok(rules
+        .unmatched_excludes()
+        .into_iter()
+        .map(warning)
+        .collect())
 }
 
 /// Prints a plan's warnings.

@@ -90,7 +90,7 @@ pub use crate::engine::native::keeper;
 pub use crate::show::ui::Ui;
 pub use crate::system::env::Env;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, ColorArg, Command, ParseError};
 use crate::commands::error::Error;
 use crate::commands::{AppChoice, Format};
 use crate::engine::docker::EngineError;
@@ -132,9 +132,30 @@ pub fn run(
     env: &Env,
     ui: &mut Ui,
 ) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(shell) = env.get(cli::VARIABLE) {
+        let done = commands::completions::answer(shell, args, cwd, ui);
+        ui.flush();
+        return done.map_or_else(|error| error.exit_code(), |()| ExitCode::Success);
+    }
+    match cli::color(&args) {
+        ColorArg::Auto => {}
+        color => ui.set_color(color == ColorArg::Always),
+    }
     let code = match Cli::from_args(args) {
-        Ok(cli) => ended(cli, cwd, env, ui),
-        Err(error) => {
+        Ok(cli) => {
+            ui.set_quiet(cli.quiet);
+            let word = match &cli.command {
+                None => cli.build.app.app.clone(),
+                Some(_) => None,
+            };
+            ended(dispatch(cli, cwd, env, ui), word.as_deref(), ui)
+        }
+        Err(ParseError::Wrong { message, hint }) => {
+            ui.error(&Error::usage(message), Some(&hint));
+            ExitCode::Usage
+        }
+        Err(ParseError::Clap(error)) => {
             ui.clap(&error);
             if error.use_stderr() {
                 ExitCode::Usage
@@ -147,8 +168,9 @@ pub fn run(
     code
 }
 
-fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
-    let done = dispatch(cli, cwd, env, ui);
+/// Reports how a command ended. `word` is the app of `slimbuild APP`, which may be a misspelt
+/// command.
+fn ended(done: Result<(), Error>, word: Option<&str>, ui: &mut Ui) -> ExitCode {
     system::leftovers::wait_if_ending();
     match done {
         Ok(()) => ExitCode::Success,
@@ -161,10 +183,24 @@ fn ended(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> ExitCode {
             }
             let code = error.exit_code();
             if code != ExitCode::Success {
-                ui.error(&error, error.hint().as_deref());
+                let word = word.filter(|_| error.may_mean_a_command());
+                let hint = match word.and_then(cli::meant_command) {
+                    Some(command) => Some(with_command(error.hint().as_deref(), &command)),
+                    None => error.hint(),
+                };
+                ui.error(&error, hint.as_deref());
             }
             code
         }
+    }
+}
+
+/// The hint about an app that is not there, whose name looks like that of a command.
+fn with_command(hint: Option<&str>, command: &str) -> String {
+    let similar = hint.and_then(|hint| hint.strip_prefix("did you mean "));
+    match similar.and_then(|apps| apps.strip_suffix('?')) {
+        Some(apps) => format!("did you mean {apps}, or the command `slimbuild {command}`?"),
+        None => format!("did you mean the command `slimbuild {command}`?"),
     }
 }
 
@@ -176,7 +212,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         .map_or_else(|| cwd.to_path_buf(), |directory| cwd.join(directory));
     let place = |app: Option<String>| AppChoice { cwd: &cwd, app };
     match cli.command.unwrap_or(Command::Build(Box::new(cli.build))) {
-        Command::Build(args) => commands::build::run(*args, &cwd, here, env, ui),
+        Command::Build(args) => commands::build::run(*args, cli.quiet, &cwd, here, env, ui),
         Command::Plan(args) => {
             let place = place(args.app.app);
             commands::plan::run(&place, args.plan, format(args.json), env, ui)
@@ -199,6 +235,9 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
         Command::Schema => commands::schema::run(ui),
+        Command::Completions(args) => commands::completions::run(&args, ui),
+        Command::Version => commands::version(ui),
+        Command::Man { command } => commands::completions::manual(command.as_deref(), ui),
         Command::Enter { start } => commands::enter::run(&cwd.join(start), ui),
         Command::Prune(args) => {
             commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::cache::CacheSize;
-use super::values::{output, tag};
+use super::values::{output, platform, tag};
 use crate::image::oci::{Compression, Output};
 use crate::model::image::{ImageRef, Platform};
 
 /// `slimbuild base`
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 Made of Debian 12's libc6, libstdc++6, libgcc-s1, gcc-12-base, libssl3, ca-certificates, tzdata,
 base-files and netbase, whose signature is checked against Debian's archive keys, and of node from
 npm, by its integrity. It has no shell, and runs as the user nonroot (65532). For static sites it
@@ -33,11 +33,13 @@ pub struct BaseArgs {
     pub nginx: bool,
 
     /// Build it for this platform: linux/amd64 or linux/arm64 [default: this machine's processor]
-    #[arg(long, value_name = "OS/ARCH")]
+    #[arg(long, value_name = "OS/ARCH", value_parser = platform)]
     pub platform: Option<Platform>,
 
-    /// Write it to FILE, which docker, skopeo and umoci read; docker=FILE is for tools that do not know OCI, dir=DIR is an OCI layout; may be repeated
-    #[arg(short, long = "output", value_name = "[oci=]FILE|docker=FILE|dir=DIR", value_parser = output)]
+    /// Write it to a file
+    ///
+    /// docker, skopeo and umoci read FILE (or oci=FILE). docker=FILE is for tools that do not know OCI, and dir=DIR is an OCI layout. May be repeated
+    #[arg(short, long = "output", value_name = "FILE", value_parser = output)]
     pub outputs: Vec<Output>,
 
     /// Name the image in what is written; may be repeated
@@ -70,20 +72,20 @@ pub struct BaseArgs {
 #[command(next_help_heading = "Downloads")]
 pub struct SourceArgs {
     /// Take Debian's packages from below URL, which has debian/ and debian-security/
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     pub debian_mirror: Option<String>,
 
     /// Take node from this npm registry
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     pub npm_registry: Option<String>,
 
     /// Keep downloads and layers in DIR [default: ~/.cache/slimbuild]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub cache_dir: Option<PathBuf>,
 
     /// Remove the least recently used entries when DIR gets larger than SIZE (20GB, 500MB, none); see slimbuild cache
     /// [default: a tenth of the disk, at most 20 GB]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", hide_short_help = true)]
     pub cache_size: Option<CacheSize>,
 }
 

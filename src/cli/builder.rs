@@ -15,42 +15,55 @@ use crate::model::image::ImageRef;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Builder")]
 pub struct BuilderArgs {
-    /// Build with a BuildKit that may be on another machine; the image is written to a file, pushed, or loaded into a Docker daemon
-    /// [default: the variable `BUILDKIT_HOST`, or `BUILDX_BUILDER`, unless --engine or --host says otherwise]. NAME is a builder of
-    /// `docker buildx create`; an address is `tcp://HOST:PORT`, `unix:///PATH`, `docker-container://NAME` or `kube-pod://NAME`
-    #[arg(long, value_name = "NAME|ADDRESS")]
+    /// Build with a BuildKit that may be on another machine
+    ///
+    /// The image is written to a file, pushed, or loaded into a Docker daemon. NAME is a builder of `docker buildx create`. An address is
+    /// `tcp://HOST:PORT`, `unix:///PATH`, `docker-container://NAME` or `kube-pod://NAME`. The default is the variable `BUILDKIT_HOST`, or
+    /// `BUILDX_BUILDER`, unless --engine or --host says otherwise
+    #[arg(long, value_name = "NAME|ADDRESS", hide_short_help = true)]
     pub builder: Option<String>,
 
-    /// Connect to the builder over TLS, with the ca.pem, cert.pem and key.pem in DIR; or with single files, as in
-    /// cacert=FILE,cert=FILE,key=FILE,servername=NAME
-    #[arg(long, value_name = "DIR|KEY=VALUE,…")]
+    /// Connect to the builder over TLS
+    ///
+    /// DIR has ca.pem, cert.pem and key.pem. Single files are named as in cacert=FILE,cert=FILE,key=FILE,servername=NAME
+    #[arg(long, value_name = "DIR|KEY=VALUE,…", hide_short_help = true)]
     pub builder_tls: Option<Certificates>,
 
-    /// Keep the results of all steps in a registry, and take those of earlier builds from there; a registry that fails costs time only.
-    /// For builders, and Docker daemons with containerd's image store
-    #[arg(long = "cache", value_name = "NAME", conflicts_with_all = ["cache_from", "cache_to"])]
+    /// Keep the results of all steps in a registry, and take those of earlier builds from there
+    ///
+    /// A registry that fails costs only time. For builders, and Docker daemons with containerd's image store
+    #[arg(long = "cache", value_name = "NAME", conflicts_with_all = ["cache_from", "cache_to"], hide_short_help = true)]
     pub cache: Option<ImageRef>,
 
     /// Take results of earlier builds from a registry, a directory or GitHub's cache; may be repeated
-    #[arg(long, value_name = "[type=registry,ref=]NAME|type=local,src=DIR|type=gha", value_parser = CacheParser::<CacheFrom>::default())]
+    #[arg(long, value_name = "[type=registry,ref=]NAME|type=local,src=DIR|type=gha", value_parser = CacheParser::<CacheFrom>::default(), hide_short_help = true)]
     pub cache_from: Vec<CacheFrom>,
 
-    /// Have the builder attest how it made the image (mode=max: with all of its input); off by default, since it changes the digest
-    /// each time
-    #[arg(long, value_name = "true|mode=min|mode=max", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Attestation::provenance)]
+    /// Leave the results there, or in the image (type=inline)
+    ///
+    /// mode=max leaves those of all stages. May be repeated
+    #[arg(long, value_name = "[type=registry,ref=]NAME[,mode=max]|type=local,dest=DIR|type=gha|type=inline", value_parser = CacheParser::<CacheTo>::default(), hide_short_help = true)]
+    pub cache_to: Vec<CacheTo>,
+
+    /// Have the builder attest how it made the image
+    ///
+    /// mode=max attests all of its input too. It is off by default, because it changes the digest each time
+    #[arg(long, value_name = "true|mode=min|mode=max", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Attestation::provenance, hide_short_help = true)]
     pub provenance: Option<Attest>,
 
-    /// Have the builder list the packages in the image, by an image that scans it (generator=IMAGE); off by default
-    #[arg(long, value_name = "true|generator=IMAGE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Attestation::sbom)]
+    /// Have the builder list the packages in the image
+    ///
+    /// An image scans it (generator=IMAGE). It is off by default
+    #[arg(long, value_name = "true|generator=IMAGE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Attestation::sbom, hide_short_help = true)]
     pub sbom: Option<Attest>,
 
-    /// The same in one flag; may be repeated
-    #[arg(long = "attest", value_name = "type=provenance|sbom[,KEY=VALUE…]")]
+    /// Ask for provenance or an SBOM, as buildx does; may be repeated
+    #[arg(
+        long = "attest",
+        value_name = "type=provenance|sbom[,KEY=VALUE…]",
+        hide_short_help = true
+    )]
     pub attests: Vec<Attest>,
-
-    /// Leave the results there (mode=max: those of all stages), or in the image (type=inline); may be repeated
-    #[arg(long, value_name = "[type=registry,ref=]NAME[,mode=max]|type=local,dest=DIR|type=gha|type=inline", value_parser = CacheParser::<CacheTo>::default())]
-    pub cache_to: Vec<CacheTo>,
 }
 
 impl BuilderArgs {

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 #[command(
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    after_help = "\
+    after_long_help = "\
 The cache holds layers, downloads, unpacked layers and pnpm's store, for images that are made
 without Docker. Every build removes what was unused for a month (unpacked layers: a week), and the
 least recently used where the cache is larger than its limit: --cache-size SIZE of a build, or

@@ -15,33 +15,49 @@ use crate::image::oci::Output;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// Write the image to FILE, which docker, skopeo and umoci read; docker=FILE is for tools that do not know OCI, dir=DIR is an OCI
-    /// layout. May be repeated. Docker is not used then [default without Docker: APP.oci.tar]
-    #[arg(short, long = "output", value_name = "[oci=]FILE|docker=FILE|dir=DIR", value_parser = output)]
+    /// Write the image to a file
+    ///
+    /// docker, skopeo and umoci read FILE (or oci=FILE). docker=FILE is for tools that do not know OCI, and dir=DIR is an OCI layout. Docker
+    /// is not used then. The default without Docker is APP.oci.tar. May be repeated
+    #[arg(short, long = "output", value_name = "FILE", value_parser = output)]
     pub outputs: Vec<Output>,
 
-    /// Load the image into the Docker daemon, which is sent only the layers that it lacks; an image that Docker builds is there already
-    #[arg(long)]
+    /// Load an image that Docker did not build into the Docker daemon
+    ///
+    /// Only the layers that the daemon lacks are sent
+    #[arg(long, hide_short_help = true)]
     pub load: bool,
-    /// Push the image under all its names, which need a registry; without Docker, only missing layers are sent, and a file is written
-    /// only if --output names one
+
+    /// Push the image under all its names
+    ///
+    /// The names need a registry. Without Docker, only missing layers are sent, and a file is written only if --output names one
     #[arg(long)]
     pub push: bool,
 
     /// Compress layers with
-    #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
+    #[arg(
+        long,
+        value_name = "METHOD",
+        value_enum,
+        default_value_t,
+        hide_short_help = true
+    )]
     pub compression: CompressionArg,
 
     /// Add a label to the image; may be repeated
-    #[arg(long = "label", value_name = "KEY=VALUE")]
+    #[arg(long = "label", value_name = "KEY=VALUE", hide_short_help = true)]
     pub labels: Vec<String>,
 
-    /// Run every step again; without Docker, every layer is packed and proved again too
-    #[arg(long)]
+    /// Run every step again
+    ///
+    /// Without Docker, every layer is packed and proved again too
+    #[arg(long, hide_short_help = true)]
     pub no_cache: bool,
 
-    /// Ask the registry for newer base images; without it, a build without Docker asks once a day
-    #[arg(long)]
+    /// Ask the registry for newer base images
+    ///
+    /// Otherwise a build without Docker asks once a day
+    #[arg(long, hide_short_help = true)]
     pub pull: bool,
 
     #[allow(missing_docs, reason = "clap would show it as help")]

@@ -8,13 +8,18 @@ use crate::ask::pruned::{PruneOptions, Scope};
 
 /// `slimbuild prune`
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 DIR gets json/ (manifests and the lockfile: all that an install reads), full/ (sources), pnpm-lock.yaml and
 pnpm-workspace.yaml. In the Dockerfile:
   COPY out/json/ .
   RUN pnpm install --frozen-lockfile
   COPY out/full/ .
-  RUN pnpm turbo run build --filter=APP")]
+  RUN pnpm turbo run build --filter=APP
+
+Examples:
+  slimbuild prune apps/server                 into out
+  slimbuild prune apps/server --production    without dev dependencies
+  slimbuild prune apps/server apps/worker     what both need")]
 pub struct PruneArgs {
     /// The apps: directories (apps/server) or package names
     #[arg(value_name = "APP", required = true)]

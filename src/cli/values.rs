@@ -51,6 +51,17 @@ pub(super) fn output(text: &str) -> Result<Output, String> {
     }
 }
 
+/// A platform of images that slimbuild makes.
+pub(super) fn platform(text: &str) -> Result<Platform, String> {
+    let platform: Platform = text.parse()?;
+    match platform.parts() {
+        ("linux", ..) => Ok(platform),
+        (system, ..) => Err(format!(
+            "slimbuild makes images for Linux, and not for `{system}`: write `linux/amd64` or `linux/arm64`"
+        )),
+    }
+}
+
 /// The path of a request. It must not be an app's name after `--smoke`.
 pub(super) fn request_path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && !text.contains(char::is_whitespace) {

@@ -7,6 +7,10 @@ use crate::show::report::Notation;
 
 /// `slimbuild ls`
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  slimbuild ls           of the workspace around the working directory
+  slimbuild ls --json    for programs")]
 pub struct LsArgs {
     /// Print the list as JSON
     #[arg(long)]
@@ -15,6 +19,10 @@ pub struct LsArgs {
 
 /// `slimbuild init`
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  slimbuild init apps/server    apps/server/slimbuild.json
+  slimbuild init                slimbuild.json at the root, for all apps")]
 pub struct InitArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
@@ -27,6 +35,11 @@ pub struct InitArgs {
 
 /// `slimbuild why`
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  slimbuild why apps/server fast-uri          by name
+  slimbuild why apps/server fast-uri@3.1.0    one version
+  slimbuild why apps/server packages/events   a package of the workspace")]
 pub struct WhyArgs {
     /// The app: its directory (apps/server, or . inside of it) or its package name
     #[arg(value_name = "APP")]
@@ -43,6 +56,11 @@ pub struct WhyArgs {
 
 /// `slimbuild graph`
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  slimbuild graph                                     the whole workspace
+  slimbuild graph apps/server --format mermaid        for Markdown
+  slimbuild graph --format dot | dot -Tsvg > g.svg    for Graphviz")]
 pub struct GraphArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]

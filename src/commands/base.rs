@@ -86,11 +86,11 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
     let Asked {
         request, packing, ..
     } = asked;
-    let err = RefCell::new(ui.err());
+    let ui = RefCell::new(ui);
     // A closed stderr is no reason to fail.
     let begins = |url: &str| {
         let url = credential::redacted(url);
-        drop(writeln!(err.borrow_mut(), "downloading {url}"));
+        drop(ui.borrow_mut().report(&format!("downloading {url}\n")));
     };
     let stop = || asked.interrupt.is_raised();
     let to = Listener {

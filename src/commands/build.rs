@@ -13,7 +13,7 @@ mod undeclared;
 mod warning;
 mod watch;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{AppChoice, Pins, Prepared, own_output, push};
@@ -38,13 +38,20 @@ use job::{Caches, Job};
 
 /// Builds the image, or shows what would be built. Relative paths in `args` start at `cwd`; printed
 /// paths are relative to `here`.
-pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
+pub fn run(
+    args: BuildArgs,
+    quiet: bool,
+    cwd: &Path,
+    here: &Path,
+    env: &Env,
+    ui: &mut Ui,
+) -> Result<(), Error> {
     let began = Instant::now();
     let BuildArgs {
         app,
         tags,
         dry_run,
-        quiet,
+        verbose,
         progress,
         print,
         metadata_file,
@@ -52,39 +59,36 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
         smoke,
         engine,
     } = args;
-    let given = plan.build_args.clone();
-    let secrets = plan.secrets.clone();
+    let (given, secrets) = (plan.build_args.clone(), plan.secrets.clone());
     let (arg, host) = (plan.engine, plan.host.clone());
     let pins = Pins::new(&plan, engine.pull, env)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
     let mut flags = PlanOptions::from(plan);
+    let excluded = flags.exclude.clone();
     let platforms = flags.platforms.clone();
     let caches = Caches::new(&engine.builder, cwd, env)?;
-    let written = engine.outputs.iter().map(Output::path);
-    let written = written.chain(metadata_file.as_deref()).map(Path::to_owned);
-    for path in written.chain(caches.paths()) {
-        flags.exclude.extend(own_output(cwd, &cwd.join(path)));
-    }
+    let written = written(&engine.outputs, metadata_file.as_deref(), &caches);
+    flags
+        .exclude
+        .extend(written.filter_map(|path| own_output(cwd, &cwd.join(path))));
     let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
+    let unmatched = super::unmatched(prepared.root(), &excluded)?;
     let builder = driver::builder(arg, &engine, host.as_deref(), platforms.first(), cwd, env)?;
     let wanted = match builder {
         Some(_) => Engine::Docker,
         None => driver::engine(arg, &engine, prepared.options())?,
     };
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
-    if dry_run {
-        warn_all(&plan.warnings, mode, ui)?;
-        return show(&plan, ui);
-    }
     let tags = job::names(&plan, tags)?;
     if engine.push {
         push::check(&tags)?;
     }
-    // No build runs yet, so a signal ends the process by itself.
-    let patience = Patience {
-        mode,
-        interrupt: None,
-    };
+    warn_all(&unmatched, mode, ui)?;
+    if dry_run {
+        warn_all(&plan.warnings, mode, ui)?;
+        return show(&plan, ui);
+    }
+    let patience = Patience::before_a_build(mode);
     let worker = match (&builder, wanted) {
         (Some(builder), _) => {
             Worker::Builder(patience.retry(ui, |_| Ok(Buildkit::connect(builder)?))?)
@@ -101,6 +105,7 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
             plan.warnings.push(warning);
         }
     }
+    tell_decisions(&plan, verbose, ui)?;
     let root = prepared.root();
     undeclared::check(prepared.options(), &plan, root)?;
     warn_all(&plan.warnings, mode, ui)?;
@@ -108,8 +113,9 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     let arguments = job::arguments(given, &plan, env);
     let logins = Logins::of(env);
     let tokens = caches.tokens();
-    let mask = super::secrets::mask(&plan, &secrets, &arguments, tokens, &logins, env);
-    ui.hide(mask);
+    ui.hide(super::secrets::mask(
+        &plan, &secrets, &arguments, tokens, &logins, env,
+    ));
     warnings.extend(super::secrets::too_short(&secrets));
     warnings.extend_from_slice(logins.warnings());
     warn_all(&warnings, mode, ui)?;
@@ -143,6 +149,25 @@ pub fn run(args: BuildArgs, cwd: &Path, here: &Path, env: &Env, ui: &mut Ui) -> 
     done.tell(&job, metadata, began, ui)
 }
 
+/// The files and directories that a build writes to.
+fn written<'a>(
+    outputs: &'a [Output],
+    metadata: Option<&'a Path>,
+    caches: &'a Caches,
+) -> impl Iterator<Item = PathBuf> + 'a {
+    let files = outputs.iter().map(Output::path).chain(metadata);
+    files.map(Path::to_owned).chain(caches.paths())
+}
+
+/// Prints every decision, if that is asked for.
+fn tell_decisions(plan: &Plan, verbose: bool, ui: &mut Ui) -> Result<(), Error> {
+    if !verbose {
+        return Ok(());
+    }
+    ui.report(&(report::plan(plan) + "\n"))
+        .map_err(Error::io("cannot write to stderr"))
+}
+
 fn warn_all(warnings: &[String], mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
     let mut warnings = warnings.iter();
     warnings.try_for_each(|warning| warning::warn(warning, mode, ui))
@@ -158,8 +183,7 @@ fn show(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
     ui.data()
         .write_all(text.as_bytes())
         .map_err(Error::io("cannot write to stdout"))?;
-    ui.err()
-        .write_all(report::dry_run(plan).as_bytes())
+    ui.report(&report::dry_run(plan))
         .map_err(Error::io("cannot write to stderr"))
 }
 

@@ -39,12 +39,11 @@ pub fn run(
         file.write(|out| write_tar(&plan, &root, out))?;
     }
     let (files, bytes) = (plan.context().len() + 1, plan.context_size());
-    writeln!(
-        ui.err(),
-        "{} of context, {}",
+    ui.report(&format!(
+        "{} of context, {}\n",
         count(files, "file"),
         size(bytes)
-    )
+    ))
     .map_err(Error::io("cannot write to stderr"))
 }
 

@@ -146,6 +146,25 @@ impl Error {
         move |source| Self::Io { doing, source }
     }
 
+    /// Wrong arguments.
+    pub fn usage(message: String) -> Self {
+        let hint = None;
+        Self::Usage { message, hint }
+    }
+
+    /// Whether the app that was named is not there, so that its name may be a misspelt command.
+    pub fn may_mean_a_command(&self) -> bool {
+        let Self::Plan(PlanError::Workspace(error)) = self else {
+            return false;
+        };
+        matches!(
+            error,
+            WorkspaceError::UnknownApp { .. }
+                | WorkspaceError::NoWorkspace(_)
+                | WorkspaceError::OtherManager(_)
+        )
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

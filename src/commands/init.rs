@@ -44,8 +44,7 @@ pub fn run(place: &AppChoice<'_>, force: bool, ui: &mut Ui) -> Result<(), Error>
     };
     AtomicFile::begin_inside(&root, &target)?.write(|out| out.write_all(text.as_bytes()))?;
     writeln!(ui.out(), "{file}").map_err(Error::io("cannot write to stdout"))?;
-    ui.err()
-        .write_all(next(&workspace, at).as_bytes())
+    ui.report(&next(&workspace, at))
         .map_err(Error::io("cannot write to stderr"))
 }
 

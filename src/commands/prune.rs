@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::named_app;
+use super::{named_app, unmatched};
 use crate::ask::pruned::output::{self, OutputError};
 use crate::ask::pruned::{PruneOptions, Pruned};
 use crate::commands::error::Error;
@@ -24,6 +24,10 @@ pub fn run(
 ) -> Result<(), Error> {
     let root = find_root(cwd)?;
     let mut workspace = Workspace::load(&root)?;
+    for warning in unmatched(&root, &options.exclude)? {
+        ui.warn(&warning)
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
     let target = cwd.join(out);
     // An earlier output is not a source, and contains no members.
     if let Some(inside) = inside(&root, &target) {
@@ -49,8 +53,7 @@ pub fn run(
             error => Error::from(error),
         },
     )?;
-    ui.err()
-        .write_all(report::pruned(&pruned, out).as_bytes())
+    ui.report(&report::pruned(&pruned, out))
         .map_err(Error::io("cannot write to stderr"))
 }
 

@@ -40,6 +40,7 @@ pub mod fuzzing;
 mod gitignore;
 mod globs;
 mod pattern;
+mod unmatched;
 
 pub use self::globs::GlobError;
 pub use self::pattern::Malformed;

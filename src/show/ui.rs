@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use crate::system::credential;
@@ -19,7 +20,8 @@ pub struct Ui {
     watched: bool,
     /// Whether stderr is a terminal that can be redrawn.
     pub terminal: bool,
-    color: bool,
+    /// Whether only errors are printed on stderr.
+    quiet: bool,
     mask: Mask,
 }
 
@@ -28,13 +30,16 @@ impl Ui {
     /// and the terminal.
     pub fn of_process() -> Self {
         let terminal = io::IsTerminal::is_terminal(&io::stderr());
-        let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+        let color = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+        let out_color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+        // [`Screen`] removes colours that are not wanted.
+        let err = AutoStream::new(io::stderr(), ColorChoice::Always);
         Self {
-            out: Screen::new(Box::new(io::stdout()), color),
-            err: Screen::new(Box::new(anstream::stderr()), color),
+            out: Screen::new(Box::new(io::stdout()), out_color),
+            err: Screen::new(Box::new(err), color),
             watched: io::IsTerminal::is_terminal(&io::stdout()),
             terminal,
-            color,
+            quiet: false,
             mask: Mask::default(),
         }
     }
@@ -46,9 +51,20 @@ impl Ui {
             err: Screen::new(err, false),
             watched: false,
             terminal: false,
-            color: false,
+            quiet: false,
             mask: Mask::default(),
         }
+    }
+
+    /// Colours messages on both streams, or none of them.
+    pub fn set_color(&mut self, color: bool) {
+        self.out.set_colors(color);
+        self.err.set_colors(color);
+    }
+
+    /// Whether only errors are printed on stderr.
+    pub fn set_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
     }
 
     /// Stdout: an answer as text or JSON.
@@ -92,18 +108,29 @@ impl Ui {
 
     /// Whether messages on stderr may be coloured.
     pub fn color(&self) -> bool {
-        self.color
+        self.err.colors()
     }
 
-    /// Prints `warning: …` on stderr.
+    /// Prints a report for people on stderr, unless only errors are wanted.
+    pub fn report(&mut self, text: &str) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        self.err.write_all(text.as_bytes())
+    }
+
+    /// Prints `warning: …` on stderr, unless only errors are wanted.
     pub fn warn(&mut self, message: &str) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
         let label = self.label("warning:", AnsiColor::Yellow);
         writeln!(self.err, "{label} {}", self.safe(message))
     }
 
     /// A word in bold and colour, or plain if colours are off.
     pub fn label(&self, word: &str, color: AnsiColor) -> String {
-        if !self.color {
+        if !self.color() {
             return word.to_owned();
         }
         let style = Style::new().bold().fg_color(Some(color.into()));
@@ -135,16 +162,18 @@ impl Ui {
 
     /// Prints clap's output: help and version on stdout, errors on stderr.
     pub fn clap(&mut self, error: &clap::Error) {
-        let text = if self.color {
+        let screen = if error.use_stderr() {
+            &mut self.err
+        } else {
+            &mut self.out
+        };
+        let text = if screen.colors() {
             error.render().ansi().to_string()
         } else {
             error.render().to_string()
         };
-        if error.use_stderr() {
-            drop(self.err.write_all(text.as_bytes()));
-        } else {
-            drop(self.out.write_all(text.as_bytes()));
-        }
+        // If this fails, there is nowhere to report it.
+        drop(screen.write_all(text.as_bytes()));
     }
 }
 

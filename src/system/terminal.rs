@@ -167,6 +167,16 @@ impl Screen {
         }
     }
 
+    /// Whether the reader wants colours.
+    pub fn colors(&self) -> bool {
+        self.colors
+    }
+
+    /// From now on, keeps colours or removes them.
+    pub fn set_colors(&mut self, colors: bool) {
+        self.colors = colors;
+    }
+
     /// The underlying stream, for output that is not for people.
     pub fn raw(&mut self) -> &mut dyn Write {
         // If this fails, there is nowhere to report it.

@@ -138,7 +138,20 @@ impl WorkspaceError {
                     )
                 })
             }
-            Self::NoDirectory { .. } | Self::Glob { .. } | Self::OtherManager(_) => None,
+            Self::NoDirectory { .. } => Some(
+                "`-C DIR` takes a directory that is there, relative to the one that you are in"
+                    .to_owned(),
+            ),
+            Self::OtherManager("a Bun") => Some(
+                "to use slimbuild, switch the workspace to pnpm: https://pnpm.io/installation"
+                    .to_owned(),
+            ),
+            Self::OtherManager(_) => Some(
+                "to use slimbuild, switch the workspace to pnpm: name its packages in `pnpm-workspace.yaml`, and run `pnpm import`, which \
+                 makes `pnpm-lock.yaml` of this lockfile"
+                    .to_owned(),
+            ),
+            Self::Glob { .. } => None,
         }
     }
 }

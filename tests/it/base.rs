@@ -201,7 +201,7 @@ fn what_cannot_be_done_is_said() {
     ");
     assert_snapshot!(refused(&["--output", "dir="]), @"
     exit code 2
-    error: invalid value 'dir=' for '--output <[oci=]FILE|docker=FILE|dir=DIR>': name a file or a directory, as in `server.oci.tar`
+    error: invalid value 'dir=' for '--output <FILE>': name a file or a directory, as in `server.oci.tar`
 
     For more information, try '--help'.
     ");

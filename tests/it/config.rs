@@ -3,7 +3,7 @@
 
 use crate::support::golden::{assert_golden, assert_same};
 use crate::support::program::slimbuild;
-use crate::support::tree::{Tree, repository, shop};
+use crate::support::tree::{Tree, shop};
 
 const APPS: [&str; 4] = ["apps/server", "apps/site", "apps/web", "apps/worker"];
 
@@ -197,36 +197,4 @@ fn the_schema_is_printed() {
     let schema: serde_json::Value =
         serde_json::from_str(&slimbuild(&shop(), &["schema"]).text()).unwrap();
     assert_eq!(schema["title"], "slimbuild.json");
-}
-
-/// The README's first minutes are real output.
-#[test]
-fn the_readme_s_walk_is_true() {
-    let tree = Tree::shop();
-    let mut walk = "```console\n".to_owned();
-    let mut say = |note: &str, arguments: &[&str]| {
-        let outcome = slimbuild(tree.root(), arguments);
-        let line = format!("$ slimbuild {}", arguments.join(" "));
-        let note = if note.is_empty() {
-            String::new()
-        } else {
-            format!("    # {note}")
-        };
-        let out = String::from_utf8(outcome.stdout).unwrap();
-        walk += &[line.trim_end(), &note, "\n", &out, &outcome.stderr].concat();
-    };
-    say("", &[]);
-    say("", &["ls"]);
-    say("", &["apps/sever"]);
-    tree.write("apps/server/slimbuild.json", "{\n  \"prot\": 3000\n}\n");
-    say(
-        "with `\"prot\": 3000` in apps/server/slimbuild.json",
-        &["plan", "apps/server"],
-    );
-    walk += "```\n";
-    let readme = fs_err::read_to_string(repository().join("README.md")).unwrap();
-    assert!(
-        readme.contains(&walk),
-        "README.md does not show this:\n{walk}"
-    );
 }

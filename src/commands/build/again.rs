@@ -26,6 +26,12 @@ pub(super) struct Patience<'p> {
 }
 
 impl Patience<'_> {
+    /// While no build runs, a signal ends the process by itself.
+    pub(super) fn before_a_build(mode: ProgressMode) -> Self {
+        let interrupt = None;
+        Self { mode, interrupt }
+    }
+
     /// Runs an attempt, and again after each error that may pass.
     pub(super) fn retry<T>(
         self,

@@ -76,6 +76,16 @@ impl Globs {
         })
     }
 
+    /// The globs as they were given.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        self.globs.iter().map(|glob| glob.text.as_str()).collect()
+    }
+
+    /// The positions of all globs that match this path itself.
+    pub(super) fn all_matching(&self, path: &str) -> Vec<usize> {
+        self.all.matches(path)
+    }
+
     /// The first glob that matches this path itself.
     pub(super) fn matching(&self, path: &str) -> Option<&str> {
         let first = self.all.matches(path).into_iter().next()?;

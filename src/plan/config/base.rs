@@ -34,11 +34,14 @@ pub struct DiskBase {
 }
 
 impl FromStr for Base {
-    type Err = ImageRefError;
+    type Err = String;
 
     /// A keyword is never an image: use `docker.io/library/alpine` for the image of that name.
     /// Names with the prefix of an image on disk are not images of a registry either.
-    fn from_str(text: &str) -> Result<Self, ImageRefError> {
+    fn from_str(text: &str) -> Result<Self, String> {
+        let no_image = |error: ImageRefError| {
+            format!("{error}; the other bases are `auto`, `distroless`, `slim` and `alpine`")
+        };
         Ok(match text {
             "auto" => Self::Auto,
             "slim" => Self::Slim,
@@ -46,7 +49,7 @@ impl FromStr for Base {
             "alpine" => Self::Alpine,
             image => match DiskImage::parse(image) {
                 Some(disk) => Self::Disk(disk),
-                None => Self::Image(image.parse()?),
+                None => Self::Image(image.parse().map_err(no_image)?),
             },
         })
     }

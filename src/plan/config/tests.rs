@@ -178,7 +178,7 @@ fn wrong_values_are_pointed_at() {
         ),
         (
             "{\"base\": \"Node:22\"}",
-            "`slimbuild.json`, line 1, column 10: `base`: `Node` is not an image name: names are lower case letters and digits, parted by `/`, or by one `.`, `_`, `__` or any number of `-`",
+            "`slimbuild.json`, line 1, column 10: `base`: `Node` is not an image name: names are lower case letters and digits, parted by `/`, or by one `.`, `_`, `__` or any number of `-`; the other bases are `auto`, `distroless`, `slim` and `alpine`",
         ),
         (
             "{\"env\": {\"A\": \"x\\ny\"}}",

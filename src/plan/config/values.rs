@@ -37,9 +37,7 @@ pub(super) fn image(node: &Node<'_>) -> Result<ImageRef, ConfigError> {
 pub(super) fn base(node: &Node<'_>) -> Result<Base, ConfigError> {
     let text = node.string("auto, slim, distroless, alpine or the name of an image")?;
     text.parse()
-        .map_err(|error: crate::model::image::ImageRefError| {
-            node.error(format!("`{}`: {error}", node.path), None)
-        })
+        .map_err(|error: String| node.error(format!("`{}`: {error}", node.path), None))
 }
 
 /// Mirrors: one prefix for all registries, or one for each.

@@ -76,17 +76,15 @@ fn bad_versions_and_images() {
 fn unknown_flags_and_verbs() {
     assert_snapshot!(refusal(&["apps/server", "--dryrun"]), @"
     exit code 2
-    error: unexpected argument '--dryrun' found
+    error: `slimbuild build` has no option `--dryrun`
 
-      tip: a similar argument exists: '--dry-run'
-
-    Usage: slimbuild --dry-run <APP>
-
-    For more information, try '--help'.
+    hint: did you mean `--dry-run`?
     ");
     assert_snapshot!(refusal(&["apps/server", "apps/worker"]), @"
     exit code 2
-    error: unexpected `apps/worker`: one app is built at a time, and commands come first
+    error: unexpected `apps/worker`: `apps/server` is no command, and one app is built at a time
+
+    hint: `slimbuild help` lists the commands; if both are apps, write `slimbuild apps/server && slimbuild apps/worker`
     ");
     assert_snapshot!(refusal(&["context", "apps/server"]), @"
     exit code 2

@@ -25,6 +25,8 @@ fn no_directory() {
     exit code 1
     error: cannot enter `$ROOT/nowhere`
       caused by: failed to canonicalize path `$ROOT/nowhere`: No such file or directory (os error 2)
+
+    hint: `-C DIR` takes a directory that is there, relative to the one that you are in
     ");
 }
 

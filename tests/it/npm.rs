@@ -1,0 +1,268 @@
+//! The npm packages: the launcher, and installs from a registry on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::daemon::skipped;
+use crate::support::program::PROGRAM;
+use crate::support::tree::{Tree, repository};
+
+/// Runs `npm/make.mjs`; `None` if there is no node.
+fn make(target: &Path, program: &str) -> Option<String> {
+    let output = Command::new("node")
+        .arg(repository().join("npm/make.mjs"))
+        .arg(target)
+        .arg(format!("{}={program}", platform()))
+        .output()
+        .ok()?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// This machine's platform, as node names it.
+fn platform() -> &'static str {
+    if cfg!(target_arch = "aarch64") {
+        "linux-arm64"
+    } else {
+        "linux-x64"
+    }
+}
+
+/// The launcher with a program of ours beside it, as npm installs both.
+fn launcher(tree: &Tree, program: &str) -> Option<PathBuf> {
+    tree.write("program", program);
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let path = tree.root().join("program");
+    fs_err::set_permissions(&path, executable).unwrap();
+    make(&tree.root().join("node_modules"), path.to_str().unwrap())?;
+    Some(tree.root().join("node_modules/slimbuild/bin/slimbuild.js"))
+}
+
+#[test]
+fn the_launcher_passes_arguments_streams_and_the_exit_code_on() {
+    let tree = Tree::new(&[]);
+    let script = "#!/bin/sh\necho \"out $*\"; echo err >&2; cat; exit 75\n";
+    let Some(launcher) = launcher(&tree, script) else {
+        return skipped("no node", "the_launcher_passes_on");
+    };
+    tree.write("input", "from stdin\n");
+    let output = Command::new("node")
+        .arg(launcher)
+        .args(["plan", "a b"])
+        .stdin(
+            fs_err::File::open(tree.root().join("input"))
+                .unwrap()
+                .into_parts()
+                .0,
+        )
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(75));
+    assert_eq!(output.stdout, b"out plan a b\nfrom stdin\n");
+    assert_eq!(output.stderr, b"err\n");
+}
+
+#[test]
+fn the_launcher_passes_signals_on_once() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    let tree = Tree::new(&[]);
+    // It counts signals, and then ends by one.
+    let script = "#!/bin/sh\ntrap 'echo x >> caught' TERM INT\ntouch ready\n\
+                  while [ ! -e caught ]; do sleep 0.05; done\nsleep 0.3\ntrap - TERM\nkill -TERM $$\n";
+    let Some(launcher) = launcher(&tree, script) else {
+        return skipped("no node", "the_launcher_passes_signals_on_once");
+    };
+    for signal in ["TERM", "INT"] {
+        for file in ["caught", "ready"] {
+            drop(fs_err::remove_file(tree.root().join(file)));
+        }
+        let mut child = Command::new("node")
+            .arg(&launcher)
+            .current_dir(tree.root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        while !tree.root().join("ready").exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it never starts");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let sent = Command::new("kill")
+            .args([format!("-{signal}"), child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        let status = child.wait().unwrap();
+        assert_eq!(tree.read("caught"), "x\n", "{signal}");
+        assert_eq!(status.signal(), Some(15), "{signal}: {status}");
+    }
+}
+
+#[test]
+fn a_platform_that_is_missing_is_named() {
+    let tree = Tree::new(&[]);
+    let Some(launcher) = launcher(&tree, "#!/bin/sh\n") else {
+        return skipped("no node", "a_platform_that_is_missing_is_named");
+    };
+    fs_err::remove_dir_all(tree.root().join("node_modules/@slimbuild")).unwrap();
+    let output = Command::new("node").arg(launcher).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = format!(
+        "error: the package @slimbuild/{} is not installed\n\nhint: ",
+        platform()
+    );
+    assert!(said.starts_with(&expected), "{said}");
+}
+
+/// A registry on this machine, which ends when the value goes.
+struct Registry {
+    process: std::process::Child,
+    address: String,
+}
+
+impl Registry {
+    fn start(tree: &Tree) -> Self {
+        tree.write(
+            "registry/package.json",
+            // Later versions need a newer node, or do not install.
+            r#"{"private": true, "dependencies": {"verdaccio": "6.8.0"}, "overrides": {"node-fetch": "2.7.0"}}"#,
+        );
+        let registry = tree.root().join("registry");
+        let installed = Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--silent"])
+            .current_dir(&registry)
+            .status()
+            .unwrap();
+        assert!(installed.success());
+        tree.write(
+            "registry/config.yaml",
+            "storage: ./storage\nmax_body_size: 500mb\nuplinks: {}\nlog: {type: stdout, level: error}\n\
+             packages: {'**': {access: $all, publish: $all, unpublish: $all}}\n",
+        );
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("127.0.0.1:{}", port.local_addr().unwrap().port());
+        drop(port);
+        let process = Command::new("node")
+            .arg("node_modules/verdaccio/bin/verdaccio")
+            .args(["--config", "config.yaml", "--listen", &address])
+            .current_dir(&registry)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        while std::net::TcpStream::connect(&address).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(60), "no registry");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Self { process, address }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// npm, pnpm, Yarn and Bun install the packages and start the program. `SLIMBUILD_NPM_PROGRAM` is the
+/// program to pack, by default the one of the tests.
+#[test]
+#[ignore = "it installs a registry and four package managers from npm: `just test-npm`"]
+fn package_managers_install_the_program() {
+    let tree = Tree::new(&[]);
+    let registry = Registry::start(&tree);
+    let program = tree.root().join("slimbuild");
+    let named = slimbuild::Env::of_process();
+    let named = named.get("SLIMBUILD_NPM_PROGRAM").unwrap_or(PROGRAM);
+    fs_err::copy(named, &program).unwrap();
+    // The registry takes packages up to a size.
+    assert!(
+        Command::new("strip")
+            .arg(&program)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let made = make(&tree.root().join("packages"), program.to_str().unwrap()).unwrap();
+    let npmrc = format!(
+        "registry=http://{0}/\n//{0}/:_authToken=any\n",
+        registry.address
+    );
+    tree.write("home/.npmrc", &npmrc);
+    let sh = |directory: &Path, line: &str| {
+        let output = Command::new("sh")
+            .args(["-c", line])
+            .current_dir(directory)
+            .env("HOME", tree.root().join("home"))
+            .env(
+                "npm_config_registry",
+                format!("http://{}/", registry.address),
+            )
+            .env("YARN_REGISTRY", format!("http://{}/", registry.address))
+            .env_remove("npm_config_userconfig")
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{line}\n{out}\n{err}");
+        out
+    };
+    for package in made.lines() {
+        sh(Path::new(package), "npm publish --silent");
+    }
+    let tools = tree.root().join("tools");
+    fs_err::create_dir_all(&tools).unwrap();
+    tree.write("tools/package.json", "{\"private\": true}");
+    let real = "env -u npm_config_registry -u YARN_REGISTRY HOME=\"$PWD\"";
+    sh(
+        &tools,
+        &format!("{real} npm install --no-audit --no-fund --silent pnpm@10 yarn@1 bun@1"),
+    );
+    let bin = tools.join("node_modules/.bin");
+    let bin = bin.display();
+    for (manager, add, start) in [
+        (
+            "npm",
+            "npm install -D slimbuild --silent".to_owned(),
+            "npx slimbuild".to_owned(),
+        ),
+        (
+            "npm-once",
+            "true".to_owned(),
+            "npx --yes slimbuild".to_owned(),
+        ),
+        (
+            "pnpm",
+            format!("{bin}/pnpm add -D slimbuild"),
+            format!("{bin}/pnpm exec slimbuild"),
+        ),
+        (
+            "yarn",
+            format!("{bin}/yarn add -D slimbuild"),
+            format!("{bin}/yarn --silent slimbuild"),
+        ),
+        (
+            "bun",
+            format!("{bin}/bun add -d slimbuild"),
+            format!("{bin}/bun x slimbuild"),
+        ),
+    ] {
+        tree.write(&format!("{manager}/package.json"), "{\"private\": true}");
+        let directory = tree.root().join(manager);
+        sh(&directory, &add);
+        let version = sh(&directory, &format!("{start} version"));
+        let expected = concat!("slimbuild ", env!("CARGO_PKG_VERSION"));
+        assert_eq!(version.trim(), expected, "{manager}");
+    }
+}
