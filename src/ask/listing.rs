@@ -311,7 +311,7 @@ mod tests {
             ("pnpm-lock.yaml", lockfile),
             ("website/package.json", &website),
             ("website/index.html", ""),
-            ("packages/docs/package.json", &kit),
+            ("packages/docs/package.json", kit),
             (
                 "packages/docs/svelte.config.js",
                 "import adapter from '@sveltejs/adapter-vercel';",
