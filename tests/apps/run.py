@@ -10,7 +10,8 @@ version of node whose image the lab does not have, and changes nothing else.
 An app with `fails` makes no image for a reason that lies in its repository: the error has to say so. Not in the list, for what the lab lacks: WikiBot's API
 (Prisma's host), KnightHacks/forge and imputnet/cobalt's API (dependencies at github.com), antfu/vitesse (Cypress's host), ZionLG's tRPC starter (Prisma's host),
 fx-pnpm-monorepo-starter and renato1010's (node from nodejs.org), dan-muller's starter (asks a public API when it builds), blesstosam's (npmmirror.com), wundergraph/cosmo
-(node 22.22.2), starters on node 18 (matt-koevort, sebellows, aseerkt), and what takes too long here: mermaid-live-editor, plane's apps/space.
+(node 22.22.2), starters on node 18 (matt-koevort, sebellows, aseerkt, federation-play, tic-tac-two), hono-drizzle-openapi, pnpm-turborepo-auto-boilerplate and
+vben's backend-mock, and what takes too long here: mermaid-live-editor, plane's apps/space.
 
 Then it is started without a network, with a file system that is read-only but for an empty /tmp: whatever it loads is in the image. It has to answer (or to come as
 far as its database), as a user that is not root, and to end after SIGTERM. A line an app: kind, size and what that is measured against, seconds of a build without
@@ -126,6 +127,19 @@ APPS = [
         "page": "/",
     },
     {"tree": "trpc-fastify", "app": ".", "port": 3001, "page": "/"},  # cerjs/trpc-fastify @ 724ec9328b
+    {"tree": "sveltekit-pnpm-docker", "app": "apps/web", "port": 3000, "page": "/"},  # CaptainCodeman/sveltekit-pnpm-docker @ 9f9fc9bd00
+    # bear2u/codex-app-server-example @ 9e41ff1066
+    {"tree": "codex-app-server-example", "app": "codex-app-server", "args": ["--node", "22"], "port": 4000, "page": "/"},
+    {"tree": "rego-agent", "app": "apps/dashboard", "port": 3000, "page": "/"},  # bearjun05/rego-agent @ 48faa268cd
+    {"tree": "readtailor", "app": "apps/worker", "port": 3002, "page": "/"},  # 3927o/readtailor @ e5e0d29ce2
+    {"tree": "Webhook", "app": "apps/web", "port": 8080, "page": "/"},  # 0x4Nayan04/Webhook @ 4fcbee0c27
+    {"tree": "Webhook", "app": "apps/api", "log": "SESSION_SECRET"},
+    {"tree": "Nello", "app": "apps/api", "log": "JwtStrategy requires a secret"},  # 3bdullah977/Nello @ 869d6db20b
+    {"tree": "core", "app": "apps/overseer", "log": "CLOUDFLARE_ACCOUNT_ID"},  # CZQM-FIR/core @ 5e4dc3165e
+    {"tree": "core", "app": "apps/worker", "log": "WEBHOOK_UNAUTHORIZED_CONTROLLER"},
+    {"tree": "canopus", "app": "apps/gateway", "log": "Missing required environment variable"},  # endworks/canopus @ afd289f193
+    {"tree": "trading-journal-saas", "app": ".", "port": 3000, "page": "/login"},  # beamsirasin/trading-journal-saas @ 0a73fd1a68
+    {"tree": "buildtrack-pro", "app": ".", "log": "JWT_SECRET"},  # beakedpedro123/buildtrack-pro @ fbee0c5179
     # What makes no image, and whose fault it is: the sentence has to say so.
     {
         "tree": "monorepo",  # Pedramnili/monorepo @ 8fa2658e52: its tsconfig.json extends a package that it does not declare
@@ -238,6 +252,41 @@ APPS = [
         "tree": "pnpm-workspaces-vite-remix-express",  # vulovix/… @ c423cb8489: the same
         "app": "workspaces/web",
         "fails": "The registry does not hand out this package",
+    },
+    {
+        "tree": "rego-agent",  # its packages are TypeScript that imports `./llm.js` where there is `llm.ts`: node does not find it on a laptop either
+        "app": "apps/runtime",
+        "fails": "which node does not take for it",
+    },
+    {
+        "tree": "slide-maker",  # CUNY-AI-Lab/slide-maker: the same
+        "app": "apps/api",
+        "fails": "which node does not take for it",
+    },
+    {
+        "tree": "my-RAG-monorepo",  # be1yuan/my-RAG-monorepo: an ES module that imports names without their ending, which node refuses anywhere
+        "app": "apps/backend",
+        "fails": "and node wants the whole name in an ES module",
+    },
+    {
+        "tree": "HabiTrack",  # beachfury/HabiTrack: tsc writes dist/apps/api/src/server.js, and its script starts dist/server.js
+        "app": "apps/api",
+        "fails": "did not write `apps/api/dist/server.js`",
+    },
+    {
+        "tree": "r2h",  # bdxygy/r2h: it imports `./root`, and the file is Root.tsx
+        "app": ".",
+        "fails": "Linux tells capital letters from small ones",
+    },
+    {
+        "tree": "job-queue-system",  # bdorn15/job-queue-system: no script of the build generates its Prisma client
+        "app": "apps/job-service",
+        "fails": "`./generated` is not where the build looks for it",
+    },
+    {
+        "tree": "my-RAG-monorepo",  # its build calls a script that is not there
+        "app": "apps/frontend",
+        "fails": "Task not found",
     },
 ]
 
