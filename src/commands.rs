@@ -18,6 +18,7 @@ mod resources;
 pub mod schema;
 mod secrets;
 mod storage;
+mod warning;
 pub mod why;
 
 use std::cell::OnceCell;

@@ -43,10 +43,22 @@ pub(super) fn output(text: &str) -> Result<Output, String> {
         "" | "-" => Err("name a file or a directory, as in `server.oci.tar`".to_owned()),
         path => Ok(path.into()),
     };
-    match text.split_once('=') {
+    // As `docker buildx` has it.
+    let long = text.strip_prefix("type=").and_then(|rest| {
+        let (kind, path) = rest.split_once(',')?;
+        let path = path.strip_prefix("dest=")?;
+        (!path.contains(',')).then_some((kind, path))
+    });
+    if long.is_none() && text.starts_with("type=") {
+        return Err(
+            "write `type=oci,dest=FILE`, `type=docker,dest=FILE` or `type=dir,dest=DIR`".to_owned(),
+        );
+    }
+    match long.or_else(|| text.split_once('=')) {
         Some(("oci", path)) => Ok(Output::Archive(place(path)?)),
         Some(("docker", path)) => Ok(Output::Docker(place(path)?)),
         Some(("dir", path)) => Ok(Output::Directory(place(path)?)),
+        _ if long.is_some() => Err("an image is written as `oci`, `docker` or `dir`".to_owned()),
         _ => Ok(Output::Archive(place(text)?)),
     }
 }

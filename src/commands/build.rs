@@ -10,7 +10,6 @@ mod outcome;
 mod proof_hint;
 mod request;
 mod undeclared;
-mod warning;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +18,7 @@ use std::time::Instant;
 use super::{AppChoice, Pins, Prepared, own_output, push};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
+use crate::commands::warning::warn;
 use crate::engine::buildkit::Buildkit;
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins};
@@ -76,7 +76,7 @@ pub fn run(
     let builder = driver::builder(arg, &engine, host.as_deref(), platforms.first(), cwd, env)?;
     let wanted = match builder {
         Some(_) => Engine::Docker,
-        None => driver::engine(arg, &engine, prepared.options())?,
+        None => driver::engine(arg, &engine, prepared.options()),
     };
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
     let tags = job::names(&plan, tags)?;
@@ -170,7 +170,7 @@ fn tell_decisions(plan: &Plan, verbose: bool, ui: &mut Ui) -> Result<(), Error> 
 
 fn warn_all(warnings: &[String], mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
     let mut warnings = warnings.iter();
-    warnings.try_for_each(|warning| warning::warn(warning, mode, ui))
+    warnings.try_for_each(|warning| warn(warning, mode, ui))
 }
 
 /// The dry run: prints the Dockerfile as data and a summary as a message. Builds without a

@@ -10,6 +10,7 @@ mod digest;
 pub(super) mod error;
 mod load;
 mod push;
+mod save;
 mod smoke;
 
 use std::path::Path;

@@ -26,6 +26,6 @@ pub use error::OciError;
 pub use foreign::{Document, ForeignError, ForeignManifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer};
 pub use limits::Excess;
-pub use output::{Output, write};
+pub use output::{Output, receive, write, write_saved};
 pub use pack::{Packing, pack, pack_keyed};
 pub use unpack::unpack;

@@ -4,6 +4,7 @@ mod buildx;
 mod caches;
 mod claims;
 mod ends;
+mod outputs;
 mod platforms;
 mod refused;
 mod tls;

@@ -84,7 +84,12 @@ impl Job<'_> {
             let name = format!("{}.oci.tar", self.plan.image);
             return vec![Output::Archive(self.cwd.join(name))];
         }
-        let given = engine.outputs.iter();
+        self.named_outputs()
+    }
+
+    /// Where the arguments want the image to be written.
+    pub(super) fn named_outputs(&self) -> Vec<Output> {
+        let given = self.engine.outputs.iter();
         given.map(|output| output.below(self.cwd)).collect()
     }
 }

@@ -71,6 +71,36 @@ pub fn pack_keyed<E: From<OciError>>(
     Ok(packed(note, title, packing))
 }
 
+/// Compresses the tar of a layer that is known by its digest, unless the cache has the result.
+/// What `open` gives must be that tar.
+pub(super) fn keep_packed<R: Read>(
+    diff_id: &Digest,
+    compression: Compression,
+    cache: &Cache,
+    open: impl FnOnce() -> io::Result<R>,
+) -> Result<Descriptor, OciError> {
+    let packing = Packing {
+        epoch: 0,
+        compression,
+    };
+    let mut hasher = begin(packing);
+    field(&mut hasher, b"a saved layer");
+    field(&mut hasher, diff_id.to_string().as_bytes());
+    let key = hasher.finish();
+    if let Some(there) = look_up(&key, "", packing, cache) {
+        return Ok(there.descriptor);
+    }
+    let mut tar = open().map_err(OciError::Read)?;
+    let copy = |out: &mut dyn Write| io::copy(&mut tar, out).map(drop);
+    let note = keep(packing, cache, threads::cores(), copy)?;
+    if note.diff_id != *diff_id {
+        cache.remove(&note.digest);
+        return Err(OciError::Damaged(diff_id.clone()));
+    }
+    cache.write_note(NOTE_KIND, &key, &note);
+    Ok(packed(note, "", packing).descriptor)
+}
+
 fn look_up(key: &Digest, title: &str, packing: Packing, cache: &Cache) -> Option<ImageLayer> {
     let note: Note = cache.note(NOTE_KIND, key)?;
     cache.blob(&note.digest, note.size)?;
@@ -122,14 +152,28 @@ fn write(
     cache: &Cache,
     threads: usize,
 ) -> Result<Note, OciError> {
+    keep(packing, cache, threads, |out| {
+        listing.write(packing.epoch, out)
+    })
+}
+
+/// Compresses a tar into the cache.
+fn keep<E>(
+    packing: Packing,
+    cache: &Cache,
+    threads: usize,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<Note, OciError>
+where
+    OciError: From<E>,
+{
     let blob = cache.begin().map_err(OciError::Cache)?;
     let mut tar = Counted::new(io::sink());
     let compressed =
         packing
             .compression
             .compress::<_, OciError>(threads, Counted::new(blob), |out| {
-                let mut both = Both(&mut tar, out);
-                listing.write(packing.epoch, &mut both)
+                Ok(write(&mut Both(&mut tar, out))?)
             })?;
     let (mut blob, digest, size) = compressed.finish();
     blob.flush().map_err(OciError::Cache)?;
