@@ -28,7 +28,7 @@ pub use print::PrintArg;
 pub use prune::PruneArgs;
 pub use smoke::SmokeArgs;
 use values::tag;
-pub use values::{BuildArg, SecretArg, SecretSource};
+pub use values::{BuildArg, SecretArg, SecretSource, SshArg};
 pub use workspace::{GraphArgs, InitArgs, LsArgs, WhyArgs};
 
 use crate::model::image::ImageRef;

@@ -191,6 +191,35 @@ impl SecretArg {
     }
 }
 
+/// An ssh agent for steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshArg {
+    /// Its name in the Dockerfile.
+    pub id: String,
+    /// Its socket; `None` for the agent of the environment.
+    pub socket: Option<PathBuf>,
+}
+
+impl SshArg {
+    /// `default` or `ID=SOCKET`, as in Docker.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (id, socket) = match text.split_once('=') {
+            Some((id, socket)) => (id, Some(socket)),
+            None => (text, None),
+        };
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        if id.is_empty() || !id.chars().all(plain) || socket == Some("") {
+            return Err(
+                "write `default` for the agent of SSH_AUTH_SOCK, or `ID=SOCKET`".to_owned(),
+            );
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            socket: socket.map(PathBuf::from),
+        })
+    }
+}
+
 /// The platforms without those that are named twice.
 pub(super) fn distinct(platforms: Vec<Platform>) -> Vec<Platform> {
     let mut distinct = Vec::new();

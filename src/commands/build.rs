@@ -1,5 +1,6 @@
 //! `slimbuild APP`: from the workspace to a tagged image.
 
+mod access;
 mod again;
 mod buildkit;
 mod docker;
@@ -32,6 +33,7 @@ use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
 use crate::system::workdir;
 
+use access::Access;
 use again::Patience;
 use driver::Worker;
 use job::{Caches, Job};
@@ -60,6 +62,7 @@ pub fn run(
         engine,
     } = args;
     let (given, secrets) = (plan.build_args.clone(), plan.secrets.clone());
+    let access = Access::new(&plan, cwd, env)?;
     let (arg, host) = (plan.engine, plan.host.clone());
     let pins = Pins::new(&plan, engine.pull, env)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
@@ -109,7 +112,7 @@ pub fn run(
     let root = prepared.root();
     undeclared::check(prepared.options(), &plan, root)?;
     warn_all(&plan.warnings, mode, ui)?;
-    let (secrets, mut warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
+    let (mut secrets, mut warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     let arguments = job::arguments(given, &plan, env);
     let logins = Logins::of(env);
     let tokens = caches.tokens();
@@ -117,6 +120,8 @@ pub fn run(
         &plan, &secrets, &arguments, tokens, &logins, env,
     ));
     warnings.extend(super::secrets::too_short(&secrets));
+    // The certificates are no secret: logs may show them.
+    secrets.extend(access.certificates());
     warnings.extend_from_slice(logins.warnings());
     warn_all(&warnings, mode, ui)?;
     workdir::sweep();
@@ -128,6 +133,7 @@ pub fn run(
         tags,
         arguments,
         secrets,
+        access,
         logins,
         trust: Trust::of(env, &prepared.options().insecure_registries),
         engine,

@@ -24,12 +24,18 @@ pub struct BuildFault {
     hint: Option<String>,
     /// The file that the build did not find, as it named it.
     sought: Option<String>,
+    /// Whether a certificate was not trusted, and no authority was given.
+    untrusted: bool,
 }
 
 impl BuildFault {
     /// Explains a failed step.
     pub fn judge(plan: &Plan, step: &str, code: i64, log: &str) -> Self {
-        let fault = Self::of(&Failed::find(plan, step), code, log);
+        let mut fault = Self::of(&Failed::find(plan, step), code, log);
+        if plan.secrets().authority && fault.untrusted {
+            fault.hint = Some(NOT_THAT_AUTHORITY.to_owned());
+            fault.untrusted = false;
+        }
         let paths = || plan.context().iter().map(|entry| entry.path.as_str());
         match fault.sought.as_deref().and_then(|name| cased(name, paths)) {
             Some(hint) => Self {
@@ -40,6 +46,17 @@ impl BuildFault {
         }
     }
 
+    /// The same with a file of certificate authorities that a variable of this machine names.
+    #[must_use]
+    pub fn offering(mut self, named: Option<(&str, &str)>) -> Self {
+        if let (true, Some((variable, file))) = (self.untrusted, named) {
+            self.hint = Some(format!(
+                "{UNTRUSTED} {variable} names a file with authorities here: `--ca {file}` gives it to the build."
+            ));
+        }
+        self
+    }
+
     fn of(failed: &Failed<'_>, code: i64, log: &str) -> Self {
         let log = Log::new(log);
         if let Some(unwritten) = unwritten(failed, &log) {
@@ -47,6 +64,7 @@ impl BuildFault {
                 what: format!("{failed} ended well, but did not write `{unwritten}`"),
                 hint: Some(UNWRITTEN.to_owned()),
                 sought: None,
+                untrusted: false,
             };
         }
         Self {
@@ -56,6 +74,7 @@ impl BuildFault {
                 Module::File(name) => Some(name),
                 Module::Package(_) => None,
             }),
+            untrusted: certificate(&log).is_some(),
         }
     }
 
@@ -141,6 +160,7 @@ fn hint(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
     let by_machine = || memory(code, log).or_else(|| disk(log));
     let by_tool = || {
         prisma(failed, log)
+            .or_else(|| certificate(log))
             .or_else(|| git(failed, log))
             .or_else(|| network(log))
     };
@@ -254,6 +274,28 @@ fn git(failed: &Failed<'_>, log: &Log) -> Option<String> {
     .then(|| {
         format!("The build asks git, and a build has no history (in Docker no git either): hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`,{how} and read it before asking git.")
     })
+}
+
+/// What to do about a server whose certificate the build does not trust.
+const UNTRUSTED: &str = "The build does not trust the certificate of a server; behind a company's proxy that takes the company's authority.";
+/// The same where an authority was given.
+const NOT_THAT_AUTHORITY: &str = "The build does not trust the certificate of a server, which no authority in the file of `--ca` signed.";
+
+fn certificate(log: &Log) -> Option<String> {
+    // As node, OpenSSL, Go and rustls word it.
+    log.has(&[
+        "SELF_SIGNED_CERT_IN_CHAIN",
+        "DEPTH_ZERO_SELF_SIGNED_CERT",
+        "UNABLE_TO_GET_ISSUER_CERT",
+        "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+        "unable to verify the first certificate",
+        "unable to get local issuer certificate",
+        "self-signed certificate",
+        "self signed certificate",
+        "certificate signed by unknown authority",
+        "invalid peer certificate: UnknownIssuer",
+    ])
+    .then(|| format!("{UNTRUSTED} Give it to the build with `--ca FILE`."))
 }
 
 fn network(log: &Log) -> Option<String> {

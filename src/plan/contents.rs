@@ -62,6 +62,8 @@ pub struct Finished {
 static NO_SECRETS: Secrets = Secrets {
     secrets: Vec::new(),
     installs: Vec::new(),
+    ssh: Vec::new(),
+    authority: false,
 };
 
 impl Plan {

@@ -6,12 +6,13 @@ mod retry;
 mod targets;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base::{Below, Terms};
 use checks::Checked;
 use targets::Targets;
 
+use super::access;
 use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, shown_path};
@@ -142,7 +143,8 @@ impl NativeDriver {
         let summary = shown.finish();
         let (made, sent) = done.map_err(|error| match error {
             Error::Native(NativeError::Step { name, code }) => {
-                BuildFault::judge(&job.plan, &name, code, &heard.failed()).into()
+                let fault = BuildFault::judge(&job.plan, &name, code, &heard.failed());
+                fault.offering(access::named_authority(env)).into()
             }
             Error::Native(NativeError::Disproved) => Error::Verify {
                 app: job.plan.app.dir.clone(),
@@ -300,6 +302,7 @@ impl Making<'_> {
                 tools,
                 arguments: &job.arguments,
                 secrets: &job.secrets,
+                agent: job.access.agents.values().next().map(PathBuf::as_path),
                 interrupt: &job.interrupt,
             };
             let laid;

@@ -21,7 +21,7 @@ use super::cache::Directories;
 use super::channel::Client;
 use super::dial::judge;
 use super::export::{self, Exports, Taken};
-use super::session::{self, Context, Keeper, Receiver, Registries, Services};
+use super::session::{self, Agents, Context, Keeper, Receiver, Registries, Services};
 use super::trace::Trace;
 use super::{BuildRequest, Builder, BuildkitError, channel, size};
 use crate::engine::docker::{Docker, EngineError};
@@ -94,6 +94,7 @@ impl Solve<'_> {
         let services = Services {
             context,
             secrets: Keeper(request.secrets.clone()),
+            agents: Agents(request.agents.clone()),
             registries: Registries::new(&request.logins, &request.tags, warn),
             receiver: Receiver::new(std::mem::take(&mut exports.sinks)),
             stores: caches.stores(),
