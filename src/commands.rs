@@ -9,6 +9,7 @@ pub mod dockerfile;
 pub mod enter;
 pub mod error;
 pub mod graph;
+pub mod index;
 pub mod init;
 pub mod ls;
 pub mod plan;

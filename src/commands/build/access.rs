@@ -109,7 +109,8 @@ fn certificates(file: &Path) -> Result<Secret, Error> {
     } else if bytes.len() > Secret::MAX {
         "is larger than 500 kB"
     } else {
-        return Ok(Secret::from(bytes));
+        // Another file may come before it, and end without a line break.
+        return Ok(Secret::from([b"\n", &bytes[..]].concat()));
     };
     Err(Error::Usage {
         message: format!("`--ca`: `{}` {problem}", file.display()),

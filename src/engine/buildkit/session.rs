@@ -32,7 +32,7 @@ use super::channel::{Client, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 use health::Alive;
 
 pub(super) use agent::Agents;
-pub(super) use auth::Registries;
+pub(super) use auth::{Given, Registries};
 pub(super) use context::Context;
 pub(super) use receive::{Receiver, Sink};
 pub(super) use secrets::Keeper;

@@ -125,15 +125,13 @@ impl Workshop<'_> {
             env.insert("SSH_AUTH_SOCK".to_owned(), agent.display().to_string());
         }
         if let Some(certificates) = self.secrets.get(AUTHORITY) {
-            let own = self.scratch.join("authority.pem");
-            let all = self.scratch.join("authorities.pem");
-            // Programs other than node want all authorities in one file.
-            let mut known = fs_err::read(AUTHORITIES).unwrap_or_default();
-            known.extend_from_slice(certificates.bytes());
-            for (path, content) in [(&own, certificates.bytes()), (&all, &known)] {
-                fs_err::write(path, content).map_err(NativeError::Workshop)?;
-            }
-            for (name, path) in [("NODE_EXTRA_CA_CERTS", own), ("SSL_CERT_FILE", all)] {
+            // Each variable takes one file, so what it names already comes along.
+            for (name, standard) in [("NODE_EXTRA_CA_CERTS", ""), ("SSL_CERT_FILE", AUTHORITIES)] {
+                let known = self.tools.env.get(name).map_or(standard, String::as_str);
+                let mut all = fs_err::read(known).unwrap_or_default();
+                all.extend_from_slice(certificates.bytes());
+                let path = self.scratch.join(format!("{name}.pem"));
+                fs_err::write(&path, all).map_err(NativeError::Workshop)?;
                 env.insert(name.to_owned(), path.display().to_string());
             }
         }

@@ -189,16 +189,17 @@ pub(super) fn authority(plan: &Secrets) -> SecretsView {
     }
 }
 
-/// The mount and the text before a command, with which it trusts one more authority. node adds the
-/// certificates to its own; other programs want all of them in one file, which lies in memory.
+/// The mount and the text before a command, with which it trusts one more authority. The variables
+/// that name authorities take a file each, so those that the base has come along, in memory.
 fn trusted(plan: &Secrets) -> (Option<String>, String) {
     if !plan.authority {
         return (None, String::new());
     }
     let file = format!("/run/secrets/{AUTHORITY}");
     let exports = format!(
-        "export NODE_EXTRA_CA_CERTS={file} SSL_CERT_FILE=/dev/shm/{AUTHORITY}.pem \
-         && {{ cat /etc/ssl/certs/ca-certificates.crt {file} > \"$SSL_CERT_FILE\" 2> /dev/null || true; }} && "
+        "{{ cat \"$NODE_EXTRA_CA_CERTS\" {file} > /dev/shm/node.pem; \
+         cat \"${{SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}\" {file} > /dev/shm/ssl.pem; }} 2> /dev/null; \
+         export NODE_EXTRA_CA_CERTS=/dev/shm/node.pem SSL_CERT_FILE=/dev/shm/ssl.pem && "
     );
     let mount = format!("--mount=type=secret,id={AUTHORITY},required=true");
     (Some(mount), exports)
