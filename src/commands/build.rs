@@ -20,7 +20,6 @@ use super::{AppChoice, Pins, Prepared, own_output, push};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
 use crate::commands::warning::warn;
-use crate::engine::buildkit::Buildkit;
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins};
 use crate::image::oci::Output;
@@ -62,7 +61,7 @@ pub fn run(
         engine,
     } = args;
     let (given, secrets) = (plan.build_args.clone(), plan.secrets.clone());
-    let access = Access::new(&plan, cwd, env)?;
+    let (ssh, ca) = (plan.ssh.clone(), plan.ca.clone());
     let (arg, host) = (plan.engine, plan.host.clone());
     let pins = Pins::new(&plan, engine.pull, env)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
@@ -91,11 +90,10 @@ pub fn run(
         warn_all(&plan.warnings, mode, ui)?;
         return show(&plan, ui);
     }
+    let access = Access::new(&ssh, ca.as_deref(), cwd, env)?;
     let patience = Patience::before_a_build(mode);
     let worker = match (&builder, wanted) {
-        (Some(builder), _) => {
-            Worker::Builder(patience.retry(ui, |_| Ok(Buildkit::connect(builder)?))?)
-        }
+        (Some(builder), _) => Worker::builder(builder, patience, ui)?,
         (None, Engine::Native) => Worker::Here,
         (None, Engine::Docker) => driver::daemon(arg, &engine, host.as_deref(), env, patience, ui)?
             .map_or(Worker::Here, Worker::Daemon),
@@ -149,8 +147,9 @@ pub fn run(
     };
     driver.check(&job)?;
     // An unwritable file should be reported before a build of minutes.
-    let metadata = metadata_file.map(|file| AtomicFile::begin(&cwd.join(file)));
-    let metadata = metadata.transpose()?;
+    let metadata = metadata_file
+        .map(|file| AtomicFile::begin(&cwd.join(file)))
+        .transpose()?;
     let done = driver.build(&job, ui)?;
     done.tell(&job, metadata, began, ui)
 }

@@ -10,12 +10,13 @@
 //! that throttles is asked again after longer and longer pauses.
 //!
 //! [`reach`] and [`trust`] find the way to a registry, [`token`] logs in, [`http`] and [`upload`] make
-//! requests, [`words`] reads refusals, [`client`] retries, [`pull`], [`push`] and [`index`] put it together.
+//! requests, [`words`] reads refusals, [`client`] retries, [`pull`], [`push`], [`layers`] and [`index`] put it together.
 
 mod client;
 mod error;
 mod http;
 mod index;
+mod layers;
 mod pull;
 mod push;
 mod reach;
@@ -32,6 +33,7 @@ use crate::store::cache::Cache;
 use crate::store::fetch::{Patience, Proxies};
 
 pub use error::RegistryError;
+pub use layers::Layers;
 pub use trust::Trust;
 pub(super) use words::without_json;
 

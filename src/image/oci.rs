@@ -27,5 +27,5 @@ pub use foreign::{Document, ForeignError, ForeignManifest, choose};
 pub use image::{Config, Descriptor, History, Image, ImageLayer};
 pub use limits::Excess;
 pub use output::{Output, receive, write, write_saved};
-pub use pack::{Packing, pack, pack_keyed};
+pub use pack::{Elsewhere, Packing, pack, pack_keyed, pack_or_bring};
 pub use unpack::unpack;

@@ -20,6 +20,10 @@ pub const NPMRC: &str = "npmrc";
 pub const AUTHORITY: &str = "slimbuild-ca";
 
 /// The secrets of a build.
+#[expect(
+    clippy::struct_field_names,
+    reason = "plans in JSON have the list under this name"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Secrets {
     /// All of them.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{PlanArgs, SshArg};
+use crate::cli::SshArg;
 use crate::commands::error::Error;
 use crate::engine::Secret;
 use crate::plan::AUTHORITY;
@@ -25,12 +25,17 @@ pub(super) struct Access {
 
 impl Access {
     /// What the arguments allow. Relative paths start at `cwd`.
-    pub(super) fn new(args: &PlanArgs, cwd: &Path, env: &Env) -> Result<Self, Error> {
-        let agents = args.ssh.iter().map(|agent| {
+    pub(super) fn new(
+        ssh: &[SshArg],
+        ca: Option<&Path>,
+        cwd: &Path,
+        env: &Env,
+    ) -> Result<Self, Error> {
+        let agents = ssh.iter().map(|agent| {
             let socket = socket(agent, cwd, env)?;
             Ok((agent.id.clone(), socket))
         });
-        let certificates = args.ca.as_ref().map(|file| certificates(&cwd.join(file)));
+        let certificates = ca.map(|file| certificates(&cwd.join(file)));
         Ok(Self {
             agents: agents.collect::<Result<_, Error>>()?,
             certificates: certificates.transpose()?,
@@ -44,7 +49,8 @@ impl Access {
     }
 }
 
-/// A file of certificate authorities that the user's environment names, with the variable.
+/// A file of certificate authorities that the user's environment names, with the variable. Steps on
+/// this machine see the variable anyway.
 pub(super) fn named_authority(env: &Env) -> Option<(&'static str, &str)> {
     let named = AUTHORITIES
         .iter()
@@ -57,20 +63,16 @@ fn socket(agent: &SshArg, cwd: &Path, env: &Env) -> Result<PathBuf, Error> {
         message,
         hint: Some(hint.to_owned()),
     };
-    let path = match &agent.socket {
-        Some(path) => cwd.join(path),
-        None => {
-            let named = env.get(AGENT).filter(|path| !path.is_empty());
-            PathBuf::from(named.ok_or_else(|| {
-                usage(
-                    format!(
-                        "`--ssh {}` wants an ssh agent, and {AGENT} names none",
-                        agent.id
-                    ),
-                    "start one and give it your key: `eval $(ssh-agent)`, then `ssh-add`",
-                )
-            })?)
-        }
+    let named = env.get(AGENT).filter(|path| !path.is_empty());
+    let path = agent.socket.as_ref().map(|path| cwd.join(path));
+    let Some(path) = path.or_else(|| named.map(PathBuf::from)) else {
+        return Err(usage(
+            format!(
+                "`--ssh {}` wants an ssh agent, and {AGENT} names none",
+                agent.id
+            ),
+            "start one and give it your key: `eval $(ssh-agent)`, then `ssh-add`",
+        ));
     };
     if is_socket(&path) {
         return Ok(path);

@@ -91,6 +91,16 @@ pub(super) enum Worker {
 }
 
 impl Worker {
+    /// A builder, once it answers.
+    pub(super) fn builder(
+        builder: &Builder,
+        patience: Patience<'_>,
+        ui: &mut Ui,
+    ) -> Result<Self, Error> {
+        let reached = patience.retry(ui, |_| Ok(Buildkit::connect(builder)?));
+        reached.map(Self::Builder)
+    }
+
     /// Why the plan's trial start cannot be a step there.
     pub(super) fn without_trial(&self) -> Option<String> {
         let (who, also) = match self {

@@ -184,7 +184,7 @@ impl Writer {
     pub(super) fn write(self) -> Written {
         let Self { to, chunks, commit } = self;
         let mut chunks = Chunks {
-            chunks,
+            queue: chunks,
             rest: Bytes::new(),
             given_up: false,
         };
@@ -220,7 +220,7 @@ impl Writer {
 
 /// Reads the pieces of an archive.
 struct Chunks {
-    chunks: mpsc::Receiver<Option<Bytes>>,
+    queue: mpsc::Receiver<Option<Bytes>>,
     rest: Bytes,
     /// Whether the builder stopped before its end.
     given_up: bool,
@@ -229,7 +229,7 @@ struct Chunks {
 impl Read for Chunks {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.rest.is_empty() {
-            match self.chunks.blocking_recv() {
+            match self.queue.blocking_recv() {
                 Some(Some(chunk)) => self.rest = chunk,
                 Some(None) => return Ok(0),
                 None => {

@@ -136,7 +136,10 @@ fn a_missing_context_is_named_with_its_file() {
 
 #[test]
 fn ssh_is_asked_only_for_what_is_a_host() {
-    assert_snapshot!(Home::new().failure(&[("DOCKER_HOST", "ssh://me:hunter2@build.example")]), @"");
+    assert_snapshot!(Home::new().failure(&[("DOCKER_HOST", "ssh://me:hunter2@build.example")]), @"
+    `ssh://me:***@build.example` (from DOCKER_HOST) is not of the form `ssh://USER@HOST:PORT`
+    hint: A path behind it names the daemon's socket there. Keys, passwords and other settings are ssh's own: `~/.ssh/config`.
+    ");
 }
 
 #[test]

@@ -107,19 +107,19 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
     }
     let layers = image.layers.iter().map(|layer| &layer.descriptor);
     let (config, manifest) = (image.config_json(), image.manifest_json());
-    files(config, manifest, &platform, layers.collect(), names)
+    files(config, &manifest, &platform, layers.collect(), names)
 }
 
 /// The files of a layout with one image.
 fn files<'i>(
     config: Vec<u8>,
-    manifest: Vec<u8>,
+    manifest: &[u8],
     platform: &Value,
     layers: Vec<&'i Descriptor>,
     names: &[ImageRef],
 ) -> Vec<(String, Content<'i>)> {
     let named = |name: Option<&ImageRef>| {
-        let descriptor = Descriptor::of(MANIFEST, &manifest);
+        let descriptor = Descriptor::of(MANIFEST, manifest);
         let mut descriptor = serde_json::to_value(descriptor).unwrap_or_default();
         descriptor["platform"] = platform.clone();
         if let Some(name) = name {
@@ -161,8 +161,8 @@ fn files<'i>(
             Content::Bytes(image::text(&[docker])),
         ),
         (
-            blob_path(&Digest::of(&manifest)),
-            Content::Bytes(manifest.clone()),
+            blob_path(&Digest::of(manifest)),
+            Content::Bytes(manifest.to_vec()),
         ),
         (blob_path(&Digest::of(&config)), Content::Bytes(config)),
     ];

@@ -48,6 +48,45 @@ pub fn pack(layer: &Layer, packing: Packing, cache: &Cache) -> Result<ImageLayer
     Ok(packed(note, &layer.title, packing))
 }
 
+/// Layers that are kept elsewhere, by the digest of their tar.
+pub trait Elsewhere {
+    /// Brings the blob of a layer into the cache, if it is there, and names it.
+    fn bring(&self, diff_id: &Digest) -> Option<Descriptor>;
+}
+
+/// Packs a layer as [`pack`] does, unless it is kept elsewhere: then its files are only read. Returns
+/// whether it was.
+pub fn pack_or_bring(
+    layer: &Layer,
+    packing: Packing,
+    cache: &Cache,
+    elsewhere: &dyn Elsewhere,
+) -> Result<(ImageLayer, bool), OciError> {
+    let listing = Listing::new(layer)?;
+    let key = key(&listing, packing);
+    if let Some(packed) = look_up(&key, &layer.title, packing, cache) {
+        return Ok((packed, false));
+    }
+    let mut tar = Counted::new(io::sink());
+    listing.write(packing.epoch, &mut tar)?;
+    let (_, diff_id, unpacked) = tar.finish();
+    let kind = packing.compression.media_type();
+    let there = elsewhere.bring(&diff_id);
+    let Some(there) = there.filter(|there| there.media_type == kind) else {
+        return Ok((pack(layer, packing, cache)?, false));
+    };
+    let note = Note {
+        digest: there.digest,
+        size: there.size,
+        diff_id,
+        unpacked,
+    };
+    if listing.settled {
+        cache.write_note(NOTE_KIND, &key, &note);
+    }
+    Ok((packed(note, &layer.title, packing), true))
+}
+
 /// Packs a layer that is known by its inputs, and makes it only if the cache does not have it.
 /// `parts` are digests and versions of all inputs, including the recipe.
 pub fn pack_keyed<E: From<OciError>>(

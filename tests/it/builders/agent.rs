@@ -160,7 +160,23 @@ fn a_missing_agent_is_said_before_the_build() {
         let words = [&["apps/server"][..], words].concat();
         slimbuild(&shop(), &words).refusal(Path::new("/nowhere"))
     };
-    assert_snapshot!(refused(&["--ssh", "default"]), @"");
-    assert_snapshot!(refused(&["--ssh", "work=/nowhere/agent.sock"]), @"");
-    assert_snapshot!(refused(&["--ssh", "default="]), @"");
+    assert_snapshot!(refused(&["--ssh", "default"]), @"
+    exit code 2
+    error: `--ssh default` wants an ssh agent, and SSH_AUTH_SOCK names none
+
+    hint: start one and give it your key: `eval $(ssh-agent)`, then `ssh-add`
+    ");
+    for (flag, why) in [
+        (
+            "work=/nowhere/agent.sock",
+            "agent.sock` is no socket of an ssh agent",
+        ),
+        (
+            "default=",
+            "write `default` for the agent of SSH_AUTH_SOCK, or `ID=SOCKET`",
+        ),
+    ] {
+        let refused = refused(&["--ssh", flag]);
+        assert!(refused.contains(why), "{refused}");
+    }
 }

@@ -227,7 +227,7 @@ fn images_of_two_machines_become_one_index() {
     // An index counts as its images; each platform is there once; the registry is one.
     let again = join(&[
         &format!("{image}:again"),
-        &by_digest.replace("@", ":1@"),
+        &by_digest.replace('@', ":1@"),
         "-q",
     ]);
     assert_eq!(again.code, 0, "{}", again.stderr);

@@ -53,12 +53,14 @@ pub fn write_saved(
     let archive = Files::archive(saved.to_path_buf()).map_err(OciError::Read)?;
     let read = |name: &str, most: u64| archive.json(name, most).map_err(OciError::Read);
     let list = read("manifest.json", limits::MANIFEST)?;
-    let list: Vec<Saved> = serde_json::from_slice(&list).map_err(malformed)?;
+    let list: Vec<Saved> =
+        serde_json::from_slice(&list).map_err(|error| malformed(&error.to_string()))?;
     let [one] = &list[..] else {
-        return Err(malformed(format!("it holds {} images", list.len())));
+        return Err(malformed(&format!("it holds {} images", list.len())));
     };
     let config = read(&one.config, limits::CONFIG)?;
-    let known: Known = serde_json::from_slice(&config).map_err(malformed)?;
+    let known: Known =
+        serde_json::from_slice(&config).map_err(|error| malformed(&error.to_string()))?;
     if known.rootfs.diff_ids.len() != one.layers.len() {
         return Err(malformed("its layers are not those of its configuration"));
     }
@@ -79,17 +81,14 @@ pub fn write_saved(
     }
     let layers: Vec<&Descriptor> = layers.iter().collect();
     let manifest = manifest(Descriptor::config(&config), layers.clone());
-    let all = files(config, manifest, &platform, layers, names);
+    let all = files(config, &manifest, &platform, layers, names);
     lay_down(&all, output, cache, stop)
 }
 
-fn malformed(why: impl ToString) -> OciError {
+fn malformed(why: &str) -> OciError {
     OciError::Read(io::Error::new(
         io::ErrorKind::InvalidData,
-        format!(
-            "the daemon saved something else than an image: {}",
-            why.to_string()
-        ),
+        format!("the daemon saved something else than an image: {why}"),
     ))
 }
 
