@@ -4,6 +4,7 @@
 //! run build`), its exit code, and the end of its log. Output: a [`BuildFault`]. It is pure and never
 //! prints a line of the log, only names found in it.
 
+mod certificate;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::plan::{BuildStep, Plan, Reason, TaskPlan};
+use certificate::{NOT_THAT_AUTHORITY, UNTRUSTED, certificate};
 use log::{Log, Module};
 
 /// How many bytes of a log are read. Tools report errors at the end.
@@ -274,28 +276,6 @@ fn git(failed: &Failed<'_>, log: &Log) -> Option<String> {
     .then(|| {
         format!("The build asks git, and a build has no history (in Docker no git either): hand the answer over, as `--build-arg COMMIT_SHA=$(git rev-parse HEAD)`,{how} and read it before asking git.")
     })
-}
-
-/// What to do about a server whose certificate the build does not trust.
-const UNTRUSTED: &str = "The build does not trust the certificate of a server; behind a company's proxy that takes the company's authority.";
-/// The same where an authority was given.
-const NOT_THAT_AUTHORITY: &str = "The build does not trust the certificate of a server, which no authority in the file of `--ca` signed.";
-
-fn certificate(log: &Log) -> Option<String> {
-    // As node, OpenSSL, Go and rustls word it.
-    log.has(&[
-        "SELF_SIGNED_CERT_IN_CHAIN",
-        "DEPTH_ZERO_SELF_SIGNED_CERT",
-        "UNABLE_TO_GET_ISSUER_CERT",
-        "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-        "unable to verify the first certificate",
-        "unable to get local issuer certificate",
-        "self-signed certificate",
-        "self signed certificate",
-        "certificate signed by unknown authority",
-        "invalid peer certificate: UnknownIssuer",
-    ])
-    .then(|| format!("{UNTRUSTED} Give it to the build with `--ca FILE`."))
 }
 
 fn network(log: &Log) -> Option<String> {

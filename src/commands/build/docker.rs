@@ -70,12 +70,14 @@ impl Driver for DockerDriver {
             // What is to be tried gets its names, and goes elsewhere, afterwards.
             Some(_) => (&[][..], &outputs[..]),
         };
-        let (made, seen) = self.run(job, &request, early, ui)?;
-        // The digest may be that of a file, whose manifest has other media types.
-        let built = match job.tags.first().filter(|_| !early.is_empty()) {
-            Some(name) => docker.inspect(&name.to_string())?,
-            None => docker.inspect(&made.digest.to_string())?,
+        let inspect = |made: &buildkit::Made| {
+            // The digest may be that of a file, whose manifest has other media types.
+            match job.tags.first().filter(|_| !early.is_empty()) {
+                Some(name) => docker.inspect(&name.to_string()),
+                None => docker.inspect(&made.digest.to_string()),
+            }
         };
+        let ((built, made), seen) = self.run(job, &request, early, &inspect, ui)?;
         let configuration = if built.in_containerd {
             made.configuration
         } else {
@@ -100,7 +102,7 @@ impl Driver for DockerDriver {
                 tags: job.tags.clone(),
                 ..request
             };
-            self.run(job, &request, late, ui)?;
+            self.run(job, &request, late, &|_| Ok(()), ui)?;
         }
         if !self.buildkit.abilities().exports() && !outputs.is_empty() {
             self.save(job, &built, &outputs, ui)?;
@@ -140,20 +142,22 @@ impl Driver for DockerDriver {
 }
 
 impl DockerDriver {
-    /// Builds into the daemon, and into these files.
-    fn run(
+    /// Builds into the daemon and into these files, and asks the daemon something about it.
+    fn run<T>(
         &self,
         job: &Job<'_>,
         request: &BuildRequest,
         outputs: &[Output],
+        ask: &dyn Fn(&buildkit::Made) -> Result<T, EngineError>,
         ui: &mut Ui,
-    ) -> Result<(buildkit::Made, Seen), Error> {
+    ) -> Result<((T, buildkit::Made), Seen), Error> {
         job.patience().retry(ui, |ui| {
             let mut exports = vec![Export::Keep];
             exports.extend(files(outputs)?);
             watch(job, ui, |context, on_event| {
                 let buildkit = &self.buildkit;
-                buildkit.build(request, context, exports, &job.interrupt, on_event)
+                let made = buildkit.build(request, context, exports, &job.interrupt, on_event)?;
+                Ok((ask(&made)?, made))
             })
         })
     }
@@ -166,7 +170,7 @@ impl DockerDriver {
         outputs: &[Output],
         ui: &mut Ui,
     ) -> Result<(), Error> {
-        let storage = Storage::open(&job.engine.sources, job.cwd, job.env, job.mode, ui)?;
+        let mut storage = Storage::open(&job.engine.sources, job.cwd, job.env, job.mode, ui)?;
         let work = WorkDir::new().map_err(Error::io("cannot make a directory to save in"))?;
         let saved = work.path().join("image.tar");
         self.docker
@@ -177,7 +181,7 @@ impl DockerDriver {
             let (names, cache) = (&job.tags, &storage.cache);
             oci::write_saved(&saved, names, output, compression, cache, &stop)?;
         }
-        Ok(())
+        storage.tidy(ui)
     }
 }
 

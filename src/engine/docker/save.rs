@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 
 use super::{Docker, EngineError, LONG_TIMEOUT, error, runtime};
 use crate::engine::Interrupt;
-use crate::system::atomic_file::{AtomicFile, WriteError};
+use crate::system::atomic_file::AtomicFile;
 
 impl Docker {
     /// Writes an image, which the daemon has under this id, to a file.
@@ -45,8 +45,7 @@ impl Docker {
         });
         match (failed, written) {
             (Some(error), _) => Err(error),
-            (None, Err(WriteError::System { source, .. })) => Err(EngineError::Client(source)),
-            (None, Err(error)) => Err(EngineError::Client(io::Error::other(error))),
+            (None, Err(error)) => Err(EngineError::Layer(error.into())),
             (None, Ok(())) => Ok(()),
         }
     }

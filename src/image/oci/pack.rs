@@ -48,43 +48,61 @@ pub fn pack(layer: &Layer, packing: Packing, cache: &Cache) -> Result<ImageLayer
     Ok(packed(note, &layer.title, packing))
 }
 
-/// Layers that are kept elsewhere, by the digest of their tar.
-pub trait Elsewhere {
-    /// Brings the blob of a layer into the cache, if it is there, and names it.
-    fn bring(&self, diff_id: &Digest) -> Option<Descriptor>;
+/// A layer that is not packed yet.
+pub(super) struct Unpacked<'l> {
+    listing: Listing<'l>,
+    key: Digest,
+    packing: Packing,
+    title: &'l str,
 }
 
-/// Packs a layer as [`pack`] does, unless it is kept elsewhere: then its files are only read. Returns
-/// whether it was.
-pub fn pack_or_bring(
-    layer: &Layer,
-    packing: Packing,
-    cache: &Cache,
-    elsewhere: &dyn Elsewhere,
-) -> Result<(ImageLayer, bool), OciError> {
-    let listing = Listing::new(layer)?;
-    let key = key(&listing, packing);
-    if let Some(packed) = look_up(&key, &layer.title, packing, cache) {
-        return Ok((packed, false));
+impl<'l> Unpacked<'l> {
+    pub(super) fn new(layer: &'l Layer, packing: Packing) -> Result<Self, OciError> {
+        let listing = Listing::new(layer)?;
+        Ok(Self {
+            key: key(&listing, packing),
+            listing,
+            packing,
+            title: &layer.title,
+        })
     }
-    let mut tar = Counted::new(io::sink());
-    listing.write(packing.epoch, &mut tar)?;
-    let (_, diff_id, unpacked) = tar.finish();
-    let kind = packing.compression.media_type();
-    let there = elsewhere.bring(&diff_id);
-    let Some(there) = there.filter(|there| there.media_type == kind) else {
-        return Ok((pack(layer, packing, cache)?, false));
-    };
-    let note = Note {
-        digest: there.digest,
-        size: there.size,
-        diff_id,
-        unpacked,
-    };
-    if listing.settled {
-        cache.write_note(NOTE_KIND, &key, &note);
+
+    /// The layer, if the cache has it.
+    pub(super) fn look_up(&self, cache: &Cache) -> Option<ImageLayer> {
+        look_up(&self.key, self.title, self.packing, cache)
     }
-    Ok((packed(note, &layer.title, packing), true))
+
+    /// The digest and the size of its tar. Reads all files.
+    pub(super) fn tar(&self) -> Result<(Digest, u64), OciError> {
+        let mut tar = Counted::new(io::sink());
+        self.listing.write(self.packing.epoch, &mut tar)?;
+        let (_, diff_id, unpacked) = tar.finish();
+        Ok((diff_id, unpacked))
+    }
+
+    /// The layer with this blob, which the cache has.
+    pub(super) fn with(&self, blob: Descriptor, diff_id: Digest, unpacked: u64) -> ImageLayer {
+        let note = Note {
+            digest: blob.digest,
+            size: blob.size,
+            diff_id,
+            unpacked,
+        };
+        packed(note, self.title, self.packing)
+    }
+
+    /// Notes that the cache has this layer.
+    pub(super) fn remember(&self, layer: &ImageLayer, cache: &Cache) {
+        if self.listing.settled {
+            let note = Note {
+                digest: layer.descriptor.digest.clone(),
+                size: layer.descriptor.size,
+                diff_id: layer.diff_id.clone(),
+                unpacked: layer.unpacked,
+            };
+            cache.write_note(NOTE_KIND, &self.key, &note);
+        }
+    }
 }
 
 /// Packs a layer that is known by its inputs, and makes it only if the cache does not have it.
