@@ -87,7 +87,7 @@ struct Args {
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
 
-    /// Measure a cold runner with this builder, whose daemon DOCKER_HOST names: `just bench-cold`
+    /// Measure a cold runner with this builder, whose daemon `DOCKER_HOST` names: `just bench-cold`
     #[arg(long, value_name = "ADDRESS")]
     builder: Option<String>,
 
