@@ -13,7 +13,7 @@ mod request;
 mod undeclared;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use super::{AppChoice, Pins, Prepared, own_output, push};
@@ -69,10 +69,8 @@ pub fn run(
     let excluded = flags.exclude.clone();
     let platforms = flags.platforms.clone();
     let caches = Caches::new(&engine.builder, cwd, env)?;
-    let written = written(&engine.outputs, metadata_file.as_deref(), &caches);
-    flags
-        .exclude
-        .extend(written.filter_map(|path| own_output(cwd, &cwd.join(path))));
+    let written = written(&engine.outputs, metadata_file.as_deref(), &caches, cwd);
+    flags.exclude.extend(written);
     let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
     let unmatched = super::unmatched(prepared.root(), &excluded)?;
     let builder = driver::builder(arg, &engine, host.as_deref(), platforms.first(), cwd, env)?;
@@ -114,9 +112,8 @@ pub fn run(
     let arguments = job::arguments(given, &plan, env);
     let logins = Logins::of(env);
     let tokens = caches.tokens();
-    ui.hide(super::secrets::mask(
-        &plan, &secrets, &arguments, tokens, &logins, env,
-    ));
+    let mask = super::secrets::mask(&plan, &secrets, &arguments, tokens, &logins, env);
+    ui.hide(mask);
     warnings.extend(super::secrets::too_short(&secrets));
     // The certificates are no secret: logs may show them.
     secrets.extend(access.certificates());
@@ -154,14 +151,16 @@ pub fn run(
     done.tell(&job, metadata, began, ui)
 }
 
-/// The files and directories that a build writes to.
+/// The files and directories that a build writes to, as the workspace names them.
 fn written<'a>(
     outputs: &'a [Output],
     metadata: Option<&'a Path>,
     caches: &'a Caches,
-) -> impl Iterator<Item = PathBuf> + 'a {
+    cwd: &'a Path,
+) -> impl Iterator<Item = String> + 'a {
     let files = outputs.iter().map(Output::path).chain(metadata);
-    files.map(Path::to_owned).chain(caches.paths())
+    let files = files.map(Path::to_owned).chain(caches.paths());
+    files.filter_map(|path| own_output(cwd, &cwd.join(path)))
 }
 
 /// Prints every decision, if that is asked for.
