@@ -68,6 +68,11 @@ accept:
 bench *args:
     cargo bench --bench images -- "$@"
 
+# what `--cache` saves a runner that begins with nothing, at the builder of the lab (`eval "$(lab env)"`); empties the build cache of engine 28
+[group('check')]
+bench-cold *args:
+    DOCKER_HOST="$LAB_DOCKER_28" cargo bench --bench images -- --builder "$LAB_BUILDKIT" --builder-tls "$LAB_BUILDKIT_CERTS" --cache-registry "$LAB_REGISTRY" "$@"
+
 # speed and growth of `slimbuild prune`, against turbo's; see benches/prune/main.rs
 [group('check')]
 bench-prune *args:

@@ -5,6 +5,7 @@ mod builder;
 mod cache;
 mod completions;
 mod engine;
+mod index;
 mod parse;
 mod plan;
 mod print;
@@ -22,13 +23,14 @@ pub use builder::BuilderArgs;
 pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize};
 pub use completions::{CompletionsArgs, VARIABLE, complete, manual, registration};
 pub use engine::{EngineArg, EngineArgs};
+pub use index::IndexArgs;
 pub use parse::{ParseError, color, meant_command};
 pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use prune::PruneArgs;
 pub use smoke::SmokeArgs;
 use values::tag;
-pub use values::{BuildArg, SecretArg, SecretSource};
+pub use values::{BuildArg, SecretArg, SecretSource, SshArg};
 pub use workspace::{GraphArgs, InitArgs, LsArgs, WhyArgs};
 
 use crate::model::image::ImageRef;
@@ -132,6 +134,8 @@ pub enum Command {
     Init(InitArgs),
     /// Make the built-in base image, without a daemon or a registry, and show what is in it
     Base(BaseArgs),
+    /// Join images that different machines have pushed into one index for several platforms
+    Index(IndexArgs),
     /// Show or clear the cache that builds without Docker use
     Cache(CacheArgs),
     /// Print the JSON Schema of slimbuild.json

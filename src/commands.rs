@@ -9,6 +9,7 @@ pub mod dockerfile;
 pub mod enter;
 pub mod error;
 pub mod graph;
+pub mod index;
 pub mod init;
 pub mod ls;
 pub mod plan;
@@ -18,6 +19,7 @@ mod resources;
 pub mod schema;
 mod secrets;
 mod storage;
+mod warning;
 pub mod why;
 
 use std::cell::OnceCell;

@@ -12,6 +12,7 @@ pub mod fault;
 pub mod host;
 pub mod interrupt;
 pub mod native;
+mod piped;
 pub mod registry;
 pub mod retry;
 mod secret;

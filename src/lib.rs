@@ -234,6 +234,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
+        Command::Index(args) => commands::index::run(&args, env, ui),
         Command::Schema => commands::schema::run(ui),
         Command::Completions(args) => commands::completions::run(&args, ui),
         Command::Version => commands::version(ui),

@@ -63,7 +63,7 @@ pub use error::PlanError;
 pub use native::Native;
 pub use outputs::{Locked, Machines, Outputs};
 pub use runs::Runs;
-pub use secrets::{NPMRC, SecretPlan, Secrets};
+pub use secrets::{AUTHORITY, NPMRC, SecretPlan, Secrets};
 pub use step::{BuildStep, Copy, Declared, Gather, LeftOut, MAX_COPIES, TaskPlan};
 
 /// All decisions about the image of one app.

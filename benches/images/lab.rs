@@ -52,6 +52,22 @@ pub(crate) struct Built {
     pub(crate) stalled: Option<String>,
 }
 
+impl Built {
+    /// How long the steps with these words in their names took together.
+    pub(crate) fn seconds_of(&self, words: &str) -> f64 {
+        let steps = self.steps.iter();
+        let named = steps.filter(|(name, _)| name.contains(words));
+        named.map(|(_, seconds)| seconds).sum()
+    }
+
+    /// The instructions that ran.
+    pub(crate) fn ran(&self) -> impl Iterator<Item = String> {
+        let instructions = self.steps.keys().filter(|name| name.starts_with('['));
+        let ran = instructions.filter(|name| !self.cached.contains(name));
+        ran.cloned()
+    }
+}
+
 /// How to see that an app is alive.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Probe {
@@ -326,7 +342,9 @@ struct Events {
 
 impl Events {
     fn known(&mut self, step: u64, name: String, instruction: bool) {
-        if instruction && !name.contains("] FROM ") || name.contains("exporting to image") {
+        let ours = ["exporting to image", "exporting cache", "importing cache"];
+        if instruction && !name.contains("] FROM ") || ours.iter().any(|words| name.contains(words))
+        {
             self.names.insert(step, name);
         }
     }

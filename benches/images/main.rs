@@ -11,6 +11,8 @@
 //! builds go to the same daemon in the same way; times run from the start of the command to the finished image, the upload included, and
 //! for slimbuild its planning.
 //!
+//! With `--builder`, only a cold runner is measured, with and without a cache in a registry: see [`cold`].
+//!
 //! The parts called prebuilt compare a workspace that is installed and built on this machine, and slimbuild's own engine: see [`prebuilt`].
 //!
 //! The daemon's **whole build cache is emptied**: do not run it where you need that cache, and let nothing else use the daemon meanwhile.
@@ -21,6 +23,7 @@
     reason = "tables are data, rounds are talk"
 )]
 
+mod cold;
 mod lab;
 mod prebuilt;
 mod race;
@@ -34,6 +37,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use slimbuild::Env;
 
+use crate::cold::Place;
 use crate::lab::{Lab, Probe};
 use crate::prebuilt::Subject;
 use crate::race::{Contestant, Course, How, Record};
@@ -82,6 +86,18 @@ struct Args {
     /// Let all builds install from this npm registry; one on this machine keeps the network's moods out of the times
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
+
+    /// Measure a cold runner with this builder, whose daemon `DOCKER_HOST` names: `just bench-cold`
+    #[arg(long, value_name = "ADDRESS")]
+    builder: Option<String>,
+
+    /// The builder's certificates
+    #[arg(long, value_name = "DIR", requires = "builder")]
+    builder_tls: Option<String>,
+
+    /// The registry of a cold runner's image and cache; it must need no password
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5000")]
+    cache_registry: String,
 
     /// Also print how long each step took
     #[arg(long)]
@@ -133,6 +149,20 @@ fn run(args: &Args) -> Result<()> {
         return lab::child(&env, tag, tree);
     }
     let lab = Lab::connect(&env)?;
+    if let Some(builder) = &args.builder {
+        let mut flags = vec!["--builder".to_owned(), builder.clone()];
+        if let Some(directory) = &args.builder_tls {
+            flags.extend(["--builder-tls".to_owned(), directory.clone()]);
+        }
+        let place = Place {
+            builder: &flags,
+            registry: &args.cache_registry,
+            rounds: args.rounds,
+            steps: args.steps,
+        };
+        cold::run(&lab, &place)?;
+        return medians(&lab, args);
+    }
     if args.part.is_none_or(|part| part == Part::Shop) {
         shop(&lab, args)?;
     }
@@ -158,6 +188,11 @@ fn run(args: &Args) -> Result<()> {
         ),
         None => {}
     }
+    medians(&lab, args)
+}
+
+/// What the tables hold, and where they were made.
+fn medians(lab: &Lab, args: &Args) -> Result<()> {
     let cores = std::thread::available_parallelism()?;
     println!(
         "Medians of {} interleaved rounds (lowest–highest). {cores} cores, {} {}, Docker Engine {}, packages from {}.",

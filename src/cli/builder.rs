@@ -31,7 +31,8 @@ pub struct BuilderArgs {
 
     /// Keep the results of all steps in a registry, and take those of earlier builds from there
     ///
-    /// A registry that fails costs only time. For builders, and Docker daemons with containerd's image store
+    /// A registry that fails costs only time. For builders, Docker daemons with containerd's image store, and slimbuild itself, which
+    /// keeps the app's layers there
     #[arg(long = "cache", value_name = "NAME", conflicts_with_all = ["cache_from", "cache_to"], hide_short_help = true)]
     pub cache: Option<ImageRef>,
 
@@ -77,7 +78,6 @@ impl BuilderArgs {
     /// The first flag that only BuildKit understands.
     pub fn first_for_buildkit(&self) -> Option<&'static str> {
         let given = [
-            (self.cache.is_some(), "--cache"),
             (!self.cache_from.is_empty(), "--cache-from"),
             (!self.cache_to.is_empty(), "--cache-to"),
             (self.provenance.is_some(), "--provenance"),

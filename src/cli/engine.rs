@@ -17,8 +17,9 @@ use crate::image::oci::Output;
 pub struct EngineArgs {
     /// Write the image to a file
     ///
-    /// docker, skopeo and umoci read FILE (or oci=FILE). docker=FILE is for tools that do not know OCI, and dir=DIR is an OCI layout. Docker
-    /// is not used then. The default without Docker is APP.oci.tar. May be repeated
+    /// docker, skopeo and umoci read FILE (or oci=FILE). docker=FILE is for tools that do not know OCI, and dir=DIR adds the image to an OCI
+    /// layout (also type=dir,dest=DIR and so on). Docker is used then only with --engine docker, whose daemon keeps the image too. The
+    /// default without Docker is APP.oci.tar. May be repeated
     #[arg(short, long = "output", value_name = "FILE", value_parser = output)]
     pub outputs: Vec<Output>,
 

@@ -1,9 +1,11 @@
 //! The flags for the plan.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::engine::EngineArg;
-use super::values::{BuildArg, SecretArg, SecretParser, distinct, entry, platform};
+use super::values::{BuildArg, SecretArg, SecretParser, SshArg, distinct, entry, platform};
 use crate::detect::AppKind;
 use crate::model::image::{ImageRef, Platform};
 use crate::plan::PlanOptions;
@@ -146,6 +148,20 @@ pub struct PlanArgs {
     /// be repeated
     #[arg(long = "secret", value_name = "id=NAME[,…]", value_parser = SecretParser)]
     pub secrets: Vec<SecretArg>,
+
+    /// Let steps use the keys of your ssh agent
+    ///
+    /// For packages from private git repositories. Installs and tasks may ask the agent and see no key. `default` is the agent of
+    /// `SSH_AUTH_SOCK`, ID=SOCKET another one. May be repeated
+    #[arg(long, value_name = "default|ID=SOCKET", value_parser = SshArg::parse, hide_short_help = true)]
+    pub ssh: Vec<SshArg>,
+
+    /// Let steps trust the certificate authorities in FILE too
+    ///
+    /// For example those of your company. Installs and tasks find them through `NODE_EXTRA_CA_CERTS` and `SSL_CERT_FILE`. No layer contains
+    /// them
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub ca: Option<PathBuf>,
 }
 
 impl From<PlanArgs> for PlanOptions {
@@ -170,6 +186,8 @@ impl From<PlanArgs> for PlanOptions {
             whole_modules,
             build_args,
             secrets,
+            ssh,
+            ca,
         } = args;
         // The plan does not contain their values.
         let given = |arg: BuildArg| (arg.name, Given::by_flag(None, "--build-arg"));
@@ -205,6 +223,8 @@ impl From<PlanArgs> for PlanOptions {
                 .into_iter()
                 .map(|secret| Given::by_flag(secret.id, "--secret"))
                 .collect(),
+            ssh: ssh.into_iter().map(|agent| agent.id).collect(),
+            authority: ca.is_some(),
             ..Self::default()
         }
     }

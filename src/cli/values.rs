@@ -43,10 +43,22 @@ pub(super) fn output(text: &str) -> Result<Output, String> {
         "" | "-" => Err("name a file or a directory, as in `server.oci.tar`".to_owned()),
         path => Ok(path.into()),
     };
-    match text.split_once('=') {
+    // As `docker buildx` has it.
+    let long = text.strip_prefix("type=").and_then(|rest| {
+        let (kind, path) = rest.split_once(',')?;
+        let path = path.strip_prefix("dest=")?;
+        (!path.contains(',')).then_some((kind, path))
+    });
+    if long.is_none() && text.starts_with("type=") {
+        return Err(
+            "write `type=oci,dest=FILE`, `type=docker,dest=FILE` or `type=dir,dest=DIR`".to_owned(),
+        );
+    }
+    match long.or_else(|| text.split_once('=')) {
         Some(("oci", path)) => Ok(Output::Archive(place(path)?)),
         Some(("docker", path)) => Ok(Output::Docker(place(path)?)),
         Some(("dir", path)) => Ok(Output::Directory(place(path)?)),
+        _ if long.is_some() => Err("an image is written as `oci`, `docker` or `dir`".to_owned()),
         _ => Ok(Output::Archive(place(text)?)),
     }
 }
@@ -176,6 +188,35 @@ impl SecretArg {
             )),
             None => Err(form.to_owned()),
         }
+    }
+}
+
+/// An ssh agent for steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshArg {
+    /// Its name in the Dockerfile.
+    pub id: String,
+    /// Its socket; `None` for the agent of the environment.
+    pub socket: Option<PathBuf>,
+}
+
+impl SshArg {
+    /// `default` or `ID=SOCKET`, as in Docker.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (id, socket) = match text.split_once('=') {
+            Some((id, socket)) => (id, Some(socket)),
+            None => (text, None),
+        };
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        if id.is_empty() || !id.chars().all(plain) || socket == Some("") {
+            return Err(
+                "write `default` for the agent of SSH_AUTH_SOCK, or `ID=SOCKET`".to_owned(),
+            );
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            socket: socket.map(PathBuf::from),
+        })
     }
 }
 

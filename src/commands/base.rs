@@ -14,6 +14,7 @@ use crate::engine::Interrupt;
 use crate::image::base::{BaseError, Contents, Lock, Request};
 use crate::image::oci::{self, Image, Output, Packing};
 use crate::model::image::{ImageRef, Platform};
+use crate::show::progress::ProgressMode;
 use crate::show::report;
 use crate::show::ui::Ui;
 use crate::store::cache::Cache;
@@ -42,7 +43,7 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
     // An unwritable output should be reported before the download.
     outputs.iter().try_for_each(Output::check)?;
     let interrupt = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
-    let mut storage = Storage::open(&args.sources, cwd, env, false, ui)?;
+    let mut storage = Storage::open(&args.sources, cwd, env, ProgressMode::Plain, ui)?;
     let asked = Asked {
         request,
         packing,

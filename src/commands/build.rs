@@ -1,5 +1,6 @@
 //! `slimbuild APP`: from the workspace to a tagged image.
 
+mod access;
 mod again;
 mod buildkit;
 mod docker;
@@ -10,16 +11,15 @@ mod outcome;
 mod proof_hint;
 mod request;
 mod undeclared;
-mod warning;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use super::{AppChoice, Pins, Prepared, own_output, push};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
-use crate::engine::buildkit::Buildkit;
+use crate::commands::warning::warn;
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins};
 use crate::image::oci::Output;
@@ -32,6 +32,7 @@ use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
 use crate::system::workdir;
 
+use access::Access;
 use again::Patience;
 use driver::Worker;
 use job::{Caches, Job};
@@ -60,6 +61,7 @@ pub fn run(
         engine,
     } = args;
     let (given, secrets) = (plan.build_args.clone(), plan.secrets.clone());
+    let (ssh, ca) = (plan.ssh.clone(), plan.ca.clone());
     let (arg, host) = (plan.engine, plan.host.clone());
     let pins = Pins::new(&plan, engine.pull, env)?;
     let mode = if quiet { ProgressMode::Quiet } else { progress };
@@ -67,16 +69,14 @@ pub fn run(
     let excluded = flags.exclude.clone();
     let platforms = flags.platforms.clone();
     let caches = Caches::new(&engine.builder, cwd, env)?;
-    let written = written(&engine.outputs, metadata_file.as_deref(), &caches);
-    flags
-        .exclude
-        .extend(written.filter_map(|path| own_output(cwd, &cwd.join(path))));
+    let written = written(&engine.outputs, metadata_file.as_deref(), &caches, cwd);
+    flags.exclude.extend(written);
     let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
     let unmatched = super::unmatched(prepared.root(), &excluded)?;
     let builder = driver::builder(arg, &engine, host.as_deref(), platforms.first(), cwd, env)?;
     let wanted = match builder {
         Some(_) => Engine::Docker,
-        None => driver::engine(arg, &engine, prepared.options())?,
+        None => driver::engine(arg, &engine, prepared.options()),
     };
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
     let tags = job::names(&plan, tags)?;
@@ -88,11 +88,10 @@ pub fn run(
         warn_all(&plan.warnings, mode, ui)?;
         return show(&plan, ui);
     }
+    let access = Access::new(&ssh, ca.as_deref(), cwd, env)?;
     let patience = Patience::before_a_build(mode);
     let worker = match (&builder, wanted) {
-        (Some(builder), _) => {
-            Worker::Builder(patience.retry(ui, |_| Ok(Buildkit::connect(builder)?))?)
-        }
+        (Some(builder), _) => Worker::builder(builder, patience, ui)?,
         (None, Engine::Native) => Worker::Here,
         (None, Engine::Docker) => driver::daemon(arg, &engine, host.as_deref(), env, patience, ui)?
             .map_or(Worker::Here, Worker::Daemon),
@@ -109,14 +108,15 @@ pub fn run(
     let root = prepared.root();
     undeclared::check(prepared.options(), &plan, root)?;
     warn_all(&plan.warnings, mode, ui)?;
-    let (secrets, mut warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
+    let (mut secrets, mut warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
     let arguments = job::arguments(given, &plan, env);
     let logins = Logins::of(env);
     let tokens = caches.tokens();
-    ui.hide(super::secrets::mask(
-        &plan, &secrets, &arguments, tokens, &logins, env,
-    ));
+    let mask = super::secrets::mask(&plan, &secrets, &arguments, tokens, &logins, env);
+    ui.hide(mask);
     warnings.extend(super::secrets::too_short(&secrets));
+    // The certificates are no secret: logs may show them.
+    secrets.extend(access.certificates());
     warnings.extend_from_slice(logins.warnings());
     warn_all(&warnings, mode, ui)?;
     workdir::sweep();
@@ -128,6 +128,7 @@ pub fn run(
         tags,
         arguments,
         secrets,
+        access,
         logins,
         trust: Trust::of(env, &prepared.options().insecure_registries),
         engine,
@@ -143,20 +144,23 @@ pub fn run(
     };
     driver.check(&job)?;
     // An unwritable file should be reported before a build of minutes.
-    let metadata = metadata_file.map(|file| AtomicFile::begin(&cwd.join(file)));
-    let metadata = metadata.transpose()?;
+    let metadata = metadata_file
+        .map(|file| AtomicFile::begin(&cwd.join(file)))
+        .transpose()?;
     let done = driver.build(&job, ui)?;
     done.tell(&job, metadata, began, ui)
 }
 
-/// The files and directories that a build writes to.
+/// The files and directories that a build writes to, as the workspace names them.
 fn written<'a>(
     outputs: &'a [Output],
     metadata: Option<&'a Path>,
     caches: &'a Caches,
-) -> impl Iterator<Item = PathBuf> + 'a {
+    cwd: &'a Path,
+) -> impl Iterator<Item = String> + 'a {
     let files = outputs.iter().map(Output::path).chain(metadata);
-    files.map(Path::to_owned).chain(caches.paths())
+    let files = files.map(Path::to_owned).chain(caches.paths());
+    files.filter_map(|path| own_output(cwd, &cwd.join(path)))
 }
 
 /// Prints every decision, if that is asked for.
@@ -170,7 +174,7 @@ fn tell_decisions(plan: &Plan, verbose: bool, ui: &mut Ui) -> Result<(), Error> 
 
 fn warn_all(warnings: &[String], mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
     let mut warnings = warnings.iter();
-    warnings.try_for_each(|warning| warning::warn(warning, mode, ui))
+    warnings.try_for_each(|warning| warn(warning, mode, ui))
 }
 
 /// The dry run: prints the Dockerfile as data and a summary as a message. Builds without a

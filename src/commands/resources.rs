@@ -31,20 +31,7 @@ impl<'m> Maker<'m> {
             npm: args.npm_registry.unwrap_or(default.npm),
             keys: default.keys,
         };
-        // As in curl, both cases of the names count, except that only lower case `http_proxy` is
-        // safe where a web server sets variables.
-        let either = |upper: &str| {
-            let lower = upper.to_lowercase();
-            env.get(&lower)
-                .or_else(|| env.get(upper))
-                .map(str::to_owned)
-        };
-        let all = either("ALL_PROXY");
-        let proxies = Proxies {
-            http: either("HTTP_PROXY").or_else(|| all.clone()),
-            https: either("HTTPS_PROXY").or(all),
-            none: either("NO_PROXY"),
-        };
+        let proxies = proxies(env);
         Ok(Self {
             sources,
             net: Net::new(&proxies, Patience::default(), to)?,
@@ -79,6 +66,23 @@ impl<'m> Maker<'m> {
             &self.net,
             &self.cache,
         )
+    }
+}
+
+/// The proxies of the environment. As in curl, both cases of the names count, except that only
+/// lower case `http_proxy` is safe where a web server sets variables.
+pub(super) fn proxies(env: &Env) -> Proxies {
+    let either = |upper: &str| {
+        let lower = upper.to_lowercase();
+        env.get(&lower)
+            .or_else(|| env.get(upper))
+            .map(str::to_owned)
+    };
+    let all = either("ALL_PROXY");
+    Proxies {
+        http: either("HTTP_PROXY").or_else(|| all.clone()),
+        https: either("HTTPS_PROXY").or(all),
+        none: either("NO_PROXY"),
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{CacheSize, SourceArgs};
 use crate::commands::error::Error;
+use crate::commands::warning::warn;
+use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::store::cache::{Cache, CacheError, Which};
 use crate::system::env::Env;
@@ -15,7 +17,7 @@ const SIZE: &str = "SLIMBUILD_CACHE_SIZE";
 pub(super) struct Storage {
     pub(super) cache: Cache,
     limit: Option<u64>,
-    quiet: bool,
+    mode: ProgressMode,
     /// Whether the user was warned that it is not writable.
     warned: bool,
 }
@@ -26,7 +28,7 @@ impl Storage {
         args: &SourceArgs,
         cwd: &Path,
         env: &Env,
-        quiet: bool,
+        mode: ProgressMode,
         ui: &mut Ui,
     ) -> Result<Self, Error> {
         let directory = directory(args.cache_dir.as_deref(), cwd, env);
@@ -38,9 +40,9 @@ impl Storage {
                 warned = true;
                 let why = error.in_one_line();
                 let hint = error.hint().unwrap_or_default();
-                say(
+                warn(
                     &format!("{why}: this run goes on without; {hint}"),
-                    quiet,
+                    mode,
                     ui,
                 )?;
                 Cache::private()?
@@ -49,7 +51,7 @@ impl Storage {
         Ok(Self {
             cache,
             limit,
-            quiet,
+            mode,
             warned,
         })
     }
@@ -80,17 +82,11 @@ impl Storage {
         let root = self.cache.root().display().to_string();
         let trouble = self.cache.trouble().unwrap_or_default();
         let message = format!("cannot write to the cache `{root}` ({trouble}): {then}");
-        let quiet = self.quiet || std::mem::replace(&mut self.warned, true);
-        say(&message, quiet, ui)
+        if std::mem::replace(&mut self.warned, true) {
+            return Ok(());
+        }
+        warn(&message, self.mode, ui)
     }
-}
-
-fn say(message: &str, quiet: bool, ui: &mut Ui) -> Result<(), Error> {
-    if quiet {
-        return Ok(());
-    }
-    ui.warn(message)
-        .map_err(Error::io("cannot write to stderr"))
 }
 
 /// The cache's directory.

@@ -10,7 +10,9 @@ mod digest;
 pub(super) mod error;
 mod load;
 mod push;
+mod save;
 mod smoke;
+mod ssh;
 
 use std::path::Path;
 use std::time::Duration;
@@ -178,6 +180,7 @@ pub(super) fn client(address: &Address) -> Result<bollard::Docker, bollard::erro
             patience,
             API_DEFAULT_VERSION,
         ),
+        Address::Ssh(place) => ssh::client(place, patience),
         Address::Tcp(authority) => {
             bollard::Docker::connect_with_http(authority, patience, API_DEFAULT_VERSION)
         }

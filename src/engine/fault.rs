@@ -4,6 +4,7 @@
 //! run build`), its exit code, and the end of its log. Output: a [`BuildFault`]. It is pure and never
 //! prints a line of the log, only names found in it.
 
+mod certificate;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::plan::{BuildStep, Plan, Reason, TaskPlan};
+use certificate::{NOT_THAT_AUTHORITY, UNTRUSTED, certificate};
 use log::{Log, Module};
 
 /// How many bytes of a log are read. Tools report errors at the end.
@@ -24,12 +26,18 @@ pub struct BuildFault {
     hint: Option<String>,
     /// The file that the build did not find, as it named it.
     sought: Option<String>,
+    /// Whether a certificate was not trusted, and no authority was given.
+    untrusted: bool,
 }
 
 impl BuildFault {
     /// Explains a failed step.
     pub fn judge(plan: &Plan, step: &str, code: i64, log: &str) -> Self {
-        let fault = Self::of(&Failed::find(plan, step), code, log);
+        let mut fault = Self::of(&Failed::find(plan, step), code, log);
+        if plan.secrets().authority && fault.untrusted {
+            fault.hint = Some(NOT_THAT_AUTHORITY.to_owned());
+            fault.untrusted = false;
+        }
         let paths = || plan.context().iter().map(|entry| entry.path.as_str());
         match fault.sought.as_deref().and_then(|name| cased(name, paths)) {
             Some(hint) => Self {
@@ -40,6 +48,17 @@ impl BuildFault {
         }
     }
 
+    /// The same with a file of certificate authorities that a variable of this machine names.
+    #[must_use]
+    pub fn offering(mut self, named: Option<(&str, &str)>) -> Self {
+        if let (true, Some((variable, file))) = (self.untrusted, named) {
+            self.hint = Some(format!(
+                "{UNTRUSTED} {variable} names a file with authorities here: `--ca {file}` gives it to the build."
+            ));
+        }
+        self
+    }
+
     fn of(failed: &Failed<'_>, code: i64, log: &str) -> Self {
         let log = Log::new(log);
         if let Some(unwritten) = unwritten(failed, &log) {
@@ -47,6 +66,7 @@ impl BuildFault {
                 what: format!("{failed} ended well, but did not write `{unwritten}`"),
                 hint: Some(UNWRITTEN.to_owned()),
                 sought: None,
+                untrusted: false,
             };
         }
         Self {
@@ -56,6 +76,7 @@ impl BuildFault {
                 Module::File(name) => Some(name),
                 Module::Package(_) => None,
             }),
+            untrusted: certificate(&log).is_some(),
         }
     }
 
@@ -141,6 +162,7 @@ fn hint(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
     let by_machine = || memory(code, log).or_else(|| disk(log));
     let by_tool = || {
         prisma(failed, log)
+            .or_else(|| certificate(log))
             .or_else(|| git(failed, log))
             .or_else(|| network(log))
     };

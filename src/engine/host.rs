@@ -5,13 +5,17 @@
 //! CLI (<https://github.com/docker/cli/blob/master/cli/command/cli.go>, `resolveContextName`).
 
 mod context;
+mod ssh;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::system::credential::redacted;
 use crate::system::env::Env;
+
+pub use ssh::Ssh;
 
 /// A daemon's address, and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum Address {
         /// The directory with `ca.pem`, `cert.pem` and `key.pem`.
         certificates: PathBuf,
     },
+    /// The output and input of `docker system dial-stdio` on another machine, run there by ssh.
+    Ssh(Ssh),
 }
 
 /// What named the daemon.
@@ -61,8 +67,11 @@ pub enum HostError {
         /// What named the daemon.
         origin: Origin,
     },
-    /// Only Docker's own CLI supports this.
-    #[error("`{text}` (from {origin}) is reached over ssh, which slimbuild cannot do by itself")]
+    /// The text is not an address for ssh.
+    #[error(
+        "`{}` (from {origin}) is not of the form `ssh://USER@HOST:PORT`",
+        redacted(text)
+    )]
     Ssh {
         /// The text.
         text: String,
@@ -127,11 +136,10 @@ impl HostError {
             Self::Malformed { .. } | Self::WrongSystem { .. } => Some(format!(
                 "Write `{DEFAULT}`, or `tcp://host:2375` for a daemon that listens on the network."
             )),
-            Self::Ssh { text, .. } => Some(format!(
-                "Forward the daemon's socket with `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock {}` and set \
-                 `DOCKER_HOST=unix:///tmp/docker.sock`.",
-                text.trim_start_matches("ssh://")
-            )),
+            Self::Ssh { .. } => Some(
+                "A path behind it names the daemon's socket there. Keys, passwords and other settings are ssh's own: `~/.ssh/config`."
+                    .to_owned(),
+            ),
             Self::Unverified { .. } | Self::NoCertificates { .. } => Some(
                 "Put the daemon's `ca.pem`, with a client's `cert.pem` and `key.pem`, into one directory, and set `DOCKER_TLS_VERIFY=1` \
                  and `DOCKER_CERT_PATH`."
@@ -245,6 +253,7 @@ impl fmt::Display for Address {
         match self {
             Self::Local(path) if cfg!(windows) => write!(f, "npipe://{}", path.display()),
             Self::Local(path) => write!(f, "unix://{}", path.display()),
+            Self::Ssh(ssh) => ssh.fmt(f),
             Self::Tcp(authority) | Self::Tls { authority, .. } => write!(f, "tcp://{authority}"),
         }
     }
@@ -315,10 +324,12 @@ fn parse(text: &str, origin: &Origin, certificates: Option<PathBuf>) -> Result<A
     let (scheme, rest) = text.split_once("://").ok_or_else(malformed)?;
     let authority = rest.split('/').next().unwrap_or_default();
     match scheme {
-        "ssh" => Err(HostError::Ssh {
-            text: text.to_owned(),
-            origin: origin.clone(),
-        }),
+        "ssh" => Ssh::parse(rest)
+            .map(Address::Ssh)
+            .ok_or_else(|| HostError::Ssh {
+                text: text.to_owned(),
+                origin: origin.clone(),
+            }),
         "unix" | "npipe" if rest.is_empty() => Err(malformed()),
         "unix" | "npipe" if (scheme == "npipe") != cfg!(windows) => Err(HostError::WrongSystem {
             text: text.to_owned(),

@@ -10,11 +10,13 @@
 //! that throttles is asked again after longer and longer pauses.
 //!
 //! [`reach`] and [`trust`] find the way to a registry, [`token`] logs in, [`http`] and [`upload`] make
-//! requests, [`words`] reads refusals, [`client`] retries, [`pull`] and [`push`] put it together.
+//! requests, [`words`] reads refusals, [`client`] retries, [`pull`], [`push`], [`layers`] and [`index`] put it together.
 
 mod client;
 mod error;
 mod http;
+mod index;
+mod layers;
 mod pull;
 mod push;
 mod reach;
@@ -31,6 +33,7 @@ use crate::store::cache::Cache;
 use crate::store::fetch::{Patience, Proxies};
 
 pub use error::RegistryError;
+pub use layers::Layers;
 pub use trust::Trust;
 pub(super) use words::without_json;
 
@@ -59,6 +62,26 @@ pub struct WantedImage<'w> {
     pub created: u64,
     /// Whether to resolve a tag again even if the last answer is fresh.
     pub fresh: bool,
+}
+
+/// An index in a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The digest of the index.
+    pub digest: Digest,
+    /// Its images.
+    pub images: Vec<JoinedImage>,
+}
+
+/// An image of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinedImage {
+    /// `linux/amd64`
+    pub platform: String,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The name that it was given by.
+    pub from: ImageRef,
 }
 
 /// The result of a push to one repository.
@@ -101,6 +124,16 @@ impl Registries<'_> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Image, RegistryError> {
         client::block_on(self.interrupt, pull::pull(self, wanted, step, on_event))
+    }
+
+    /// Joins images of one registry into an index there, under this name.
+    pub fn join(
+        &self,
+        name: &ImageRef,
+        images: &[ImageRef],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Joined, RegistryError> {
+        client::block_on(self.interrupt, index::join(self, name, images, on_event))
     }
 
     /// Pushes an image to the repositories of its names, except for blobs that they have. `below`

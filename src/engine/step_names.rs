@@ -69,8 +69,8 @@ fn of_ours(command: &str) -> Option<String> {
     if command.contains(install) {
         return Some(install.to_owned());
     }
-    if command.starts_with("npm install --global ") {
-        let words = first_words(command);
+    if let Some(at) = command.find("npm install --global ") {
+        let words = first_words(command.get(at..)?);
         let package = words.last().filter(|word| word.starts_with("pnpm@"))?;
         return Some(format!("npm install --global {package}"));
     }

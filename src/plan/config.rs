@@ -84,6 +84,10 @@ pub struct PlanOptions {
     pub build_args: BTreeMap<String, Given<Option<String>>>,
     /// Names of the secrets that the build needs, never their values.
     pub secrets: Vec<Given<String>>,
+    /// Names of ssh agents that steps of the build may ask.
+    pub ssh: Vec<String>,
+    /// Whether steps of the build trust one more certificate authority.
+    pub authority: bool,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
     /// The engine that makes the image.

@@ -14,7 +14,7 @@ use crate::model::path::RepoPath;
 #[serde(rename_all = "kebab-case", tag = "contents")]
 pub enum Contents {
     /// Steps install and build.
-    Built(Recipe),
+    Built(Box<Recipe>),
     /// They are finished, and only put into layers.
     Finished(Finished),
 }
@@ -62,6 +62,8 @@ pub struct Finished {
 static NO_SECRETS: Secrets = Secrets {
     secrets: Vec::new(),
     installs: Vec::new(),
+    ssh: Vec::new(),
+    authority: false,
 };
 
 impl Plan {

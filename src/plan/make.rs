@@ -179,7 +179,7 @@ impl Plan {
                 missing_programs::warnings(&callers, &delivery),
             ]
             .concat(),
-            contents: Contents::Built(Recipe {
+            contents: Contents::Built(Box::new(Recipe {
                 has_root_files: context_entry::holds(&context, Place::Root, &RepoPath::ROOT),
                 trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
                 locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
@@ -189,7 +189,7 @@ impl Plan {
                 install_only,
                 steps,
                 context,
-            }),
+            })),
             delivery,
             port,
             configured,

@@ -15,7 +15,15 @@ use crate::workspace::manifest::npmrc::{self, Npmrc};
 /// where an install looks for them.
 pub const NPMRC: &str = "npmrc";
 
+/// The id under which steps get the certificates of one more authority. It is no secret, but like
+/// one it is in no layer and in no cache key.
+pub const AUTHORITY: &str = "slimbuild-ca";
+
 /// The secrets of a build.
+#[expect(
+    clippy::struct_field_names,
+    reason = "plans in JSON have the list under this name"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Secrets {
     /// All of them.
@@ -24,6 +32,12 @@ pub struct Secrets {
     /// Those that installs get as variables.
     #[serde(skip_serializing_if = "Vec::is_empty", rename = "installSecrets")]
     pub installs: Vec<String>,
+    /// ssh agents that installs and tasks may ask, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ssh: Vec<String>,
+    /// Whether installs and tasks trust one more certificate authority.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub authority: bool,
 }
 
 /// A secret that steps of the build may read.
@@ -96,6 +110,8 @@ impl Secrets {
         Self {
             installs: installs.cloned().collect(),
             secrets,
+            ssh: options.ssh.clone(),
+            authority: options.authority,
         }
     }
 }

@@ -53,6 +53,8 @@ struct View<'p> {
     runtime: Option<Count>,
     /// The secrets of an install.
     install: SecretsView,
+    /// What the installation of pnpm gets.
+    authority: SecretsView,
     root_files: bool,
     /// Other directories in which pnpm puts modules of the runtime closure.
     stores: Vec<&'p str>,
@@ -205,6 +207,7 @@ fn view(plan: &Plan) -> View<'_> {
             packages: runtime.packages,
         }),
         install: step::install(plan.secrets()),
+        authority: step::authority(plan.secrets()),
         root_files: plan.recipe().is_some_and(|recipe| recipe.has_root_files),
         stores: stores(&plan.installed_alone.runtime),
         install_only_in: install_only(plan)

@@ -1,11 +1,14 @@
 //! BuildKit without a Docker API: the lab's over mutual TLS, and others behind a socket.
 
+mod agent;
 mod buildx;
 mod caches;
 mod claims;
 mod ends;
+mod outputs;
 mod platforms;
 mod refused;
+mod ssh;
 mod tls;
 mod transient;
 
@@ -121,10 +124,10 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 }
 
 /// openssl's options for a new key without a password.
-const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+pub(crate) const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
 
 /// Runs openssl in a directory, with arguments that have no spaces.
-fn openssl(directory: &Path, line: &str) {
+pub(crate) fn openssl(directory: &Path, line: &str) {
     let made = Command::new("openssl")
         .args(line.split(' '))
         .current_dir(directory)

@@ -42,14 +42,6 @@ fn what_needs_a_daemon_says_so() {
 
     hint: start Docker, or name its daemon with `--host`; an image that has node is taken without one: `--base node:22-slim`
     ");
-    let arguments = ["apps/server", "-q", "--engine", "docker", "-o", "x.tar"];
-    let outcome = slimbuild_with(tree.root(), &arguments, &Env::default());
-    insta::assert_snapshot!(outcome.refusal(tree.root()), @"
-    exit code 2
-    error: the image of a Docker daemon stays there: `--output` is for `--engine native`
-
-    hint: leave one of them out, or write it with `docker save --output x.tar`
-    ");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Images from and to registries, without a daemon and with one.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -178,6 +179,76 @@ fn an_image_goes_from_registry_to_registry_without_a_daemon() {
         "{changed}"
     );
     assert!(changed.ends_with(" kB sent)"), "{changed}");
+}
+
+/// The layers that a run packed, and those that it took from elsewhere.
+fn layers(events: &str) -> (Vec<String>, Vec<String>) {
+    let mut names = BTreeMap::new();
+    let (mut packed, mut taken) = (Vec::new(), Vec::new());
+    for line in events.lines() {
+        let event: Value = serde_json::from_str(line).expect(line);
+        let name = event["name"].as_str().unwrap_or_default();
+        if let Some(title) = name.strip_prefix("[image] ") {
+            names.insert(event["step"].as_u64(), title.to_owned());
+        }
+        let Some(title) = names.get(&event["step"].as_u64()) else {
+            continue;
+        };
+        match event["event"].as_str() {
+            Some("step-done") => packed.push(title.clone()),
+            Some("step-cached") => taken.push(title.clone()),
+            _ => {}
+        }
+    }
+    (packed, taken)
+}
+
+/// A runner that begins with nothing but the workspace, built already: layers that are in the registry
+/// are neither packed nor sent.
+#[test]
+fn a_cold_runner_takes_its_layers_from_a_registry() {
+    let test = "a_cold_runner_takes_its_layers_from_a_registry";
+    let Some(lab) = Lab::new(test) else { return };
+    let tree = built_server();
+    let name = format!("{}/slimbuild-it/kept-{}:1", lab.open, unique());
+    let kept = format!("{}/slimbuild-it/layers-{}:1", lab.open, unique());
+    let build = |kept: &str| {
+        let cache = crate::support::temporary();
+        let common = ["apps/server", "--registry-mirror", &lab.open, "-t", &name];
+        let native = ["--engine", "native", "--prebuilt", "--push"];
+        let cache = ["--cache-dir", cache.path().to_str().unwrap()];
+        let metadata = ["--metadata-file", "m.json", "--progress", "json"];
+        let words = [&common[..], &native, &cache, &metadata, &["--cache", kept]].concat();
+        let env = lab.env(None);
+        let outcome = slimbuild_with(tree.root(), &words, &env);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let metadata: Value = serde_json::from_str(&tree.read("m.json")).unwrap();
+        (outcome.stderr, metadata)
+    };
+    let all = ["modules", "workspace packages", "the app"];
+    let none: [&str; 0] = [];
+    let (first, made) = build(&kept);
+    assert!(first.contains("there is no cache at "), "{first}");
+    assert_eq!(layers(&first), (all.map(str::to_owned).to_vec(), vec![]));
+
+    let (again, same) = build(&kept);
+    assert_eq!(layers(&again).0, none, "{again}");
+    assert_eq!(layers(&again).1, all);
+    assert_eq!(same["containerimage.digest"], made["containerimage.digest"]);
+    assert_eq!(same["slimbuild.pushed"][0]["sent"], 0, "{same}");
+
+    let output = "apps/server/dist/main.js";
+    tree.write(output, &format!("{}\n// changed\n", tree.read(output)));
+    let (changed, _) = build(&kept);
+    assert_eq!(layers(&changed).0, ["the app"], "{changed}");
+    assert_eq!(layers(&changed).1, all[..2]);
+
+    // Nothing listens there: a warning each way, and the image is made.
+    let (without, _) = build("127.0.0.1:9/slimbuild-it/layers:1");
+    for part in ["cannot read the cache at ", "the cache is not written: "] {
+        assert!(without.contains(part), "{without}");
+    }
+    assert_eq!(layers(&without).0, all);
 }
 
 /// skopeo and umoci, where they are.

@@ -4,8 +4,8 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::warning::warn;
 use crate::commands::error::{Error, ExitCode};
+use crate::commands::warning::warn;
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::engine::retry::{self, PAUSES};

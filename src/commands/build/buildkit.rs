@@ -5,9 +5,9 @@ use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Made, shown_path};
 use super::request::request;
-use super::warning::warn;
 use super::watch::{Seen, watch};
 use crate::commands::error::Error;
+use crate::commands::warning::warn;
 use crate::engine::buildkit::{self, Archive, BuildRequest, Buildkit, Export, Format};
 use crate::engine::docker::{Docker, EngineError, Loaded, StoredImage};
 use crate::engine::registry::Pushed;
@@ -37,15 +37,6 @@ impl Driver for BuildkitDriver {
             });
         }
         let outputs = job.outputs();
-        if let Some(Output::Directory(path)) = directory(&outputs) {
-            return Err(Error::Usage {
-                message: format!(
-                    "a builder writes the image to one file, not to the directory `{}`",
-                    path.display()
-                ),
-                hint: Some("write `--output oci=FILE`".to_owned()),
-            });
-        }
         outputs.iter().try_for_each(Output::check)?;
         let several =
             outputs.len() + usize::from(self.load.is_some()) + usize::from(job.engine.push);
@@ -53,23 +44,7 @@ impl Driver for BuildkitDriver {
         job.check_platforms(&self.buildkit)?;
         let attestations = job.engine.builder.attestations();
         self.buildkit.check_attestations(&attestations)?;
-        let one = outputs.iter().find_map(|output| match output {
-            Output::Docker(_) => Some("--output docker=FILE"),
-            _ => None,
-        });
-        let one = one.or(self.load.as_ref().map(|_| "--load"));
-        let is_index = job.platforms.len() > 1 || !attestations.is_empty();
-        if let Some(flag) = one.filter(|_| is_index) {
-            return Err(Error::Usage {
-                message: format!(
-                    "`{flag}` takes one image, not an index of platforms or with attestations"
-                ),
-                hint: Some(
-                    "push the index, or write it with `--output oci=FILE`; or name one platform"
-                        .to_owned(),
-                ),
-            });
-        }
+        takes_index(job, &outputs, self.load.is_some())?;
         self.buildkit.check_caches(&job.caches.to)?;
         Ok(())
     }
@@ -172,26 +147,53 @@ impl BuildkitDriver {
     }
 }
 
+/// Fails if an index of several images would go where only one fits.
+pub(super) fn takes_index(job: &Job<'_>, outputs: &[Output], load: bool) -> Result<(), Error> {
+    let one = outputs.iter().find_map(|output| match output {
+        Output::Docker(_) => Some("--output docker=FILE"),
+        _ => None,
+    });
+    let is_index = job.platforms.len() > 1 || !job.engine.builder.attestations().is_empty();
+    match one.or(load.then_some("--load")).filter(|_| is_index) {
+        None => Ok(()),
+        Some(flag) => Err(Error::Usage {
+            message: format!(
+                "`{flag}` takes one image, not an index of platforms or with attestations"
+            ),
+            hint: Some(
+                "push the index, or write it with `--output oci=FILE`; or name one platform"
+                    .to_owned(),
+            ),
+        }),
+    }
+}
+
 /// The places for the image.
 fn exports<'e>(
     job: &Job<'_>,
     outputs: &[Output],
     load: Option<&'e Docker>,
 ) -> Result<Vec<Export<'e>>, Error> {
-    let mut exports = Vec::new();
-    for output in outputs {
-        let format = match output {
-            Output::Docker(_) => Format::Docker,
-            Output::Archive(_) | Output::Directory(_) => Format::Oci,
-        };
-        let file = AtomicFile::begin(output.path())?;
-        exports.push(Export::Archive(Archive { format, file }));
-    }
+    let mut exports = files(outputs)?;
     exports.extend(load.map(Export::Load));
     if job.engine.push {
         exports.push(Export::Push);
     }
     Ok(exports)
+}
+
+/// The files and directories for the image.
+pub(super) fn files(outputs: &[Output]) -> Result<Vec<Export<'static>>, Error> {
+    let exports = outputs.iter().map(|output| {
+        let format = match output {
+            Output::Directory(path) => return Ok(Export::Directory(path.clone())),
+            Output::Docker(_) => Format::Docker,
+            Output::Archive(_) => Format::Oci,
+        };
+        let file = AtomicFile::begin(output.path())?;
+        Ok(Export::Archive(Archive { format, file }))
+    });
+    exports.collect()
 }
 
 /// The image that a daemon was sent without a name. It goes by its configuration, or by its manifest
@@ -203,9 +205,4 @@ fn stored(docker: &Docker, made: &buildkit::Made) -> Result<StoredImage, EngineE
         Some(Ok(image)) => Ok(image),
         _ => docker.inspect(&manifest),
     }
-}
-
-fn directory(outputs: &[Output]) -> Option<&Output> {
-    let mut outputs = outputs.iter();
-    outputs.find(|output| matches!(output, Output::Directory(_)))
 }

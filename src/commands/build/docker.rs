@@ -1,19 +1,24 @@
 //! Builds the image with a Docker daemon and a Dockerfile.
 
+use super::buildkit::{files, takes_index};
 use super::driver::Driver;
 use super::job::Job;
-use super::outcome::{Done, Made};
+use super::outcome::{Done, Made, shown_path};
 use super::request::request;
 use super::show_log;
-use super::watch::watch;
+use super::watch::{Seen, watch};
 use crate::commands::error::Error;
-use crate::engine::buildkit::{Buildkit, Export};
+use crate::commands::storage::Storage;
+use crate::engine::buildkit::{self, BuildRequest, Buildkit, Export};
 use crate::engine::docker::{Docker, EngineError, StoredImage};
 use crate::engine::{Answered, SmokeRequest};
+use crate::image::oci::{self, Output};
 use crate::model::image::ImageSize;
 use crate::render::dockerfile;
 use crate::show::progress::{Progress, ProgressMode};
 use crate::show::ui::Ui;
+use crate::system::atomic_file::AtomicFile;
+use crate::system::workdir::WorkDir;
 
 /// The driver for a daemon that answers.
 pub(super) struct DockerDriver {
@@ -39,6 +44,9 @@ impl Driver for DockerDriver {
                 hint: Some("add `--push`, or print the image's id with `--print id`".to_owned()),
             });
         }
+        let outputs = job.named_outputs();
+        outputs.iter().try_for_each(Output::check)?;
+        takes_index(job, &outputs, false)?;
         let pushed = job.tags.iter().filter(|_| job.engine.push);
         for tag in pushed.filter(|tag| job.trust.covers(tag)) {
             if !self.docker.takes_insecure(tag)? {
@@ -54,15 +62,22 @@ impl Driver for DockerDriver {
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let docker = &self.docker;
         let request = request(job, &self.buildkit);
-        let (built, seen) = job.patience().retry(ui, |ui| {
-            watch(job, ui, |context, on_event| {
-                let (buildkit, keep) = (&self.buildkit, vec![Export::Keep]);
-                let made = buildkit.build(&request, context, keep, &job.interrupt, on_event)?;
-                let built = docker.inspect(&made.digest.to_string())?;
-                Ok((built, made))
-            })
-        })?;
-        let (built, made) = built;
+        let outputs = job.named_outputs();
+        // BuildKit writes them, where the daemon has containerd's image store.
+        let (early, late) = match &job.trial {
+            _ if !self.buildkit.abilities().exports() => (&[][..], &[][..]),
+            None => (&outputs[..], &[][..]),
+            // What is to be tried gets its names, and goes elsewhere, afterwards.
+            Some(_) => (&[][..], &outputs[..]),
+        };
+        let inspect = |made: &buildkit::Made| {
+            // The digest may be that of a file, whose manifest has other media types.
+            match job.tags.first().filter(|_| !early.is_empty()) {
+                Some(name) => docker.inspect(&name.to_string()),
+                None => docker.inspect(&made.digest.to_string()),
+            }
+        };
+        let ((built, made), seen) = self.run(job, &request, early, &inspect, ui)?;
         let configuration = if built.in_containerd {
             made.configuration
         } else {
@@ -81,6 +96,16 @@ impl Driver for DockerDriver {
         if let Some(trial) = &job.trial {
             answered = Some(try_out(docker, job, &built, trial, ui)?);
             docker.tag(&built.id, &job.tags)?;
+        }
+        if !late.is_empty() {
+            let request = BuildRequest {
+                tags: job.tags.clone(),
+                ..request
+            };
+            self.run(job, &request, late, &|_| Ok(()), ui)?;
+        }
+        if !self.buildkit.abilities().exports() && !outputs.is_empty() {
+            self.save(job, &built, &outputs, ui)?;
         }
         let mut pushed = Vec::new();
         if job.engine.push {
@@ -107,9 +132,56 @@ impl Driver for DockerDriver {
             pushed,
             summary: seen.summary,
             sent: Some(seen.sent),
-            outputs: Vec::new(),
+            outputs: outputs
+                .iter()
+                .map(|output| shown_path(output.path(), job.here))
+                .collect(),
             loaded: None,
         })
+    }
+}
+
+impl DockerDriver {
+    /// Builds into the daemon and into these files, and asks the daemon something about it.
+    fn run<T>(
+        &self,
+        job: &Job<'_>,
+        request: &BuildRequest,
+        outputs: &[Output],
+        ask: &dyn Fn(&buildkit::Made) -> Result<T, EngineError>,
+        ui: &mut Ui,
+    ) -> Result<((T, buildkit::Made), Seen), Error> {
+        job.patience().retry(ui, |ui| {
+            let mut exports = vec![Export::Keep];
+            exports.extend(files(outputs)?);
+            watch(job, ui, |context, on_event| {
+                let buildkit = &self.buildkit;
+                let made = buildkit.build(request, context, exports, &job.interrupt, on_event)?;
+                Ok((ask(&made)?, made))
+            })
+        })
+    }
+
+    /// Writes the image of a daemon that gives it away only as `docker save` does.
+    fn save(
+        &self,
+        job: &Job<'_>,
+        built: &StoredImage,
+        outputs: &[Output],
+        ui: &mut Ui,
+    ) -> Result<(), Error> {
+        let mut storage = Storage::open(&job.engine.sources, job.cwd, job.env, job.mode, ui)?;
+        let work = WorkDir::new().map_err(Error::io("cannot make a directory to save in"))?;
+        let saved = work.path().join("image.tar");
+        self.docker
+            .save(&built.id, AtomicFile::begin(&saved)?, &job.interrupt)?;
+        let compression = job.engine.compression.into();
+        let stop = || job.interrupt.is_raised();
+        for output in outputs {
+            let (names, cache) = (&job.tags, &storage.cache);
+            oci::write_saved(&saved, names, output, compression, cache, &stop)?;
+        }
+        storage.tidy(ui)
     }
 }
 

@@ -31,24 +31,11 @@ pub(super) trait Driver {
 
 /// The engine of these arguments, before looking for a daemon. `auto` is Docker, unless the output
 /// is a file or the base is one.
-pub(super) fn engine(
-    arg: EngineArg,
-    args: &EngineArgs,
-    options: &PlanOptions,
-) -> Result<Engine, Error> {
-    match (arg, args.outputs.first()) {
-        (EngineArg::Docker, Some(output)) => Err(Error::Usage {
-            message:
-                "the image of a Docker daemon stays there: `--output` is for `--engine native`"
-                    .to_owned(),
-            hint: Some(format!(
-                "leave one of them out, or write it with `docker save --output {}`",
-                output.path().display()
-            )),
-        }),
-        (EngineArg::Auto, Some(_)) => Ok(Engine::Native),
-        _ => Ok(arg.without_a_daemon(options)),
+pub(super) fn engine(arg: EngineArg, args: &EngineArgs, options: &PlanOptions) -> Engine {
+    if arg == EngineArg::Auto && !args.outputs.is_empty() {
+        return Engine::Native;
     }
+    arg.without_a_daemon(options)
 }
 
 impl EngineArg {
@@ -104,6 +91,16 @@ pub(super) enum Worker {
 }
 
 impl Worker {
+    /// A builder, once it answers.
+    pub(super) fn builder(
+        builder: &Builder,
+        patience: Patience<'_>,
+        ui: &mut Ui,
+    ) -> Result<Self, Error> {
+        let reached = patience.retry(ui, |_| Ok(Buildkit::connect(builder)?));
+        reached.map(Self::Builder)
+    }
+
     /// Why the plan's trial start cannot be a step there.
     pub(super) fn without_trial(&self) -> Option<String> {
         let (who, also) = match self {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::access::Access;
 use super::again::Patience;
 use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
@@ -28,6 +29,8 @@ pub(super) struct Job<'j> {
     /// Values of build arguments.
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) secrets: BTreeMap<String, Secret>,
+    /// What steps may use of this machine.
+    pub(super) access: Access,
     /// The smoke test before the image gets its names, if requested.
     pub(super) trial: Option<SmokeRequest>,
     /// The logins at registries.
@@ -84,7 +87,12 @@ impl Job<'_> {
             let name = format!("{}.oci.tar", self.plan.image);
             return vec![Output::Archive(self.cwd.join(name))];
         }
-        let given = engine.outputs.iter();
+        self.named_outputs()
+    }
+
+    /// Where the arguments want the image to be written.
+    pub(super) fn named_outputs(&self) -> Vec<Output> {
+        let given = self.engine.outputs.iter();
         given.map(|output| output.below(self.cwd)).collect()
     }
 }

@@ -6,7 +6,7 @@ mod retry;
 mod targets;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base::{Below, Terms};
 use checks::Checked;
@@ -16,19 +16,19 @@ use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, shown_path};
 use super::proof_hint;
-use super::warning::warn;
 use crate::commands::error::Error;
 use crate::commands::resources::{Maker, epoch};
+use crate::commands::warning::warn;
 use crate::engine::Event;
 use crate::engine::docker::Docker;
 use crate::engine::fault::BuildFault;
 use crate::engine::native::{
     self, NativeError, Request, Source, Tools, Trial, TrustedNode, Workshop,
 };
-use crate::engine::registry::Registries;
+use crate::engine::registry::{Layers, Pushed, Registries, RegistryError};
 use crate::finished::assemble;
 use crate::finished::prebuilt::{Built, finished};
-use crate::image::oci::{Image, Output, Packing};
+use crate::image::oci::{Elsewhere, Image, Output, Packing};
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, ImageSize, Platform};
 use crate::show::progress::{Progress, ProgressMode};
@@ -113,6 +113,9 @@ impl NativeDriver {
             patience: Patience::with_uploads(),
             interrupt: &job.interrupt,
         };
+        let kept = engine.builder.cache.as_ref();
+        let layers = kept.map(|name| kept_layers(&registries, name, job, ui));
+        let layers = layers.transpose()?;
         let mut shown = Progress::new(job.mode, ui);
         let mut heard = Heard::default();
         let mut on_event = |event| {
@@ -127,6 +130,7 @@ impl NativeDriver {
             registries: &registries,
             tools: fetched.tools.as_ref(),
             cache: &fetched.cache,
+            layers: layers.as_ref(),
         };
         let done = making.make(&mut on_event).and_then(|made| {
             let to = Targets {
@@ -150,6 +154,9 @@ impl NativeDriver {
             },
             error => error,
         })?;
+        if let (Some(name), Some(layers)) = (kept, &layers) {
+            keep_layers(&registries, name, layers, &made, &sent.pushed, job, ui)?;
+        }
         let Assembled { image, checked, .. } = made;
         if let Some(warning) = checked.warning {
             warn(&warning, job.mode, ui)?;
@@ -182,6 +189,52 @@ impl NativeDriver {
             outputs: written.map(|path| shown_path(path, job.here)).collect(),
             loaded: loaded.map(|(docker, loaded)| (loaded, docker.version().to_owned())),
         })
+    }
+}
+
+/// The layers that earlier builds left in a registry. Without them, the build only takes longer.
+fn kept_layers<'l>(
+    registries: &'l Registries<'l>,
+    name: &'l ImageRef,
+    job: &Job<'_>,
+    ui: &mut Ui,
+) -> Result<Layers<'l>, Error> {
+    let message = match Layers::read(registries, name) {
+        Ok(layers) => return Ok(layers),
+        Err(RegistryError::Interrupted) => return Err(RegistryError::Interrupted.into()),
+        Err(RegistryError::Missing { .. }) => format!("there is no cache at {name}"),
+        Err(error) => format!("cannot read the cache at {name}: {error}"),
+    };
+    warn(&message, job.mode, ui)?;
+    Ok(Layers::none(registries, name))
+}
+
+/// Leaves the app's layers in a registry for the next build. A registry that refuses them is a
+/// warning.
+fn keep_layers(
+    registries: &Registries<'_>,
+    name: &ImageRef,
+    layers: &Layers<'_>,
+    made: &Assembled,
+    pushed: &[Pushed],
+    job: &Job<'_>,
+    ui: &mut Ui,
+) -> Result<(), Error> {
+    if let Some(trouble) = layers.trouble() {
+        let message = format!("cannot take all layers from the cache at {name}: {trouble}");
+        warn(&message, job.mode, ui)?;
+    }
+    let mut image = Image::empty(made.image.platform.clone(), made.image.created);
+    for layer in made.image.layers.iter().rev().take(made.own).rev() {
+        image.push(layer.clone());
+    }
+    // What was pushed just now need not be sent again.
+    let neighbour = pushed.first().and_then(|pushed| pushed.names.first());
+    let names = std::slice::from_ref(name);
+    match registries.push(&image, names, neighbour, made.next, &mut |_| {}) {
+        Ok(_) => Ok(()),
+        Err(RegistryError::Interrupted) => Err(RegistryError::Interrupted.into()),
+        Err(error) => warn(&format!("the cache is not written: {error}"), job.mode, ui),
     }
 }
 
@@ -263,6 +316,8 @@ struct Making<'m> {
     registries: &'m Registries<'m>,
     tools: Option<&'m Tools>,
     cache: &'m Cache,
+    /// Where layers of earlier builds are kept.
+    layers: Option<&'m Layers<'m>>,
 }
 
 /// An image whose layers are in the cache.
@@ -273,6 +328,8 @@ struct Assembled {
     checked: Checked,
     /// The number of the next step.
     next: u32,
+    /// How many of the layers are the app's own.
+    own: usize,
 }
 
 impl Making<'_> {
@@ -300,6 +357,7 @@ impl Making<'_> {
                 tools,
                 arguments: &job.arguments,
                 secrets: &job.secrets,
+                agent: job.access.agents.values().next().map(PathBuf::as_path),
                 interrupt: &job.interrupt,
             };
             let laid;
@@ -319,6 +377,7 @@ impl Making<'_> {
             runs: &job.plan.runs(),
             labels: &job.labels(),
             packing: terms.packing,
+            elsewhere: self.layers.map(|layers| layers as &dyn Elsewhere),
             first: next,
         };
         let image = native::image(request, cache, &job.interrupt, on_event)?;
@@ -338,6 +397,7 @@ impl Making<'_> {
         let checked = checks::check(&trial, job.trial.as_ref(), next, on_event)?;
         Ok(Assembled {
             next: checked.next,
+            own: layers.len(),
             image,
             below,
             checked,

@@ -1,5 +1,6 @@
 //! A build by Dockerfile: the request to BuildKit, and what a failed one means.
 
+use super::access;
 use super::job::Job;
 use super::outcome::Heard;
 use super::proof_hint;
@@ -7,7 +8,6 @@ use crate::commands::error::Error;
 use crate::engine::buildkit::{BuildRequest, Buildkit, CachePolicy, Epoch, PullPolicy};
 use crate::engine::docker::EngineError;
 use crate::engine::fault::BuildFault;
-use crate::plan::Plan;
 use crate::render::dockerfile;
 
 /// The request of a job to a builder that answers.
@@ -27,6 +27,7 @@ pub(super) fn request(job: &Job<'_>, buildkit: &Buildkit) -> BuildRequest {
         },
         build_args: job.arguments.clone(),
         secrets: job.secrets.clone(),
+        agents: job.access.agents.clone(),
         labels: job.labels(),
         platforms: job.platforms.clone(),
         cache: if job.engine.no_cache {
@@ -49,7 +50,8 @@ pub(super) fn request(job: &Job<'_>, buildkit: &Buildkit) -> BuildRequest {
 
 /// Distinguishes a failed proof, for which the app is at fault, from a failed build, whose log may
 /// show the reason.
-pub(super) fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
+pub(super) fn failed(job: &Job<'_>, error: EngineError, heard: &Heard) -> Error {
+    let plan = &job.plan;
     let EngineError::BuildFailed {
         step: Some(step),
         exit_code: Some(code),
@@ -65,5 +67,6 @@ pub(super) fn failed(plan: &Plan, error: EngineError, heard: &Heard) -> Error {
             hint: proof_hint::hint(&plan.app.dir, &heard.failed()),
         };
     }
-    BuildFault::judge(plan, step, *code, &heard.failed()).into()
+    let fault = BuildFault::judge(plan, step, *code, &heard.failed());
+    fault.offering(access::named_authority(job.env)).into()
 }

@@ -61,7 +61,7 @@ pub(super) fn watch<T>(
     };
     match built {
         Ok(built) => Ok((built, seen)),
-        Err(BuildkitError::Build(error)) => Err(failed(&job.plan, error, &seen.heard)),
+        Err(BuildkitError::Build(error)) => Err(failed(job, error, &seen.heard)),
         Err(error) => Err(error.into()),
     }
 }

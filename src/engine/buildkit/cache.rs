@@ -225,7 +225,7 @@ impl Directory {
     /// Gives the cache that was written its tag.
     fn name(&self, manifest: &Value) -> Result<(), BuildkitError> {
         let named = self.layout.tag(manifest, &self.tag);
-        let named = named.map_err(BuildkitError::Output)?;
+        let named = named.map_err(|error| BuildkitError::Output(error.into()))?;
         if named {
             return Ok(());
         }

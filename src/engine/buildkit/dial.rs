@@ -15,6 +15,7 @@ use super::upgrade::{Connection, NotUpgraded, upgraded};
 use super::{Builder, BuildkitError, Certificates, stdio, tls};
 use crate::engine::docker;
 use crate::engine::host::Address;
+use crate::engine::piped::{self, Begins};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -52,7 +53,9 @@ pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, Build
             let stream = timeout(CONNECT_TIMEOUT, stdio::in_container(&client, name)).await;
             Box::new(stream.map_err(late)?.map_err(failed)?)
         }
-        Way::Command { words, .. } => Box::new(stdio::command(words).map_err(failed)?),
+        Way::Command { words, .. } => {
+            Box::new(piped::command(words, Begins::Http2).map_err(failed)?)
+        }
         Way::Tcp(authority) => {
             let stream = timeout(CONNECT_TIMEOUT, connect(authority)).await;
             Box::new(stream.map_err(late)?.map_err(failed)?)
@@ -102,6 +105,10 @@ async fn daemon(
         Address::Tcp(authority) => {
             let stream = connect(authority).await;
             Ok(Box::new(stream.map_err(|error| judge(builder, &error))?))
+        }
+        Address::Ssh(ssh) => {
+            let piped = piped::command(&ssh.words(), Begins::Http1);
+            Ok(Box::new(piped.map_err(|error| judge(builder, &error))?))
         }
         Address::Local(path) => {
             let stream = local(path).await;

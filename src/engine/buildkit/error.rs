@@ -8,7 +8,7 @@ use super::Builder;
 use crate::engine::docker::EngineError;
 use crate::engine::docker::error::connects_later;
 use crate::engine::host::HostError;
-use crate::system::atomic_file::WriteError;
+use crate::image::oci::OciError;
 
 /// Why a builder made no image.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +127,7 @@ pub enum BuildkitError {
     },
     /// A file with the image cannot be written.
     #[error(transparent)]
-    Output(WriteError),
+    Output(OciError),
     /// What can happen with any BuildKit: the build fails, the context cannot be read, the user
     /// interrupts, a daemon does not load the image.
     #[error(transparent)]

@@ -2,20 +2,21 @@
 //! build.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bollard::moby::buildkit::v1::Exporter;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures_util::stream::{Stream, unfold};
 use tokio::sync::{mpsc, oneshot};
 
 use super::BuildRequest;
 use super::session::Sink;
 use crate::engine::docker::Docker;
-use crate::image::oci::Compression;
-use crate::system::atomic_file::{AtomicFile, WriteError};
+use crate::image::oci::{Compression, OciError, receive};
+use crate::system::atomic_file::AtomicFile;
 
 /// How many messages of an archive may be queued.
 const MAX_QUEUED: usize = 4;
@@ -28,6 +29,8 @@ const KEEP: &str = "moby";
 pub enum Export<'e> {
     /// A file.
     Archive(Archive),
+    /// A directory with an OCI layout, where images of other names stay.
+    Directory(PathBuf),
     /// A Docker daemon, which is sent the image as it comes.
     Load(&'e Docker),
     /// The registries in the image's names. The builder pushes by itself.
@@ -65,11 +68,17 @@ pub(super) struct Exports<'e> {
     pub(super) load: Option<(&'e Docker, mpsc::Receiver<Option<Bytes>>)>,
 }
 
-/// The writing side of a file.
+/// The writing side of a file or a directory.
 pub(super) struct Writer {
-    file: AtomicFile,
+    to: To,
     chunks: mpsc::Receiver<Option<Bytes>>,
     commit: oneshot::Receiver<()>,
+}
+
+/// What is written.
+enum To {
+    File(AtomicFile),
+    Directory(PathBuf),
 }
 
 /// How the writing of a file ended.
@@ -79,7 +88,7 @@ pub(super) enum Written {
     /// The build failed, or sent no image. There is no file.
     GivenUp,
     /// The file cannot be written.
-    Failed(WriteError),
+    Failed(OciError),
 }
 
 /// Parts the exports by who works on them.
@@ -92,21 +101,24 @@ pub(super) fn split(exports: Vec<Export<'_>>) -> (Exports<'_>, Vec<Writer>) {
         load: None,
     };
     for (place, export) in exports.into_iter().enumerate() {
+        let mut file = |to: To| {
+            let (sink, chunks) = mpsc::channel(MAX_QUEUED);
+            let (done, commit) = oneshot::channel();
+            all.sinks.insert(place, sink);
+            all.commits.push(done);
+            writers.push(Writer { to, chunks, commit });
+        };
         all.kinds.push(match export {
-            Export::Archive(Archive { format, file }) => {
-                let (sink, chunks) = mpsc::channel(MAX_QUEUED);
-                let (done, commit) = oneshot::channel();
-                all.sinks.insert(place, sink);
-                all.commits.push(done);
-                writers.push(Writer {
-                    file,
-                    chunks,
-                    commit,
-                });
+            Export::Archive(Archive { format, file: to }) => {
+                file(To::File(to));
                 match format {
                     Format::Oci => "oci",
                     Format::Docker => "docker",
                 }
+            }
+            Export::Directory(path) => {
+                file(To::Directory(path));
+                "oci"
             }
             Export::Load(docker) => {
                 let (sink, chunks) = mpsc::channel(MAX_QUEUED);
@@ -170,32 +182,66 @@ impl Exports<'_> {
 impl Writer {
     /// Writes the file as the archive comes. It gets its name when the build has succeeded.
     pub(super) fn write(self) -> Written {
-        let Self {
-            file,
-            mut chunks,
-            commit,
-        } = self;
-        let mut given_up = true;
-        let written = file.write(|out| {
-            loop {
-                match chunks.blocking_recv() {
-                    Some(Some(chunk)) => {
-                        out.write_all(&chunk).inspect_err(|_| given_up = false)?;
-                    }
-                    Some(None) => break,
-                    None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        let Self { to, chunks, commit } = self;
+        let mut chunks = Chunks {
+            queue: chunks,
+            rest: Bytes::new(),
+            given_up: false,
+        };
+        // A file that is complete waits for the end of the build.
+        let mut failed = false;
+        let succeeds = || {
+            failed = commit.blocking_recv().is_err();
+            !failed
+        };
+        let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        let written = match to {
+            To::File(file) => file
+                .write(|out| {
+                    io::copy(&mut chunks, out)?;
+                    succeeds().then_some(()).ok_or_else(gone)
+                })
+                .map_err(OciError::from),
+            To::Directory(path) => receive(&path, &mut chunks).and_then(|received| {
+                if !succeeds() {
+                    return Err(OciError::Read(gone()));
                 }
-            }
-            let gone = |_| io::Error::from(io::ErrorKind::UnexpectedEof);
-            commit.blocking_recv().map_err(gone)?;
-            given_up = false;
-            Ok(())
-        });
+                // The build is over, so nothing is left to interrupt.
+                received.finish(&|| false)
+            }),
+        };
         match written {
             Ok(()) => Written::Done,
-            Err(_) if given_up => Written::GivenUp,
+            Err(_) if chunks.given_up || failed => Written::GivenUp,
             Err(error) => Written::Failed(error),
         }
+    }
+}
+
+/// Reads the pieces of an archive.
+struct Chunks {
+    queue: mpsc::Receiver<Option<Bytes>>,
+    rest: Bytes,
+    /// Whether the builder stopped before its end.
+    given_up: bool,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.queue.blocking_recv() {
+                Some(Some(chunk)) => self.rest = chunk,
+                Some(None) => return Ok(0),
+                None => {
+                    self.given_up = true;
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        }
+        let size = self.rest.len().min(buffer.len());
+        buffer[..size].copy_from_slice(&self.rest[..size]);
+        self.rest.advance(size);
+        Ok(size)
     }
 }
 

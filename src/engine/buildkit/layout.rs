@@ -70,7 +70,7 @@ impl Layout {
         }
         named["annotations"][TAG] = tag.into();
         let mut manifests = vec![named];
-        // What cannot be read now is replaced.
+        // What cannot be read is replaced, of which the user was warned before the build.
         let index = self.index().unwrap_or_default();
         let others = index["manifests"].as_array().into_iter().flatten();
         manifests.extend(others.filter(|one| one["annotations"][TAG] != tag).cloned());

@@ -1,6 +1,7 @@
 //! [`BuildRequest`]: what to build, and how BuildKit is told.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use bollard::moby::buildkit::v1::{CacheOptions, SolveRequest};
 
@@ -21,6 +22,8 @@ pub struct BuildRequest {
     pub build_args: BTreeMap<String, String>,
     /// Secrets for `--mount=type=secret`, by id.
     pub secrets: BTreeMap<String, Secret>,
+    /// The sockets of ssh agents for `--mount=type=ssh`, by id.
+    pub agents: BTreeMap<String, PathBuf>,
     /// The image's labels.
     pub labels: BTreeMap<String, String>,
     /// The target platforms; the builder's own by default.

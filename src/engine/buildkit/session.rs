@@ -1,10 +1,11 @@
 //! The session: BuildKit's questions to this process during one build.
 //!
 //! It is a stream of bytes inside the connection to the builder (`Control/Session`). Over it,
-//! BuildKit is the client: it pulls the context ([`context`]), asks for secrets and credentials
-//! ([`auth`], [`secrets`]), checks whether it is alive ([`health`]), sends what it exports
+//! BuildKit is the client: it pulls the context ([`context`]), asks for secrets, credentials
+//! and ssh agents ([`auth`], [`secrets`], [`agent`]), checks whether it is alive ([`health`]), sends what it exports
 //! ([`receive`]), and keeps caches in directories ([`store`]) (<https://github.com/moby/buildkit/tree/master/session>).
 
+mod agent;
 mod auth;
 mod context;
 mod health;
@@ -19,6 +20,7 @@ use bollard::moby::buildkit::secrets::v1::secrets_server::SecretsServer;
 use bollard::moby::buildkit::v1::BytesMessage;
 use bollard::moby::filesync::v1::auth_server::AuthServer;
 use bollard::moby::filesync::v1::file_send_server::FileSendServer;
+use bollard::moby::sshforward::v1::ssh_server::SshServer;
 use bollard::moby::upload::v1::upload_server::UploadServer;
 use futures_util::stream::{self, unfold};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,14 +31,15 @@ use tonic::{Request, Status};
 use super::channel::{Client, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 use health::Alive;
 
-pub(super) use auth::Registries;
+pub(super) use agent::Agents;
+pub(super) use auth::{Given, Registries};
 pub(super) use context::Context;
 pub(super) use receive::{Receiver, Sink};
 pub(super) use secrets::Keeper;
 pub(super) use store::Stores;
 
 /// The methods that BuildKit may call.
-const METHODS: [&str; 8] = [
+const METHODS: [&str; 10] = [
     "/containerd.services.content.v1.Content/Abort",
     "/containerd.services.content.v1.Content/Info",
     "/containerd.services.content.v1.Content/Read",
@@ -44,6 +47,8 @@ const METHODS: [&str; 8] = [
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
     "/moby.filesync.v1.Auth/Credentials",
     "/moby.filesync.v1.FileSend/DiffCopy",
+    "/moby.sshforward.v1.SSH/CheckAgent",
+    "/moby.sshforward.v1.SSH/ForwardAgent",
     "/moby.upload.v1.Upload/Pull",
 ];
 
@@ -56,6 +61,7 @@ const PIECE_BYTES: usize = 32 * 1024;
 pub(super) struct Services {
     pub(super) context: Context,
     pub(super) secrets: Keeper,
+    pub(super) agents: Agents,
     pub(super) registries: Registries,
     pub(super) receiver: Receiver,
     pub(super) stores: Stores,
@@ -83,6 +89,7 @@ pub(super) async fn open(client: &mut Client, id: &str, services: Services) -> R
         .initial_connection_window_size(WINDOW_BYTES)
         .add_service(HealthServer::new(Alive))
         .add_service(SecretsServer::new(services.secrets))
+        .add_service(SshServer::new(services.agents))
         .add_service(AuthServer::new(services.registries))
         .add_service(services.stores)
         .add_service(

@@ -21,7 +21,7 @@ use super::cache::Directories;
 use super::channel::Client;
 use super::dial::judge;
 use super::export::{self, Exports, Taken};
-use super::session::{self, Context, Keeper, Receiver, Registries, Services};
+use super::session::{self, Agents, Context, Given, Keeper, Receiver, Registries, Services};
 use super::trace::Trace;
 use super::{BuildRequest, Builder, BuildkitError, channel, size};
 use crate::engine::docker::{Docker, EngineError};
@@ -91,15 +91,18 @@ impl Solve<'_> {
         solve.session.clone_from(&id);
         solve.r#ref.clone_from(&reference);
         let (warn, mut warnings) = mpsc::unbounded_channel();
+        let registries = Registries::new(&request.logins, &request.tags, warn);
+        let given = registries.given();
         let services = Services {
             context,
             secrets: Keeper(request.secrets.clone()),
-            registries: Registries::new(&request.logins, &request.tags, warn),
+            agents: Agents(request.agents.clone()),
+            registries,
             receiver: Receiver::new(std::mem::take(&mut exports.sinks)),
             stores: caches.stores(),
         };
         let opened = session::open(&mut client, &id, services).await;
-        opened.map_err(|status| self.broken(&status, None))?;
+        opened.map_err(|status| self.broken(&status, None, &given))?;
         let mut trace = Trace::default();
         let load = exports.load.take();
         let loaded = Arc::new(Taken::default());
@@ -121,7 +124,7 @@ impl Solve<'_> {
                     status = statuses.next(), if told => match status {
                         Some(Ok(status)) => {
                             self.report(&upload, &mut sent);
-                            trace.apply(status).into_iter().for_each(&mut *self.on_event);
+                            self.tell(trace.apply(status), &given);
                         }
                         // The end of the build says why.
                         Some(Err(_)) | None => told = false,
@@ -132,10 +135,7 @@ impl Solve<'_> {
             };
             let last = async {
                 while let Some(Ok(status)) = statuses.next().await {
-                    trace
-                        .apply(status)
-                        .into_iter()
-                        .for_each(&mut *self.on_event);
+                    self.tell(trace.apply(status), &given);
                 }
             };
             if told {
@@ -146,7 +146,7 @@ impl Solve<'_> {
             ended
         };
         let answer = ended.map_err(|end| match end {
-            End::Refused(status) => self.broken(&status, trace.failed()),
+            End::Refused(status) => self.broken(&status, trace.failed(), &given),
             End::NotLoaded(error) => error.into(),
         })?;
         let keeps = exports.only_keeps();
@@ -189,6 +189,22 @@ impl Solve<'_> {
         })
     }
 
+    /// Reports what the builder said, without the secrets that it was given.
+    fn tell(&mut self, events: Vec<Event>, given: &Given) {
+        for event in events {
+            (self.on_event)(match event {
+                Event::StepFailed { step, message } => Event::StepFailed {
+                    step,
+                    message: given.hide(&message),
+                },
+                Event::Warning { message } => Event::Warning {
+                    message: given.hide(&message),
+                },
+                event => event,
+            });
+        }
+    }
+
     /// Reports how much of the context was sent, if that changed.
     fn report(&mut self, upload: &Upload, sent: &mut (u64, bool)) {
         let progress = upload.progress();
@@ -200,20 +216,20 @@ impl Solve<'_> {
     }
 
     /// A call that failed: the connection broke, or the builder says why.
-    fn broken(&self, status: &Status, step: Option<&str>) -> BuildkitError {
+    fn broken(&self, status: &Status, step: Option<&str>, given: &Given) -> BuildkitError {
         let Some(source) = status.source() else {
             let lost = |words: &str| BuildkitError::Lost {
                 builder: Box::new(self.builder.clone()),
                 source: io::Error::other(words.to_owned()),
             };
             if status.code() == Code::Unavailable {
-                return lost(status.message());
+                return lost(&given.hide(status.message()));
             }
             if step.is_none() && status.message().ends_with("context canceled") {
                 // A builder that shuts down cancels its builds and reports that.
                 return lost("it gave the build up");
             }
-            return EngineError::failed(status.message(), step).into();
+            return EngineError::failed(&given.hide(status.message()), step).into();
         };
         match judge(self.builder, source) {
             BuildkitError::NotReached { builder, source } => {

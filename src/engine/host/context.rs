@@ -50,7 +50,7 @@ pub(super) fn load(configuration: &Path, name: &str) -> Result<Address, HostErro
     let certificates = contexts.join("tls").join(&id).join("docker");
     let certificates = certificates.is_dir().then_some(certificates);
     let address = parse(&endpoint.host, &origin, certificates)?;
-    if endpoint.skip_verification && !matches!(address, Address::Local(_)) {
+    if endpoint.skip_verification && !matches!(address, Address::Local(_) | Address::Ssh(_)) {
         return Err(HostError::Unverified { origin });
     }
     Ok(address)

@@ -135,10 +135,10 @@ fn a_missing_context_is_named_with_its_file() {
 }
 
 #[test]
-fn ssh_is_refused_with_a_way_out() {
-    assert_snapshot!(Home::new().failure(&[("DOCKER_HOST", "ssh://me@build.example")]), @r"
-    `ssh://me@build.example` (from DOCKER_HOST) is reached over ssh, which slimbuild cannot do by itself
-    hint: Forward the daemon's socket with `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock me@build.example` and set `DOCKER_HOST=unix:///tmp/docker.sock`.
+fn ssh_is_asked_only_for_what_is_a_host() {
+    assert_snapshot!(Home::new().failure(&[("DOCKER_HOST", "ssh://me:hunter2@build.example")]), @"
+    `ssh://me:***@build.example` (from DOCKER_HOST) is not of the form `ssh://USER@HOST:PORT`
+    hint: A path behind it names the daemon's socket there. Keys, passwords and other settings are ssh's own: `~/.ssh/config`.
     ");
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::NativeError;
 use crate::engine::{Event, Interrupt, StepId, StepKind};
 use crate::image::layer::Layer;
-use crate::image::oci::{Image, Packing, pack};
+use crate::image::oci::{Elsewhere, Image, Packing, pack, pack_or_bring};
 use crate::model::span::Span;
 use crate::plan::{HealthcheckPlan, Runs};
 use crate::store::cache::Cache;
@@ -22,6 +22,8 @@ pub struct Request<'r> {
     /// Labels in addition to those of the plan.
     pub labels: &'r BTreeMap<String, String>,
     pub packing: Packing,
+    /// Where layers of earlier builds are kept, if anywhere.
+    pub elsewhere: Option<&'r dyn Elsewhere>,
     /// The number of the first step; those of a build come before.
     pub first: u32,
 }
@@ -43,9 +45,17 @@ pub fn image(
         });
         on_event(Event::StepStarted { step });
         let began = Instant::now();
-        image.push(pack(layer, request.packing, cache)?);
+        let (packed, brought) = match request.elsewhere {
+            Some(elsewhere) => pack_or_bring(layer, request.packing, cache, elsewhere)?,
+            None => (pack(layer, request.packing, cache)?, false),
+        };
+        image.push(packed);
         let took = began.elapsed();
-        on_event(Event::StepDone { step, took });
+        on_event(if brought {
+            Event::StepCached { step }
+        } else {
+            Event::StepDone { step, took }
+        });
         if interrupt.is_raised() {
             return Err(NativeError::Interrupted);
         }

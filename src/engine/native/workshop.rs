@@ -15,8 +15,11 @@ use super::process::{self, Ended, Task};
 use super::tools::Tools;
 use crate::engine::{Event, Interrupt, LogStream, Secret, StepId, StepKind, fault};
 use crate::model::path::RepoPath;
-use crate::plan::{NPMRC, Place, PlacedFile, Plan, Reason, WORKSPACE};
+use crate::plan::{AUTHORITY, NPMRC, Place, PlacedFile, Plan, Reason, WORKSPACE};
 use crate::render::context::write_entries;
+
+/// Where Debian and others keep all certificate authorities.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// A build.
 pub struct Workshop<'w> {
@@ -32,6 +35,8 @@ pub struct Workshop<'w> {
     pub arguments: &'w BTreeMap<String, String>,
     /// The secrets that steps get as variables, and the file of credentials.
     pub secrets: &'w BTreeMap<String, Secret>,
+    /// The socket of an ssh agent that steps may ask.
+    pub agent: Option<&'w Path>,
     pub interrupt: &'w Interrupt,
 }
 
@@ -113,6 +118,26 @@ impl Workshop<'_> {
         ids.iter().filter_map(value).collect()
     }
 
+    /// Variables for what steps may use of this machine.
+    fn access(&self) -> Result<BTreeMap<String, String>, NativeError> {
+        let mut env = BTreeMap::new();
+        if let Some(agent) = self.agent {
+            env.insert("SSH_AUTH_SOCK".to_owned(), agent.display().to_string());
+        }
+        if let Some(certificates) = self.secrets.get(AUTHORITY) {
+            // Each variable takes one file, so what it names already comes along.
+            for (name, standard) in [("NODE_EXTRA_CA_CERTS", ""), ("SSL_CERT_FILE", AUTHORITIES)] {
+                let known = self.tools.env.get(name).map_or(standard, String::as_str);
+                let mut all = fs_err::read(known).unwrap_or_default();
+                all.extend_from_slice(certificates.bytes());
+                let path = self.scratch.join(format!("{name}.pem"));
+                fs_err::write(&path, all).map_err(NativeError::Workshop)?;
+                env.insert(name.to_owned(), path.display().to_string());
+            }
+        }
+        Ok(env)
+    }
+
     /// The file of credentials, outside of the build directory, while the install needs it.
     fn credentials(&self) -> Result<Option<NamedTempFile>, NativeError> {
         let Some(secret) = self.secrets.get(NPMRC) else {
@@ -184,6 +209,7 @@ impl Workshop<'_> {
             ),
         ];
         env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
+        env.extend(self.access()?);
         env.extend(own.clone());
         let task = Task {
             words,

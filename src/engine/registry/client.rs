@@ -17,6 +17,8 @@ use crate::store::fetch::{Patience, Stall, prepare_tls};
 
 /// The seconds before each retry if a registry throttles.
 const THROTTLE_PAUSES: [u32; 3] = [1, 5, 15];
+/// The most seconds that a registry may ask for (`Retry-After`).
+const MAX_TOLD_PAUSE: u32 = 60;
 /// How long a second of a pause takes; in tests less.
 const SECOND: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
 /// How long a registry may stall in one push or pull, all stalls together.
@@ -146,10 +148,10 @@ impl<'r> Repository<'r> {
                 }
                 stalled = true;
             }
-            let seconds = if error.is_throttled() {
-                THROTTLE_PAUSES[at]
-            } else {
-                seconds
+            let seconds = match self.client.pause.take() {
+                Some(told) => told.clamp(1, MAX_TOLD_PAUSE),
+                None if error.is_throttled() => THROTTLE_PAUSES[at],
+                None => seconds,
             };
             let message = retry::said(&error, at + 1, seconds);
             // Blobs are sent side by side.

@@ -101,6 +101,9 @@ pub enum RegistryError {
         /// The reason.
         source: ForeignError,
     },
+    /// The image cannot be part of an index.
+    #[error("`{image}` cannot be part of an index: {reason}")]
+    Unfit { image: String, reason: String },
     /// A file of `certs.d` cannot be used.
     #[error("cannot {} `{image}`: {problem}", verb(*.action))]
     Certificate {
@@ -244,6 +247,7 @@ impl RegistryError {
             Self::Foreign { source, .. } => return source.hint(),
             Self::Damaged(_) => "build again: it is made anew".to_owned(),
             Self::Status { .. }
+            | Self::Unfit { .. }
             | Self::Answer { .. }
             | Self::Certificate { .. }
             | Self::Cache(_)

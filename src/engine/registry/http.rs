@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE,
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OnceCell;
@@ -87,6 +87,8 @@ pub(super) struct Client {
     login: Login,
     /// Whether the registry takes bytes by `PATCH` only.
     pub(super) by_patch: Cell<bool>,
+    /// The seconds that the registry asked to wait when it refused the last request.
+    pub(super) pause: Cell<Option<u32>>,
 }
 
 /// A blob that is being received.
@@ -111,6 +113,7 @@ impl Client {
             repository: repository.to_owned(),
             login,
             by_patch: Cell::new(false),
+            pause: Cell::new(None),
         }
     }
 
@@ -187,7 +190,7 @@ impl Client {
     pub(super) async fn push_manifest(
         &self,
         tag: &str,
-        kind: &'static str,
+        kind: &str,
         manifest: &Bytes,
     ) -> Result<(), Fault> {
         let url = self.url(&format!("manifests/{tag}")).await?;
@@ -283,6 +286,8 @@ impl Client {
 
     /// The fault of a refusal, with the registry's message if it has one.
     pub(super) async fn refused(&self, answer: Response) -> Fault {
+        let told = header(answer.headers(), RETRY_AFTER.as_str());
+        self.pause.set(told.and_then(|told| told.parse().ok()));
         let (status, words) = refusal(answer).await;
         Fault::Status {
             status,

@@ -31,7 +31,7 @@ struct Tag {
 }
 
 /// The state of one pull.
-struct Pull<'p> {
+pub(super) struct Pull<'p> {
     all: &'p Registries<'p>,
     image: &'p ImageRef,
     /// Set up once the registry is needed: cached content needs neither a network nor credentials.
@@ -55,14 +55,7 @@ pub(super) async fn pull(
     });
     events.say(Event::StepStarted { step });
     let began = Instant::now();
-    let pull = Pull {
-        all,
-        image: wanted.image,
-        repository: OnceCell::new(),
-        cache: all.cache,
-        events: &events,
-        step,
-    };
+    let pull = Pull::new(all, wanted.image, &events, step);
     let done = pull.image(wanted).await;
     events.say(match &done {
         Ok(_) if !pull.repository.initialized() => Event::StepCached { step },
@@ -72,6 +65,22 @@ pub(super) async fn pull(
 }
 
 impl<'p> Pull<'p> {
+    pub(super) fn new(
+        all: &'p Registries<'p>,
+        image: &'p ImageRef,
+        events: &'p Events<'p>,
+        step: StepId,
+    ) -> Self {
+        Self {
+            all,
+            image,
+            repository: OnceCell::new(),
+            cache: all.cache,
+            events,
+            step,
+        }
+    }
+
     async fn repository(&self) -> Result<&Repository<'p>, RegistryError> {
         let made = || Repository::new(self.image, Action::Pull, &[], self.all, self.events);
         self.repository.get_or_try_init(made).await
@@ -166,7 +175,7 @@ impl<'p> Pull<'p> {
     }
 
     /// A manifest from the registry by tag or digest. `size` is its size in bytes, if known.
-    async fn manifest(
+    pub(super) async fn manifest(
         &self,
         name: &str,
         size: Option<u64>,
@@ -203,7 +212,7 @@ impl<'p> Pull<'p> {
             .await
     }
 
-    async fn blob(&self, wanted: &Descriptor) -> Result<(), RegistryError> {
+    pub(super) async fn blob(&self, wanted: &Descriptor) -> Result<(), RegistryError> {
         let repository = self.repository().await?;
         let mut download = Download {
             pull: self,

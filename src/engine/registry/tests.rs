@@ -265,6 +265,32 @@ fn what_passes_is_waited_for() {
 }
 
 #[test]
+fn a_registry_says_how_long_to_wait() {
+    let (fake, _) = served();
+    let name = format!("{}/base:1", fake.address);
+    fake.fail("GET /v2/base/manifests/1", Fault::Wait(7));
+    fake.fail("GET /v2/base/manifests/1", Fault::Wait(3600));
+    let mut said = String::new();
+    let wanted = WantedImage {
+        image: &name.parse().unwrap(),
+        platform: &"linux/amd64".parse().unwrap(),
+        created: 0,
+        fresh: false,
+    };
+    let mut on_event = |event| {
+        if let Event::Warning { message } = event {
+            said = format!("{said}{message}\n");
+        }
+    };
+    let pulled = Machine::new().with(|all| all.pull(&wanted, StepId(0), &mut on_event));
+    pulled.unwrap();
+    assert!(
+        said.contains("in 7 s") && said.contains("in 60 s"),
+        "{said}"
+    );
+}
+
+#[test]
 fn who_is_logged_in_gets_more() {
     let (fake, _) = served();
     fake.protect("lab:secret-word");

@@ -2,6 +2,7 @@
 //! and checked against their digests.
 
 use std::io::{self, BufReader, Read, Write};
+use std::path::PathBuf;
 
 use flate2::read::MultiGzDecoder;
 use fs_err::File;
@@ -19,6 +20,27 @@ pub(super) enum Content<'c> {
     Blob(&'c Descriptor),
     /// The uncompressed tar of a blob in the cache.
     Tar(&'c ImageLayer),
+    /// A file on the disk of the target, which moves there.
+    File(PathBuf),
+}
+
+impl Content<'_> {
+    /// Writes the content. The inner error is from writing to `out`.
+    pub(super) fn write(
+        &self,
+        cache: &Cache,
+        out: &mut dyn Write,
+    ) -> Result<io::Result<()>, OciError> {
+        match self {
+            Self::Bytes(bytes) => Ok(out.write_all(bytes)),
+            Self::Blob(layer) => blob(layer, cache, |blob| io::copy(blob, out).map(drop)),
+            Self::Tar(layer) => unpack(layer, cache, |tar| io::copy(tar, out).map(drop)),
+            Self::File(path) => {
+                let mut file = File::open(path).map_err(OciError::Read)?;
+                Ok(io::copy(&mut file, out).map(drop))
+            }
+        }
+    }
 }
 
 /// An entry of `manifest.json`, by which engines find configuration and layers.
@@ -48,12 +70,14 @@ pub(super) fn write_tar(
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::Blob(layer) => layer.size,
             Content::Tar(layer) => layer.unpacked,
+            Content::File(path) => fs_err::metadata(path).map_err(OciError::Read)?.len(),
         });
         let mut append = |from: &mut dyn Read| tar.append_data(&mut header, name, from);
         let written = match content {
             Content::Bytes(bytes) => append(&mut &**bytes),
             Content::Blob(layer) => blob(layer, cache, append)?,
             Content::Tar(layer) => unpack(layer, cache, append)?,
+            Content::File(path) => append(&mut File::open(path).map_err(OciError::Read)?),
         };
         if written.is_err() {
             return Ok(written);

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 
 use serde::Deserialize;
 
-use files::Files;
+pub(super) use files::Files;
 
 use super::foreign::{
     self, Document, ForeignError, ForeignManifest, IndexEntry, Packed, choose, few,

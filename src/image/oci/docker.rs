@@ -47,7 +47,7 @@ pub fn send(
     });
     let wanted = &image.layers[known.min(image.layers.len())..];
     all.retain(|(_, content)| match content {
-        Content::Bytes(_) => true,
+        Content::Bytes(_) | Content::File(_) => true,
         Content::Tar(one) => wanted.iter().any(|layer| layer.diff_id == one.diff_id),
         Content::Blob(blob) => wanted.iter().any(|layer| layer.descriptor == **blob),
     });

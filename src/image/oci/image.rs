@@ -221,12 +221,8 @@ impl Image {
 
     /// The manifest. Its digest is the image's digest in registries.
     pub fn manifest_json(&self) -> Vec<u8> {
-        text(&Manifest {
-            schema_version: 2,
-            media_type: MANIFEST,
-            config: Descriptor::config(&self.config_json()),
-            layers: self.layers.iter().map(|layer| &layer.descriptor).collect(),
-        })
+        let layers = self.layers.iter().map(|layer| &layer.descriptor);
+        manifest(Descriptor::config(&self.config_json()), layers.collect())
     }
 
     /// The manifest's digest.
@@ -238,6 +234,16 @@ impl Image {
     pub fn size(&self) -> u64 {
         self.layers.iter().map(|layer| layer.descriptor.size).sum()
     }
+}
+
+/// The manifest of a configuration and layers.
+pub(super) fn manifest(config: Descriptor, layers: Vec<&Descriptor>) -> Vec<u8> {
+    text(&Manifest {
+        schema_version: 2,
+        media_type: MANIFEST,
+        config,
+        layers,
+    })
 }
 
 /// Seconds since 1970 in RFC 3339. Times after the year 9999 become 1970.

@@ -5,6 +5,8 @@
 //! `docker load` read it. In a directory, images of other names are kept.
 
 mod directory;
+mod receive;
+mod saved;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,9 @@ use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
 use crate::store::cache::Cache;
 use crate::system::atomic_file::AtomicFile;
+
+pub use receive::receive;
+pub use saved::write_saved;
 
 /// Where to write an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,22 +75,51 @@ pub fn write(
     stop: &dyn Fn() -> bool,
 ) -> Result<(), OciError> {
     match output {
-        Output::Archive(path) => archive(&layout(image, names), path, cache, stop),
         Output::Docker(path) => archive(&docker::layout(image, names), path, cache, stop),
-        Output::Directory(path) => directory::write(&layout(image, names), path, cache, stop),
+        Output::Archive(_) | Output::Directory(_) => {
+            lay_down(&layout(image, names), output, cache, stop)
+        }
+    }
+}
+
+/// Writes the files of a layout.
+fn lay_down(
+    files: &[(String, Content<'_>)],
+    output: &Output,
+    cache: &Cache,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), OciError> {
+    match output {
+        Output::Archive(path) | Output::Docker(path) => archive(files, path, cache, stop),
+        Output::Directory(path) => {
+            let fill = |content: &Content<'_>, out: &mut dyn Write| content.write(cache, out);
+            directory::write(files, path, &fill, stop)
+        }
     }
 }
 
 /// All files by name, those first that describe the others.
 fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)> {
-    let (config, manifest) = (image.config_json(), image.manifest_json());
     let (os, architecture, variant) = image.platform.parts();
     let mut platform = json!({ "architecture": architecture, "os": os });
     if let Some(variant) = variant {
         platform["variant"] = Value::from(variant);
     }
+    let layers = image.layers.iter().map(|layer| &layer.descriptor);
+    let (config, manifest) = (image.config_json(), image.manifest_json());
+    files(config, &manifest, &platform, layers.collect(), names)
+}
+
+/// The files of a layout with one image.
+fn files<'i>(
+    config: Vec<u8>,
+    manifest: &[u8],
+    platform: &Value,
+    layers: Vec<&'i Descriptor>,
+    names: &[ImageRef],
+) -> Vec<(String, Content<'i>)> {
     let named = |name: Option<&ImageRef>| {
-        let descriptor = Descriptor::of(MANIFEST, &manifest);
+        let descriptor = Descriptor::of(MANIFEST, manifest);
         let mut descriptor = serde_json::to_value(descriptor).unwrap_or_default();
         descriptor["platform"] = platform.clone();
         if let Some(name) = name {
@@ -102,7 +136,6 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
     } else {
         names.iter().map(|name| named(Some(name))).collect()
     };
-    let layers = image.layers.iter().map(|layer| &layer.descriptor);
     let index = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
@@ -112,7 +145,7 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
         config: blob_path(&Digest::of(&config)),
         repo_tags: names.iter().map(ToString::to_string).collect(),
         layers: layers
-            .clone()
+            .iter()
             .map(|layer| blob_path(&layer.digest))
             .collect(),
     };
@@ -128,8 +161,8 @@ fn layout<'i>(image: &'i Image, names: &[ImageRef]) -> Vec<(String, Content<'i>)
             Content::Bytes(image::text(&[docker])),
         ),
         (
-            blob_path(&Digest::of(&manifest)),
-            Content::Bytes(manifest.clone()),
+            blob_path(&Digest::of(manifest)),
+            Content::Bytes(manifest.to_vec()),
         ),
         (blob_path(&Digest::of(&config)), Content::Bytes(config)),
     ];

@@ -48,6 +48,63 @@ pub fn pack(layer: &Layer, packing: Packing, cache: &Cache) -> Result<ImageLayer
     Ok(packed(note, &layer.title, packing))
 }
 
+/// A layer that is not packed yet.
+pub(super) struct Unpacked<'l> {
+    listing: Listing<'l>,
+    key: Digest,
+    packing: Packing,
+    title: &'l str,
+}
+
+impl<'l> Unpacked<'l> {
+    pub(super) fn new(layer: &'l Layer, packing: Packing) -> Result<Self, OciError> {
+        let listing = Listing::new(layer)?;
+        Ok(Self {
+            key: key(&listing, packing),
+            listing,
+            packing,
+            title: &layer.title,
+        })
+    }
+
+    /// The layer, if the cache has it.
+    pub(super) fn look_up(&self, cache: &Cache) -> Option<ImageLayer> {
+        look_up(&self.key, self.title, self.packing, cache)
+    }
+
+    /// The digest and the size of its tar. Reads all files.
+    pub(super) fn tar(&self) -> Result<(Digest, u64), OciError> {
+        let mut tar = Counted::new(io::sink());
+        self.listing.write(self.packing.epoch, &mut tar)?;
+        let (_, diff_id, unpacked) = tar.finish();
+        Ok((diff_id, unpacked))
+    }
+
+    /// The layer with this blob, which the cache has.
+    pub(super) fn with(&self, blob: Descriptor, diff_id: Digest, unpacked: u64) -> ImageLayer {
+        let note = Note {
+            digest: blob.digest,
+            size: blob.size,
+            diff_id,
+            unpacked,
+        };
+        packed(note, self.title, self.packing)
+    }
+
+    /// Notes that the cache has this layer.
+    pub(super) fn remember(&self, layer: &ImageLayer, cache: &Cache) {
+        if self.listing.settled {
+            let note = Note {
+                digest: layer.descriptor.digest.clone(),
+                size: layer.descriptor.size,
+                diff_id: layer.diff_id.clone(),
+                unpacked: layer.unpacked,
+            };
+            cache.write_note(NOTE_KIND, &self.key, &note);
+        }
+    }
+}
+
 /// Packs a layer that is known by its inputs, and makes it only if the cache does not have it.
 /// `parts` are digests and versions of all inputs, including the recipe.
 pub fn pack_keyed<E: From<OciError>>(
@@ -69,6 +126,36 @@ pub fn pack_keyed<E: From<OciError>>(
     let note = write(&Listing::new(&layer)?, packing, cache, threads::cores())?;
     cache.write_note(NOTE_KIND, &key, &note);
     Ok(packed(note, title, packing))
+}
+
+/// Compresses the tar of a layer that is known by its digest, unless the cache has the result.
+/// What `open` gives must be that tar.
+pub(super) fn keep_packed<R: Read>(
+    diff_id: &Digest,
+    compression: Compression,
+    cache: &Cache,
+    open: impl FnOnce() -> io::Result<R>,
+) -> Result<Descriptor, OciError> {
+    let packing = Packing {
+        epoch: 0,
+        compression,
+    };
+    let mut hasher = begin(packing);
+    field(&mut hasher, b"a saved layer");
+    field(&mut hasher, diff_id.to_string().as_bytes());
+    let key = hasher.finish();
+    if let Some(there) = look_up(&key, "", packing, cache) {
+        return Ok(there.descriptor);
+    }
+    let mut tar = open().map_err(OciError::Read)?;
+    let copy = |out: &mut dyn Write| io::copy(&mut tar, out).map(drop);
+    let note = keep(packing, cache, threads::cores(), copy)?;
+    if note.diff_id != *diff_id {
+        cache.remove(&note.digest);
+        return Err(OciError::Damaged(diff_id.clone()));
+    }
+    cache.write_note(NOTE_KIND, &key, &note);
+    Ok(packed(note, "", packing).descriptor)
 }
 
 fn look_up(key: &Digest, title: &str, packing: Packing, cache: &Cache) -> Option<ImageLayer> {
@@ -122,14 +209,28 @@ fn write(
     cache: &Cache,
     threads: usize,
 ) -> Result<Note, OciError> {
+    keep(packing, cache, threads, |out| {
+        listing.write(packing.epoch, out)
+    })
+}
+
+/// Compresses a tar into the cache.
+fn keep<E>(
+    packing: Packing,
+    cache: &Cache,
+    threads: usize,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<Note, OciError>
+where
+    OciError: From<E>,
+{
     let blob = cache.begin().map_err(OciError::Cache)?;
     let mut tar = Counted::new(io::sink());
     let compressed =
         packing
             .compression
             .compress::<_, OciError>(threads, Counted::new(blob), |out| {
-                let mut both = Both(&mut tar, out);
-                listing.write(packing.epoch, &mut both)
+                Ok(write(&mut Both(&mut tar, out))?)
             })?;
     let (mut blob, digest, size) = compressed.finish();
     blob.flush().map_err(OciError::Cache)?;

@@ -135,10 +135,7 @@ pub(super) fn insecure_registries(node: &Node<'_>) -> Result<Vec<String>, Config
 
 /// Checks the name of a registry, or a network.
 pub fn insecure_registry(text: &str) -> Result<String, String> {
-    let network = text.split_once('/').is_some_and(|(address, bits)| {
-        address.parse::<std::net::IpAddr>().is_ok() && bits.parse::<u8>().is_ok()
-    });
-    if network || is_registry(text) {
+    if text.parse::<ipnet::IpNet>().is_ok() || is_registry(text) {
         Ok(text.to_owned())
     } else {
         Err(format!(
@@ -150,6 +147,29 @@ pub fn insecure_registry(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn insecure_registries_are_hosts_or_networks_that_exist() {
+        for right in [
+            "r.example",
+            "r.example:5000",
+            "10.0.0.0/8",
+            "fd00::/8",
+            "127.0.0.1/32",
+        ] {
+            assert_eq!(insecure_registry(right).as_deref(), Ok(right));
+        }
+        for wrong in [
+            "10.0.0.0/33",
+            "10.0.0.0/99",
+            "fd00::/129",
+            "10.0.0/8",
+            "r.example/8",
+            "a b",
+        ] {
+            assert!(insecure_registry(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_mirror_has_images_under_names_that_proxies_take() {

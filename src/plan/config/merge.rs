@@ -49,6 +49,8 @@ impl PlanOptions {
             lifecycle: merged(below.lifecycle, self.lifecycle),
             build_args: merged(below.build_args, self.build_args),
             secrets: joined(below.secrets, self.secrets),
+            ssh: joined(below.ssh, self.ssh),
+            authority: self.authority || below.authority,
             template: self.template.or(below.template),
             engine: self.engine,
             disk_base: self.disk_base.or(below.disk_base),

@@ -8,9 +8,10 @@ use super::layers::{self, Gather};
 use super::{app_stage, below_root};
 use crate::model::path::RepoPath;
 use crate::plan::template::{Syntax, text};
-use crate::plan::{BuildStep, NPMRC, Plan, Reason, Secrets};
+use crate::plan::{AUTHORITY, BuildStep, NPMRC, Plan, Reason, Secrets};
 
-/// The secrets of a step. A variable holds one only while the step's command runs.
+/// What a step gets that no layer holds. A variable holds a secret only while the step's command
+/// runs.
 #[derive(Serialize)]
 pub(super) struct SecretsView {
     /// `--mount=type=secret,…`
@@ -117,7 +118,7 @@ pub(super) fn step<'p>(plan: &'p Plan, stages: &Stages<'p>, step: &'p BuildStep)
         stage: &step.stage,
         is_app,
         handed_over: !is_app || plan.delivery.has_modules(),
-        tasks: tasks(step),
+        tasks: tasks(step, plan.secrets()),
         env: &step.env,
         copies: sources.chain(step.copies.iter().map(copied_in)).collect(),
         needs: step.needs.iter().map(held).collect(),
@@ -163,19 +164,51 @@ fn strays(plan: &Plan) -> Vec<&str> {
 
 /// Each secret is mounted as a file and read into a variable. `env=` in a mount needs frontend
 /// 1.10.
-fn secrets(ids: &[String]) -> SecretsView {
+fn secrets(ids: &[String], plan: &Secrets) -> SecretsView {
     let mount = |id: &String| format!("--mount=type=secret,id={id},required=true");
+    let agent = |id: &String| match id.as_str() {
+        "default" => "--mount=type=ssh,required=true".to_owned(),
+        id => format!("--mount=type=ssh,id={id},required=true"),
+    };
     let export = |id: &String| format!("export {id}=\"$(cat /run/secrets/{id})\" && ");
+    let (trusted, mut exports) = trusted(plan);
+    let mounts = ids.iter().map(mount).chain(plan.ssh.iter().map(agent));
+    exports.extend(ids.iter().map(export));
     SecretsView {
-        mounts: ids.iter().map(mount).map(Syntax::of).collect(),
-        exports: Syntax::of(ids.iter().map(export).collect::<String>()),
+        mounts: trusted.into_iter().chain(mounts).map(Syntax::of).collect(),
+        exports: Syntax::of(exports),
     }
+}
+
+/// What a step gets to trust one more authority, and nothing else.
+pub(super) fn authority(plan: &Secrets) -> SecretsView {
+    let (mount, exports) = trusted(plan);
+    SecretsView {
+        mounts: mount.into_iter().map(Syntax::of).collect(),
+        exports: Syntax::of(exports),
+    }
+}
+
+/// The mount and the text before a command, with which it trusts one more authority. The variables
+/// that name authorities take a file each, so those that the base has come along, in memory.
+fn trusted(plan: &Secrets) -> (Option<String>, String) {
+    if !plan.authority {
+        return (None, String::new());
+    }
+    let file = format!("/run/secrets/{AUTHORITY}");
+    let exports = format!(
+        "{{ cat \"$NODE_EXTRA_CA_CERTS\" {file} > /dev/shm/node.pem; \
+         cat \"${{SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}\" {file} > /dev/shm/ssl.pem; }} 2> /dev/null; \
+         export NODE_EXTRA_CA_CERTS=/dev/shm/node.pem SSL_CERT_FILE=/dev/shm/ssl.pem && "
+    );
+    let mount = format!("--mount=type=secret,id={AUTHORITY},required=true");
+    (Some(mount), exports)
 }
 
 /// The secrets of installs: variables, and the credentials file at the path of the user's own
 /// `.npmrc`.
 pub(super) fn install(plan: &Secrets) -> SecretsView {
-    let mut view = secrets(&plan.installs);
+    let mut view = secrets(&plan.installs, plan);
     if let Some(npmrc) = plan.npmrc() {
         let required = if npmrc.required { ",required=true" } else { "" };
         view.mounts.push(Syntax::of(format!(
@@ -197,7 +230,7 @@ fn copied<'p>(plan: &Plan, step: &BuildStep, name: &'p str) -> Copied<'p> {
 
 /// An `ARG` is visible from its line to the end of the stage, so it comes before the first task
 /// that declares it.
-fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
+fn tasks<'p>(step: &'p BuildStep, plan: &Secrets) -> Vec<TaskView<'p>> {
     let mut known = BTreeSet::new();
     let mut views = Vec::new();
     for task in &step.tasks {
@@ -209,7 +242,7 @@ fn tasks(step: &BuildStep) -> Vec<TaskView<'_>> {
         };
         views.push(TaskView {
             script: &task.script,
-            secrets: secrets(&task.secrets),
+            secrets: secrets(&task.secrets, plan),
             install: (task.because == Reason::Lifecycle).then(id),
             args,
         });

@@ -180,6 +180,78 @@ fs.writeFileSync('dist/tool', Buffer.from('\\x7fELF, and so on'));\n",
     });
 }
 
+/// Two machines have pushed; a third joins what they made. Nothing of the layers is moved.
+#[test]
+fn images_of_two_machines_become_one_index() {
+    let test = "images_of_two_machines_become_one_index";
+    let Some(lab) = Lab::new(test) else { return };
+    let Some(mirror) = distroless(&lab, test) else {
+        return;
+    };
+    let image = format!("{mirror}/distroless/nodejs22-debian12");
+    let tree = Tree::new(&[]);
+    let join = |words: &[&str]| {
+        let words = [&["index"][..], words].concat();
+        slimbuild_with(tree.root(), &words, &Env::default())
+    };
+    let (amd64, arm64) = (format!("{image}:amd64"), format!("{image}:arm64"));
+    // In the same repository, and in another one, which the registry gives the layers.
+    let elsewhere = format!("{}/slimbuild-it/joined-{}:1", lab.open, unique());
+    let mut by_digest = String::new();
+    for name in [format!("{image}:joined"), elsewhere.clone()] {
+        let joined = join(&[&name, &amd64, &arm64]);
+        assert_eq!(joined.code, 0, "{}", joined.stderr);
+        for platform in ["linux/amd64", "linux/arm64"] {
+            assert!(joined.stderr.contains(platform), "{}", joined.stderr);
+        }
+        let index = skopeo(&["--raw", &format!("docker://{name}")]);
+        assert_eq!(index["manifests"].as_array().unwrap().len(), 2, "{index}");
+        for architecture in ["amd64", "arm64"] {
+            let chosen = format!("--override-arch={architecture}");
+            let config = skopeo(&["--config", &chosen, &format!("docker://{name}")]);
+            assert_eq!(config["architecture"], architecture);
+        }
+        by_digest = joined.text().trim().to_owned();
+        assert!(by_digest.contains("@sha256:"), "{by_digest}");
+        skopeo(&["--raw", &format!("docker://{by_digest}")]);
+    }
+    // All of it is there: skopeo reads every layer of both.
+    let copy = tree.root().join("copy").display().to_string();
+    let copied = Command::new("skopeo")
+        .args(["copy", "-q", "--all", "--src-tls-verify=false"])
+        .args([format!("docker://{elsewhere}"), format!("oci:{copy}")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&copied.stderr);
+    assert!(copied.status.success(), "{said}");
+    // An index counts as its images; each platform is there once; the registry is one.
+    let again = join(&[
+        &format!("{image}:again"),
+        &by_digest.replace('@', ":1@"),
+        "-q",
+    ]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(again.stderr, "");
+    let twice = join(&[&elsewhere, &amd64, &amd64]);
+    assert_eq!(twice.code, 4, "{}", twice.stderr);
+    let why = "is for linux/amd64 too; an index has one image for each platform";
+    assert!(twice.stderr.contains(why), "{}", twice.stderr);
+    let other = join(&[&elsewhere, &amd64, "r.example/x:1"]);
+    assert_eq!(other.code, 2, "{}", other.stderr);
+    assert!(
+        other.stderr.contains("`r.example/x:1` is not in `"),
+        "{}",
+        other.stderr
+    );
+    let missing = join(&[&elsewhere, &format!("{image}:s390x")]);
+    assert_eq!(missing.code, 4, "{}", missing.stderr);
+    assert!(
+        missing.stderr.contains("there is no `"),
+        "{}",
+        missing.stderr
+    );
+}
+
 fn skopeo(words: &[&str]) -> Value {
     let shown = Command::new("skopeo")
         .args(["inspect", "--tls-verify=false"])

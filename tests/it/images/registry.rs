@@ -1,5 +1,7 @@
 //! A registry of one package that asks for a token, and builds that need it.
 
+mod authority;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex};

@@ -6,11 +6,10 @@ use super::NativeDriver;
 use crate::commands::build::job::Job;
 use crate::commands::build::outcome::Done;
 use crate::commands::build::show_log;
-use crate::commands::build::warning::warn;
 use crate::commands::error::Error;
 use crate::commands::storage::Storage;
+use crate::commands::warning::warn;
 use crate::engine::native::NativeError;
-use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 
 /// It is unlikely that more layers than this are damaged at once.
@@ -31,8 +30,7 @@ impl Mended {
 /// again.
 pub(super) fn build(driver: &NativeDriver, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
     let mut mended = Mended::default();
-    let quiet = job.mode == ProgressMode::Quiet;
-    let mut storage = Storage::open(&job.engine.sources, job.cwd, job.env, quiet, ui)?;
+    let mut storage = Storage::open(&job.engine.sources, job.cwd, job.env, job.mode, ui)?;
     loop {
         match driver.once(job, &storage.cache, ui) {
             Ok(done) => {

@@ -50,6 +50,12 @@ impl Directories {
         let mut written = Vec::new();
         for directory in to.iter().filter_map(CacheTo::directory) {
             directory.prepare()?;
+            if let Err(error) = directory.layout.tagged(&directory.tag) {
+                let path = directory.path.display();
+                warn(format!(
+                    "the list of caches in `{path}` is written anew: {error}"
+                ));
+            }
             layouts.insert(directory.id(), directory.layout.clone());
             written.push(directory);
         }

@@ -1,6 +1,7 @@
 //! Tells BuildKit the credentials for registries.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 
 use bollard::moby::filesync::v1::auth_server::Auth;
 use bollard::moby::filesync::v1::{
@@ -15,6 +16,25 @@ use crate::engine::Logins;
 use crate::engine::credentials::{Credential, hub};
 use crate::model::image::{ImageRef, parts};
 
+/// The credentials that BuildKit was given. Its errors may quote what a registry says, and some quote
+/// the password. Those of helpers are not known before.
+#[derive(Clone, Default)]
+pub(in crate::engine::buildkit) struct Given(Arc<std::sync::Mutex<Vec<Credential>>>);
+
+impl Given {
+    fn add(&self, credential: &Credential) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(credential.clone());
+    }
+
+    /// A text without the secrets.
+    pub(in crate::engine::buildkit) fn hide(&self, text: &str) -> String {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter()
+            .fold(text.to_owned(), |text, one| one.without_secret(&text))
+    }
+}
+
 /// Looks credentials up when BuildKit asks.
 pub(in crate::engine::buildkit) struct Registries {
     logins: Logins,
@@ -22,6 +42,7 @@ pub(in crate::engine::buildkit) struct Registries {
     repositories: BTreeMap<String, String>,
     /// By registry, what was found: BuildKit asks several times, and a helper may be slow.
     known: Mutex<BTreeMap<String, Option<Credential>>>,
+    given: Given,
     warn: mpsc::UnboundedSender<String>,
 }
 
@@ -39,8 +60,14 @@ impl Registries {
             logins: logins.clone(),
             repositories: repositories.collect(),
             known: Mutex::default(),
+            given: Given::default(),
             warn,
         }
+    }
+
+    /// What BuildKit will have been given.
+    pub(in crate::engine::buildkit) fn given(&self) -> Given {
+        self.given.clone()
     }
 
     async fn credential(&self, host: &str) -> Option<Credential> {
@@ -55,6 +82,9 @@ impl Registries {
         for warning in found.warnings {
             // Nobody listens after the build.
             let _ended = self.warn.send(warning);
+        }
+        if let Some(credential) = &found.credential {
+            self.given.add(credential);
         }
         known.insert(registry.to_owned(), found.credential.clone());
         found.credential
@@ -128,6 +158,9 @@ mod tests {
             });
             assert_eq!(found.as_deref(), user, "{host}");
         }
+        // Only what was given is hidden: `lab` was not.
+        let hidden = registries.given().hide("no: `h`, `t`, `lab`");
+        assert_eq!(hidden, "no: `***`, `***`, `lab`");
         drop(registries);
         let warning = warnings.recv().await.unwrap();
         assert!(warning.ends_with("is no base64"), "{warning}");

@@ -104,6 +104,7 @@ pub(super) fn for_unreached(host: &Host, kind: io::ErrorKind) -> String {
                 certificates.display()
             )
         }
+        (Address::Ssh(place), _) => format!("`{}` has to work here first.", place.by_hand()),
         (Address::Tcp(_), _) => "Check that the daemon runs there and listens without TLS.".to_owned(),
     };
     hint.push_str(match host.origin() {

@@ -15,6 +15,8 @@ use crate::store::cache::Cache;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
     Status(u16),
+    /// It is asked too often, and says after how many seconds it may be asked again.
+    Wait(u32),
     /// The connection ends after so many bytes of the body; before the answer where there are none.
     Cut(usize),
     /// The first byte is another.
@@ -194,6 +196,9 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 Reply::new(401).with("WWW-Authenticate: Basic realm=\"fake\"")
             }
             (_, Some(Fault::Status(status))) => Reply::new(status),
+            (_, Some(Fault::Wait(seconds))) => {
+                Reply::new(429).with(&format!("Retry-After: {seconds}"))
+            }
             // What goes wrong on the way in leaves nothing.
             (_, Some(Fault::Cut(0))) => return Ok(()),
             _ => state.reply(&method, &target, &range, None, body),

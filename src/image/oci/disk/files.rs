@@ -13,7 +13,7 @@ use crate::image::oci::limits;
 const DESCRIBING_FILES: [&str; 3] = ["manifest.json", "index.json", "oci-layout"];
 
 /// Files by name.
-pub(super) enum Files {
+pub(in crate::image::oci) enum Files {
     Directory(PathBuf),
     /// Offset and length of each file. Links are resolved.
     Archive(PathBuf, BTreeMap<String, (u64, u64)>),
@@ -21,7 +21,7 @@ pub(super) enum Files {
 
 impl Files {
     /// Lists the files of an archive.
-    pub(super) fn archive(path: PathBuf) -> io::Result<Self> {
+    pub(in crate::image::oci) fn archive(path: PathBuf) -> io::Result<Self> {
         let mut start = [0; 2];
         let (mut file, length) = regular(&path)?;
         let is_packed = file.read_exact(&mut start).is_ok() && start == [0x1f, 0x8b];
@@ -68,7 +68,7 @@ impl Files {
     }
 
     /// A file and its length in bytes.
-    pub(super) fn open(&self, name: &str) -> io::Result<(Box<dyn Read>, u64)> {
+    pub(in crate::image::oci) fn open(&self, name: &str) -> io::Result<(Box<dyn Read>, u64)> {
         match self {
             Self::Directory(directory) => {
                 let (file, size) = regular(&directory.join(name))?;
@@ -85,7 +85,7 @@ impl Files {
     }
 
     /// A whole file of at most `most` bytes.
-    pub(super) fn json(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
+    pub(in crate::image::oci) fn json(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
         let (file, size) = self.open(name)?;
         let mut bytes = Vec::new();
         if size <= most {

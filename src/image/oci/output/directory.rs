@@ -10,23 +10,26 @@ use std::path::Path;
 use fs_err::File;
 use serde_json::{Value, json};
 
-use super::super::archive::{Content, blob, unpack};
+use super::super::archive::Content;
 use super::super::pack::Tee;
 use super::super::{OciError, image};
 use super::unless_stopped;
-use crate::store::cache::Cache;
 use crate::system::atomic_file::{AtomicDirectory, AtomicFile, WriteError};
 
-const LAYOUT: &str = "oci-layout";
-const INDEX: &str = "index.json";
-const DOCKER: &str = "manifest.json";
-const BLOBS: &str = "blobs";
+pub(super) const LAYOUT: &str = "oci-layout";
+pub(super) const INDEX: &str = "index.json";
+pub(super) const DOCKER: &str = "manifest.json";
+pub(super) const BLOBS: &str = "blobs";
 
 /// The annotation that names an image in a layout.
 const NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The size limit of an index in bytes.
-const MAX_INDEX: u64 = 16 << 20;
+pub(super) const MAX_INDEX: u64 = 16 << 20;
+
+/// Writes one content.
+pub(super) type Fill<'f> =
+    &'f dyn Fn(&Content<'_>, &mut dyn Write) -> Result<io::Result<()>, OciError>;
 
 /// What the directory holds before writing.
 enum Before {
@@ -48,7 +51,7 @@ pub(super) fn check(path: &Path) -> Result<(), OciError> {
 pub(super) fn write(
     files: &[(String, Content<'_>)],
     path: &Path,
-    cache: &Cache,
+    fill: Fill<'_>,
     stop: &dyn Fn() -> bool,
 ) -> Result<(), OciError> {
     if let Before::Layout(index, docker, pure) = before(path)? {
@@ -62,7 +65,7 @@ pub(super) fn write(
             return add(
                 files,
                 path,
-                cache,
+                fill,
                 stop,
                 &[(DOCKER, docker), (INDEX, merged)],
             );
@@ -70,7 +73,7 @@ pub(super) fn write(
     }
     let whole = AtomicDirectory::begin(path)?;
     for (name, content) in files {
-        put(content, &whole.part().join(name), cache, stop).map_err(|error| named(error, path))?;
+        put(content, &whole.part().join(name), fill, stop).map_err(|error| named(error, path))?;
     }
     Ok(whole.finish()?)
 }
@@ -92,7 +95,7 @@ fn named(error: OciError, path: &Path) -> OciError {
 fn add(
     files: &[(String, Content<'_>)],
     path: &Path,
-    cache: &Cache,
+    fill: Fill<'_>,
     stop: &dyn Fn() -> bool,
     lists: &[(&str, Value)],
 ) -> Result<(), OciError> {
@@ -100,7 +103,7 @@ fn add(
     for (name, content) in files {
         let target = path.join(name);
         if name.starts_with(BLOBS) && !is_there(&target) {
-            if let Err(error) = put(content, &target, cache, stop) {
+            if let Err(error) = put(content, &target, fill, stop) {
                 // No index refers to these blobs yet.
                 for blob in added {
                     drop(fs_err::remove_file(blob));
@@ -112,7 +115,7 @@ fn add(
     }
     for (name, list) in lists {
         let bytes = Content::Bytes(image::text(list));
-        put(&bytes, &path.join(name), cache, &|| false)?;
+        put(&bytes, &path.join(name), fill, &|| false)?;
     }
     Ok(())
 }
@@ -120,7 +123,7 @@ fn add(
 fn put(
     content: &Content<'_>,
     target: &Path,
-    cache: &Cache,
+    fill: Fill<'_>,
     stop: &dyn Fn() -> bool,
 ) -> Result<(), OciError> {
     if let Some(parent) = target.parent() {
@@ -129,11 +132,16 @@ fn put(
             source,
         })?;
     }
-    let write = |out: &mut dyn Write| match content {
-        Content::Bytes(bytes) => Ok(out.write_all(bytes)),
-        Content::Blob(layer) => blob(layer, cache, |blob| io::copy(blob, out).map(drop)),
-        Content::Tar(layer) => unpack(layer, cache, |tar| io::copy(tar, out).map(drop)),
-    };
+    if let Content::File(from) = content
+        && !stop()
+    {
+        let moved = fs_err::rename(from, target);
+        return moved.map_err(|source| {
+            let path = target.to_path_buf();
+            WriteError::System { path, source }.into()
+        });
+    }
+    let write = |out: &mut dyn Write| fill(content, out);
     AtomicFile::begin(target)?.try_write(|out| unless_stopped(out, stop, write))
 }
 

@@ -1,4 +1,4 @@
-//! How a build says a warning: as a line, or as an event of the JSON stream.
+//! How a command says a warning: as a line, or as an event of the JSON stream.
 
 use crate::commands::error::Error;
 use crate::show::progress::ProgressMode;
@@ -6,7 +6,11 @@ use crate::show::ui::Ui;
 use crate::system::terminal::escape_json;
 
 /// Says a warning on stderr, unless the build is quiet.
-pub(super) fn warn(message: &str, mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
+pub(in crate::commands) fn warn(
+    message: &str,
+    mode: ProgressMode,
+    ui: &mut Ui,
+) -> Result<(), Error> {
     let said = match mode {
         ProgressMode::Quiet => Ok(()),
         // Each line of this stream must be a JSON object.
