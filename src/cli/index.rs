@@ -8,11 +8,12 @@ use crate::plan::config::insecure_registry;
 
 /// `slimbuild index`
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Layers stay where they are: only descriptions are read and written. The images must be in the
-registry of NAME. Example, after two machines have pushed:
-  slimbuild index registry.example.com/shop:1 \\
-    registry.example.com/shop@sha256:… registry.example.com/shop:1-arm64")]
+#[command(after_long_help = "\
+Layers stay where they are: only descriptions are read and written. The images must be in the registry of NAME.
+
+Examples:
+  slimbuild index shop.example.com/server:1 shop.example.com/server:1-amd64 shop.example.com/server:1-arm64
+  slimbuild index -q shop.example.com/server:1 shop.example.com/server@sha256:… shop.example.com/server@sha256:…")]
 pub struct IndexArgs {
     /// The name of the index
     #[arg(value_name = "NAME", value_parser = tag)]

@@ -153,14 +153,19 @@ pub struct PlanArgs {
     ///
     /// For packages from private git repositories. Installs and tasks may ask the agent and see no key. `default` is the agent of
     /// `SSH_AUTH_SOCK`, ID=SOCKET another one. May be repeated
-    #[arg(long, value_name = "default|ID=SOCKET", value_parser = SshArg::parse, hide_short_help = true)]
+    #[arg(long, value_name = "default|ID=SOCKET", value_parser = SshArg::parse, conflicts_with = "prebuilt", hide_short_help = true)]
     pub ssh: Vec<SshArg>,
 
     /// Let steps trust the certificate authorities in FILE too
     ///
     /// For example those of your company. Installs and tasks find them through `NODE_EXTRA_CA_CERTS` and `SSL_CERT_FILE`. No layer contains
     /// them
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "prebuilt",
+        hide_short_help = true
+    )]
     pub ca: Option<PathBuf>,
 }
 

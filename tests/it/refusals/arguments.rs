@@ -56,6 +56,16 @@ fn bad_modes() {
     ");
 }
 
+/// What would do nothing is not accepted in silence.
+#[test]
+fn nothing_is_given_to_steps_that_do_not_run() {
+    for (flag, value) in [("--ssh", "default"), ("--ca", "ca.pem")] {
+        let said = refusal(&["apps/server", "--prebuilt", flag, value]);
+        let told = format!("the argument '--prebuilt' cannot be used with '{flag}");
+        assert!(said.contains(&told), "{said}");
+    }
+}
+
 #[test]
 fn bad_versions_and_images() {
     assert_snapshot!(refusal(&["plan", "apps/server", "--node", "newest"]), @"
