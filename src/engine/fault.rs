@@ -257,10 +257,19 @@ fn prisma(failed: &Failed<'_>, log: &Log) -> Option<String> {
             "`env(\"…\")` in prisma.config wants the variable though `prisma generate` does not need it. Write `process.env.NAME ?? \"\"` there, or give the build a value. {named}"
         ).trim_end().to_owned());
     }
-    log.has(&["binaries.prisma.sh"]).then(|| {
-        "Prisma could not fetch its engines from binaries.prisma.sh: let the builder reach that host, name a mirror with `PRISMA_ENGINES_MIRROR`, or use a Prisma without engines (`engineType = \"client\"`)."
-            .to_owned()
-    })
+    if log.has(&["binaries.prisma.sh"]) {
+        return Some("Prisma could not fetch its engines from binaries.prisma.sh: let the builder reach that host, name a mirror with `PRISMA_ENGINES_MIRROR`, or use a Prisma without engines (`engineType = \"client\"`).".to_owned());
+    }
+    let ungenerated = log.has(&[
+        "@prisma/client\"' has no exported member",
+        "@prisma/client did not initialize yet",
+        "Cannot find module '.prisma/client",
+        "/generated/prisma",
+    ]);
+    ungenerated.then(|| format!(
+        "Nothing in this build has generated the Prisma client: begin the `build` script of {} with `prisma generate && `, or name the task that generates it in `dependsOn` of turbo.json.",
+        failed.package()
+    ))
 }
 
 fn git(failed: &Failed<'_>, log: &Log) -> Option<String> {

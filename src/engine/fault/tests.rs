@@ -224,6 +224,14 @@ fn spellings() {
             "`--build-arg DIRECTUS_API_URL=…`",
         ),
         (
+            "prisma/seed.ts:20:10 - error TS2305: Module '\"@prisma/client\"' has no exported member 'PrismaClient'.",
+            "`build` script of @f/a with `prisma generate && `",
+        ),
+        (
+            "src/db.ts(1,30): error TS2307: Cannot find module '../generated/prisma/client' or its corresponding type declarations.",
+            "generated the Prisma client",
+        ),
+        (
             "Module not found: Can't resolve '@acme/ui/button'",
             "`@acme/ui` is not installed",
         ),
