@@ -3,8 +3,7 @@
 //!
 //! Input: what the framework makes. Output: the same, or the start that the script means.
 
-use super::script::Command;
-use super::start::{self, START_SCRIPTS, Start, shell};
+use super::start::{self, Start, shell};
 use super::subject::Subject;
 use super::{AppKind, Delivery, DetectError, Detection, framework, loader, program};
 
@@ -52,7 +51,7 @@ pub(super) fn heed_script(
 
 /// The server that the first start script starts by a TypeScript loader or a process manager.
 fn other_server(subject: &Subject<'_>, own: &Start) -> Result<Option<Start>, DetectError> {
-    let Some((_, command)) = first(subject) else {
+    let Some((_, command)) = shell::first(subject) else {
         return Ok(None);
     };
     if loader::run(subject, &command).is_some() {
@@ -70,7 +69,7 @@ fn other_server(subject: &Subject<'_>, own: &Start) -> Result<Option<Start>, Det
 
 /// The warning that the image does not run what the first start script says.
 fn unheeded(subject: &Subject<'_>, delivery: &Delivery) -> Option<String> {
-    let (name, command) = first(subject)?;
+    let (name, command) = shell::first(subject)?;
     let own = delivery.start()?;
     let program = command.program();
     let heeded = program == "node" || framework::is_program(program);
@@ -82,13 +81,4 @@ fn unheeded(subject: &Subject<'_>, delivery: &Delivery) -> Option<String> {
     Some(format!(
         "the image runs `{start}` ({reason}), and not `{shown}` as the `{name}` script does"
     ))
-}
-
-/// The first start script with a single command that is not for development.
-fn first(subject: &Subject<'_>) -> Option<(&'static str, Command)> {
-    let name = START_SCRIPTS
-        .into_iter()
-        .find(|name| !subject.commands(name).is_empty())?;
-    let command = shell::plain(subject, name)?;
-    (!shell::is_for_development(&command)).then_some((name, command))
 }

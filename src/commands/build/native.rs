@@ -74,6 +74,15 @@ impl Driver for NativeDriver {
                 hint: Some("name a builder for several, `--builder tcp://HOST:PORT`, or use a Docker daemon with containerd's image store".to_owned()),
             });
         }
+        if job.access.agents.len() > 1 {
+            return Err(Error::Usage {
+                message: "steps on this machine can ask one ssh agent, and `--ssh` names several"
+                    .to_owned(),
+                hint: Some(
+                    "give one `--ssh`; a Docker daemon or a builder takes several".to_owned(),
+                ),
+            });
+        }
         if job.trial.is_some() {
             checks::startable(&job.plan, job.env)?;
         }

@@ -13,6 +13,9 @@ use Token::{Filled, Sign, Text, Word};
 /// Limits how deep expressions are nested.
 const MAX_DEPTH: usize = 16;
 
+/// Limits how many tokens an expression may have that is not understood.
+const MAX_UNKNOWN_LENGTH: usize = 16;
+
 /// A path that an expression gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
@@ -236,7 +239,7 @@ fn unknown(tokens: &[Token<'_>]) -> Option<(Place, usize)> {
         // A directory of some file, most likely of this one.
         [Word("dirname"), Sign('('), ..] | [Word("path"), Sign('.'), Word("dirname"), ..] => {
             let end = tokens.iter().position(|token| *token == Sign(','))?;
-            (end <= MAX_DEPTH).then(|| (Place::base(From::File), end + 1))
+            (end <= MAX_UNKNOWN_LENGTH).then(|| (Place::base(From::File), end + 1))
         }
         _ => None,
     }

@@ -226,7 +226,7 @@ pub(in crate::detect) fn unheeded(subject: &Subject<'_>) -> Option<DetectError> 
 }
 
 /// The first meaningful start script with its last command. Scripts for development do not count.
-fn first(subject: &Subject<'_>) -> Option<(&'static str, Command)> {
+pub(in crate::detect) fn first(subject: &Subject<'_>) -> Option<(&'static str, Command)> {
     let name = START_SCRIPTS
         .into_iter()
         .find(|name| !simplify::line(subject, name).commands().is_empty())?;
