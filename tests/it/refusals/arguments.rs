@@ -67,6 +67,18 @@ fn nothing_is_given_to_steps_that_do_not_run() {
 }
 
 #[test]
+fn steps_on_this_machine_ask_one_agent() {
+    let tree = Tree::shop();
+    let socket = tree.root().join("agent.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let agents = ["a", "b"].map(|id| format!("--ssh={id}={}", socket.display()));
+    let arguments = ["apps/server", "--engine", "native", &agents[0], &agents[1]];
+    let said = slimbuild(tree.root(), &arguments).refusal(tree.root());
+    let told = "steps on this machine can ask one ssh agent, and `--ssh` names several";
+    assert!(said.contains(told), "{said}");
+}
+
+#[test]
 fn bad_versions_and_images() {
     assert_snapshot!(refusal(&["plan", "apps/server", "--node", "newest"]), @"
     exit code 2
