@@ -111,6 +111,7 @@ impl Natives {
     /// Examines a closure.
     pub fn of(closure: &Closure<'_, '_>, target: Target<'_>) -> Result<Self, LockfileError> {
         let mut natives = Self::default();
+        let asked = closure.asked_optional();
         for (lockfile, key, optional) in closure.entries() {
             let traits = lockfile.traits(key);
             let (name, version) = name_and_version(lockfile.format(), key);
@@ -131,7 +132,9 @@ impl Natives {
             if family.lacks(target) {
                 natives.missing.insert(package.clone());
             }
-            // pnpm continues without an optional package that it cannot build.
+            // pnpm continues without an optional package that it cannot build. What a member asks
+            // for itself, its author has on a laptop.
+            let expected = !optional || asked.contains(key);
             let needs: Vec<_> = lockfile
                 .needs(key)?
                 .into_iter()
@@ -140,7 +143,7 @@ impl Natives {
             let has = |name: &str| needs.iter().any(|need| need == name);
             let told = lockfile.format() == Format::V9 || traits.requires_build;
             let on_linux = CPUS.iter().any(|cpu| traits.fits("linux", cpu, None));
-            if told && on_linux && !optional && family.is_empty() && compiles(name, has) {
+            if told && on_linux && expected && family.is_empty() && compiles(name, has) {
                 if FETCHED.contains(&name) {
                     natives.fetched.insert(package);
                     continue;

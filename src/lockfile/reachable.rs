@@ -16,6 +16,7 @@ pub struct Reach<'l, 'a> {
     lockfile: &'l Lockfile<'a>,
     nodes: Vec<Option<Box<Reached>>>,
     packages: Vec<bool>,
+    asked: BTreeSet<usize>,
     directories: BTreeSet<RepoPath>,
     copied: BTreeSet<RepoPath>,
     tarballs: BTreeSet<RepoPath>,
@@ -103,6 +104,7 @@ impl<'l, 'a> Reach<'l, 'a> {
                 .take(lockfile.nodes().len())
                 .collect(),
             packages: vec![false; lockfile.packages().len()],
+            asked: BTreeSet::new(),
             directories: BTreeSet::new(),
             copied: BTreeSet::new(),
             tarballs: BTreeSet::new(),
@@ -140,6 +142,9 @@ impl<'l, 'a> Reach<'l, 'a> {
                     optional: dependency.field == Field::Optional,
                 };
                 if let Some(at) = self.locate(&key, &from(), &mut found)? {
+                    if way.optional {
+                        self.asked.insert(at);
+                    }
                     self.visit(at, way, &mut found)?;
                 }
             }
@@ -172,6 +177,12 @@ impl<'l, 'a> Reach<'l, 'a> {
             let optional = reached.as_ref()?.is_optional();
             Some((self.lockfile, &*entry.key, optional))
         })
+    }
+
+    /// The keys of reached nodes that a member's own `optionalDependencies` name.
+    pub fn asked_optional(&self) -> impl Iterator<Item = &'l str> {
+        let nodes = self.lockfile.nodes();
+        self.asked.iter().map(|&at| &*nodes[at].key)
     }
 
     /// Directories that pnpm copies into the virtual store when it installs (`file:` and injected

@@ -301,6 +301,12 @@ impl<'l, 'a> Closure<'l, 'a> {
         self.reaches.iter().flat_map(Reach::entries)
     }
 
+    /// The keys of reached entries that a member's own `optionalDependencies` name.
+    pub fn asked_optional(&self) -> BTreeSet<&'l str> {
+        let all = self.reaches.iter();
+        all.flat_map(Reach::asked_optional).collect()
+    }
+
     /// Directories that pnpm copies when it installs (`file:` and injected packages).
     pub fn copied_directories(&self) -> BTreeSet<&RepoPath> {
         let all = self.reaches.iter();

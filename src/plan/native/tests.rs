@@ -160,6 +160,25 @@ fn a_compiler_only_for_what_compiles_and_may() {
 }
 
 #[test]
+fn an_optional_package_that_a_member_asks_for_is_compiled() {
+    let app = r#"{"name": "api", "scripts": {"start": "node main.js"}, "optionalDependencies": {"bcrypt": "5.1.1"}}"#;
+    let lockfile = lockfile(&["bcrypt"]).replace(
+        "    dependencies:\n      'bcrypt'",
+        "    optionalDependencies:\n      'bcrypt'",
+    );
+    let (_dir, workspace) = testing::workspace(&[
+        ("package.json", r#"{"packageManager": "pnpm@9.15.9"}"#),
+        ("pnpm-lock.yaml", &lockfile),
+        ("apps/api/package.json", app),
+        ("apps/api/main.js", ""),
+    ]);
+    let app = testing::at(&workspace, "apps/api");
+    let plan = Plan::new(&workspace, app, &PlanOptions::default()).unwrap();
+    let (build, _) = told(&plan);
+    assert!(build.unwrap_or_default().contains("bcrypt@5.1.1 compiles"));
+}
+
+#[test]
 fn what_stays_unbuilt_is_named_with_the_setting_to_write() {
     let warnings = |pnpm| {
         let plan = plan(pnpm, &["better-sqlite3", "bcrypt"], &[], |_| {}).unwrap();
