@@ -241,7 +241,8 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Man { command } => commands::completions::manual(command.as_deref(), ui),
         Command::Enter { start } => commands::enter::run(&cwd.join(start), ui),
         Command::Prune(args) => {
-            commands::prune::run(&args.apps, &args.out, args.options.into(), &cwd, ui)
+            let apps = [args.scope, args.apps].concat();
+            commands::prune::run(&apps, &args.out, args.options.into(), &cwd, ui)
         }
     }
 }

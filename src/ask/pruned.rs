@@ -50,11 +50,25 @@ pub enum Scope {
     Production,
 }
 
+/// How the output is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// [`JSON`] and [`FULL`], as by `turbo prune --docker`.
+    #[default]
+    Split,
+    /// One workspace, as by `turbo prune`.
+    Flat,
+}
+
 /// The user's options, in addition to the apps' `slimbuild.json`.
 #[derive(Debug, Clone, Default)]
 pub struct PruneOptions {
     /// What to keep.
     pub scope: Scope,
+    /// How the output is laid out.
+    pub shape: Shape,
+    /// Whether files that git ignores are kept.
+    pub ignored: bool,
     /// Globs of files to keep, even ignored ones.
     pub include: Vec<String>,
     /// Globs of files to leave out.
@@ -100,7 +114,10 @@ impl Pruned {
             }
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
-        let rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
+        let mut rules = Rules::load(&workspace.root, &wanted.include, &wanted.exclude)?;
+        if options.ignored {
+            rules = rules.regardless_of_git();
+        }
         let members: Vec<MemberId> = closure.packages().collect();
         let walk = |&at: &MemberId| Ok::<_, PlanError>(inputs::walk(workspace, at, &rules)?.files);
         let walked = threads::map(&members, BATCH, walk);
@@ -117,15 +134,35 @@ impl Pruned {
             include: &wanted.include,
             scope: options.scope,
         };
+        let mut entries = layout.entries()?;
+        if options.shape == Shape::Flat {
+            entries = flat(entries);
+        }
         Ok(Self {
             members: make::members(workspace, &closure),
             workspace_members: workspace.packages(apps.contains(&MemberId::ROOT)),
             packages: closure.package_count(),
             workspace_packages: lockfiles.package_total(),
             warnings: warnings(workspace, &closure),
-            entries: layout.entries()?,
+            entries,
         })
     }
+}
+
+/// All files in one place. Where two have a path, the source is taken: manifests are the same in
+/// both.
+fn flat(entries: Vec<PrunedFile>) -> Vec<PrunedFile> {
+    let mut all = BTreeMap::new();
+    for place in [FULL, "", JSON] {
+        for entry in entries.iter().filter(|entry| entry.place == place) {
+            let entry = PrunedFile {
+                place: "",
+                ..entry.clone()
+            };
+            all.entry(entry.path.clone()).or_insert(entry);
+        }
+    }
+    all.into_values().collect()
 }
 
 /// The combined options of flags and `slimbuild.json`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::ask::pruned::{PruneOptions, Scope};
+use crate::ask::pruned::{PruneOptions, Scope, Shape};
 
 /// `slimbuild prune`
 #[derive(Debug, Args)]
@@ -19,11 +19,16 @@ pnpm-workspace.yaml. In the Dockerfile:
 Examples:
   slimbuild prune apps/server                 into out
   slimbuild prune apps/server --production    without dev dependencies
-  slimbuild prune apps/server apps/worker     what both need")]
+  slimbuild prune apps/server apps/worker     what both need
+  slimbuild prune apps/server --flat          one workspace, without json/ and full/")]
 pub struct PruneArgs {
     /// The apps: directories (apps/server) or package names
-    #[arg(value_name = "APP", required = true)]
+    #[arg(value_name = "APP", required_unless_present = "scope")]
     pub apps: Vec<String>,
+
+    /// The same as APP, as turbo's Dockerfiles have it
+    #[arg(long, value_name = "APP")]
+    pub scope: Vec<String>,
 
     /// Write to DIR: one that does not exist yet, is empty, or holds an earlier output, which is replaced
     #[arg(
@@ -55,32 +60,25 @@ pub struct PruneOptionArgs {
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 
-    /// Accepted for compatibility with turbo; the layout is always this one
+    /// Write one workspace into DIR, as `turbo prune` does without --docker; DIR must be new or empty
+    #[arg(long, conflicts_with = "docker")]
+    pub flat: bool,
+
+    /// The layout with json/ and full/, which is the default; Dockerfiles for turbo name it
     #[arg(long)]
     pub docker: bool,
 
-    /// Accepted as turbo's default; for ignored files that a build needs there is --include
+    /// Leave out what git ignores; with false, node_modules, .git and env files still stay out
     #[arg(
         long,
         value_name = "BOOL",
         num_args = 0..=1,
         require_equals = true,
+        default_value = "true",
         default_missing_value = "true",
-        value_parser = gitignored
+        action = clap::ArgAction::Set
     )]
-    pub use_gitignore: Option<bool>,
-}
-
-/// turbo's `--use-gitignore=false` takes every file along, secrets and modules among them.
-fn gitignored(text: &str) -> Result<bool, String> {
-    match text {
-        "true" => Ok(true),
-        "false" => Err(
-            "ignored files are left out: name those that a build needs with `--include GLOB`"
-                .to_owned(),
-        ),
-        _ => Err("`true` is the only value".to_owned()),
-    }
+    pub use_gitignore: bool,
 }
 
 impl From<PruneOptionArgs> for PruneOptions {
@@ -89,8 +87,9 @@ impl From<PruneOptionArgs> for PruneOptions {
             production,
             include,
             exclude,
+            flat,
             docker: _,
-            use_gitignore: _,
+            use_gitignore,
         } = args;
         let scope = if production {
             Scope::Production
@@ -99,6 +98,8 @@ impl From<PruneOptionArgs> for PruneOptions {
         };
         Self {
             scope,
+            shape: if flat { Shape::Flat } else { Shape::Split },
+            ignored: !use_gitignore,
             include,
             exclude,
         }
@@ -130,11 +131,31 @@ mod tests {
             ];
             Line::try_parse_from(line).map_err(|error| error.to_string())
         };
-        for flag in ["--production", "--use-gitignore", "--use-gitignore=true"] {
-            let line = parse(flag).unwrap();
+        for flag in [
+            "--production",
+            "--use-gitignore",
+            "--use-gitignore=true",
+            "--flat",
+        ] {
+            let line = match flag {
+                "--flat" => Line::try_parse_from(["slimbuild", "web", "@x/api", flag]).unwrap(),
+                flag => parse(flag).unwrap(),
+            };
             assert_eq!(line.prune.apps, ["web", "@x/api"], "{flag}");
+            assert!(line.prune.options.use_gitignore, "{flag}");
         }
-        let words = parse("--use-gitignore=false").unwrap_err();
-        assert!(words.contains("with `--include GLOB`"), "{words}");
+        assert!(
+            !parse("--use-gitignore=false")
+                .unwrap()
+                .prune
+                .options
+                .use_gitignore
+        );
+        let words = parse("--flat").unwrap_err();
+        assert!(words.contains("--docker"), "{words}");
+        let scoped =
+            Line::try_parse_from(["slimbuild", "--scope=web", "--scope", "api", "--docker"]);
+        assert_eq!(scoped.unwrap().prune.scope, ["web", "api"]);
+        Line::try_parse_from(["slimbuild", "--docker"]).unwrap_err();
     }
 }

@@ -209,6 +209,12 @@ impl Rules {
         Ok(self)
     }
 
+    /// The same rules without rule 4.
+    pub fn regardless_of_git(mut self) -> Self {
+        self.git = GitIgnores::off();
+        self
+    }
+
     /// Whether git ignores a file.
     pub fn git_ignores(&self, path: &RepoPath) -> Result<bool, IgnoreError> {
         let (_, scope) = self.scope(&path.parent().unwrap_or_default())?;

@@ -500,3 +500,70 @@ fn plan_prune_why_and_graph_agree() {
         assert_eq!(shown, planned);
     }
 }
+
+#[test]
+fn a_flat_output_is_one_workspace() {
+    let shop = shop();
+    let app = [at(&shop, "apps/server")];
+    let flat = PruneOptions {
+        shape: Shape::Flat,
+        ..PruneOptions::default()
+    };
+    let flat = Pruned::new(&shop, &app, &flat).unwrap();
+    let split = pruned(&shop, &["apps/server"], Scope::Build).unwrap();
+    let without_place: BTreeSet<String> = split
+        .entries
+        .iter()
+        .map(|entry| entry.path.to_string())
+        .collect();
+    let found: Vec<String> = flat.entries.iter().map(PrunedFile::full_path).collect();
+    assert_eq!(found, without_place.into_iter().collect::<Vec<_>>());
+    let dir = tempfile::tempdir().unwrap();
+    write(&flat, &shop.root, &dir.path().join("out"), &|| false).unwrap();
+    let out = fs_err::canonicalize(dir.path().join("out")).unwrap();
+    let again = Workspace::load(&out).unwrap();
+    let app = at(&again, "apps/server");
+    Pruned::new(&again, &[app], &PruneOptions::default()).unwrap();
+    let full = write(&flat, &shop.root, &dir.path().join("out"), &|| false);
+    assert!(matches!(full, Err(OutputError::NotEmpty(_))));
+}
+
+#[test]
+fn what_git_ignores_is_kept_where_that_is_asked_for() {
+    let (_dir, workspace) = workspace(&[
+        ("package.json", "{}"),
+        ("pnpm-workspace.yaml", "packages: [a]\n"),
+        (
+            "pnpm-lock.yaml",
+            "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n  a: {}\n",
+        ),
+        (".gitignore", "gen\nnode_modules\n.env\n"),
+        ("a/package.json", r#"{"name": "a"}"#),
+        ("a/.gitignore", "*.out\n"),
+        ("a/gen/x.ts", ""),
+        ("a/b.out", ""),
+        ("a/.env", "SECRET=x"),
+        ("a/node_modules/c/index.js", ""),
+    ]);
+    let app = [at(&workspace, "a")];
+    let found = |ignored| {
+        let options = PruneOptions {
+            ignored,
+            ..PruneOptions::default()
+        };
+        let pruned = Pruned::new(&workspace, &app, &options).unwrap();
+        let all = pruned.entries.iter().map(PrunedFile::full_path);
+        all.filter(|path| path.starts_with("full/a/"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(false), ["full/a/.gitignore", "full/a/package.json"]);
+    assert_eq!(
+        found(true),
+        [
+            "full/a/.gitignore",
+            "full/a/b.out",
+            "full/a/gen/x.ts",
+            "full/a/package.json"
+        ]
+    );
+}

@@ -31,6 +31,8 @@ pub(super) struct GitIgnores {
     /// The path of the workspace root in the repository: empty, or with a trailing slash.
     prefix: Arc<str>,
     deepest: Option<Arc<Link>>,
+    /// Whether no file is read: nothing is ignored.
+    off: bool,
 }
 
 #[derive(Debug)]
@@ -60,11 +62,21 @@ pub(super) enum Entry {
 }
 
 impl GitIgnores {
+    /// Ignores nothing.
+    pub(super) fn off() -> Self {
+        Self {
+            prefix: Arc::from(""),
+            deepest: None,
+            off: true,
+        }
+    }
+
     /// Loads the root's file and those above it.
     pub(super) fn load(root: &Path, tree: &Tree) -> Result<Self, TreeError> {
         let alone = Self {
             prefix: Arc::from(""),
             deepest: None,
+            off: false,
         };
         let Some(top) = root
             .ancestors()
@@ -99,6 +111,7 @@ impl GitIgnores {
             let seen = Self {
                 prefix: Arc::from(""),
                 deepest: above.clone(),
+                off: false,
             };
             if seen
                 .ignored_at(&names[..=depth].join("/"), Entry::Directory)
@@ -114,12 +127,16 @@ impl GitIgnores {
         Self {
             prefix: Arc::from(prefix),
             deepest: above,
+            off: false,
         }
         .with_file_in(tree, &RepoPath::ROOT)
     }
 
     /// The files that apply in `dir`, derived from those of its parent.
     pub(super) fn with_file_in(&self, tree: &Tree, dir: &RepoPath) -> Result<Self, TreeError> {
+        if self.off {
+            return Ok(self.clone());
+        }
         let slash = if dir.is_root() { "" } else { "/" };
         let own = format!("{dir}{slash}", dir = dir.as_str());
         let link = read(
@@ -132,6 +149,7 @@ impl GitIgnores {
         Ok(Self {
             prefix: Arc::clone(&self.prefix),
             deepest: link.or_else(|| self.deepest.clone()),
+            off: false,
         })
     }
 
@@ -139,6 +157,7 @@ impl GitIgnores {
     #[cfg(any(test, fuzzing))]
     pub(super) fn of_text(text: &str) -> Self {
         Self {
+            off: false,
             prefix: Arc::from(""),
             deepest: Some(Arc::new(Link {
                 file: NAME.to_owned(),

@@ -38,6 +38,9 @@ pub fn pruned(pruned: &Pruned, out: &Path) -> String {
     ] {
         let prefix = format!("{place}/");
         let inside = || pruned.entries.iter().filter(|entry| entry.place == place);
+        if inside().next().is_none() {
+            continue;
+        }
         let bytes = size(inside().map(|entry| entry.content.size()).sum());
         let files = count(inside().count(), "file");
         text.line(format_args!(

@@ -3,7 +3,8 @@
 //!
 //! Tried with pnpm 12.21: `pnpm --recursive run build` runs what `dependsOn` of `build` names first
 //! (`generate`, `^build`, `web#build`), whether or not `tasks` defines it, and builds dependencies
-//! first in any case. Commands that name one package run only that package's part.
+//! first in any case. Commands that name one package run only that package's part. `pipelines`
+//! names sets of tasks for `pnpm pipeline`; their order comes from `tasks`, so it adds nothing here.
 
 use std::collections::BTreeSet;
 
