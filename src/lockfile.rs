@@ -7,6 +7,7 @@
 //! byte for byte, even what slimbuild does not know. The rules mirror pnpm's own
 //! (`@pnpm/lockfile.fs`, `@pnpm/deps.path`).
 
+mod catalogs;
 mod document;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -22,6 +23,7 @@ mod text;
 mod traits;
 pub(crate) mod v13;
 
+pub use catalogs::CatalogEntry;
 pub use importer::{Dependency, Field, Importer};
 pub use index::Lockfile;
 pub use set::{Home, Lockfiles, Texts};

@@ -87,8 +87,8 @@ impl Workspace {
         let tree = &Tree::open(root).map_err(ManifestError::from)?;
         let settings_text = settings_text(tree)?;
         let settings = WorkspaceManifest::parse(settings_text.as_deref().unwrap_or_default())?;
-        let turbo = match (turbo_manifest(tree, &RepoPath::ROOT)?, &settings_text) {
-            (None, Some(text)) => turbo::pnpm::tasks(text)?,
+        let turbo = match (turbo_manifest(tree, &RepoPath::ROOT)?, &settings.all) {
+            (None, Some(all)) => turbo::pnpm::tasks(all)?,
             (found, _) => found,
         };
         let npmrc = read(tree, ".npmrc")?

@@ -66,6 +66,10 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value = SCRATCH)]
     outputs: PathBuf,
 
+    /// Measure this slimbuild, such as the static one that users install
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+
     /// What cargo adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -89,6 +93,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
+    if let Some(program) = &args.program {
+        let program = fs_err::canonicalize(program)?;
+        program::PROGRAM.get_or_init(|| program);
+    }
     let wanted = |part| args.part.is_none_or(|only| only == part);
     if wanted(Part::Corpus) {
         corpus::run(args.only.as_deref(), args.rounds, &args.outputs)?;

@@ -3,12 +3,16 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
 use crate::Result;
+
+/// slimbuild, if the command line names a program.
+pub(crate) static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// A command that writes into an output directory, which its last argument names. It gets another one each time, and all of them go away only with
 /// the bench: a file system that has just removed many files is slow to make new ones, which would be added to the time.
@@ -24,7 +28,10 @@ impl Program {
     /// `slimbuild prune APP --out OUT` in a workspace.
     pub(crate) fn slimbuild(cwd: &Path, app: &str, outputs: &Path) -> Self {
         Self {
-            path: env!("CARGO_BIN_EXE_slimbuild").into(),
+            path: PROGRAM
+                .get()
+                .cloned()
+                .unwrap_or_else(|| env!("CARGO_BIN_EXE_slimbuild").into()),
             args: ["prune", app, "--out"].map(OsString::from).to_vec(),
             cwd: cwd.to_path_buf(),
             outputs: outputs.to_path_buf(),

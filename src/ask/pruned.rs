@@ -136,7 +136,7 @@ impl Pruned {
         };
         let mut entries = layout.entries()?;
         if options.shape == Shape::Flat {
-            entries = flat(entries);
+            entries = flat(&entries);
         }
         Ok(Self {
             members: make::members(workspace, &closure),
@@ -151,7 +151,7 @@ impl Pruned {
 
 /// All files in one place. Where two have a path, the source is taken: manifests are the same in
 /// both.
-fn flat(entries: Vec<PrunedFile>) -> Vec<PrunedFile> {
+fn flat(entries: &[PrunedFile]) -> Vec<PrunedFile> {
     let mut all = BTreeMap::new();
     for place in [FULL, "", JSON] {
         for entry in entries.iter().filter(|entry| entry.place == place) {

@@ -68,17 +68,15 @@ pub struct PruneOptionArgs {
     #[arg(long)]
     pub docker: bool,
 
-    /// Leave out what git ignores; with false, node_modules, .git and env files still stay out
+    /// Whether to leave out what git ignores [default: true]; secrets and installed modules stay out in any case
     #[arg(
         long,
         value_name = "BOOL",
         num_args = 0..=1,
         require_equals = true,
-        default_value = "true",
-        default_missing_value = "true",
-        action = clap::ArgAction::Set
+        default_missing_value = "true"
     )]
-    pub use_gitignore: bool,
+    pub use_gitignore: Option<bool>,
 }
 
 impl From<PruneOptionArgs> for PruneOptions {
@@ -99,7 +97,7 @@ impl From<PruneOptionArgs> for PruneOptions {
         Self {
             scope,
             shape: if flat { Shape::Flat } else { Shape::Split },
-            ignored: !use_gitignore,
+            ignored: use_gitignore == Some(false),
             include,
             exclude,
         }
@@ -142,15 +140,10 @@ mod tests {
                 flag => parse(flag).unwrap(),
             };
             assert_eq!(line.prune.apps, ["web", "@x/api"], "{flag}");
-            assert!(line.prune.options.use_gitignore, "{flag}");
+            assert_ne!(line.prune.options.use_gitignore, Some(false), "{flag}");
         }
-        assert!(
-            !parse("--use-gitignore=false")
-                .unwrap()
-                .prune
-                .options
-                .use_gitignore
-        );
+        let all = parse("--use-gitignore=false").unwrap();
+        assert_eq!(all.prune.options.use_gitignore, Some(false));
         let words = parse("--flat").unwrap_err();
         assert!(words.contains("--docker"), "{words}");
         let scoped =

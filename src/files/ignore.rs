@@ -210,6 +210,7 @@ impl Rules {
     }
 
     /// The same rules without rule 4.
+    #[must_use]
     pub fn regardless_of_git(mut self) -> Self {
         self.git = GitIgnores::off();
         self
@@ -239,7 +240,7 @@ impl Rules {
         let mut verdict = Verdict::Keep;
         let mut scope = self.root_scope();
         for dir in lineage(dir) {
-            let (own, inner) = scope.directory(&dir)?;
+            let (own, inner) = scope.enter(&dir, GitIgnores::again_in)?;
             verdict = own;
             match inner {
                 Some(inner) => scope = inner,
@@ -290,6 +291,14 @@ impl RuleScope<'_> {
     /// be kept. Files below a dropped directory are kept if an `include` glob or an exception in
     /// the `.dockerignore` matches them.
     pub fn directory(&self, path: &RepoPath) -> Result<(Verdict, Option<Self>), IgnoreError> {
+        self.enter(path, GitIgnores::with_file_in)
+    }
+
+    fn enter(
+        &self,
+        path: &RepoPath,
+        read: impl Fn(&GitIgnores, &Tree, &RepoPath) -> Result<GitIgnores, TreeError>,
+    ) -> Result<(Verdict, Option<Self>), IgnoreError> {
         let rules = self.rules;
         let (decision, docker) = self.decide(path, Entry::Directory);
         let included_below = || rules.include.may_match_below(path.as_str());
@@ -297,7 +306,7 @@ impl RuleScope<'_> {
         let fate = match &decision {
             Decision::Included => Some(Fate::Included),
             Decision::Open { git, dropped } if dropped.is_none() || kept_below() => {
-                let git = git.with_file_in(&rules.tree, path)?;
+                let git = read(git, &rules.tree, path)?;
                 Some(Fate::Open(git))
             }
             Decision::Ignored(reason) if included_below() => Some(Fate::Ignored(reason.clone())),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::LockfileError;
 use super::keys::Format;
-use super::lines::{indentation, line_end, lines, unreadable};
+use super::lines::{indentation, line_end, lines, outer_lines, unreadable};
 use super::scalar::{split_entry, value};
 
 /// A top-level key and its lines, from the key to the next key.
@@ -50,12 +50,9 @@ pub(super) fn format(text: &str, sections: &[Section<'_>]) -> Result<Format, Loc
 /// Fails if the file contains a git conflict.
 pub(super) fn refuse_conflicts(text: &str) -> Result<(), LockfileError> {
     for mark in ["<<<<<<< ", ">>>>>>> "] {
-        let at = if text.starts_with(mark) {
-            Some(0)
-        } else {
-            text.find(&format!("\n{mark}")).map(|at| at + 1)
-        };
-        if let Some(at) = at {
+        let mut found = memchr::memmem::find_iter(text.as_bytes(), mark);
+        let is_first = |at: &usize| *at == 0 || text.as_bytes()[at - 1] == b'\n';
+        if let Some(at) = found.find(is_first) {
             return Err(LockfileError::Conflict {
                 line: text[..at].matches('\n').count() + 1,
             });
@@ -98,14 +95,17 @@ pub(super) fn main_document(text: &str) -> Range<usize> {
 pub(super) fn sections(text: &str) -> Result<Vec<Section<'_>>, LockfileError> {
     let document = main_document(text);
     let mut sections: Vec<Section<'_>> = Vec::new();
-    for line in lines(text, document.clone()) {
-        if line.text == "---" && line.indent == 0 && sections.is_empty() {
-            continue;
-        }
-        if line.indent > 0 {
-            if sections.is_empty() {
-                return Err(indentation(text, &line));
-            }
+    let first = lines(text, document.clone()).find(|line| line.indent > 0 || line.text != "---");
+    if let Some(first) = first.filter(|line| line.indent > 0) {
+        return Err(indentation(text, &first));
+    }
+    for start in outer_lines(text, document.clone()) {
+        // Nothing but white space, as lines go.
+        let Some(line) = lines(text, start..document.end).next() else {
+            break;
+        };
+        let is_outer = line.start == start && line.indent == 0;
+        if !is_outer || (line.text == "---" && sections.is_empty()) {
             continue;
         }
         let fail = |problem: String| unreadable(text, line.start, problem);

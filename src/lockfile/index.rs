@@ -13,6 +13,10 @@ use super::scalar::{shorten, split_entry, value};
 use super::text::Text;
 use super::v13::Origin;
 use crate::model::path::{PathError, RepoPath};
+use crate::system::threads;
+
+/// A lockfile of this many bytes is read by two threads.
+const WORTH_A_THREAD: usize = 1 << 17;
 
 /// A lockfile of one of the formats that pnpm 6 and later write.
 #[derive(Debug)]
@@ -57,10 +61,10 @@ impl<'a> Lockfile<'a> {
     pub fn read(dir: RepoPath, text: &'a Text) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
         match text.v13()? {
-            None => Self::parse_in(dir, text),
+            None => Self::index(dir, text),
             Some(v13) => Ok(Self {
                 v13: Some((text, &v13.origin)),
-                ..Self::parse_in(dir, &v13.text)?
+                ..Self::index(dir, &v13.text)?
             }),
         }
     }
@@ -68,6 +72,10 @@ impl<'a> Lockfile<'a> {
     /// Indexes a lockfile in `dir`. Format 13.0 needs [`read`](Self::read).
     pub fn parse_in(dir: RepoPath, text: &'a str) -> Result<Self, LockfileError> {
         refuse_conflicts(text)?;
+        Self::index(dir, text)
+    }
+
+    fn index(dir: RepoPath, text: &'a str) -> Result<Self, LockfileError> {
         let sections = sections(text)?;
         let format = format(text, &sections)?;
         let of = |key: &str| {
@@ -77,21 +85,30 @@ impl<'a> Lockfile<'a> {
                 .map(|section| section.range.clone())
         };
         let all = |key: &str| of(key).map_or(Ok(Vec::new()), |range| entries(text, range));
-        let importers = match of("importers") {
+        let importers = || match of("importers") {
             Some(range) => {
-                let entries = entries(text, range)?;
+                let entries = entries(text, range)?.into_iter();
                 entries
-                    .into_iter()
                     .map(|entry| Importer::of_entry(text, format, entry))
-                    .collect::<Result<_, _>>()?
+                    .collect()
             }
-            None if format == Format::V9 => Vec::new(),
-            None => vec![Importer::of_document(text, format, &sections)?],
+            None if format == Format::V9 => Ok(Vec::new()),
+            None => Ok(vec![Importer::of_document(text, format, &sections)?]),
         };
-        let (nodes, packages) = match format {
-            Format::V9 => (all("snapshots")?, all("packages")?),
-            Format::V5 | Format::V6 => (all("packages")?, Vec::new()),
+        let nodes = || match format {
+            Format::V9 => all("snapshots"),
+            Format::V5 | Format::V6 => all("packages"),
         };
+        let packages = || match format {
+            Format::V9 => all("packages"),
+            Format::V5 | Format::V6 => Ok(Vec::new()),
+        };
+        let (nodes, (importers, packages)) = if text.len() < WORTH_A_THREAD {
+            (nodes(), (importers(), packages()))
+        } else {
+            threads::both(nodes, || (importers(), packages()))
+        };
+        let (importers, nodes, packages) = (importers?, nodes?, packages?);
         Ok(Self {
             dir,
             text,
@@ -161,6 +178,10 @@ impl<'a> Lockfile<'a> {
         importer: &Importer<'a>,
         dependency: &Dependency<'a>,
     ) -> Option<RepoPath> {
+        let is_local = |mark| dependency.version.contains(mark);
+        if !is_local("link:") && !is_local("file:") {
+            return None;
+        }
         match resolve(self.format, &dependency.alias, &dependency.version) {
             Reference::Link(target) => self.resolve(&importer.key).ok()?.join(target).ok(),
             Reference::Entry(key) => self.copied_directory(&key),

@@ -38,7 +38,7 @@ pub fn resolve<'a>(format: Format, alias: &str, version: &'a str) -> Reference<'
             if version.starts_with('@') {
                 return whole;
             }
-            let own = match version.find('@') {
+            let own = match memchr::memchr(b'@', version.as_bytes()) {
                 None => true,
                 // `bar@1.0.0` is the target of an alias. In `file:a@b`, `1.0.0(peer@2)` and
                 // `https://x@y` the `@` belongs to something else.
@@ -48,7 +48,7 @@ pub fn resolve<'a>(format: Format, alias: &str, version: &'a str) -> Reference<'
                 }
             };
             if own {
-                Reference::Entry(Cow::Owned(format!("{alias}@{version}")))
+                Reference::Entry(Cow::Owned([alias, "@", version].concat()))
             } else {
                 whole
             }

@@ -141,7 +141,7 @@ impl<'l, 'a> Reach<'l, 'a> {
                     dev: dependency.field == Field::Dev,
                     optional: dependency.field == Field::Optional,
                 };
-                if let Some(at) = self.locate(&key, &from(), &mut found)? {
+                if let Some(at) = self.locate(&key, from, &mut found)? {
                     if way.optional {
                         self.asked.insert(at);
                     }
@@ -215,7 +215,7 @@ impl<'l, 'a> Reach<'l, 'a> {
     fn locate(
         &mut self,
         key: &str,
-        from: &str,
+        from: impl Fn() -> String,
         found: &mut Vec<RepoPath>,
     ) -> Result<Option<usize>, LockfileError> {
         let nodes = self.lockfile.nodes();
@@ -229,7 +229,7 @@ impl<'l, 'a> Reach<'l, 'a> {
             && !path.ends_with(".tar")
         {
             let outside = |_| LockfileError::Outside {
-                from: from.to_owned(),
+                from: from(),
                 target: key.to_owned(),
             };
             let directory = self.lockfile.resolve(path).map_err(outside)?;
@@ -238,7 +238,7 @@ impl<'l, 'a> Reach<'l, 'a> {
             return Ok(None);
         }
         Err(LockfileError::Dangling {
-            from: from.to_owned(),
+            from: from(),
             key: key.to_owned(),
         })
     }
@@ -281,7 +281,7 @@ impl<'l, 'a> Reach<'l, 'a> {
     fn load(&mut self, at: usize, found: &mut Vec<RepoPath>) -> Result<Reached, LockfileError> {
         let lockfile = self.lockfile;
         let key = &lockfile.nodes()[at].key;
-        let from = format!("`{key}`");
+        let from = || format!("`{key}`");
         if lockfile.format() == Format::V9 {
             let package = Lockfile::find(lockfile.packages(), package_key(key));
             let missing = || LockfileError::NoPackage(key.to_string());
@@ -290,7 +290,7 @@ impl<'l, 'a> Reach<'l, 'a> {
         let mut own = None;
         if let Some(source) = lockfile.local_source(key) {
             let outside = |target: &str| LockfileError::Outside {
-                from: from.clone(),
+                from: from(),
                 target: format!("file:{target}"),
             };
             match source {
@@ -315,7 +315,7 @@ impl<'l, 'a> Reach<'l, 'a> {
                     // manifest of a copied member, which is written unchanged. pnpm then makes a
                     // dangling link and ignores it.
                     let outside = |_| LockfileError::Outside {
-                        from: from.clone(),
+                        from: from(),
                         target: format!("link:{target}"),
                     };
                     let below = |own: &RepoPath| own.join(target).ok();
@@ -326,7 +326,7 @@ impl<'l, 'a> Reach<'l, 'a> {
                     self.enter(directory, found);
                 }
                 Reference::Entry(key) => {
-                    if let Some(to) = self.locate(&key, &from, found)? {
+                    if let Some(to) = self.locate(&key, from, found)? {
                         edges.push(Edge { to, optional });
                     }
                 }

@@ -29,9 +29,13 @@ use crate::lockfile::keys::Format;
 use crate::lockfile::v13;
 use crate::lockfile::{Home, Lockfile, LockfileError, Lockfiles};
 use crate::model::member::MemberId;
+use crate::system::threads;
 use crate::workspace::Workspace;
 use config::Config;
 use project::Projects;
+
+/// How many projects a thread takes at a time.
+const BATCH: usize = 16;
 
 /// Checks the lockfiles of these members against the workspace's settings and the members'
 /// manifests. `pnpm` is the version that will install. If it is unknown, it is enough that any
@@ -108,12 +112,12 @@ fn check_one(
     let candidates = exact.map_or_else(|| writers(lockfile), |exact| vec![exact]);
     let config = first_that_fits(workspace, lockfile, &candidates)?;
     let projects = Projects::new(lockfile, &config)?;
-    for (key, at) in members {
+    let checked = threads::map(members, BATCH, |(key, at)| {
         let manifest = &workspace.members[*at].manifest;
         projects.check(key, manifest)?;
-        local::check(workspace, lockfile, &config, &projects, key, manifest)?;
-    }
-    Ok(())
+        local::check(workspace, lockfile, &config, &projects, key, manifest)
+    });
+    checked.into_iter().collect()
 }
 
 /// The configuration as read by the first of these versions that accepts the lockfile.

@@ -45,6 +45,21 @@ pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R +
     done.into_iter().flat_map(|(_, results)| results).collect()
 }
 
+/// Does both, at once if there are cores for it.
+pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+    if cores() < 2 {
+        return (first(), second());
+    }
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        match first.join() {
+            Ok(first) => (first, second),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
 /// How many threads can run at once. Cached, because the answer takes reading a dozen kernel files.
 pub fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
@@ -62,5 +77,10 @@ mod tests {
             let doubled: Vec<usize> = items.iter().map(|item| item * 2).collect();
             assert_eq!(map(&items, 3, |item| item * 2), doubled);
         }
+    }
+
+    #[test]
+    fn both_are_done() {
+        assert_eq!(both(|| 1, || "2"), (1, "2"));
     }
 }

@@ -60,7 +60,7 @@ fn what_is_written_for_a_directory_names_it_alone() {
         .collect();
     let files: Vec<(&str, &str)> = files.iter().map(|file| (file.as_str(), "{}")).collect();
     let dir = tree(&files);
-    let text = workspace::with_members("", dirs.into_iter());
+    let text = workspace::with_members("", None, dirs.into_iter());
     let globs = WorkspaceManifest::parse(&text).unwrap().packages.unwrap();
     let found = globs::expand(&Tree::open(dir.path()).unwrap(), &globs).unwrap();
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();

@@ -14,8 +14,9 @@
 
 mod pattern;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
 
@@ -25,6 +26,9 @@ use crate::model::path::RepoPath;
 
 const NAME: &str = ".gitignore";
 
+/// The files of directories that were read before, by directory.
+type Known = Mutex<BTreeMap<RepoPath, Option<Arc<Link>>>>;
+
 /// The `.gitignore` files that apply in one directory: its own and those above.
 #[derive(Debug, Clone)]
 pub(super) struct GitIgnores {
@@ -33,6 +37,8 @@ pub(super) struct GitIgnores {
     deepest: Option<Arc<Link>>,
     /// Whether no file is read: nothing is ignored.
     off: bool,
+    /// What [`GitIgnores::again_in`] found. All files of one workspace share it.
+    known: Arc<Known>,
 }
 
 #[derive(Debug)]
@@ -68,6 +74,7 @@ impl GitIgnores {
             prefix: Arc::from(""),
             deepest: None,
             off: true,
+            known: Arc::default(),
         }
     }
 
@@ -77,6 +84,7 @@ impl GitIgnores {
             prefix: Arc::from(""),
             deepest: None,
             off: false,
+            known: Arc::default(),
         };
         let Some(top) = root
             .ancestors()
@@ -112,6 +120,7 @@ impl GitIgnores {
                 prefix: Arc::from(""),
                 deepest: above.clone(),
                 off: false,
+                known: Arc::default(),
             };
             if seen
                 .ignored_at(&names[..=depth].join("/"), Entry::Directory)
@@ -128,6 +137,7 @@ impl GitIgnores {
             prefix: Arc::from(prefix),
             deepest: above,
             off: false,
+            known: Arc::default(),
         }
         .with_file_in(tree, &RepoPath::ROOT)
     }
@@ -137,20 +147,41 @@ impl GitIgnores {
         if self.off {
             return Ok(self.clone());
         }
+        let link = self.link_in(tree, dir)?;
+        Ok(self.with(link))
+    }
+
+    /// Like [`GitIgnores::with_file_in`], for a directory that is asked for often.
+    pub(super) fn again_in(&self, tree: &Tree, dir: &RepoPath) -> Result<Self, TreeError> {
+        if self.off {
+            return Ok(self.clone());
+        }
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(link) = known().get(dir) {
+            return Ok(self.with(link.clone()));
+        }
+        let link = self.link_in(tree, dir)?;
+        known().insert(dir.clone(), link.clone());
+        Ok(self.with(link))
+    }
+
+    fn link_in(&self, tree: &Tree, dir: &RepoPath) -> Result<Option<Arc<Link>>, TreeError> {
         let slash = if dir.is_root() { "" } else { "/" };
         let own = format!("{dir}{slash}", dir = dir.as_str());
-        let link = read(
+        read(
             tree,
             dir,
             format!("{own}{NAME}"),
             self.prefix.len() + own.len(),
             self.deepest.as_ref(),
-        )?;
-        Ok(Self {
-            prefix: Arc::clone(&self.prefix),
+        )
+    }
+
+    fn with(&self, link: Option<Arc<Link>>) -> Self {
+        Self {
             deepest: link.or_else(|| self.deepest.clone()),
-            off: false,
-        })
+            ..self.clone()
+        }
     }
 
     /// A single root file with this text.
@@ -158,6 +189,7 @@ impl GitIgnores {
     pub(super) fn of_text(text: &str) -> Self {
         Self {
             off: false,
+            known: Arc::default(),
             prefix: Arc::from(""),
             deepest: Some(Arc::new(Link {
                 file: NAME.to_owned(),

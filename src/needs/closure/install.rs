@@ -62,19 +62,20 @@ impl Closure<'_, '_> {
     /// to root dependencies that it lacks.
     pub fn settings(&self, workspace: &Workspace) -> Option<String> {
         let text = workspace.settings_text.as_ref()?;
+        let all = workspace.settings.all.as_ref();
         let members = self.members.keys().filter(|at| !at.is_root());
         let mut dirs: Vec<String> = members
             .map(|&at| workspace.members[at].dir.to_string())
             .collect();
         let text = if !dirs.is_empty() {
-            with_members(text, dirs.iter().map(String::as_str))
+            with_members(text, all, dirs.iter().map(String::as_str))
         } else if workspace.settings.packages.is_none() {
             // Settings alone: to pnpm the root is the only package, as it was.
             text.clone()
         } else {
             // pnpm 9 takes no empty list.
             dirs.push(RepoPath::ROOT.to_string());
-            with_members(text, dirs.iter().map(String::as_str))
+            with_members(text, all, dirs.iter().map(String::as_str))
         };
         let root = &workspace.root_member().manifest;
         Some(with_references(&text, |name| {

@@ -40,7 +40,7 @@ pub(super) struct Config<'w> {
     workspace: &'w Workspace,
     /// The project of the lockfile: the root's, if one lockfile serves all.
     project: MemberId,
-    settings: Map<String, Value>,
+    settings: &'w Map<String, Value>,
     pub(super) major: u64,
     pub(super) minor: u64,
 }
@@ -55,8 +55,8 @@ impl<'w> Config<'w> {
         dir: &RepoPath,
         pnpm: &Version,
     ) -> Result<Self, LockfileError> {
-        let text = workspace.settings_text.as_deref().unwrap_or_default();
-        let settings = workspace_file::settings(text).ok_or_else(|| LockfileError::Unreadable {
+        let all = workspace.settings.all.as_ref();
+        let settings = all.ok_or_else(|| LockfileError::Unreadable {
             line: 1,
             problem: format!("the settings in `{}` are no map", workspace_file::FILE),
         })?;

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::config::{Config, Known, Reading, known};
 use super::object_hash;
 use super::specifier::same_repository;
-use crate::lockfile::{Lockfile, LockfileError};
+use crate::lockfile::{CatalogEntry, Lockfile, LockfileError};
 use crate::model::digest::hex;
 use crate::model::path::RepoPath;
 use crate::workspace::manifest::workspace as workspace_file;
@@ -70,29 +70,55 @@ impl Check<'_, '_, '_> {
         if (major, minor) < (10, 24) {
             return Ok(());
         }
-        let recorded = self.recorded("catalogs");
         let configured = self.config.catalogs();
-        let catalogs = recorded.as_ref().and_then(Value::as_object);
-        for (catalog, entries) in catalogs.into_iter().flatten() {
-            for (package, entry) in entries.as_object().into_iter().flatten() {
-                let Some(was) = entry.get("specifier").and_then(known) else {
-                    continue;
-                };
-                let problem = match configured.get(&(catalog.clone(), package.clone())) {
-                    None => format!(
-                        "it records `{package}` of the catalog `{catalog}`, which is not there"
-                    ),
-                    Some(Some(is)) if *is != was && !same_repository(&was, is) => {
-                        format!(
-                            "it records `{package}` of the catalog `{catalog}` as `{was}`, the file says `{is}`"
-                        )
-                    }
-                    Some(_) => continue,
-                };
-                return Err(mismatch("catalogs", workspace_file::FILE, problem));
-            }
+        for (catalog, package, was) in self.recorded_catalogs() {
+            let problem = match configured.get(&(catalog.clone(), package.clone())) {
+                None => {
+                    format!("it records `{package}` of the catalog `{catalog}`, which is not there")
+                }
+                Some(Some(is)) if *is != was && !same_repository(&was, is) => {
+                    format!(
+                        "it records `{package}` of the catalog `{catalog}` as `{was}`, the file says `{is}`"
+                    )
+                }
+                Some(_) => continue,
+            };
+            return Err(mismatch("catalogs", workspace_file::FILE, problem));
         }
         Ok(())
+    }
+
+    /// Catalog, package and specifier of each recorded entry whose specifier is known.
+    fn recorded_catalogs(&self) -> Vec<(String, String, String)> {
+        if let Some(entries) = self.lockfile.catalogs() {
+            let all = entries.into_iter();
+            let all = all.filter(|entry| !entry.specifier.contains("${"));
+            return all
+                .map(|entry| {
+                    let CatalogEntry {
+                        catalog,
+                        package,
+                        specifier,
+                    } = entry;
+                    (
+                        catalog.into_owned(),
+                        package.into_owned(),
+                        specifier.into_owned(),
+                    )
+                })
+                .collect();
+        }
+        let recorded = self.recorded("catalogs");
+        let catalogs = recorded.as_ref().and_then(Value::as_object);
+        let mut all = Vec::new();
+        for (catalog, entries) in catalogs.into_iter().flatten() {
+            for (package, entry) in entries.as_object().into_iter().flatten() {
+                if let Some(was) = entry.get("specifier").and_then(known) {
+                    all.push((catalog.clone(), package.clone(), was));
+                }
+            }
+        }
+        all
     }
 
     fn overrides(&self) -> Result<(), LockfileError> {

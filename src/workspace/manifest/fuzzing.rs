@@ -87,7 +87,7 @@ pub fn settings(text: &str) {
     let settings = workspace::settings(text);
     let parsed = WorkspaceManifest::parse(text);
     let members = ["apps/a", "packages/it's"];
-    let written = with_members(text, members.into_iter());
+    let written = with_members(text, settings.as_ref(), members.into_iter());
     let referred = with_references(text, |name| name.starts_with('a').then_some(">=1 it's"));
     let (Ok(_), Some(settings)) = (parsed, settings) else {
         return;
@@ -103,7 +103,11 @@ pub fn settings(text: &str) {
     others.shift_remove("packages");
     wanted.shift_remove("packages");
     assert_eq!(others, wanted, "{text}\nis\n{written}");
-    let twice = workspace::settings(&with_members(&written, members.into_iter()));
+    let twice = workspace::settings(&with_members(
+        &written,
+        workspace::settings(&written).as_ref(),
+        members.into_iter(),
+    ));
     assert_eq!(twice, workspace::settings(&written), "{text}");
     let Some(mut others) = workspace::settings(&referred) else {
         panic!("cannot be read again:\n{text}\nis\n{referred}")

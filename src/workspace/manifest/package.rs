@@ -157,9 +157,7 @@ impl Manifest {
 
     /// Whether any of the maps, including peers, contains the name.
     pub fn depends_on(&self, name: &str) -> bool {
-        [Field::Prod, Field::Optional, Field::Dev]
-            .into_iter()
-            .any(|field| self.dependencies(field).contains_key(name))
+        self.referred(name).is_some()
     }
 
     /// Whether any of its maps has an entry.

@@ -32,6 +32,9 @@ pub struct WorkspaceManifest {
     /// Pnpmfiles under other names.
     #[serde(default, deserialize_with = "one_or_more")]
     pub pnpmfile: Vec<String>,
+    /// All settings by key; `None` if the file is not a map.
+    #[serde(skip)]
+    pub all: Option<Map<String, Value>>,
 }
 
 /// A string or a list of strings.
@@ -53,12 +56,19 @@ fn one_or_more<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Vec<String
 impl WorkspaceManifest {
     /// Parses the file's text.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        if text.trim_start_matches('\u{feff}').trim().is_empty() {
-            return Ok(Self::default());
-        }
-        serde_saphyr::from_str::<Option<Self>>(text)
-            .map(Option::unwrap_or_default)
-            .map_err(|error| yaml_syntax(FILE, &error))
+        let all = settings(text).map(Value::Object);
+        let manifest = match all.as_ref().map(Self::deserialize) {
+            Some(Ok(manifest)) => manifest,
+            // Of the text, for the place of an error.
+            _ => serde_saphyr::from_str::<Option<Self>>(text)
+                .map(Option::unwrap_or_default)
+                .map_err(|error| yaml_syntax(FILE, &error))?,
+        };
+        let all = match all {
+            Some(Value::Object(all)) => Some(all),
+            _ => None,
+        };
+        Ok(Self { all, ..manifest })
     }
 }
 
@@ -73,11 +83,16 @@ pub fn settings(text: &str) -> Option<Map<String, Value>> {
     }
 }
 
-/// The text with exactly `members` (directories) in `packages:`, everything else unchanged.
-pub fn with_members<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> String {
+/// The text with exactly `members` (directories) in `packages:`, everything else unchanged. `all`
+/// are its [`settings`].
+pub fn with_members<'a>(
+    text: &str,
+    all: Option<&Map<String, Value>>,
+    members: impl Iterator<Item = &'a str>,
+) -> String {
     let members: Vec<String> = members.map(literal).collect();
     let edited = with_list(text, &members);
-    let Some(mut wanted) = settings(text) else {
+    let Some(mut wanted) = all.cloned() else {
         return edited;
     };
     let list = members.into_iter().map(Value::from).collect();
@@ -211,23 +226,27 @@ fn is_packages(key: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn members_of<'a>(text: &str, members: impl Iterator<Item = &'a str>) -> String {
+        with_members(text, settings(text).as_ref(), members)
+    }
+
     #[test]
     fn replaces_the_list_alone() {
         let text = "# ours\npackages:\n  - 'apps/*'   # all\n\n  - '!packages/x'\n# built\nonlyBuiltDependencies:\n  - esbuild\n";
         assert_eq!(
-            with_members(text, ["apps/a", "packages/it's"].into_iter()),
+            members_of(text, ["apps/a", "packages/it's"].into_iter()),
             "# ours\npackages:\n  - 'apps/a'\n  - 'packages/it''s'\n# built\nonlyBuiltDependencies:\n  - esbuild\n"
         );
         assert_eq!(
-            with_members("packages:\n- a/*\n", [].into_iter()),
+            members_of("packages:\n- a/*\n", [].into_iter()),
             "packages: []\n"
         );
         assert_eq!(
-            with_members("catalog:\n  a: 1\n", ["a"].into_iter()),
+            members_of("catalog:\n  a: 1\n", ["a"].into_iter()),
             "packages:\n  - 'a'\ncatalog:\n  a: 1\n"
         );
         assert_eq!(
-            with_members("packages: ['a/*']\nb: 1\n", ["a"].into_iter()),
+            members_of("packages: ['a/*']\nb: 1\n", ["a"].into_iter()),
             "packages:\n  - 'a'\nb: 1\n"
         );
     }
@@ -241,14 +260,14 @@ mod tests {
             ("!a/!b|*?", "[ -!]a/!b[|][*][?]"),
             ("$a<b>", "[$]a[<]b[>]"),
         ] {
-            let text = with_members("", [dir].into_iter());
+            let text = members_of("", [dir].into_iter());
             assert_eq!(text, format!("packages:\n  - '{glob}'\n"), "{dir}");
         }
     }
 
     #[test]
     fn a_list_that_was_not_there_comes_behind_what_begins_the_document() {
-        let with = |text: &str| with_members(text, ["a"].into_iter());
+        let with = |text: &str| members_of(text, ["a"].into_iter());
         let list = "packages:\n  - 'a'\n";
         for (head, rest) in [
             ("\u{feff}", "catalog:\n  b: 1\n"),
@@ -298,7 +317,7 @@ mod tests {
             "packages: &p [a/*]\nother: *p\noverrides:\n  a: $a\n",
             "packages: [x,\n\ny]\noverrides: {a:\n  $a}\n",
         ] {
-            let text = with_members(text, ["b"].into_iter());
+            let text = members_of(text, ["b"].into_iter());
             let text = with_references(&text, |name| (name == "a").then_some("^1"));
             let found = settings(&text).unwrap();
             assert_eq!(found["packages"], serde_json::json!(["b"]), "{text}");

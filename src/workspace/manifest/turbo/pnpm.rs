@@ -12,12 +12,11 @@ use serde_json::{Map, Value, json};
 
 use super::{BUILD, TurboManifest};
 use crate::workspace::manifest::ManifestError;
-use crate::workspace::manifest::workspace::{FILE, settings};
+use crate::workspace::manifest::workspace::FILE;
 
 /// The tasks that the settings define; `None` if they say nothing about builds.
-pub fn tasks(text: &str) -> Result<Option<TurboManifest>, ManifestError> {
-    let Some(Value::Object(mut tasks)) = settings(text).and_then(|mut all| all.remove("tasks"))
-    else {
+pub fn tasks(all: &Map<String, Value>) -> Result<Option<TurboManifest>, ManifestError> {
+    let Some(Value::Object(mut tasks)) = all.get("tasks").cloned() else {
         return Ok(None);
     };
     if !tasks.get(BUILD).is_some_and(Value::is_object) {
@@ -60,12 +59,13 @@ fn named(task: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::manifest::workspace::settings;
 
     #[test]
     fn tasks_are_those_of_turbo_with_all_that_they_name() {
         let text =
             "packages: ['a']\ntasks:\n  build:\n    dependsOn: [generate]\n    cache: false\n";
-        let manifest = tasks(text).unwrap().unwrap();
+        let manifest = tasks(&settings(text).unwrap()).unwrap().unwrap();
         assert_eq!(manifest.file, FILE);
         assert!(!manifest.strict);
         let first = manifest.tasks["build"].depends_on.as_ref().unwrap();
@@ -81,7 +81,7 @@ mod tests {
             "tasks:\n  test: {}\n",
             "tasks: 3\n",
         ] {
-            assert_eq!(tasks(text).unwrap(), None, "{text}");
+            assert_eq!(tasks(&settings(text).unwrap()).unwrap(), None, "{text}");
         }
     }
 }
