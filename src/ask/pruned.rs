@@ -6,11 +6,13 @@
 //! read, so that `COPY json`, install, `COPY full`, build caches the install. Writing is done by
 //! [`output`]; nothing here decides about images.
 
+pub mod options;
 pub mod output;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use self::options::{PruneOptions, Scope, Shape};
 use crate::files::File;
 use crate::files::ignore::Rules;
 use crate::files::tree::Limit;
@@ -39,41 +41,6 @@ const ROOT_FILES: [&str; 2] = [".gitignore", ".gitattributes"];
 
 /// How many members a thread takes at a time.
 const BATCH: usize = 8;
-
-/// What to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scope {
-    /// Everything that builds need.
-    #[default]
-    Build,
-    /// What the apps need at run time: no dev dependencies, neither members nor packages.
-    Production,
-}
-
-/// How the output is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Shape {
-    /// [`JSON`] and [`FULL`], as by `turbo prune --docker`.
-    #[default]
-    Split,
-    /// One workspace, as by `turbo prune`.
-    Flat,
-}
-
-/// The user's options, in addition to the apps' `slimbuild.json`.
-#[derive(Debug, Clone, Default)]
-pub struct PruneOptions {
-    /// What to keep.
-    pub scope: Scope,
-    /// How the output is laid out.
-    pub shape: Shape,
-    /// Whether files that git ignores are kept.
-    pub ignored: bool,
-    /// Globs of files to keep, even ignored ones.
-    pub include: Vec<String>,
-    /// Globs of files to leave out.
-    pub exclude: Vec<String>,
-}
 
 /// A file of a pruned workspace: in [`JSON`], in [`FULL`], or beside them.
 pub type PrunedFile = PlacedFile<&'static str>;

@@ -26,7 +26,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::files::forbidden::{self, Area, ENV_FILES, RuleKind};
+use crate::files::forbidden::{self, Area, RuleKind};
 use crate::files::tree::{Limit, Tree, TreeError};
 use crate::model::path::RepoPath;
 
@@ -35,6 +35,7 @@ use self::gitignore::{Entry, GitIgnores};
 use self::globs::Globs;
 
 mod dockerignore;
+mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod gitignore;
@@ -42,6 +43,7 @@ mod globs;
 mod pattern;
 mod unmatched;
 
+pub use self::error::IgnoreError;
 pub use self::globs::GlobError;
 pub use self::pattern::Malformed;
 
@@ -107,44 +109,6 @@ pub enum Reason {
     Special {
         /// Its kind.
         kind: &'static str,
-    },
-}
-
-/// Why the rules cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum IgnoreError {
-    /// A file of rules cannot be read.
-    #[error("cannot read the ignore rules")]
-    Unreadable(#[from] TreeError),
-    /// A line of the `.dockerignore` is not a pattern.
-    #[error("`{DOCKERIGNORE}` line {line}: `{pattern}` is not a pattern")]
-    DockerPattern {
-        /// The line, counted from 1.
-        line: usize,
-        /// Its text.
-        pattern: String,
-        /// What is wrong with it.
-        #[source]
-        problem: Malformed,
-    },
-    /// A glob of the `include` or `exclude` option is invalid.
-    #[error("`{glob}` of `{option}` is not a glob")]
-    Glob {
-        /// The option's name.
-        option: &'static str,
-        /// The glob.
-        glob: String,
-        /// What is wrong with it.
-        #[source]
-        problem: GlobError,
-    },
-    /// A glob of the `include` option matches nothing that it can bring.
-    #[error("`{glob}` of `include` brings no file{}", .barred.as_ref().map_or_else(String::new, |(path, reason)| format!(": `{path}` stays out, {reason}")))]
-    Nothing {
-        /// The glob.
-        glob: String,
-        /// A path that it matches but cannot bring, and the reason.
-        barred: Option<(RepoPath, Reason)>,
     },
 }
 
@@ -417,23 +381,6 @@ impl DockerScope<'_> {
             docker: self.docker,
             inherited,
         })
-    }
-}
-
-impl IgnoreError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unreadable(error) => error.hint(),
-            Self::DockerPattern { problem, .. } => problem.hint(),
-            Self::Glob { problem, .. } => problem.hint(),
-            Self::Nothing { barred, .. } => Some(match barred {
-                Some((_, Reason::Never { name: ENV_FILES })) => "hand its values over when the container starts, with `docker run --env-file` for example; if it holds no secret, name it in `publicEnvFiles` of slimbuild.json".to_owned(),
-                Some((_, Reason::Exclude { .. })) => "take one of the two away: `exclude` is the stronger one".to_owned(),
-                Some((_, Reason::Never { .. })) => "leave it out of `include`: nothing brings such files".to_owned(),
-                _ => "in slimbuild.json globs begin at the directory of the file, for `--include` at the root; leave it out if nothing needs it".to_owned(),
-            }),
-        }
     }
 }
 
