@@ -3,6 +3,7 @@
 //!
 //! Input: the workspace. Output: values that [`crate::show`] prints or writes as JSON.
 
+pub mod affected;
 pub mod listing;
 pub mod overview;
 pub mod pruned;

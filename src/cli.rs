@@ -3,8 +3,10 @@
 mod base;
 mod builder;
 mod cache;
+mod ci;
 mod completions;
 mod engine;
+mod hash;
 mod index;
 mod parse;
 mod plan;
@@ -21,8 +23,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use base::{BaseArgs, SourceArgs};
 pub use builder::BuilderArgs;
 pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize};
+pub use ci::{CiArgs, CiCommand, MatrixArgs};
 pub use completions::{CompletionsArgs, VARIABLE, complete, manual, registration};
 pub use engine::{EngineArg, EngineArgs};
+pub use hash::HashArgs;
 pub use index::IndexArgs;
 pub use parse::{ParseError, color, meant_command};
 pub use plan::PlanArgs;
@@ -31,7 +35,7 @@ pub use prune::PruneArgs;
 pub use smoke::SmokeArgs;
 use values::tag;
 pub use values::{BuildArg, SecretArg, SecretSource, SshArg};
-pub use workspace::{GraphArgs, InitArgs, LsArgs, WhyArgs};
+pub use workspace::{AffectedArgs, GraphArgs, InitArgs, LsArgs, WhyArgs};
 
 use crate::model::image::ImageRef;
 use crate::show::progress::ProgressMode;
@@ -130,6 +134,10 @@ pub enum Command {
     Graph(GraphArgs),
     /// List the apps, and what each of them is
     Ls(LsArgs),
+    /// Print the identity of an app's image: a digest over all that reaches it
+    Hash(HashArgs),
+    /// Print documents for pipelines
+    Ci(CiArgs),
     /// Write a slimbuild.json with what was detected, as comments
     Init(InitArgs),
     /// Make the built-in base image, without a daemon or a registry, and show what is in it

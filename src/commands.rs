@@ -1,14 +1,18 @@
 //! The verbs, one file each. They connect the other rooms and decide nothing themselves.
 
+mod affected;
 pub mod base;
 pub mod build;
 pub mod cache;
+pub mod ci;
 pub mod completions;
 pub mod context;
 pub mod dockerfile;
 pub mod enter;
 pub mod error;
 pub mod graph;
+pub mod hash;
+mod identity;
 pub mod index;
 pub mod init;
 pub mod ls;

@@ -12,6 +12,7 @@
 //! Plan, a tree that is installed and built ─► finished files                         finished (prebuilt, modules)
 //! Plan ─► Dockerfile text                                                           render::dockerfile, plan::template, templates/
 //! Plan ─► context tar, streamed                                                     render::context
+//! Plan, contents ─► Identity; two of them ─► is the app affected, and by what?       render::identity, workspace::history, ask::affected
 //! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, report)
 //! the image ─► proof, trial start (templates/verify.mjs, trial.mjs), smoke test      plan::verify, plan::smoke, engine
 //! ```
@@ -230,7 +231,9 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
             let place = place(Some(args.app));
             commands::why::run(&place, &args.package, format(args.json), ui)
         }
-        Command::Ls(args) => commands::ls::run(&cwd, format(args.json), ui),
+        Command::Ls(args) => commands::ls::run(&args, &cwd, env, ui),
+        Command::Hash(args) => commands::hash::run(args, &cwd, env, ui),
+        Command::Ci(args) => commands::ci::run(&args, &cwd, env, ui),
         Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),

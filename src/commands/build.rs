@@ -16,7 +16,7 @@ mod watch;
 use std::path::Path;
 use std::time::Instant;
 
-use super::{AppChoice, Pins, Prepared, own_output, push};
+use super::{AppChoice, Pins, Prepared, identity, own_output, push};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
 use crate::commands::warning::warn;
@@ -35,6 +35,7 @@ use crate::system::workdir;
 use access::Access;
 use again::Patience;
 use driver::Worker;
+pub(super) use job::arguments;
 use job::{Caches, Job};
 
 /// Builds the image, or shows what would be built. Relative paths in `args` start at `cwd`; printed
@@ -121,7 +122,13 @@ pub fn run(
     warn_all(&warnings, mode, ui)?;
     workdir::sweep();
     let driver = worker.driver(&engine, host.as_deref(), env, patience, ui)?;
+    let platform = match platforms.is_empty() {
+        true => driver.platform().into_iter().collect(),
+        false => platforms.clone(),
+    };
+    let identity = identity::of(&plan, prepared.options(), platform, &arguments, root)?.digest();
     let job = Job {
+        identity,
         trial: job::trial(&plan, smoke, cwd, env)?,
         root,
         plan,

@@ -27,6 +27,7 @@ use crate::store::cache::CacheError;
 use crate::store::fetch::FetchError;
 use crate::system::atomic_file::WriteError;
 use crate::workspace::WorkspaceError;
+use crate::workspace::history::HistoryError;
 use crate::workspace::manifest::ManifestError;
 use crate::workspace::toolchain::ToolchainError;
 
@@ -89,6 +90,17 @@ pub enum Error {
     /// A registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// There is no commit to compare with.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// One app of several.
+    #[error("{app} cannot be planned")]
+    OfApp {
+        /// Its directory.
+        app: RepoPath,
+        /// What is wrong with it.
+        source: Box<Self>,
+    },
     /// Arguments contradict each other or the workspace.
     #[error("{message}")]
     Usage {
@@ -185,6 +197,8 @@ impl Error {
             Self::Disk(error) => error.hint(),
             Self::Registry(error) => error.hint(),
             Self::Verify { hint, .. } => Some(hint.clone()),
+            Self::History(error) => error.hint(),
+            Self::OfApp { source, .. } => source.hint(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Io { .. } => None,
         }
@@ -219,7 +233,10 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             error if error.may_pass() => ExitCode::TryLater,
-            Self::Usage { .. } => ExitCode::Usage,
+            Self::Usage { .. } | Self::History(HistoryError::Missing { by: None, .. }) => {
+                ExitCode::Usage
+            }
+            Self::OfApp { source, .. } => source.exit_code(),
             Self::Plan(error) if error.is_argument() => ExitCode::Usage,
             Self::Why(WhyError::Plan(error)) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) | Self::Native(NativeError::NoNamespace(_)) => ExitCode::NoEngine,

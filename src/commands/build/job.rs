@@ -8,10 +8,12 @@ use super::access::Access;
 use super::again::Patience;
 use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
+use crate::commands::identity;
 use crate::engine::buildkit::{Buildkit, CacheFrom, CacheTo};
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins, Secret, SmokeRequest};
 use crate::image::oci::Output;
+use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform};
 use crate::needs::tasks::is_proxy;
 use crate::plan::Plan;
@@ -24,6 +26,8 @@ pub(super) struct Job<'j> {
     /// The workspace.
     pub(super) root: &'j Path,
     pub(super) plan: Plan,
+    /// The image's identity.
+    pub(super) identity: Digest,
     /// All names of the image.
     pub(super) tags: Vec<ImageRef>,
     /// Values of build arguments.
@@ -70,13 +74,16 @@ impl Job<'_> {
         Ok(buildkit.check_platforms(&self.platforms, steps)?)
     }
 
-    /// The labels of the command line.
+    /// The labels of the command line, and the identity. They are only in the image's configuration,
+    /// so no layer depends on them.
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let pair = |label: &String| {
             let (key, value) = label.split_once('=').unwrap_or((label, ""));
             (key.to_owned(), value.to_owned())
         };
-        self.engine.labels.iter().map(pair).collect()
+        let given = self.engine.labels.iter().map(pair);
+        let own = (identity::LABEL.to_owned(), self.identity.to_string());
+        given.chain([own]).collect()
     }
 
     /// Where to write the image if no daemon has it: to a file by default, if it would go nowhere
@@ -183,7 +190,7 @@ pub(super) fn trial(
 
 /// Values of build arguments. Only those that a task of the plan reads are sent: other values
 /// should not leave this machine.
-pub(super) fn arguments(
+pub(in crate::commands) fn arguments(
     mut given: Vec<BuildArg>,
     plan: &Plan,
     env: &Env,

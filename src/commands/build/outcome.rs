@@ -243,6 +243,7 @@ impl Done {
             "containerimage.digest": self.digest(),
             "slimbuild.app": plan.app.dir,
             "slimbuild.engine": self.engine,
+            "slimbuild.identity": job.identity,
             "slimbuild.image.reference": reference,
             "slimbuild.image.size": one.and_then(|size| size.unpacked),
             "slimbuild.image.compressed": one.and_then(|size| size.packed),
