@@ -37,7 +37,8 @@ fn matrix(args: &MatrixArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), E
             let affected = affected(&workspace, &listing, named, &Terms::plain(env), env)?;
             ls::tell(&affected, &listing, ui)?;
             let apps = listing.apps.iter();
-            apps.filter(|app| affected.get(&app.dir).is_some()).collect()
+            apps.filter(|app| affected.get(&app.dir).is_some())
+                .collect()
         }
         None => {
             let mut ready = Vec::new();

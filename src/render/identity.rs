@@ -20,7 +20,7 @@ use crate::files::Kind;
 use crate::files::tree::Tree;
 use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::model::image::Platform;
-use crate::plan::{BaseFrom, BuildStep, Content, ContextEntry, Contents, Engine, Place, Plan};
+use crate::plan::{BaseFrom, BuildStep, Content, Contents, ContextEntry, Engine, Place, Plan};
 use crate::render::context;
 use crate::render::dockerfile;
 use crate::system::threads;
@@ -260,7 +260,9 @@ fn decisions(plan: &Plan) -> io::Result<Value> {
     for name in ASIDE {
         map.remove(name);
     }
-    if let Some(base) = map.get_mut("runtimeBase").and_then(|base| base.get_mut("value"))
+    if let Some(base) = map
+        .get_mut("runtimeBase")
+        .and_then(|base| base.get_mut("value"))
         && let Some(base) = base.as_object_mut()
     {
         base.remove("image");

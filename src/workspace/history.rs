@@ -17,7 +17,13 @@ use serde::Serialize;
 use crate::model::path::RepoPath;
 
 /// Names of the default branch, where nothing names a base.
-const DEFAULTS: [&str; 5] = ["origin/HEAD", "origin/main", "origin/master", "main", "master"];
+const DEFAULTS: [&str; 5] = [
+    "origin/HEAD",
+    "origin/main",
+    "origin/master",
+    "main",
+    "master",
+];
 
 /// How many commits the proposed command fetches.
 const DEPTH: u32 = 200;
@@ -180,7 +186,9 @@ impl History {
         }
         let branch = name.text.strip_prefix("origin/").unwrap_or(&name.text);
         let is_id = name.text.len() >= 7 && name.text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let plain = branch.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+        let plain = branch
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
         let fetch = if is_id {
             Some(format!("git fetch --depth={DEPTH} origin {}", name.text))
         } else if plain && !branch.starts_with('-') {
@@ -209,7 +217,13 @@ impl History {
     /// The commit that a name means.
     fn commit(&self, name: &str) -> Result<Option<String>, HistoryError> {
         let wanted = format!("{name}^{{commit}}");
-        let output = self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])?;
+        let output = self.run(&[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &wanted,
+        ])?;
         Ok(output.status.success().then(|| text(&output.stdout)))
     }
 
@@ -229,7 +243,9 @@ impl History {
         }
         let output = self.run(&["ls-files", "-z", "--others", "--directory"])?;
         let others = output.stdout.split(|byte| *byte == 0);
-        let others = others.map(String::from_utf8_lossy).filter(|path| !path.is_empty());
+        let others = others
+            .map(String::from_utf8_lossy)
+            .filter(|path| !path.is_empty());
         let is_modules = |path: &str| path.trim_end_matches('/').ends_with("node_modules");
         Ok(output.status.success() && others.into_iter().all(|path| is_modules(&path)))
     }
@@ -342,7 +358,12 @@ fn run(
 fn command(dir: &Path, words: &[impl AsRef<OsStr>], index: Option<&OsStr>) -> Command {
     let mut git = Command::new("git");
     git.current_dir(dir)
-        .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
+        .args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ])
         .args(words)
         .env("LC_ALL", "C")
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -364,7 +385,9 @@ fn text(bytes: &[u8]) -> String {
 /// git's own words about a failure, on one line.
 fn words(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let lines = text.lines().map(|line| line.trim_start_matches("fatal: ").trim());
+    let lines = text
+        .lines()
+        .map(|line| line.trim_start_matches("fatal: ").trim());
     let lines = lines.filter(|line| !line.is_empty());
     lines.take(3).collect::<Vec<_>>().join("; ")
 }

@@ -19,7 +19,12 @@ use crate::support::tree::Tree;
 fn git(dir: &Path, words: &[&str]) -> String {
     let output = Command::new("git")
         .args(["-c", "user.name=x", "-c", "user.email=x@example.com"])
-        .args(["-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main"])
+        .args([
+            "-c",
+            "protocol.file.allow=always",
+            "-c",
+            "init.defaultBranch=main",
+        ])
         .args(words)
         .current_dir(dir)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -177,14 +182,18 @@ fn the_list_is_what_identities_say() {
                 commit(tree.root(), "edit");
             }
             let now = identities(tree.root());
-            let differ = now.iter().filter(|(dir, now)| before.get(*dir) != Some(now));
+            let differ = now
+                .iter()
+                .filter(|(dir, now)| before.get(*dir) != Some(now));
             let differ: BTreeSet<String> = differ.map(|(dir, _)| dir.clone()).collect();
             let said: BTreeSet<String> = row.apps.iter().map(|app| format!("apps/{app}")).collect();
             let document = affected(tree.root(), &base);
             let found = dirs(&document);
             let mut problem = |what: &str, other: &dyn std::fmt::Debug| {
                 let (name, list) = (row.name, &document["apps"]);
-                wrong.push(format!("{name} (committed: {committed}): {what}: {other:?}\n{list:#}"));
+                wrong.push(format!(
+                    "{name} (committed: {committed}): {what}: {other:?}\n{list:#}"
+                ));
             };
             if said != found {
                 problem("the row says", &said);
@@ -203,7 +212,8 @@ fn the_list_is_what_identities_say() {
                 if inputs != kinds {
                     problem("the row's kinds are", &kinds);
                 }
-                if app["identity"].as_str() != now.get(app["dir"].as_str().unwrap()).map(|id| &**id) {
+                if app["identity"].as_str() != now.get(app["dir"].as_str().unwrap()).map(|id| &**id)
+                {
                     problem("another identity", &now);
                 }
             }
@@ -229,7 +239,10 @@ fn a_merge_commit_counts_only_the_branch() {
     assert_eq!(dirs(&document), web);
     let parted = git(tree.root(), &["merge-base", "HEAD", "origin/main"]);
     assert_eq!(document["base"]["commit"], *parted);
-    git(tree.root(), &["merge", "--quiet", "--no-edit", "origin/main"]);
+    git(
+        tree.root(),
+        &["merge", "--quiet", "--no-edit", "origin/main"],
+    );
     assert_eq!(dirs(&affected(tree.root(), "origin/main")), web);
     // A revert gives the identity back.
     let merge = git(tree.root(), &["rev-parse", "HEAD"]);
@@ -242,12 +255,23 @@ fn a_merge_commit_counts_only_the_branch() {
 fn apps_come_and_go() {
     let origin = repository();
     let tree = clone(&origin);
-    tree.write("apps/tiny/package.json", "{\"name\": \"tiny\", \"scripts\": {\"start\": \"node index.js\"}}");
+    tree.write(
+        "apps/tiny/package.json",
+        "{\"name\": \"tiny\", \"scripts\": {\"start\": \"node index.js\"}}",
+    );
     tree.write("apps/tiny/index.js", "");
-    tree.replace("pnpm-lock.yaml", "\n  apps/web:\n", "\n  apps/tiny: {}\n\n  apps/web:\n");
+    tree.replace(
+        "pnpm-lock.yaml",
+        "\n  apps/web:\n",
+        "\n  apps/tiny: {}\n\n  apps/web:\n",
+    );
     fs_err::remove_dir_all(tree.root().join("apps/worker")).unwrap();
     let document = affected(tree.root(), "main");
-    assert_eq!(document["apps"].as_array().unwrap().len(), 1, "{document:#}");
+    assert_eq!(
+        document["apps"].as_array().unwrap().len(),
+        1,
+        "{document:#}"
+    );
     assert_eq!(document["apps"][0]["dir"], "apps/tiny");
     assert_eq!(document["apps"][0]["affected"]["because"], "new");
 }
@@ -276,11 +300,19 @@ fn an_app_that_no_longer_plans_is_an_error_and_one_that_plans_again_is_affected(
     assert_eq!(worker["affected"]["because"], "not-planned-before");
     // No workspace at all before.
     let tree = Tree::shop();
-    fs_err::rename(tree.root().join("pnpm-workspace.yaml"), tree.root().join("w")).unwrap();
+    fs_err::rename(
+        tree.root().join("pnpm-workspace.yaml"),
+        tree.root().join("w"),
+    )
+    .unwrap();
     fs_err::rename(tree.root().join("pnpm-lock.yaml"), tree.root().join("l")).unwrap();
     git(tree.root(), &["init", "--quiet"]);
     commit(tree.root(), "none yet");
-    fs_err::rename(tree.root().join("w"), tree.root().join("pnpm-workspace.yaml")).unwrap();
+    fs_err::rename(
+        tree.root().join("w"),
+        tree.root().join("pnpm-workspace.yaml"),
+    )
+    .unwrap();
     fs_err::rename(tree.root().join("l"), tree.root().join("pnpm-lock.yaml")).unwrap();
     assert_eq!(dirs(&affected(tree.root(), "HEAD")).len(), ALL.len());
 }
@@ -306,7 +338,13 @@ fn a_workspace_below_the_top_of_its_repository_is_found() {
     commit(tree.root(), "attributes");
     git(tree.root(), &["rm", "--cached", "-r", "--quiet", "."]);
     git(tree.root(), &["reset", "--hard", "--quiet"]);
-    assert!(tree.read("sub/shop/apps/web/public/robots.txt").ends_with("x") || !tree.read("sub/shop/apps/web/public/robots.txt").contains('\n'));
+    assert!(
+        tree.read("sub/shop/apps/web/public/robots.txt")
+            .ends_with("x")
+            || !tree
+                .read("sub/shop/apps/web/public/robots.txt")
+                .contains('\n')
+    );
     tree.write("other/file", "z");
     assert_eq!(dirs(&affected(&below, "HEAD")), BTreeSet::new());
 }
@@ -323,7 +361,10 @@ fn the_repository_is_only_read() {
         tree.write(&format!(".git/hooks/{name}"), text);
         chmod(&tree, &format!(".git/hooks/{name}"), 0o755);
     }
-    git(tree.root(), &["config", "core.fsmonitor", ".git/hooks/monitor"]);
+    git(
+        tree.root(),
+        &["config", "core.fsmonitor", ".git/hooks/monitor"],
+    );
     let state = || {
         let files = tree.files().into_iter().map(|path| {
             let bytes = fs_err::symlink_metadata(tree.root().join(&path)).unwrap();
@@ -368,15 +409,27 @@ fn a_shallow_clone_says_what_to_fetch() {
     };
     let first = git(origin.root(), &["rev-parse", "work~3"]);
     for env in [
-        [("GITHUB_BASE_REF", "main"), ("GITHUB_EVENT_NAME", "pull_request")],
-        [("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"), ("GITLAB_CI", "true")],
-        [("CI_MERGE_REQUEST_DIFF_BASE_SHA", &first), ("GITLAB_CI", "true")],
+        [
+            ("GITHUB_BASE_REF", "main"),
+            ("GITHUB_EVENT_NAME", "pull_request"),
+        ],
+        [
+            ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+            ("GITLAB_CI", "true"),
+        ],
+        [
+            ("CI_MERGE_REQUEST_DIFF_BASE_SHA", &first),
+            ("GITLAB_CI", "true"),
+        ],
         [("TURBO_SCM_BASE", "main"), ("A", "b")],
     ] {
         let tree = shallow();
         let mut outcome = run(&tree, &env);
         assert_eq!(outcome.code, 1, "{}", outcome.stderr);
-        let named = format!("error: there is no commit `{}` here, which {} names", env[0].1, env[0].0);
+        let named = format!(
+            "error: there is no commit `{}` here, which {} names",
+            env[0].1, env[0].0
+        );
         assert!(outcome.stderr.starts_with(&named), "{}", outcome.stderr);
         // Each hint leads on, at most one to the base and one to the common ancestor.
         for _ in 0..2 {
@@ -390,7 +443,16 @@ fn a_shallow_clone_says_what_to_fetch() {
     }
     // The tip of the base is here, but not the commits between.
     let tree = shallow();
-    git(tree.root(), &["fetch", "--quiet", "--depth=1", "origin", "main:refs/remotes/origin/main"]);
+    git(
+        tree.root(),
+        &[
+            "fetch",
+            "--quiet",
+            "--depth=1",
+            "origin",
+            "main:refs/remotes/origin/main",
+        ],
+    );
     let outcome = run(&tree, &[]);
     let words = "error: `origin/main` and HEAD have no common ancestor in this shallow clone\n";
     assert!(outcome.stderr.starts_with(words), "{}", outcome.stderr);
@@ -414,11 +476,29 @@ fn the_base_comes_from_the_pipeline_or_is_the_default_branch() {
     let cases: [(&[(&str, &str)], &[&str]); 7] = [
         (&[], &["apps/web", "apps/worker"]),
         (&[("TURBO_SCM_BASE", &web)], &["apps/worker"]),
-        (&[("TURBO_SCM_BASE", ""), ("GITHUB_BASE_REF", "main")], &["apps/web", "apps/worker"]),
-        (&[("GITHUB_EVENT_NAME", "push"), ("GITHUB_EVENT_PATH", &pushed)], &["apps/worker"]),
+        (
+            &[("TURBO_SCM_BASE", ""), ("GITHUB_BASE_REF", "main")],
+            &["apps/web", "apps/worker"],
+        ),
+        (
+            &[
+                ("GITHUB_EVENT_NAME", "push"),
+                ("GITHUB_EVENT_PATH", &pushed),
+            ],
+            &["apps/worker"],
+        ),
         (&[("CI_COMMIT_BEFORE_SHA", &web)], &["apps/worker"]),
-        (&[("CI_COMMIT_BEFORE_SHA", &zeros)], &["apps/web", "apps/worker"]),
-        (&[("CI_MERGE_REQUEST_DIFF_BASE_SHA", &web), ("CI_COMMIT_BEFORE_SHA", &zeros)], &["apps/worker"]),
+        (
+            &[("CI_COMMIT_BEFORE_SHA", &zeros)],
+            &["apps/web", "apps/worker"],
+        ),
+        (
+            &[
+                ("CI_MERGE_REQUEST_DIFF_BASE_SHA", &web),
+                ("CI_COMMIT_BEFORE_SHA", &zeros),
+            ],
+            &["apps/worker"],
+        ),
     ];
     for (env, apps) in cases {
         let env: Env = env.iter().copied().collect();
@@ -430,12 +510,22 @@ fn the_base_comes_from_the_pipeline_or_is_the_default_branch() {
     // Nothing affected: an empty matrix, and a pipeline that GitLab takes.
     let github = slimbuild(tree.root(), &["ci", "matrix", "--affected=HEAD"]).text();
     assert_eq!(github, "{\"include\":[]}\n");
-    let gitlab = slimbuild(tree.root(), &["ci", "matrix", "--gitlab", "--affected=HEAD"]).text();
+    let gitlab = slimbuild(
+        tree.root(),
+        &["ci", "matrix", "--gitlab", "--affected=HEAD"],
+    )
+    .text();
     let gitlab: Value = serde_json::from_str(&gitlab).unwrap();
-    assert!(gitlab["nothing to build"]["script"].is_array(), "{gitlab:#}");
+    assert!(
+        gitlab["nothing to build"]["script"].is_array(),
+        "{gitlab:#}"
+    );
     // Without `--affected`, all.
     let all = slimbuild(tree.root(), &["ci", "matrix"]).text();
-    assert_eq!(all, "{\"include\":[{\"app\":\"apps/server\",\"name\":\"server\"},{\"app\":\"apps/site\",\"name\":\"site\"},{\"app\":\"apps/web\",\"name\":\"web\"},{\"app\":\"apps/worker\",\"name\":\"worker\"}]}\n");
+    assert_eq!(
+        all,
+        "{\"include\":[{\"app\":\"apps/server\",\"name\":\"server\"},{\"app\":\"apps/site\",\"name\":\"site\"},{\"app\":\"apps/web\",\"name\":\"web\"},{\"app\":\"apps/worker\",\"name\":\"worker\"}]}\n"
+    );
 }
 
 #[test]
@@ -443,12 +533,24 @@ fn what_cannot_be_compared_is_said() {
     let tree = Tree::shop();
     let outcome = slimbuild(tree.root(), &["ls", "--affected"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("is in no git repository that can be used"), "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .contains("is in no git repository that can be used"),
+        "{}",
+        outcome.stderr
+    );
     git(tree.root(), &["init", "--quiet", "--initial-branch=other"]);
     commit(tree.root(), "first");
     let outcome = slimbuild(tree.root(), &["ls", "--affected"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.starts_with("error: nothing says what to compare with"), "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("error: nothing says what to compare with"),
+        "{}",
+        outcome.stderr
+    );
     for name in ["nope", "--output=x", "a b"] {
         let outcome = slimbuild(tree.root(), &["ls", &format!("--affected={name}")]);
         assert_eq!(outcome.code, 2, "{}", outcome.stderr);
@@ -459,5 +561,11 @@ fn what_cannot_be_compared_is_said() {
     commit(tree.root(), "alone");
     let outcome = slimbuild(tree.root(), &["ls", "--affected=other"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.starts_with("error: `other` and HEAD have no common ancestor\n"), "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("error: `other` and HEAD have no common ancestor\n"),
+        "{}",
+        outcome.stderr
+    );
 }

@@ -9,7 +9,9 @@ use serde_json::Value;
 use slimbuild::Env;
 use walkdir::WalkDir;
 
+use crate::support::daemon::each_daemon;
 use crate::support::program::{slimbuild, slimbuild_with};
+use crate::support::steps;
 use crate::support::tree::{Order, Tree};
 
 /// The identity of an app with these flags.
@@ -18,7 +20,10 @@ fn identity(tree: &Tree, app: &str, flags: &[&str]) -> String {
     let text = slimbuild(tree.root(), &words).text();
     let digest = text.trim_end();
     assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(digest.starts_with("sha256:") && digest.len() == 71, "{text}");
+    assert!(
+        digest.starts_with("sha256:") && digest.len() == 71,
+        "{text}"
+    );
     digest.to_owned()
 }
 
@@ -59,7 +64,11 @@ fn the_same_tree_has_the_same_identity_everywhere() {
     for (file, directory) in [(0o600, 0o700), (0o666, 0o777)] {
         for entry in WalkDir::new(other.root()) {
             let entry = entry.unwrap();
-            let mode = if entry.file_type().is_dir() { directory } else { file };
+            let mode = if entry.file_type().is_dir() {
+                directory
+            } else {
+                file
+            };
             chmod(entry.path(), mode);
         }
         assert_eq!(all(&other), expected, "{file:o}");
@@ -81,7 +90,10 @@ fn the_same_tree_has_the_same_identity_everywhere() {
     // From inside of the app, and by its name.
     let inside = slimbuild(&other.root().join("apps/web/app"), &["hash"]).text();
     assert_eq!(inside.trim_end(), expected[&("apps/web", false)]);
-    assert_eq!(identity(&other, "@shop/web", &[]), expected[&("apps/web", false)]);
+    assert_eq!(
+        identity(&other, "@shop/web", &[]),
+        expected[&("apps/web", false)]
+    );
 
     // Through a symlink.
     let link = Tree::new(&[]);
@@ -189,14 +201,21 @@ fn every_input_of_an_image_shows() {
 /// The kinds of inputs that differ.
 fn kinds(before: &Tree, now: &Tree, app: &str, flags: &[&str], native: bool) -> Vec<String> {
     let parts = |tree: &Tree, flags: &[&str]| {
-        let words: Vec<&str> = ["hash", app, "--json"].iter().chain(flags).copied().collect();
+        let words: Vec<&str> = ["hash", app, "--json"]
+            .iter()
+            .chain(flags)
+            .copied()
+            .collect();
         let document: Value = serde_json::from_str(&slimbuild(tree.root(), &words).text()).unwrap();
         document["apps"][0]["parts"].as_object().unwrap().clone()
     };
     let plain = if native { NATIVE } else { &[] };
     let (before, now) = (parts(before, plain), parts(now, flags));
     let all = before.keys().chain(now.keys());
-    let mut found: Vec<String> = all.filter(|key| before.get(*key) != now.get(*key)).cloned().collect();
+    let mut found: Vec<String> = all
+        .filter(|key| before.get(*key) != now.get(*key))
+        .cloned()
+        .collect();
     found.sort();
     found.dedup();
     found
@@ -208,7 +227,11 @@ fn what_no_image_depends_on_does_not_show() {
     let secret: Env = [("TOKEN", "one")].into_iter().collect();
     let other: Env = [("TOKEN", "two")].into_iter().collect();
     let hash = |tree: &Tree, flags: &[&str], env: &Env| {
-        let words: Vec<&str> = ["hash", "apps/server"].iter().chain(flags).copied().collect();
+        let words: Vec<&str> = ["hash", "apps/server"]
+            .iter()
+            .chain(flags)
+            .copied()
+            .collect();
         slimbuild_with(tree.root(), &words, env).text()
     };
     // The value of a secret.
@@ -226,7 +249,11 @@ fn what_no_image_depends_on_does_not_show() {
         assert_eq!(identity(&tree, "apps/server", flags), plain, "{flags:?}");
     }
     // The value of one that is read shows, but only as a digest.
-    tree.replace("turbo.json", "\"build\": {", "\"build\": {\"env\": [\"MODE\"],");
+    tree.replace(
+        "turbo.json",
+        "\"build\": {",
+        "\"build\": {\"env\": [\"MODE\"],",
+    );
     let flags = |value: &str| format!("--build-arg=MODE={value}");
     let one = identity(&tree, "apps/server", &[&flags("production")]);
     assert_ne!(one, identity(&tree, "apps/server", &[&flags("staging")]));
@@ -238,7 +265,11 @@ fn what_no_image_depends_on_does_not_show() {
 }
 
 fn host_platform() -> String {
-    let processor = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let processor = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
     format!("linux/{processor}")
 }
 
@@ -259,14 +290,22 @@ fn several_apps_are_hashed_at_once() {
     tree.replace("apps/worker/package.json", "^10.0.1", "^11.0.0");
     let outcome = slimbuild(tree.root(), &["hash", "--all"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.starts_with("error: apps/worker cannot be planned\n"), "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("error: apps/worker cannot be planned\n"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
 fn a_base_on_the_disk_counts_by_its_content() {
     let tree = Tree::shop();
     let base = |digit: &str| {
-        let config = format!("{{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{{\"Env\":[\"A={digit}\"]}},\"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[]}}}}");
+        let config = format!(
+            "{{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{{\"Env\":[\"A={digit}\"]}},\"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[]}}}}"
+        );
         let put = |bytes: &str, dir: &Tree| {
             let digest = slimbuild::internals::Digest::of(bytes.as_bytes());
             dir.write(&format!("blobs/sha256/{}", digest.hex()), bytes);
@@ -274,7 +313,10 @@ fn a_base_on_the_disk_counts_by_its_content() {
         };
         let dir = Tree::new(&[("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}")]);
         let of_config = put(&config, &dir);
-        let manifest = format!("{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"{of_config}\",\"size\":{}}},\"layers\":[]}}", config.len());
+        let manifest = format!(
+            "{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"{of_config}\",\"size\":{}}},\"layers\":[]}}",
+            config.len()
+        );
         let of_manifest = put(&manifest, &dir);
         dir.write("index.json", &format!("{{\"schemaVersion\":2,\"manifests\":[{{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"{of_manifest}\",\"size\":{}}}]}}", manifest.len()));
         dir
@@ -286,4 +328,32 @@ fn a_base_on_the_disk_counts_by_its_content() {
     let (one, same, other) = (base("1"), base("1"), base("2"));
     assert_eq!(hash(&one), hash(&same));
     assert_ne!(hash(&one), hash(&other));
+}
+
+#[test]
+fn images_have_their_identity_and_no_layer_depends_on_it() {
+    each_daemon(
+        "images_have_their_identity_and_no_layer_depends_on_it",
+        |daemon| {
+            let tree = Tree::shop();
+            let tag = daemon.tag("identity");
+            let build = |tree: &Tree| {
+                steps::build(daemon, tree.root(), "apps/worker", &tag);
+                let image = daemon.image(&tag);
+                let labels = image.config.unwrap().labels.unwrap();
+                let layers = image.root_fs.unwrap().layers.unwrap();
+                (labels["dev.slimbuild.identity"].clone(), layers)
+            };
+            let (first, layers) = build(&tree);
+            assert_eq!(first, identity(&tree, "apps/worker", &[]));
+            // Another identity by what is only in the configuration.
+            tree.write("slimbuild.json", "{\"labels\": {\"a\": \"b\"}}");
+            let (second, same) = build(&tree);
+            assert_eq!(second, identity(&tree, "apps/worker", &[]));
+            assert_ne!(second, first);
+            assert_eq!(same, layers);
+            let again = steps::build(daemon, tree.root(), "apps/worker", &tag);
+            assert_eq!(again.ran(), [""; 0]);
+        },
+    );
 }

@@ -359,7 +359,10 @@ const DISK: [(&str, &[&str]); 20] = [
     // Directories above the root, to find a repository.
     ("workspace::git", &["exists(", "is_dir("]),
     // The files of an earlier commit, in a work directory.
-    ("workspace::history", &["fs_err::create_dir(", "fs_err::write(", "on_disk("]),
+    (
+        "workspace::history",
+        &["fs_err::create_dir(", "fs_err::write(", "on_disk("],
+    ),
     ("files::ignore", &["fs_err", "symlink_metadata("]),
     // Only path joins and types.
     ("model::path", &["on_disk("]),

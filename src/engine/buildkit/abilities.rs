@@ -131,7 +131,9 @@ impl Abilities {
     pub fn platform(&self) -> Option<Platform> {
         let first = self.platforms.first()?;
         // The default variants.
-        let plain = first.strip_suffix("arm64/v8").map(|os| format!("{os}arm64"));
+        let plain = first
+            .strip_suffix("arm64/v8")
+            .map(|os| format!("{os}arm64"));
         plain.as_ref().unwrap_or(first).parse().ok()
     }
 
