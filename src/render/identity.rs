@@ -28,6 +28,9 @@ use crate::system::threads;
 /// The form of identities. It changes if equal inputs should get another identity.
 const FORM: &str = "1";
 
+/// What the proof is told about the app.
+const PROOF: &str = "verify/image.json";
+
 /// How many files a thread takes at a time.
 const SHARE: usize = 64;
 
@@ -147,14 +150,8 @@ impl Identity {
         Digest::of(&text)
     }
 
-    /// The images that stages start from, by stage, as far as they are known.
-    pub fn bases(&self) -> impl Iterator<Item = (&str, &str)> {
-        let bases = self.parts.get(&Part::Bases).into_iter().flatten();
-        bases.map(|(stage, image)| (stage.as_str(), image.as_str()))
-    }
-
     /// The names of inputs that differ from another identity's. What only repeats another difference
-    /// is left out: a Dockerfile has the tasks and the bases too.
+    /// is left out: a Dockerfile has the tasks and the bases too, and the proof has names of files.
     pub fn changed_since(&self, earlier: &Self) -> BTreeMap<Part, BTreeSet<String>> {
         let kinds: BTreeSet<Part> = [self, earlier]
             .into_iter()
@@ -172,9 +169,13 @@ impl Identity {
                 changed.insert(kind, names);
             }
         }
-        let explained = changed.contains_key(&Part::Tasks) || changed.contains_key(&Part::Bases);
-        if explained && let Some(plan) = changed.get_mut(&Part::Plan) {
-            plan.remove(dockerfile::PATH);
+        let of = |kind| changed.contains_key(&kind);
+        let repeated = [
+            (dockerfile::PATH, of(Part::Tasks) || of(Part::Bases)),
+            (PROOF, changed.len() > 1),
+        ];
+        if let Some(plan) = changed.get_mut(&Part::Plan) {
+            plan.retain(|name| !repeated.contains(&(name.as_str(), true)));
             if plan.is_empty() {
                 changed.remove(&Part::Plan);
             }
@@ -200,7 +201,7 @@ fn part(entry: &ContextEntry) -> Part {
     match (&entry.content, entry.place) {
         (Content::Source { .. } | Content::Packed { .. }, _) => Part::Files,
         (_, Place::Trim | Place::Own) => Part::Slimbuild,
-        (_, Place::Verify) if name != "image.json" => Part::Slimbuild,
+        (_, Place::Verify) if entry.full_path() != PROOF => Part::Slimbuild,
         _ if installs && name == "pnpm-lock.yaml" => Part::Lockfile,
         _ if installs && name.starts_with("package.") => Part::Manifests,
         _ if installs && matches!(name, "pnpm-workspace.yaml" | ".npmrc") => Part::Settings,
@@ -273,7 +274,7 @@ fn decisions(plan: &Plan) -> io::Result<Value> {
     // Whole: a variable or a label may have the name of a word.
     let runs = serde_json::to_value(plan.runs()).map_err(io::Error::other)?;
     map.insert("runs".to_owned(), runs);
-    Ok(Value::Object(map))
+    Ok(sorted(map))
 }
 
 /// A step's place in the workspace and its scripts: `apps/server: build`.
@@ -287,7 +288,14 @@ fn task(step: &BuildStep) -> io::Result<String> {
     let env = serde_json::to_value(&step.env).map_err(io::Error::other)?;
     let mut map = values(step)?;
     map.insert("env".to_owned(), env);
-    Ok(Value::Object(map).to_string())
+    Ok(sorted(map).to_string())
+}
+
+/// An object whose order does not depend on what was removed from it.
+fn sorted(map: serde_json::Map<String, Value>) -> Value {
+    let mut value = Value::Object(map);
+    value.sort_all_objects();
+    value
 }
 
 /// A value's JSON without words.
