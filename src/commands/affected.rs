@@ -109,10 +109,7 @@ fn judge(
                 Before::Unplanned(_) => false,
             };
             if was_one {
-                return Err(Error::OfApp {
-                    app: app.dir.clone(),
-                    source: Box::new(error),
-                });
+                return Err(error.of_app(&app.dir));
             }
             return Ok(Verdict::NeverPlanned(error.to_string()));
         }
@@ -168,12 +165,11 @@ fn base_name(named: &str, env: &Env) -> Result<Option<BaseName>, Error> {
     }
     let event = env.get("GITHUB_EVENT_PATH");
     let event = event.filter(|_| env.get("GITHUB_EVENT_NAME") == Some("push"));
-    if let Some(before) = event.map(|path| pushed_upon(Path::new(path))).transpose()? {
-        if let Some(before) = before.filter(|before| !is_none(before)) {
-            return name(&before, Some("GitHub's event"), false);
-        }
+    let before = event.map(|path| pushed_upon(Path::new(path)));
+    match before.transpose()?.flatten() {
+        Some(before) if !is_none(&before) => name(&before, Some("GitHub's event"), false),
+        _ => Ok(None),
     }
-    Ok(None)
 }
 
 /// Zeros stand for a branch that was not there.

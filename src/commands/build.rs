@@ -16,7 +16,7 @@ mod watch;
 use std::path::Path;
 use std::time::Instant;
 
-use super::{AppChoice, Pins, Prepared, identity, own_output, push};
+use super::{AppChoice, Pins, Prepared, own_output, push};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
 use crate::commands::warning::warn;
@@ -122,13 +122,8 @@ pub fn run(
     warn_all(&warnings, mode, ui)?;
     workdir::sweep();
     let driver = worker.driver(&engine, host.as_deref(), env, patience, ui)?;
-    let platform = match platforms.is_empty() {
-        true => driver.platform().into_iter().collect(),
-        false => platforms.clone(),
-    };
-    let identity = identity::of(&plan, prepared.options(), platform, &arguments, root)?.digest();
     let job = Job {
-        identity,
+        identity: job::identity(&prepared, &plan, &*driver, &arguments)?,
         trial: job::trial(&plan, smoke, cwd, env)?,
         root,
         plan,
@@ -154,8 +149,7 @@ pub fn run(
     let metadata = metadata_file
         .map(|file| AtomicFile::begin(&cwd.join(file)))
         .transpose()?;
-    let done = driver.build(&job, ui)?;
-    done.tell(&job, metadata, began, ui)
+    driver.build(&job, ui)?.tell(&job, metadata, began, ui)
 }
 
 /// The files and directories that a build writes to, as the workspace names them.

@@ -32,7 +32,7 @@ pub fn run(args: &CiArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Erro
 fn matrix(args: &MatrixArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let workspace = Workspace::load(&find_root(cwd)?)?;
     let listing = Listing::new(&workspace)?;
-    let apps: Vec<&Listed> = match &args.affected.affected {
+    let apps = match &args.affected.affected {
         Some(named) => {
             let affected = affected(&workspace, &listing, named, &Terms::plain(env), env)?;
             ls::tell(&affected, &listing, ui)?;
@@ -40,18 +40,7 @@ fn matrix(args: &MatrixArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), E
             apps.filter(|app| affected.get(&app.dir).is_some())
                 .collect()
         }
-        None => {
-            let mut ready = Vec::new();
-            for app in &listing.apps {
-                match &app.state {
-                    AppState::Ready(_) => ready.push(app),
-                    AppState::Stuck { problem, .. } => ui
-                        .warn(&format!("{} is left out: {problem}", app.dir))
-                        .map_err(Error::io("cannot write to stderr"))?,
-                }
-            }
-            ready
-        }
+        None => ready(&listing, ui)?,
     };
     let for_gitlab = args.gitlab || (!args.github && env.get("GITLAB_CI").is_some());
     let text = if for_gitlab {
@@ -60,6 +49,20 @@ fn matrix(args: &MatrixArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), E
         github(&apps)?
     };
     ui.print(&text).map_err(Error::io("cannot write to stdout"))
+}
+
+/// The apps that can be planned. Of the others, a warning tells why.
+pub(super) fn ready<'l>(listing: &'l Listing, ui: &mut Ui) -> Result<Vec<&'l Listed>, Error> {
+    let mut ready = Vec::new();
+    for app in &listing.apps {
+        match &app.state {
+            AppState::Ready(_) => ready.push(app),
+            AppState::Stuck { problem, .. } => ui
+                .warn(&format!("{} is left out: {problem}", app.dir))
+                .map_err(Error::io("cannot write to stderr"))?,
+        }
+    }
+    Ok(ready)
 }
 
 /// One line, which fits in an output of a step.

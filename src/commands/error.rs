@@ -158,6 +158,15 @@ impl Error {
         move |source| Self::Io { doing, source }
     }
 
+    /// Says which of several apps it is about.
+    #[must_use]
+    pub fn of_app(self, app: &RepoPath) -> Self {
+        Self::OfApp {
+            app: app.clone(),
+            source: Box::new(self),
+        }
+    }
+
     /// Wrong arguments.
     pub fn usage(message: String) -> Self {
         let hint = None;

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::ci::ready;
 use super::identity::Terms;
 use super::{AppChoice, app_at, json, named_app};
-use crate::ask::listing::{AppState, Listing};
+use crate::ask::listing::Listing;
 use crate::cli::HashArgs;
 use crate::commands::error::Error;
 use crate::model::digest::Digest;
@@ -46,18 +47,21 @@ pub fn run(args: HashArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
     let terms = Terms::new(plan, cwd, env)?;
     let several = all || apps.len() > 1;
     let chosen = if all {
-        listed(&workspace, ui)?
+        let listing = Listing::new(&workspace)?;
+        let ready = ready(&listing, ui)?;
+        let found = ready.iter().filter_map(|app| workspace.member_in(&app.dir));
+        found.collect()
     } else {
         named(&workspace, apps, cwd, &terms)?
     };
     let hashed = threads::map(&chosen, 1, |&at| {
         let member = &workspace.members[at];
-        let parts = terms.look(&workspace, at).map_err(|error| match several {
-            true => Error::OfApp {
-                app: member.dir.clone(),
-                source: Box::new(error),
-            },
-            false => error,
+        let parts = terms.look(&workspace, at).map_err(|error| {
+            if several {
+                error.of_app(&member.dir)
+            } else {
+                error
+            }
         })?;
         Ok(Hashed {
             dir: member.dir.clone(),
@@ -99,20 +103,6 @@ fn named(
         let at = named_app(workspace, &app, cwd, decided)?;
         if !chosen.contains(&at) {
             chosen.push(at);
-        }
-    }
-    Ok(chosen)
-}
-
-/// The apps that can be planned. Of the others, a warning tells why.
-fn listed(workspace: &Workspace, ui: &mut Ui) -> Result<Vec<MemberId>, Error> {
-    let mut chosen = Vec::new();
-    for app in Listing::new(workspace)?.apps {
-        match app.state {
-            AppState::Ready(_) => chosen.extend(workspace.member_in(&app.dir)),
-            AppState::Stuck { problem, .. } => ui
-                .warn(&format!("{} is left out: {problem}", app.dir))
-                .map_err(Error::io("cannot write to stderr"))?,
         }
     }
     Ok(chosen)

@@ -43,7 +43,7 @@ pub enum HistoryError {
         said: String,
     },
     /// A name means nothing here.
-    #[error("there is no commit `{name}` here{}", given_by(by))]
+    #[error("there is no commit `{name}` here{}", given_by(*by))]
     Missing {
         /// The name.
         name: String,
@@ -78,7 +78,7 @@ pub enum HistoryError {
     Write(#[from] std::io::Error),
 }
 
-fn given_by(by: &Option<&'static str>) -> String {
+fn given_by(by: Option<&str>) -> String {
     by.map_or_else(String::new, |by| format!(", which {by} names"))
 }
 

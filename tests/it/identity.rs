@@ -280,10 +280,8 @@ fn host_platform() -> String {
 #[test]
 fn several_apps_are_hashed_at_once() {
     let tree = Tree::shop();
-    let expected: String = APPS
-        .iter()
-        .map(|app| format!("{}  {app}\n", identity(&tree, app, &[])))
-        .collect();
+    let lines = APPS.map(|app| format!("{}  {app}\n", identity(&tree, app, &[])));
+    let expected = lines.concat();
     let words: Vec<&str> = ["hash"].iter().chain(&APPS).copied().collect();
     assert_eq!(slimbuild(tree.root(), &words).text(), expected);
     assert_eq!(slimbuild(tree.root(), &["hash", "--all"]).text(), expected);

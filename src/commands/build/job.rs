@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::access::Access;
 use super::again::Patience;
+use super::driver::Driver;
 use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
-use crate::commands::identity;
+use crate::commands::{Prepared, identity};
 use crate::engine::buildkit::{Buildkit, CacheFrom, CacheTo};
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins, Secret, SmokeRequest};
@@ -186,6 +187,22 @@ pub(super) fn trial(
         probe: smoke::probe(plan, args.smoke_port, path.as_deref()),
         timeout: Duration::from_secs(args.smoke_timeout),
     }))
+}
+
+/// The identity of the image. If no platform is named, the builder's counts.
+pub(super) fn identity(
+    prepared: &Prepared,
+    plan: &Plan,
+    driver: &dyn Driver,
+    arguments: &BTreeMap<String, String>,
+) -> Result<Digest, Error> {
+    let options = prepared.options();
+    let mut platforms = options.platforms.clone();
+    if platforms.is_empty() {
+        platforms.extend(driver.platform());
+    }
+    let identity = identity::of(plan, options, platforms, arguments, prepared.root())?;
+    Ok(identity.digest())
 }
 
 /// Values of build arguments. Only those that a task of the plan reads are sent: other values
