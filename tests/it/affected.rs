@@ -456,6 +456,9 @@ fn a_shallow_clone_says_what_to_fetch() {
     assert_eq!(dirs(&document), ["apps/web".to_owned()].into());
 }
 
+/// Variables, and the affected apps.
+type Case<'c> = (&'c [(&'c str, &'c str)], &'c [&'c str]);
+
 #[test]
 fn the_base_comes_from_the_pipeline_or_is_the_default_branch() {
     let origin = repository();
@@ -468,7 +471,6 @@ fn the_base_comes_from_the_pipeline_or_is_the_default_branch() {
     let zeros = "0".repeat(40);
     let event = Tree::new(&[("event.json", &format!("{{\"before\": \"{web}\"}}"))]);
     let pushed = event.root().join("event.json").display().to_string();
-    type Case<'c> = (&'c [(&'c str, &'c str)], &'c [&'c str]);
     let cases: [Case<'_>; 7] = [
         (&[], &["apps/web", "apps/worker"]),
         (&[("TURBO_SCM_BASE", &web)], &["apps/worker"]),
