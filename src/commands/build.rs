@@ -122,8 +122,9 @@ pub fn run(
     warn_all(&warnings, mode, ui)?;
     workdir::sweep();
     let driver = worker.driver(&engine, host.as_deref(), env, patience, ui)?;
+    let wanted = metadata_file.is_some();
     let job = Job {
-        identity: job::identity(&prepared, &plan, &*driver, &arguments)?,
+        identity: job::identity(&prepared, &plan, &*driver, &arguments, wanted)?,
         trial: job::trial(&plan, smoke, cwd, env)?,
         root,
         plan,
@@ -146,10 +147,14 @@ pub fn run(
     };
     driver.check(&job)?;
     // An unwritable file should be reported before a build of minutes.
-    let metadata = metadata_file
-        .map(|file| AtomicFile::begin(&cwd.join(file)))
-        .transpose()?;
+    let metadata = begun(metadata_file.as_deref(), cwd)?;
     driver.build(&job, ui)?.tell(&job, metadata, began, ui)
+}
+
+/// The metadata file, which is written at the end.
+fn begun(file: Option<&Path>, cwd: &Path) -> Result<Option<AtomicFile>, Error> {
+    let file = file.map(|file| AtomicFile::begin(&cwd.join(file)));
+    Ok(file.transpose()?)
 }
 
 /// The files and directories that a build writes to, as the workspace names them.

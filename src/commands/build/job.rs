@@ -27,8 +27,8 @@ pub(super) struct Job<'j> {
     /// The workspace.
     pub(super) root: &'j Path,
     pub(super) plan: Plan,
-    /// The image's identity.
-    pub(super) identity: Digest,
+    /// The image's identity, if it is known.
+    pub(super) identity: Option<Digest>,
     /// All names of the image.
     pub(super) tags: Vec<ImageRef>,
     /// Values of build arguments.
@@ -83,8 +83,9 @@ impl Job<'_> {
             (key.to_owned(), value.to_owned())
         };
         let given = self.engine.labels.iter().map(pair);
-        let own = (identity::LABEL.to_owned(), self.identity.to_string());
-        given.chain([own]).collect()
+        let own = self.identity.as_ref();
+        let own = own.map(|identity| (identity::LABEL.to_owned(), identity.to_string()));
+        given.chain(own).collect()
     }
 
     /// Where to write the image if no daemon has it: to a file by default, if it would go nowhere
@@ -189,20 +190,26 @@ pub(super) fn trial(
     }))
 }
 
-/// The identity of the image. If no platform is named, the builder's counts.
+/// The identity of the image. If no platform is named, the builder's counts. Reading all modules of
+/// a built workspace once more would take a good part of its build, so there it is only computed if
+/// the run wants it.
 pub(super) fn identity(
     prepared: &Prepared,
     plan: &Plan,
     driver: &dyn Driver,
     arguments: &BTreeMap<String, String>,
-) -> Result<Digest, Error> {
+    wanted: bool,
+) -> Result<Option<Digest>, Error> {
+    if plan.is_finished() && !wanted {
+        return Ok(None);
+    }
     let options = prepared.options();
     let mut platforms = options.platforms.clone();
     if platforms.is_empty() {
         platforms.extend(driver.platform());
     }
     let identity = identity::of(plan, options, platforms, arguments, prepared.root())?;
-    Ok(identity.digest())
+    Ok(Some(identity.digest()))
 }
 
 /// Values of build arguments. Only those that a task of the plan reads are sent: other values
