@@ -33,11 +33,11 @@ pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use prune::PruneArgs;
 pub use smoke::SmokeArgs;
-use values::tag;
+use values::tag_template;
 pub use values::{BuildArg, SecretArg, SecretSource, SshArg};
 pub use workspace::{AffectedArgs, GraphArgs, InitArgs, LsArgs, WhyArgs};
 
-use crate::model::image::ImageRef;
+use crate::model::tag::TagTemplate;
 use crate::show::progress::ProgressMode;
 
 /// What the help of a build ends with.
@@ -182,9 +182,10 @@ pub struct BuildArgs {
 
     /// Name the image
     ///
-    /// The default is the package's name without its scope. May be repeated
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag)]
-    pub tags: Vec<ImageRef>,
+    /// The default is the package's name without its scope. Facts may stand in it: {app} is that default name, {name} the package's name as
+    /// a path, {version} its version, {hash} what `slimbuild hash` prints; {git.sha}, {git.short}, {git.branch}, {date}. May be repeated
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag_template)]
+    pub tags: Vec<TagTemplate>,
 
     /// Print the Dockerfile and a summary; build nothing
     ///

@@ -16,6 +16,7 @@ mod identity;
 pub mod index;
 pub mod init;
 pub mod ls;
+mod names;
 pub mod plan;
 pub mod prune;
 mod push;
@@ -179,6 +180,12 @@ impl Prepared {
 
     fn options(&self) -> &PlanOptions {
         &self.options
+    }
+
+    /// The version of the app's manifest.
+    fn version(&self) -> Option<String> {
+        let manifest = &self.workspace.members[self.app].manifest;
+        manifest.text("version").map(str::to_owned)
     }
 
     /// Turns off the trial start.

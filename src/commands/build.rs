@@ -16,6 +16,7 @@ mod watch;
 use std::path::Path;
 use std::time::Instant;
 
+use super::names::Names;
 use super::{AppChoice, Pins, Prepared, own_output, push};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
@@ -80,7 +81,8 @@ pub fn run(
         None => driver::engine(arg, &engine, prepared.options()),
     };
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
-    let tags = job::names(&plan, tags)?;
+    let names = Names::new(&prepared, &plan, tags, env)?;
+    let tags = names.early(&prepared, &plan, &given)?;
     if engine.push {
         push::check(&tags)?;
     }
@@ -122,13 +124,14 @@ pub fn run(
     warn_all(&warnings, mode, ui)?;
     workdir::sweep();
     let driver = worker.driver(&engine, host.as_deref(), env, patience, ui)?;
-    let wanted = metadata_file.is_some();
+    let wanted = metadata_file.is_some() || names.have_the_identity();
+    let identity = job::identity(&prepared, &plan, &*driver, &arguments, wanted)?;
     let job = Job {
-        identity: job::identity(&prepared, &plan, &*driver, &arguments, wanted)?,
+        tags: names.fill(identity.as_ref())?,
+        identity,
         trial: job::trial(&plan, smoke, cwd, env)?,
         root,
         plan,
-        tags,
         arguments,
         secrets,
         access,

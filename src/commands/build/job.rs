@@ -146,19 +146,6 @@ impl Caches {
     }
 }
 
-/// The image's names: from the command line, slimbuild.json, or the package's name.
-pub(super) fn names(plan: &Plan, given: Vec<ImageRef>) -> Result<Vec<ImageRef>, Error> {
-    Ok(match &plan.configured.tags {
-        _ if !given.is_empty() => given,
-        Some(tags) => tags
-            .value
-            .iter()
-            .map(|tag| tag.parse())
-            .collect::<Result<_, _>>()?,
-        None => vec![plan.image.parse()?],
-    })
-}
-
 /// The smoke test, if requested. Variables of the command line win over those of files.
 pub(super) fn trial(
     plan: &Plan,
