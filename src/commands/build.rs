@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::names::Names;
-use super::{AppChoice, Pins, Prepared, own_output, push};
+use super::{AppChoice, Pins, Prepared, own_output};
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
 use crate::commands::warning::warn;
@@ -82,10 +82,7 @@ pub fn run(
     };
     let mut plan = prepared.plan(wanted, pins.as_ref())?;
     let names = Names::new(&prepared, &plan, tags, env)?;
-    let tags = names.early(&prepared, &plan, &given)?;
-    if engine.push {
-        push::check(&tags)?;
-    }
+    names.check(&prepared, &plan, &given, engine.push)?;
     warn_all(&unmatched, mode, ui)?;
     if dry_run {
         warn_all(&plan.warnings, mode, ui)?;

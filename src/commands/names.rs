@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::identity;
 use super::resources::named_epoch;
-use super::{Prepared, build};
+use super::{Prepared, build, push};
 use crate::cli::BuildArg;
 use crate::commands::error::Error;
 use crate::model::digest::Digest;
@@ -71,8 +71,24 @@ impl<'n> Names<'n> {
         self.templates.iter().any(|name| name.needs(Fact::Hash))
     }
 
+    /// Fails for names with a fact that is not known, and for names that cannot be pushed, before
+    /// anything is built.
+    pub(super) fn check(
+        &self,
+        prepared: &Prepared,
+        plan: &Plan,
+        given: &[BuildArg],
+        pushes: bool,
+    ) -> Result<(), Error> {
+        let names = self.early(prepared, plan, given)?;
+        if pushes {
+            push::check(&names)?;
+        }
+        Ok(())
+    }
+
     /// The names before the builder is known: it is taken to be like this machine.
-    pub(super) fn early(
+    fn early(
         &self,
         prepared: &Prepared,
         plan: &Plan,
