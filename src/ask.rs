@@ -6,5 +6,6 @@
 pub mod listing;
 pub mod overview;
 pub mod pruned;
+pub mod selection;
 pub mod starter;
 pub mod why;

@@ -145,11 +145,11 @@ pub fn run(
     let code = match Cli::from_args(args) {
         Ok(cli) => {
             ui.set_quiet(cli.quiet);
-            let word = match &cli.command {
-                None => cli.build.app.app.clone(),
-                Some(_) => None,
+            let words = match &cli.command {
+                None => cli.build.app.apps.clone(),
+                Some(_) => Vec::new(),
             };
-            ended(dispatch(cli, cwd, env, ui), word.as_deref(), ui)
+            ended(dispatch(cli, cwd, env, ui), &words, ui)
         }
         Err(ParseError::Wrong { message, hint }) => {
             ui.error(&Error::usage(message), Some(&hint));
@@ -168,9 +168,9 @@ pub fn run(
     code
 }
 
-/// Reports how a command ended. `word` is the app of `slimbuild APP`, which may be a misspelt
-/// command.
-fn ended(done: Result<(), Error>, word: Option<&str>, ui: &mut Ui) -> ExitCode {
+/// Reports how a command ended. `words` are the apps of `slimbuild APP…`, of which the first may be a
+/// misspelt command.
+fn ended(done: Result<(), Error>, words: &[String], ui: &mut Ui) -> ExitCode {
     system::leftovers::wait_if_ending();
     match done {
         Ok(()) => ExitCode::Success,
@@ -182,10 +182,14 @@ fn ended(done: Result<(), Error>, word: Option<&str>, ui: &mut Ui) -> ExitCode {
                 return code;
             }
             let code = error.exit_code();
-            if code != ExitCode::Success {
-                let word = word.filter(|_| error.may_mean_a_command());
-                let hint = match word.and_then(cli::meant_command) {
-                    Some(command) => Some(with_command(error.hint().as_deref(), &command)),
+            if code != ExitCode::Success && !error.is_told() {
+                let first = words.first().filter(|_| error.may_mean_a_command());
+                let hint = match first.and_then(|word| cli::meant_command(word)) {
+                    Some(command) => {
+                        let rest = words[1..].iter().map(|word| format!(" {word}"));
+                        let command = command + &rest.collect::<String>();
+                        Some(with_command(error.hint().as_deref(), &command))
+                    }
                     None => error.hint(),
                 };
                 ui.error(&error, hint.as_deref());

@@ -163,7 +163,7 @@ fn answer(
         return ParseError::Clap(Box::new(short_help()));
     }
     let wrong = match error.kind() {
-        ErrorKind::ArgumentConflict if verb.is_none() => second_word(&error, command, app, args),
+        ErrorKind::ArgumentConflict if verb.is_none() => late_command(&error, app),
         ErrorKind::UnknownArgument => unknown_option(&error, command, verb),
         _ => None,
     };
@@ -173,39 +173,15 @@ fn answer(
     ParseError::Clap(Box::new(error))
 }
 
-/// Explains a second word, which clap reports as a command in the wrong place.
-fn second_word(
-    error: &clap::Error,
-    command: &Command,
-    first: Option<&str>,
-    args: &[OsString],
-) -> Option<ParseError> {
+/// Explains a command that stands behind an app.
+fn late_command(error: &clap::Error, first: Option<&str>) -> Option<ParseError> {
     let text = error.to_string();
-    let second = text.strip_prefix("error: the subcommand '")?;
-    let second = second.split('\'').next()?;
+    let command = text.strip_prefix("error: the subcommand '")?;
+    let command = command.split('\'').next()?;
     let first = first.unwrap_or_default();
-    if is_command(command, &second.into()) {
-        return Some(ParseError::Wrong {
-            message: format!("the command `{second}` stands behind `{first}`"),
-            hint: format!("commands come first: `slimbuild {second} {first}`"),
-        });
-    }
-    if let Some(meant) = meant(command, first) {
-        let rest = args.iter().skip(1).map(|arg| arg.to_string_lossy());
-        let rest = rest.filter(|word| *word != first);
-        let rest = rest.collect::<Vec<_>>().join(" ");
-        return Some(ParseError::Wrong {
-            message: format!("there is no command `{first}`"),
-            hint: format!("did you mean `slimbuild {meant} {rest}`?"),
-        });
-    }
     Some(ParseError::Wrong {
-        message: format!(
-            "unexpected `{second}`: `{first}` is no command, and one app is built at a time"
-        ),
-        hint: format!(
-            "`slimbuild help` lists the commands; if both are apps, write `slimbuild {first} && slimbuild {second}`"
-        ),
+        message: format!("the command `{command}` stands behind `{first}`"),
+        hint: format!("commands come first: `slimbuild {command} {first}`"),
     })
 }
 
@@ -261,9 +237,9 @@ fn short_help() -> clap::Error {
             command.hide(!is_daily)
         })
         .mut_args(|arg| arg.help_heading("Options"))
-        .mut_arg("app", |arg| arg.hide(true))
+        .mut_arg("apps", |arg| arg.hide(true))
         .mut_arg("base", |arg| arg.hide(true))
-        .override_usage("slimbuild [OPTIONS] APP\n       slimbuild COMMAND")
+        .override_usage("slimbuild [OPTIONS] APP...\n       slimbuild COMMAND")
         .disable_help_subcommand(true)
         .disable_help_flag(true)
         .disable_version_flag(true)

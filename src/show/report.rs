@@ -1,5 +1,6 @@
 //! The report: what was built, its size, how long it took, what was cached.
 
+mod apps;
 mod graph;
 mod lines;
 mod listing;
@@ -16,6 +17,7 @@ use crate::files::Measure;
 use crate::model::image::ImageSize;
 use crate::plan::{Engine, Plan};
 
+pub use apps::apps;
 pub use graph::{Notation, dot, mermaid, tree};
 pub use listing::listing;
 pub use plan::plan;

@@ -30,6 +30,7 @@ mod images;
 mod inside;
 mod isolation;
 mod layering;
+mod many;
 mod native;
 mod newcomer;
 mod npm;

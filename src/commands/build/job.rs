@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::access::Access;
@@ -42,6 +43,8 @@ pub(super) struct Job<'j> {
     pub(super) epoch: Option<u64>,
     /// Caches of builds.
     pub(super) caches: Caches,
+    /// Held by the app of a run that downloads: the others find it in the cache.
+    pub(super) fetching: &'j Mutex<()>,
     /// The target platforms; none for the engine's own.
     pub(super) platforms: Vec<Platform>,
     pub(super) mode: ProgressMode,

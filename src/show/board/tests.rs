@@ -1,0 +1,195 @@
+use std::sync::{Arc, Mutex};
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::show::seat::{Doing, Fault};
+use crate::show::testing::Screen;
+
+/// A stream that can be read afterwards.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn names(count: usize) -> Vec<String> {
+    let all = ["apps/api", "apps/web", "apps/background-worker"];
+    let more = (all.len()..count).map(|number| format!("apps/n{number}"));
+    all.iter()
+        .map(|&name| name.to_owned())
+        .chain(more)
+        .collect()
+}
+
+fn line(text: &str) -> News {
+    News::Line(text.to_owned())
+}
+
+fn verified() -> News {
+    News::Ended(Box::new(Ended {
+        state: State::Verified,
+        image: Some("api:latest".to_owned()),
+        size: Some(148_210_000),
+        took: Some(Duration::from_millis(12_340)),
+        fault: None,
+    }))
+}
+
+fn failed() -> News {
+    let took = Some(Duration::from_millis(3_100));
+    News::Ended(Box::new(Ended {
+        fault: Some(Fault {
+            message: "the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above".to_owned(),
+            hint: Some("look at it".to_owned()),
+            text: "error: apps/web: the build failed\n\nhint: look at it\n".to_owned(),
+        }),
+        ..Ended::unfinished(State::Failed, took)
+    }))
+}
+
+fn doing(count: (usize, usize), step: &str, detail: &str) -> News {
+    News::Doing(Doing {
+        count,
+        step: step.to_owned(),
+        detail: detail.to_owned(),
+    })
+}
+
+/// What is printed of a run in which one app is verified, one fails and one is skipped.
+fn printed(mode: ProgressMode) -> String {
+    let sink = Sink::default();
+    let mut ui = Ui::plain(Box::new(io::sink()), Box::new(sink.clone()));
+    ui.set_quiet(mode == ProgressMode::Quiet);
+    let mut board = Board::new(mode, names(3), &mut ui);
+    let retrying = State::Retrying { number: 2, of: 3 };
+    for (app, news) in [
+        (0, News::State(State::Planning)),
+        (0, News::State(State::Waiting)),
+        (0, News::State(State::Building)),
+        (1, line("warning: something")),
+        (1, line(r#"{"event":"warning","message":"\"quoted\""}"#)),
+        (0, News::State(retrying)),
+        (0, line("")),
+        (0, doing((1, 2), "RUN x", "y")),
+        (1, failed()),
+        (0, verified()),
+        (
+            2,
+            News::Ended(Box::new(Ended::unfinished(State::Skipped, None))),
+        ),
+    ] {
+        board.show(app, news);
+    }
+    board.finish(true).unwrap();
+    ui.flush();
+    String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn lines_begin_with_the_app_and_errors_come_last() {
+    assert_snapshot!(printed(ProgressMode::Plain), @"");
+    assert_snapshot!(printed(ProgressMode::Quiet), @"");
+}
+
+#[test]
+fn each_line_of_the_json_stream_is_an_object_with_the_app() {
+    let text = printed(ProgressMode::Json);
+    for line in text.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            event["app"].is_string() || event["event"] == "apps",
+            "{line}"
+        );
+    }
+    assert_snapshot!(text, @"");
+}
+
+/// Rows, and the screen that they are drawn on.
+struct Watched {
+    rows: Rows,
+    names: Vec<String>,
+    screen: Screen,
+    began: Instant,
+}
+
+impl Watched {
+    fn new(count: usize) -> Self {
+        let screen = Screen::new(80);
+        // The rate limit would drop frames at will.
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
+        let names = names(count);
+        Self {
+            rows: Rows::new(target, &names, false),
+            names,
+            screen,
+            began: Instant::now(),
+        }
+    }
+
+    fn show(&mut self, app: usize, news: &News, seconds: f64) {
+        let now = self.began + Duration::from_secs_f64(seconds);
+        let prefix = prefix(&self.names, app, false);
+        self.rows.show(app, news, &prefix, now);
+    }
+
+    /// What stands there after a while.
+    fn at(&mut self, seconds: f64) -> String {
+        // indicatif drops frames that come too fast by the real clock.
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(50));
+            self.rows
+                .tick(self.began + Duration::from_secs_f64(seconds));
+        }
+        let frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
+        let text = self.screen.text();
+        text.replace(|drawn| frames.contains(drawn), "*")
+    }
+}
+
+#[test]
+fn what_runs_unfolds_and_what_waits_is_named() {
+    let mut watched = Watched::new(8);
+    for app in 0..8 {
+        watched.show(app, &News::State(State::Planning), 0.0);
+        watched.show(app, &News::State(State::Waiting), 0.1);
+    }
+    assert_snapshot!(watched.at(0.2), @"");
+    watched.show(0, &News::State(State::Building), 0.2);
+    watched.show(1, &News::State(State::Building), 0.2);
+    watched.show(
+        0,
+        &doing(
+            (3, 12),
+            "[deps 2/2] RUN pnpm install --frozen-lockfile",
+            "Progress: resolved 206, reused 206",
+        ),
+        5.0,
+    );
+    watched.show(1, &line("warning: something to know"), 5.0);
+    assert_snapshot!(watched.at(12.5), @"");
+    watched.show(1, &News::State(State::Retrying { number: 1, of: 3 }), 13.0);
+    watched.show(0, &verified(), 13.0);
+    watched.show(2, &News::State(State::Building), 13.0);
+    assert_snapshot!(watched.at(14.0), @"");
+    watched.show(1, &failed(), 15.0);
+    watched.rows.clear();
+    assert_snapshot!(watched.screen.text(), @"");
+}
+
+#[test]
+fn many_that_run_have_a_line_each() {
+    let mut watched = Watched::new(8);
+    for app in 0..7 {
+        watched.show(app, &News::State(State::Building), 0.0);
+        watched.show(app, &doing((1, 2), "RUN x", "y"), 1.0);
+    }
+    assert_snapshot!(watched.at(2.0), @"");
+}
