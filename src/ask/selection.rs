@@ -263,17 +263,20 @@ impl<'s> Selection<'s> {
 
     /// The error for a word that names nothing.
     fn unknown(&self, word: &str, name: &str) -> SelectionError {
-        let apps = self.dirs(self.apps.iter().copied());
-        let workspace = self.survey.workspace;
-        let known = workspace.members.packages().iter().flat_map(|member| {
-            let name = member.manifest.name().map(str::to_owned);
-            name.into_iter().chain([member.dir.to_string()])
+        let wanted = name.trim_start_matches("./").replace(WILD, "");
+        let alike = |text: &str| similar::likeness(&wanted, text);
+        let scored = self.survey.workspace.members.packages().iter();
+        let scored = scored.map(|member| {
+            let dir = member.dir.to_string();
+            let name = member.manifest.name().unwrap_or_default();
+            let bare = name.rsplit('/').next().unwrap_or_default();
+            let scores = [name, bare, &dir].map(alike);
+            (scores.into_iter().fold(0.0, f64::max), dir)
         });
-        let plain = name.trim_start_matches("./");
         SelectionError::Unknown {
             word: word.to_owned(),
-            nearest: similar::nearest(plain, known, 3),
-            apps,
+            nearest: similar::best(scored, 3),
+            apps: self.dirs(self.apps.iter().copied()),
         }
     }
 

@@ -170,7 +170,8 @@ fn prefix(names: &[String], app: usize, color: bool) -> String {
 fn plain(news: &News) -> Option<String> {
     match news {
         News::Line(line) => Some(line.clone()),
-        News::State(State::Waiting) | News::Doing(_) => None,
+        // Planning takes a moment.
+        News::State(State::Waiting | State::Planning) | News::Doing(_) => None,
         News::State(state) => Some(state.to_string()),
         News::Ended(ended) => Some(outcome(ended)),
     }

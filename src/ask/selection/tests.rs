@@ -122,13 +122,13 @@ fn what_selects_no_app_is_told() {
             &[],
             &["sites"],
             "`sites` matches no package of this workspace",
-            "did you mean `@x/site`?",
+            "did you mean `apps/site`?",
         ),
         (
             &[],
             &["!wroker"],
             "`!wroker` matches no package of this workspace",
-            "did you mean `@x/worker`?",
+            "did you mean `apps/worker`?",
         ),
         (
             &[],

@@ -155,7 +155,7 @@ impl Rows {
         }
     }
 
-    /// `2 of 10 apps · waiting: apps/a, apps/b and 3 more`
+    /// `2 of 10 apps · 5 waiting: apps/a, apps/b, apps/c, …`
     fn heading(&self) -> String {
         let of = |is_it: &dyn Fn(State) -> bool| -> Vec<&str> {
             let names = self.names.iter().zip(&self.states);
@@ -167,10 +167,9 @@ impl Rows {
         let mut heading = format!("{} of {} apps", ended.len(), self.names.len());
         if !waiting.is_empty() {
             let named = waiting.len().min(NAMED);
-            heading = format!("{heading} · waiting: {}", waiting[..named].join(", "));
-            if waiting.len() > named {
-                heading = format!("{heading} and {} more", waiting.len() - named);
-            }
+            let more = if waiting.len() > named { ", …" } else { "" };
+            let (count, named) = (waiting.len(), waiting[..named].join(", "));
+            heading = format!("{heading} · {count} waiting: {named}{more}");
         }
         heading
     }

@@ -95,8 +95,30 @@ fn printed(mode: ProgressMode) -> String {
 
 #[test]
 fn lines_begin_with_the_app_and_errors_come_last() {
-    assert_snapshot!(printed(ProgressMode::Plain), @"");
-    assert_snapshot!(printed(ProgressMode::Quiet), @"");
+    assert_snapshot!(printed(ProgressMode::Plain), @r#"
+    apps/api               │ building
+    apps/web               │ warning: something
+    apps/web               │ {"event":"warning","message":"\"quoted\""}
+    apps/api               │ retrying 2/3
+    apps/api               │
+    apps/web               │ failed: the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above
+    apps/api               │ verified: api:latest, 148.21 MB, 12.3s
+    apps/background-worker │ skipped
+
+    app                     state     image            size    time
+    apps/api                verified  api:latest  148.21 MB  12.3 s
+    apps/web                failed                            3.1 s
+    apps/background-worker  skipped
+
+    error: apps/web: the build failed
+
+    hint: look at it
+    "#);
+    assert_snapshot!(printed(ProgressMode::Quiet), @"
+    error: apps/web: the build failed
+
+    hint: look at it
+    ");
 }
 
 #[test]
@@ -109,7 +131,19 @@ fn each_line_of_the_json_stream_is_an_object_with_the_app() {
             "{line}"
         );
     }
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r#"
+    {"app":"apps/api","event":"state","state":"planning"}
+    {"app":"apps/api","event":"state","state":"waiting"}
+    {"app":"apps/api","event":"state","state":"building"}
+    {"app":"apps/web","event":"note","message":"warning: something"}
+    {"app":"apps/web","event":"warning","message":"\"quoted\""}
+    {"app":"apps/api","event":"state","state":"retrying","number":2,"of":3}
+    {"app":"apps/api","event":"note","message":""}
+    {"app":"apps/web","event":"state","state":"failed","image":null,"size":null,"seconds":3.1,"message":"the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above","hint":"look at it"}
+    {"app":"apps/api","event":"state","state":"verified","image":"api:latest","size":148210000,"seconds":12.34,"message":null,"hint":null}
+    {"app":"apps/background-worker","event":"state","state":"skipped","image":null,"size":null,"seconds":null,"message":null,"hint":null}
+    {"event":"apps","apps":[{"app":"apps/api","state":"verified","image":"api:latest","size":148210000,"seconds":12.34,"message":null,"hint":null},{"app":"apps/web","state":"failed","image":null,"size":null,"seconds":3.1,"message":"the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above","hint":"look at it"},{"app":"apps/background-worker","state":"skipped","image":null,"size":null,"seconds":null,"message":null,"hint":null}]}
+    "#);
 }
 
 /// Rows, and the screen that they are drawn on.
@@ -161,7 +195,10 @@ fn what_runs_unfolds_and_what_waits_is_named() {
         watched.show(app, &News::State(State::Planning), 0.0);
         watched.show(app, &News::State(State::Waiting), 0.1);
     }
-    assert_snapshot!(watched.at(0.2), @"");
+    assert_snapshot!(watched.at(0.2), @"
+
+    *   0.2s  0 of 8 apps · 8 waiting: apps/api, apps/web, apps/background-worker, …
+    ");
     watched.show(0, &News::State(State::Building), 0.2);
     watched.show(1, &News::State(State::Building), 0.2);
     watched.show(
@@ -191,5 +228,15 @@ fn many_that_run_have_a_line_each() {
         watched.show(app, &News::State(State::Building), 0.0);
         watched.show(app, &doing((1, 2), "RUN x", "y"), 1.0);
     }
-    assert_snapshot!(watched.at(2.0), @"");
+    assert_snapshot!(watched.at(2.0), @"
+
+    *   2.0s  apps/api                building · 1 of 2 steps · RUN x
+    *   2.0s  apps/web                building · 1 of 2 steps · RUN x
+    *   2.0s  apps/background-worker  building · 1 of 2 steps · RUN x
+    *   2.0s  apps/n3                 building · 1 of 2 steps · RUN x
+    *   2.0s  apps/n4                 building · 1 of 2 steps · RUN x
+    *   2.0s  apps/n5                 building · 1 of 2 steps · RUN x
+    *   2.0s  apps/n6                 building · 1 of 2 steps · RUN x
+    *   2.0s  0 of 8 apps · 1 waiting: apps/n7
+    ");
 }

@@ -80,13 +80,12 @@ fn an_app_whose_connection_is_cut_twice_is_built_and_one_that_fails_stops_no_oth
             .filter_map(|line| line.split_once("│ "))
             .map(|(_, rest)| rest)
             .filter(|rest| {
-                let words = ["planning", "building", "retrying", "verified: "];
+                let words = ["building", "retrying", "verified: "];
                 words.iter().any(|word| rest.starts_with(word))
             })
             .map(|rest| rest.split_once(": ").map_or(rest, |(state, _)| state))
             .collect();
         let expected = [
-            "planning",
             "building",
             "retrying 1/3",
             "building",
