@@ -141,17 +141,30 @@ impl<'u> Board<'u> {
         if with_table {
             ui.report(&format!("\n{}", report::apps(&names, &ended)))?;
         }
-        for ended in &ended {
-            if let Some(fault) = &ended.fault {
-                ui.report("\n")?;
-                ui.err().write_all(fault.text.as_bytes())?;
-            }
+        let errors = errors(&names, &ended);
+        for (text, apps) in &errors {
+            ui.report("\n")?;
+            let label = ui.label("error:", AnsiColor::Red);
+            write!(ui.err(), "{label} {}: {text}", apps.join(", "))?;
         }
-        if ended.iter().any(|ended| ended.fault.is_some()) {
+        if !errors.is_empty() {
             ui.report("\n")?;
         }
         Ok(ended)
     }
+}
+
+/// Each error once, with the apps that it is about.
+fn errors<'e>(names: &'e [String], ended: &'e [Ended]) -> Vec<(&'e str, Vec<&'e str>)> {
+    let mut errors: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, ended) in names.iter().zip(ended) {
+        let Some(fault) = &ended.fault else { continue };
+        match errors.iter_mut().find(|(text, _)| *text == fault.text) {
+            Some((_, apps)) => apps.push(name),
+            None => errors.push((&fault.text, vec![name])),
+        }
+    }
+    errors
 }
 
 /// What stands before an app's lines.
@@ -173,24 +186,30 @@ fn plain(news: &News) -> Option<String> {
         // Planning takes a moment.
         News::State(State::Waiting | State::Planning) | News::Doing(_) => None,
         News::State(state) => Some(state.to_string()),
-        News::Ended(ended) => Some(outcome(ended)),
+        News::Ended(ended) => {
+            let mut state = ended.state.to_string();
+            if let Some(took) = ended.took {
+                state = format!("{state} after {}", human(took));
+            }
+            Some(outcome(&state, ended))
+        }
     }
 }
 
-/// `verified: server:latest, 148.21 MB, 12.3s`, or what went wrong.
-fn outcome(ended: &Ended) -> String {
-    let mut told = Vec::new();
-    match &ended.fault {
-        Some(fault) => told.push(fault.message.clone()),
+/// `verified: server:latest, 148.21 MB`, or what went wrong.
+fn outcome(state: &str, ended: &Ended) -> String {
+    let told = match &ended.fault {
+        Some(fault) => fault.message.clone(),
         None => {
-            told.extend(ended.image.clone());
-            told.extend(ended.size.map(report::size));
-            told.extend(ended.took.map(human));
+            let size = ended.size.map(report::size);
+            let told: Vec<String> = ended.image.iter().cloned().chain(size).collect();
+            told.join(", ")
         }
-    }
-    match &told[..] {
-        [] => ended.state.to_string(),
-        told => format!("{}: {}", ended.state, told.join(", ")),
+    };
+    if told.is_empty() {
+        state.to_owned()
+    } else {
+        format!("{state}: {told}")
     }
 }
 

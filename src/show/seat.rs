@@ -122,7 +122,7 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// All of it, as a terminal shows it.
+    /// All of it, as it stands after `error: `.
     pub text: String,
 }
 

@@ -170,16 +170,16 @@ impl Ui {
 
     /// Prints an error, one line for each cause, and the hint after a blank line.
     pub fn error(&mut self, error: &dyn Error, hint: Option<&str>) {
-        let text = self.fault(error, hint, "").text;
+        let label = self.label("error:", AnsiColor::Red);
+        let text = format!("{label} {}", self.fault(error, hint).text);
         // If this fails, there is nowhere to report it.
         drop(self.err.write_all(text.as_bytes()));
     }
 
-    /// An error as it is shown, about what is named first: an app.
-    pub fn fault(&self, error: &dyn Error, hint: Option<&str>, about: &str) -> Fault {
-        let label = self.label("error:", AnsiColor::Red);
+    /// An error as it is shown.
+    pub fn fault(&self, error: &dyn Error, hint: Option<&str>) -> Fault {
         let first = printable(&error.to_string());
-        let mut text = format!("{label} {about}{first}\n");
+        let mut text = format!("{first}\n");
         let mut message = first;
         let mut cause = error.source();
         while let Some(error) = cause {

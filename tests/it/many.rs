@@ -53,20 +53,26 @@ fn without_docker() -> Env {
     [("DOCKER_HOST", nowhere)].into_iter().collect()
 }
 
-/// The times in a text, which differ from run to run.
+/// A text without times and sizes, which differ from run to run, and without the widths that they
+/// lead to.
 fn timeless(text: &str) -> String {
+    let is_number = |word: &str| word.contains('.') && word.parse::<f64>().is_ok();
     let mut told = String::new();
     for line in text.lines() {
-        let words = line.split(' ').map(|word| {
-            let number = word.trim_end_matches(['s', ',']);
-            let is_time = number.contains('.') && number.parse::<f64>().is_ok();
-            if is_time && word.ends_with('s') {
-                "0.0s"
+        let mut words: Vec<String> = Vec::new();
+        for word in line.split_whitespace() {
+            let unit = word.trim_end_matches([',', ':']);
+            let before = words.last().is_some_and(|before| is_number(before));
+            if before && ["s", "B", "kB", "MB"].contains(&unit) {
+                words.pop();
+                words.push(format!("N {word}"));
+            } else if let Some(number) = unit.strip_suffix('s').filter(|number| is_number(number)) {
+                words.push(word.replace(number, "N"));
             } else {
-                word
+                words.push(word.to_owned());
             }
-        });
-        told += words.collect::<Vec<_>>().join(" ").trim_end();
+        }
+        told += words.join(" ").trim_end();
         told.push('\n');
     }
     told

@@ -90,7 +90,11 @@ impl Rows {
                     _ => (YELLOW, "-"),
                 };
                 let took = ended.took.map(human).unwrap_or_default();
-                let line = format!("{}  {}", self.names[app], outcome(ended));
+                let line = format!(
+                    "{}  {}",
+                    self.names[app],
+                    outcome(ended.state.word(), ended)
+                );
                 let line = short(&line, WIDTH - COLUMN - 4);
                 let mark = self.paint(style, mark);
                 let took = self.paint(DIM, &format!("{took:>COLUMN$}"));

@@ -49,7 +49,7 @@ fn failed() -> News {
         fault: Some(Fault {
             message: "the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above".to_owned(),
             hint: Some("look at it".to_owned()),
-            text: "error: apps/web: the build failed\n\nhint: look at it\n".to_owned(),
+            text: "the build failed\n\nhint: look at it\n".to_owned(),
         }),
         ..Ended::unfinished(State::Failed, took)
     }))
@@ -101,8 +101,8 @@ fn lines_begin_with_the_app_and_errors_come_last() {
     apps/web               │ {"event":"warning","message":"\"quoted\""}
     apps/api               │ retrying 2/3
     apps/api               │
-    apps/web               │ failed: the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above
-    apps/api               │ verified: api:latest, 148.21 MB, 12.3s
+    apps/web               │ failed after 3.1s: the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above
+    apps/api               │ verified after 12.3s: api:latest, 148.21 MB
     apps/background-worker │ skipped
 
     app                     state     image            size    time

@@ -80,10 +80,10 @@ fn an_app_whose_connection_is_cut_twice_is_built_and_one_that_fails_stops_no_oth
             .filter_map(|line| line.split_once("│ "))
             .map(|(_, rest)| rest)
             .filter(|rest| {
-                let words = ["building", "retrying", "verified: "];
+                let words = ["building", "retrying", "verified "];
                 words.iter().any(|word| rest.starts_with(word))
             })
-            .map(|rest| rest.split_once(": ").map_or(rest, |(state, _)| state))
+            .map(|rest| rest.split_once(" after ").map_or(rest, |(state, _)| state))
             .collect();
         let expected = [
             "building",
@@ -94,7 +94,7 @@ fn an_app_whose_connection_is_cut_twice_is_built_and_one_that_fails_stops_no_oth
             "verified",
         ];
         assert_eq!(states, expected, "{said}");
-        assert!(said.contains("\napps/passes │ verified: "), "{said}");
+        assert!(said.contains("\napps/passes │ verified after "), "{said}");
         assert!(
             said.ends_with("error: 1 of 3 apps failed: apps/fails\n"),
             "{said}"

@@ -271,10 +271,9 @@ impl<'q, 'w> Queue<'q, 'w> {
             tell(app, ended, to);
             return;
         }
-        let about = format!("{}: ", self.dirs[app]);
         let hint = error.hint();
         let ended = Ended {
-            fault: Some(ui.fault(error, hint.as_deref(), &about)),
+            fault: Some(ui.fault(error, hint.as_deref())),
             ..Ended::unfinished(State::Failed, took)
         };
         self.results()[app] = Some(Result {
