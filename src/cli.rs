@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use apps::{AppsArg, QueueArgs};
+pub use apps::{AppsArg, Named, QueueArgs};
 pub use base::{BaseArgs, SourceArgs};
 pub use builder::BuilderArgs;
 pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize};

@@ -16,7 +16,6 @@ use crate::ask::listing::Listing;
 use crate::files::glob::{self, Dialect};
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
-use crate::model::similar;
 use crate::needs::survey::Survey;
 use crate::plan::PlanError;
 use crate::workspace::Workspace;
@@ -131,7 +130,7 @@ impl<'s> Selection<'s> {
     fn matched(&self, filter: &Filter<'_>) -> Result<BTreeSet<MemberId>, SelectionError> {
         let workspace = self.survey.workspace;
         match filter.pattern {
-            Pattern::Directories(glob) => self.by_directory(filter.text, glob, self.place(glob)),
+            Pattern::Directories(glob) => self.by_directory(filter.text, glob, &self.place(glob)),
             Pattern::Names(name) if is_glob(name) => self.by_glob(name),
             Pattern::Names(name) => {
                 let named = self.exactly(name);
@@ -176,8 +175,8 @@ impl<'s> Selection<'s> {
     fn by_glob(&self, word: &str) -> Result<BTreeSet<MemberId>, SelectionError> {
         let mut found = BTreeSet::new();
         if !word.starts_with('@') {
-            found.extend(self.directories(word, word, RepoPath::ROOT)?);
-            found.extend(self.directories(word, word, self.here.clone())?);
+            found.extend(self.directories(word, word, &RepoPath::ROOT)?);
+            found.extend(self.directories(word, word, &self.here)?);
         }
         let names = compiled(word, word)?;
         let members = self.survey.workspace.members.with_ids();
@@ -196,7 +195,7 @@ impl<'s> Selection<'s> {
         &self,
         word: &str,
         glob: &str,
-        from: RepoPath,
+        from: &RepoPath,
     ) -> Result<BTreeSet<MemberId>, SelectionError> {
         let found = self.directories(word, glob, from)?;
         if found.is_empty() {
@@ -210,7 +209,7 @@ impl<'s> Selection<'s> {
         &self,
         word: &str,
         glob: &str,
-        from: RepoPath,
+        from: &RepoPath,
     ) -> Result<BTreeSet<MemberId>, SelectionError> {
         let Ok(glob) = from.join(glob) else {
             return Ok(BTreeSet::new());
@@ -263,19 +262,10 @@ impl<'s> Selection<'s> {
 
     /// The error for a word that names nothing.
     fn unknown(&self, word: &str, name: &str) -> SelectionError {
-        let wanted = name.trim_start_matches("./").replace(WILD, "");
-        let alike = |text: &str| similar::likeness(&wanted, text);
-        let scored = self.survey.workspace.members.packages().iter();
-        let scored = scored.map(|member| {
-            let dir = member.dir.to_string();
-            let name = member.manifest.name().unwrap_or_default();
-            let bare = name.rsplit('/').next().unwrap_or_default();
-            let scores = [name, bare, &dir].map(alike);
-            (scores.into_iter().fold(0.0, f64::max), dir)
-        });
+        let plain = name.trim_start_matches("./").replace(WILD, "");
         SelectionError::Unknown {
             word: word.to_owned(),
-            nearest: similar::best(scored, 3),
+            nearest: self.survey.workspace.nearest(&plain),
             apps: self.dirs(self.apps.iter().copied()),
         }
     }

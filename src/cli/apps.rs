@@ -1,7 +1,5 @@
 //! Which apps are built, and how several are built in one run.
 
-use std::num::NonZeroUsize;
-
 use clap::Args;
 
 use crate::ask::selection::is_glob;
@@ -47,24 +45,34 @@ pub struct QueueArgs {
     /// How many apps are built at the same time
     ///
     /// The default is half of the processor's cores, at least 2; with a builder or a daemon on another machine it is 8
-    #[arg(short, long, value_name = "N", hide_short_help = true)]
-    pub jobs: Option<NonZeroUsize>,
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), hide_short_help = true)]
+    pub jobs: Option<u16>,
 
     /// Stop all apps when one has failed
     #[arg(long, hide_short_help = true)]
     pub fail_fast: bool,
 }
 
+/// What the words of a build name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// The app around the working directory.
+    Around,
+    /// This app.
+    One(&'a str),
+    /// What may be several apps.
+    Several,
+}
+
 impl AppsArg {
-    /// The app, if the words name one app in the way that has always meant one: then the build
-    /// prints and writes what is about one image. Otherwise they are about several, even if one app
-    /// is left in the end.
-    pub fn single(&self) -> Option<Option<&str>> {
+    /// What the words name. It does not depend on the workspace: a glob that one app matches names
+    /// several, so what the build prints and writes has the form for several.
+    pub fn named(&self) -> Named<'_> {
         match &self.apps[..] {
-            _ if self.all || !self.filters.is_empty() => None,
-            [] => Some(None),
-            [app] => (!is_glob(app)).then_some(Some(app)),
-            _ => None,
+            _ if self.all || !self.filters.is_empty() => Named::Several,
+            [] => Named::Around,
+            [app] if !is_glob(app) => Named::One(app),
+            _ => Named::Several,
         }
     }
 }

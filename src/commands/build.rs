@@ -19,8 +19,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::prepared::Ground;
-use super::{AppChoice, app_at};
-use crate::cli::BuildArgs;
+use super::{AppChoice, app_at, push};
+use crate::cli::{BuildArgs, Named};
 use crate::commands::error::Error;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
@@ -40,11 +40,11 @@ pub fn run(
 ) -> Result<(), Error> {
     let began = Instant::now();
     let run = Run::new(args, quiet, cwd, here, env)?;
-    let single = run.args.app.single().map(|app| app.map(str::to_owned));
-    if let Some(app) = single {
-        return run.one(app, began, ui);
+    match run.args.app.named() {
+        Named::Around => run.one(None, began, ui),
+        Named::One(app) => run.one(Some(app.to_owned()), began, ui),
+        Named::Several => many::run(run, ui),
     }
-    many::run(run, ui)
 }
 
 impl Run<'_> {
@@ -55,6 +55,9 @@ impl Run<'_> {
         let place = AppChoice { cwd: self.cwd, app };
         let at = app_at(&workspace, &place, self.decided())?;
         let planned = self.plan(&ground, at, self.args.engine.clone())?;
+        if self.args.engine.push {
+            push::check(&planned.tags)?;
+        }
         self.warn_all(&self.unmatched(&workspace.root)?, ui)?;
         if self.args.dry_run {
             self.warn_all(&planned.plan.warnings, ui)?;

@@ -142,13 +142,17 @@ impl<'u> Board<'u> {
             ui.report(&format!("\n{}", report::apps(&names, &ended)))?;
         }
         let errors = errors(&names, &ended);
-        for (text, apps) in &errors {
-            ui.report("\n")?;
+        for (at, (text, apps)) in errors.iter().enumerate() {
+            if at > 0 {
+                writeln!(ui.err())?;
+            } else {
+                ui.report("\n")?;
+            }
             let label = ui.label("error:", AnsiColor::Red);
             write!(ui.err(), "{label} {}: {text}", apps.join(", "))?;
         }
         if !errors.is_empty() {
-            ui.report("\n")?;
+            writeln!(ui.err())?;
         }
         Ok(ended)
     }
@@ -198,14 +202,10 @@ fn plain(news: &News) -> Option<String> {
 
 /// `verified: server:latest, 148.21 MB`, or what went wrong.
 fn outcome(state: &str, ended: &Ended) -> String {
-    let told = match &ended.fault {
-        Some(fault) => fault.message.clone(),
-        None => {
-            let size = ended.size.map(report::size);
-            let told: Vec<String> = ended.image.iter().cloned().chain(size).collect();
-            told.join(", ")
-        }
-    };
+    let size = ended.size.map(report::size);
+    let made: Vec<String> = ended.image.iter().cloned().chain(size).collect();
+    let fault = ended.fault.as_ref().map(|fault| fault.message.clone());
+    let told = fault.unwrap_or_else(|| made.join(", "));
     if told.is_empty() {
         state.to_owned()
     } else {

@@ -170,6 +170,7 @@ fn what_is_about_one_image_is_refused_with_the_way_out() {
         "--filter ...[main]",
         "--filter server --filter !server",
         "--all --push",
+        "--all --push --dry-run",
         "--all --jobs 0",
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
@@ -189,11 +190,21 @@ fn two_images_of_one_name_are_refused_before_anything_is_built() {
     ]);
     tree.replace("apps/back/package.json", r#""back""#, r#""@x/api""#);
     let outcome = slimbuild_with(tree.root(), &["--all"], &without_docker());
-    insta::assert_snapshot!(outcome.refusal(tree.root()), @"");
+    insta::assert_snapshot!(outcome.refusal(tree.root()), @"
+    exit code 2
+    error: the images of `apps/api` and `apps/back` would both be named `api:latest`
+
+    hint: name one of them otherwise with `tags` in its slimbuild.json, or leave one of the apps out
+    ");
     // As they are named, and not as they are called.
     tree.write("apps/back/slimbuild.json", r#"{"tags": ["front:latest"]}"#);
     let outcome = slimbuild_with(tree.root(), &["--all"], &without_docker());
-    insta::assert_snapshot!(outcome.refusal(tree.root()), @"");
+    insta::assert_snapshot!(outcome.refusal(tree.root()), @"
+    exit code 2
+    error: the images of `apps/back` and `apps/front` would both be named `front:latest`
+
+    hint: name one of them otherwise with `tags` in its slimbuild.json, or leave one of the apps out
+    ");
     tree.write("apps/back/slimbuild.json", r#"{"tags": ["back"]}"#);
     slimbuild(tree.root(), &["--all", "--dry-run"]).text();
 }

@@ -75,7 +75,11 @@ fn worked(
     thread::scope(|scope| {
         let worker = thread::Builder::new().stack_size(STACK);
         let worker = worker
-            .spawn_scoped(scope, || queue.work(to))
+            .spawn_scoped(scope, move || {
+                // The news end with the work.
+                let to = to;
+                queue.work(&to)
+            })
             .map_err(Error::io("cannot start a thread"))?;
         let mut board = Board::new(queue.run.mode, queue.dirs.to_vec(), ui);
         loop {

@@ -15,7 +15,7 @@ use crate::cli::{BuildArgs, EngineArgs};
 use crate::commands::error::Error;
 use crate::commands::prepared::{Ground, Prepared};
 use crate::commands::warning::warn;
-use crate::commands::{Pins, own_output, push, resources, secrets, unmatched};
+use crate::commands::{Pins, own_output, resources, secrets, unmatched};
 use crate::engine::buildkit::Builder;
 use crate::engine::host::{self, Address};
 use crate::engine::registry::Trust;
@@ -116,9 +116,6 @@ impl<'r> Run<'r> {
         };
         let plan = prepared.plan(wanted, self.pins.as_ref())?;
         let tags = job::names(&plan, args.tags.clone())?;
-        if engine.push {
-            push::check(&tags)?;
-        }
         Ok(Planned {
             prepared,
             plan,

@@ -60,12 +60,11 @@ fn extend(object: &mut Value, more: Value) {
 /// A line of an app's own stream, with the app. What is no object becomes a note.
 fn with_app(app: &str, line: &str) -> String {
     let app = Value::from(app).to_string();
-    let line = match line.strip_prefix('{') {
-        Some(rest) => format!("{{\"app\":{app},{rest}"),
-        None => {
-            let message = Value::from(line).to_string();
-            format!("{{\"app\":{app},\"event\":\"note\",\"message\":{message}}}")
-        }
+    let line = if let Some(rest) = line.strip_prefix('{') {
+        format!("{{\"app\":{app},{rest}")
+    } else {
+        let message = Value::from(line).to_string();
+        format!("{{\"app\":{app},\"event\":\"note\",\"message\":{message}}}")
     };
     escape_json(&line)
 }

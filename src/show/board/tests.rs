@@ -211,7 +211,15 @@ fn what_runs_unfolds_and_what_waits_is_named() {
         5.0,
     );
     watched.show(1, &line("warning: something to know"), 5.0);
-    assert_snapshot!(watched.at(12.5), @"");
+    assert_snapshot!(watched.at(12.5), @"
+    apps/web               │ warning: something to know
+
+    *  12.3s  apps/api                building · 3 of 12 steps
+                [deps 2/2] RUN pnpm install --frozen-lockfile
+                  Progress: resolved 206, reused 206
+    *  12.3s  apps/web                building
+    *  12.5s  0 of 8 apps · 6 waiting: apps/background-worker, apps/n3, apps/n4, …
+    ");
     watched.show(1, &News::State(State::Retrying { number: 1, of: 3 }), 13.0);
     watched.show(0, &verified(), 13.0);
     watched.show(2, &News::State(State::Building), 13.0);

@@ -89,14 +89,18 @@ impl<'q, 'w> Queue<'q, 'w> {
 
     /// Plans all apps and builds them. Returns what is left of each; `None` for those that did not
     /// begin.
-    pub(super) fn work(&self, to: Teller) -> std::result::Result<Vec<Option<Result>>, Error> {
+    pub(super) fn work(&self, to: &Teller) -> std::result::Result<Vec<Option<Result>>, Error> {
         // An error in a lockfile is that of all apps.
         self.ground.survey()?;
         let numbers: Vec<usize> = (0..self.apps.len()).collect();
-        let planned = threads::map(&numbers, 1, |&app| self.plan(app, &to));
+        let planned = threads::map(&numbers, 1, |&app| self.plan(app, to));
         let named = planned.iter().zip(self.dirs);
         let named = named.filter_map(|(planned, dir)| Some((&**dir, &*planned.as_ref()?.tags)));
-        refused::same_names(named)?;
+        let named: Vec<_> = named.collect();
+        refused::same_names(&named)?;
+        if self.run.args.engine.push {
+            refused::pushes(&named)?;
+        }
         let waiting: VecDeque<_> = numbers
             .into_iter()
             .zip(planned)
@@ -104,10 +108,10 @@ impl<'q, 'w> Queue<'q, 'w> {
             .collect();
         if self.run.args.dry_run {
             for (app, planned) in waiting {
-                self.show(app, &planned, &to);
+                self.show(app, &planned, to);
             }
         } else {
-            self.build_all(waiting, &to)?;
+            self.build_all(waiting, to)?;
         }
         let results = std::mem::take(&mut *self.results());
         for (app, _) in results
@@ -115,7 +119,7 @@ impl<'q, 'w> Queue<'q, 'w> {
             .enumerate()
             .filter(|(_, result)| result.is_none())
         {
-            tell(app, Ended::unfinished(State::Skipped, None), &to);
+            tell(app, Ended::unfinished(State::Skipped, None), to);
         }
         Ok(results)
     }
@@ -205,7 +209,7 @@ impl<'q, 'w> Queue<'q, 'w> {
     /// How many apps are built at once.
     fn jobs(&self, waiting: &VecDeque<(usize, Planned<'_, '_>)>) -> usize {
         let jobs = match self.run.args.queue.jobs {
-            Some(jobs) => jobs.get(),
+            Some(jobs) => jobs.into(),
             None if waiting
                 .iter()
                 .any(|(_, planned)| planned.is_built_elsewhere(self.run)) =>

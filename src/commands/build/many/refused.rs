@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::cli::BuildArgs;
 use crate::commands::error::Error;
+use crate::commands::push;
 use crate::image::oci::Output;
 use crate::model::image::ImageRef;
 
@@ -48,11 +49,9 @@ pub(super) fn arguments(args: &BuildArgs) -> Result<(), Error> {
 
 /// Refuses two apps whose images have the same name. `apps` are the directories of the apps that
 /// can be built, with the names of their images.
-pub(super) fn same_names<'a>(
-    apps: impl Iterator<Item = (&'a str, &'a [ImageRef])>,
-) -> Result<(), Error> {
+pub(super) fn same_names(apps: &[(&str, &[ImageRef])]) -> Result<(), Error> {
     let mut owners: BTreeMap<&ImageRef, &str> = BTreeMap::new();
-    for (app, names) in apps {
+    for &(app, names) in apps {
         for name in names {
             if let Some(other) = owners.insert(name, app).filter(|other| *other != app) {
                 return Err(usage(
@@ -63,4 +62,20 @@ pub(super) fn same_names<'a>(
         }
     }
     Ok(())
+}
+
+/// Refuses to push images whose names have no registry.
+pub(super) fn pushes(apps: &[(&str, &[ImageRef])]) -> Result<(), Error> {
+    let nowhere = apps.iter().filter(|(_, names)| push::check(names).is_err());
+    let nowhere: Vec<&str> = nowhere.map(|(app, _)| *app).collect();
+    if nowhere.is_empty() {
+        return Ok(());
+    }
+    Err(usage(
+        format!(
+            "`--push` cannot tell where to push the images of {}: their names have no registry",
+            nowhere.join(", ")
+        ),
+        "name them with their registry in slimbuild.json, as `\"tags\": [\"registry.example.com/server\"]`",
+    ))
 }
