@@ -26,7 +26,7 @@ pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize}
 pub use completions::{CompletionsArgs, VARIABLE, complete, manual, registration};
 pub use engine::{EngineArg, EngineArgs};
 pub use index::IndexArgs;
-pub use parse::{ParseError, color, meant_command};
+pub use parse::{ParseError, color, is_command_name, meant_command};
 pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use prune::PruneArgs;

@@ -13,6 +13,7 @@
 //! Plan ─► Dockerfile text                                                           render::dockerfile, plan::template, templates/
 //! Plan ─► context tar, streamed                                                     render::context
 //! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, report)
+//! several apps ─► a queue ─► news of each ─► one view of all                         ask::selection, commands::build, show (seat, board)
 //! the image ─► proof, trial start (templates/verify.mjs, trial.mjs), smoke test      plan::verify, plan::smoke, engine
 //! ```
 //!
@@ -183,14 +184,10 @@ fn ended(done: Result<(), Error>, words: &[String], ui: &mut Ui) -> ExitCode {
             }
             let code = error.exit_code();
             if code != ExitCode::Success && !error.is_told() {
-                let first = words.first().filter(|_| error.may_mean_a_command());
-                let hint = match first.and_then(|word| cli::meant_command(word)) {
-                    Some(command) => {
-                        let rest = words[1..].iter().map(|word| format!(" {word}"));
-                        let command = command + &rest.collect::<String>();
-                        Some(with_command(error.hint().as_deref(), &command))
-                    }
-                    None => error.hint(),
+                let own = error.hint();
+                let hint = match meant(words).filter(|_| error.may_mean_a_command()) {
+                    Some(meant) => Some(meant.hint(own.as_deref())),
+                    None => own,
                 };
                 ui.error(&error, hint.as_deref());
             }
@@ -199,12 +196,43 @@ fn ended(done: Result<(), Error>, words: &[String], ui: &mut Ui) -> ExitCode {
     }
 }
 
-/// The hint about an app that is not there, whose name looks like that of a command.
-fn with_command(hint: Option<&str>, command: &str) -> String {
-    let similar = hint.and_then(|hint| hint.strip_prefix("did you mean "));
-    match similar.and_then(|apps| apps.strip_suffix('?')) {
-        Some(apps) => format!("did you mean {apps}, or the command `slimbuild {command}`?"),
-        None => format!("did you mean the command `slimbuild {command}`?"),
+/// A command among words that should be apps.
+enum Meant {
+    /// The first word looks like the name of a command: this whole line.
+    Misspelt(String),
+    /// A later word is one.
+    Late(String),
+}
+
+/// The command that is meant by the words of `slimbuild APP…`, if they look so.
+fn meant(words: &[String]) -> Option<Meant> {
+    let (first, rest) = words.split_first()?;
+    let line = |command: &str, rest: &[String]| {
+        let words = std::iter::once(command).chain(rest.iter().map(String::as_str));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    if let Some(at) = rest.iter().position(|word| cli::is_command_name(word)) {
+        let mut others = words.to_vec();
+        let command = others.remove(at + 1);
+        return Some(Meant::Late(line(&command, &others)));
+    }
+    let command = cli::meant_command(first)?;
+    Some(Meant::Misspelt(line(&command, rest)))
+}
+
+impl Meant {
+    /// The hint for an app that is not there, from what would be said of the app alone.
+    fn hint(&self, own: Option<&str>) -> String {
+        let similar = own.and_then(|hint| hint.strip_prefix("did you mean "));
+        match (self, similar.and_then(|apps| apps.strip_suffix('?'))) {
+            (Self::Late(line), _) => format!("commands come first: `slimbuild {line}`"),
+            (Self::Misspelt(line), Some(apps)) => {
+                format!("did you mean {apps}, or the command `slimbuild {line}`?")
+            }
+            (Self::Misspelt(line), None) => {
+                format!("did you mean the command `slimbuild {line}`?")
+            }
+        }
     }
 }
 

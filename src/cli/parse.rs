@@ -46,10 +46,7 @@ impl Cli {
         }
         Self::try_parse_from(&args).map_err(|error| {
             let verb = verb.and_then(|_| args[1].to_str());
-            let app = first
-                .and_then(|at| args.get(at))
-                .and_then(|arg| arg.to_str());
-            answer(error, &command, verb, app, &args)
+            answer(error, &command, verb, &args)
         })
     }
 }
@@ -87,6 +84,11 @@ fn meant(command: &Command, word: &str) -> Option<String> {
     let nearest = similar::nearest(word, names, 1).pop()?;
     // Commands are short words, which look alike sooner than names: `run` and `prune`.
     (similar::likeness(word, &nearest) > 0.6).then_some(nearest)
+}
+
+/// Whether a word is the name of a command.
+pub fn is_command_name(word: &str) -> bool {
+    is_command(&Cli::command(), &word.into())
 }
 
 fn is_command(command: &Command, word: &OsString) -> bool {
@@ -155,7 +157,6 @@ fn answer(
     error: clap::Error,
     command: &Command,
     verb: Option<&str>,
-    app: Option<&str>,
     args: &[OsString],
 ) -> ParseError {
     let is_short = args.iter().any(|arg| arg == "-h") && args.iter().all(|arg| arg != "--help");
@@ -163,7 +164,6 @@ fn answer(
         return ParseError::Clap(Box::new(short_help()));
     }
     let wrong = match error.kind() {
-        ErrorKind::ArgumentConflict if verb.is_none() => late_command(&error, app),
         ErrorKind::UnknownArgument => unknown_option(&error, command, verb),
         _ => None,
     };
@@ -171,18 +171,6 @@ fn answer(
         return wrong;
     }
     ParseError::Clap(Box::new(error))
-}
-
-/// Explains a command that stands behind an app.
-fn late_command(error: &clap::Error, first: Option<&str>) -> Option<ParseError> {
-    let text = error.to_string();
-    let command = text.strip_prefix("error: the subcommand '")?;
-    let command = command.split('\'').next()?;
-    let first = first.unwrap_or_default();
-    Some(ParseError::Wrong {
-        message: format!("the command `{command}` stands behind `{first}`"),
-        hint: format!("commands come first: `slimbuild {command} {first}`"),
-    })
 }
 
 /// Explains an option that the command does not have.

@@ -223,7 +223,14 @@ fn what_runs_unfolds_and_what_waits_is_named() {
     watched.show(1, &News::State(State::Retrying { number: 1, of: 3 }), 13.0);
     watched.show(0, &verified(), 13.0);
     watched.show(2, &News::State(State::Building), 13.0);
-    assert_snapshot!(watched.at(14.0), @"");
+    assert_snapshot!(watched.at(14.0), @"
+    apps/web               │ warning: something to know
+    ✓  12.3s  apps/api                verified: api:latest, 148.21 MB
+
+    *  13.8s  apps/web                retrying 1/3
+    *   1.0s  apps/background-worker  building
+    *  14.0s  1 of 8 apps · 5 waiting: apps/n3, apps/n4, apps/n5, …
+    ");
     watched.show(1, &failed(), 15.0);
     watched.rows.clear();
     assert_snapshot!(watched.screen.text(), @"");

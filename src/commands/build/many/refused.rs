@@ -50,10 +50,14 @@ pub(super) fn arguments(args: &BuildArgs) -> Result<(), Error> {
 /// Refuses two apps whose images have the same name. `apps` are the directories of the apps that
 /// can be built, with the names of their images.
 pub(super) fn same_names(apps: &[(&str, &[ImageRef])]) -> Result<(), Error> {
-    let mut owners: BTreeMap<&ImageRef, &str> = BTreeMap::new();
+    // `server` and `server:latest` are one name.
+    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
     for &(app, names) in apps {
         for name in names {
-            if let Some(other) = owners.insert(name, app).filter(|other| *other != app) {
+            if let Some(other) = owners
+                .insert(name.qualified(), app)
+                .filter(|other| *other != app)
+            {
                 return Err(usage(
                     format!("the images of `{other}` and `{app}` would both be named `{name}`"),
                     "name one of them otherwise with `tags` in its slimbuild.json, or leave one of the apps out",
