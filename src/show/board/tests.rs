@@ -233,7 +233,11 @@ fn what_runs_unfolds_and_what_waits_is_named() {
     ");
     watched.show(1, &failed(), 15.0);
     watched.rows.clear();
-    assert_snapshot!(watched.screen.text(), @"");
+    assert_snapshot!(watched.screen.text(), @"
+    apps/web               │ warning: something to know
+    ✓  12.3s  apps/api                verified: api:latest, 148.21 MB
+    ✗   3.1s  apps/web                failed: the build failed: `node build.js` i…
+    ");
 }
 
 #[test]
