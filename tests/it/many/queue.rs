@@ -35,7 +35,9 @@ fn run(daemon: &Daemon, tree: &Tree, more: &[&str]) -> Outcome {
 fn own_lines(text: &str, prefix: &str) -> String {
     let is_step = |line: &&str| {
         let rest = line.split_once("│ ").map_or(*line, |(_, rest)| rest);
-        rest.starts_with('#') || rest.starts_with("context: ")
+        // The report says what was cached.
+        let is_report = rest.starts_with("  ") && !rest.starts_with("  │");
+        is_report || rest.starts_with('#') || rest.starts_with("context: ")
     };
     let lines = text.lines().filter(|line| !is_step(line));
     let text = lines.collect::<Vec<_>>().join("\n") + "\n";
@@ -180,4 +182,32 @@ fn two_runs_at_once_do_not_disturb_each_other() {
     )
     .text();
     assert!(bytes("alone.tar".to_owned()) == bytes("one/a.tar".to_owned()));
+}
+
+/// The proof that fails unpacks the base anew, and others use the one in the cache meanwhile.
+#[test]
+fn an_app_that_would_not_run_leaves_the_others_alone() {
+    if !has_base("an_app_that_would_not_run_leaves_the_others_alone") {
+        return;
+    }
+    let apps = ["a", "b", "bad", "c", "worse"];
+    let tree = servers(&apps.map(|app| (app, "")));
+    for app in apps {
+        let main = match app {
+            "bad" | "worse" => "require('left-pad')",
+            _ => "require('node:http').createServer((_, answer) => answer.end('up')).listen(3000)",
+        };
+        let main = format!("{main} // {}", unique());
+        tree.write(&format!("apps/{app}/dist/main.js"), &main);
+    }
+    let cache = cache();
+    let cache = cache.to_str().unwrap();
+    let own = ["--all", "--prebuilt", "--engine", "native", "-j", "5"];
+    let more = ["--cache-dir", cache, "-o", "{app}.tar"];
+    let outcome = slimbuild(tree.root(), &[&own[..], &more].concat());
+    assert_eq!(outcome.code, 4, "{}", outcome.stderr);
+    let end = "error: 2 of 5 apps failed: apps/bad, apps/worse\n";
+    assert!(outcome.stderr.ends_with(end), "{}", outcome.stderr);
+    let printed = String::from_utf8(outcome.stdout).unwrap();
+    assert_eq!(printed, "a.tar\nb.tar\nc.tar\n");
 }
