@@ -7,5 +7,6 @@ pub mod affected;
 pub mod listing;
 pub mod overview;
 pub mod pruned;
+pub mod selection;
 pub mod starter;
 pub mod why;

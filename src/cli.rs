@@ -1,5 +1,6 @@
 //! The command line. Only this room uses clap; it turns arguments into the options of each command.
 
+mod apps;
 mod base;
 mod builder;
 mod cache;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use apps::{AppsArg, Named, QueueArgs};
 pub use base::{BaseArgs, SourceArgs};
 pub use builder::BuilderArgs;
 pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize};
@@ -28,7 +30,7 @@ pub use completions::{CompletionsArgs, VARIABLE, complete, manual, registration}
 pub use engine::{EngineArg, EngineArgs};
 pub use hash::HashArgs;
 pub use index::IndexArgs;
-pub use parse::{ParseError, color, meant_command};
+pub use parse::{ParseError, color, is_command_name, meant_command};
 pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use prune::PruneArgs;
@@ -48,11 +50,14 @@ Examples:
   slimbuild apps/server                       build the image `server:latest`
   slimbuild apps/server -t shop/server:1.2    … under another name
   slimbuild apps/server --dry-run             print the Dockerfile, touch nothing
+  slimbuild apps/server apps/worker           build both in one run
+  slimbuild --all                             … every app that `slimbuild ls` lists
   docker run --rm $(slimbuild apps/server -q) build and run
 
 Exit codes: 0 done · 1 the workspace or its configuration is wrong · 2 bad arguments
             3 no engine reached · 4 the image build failed, or the image does not come up
-            75 a service was unavailable: the same may succeed later · 130 interrupted";
+            75 a service was unavailable: the same may succeed later · 130 interrupted
+            Of several apps the worst counts: 4, 1, 2, 3, and 75 if no other";
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -178,7 +183,11 @@ pub struct AppArg {
 pub struct BuildArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
-    pub app: AppArg,
+    pub app: AppsArg,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub queue: QueueArgs,
 
     /// Name the image
     ///

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
+use super::build;
 use super::identity;
+use super::prepared::Prepared;
 use super::resources::named_epoch;
-use super::{Prepared, build, push};
 use crate::cli::BuildArg;
 use crate::commands::error::Error;
 use crate::model::digest::Digest;
@@ -29,22 +30,22 @@ const BRANCHES: [&str; 4] = [
 ];
 
 /// The names of an image before their facts are known.
-pub(super) struct Names<'n> {
+pub(super) struct Names {
     templates: Vec<TagTemplate>,
     app: String,
     name: String,
     version: Option<String>,
     root: PathBuf,
-    env: &'n Env,
+    env: Env,
 }
 
-impl<'n> Names<'n> {
+impl Names {
     /// The names of the command line, of slimbuild.json, or the package's name.
     pub(super) fn new(
-        prepared: &Prepared,
+        prepared: &Prepared<'_, '_>,
         plan: &Plan,
         given: Vec<TagTemplate>,
-        env: &'n Env,
+        env: &Env,
     ) -> Result<Self, Error> {
         let parsed = |texts: &[String]| -> Result<Vec<TagTemplate>, TagError> {
             texts.iter().map(|text| text.parse()).collect()
@@ -62,7 +63,7 @@ impl<'n> Names<'n> {
             name: parts.map(image_name).collect::<Vec<_>>().join("/"),
             version: prepared.version(),
             root: prepared.root().to_path_buf(),
-            env,
+            env: env.clone(),
         })
     }
 
@@ -71,33 +72,18 @@ impl<'n> Names<'n> {
         self.templates.iter().any(|name| name.needs(Fact::Hash))
     }
 
-    /// Fails for names with a fact that is not known, and for names that cannot be pushed, before
-    /// anything is built.
-    pub(super) fn check(
+    /// The names before the builder is known: it is taken to be like this machine. Fails
+    /// for a fact that is not known.
+    pub(super) fn early(
         &self,
-        prepared: &Prepared,
-        plan: &Plan,
-        given: &[BuildArg],
-        pushes: bool,
-    ) -> Result<(), Error> {
-        let names = self.early(prepared, plan, given)?;
-        if pushes {
-            push::check(&names)?;
-        }
-        Ok(())
-    }
-
-    /// The names before the builder is known: it is taken to be like this machine.
-    fn early(
-        &self,
-        prepared: &Prepared,
+        prepared: &Prepared<'_, '_>,
         plan: &Plan,
         given: &[BuildArg],
     ) -> Result<Vec<ImageRef>, Error> {
         let mut hash = None;
         if self.have_the_identity() {
             let options = prepared.options();
-            let arguments = build::arguments(given.to_vec(), plan, self.env);
+            let arguments = build::arguments(given.to_vec(), plan, &self.env);
             let platforms = options.platforms.clone();
             let found = identity::of(plan, options, platforms, &arguments, prepared.root())?;
             hash = Some(found.digest());
@@ -149,7 +135,7 @@ impl<'n> Names<'n> {
 
     /// The day in UTC, of `SOURCE_DATE_EPOCH` or of now.
     fn date(&self) -> Result<String, Error> {
-        let named = named_epoch(self.env)?.and_then(|seconds| i64::try_from(seconds).ok());
+        let named = named_epoch(&self.env)?.and_then(|seconds| i64::try_from(seconds).ok());
         let time = match named {
             Some(seconds) => OffsetDateTime::from_unix_timestamp(seconds),
             None => Ok(OffsetDateTime::from(std::time::SystemTime::now())),

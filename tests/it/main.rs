@@ -32,6 +32,7 @@ mod images;
 mod inside;
 mod isolation;
 mod layering;
+mod many;
 mod names;
 mod native;
 mod newcomer;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::access::Access;
@@ -9,7 +10,8 @@ use super::again::Patience;
 use super::driver::Driver;
 use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
-use crate::commands::{Prepared, identity};
+use crate::commands::identity;
+use crate::commands::prepared::Prepared;
 use crate::engine::buildkit::{Buildkit, CacheFrom, CacheTo};
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins, Secret, SmokeRequest};
@@ -47,6 +49,8 @@ pub(super) struct Job<'j> {
     pub(super) epoch: Option<u64>,
     /// Caches of builds.
     pub(super) caches: Caches,
+    /// Held by the app of a run that downloads: the others find it in the cache.
+    pub(super) fetching: &'j Mutex<()>,
     /// The target platforms; none for the engine's own.
     pub(super) platforms: Vec<Platform>,
     pub(super) mode: ProgressMode,
@@ -181,7 +185,7 @@ pub(super) fn trial(
 /// a built workspace once more would take a good part of its build, so there it is only computed if
 /// the run wants it.
 pub(super) fn identity(
-    prepared: &Prepared,
+    prepared: &Prepared<'_, '_>,
     plan: &Plan,
     driver: &dyn Driver,
     arguments: &BTreeMap<String, String>,
