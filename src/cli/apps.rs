@@ -36,6 +36,20 @@ pub struct AppsArg {
         help_heading = "Apps"
     )]
     pub filters: Vec<String>,
+
+    /// Build only apps whose image changes since REF would change
+    ///
+    /// Of the named apps, or of all. REF is as for `slimbuild ls --affected`
+    #[arg(
+        long,
+        value_name = "REF",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        hide_short_help = true,
+        help_heading = "Apps"
+    )]
+    pub affected: Option<String>,
 }
 
 /// How several apps are built.
@@ -69,7 +83,7 @@ impl AppsArg {
     /// several, so what the build prints and writes has the form for several.
     pub fn named(&self) -> Named<'_> {
         match &self.apps[..] {
-            _ if self.all || !self.filters.is_empty() => Named::Several,
+            _ if self.all || !self.filters.is_empty() || self.affected.is_some() => Named::Several,
             [] => Named::Around,
             [app] if !is_glob(app) => Named::One(app),
             _ => Named::Several,

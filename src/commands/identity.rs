@@ -59,6 +59,12 @@ impl<'t> Terms<'t> {
         }
     }
 
+    /// The same without what is built already, which no commit has.
+    pub(super) fn from_sources(mut self) -> Self {
+        self.flags.prebuilt = false;
+        self
+    }
+
     /// Whether flags tell what the app is.
     pub(super) fn decide_the_app(&self) -> bool {
         self.flags.start.is_some() || self.flags.kind.is_some()

@@ -36,13 +36,21 @@ pub(super) fn run(mut run: Run<'_>, ui: &mut Ui) -> Result<(), Error> {
     run.mode = board::mode(run.mode, ui);
     let workspace = Workspace::load(&find_root(run.cwd)?)?;
     let ground = Ground::new(&workspace);
-    let apps = apps::select(&run.args.app, &ground, run.cwd, run.decided())?;
+    let mut apps = apps::select(&run.args.app, &ground, run.cwd, run.decided())?;
+    if let Some(named) = &run.args.app.affected {
+        apps = apps::affected(&apps, named, &run, &ground, ui)?;
+    }
     run.warn_all(&run.unmatched(&workspace.root)?, ui)?;
     let metadata = if run.args.dry_run {
         None
     } else {
         run.metadata_file()?
     };
+    if apps.is_empty() {
+        // Nothing is affected, and that was said.
+        let nothing = metadata.map(|file| file.write(|out| out.write_all(b"{}\n")));
+        return Ok(nothing.transpose().map(drop)?);
+    }
     let dirs = apps.iter().map(|at| workspace.members[*at].dir.to_string());
     let dirs: Vec<String> = dirs.collect();
     let listen = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
