@@ -78,7 +78,7 @@ struct Args {
     #[arg(long)]
     part: Option<Part>,
 
-    /// Only contestants whose name holds TEXT, and slimbuild
+    /// Only contestants whose name holds TEXT, and slimbuild; of `--part many` only such ways
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
 
@@ -101,10 +101,6 @@ struct Args {
     /// The registry of a cold runner's image and cache; it must need no password
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5000")]
     cache_registry: String,
-
-    /// With `--part many`: leave out the ten hand-made Dockerfiles, which take the longest
-    #[arg(long)]
-    without_dockerfiles: bool,
 
     /// With `--part many`: how many apps `slimbuild --all` builds at the same time
     #[arg(long, value_name = "N")]
@@ -182,7 +178,7 @@ fn run(args: &Args) -> Result<()> {
             .map(|jobs| vec!["-j".to_owned(), jobs.to_string()]);
         let course = many::Course {
             rounds: args.rounds,
-            dockerfiles: !args.without_dockerfiles,
+            only: &args.only,
             more: jobs.unwrap_or_default(),
         };
         println!("## Ten apps with three libraries, {} rounds\n", args.rounds);

@@ -57,16 +57,16 @@ const BOUNDS: [(Way, Way, f64); 4] = [
 ];
 
 /// What is measured.
-pub(crate) struct Course {
+pub(crate) struct Course<'c> {
     pub(crate) rounds: usize,
-    /// Whether the hand-made Dockerfiles are built too, which takes the longest.
-    pub(crate) dockerfiles: bool,
+    /// The ways whose names hold one of these; all ways if there are none.
+    pub(crate) only: &'c [String],
     /// What `--all` is told, such as `-j 4`.
     pub(crate) more: Vec<String>,
 }
 
 /// Measures, and gives the table.
-pub(crate) fn run(lab: &Lab, course: &Course) -> Result<String> {
+pub(crate) fn run(lab: &Lab, course: &Course<'_>) -> Result<String> {
     let fresh = workspace::workspace()?;
     let built = Tree::context(fresh.path())?;
     eprintln!("installing and building ten apps on this machine");
@@ -80,7 +80,8 @@ pub(crate) fn run(lab: &Lab, course: &Course) -> Result<String> {
     for round in 1..=course.rounds {
         eprintln!("round {round} of {}", course.rounds);
         for (index, &(way, name)) in WAYS.iter().enumerate() {
-            if way == Way::Dockerfiles && !course.dockerfiles {
+            let mut only = course.only.iter();
+            if !course.only.is_empty() && !only.any(|text| name.contains(text)) {
                 continue;
             }
             let took = measure(lab, way, &fresh, &built, base.path(), course)?;
@@ -98,7 +99,7 @@ fn measure(
     fresh: &Tree,
     built: &Tree,
     base: &Path,
-    course: &Course,
+    course: &Course<'_>,
 ) -> Result<f64> {
     let more: Vec<&str> = course.more.iter().map(String::as_str).collect();
     let each =

@@ -25,8 +25,9 @@ use crate::system::threads::{self, STACK};
 
 /// The most apps that are built at once here by default: each takes memory too.
 const MAX_HERE: usize = 8;
-/// How many are built at once by a machine whose cores are not known.
-const ELSEWHERE: usize = 8;
+/// How many are built at once by a machine whose cores are not known, and where nothing is built: an
+/// image of a built workspace mostly waits for its app to start.
+const LIGHT: usize = 8;
 
 /// Tells an app's news.
 type Teller = SyncSender<(usize, News)>;
@@ -210,11 +211,12 @@ impl<'q, 'w> Queue<'q, 'w> {
     fn jobs(&self, waiting: &VecDeque<(usize, Planned<'_, '_>)>) -> usize {
         let jobs = match self.run.args.queue.jobs {
             Some(jobs) => jobs.into(),
+            None if self.run.args.plan.prebuilt => LIGHT,
             None if waiting
                 .iter()
                 .any(|(_, planned)| planned.is_built_elsewhere(self.run)) =>
             {
-                ELSEWHERE
+                LIGHT
             }
             None => (threads::cores() / 2).clamp(2, MAX_HERE),
         };
