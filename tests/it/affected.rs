@@ -567,3 +567,23 @@ fn what_cannot_be_compared_is_said() {
         outcome.stderr
     );
 }
+
+#[test]
+fn a_run_builds_only_what_changed() {
+    let tree = repository();
+    tree.append("apps/web/app/page.tsx", "\n");
+    let planned = |words: &[&str]| {
+        let words: Vec<&str> = words.iter().chain(&["--dry-run", "-q"]).copied().collect();
+        let text = slimbuild(tree.root(), &words).text();
+        let heads = text.lines().filter_map(|line| line.strip_prefix("# apps/"));
+        heads.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(planned(&["--affected=HEAD"]), ["web"]);
+    assert_eq!(planned(&["apps/w*", "--affected=HEAD"]), ["web"]);
+    assert_eq!(planned(&["apps/worker", "--affected=HEAD"]), [""; 0]);
+    // A name that tells apps apart may be given to all of a run.
+    let named = ["--all", "-t", "shop/{app}:{git.sha}"];
+    assert_eq!(planned(&named), ["server", "site", "web", "worker"]);
+    commit(tree.root(), "second");
+    assert_eq!(planned(&["--affected=HEAD"]), [""; 0]);
+}
