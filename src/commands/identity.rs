@@ -60,7 +60,7 @@ impl<'t> Terms<'t> {
     }
 
     /// The same without what is built already, which no commit has.
-    pub(super) fn from_sources(mut self) -> Self {
+    pub(super) fn without_what_is_built(mut self) -> Self {
         self.flags.prebuilt = false;
         self
     }

@@ -56,7 +56,7 @@ pub(super) fn affected(
         let at = workspace.member_in(&app.dir);
         at.is_some_and(|at| apps.contains(&at))
     });
-    let terms = Terms::new(run.args.plan.clone(), run.cwd, run.env)?.from_sources();
+    let terms = Terms::new(run.args.plan.clone(), run.cwd, run.env)?.without_what_is_built();
     let found = affected::affected(workspace, &listing, named, &terms, run.env)?;
     ls::tell(&found, &listing, ui)?;
     let is_affected = |at: &&MemberId| found.get(&workspace.members[**at].dir).is_some();
