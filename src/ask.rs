@@ -3,8 +3,10 @@
 //!
 //! Input: the workspace. Output: values that [`crate::show`] prints or writes as JSON.
 
+pub mod affected;
 pub mod listing;
 pub mod overview;
 pub mod pruned;
+pub mod selection;
 pub mod starter;
 pub mod why;

@@ -1,10 +1,13 @@
 //! The command line. Only this room uses clap; it turns arguments into the options of each command.
 
+mod apps;
 mod base;
 mod builder;
 mod cache;
+mod ci;
 mod completions;
 mod engine;
+mod hash;
 mod index;
 mod parse;
 mod plan;
@@ -18,22 +21,25 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use apps::{AppsArg, Named, QueueArgs};
 pub use base::{BaseArgs, SourceArgs};
 pub use builder::BuilderArgs;
 pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize};
+pub use ci::{CiArgs, CiCommand, MatrixArgs};
 pub use completions::{CompletionsArgs, VARIABLE, complete, manual, registration};
 pub use engine::{EngineArg, EngineArgs};
+pub use hash::HashArgs;
 pub use index::IndexArgs;
-pub use parse::{ParseError, color, meant_command};
+pub use parse::{ParseError, color, is_command_name, meant_command};
 pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use prune::PruneArgs;
 pub use smoke::SmokeArgs;
-use values::tag;
+use values::tag_template;
 pub use values::{BuildArg, SecretArg, SecretSource, SshArg};
-pub use workspace::{GraphArgs, InitArgs, LsArgs, WhyArgs};
+pub use workspace::{AffectedArgs, GraphArgs, InitArgs, LsArgs, WhyArgs};
 
-use crate::model::image::ImageRef;
+use crate::model::tag::TagTemplate;
 use crate::show::progress::ProgressMode;
 
 /// What the help of a build ends with.
@@ -44,11 +50,14 @@ Examples:
   slimbuild apps/server                       build the image `server:latest`
   slimbuild apps/server -t shop/server:1.2    … under another name
   slimbuild apps/server --dry-run             print the Dockerfile, touch nothing
+  slimbuild apps/server apps/worker           build both in one run
+  slimbuild --all                             … every app that `slimbuild ls` lists
   docker run --rm $(slimbuild apps/server -q) build and run
 
 Exit codes: 0 done · 1 the workspace or its configuration is wrong · 2 bad arguments
             3 no engine reached · 4 the image build failed, or the image does not come up
-            75 a service was unavailable: the same may succeed later · 130 interrupted";
+            75 a service was unavailable: the same may succeed later · 130 interrupted
+            Of several apps the worst counts: 4, 1, 2, 3, and 75 if no other";
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -130,6 +139,10 @@ pub enum Command {
     Graph(GraphArgs),
     /// List the apps, and what each of them is
     Ls(LsArgs),
+    /// Print the identity of an app's image: a digest over all that reaches it
+    Hash(HashArgs),
+    /// Print documents for pipelines
+    Ci(CiArgs),
     /// Write a slimbuild.json with what was detected, as comments
     Init(InitArgs),
     /// Make the built-in base image, without a daemon or a registry, and show what is in it
@@ -170,13 +183,18 @@ pub struct AppArg {
 pub struct BuildArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
-    pub app: AppArg,
+    pub app: AppsArg,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub queue: QueueArgs,
 
     /// Name the image
     ///
-    /// The default is the package's name without its scope. May be repeated
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag)]
-    pub tags: Vec<ImageRef>,
+    /// The default is the package's name without its scope. Facts may stand in it: {app} is that default name, {name} the package's name as
+    /// a path, {version} its version, {hash} what `slimbuild hash` prints; {git.sha}, {git.short}, {git.branch}, {date}. May be repeated
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag_template)]
+    pub tags: Vec<TagTemplate>,
 
     /// Print the Dockerfile and a summary; build nothing
     ///

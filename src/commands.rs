@@ -1,18 +1,24 @@
 //! The verbs, one file each. They connect the other rooms and decide nothing themselves.
 
+mod affected;
 pub mod base;
 pub mod build;
 pub mod cache;
+pub mod ci;
 pub mod completions;
 pub mod context;
 pub mod dockerfile;
 pub mod enter;
 pub mod error;
 pub mod graph;
+pub mod hash;
+mod identity;
 pub mod index;
 pub mod init;
 pub mod ls;
+mod names;
 pub mod plan;
+mod prepared;
 pub mod prune;
 mod push;
 mod resources;
@@ -34,17 +40,16 @@ use crate::engine::Logins;
 use crate::engine::docker::Docker;
 use crate::engine::host::{self, Host, HostError};
 use crate::files::ignore::Rules;
-use crate::finished::prebuilt::{Built, finished};
-use crate::image::oci;
-use crate::model::image::Platform;
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
-use crate::plan::config::{self, Base, DiskBase};
-use crate::plan::{Engine, Plan, PlanOptions, Proof};
+use crate::plan::config;
+use crate::plan::{Plan, PlanOptions};
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 use crate::system::terminal::escape_json;
 use crate::workspace::{Workspace, find_root};
+
+use prepared::{Ground, Prepared};
 
 /// Where a command runs, and for which app.
 pub struct AppChoice<'p> {
@@ -111,7 +116,9 @@ fn planned(
     let mut options = PlanOptions::from(args);
     let excluded = options.exclude.clone();
     more(&mut options);
-    let prepared = Prepared::new(place, &options)?;
+    let workspace = Workspace::load(&find_root(place.cwd)?)?;
+    let ground = Ground::new(&workspace);
+    let prepared = Prepared::new(&ground, place, &options)?;
     let engine = arg.without_a_daemon(prepared.options());
     let mut plan = prepared.plan(engine, pins.as_ref())?;
     plan.warnings.extend(unmatched(prepared.root(), &excluded)?);
@@ -136,89 +143,6 @@ fn planned_for_docker(
         ..args
     };
     planned(place, args, more, env)
-}
-
-/// An app of a workspace with its options: the input of a plan.
-struct Prepared {
-    workspace: Workspace,
-    app: MemberId,
-    options: PlanOptions,
-}
-
-impl Prepared {
-    /// Loads the workspace around the working directory.
-    fn new(place: &AppChoice<'_>, flags: &PlanOptions) -> Result<Self, Error> {
-        let workspace = Workspace::load(&find_root(place.cwd)?)?;
-        let decided = flags.start.is_some() || flags.kind.is_some();
-        let app = app_at(&workspace, place, decided)?;
-        let mut flags = flags.clone();
-        if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
-            // A path from a file is relative to the workspace's root, one from a flag to the
-            // working directory.
-            *image = image.below(place.cwd);
-        }
-        let mut options = flags.over(config::load(&workspace, app)?);
-        if let Some(Base::Disk(image)) = options.base.as_ref().map(|base| &base.value) {
-            let path = image.below(&workspace.root).path;
-            options.exclude.extend(own_output(place.cwd, &path));
-        }
-        Ok(Self {
-            workspace,
-            app,
-            options,
-        })
-    }
-
-    fn root(&self) -> &Path {
-        &self.workspace.root
-    }
-
-    fn options(&self) -> &PlanOptions {
-        &self.options
-    }
-
-    /// Turns off the trial start.
-    fn without_trial(&mut self) -> &Self {
-        self.options.proof = self.options.proof.max(Proof::Verified);
-        self
-    }
-
-    /// The plan for this engine.
-    fn plan(&self, engine: Engine, pins: Option<&Pins>) -> Result<Plan, Error> {
-        let options = PlanOptions {
-            engine,
-            disk_base: self.disk_base(engine)?,
-            ..self.options.clone()
-        };
-        let mut plan = Plan::new(&self.workspace, self.app, &options)?;
-        if let Some(pins) = pins {
-            pins.apply(&mut plan)?;
-        }
-        if options.prebuilt {
-            let (files, warnings) = finished(&plan, self.root(), Built::Once)?;
-            plan = plan.of_finished(files, warnings);
-        }
-        if plan.configured.template.is_some() {
-            // Errors in a user's template should show before anything is sent.
-            crate::render::dockerfile::render(&plan)?;
-        }
-        Ok(plan)
-    }
-
-    /// The configuration of a base on disk.
-    fn disk_base(&self, engine: Engine) -> Result<Option<DiskBase>, Error> {
-        let base = self.options.base.as_ref().map(|base| &base.value);
-        let Some(Base::Disk(image)) = base.filter(|_| engine == Engine::Native) else {
-            return Ok(None);
-        };
-        let platform = self.options.platforms.first().cloned();
-        let platform = platform.unwrap_or_else(Platform::host);
-        let found = oci::configuration(&image.below(self.root()), &platform)?;
-        Ok(Some(DiskBase {
-            entrypoint: found.entrypoint,
-            user: found.user,
-        }))
-    }
 }
 
 /// The named app, or of the one around the working directory. `decided` says that

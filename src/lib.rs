@@ -12,7 +12,9 @@
 //! Plan, a tree that is installed and built ─► finished files                         finished (prebuilt, modules)
 //! Plan ─► Dockerfile text                                                           render::dockerfile, plan::template, templates/
 //! Plan ─► context tar, streamed                                                     render::context
+//! Plan, contents ─► Identity; two of them ─► is the app affected, and by what?       render::identity, workspace::history, ask::affected
 //! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, report)
+//! several apps ─► a queue ─► news of each ─► one view of all                         ask::selection, commands::build, show (seat, board)
 //! the image ─► proof, trial start (templates/verify.mjs, trial.mjs), smoke test      plan::verify, plan::smoke, engine
 //! ```
 //!
@@ -145,11 +147,11 @@ pub fn run(
     let code = match Cli::from_args(args) {
         Ok(cli) => {
             ui.set_quiet(cli.quiet);
-            let word = match &cli.command {
-                None => cli.build.app.app.clone(),
-                Some(_) => None,
+            let words = match &cli.command {
+                None => cli.build.app.apps.clone(),
+                Some(_) => Vec::new(),
             };
-            ended(dispatch(cli, cwd, env, ui), word.as_deref(), ui)
+            ended(dispatch(cli, cwd, env, ui), &words, ui)
         }
         Err(ParseError::Wrong { message, hint }) => {
             ui.error(&Error::usage(message), Some(&hint));
@@ -168,9 +170,9 @@ pub fn run(
     code
 }
 
-/// Reports how a command ended. `word` is the app of `slimbuild APP`, which may be a misspelt
-/// command.
-fn ended(done: Result<(), Error>, word: Option<&str>, ui: &mut Ui) -> ExitCode {
+/// Reports how a command ended. `words` are the apps of `slimbuild APP…`, of which the first may be a
+/// misspelt command.
+fn ended(done: Result<(), Error>, words: &[String], ui: &mut Ui) -> ExitCode {
     system::leftovers::wait_if_ending();
     match done {
         Ok(()) => ExitCode::Success,
@@ -182,11 +184,11 @@ fn ended(done: Result<(), Error>, word: Option<&str>, ui: &mut Ui) -> ExitCode {
                 return code;
             }
             let code = error.exit_code();
-            if code != ExitCode::Success {
-                let word = word.filter(|_| error.may_mean_a_command());
-                let hint = match word.and_then(cli::meant_command) {
-                    Some(command) => Some(with_command(error.hint().as_deref(), &command)),
-                    None => error.hint(),
+            if code != ExitCode::Success && !error.is_told() {
+                let own = error.hint();
+                let hint = match meant(words).filter(|_| error.may_mean_a_command()) {
+                    Some(meant) => Some(meant.hint(own.as_deref())),
+                    None => own,
                 };
                 ui.error(&error, hint.as_deref());
             }
@@ -195,12 +197,43 @@ fn ended(done: Result<(), Error>, word: Option<&str>, ui: &mut Ui) -> ExitCode {
     }
 }
 
-/// The hint about an app that is not there, whose name looks like that of a command.
-fn with_command(hint: Option<&str>, command: &str) -> String {
-    let similar = hint.and_then(|hint| hint.strip_prefix("did you mean "));
-    match similar.and_then(|apps| apps.strip_suffix('?')) {
-        Some(apps) => format!("did you mean {apps}, or the command `slimbuild {command}`?"),
-        None => format!("did you mean the command `slimbuild {command}`?"),
+/// A command among words that should be apps.
+enum Meant {
+    /// The first word looks like the name of a command: this whole line.
+    Misspelt(String),
+    /// A later word is one.
+    Late(String),
+}
+
+/// The command that is meant by the words of `slimbuild APP…`, if they look so.
+fn meant(words: &[String]) -> Option<Meant> {
+    let (first, rest) = words.split_first()?;
+    let line = |command: &str, rest: &[String]| {
+        let words = std::iter::once(command).chain(rest.iter().map(String::as_str));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    if let Some(at) = rest.iter().position(|word| cli::is_command_name(word)) {
+        let mut others = words.to_vec();
+        let command = others.remove(at + 1);
+        return Some(Meant::Late(line(&command, &others)));
+    }
+    let command = cli::meant_command(first)?;
+    Some(Meant::Misspelt(line(&command, rest)))
+}
+
+impl Meant {
+    /// The hint for an app that is not there, from what would be said of the app alone.
+    fn hint(&self, own: Option<&str>) -> String {
+        let similar = own.and_then(|hint| hint.strip_prefix("did you mean "));
+        match (self, similar.and_then(|apps| apps.strip_suffix('?'))) {
+            (Self::Late(line), _) => format!("commands come first: `slimbuild {line}`"),
+            (Self::Misspelt(line), Some(apps)) => {
+                format!("did you mean {apps}, or the command `slimbuild {line}`?")
+            }
+            (Self::Misspelt(line), None) => {
+                format!("did you mean the command `slimbuild {line}`?")
+            }
+        }
     }
 }
 
@@ -230,7 +263,9 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
             let place = place(Some(args.app));
             commands::why::run(&place, &args.package, format(args.json), ui)
         }
-        Command::Ls(args) => commands::ls::run(&cwd, format(args.json), ui),
+        Command::Ls(args) => commands::ls::run(&args, &cwd, env, ui),
+        Command::Hash(args) => commands::hash::run(args, &cwd, env, ui),
+        Command::Ci(args) => commands::ci::run(&args, &cwd, env, ui),
         Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),

@@ -1,4 +1,4 @@
-//! Values that every room uses: a path in the workspace, which member, names of images and modules, a digest, a
+//! Values that every room uses: a path in the workspace, which member, names of images and modules, tags, a digest, a
 //! time span; and which names look alike.
 //!
 //! Plain values and their syntax. This room does no I/O.
@@ -10,3 +10,4 @@ pub mod module;
 pub mod path;
 pub mod similar;
 pub mod span;
+pub mod tag;

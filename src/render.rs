@@ -5,3 +5,4 @@
 
 pub mod context;
 pub mod dockerfile;
+pub mod identity;

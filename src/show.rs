@@ -2,6 +2,10 @@
 //!
 //! Input: events, plans and answers. Output: text on the terminal, or JSON.
 
+pub mod board;
 pub mod progress;
 pub mod report;
+pub mod seat;
+#[cfg(test)]
+mod testing;
 pub mod ui;

@@ -9,6 +9,7 @@ mod find;
 pub mod fuzzing;
 pub mod git;
 mod globs;
+pub mod history;
 pub mod javascript;
 pub mod manifest;
 mod members;

@@ -13,6 +13,8 @@
 //!
 //! With `--builder`, only a cold runner is measured, with and without a cache in a registry: see [`cold`].
 //!
+//! The part called many builds ten apps in one run: see [`many`].
+//!
 //! The parts called prebuilt compare a workspace that is installed and built on this machine, and slimbuild's own engine: see [`prebuilt`].
 //!
 //! The daemon's **whole build cache is emptied**: do not run it where you need that cache, and let nothing else use the daemon meanwhile.
@@ -25,6 +27,7 @@
 
 mod cold;
 mod lab;
+mod many;
 mod prebuilt;
 mod race;
 mod table;
@@ -75,7 +78,7 @@ struct Args {
     #[arg(long)]
     part: Option<Part>,
 
-    /// Only contestants whose name holds TEXT, and slimbuild
+    /// Only contestants whose name holds TEXT, and slimbuild; of `--part many` only such ways
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
 
@@ -98,6 +101,10 @@ struct Args {
     /// The registry of a cold runner's image and cache; it must need no password
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5000")]
     cache_registry: String,
+
+    /// With `--part many`: how many apps `slimbuild --all` builds at the same time
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
 
     /// Also print how long each step took
     #[arg(long)]
@@ -125,6 +132,8 @@ enum Part {
     CloudCanvas,
     ShopPrebuilt,
     CloudCanvasPrebuilt,
+    /// Ten apps in one run; only if it is named
+    Many,
 }
 
 fn main() -> ExitCode {
@@ -161,6 +170,19 @@ fn run(args: &Args) -> Result<()> {
             steps: args.steps,
         };
         cold::run(&lab, &place)?;
+        return medians(&lab, args);
+    }
+    if args.part == Some(Part::Many) {
+        let jobs = args
+            .jobs
+            .map(|jobs| vec!["-j".to_owned(), jobs.to_string()]);
+        let course = many::Course {
+            rounds: args.rounds,
+            only: &args.only,
+            more: jobs.unwrap_or_default(),
+        };
+        println!("## Ten apps with three libraries, {} rounds\n", args.rounds);
+        println!("{}", many::run(&lab, &course)?);
         return medians(&lab, args);
     }
     if args.part.is_none_or(|part| part == Part::Shop) {

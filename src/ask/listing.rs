@@ -84,13 +84,18 @@ pub struct Size {
 impl Listing {
     /// Looks at every member that may be an app.
     pub fn new(workspace: &Workspace) -> Result<Self, PlanError> {
-        let survey = Survey::new(workspace)?;
+        Self::of(&Survey::new(workspace)?)
+    }
+
+    /// The same, where the lockfiles are parsed already.
+    pub fn of(survey: &Survey<'_>) -> Result<Self, PlanError> {
+        let workspace = survey.workspace;
         let rules = Rules::load(&workspace.root, &[], &[])?;
         let root = Some(MemberId::ROOT).filter(|_| root_may_be_an_app(workspace));
-        let others = others(&survey, root.is_some());
+        let others = others(survey, root.is_some());
         let may_be_one: Vec<MemberId> = root.into_iter().chain(others).collect();
         // Each app has its own closures.
-        let listed = threads::map(&may_be_one, 1, |&at| listed(&survey, &rules, at));
+        let listed = threads::map(&may_be_one, 1, |&at| listed(survey, &rules, at));
         Ok(Self {
             apps: listed.into_iter().flatten().collect(),
         })

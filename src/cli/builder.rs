@@ -12,7 +12,7 @@ use crate::engine::buildkit::{Attest, Attestation, CacheFrom, CacheTo, Certifica
 use crate::model::image::ImageRef;
 
 /// Which builder to use, and its caches.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Builder")]
 pub struct BuilderArgs {
     /// Build with a BuildKit that may be on another machine

@@ -12,14 +12,14 @@ use crate::image::oci::Output;
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
 )]
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
     /// Write the image to a file
     ///
     /// docker, skopeo and umoci read FILE (or oci=FILE). docker=FILE is for tools that do not know OCI, and dir=DIR adds the image to an OCI
     /// layout (also type=dir,dest=DIR and so on). Docker is used then only with --engine docker, whose daemon keeps the image too. The
-    /// default without Docker is APP.oci.tar. May be repeated
+    /// default without Docker is APP.oci.tar. {app} in a path stands for the image's name, which several apps need. May be repeated
     #[arg(short, long = "output", value_name = "FILE", value_parser = output)]
     pub outputs: Vec<Output>,
 

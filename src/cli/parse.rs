@@ -46,10 +46,7 @@ impl Cli {
         }
         Self::try_parse_from(&args).map_err(|error| {
             let verb = verb.and_then(|_| args[1].to_str());
-            let app = first
-                .and_then(|at| args.get(at))
-                .and_then(|arg| arg.to_str());
-            answer(error, &command, verb, app, &args)
+            answer(error, &command, verb, &args)
         })
     }
 }
@@ -87,6 +84,11 @@ fn meant(command: &Command, word: &str) -> Option<String> {
     let nearest = similar::nearest(word, names, 1).pop()?;
     // Commands are short words, which look alike sooner than names: `run` and `prune`.
     (similar::likeness(word, &nearest) > 0.6).then_some(nearest)
+}
+
+/// Whether a word is the name of a command.
+pub fn is_command_name(word: &str) -> bool {
+    is_command(&Cli::command(), &word.into())
 }
 
 fn is_command(command: &Command, word: &OsString) -> bool {
@@ -155,7 +157,6 @@ fn answer(
     error: clap::Error,
     command: &Command,
     verb: Option<&str>,
-    app: Option<&str>,
     args: &[OsString],
 ) -> ParseError {
     let is_short = args.iter().any(|arg| arg == "-h") && args.iter().all(|arg| arg != "--help");
@@ -163,7 +164,6 @@ fn answer(
         return ParseError::Clap(Box::new(short_help()));
     }
     let wrong = match error.kind() {
-        ErrorKind::ArgumentConflict if verb.is_none() => second_word(&error, command, app, args),
         ErrorKind::UnknownArgument => unknown_option(&error, command, verb),
         _ => None,
     };
@@ -171,42 +171,6 @@ fn answer(
         return wrong;
     }
     ParseError::Clap(Box::new(error))
-}
-
-/// Explains a second word, which clap reports as a command in the wrong place.
-fn second_word(
-    error: &clap::Error,
-    command: &Command,
-    first: Option<&str>,
-    args: &[OsString],
-) -> Option<ParseError> {
-    let text = error.to_string();
-    let second = text.strip_prefix("error: the subcommand '")?;
-    let second = second.split('\'').next()?;
-    let first = first.unwrap_or_default();
-    if is_command(command, &second.into()) {
-        return Some(ParseError::Wrong {
-            message: format!("the command `{second}` stands behind `{first}`"),
-            hint: format!("commands come first: `slimbuild {second} {first}`"),
-        });
-    }
-    if let Some(meant) = meant(command, first) {
-        let rest = args.iter().skip(1).map(|arg| arg.to_string_lossy());
-        let rest = rest.filter(|word| *word != first);
-        let rest = rest.collect::<Vec<_>>().join(" ");
-        return Some(ParseError::Wrong {
-            message: format!("there is no command `{first}`"),
-            hint: format!("did you mean `slimbuild {meant} {rest}`?"),
-        });
-    }
-    Some(ParseError::Wrong {
-        message: format!(
-            "unexpected `{second}`: `{first}` is no command, and one app is built at a time"
-        ),
-        hint: format!(
-            "`slimbuild help` lists the commands; if both are apps, write `slimbuild {first} && slimbuild {second}`"
-        ),
-    })
 }
 
 /// Explains an option that the command does not have.
@@ -261,9 +225,9 @@ fn short_help() -> clap::Error {
             command.hide(!is_daily)
         })
         .mut_args(|arg| arg.help_heading("Options"))
-        .mut_arg("app", |arg| arg.hide(true))
+        .mut_arg("apps", |arg| arg.hide(true))
         .mut_arg("base", |arg| arg.hide(true))
-        .override_usage("slimbuild [OPTIONS] APP\n       slimbuild COMMAND")
+        .override_usage("slimbuild [OPTIONS] APP...\n       slimbuild COMMAND")
         .disable_help_subcommand(true)
         .disable_help_flag(true)
         .disable_version_flag(true)

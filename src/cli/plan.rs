@@ -16,7 +16,7 @@ use crate::plan::config::{Base, Given, Mirror, NodeArguments, Proof, insecure_re
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
 )]
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {
     /// Start from: auto, distroless, slim, alpine, or an image by name

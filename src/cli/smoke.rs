@@ -8,7 +8,7 @@ use super::values::{port, request_path};
 use crate::plan::smoke::Port;
 
 /// How the image is tried.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Smoke test")]
 pub struct SmokeArgs {
     /// Start the image, and wait for its port or for an answer of PATH

@@ -63,8 +63,8 @@ fn options_may_stand_before_the_command() {
     for line in ["slimbuild -C d a --tag x", "slimbuild -C d -t plan a"] {
         let cli = parse(line).unwrap();
         assert_eq!(
-            (cli.build.app.app.as_deref(), cli.build.tags.len()),
-            (Some("a"), 1),
+            (cli.build.app.named(), cli.build.tags.len()),
+            (Named::One("a"), 1),
             "{line}"
         );
     }

@@ -13,6 +13,7 @@ use crate::detect::script::words::is_variable;
 use crate::image::oci::Output;
 use crate::model::image::{ImageRef, Platform};
 use crate::model::path::RepoPath;
+use crate::model::tag::{TagError, TagTemplate};
 use crate::plan::smoke::Port;
 
 /// A name to give an image. It must have no digest, since a digest cannot be chosen.
@@ -24,6 +25,11 @@ pub(super) fn tag(text: &str) -> Result<ImageRef, String> {
         Ok(tag) => Ok(tag),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// A name to give images, with places for facts.
+pub(super) fn tag_template(text: &str) -> Result<TagTemplate, String> {
+    text.parse().map_err(|error: TagError| error.to_string())
 }
 
 /// A file in the app.

@@ -9,12 +9,35 @@ use crate::show::report::Notation;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  slimbuild ls           of the workspace around the working directory
-  slimbuild ls --json    for programs")]
+  slimbuild ls                          of the workspace around the working directory
+  slimbuild ls --json                   for programs
+  slimbuild ls --affected               only what changed since the default branch, and why
+  slimbuild ls --affected=HEAD~1 -q     since the commit before the last")]
 pub struct LsArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub affected: AffectedArgs,
+
     /// Print the list as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which apps to look at.
+#[derive(Debug, Args)]
+pub struct AffectedArgs {
+    /// Only apps whose image changes since REF would change
+    ///
+    /// What counts is the commit at which REF and HEAD parted, and the files as they are now, committed or not. Without REF, the pipeline's
+    /// variables name it (`TURBO_SCM_BASE`, or GitHub's or GitLab's own), else it is the default branch
+    #[arg(
+        long,
+        value_name = "REF",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ""
+    )]
+    pub affected: Option<String>,
 }
 
 /// `slimbuild init`

@@ -1,4 +1,4 @@
-//! `slimbuild APP`: from the workspace to a tagged image.
+//! `slimbuild APP…`: from the workspace to tagged images.
 
 mod access;
 mod again;
@@ -6,38 +6,30 @@ mod buildkit;
 mod docker;
 mod driver;
 mod job;
+mod many;
 mod native;
 mod outcome;
 mod proof_hint;
 mod request;
+mod run;
 mod undeclared;
 mod watch;
 
 use std::path::Path;
 use std::time::Instant;
 
-use super::{AppChoice, Pins, Prepared, own_output, push};
-use crate::cli::BuildArgs;
+use super::prepared::Ground;
+use super::{AppChoice, app_at, push};
+use crate::cli::{BuildArgs, Named};
 use crate::commands::error::Error;
-use crate::commands::warning::warn;
-use crate::engine::registry::Trust;
-use crate::engine::{Interrupt, Logins};
-use crate::image::oci::Output;
-use crate::plan::{Engine, Plan, PlanOptions};
-use crate::render::dockerfile;
-use crate::show::progress::ProgressMode;
-use crate::show::report;
 use crate::show::ui::Ui;
-use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
-use crate::system::workdir;
+use crate::workspace::{Workspace, find_root};
 
-use access::Access;
-use again::Patience;
-use driver::Worker;
-use job::{Caches, Job};
+pub(super) use job::arguments;
+use run::Run;
 
-/// Builds the image, or shows what would be built. Relative paths in `args` start at `cwd`; printed
+/// Builds the images, or shows what would be built. Relative paths in `args` start at `cwd`; printed
 /// paths are relative to `here`.
 pub fn run(
     args: BuildArgs,
@@ -48,147 +40,51 @@ pub fn run(
     ui: &mut Ui,
 ) -> Result<(), Error> {
     let began = Instant::now();
-    let BuildArgs {
-        app,
-        tags,
-        dry_run,
-        verbose,
-        progress,
-        print,
-        metadata_file,
-        plan,
-        smoke,
-        engine,
-    } = args;
-    let (given, secrets) = (plan.build_args.clone(), plan.secrets.clone());
-    let (ssh, ca) = (plan.ssh.clone(), plan.ca.clone());
-    let (arg, host) = (plan.engine, plan.host.clone());
-    let pins = Pins::new(&plan, engine.pull, env)?;
-    let mode = if quiet { ProgressMode::Quiet } else { progress };
-    let mut flags = PlanOptions::from(plan);
-    let excluded = flags.exclude.clone();
-    let platforms = flags.platforms.clone();
-    let caches = Caches::new(&engine.builder, cwd, env)?;
-    let written = written(&engine.outputs, metadata_file.as_deref(), &caches, cwd);
-    flags.exclude.extend(written);
-    let mut prepared = Prepared::new(&AppChoice { cwd, app: app.app }, &flags)?;
-    let unmatched = super::unmatched(prepared.root(), &excluded)?;
-    let builder = driver::builder(arg, &engine, host.as_deref(), platforms.first(), cwd, env)?;
-    let wanted = match builder {
-        Some(_) => Engine::Docker,
-        None => driver::engine(arg, &engine, prepared.options()),
-    };
-    let mut plan = prepared.plan(wanted, pins.as_ref())?;
-    let tags = job::names(&plan, tags)?;
-    if engine.push {
-        push::check(&tags)?;
+    let run = Run::new(args, quiet, cwd, here, env)?;
+    match run.args.app.named() {
+        Named::Around => run.one(None, began, ui),
+        Named::One(app) => run.one(Some(app.to_owned()), began, ui),
+        Named::Several => many::run(run, ui),
     }
-    warn_all(&unmatched, mode, ui)?;
-    if dry_run {
-        warn_all(&plan.warnings, mode, ui)?;
-        return show(&plan, ui);
-    }
-    let access = Access::new(&ssh, ca.as_deref(), cwd, env)?;
-    let patience = Patience::before_a_build(mode);
-    let worker = match (&builder, wanted) {
-        (Some(builder), _) => Worker::builder(builder, patience, ui)?,
-        (None, Engine::Native) => Worker::Here,
-        (None, Engine::Docker) => driver::daemon(arg, &engine, host.as_deref(), env, patience, ui)?
-            .map_or(Worker::Here, Worker::Daemon),
-    };
-    if wanted == Engine::Docker && matches!(worker, Worker::Here) {
-        plan = prepared.plan(Engine::Native, pins.as_ref())?;
-    } else if let Some(warning) = worker.without_trial().filter(|_| plan.trial) {
-        plan = prepared.without_trial().plan(wanted, pins.as_ref())?;
-        if smoke.smoke.is_none() {
-            plan.warnings.push(warning);
+}
+
+impl Run<'_> {
+    /// Builds one app, and reports its image.
+    fn one(&self, app: Option<String>, began: Instant, ui: &mut Ui) -> Result<(), Error> {
+        let workspace = Workspace::load(&find_root(self.cwd)?)?;
+        let ground = Ground::new(&workspace);
+        let place = AppChoice { cwd: self.cwd, app };
+        let at = app_at(&workspace, &place, self.decided())?;
+        let planned = self.plan(&ground, at, self.args.engine.clone())?;
+        if self.args.engine.push {
+            push::check(&planned.tags)?;
         }
+        self.warn_all(&self.unmatched(&workspace.root)?, ui)?;
+        if self.args.dry_run {
+            self.warn_all(&planned.plan.warnings, ui)?;
+            let (text, summary) = planned.shown()?;
+            ui.data()
+                .write_all(text.as_bytes())
+                .map_err(Error::io("cannot write to stdout"))?;
+            return ui
+                .report(&summary)
+                .map_err(Error::io("cannot write to stderr"));
+        }
+        let (job, driver) = self.prepare(planned, None, ui)?;
+        // An unwritable file should be reported before a build of minutes.
+        let metadata = self.metadata_file()?;
+        let done = driver.build(&job, ui)?;
+        let took = began.elapsed();
+        let document = done.metadata(&job, took);
+        if let Some(file) = metadata {
+            let text = format!("{document:#}\n");
+            file.write(|out| out.write_all(text.as_bytes()))?;
+        }
+        done.report(&job, took, document, ui)
+            .map_err(Error::io("cannot write the report"))?;
+        let line = done.printed(&job);
+        writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))
     }
-    tell_decisions(&plan, verbose, ui)?;
-    let root = prepared.root();
-    undeclared::check(prepared.options(), &plan, root)?;
-    warn_all(&plan.warnings, mode, ui)?;
-    let (mut secrets, mut warnings) = super::secrets::values(&plan, &secrets, root, cwd, env)?;
-    let arguments = job::arguments(given, &plan, env);
-    let logins = Logins::of(env);
-    let tokens = caches.tokens();
-    let mask = super::secrets::mask(&plan, &secrets, &arguments, tokens, &logins, env);
-    ui.hide(mask);
-    warnings.extend(super::secrets::too_short(&secrets));
-    // The certificates are no secret: logs may show them.
-    secrets.extend(access.certificates());
-    warnings.extend_from_slice(logins.warnings());
-    warn_all(&warnings, mode, ui)?;
-    workdir::sweep();
-    let driver = worker.driver(&engine, host.as_deref(), env, patience, ui)?;
-    let job = Job {
-        trial: job::trial(&plan, smoke, cwd, env)?,
-        root,
-        plan,
-        tags,
-        arguments,
-        secrets,
-        access,
-        logins,
-        trust: Trust::of(env, &prepared.options().insecure_registries),
-        engine,
-        epoch: super::resources::named_epoch(env)?,
-        caches,
-        platforms,
-        mode,
-        print,
-        cwd,
-        here,
-        env,
-        interrupt: Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?,
-    };
-    driver.check(&job)?;
-    // An unwritable file should be reported before a build of minutes.
-    let metadata = metadata_file
-        .map(|file| AtomicFile::begin(&cwd.join(file)))
-        .transpose()?;
-    let done = driver.build(&job, ui)?;
-    done.tell(&job, metadata, began, ui)
-}
-
-/// The files and directories that a build writes to, as the workspace names them.
-fn written<'a>(
-    outputs: &'a [Output],
-    metadata: Option<&'a Path>,
-    caches: &'a Caches,
-    cwd: &'a Path,
-) -> impl Iterator<Item = String> + 'a {
-    let files = outputs.iter().map(Output::path).chain(metadata);
-    let files = files.map(Path::to_owned).chain(caches.paths());
-    files.filter_map(|path| own_output(cwd, &cwd.join(path)))
-}
-
-/// Prints every decision, if that is asked for.
-fn tell_decisions(plan: &Plan, verbose: bool, ui: &mut Ui) -> Result<(), Error> {
-    if !verbose {
-        return Ok(());
-    }
-    ui.report(&(report::plan(plan) + "\n"))
-        .map_err(Error::io("cannot write to stderr"))
-}
-
-fn warn_all(warnings: &[String], mode: ProgressMode, ui: &mut Ui) -> Result<(), Error> {
-    let mut warnings = warnings.iter();
-    warnings.try_for_each(|warning| warn(warning, mode, ui))
-}
-
-/// The dry run: prints the Dockerfile as data and a summary as a message. Builds without a
-/// Dockerfile print the plan.
-fn show(plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
-    let text = match plan.engine {
-        Engine::Docker => dockerfile::render(plan)?,
-        Engine::Native => report::plan(plan),
-    };
-    ui.data()
-        .write_all(text.as_bytes())
-        .map_err(Error::io("cannot write to stdout"))?;
-    ui.report(&report::dry_run(plan))
-        .map_err(Error::io("cannot write to stderr"))
 }
 
 /// Shows the output of a program that did not come up.

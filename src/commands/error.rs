@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::ask::pruned::output::OutputError;
+use crate::ask::selection::SelectionError;
 use crate::ask::why::WhyError;
 use crate::detect::DetectError;
 use crate::engine::buildkit::BuildkitError;
@@ -27,6 +28,7 @@ use crate::store::cache::CacheError;
 use crate::store::fetch::FetchError;
 use crate::system::atomic_file::WriteError;
 use crate::workspace::WorkspaceError;
+use crate::workspace::history::HistoryError;
 use crate::workspace::manifest::ManifestError;
 use crate::workspace::toolchain::ToolchainError;
 
@@ -89,6 +91,34 @@ pub enum Error {
     /// A registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// There is no commit to compare with.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// One app of several.
+    #[error("{app} cannot be planned")]
+    OfApp {
+        /// Its directory.
+        app: RepoPath,
+        /// What is wrong with it.
+        source: Box<Self>,
+    },
+    /// Which apps are meant.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// Some of several apps failed.
+    #[error("{}", of_apps(failed, *stopped, *all))]
+    Apps {
+        /// Those with an error of their own, which was told.
+        failed: Vec<String>,
+        /// How many were stopped because of it.
+        stopped: usize,
+        /// How many there are.
+        all: usize,
+        /// The worst of their exit codes.
+        code: ExitCode,
+        /// Whether this was told as well.
+        told: bool,
+    },
     /// Arguments contradict each other or the workspace.
     #[error("{message}")]
     Usage {
@@ -132,6 +162,20 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
+    /// How bad it is, for runs of several apps: what may pass is the least, so that a pipeline which
+    /// tries again does so only where that may help.
+    pub(crate) fn severity(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::TryLater => 1,
+            Self::NoEngine => 2,
+            Self::Usage => 3,
+            Self::Workspace => 4,
+            Self::Build => 5,
+            Self::HungUp | Self::Interrupted | Self::Terminated => 6,
+        }
+    }
+
     /// The exit code for 128 plus a signal's number.
     pub(crate) fn of_signal(code: u8) -> Option<Self> {
         let codes = [Self::HungUp, Self::Interrupted, Self::Terminated];
@@ -144,6 +188,15 @@ impl Error {
     pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
+    }
+
+    /// Says which of several apps it is about.
+    #[must_use]
+    pub fn of_app(self, app: &RepoPath) -> Self {
+        Self::OfApp {
+            app: app.clone(),
+            source: Box::new(self),
+        }
     }
 
     /// Wrong arguments.
@@ -165,10 +218,16 @@ impl Error {
         )
     }
 
+    /// Whether it was told already, as an event.
+    pub fn is_told(&self) -> bool {
+        matches!(self, Self::Apps { told: true, .. })
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Plan(error) => error.hint(),
+            Self::Selection(error) => error.hint(),
             Self::Why(error) => error.hint(),
             Self::Write(error) => error.hint(),
             Self::Output(error) => error.hint(),
@@ -185,8 +244,10 @@ impl Error {
             Self::Disk(error) => error.hint(),
             Self::Registry(error) => error.hint(),
             Self::Verify { hint, .. } => Some(hint.clone()),
+            Self::History(error) => error.hint(),
+            Self::OfApp { source, .. } => source.hint(),
             Self::Usage { hint, .. } => hint.clone(),
-            Self::Io { .. } => None,
+            Self::Apps { .. } | Self::Io { .. } => None,
         }
     }
 
@@ -219,7 +280,12 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             error if error.may_pass() => ExitCode::TryLater,
-            Self::Usage { .. } => ExitCode::Usage,
+            Self::Usage { .. } | Self::History(HistoryError::Missing { by: None, .. }) => {
+                ExitCode::Usage
+            }
+            Self::OfApp { source, .. } => source.exit_code(),
+            Self::Apps { code, .. } => *code,
+            Self::Selection(error) if error.is_argument() => ExitCode::Usage,
             Self::Plan(error) if error.is_argument() => ExitCode::Usage,
             Self::Why(WhyError::Plan(error)) if error.is_argument() => ExitCode::Usage,
             Self::Host(_) | Self::Native(NativeError::NoNamespace(_)) => ExitCode::NoEngine,
@@ -254,6 +320,17 @@ impl Error {
             Self::Write(error) if error.is_closed_pipe() => ExitCode::Success,
             _ => ExitCode::Workspace,
         }
+    }
+}
+
+/// `2 of 5 apps failed: apps/a, apps/b; 1 was stopped`
+fn of_apps(failed: &[String], stopped: usize, all: usize) -> String {
+    let names = failed.join(", ");
+    let text = format!("{} of {all} apps failed: {names}", failed.len());
+    match stopped {
+        0 => text,
+        1 => format!("{text}; 1 was stopped"),
+        stopped => format!("{text}; {stopped} were stopped"),
     }
 }
 

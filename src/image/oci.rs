@@ -21,7 +21,7 @@ mod tar;
 mod unpack;
 
 pub use compress::Compression;
-pub use disk::{DiskError, configuration, open};
+pub use disk::{DiskError, configuration, digest, open};
 pub use docker::send;
 pub use elsewhere::{Elsewhere, pack_or_bring};
 pub use error::OciError;

@@ -22,6 +22,7 @@ use crate::detect::AppKind;
 use crate::model::image::{ImageRef, Platform};
 use crate::model::path::RepoPath;
 use crate::model::span::Span;
+use crate::model::tag::TagTemplate;
 use crate::workspace::manifest::ManifestError;
 
 pub use base::{Base, DiskBase, Mirror, insecure_registry};
@@ -70,7 +71,7 @@ pub struct PlanOptions {
     /// Labels of the image.
     pub labels: BTreeMap<String, Given<String>>,
     /// Names of the image.
-    pub tags: Option<Given<Vec<ImageRef>>>,
+    pub tags: Option<Given<Vec<TagTemplate>>>,
     /// Packages of the base's distribution that builds need.
     pub build_packages: Vec<Given<String>>,
     /// Packages of the base's distribution that the image needs.

@@ -4,7 +4,7 @@
 ///
 /// Between letters and digits, a registry takes one dot, one or two underscores, or any number of
 /// hyphens (distribution's reference grammar). Other separators become one hyphen.
-pub(super) fn image_name(package: &str) -> String {
+pub fn image_name(package: &str) -> String {
     let name = package.rsplit('/').next().unwrap_or(package).to_lowercase();
     let mut image = String::new();
     let mut separator = String::new();

@@ -33,18 +33,32 @@ use crate::workspace::{Member, Workspace};
 
 impl Plan {
     /// Decides everything for the app at `app`. Only reads the workspace.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "every decision has one line, in the order in which they build on each other"
-    )]
     pub fn new(
         workspace: &Workspace,
         app: MemberId,
         options: &PlanOptions,
     ) -> Result<Self, PlanError> {
+        Self::of(&Survey::new(workspace)?, app, options)
+    }
+
+    /// The default name of an app's image, which is known before its plan.
+    pub fn default_image(workspace: &Workspace, app: MemberId) -> String {
+        image_name(&workspace.members[app].label())
+    }
+
+    /// The same, where the lockfiles are parsed already.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "every decision has one line, in the order in which they build on each other"
+    )]
+    pub fn of(
+        survey: &Survey<'_>,
+        app: MemberId,
+        options: &PlanOptions,
+    ) -> Result<Self, PlanError> {
+        let workspace = survey.workspace;
         let member = &workspace.members[app];
-        let survey = Survey::new(workspace)?;
-        let study = Study::new(&survey, app, options)?;
+        let study = Study::new(survey, app, options)?;
         let (order, circles) = survey.graph.build_order(&study.needed.members);
         let circles = Circles::new(workspace, &study.tasks, circles);
         let runs = circles.check(study.tasks.runs(workspace))?;
@@ -141,7 +155,7 @@ impl Plan {
         Ok(Self {
             engine: options.engine,
             app: App::new(member, detection.detected),
-            image: image_name(&member.label()),
+            image: Self::default_image(workspace, app),
             build_base: bases.build,
             runtime_base: bases.runtime,
             signals: base::signals(&node, &delivery),

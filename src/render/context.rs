@@ -88,6 +88,11 @@ fn header(kind: EntryType, executable: bool, size: u64) -> Header {
     header
 }
 
+/// Opens a file of the workspace that must have the planned length.
+pub(super) fn open<'p>(tree: &Tree, path: &'p RepoPath, size: u64) -> io::Result<impl Read + 'p> {
+    Planned::open(tree, path, size)
+}
+
 /// A file of the workspace that must have the planned length. It yields exactly that many bytes: a
 /// file that grows or shrinks while it is read must not shift the rest of the tar.
 struct Planned<'p> {

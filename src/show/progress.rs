@@ -8,6 +8,7 @@ mod json;
 mod lines;
 mod masked;
 mod plain;
+mod seated;
 mod steps;
 mod tty;
 
@@ -109,6 +110,8 @@ pub struct Progress<'a> {
 
 enum View {
     Tty(tty::Tty),
+    /// A row of several, which another thread draws.
+    Seated(seated::Seated),
     Plain(plain::Plain),
     Json,
     Quiet,
@@ -119,12 +122,16 @@ impl<'a> Progress<'a> {
     pub fn new(mode: ProgressMode, ui: &'a mut Ui) -> Self {
         // Programs that read JSON want plain text.
         let steps = Steps::new(ui.color() && mode != ProgressMode::Json);
-        let view = match mode {
-            ProgressMode::Auto if ui.terminal => View::Tty(tty::Tty::on_stderr(ui.color())),
-            ProgressMode::Tty => View::Tty(tty::Tty::on_stderr(ui.color())),
-            ProgressMode::Auto | ProgressMode::Plain => View::Plain(plain::Plain::default()),
-            ProgressMode::Json => View::Json,
-            ProgressMode::Quiet => View::Quiet,
+        let seat = ui.seat().filter(|_| mode == ProgressMode::Tty).cloned();
+        let view = match (mode, seat) {
+            (_, Some(seat)) => View::Seated(seated::Seated::new(seat)),
+            (ProgressMode::Auto, None) if ui.terminal => View::Tty(tty::Tty::on_stderr(ui.color())),
+            (ProgressMode::Tty, None) => View::Tty(tty::Tty::on_stderr(ui.color())),
+            (ProgressMode::Auto | ProgressMode::Plain, None) => {
+                View::Plain(plain::Plain::default())
+            }
+            (ProgressMode::Json, None) => View::Json,
+            (ProgressMode::Quiet, None) => View::Quiet,
         };
         let mask = ui.mask().clone();
         Self {
@@ -143,7 +150,7 @@ impl<'a> Progress<'a> {
             View::Tty(tty) => tty.note(&lines::clean(message, false)),
             View::Plain(_) => self.print(|err| writeln!(err, "{message}")),
             View::Json => self.print(|err| json::note(err, message)),
-            View::Quiet => {}
+            View::Seated(_) | View::Quiet => {}
         }
     }
 
@@ -167,6 +174,13 @@ impl<'a> Progress<'a> {
             View::Plain(plain) => {
                 let text = plain.text(event, &lines, &self.steps);
                 self.print(|err| write!(err, "{text}"));
+            }
+            View::Seated(seated) => {
+                if let Event::Warning { message } = event {
+                    self.print(|err| writeln!(err, "warning: {message}"));
+                } else {
+                    seated.show(event, &lines, &self.steps);
+                }
             }
             View::Json => self.print(|err| json::event(err, event, &lines)),
             View::Quiet => {}
@@ -237,7 +251,7 @@ fn spoken(event: &Event) -> Event {
 const LAST_LINES: usize = 20;
 
 /// `0.3s`, `12.0s`, `2m 05s`.
-fn human(duration: Duration) -> String {
+pub fn human(duration: Duration) -> String {
     if duration.as_secs() < 60 {
         return format!("{:.1}s", duration.as_secs_f64());
     }

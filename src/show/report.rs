@@ -1,5 +1,7 @@
 //! The report: what was built, its size, how long it took, what was cached.
 
+mod affected;
+mod apps;
 mod graph;
 mod lines;
 mod listing;
@@ -16,6 +18,8 @@ use crate::files::Measure;
 use crate::model::image::ImageSize;
 use crate::plan::{Engine, Plan};
 
+pub use affected::{affected, affected_summary};
+pub use apps::apps;
 pub use graph::{Notation, dot, mermaid, tree};
 pub use listing::listing;
 pub use plan::plan;

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
+use crate::show::seat::{Fault, Seat, State};
 use crate::system::credential;
 use crate::system::mask::Mask;
 use crate::system::terminal::Screen;
@@ -23,6 +24,8 @@ pub struct Ui {
     /// Whether only errors are printed on stderr.
     quiet: bool,
     mask: Mask,
+    /// The place of the app, if several are built at once.
+    seat: Option<Seat>,
 }
 
 impl Ui {
@@ -41,6 +44,7 @@ impl Ui {
             terminal,
             quiet: false,
             mask: Mask::default(),
+            seat: None,
         }
     }
 
@@ -53,6 +57,33 @@ impl Ui {
             terminal: false,
             quiet: false,
             mask: Mask::default(),
+            seat: None,
+        }
+    }
+
+    /// The streams of one of several apps: messages are told to its seat, and data is dropped.
+    pub fn seated(seat: Seat, color: bool, quiet: bool) -> Self {
+        let mut ui = Self::plain(Box::new(io::sink()), Box::new(seat.lines()));
+        ui.err.set_colors(color);
+        ui.quiet = quiet;
+        ui.seat = Some(seat);
+        ui
+    }
+
+    /// The place of the app, if several are built at once.
+    pub fn seat(&self) -> Option<&Seat> {
+        self.seat.as_ref()
+    }
+
+    /// The app's state, if several are built at once.
+    pub fn state(&self) -> State {
+        self.seat.as_ref().map_or(State::Waiting, Seat::state)
+    }
+
+    /// Tells the app's state, if several are built at once.
+    pub fn set_state(&mut self, state: State) {
+        if let Some(seat) = &mut self.seat {
+            seat.set_state(state);
         }
     }
 
@@ -140,18 +171,32 @@ impl Ui {
     /// Prints an error, one line for each cause, and the hint after a blank line.
     pub fn error(&mut self, error: &dyn Error, hint: Option<&str>) {
         let label = self.label("error:", AnsiColor::Red);
-        let mut text = format!("{label} {}\n", printable(&error.to_string()));
+        let text = format!("{label} {}", self.fault(error, hint).text);
+        // If this fails, there is nowhere to report it.
+        drop(self.err.write_all(text.as_bytes()));
+    }
+
+    /// An error as it is shown.
+    pub fn fault(&self, error: &dyn Error, hint: Option<&str>) -> Fault {
+        let first = printable(&error.to_string());
+        let mut text = format!("{first}\n");
+        let mut message = first;
         let mut cause = error.source();
         while let Some(error) = cause {
-            let _ = writeln!(text, "  caused by: {}", printable(&error.to_string()));
+            let shown = printable(&error.to_string());
+            let _ = writeln!(text, "  caused by: {shown}");
+            let _ = write!(message, ": {shown}");
             cause = error.source();
         }
         if let Some(hint) = hint {
             let label = self.label("hint:", AnsiColor::Cyan);
             let _ = writeln!(text, "\n{label} {}", printable(hint));
         }
-        // If this fails, there is nowhere to report it.
-        drop(self.err.write_all(self.safe(&text).as_bytes()));
+        Fault {
+            message: self.safe(&message.replace('\n', " ")),
+            hint: hint.map(|hint| self.safe(hint)),
+            text: self.safe(&text),
+        }
     }
 
     /// Writes a pending partial line.

@@ -262,11 +262,12 @@ impl Cache {
     }
 
     /// Gives a directory its name. If another slimbuild was faster, its directory is used: it has
-    /// the same content.
+    /// the same content. A handle that forgets uses its own for this run, and leaves the other one to
+    /// those who use it.
     pub fn keep_tree(&self, tree: TempDir, key: &Digest) -> io::Result<PathBuf> {
         let path = self.trees().join(key.hex());
-        if self.forgetful {
-            self.remove_tree(key);
+        if self.forgetful && path.is_dir() {
+            return Ok(tree.keep());
         }
         self.write_note(usage::SIZES, key, &usage::weigh(tree.path()).0);
         let _gate = self.gate();

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// More threads than this would only wait for each other in the kernel.
 const MAX_THREADS: usize = 8;
 
+/// The stack of a thread that does what else the main thread does, which has as much.
+pub const STACK: usize = 8 << 20;
+
 /// Calls `work` for each item. A thread takes `share` neighbouring items at a time; a list of at
 /// most `share` items is not worth a second thread.
 pub fn map<T: Sync, R: Send>(items: &[T], share: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {

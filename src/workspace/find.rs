@@ -144,7 +144,7 @@ impl Workspace {
     }
 
     /// Up to three members that look like `name`.
-    fn nearest(&self, name: &str) -> Vec<String> {
+    pub fn nearest(&self, name: &str) -> Vec<String> {
         let wanted = name.trim_end_matches('/').to_lowercase();
         let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_lowercase();
         let parent = |text: &str| {

@@ -1,8 +1,8 @@
-//! Reads the current branch from git's files. It needs and runs no git program, so nothing named in
+//! Reads the current branch and commit from git's files. It needs and runs no git program, so nothing named in
 //! a repository's configuration (hooks, filters, `core.fsmonitor`) can run.
 //!
-//! `.git` may be a file that points elsewhere, as in worktrees and submodules. Only one line of
-//! `HEAD` is read there.
+//! `.git` may be a file that points elsewhere, as in worktrees and submodules. Only `HEAD` and
+//! what it names are read there.
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,36 @@ pub fn branch(dir: &Path) -> Option<String> {
     head.trim()
         .strip_prefix("ref: refs/heads/")
         .map(str::to_owned)
+}
+
+/// The commit of `HEAD` in the repository around `dir`.
+pub fn commit(dir: &Path) -> Option<String> {
+    let git = dir
+        .ancestors()
+        .map(|dir| dir.join(".git"))
+        .find(|git| git.exists())?;
+    let git = git_dir(&git)?;
+    let head = read(&git, "HEAD")?;
+    let Some(name) = head.trim().strip_prefix("ref: ") else {
+        return id(head.trim());
+    };
+    // A worktree shares its branches with the repository that it belongs to.
+    let common = read(&git, "commondir").map(|common| git.join(common.trim()));
+    let common = common.unwrap_or(git);
+    let (below, file) = name.rsplit_once('/')?;
+    if let Some(found) = read(&common.join(below), file) {
+        return id(found.trim());
+    }
+    let packed = read(&common, "packed-refs")?;
+    let mut lines = packed.lines().filter_map(|line| line.split_once(' '));
+    let (found, _) = lines.find(|(_, packed)| *packed == name)?;
+    id(found)
+}
+
+/// The text, if it is the id of a commit.
+fn id(text: &str) -> Option<String> {
+    let is_id = text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| text.to_owned())
 }
 
 /// `.git` itself, or the directory it points to in a worktree or submodule.
@@ -44,6 +74,31 @@ fn read(dir: &Path, name: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::testing::tree;
+
+    #[test]
+    fn commits() {
+        let (one, two, three) = ("1".repeat(40), "2".repeat(40), "3".repeat(64));
+        let packed = format!("# pack-refs with: peeled\n{two} refs/heads/packed\n");
+        let dir = tree(&[
+            ("plain/.git/HEAD", "ref: refs/heads/feature/X\n"),
+            ("plain/.git/refs/heads/feature/X", &format!("{one}\n")),
+            ("plain/sub/file", ""),
+            ("work/.git", "gitdir: ../plain/.git/worktrees/work\n"),
+            ("plain/.git/worktrees/work/HEAD", "ref: refs/heads/packed\n"),
+            ("plain/.git/worktrees/work/commondir", "../..\n"),
+            ("plain/.git/packed-refs", &packed),
+            ("detached/.git/HEAD", &format!("{three}\n")),
+            ("new/.git/HEAD", "ref: refs/heads/main\n"),
+        ]);
+        for (at, expected) in [
+            ("plain/sub", Some(&one)),
+            ("work", Some(&two)),
+            ("detached", Some(&three)),
+            ("new", None),
+        ] {
+            assert_eq!(commit(&dir.path().join(at)).as_ref(), expected, "{at}");
+        }
+    }
 
     #[test]
     fn branches() {

@@ -351,7 +351,8 @@ fn the_reference_of_json_is_complete() {
         .map(|(key, _)| key);
     let keys: Vec<&str> = keys.collect();
     assert!(keys.len() > 20, "{keys:?}");
-    let stream = read(Path::new("src/show/progress/json.rs"));
+    let streams = ["src/show/progress/json.rs", "src/show/board/json.rs"];
+    let stream = streams.map(|path| read(Path::new(path))).concat();
     let rows = stream
         .lines()
         .filter_map(|line| line.strip_prefix("//! | `"));

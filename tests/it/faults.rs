@@ -74,7 +74,7 @@ fn said(output: &Output, root: &Path) -> String {
 }
 
 /// Whether the base is in the cache that tests share.
-fn has_base(test: &str) -> bool {
+pub(crate) fn has_base(test: &str) -> bool {
     if !namespaces(test) {
         return false;
     }

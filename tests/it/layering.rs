@@ -332,7 +332,7 @@ fn modules_know_each_other_one_way() {
 
 /// What may access the disk without [`slimbuild::files::tree::Tree`], and why. No module that reads
 /// the workspace is among them.
-const DISK: [(&str, &[&str]); 19] = [
+const DISK: [(&str, &[&str]); 20] = [
     // The tree itself, and its counterpart for files of an image.
     ("files::tree", &[]),
     ("files::rooted", &[]),
@@ -358,6 +358,11 @@ const DISK: [(&str, &[&str]); 19] = [
     ("workspace", &["canonicalize(", "fs_err::", "is_file("]),
     // Directories above the root, to find a repository.
     ("workspace::git", &["exists(", "is_dir("]),
+    // The files of an earlier commit, in a work directory.
+    (
+        "workspace::history",
+        &["fs_err::create_dir(", "fs_err::write(", "on_disk("],
+    ),
     ("files::ignore", &["fs_err", "symlink_metadata("]),
     // Only path joins and types.
     ("model::path", &["on_disk("]),

@@ -10,6 +10,7 @@
     reason = "all of it is tests, which clippy sees in `#[test]` functions alone"
 )]
 
+mod affected;
 mod base;
 mod builders;
 mod cache;
@@ -26,10 +27,13 @@ mod fixtures;
 mod golden;
 mod growth;
 mod hostile;
+mod identity;
 mod images;
 mod inside;
 mod isolation;
 mod layering;
+mod many;
+mod names;
 mod native;
 mod newcomer;
 mod npm;

@@ -30,7 +30,7 @@ const fn typed(name: &'static str, arguments: &'static [&'static str]) -> Turn {
     }
 }
 
-const TURNS: [Turn; 27] = [
+const TURNS: [Turn; 28] = [
     // The wrong command.
     typed("a misspelt command and an app", &["plna", "apps/server"]),
     typed("a misspelt command alone", &["plna"]),
@@ -40,7 +40,8 @@ const TURNS: [Turn; 27] = [
     typed("a misspelt app", &["apps/sever"]),
     typed("a misspelt app, planned", &["plan", "apps/sever"]),
     typed("a package that is no app", &["plan", "packages/tsconfig"]),
-    typed("two apps", &["apps/server", "apps/worker"]),
+    typed("two apps, one misspelt", &["apps/server", "apps/wroker"]),
+    typed("a library instead of its apps", &["packages/cat*"]),
     typed("no app", &["plan"]),
     // The wrong directory.
     Turn {
@@ -92,7 +93,10 @@ const TURNS: [Turn; 27] = [
     typed("the app behind --smoke", &["--smoke", "apps/server"]),
     // The wrong option, and a wrong value.
     typed("a misspelt option", &["apps/server", "--tga", "x"]),
-    typed("an option that is not there", &["apps/server", "--all"]),
+    typed(
+        "an option that is not there",
+        &["apps/server", "--everything"],
+    ),
     typed("a wrong value", &["apps/server", "--engine", "podman"]),
     typed(
         "a platform that is not Linux",

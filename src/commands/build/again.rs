@@ -10,6 +10,7 @@ use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::engine::retry::{self, PAUSES};
 use crate::show::progress::ProgressMode;
+use crate::show::seat::State;
 use crate::show::ui::Ui;
 
 /// How long such a second takes; in tests less.
@@ -26,12 +27,6 @@ pub(super) struct Patience<'p> {
 }
 
 impl Patience<'_> {
-    /// While no build runs, a signal ends the process by itself.
-    pub(super) fn before_a_build(mode: ProgressMode) -> Self {
-        let interrupt = None;
-        Self { mode, interrupt }
-    }
-
     /// Runs an attempt, and again after each error that may pass.
     pub(super) fn retry<T>(
         self,
@@ -43,7 +38,11 @@ impl Patience<'_> {
             match attempt(ui) {
                 Err(error) if error.may_pass() => {
                     self.say(ui, &error, at + 1, seconds)?;
+                    let before = ui.state();
+                    let (number, of) = (at + 1, PAUSES.len());
+                    ui.set_state(State::Retrying { number, of });
                     self.wait(seconds)?;
+                    ui.set_state(before);
                     passing = Some(error);
                 }
                 done => return more_telling(done, passing),

@@ -12,7 +12,7 @@ use crate::engine::buildkit::{self, Archive, BuildRequest, Buildkit, Export, For
 use crate::engine::docker::{Docker, EngineError, Loaded, StoredImage};
 use crate::engine::registry::Pushed;
 use crate::image::oci::Output;
-use crate::model::image::ImageSize;
+use crate::model::image::{ImageSize, Platform};
 use crate::render::dockerfile;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
@@ -47,6 +47,10 @@ impl Driver for BuildkitDriver {
         takes_index(job, &outputs, self.load.is_some())?;
         self.buildkit.check_caches(&job.caches.to)?;
         Ok(())
+    }
+
+    fn platform(&self) -> Option<Platform> {
+        self.buildkit.abilities().platform()
     }
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {

@@ -13,7 +13,7 @@ use crate::engine::buildkit::{self, BuildRequest, Buildkit, Export};
 use crate::engine::docker::{Docker, EngineError, StoredImage};
 use crate::engine::{Answered, SmokeRequest};
 use crate::image::oci::{self, Output};
-use crate::model::image::ImageSize;
+use crate::model::image::{ImageSize, Platform};
 use crate::render::dockerfile;
 use crate::show::progress::{Progress, ProgressMode};
 use crate::show::ui::Ui;
@@ -57,6 +57,10 @@ impl Driver for DockerDriver {
             }
         }
         Ok(())
+    }
+
+    fn platform(&self) -> Option<Platform> {
+        self.buildkit.abilities().platform()
     }
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {

@@ -25,6 +25,11 @@ pub(super) trait Driver {
     /// Fails for what it does not support, before anything is built.
     fn check(&self, job: &Job<'_>) -> Result<(), Error>;
 
+    /// The platform of an image for which none is named, if it is not this machine's.
+    fn platform(&self) -> Option<Platform> {
+        None
+    }
+
     /// Makes the image, tries it if the job asks for that, and delivers it.
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error>;
 }

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::access::Access;
 use super::again::Patience;
+use super::driver::Driver;
 use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
+use crate::commands::identity;
+use crate::commands::prepared::Prepared;
 use crate::engine::buildkit::{Buildkit, CacheFrom, CacheTo};
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins, Secret, SmokeRequest};
 use crate::image::oci::Output;
+use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform};
 use crate::needs::tasks::is_proxy;
 use crate::plan::Plan;
@@ -24,6 +29,8 @@ pub(super) struct Job<'j> {
     /// The workspace.
     pub(super) root: &'j Path,
     pub(super) plan: Plan,
+    /// The image's identity, if it is known.
+    pub(super) identity: Option<Digest>,
     /// All names of the image.
     pub(super) tags: Vec<ImageRef>,
     /// Values of build arguments.
@@ -42,6 +49,8 @@ pub(super) struct Job<'j> {
     pub(super) epoch: Option<u64>,
     /// Caches of builds.
     pub(super) caches: Caches,
+    /// Held by the app of a run that downloads: the others find it in the cache.
+    pub(super) fetching: &'j Mutex<()>,
     /// The target platforms; none for the engine's own.
     pub(super) platforms: Vec<Platform>,
     pub(super) mode: ProgressMode,
@@ -70,13 +79,17 @@ impl Job<'_> {
         Ok(buildkit.check_platforms(&self.platforms, steps)?)
     }
 
-    /// The labels of the command line.
+    /// The labels of the command line, and the identity. They are only in the image's configuration,
+    /// so no layer depends on them.
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let pair = |label: &String| {
             let (key, value) = label.split_once('=').unwrap_or((label, ""));
             (key.to_owned(), value.to_owned())
         };
-        self.engine.labels.iter().map(pair).collect()
+        let given = self.engine.labels.iter().map(pair);
+        let own = self.identity.as_ref();
+        let own = own.map(|identity| (identity::LABEL.to_owned(), identity.to_string()));
+        given.chain(own).collect()
     }
 
     /// Where to write the image if no daemon has it: to a file by default, if it would go nowhere
@@ -137,19 +150,6 @@ impl Caches {
     }
 }
 
-/// The image's names: from the command line, slimbuild.json, or the package's name.
-pub(super) fn names(plan: &Plan, given: Vec<ImageRef>) -> Result<Vec<ImageRef>, Error> {
-    Ok(match &plan.configured.tags {
-        _ if !given.is_empty() => given,
-        Some(tags) => tags
-            .value
-            .iter()
-            .map(|tag| tag.parse())
-            .collect::<Result<_, _>>()?,
-        None => vec![plan.image.parse()?],
-    })
-}
-
 /// The smoke test, if requested. Variables of the command line win over those of files.
 pub(super) fn trial(
     plan: &Plan,
@@ -181,9 +181,31 @@ pub(super) fn trial(
     }))
 }
 
+/// The identity of the image. If no platform is named, the builder's counts. Reading all modules of
+/// a built workspace once more would take a good part of its build, so there it is only computed if
+/// the run wants it.
+pub(super) fn identity(
+    prepared: &Prepared<'_, '_>,
+    plan: &Plan,
+    driver: &dyn Driver,
+    arguments: &BTreeMap<String, String>,
+    wanted: bool,
+) -> Result<Option<Digest>, Error> {
+    if plan.is_finished() && !wanted {
+        return Ok(None);
+    }
+    let options = prepared.options();
+    let mut platforms = options.platforms.clone();
+    if platforms.is_empty() {
+        platforms.extend(driver.platform());
+    }
+    let identity = identity::of(plan, options, platforms, arguments, prepared.root())?;
+    Ok(Some(identity.digest()))
+}
+
 /// Values of build arguments. Only those that a task of the plan reads are sent: other values
 /// should not leave this machine.
-pub(super) fn arguments(
+pub(in crate::commands) fn arguments(
     mut given: Vec<BuildArg>,
     plan: &Plan,
     env: &Env,

@@ -7,6 +7,7 @@ mod targets;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use base::{Below, Terms};
 use checks::Checked;
@@ -269,7 +270,9 @@ fn downloaded(
         stop: &stop,
     };
     let maker = Maker::new(job.engine.sources.clone(), cache.clone(), job.env, to)?;
+    let alone = job.fetching.lock().unwrap_or_else(PoisonError::into_inner);
     let mut fetched = fetch(&maker, job, terms, work)?;
+    drop(alone);
     if job.engine.no_cache {
         // As with Docker, `--no-cache` is about the build; `--pull` renews the base.
         fetched.cache = fetched.cache.forgetful();

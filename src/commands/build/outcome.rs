@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::job::Job;
 use crate::cli::PrintArg;
-use crate::commands::error::Error;
 use crate::commands::push;
 use crate::engine::docker::Loaded;
 use crate::engine::registry::Pushed;
@@ -18,7 +17,6 @@ use crate::model::image::{ImageRef, ImageSize};
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};
 use crate::show::ui::Ui;
-use crate::system::atomic_file::AtomicFile;
 use crate::system::terminal::escape_json;
 
 /// An image that was made, tried and delivered.
@@ -120,29 +118,8 @@ fn left_out(text: &str) -> Option<(usize, u64)> {
 }
 
 impl Done {
-    /// Writes the reports. Printed paths are relative to `here`.
-    pub(super) fn tell(
-        &self,
-        job: &Job<'_>,
-        metadata: Option<AtomicFile>,
-        began: Instant,
-        ui: &mut Ui,
-    ) -> Result<(), Error> {
-        let took = began.elapsed();
-        let names: Vec<String> = job.tags.iter().map(ToString::to_string).collect();
-        let document = self.metadata(job, &names, took);
-        if let Some(file) = metadata {
-            let text = format!("{document:#}\n");
-            file.write(|out| out.write_all(text.as_bytes()))?;
-        }
-        self.report(job, &names, took, document, ui)
-            .map_err(Error::io("cannot write the report"))?;
-        let line = self.printed(job);
-        writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))
-    }
-
     /// The line on stdout.
-    fn printed(&self, job: &Job<'_>) -> String {
+    pub(super) fn printed(&self, job: &Job<'_>) -> String {
         let name = job.tags.first();
         let printed = match job.print {
             PrintArg::Name => {
@@ -173,14 +150,15 @@ impl Done {
         Some(format!("{}@{digest}", name.name()))
     }
 
-    fn report(
+    /// Reports the image on stderr. `document` is its metadata.
+    pub(super) fn report(
         &self,
         job: &Job<'_>,
-        names: &[String],
         took: Duration,
         mut document: Value,
         ui: &mut Ui,
     ) -> std::io::Result<()> {
+        let names = job.tags.iter().map(ToString::to_string);
         match job.mode {
             ProgressMode::Quiet => Ok(()),
             ProgressMode::Json => {
@@ -190,7 +168,7 @@ impl Done {
             ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
                 let text = report::outcome(&Outcome {
                     plan: &job.plan,
-                    tags: names,
+                    tags: &names.collect::<Vec<_>>(),
                     sizes: &self.image.sizes,
                     reference: job.tags.first().and_then(|name| self.reference(name)),
                     outputs: &self.outputs,
@@ -231,7 +209,8 @@ impl Done {
 
     /// The keys that `docker buildx build --metadata-file` writes too, and our own. Unknown values
     /// are null.
-    fn metadata(&self, job: &Job<'_>, names: &[String], took: Duration) -> Value {
+    pub(super) fn metadata(&self, job: &Job<'_>, took: Duration) -> Value {
+        let names: Vec<String> = job.tags.iter().map(ToString::to_string).collect();
         let reference = job.tags.first().and_then(|name| self.reference(name));
         let plan = &job.plan;
         let sent = self.sent.as_ref();
@@ -243,6 +222,7 @@ impl Done {
             "containerimage.digest": self.digest(),
             "slimbuild.app": plan.app.dir,
             "slimbuild.engine": self.engine,
+            "slimbuild.identity": job.identity,
             "slimbuild.image.reference": reference,
             "slimbuild.image.size": one.and_then(|size| size.unpacked),
             "slimbuild.image.compressed": one.and_then(|size| size.packed),

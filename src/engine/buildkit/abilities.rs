@@ -127,6 +127,16 @@ impl Abilities {
         &self.platforms
     }
 
+    /// Its own platform, for which it builds if none is named.
+    pub fn platform(&self) -> Option<Platform> {
+        let first = self.platforms.first()?;
+        // The default variants.
+        let plain = first
+            .strip_suffix("arm64/v8")
+            .map(|os| format!("{os}arm64"));
+        plain.as_ref().unwrap_or(first).parse().ok()
+    }
+
     /// Whether it can run steps for a platform.
     pub fn runs(&self, platform: &Platform) -> bool {
         let wanted = platform.to_string();

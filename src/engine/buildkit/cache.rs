@@ -178,7 +178,7 @@ impl CacheTo {
     }
 
     /// Whether it is part of the image.
-    pub(super) fn is_inline(&self) -> bool {
+    pub fn is_inline(&self) -> bool {
         self.0.kind == Kind::Inline
     }
 

@@ -132,17 +132,14 @@ impl Trial<'_> {
 
     fn look(&self, flags: &[String], log: &mut Log) -> Result<Looked, NativeError> {
         let here = self.image.platform == Platform::host();
-        if here && let Some(mut laid) = self.try_unpack()? {
+        if here && let Some(laid) = self.try_unpack()? {
             let ended = self.inside(&laid, flags, log)?;
             match ended {
                 Some(0) => return Ok(Looked::Ended(0)),
-                // An unpacked tree in the cache may be damaged, so it is unpacked again before the
-                // failure counts.
                 Some(_) if !laid.fresh => {
-                    rootfs::forget(self.image, self.base, self.cache);
-                    laid = self.unpack()?;
                     log.clear();
-                    if let Some(code) = self.inside(&laid, flags, log)? {
+                    let again = |anew: &Rootfs| self.inside(anew, flags, log);
+                    if let Some(code) = self.unpacked_anew(again)? {
                         return Ok(Looked::Ended(code));
                     }
                 }
@@ -151,6 +148,21 @@ impl Trial<'_> {
             }
         }
         self.outside(flags, log)
+    }
+
+    /// Runs something in the image, unpacked for this alone. An unpacked tree in the cache may be
+    /// damaged, so a failure counts only then. Other apps and runs may still use the cached one, so it
+    /// is forgotten only if it was the reason.
+    pub(super) fn unpacked_anew(
+        &self,
+        run: impl FnOnce(&Rootfs) -> Result<Option<i32>, NativeError>,
+    ) -> Result<Option<i32>, NativeError> {
+        let anew = rootfs::anew(self.image, self.base, self.cache, self.scratch)?;
+        let ended = run(&anew)?;
+        if ended == Some(0) {
+            rootfs::forget(self.image, self.base, self.cache);
+        }
+        Ok(ended)
     }
 
     /// The unpacked image; `None` if it cannot be entered here, or cannot be unpacked on this

@@ -9,7 +9,6 @@ use super::namespace::Started;
 use super::process::{self, Ended, Task};
 use super::proof::{Log, Trial, tell};
 use super::proof_tree;
-use super::rootfs;
 use crate::engine::{Event, StepId, StepKind};
 use crate::model::image::Platform;
 
@@ -100,11 +99,7 @@ impl Trial<'_> {
         if laid.fresh || ended == Some(0) || ended.is_none() {
             return Ok(ended);
         }
-        // An unpacked tree in the cache may be damaged, so it is unpacked again before the failure
-        // counts.
-        rootfs::forget(self.image, self.base, self.cache);
         log.clear();
-        let laid = self.unpack()?;
-        self.run_inside(&laid, &program, log)
+        self.unpacked_anew(|anew| self.run_inside(anew, &program, log))
     }
 }

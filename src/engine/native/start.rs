@@ -56,14 +56,8 @@ impl Trial<'_> {
         let laid = rootfs::rootfs(self.image, self.base, self.cache)?;
         let mut ended = self.run_inside(&laid, &started, &mut log)?;
         if !laid.fresh && ended.is_some_and(|code| code != 0) {
-            // An unpacked tree in the cache may be damaged, so another one is made before the
-            // failure counts. Other runs may still use the cached one.
             log.clear();
-            let anew = rootfs::anew(self.image, self.base, self.cache, self.scratch)?;
-            ended = self.run_inside(&anew, &started, &mut log)?;
-            if ended == Some(0) {
-                rootfs::forget(self.image, self.base, self.cache);
-            }
+            ended = self.unpacked_anew(|anew| self.run_inside(anew, &started, &mut log))?;
         }
         tell(log, step, on_event);
         let Some(code) = ended else {

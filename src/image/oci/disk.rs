@@ -113,12 +113,13 @@ pub fn open(
 /// Reads only how an image is run.
 pub fn configuration(image: &DiskImage, platform: &Platform) -> Result<Config, DiskError> {
     let place = Place::new(image)?;
-    let config = match image.format {
-        DiskFormat::DockerArchive => place.saved()?.1,
-        DiskFormat::Oci | DiskFormat::OciArchive => place.layout(platform)?.1,
-    };
-    let found = foreign::configuration(&config);
+    let found = foreign::configuration(&place.config(platform)?);
     found.map_err(|error| place.foreign(error))
+}
+
+/// The digest of an image's configuration, which names the contents of all layers.
+pub fn digest(image: &DiskImage, platform: &Platform) -> Result<Digest, DiskError> {
+    Ok(Digest::of(&Place::new(image)?.config(platform)?))
 }
 
 /// An image and its files.
@@ -167,6 +168,14 @@ impl<'p> Place<'p> {
     }
 
     /// The manifest and the configuration of an image in a layout.
+    /// The text of the image's configuration.
+    fn config(&self, platform: &Platform) -> Result<Vec<u8>, DiskError> {
+        Ok(match self.image.format {
+            DiskFormat::DockerArchive => self.saved()?.1,
+            DiskFormat::Oci | DiskFormat::OciArchive => self.layout(platform)?.1,
+        })
+    }
+
     fn layout(&self, platform: &Platform) -> Result<(ForeignManifest, Vec<u8>), DiskError> {
         let index = self
             .files

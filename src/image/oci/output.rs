@@ -36,13 +36,29 @@ pub enum Output {
 }
 
 impl Output {
+    /// What stands for the image's name in a path, so that several apps do not share a file.
+    pub const APP: &str = "{app}";
+
     /// The same with its path resolved against a directory.
     #[must_use]
     pub fn below(&self, directory: &Path) -> Self {
+        self.with(|path| directory.join(path))
+    }
+
+    /// The same with the image's name where its path says so.
+    #[must_use]
+    pub fn of_app(&self, image: &str) -> Self {
+        self.with(|path| match path.to_str() {
+            Some(text) => text.replace(Self::APP, image).into(),
+            None => path.to_owned(),
+        })
+    }
+
+    fn with(&self, change: impl FnOnce(&Path) -> PathBuf) -> Self {
         match self {
-            Self::Archive(path) => Self::Archive(directory.join(path)),
-            Self::Docker(path) => Self::Docker(directory.join(path)),
-            Self::Directory(path) => Self::Directory(directory.join(path)),
+            Self::Archive(path) => Self::Archive(change(path)),
+            Self::Docker(path) => Self::Docker(change(path)),
+            Self::Directory(path) => Self::Directory(change(path)),
         }
     }
 

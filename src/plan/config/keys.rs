@@ -6,6 +6,7 @@ use super::values;
 use super::{ConfigError, PlanOptions};
 use crate::detect::AppKind;
 use crate::model::path::RepoPath;
+use crate::model::tag::TagTemplate;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
 pub const KEYS: [&str; 23] = [
@@ -65,9 +66,14 @@ pub(super) fn read(
         if matches!(
             (entry.name, scope),
             ("tags" | "entry" | "start" | "writable", Scope::All)
-        ) {
+        ) && !is_a_pattern(entry)
+        {
             let problem = format!("`{}` cannot be the same for all apps", entry.path);
-            let hint = "write it beside the app, or below `apps`, as in `\"apps\": {\"apps/server\": {…}}`";
+            let hint = if entry.name == "tags" {
+                "write `{app}` in each name, or the names beside the app"
+            } else {
+                "write it beside the app, or below `apps`, as in `\"apps\": {\"apps/server\": {…}}`"
+            };
             return Err(entry.error(problem, Some(hint.to_owned())));
         }
         match (entry.name, scope) {
@@ -148,4 +154,10 @@ fn kind(node: &Node<'_>) -> Result<AppKind, ConfigError> {
     found
         .map(|(_, kind)| *kind)
         .ok_or_else(|| node.expected(&what))
+}
+
+/// Whether these are names that tell apps apart.
+fn is_a_pattern(entry: &Entry<'_>) -> bool {
+    let tags = || values::tags(&entry.node());
+    entry.name == "tags" && tags().is_ok_and(|tags| tags.iter().all(TagTemplate::tells_apps_apart))
 }

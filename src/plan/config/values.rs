@@ -13,6 +13,7 @@ use crate::files::glob::{self, Dialect};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::model::span::Span;
+use crate::model::tag::{TagError, TagTemplate};
 
 /// Node's version; a number is a line: `22`.
 pub(super) fn version(node: &Node<'_>) -> Result<String, ConfigError> {
@@ -62,21 +63,16 @@ pub(super) fn registry_mirrors(node: &Node<'_>) -> Result<Vec<Given<Mirror>>, Co
 }
 
 /// Names to give to the image.
-pub(super) fn tags(node: &Node<'_>) -> Result<Vec<ImageRef>, ConfigError> {
-    let items = node.items("a list of names for the image, as [\"shop/server:1.2\"]")?;
+pub(super) fn tags(node: &Node<'_>) -> Result<Vec<TagTemplate>, ConfigError> {
+    let what = "a list of names for the image, as [\"shop/server:1.2\"]";
+    let items = node.items(what)?;
     if items.is_empty() {
         return Err(node.expected("a list with at least one name for the image"));
     }
     let tag = |item: Node<'_>| {
-        let tag = image(&item)?;
-        if item.string("")?.contains('@') {
-            let problem = format!(
-                "`{}`: an image cannot be given a digest, only a name and a tag",
-                item.path
-            );
-            return Err(item.error(problem, None));
-        }
-        Ok(tag)
+        let text = item.string("a name for the image, as \"shop/server:1.2\"")?;
+        text.parse()
+            .map_err(|error: TagError| item.error(format!("`{}`: {error}", item.path), None))
     };
     items.into_iter().map(tag).collect()
 }

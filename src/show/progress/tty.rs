@@ -17,6 +17,8 @@ use crate::engine::Event;
 
 use super::steps::{LogLine, Steps};
 
+pub(super) use rows::without_mounts;
+
 use rows::Rows;
 
 /// The time between two redraws.

@@ -141,13 +141,18 @@ fn what_is_to_be_made_anew_is_not_remembered() {
     assert!(forgetful.blob(&digest, 5).is_some());
     forgetful.write_note("layers", &digest, &2);
     assert_eq!(cache.note("layers", &digest), Some(2));
+    let read = |path: &std::path::Path| fs_err::read_to_string(path.join("a")).unwrap();
+    let mut paths = Vec::new();
     for text in ["first", "second"] {
         let tree = forgetful.begin_tree().unwrap();
         fs_err::write(tree.path().join("a"), text).unwrap();
-        let path = forgetful.keep_tree(tree, &digest).unwrap();
-        assert_eq!(fs_err::read_to_string(path.join("a")).unwrap(), text);
+        paths.push(forgetful.keep_tree(tree, &digest).unwrap());
+        assert_eq!(read(&paths[paths.len() - 1]), text);
     }
     assert_eq!(forgetful.tree(&digest), None);
+    // Who uses the first one still can.
+    assert_eq!(read(&paths[0]), "first");
+    assert_eq!(cache.tree(&digest).as_ref(), Some(&paths[0]));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn keys_that_do_not_exist() {
     exit code 1
     error: `slimbuild.json`, line 1, column 2: `tags` cannot be the same for all apps
 
-    hint: write it beside the app, or below `apps`, as in `"apps": {"apps/server": {…}}`
+    hint: write `{app}` in each name, or the names beside the app
     "#);
 }
 

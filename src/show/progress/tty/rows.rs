@@ -306,7 +306,7 @@ pub(super) fn short(name: &str) -> String {
 }
 
 /// A step's name without flags that every build has.
-fn without_mounts(name: &str) -> String {
+pub(in crate::show::progress) fn without_mounts(name: &str) -> String {
     let words = name.split(' ').filter(|word| !word.starts_with("--mount="));
     words.collect::<Vec<_>>().join(" ")
 }

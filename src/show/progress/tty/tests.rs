@@ -1,104 +1,9 @@
-use std::io;
-
-use indicatif::TermLike;
 use insta::assert_snapshot;
 
 use super::*;
 use crate::engine::StepId;
 use crate::show::progress::tests::begun;
-
-const WIDTH: u16 = 60;
-
-/// A terminal that remembers what stands on it, as far as indicatif's ways of writing go.
-#[derive(Debug, Clone, Default)]
-struct Screen(Arc<Mutex<Cells>>);
-
-#[derive(Debug, Default)]
-struct Cells {
-    lines: Vec<String>,
-    row: usize,
-    column: usize,
-}
-
-impl Cells {
-    fn write(&mut self, text: &str) {
-        for character in text.chars() {
-            if character == '\n' {
-                (self.row, self.column) = (self.row + 1, 0);
-                continue;
-            }
-            // As real terminals do: a full line breaks when the next character comes.
-            if self.column == usize::from(WIDTH) {
-                (self.row, self.column) = (self.row + 1, 0);
-            }
-            if self.lines.len() <= self.row {
-                self.lines.resize(self.row + 1, String::new());
-            }
-            let mut line: Vec<char> = self.lines[self.row].chars().collect();
-            line.resize(line.len().max(self.column + 1), ' ');
-            line[self.column] = character;
-            self.lines[self.row] = line.into_iter().collect();
-            self.column += 1;
-        }
-    }
-}
-
-impl Screen {
-    fn text(&self) -> String {
-        let cells = self.0.lock().unwrap();
-        let lines: Vec<&str> = cells.lines.iter().map(|line| line.trim_end()).collect();
-        lines.join("\n").trim_end().to_owned()
-    }
-
-    fn with(&self, change: impl FnOnce(&mut Cells)) {
-        change(&mut self.0.lock().unwrap());
-    }
-}
-
-impl TermLike for Screen {
-    fn width(&self) -> u16 {
-        WIDTH
-    }
-    fn height(&self) -> u16 {
-        30
-    }
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.with(|cells| cells.row = cells.row.saturating_sub(n));
-        Ok(())
-    }
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.with(|cells| cells.row += n);
-        Ok(())
-    }
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.with(|cells| cells.column += n);
-        Ok(())
-    }
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.with(|cells| cells.column = cells.column.saturating_sub(n));
-        Ok(())
-    }
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.with(|cells| cells.write(&format!("{text}\n")));
-        Ok(())
-    }
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.with(|cells| cells.write(text));
-        Ok(())
-    }
-    fn clear_line(&self) -> io::Result<()> {
-        self.with(|cells| {
-            cells.column = 0;
-            if let Some(line) = cells.lines.get_mut(cells.row) {
-                line.clear();
-            }
-        });
-        Ok(())
-    }
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::show::testing::Screen;
 
 /// A view, and the screen that it is drawn on.
 struct Watched {
@@ -110,7 +15,7 @@ struct Watched {
 
 impl Watched {
     fn new() -> Self {
-        let screen = Screen::default();
+        let screen = Screen::new(60);
         // The rate limit would drop frames at will.
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
         let began = Instant::now();

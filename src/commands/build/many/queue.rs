@@ -1,0 +1,336 @@
+//! The queue of apps, and the workers that build them.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::refused;
+use crate::commands::build::outcome::Done;
+use crate::commands::build::run::{Planned, Run};
+use crate::commands::error::{Error, ExitCode};
+use crate::commands::prepared::Ground;
+use crate::engine::Interrupt;
+use crate::engine::interrupt::Trigger;
+use crate::model::image::{ImageRef, ImageSize};
+use crate::model::member::MemberId;
+use crate::plan::Plan;
+use crate::show::progress::ProgressMode;
+use crate::show::seat::{Ended, News, Seat, State};
+use crate::show::ui::Ui;
+use crate::system::threads::{self, STACK};
+
+/// The most apps that are built at once here by default: each takes memory too.
+const MAX_HERE: usize = 8;
+/// How many are built at once by a machine whose cores are not known, and where nothing is built: an
+/// image of a built workspace mostly waits for its app to start.
+const LIGHT: usize = 8;
+
+/// Tells an app's news.
+type Teller = SyncSender<(usize, News)>;
+
+/// What is left of an app's build, besides how it ended.
+#[derive(Default)]
+pub(super) struct Result {
+    /// The metadata of its image.
+    pub(super) document: Option<Value>,
+    /// What stdout gets.
+    pub(super) printed: String,
+    /// What a dry run says.
+    pub(super) summary: String,
+    /// The exit code of its error.
+    pub(super) code: Option<ExitCode>,
+}
+
+/// The apps of a run.
+pub(super) struct Queue<'q, 'w> {
+    pub(super) run: &'q Run<'q>,
+    ground: &'q Ground<'w>,
+    apps: &'q [MemberId],
+    /// The directories of the apps.
+    pub(super) dirs: &'q [String],
+    color: bool,
+    /// Raised by a signal, and by the first failure with `--fail-fast`.
+    interrupt: Interrupt,
+    trigger: Trigger,
+    results: Mutex<Vec<Option<Result>>>,
+}
+
+impl<'q, 'w> Queue<'q, 'w> {
+    pub(super) fn new(
+        run: &'q Run<'q>,
+        ground: &'q Ground<'w>,
+        apps: &'q [MemberId],
+        dirs: &'q [String],
+        color: bool,
+    ) -> Self {
+        let (trigger, interrupt) = Interrupt::by_hand();
+        Self {
+            run,
+            ground,
+            apps,
+            dirs,
+            color,
+            interrupt,
+            trigger,
+            results: Mutex::new(apps.iter().map(|_| None).collect()),
+        }
+    }
+
+    /// Passes a signal on to all apps.
+    pub(super) fn obey(&self, signals: &Interrupt) {
+        let again = signals.is_urgent() && !self.interrupt.is_urgent();
+        if again || (signals.is_raised() && !self.interrupt.is_raised()) {
+            self.trigger.raise();
+        }
+    }
+
+    /// Plans all apps and builds them. Returns what is left of each; `None` for those that did not
+    /// begin.
+    pub(super) fn work(&self, to: &Teller) -> std::result::Result<Vec<Option<Result>>, Error> {
+        // An error in a lockfile is that of all apps.
+        self.ground.survey()?;
+        let numbers: Vec<usize> = (0..self.apps.len()).collect();
+        let planned = threads::map(&numbers, 1, |&app| self.plan(app, to));
+        let named = planned.iter().zip(self.dirs);
+        let named = named.filter_map(|(planned, dir)| Some((&**dir, &*planned.as_ref()?.tags)));
+        let named: Vec<_> = named.collect();
+        refused::same_names(&named)?;
+        if self.run.args.engine.push {
+            refused::pushes(&named)?;
+        }
+        let waiting: VecDeque<_> = numbers
+            .into_iter()
+            .zip(planned)
+            .filter_map(|(app, planned)| Some((app, planned?)))
+            .collect();
+        if self.run.args.dry_run {
+            for (app, planned) in waiting {
+                self.show(app, &planned, to);
+            }
+        } else {
+            self.build_all(waiting, to)?;
+        }
+        let results = std::mem::take(&mut *self.results());
+        for (app, _) in results
+            .iter()
+            .enumerate()
+            .filter(|(_, result)| result.is_none())
+        {
+            tell(app, Ended::unfinished(State::Skipped, None), to);
+        }
+        Ok(results)
+    }
+
+    fn results(&self) -> MutexGuard<'_, Vec<Option<Result>>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The streams of an app.
+    fn ui(&self, app: usize, to: &Teller) -> Ui {
+        let quiet = self.run.mode == ProgressMode::Quiet;
+        Ui::seated(Seat::new(app, to.clone()), self.color, quiet)
+    }
+
+    /// The plan of an app; `None` if there is none.
+    fn plan(&self, app: usize, to: &Teller) -> Option<Planned<'_, 'w>> {
+        if self.interrupt.is_raised() {
+            return None;
+        }
+        let began = Instant::now();
+        let mut ui = self.ui(app, to);
+        ui.set_state(State::Planning);
+        let mut engine = self.run.args.engine.clone();
+        if let Some(cache) = &mut engine.builder.cache {
+            let image = Plan::default_image(self.ground.workspace, self.apps[app]);
+            *cache = own_cache(cache, &image);
+        }
+        match self.run.plan(self.ground, self.apps[app], engine) {
+            Ok(planned) => {
+                ui.set_state(State::Waiting);
+                Some(planned)
+            }
+            Err(error) => {
+                self.failed(app, &error, began, &mut ui, to);
+                None
+            }
+        }
+    }
+
+    /// What a dry run shows of an app.
+    fn show(&self, app: usize, planned: &Planned<'_, '_>, to: &Teller) {
+        let mut ui = self.ui(app, to);
+        let warned = self.run.warn_all(&planned.plan.warnings, &mut ui);
+        match warned.and_then(|()| planned.shown()) {
+            Ok((text, summary)) => {
+                let result = Result {
+                    printed: format!("# {}\n{text}\n", self.dirs[app]),
+                    summary: summary.trim_start().to_owned(),
+                    ..Result::default()
+                };
+                self.results()[app] = Some(result);
+                let ended = Ended::unfinished(State::Planned, None);
+                end(app, ended, ui, to);
+            }
+            Err(error) => self.failed(app, &error, Instant::now(), &mut ui, to),
+        }
+    }
+
+    /// Builds all apps with a few workers.
+    fn build_all<'p>(
+        &'p self,
+        waiting: VecDeque<(usize, Planned<'p, 'w>)>,
+        to: &Teller,
+    ) -> std::result::Result<(), Error> {
+        let jobs = self.jobs(&waiting);
+        let waiting = Mutex::new(waiting);
+        let next = || {
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.pop_front().filter(|_| !self.interrupt.is_raised())
+        };
+        let work = || {
+            while let Some((app, planned)) = next() {
+                self.build(app, planned, to);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..jobs {
+                let worker = thread::Builder::new().stack_size(STACK);
+                worker
+                    .spawn_scoped(scope, work)
+                    .map_err(Error::io("cannot start a thread"))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// How many apps are built at once.
+    fn jobs(&self, waiting: &VecDeque<(usize, Planned<'_, '_>)>) -> usize {
+        let jobs = match self.run.args.queue.jobs {
+            Some(jobs) => jobs.into(),
+            None if self.run.args.plan.prebuilt => LIGHT,
+            None if waiting
+                .iter()
+                .any(|(_, planned)| planned.is_built_elsewhere(self.run)) =>
+            {
+                LIGHT
+            }
+            None => (threads::cores() / 2).clamp(2, MAX_HERE),
+        };
+        jobs.min(waiting.len())
+    }
+
+    /// Builds an app as it would be built alone.
+    fn build(&self, app: usize, planned: Planned<'_, '_>, to: &Teller) {
+        let began = Instant::now();
+        let mut ui = self.ui(app, to);
+        ui.set_state(State::Building);
+        let made = self.made(planned, began, &mut ui);
+        match made {
+            Ok((result, ended)) => {
+                self.results()[app] = Some(result);
+                end(app, ended, ui, to);
+            }
+            Err(error) => self.failed(app, &error, began, &mut ui, to),
+        }
+    }
+
+    fn made(
+        &self,
+        planned: Planned<'_, '_>,
+        began: Instant,
+        ui: &mut Ui,
+    ) -> std::result::Result<(Result, Ended), Error> {
+        let (job, driver) = self.run.prepare(planned, Some(&self.interrupt), ui)?;
+        let done = driver.build(&job, ui)?;
+        let took = began.elapsed();
+        let document = done.metadata(&job, took);
+        if self.run.mode != ProgressMode::Tty {
+            done.report(&job, took, document.clone(), ui)
+                .map_err(Error::io("cannot write the report"))?;
+        }
+        let ended = Ended {
+            state: state(&done, &job.plan),
+            image: job.tags.first().map(ImageRef::to_string),
+            size: size(&done.image.sizes),
+            took: Some(took),
+            fault: None,
+        };
+        let result = Result {
+            document: Some(document),
+            printed: done.printed(&job) + "\n",
+            ..Result::default()
+        };
+        Ok((result, ended))
+    }
+
+    /// Tells that an app has failed, and stops the others if that is wanted.
+    fn failed(&self, app: usize, error: &Error, began: Instant, ui: &mut Ui, to: &Teller) {
+        let took = Some(began.elapsed());
+        if error.is_interrupt() && self.interrupt.is_raised() {
+            let ended = Ended::unfinished(State::Stopped, took);
+            self.results()[app] = Some(Result::default());
+            ui.flush();
+            tell(app, ended, to);
+            return;
+        }
+        let hint = error.hint();
+        let ended = Ended {
+            fault: Some(ui.fault(error, hint.as_deref())),
+            ..Ended::unfinished(State::Failed, took)
+        };
+        self.results()[app] = Some(Result {
+            code: Some(error.exit_code()),
+            ..Result::default()
+        });
+        ui.flush();
+        tell(app, ended, to);
+        if self.run.args.queue.fail_fast {
+            self.trigger.raise();
+        }
+    }
+}
+
+/// Tells how an app ended, after all that its streams still hold.
+fn end(app: usize, ended: Ended, mut ui: Ui, to: &Teller) {
+    ui.flush();
+    drop(ui);
+    tell(app, ended, to);
+}
+
+fn tell(app: usize, ended: Ended, to: &Teller) {
+    Seat::new(app, to.clone()).tell(News::Ended(Box::new(ended)));
+}
+
+/// The final state of an image that was made.
+fn state(done: &Done, plan: &Plan) -> State {
+    if !done.pushed.is_empty() {
+        State::Pushed
+    } else if plan.verify || done.answered.is_some() {
+        State::Verified
+    } else {
+        State::Built
+    }
+}
+
+/// The size of an image for one platform: where it runs, or to pull.
+fn size(sizes: &[ImageSize]) -> Option<u64> {
+    match sizes {
+        [size] => size.unpacked.or(size.packed),
+        _ => None,
+    }
+}
+
+/// The cache of one app: with the image's name in its tag, since each app has results of its own.
+fn own_cache(name: &ImageRef, image: &str) -> ImageRef {
+    let whole = name.to_string();
+    let given = name
+        .tag()
+        .filter(|tag| *tag != "latest" || whole.ends_with(":latest"));
+    let tag = given.map_or_else(|| image.to_owned(), |tag| format!("{tag}-{image}"));
+    let own = format!("{}:{tag}", name.name());
+    own.parse().unwrap_or_else(|_| name.clone())
+}

@@ -1,0 +1,277 @@
+//! What all apps of a run share: the arguments, and what they mean for any app.
+//!
+//! An app is [planned](Run::plan), which only reads, then [prepared](Run::prepare): somebody who
+//! builds is found, and everything that can be refused is. Then a driver builds it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::access::Access;
+use super::again::Patience;
+use super::driver::{self, Driver, Worker};
+use super::job::{self, Caches, Job};
+use super::undeclared;
+use crate::cli::{BuildArgs, EngineArgs};
+use crate::commands::error::Error;
+use crate::commands::names::Names;
+use crate::commands::prepared::{Ground, Prepared};
+use crate::commands::warning::warn;
+use crate::commands::{Pins, own_output, resources, secrets, unmatched};
+use crate::engine::buildkit::Builder;
+use crate::engine::host::{self, Address};
+use crate::engine::registry::Trust;
+use crate::engine::{Interrupt, Logins};
+use crate::image::oci::Output;
+use crate::model::image::ImageRef;
+use crate::model::member::MemberId;
+use crate::plan::{Engine, Plan, PlanOptions};
+use crate::render::dockerfile;
+use crate::show::progress::ProgressMode;
+use crate::show::report;
+use crate::show::ui::Ui;
+use crate::system::atomic_file::AtomicFile;
+use crate::system::env::Env;
+use crate::system::workdir;
+
+/// The arguments of a run, and where it runs.
+pub(super) struct Run<'r> {
+    pub(super) args: BuildArgs,
+    pub(super) mode: ProgressMode,
+    pub(super) cwd: &'r Path,
+    /// Printed paths are relative to it.
+    pub(super) here: &'r Path,
+    pub(super) env: &'r Env,
+    flags: PlanOptions,
+    pins: Option<Pins>,
+    /// Held by the app that downloads what the others need too.
+    fetching: Mutex<()>,
+}
+
+/// An app and its plan, before anything was reached.
+pub(super) struct Planned<'g, 'w> {
+    pub(super) prepared: Prepared<'g, 'w>,
+    pub(super) plan: Plan,
+    names: Names,
+    /// All names of the image, as far as they are known before the builder.
+    pub(super) tags: Vec<ImageRef>,
+    /// The engine that is wanted.
+    wanted: Engine,
+    builder: Option<Builder>,
+    engine: EngineArgs,
+    caches: Caches,
+}
+
+impl<'r> Run<'r> {
+    pub(super) fn new(
+        args: BuildArgs,
+        quiet: bool,
+        cwd: &'r Path,
+        here: &'r Path,
+        env: &'r Env,
+    ) -> Result<Self, Error> {
+        let pins = Pins::new(&args.plan, args.engine.pull, env)?;
+        let mode = if quiet {
+            ProgressMode::Quiet
+        } else {
+            args.progress
+        };
+        Ok(Self {
+            flags: PlanOptions::from(args.plan.clone()),
+            args,
+            mode,
+            cwd,
+            here,
+            env,
+            pins,
+            fetching: Mutex::new(()),
+        })
+    }
+
+    /// Whether flags tell what an app is.
+    pub(super) fn decided(&self) -> bool {
+        self.flags.start.is_some() || self.flags.kind.is_some()
+    }
+
+    /// Plans an app. `engine` has the app's own cache.
+    pub(super) fn plan<'g, 'w>(
+        &self,
+        ground: &'g Ground<'w>,
+        app: MemberId,
+        mut engine: EngineArgs,
+    ) -> Result<Planned<'g, 'w>, Error> {
+        let args = &self.args;
+        let image = Plan::default_image(ground.workspace, app);
+        for output in &mut engine.outputs {
+            *output = output.of_app(&image);
+        }
+        let caches = Caches::new(&engine.builder, self.cwd, self.env)?;
+        let mut flags = self.flags.clone();
+        flags.exclude.extend(self.written(&engine.outputs, &caches));
+        let prepared = Prepared::of(ground, app, self.cwd, &flags)?;
+        let host = args.plan.host.as_deref();
+        let platform = flags.platforms.first();
+        let arg = args.plan.engine;
+        let builder = driver::builder(arg, &engine, host, platform, self.cwd, self.env)?;
+        let wanted = match builder {
+            Some(_) => Engine::Docker,
+            None => driver::engine(arg, &engine, prepared.options()),
+        };
+        let plan = prepared.plan(wanted, self.pins.as_ref())?;
+        let names = Names::new(&prepared, &plan, args.tags.clone(), self.env)?;
+        let tags = names.early(&prepared, &plan, &args.plan.build_args)?;
+        Ok(Planned {
+            prepared,
+            plan,
+            names,
+            tags,
+            wanted,
+            builder,
+            engine,
+            caches,
+        })
+    }
+
+    /// Finds who builds an app, and refuses what cannot be done. `interrupt` is that of several apps.
+    pub(super) fn prepare<'p, 'w: 'p>(
+        &'p self,
+        planned: Planned<'_, 'w>,
+        interrupt: Option<&Interrupt>,
+        ui: &mut Ui,
+    ) -> Result<(Job<'p>, Box<dyn Driver>), Error> {
+        let Planned {
+            mut prepared,
+            mut plan,
+            names,
+            tags: _,
+            wanted,
+            builder,
+            engine,
+            caches,
+        } = planned;
+        let (args, cwd, env, mode) = (&self.args, self.cwd, self.env, self.mode);
+        let (arg, host) = (args.plan.engine, args.plan.host.as_deref());
+        let pins = self.pins.as_ref();
+        let access = Access::new(&args.plan.ssh, args.plan.ca.as_deref(), cwd, env)?;
+        let patience = Patience { mode, interrupt };
+        let worker = match (&builder, wanted) {
+            (Some(builder), _) => Worker::builder(builder, patience, ui)?,
+            (None, Engine::Native) => Worker::Here,
+            (None, Engine::Docker) => driver::daemon(arg, &engine, host, env, patience, ui)?
+                .map_or(Worker::Here, Worker::Daemon),
+        };
+        if wanted == Engine::Docker && matches!(worker, Worker::Here) {
+            plan = prepared.plan(Engine::Native, pins)?;
+        } else if let Some(warning) = worker.without_trial().filter(|_| plan.trial) {
+            plan = prepared.without_trial().plan(wanted, pins)?;
+            if args.smoke.smoke.is_none() {
+                plan.warnings.push(warning);
+            }
+        }
+        self.tell_decisions(&plan, ui)?;
+        let root = prepared.root();
+        undeclared::check(prepared.options(), &plan, root)?;
+        self.warn_all(&plan.warnings, ui)?;
+        let given = &args.plan.secrets;
+        let (mut secrets, mut warnings) = secrets::values(&plan, given, root, cwd, env)?;
+        let arguments = job::arguments(args.plan.build_args.clone(), &plan, env);
+        let logins = Logins::of(env);
+        let tokens = caches.tokens();
+        let mask = secrets::mask(&plan, &secrets, &arguments, tokens, &logins, env);
+        ui.hide(mask);
+        warnings.extend(secrets::too_short(&secrets));
+        // The certificates are no secret: logs may show them.
+        secrets.extend(access.certificates());
+        warnings.extend_from_slice(logins.warnings());
+        self.warn_all(&warnings, ui)?;
+        workdir::sweep();
+        let driver = worker.driver(&engine, host, env, patience, ui)?;
+        let listen = || Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"));
+        let wanted = args.metadata_file.is_some() || names.have_the_identity();
+        let identity = job::identity(&prepared, &plan, &*driver, &arguments, wanted)?;
+        let job = Job {
+            tags: names.fill(identity.as_ref())?,
+            identity,
+            trial: job::trial(&plan, args.smoke.clone(), cwd, env)?,
+            root,
+            plan,
+            arguments,
+            secrets,
+            access,
+            logins,
+            trust: Trust::of(env, &prepared.options().insecure_registries),
+            engine,
+            epoch: resources::named_epoch(env)?,
+            caches,
+            fetching: &self.fetching,
+            platforms: self.flags.platforms.clone(),
+            mode,
+            print: args.print,
+            cwd,
+            here: self.here,
+            env,
+            interrupt: interrupt.cloned().map_or_else(listen, Ok)?,
+        };
+        driver.check(&job)?;
+        Ok((job, driver))
+    }
+
+    /// The files and directories that a build writes to, as the workspace names them.
+    fn written(&self, outputs: &[Output], caches: &Caches) -> Vec<String> {
+        let files = outputs.iter().map(Output::path);
+        let files = files.chain(self.args.metadata_file.as_deref());
+        let files = files.map(Path::to_owned).chain(caches.paths());
+        let files: Vec<PathBuf> = files.collect();
+        let own = files
+            .iter()
+            .map(|path| own_output(self.cwd, &self.cwd.join(path)));
+        own.flatten().collect()
+    }
+
+    /// The metadata file, begun.
+    pub(super) fn metadata_file(&self) -> Result<Option<AtomicFile>, Error> {
+        let file = self.args.metadata_file.as_ref();
+        let begun = file.map(|file| AtomicFile::begin(&self.cwd.join(file)));
+        Ok(begun.transpose()?)
+    }
+
+    /// Warnings about globs of flags that match nothing.
+    pub(super) fn unmatched(&self, root: &Path) -> Result<Vec<String>, Error> {
+        unmatched(root, &self.args.plan.exclude)
+    }
+
+    pub(super) fn warn_all(&self, warnings: &[String], ui: &mut Ui) -> Result<(), Error> {
+        let mut warnings = warnings.iter();
+        warnings.try_for_each(|warning| warn(warning, self.mode, ui))
+    }
+
+    /// Prints every decision, if that is asked for.
+    fn tell_decisions(&self, plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
+        if !self.args.verbose {
+            return Ok(());
+        }
+        ui.report(&(report::plan(plan) + "\n"))
+            .map_err(Error::io("cannot write to stderr"))
+    }
+}
+
+impl Planned<'_, '_> {
+    /// Whether another machine builds it, as far as that is known by its address.
+    pub(super) fn is_built_elsewhere(&self, run: &Run<'_>) -> bool {
+        if self.wanted == Engine::Native {
+            return false;
+        }
+        let host = || host::resolve(run.env, run.args.plan.host.as_deref());
+        self.builder.is_some()
+            || host().is_ok_and(|host| !matches!(host.address(), Address::Local(_)))
+    }
+
+    /// What a dry run shows: the Dockerfile as data, and a summary as a message. Builds without a
+    /// Dockerfile have the plan instead.
+    pub(super) fn shown(&self) -> Result<(String, String), Error> {
+        let text = match self.plan.engine {
+            Engine::Docker => dockerfile::render(&self.plan)?,
+            Engine::Native => report::plan(&self.plan),
+        };
+        Ok((text, report::dry_run(&self.plan)))
+    }
+}

@@ -1,0 +1,143 @@
+//! An app and its options, which lead to a plan.
+//!
+//! Input: the workspace, an app, the flags. Output: a [`Prepared`], which makes plans.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use super::{AppChoice, Pins, app_at, own_output};
+use crate::commands::error::Error;
+use crate::finished::prebuilt::{Built, finished};
+use crate::image::oci;
+use crate::model::image::Platform;
+use crate::model::member::MemberId;
+use crate::needs::survey::Survey;
+use crate::plan::config::{self, Base, DiskBase};
+use crate::plan::{Engine, Plan, PlanOptions, Proof};
+use crate::render::dockerfile;
+use crate::workspace::Workspace;
+
+/// A workspace whose lockfiles are parsed at most once, for all apps of a run.
+pub(super) struct Ground<'w> {
+    pub(super) workspace: &'w Workspace,
+    survey: OnceLock<Survey<'w>>,
+}
+
+impl<'w> Ground<'w> {
+    pub(super) fn new(workspace: &'w Workspace) -> Self {
+        let survey = OnceLock::new();
+        Self { workspace, survey }
+    }
+
+    /// The parsed lockfiles and the graph.
+    pub(super) fn survey(&self) -> Result<&Survey<'w>, Error> {
+        if let Some(survey) = self.survey.get() {
+            return Ok(survey);
+        }
+        let survey = Survey::new(self.workspace)?;
+        Ok(self.survey.get_or_init(|| survey))
+    }
+}
+
+/// An app of a workspace with its options: the input of a plan.
+pub(super) struct Prepared<'g, 'w> {
+    ground: &'g Ground<'w>,
+    app: MemberId,
+    options: PlanOptions,
+}
+
+impl<'g, 'w> Prepared<'g, 'w> {
+    /// The app that is named, or the one around the working directory.
+    pub(super) fn new(
+        ground: &'g Ground<'w>,
+        place: &AppChoice<'_>,
+        flags: &PlanOptions,
+    ) -> Result<Self, Error> {
+        let decided = flags.start.is_some() || flags.kind.is_some();
+        let app = app_at(ground.workspace, place, decided)?;
+        Self::of(ground, app, place.cwd, flags)
+    }
+
+    /// This app. Paths of flags start at `cwd`.
+    pub(super) fn of(
+        ground: &'g Ground<'w>,
+        app: MemberId,
+        cwd: &Path,
+        flags: &PlanOptions,
+    ) -> Result<Self, Error> {
+        let workspace = ground.workspace;
+        let mut flags = flags.clone();
+        if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
+            // A path from a file is relative to the workspace's root, one from a flag to the
+            // working directory.
+            *image = image.below(cwd);
+        }
+        let mut options = flags.over(config::load(workspace, app)?);
+        if let Some(Base::Disk(image)) = options.base.as_ref().map(|base| &base.value) {
+            let path = image.below(&workspace.root).path;
+            options.exclude.extend(own_output(cwd, &path));
+        }
+        Ok(Self {
+            ground,
+            app,
+            options,
+        })
+    }
+
+    pub(super) fn root(&self) -> &'w Path {
+        &self.ground.workspace.root
+    }
+
+    pub(super) fn options(&self) -> &PlanOptions {
+        &self.options
+    }
+
+    /// The version of the app's manifest.
+    pub(super) fn version(&self) -> Option<String> {
+        let manifest = &self.ground.workspace.members[self.app].manifest;
+        manifest.text("version").map(str::to_owned)
+    }
+
+    /// Turns off the trial start.
+    pub(super) fn without_trial(&mut self) -> &Self {
+        self.options.proof = self.options.proof.max(Proof::Verified);
+        self
+    }
+
+    /// The plan for this engine.
+    pub(super) fn plan(&self, engine: Engine, pins: Option<&Pins>) -> Result<Plan, Error> {
+        let options = PlanOptions {
+            engine,
+            disk_base: self.disk_base(engine)?,
+            ..self.options.clone()
+        };
+        let mut plan = Plan::of(self.ground.survey()?, self.app, &options)?;
+        if let Some(pins) = pins {
+            pins.apply(&mut plan)?;
+        }
+        if options.prebuilt {
+            let (files, warnings) = finished(&plan, self.root(), Built::Once)?;
+            plan = plan.of_finished(files, warnings);
+        }
+        if plan.configured.template.is_some() {
+            // Errors in a user's template should show before anything is sent.
+            dockerfile::render(&plan)?;
+        }
+        Ok(plan)
+    }
+
+    /// The configuration of a base on disk.
+    fn disk_base(&self, engine: Engine) -> Result<Option<DiskBase>, Error> {
+        let base = self.options.base.as_ref().map(|base| &base.value);
+        let Some(Base::Disk(image)) = base.filter(|_| engine == Engine::Native) else {
+            return Ok(None);
+        };
+        let platform = self.options.platforms.first().cloned();
+        let platform = platform.unwrap_or_else(Platform::host);
+        let found = oci::configuration(&image.below(self.root()), &platform)?;
+        Ok(Some(DiskBase {
+            entrypoint: found.entrypoint,
+            user: found.user,
+        }))
+    }
+}
