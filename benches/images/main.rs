@@ -173,16 +173,7 @@ fn run(args: &Args) -> Result<()> {
         return medians(&lab, args);
     }
     if args.part == Some(Part::Many) {
-        let jobs = args
-            .jobs
-            .map(|jobs| vec!["-j".to_owned(), jobs.to_string()]);
-        let course = many::Course {
-            rounds: args.rounds,
-            only: &args.only,
-            more: jobs.unwrap_or_default(),
-        };
-        println!("## Ten apps with three libraries, {} rounds\n", args.rounds);
-        println!("{}", many::run(&lab, &course)?);
+        println!("{}", many::run(&lab, &args.into())?);
         return medians(&lab, args);
     }
     if args.part.is_none_or(|part| part == Part::Shop) {

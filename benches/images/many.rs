@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::Result;
 use crate::lab::{self, Lab};
 use crate::race::Sample;
 use crate::table::seconds;
 use crate::tree::Tree;
+use crate::{Args, Result};
 
 use workspace::{APPS, App};
 
@@ -63,6 +63,19 @@ pub(crate) struct Course<'c> {
     pub(crate) only: &'c [String],
     /// What `--all` is told, such as `-j 4`.
     pub(crate) more: Vec<String>,
+}
+
+impl<'c> From<&'c Args> for Course<'c> {
+    fn from(args: &'c Args) -> Self {
+        let jobs = args
+            .jobs
+            .map(|jobs| vec!["-j".to_owned(), jobs.to_string()]);
+        Self {
+            rounds: args.rounds,
+            only: &args.only,
+            more: jobs.unwrap_or_default(),
+        }
+    }
 }
 
 /// Measures, and gives the table.
@@ -180,7 +193,7 @@ fn table(times: &[Vec<f64>]) -> String {
         let index = WAYS.iter().position(|(other, _)| *other == way);
         Sample::of(&times[index.unwrap_or_default()])
     };
-    let mut text = String::from("| Ten apps | Time |\n|---|--:|\n");
+    let mut text = String::from("| Ten apps with three libraries | Time |\n|---|--:|\n");
     for (way, name) in WAYS {
         if !of(way).median.is_nan() {
             let _ = writeln!(text, "| {name} | {} |", seconds(of(way)));
