@@ -44,7 +44,7 @@ fn bad_modes() {
     exit code 2
     error: the argument '--progress <MODE>' cannot be used with '--quiet'
 
-    Usage: slimbuild --progress <MODE> <APP>
+    Usage: slimbuild --progress <MODE> <APP>...
 
     For more information, try '--help'.
     ");
@@ -102,11 +102,11 @@ fn unknown_flags_and_verbs() {
 
     hint: did you mean `--dry-run`?
     ");
-    assert_snapshot!(refusal(&["apps/server", "apps/worker"]), @"
-    exit code 2
-    error: unexpected `apps/worker`: `apps/server` is no command, and one app is built at a time
+    assert_snapshot!(refusal(&["apps/server", "frobnicate"]), @"
+    exit code 1
+    error: there is no app `frobnicate` in this workspace
 
-    hint: `slimbuild help` lists the commands; if both are apps, write `slimbuild apps/server && slimbuild apps/worker`
+    hint: there are: apps/server, apps/site, apps/web, apps/worker
     ");
     assert_snapshot!(refusal(&["context", "apps/server"]), @"
     exit code 2
