@@ -191,8 +191,7 @@ fn which_app(workspace: &Workspace) -> Error {
     Error::Usage {
         message: "which app?".to_owned(),
         hint: Some(format!(
-            "name one, as in `slimbuild {}`; there are: {}; `slimbuild ls` tells what each is",
-            apps.first().map_or("APP", String::as_str),
+            "name one: {}; `slimbuild ls` tells what each is, and `slimbuild --all` builds all",
             apps.join(", ")
         )),
     }

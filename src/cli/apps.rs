@@ -80,13 +80,13 @@ pub enum Named<'a> {
 }
 
 impl AppsArg {
-    /// What the words name. It does not depend on the workspace: a glob that one app matches names
-    /// several, so what the build prints and writes has the form for several.
-    pub fn named(&self) -> Named<'_> {
+    /// What the words name. A glob that one app matches names several, so what the build prints and
+    /// writes has the form for several. But `is_app` knows directories with letters of globs.
+    pub fn named(&self, is_app: impl Fn(&str) -> bool) -> Named<'_> {
         match &self.apps[..] {
             _ if self.all || !self.filters.is_empty() || self.affected.is_some() => Named::Several,
             [] => Named::Around,
-            [app] if !is_glob(app) => Named::One(app),
+            [app] if !is_glob(app) || is_app(app) => Named::One(app),
             _ => Named::Several,
         }
     }

@@ -9,8 +9,8 @@ use super::PlanArgs;
 #[command(after_long_help = "\
 The identity is equal on every machine and in every directory. It differs where anything differs that reaches the
 image: files, packages of the lockfile, tasks, settings, base images by name (with --pin: by digest), platform,
-values of build arguments. Times, --label and the values of secrets are no part of it. Images have it as the label
-dev.slimbuild.identity.
+values of build arguments. Times, --label and the values of secrets are no part of it. Images that Docker makes from
+sources have it as the label dev.slimbuild.identity.
 
 Examples:
   slimbuild hash apps/server              one digest

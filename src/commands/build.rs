@@ -41,20 +41,27 @@ pub fn run(
 ) -> Result<(), Error> {
     let began = Instant::now();
     let run = Run::new(args, quiet, cwd, here, env)?;
-    match run.args.app.named() {
-        Named::Around => run.one(None, began, ui),
-        Named::One(app) => run.one(Some(app.to_owned()), began, ui),
-        Named::Several => many::run(run, ui),
+    let workspace = Workspace::load(&find_root(cwd)?)?;
+    let is_app = |word: &str| workspace.find_app(word, cwd).is_ok();
+    match run.args.app.named(is_app) {
+        Named::Around => run.one(&workspace, None, began, ui),
+        Named::One(app) => run.one(&workspace, Some(app.to_owned()), began, ui),
+        Named::Several => many::run(run, &workspace, ui),
     }
 }
 
 impl Run<'_> {
     /// Builds one app, and reports its image.
-    fn one(&self, app: Option<String>, began: Instant, ui: &mut Ui) -> Result<(), Error> {
-        let workspace = Workspace::load(&find_root(self.cwd)?)?;
-        let ground = Ground::new(&workspace);
+    fn one(
+        &self,
+        workspace: &Workspace,
+        app: Option<String>,
+        began: Instant,
+        ui: &mut Ui,
+    ) -> Result<(), Error> {
+        let ground = Ground::new(workspace);
         let place = AppChoice { cwd: self.cwd, app };
-        let at = app_at(&workspace, &place, self.decided())?;
+        let at = app_at(workspace, &place, self.decided())?;
         let planned = self.plan(&ground, at, self.args.engine.clone())?;
         if self.args.engine.push {
             push::check(&planned.tags)?;

@@ -6,8 +6,8 @@
 //! Nothing is picked by hand, so nothing can be forgotten. With Docker, the identity covers what the
 //! builder gets: the Dockerfile and every file of the context, slimbuild's own programs among them.
 //! Without Docker it covers the whole plan and slimbuild's version instead of the Dockerfile. What
-//! cannot change an image is taken out: comments, reasons, warnings, names of the image, the trial
-//! start. Times, labels of the command line and the values of secrets are no part of it.
+//! cannot change an image is taken out: comments, reasons, warnings, names of the image, the proof and the
+//! trial start. Times, labels of the command line and the values of secrets are no part of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,9 +27,6 @@ use crate::system::threads;
 
 /// The form of identities. It changes if equal inputs should get another identity.
 const FORM: &str = "1";
-
-/// What the proof is told about the app.
-const PROOF: &str = "verify/image.json";
 
 /// How many files a thread takes at a time.
 const SHARE: usize = 64;
@@ -108,8 +105,13 @@ impl Identity {
             parts.entry(part).or_default().insert(name, value);
         };
         let tree = Tree::open(root)?;
-        let digests = threads::map(plan.context(), SHARE, |entry| digest(&tree, entry));
-        for (entry, digest) in plan.context().iter().zip(digests) {
+        let context: Vec<&ContextEntry> = plan
+            .context()
+            .iter()
+            .filter(|entry| reaches(entry))
+            .collect();
+        let digests = threads::map(&context, SHARE, |entry| digest(&tree, entry));
+        for (entry, digest) in context.into_iter().zip(digests) {
             add(part(entry), entry.full_path(), digest?.to_string());
         }
         for step in plan.steps() {
@@ -151,7 +153,7 @@ impl Identity {
     }
 
     /// The names of inputs that differ from another identity's. What only repeats another difference
-    /// is left out: a Dockerfile has the tasks and the bases too, and the proof has names of files.
+    /// is left out: a Dockerfile has the tasks and the bases too.
     pub fn changed_since(&self, earlier: &Self) -> BTreeMap<Part, BTreeSet<String>> {
         let kinds: BTreeSet<Part> = [self, earlier]
             .into_iter()
@@ -169,13 +171,11 @@ impl Identity {
                 changed.insert(kind, names);
             }
         }
-        let of = |kind| changed.contains_key(&kind);
-        let repeated = [
-            (dockerfile::PATH, of(Part::Tasks) || of(Part::Bases)),
-            (PROOF, changed.len() > 1),
-        ];
-        if let Some(plan) = changed.get_mut(&Part::Plan) {
-            plan.retain(|name| !repeated.contains(&(name.as_str(), true)));
+        let repeats = [Part::Tasks, Part::Bases]
+            .iter()
+            .any(|kind| changed.contains_key(kind));
+        if let Some(plan) = changed.get_mut(&Part::Plan).filter(|_| repeats) {
+            plan.remove(dockerfile::PATH);
             if plan.is_empty() {
                 changed.remove(&Part::Plan);
             }
@@ -184,9 +184,16 @@ impl Identity {
     }
 }
 
-/// The plan without what depends on the engine's version or on how a platform was named.
+/// Whether a file of the context may reach the image: the proof leaves nothing there.
+fn reaches(entry: &ContextEntry) -> bool {
+    entry.place != Place::Verify
+}
+
+/// The plan without the proof, without what depends on the engine's version, and without how a
+/// platform was named.
 fn settled(plan: &Plan) -> Plan {
     Plan {
+        verify: false,
         trial: false,
         portable: false,
         bound: None,
@@ -201,7 +208,6 @@ fn part(entry: &ContextEntry) -> Part {
     match (&entry.content, entry.place) {
         (Content::Source { .. } | Content::Packed { .. }, _) => Part::Files,
         (_, Place::Trim | Place::Own) => Part::Slimbuild,
-        (_, Place::Verify) if entry.full_path() != PROOF => Part::Slimbuild,
         _ if installs && name == "pnpm-lock.yaml" => Part::Lockfile,
         _ if installs && name.starts_with("package.") => Part::Manifests,
         _ if installs && matches!(name, "pnpm-workspace.yaml" | ".npmrc") => Part::Settings,

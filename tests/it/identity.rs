@@ -149,7 +149,7 @@ const CHANGES: &[Change] = &[
     Change { name: "two platforms", app: "apps/worker", edit: nothing, flags: &["--platform", "linux/amd64,linux/arm64"], kind: "platforms" },
     Change { name: "task", app: "apps/server", edit: |t| t.replace("turbo.json", "\"test\": {", "\"@shop/server#build\": {\"dependsOn\": [\"^build\", \"test\"]},\n\"test\": {"), flags: &[], kind: "tasks" },
     Change { name: "entry", app: "apps/worker", edit: nothing, flags: &["--entry", "src/main.js"], kind: "" },
-    Change { name: "no proof", app: "apps/worker", edit: nothing, flags: &["--no-verify"], kind: "plan" },
+    Change { name: "no proof", app: "apps/worker", edit: nothing, flags: &["--no-verify"], kind: "" },
     Change { name: "whole modules", app: "apps/worker", edit: nothing, flags: &["--whole-modules"], kind: "plan" },
     Change { name: "environment", app: "apps/worker", edit: |t| t.write("slimbuild.json", "{\"env\": {\"reason\": \"a\"}}"), flags: &[], kind: "plan" },
     Change { name: "label", app: "apps/worker", edit: |t| t.write("slimbuild.json", "{\"labels\": {\"why\": \"a\"}}"), flags: &[], kind: "plan" },
@@ -181,8 +181,8 @@ fn every_input_of_an_image_shows() {
             let same = now == expected[&(change.app, native)];
             // Without Docker, only a base by name is an image.
             let wants_same = match change.name {
-                // It starts the same file as the `start` script.
-                "entry" => true,
+                // It starts the same file as the `start` script; a proof leaves nothing in an image.
+                "entry" | "no proof" => true,
                 "build base" => native,
                 _ => false,
             };

@@ -265,4 +265,54 @@ fn package_managers_install_the_program() {
         let expected = concat!("slimbuild ", env!("CARGO_PKG_VERSION"));
         assert_eq!(version.trim(), expected, "{manager}");
     }
+    the_action_installs_it(&tree, &sh);
+}
+
+/// Runs the steps of `action.yml` with the variables that GitHub gives, twice: the second time it is
+/// in the cache.
+fn the_action_installs_it(tree: &Tree, sh: &dyn Fn(&Path, &str) -> String) {
+    let action = fs_err::read_to_string(repository().join("action.yml")).unwrap();
+    let steps = action
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("run: '"));
+    let steps: Vec<&str> = steps.map(|step| step.trim_end_matches('\'')).collect();
+    let [find, install] = steps[..] else {
+        panic!("{steps:?}");
+    };
+    let expected = concat!("slimbuild ", env!("CARGO_PKG_VERSION"));
+    for (wanted, registry) in [
+        ("latest", ""),
+        ("^0.1", "npm_config_registry=http://127.0.0.1:9/ "),
+    ] {
+        tree.write("action/output", "");
+        tree.write("action/path", "");
+        let directory = tree.root().join("action");
+        let variables = format!(
+            "export GITHUB_ACTION_PATH={} GITHUB_OUTPUT=\"$PWD/output\" GITHUB_PATH=\"$PWD/path\" RUNNER_TOOL_CACHE=\"$PWD/cache\"",
+            repository().display()
+        );
+        sh(
+            &directory,
+            &format!("{variables}; VERSION='{wanted}' bash -c '{find}'"),
+        );
+        let output = tree.read("action/output");
+        let version = output
+            .lines()
+            .find_map(|line| line.strip_prefix("version="))
+            .unwrap();
+        assert_eq!(version, env!("CARGO_PKG_VERSION"));
+        sh(
+            &directory,
+            &format!("{variables}; {registry}VERSION={version} bash -c '{install}'"),
+        );
+        let said = sh(&directory, "PATH=\"$(cat path):$PATH\" slimbuild version");
+        assert_eq!(said.trim(), expected);
+    }
+    let missing = "export GITHUB_OUTPUT=/dev/null RUNNER_TOOL_CACHE=x; ! VERSION=99 bash -c";
+    let path = repository().join("npm/action.sh");
+    let said = sh(
+        tree.root(),
+        &format!("{missing} '\"{}\" version' 2>&1", path.display()),
+    );
+    assert!(said.contains("slimbuild@99"), "{said}");
 }

@@ -158,7 +158,7 @@ fn without_a_name_the_root_is_meant_where_it_is_the_only_app() {
     exit code 2
     error: which app?
 
-    hint: name one, as in `slimbuild .`; there are: ., apps/other; `slimbuild ls` tells what each is
+    hint: name one: ., apps/other; `slimbuild ls` tells what each is, and `slimbuild --all` builds all
     ");
     fs_err::remove_dir_all(tree.root().join("apps")).unwrap();
     let alone = slimbuild(tree.root(), &["plan"]).text();

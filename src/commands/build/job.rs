@@ -19,8 +19,8 @@ use crate::image::oci::Output;
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform};
 use crate::needs::tasks::is_proxy;
-use crate::plan::Plan;
 use crate::plan::smoke::{self, Unset};
+use crate::plan::{Engine, Plan};
 use crate::show::progress::ProgressMode;
 use crate::system::env::Env;
 
@@ -80,14 +80,16 @@ impl Job<'_> {
     }
 
     /// The labels of the command line, and the identity. They are only in the image's configuration,
-    /// so no layer depends on them.
+    /// so no layer depends on them. An image that is made without Docker, or of a built workspace,
+    /// has no identity in it: both ways make the same image, byte for byte.
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let pair = |label: &String| {
             let (key, value) = label.split_once('=').unwrap_or((label, ""));
             (key.to_owned(), value.to_owned())
         };
         let given = self.engine.labels.iter().map(pair);
-        let own = self.identity.as_ref();
+        let from_sources = self.plan.engine == Engine::Docker && !self.plan.is_finished();
+        let own = self.identity.as_ref().filter(|_| from_sources);
         let own = own.map(|identity| (identity::LABEL.to_owned(), identity.to_string()));
         given.chain(own).collect()
     }

@@ -23,7 +23,7 @@ use crate::show::board::{self, Board, FRAME};
 use crate::show::seat::{Ended, State};
 use crate::show::ui::Ui;
 use crate::system::threads::STACK;
-use crate::workspace::{Workspace, find_root};
+use crate::workspace::Workspace;
 
 use queue::{Queue, Result as AppResult};
 
@@ -31,11 +31,10 @@ use queue::{Queue, Result as AppResult};
 const NEWS: usize = 256;
 
 /// Builds all apps, or shows what would be built.
-pub(super) fn run(mut run: Run<'_>, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(mut run: Run<'_>, workspace: &Workspace, ui: &mut Ui) -> Result<(), Error> {
     refused::arguments(&run.args)?;
     run.mode = board::mode(run.mode, ui);
-    let workspace = Workspace::load(&find_root(run.cwd)?)?;
-    let ground = Ground::new(&workspace);
+    let ground = Ground::new(workspace);
     let mut apps = apps::select(&run.args.app, &ground, run.cwd, run.decided())?;
     if let Some(named) = &run.args.app.affected {
         apps = apps::affected(&apps, named, &run, &ground, ui)?;

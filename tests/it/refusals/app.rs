@@ -48,7 +48,7 @@ fn unknown_app() {
     exit code 2
     error: which app?
 
-    hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is
+    hint: name one: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is, and `slimbuild --all` builds all
     ");
 }
 
@@ -59,13 +59,13 @@ fn no_app() {
     exit code 2
     error: which app?
 
-    hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is
+    hint: name one: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is, and `slimbuild --all` builds all
     ");
     assert_snapshot!(slimbuild(&tree.root().join("packages"), &["plan"]).refusal(tree.root()), @"
     exit code 2
     error: which app?
 
-    hint: name one, as in `slimbuild apps/server`; there are: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is
+    hint: name one: apps/server, apps/site, apps/web, apps/worker; `slimbuild ls` tells what each is, and `slimbuild --all` builds all
     ");
     assert_snapshot!(slimbuild(tree.root(), &["."]).refusal(tree.root()), @r#"
     exit code 1

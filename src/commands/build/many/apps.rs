@@ -24,7 +24,7 @@ pub(super) fn select(
     let mut apps = Vec::new();
     let mut selection = None;
     for word in &args.apps {
-        if is_glob(word) {
+        if is_glob(word) && ground.workspace.find_app(word, cwd).is_err() {
             let selection = selection_of(&mut selection, ground, cwd)?;
             apps.extend(selection.glob(word)?);
         } else {
