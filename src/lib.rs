@@ -45,7 +45,8 @@
 //!
 //! From the same closures, [`ask`] gives answers that need no image: a pruned workspace for a
 //! user's own Dockerfile ([`ask::pruned`]), the chains that pull in a package ([`ask::why`]), the
-//! graph of members ([`ask::overview`]), the list of apps ([`ask::listing`]), and an initial
+//! graph of members ([`ask::overview`]), the list of apps ([`ask::listing`]), which of them a user's
+//! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), and an initial
 //! configuration file ([`ask::starter`]). `fuzzing` lists the properties that hold for any input,
 //! for tests and the fuzzer.
 //!

@@ -14,6 +14,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use crate::lab::{self, Lab};
+use crate::prebuilt::copy;
 use crate::race::Sample;
 use crate::table::seconds;
 use crate::tree::Tree;
@@ -174,18 +175,6 @@ fn slimbuild(tree: &Tree, args: &[&str]) -> Result<f64> {
 fn forget(lab: &Lab) -> Result<()> {
     let tags = APPS.map(|app| app.tag());
     lab.forget(&tags.each_ref().map(String::as_str))
-}
-
-/// A cache like another.
-fn copy(from: &Path) -> Result<TempDir> {
-    let to = TempDir::with_prefix("slimbuild-bench-")?;
-    let mut command = Command::new("cp");
-    command.arg("-a").arg(from.join(".")).arg(to.path());
-    if command.status()?.success() {
-        Ok(to)
-    } else {
-        Err("the cache could not be copied".into())
-    }
 }
 
 fn table(times: &[Vec<f64>]) -> String {

@@ -333,7 +333,7 @@ fn floor(tree: &Tree, files: &str) -> Result<f64> {
 }
 
 /// A cache like another.
-fn copy(from: &Path) -> Result<TempDir> {
+pub(crate) fn copy(from: &Path) -> Result<TempDir> {
     let to = TempDir::with_prefix("slimbuild-bench-")?;
     let mut command = Command::new("cp");
     command.arg("-a").arg(from.join(".")).arg(to.path());

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::prepared::{disk_base, disk_image, platform};
 use super::{Pins, build};
 use crate::ask::affected::Sight;
 use crate::cli::{BuildArg, EngineArg, PlanArgs};
 use crate::commands::error::Error;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
-use crate::model::image::{DiskImage, Platform};
+use crate::model::image::Platform;
 use crate::model::member::MemberId;
 use crate::needs::tasks::is_proxy;
-use crate::plan::config::{self, Base, DiskBase};
-use crate::plan::{Engine, Plan, PlanOptions};
+use crate::plan::config::{self, Base};
+use crate::plan::{Plan, PlanOptions};
 use crate::render::identity::{Given, Identity};
 use crate::system::env::Env;
 use crate::workspace::Workspace;
@@ -114,34 +115,4 @@ pub(super) fn of(
     };
     let app = &plan.app.dir;
     Identity::new(plan, root, &given).map_err(Error::io(format!("cannot read the files of {app}")))
-}
-
-/// The configuration of a base on disk.
-fn disk_base(
-    options: &PlanOptions,
-    engine: Engine,
-    root: &Path,
-) -> Result<Option<DiskBase>, Error> {
-    let Some(image) = disk_image(options, engine, root) else {
-        return Ok(None);
-    };
-    let found = oci::configuration(&image, &platform(options))?;
-    Ok(Some(DiskBase {
-        entrypoint: found.entrypoint,
-        user: found.user,
-    }))
-}
-
-/// The base, if it is on disk.
-fn disk_image(options: &PlanOptions, engine: Engine, root: &Path) -> Option<DiskImage> {
-    match options.base.as_ref().map(|base| &base.value) {
-        Some(Base::Disk(image)) if engine == Engine::Native => Some(image.below(root)),
-        _ => None,
-    }
-}
-
-/// The platform of an image that is made on this machine.
-fn platform(options: &PlanOptions) -> Platform {
-    let platform = options.platforms.first().cloned();
-    platform.unwrap_or_else(Platform::host)
 }

@@ -9,7 +9,7 @@ use super::{AppChoice, Pins, app_at, own_output};
 use crate::commands::error::Error;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
-use crate::model::image::Platform;
+use crate::model::image::{DiskImage, Platform};
 use crate::model::member::MemberId;
 use crate::needs::survey::Survey;
 use crate::plan::config::{self, Base, DiskBase};
@@ -108,7 +108,7 @@ impl<'g, 'w> Prepared<'g, 'w> {
     pub(super) fn plan(&self, engine: Engine, pins: Option<&Pins>) -> Result<Plan, Error> {
         let options = PlanOptions {
             engine,
-            disk_base: self.disk_base(engine)?,
+            disk_base: disk_base(&self.options, engine, self.root())?,
             ..self.options.clone()
         };
         let mut plan = Plan::of(self.ground.survey()?, self.app, &options)?;
@@ -125,19 +125,34 @@ impl<'g, 'w> Prepared<'g, 'w> {
         }
         Ok(plan)
     }
+}
 
-    /// The configuration of a base on disk.
-    fn disk_base(&self, engine: Engine) -> Result<Option<DiskBase>, Error> {
-        let base = self.options.base.as_ref().map(|base| &base.value);
-        let Some(Base::Disk(image)) = base.filter(|_| engine == Engine::Native) else {
-            return Ok(None);
-        };
-        let platform = self.options.platforms.first().cloned();
-        let platform = platform.unwrap_or_else(Platform::host);
-        let found = oci::configuration(&image.below(self.root()), &platform)?;
-        Ok(Some(DiskBase {
-            entrypoint: found.entrypoint,
-            user: found.user,
-        }))
+/// The configuration of a base on disk.
+pub(super) fn disk_base(
+    options: &PlanOptions,
+    engine: Engine,
+    root: &Path,
+) -> Result<Option<DiskBase>, Error> {
+    let Some(image) = disk_image(options, engine, root) else {
+        return Ok(None);
+    };
+    let found = oci::configuration(&image, &platform(options))?;
+    Ok(Some(DiskBase {
+        entrypoint: found.entrypoint,
+        user: found.user,
+    }))
+}
+
+/// The base, if it is on disk.
+pub(super) fn disk_image(options: &PlanOptions, engine: Engine, root: &Path) -> Option<DiskImage> {
+    match options.base.as_ref().map(|base| &base.value) {
+        Some(Base::Disk(image)) if engine == Engine::Native => Some(image.below(root)),
+        _ => None,
     }
+}
+
+/// The platform of an image that is made on this machine.
+pub(super) fn platform(options: &PlanOptions) -> Platform {
+    let platform = options.platforms.first().cloned();
+    platform.unwrap_or_else(Platform::host)
 }
