@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
+use crate::show::looks::{self, COLUMN};
 use crate::show::progress::human;
 use crate::show::seat::{Doing, News, State};
 
 use super::outcome;
 
-/// The width of `59.9s`.
-const COLUMN: usize = 6;
 /// How many running apps unfold. With more, the rows would leave the screen.
 const UNFOLDED: usize = 5;
 /// How many waiting apps the heading names.
@@ -23,7 +22,6 @@ const WIDTH: usize = 78;
 
 const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
-const CYAN: Style = AnsiColor::Cyan.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 
@@ -106,7 +104,7 @@ impl Rows {
 
     /// Redraws all rows.
     pub(super) fn tick(&mut self, now: Instant) {
-        let (row_style, inner_style) = (self.row_style(), self.inner_style());
+        let (row_style, inner_style) = (looks::moving(self.color), looks::below(self.color, 6));
         self.frame();
         let heading = self.heading();
         if let Some((_, bar)) = &self.frame {
@@ -180,8 +178,8 @@ impl Rows {
 
     fn frame(&mut self) {
         if self.frame.is_none() {
-            let empty = ProgressBar::no_length().with_style(self.inner_style());
-            let heading = ProgressBar::no_length().with_style(self.row_style());
+            let empty = ProgressBar::no_length().with_style(looks::below(self.color, 6));
+            let heading = ProgressBar::no_length().with_style(looks::moving(self.color));
             let (empty, heading) = (self.screen.add(empty), self.screen.add(heading));
             empty.tick();
             self.frame = Some((empty, heading));
@@ -193,7 +191,7 @@ impl Rows {
         let Some((_, heading)) = &self.frame else {
             return;
         };
-        let (screen, style) = (&self.screen, self.row_style());
+        let (screen, style) = (&self.screen, looks::moving(self.color));
         self.running.entry(app).or_insert_with(|| Row {
             began: now,
             doing: Doing::default(),
@@ -218,22 +216,7 @@ impl Rows {
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
-        if self.color {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn row_style(&self) -> ProgressStyle {
-        let spinner = self.paint(CYAN, "{spinner}");
-        let took = self.paint(DIM, &format!("{{prefix:>{COLUMN}}}"));
-        template(&format!("{spinner} {took}  {{wide_msg}}")).tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
-    }
-
-    fn inner_style(&self) -> ProgressStyle {
-        let indent = " ".repeat(COLUMN + 6);
-        template(&format!("{indent}{}", self.paint(DIM, "{wide_msg}")))
+        looks::paint(self.color, style, text)
     }
 }
 
@@ -248,10 +231,6 @@ fn redraw(bar: &ProgressBar, elapsed: std::time::Duration, message: String) {
     bar.set_prefix(human(elapsed));
     bar.set_message(message);
     bar.tick();
-}
-
-fn template(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates above are well-formed")
 }
 
 /// The text, cut after this many characters.

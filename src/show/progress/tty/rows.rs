@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget};
 
 use crate::engine::{Event, StepId, StepKind};
+use crate::show::looks::{self, COLUMN};
 use crate::show::progress::human;
 use crate::show::progress::steps::{LogLine, Steps};
 
@@ -14,14 +15,11 @@ use crate::show::progress::steps::{LogLine, Steps};
 const SPINNER_DELAY: Duration = Duration::from_millis(250);
 /// The engine's own work gets a line only if it takes this long.
 const ENGINE_STEP_DELAY: Duration = Duration::from_secs(1);
-/// The width of `CACHED` and `59.9s`.
-const COLUMN: usize = 6;
 /// Keeps a line within 80 columns: a wrapped line cannot be repaired when the terminal grows. The
 /// row of a running step may take the full width, and the name of a failed step is shown whole.
 const NAME: usize = 68;
 
 const GREEN: Style = AnsiColor::Green.on_default();
-const CYAN: Style = AnsiColor::Cyan.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
@@ -149,7 +147,7 @@ impl Rows {
         if elapsed < SPINNER_DELAY {
             return;
         }
-        let (row_style, detail_style) = (self.row_style(), self.detail_style());
+        let (row_style, detail_style) = (looks::moving(self.color), looks::below(self.color, 4));
         let (_, heading) = self.frame.get_or_insert_with(|| {
             let empty = ProgressBar::no_length().with_style(detail_style.clone());
             let heading = ProgressBar::no_length().with_style(row_style.clone());
@@ -232,22 +230,7 @@ impl Rows {
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
-        if self.color {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn row_style(&self) -> ProgressStyle {
-        let spinner = self.paint(CYAN, "{spinner}");
-        let took = self.paint(DIM, &format!("{{prefix:>{COLUMN}}}"));
-        template(&format!("{spinner} {took}  {{wide_msg}}")).tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
-    }
-
-    fn detail_style(&self) -> ProgressStyle {
-        let indent = " ".repeat(COLUMN + 4);
-        template(&format!("{indent}{}", self.paint(DIM, "{wide_msg}")))
+        looks::paint(self.color, style, text)
     }
 }
 
@@ -289,10 +272,6 @@ fn redraw(bar: &ProgressBar, elapsed: Duration, message: String) {
     bar.set_prefix(human(elapsed));
     bar.set_message(message);
     bar.tick();
-}
-
-fn template(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates above are well-formed")
 }
 
 /// A step's name for a line that stays.
