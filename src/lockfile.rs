@@ -13,6 +13,7 @@ mod document;
 pub mod fuzzing;
 pub(crate) mod importer;
 pub mod index;
+mod integrity;
 pub mod keys;
 mod lines;
 pub mod prune;
@@ -99,6 +100,9 @@ pub enum LockfileError {
         /// The first difference.
         problem: String,
     },
+    /// A package whose download pnpm cannot verify.
+    #[error("`{FILE}`: `{0}` has no `integrity`, so pnpm cannot verify what it downloads")]
+    NoIntegrity(String),
     /// The lockfile has no importer for a member.
     #[error("`{FILE}` does not know `{0}`: the package was added after the last install")]
     NoImporter(String),
@@ -176,6 +180,9 @@ impl LockfileError {
             }
             Self::Engine { .. } => {
                 "pnpm stops there with ERR_PNPM_UNSUPPORTED_ENGINE: let `packageManager` and `engines` name the same pnpm"
+            }
+            Self::NoIntegrity(_) => {
+                "pnpm stops there with ERR_PNPM_MISSING_TARBALL_INTEGRITY: restore the lockfile, or delete it, run `pnpm install` and commit the new one"
             }
             Self::NoImporter(_) | Self::Outdated { .. } | Self::NoLockfile(_) => {
                 "run `pnpm install` and commit the lockfile"

@@ -12,6 +12,7 @@
 
 mod config;
 pub mod installs;
+pub mod integrity;
 mod local;
 mod object_hash;
 mod overrides;

@@ -194,7 +194,6 @@ fn package_managers_install_the_program() {
             .unwrap()
             .success()
     );
-    let made = make(&tree.root().join("packages"), program.to_str().unwrap()).unwrap();
     let npmrc = format!(
         "registry=http://{0}/\n//{0}/:_authToken=any\n",
         registry.address
@@ -218,9 +217,7 @@ fn package_managers_install_the_program() {
         assert!(output.status.success(), "{line}\n{out}\n{err}");
         out
     };
-    for package in made.lines() {
-        sh(Path::new(package), "npm publish --silent");
-    }
+    publish_as_a_release_does(&tree, &sh);
     let tools = tree.root().join("tools");
     fs_err::create_dir_all(&tools).unwrap();
     tree.write("tools/package.json", "{\"private\": true}");
@@ -266,6 +263,30 @@ fn package_managers_install_the_program() {
         assert_eq!(version.trim(), expected, "{manager}");
     }
     the_action_installs_it(&tree, &sh);
+}
+
+/// Packs and publishes with the steps of the release workflow. A second attempt finds all published.
+fn publish_as_a_release_does(tree: &Tree, sh: &dyn Fn(&Path, &str) -> String) {
+    let release = repository().join("npm/release.sh");
+    let release = release.display();
+    let dist = tree.root().join("dist");
+    let dist = dist.display();
+    let program = tree.root().join("slimbuild");
+    let steps = format!(
+        "{release} pack {} {} {dist} && {release} checksums {dist} && {release} npm {dist} --silent",
+        program.display(),
+        platform()
+    );
+    let first = sh(tree.root(), &steps);
+    let archive = format!("slimbuild-{}.tar.gz\n", platform());
+    assert!(first.ends_with(&archive), "{first}");
+    assert!(!first.contains("published already"), "{first}");
+    let second = sh(tree.root(), &steps);
+    assert_eq!(
+        second.matches("is published already").count(),
+        2,
+        "{second}"
+    );
 }
 
 /// Runs the steps of `action.yml` with the variables that GitHub gives, twice: the second time it is
@@ -315,4 +336,30 @@ fn the_action_installs_it(tree: &Tree, sh: &dyn Fn(&Path, &str) -> String) {
         &format!("{missing} '\"{}\" version' 2>&1", path.display()),
     );
     assert!(said.contains("slimbuild@99"), "{said}");
+}
+
+#[test]
+fn a_release_needs_a_tag_of_its_version_and_notes() {
+    let release = |tag: &str| {
+        let output = Command::new(repository().join("npm/release.sh"))
+            .args(["version", tag])
+            .output()
+            .unwrap();
+        let both = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(both).unwrap())
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = format!("version={version}\n");
+    assert_eq!(release(""), (true, expected));
+    let (passed, said) = release("v99.0.0");
+    assert!(!passed, "{said}");
+    let expected = format!("error: the tag is v99.0.0, and Cargo.toml has version {version}\n");
+    assert_eq!(said, expected);
+    let (passed, said) = release(&format!("v{version}"));
+    let changes = fs_err::read_to_string(repository().join("CHANGELOG.md")).unwrap();
+    assert_eq!(
+        passed,
+        changes.contains(&format!("## [{version}]")),
+        "{said}"
+    );
 }

@@ -94,13 +94,15 @@ impl Closure<'_, '_> {
     }
 
     /// Fails if this version of pnpm would find a lockfile outdated, compared with the settings or
-    /// with a manifest of this closure or the root project.
+    /// with a manifest of this closure or the root project, or a package in it that it cannot
+    /// verify.
     pub fn check_frozen(
         &self,
         workspace: &Workspace,
         pnpm: Option<&str>,
     ) -> Result<(), LockfileError> {
-        frozen::check(workspace, self.lockfiles, self.projects(), pnpm)
+        frozen::check(workspace, self.lockfiles, self.projects(), pnpm)?;
+        frozen::integrity::check(&self.reaches, pnpm)
     }
 
     /// The whole manifest of a member without scripts, for packages that pnpm copies at install

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The steps of .github/workflows/release.yml, so that they can be tried anywhere:
+#
+#   release.sh version TAG               prints `version=…`, and fails unless TAG (if any) and CHANGELOG.md agree with Cargo.toml
+#   release.sh build TARGET              the program, static on Linux
+#   release.sh pack PROGRAM PLATFORM DIR the program as an archive in DIR, after it was started
+#   release.sh checksums DIR             SHA256SUMS of the archives
+#   release.sh npm DIR [FLAG...]         publishes the npm packages of all archives with `npm publish FLAG...`, the launcher last
+#   release.sh notes VERSION             the section of CHANGELOG.md
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+# A program's file, which Windows names otherwise.
+program() {
+  if [[ -e $1 ]]; then echo "$1"; else echo "$1.exe"; fi
+}
+
+notes() {
+  awk -v heading="## [$1]" 'index($0, "## [") == 1 { inside = index($0, heading) == 1; next } /^\[[^]]*\]: / { next } inside' CHANGELOG.md
+}
+
+case ${1-} in
+  version)
+    version=$(sed -n '/^\[package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
+    if [[ -n ${2-} ]]; then
+      [[ $2 == "v$version" ]] || fail "the tag is $2, and Cargo.toml has version $version"
+      [[ -n $(notes "$version" | tr -d '[:space:]') ]] || fail "CHANGELOG.md has no section for $version"
+    fi
+    echo "version=$version"
+    ;;
+  build)
+    flags=${RUSTFLAGS-}
+    # One program for every Linux. It is not position-independent: relocating it takes a third of its start.
+    [[ $2 != *linux-gnu ]] || flags+=' -C target-feature=+crt-static -C relocation-model=static'
+    [[ $2 != *windows-msvc ]] || flags+=' -C target-feature=+crt-static'
+    rustup target add "$2" 2>/dev/null || true
+    RUSTFLAGS=$flags cargo build --release --locked --target "$2"
+    ;;
+  pack)
+    program=$(program "$2")
+    "$program" version
+    mkdir -p "$4"
+    tar -czf "$4/slimbuild-$3.tar.gz" -C "$(dirname "$program")" "$(basename "$program")" -C "$PWD" LICENSE README.md
+    ;;
+  checksums)
+    cd "$2"
+    sha256sum slimbuild-*.tar.gz > SHA256SUMS
+    cat SHA256SUMS
+    ;;
+  npm)
+    archives=$2
+    shift 2
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    programs=()
+    for archive in "$archives"/slimbuild-*.tar.gz; do
+      platform=$(basename "$archive" .tar.gz)
+      platform=${platform#slimbuild-}
+      mkdir "$work/$platform"
+      tar -xzf "$archive" -C "$work/$platform"
+      programs+=("$platform=$(program "$work/$platform/slimbuild")")
+    done
+    # What is there already was published by an attempt before this one.
+    node npm/make.mjs "$work/packages" "${programs[@]}" | while read -r package; do
+      name=$(node -p 'const m = require(process.argv[1]); `${m.name}@${m.version}`' "$(realpath "$package")/package.json")
+      if [[ -n $(npm view "$name" version 2>/dev/null) ]]; then
+        echo "$name is published already"
+      else
+        npm publish "$package" "$@"
+      fi
+    done
+    ;;
+  notes)
+    notes "$2"
+    ;;
+  *)
+    fail "see the head of $0"
+    ;;
+esac
