@@ -164,7 +164,7 @@ fn check(
     // nodes and packages
     let found: BTreeSet<String> = lockfile.node_keys().map(str::to_owned).collect();
     assert_eq!(found, *nodes, "the nodes, {}", place());
-    for entry in lockfile.nodes() {
+    for entry in lockfile.nodes().iter() {
         let was = original
             .nodes()
             .find(&entry.key)
@@ -178,7 +178,7 @@ fn check(
     };
     let found: BTreeSet<&str> = lockfile.packages().iter().map(|one| &*one.key).collect();
     assert_eq!(found, needed, "the packages, {}", place());
-    for entry in lockfile.packages() {
+    for entry in lockfile.packages().iter() {
         let was = original.packages().find(&entry.key);
         let was = was.map(|at| lines(original, &original.packages()[at], false));
         assert_eq!(Some(lines(&lockfile, entry, false)), was, "{}", place());
