@@ -3,6 +3,7 @@
 //! Input: events, plans and answers. Output: text on the terminal, or JSON.
 
 pub mod board;
+mod choice;
 mod looks;
 pub mod progress;
 pub mod report;

@@ -21,7 +21,7 @@ use crate::plan::{Engine, Plan};
 pub use affected::{affected, affected_summary};
 pub use apps::apps;
 pub use graph::{Notation, dot, mermaid, tree};
-pub use listing::listing;
+pub use listing::{choices, listing};
 pub use plan::plan;
 pub use prune::pruned;
 pub use why::why;

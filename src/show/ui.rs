@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
+use crate::show::choice;
 use crate::show::seat::{Fault, Seat, State};
 use crate::system::credential;
 use crate::system::mask::Mask;
@@ -96,6 +97,16 @@ impl Ui {
     /// Whether only errors are printed on stderr.
     pub fn set_quiet(&mut self, quiet: bool) {
         self.quiet = quiet;
+    }
+
+    /// Lets the user choose one of these rows. `None` if nobody can answer, or if the user does not
+    /// choose.
+    pub fn choose(&self, question: &str, rows: &[String]) -> io::Result<Option<usize>> {
+        let answered = self.terminal && io::IsTerminal::is_terminal(&io::stdin());
+        if !answered || self.quiet || rows.is_empty() {
+            return Ok(None);
+        }
+        choice::choose(question, rows, self.err.colors())
     }
 
     /// Stdout: an answer as text or JSON.
