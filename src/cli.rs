@@ -12,6 +12,7 @@ mod index;
 mod parse;
 mod plan;
 mod print;
+mod promote;
 mod prune;
 mod smoke;
 mod values;
@@ -33,6 +34,7 @@ pub use index::IndexArgs;
 pub use parse::{ParseError, color, is_command_name, meant_command};
 pub use plan::PlanArgs;
 pub use print::PrintArg;
+pub use promote::{PromoteArgs, Target};
 pub use prune::PruneArgs;
 pub use smoke::SmokeArgs;
 use values::tag_template;
@@ -149,6 +151,8 @@ pub enum Command {
     Base(BaseArgs),
     /// Join images that different machines have pushed into one index for several platforms
     Index(IndexArgs),
+    /// Give images in a registry another tag, for a release or a rollback; nothing is built or sent
+    Promote(PromoteArgs),
     /// Show or clear the cache that builds without Docker use
     Cache(CacheArgs),
     /// Print the JSON Schema of slimbuild.json
@@ -192,7 +196,8 @@ pub struct BuildArgs {
     /// Name the image
     ///
     /// The default is the package's name without its scope. Facts may stand in it: {app} is that default name, {name} the package's name as
-    /// a path, {version} its version, {hash} what `slimbuild hash` prints; {git.sha}, {git.short}, {git.branch}, {date}. May be repeated
+    /// a path, {version} its version, {hash} what `slimbuild hash` prints; {git.sha}, {git.short}, {git.branch}, {date}; {registry} and {image}
+    /// of slimbuild.json. May be repeated
     #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag_template)]
     pub tags: Vec<TagTemplate>,
 

@@ -15,15 +15,18 @@ pub mod hash;
 mod identity;
 pub mod index;
 pub mod init;
+mod labels;
 pub mod ls;
 mod names;
 pub mod plan;
 mod prepared;
+pub mod promote;
 pub mod prune;
 mod push;
 mod resources;
 pub mod schema;
 mod secrets;
+mod selected;
 mod storage;
 mod warning;
 pub mod why;
@@ -201,7 +204,12 @@ fn which_app(workspace: &Workspace) -> Error {
 
 /// The output's path if it is in the workspace: an earlier context must not be part of the next.
 fn own_output(cwd: &Path, target: &Path) -> Option<String> {
-    let root = find_root(cwd).ok()?;
+    path_in(&find_root(cwd).ok()?, target)
+}
+
+/// A path in the workspace at `root`, as a glob.
+fn path_in(root: &Path, target: &Path) -> Option<String> {
+    let root = fs_err::canonicalize(root).ok()?;
     let parent = fs_err::canonicalize(target.parent()?).ok()?;
     let path = RepoPath::from_disk(&root, &parent.join(target.file_name()?)).ok()?;
     Some(

@@ -109,6 +109,7 @@ pub mod internals {
     pub use crate::engine::docker::Docker;
     pub use crate::engine::host::{self, Address};
     pub use crate::engine::native::{Outside, available};
+    pub use crate::engine::registry::{Named, Registries, Trust, questions};
     pub use crate::engine::{Interrupt, Logins};
     pub use crate::files::ignore::{Reason, Rules, Verdict};
     pub use crate::lockfile::{LockfileError, Lockfiles, Texts};
@@ -124,6 +125,7 @@ pub mod internals {
     pub use crate::render::dockerfile;
     pub use crate::show::progress::{Progress, ProgressMode};
     pub use crate::store::cache::Cache;
+    pub use crate::store::fetch::{Patience, Proxies};
     pub use crate::workspace::{Workspace, toolchain};
 }
 
@@ -270,6 +272,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
+        Command::Promote(args) => commands::promote::run(&args, &cwd, env, ui),
         Command::Index(args) => commands::index::run(&args, env, ui),
         Command::Schema => commands::schema::run(ui),
         Command::Completions(args) => commands::completions::run(&args, ui),

@@ -1,5 +1,5 @@
 //! Values that every room uses: a path in the workspace, which member, names of images and modules, tags, a digest, a
-//! time span; and which names look alike.
+//! time span, the page of a repository; and which names look alike.
 //!
 //! Plain values and their syntax. This room does no I/O.
 
@@ -11,3 +11,4 @@ pub mod path;
 pub mod similar;
 pub mod span;
 pub mod tag;
+pub mod web_address;

@@ -4,6 +4,7 @@
 //! Each way begins with no build cache and no images but bases. Within a way, the second app finds
 //! what the first one left, as in a pipeline that builds all of them on one machine.
 
+mod change;
 mod workspace;
 
 use std::fmt::Write as _;
@@ -30,9 +31,12 @@ enum Way {
     All,
     SinglePrebuilt,
     AllPrebuilt,
+    OneChanged,
+    OneOfTenChanged,
+    LibraryChanged,
 }
 
-const WAYS: [(Way, &str); 5] = [
+const WAYS: [(Way, &str); 8] = [
     (
         Way::Dockerfiles,
         "ten `docker build` of turbo prune's Dockerfile",
@@ -47,14 +51,27 @@ const WAYS: [(Way, &str); 5] = [
         Way::AllPrebuilt,
         "`slimbuild --all --prebuilt --engine native`",
     ),
+    (
+        Way::OneChanged,
+        "after a change in one app: `slimbuild APP`",
+    ),
+    (
+        Way::OneOfTenChanged,
+        "after a change in one app: `slimbuild --all --skip-unchanged`, nine unchanged",
+    ),
+    (
+        Way::LibraryChanged,
+        "after a change in a library that three use: `slimbuild --all --skip-unchanged`, three built",
+    ),
 ];
 
 /// The most that one way may take of another one's time.
-const BOUNDS: [(Way, Way, f64); 4] = [
+const BOUNDS: [(Way, Way, f64); 5] = [
     (Way::All, Way::Dockerfiles, 0.35),
     (Way::All, Way::Single, 1.0),
     (Way::AllPrebuilt, Way::Dockerfiles, 0.03),
     (Way::AllPrebuilt, Way::SinglePrebuilt, 0.4),
+    (Way::OneOfTenChanged, Way::OneChanged, 1.2),
 ];
 
 /// What is measured.
@@ -142,6 +159,9 @@ fn measure(
             let cache = copy(base)?;
             native(built, &[&["--all"], &more[..]].concat(), cache.path())
         }
+        Way::OneChanged => change::one(fresh),
+        Way::OneOfTenChanged => change::one_of_ten(fresh, &more),
+        Way::LibraryChanged => change::library(fresh, &more),
     }
 }
 

@@ -18,7 +18,7 @@ use super::Cli;
 pub const VARIABLE: &str = "SLIMBUILD_COMPLETE";
 
 /// The commands whose first argument is an app.
-const OF_APPS: [&str; 8] = [
+const OF_APPS: [&str; 10] = [
     "build",
     "plan",
     "dockerfile",
@@ -26,7 +26,9 @@ const OF_APPS: [&str; 8] = [
     "prune",
     "why",
     "graph",
+    "hash",
     "init",
+    "promote",
 ];
 
 /// `slimbuild completions`

@@ -35,6 +35,13 @@ pub struct EngineArgs {
     #[arg(long)]
     pub push: bool,
 
+    /// Build nothing that is there already: an image of the same identity only gets its names
+    ///
+    /// With --push in the registry, where it is found by a tag `slimbuild-…` that such runs leave; otherwise in the Docker daemon. No answer within
+    /// 2 seconds means that it is built. Base images count by name, with --pin by digest
+    #[arg(long, conflicts_with = "no_cache", hide_short_help = true)]
+    pub skip_unchanged: bool,
+
     /// Compress layers with
     #[arg(
         long,

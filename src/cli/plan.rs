@@ -136,6 +136,12 @@ pub struct PlanArgs {
     #[arg(long, hide_short_help = true)]
     pub whole_modules: bool,
 
+    /// Leave out the labels that tell where the image comes from
+    ///
+    /// org.opencontainers.image.source, revision, version, created, title and base.name, of git and package.json; a label of your own wins
+    #[arg(long, hide_short_help = true)]
+    pub no_oci_labels: bool,
+
     /// Set a variable of the build
     ///
     /// The tasks that declare it in turbo.json get it. Without a value, it is taken from the environment. May be repeated
@@ -189,6 +195,7 @@ impl From<PlanArgs> for PlanOptions {
             no_verify,
             no_trial,
             whole_modules,
+            no_oci_labels,
             build_args,
             secrets,
             ssh,
@@ -223,6 +230,7 @@ impl From<PlanArgs> for PlanOptions {
                 (false, false) => Proof::Started,
             },
             whole_modules,
+            oci_labels: no_oci_labels.then_some(false),
             build_args: build_args.into_iter().map(given).collect(),
             secrets: secrets
                 .into_iter()

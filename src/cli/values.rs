@@ -9,6 +9,7 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
+use super::promote::Target;
 use crate::detect::script::words::is_variable;
 use crate::image::oci::Output;
 use crate::model::image::{ImageRef, Platform};
@@ -30,6 +31,24 @@ pub(super) fn tag(text: &str) -> Result<ImageRef, String> {
 /// A name to give images, with places for facts.
 pub(super) fn tag_template(text: &str) -> Result<TagTemplate, String> {
     text.parse().map_err(|error: TagError| error.to_string())
+}
+
+/// A tag, a digest, or a whole name.
+pub(super) fn target(text: &str) -> Result<Target, String> {
+    if let Ok(digest) = text.parse() {
+        return Ok(Target::Digest(digest));
+    }
+    if text.contains('/') {
+        return tag_template(text).map(Target::Name);
+    }
+    // It must fit behind any name.
+    let name: TagTemplate = "name"
+        .parse()
+        .map_err(|error: TagError| error.to_string())?;
+    match name.with_tag(text) {
+        Ok(_) => Ok(Target::Tag(text.to_owned())),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// A file in the app.

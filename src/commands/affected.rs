@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::identity::Terms;
+use super::prepared::Ground;
 use crate::ask::affected::{Before, Cause, Sight};
 use crate::ask::listing::{AppState, Listed, Listing};
 use crate::commands::error::Error;
@@ -45,13 +46,14 @@ impl Affected {
 
 /// Finds the affected apps of a list. `named` is the value of `--affected`, empty for the default.
 pub(super) fn affected(
-    workspace: &Workspace,
+    ground: &Ground<'_>,
     listing: &Listing,
     named: &str,
     terms: &Terms<'_>,
     env: &Env,
 ) -> Result<Affected, Error> {
-    let history = History::around(&workspace.root)?;
+    let root = &ground.workspace.root;
+    let history = History::around(root)?;
     let base = history.base(base_name(named, env)?.as_ref())?;
     let mut found = Affected {
         base,
@@ -63,11 +65,16 @@ pub(super) fn affected(
     }
     workdir::sweep();
     let work = WorkDir::new().map_err(Error::io("cannot make a directory to work in"))?;
-    let branch = git::branch(&workspace.root);
+    let branch = git::branch(root);
     let root = history.lay_out(&found.base, branch.as_deref(), work.path())?;
     let earlier = Workspace::load(&root).map_err(|error| error.to_string());
+    let earlier = earlier.as_ref().map(Ground::new);
+    if let Ok(earlier) = &earlier {
+        // Before threads ask for it, each of which would parse it. An error is told with each app.
+        let _parsed = earlier.survey();
+    }
     let judged = threads::map(&listing.apps, 1, |app| {
-        judge(workspace, app, earlier.as_ref(), terms)
+        judge(ground, app, earlier.as_ref(), terms)
     });
     for (app, verdict) in listing.apps.iter().zip(judged) {
         match verdict? {
@@ -90,15 +97,18 @@ enum Verdict {
 }
 
 fn judge(
-    workspace: &Workspace,
+    ground: &Ground<'_>,
     app: &Listed,
-    earlier: Result<&Workspace, &String>,
+    earlier: Result<&Ground<'_>, &&String>,
     terms: &Terms<'_>,
 ) -> Result<Verdict, Error> {
     let before = before(&app.dir, earlier, terms);
-    let at = workspace.member_in(&app.dir).unwrap_or(MemberId::ROOT);
+    let at = ground
+        .workspace
+        .member_in(&app.dir)
+        .unwrap_or(MemberId::ROOT);
     // What needs a decision has none yet, so nothing more is found out by planning it.
-    let now = terms.look(workspace, at);
+    let now = terms.look(ground, at);
     let ready = matches!(app.state, AppState::Ready(_));
     let now: Sight = match now {
         Ok(now) => now,
@@ -124,12 +134,12 @@ fn judge(
     }))
 }
 
-fn before(dir: &RepoPath, earlier: Result<&Workspace, &String>, terms: &Terms<'_>) -> Before {
+fn before(dir: &RepoPath, earlier: Result<&Ground<'_>, &&String>, terms: &Terms<'_>) -> Before {
     let earlier = match earlier {
         Ok(earlier) => earlier,
-        Err(problem) => return Before::Unplanned(problem.clone()),
+        Err(problem) => return Before::Unplanned((*problem).clone()),
     };
-    match earlier.member_in(dir) {
+    match earlier.workspace.member_in(dir) {
         None => Before::Absent,
         Some(at) => match terms.look(earlier, at) {
             Ok(sight) => Before::Seen(Box::new(sight)),

@@ -12,11 +12,13 @@ mod outcome;
 mod proof_hint;
 mod request;
 mod run;
+mod unchanged;
 mod undeclared;
 mod watch;
 
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use super::prepared::Ground;
@@ -24,15 +26,19 @@ use super::{AppChoice, app_at, is_open, push};
 use crate::ask::listing::Listing;
 use crate::cli::{BuildArgs, Named};
 use crate::commands::error::Error;
+use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::show::progress::ProgressMode;
 use crate::show::report;
 use crate::show::ui::Ui;
+use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
 use crate::workspace::{Workspace, find_root};
 
 pub(super) use job::arguments;
-use run::Run;
+use outcome::{About, Done};
+use run::{Planned, Run};
+use unchanged::{Delivered, Seeker};
 
 /// Builds the images, or shows what would be built. Relative paths in `args` start at `cwd`; printed
 /// paths are relative to `here`.
@@ -101,14 +107,14 @@ impl Run<'_> {
         let ground = Ground::new(workspace);
         let place = AppChoice { cwd: self.cwd, app };
         let at = app_at(workspace, &place, self.decided())?;
-        let planned = self.plan(&ground, at, self.args.engine.clone())?;
+        let mut planned = self.plan(&ground, at, self.args.engine.clone())?;
         if self.args.engine.push {
             push::check(&planned.tags)?;
         }
         self.warn_all(&self.unmatched(&workspace.root)?, ui)?;
         if self.args.dry_run {
             self.warn_all(&planned.plan.warnings, ui)?;
-            let (text, summary) = planned.shown()?;
+            let (text, summary) = planned.shown(self)?;
             ui.data()
                 .write_all(text.as_bytes())
                 .map_err(Error::io("cannot write to stdout"))?;
@@ -116,21 +122,67 @@ impl Run<'_> {
                 .report(&summary)
                 .map_err(Error::io("cannot write to stderr"));
         }
-        let (job, driver) = self.prepare(planned, None, ui)?;
         // An unwritable file should be reported before a build of minutes.
-        let metadata = self.metadata_file()?;
-        let done = driver.build(&job, ui)?;
-        let took = began.elapsed();
-        let document = done.metadata(&job, took);
-        if let Some(file) = metadata {
-            let text = format!("{document:#}\n");
-            file.write(|out| out.write_all(text.as_bytes()))?;
+        let metadata = || self.metadata_file();
+        if let Some(done) = self.found(&mut planned, ui)? {
+            let about = planned.about(self);
+            return report(&done, about, metadata()?, began, ui);
         }
-        done.report(&job, took, document, ui)
-            .map_err(Error::io("cannot write the report"))?;
-        let line = done.printed(&job);
-        writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))
+        let (job, driver) = self.prepare(planned, None, ui)?;
+        let metadata = metadata()?;
+        let done = self.build(&job, &*driver, ui)?;
+        report(&done, job.about(), metadata, began, ui)
     }
+
+    /// The image of one app, if it is there already and only gets its names.
+    fn found(&self, planned: &mut Planned<'_, '_>, ui: &mut Ui) -> Result<Option<Done>, Error> {
+        if !self.args.engine.skip_unchanged {
+            return Ok(None);
+        }
+        let listen = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
+        let looked = thread::scope(|scope| {
+            let (seeker, looking) = Seeker::start(self, &listen, scope)?;
+            seeker.ask(0, planned)?;
+            drop(seeker);
+            looking
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
+        self.warn_all(&looked.troubles, ui)?;
+        let Some(sought) = &planned.sought else {
+            return Ok(None);
+        };
+        let Some(there) = looked.there(0, sought, &planned.tags) else {
+            return Ok(None);
+        };
+        let delivered = unchanged::deliver(self, vec![(planned, sought, there)], &listen)?;
+        match delivered.into_iter().next() {
+            Some(Delivered::Unchanged(done)) => Ok(Some(*done)),
+            Some(Delivered::Failed(error)) => Err(error),
+            Some(Delivered::Build(why)) => self.warn_all(&[why], ui).map(|()| None),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Reports an image.
+fn report(
+    done: &Done,
+    about: About<'_>,
+    metadata: Option<AtomicFile>,
+    began: Instant,
+    ui: &mut Ui,
+) -> Result<(), Error> {
+    let took = began.elapsed();
+    let document = done.metadata(&about, took);
+    if let Some(file) = metadata {
+        let text = format!("{document:#}\n");
+        file.write(|out| out.write_all(text.as_bytes()))?;
+    }
+    done.report(&about, took, document, ui)
+        .map_err(Error::io("cannot write the report"))?;
+    let line = done.printed(&about);
+    writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))
 }
 
 /// Shows the output of a program that did not come up.

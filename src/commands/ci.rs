@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::affected::affected;
 use super::identity::Terms;
 use super::ls;
+use super::prepared::Ground;
 use crate::ask::listing::{AppState, Listed, Listing};
 use crate::cli::{CiArgs, CiCommand, MatrixArgs};
 use crate::commands::error::Error;
@@ -31,10 +32,11 @@ pub fn run(args: &CiArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Erro
 
 fn matrix(args: &MatrixArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let workspace = Workspace::load(&find_root(cwd)?)?;
-    let listing = Listing::new(&workspace)?;
+    let ground = Ground::new(&workspace);
+    let listing = Listing::of(ground.survey()?)?;
     let apps = match &args.affected.affected {
         Some(named) => {
-            let affected = affected(&workspace, &listing, named, &Terms::plain(env), env)?;
+            let affected = affected(&ground, &listing, named, &Terms::plain(cwd, env), env)?;
             ls::tell(&affected, &listing, ui)?;
             let apps = listing.apps.iter();
             apps.filter(|app| affected.get(&app.dir).is_some())

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::ci::ready;
 use super::identity::Terms;
+use super::prepared::Ground;
 use super::{AppChoice, app_at, json, named_app};
 use crate::ask::listing::Listing;
 use crate::cli::HashArgs;
@@ -44,10 +45,11 @@ pub fn run(args: HashArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         plan,
     } = args;
     let workspace = Workspace::load(&find_root(cwd)?)?;
+    let ground = Ground::new(&workspace);
     let terms = Terms::new(plan, cwd, env)?;
     let several = all || apps.len() > 1;
     let chosen = if all {
-        let listing = Listing::new(&workspace)?;
+        let listing = Listing::of(ground.survey()?)?;
         let ready = ready(&listing, ui)?;
         let found = ready.iter().filter_map(|app| workspace.member_in(&app.dir));
         found.collect()
@@ -56,7 +58,7 @@ pub fn run(args: HashArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
     };
     let hashed = threads::map(&chosen, 1, |&at| {
         let member = &workspace.members[at];
-        let parts = terms.look(&workspace, at).map_err(|error| {
+        let parts = terms.look(&ground, at).map_err(|error| {
             if several {
                 error.of_app(&member.dir)
             } else {

@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::prepared::{disk_base, disk_image, platform};
+use super::prepared::{Ground, Prepared, disk_image, platform};
 use super::{Pins, build};
 use crate::ask::affected::Sight;
 use crate::cli::{BuildArg, EngineArg, PlanArgs};
 use crate::commands::error::Error;
-use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
 use crate::model::image::Platform;
 use crate::model::member::MemberId;
 use crate::needs::tasks::is_proxy;
-use crate::plan::config::{self, Base};
 use crate::plan::{Plan, PlanOptions};
 use crate::render::identity::{Given, Identity};
 use crate::system::env::Env;
-use crate::workspace::Workspace;
 
 /// The label of images that has their identity.
 pub(super) const LABEL: &str = "dev.slimbuild.identity";
@@ -28,34 +25,32 @@ pub(super) struct Terms<'t> {
     engine: EngineArg,
     arguments: Vec<BuildArg>,
     pins: Option<Pins>,
+    /// Relative paths of flags start there.
+    cwd: &'t Path,
     env: &'t Env,
 }
 
 impl<'t> Terms<'t> {
     /// Those of a command's arguments. Relative paths start at `cwd`.
-    pub(super) fn new(args: PlanArgs, cwd: &Path, env: &'t Env) -> Result<Self, Error> {
-        let pins = Pins::new(&args, false, env)?;
-        let (engine, arguments) = (args.engine, args.build_args.clone());
-        let mut flags = PlanOptions::from(args);
-        if let Some(Base::Disk(image)) = flags.base.as_mut().map(|base| &mut base.value) {
-            *image = image.below(cwd);
-        }
+    pub(super) fn new(args: PlanArgs, cwd: &'t Path, env: &'t Env) -> Result<Self, Error> {
         Ok(Self {
-            flags,
-            engine,
-            arguments,
-            pins,
+            pins: Pins::new(&args, false, env)?,
+            engine: args.engine,
+            arguments: args.build_args.clone(),
+            flags: PlanOptions::from(args),
+            cwd,
             env,
         })
     }
 
     /// Those of a command without arguments.
-    pub(super) fn plain(env: &'t Env) -> Self {
+    pub(super) fn plain(cwd: &'t Path, env: &'t Env) -> Self {
         Self {
             flags: PlanOptions::default(),
             engine: EngineArg::default(),
             arguments: Vec::new(),
             pins: None,
+            cwd,
             env,
         }
     }
@@ -71,26 +66,15 @@ impl<'t> Terms<'t> {
         self.flags.start.is_some() || self.flags.kind.is_some()
     }
 
-    /// Plans an app, and hashes what reaches its image.
-    pub(super) fn look(&self, workspace: &Workspace, app: MemberId) -> Result<Sight, Error> {
-        let root = &workspace.root;
-        let options = self.flags.clone().over(config::load(workspace, app)?);
-        let engine = self.engine.without_a_daemon(&options);
-        let options = PlanOptions {
-            engine,
-            disk_base: disk_base(&options, engine, root)?,
-            ..options
-        };
-        let mut plan = Plan::new(workspace, app, &options)?;
-        if let Some(pins) = &self.pins {
-            pins.apply(&mut plan)?;
-        }
-        if options.prebuilt {
-            let (files, warnings) = finished(&plan, root, Built::Once)?;
-            plan = plan.of_finished(files, warnings);
-        }
+    /// Plans an app as a build does, and hashes what reaches its image.
+    pub(super) fn look(&self, ground: &Ground<'_>, app: MemberId) -> Result<Sight, Error> {
+        let prepared = Prepared::of(ground, app, self.cwd, &self.flags)?;
+        let options = prepared.options();
+        let engine = self.engine.without_a_daemon(options);
+        let plan = prepared.plan(engine, self.pins.as_ref())?;
         let arguments = build::arguments(self.arguments.clone(), &plan, self.env);
-        let identity = of(&plan, &options, options.platforms.clone(), &arguments, root)?;
+        let platforms = options.platforms.clone();
+        let identity = of(&plan, options, platforms, &arguments, prepared.root())?;
         Ok(Sight::new(&plan, identity))
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::affected::{Affected, affected};
 use super::identity::Terms;
 use super::json;
+use super::prepared::Ground;
 use crate::ask::affected::Cause;
 use crate::ask::listing::{Listed, Listing};
 use crate::cli::LsArgs;
@@ -40,11 +41,12 @@ struct Document<'l> {
 /// Prints the list.
 pub fn run(args: &LsArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let workspace = Workspace::load(&find_root(cwd)?)?;
-    let listing = Listing::new(&workspace)?;
+    let ground = Ground::new(&workspace);
+    let listing = Listing::of(ground.survey()?)?;
     let text = match &args.affected.affected {
         Some(named) => {
-            let terms = Terms::plain(env);
-            let affected = affected(&workspace, &listing, named, &terms, env)?;
+            let terms = Terms::plain(cwd, env);
+            let affected = affected(&ground, &listing, named, &terms, env)?;
             tell(&affected, &listing, ui)?;
             of_affected(&affected, &listing, args.json)?
         }

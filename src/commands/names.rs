@@ -1,7 +1,7 @@
 //! The names of an image: from the command line, slimbuild.json, or the package's name, with facts in
 //! their places.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
@@ -29,47 +29,47 @@ const BRANCHES: [&str; 4] = [
     "CI_COMMIT_REF_NAME",
 ];
 
-/// The names of an image before their facts are known.
-pub(super) struct Names {
-    templates: Vec<TagTemplate>,
+/// What may stand in the names of an app's image.
+pub(super) struct Facts {
     app: String,
     name: String,
     version: Option<String>,
+    registry: Option<String>,
+    image: TagTemplate,
     root: PathBuf,
     env: Env,
+}
+
+/// The names of an image before their facts are known.
+pub(super) struct Names {
+    templates: Vec<TagTemplate>,
+    facts: Facts,
 }
 
 impl Names {
     /// The names of the command line, of slimbuild.json, or the package's name.
     pub(super) fn new(
         prepared: &Prepared<'_, '_>,
-        plan: &Plan,
         given: Vec<TagTemplate>,
         env: &Env,
     ) -> Result<Self, Error> {
-        let parsed = |texts: &[String]| -> Result<Vec<TagTemplate>, TagError> {
-            texts.iter().map(|text| text.parse()).collect()
-        };
-        let templates = match &plan.configured.tags {
+        let facts = Facts::of(prepared, env)?;
+        let tags = prepared.options().tags.as_ref();
+        let templates = match tags {
             _ if !given.is_empty() => given,
-            Some(tags) => parsed(&tags.value).map_err(|error| Error::usage(error.to_string()))?,
-            None => parsed(std::slice::from_ref(&plan.image))
-                .map_err(|error| Error::usage(error.to_string()))?,
+            Some(tags) => tags.value.clone(),
+            None => vec![facts.image.clone()],
         };
-        let parts = plan.app.name.trim_start_matches('@').split('/');
-        Ok(Self {
-            templates,
-            app: plan.image.clone(),
-            name: parts.map(image_name).collect::<Vec<_>>().join("/"),
-            version: prepared.version(),
-            root: prepared.root().to_path_buf(),
-            env: env.clone(),
-        })
+        Ok(Self { templates, facts })
     }
 
     /// Whether a name has the identity in it.
     pub(super) fn have_the_identity(&self) -> bool {
-        self.templates.iter().any(|name| name.needs(Fact::Hash))
+        let image = &self.facts.image;
+        let has_it = |name: &TagTemplate| {
+            name.needs(Fact::Hash) || (name.needs(Fact::Image) && image.needs(Fact::Hash))
+        };
+        self.templates.iter().any(has_it)
     }
 
     /// The names before the builder is known: it is taken to be like this machine. Fails
@@ -83,7 +83,7 @@ impl Names {
         let mut hash = None;
         if self.have_the_identity() {
             let options = prepared.options();
-            let arguments = build::arguments(given.to_vec(), plan, &self.env);
+            let arguments = build::arguments(given.to_vec(), plan, &self.facts.env);
             let platforms = options.platforms.clone();
             let found = identity::of(plan, options, platforms, &arguments, prepared.root())?;
             hash = Some(found.digest());
@@ -94,38 +94,83 @@ impl Names {
     /// The names with all facts. The identity must be known if a name has it.
     pub(super) fn fill(&self, identity: Option<&Digest>) -> Result<Vec<ImageRef>, Error> {
         let names = self.templates.iter();
-        let names = names.map(|name| name.fill(|fact| self.fact(fact, identity)));
-        names.collect()
+        names.map(|name| self.facts.fill(name, identity)).collect()
+    }
+}
+
+impl Facts {
+    /// The facts of an app.
+    pub(super) fn of(prepared: &Prepared<'_, '_>, env: &Env) -> Result<Self, Error> {
+        let (name, app) = (prepared.name(), prepared.image());
+        let options = prepared.options();
+        let parts = name.trim_start_matches('@').split('/');
+        let image = match options.image_pattern() {
+            Some(image) => image.value,
+            None => app
+                .parse()
+                .map_err(|error: TagError| Error::usage(error.to_string()))?,
+        };
+        Ok(Self {
+            app,
+            name: parts.map(image_name).collect::<Vec<_>>().join("/"),
+            version: prepared.version(),
+            registry: options.registry.as_ref().map(|given| given.value.clone()),
+            image,
+            root: prepared.root().to_path_buf(),
+            env: env.clone(),
+        })
+    }
+
+    /// The name of the image that files give, without a tag and before its facts are known.
+    pub(super) fn image(&self) -> &TagTemplate {
+        &self.image
+    }
+
+    /// A name with its facts. The identity must be known if the name has it.
+    pub(super) fn fill(
+        &self,
+        name: &TagTemplate,
+        identity: Option<&Digest>,
+    ) -> Result<ImageRef, Error> {
+        name.fill(|fact| self.fact(fact, identity))
     }
 
     fn fact(&self, fact: Fact, identity: Option<&Digest>) -> Result<String, Error> {
         let found = match fact {
+            Fact::Registry => self.registry.clone(),
+            Fact::Image => Some(self.fill(&self.image, identity)?.name().to_owned()),
             Fact::App => Some(self.app.clone()),
             Fact::Name => Some(self.name.clone()),
             Fact::Version => self.version.as_deref().map(tag_part),
             Fact::Hash => identity.map(|identity| identity.hex().to_owned()),
-            Fact::Sha => self.commit(),
-            Fact::Short => self.commit().map(|commit| commit.chars().take(7).collect()),
+            Fact::Sha => commit(&self.root, &self.env),
+            Fact::Short => {
+                commit(&self.root, &self.env).map(|commit| commit.chars().take(7).collect())
+            }
             Fact::Branch => self.branch().as_deref().map(tag_part),
             Fact::Date => Some(self.date()?),
         };
         found.filter(|text| !text.is_empty()).ok_or_else(|| {
             let why = match fact {
+                Fact::Registry => "slimbuild.json has no `registry`",
+                Fact::Hash => "this command does not compute it",
                 Fact::Version => "the app's package.json has no `version`",
                 Fact::Branch => "no branch is checked out, and no pipeline names one",
                 _ => "the workspace is in no git repository with a commit",
             };
             let place = format!("{{{}}}", fact.word());
+            let hint = match fact {
+                Fact::Registry => {
+                    "write `\"registry\": \"registry.example.com/shop\"` into the root's slimbuild.json"
+                }
+                Fact::Hash => "use a tag that the build has written",
+                _ => "name the image otherwise, with `--tag`",
+            };
             Error::Usage {
                 message: format!("`{place}` in the image's name is not known: {why}"),
-                hint: Some("name the image otherwise, with `--tag`".to_owned()),
+                hint: Some(hint.to_owned()),
             }
         })
-    }
-
-    fn commit(&self) -> Option<String> {
-        let of_pipeline = || COMMITS.iter().find_map(|name| self.env.get(name));
-        git::commit(&self.root).or_else(|| of_pipeline().map(str::to_owned))
     }
 
     fn branch(&self) -> Option<String> {
@@ -151,4 +196,10 @@ impl Names {
         });
         text.map_err(|error| Error::usage(format!("SOURCE_DATE_EPOCH is no time: {error}")))
     }
+}
+
+/// The commit that is checked out around `dir`, or that a pipeline names.
+pub(super) fn commit(dir: &Path, env: &Env) -> Option<String> {
+    let of_pipeline = || COMMITS.iter().find_map(|name| env.get(name));
+    git::commit(dir).or_else(|| of_pipeline().map(str::to_owned))
 }

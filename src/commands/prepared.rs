@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::{AppChoice, Pins, app_at, own_output};
+use super::{AppChoice, Pins, app_at, path_in};
 use crate::commands::error::Error;
 use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci;
@@ -75,7 +75,7 @@ impl<'g, 'w> Prepared<'g, 'w> {
         let mut options = flags.over(config::load(workspace, app)?);
         if let Some(Base::Disk(image)) = options.base.as_ref().map(|base| &base.value) {
             let path = image.below(&workspace.root).path;
-            options.exclude.extend(own_output(cwd, &path));
+            options.exclude.extend(path_in(&workspace.root, &path));
         }
         Ok(Self {
             ground,
@@ -92,10 +92,32 @@ impl<'g, 'w> Prepared<'g, 'w> {
         &self.options
     }
 
+    /// The app's name.
+    pub(super) fn name(&self) -> String {
+        self.ground.workspace.members[self.app].label()
+    }
+
+    /// The default name of the app's image.
+    pub(super) fn image(&self) -> String {
+        Plan::default_image(self.ground.workspace, self.app)
+    }
+
     /// The version of the app's manifest.
     pub(super) fn version(&self) -> Option<String> {
         let manifest = &self.ground.workspace.members[self.app].manifest;
         manifest.text("version").map(str::to_owned)
+    }
+
+    /// What `repository` of the app's package.json and of the root's says.
+    pub(super) fn repositories(&self) -> impl Iterator<Item = &'w str> {
+        let members = &self.ground.workspace.members;
+        [self.app, MemberId::ROOT]
+            .into_iter()
+            .filter_map(move |at| {
+                let manifest = &members[at].manifest;
+                let url = || manifest.get("repository")?.get("url")?.as_str();
+                manifest.text("repository").or_else(url)
+            })
     }
 
     /// Turns off the trial start.

@@ -143,6 +143,14 @@ impl Logins {
         places.flat_map(Configuration::passwords).collect()
     }
 
+    /// Whether a login is for a part of a registry.
+    pub(super) fn differ_within(&self, registry: &str) -> bool {
+        let registry = hub(registry);
+        self.places
+            .iter()
+            .any(|place| place.differs_within(registry))
+    }
+
     /// The credential for an image's registry.
     pub(super) async fn for_image(&self, image: &ImageRef) -> Found {
         let (registry, path) = parts(image.name());

@@ -8,6 +8,7 @@
 mod credentials;
 mod digest;
 pub(super) mod error;
+mod images;
 mod load;
 mod push;
 mod save;
@@ -22,6 +23,7 @@ use bollard::models::SystemVersion;
 
 use crate::engine::host::{Address, Host};
 pub use error::{EngineError, EngineErrorKind};
+pub use images::Labelled;
 pub use load::Loaded;
 
 /// The timeout for simple requests. Docker Desktop takes a while to wake up.

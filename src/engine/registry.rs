@@ -9,14 +9,18 @@
 //! retried if that may help, interrupted downloads resume, and errors are explained. A registry
 //! that throttles is asked again after longer and longer pauses.
 //!
-//! [`reach`] and [`trust`] find the way to a registry, [`token`] logs in, [`http`] and [`upload`] make
-//! requests, [`words`] reads refusals, [`client`] retries, [`pull`], [`push`], [`layers`] and [`index`] put it together.
+//! [`reach`] and [`trust`] find the way to a registry, [`home`] keeps it, [`token`] logs in, [`http`] and
+//! [`upload`] make requests, [`words`] reads refusals, [`client`] retries, [`pull`], [`push`], [`layers`],
+//! [`index`] and [`found`] put it together, the last two with [`manifest`].
 
 mod client;
 mod error;
+mod found;
+mod home;
 mod http;
 mod index;
 mod layers;
+mod manifest;
 mod pull;
 mod push;
 mod reach;
@@ -24,6 +28,8 @@ mod token;
 mod trust;
 mod upload;
 mod words;
+
+use std::time::Duration;
 
 use crate::engine::{Event, Interrupt, Logins, StepId};
 use crate::image::oci::Image;
@@ -33,6 +39,7 @@ use crate::store::cache::Cache;
 use crate::store::fetch::{Patience, Proxies};
 
 pub use error::RegistryError;
+pub use found::{Answer, Asker, Found, Named, Questions, Retag, questions};
 pub use layers::Layers;
 pub use trust::Trust;
 pub(super) use words::without_json;
@@ -42,8 +49,11 @@ const MAX_CONCURRENT: usize = 3;
 
 /// Access to all registries.
 pub struct Registries<'r> {
+    /// The stored logins.
     pub logins: &'r Logins,
+    /// Which connections need not be verified.
     pub trust: &'r Trust,
+    /// The proxies on the way.
     pub proxies: &'r Proxies,
     /// Holds the blobs.
     pub cache: &'r Cache,
@@ -134,6 +144,38 @@ impl Registries<'_> {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Joined, RegistryError> {
         client::block_on(self.interrupt, index::join(self, name, images, on_event))
+    }
+
+    /// Looks for images as they are asked for, all at once. After the last question, answers are waited
+    /// for until the limit.
+    pub fn look(
+        &self,
+        questions: Questions,
+        limit: Duration,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Answer>, RegistryError> {
+        let look = async { Ok(found::look(self, questions, limit, on_event).await) };
+        client::block_on(self.interrupt, look)
+    }
+
+    /// The images of these names, in their order.
+    pub fn find(
+        &self,
+        names: &[Named],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Result<Found, RegistryError>>, RegistryError> {
+        let find = async { Ok(found::find(self, names, on_event).await) };
+        client::block_on(self.interrupt, find)
+    }
+
+    /// Gives images more names in their registries. Nothing of their layers is read or sent.
+    pub fn retag(
+        &self,
+        wanted: &[Retag],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Result<Pushed, RegistryError>>, RegistryError> {
+        let retag = async { Ok(found::retag(self, wanted, on_event).await) };
+        client::block_on(self.interrupt, retag)
     }
 
     /// Pushes an image to the repositories of its names, except for blobs that they have. `below`

@@ -26,7 +26,7 @@ pub use docker::send;
 pub use elsewhere::{Elsewhere, pack_or_bring};
 pub use error::OciError;
 pub use foreign::{Document, ForeignError, ForeignManifest, choose};
-pub use image::{Config, Descriptor, History, Image, ImageLayer};
+pub use image::{Config, Descriptor, History, Image, ImageLayer, timestamp};
 pub use limits::Excess;
 pub use output::{Output, receive, write, write_saved};
 pub use pack::{Packing, pack, pack_keyed};

@@ -14,6 +14,10 @@ pub struct TagTemplate(String);
 /// What a place in a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
+    /// `registry` of slimbuild.json: `ghcr.io/shop`.
+    Registry,
+    /// The image's name without a tag: `image` of slimbuild.json, with its facts.
+    Image,
     /// The image's default name: `server`.
     App,
     /// The package's name as a path: `shop/server` of `@shop/server`.
@@ -33,7 +37,9 @@ pub enum Fact {
 }
 
 impl Fact {
-    const ALL: [(&'static str, Self); 8] = [
+    const ALL: [(&'static str, Self); 10] = [
+        ("registry", Self::Registry),
+        ("image", Self::Image),
         ("app", Self::App),
         ("name", Self::Name),
         ("version", Self::Version),
@@ -91,7 +97,24 @@ impl TagTemplate {
 
     /// Whether each app gets a name of its own.
     pub fn tells_apps_apart(&self) -> bool {
-        [Fact::App, Fact::Name].iter().any(|fact| self.needs(*fact))
+        [Fact::App, Fact::Name, Fact::Image]
+            .iter()
+            .any(|fact| self.needs(*fact))
+    }
+
+    /// The template without its tag, if it has one.
+    #[must_use]
+    pub fn repository(&self) -> Self {
+        match self.0.rsplit_once(':') {
+            // A colon before the last slash is a registry's port.
+            Some((name, tag)) if !tag.contains('/') => Self(name.to_owned()),
+            _ => self.clone(),
+        }
+    }
+
+    /// The template with a tag in place of its own.
+    pub fn with_tag(&self, tag: &str) -> Result<Self, TagError> {
+        format!("{}:{tag}", self.repository()).parse()
     }
 
     /// The name with the facts in their places.
@@ -204,7 +227,7 @@ mod tests {
         for (text, problem) in [
             (
                 "a:{commit}",
-                "`{commit}` stands for nothing; there are {app}, {name}, {version}, {hash}, {git.sha}, {git.short}, {git.branch}, {date}",
+                "`{commit}` stands for nothing; there are {registry}, {image}, {app}, {name}, {version}, {hash}, {git.sha}, {git.short}, {git.branch}, {date}",
             ),
             ("a:{hash", "a brace of `a:{hash` has no other"),
             ("a:hash}", "a brace of `a:hash}` has no other"),
@@ -217,6 +240,20 @@ mod tests {
         ] {
             let error = text.parse::<TagTemplate>().unwrap_err().to_string();
             assert!(error.starts_with(problem), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn tags_are_replaced() {
+        for (text, expected) in [
+            ("shop/server", "shop/server:2"),
+            ("shop/{app}:{git.sha}", "shop/{app}:2"),
+            ("127.0.0.1:5000/{app}", "127.0.0.1:5000/{app}:2"),
+            ("127.0.0.1:5000/{app}:1", "127.0.0.1:5000/{app}:2"),
+            ("{image}", "{image}:2"),
+        ] {
+            let template: TagTemplate = text.parse().unwrap();
+            assert_eq!(template.with_tag("2").unwrap().to_string(), expected);
         }
     }
 

@@ -70,6 +70,12 @@ pub struct PlanOptions {
     pub healthcheck: Option<Given<Option<Healthcheck>>>,
     /// Labels of the image.
     pub labels: BTreeMap<String, Given<String>>,
+    /// Whether labels tell where the image comes from; they do by default.
+    pub oci_labels: Option<bool>,
+    /// What stands for `{registry}` in names.
+    pub registry: Option<Given<String>>,
+    /// What stands for `{image}` in names, which has no tag.
+    pub image: Option<Given<TagTemplate>>,
     /// Names of the image.
     pub tags: Option<Given<Vec<TagTemplate>>>,
     /// Packages of the base's distribution that builds need.

@@ -35,6 +35,9 @@ pub struct Configured {
     /// Labels of the image.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, Decision<String>>,
+    /// Whether labels tell where the image comes from.
+    #[serde(skip_serializing_if = "bool::clone")]
+    pub oci_labels: bool,
     /// Docker's health check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Decision<HealthcheckPlan>>,
@@ -114,13 +117,11 @@ impl Configured {
             env.insert("PORT".to_owned(), port);
         }
         Ok(Self {
-            tags: options.tags.as_ref().map(|tags| {
-                let names = tags.value.iter().map(ToString::to_string).collect();
-                Decision::new(names, tags.source.to_string())
-            }),
+            tags: tags(options),
             port_reason: options.port.as_ref().map(|port| port.source.to_string()),
             env,
             labels: decisions(&options.labels),
+            oci_labels: options.oci_labels != Some(false),
             healthcheck: match &options.healthcheck {
                 Some(check) => Some(healthcheck(check, base, delivery, port)?),
                 None => None,
@@ -135,6 +136,19 @@ impl Configured {
             },
         })
     }
+}
+
+/// The names of the image, if files say something about them.
+fn tags(options: &PlanOptions) -> Option<Decision<Vec<String>>> {
+    if let Some(tags) = &options.tags {
+        let names = tags.value.iter().map(ToString::to_string).collect();
+        return Some(Decision::new(names, tags.source.to_string()));
+    }
+    let image = options.image_pattern()?;
+    Some(Decision::new(
+        vec![image.value.to_string()],
+        image.source.to_string(),
+    ))
 }
 
 fn decisions(given: &BTreeMap<String, Given<String>>) -> BTreeMap<String, Decision<String>> {

@@ -120,6 +120,7 @@ struct Prebuilt {
 struct ConfiguredView<'p> {
     env: BTreeMap<&'p str, &'p str>,
     labels: BTreeMap<&'p str, &'p str>,
+    oci_labels: bool,
     healthcheck: Option<Syntax>,
     build_packages: Option<&'p SystemPackages>,
     runtime_packages: Option<&'p SystemPackages>,
@@ -407,6 +408,7 @@ fn configured(configured: &Configured) -> ConfiguredView<'_> {
     ConfiguredView {
         env: texts(&configured.env),
         labels: texts(&configured.labels),
+        oci_labels: configured.oci_labels,
         healthcheck: configured.healthcheck.as_ref().map(|check| {
             let Some(command) = &check.value.command else {
                 return Syntax::of("NONE");

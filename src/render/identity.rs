@@ -38,8 +38,9 @@ const WORDS: [&str; 7] = [
 
 /// The names of values at the top of a plan that no image depends on: its names, counts of the whole
 /// workspace, and what other parts of the identity have.
-const ASIDE: [&str; 10] = [
+const ASIDE: [&str; 11] = [
     "image",
+    "ociLabels",
     "tags",
     "portReason",
     "workspacePackages",

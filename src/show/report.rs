@@ -50,6 +50,8 @@ pub struct Outcome<'o> {
     pub pushed: &'o [String],
     /// The files and bytes that `COPY . .` would have sent, if anything was sent.
     pub workspace: Option<Measure>,
+    /// Where it was found, if it only got names.
+    pub unchanged: Option<&'o str>,
     /// The steps of the build, without the engine's own.
     pub steps: usize,
     /// How many of them came from the cache, if the engine reports it.
@@ -125,13 +127,11 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
             ),
         );
     }
-    line(
-        "steps",
-        match outcome.cached {
-            Some(cached) => format!("{cached} of {} cached", outcome.steps),
-            None => outcome.steps.to_string(),
-        },
-    );
+    match (outcome.unchanged, outcome.cached) {
+        (Some(how), _) => line("found", how.to_owned()),
+        (None, Some(cached)) => line("steps", format!("{cached} of {} cached", outcome.steps)),
+        (None, None) => line("steps", outcome.steps.to_string()),
+    }
     line("time", duration(outcome.took));
     text
 }

@@ -32,6 +32,8 @@ pub enum State {
     Verified,
     /// The image is in a registry.
     Pushed,
+    /// The image was there, and only got its names.
+    Unchanged,
     /// There is an error.
     Failed,
     /// It had begun when the run was stopped.
@@ -52,6 +54,7 @@ impl State {
             Self::Built => "built",
             Self::Verified => "verified",
             Self::Pushed => "pushed",
+            Self::Unchanged => "unchanged",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
             Self::Skipped => "skipped",
@@ -62,7 +65,7 @@ impl State {
     pub fn is_success(self) -> bool {
         matches!(
             self,
-            Self::Planned | Self::Built | Self::Verified | Self::Pushed
+            Self::Planned | Self::Built | Self::Verified | Self::Pushed | Self::Unchanged
         )
     }
 }

@@ -329,6 +329,14 @@ impl History {
     }
 }
 
+/// When the checked out commit was made, in seconds since 1970. `None` without git or a commit.
+pub fn committed(dir: &Path) -> Option<u64> {
+    let words = ["rev-list", "--max-count=1", "--timestamp", "HEAD"];
+    let output = run(dir, &words, None).ok()?;
+    let output = output.status.success().then_some(output)?;
+    text(&output.stdout).split_whitespace().next()?.parse().ok()
+}
+
 fn succeeded(command: &str, output: Output) -> Result<Output, HistoryError> {
     if output.status.success() {
         Ok(output)

@@ -330,6 +330,17 @@ fn a_base_on_the_disk_counts_by_its_content() {
     let (one, same, other) = (base("1"), base("1"), base("2"));
     assert_eq!(hash(&one), hash(&same));
     assert_ne!(hash(&one), hash(&other));
+    // One that lies in the app is no file of the app, as in a build.
+    let expected = hash(&one);
+    for file in one.files() {
+        let text = one.read(file.to_str().unwrap());
+        let path = format!("apps/worker/base/{}", file.display());
+        tree.write(&path, &text);
+    }
+    let flags = ["--base", "oci:apps/worker/base"];
+    assert_eq!(identity(&tree, "apps/worker", &flags), expected);
+    tree.write("slimbuild.json", r#"{"base": "oci:apps/worker/base"}"#);
+    assert_eq!(identity(&tree, "apps/worker", &[]), expected);
 }
 
 #[test]

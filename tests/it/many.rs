@@ -15,7 +15,7 @@ use crate::support::unique;
 
 /// A workspace of servers that need nothing but node, each with this in the file that its build
 /// runs.
-fn servers(apps: &[(&str, &str)]) -> Tree {
+pub(crate) fn servers(apps: &[(&str, &str)]) -> Tree {
     let tree = Tree::new(&[
         ("package.json", r#"{"packageManager": "pnpm@10.34.8"}"#),
         ("pnpm-workspace.yaml", "packages: ['apps/*']\n"),
@@ -48,7 +48,7 @@ fn servers(apps: &[(&str, &str)]) -> Tree {
 }
 
 /// An environment whose Docker daemon is not there.
-fn without_docker() -> Env {
+pub(crate) fn without_docker() -> Env {
     let nowhere = "unix:///nowhere/docker.sock";
     [("DOCKER_HOST", nowhere)].into_iter().collect()
 }

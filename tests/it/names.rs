@@ -112,7 +112,78 @@ fn a_fact_that_is_not_known_is_told() {
     );
     let refusal = named(&tree, &["-t", "{app}:{commit}"], &[]).unwrap_err();
     assert!(
-        refusal.contains("`{commit}` stands for nothing; there are {app}, {name}"),
+        refusal.contains(
+            "`{commit}` stands for nothing; there are {registry}, {image}, {app}, {name}"
+        ),
         "{refusal}"
     );
+}
+
+/// The repositories that an app's image would be pushed to.
+fn repositories(tree: &Tree, app: &str, flags: &[&str]) -> Result<Vec<String>, String> {
+    let words = [app, "--dry-run", "--push", "--skip-unchanged"];
+    let outcome = slimbuild(tree.root(), &[&words, flags].concat());
+    let (_, names) = outcome
+        .stderr
+        .split_once("it would not be built if ")
+        .ok_or(outcome.stderr.clone())?;
+    let names = names.trim_end().trim_end_matches(" is there");
+    let repository = |name: &str| {
+        let (repository, key) = name.rsplit_once(':').unwrap();
+        assert!(key.starts_with("slimbuild-") && key.len() == 42, "{name}");
+        repository.to_owned()
+    };
+    Ok(names.split(" and ").map(repository).collect())
+}
+
+#[test]
+fn the_registry_and_the_image_hold_for_all_apps() {
+    let tree = Tree::shop();
+    let worker = |flags: &[&str]| repositories(&tree, "apps/worker", flags);
+    tree.write("slimbuild.json", r#"{"registry": "ghcr.io/shop"}"#);
+    assert_eq!(worker(&[]).unwrap(), ["ghcr.io/shop/worker"]);
+    tree.write(
+        "slimbuild.json",
+        r#"{"registry": "ghcr.io/shop", "image": "{registry}/live/{name}"}"#,
+    );
+    assert_eq!(worker(&[]).unwrap(), ["ghcr.io/shop/live/shop/worker"]);
+    let named = worker(&["-t", "{image}:1", "-t", "{registry}/{app}:2"]);
+    let expected = ["ghcr.io/shop/live/shop/worker", "ghcr.io/shop/worker"];
+    assert_eq!(named.unwrap(), expected);
+    // Names of a file, and an app with a registry of its own.
+    tree.write(
+        "slimbuild.json",
+        r#"{"registry": "ghcr.io/shop", "tags": ["{image}:{version}", "docker.io/shop/{app}"]}"#,
+    );
+    let expected = ["ghcr.io/shop/worker", "docker.io/shop/worker"];
+    assert_eq!(worker(&[]).unwrap(), expected);
+    tree.write(
+        "apps/worker/slimbuild.json",
+        r#"{"registry": "127.0.0.1:5000"}"#,
+    );
+    let expected = ["127.0.0.1:5000/worker", "docker.io/shop/worker"];
+    assert_eq!(worker(&[]).unwrap(), expected);
+
+    for (file, problem) in [
+        (
+            r#"{"image": "{registry}/{app}"}"#,
+            "`{registry}` in the image's name is not known: slimbuild.json has no `registry`",
+        ),
+        (
+            r#"{"image": "a/b"}"#,
+            "`image` cannot be the same for all apps",
+        ),
+        (r#"{"image": "{app}:1"}"#, "`image` has a tag"),
+        (r#"{"image": "{image}/{app}"}"#, "`image` stands for itself"),
+        (
+            r#"{"registry": "ghcr.io/Shop"}"#,
+            "`registry`: `ghcr.io/Shop/x` is not an image name",
+        ),
+        (r#"{"registry": "https://ghcr.io"}"#, "`registry`: "),
+    ] {
+        let tree = Tree::shop();
+        tree.write("slimbuild.json", file);
+        let said = repositories(&tree, "apps/worker", &[]).unwrap_err();
+        assert!(said.contains(problem), "{file}: {said}");
+    }
 }

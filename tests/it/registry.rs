@@ -19,7 +19,7 @@ use crate::support::tree::Tree;
 use crate::support::unique;
 
 /// A registry of the lab, if it is up.
-fn registry(variable: &str, standard: &str, test: &str) -> Option<String> {
+pub(crate) fn registry(variable: &str, standard: &str, test: &str) -> Option<String> {
     let address = Env::of_process()
         .get(variable)
         .unwrap_or(standard)

@@ -78,7 +78,12 @@ pub(super) const APPS: [App; 10] = [
     app(
         "mailer",
         Kind::Worker,
-        &[("nodemailer", "^7.0.0"), ("croner", "^9.0.0")],
+        &[
+            // With it, three apps use that library.
+            ("@many/ui", "workspace:*"),
+            ("nodemailer", "^7.0.0"),
+            ("croner", "^9.0.0"),
+        ],
     ),
     app(
         "reports",

@@ -119,7 +119,7 @@ impl Driver for BuildkitDriver {
         });
         let written = outputs.iter().map(Output::path);
         Ok(Done {
-            engine: "buildkit",
+            engine: Some("buildkit"),
             image,
             trial: seen.heard.trial,
             answered,
@@ -128,6 +128,7 @@ impl Driver for BuildkitDriver {
             sent: Some(seen.sent),
             outputs: written.map(|path| shown_path(path, job.here)).collect(),
             loaded,
+            unchanged: None,
         })
     }
 }

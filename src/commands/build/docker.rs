@@ -124,7 +124,7 @@ impl Driver for DockerDriver {
             })?;
         }
         Ok(Done {
-            engine: "docker",
+            engine: Some("docker"),
             image: Made {
                 manifest: built.in_containerd.then(|| built.id.clone()),
                 configuration,
@@ -141,6 +141,7 @@ impl Driver for DockerDriver {
                 .map(|output| shown_path(output.path(), job.here))
                 .collect(),
             loaded: None,
+            unchanged: None,
         })
     }
 }

@@ -11,8 +11,8 @@ use super::outcome::Done;
 use crate::cli::{EngineArg, EngineArgs};
 use crate::commands::error::Error;
 use crate::engine::buildkit::{Builder, Buildkit};
-use crate::engine::docker::Docker;
-use crate::engine::host;
+use crate::engine::docker::{Docker, EngineError};
+use crate::engine::host::{self, Host};
 use crate::model::image::Platform;
 use crate::plan::config::Base;
 use crate::plan::{Engine, PlanOptions};
@@ -68,9 +68,7 @@ pub(super) fn daemon(
     match patience.retry(ui, |_| Ok(Docker::connect(&host)?)) {
         // A daemon that exists but refuses to work is for the user to fix: another engine would
         // hide that.
-        Err(Error::Engine(error))
-            if error.is_absence() && arg == EngineArg::Auto && host.is_default() && !args.load =>
-        {
+        Err(Error::Engine(error)) if is_dispensable(&error, arg, args, &host) => {
             if patience.mode != ProgressMode::Quiet {
                 let done = if args.push {
                     "pushed"
@@ -83,6 +81,16 @@ pub(super) fn daemon(
         }
         reached => Ok(Some(reached?)),
     }
+}
+
+/// Whether slimbuild itself takes the place of a daemon that cannot be reached.
+pub(super) fn is_dispensable(
+    error: &EngineError,
+    arg: EngineArg,
+    args: &EngineArgs,
+    host: &Host,
+) -> bool {
+    error.is_absence() && arg == EngineArg::Auto && host.is_default() && !args.load
 }
 
 /// Who works.

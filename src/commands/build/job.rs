@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::access::Access;
 use super::again::Patience;
 use super::driver::Driver;
+use super::outcome::About;
+use super::unchanged::{PROOF, proof_word};
 use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
 use crate::commands::identity;
@@ -20,7 +22,7 @@ use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform};
 use crate::needs::tasks::is_proxy;
 use crate::plan::smoke::{self, Unset};
-use crate::plan::{Engine, Plan};
+use crate::plan::{Engine, Plan, Proof};
 use crate::show::progress::ProgressMode;
 use crate::system::env::Env;
 
@@ -31,6 +33,10 @@ pub(super) struct Job<'j> {
     pub(super) plan: Plan,
     /// The image's identity, if it is known.
     pub(super) identity: Option<Digest>,
+    /// What of the proof was asked for.
+    pub(super) proof: Proof,
+    /// Where the image comes from, as labels.
+    pub(super) origin: BTreeMap<String, String>,
     /// All names of the image.
     pub(super) tags: Vec<ImageRef>,
     /// Values of build arguments.
@@ -65,6 +71,17 @@ pub(super) struct Job<'j> {
 }
 
 impl Job<'_> {
+    /// What the image is.
+    pub(super) fn about(&self) -> About<'_> {
+        About {
+            plan: &self.plan,
+            tags: &self.tags,
+            identity: self.identity.as_ref(),
+            print: self.print,
+            mode: self.mode,
+        }
+    }
+
     /// How the job takes what may pass.
     pub(super) fn patience(&self) -> Patience<'_> {
         Patience {
@@ -79,7 +96,7 @@ impl Job<'_> {
         Ok(buildkit.check_platforms(&self.platforms, steps)?)
     }
 
-    /// The labels of the command line, and the identity. They are only in the image's configuration,
+    /// Where the image comes from, the labels of the command line, and the identity. They are only in the image's configuration,
     /// so no layer depends on them. An image that is made without Docker, or of a built workspace,
     /// has no identity in it: both ways make the same image, byte for byte.
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
@@ -87,11 +104,14 @@ impl Job<'_> {
             let (key, value) = label.split_once('=').unwrap_or((label, ""));
             (key.to_owned(), value.to_owned())
         };
-        let given = self.engine.labels.iter().map(pair);
+        let origin = self.origin.clone().into_iter();
+        let given = origin.chain(self.engine.labels.iter().map(pair));
         let from_sources = self.plan.engine == Engine::Docker && !self.plan.is_finished();
         let own = self.identity.as_ref().filter(|_| from_sources);
+        let proof = own.and_then(|_| proof_word(self.proof));
+        let proof = proof.map(|word| (PROOF.to_owned(), word.to_owned()));
         let own = own.map(|identity| (identity::LABEL.to_owned(), identity.to_string()));
-        given.chain(own).collect()
+        given.chain(own).chain(proof).collect()
     }
 
     /// Where to write the image if no daemon has it: to a file by default, if it would go nowhere

@@ -5,9 +5,10 @@
 //! be built alone. Its messages go through a [`Seat`](crate::show::seat::Seat) to this thread, which
 //! shows all apps.
 
-mod apps;
+mod affected;
 mod queue;
 mod refused;
+mod unchanged;
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 use super::run::Run;
 use crate::commands::error::Error;
 use crate::commands::prepared::Ground;
+use crate::commands::selected;
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::show::board::{self, Board, FRAME};
@@ -35,9 +37,9 @@ pub(super) fn run(mut run: Run<'_>, workspace: &Workspace, ui: &mut Ui) -> Resul
     refused::arguments(&run.args)?;
     run.mode = board::mode(run.mode, ui);
     let ground = Ground::new(workspace);
-    let mut apps = apps::select(&run.args.app, &ground, run.cwd, run.decided())?;
+    let mut apps = selected::select(&run.args.app, &ground, run.cwd, run.decided())?;
     if let Some(named) = &run.args.app.affected {
-        apps = apps::affected(&apps, named, &run, &ground, ui)?;
+        apps = affected::affected(&apps, named, &run, &ground, ui)?;
     }
     run.warn_all(&run.unmatched(&workspace.root)?, ui)?;
     let metadata = if run.args.dry_run {

@@ -180,7 +180,7 @@ impl NativeDriver {
         }
         let written = outputs.iter().map(Output::path);
         Ok(Done {
-            engine: "native",
+            engine: Some("native"),
             image: Made {
                 manifest: Some(image.digest().to_string()),
                 configuration: Some(Digest::of(&configuration).to_string()),
@@ -198,6 +198,7 @@ impl NativeDriver {
             sent: None,
             outputs: written.map(|path| shown_path(path, job.here)).collect(),
             loaded: loaded.map(|(docker, loaded)| (loaded, docker.version().to_owned())),
+            unchanged: None,
         })
     }
 }

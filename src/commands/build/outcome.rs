@@ -6,23 +6,38 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::job::Job;
 use crate::cli::PrintArg;
 use crate::commands::push;
 use crate::engine::docker::Loaded;
 use crate::engine::registry::Pushed;
 use crate::engine::{Answered, Event, StepId, fault};
 use crate::files::Measure;
+use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, ImageSize};
+use crate::plan::Plan;
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};
+use crate::show::seat::State;
 use crate::show::ui::Ui;
 use crate::system::terminal::escape_json;
 
+/// What an image is, whoever made it.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) plan: &'a Plan,
+    /// All names of the image.
+    pub(super) tags: &'a [ImageRef],
+    /// Its identity, if it is known.
+    pub(super) identity: Option<&'a Digest>,
+    /// What stdout gets.
+    pub(super) print: PrintArg,
+    pub(super) mode: ProgressMode,
+}
+
 /// An image that was made, tried and delivered.
 pub(super) struct Done {
-    /// Who made it: `docker`, `buildkit` or `native`.
-    pub(super) engine: &'static str,
+    /// Who made it: `docker`, `buildkit` or `native`; `None` if it was there.
+    pub(super) engine: Option<&'static str>,
     pub(super) image: Made,
     /// The result of the trial start, if this run had one.
     pub(super) trial: Option<String>,
@@ -36,6 +51,8 @@ pub(super) struct Done {
     pub(super) outputs: Vec<String>,
     /// What was loaded into a daemon, and the daemon's version.
     pub(super) loaded: Option<(Loaded, String)>,
+    /// Where it was found, if it only got names.
+    pub(super) unchanged: Option<String>,
 }
 
 /// The image itself.
@@ -118,10 +135,23 @@ fn left_out(text: &str) -> Option<(usize, u64)> {
 }
 
 impl Done {
+    /// The final state of the image.
+    pub(super) fn state(&self, plan: &Plan) -> State {
+        if self.unchanged.is_some() {
+            State::Unchanged
+        } else if !self.pushed.is_empty() {
+            State::Pushed
+        } else if plan.verify || self.answered.is_some() {
+            State::Verified
+        } else {
+            State::Built
+        }
+    }
+
     /// The line on stdout.
-    pub(super) fn printed(&self, job: &Job<'_>) -> String {
-        let name = job.tags.first();
-        let printed = match job.print {
+    pub(super) fn printed(&self, about: &About<'_>) -> String {
+        let name = about.tags.first();
+        let printed = match about.print {
             PrintArg::Name => {
                 // An image in a daemon is shown by its name.
                 let file = self.outputs.first().filter(|_| self.loaded.is_none());
@@ -153,13 +183,13 @@ impl Done {
     /// Reports the image on stderr. `document` is its metadata.
     pub(super) fn report(
         &self,
-        job: &Job<'_>,
+        about: &About<'_>,
         took: Duration,
         mut document: Value,
         ui: &mut Ui,
     ) -> std::io::Result<()> {
-        let names = job.tags.iter().map(ToString::to_string);
-        match job.mode {
+        let names = about.tags.iter().map(ToString::to_string);
+        match about.mode {
             ProgressMode::Quiet => Ok(()),
             ProgressMode::Json => {
                 document["event"] = "image".into();
@@ -167,10 +197,10 @@ impl Done {
             }
             ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
                 let text = report::outcome(&Outcome {
-                    plan: &job.plan,
+                    plan: about.plan,
                     tags: &names.collect::<Vec<_>>(),
                     sizes: &self.image.sizes,
-                    reference: job.tags.first().and_then(|name| self.reference(name)),
+                    reference: about.tags.first().and_then(|name| self.reference(name)),
                     outputs: &self.outputs,
                     loaded: self.loaded.as_ref().map(loaded_text),
                     pushed: &push::lines(&self.pushed),
@@ -181,6 +211,7 @@ impl Done {
                         .map(|answered| (&*answered.how, answered.took)),
                     workspace: self.sent.as_ref().map(|sent| sent.workspace),
                     left_out: self.sent.as_ref().and_then(|sent| sent.left_out),
+                    unchanged: self.unchanged.as_deref(),
                     steps: self.summary.steps,
                     cached: self.sent.as_ref().map(|_| self.summary.cached),
                     took,
@@ -209,20 +240,21 @@ impl Done {
 
     /// The keys that `docker buildx build --metadata-file` writes too, and our own. Unknown values
     /// are null.
-    pub(super) fn metadata(&self, job: &Job<'_>, took: Duration) -> Value {
-        let names: Vec<String> = job.tags.iter().map(ToString::to_string).collect();
-        let reference = job.tags.first().and_then(|name| self.reference(name));
-        let plan = &job.plan;
+    pub(super) fn metadata(&self, about: &About<'_>, took: Duration) -> Value {
+        let names: Vec<String> = about.tags.iter().map(ToString::to_string).collect();
+        let reference = about.tags.first().and_then(|name| self.reference(name));
+        let plan = about.plan;
         let sent = self.sent.as_ref();
         let one = self.image.sizes.first();
         let one = one.filter(|size| size.platform.is_none());
+        let built = self.unchanged.is_none();
         json!({
             "image.name": names.join(","),
             "containerimage.config.digest": self.image.configuration,
             "containerimage.digest": self.digest(),
             "slimbuild.app": plan.app.dir,
             "slimbuild.engine": self.engine,
-            "slimbuild.identity": job.identity,
+            "slimbuild.identity": about.identity,
             "slimbuild.image.reference": reference,
             "slimbuild.image.size": one.and_then(|size| size.unpacked),
             "slimbuild.image.compressed": one.and_then(|size| size.packed),
@@ -237,8 +269,9 @@ impl Done {
             "slimbuild.workspace.size": sent.map(|sent| sent.workspace.bytes),
             "slimbuild.workspace.files": sent.map(|sent| sent.workspace.files),
             "slimbuild.modules.left-out": sent.and_then(|sent| sent.left_out).map(|(_, bytes)| bytes),
-            "slimbuild.steps": self.summary.steps,
-            "slimbuild.steps.cached": self.summary.cached,
+            "slimbuild.state": self.state(plan).word(),
+            "slimbuild.steps": built.then_some(self.summary.steps),
+            "slimbuild.steps.cached": built.then_some(self.summary.cached),
             "slimbuild.seconds": took.as_secs_f64(),
         })
     }

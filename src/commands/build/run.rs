@@ -4,19 +4,21 @@
 //! builds is found, and everything that can be refused is. Then a driver builds it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use super::access::Access;
 use super::again::Patience;
 use super::driver::{self, Driver, Worker};
 use super::job::{self, Caches, Job};
+use super::outcome::{About, Done};
+use super::unchanged::{self, Builds, Key, Sought};
 use super::undeclared;
 use crate::cli::{BuildArgs, EngineArgs};
 use crate::commands::error::Error;
 use crate::commands::names::Names;
 use crate::commands::prepared::{Ground, Prepared};
 use crate::commands::warning::warn;
-use crate::commands::{Pins, own_output, resources, secrets, unmatched};
+use crate::commands::{Pins, labels, own_output, resources, secrets, unmatched};
 use crate::engine::buildkit::Builder;
 use crate::engine::host::{self, Address};
 use crate::engine::registry::Trust;
@@ -24,7 +26,7 @@ use crate::engine::{Interrupt, Logins};
 use crate::image::oci::Output;
 use crate::model::image::ImageRef;
 use crate::model::member::MemberId;
-use crate::plan::{Engine, Plan, PlanOptions};
+use crate::plan::{Engine, Plan, PlanOptions, Proof};
 use crate::render::dockerfile;
 use crate::show::progress::ProgressMode;
 use crate::show::report;
@@ -42,7 +44,9 @@ pub(super) struct Run<'r> {
     pub(super) here: &'r Path,
     pub(super) env: &'r Env,
     flags: PlanOptions,
-    pins: Option<Pins>,
+    pub(super) pins: Option<Pins>,
+    /// Who builds, if that was asked: it is the same for all apps.
+    builds: OnceLock<Option<Builds>>,
     /// Held by the app that downloads what the others need too.
     fetching: Mutex<()>,
 }
@@ -51,9 +55,11 @@ pub(super) struct Run<'r> {
 pub(super) struct Planned<'g, 'w> {
     pub(super) prepared: Prepared<'g, 'w>,
     pub(super) plan: Plan,
-    names: Names,
+    pub(super) names: Names,
     /// All names of the image, as far as they are known before the builder.
     pub(super) tags: Vec<ImageRef>,
+    /// The image that may be there already.
+    pub(super) sought: Option<Sought>,
     /// The engine that is wanted.
     wanted: Engine,
     builder: Option<Builder>,
@@ -69,6 +75,7 @@ impl<'r> Run<'r> {
         here: &'r Path,
         env: &'r Env,
     ) -> Result<Self, Error> {
+        unchanged::check(&args)?;
         let pins = Pins::new(&args.plan, args.engine.pull, env)?;
         let mode = if quiet {
             ProgressMode::Quiet
@@ -83,6 +90,7 @@ impl<'r> Run<'r> {
             here,
             env,
             pins,
+            builds: OnceLock::new(),
             fetching: Mutex::new(()),
         })
     }
@@ -90,6 +98,20 @@ impl<'r> Run<'r> {
     /// Whether flags tell what an app is.
     pub(super) fn decided(&self) -> bool {
         self.flags.start.is_some() || self.flags.kind.is_some()
+    }
+
+    /// What of the proof is asked for.
+    pub(super) fn proof(&self) -> Proof {
+        self.flags.proof
+    }
+
+    /// Who builds an app, as far as its identity depends on it.
+    pub(super) fn builds(&self, planned: &Planned<'_, '_>) -> Option<Builds> {
+        if planned.wanted == Engine::Native {
+            return Some(Builds::here());
+        }
+        let find = || Builds::find(self, planned.builder.as_ref());
+        self.builds.get_or_init(find).clone()
     }
 
     /// Plans an app. `engine` has the app's own cache.
@@ -117,13 +139,14 @@ impl<'r> Run<'r> {
             None => driver::engine(arg, &engine, prepared.options()),
         };
         let plan = prepared.plan(wanted, self.pins.as_ref())?;
-        let names = Names::new(&prepared, &plan, args.tags.clone(), self.env)?;
+        let names = Names::new(&prepared, args.tags.clone(), self.env)?;
         let tags = names.early(&prepared, &plan, &args.plan.build_args)?;
         Ok(Planned {
             prepared,
             plan,
             names,
             tags,
+            sought: None,
             wanted,
             builder,
             engine,
@@ -143,6 +166,7 @@ impl<'r> Run<'r> {
             mut plan,
             names,
             tags: _,
+            sought: _,
             wanted,
             builder,
             engine,
@@ -186,11 +210,15 @@ impl<'r> Run<'r> {
         workdir::sweep();
         let driver = worker.driver(&engine, host, env, patience, ui)?;
         let listen = || Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"));
-        let wanted = args.metadata_file.is_some() || names.have_the_identity();
+        let wanted =
+            args.metadata_file.is_some() || names.have_the_identity() || args.engine.skip_unchanged;
         let identity = job::identity(&prepared, &plan, &*driver, &arguments, wanted)?;
+        let epoch = resources::named_epoch(env)?;
         let job = Job {
+            origin: labels::of(&prepared, &plan, epoch, env),
             tags: names.fill(identity.as_ref())?,
             identity,
+            proof: self.proof(),
             trial: job::trial(&plan, args.smoke.clone(), cwd, env)?,
             root,
             plan,
@@ -200,7 +228,7 @@ impl<'r> Run<'r> {
             logins,
             trust: Trust::of(env, &prepared.options().insecure_registries),
             engine,
-            epoch: resources::named_epoch(env)?,
+            epoch,
             caches,
             fetching: &self.fetching,
             platforms: self.flags.platforms.clone(),
@@ -213,6 +241,22 @@ impl<'r> Run<'r> {
         };
         driver.check(&job)?;
         Ok((job, driver))
+    }
+
+    /// Builds an app, and leaves its key in the registry if later runs may look for it.
+    pub(super) fn build(
+        &self,
+        job: &Job<'_>,
+        driver: &dyn Driver,
+        ui: &mut Ui,
+    ) -> Result<Done, Error> {
+        let done = driver.build(job, ui)?;
+        let looks = self.args.engine.skip_unchanged && self.args.engine.push;
+        if let Some(identity) = job.identity.as_ref().filter(|_| looks) {
+            let key = Key::new(identity, self.proof(), &self.args);
+            unchanged::mark(job, &key, &done, ui)?;
+        }
+        Ok(done)
     }
 
     /// The files and directories that a build writes to, as the workspace names them.
@@ -265,13 +309,28 @@ impl Planned<'_, '_> {
             || host().is_ok_and(|host| !matches!(host.address(), Address::Local(_)))
     }
 
+    /// What an image that is there already is.
+    pub(super) fn about<'p>(&'p self, run: &Run<'_>) -> About<'p> {
+        About {
+            plan: &self.plan,
+            tags: &self.tags,
+            identity: self.sought.as_ref().map(Sought::identity),
+            print: run.args.print,
+            mode: run.mode,
+        }
+    }
+
     /// What a dry run shows: the Dockerfile as data, and a summary as a message. Builds without a
     /// Dockerfile have the plan instead.
-    pub(super) fn shown(&self) -> Result<(String, String), Error> {
+    pub(super) fn shown(&self, run: &Run<'_>) -> Result<(String, String), Error> {
         let text = match self.plan.engine {
             Engine::Docker => dockerfile::render(&self.plan)?,
             Engine::Native => report::plan(&self.plan),
         };
-        Ok((text, report::dry_run(&self.plan)))
+        let mut summary = report::dry_run(&self.plan);
+        if run.args.engine.skip_unchanged {
+            summary += &unchanged::would_look(run, self)?;
+        }
+        Ok((text, summary))
     }
 }

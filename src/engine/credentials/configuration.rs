@@ -111,6 +111,15 @@ impl Configuration {
         }
     }
 
+    /// Whether a login is for a part of the registry.
+    pub(super) fn differs_within(&self, registry: &str) -> bool {
+        let mut keys = self.logins.keys();
+        keys.any(|key| {
+            let (_, part) = split(key);
+            is_host(key, registry) && !part.is_empty() && !VERSIONS.contains(&part)
+        })
+    }
+
     fn helper(&self, registry: &str) -> Option<&str> {
         let exact = self.helpers.get(key(registry));
         let mut others = self.helpers.iter();

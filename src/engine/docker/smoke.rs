@@ -4,9 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerCreateBody, HostConfig};
-use bollard::query_parameters::{
-    CreateContainerOptions, LogsOptions, RemoveContainerOptions, TagImageOptions,
-};
+use bollard::query_parameters::{CreateContainerOptions, LogsOptions, RemoveContainerOptions};
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::error::after_build;
@@ -14,7 +12,6 @@ use super::{Docker, EngineError, client, runtime};
 use crate::engine::Interrupt;
 use crate::engine::smoke::{Answered, End, SmokeRequest, TAIL};
 use crate::engine::unique_id::unique_id;
-use crate::model::image::ImageRef;
 use crate::system::leftovers::Note;
 
 /// How long removing a container may take while this process ends.
@@ -39,23 +36,6 @@ impl Docker {
         interrupt: &Interrupt,
     ) -> Result<Answered, EngineError> {
         runtime()?.block_on(self.try_out(image, request, interrupt))
-    }
-
-    /// Tags an image.
-    pub fn tag(&self, image: &str, tags: &[ImageRef]) -> Result<(), EngineError> {
-        runtime()?.block_on(async {
-            for tag in tags {
-                let options = TagImageOptions {
-                    repo: Some(tag.name().to_owned()),
-                    tag: tag.tag().map(str::to_owned),
-                };
-                self.client
-                    .tag_image(image, Some(options))
-                    .await
-                    .map_err(|error| after_build(format!("tag it as `{tag}`"), &error))?;
-            }
-            Ok(())
-        })
     }
 
     async fn try_out(

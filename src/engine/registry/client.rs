@@ -4,16 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use super::error::{Action, Asked};
+use super::home::Home;
 use super::http::{Client, Fault};
-use super::reach::{Reach, Way};
 use super::token::Login;
-use super::trust::is_here;
 use super::{Registries, RegistryError};
-use crate::engine::credentials::registry;
 use crate::engine::retry::{self, PAUSES};
 use crate::engine::{Event, Interrupt, StepId};
 use crate::model::image::{ImageRef, parts};
-use crate::store::fetch::{Patience, Stall, prepare_tls};
+use crate::store::fetch::{Patience, Stall};
 
 /// The seconds before each retry if a registry throttles.
 const THROTTLE_PAUSES: [u32; 3] = [1, 5, 15];
@@ -23,11 +21,6 @@ const MAX_TOLD_PAUSE: u32 = 60;
 const SECOND: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
 /// How long a registry may stall in one push or pull, all stalls together.
 const MAX_STALLED: Duration = Duration::from_secs(120);
-/// The timeout for connecting.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// The client's own timeout for silence is this much longer than ours, which can say what was
-/// awaited.
-const CLIENT_MARGIN: Duration = Duration::from_secs(5);
 /// How often to report the progress of a blob.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -72,48 +65,44 @@ impl<'r> Repository<'r> {
         all: &Registries<'_>,
         events: &'r Events<'r>,
     ) -> Result<Self, RegistryError> {
-        prepare_tls();
-        let registry = registry(image);
-        let found = all.logins.for_image(image).await;
-        for message in found.warnings {
-            events.say(Event::Warning { message });
-        }
-        if !is_here(registry) && all.trust.is_insecure(registry) {
-            // A file of the repository may have said so.
-            let message = format!("the connection to `{registry}` is not verified");
-            events.say(Event::Warning { message });
-        }
-        let asked = Asked {
-            image: image.to_string(),
-            registry: registry.to_owned(),
+        let home = Home::new(image, action, all, events).await?;
+        Ok(Self::at(
+            &home,
+            image,
             action,
-            known: found.credential.is_some(),
-        };
-        let (host, path) = place(image);
+            neighbours,
+            all.patience,
+            events,
+        ))
+    }
+
+    /// The same at a registry whose way is known.
+    pub(super) fn at(
+        home: &Home,
+        image: &ImageRef,
+        action: Action,
+        neighbours: &[String],
+        patience: Patience,
+        events: &'r Events<'r>,
+    ) -> Self {
+        let (_, path) = place(image);
         let rights = match action {
-            Action::Pull => "pull",
+            Action::Look | Action::Pull => "pull",
             Action::Push => "pull,push",
         };
         let own = format!("repository:{path}:{rights}");
         let others = neighbours.iter();
         let others = others.map(|other| format!("repository:{other}:pull"));
         let scopes = std::iter::once(own).chain(others);
-        let login = Login::new(found.credential, scopes.collect());
-        let way = Way {
-            proxies: all.proxies,
-            trust: all.trust,
-            connecting: CONNECT_TIMEOUT.min(all.patience.answer),
-            silence: all.patience.silence + CLIENT_MARGIN,
-        };
-        let reach = Reach::new(host, registry, &way).map_err(|fault| asked.error(fault))?;
-        Ok(Self {
-            client: Client::new(reach, &path, login),
-            asked,
-            patience: all.patience,
+        let login = Login::new(home.credential.clone(), scopes.collect());
+        Self {
+            client: Client::new(home.reach.clone(), &path, login),
+            asked: home.asked(image, action),
+            patience,
             events,
             stalled: Cell::default(),
             said: RefCell::default(),
-        })
+        }
     }
 
     /// Waits for a small answer, or for the start of a large one, with a short timeout.

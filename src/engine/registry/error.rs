@@ -14,6 +14,8 @@ use crate::store::fetch::{Cause, Stall};
 /// The attempted action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
+    /// Finding out what a registry has.
+    Look,
     /// Pulling an image.
     Pull,
     /// Pushing an image.
@@ -104,6 +106,12 @@ pub enum RegistryError {
     /// The image cannot be part of an index.
     #[error("`{image}` cannot be part of an index: {reason}")]
     Unfit { image: String, reason: String },
+    /// There is something else under the name.
+    #[error("`{image}` is no image: {reason}")]
+    NoImage { image: String, reason: String },
+    /// The registry does not let an image into another repository without its layers.
+    #[error("the registry does not take over the layers of `{image}` into `{target}`")]
+    NotTakenOver { image: String, target: String },
     /// A file of `certs.d` cannot be used.
     #[error("cannot {} `{image}`: {problem}", verb(*.action))]
     Certificate {
@@ -128,6 +136,7 @@ pub enum RegistryError {
 
 fn verb(action: Action) -> &'static str {
     match action {
+        Action::Look => "look for",
         Action::Pull => "pull",
         Action::Push => "push",
     }
@@ -246,7 +255,11 @@ impl RegistryError {
             }
             Self::Foreign { source, .. } => return source.hint(),
             Self::Damaged(_) => "build again: it is made anew".to_owned(),
+            Self::NotTakenOver { image, target } => {
+                format!("copy it once: `skopeo copy docker://{image} docker://{target}`")
+            }
             Self::Status { .. }
+            | Self::NoImage { .. }
             | Self::Unfit { .. }
             | Self::Answer { .. }
             | Self::Certificate { .. }
@@ -349,7 +362,7 @@ impl Asked {
                 server,
                 message,
             },
-            404 if self.action == Action::Pull => RegistryError::Missing { image, message },
+            404 if self.action != Action::Push => RegistryError::Missing { image, message },
             _ => RegistryError::Status {
                 image,
                 registry,

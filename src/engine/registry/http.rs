@@ -5,6 +5,7 @@
 //! Credentials are sent only to the registry itself and to the server that issues its tokens.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use reqwest::header::{
@@ -79,7 +80,7 @@ impl From<reqwest::Error> for Fault {
 
 /// One repository, and how it is reached.
 pub(super) struct Client {
-    reach: Reach,
+    reach: Rc<Reach>,
     /// `https://registry.example.com/v2/`, once the registry has answered.
     root: OnceCell<Url>,
     /// `shop/server`
@@ -106,7 +107,7 @@ impl Blob {
 }
 
 impl Client {
-    pub(super) fn new(reach: Reach, repository: &str, login: Login) -> Self {
+    pub(super) fn new(reach: Rc<Reach>, repository: &str, login: Login) -> Self {
         Self {
             reach,
             root: OnceCell::new(),
@@ -207,9 +208,10 @@ impl Client {
     /// The registry's address. The first call finds out how it is reached and what it requires.
     async fn root(&self) -> Result<&Url, Fault> {
         let ask = || async {
-            let (root, answer) = self.reach.first_answer().await?;
-            self.login.renew(&self.reach, &root, &answer).await?;
-            Ok(root)
+            let first = self.reach.first().await?;
+            let required = first.challenge.as_ref();
+            self.login.renew(&self.reach, &first.root, required).await?;
+            Ok(first.root.clone())
         };
         self.root.get_or_try_init(ask).await
     }
@@ -276,7 +278,10 @@ impl Client {
         }
         // Another request may have renewed it already.
         if self.login.authorization() == used {
-            self.login.renew(&self.reach, root, &answer).await?;
+            let required = challenge(&answer);
+            self.login
+                .renew(&self.reach, root, required.as_ref())
+                .await?;
         }
         if self.login.authorization() == used {
             return Ok(answer);

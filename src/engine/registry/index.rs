@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::{Events, Repository, place};
 use super::error::Action;
+use super::manifest::{bring, kind};
 use super::{Joined, JoinedImage, Registries, RegistryError};
 use crate::engine::Event;
 use crate::image::oci::{Document, ForeignError, ForeignManifest, limits};
@@ -13,7 +14,6 @@ use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// What a builder attests stands beside an image, for a platform of this name.
 const UNKNOWN: &str = "unknown/unknown";
@@ -69,25 +69,13 @@ pub(super) async fn join(
     }
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
     let index = Bytes::from(index.to_string());
-    put(&target, name.tag().unwrap_or("latest"), INDEX, &index).await?;
+    let tag = name.tag().unwrap_or("latest");
+    target.put_manifest(tag, INDEX, &index).await?;
     joined.retain(|image| image.platform != UNKNOWN);
     Ok(Joined {
         digest: Digest::of(&index),
         images: joined,
     })
-}
-
-async fn put(
-    target: &Repository<'_>,
-    name: &str,
-    kind: &str,
-    manifest: &Bytes,
-) -> Result<(), RegistryError> {
-    let send = async || {
-        let sent = target.client.push_manifest(name, kind, manifest);
-        target.soon(sent).await
-    };
-    target.with_retries(send).await
 }
 
 /// An image, or an index of several, that becomes a part of the new one.
@@ -108,16 +96,10 @@ impl Part<'_> {
         self.unfit(error.to_string())
     }
 
-    async fn manifest(&self, name: &str) -> Result<Vec<u8>, RegistryError> {
-        let source = &self.source;
-        let get = async || source.soon(source.client.manifest(name, None)).await;
-        source.with_retries(get).await
-    }
-
     /// The entries of the new index.
     async fn entries(&self) -> Result<Vec<Value>, RegistryError> {
         let name = self.image.digest().or(self.image.tag());
-        let bytes = self.manifest(name.unwrap_or("latest")).await?;
+        let bytes = self.source.manifest(name.unwrap_or("latest")).await?;
         let document = Document::parse(&bytes).map_err(|error| self.foreign(&error))?;
         let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let Document::Image(manifest) = document else {
@@ -198,33 +180,12 @@ impl Part<'_> {
         target: &Repository<'_>,
         name: &ImageRef,
     ) -> Result<(), RegistryError> {
-        let bytes = self.manifest(&digest.to_string()).await?;
-        let document = Document::parse(&bytes).map_err(|error| self.foreign(&error))?;
-        let Document::Image(manifest) = document else {
-            return Err(self.unfit("it is a list of lists".to_owned()));
-        };
-        let from = place(self.image).1;
-        for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
-            let blob = blob.digest.to_string();
-            let there = async || target.soon(target.client.blob_exists(&blob)).await;
-            if target.with_retries(there).await? {
-                continue;
-            }
-            let mount = async || target.soon(target.client.mount_blob(&from, &blob)).await;
-            if !target.with_retries(mount).await? {
-                return Err(self.unfit(format!(
-                    "the registry does not take over its layers from another repository; push it to `{}` too",
-                    name.name()
-                )));
-            }
+        if bring(&self.source, self.image, digest, target).await? {
+            return Ok(());
         }
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let kind = kind(&value).to_owned();
-        put(target, &digest.to_string(), &kind, &Bytes::from(bytes)).await
+        Err(self.unfit(format!(
+            "the registry does not take over its layers from another repository; push it to `{}` too",
+            name.name()
+        )))
     }
-}
-
-/// The media type of a manifest.
-fn kind(manifest: &Value) -> &str {
-    manifest["mediaType"].as_str().unwrap_or(MANIFEST)
 }

@@ -5,8 +5,10 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode, Url};
+use tokio::sync::OnceCell as AsyncCell;
 
-use super::http::Fault;
+use super::http::{Fault, challenge};
+use super::token::Challenge;
 use super::trust::{Certificates, Trust, is_here};
 use crate::store::fetch::{Cause, Proxies, redirects};
 
@@ -31,6 +33,15 @@ pub(super) struct Reach {
     /// For other servers, as that of its tokens: it verifies whom it talks to. Made when one is
     /// needed, since it takes a while to read the system's certificates.
     others: OnceCell<reqwest::Client>,
+    first: AsyncCell<First>,
+}
+
+/// What the registry said first.
+pub(super) struct First {
+    /// Its address.
+    pub(super) root: Url,
+    /// What it requires.
+    pub(super) challenge: Option<Challenge>,
 }
 
 /// What clients are made with.
@@ -95,11 +106,21 @@ impl Reach {
             settings,
             own,
             others,
+            first: AsyncCell::new(),
         })
     }
 
-    /// The registry's address, and its answer to the first request.
-    pub(super) async fn first_answer(&self) -> Result<(Url, Response), Fault> {
+    /// The registry's address, and what it requires. It is asked once.
+    pub(super) async fn first(&self) -> Result<&First, Fault> {
+        let ask = || async {
+            let (root, answer) = self.first_answer().await?;
+            let challenge = challenge(&answer);
+            Ok(First { root, challenge })
+        };
+        self.first.get_or_try_init(ask).await
+    }
+
+    async fn first_answer(&self) -> Result<(Url, Response), Fault> {
         let (root, other) = &self.roots;
         let first = self.get(root).await;
         let Some(other) = other else {

@@ -13,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 
-use super::http::{Fault, Server, challenge, refusal, whole};
+use super::http::{Fault, Server, refusal, whole};
 use super::reach::Reach;
 use crate::engine::credentials::Credential;
 use crate::image::oci::limits;
@@ -88,15 +88,13 @@ impl Login {
         &self,
         reach: &Reach,
         root: &Url,
-        answer: &Response,
+        required: Option<&Challenge>,
     ) -> Result<(), Fault> {
-        let Some(challenge) = challenge(answer) else {
-            return Ok(());
-        };
-        let header = match challenge {
-            Challenge::Basic => self.basic().transpose()?,
-            Challenge::Bearer { realm, service } => {
-                let token = self.token(reach, root, &realm, service.as_deref()).await?;
+        let header = match required {
+            None => return Ok(()),
+            Some(Challenge::Basic) => self.basic().transpose()?,
+            Some(Challenge::Bearer { realm, service }) => {
+                let token = self.token(reach, root, realm, service.as_deref()).await?;
                 token
                     .map(|token| sensitive(&format!("Bearer {token}")))
                     .transpose()?

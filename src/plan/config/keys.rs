@@ -9,7 +9,7 @@ use crate::model::path::RepoPath;
 use crate::model::tag::TagTemplate;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 23] = [
+pub const KEYS: [&str; 26] = [
     "kind",
     "node",
     "base",
@@ -31,6 +31,9 @@ pub const KEYS: [&str; 23] = [
     "buildArgs",
     "secrets",
     "labels",
+    "ociLabels",
+    "registry",
+    "image",
     "tags",
     "template",
 ];
@@ -65,11 +68,14 @@ pub(super) fn read(
     for entry in &entries {
         if matches!(
             (entry.name, scope),
-            ("tags" | "entry" | "start" | "writable", Scope::All)
+            (
+                "image" | "tags" | "entry" | "start" | "writable",
+                Scope::All
+            )
         ) && !is_a_pattern(entry)
         {
             let problem = format!("`{}` cannot be the same for all apps", entry.path);
-            let hint = if entry.name == "tags" {
+            let hint = if matches!(entry.name, "image" | "tags") {
                 "write `{app}` in each name, or the names beside the app"
             } else {
                 "write it beside the app, or below `apps`, as in `\"apps\": {\"apps/server\": {…}}`"
@@ -133,6 +139,9 @@ fn key(
         "buildArgs" => options.build_args = values::build_args(node)?,
         "secrets" => options.secrets = values::secrets(node)?,
         "labels" => options.labels = values::labels(node)?,
+        "ociLabels" => options.oci_labels = Some(values::truth(node)?),
+        "registry" => options.registry = Some(node.given(values::registry(node)?)),
+        "image" => options.image = Some(node.given(values::image_pattern(node)?)),
         "tags" => options.tags = Some(node.given(values::tags(node)?)),
         "template" => options.template = Some(node.given(values::file(node, dir)?)),
         _ => {
@@ -158,6 +167,16 @@ fn kind(node: &Node<'_>) -> Result<AppKind, ConfigError> {
 
 /// Whether these are names that tell apps apart.
 fn is_a_pattern(entry: &Entry<'_>) -> bool {
-    let tags = || values::tags(&entry.node());
-    entry.name == "tags" && tags().is_ok_and(|tags| tags.iter().all(TagTemplate::tells_apps_apart))
+    let node = &entry.node();
+    match entry.name {
+        "tags" => {
+            values::tags(node).is_ok_and(|tags| tags.iter().all(TagTemplate::tells_apps_apart))
+        }
+        // What is wrong with it is told where it is read.
+        "image" => match values::image_pattern(node) {
+            Ok(image) => image.tells_apps_apart(),
+            Err(_) => true,
+        },
+        _ => false,
+    }
 }

@@ -3,10 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::PlanOptions;
+use super::{Given, PlanOptions};
 use crate::files::ignore::{IgnoreError, Rules};
+use crate::model::tag::TagTemplate;
 
 impl PlanOptions {
+    /// The name of the image, without a tag: `image`, or the default name in `registry`.
+    pub(crate) fn image_pattern(&self) -> Option<Given<TagTemplate>> {
+        let in_registry = |registry: &Given<String>| {
+            let pattern: Option<TagTemplate> = "{registry}/{app}".parse().ok();
+            let source = registry.source.clone();
+            pattern.map(|value| Given { value, source })
+        };
+        let registry = || self.registry.as_ref().and_then(in_registry);
+        self.image.clone().or_else(registry)
+    }
+
     /// Node's version with the place that names it.
     pub(crate) fn node(&self) -> Option<(&str, &str)> {
         let node = self.node.as_ref()?;
@@ -42,6 +54,9 @@ impl PlanOptions {
             env: merged(below.env, self.env),
             healthcheck: self.healthcheck.or(below.healthcheck),
             labels: merged(below.labels, self.labels),
+            oci_labels: self.oci_labels.or(below.oci_labels),
+            registry: self.registry.or(below.registry),
+            image: self.image.or(below.image),
             tags: self.tags.or(below.tags),
             build_packages: joined(below.build_packages, self.build_packages),
             runtime_packages: joined(below.runtime_packages, self.runtime_packages),

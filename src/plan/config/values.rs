@@ -13,7 +13,7 @@ use crate::files::glob::{self, Dialect};
 use crate::model::image::ImageRef;
 use crate::model::path::RepoPath;
 use crate::model::span::Span;
-use crate::model::tag::{TagError, TagTemplate};
+use crate::model::tag::{Fact, TagError, TagTemplate};
 
 /// Node's version; a number is a line: `22`.
 pub(super) fn version(node: &Node<'_>) -> Result<String, ConfigError> {
@@ -77,6 +77,35 @@ pub(super) fn tags(node: &Node<'_>) -> Result<Vec<TagTemplate>, ConfigError> {
     items.into_iter().map(tag).collect()
 }
 
+/// A registry, perhaps with the beginning of a path.
+pub(super) fn registry(node: &Node<'_>) -> Result<String, ConfigError> {
+    let what = "a registry, perhaps with a path, as \"ghcr.io/shop\"";
+    let text = node.string(what)?;
+    let sample: Result<ImageRef, _> = format!("{text}/x").parse();
+    match sample {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(node.error(format!("`{}`: {error}", node.path), None)),
+    }
+}
+
+/// The name of the image without a tag, with places for facts.
+pub(super) fn image_pattern(node: &Node<'_>) -> Result<TagTemplate, ConfigError> {
+    let what = "a name without a tag, as \"{registry}/{app}\"";
+    let text = node.string(what)?;
+    let pattern: TagTemplate = text
+        .parse()
+        .map_err(|error: TagError| node.error(format!("`{}`: {error}", node.path), None))?;
+    if pattern.repository() != pattern {
+        let hint = "tags belong into `tags`, as in \"{image}:{git.sha}\"";
+        let problem = format!("`{}` has a tag", node.path);
+        return Err(node.error(problem, Some(hint.to_owned())));
+    }
+    if pattern.needs(Fact::Image) {
+        return Err(node.error(format!("`{}` stands for itself", node.path), None));
+    }
+    Ok(pattern)
+}
+
 /// The file that node starts.
 pub(super) fn entry(node: &Node<'_>) -> Result<NodeArguments, ConfigError> {
     let what = "a file inside of the app, as \"dist/main.js\"";
@@ -128,6 +157,14 @@ pub(super) fn start(node: &Node<'_>) -> Result<NodeArguments, ConfigError> {
             format!("`{}` starts `{file}`, which is no file of the app", node.path),
             Some("an image starts node alone, without a shell or a package manager: name node's arguments, as in \"dist/main.js\"".to_owned()),
         )),
+    }
+}
+
+/// Whether something is done.
+pub(super) fn truth(node: &Node<'_>) -> Result<bool, ConfigError> {
+    match node.value {
+        ast::Value::BooleanLit(truth) => Ok(truth.value),
+        _ => Err(node.expected("true or false")),
     }
 }
 
@@ -358,16 +395,14 @@ pub(super) fn lifecycle(node: &Node<'_>) -> Result<BTreeMap<String, Given<bool>>
     let mut found = BTreeMap::new();
     for entry in node.entries(what)? {
         let value = entry.node();
-        let ast::Value::BooleanLit(runs) = value.value else {
-            return Err(value.expected("true or false"));
-        };
+        let runs = truth(&value)?;
         if !entry.name.contains('#') {
             let problem = format!("`{}` names no script of a package", entry.path);
             let hint =
                 "write PACKAGE#SCRIPT, as \"@shop/ui#prepare\"; the root's are \"//#postinstall\"";
             return Err(entry.error(problem, Some(hint.to_owned())));
         }
-        found.insert(entry.name.to_owned(), value.given(runs.value));
+        found.insert(entry.name.to_owned(), value.given(runs));
     }
     Ok(found)
 }

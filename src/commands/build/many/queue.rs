@@ -9,8 +9,9 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::refused;
-use crate::commands::build::outcome::Done;
+use crate::commands::build::outcome::{About, Done};
 use crate::commands::build::run::{Planned, Run};
+use crate::commands::build::unchanged::{Looked, Seeker};
 use crate::commands::error::{Error, ExitCode};
 use crate::commands::prepared::Ground;
 use crate::engine::Interrupt;
@@ -30,7 +31,7 @@ const MAX_HERE: usize = 8;
 const LIGHT: usize = 8;
 
 /// Tells an app's news.
-type Teller = SyncSender<(usize, News)>;
+pub(super) type Teller = SyncSender<(usize, News)>;
 
 /// What is left of an app's build, besides how it ended.
 #[derive(Default)]
@@ -54,7 +55,7 @@ pub(super) struct Queue<'q, 'w> {
     pub(super) dirs: &'q [String],
     color: bool,
     /// Raised by a signal, and by the first failure with `--fail-fast`.
-    interrupt: Interrupt,
+    pub(super) interrupt: Interrupt,
     trigger: Trigger,
     results: Mutex<Vec<Option<Result>>>,
 }
@@ -93,8 +94,9 @@ impl<'q, 'w> Queue<'q, 'w> {
     pub(super) fn work(&self, to: &Teller) -> std::result::Result<Vec<Option<Result>>, Error> {
         // An error in a lockfile is that of all apps.
         self.ground.survey()?;
+        let began = Instant::now();
         let numbers: Vec<usize> = (0..self.apps.len()).collect();
-        let planned = threads::map(&numbers, 1, |&app| self.plan(app, to));
+        let (planned, looked) = self.plan_all(&numbers, to)?;
         let named = planned.iter().zip(self.dirs);
         let named = named.filter_map(|(planned, dir)| Some((&**dir, &*planned.as_ref()?.tags)));
         let named: Vec<_> = named.collect();
@@ -112,6 +114,7 @@ impl<'q, 'w> Queue<'q, 'w> {
                 self.show(app, &planned, to);
             }
         } else {
+            let waiting = self.without_unchanged(waiting, &looked, began, to)?;
             self.build_all(waiting, to)?;
         }
         let results = std::mem::take(&mut *self.results());
@@ -130,13 +133,39 @@ impl<'q, 'w> Queue<'q, 'w> {
     }
 
     /// The streams of an app.
-    fn ui(&self, app: usize, to: &Teller) -> Ui {
+    pub(super) fn ui(&self, app: usize, to: &Teller) -> Ui {
         let quiet = self.run.mode == ProgressMode::Quiet;
         Ui::seated(Seat::new(app, to.clone()), self.color, quiet)
     }
 
+    /// The plans of all apps, and what is there already of their images.
+    fn plan_all(
+        &self,
+        numbers: &[usize],
+        to: &Teller,
+    ) -> std::result::Result<(Vec<Option<Planned<'_, 'w>>>, Looked), Error> {
+        if !self.run.args.engine.skip_unchanged || self.run.args.dry_run {
+            let planned = threads::map(numbers, 1, |&app| self.plan(app, None, to));
+            return Ok((planned, Looked::default()));
+        }
+        thread::scope(|scope| {
+            let (seeker, looking) = Seeker::start(self.run, &self.interrupt, scope)?;
+            let planned = threads::map(numbers, 1, |&app| self.plan(app, Some(&seeker), to));
+            drop(seeker);
+            let looked = looking
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((planned, looked?))
+        })
+    }
+
     /// The plan of an app; `None` if there is none.
-    fn plan(&self, app: usize, to: &Teller) -> Option<Planned<'_, 'w>> {
+    fn plan(
+        &self,
+        app: usize,
+        seeker: Option<&Seeker<'_, '_>>,
+        to: &Teller,
+    ) -> Option<Planned<'_, 'w>> {
         if self.interrupt.is_raised() {
             return None;
         }
@@ -148,7 +177,14 @@ impl<'q, 'w> Queue<'q, 'w> {
             let image = Plan::default_image(self.ground.workspace, self.apps[app]);
             *cache = own_cache(cache, &image);
         }
-        match self.run.plan(self.ground, self.apps[app], engine) {
+        let planned = self.run.plan(self.ground, self.apps[app], engine);
+        let planned = planned.and_then(|mut planned| {
+            if let Some(seeker) = seeker {
+                seeker.ask(app, &mut planned)?;
+            }
+            Ok(planned)
+        });
+        match planned {
             Ok(planned) => {
                 ui.set_state(State::Waiting);
                 Some(planned)
@@ -164,7 +200,7 @@ impl<'q, 'w> Queue<'q, 'w> {
     fn show(&self, app: usize, planned: &Planned<'_, '_>, to: &Teller) {
         let mut ui = self.ui(app, to);
         let warned = self.run.warn_all(&planned.plan.warnings, &mut ui);
-        match warned.and_then(|()| planned.shown()) {
+        match warned.and_then(|()| planned.shown(self.run)) {
             Ok((text, summary)) => {
                 let result = Result {
                     printed: format!("# {}\n{text}\n", self.dirs[app]),
@@ -229,6 +265,18 @@ impl<'q, 'w> Queue<'q, 'w> {
         let mut ui = self.ui(app, to);
         ui.set_state(State::Building);
         let made = self.made(planned, began, &mut ui);
+        self.ended(app, made, began, ui, to);
+    }
+
+    /// Keeps and tells how an app ended.
+    pub(super) fn ended(
+        &self,
+        app: usize,
+        made: std::result::Result<(Result, Ended), Error>,
+        began: Instant,
+        mut ui: Ui,
+        to: &Teller,
+    ) {
         match made {
             Ok((result, ended)) => {
                 self.results()[app] = Some(result);
@@ -245,23 +293,34 @@ impl<'q, 'w> Queue<'q, 'w> {
         ui: &mut Ui,
     ) -> std::result::Result<(Result, Ended), Error> {
         let (job, driver) = self.run.prepare(planned, Some(&self.interrupt), ui)?;
-        let done = driver.build(&job, ui)?;
+        let done = self.run.build(&job, &*driver, ui)?;
+        self.reported(&done, job.about(), began, ui)
+    }
+
+    /// Reports an image. Returns what is left of its app.
+    pub(super) fn reported(
+        &self,
+        done: &Done,
+        about: About<'_>,
+        began: Instant,
+        ui: &mut Ui,
+    ) -> std::result::Result<(Result, Ended), Error> {
         let took = began.elapsed();
-        let document = done.metadata(&job, took);
+        let document = done.metadata(&about, took);
         if self.run.mode != ProgressMode::Tty {
-            done.report(&job, took, document.clone(), ui)
+            done.report(&about, took, document.clone(), ui)
                 .map_err(Error::io("cannot write the report"))?;
         }
         let ended = Ended {
-            state: state(&done, &job.plan),
-            image: job.tags.first().map(ImageRef::to_string),
+            state: done.state(about.plan),
+            image: about.tags.first().map(ImageRef::to_string),
             size: size(&done.image.sizes),
             took: Some(took),
             fault: None,
         };
         let result = Result {
             document: Some(document),
-            printed: done.printed(&job) + "\n",
+            printed: done.printed(&about) + "\n",
             ..Result::default()
         };
         Ok((result, ended))
@@ -303,17 +362,6 @@ fn end(app: usize, ended: Ended, mut ui: Ui, to: &Teller) {
 
 fn tell(app: usize, ended: Ended, to: &Teller) {
     Seat::new(app, to.clone()).tell(News::Ended(Box::new(ended)));
-}
-
-/// The final state of an image that was made.
-fn state(done: &Done, plan: &Plan) -> State {
-    if !done.pushed.is_empty() {
-        State::Pushed
-    } else if plan.verify || done.answered.is_some() {
-        State::Verified
-    } else {
-        State::Built
-    }
 }
 
 /// The size of an image for one platform: where it runs, or to pull.

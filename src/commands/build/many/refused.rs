@@ -80,6 +80,6 @@ pub(super) fn pushes(apps: &[(&str, &[ImageRef])]) -> Result<(), Error> {
             "`--push` cannot tell where to push the images of {}: their names have no registry",
             nowhere.join(", ")
         ),
-        "name them with their registry in slimbuild.json, as `\"tags\": [\"registry.example.com/server\"]`",
+        "name the registry in the root's slimbuild.json, as `\"registry\": \"registry.example.com/shop\"`",
     ))
 }

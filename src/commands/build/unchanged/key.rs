@@ -1,0 +1,62 @@
+//! [`Key`]: by what an image that was made before is known.
+
+use crate::cli::BuildArgs;
+use crate::model::digest::Digest;
+use crate::model::image::{ImageRef, ImageRefError};
+use crate::plan::Proof;
+
+/// The label that tells of an image that less than all of the proof was asked for.
+pub(in crate::commands::build) const PROOF: &str = "dev.slimbuild.proof";
+
+/// What stands before the digits of a key, in a tag.
+const PREFIX: &str = "slimbuild-";
+
+/// How many digits a tag has: nobody meets two keys that begin with the same 128 bits.
+const DIGITS: usize = 32;
+
+/// The identity of an image, how it was to be proved, how its layers are compressed, and what stands
+/// beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::commands::build) struct Key {
+    pub(super) identity: Digest,
+    pub(super) proof: Proof,
+    tag: String,
+}
+
+impl Key {
+    /// The key of an image that is made with these arguments.
+    pub(in crate::commands::build) fn new(
+        identity: &Digest,
+        proof: Proof,
+        args: &BuildArgs,
+    ) -> Self {
+        let engine = &args.engine;
+        let (smoke, compression) = (args.smoke.smoke.is_some(), engine.compression);
+        let beside = engine.builder.attestations();
+        let text = format!("{identity} {proof:?} {smoke} {compression:?} {beside:?}");
+        let digest = Digest::of(text.as_bytes());
+        let digits: String = digest.hex().chars().take(DIGITS).collect();
+        Self {
+            identity: identity.clone(),
+            proof,
+            tag: format!("{PREFIX}{digits}"),
+        }
+    }
+
+    /// The name by which a repository has the image.
+    pub(in crate::commands::build) fn name_in(
+        &self,
+        image: &ImageRef,
+    ) -> Result<ImageRef, ImageRefError> {
+        format!("{}:{}", image.name(), self.tag).parse()
+    }
+}
+
+/// The value of the label; `None` where all of the proof was asked for.
+pub(in crate::commands::build) fn proof_word(proof: Proof) -> Option<&'static str> {
+    match proof {
+        Proof::Started => None,
+        Proof::Verified => Some("verified"),
+        Proof::None => Some("none"),
+    }
+}
