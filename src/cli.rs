@@ -13,6 +13,7 @@ mod parse;
 mod plan;
 mod print;
 mod prune;
+mod schema;
 mod smoke;
 mod values;
 mod workspace;
@@ -30,10 +31,11 @@ pub use completions::{CompletionsArgs, VARIABLE, complete, manual, registration}
 pub use engine::{EngineArg, EngineArgs};
 pub use hash::HashArgs;
 pub use index::IndexArgs;
-pub use parse::{ParseError, color, is_command_name, meant_command};
+pub use parse::{ParseError, color, is_command_name, meant_command, wants_json};
 pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use prune::PruneArgs;
+pub use schema::{SchemaArg, SchemaArgs};
 pub use smoke::SmokeArgs;
 use values::tag_template;
 pub use values::{BuildArg, SecretArg, SecretSource, SshArg};
@@ -151,8 +153,8 @@ pub enum Command {
     Index(IndexArgs),
     /// Show or clear the cache that builds without Docker use
     Cache(CacheArgs),
-    /// Print the JSON Schema of slimbuild.json
-    Schema,
+    /// Print a JSON Schema: of slimbuild.json, or of a document that slimbuild prints
+    Schema(SchemaArgs),
     /// Print a script that completes commands, options and apps in a shell
     Completions(CompletionsArgs),
     /// Print the version

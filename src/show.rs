@@ -3,7 +3,9 @@
 //! Input: events, plans and answers. Output: text on the terminal, or JSON.
 
 pub mod board;
+pub mod events;
 mod looks;
+pub mod metadata;
 pub mod progress;
 pub mod report;
 pub mod seat;

@@ -22,6 +22,7 @@ use super::prepared::Ground;
 use super::{AppChoice, app_at, push};
 use crate::cli::{BuildArgs, Named};
 use crate::commands::error::Error;
+use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 use crate::workspace::{Workspace, find_root};
@@ -40,7 +41,9 @@ pub fn run(
     ui: &mut Ui,
 ) -> Result<(), Error> {
     let began = Instant::now();
+    ui.set_json(args.progress == ProgressMode::Json);
     let run = Run::new(args, quiet, cwd, here, env)?;
+    ui.set_quiet(run.mode == ProgressMode::Quiet);
     let workspace = Workspace::load(&find_root(cwd)?)?;
     let is_app = |word: &str| workspace.find_app(word, cwd).is_ok();
     match run.args.app.named(is_app) {
@@ -62,6 +65,7 @@ impl Run<'_> {
         let ground = Ground::new(workspace);
         let place = AppChoice { cwd: self.cwd, app };
         let at = app_at(workspace, &place, self.decided())?;
+        ui.set_app(workspace.members[at].dir.to_string());
         let planned = self.plan(&ground, at, self.args.engine.clone())?;
         if self.args.engine.push {
             push::check(&planned.tags)?;
@@ -84,10 +88,10 @@ impl Run<'_> {
         let took = began.elapsed();
         let document = done.metadata(&job, took);
         if let Some(file) = metadata {
-            let text = format!("{document:#}\n");
+            let text = super::json(&document)?;
             file.write(|out| out.write_all(text.as_bytes()))?;
         }
-        done.report(&job, took, document, ui)
+        done.report(&job, took, &document, ui)
             .map_err(Error::io("cannot write the report"))?;
         let line = done.printed(&job);
         writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))
@@ -97,8 +101,7 @@ impl Run<'_> {
 /// Shows the output of a program that did not come up.
 fn show_log(log: &[String], ui: &mut Ui) {
     for line in log {
-        let line = ui.mask().text(line);
         // The error itself matters more than a closed stream.
-        drop(writeln!(ui.err(), "  │ {line}"));
+        drop(ui.quote(line));
     }
 }

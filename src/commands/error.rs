@@ -116,8 +116,6 @@ pub enum Error {
         all: usize,
         /// The worst of their exit codes.
         code: ExitCode,
-        /// Whether this was told as well.
-        told: bool,
     },
     /// Arguments contradict each other or the workspace.
     #[error("{message}")]
@@ -216,11 +214,6 @@ impl Error {
                 | WorkspaceError::NoWorkspace(_)
                 | WorkspaceError::OtherManager(_)
         )
-    }
-
-    /// Whether it was told already, as an event.
-    pub fn is_told(&self) -> bool {
-        matches!(self, Self::Apps { told: true, .. })
     }
 
     /// What the user can do about it.

@@ -92,10 +92,10 @@ impl<'u> Board<'u> {
                 }
                 None => Ok(()),
             },
-            View::Json => match json::line(&self.names[app], &news) {
+            View::Json => json::line(&self.names[app], &news).and_then(|line| match line {
                 Some(line) => writeln!(self.ui.err(), "{line}"),
                 None => Ok(()),
-            },
+            }),
             View::Quiet => Ok(()),
         };
         drop(shown.and_then(|()| self.ui.err().flush()));
@@ -135,7 +135,7 @@ impl<'u> Board<'u> {
             rows.clear();
         }
         if matches!(view, View::Json) {
-            writeln!(ui.err(), "{}", json::all(&names, &ended))?;
+            writeln!(ui.err(), "{}", json::all(&names, &ended)?)?;
             return Ok(ended);
         }
         if with_table {

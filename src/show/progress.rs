@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use anstyle::AnsiColor;
 
 use crate::engine::Event;
+use crate::show::events::{self, Told};
 use crate::show::ui::Ui;
 
 use masked::Masked;
@@ -35,7 +36,7 @@ pub enum ProgressMode {
     Tty,
     /// A line for each event, including logs.
     Plain,
-    /// A JSON object for each event; see `progress/json.rs`.
+    /// A JSON object for each event; see [`Told`].
     Json,
     /// Only the log of a failed step.
     Quiet,
@@ -149,7 +150,7 @@ impl<'a> Progress<'a> {
         match &self.view {
             View::Tty(tty) => tty.note(&lines::clean(message, false)),
             View::Plain(_) => self.print(|err| writeln!(err, "{message}")),
-            View::Json => self.print(|err| json::note(err, message)),
+            View::Json => self.print(|err| events::write(err, Told::Note { message })),
             View::Seated(_) | View::Quiet => {}
         }
     }

@@ -41,6 +41,22 @@ pub enum State {
 }
 
 impl State {
+    /// One of each, in the order in which an app can come to them.
+    #[cfg(test)]
+    pub const ALL: [Self; 11] = [
+        Self::Waiting,
+        Self::Planning,
+        Self::Building,
+        Self::Retrying { number: 1, of: 3 },
+        Self::Planned,
+        Self::Built,
+        Self::Verified,
+        Self::Pushed,
+        Self::Failed,
+        Self::Stopped,
+        Self::Skipped,
+    ];
+
     /// The word for it, without numbers.
     pub fn word(self) -> &'static str {
         match self {
@@ -124,6 +140,8 @@ pub struct Fault {
     pub hint: Option<String>,
     /// All of it, as it stands after `error: `.
     pub text: String,
+    /// The exit code that it alone leads to.
+    pub code: u8,
 }
 
 /// What happened to an app.

@@ -8,10 +8,22 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
+use crate::show::events::{self, Line, Told};
 use crate::show::seat::{Fault, Seat, State};
 use crate::system::credential;
 use crate::system::mask::Mask;
 use crate::system::terminal::Screen;
+
+/// How messages on stderr look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manner {
+    /// Whether they have colours.
+    pub color: bool,
+    /// Whether only errors are printed.
+    pub quiet: bool,
+    /// Whether each is a JSON object on a line of its own.
+    pub json: bool,
+}
 
 /// A command's output streams, and the abilities of the terminal.
 pub struct Ui {
@@ -23,7 +35,11 @@ pub struct Ui {
     pub terminal: bool,
     /// Whether only errors are printed on stderr.
     quiet: bool,
+    /// Whether each line of stderr is a JSON object.
+    json: bool,
     mask: Mask,
+    /// The directory of the app that messages are about, if one is known.
+    app: Option<String>,
     /// The place of the app, if several are built at once.
     seat: Option<Seat>,
 }
@@ -43,7 +59,9 @@ impl Ui {
             watched: io::IsTerminal::is_terminal(&io::stdout()),
             terminal,
             quiet: false,
+            json: false,
             mask: Mask::default(),
+            app: None,
             seat: None,
         }
     }
@@ -56,18 +74,30 @@ impl Ui {
             watched: false,
             terminal: false,
             quiet: false,
+            json: false,
             mask: Mask::default(),
+            app: None,
             seat: None,
         }
     }
 
     /// The streams of one of several apps: messages are told to its seat, and data is dropped.
-    pub fn seated(seat: Seat, color: bool, quiet: bool) -> Self {
+    pub fn seated(seat: Seat, manner: Manner) -> Self {
         let mut ui = Self::plain(Box::new(io::sink()), Box::new(seat.lines()));
-        ui.err.set_colors(color);
-        ui.quiet = quiet;
+        ui.err.set_colors(manner.color);
+        ui.quiet = manner.quiet;
+        ui.json = manner.json;
         ui.seat = Some(seat);
         ui
+    }
+
+    /// How messages look.
+    pub fn manner(&self) -> Manner {
+        Manner {
+            color: self.color(),
+            quiet: self.quiet,
+            json: self.json,
+        }
     }
 
     /// The place of the app, if several are built at once.
@@ -96,6 +126,16 @@ impl Ui {
     /// Whether only errors are printed on stderr.
     pub fn set_quiet(&mut self, quiet: bool) {
         self.quiet = quiet;
+    }
+
+    /// Whether each message is a JSON object, on a line of its own.
+    pub fn set_json(&mut self, json: bool) {
+        self.json = json;
+    }
+
+    /// From now on, errors are about the app in this directory.
+    pub fn set_app(&mut self, dir: String) {
+        self.app = Some(dir);
     }
 
     /// Stdout: an answer as text or JSON.
@@ -144,10 +184,32 @@ impl Ui {
 
     /// Prints a report for people on stderr, unless only errors are wanted.
     pub fn report(&mut self, text: &str) -> io::Result<()> {
-        if self.quiet {
-            return Ok(());
+        match text.trim() {
+            _ if self.quiet => Ok(()),
+            "" if self.json => Ok(()),
+            message if self.json => self.event(Told::Note { message }),
+            _ => self.err.write_all(text.as_bytes()),
         }
-        self.err.write_all(text.as_bytes())
+    }
+
+    /// Prints a line about what happens now, unless only errors are wanted.
+    pub fn note(&mut self, message: &str) -> io::Result<()> {
+        let message = self.safe(message);
+        self.report(&(message + "\n"))
+    }
+
+    /// Prints a line that a program wrote which did not come up.
+    pub fn quote(&mut self, line: &str) -> io::Result<()> {
+        let line = &self.mask.text(line);
+        if self.json {
+            return self.event(Told::ProgramLog { line });
+        }
+        writeln!(self.err, "  │ {line}")
+    }
+
+    /// Prints an event, where messages are JSON objects.
+    pub fn event(&mut self, event: Told<'_>) -> io::Result<()> {
+        events::write(&mut self.err, event)
     }
 
     /// Prints `warning: …` on stderr, unless only errors are wanted.
@@ -155,8 +217,12 @@ impl Ui {
         if self.quiet {
             return Ok(());
         }
+        let message = &self.safe(message);
+        if self.json {
+            return self.event(Told::Warning { message });
+        }
         let label = self.label("warning:", AnsiColor::Yellow);
-        writeln!(self.err, "{label} {}", self.safe(message))
+        writeln!(self.err, "{label} {message}")
     }
 
     /// A word in bold and colour, or plain if colours are off.
@@ -168,16 +234,24 @@ impl Ui {
         format!("{style}{word}{style:#}")
     }
 
-    /// Prints an error, one line for each cause, and the hint after a blank line.
-    pub fn error(&mut self, error: &dyn Error, hint: Option<&str>) {
-        let label = self.label("error:", AnsiColor::Red);
-        let text = format!("{label} {}", self.fault(error, hint).text);
+    /// Prints the error that ends the command: one line for each cause, and the hint after a blank
+    /// line. `code` is the exit code.
+    pub fn error(&mut self, error: &dyn Error, hint: Option<&str>, code: u8) {
+        let fault = self.fault(error, hint, code);
+        let shown = if self.json {
+            let (app, event) = (self.app.as_deref(), Told::error(&fault));
+            events::line(&Line { app, event }).and_then(|line| writeln!(self.err, "{line}"))
+        } else {
+            let label = self.label("error:", AnsiColor::Red);
+            self.err
+                .write_all(format!("{label} {}", fault.text).as_bytes())
+        };
         // If this fails, there is nowhere to report it.
-        drop(self.err.write_all(text.as_bytes()));
+        drop(shown);
     }
 
     /// An error as it is shown.
-    pub fn fault(&self, error: &dyn Error, hint: Option<&str>) -> Fault {
+    pub fn fault(&self, error: &dyn Error, hint: Option<&str>, code: u8) -> Fault {
         let first = printable(&error.to_string());
         let mut text = format!("{first}\n");
         let mut message = first;
@@ -196,6 +270,7 @@ impl Ui {
             message: self.safe(&message.replace('\n', " ")),
             hint: hint.map(|hint| self.safe(hint)),
             text: self.safe(&text),
+            code,
         }
     }
 
@@ -207,6 +282,18 @@ impl Ui {
 
     /// Prints clap's output: help and version on stdout, errors on stderr.
     pub fn clap(&mut self, error: &clap::Error) {
+        if self.json && error.use_stderr() {
+            let text = error.render().to_string();
+            let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+            let code = u8::try_from(error.exit_code()).unwrap_or_default();
+            // If this fails, there is nowhere to report it.
+            drop(self.event(Told::Error {
+                message,
+                hint: None,
+                code,
+            }));
+            return;
+        }
         let screen = if error.use_stderr() {
             &mut self.err
         } else {

@@ -15,7 +15,7 @@ use crate::engine::{Answered, SmokeRequest};
 use crate::image::oci::{self, Output};
 use crate::model::image::{ImageSize, Platform};
 use crate::render::dockerfile;
-use crate::show::progress::{Progress, ProgressMode};
+use crate::show::progress::Progress;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::system::workdir::WorkDir;
@@ -197,13 +197,8 @@ pub(super) fn try_out(
     trial: &SmokeRequest,
     ui: &mut Ui,
 ) -> Result<Answered, Error> {
-    let words = matches!(
-        job.mode,
-        ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
-    );
-    if words {
-        writeln!(ui.err(), "starting the image").map_err(Error::io("cannot write to stderr"))?;
-    }
+    ui.note("starting the image")
+        .map_err(Error::io("cannot write to stderr"))?;
     let answered = docker.smoke(&image.id, trial, &job.interrupt);
     answered.map_err(|error| {
         if let EngineError::NotUp { log, .. } = &error {

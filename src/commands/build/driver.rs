@@ -16,7 +16,6 @@ use crate::engine::host;
 use crate::model::image::Platform;
 use crate::plan::config::Base;
 use crate::plan::{Engine, PlanOptions};
-use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 
@@ -71,14 +70,14 @@ pub(super) fn daemon(
         Err(Error::Engine(error))
             if error.is_absence() && arg == EngineArg::Auto && host.is_default() && !args.load =>
         {
-            if patience.mode != ProgressMode::Quiet {
-                let done = if args.push {
-                    "pushed"
-                } else {
-                    "written to a file"
-                };
-                writeln!(ui.err(), "no Docker daemon answers: the image is made on this machine and {done} (--engine docker insists)").map_err(Error::io("cannot write to stderr"))?;
-            }
+            let done = if args.push {
+                "pushed"
+            } else {
+                "written to a file"
+            };
+            let note = format!("no Docker daemon answers: the image is made on this machine and {done} (--engine docker insists)");
+            ui.note(&note)
+                .map_err(Error::io("cannot write to stderr"))?;
             Ok(None)
         }
         reached => Ok(Some(reached?)),

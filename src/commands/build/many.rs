@@ -12,14 +12,13 @@ mod refused;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 
-use serde_json::{Map, Value};
-
 use super::run::Run;
 use crate::commands::error::Error;
 use crate::commands::prepared::Ground;
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::show::board::{self, Board, FRAME};
+use crate::show::metadata::{AppMetadata, RunMetadata};
 use crate::show::seat::{Ended, State};
 use crate::show::ui::Ui;
 use crate::system::threads::STACK;
@@ -53,10 +52,10 @@ pub(super) fn run(mut run: Run<'_>, workspace: &Workspace, ui: &mut Ui) -> Resul
     let dirs = apps.iter().map(|at| workspace.members[*at].dir.to_string());
     let dirs: Vec<String> = dirs.collect();
     let listen = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
-    let queue = Queue::new(&run, &ground, &apps, &dirs, ui.color());
+    let queue = Queue::new(&run, &ground, &apps, &dirs, ui.manner());
     let (results, ended) = worked(&queue, &listen, ui)?;
     if let Some(file) = metadata {
-        let text = format!("{:#}\n", document(&dirs, &results, &ended));
+        let text = super::super::json(&document(&dirs, &results, &ended))?;
         file.write(|out| out.write_all(text.as_bytes()))?;
     }
     for result in results.iter().flatten() {
@@ -69,7 +68,7 @@ pub(super) fn run(mut run: Run<'_>, workspace: &Workspace, ui: &mut Ui) -> Resul
     if listen.is_raised() {
         return Err(EngineError::Interrupted.into());
     }
-    verdict(&dirs, &results, &ended, &run)
+    verdict(&dirs, &results, &ended)
 }
 
 /// Lets the queue work, and shows it meanwhile.
@@ -117,22 +116,23 @@ fn worked(
 }
 
 /// The metadata of all apps, by their directories.
-fn document(dirs: &[String], results: &[Option<AppResult>], ended: &[Ended]) -> Value {
-    let mut all = Map::new();
-    for ((dir, result), ended) in dirs.iter().zip(results).zip(ended) {
-        let document = result.as_ref().and_then(|result| result.document.clone());
-        let mut document = document.unwrap_or_else(|| {
-            let fault = ended.fault.as_ref().map(|fault| fault.message.clone());
-            serde_json::json!({
-                "slimbuild.app": dir,
-                "slimbuild.error": fault,
-                "slimbuild.seconds": ended.took.map(|took| took.as_secs_f64()),
-            })
-        });
-        document["slimbuild.state"] = ended.state.word().into();
-        all.insert(dir.clone(), document);
-    }
-    Value::Object(all)
+fn document(dirs: &[String], results: &[Option<AppResult>], ended: &[Ended]) -> RunMetadata {
+    let all = dirs.iter().zip(results).zip(ended);
+    let of_app = |((dir, result), ended): ((&String, &Option<AppResult>), &Ended)| {
+        let state = ended.state.word();
+        let image = result.as_ref().and_then(|result| result.document.clone());
+        let document = match image {
+            Some(image) => AppMetadata::Made { image, state },
+            None => AppMetadata::NotMade {
+                app: dir.clone(),
+                error: ended.fault.as_ref().map(|fault| fault.message.clone()),
+                seconds: ended.took.map(|took| took.as_secs_f64()),
+                state,
+            },
+        };
+        (dir.clone(), document)
+    };
+    RunMetadata(all.map(of_app).collect())
 }
 
 /// Whether all apps ended well.
@@ -140,7 +140,6 @@ fn verdict(
     dirs: &[String],
     results: &[Option<AppResult>],
     ended: &[Ended],
-    run: &Run<'_>,
 ) -> Result<(), Error> {
     let of = |is_it: &dyn Fn(State) -> bool| -> Vec<String> {
         let all = dirs.iter().zip(ended);
@@ -157,6 +156,5 @@ fn verdict(
         stopped: of(&|state| matches!(state, State::Stopped | State::Skipped)).len(),
         all: dirs.len(),
         code,
-        told: run.mode == crate::show::progress::ProgressMode::Json,
     })
 }

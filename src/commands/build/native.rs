@@ -32,11 +32,10 @@ use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci::{Elsewhere, Image, Output, Packing};
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, ImageSize, Platform};
-use crate::show::progress::{Progress, ProgressMode};
+use crate::show::progress::Progress;
 use crate::show::ui::Ui;
 use crate::store::cache::Cache;
 use crate::store::fetch::{Listener, Patience, Proxies};
-use crate::system::credential;
 use crate::system::workdir::WorkDir;
 
 /// Variables of this machine that a build may see. None changes the result, except proxies,
@@ -256,13 +255,10 @@ fn downloaded(
     work: &Path,
     ui: &mut Ui,
 ) -> Result<Fetched, Error> {
-    let err = RefCell::new(ui.err());
+    let ui = RefCell::new(ui);
     let begins = |url: &str| {
-        if job.mode != ProgressMode::Quiet {
-            // A closed stderr is no reason to fail.
-            let url = credential::redacted(url);
-            drop(writeln!(err.borrow_mut(), "downloading {url}"));
-        }
+        // A closed stderr is no reason to fail.
+        drop(ui.borrow_mut().note(&format!("downloading {url}")));
     };
     let stop = || job.interrupt.is_raised();
     let to = Listener {

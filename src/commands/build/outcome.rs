@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::job::Job;
 use crate::cli::PrintArg;
 use crate::commands::push;
@@ -14,10 +12,11 @@ use crate::engine::registry::Pushed;
 use crate::engine::{Answered, Event, StepId, fault};
 use crate::files::Measure;
 use crate::model::image::{ImageRef, ImageSize};
+use crate::show::events::Told;
+use crate::show::metadata::{Metadata, PlatformSize};
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};
 use crate::show::ui::Ui;
-use crate::system::terminal::escape_json;
 
 /// An image that was made, tried and delivered.
 pub(super) struct Done {
@@ -155,16 +154,13 @@ impl Done {
         &self,
         job: &Job<'_>,
         took: Duration,
-        mut document: Value,
+        document: &Metadata,
         ui: &mut Ui,
     ) -> std::io::Result<()> {
         let names = job.tags.iter().map(ToString::to_string);
         match job.mode {
             ProgressMode::Quiet => Ok(()),
-            ProgressMode::Json => {
-                document["event"] = "image".into();
-                writeln!(ui.err(), "{}", escape_json(&document.to_string()))
-            }
+            ProgressMode::Json => ui.event(Told::Image(document)),
             ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
                 let text = report::outcome(&Outcome {
                     plan: &job.plan,
@@ -191,56 +187,55 @@ impl Done {
     }
 
     /// The sizes of each platform's image, if there are several.
-    fn platforms(&self) -> Option<Value> {
+    fn platforms(&self) -> Option<Vec<PlatformSize>> {
         let sizes = self.image.sizes.iter();
         if sizes.len() == 0 {
             return None;
         }
         let one = |size: &ImageSize| {
-            let platform = size.platform.as_ref()?;
-            Some(json!({
-                "platform": platform,
-                "size": size.unpacked,
-                "compressed": size.packed,
-            }))
+            Some(PlatformSize {
+                platform: size.platform.clone()?,
+                size: size.unpacked,
+                compressed: size.packed,
+            })
         };
         sizes.map(one).collect()
     }
 
-    /// The keys that `docker buildx build --metadata-file` writes too, and our own. Unknown values
-    /// are null.
-    pub(super) fn metadata(&self, job: &Job<'_>, took: Duration) -> Value {
+    /// What programs are told of it.
+    pub(super) fn metadata(&self, job: &Job<'_>, took: Duration) -> Metadata {
         let names: Vec<String> = job.tags.iter().map(ToString::to_string).collect();
-        let reference = job.tags.first().and_then(|name| self.reference(name));
         let plan = &job.plan;
         let sent = self.sent.as_ref();
         let one = self.image.sizes.first();
         let one = one.filter(|size| size.platform.is_none());
-        json!({
-            "image.name": names.join(","),
-            "containerimage.config.digest": self.image.configuration,
-            "containerimage.digest": self.digest(),
-            "slimbuild.app": plan.app.dir,
-            "slimbuild.engine": self.engine,
-            "slimbuild.identity": job.identity,
-            "slimbuild.image.reference": reference,
-            "slimbuild.image.size": one.and_then(|size| size.unpacked),
-            "slimbuild.image.compressed": one.and_then(|size| size.packed),
-            "slimbuild.image.platforms": self.platforms(),
-            "slimbuild.outputs": self.outputs,
-            "slimbuild.loaded": self.loaded.as_ref().map(|(loaded, _)| loaded),
-            "slimbuild.pushed": push::as_json(&self.pushed),
-            "slimbuild.trial": self.trial,
-            "slimbuild.smoke": self.answered.as_ref().map(|answered| &answered.how),
-            "slimbuild.context.size": sent.map(|_| plan.context_size()),
-            "slimbuild.context.files": sent.map(|_| plan.context().len() + 1),
-            "slimbuild.workspace.size": sent.map(|sent| sent.workspace.bytes),
-            "slimbuild.workspace.files": sent.map(|sent| sent.workspace.files),
-            "slimbuild.modules.left-out": sent.and_then(|sent| sent.left_out).map(|(_, bytes)| bytes),
-            "slimbuild.steps": self.summary.steps,
-            "slimbuild.steps.cached": self.summary.cached,
-            "slimbuild.seconds": took.as_secs_f64(),
-        })
+        Metadata {
+            names: names.join(","),
+            configuration: self.image.configuration.clone(),
+            digest: self.digest(),
+            app: plan.app.dir.clone(),
+            engine: self.engine,
+            identity: job.identity.clone(),
+            reference: job.tags.first().and_then(|name| self.reference(name)),
+            size: one.and_then(|size| size.unpacked),
+            compressed: one.and_then(|size| size.packed),
+            platforms: self.platforms(),
+            outputs: self.outputs.clone(),
+            loaded: self.loaded.as_ref().map(|(loaded, _)| *loaded),
+            pushed: push::for_programs(&self.pushed),
+            trial: self.trial.clone(),
+            smoke: self.answered.as_ref().map(|answered| answered.how.clone()),
+            context_size: sent.map(|_| plan.context_size()),
+            context_files: sent.map(|_| plan.context().len() + 1),
+            workspace_size: sent.map(|sent| sent.workspace.bytes),
+            workspace_files: sent.map(|sent| sent.workspace.files),
+            left_out: sent
+                .and_then(|sent| sent.left_out)
+                .map(|(_, bytes)| bytes),
+            steps: self.summary.steps,
+            cached: self.summary.cached,
+            seconds: took.as_secs_f64(),
+        }
     }
 }
 

@@ -50,6 +50,7 @@ fn failed() -> News {
             message: "the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above".to_owned(),
             hint: Some("look at it".to_owned()),
             text: "the build failed\n\nhint: look at it\n".to_owned(),
+            code: 4,
         }),
         ..Ended::unfinished(State::Failed, took)
     }))
