@@ -10,6 +10,7 @@ mod engine;
 mod hash;
 mod index;
 mod parse;
+mod pipeline;
 mod plan;
 mod print;
 mod prune;
@@ -32,6 +33,7 @@ pub use engine::{EngineArg, EngineArgs};
 pub use hash::HashArgs;
 pub use index::IndexArgs;
 pub use parse::{ParseError, color, is_command_name, meant_command, wants_json};
+pub use pipeline::{CiArg, PipelineArgs};
 pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use prune::PruneArgs;
@@ -236,6 +238,10 @@ pub struct BuildArgs {
     /// Write the image's id, size and names to FILE, as JSON
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub metadata_file: Option<PathBuf>,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
 
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]

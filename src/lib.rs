@@ -13,7 +13,7 @@
 //! Plan ─► Dockerfile text                                                           render::dockerfile, plan::template, templates/
 //! Plan ─► context tar, streamed                                                     render::context
 //! Plan, contents ─► Identity; two of them ─► is the app affected, and by what?       render::identity, workspace::history, ask::affected
-//! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, events, report, metadata)
+//! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, events, ci, report, metadata)
 //! several apps ─► a queue ─► news of each ─► one view of all                         ask::selection, commands::build, show (seat, board)
 //! the image ─► proof, trial start (templates/verify.mjs, trial.mjs), smoke test      plan::verify, plan::smoke, engine
 //! ```
@@ -157,8 +157,9 @@ pub fn run(
             ended(dispatch(cli, cwd, env, ui), &words, ui)
         }
         Err(ParseError::Wrong { message, hint }) => {
-            ui.error(&Error::usage(message), Some(&hint), ExitCode::Usage as u8);
-            ExitCode::Usage
+            let code = ExitCode::Usage;
+            ui.error(&ui.fault(&Error::usage(message), Some(&hint), code as u8));
+            code
         }
         Err(ParseError::Clap(error)) => {
             ui.clap(&error);
@@ -183,7 +184,7 @@ fn ended(done: Result<(), Error>, words: &[String], ui: &mut Ui) -> ExitCode {
             let signal = interrupt::signalled().and_then(ExitCode::of_signal);
             if let Some(code) = signal {
                 // The signal caused the error, so there is nothing else to report.
-                ui.error(&EngineError::Interrupted, None, code as u8);
+                ui.error(&ui.fault(&EngineError::Interrupted, None, code as u8));
                 return code;
             }
             let (mut code, mut hint) = (error.exit_code(), error.hint());
@@ -195,7 +196,12 @@ fn ended(done: Result<(), Error>, words: &[String], ui: &mut Ui) -> ExitCode {
                 hint = Some(meant.hint(similar));
             }
             if code != ExitCode::Success {
-                ui.error(&error, hint.as_deref(), code as u8);
+                let fault = ui.fault(&error, hint.as_deref(), code as u8);
+                let fault = ui.fault_at(fault, error.places());
+                if !matches!(error, Error::Apps { .. }) {
+                    ui.annotate(None, &fault);
+                }
+                ui.error(&fault);
             }
             code
         }

@@ -9,6 +9,7 @@ mod job;
 mod many;
 mod native;
 mod outcome;
+mod pipeline;
 mod proof_hint;
 mod request;
 mod run;
@@ -22,7 +23,11 @@ use super::prepared::Ground;
 use super::{AppChoice, app_at, push};
 use crate::cli::{BuildArgs, Named};
 use crate::commands::error::Error;
+use crate::model::member::MemberId;
+use crate::show::metadata::Metadata;
 use crate::show::progress::ProgressMode;
+use crate::show::report::SummaryRow;
+use crate::show::seat::State;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 use crate::workspace::{Workspace, find_root};
@@ -44,6 +49,7 @@ pub fn run(
     ui.set_json(args.progress == ProgressMode::Json);
     let run = Run::new(args, quiet, cwd, here, env)?;
     ui.set_quiet(run.mode == ProgressMode::Quiet);
+    ui.set_ci(run.pipeline.ci.clone());
     let workspace = Workspace::load(&find_root(cwd)?)?;
     let is_app = |word: &str| workspace.find_app(word, cwd).is_ok();
     match run.args.app.named(is_app) {
@@ -54,7 +60,7 @@ pub fn run(
 }
 
 impl Run<'_> {
-    /// Builds one app, and reports its image.
+    /// Builds one app, reports its image, and tells a pipeline.
     fn one(
         &self,
         workspace: &Workspace,
@@ -62,24 +68,53 @@ impl Run<'_> {
         began: Instant,
         ui: &mut Ui,
     ) -> Result<(), Error> {
-        let ground = Ground::new(workspace);
         let place = AppChoice { cwd: self.cwd, app };
         let at = app_at(workspace, &place, self.decided())?;
-        ui.set_app(workspace.members[at].dir.to_string());
-        let planned = self.plan(&ground, at, self.args.engine.clone())?;
+        let dir = workspace.members[at].dir.to_string();
+        ui.set_app(dir.clone());
+        let made = self.made(&Ground::new(workspace), at, began, ui);
+        if self.args.dry_run {
+            return made.map(drop);
+        }
+        let (image, state) = match &made {
+            Ok(made) => made.as_ref().map(|(image, state)| (image, *state)),
+            Err(_) => None,
+        }
+        .unzip();
+        let fault = made.as_ref().err().map(|error| ui.fault(error, None, 0));
+        let told = self.pipeline.tell_one(&SummaryRow {
+            app: &dir,
+            state: state.unwrap_or(State::Failed).word(),
+            image,
+            took: Some(began.elapsed()),
+            message: fault.as_ref().map(|fault| &*fault.message),
+        });
+        // What the build says is worse.
+        made.and(told)
+    }
+
+    /// Makes the image of an app; `None` for a dry run.
+    fn made(
+        &self,
+        ground: &Ground<'_>,
+        at: MemberId,
+        began: Instant,
+        ui: &mut Ui,
+    ) -> Result<Option<(Metadata, State)>, Error> {
+        let planned = self.plan(ground, at, self.args.engine.clone())?;
         if self.args.engine.push {
             push::check(&planned.tags)?;
         }
-        self.warn_all(&self.unmatched(&workspace.root)?, ui)?;
+        self.warn_all(&self.unmatched(&ground.workspace.root)?, ui)?;
         if self.args.dry_run {
             self.warn_all(&planned.plan.warnings, ui)?;
             let (text, summary) = planned.shown()?;
             ui.data()
                 .write_all(text.as_bytes())
                 .map_err(Error::io("cannot write to stdout"))?;
-            return ui
-                .report(&summary)
-                .map_err(Error::io("cannot write to stderr"));
+            ui.report(&summary)
+                .map_err(Error::io("cannot write to stderr"))?;
+            return Ok(None);
         }
         let (job, driver) = self.prepare(planned, None, ui)?;
         // An unwritable file should be reported before a build of minutes.
@@ -94,7 +129,8 @@ impl Run<'_> {
         done.report(&job, took, &document, ui)
             .map_err(Error::io("cannot write the report"))?;
         let line = done.printed(&job);
-        writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))
+        writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))?;
+        Ok(Some((document, done.state(&job.plan))))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::ask::why::WhyError;
 use crate::detect::DetectError;
 use crate::engine::buildkit::BuildkitError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
-use crate::engine::fault::BuildFault;
+use crate::engine::fault::{BuildFault, Place};
 use crate::engine::host::HostError;
 use crate::engine::native::NativeError;
 use crate::engine::registry::RegistryError;
@@ -241,6 +241,15 @@ impl Error {
             Self::OfApp { source, .. } => source.hint(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Apps { .. } | Self::Io { .. } => None,
+        }
+    }
+
+    /// The places in the workspace's files that it is about.
+    pub fn places(&self) -> &[Place] {
+        match self {
+            Self::Step(fault) => fault.places(),
+            Self::OfApp { source, .. } => source.places(),
+            _ => &[],
         }
     }
 

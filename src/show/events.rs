@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::engine::fault::Place;
 use crate::show::metadata::Metadata;
 use crate::show::seat::{Ended, Fault, State};
 use crate::system::terminal::escape_json;
@@ -142,6 +143,8 @@ pub enum Told<'a> {
         hint: Option<&'a str>,
         /// The exit code.
         code: u8,
+        /// The places in the workspace's files that it is about.
+        places: &'a [Place],
     },
 }
 
@@ -191,6 +194,9 @@ pub struct End<'a> {
     hint: Option<&'a str>,
     /// The exit code that the error alone would lead to.
     code: Option<u8>,
+    /// The places in the workspace's files that the error is about.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    places: &'a [Place],
 }
 
 /// The final state of an app.
@@ -216,6 +222,7 @@ impl<'a> End<'a> {
             message: fault.map(|fault| &*fault.message),
             hint: fault.and_then(|fault| fault.hint.as_deref()),
             code: fault.map(|fault| fault.code),
+            places: fault.map_or(&[], |fault| &*fault.places),
         }
     }
 }
@@ -263,6 +270,7 @@ impl<'a> Told<'a> {
             message: &fault.message,
             hint: fault.hint.as_deref(),
             code: fault.code,
+            places: &fault.places,
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct Metadata {
     /// Bytes where the image runs: its layers, unpacked.
     #[serde(rename = "slimbuild.image.size")]
     pub size: Option<u64>,
+    /// Bytes where it ran, of the image that had the first name in the daemon before.
+    #[serde(rename = "slimbuild.image.before")]
+    pub before: Option<u64>,
     /// Bytes that a pull transfers.
     #[serde(rename = "slimbuild.image.compressed")]
     pub compressed: Option<u64>,
@@ -83,6 +86,39 @@ pub struct Metadata {
     /// How long it took.
     #[serde(rename = "slimbuild.seconds")]
     pub seconds: f64,
+}
+
+#[cfg(test)]
+impl Metadata {
+    /// An image of which little is known.
+    pub fn example() -> Self {
+        Self {
+            names: "api:latest".to_owned(),
+            configuration: None,
+            digest: None,
+            app: RepoPath::ROOT,
+            engine: "docker",
+            identity: None,
+            reference: None,
+            size: None,
+            before: None,
+            compressed: None,
+            platforms: None,
+            outputs: Vec::new(),
+            loaded: None,
+            pushed: Vec::new(),
+            trial: None,
+            smoke: None,
+            context_size: None,
+            context_files: None,
+            workspace_size: None,
+            workspace_files: None,
+            left_out: None,
+            steps: 0,
+            cached: 0,
+            seconds: 0.0,
+        }
+    }
 }
 
 /// The sizes of one platform's image.

@@ -107,6 +107,8 @@ pub struct Progress<'a> {
     masked: Masked,
     steps: Steps,
     began: Instant,
+    /// The title of the folded part of the log that this is.
+    section: Option<String>,
 }
 
 enum View {
@@ -135,7 +137,15 @@ impl<'a> Progress<'a> {
             (ProgressMode::Quiet, None) => View::Quiet,
         };
         let mask = ui.mask().clone();
+        let section = match (&view, ui.app()) {
+            (View::Plain(_), Some(app)) if ui.has_sections() => Some(format!("{app}: steps")),
+            _ => None,
+        };
+        if let Some(title) = &section {
+            ui.begin_section(title);
+        }
         Self {
+            section,
             view,
             masked: Masked::new(&mask),
             steps: steps.hiding(&mask),
@@ -192,6 +202,9 @@ impl<'a> Progress<'a> {
     pub fn finish(mut self) -> Summary {
         if let View::Tty(tty) = &self.view {
             tty.finish();
+        }
+        if let Some(title) = &self.section {
+            self.ui.end_section(title);
         }
         let failed = self.steps.failed();
         if let Some(failed) = &failed {

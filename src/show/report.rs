@@ -7,6 +7,7 @@ mod lines;
 mod listing;
 mod plan;
 mod prune;
+mod summary;
 mod why;
 
 use std::fmt::Write as _;
@@ -24,6 +25,7 @@ pub use graph::{Notation, dot, mermaid, tree};
 pub use listing::listing;
 pub use plan::plan;
 pub use prune::pruned;
+pub use summary::{SummaryRow, summary};
 pub use why::why;
 
 /// The result of a build.

@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use crate::engine::fault::Place;
+
 /// How far an app is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -142,6 +144,8 @@ pub struct Fault {
     pub text: String,
     /// The exit code that it alone leads to.
     pub code: u8,
+    /// The places in files that it is about.
+    pub places: Vec<Place>,
 }
 
 /// What happened to an app.

@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
+use crate::engine::fault::Place;
+use crate::show::ci::Ci;
 use crate::show::events::{self, Line, Told};
 use crate::show::seat::{Fault, Seat, State};
 use crate::system::credential;
@@ -37,6 +39,8 @@ pub struct Ui {
     quiet: bool,
     /// Whether each line of stderr is a JSON object.
     json: bool,
+    /// The pipeline that stderr is the log of.
+    ci: Ci,
     mask: Mask,
     /// The directory of the app that messages are about, if one is known.
     app: Option<String>,
@@ -60,6 +64,7 @@ impl Ui {
             terminal,
             quiet: false,
             json: false,
+            ci: Ci::None,
             mask: Mask::default(),
             app: None,
             seat: None,
@@ -75,6 +80,7 @@ impl Ui {
             terminal: false,
             quiet: false,
             json: false,
+            ci: Ci::None,
             mask: Mask::default(),
             app: None,
             seat: None,
@@ -131,6 +137,21 @@ impl Ui {
     /// Whether each message is a JSON object, on a line of its own.
     pub fn set_json(&mut self, json: bool) {
         self.json = json;
+    }
+
+    /// Writes for the log of a pipeline.
+    pub fn set_ci(&mut self, ci: Ci) {
+        self.ci = ci;
+    }
+
+    /// Whether the log has sections.
+    pub fn has_sections(&self) -> bool {
+        self.ci != Ci::None && !self.quiet && !self.json
+    }
+
+    /// The directory of the app that messages are about, if one is known.
+    pub fn app(&self) -> Option<&str> {
+        self.app.as_deref()
     }
 
     /// From now on, errors are about the app in this directory.
@@ -235,11 +256,10 @@ impl Ui {
     }
 
     /// Prints the error that ends the command: one line for each cause, and the hint after a blank
-    /// line. `code` is the exit code.
-    pub fn error(&mut self, error: &dyn Error, hint: Option<&str>, code: u8) {
-        let fault = self.fault(error, hint, code);
+    /// line.
+    pub fn error(&mut self, fault: &Fault) {
         let shown = if self.json {
-            let (app, event) = (self.app.as_deref(), Told::error(&fault));
+            let (app, event) = (self.app.as_deref(), Told::error(fault));
             events::line(&Line { app, event }).and_then(|line| writeln!(self.err, "{line}"))
         } else {
             let label = self.label("error:", AnsiColor::Red);
@@ -250,7 +270,35 @@ impl Ui {
         drop(shown);
     }
 
-    /// An error as it is shown.
+    /// Shows an error beside the files that it is about, where a pipeline can do that. `app` is the
+    /// app of several; of one, it is known.
+    pub fn annotate(&mut self, app: Option<&str>, fault: &Fault) {
+        let text = self.ci.annotations(app.or(self.app.as_deref()), fault);
+        self.command(&text);
+    }
+
+    /// Begins a part of the log that a pipeline folds.
+    pub fn begin_section(&mut self, title: &str) {
+        let text = self.ci.begin(title);
+        self.command(&text);
+    }
+
+    /// Ends it.
+    pub fn end_section(&mut self, title: &str) {
+        let text = self.ci.end(title);
+        self.command(&text);
+    }
+
+    /// Writes for a pipeline, which no other text on this stream may do.
+    fn command(&mut self, text: &str) {
+        if !text.is_empty() {
+            let raw = self.err.raw();
+            // If this fails, there is nowhere to report it.
+            drop(raw.write_all(text.as_bytes()).and_then(|()| raw.flush()));
+        }
+    }
+
+    /// An error as it is shown. `code` is its exit code.
     pub fn fault(&self, error: &dyn Error, hint: Option<&str>, code: u8) -> Fault {
         let first = printable(&error.to_string());
         let mut text = format!("{first}\n");
@@ -271,7 +319,18 @@ impl Ui {
             hint: hint.map(|hint| self.safe(hint)),
             text: self.safe(&text),
             code,
+            places: Vec::new(),
         }
+    }
+
+    /// The same with the places in files that it is about.
+    pub fn fault_at(&self, fault: Fault, places: &[Place]) -> Fault {
+        let places = places.iter().map(|place| Place {
+            message: self.safe(&place.message),
+            ..place.clone()
+        });
+        let places = places.collect();
+        Fault { places, ..fault }
     }
 
     /// Writes a pending partial line.
@@ -291,6 +350,7 @@ impl Ui {
                 message,
                 hint: None,
                 code,
+                places: &[],
             }));
             return;
         }

@@ -39,6 +39,7 @@ mod native;
 mod newcomer;
 mod npm;
 mod outputs;
+mod pipelines;
 mod prebuilt;
 mod promises;
 mod refusals;

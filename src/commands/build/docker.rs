@@ -65,6 +65,7 @@ impl Driver for DockerDriver {
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let docker = &self.docker;
+        let before = size_before(docker, job);
         let request = request(job, &self.buildkit);
         let outputs = job.named_outputs();
         // BuildKit writes them, where the daemon has containerd's image store.
@@ -125,6 +126,7 @@ impl Driver for DockerDriver {
         }
         Ok(Done {
             engine: "docker",
+            before,
             image: Made {
                 manifest: built.in_containerd.then(|| built.id.clone()),
                 configuration,
@@ -187,6 +189,12 @@ impl DockerDriver {
         }
         storage.tidy(ui)
     }
+}
+
+/// The bytes of the image that has the first name now.
+pub(super) fn size_before(docker: &Docker, job: &Job<'_>) -> Option<u64> {
+    let name = job.tags.first()?.to_string();
+    Some(docker.inspect(&name).ok()?.unpacked)
 }
 
 /// Starts the image in a daemon that has it. If it does not come up, its log is shown.

@@ -19,6 +19,7 @@ use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::show::board::{self, Board, FRAME};
 use crate::show::metadata::{AppMetadata, RunMetadata};
+use crate::show::report::SummaryRow;
 use crate::show::seat::{Ended, State};
 use crate::show::ui::Ui;
 use crate::system::threads::STACK;
@@ -57,6 +58,10 @@ pub(super) fn run(mut run: Run<'_>, workspace: &Workspace, ui: &mut Ui) -> Resul
     if let Some(file) = metadata {
         let text = super::super::json(&document(&dirs, &results, &ended))?;
         file.write(|out| out.write_all(text.as_bytes()))?;
+    }
+    if !run.args.dry_run {
+        let names: Vec<String> = apps.iter().map(|at| workspace.members[*at].label()).collect();
+        run.pipeline.tell_all(&names, &rows(&dirs, &results, &ended))?;
     }
     for result in results.iter().flatten() {
         ui.data()
@@ -133,6 +138,23 @@ fn document(dirs: &[String], results: &[Option<AppResult>], ended: &[Ended]) -> 
         (dir.clone(), document)
     };
     RunMetadata(all.map(of_app).collect())
+}
+
+/// How each app ended, for a pipeline.
+fn rows<'r>(
+    dirs: &'r [String],
+    results: &'r [Option<AppResult>],
+    ended: &'r [Ended],
+) -> Vec<SummaryRow<'r>> {
+    let all = dirs.iter().zip(results).zip(ended);
+    let row = |((dir, result), ended): ((&'r String, &'r Option<AppResult>), &'r Ended)| SummaryRow {
+        app: dir,
+        state: ended.state.word(),
+        image: result.as_ref().and_then(|result| result.document.as_deref()),
+        took: ended.took,
+        message: ended.fault.as_ref().map(|fault| &*fault.message),
+    };
+    all.map(row).collect()
 }
 
 /// Whether all apps ended well.

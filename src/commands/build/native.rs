@@ -13,6 +13,7 @@ use base::{Below, Terms};
 use checks::Checked;
 use targets::Targets;
 
+use super::docker::size_before;
 use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, shown_path};
@@ -101,6 +102,7 @@ impl NativeDriver {
     /// Makes and delivers the image.
     fn once(&self, job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<Done, Error> {
         let Job { engine, env, .. } = job;
+        let before = (self.load.as_ref()).and_then(|docker| size_before(docker, job));
         let platform = job.platforms.first().cloned();
         let platform = platform.unwrap_or_else(Platform::host);
         let terms = Terms {
@@ -180,6 +182,7 @@ impl NativeDriver {
         let written = outputs.iter().map(Output::path);
         Ok(Done {
             engine: "native",
+            before,
             image: Made {
                 manifest: Some(image.digest().to_string()),
                 configuration: Some(Digest::of(&configuration).to_string()),

@@ -12,10 +12,12 @@ use crate::engine::registry::Pushed;
 use crate::engine::{Answered, Event, StepId, fault};
 use crate::files::Measure;
 use crate::model::image::{ImageRef, ImageSize};
+use crate::plan::Plan;
 use crate::show::events::Told;
 use crate::show::metadata::{Metadata, PlatformSize};
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};
+use crate::show::seat::State;
 use crate::show::ui::Ui;
 
 /// An image that was made, tried and delivered.
@@ -23,6 +25,8 @@ pub(super) struct Done {
     /// Who made it: `docker`, `buildkit` or `native`.
     pub(super) engine: &'static str,
     pub(super) image: Made,
+    /// The bytes of the image that had its first name in the daemon before, where it runs.
+    pub(super) before: Option<u64>,
     /// The result of the trial start, if this run had one.
     pub(super) trial: Option<String>,
     /// How its program came up, if it was started.
@@ -117,6 +121,17 @@ fn left_out(text: &str) -> Option<(usize, u64)> {
 }
 
 impl Done {
+    /// The app's final state.
+    pub(super) fn state(&self, plan: &Plan) -> State {
+        if !self.pushed.is_empty() {
+            State::Pushed
+        } else if plan.verify || self.answered.is_some() {
+            State::Verified
+        } else {
+            State::Built
+        }
+    }
+
     /// The line on stdout.
     pub(super) fn printed(&self, job: &Job<'_>) -> String {
         let name = job.tags.first();
@@ -218,6 +233,7 @@ impl Done {
             identity: job.identity.clone(),
             reference: job.tags.first().and_then(|name| self.reference(name)),
             size: one.and_then(|size| size.unpacked),
+            before: self.before,
             compressed: one.and_then(|size| size.packed),
             platforms: self.platforms(),
             outputs: self.outputs.clone(),

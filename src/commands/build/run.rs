@@ -10,6 +10,7 @@ use super::access::Access;
 use super::again::Patience;
 use super::driver::{self, Driver, Worker};
 use super::job::{self, Caches, Job};
+use super::pipeline::Pipeline;
 use super::undeclared;
 use crate::cli::{BuildArgs, EngineArgs};
 use crate::commands::error::Error;
@@ -41,6 +42,7 @@ pub(super) struct Run<'r> {
     /// Printed paths are relative to it.
     pub(super) here: &'r Path,
     pub(super) env: &'r Env,
+    pub(super) pipeline: Pipeline,
     flags: PlanOptions,
     pins: Option<Pins>,
     /// Held by the app that downloads what the others need too.
@@ -77,6 +79,7 @@ impl<'r> Run<'r> {
         };
         Ok(Self {
             flags: PlanOptions::from(args.plan.clone()),
+            pipeline: Pipeline::new(&args, cwd, env),
             args,
             mode,
             cwd,
@@ -218,7 +221,9 @@ impl<'r> Run<'r> {
     /// The files and directories that a build writes to, as the workspace names them.
     fn written(&self, outputs: &[Output], caches: &Caches) -> Vec<String> {
         let files = outputs.iter().map(Output::path);
-        let files = files.chain(self.args.metadata_file.as_deref());
+        let files = files
+            .chain(self.args.metadata_file.as_deref())
+            .chain(self.args.pipeline.dotenv.as_deref());
         let files = files.map(Path::to_owned).chain(caches.paths());
         let files: Vec<PathBuf> = files.collect();
         let own = files

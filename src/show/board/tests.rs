@@ -51,6 +51,7 @@ fn failed() -> News {
             hint: Some("look at it".to_owned()),
             text: "the build failed\n\nhint: look at it\n".to_owned(),
             code: 4,
+            places: Vec::new(),
         }),
         ..Ended::unfinished(State::Failed, took)
     }))

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::Instant;
 
 use super::refused;
-use crate::commands::build::outcome::Done;
 use crate::commands::build::run::{Planned, Run};
 use crate::commands::error::{Error, ExitCode};
 use crate::commands::prepared::Ground;
@@ -251,7 +250,7 @@ impl<'q, 'w> Queue<'q, 'w> {
                 .map_err(Error::io("cannot write the report"))?;
         }
         let ended = Ended {
-            state: state(&done, &job.plan),
+            state: done.state(&job.plan),
             image: job.tags.first().map(ImageRef::to_string),
             size: size(&done.image.sizes),
             took: Some(took),
@@ -277,7 +276,10 @@ impl<'q, 'w> Queue<'q, 'w> {
         }
         let (hint, code) = (error.hint(), error.exit_code());
         let ended = Ended {
-            fault: Some(ui.fault(error, hint.as_deref(), code as u8)),
+            fault: Some(ui.fault_at(
+                ui.fault(error, hint.as_deref(), code as u8),
+                error.places(),
+            )),
             ..Ended::unfinished(State::Failed, took)
         };
         self.results()[app] = Some(Result {
@@ -301,17 +303,6 @@ fn end(app: usize, ended: Ended, mut ui: Ui, to: &Teller) {
 
 fn tell(app: usize, ended: Ended, to: &Teller) {
     Seat::new(app, to.clone()).tell(News::Ended(Box::new(ended)));
-}
-
-/// The final state of an image that was made.
-fn state(done: &Done, plan: &Plan) -> State {
-    if !done.pushed.is_empty() {
-        State::Pushed
-    } else if plan.verify || done.answered.is_some() {
-        State::Verified
-    } else {
-        State::Built
-    }
 }
 
 /// The size of an image for one platform: where it runs, or to pull.
