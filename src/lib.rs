@@ -46,8 +46,8 @@
 //! From the same closures, [`ask`] gives answers that need no image: a pruned workspace for a
 //! user's own Dockerfile ([`ask::pruned`]), the chains that pull in a package ([`ask::why`]), the
 //! graph of members ([`ask::overview`]), the list of apps ([`ask::listing`]), which of them a user's
-//! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), and an initial
-//! configuration file ([`ask::starter`]). `fuzzing` lists the properties that hold for any input,
+//! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), an initial
+//! configuration file ([`ask::starter`]), and scripts and tasks for turbo ([`ask::turbo_task`]). `fuzzing` lists the properties that hold for any input,
 //! for tests and the fuzzer.
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides;
@@ -286,7 +286,9 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Ls(args) => commands::ls::run(&args, &cwd, env, ui),
         Command::Hash(args) => commands::hash::run(args, &cwd, env, ui),
         Command::Ci(args) => commands::ci::run(&args, &cwd, env, ui),
-        Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
+        Command::Init(args) => {
+            commands::init::run(&place(args.app.app), args.force, args.turbo, ui)
+        }
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
         Command::Index(args) => commands::index::run(&args, env, ui),

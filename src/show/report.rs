@@ -2,6 +2,7 @@
 
 mod affected;
 mod apps;
+mod difference;
 mod graph;
 mod lines;
 mod listing;
@@ -21,6 +22,7 @@ use crate::plan::{Engine, Plan};
 
 pub use affected::{affected, affected_summary};
 pub use apps::apps;
+pub use difference::difference;
 pub use graph::{Notation, dot, mermaid, tree};
 pub use listing::listing;
 pub use plan::plan;

@@ -16,7 +16,7 @@ use crate::support::program::{slimbuild, slimbuild_with};
 use crate::support::tree::Tree;
 
 /// Runs git in a directory, as somebody with a name.
-fn git(dir: &Path, words: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, words: &[&str]) -> String {
     let output = Command::new("git")
         .args(["-c", "user.name=x", "-c", "user.email=x@example.com"])
         .args([
@@ -36,7 +36,7 @@ fn git(dir: &Path, words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn commit(dir: &Path, message: &str) {
+pub(crate) fn commit(dir: &Path, message: &str) {
     git(dir, &["add", "--all"]);
     git(dir, &["commit", "--quiet", "--allow-empty", "-m", message]);
 }
