@@ -247,7 +247,10 @@ mod tests {
     #[test]
     fn scripts_and_tasks_are_added() {
         let (_dir, workspace) = workspace(&[
-            ("turbo.json", "{\n  // tasks\n  \"tasks\": { \"build\": {} }\n}\n"),
+            (
+                "turbo.json",
+                "{\n  // tasks\n  \"tasks\": { \"build\": {} }\n}\n",
+            ),
             (
                 "apps/api/package.json",
                 "{\n  \"name\": \"api\",\n  \"scripts\": {\n    \"image\": \"mine\"\n  }\n}\n",
@@ -260,8 +263,16 @@ mod tests {
             "{\n  \"name\": \"api\",\n  \"scripts\": {\n    \"image\": \"mine\",\n    \"image:prebuilt\": \"slimbuild . --prebuilt -q\"\n  }\n}\n"
         );
         assert_eq!(turbo.kept, [""; 0]);
-        assert!(turbo.after.starts_with("{\n  // tasks\n"), "{}", turbo.after);
-        assert!(turbo.after.contains("\"dependsOn\": [\"build\", \"^image:prebuilt\"]"));
+        assert!(
+            turbo.after.starts_with("{\n  // tasks\n"),
+            "{}",
+            turbo.after
+        );
+        assert!(
+            turbo
+                .after
+                .contains("\"dependsOn\": [\"build\", \"^image:prebuilt\"]")
+        );
     }
 
     #[test]

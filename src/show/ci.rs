@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::engine::fault::Place;
 use crate::show::seat::Fault;
+use crate::system::terminal::one_line;
 
 /// The pipeline that a log belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Ci {
     GitHub {
         /// What resumes commands after a section.
         token: String,
-        /// The workspace's directory in the repository: `` or `js/`.
+        /// The workspace's directory in the repository: nothing, or `js/`.
         prefix: String,
     },
     /// GitLab.
@@ -44,9 +45,10 @@ impl Ci {
                 format!("::group::{}\n::stop-commands::{token}\n", data(title))
             }
             Self::GitLab => format!(
-                "\u{1b}[0Ksection_start:{}:{}[collapsed=true]\r\u{1b}[0K{title}\n",
+                "\u{1b}[0Ksection_start:{}:{}[collapsed=true]\r\u{1b}[0K{}\n",
                 now(),
-                section(title)
+                section(title),
+                one_line(title)
             ),
         }
     }
@@ -168,14 +170,17 @@ mod tests {
             one.begin("apps/a: log\n::x"),
             format!("::group::apps/a: log%0A::x\n::stop-commands::{token}\n")
         );
-        assert_eq!(one.end("apps/a: log"), format!("::{token}::\n::endgroup::\n"));
+        assert_eq!(
+            one.end("apps/a: log"),
+            format!("::{token}::\n::endgroup::\n")
+        );
     }
 
     #[test]
     fn gitlab_folds_sections() {
         let begin = Ci::GitLab.begin("apps/A b: log");
         let (head, title) = begin.split_once('\r').unwrap();
-        let (mark, rest) = head.split_once(":").unwrap();
+        let (mark, rest) = head.split_once(':').unwrap();
         assert_eq!(mark, "\u{1b}[0Ksection_start");
         let (time, name) = rest.split_once(':').unwrap();
         assert!(time.parse::<u64>().unwrap() > 1_700_000_000);

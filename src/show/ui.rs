@@ -27,6 +27,15 @@ pub struct Manner {
     pub json: bool,
 }
 
+/// What messages on stderr are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Text for people.
+    Text,
+    /// A JSON object on each line.
+    Json,
+}
+
 /// A command's output streams, and the abilities of the terminal.
 pub struct Ui {
     out: Screen,
@@ -37,8 +46,7 @@ pub struct Ui {
     pub terminal: bool,
     /// Whether only errors are printed on stderr.
     quiet: bool,
-    /// Whether each line of stderr is a JSON object.
-    json: bool,
+    form: Form,
     /// The pipeline that stderr is the log of.
     ci: Ci,
     mask: Mask,
@@ -63,7 +71,7 @@ impl Ui {
             watched: io::IsTerminal::is_terminal(&io::stdout()),
             terminal,
             quiet: false,
-            json: false,
+            form: Form::Text,
             ci: Ci::None,
             mask: Mask::default(),
             app: None,
@@ -79,7 +87,7 @@ impl Ui {
             watched: false,
             terminal: false,
             quiet: false,
-            json: false,
+            form: Form::Text,
             ci: Ci::None,
             mask: Mask::default(),
             app: None,
@@ -92,7 +100,7 @@ impl Ui {
         let mut ui = Self::plain(Box::new(io::sink()), Box::new(seat.lines()));
         ui.err.set_colors(manner.color);
         ui.quiet = manner.quiet;
-        ui.json = manner.json;
+        ui.set_json(manner.json);
         ui.seat = Some(seat);
         ui
     }
@@ -102,7 +110,7 @@ impl Ui {
         Manner {
             color: self.color(),
             quiet: self.quiet,
-            json: self.json,
+            json: self.is_json(),
         }
     }
 
@@ -136,7 +144,11 @@ impl Ui {
 
     /// Whether each message is a JSON object, on a line of its own.
     pub fn set_json(&mut self, json: bool) {
-        self.json = json;
+        self.form = if json { Form::Json } else { Form::Text };
+    }
+
+    fn is_json(&self) -> bool {
+        self.form == Form::Json
     }
 
     /// Writes for the log of a pipeline.
@@ -146,7 +158,7 @@ impl Ui {
 
     /// Whether the log has sections.
     pub fn has_sections(&self) -> bool {
-        self.ci != Ci::None && !self.quiet && !self.json
+        self.ci != Ci::None && !self.quiet && !self.is_json()
     }
 
     /// The directory of the app that messages are about, if one is known.
@@ -207,8 +219,8 @@ impl Ui {
     pub fn report(&mut self, text: &str) -> io::Result<()> {
         match text.trim() {
             _ if self.quiet => Ok(()),
-            "" if self.json => Ok(()),
-            message if self.json => self.event(Told::Note { message }),
+            "" if self.is_json() => Ok(()),
+            message if self.is_json() => self.event(Told::Note { message }),
             _ => self.err.write_all(text.as_bytes()),
         }
     }
@@ -222,7 +234,7 @@ impl Ui {
     /// Prints a line that a program wrote which did not come up.
     pub fn quote(&mut self, line: &str) -> io::Result<()> {
         let line = &self.mask.text(line);
-        if self.json {
+        if self.is_json() {
             return self.event(Told::ProgramLog { line });
         }
         writeln!(self.err, "  │ {line}")
@@ -239,7 +251,7 @@ impl Ui {
             return Ok(());
         }
         let message = &self.safe(message);
-        if self.json {
+        if self.is_json() {
             return self.event(Told::Warning { message });
         }
         let label = self.label("warning:", AnsiColor::Yellow);
@@ -258,7 +270,7 @@ impl Ui {
     /// Prints the error that ends the command: one line for each cause, and the hint after a blank
     /// line.
     pub fn error(&mut self, fault: &Fault) {
-        let shown = if self.json {
+        let shown = if self.is_json() {
             let (app, event) = (self.app.as_deref(), Told::error(fault));
             events::line(&Line { app, event }).and_then(|line| writeln!(self.err, "{line}"))
         } else {
@@ -341,7 +353,7 @@ impl Ui {
 
     /// Prints clap's output: help and version on stdout, errors on stderr.
     pub fn clap(&mut self, error: &clap::Error) {
-        if self.json && error.use_stderr() {
+        if self.is_json() && error.use_stderr() {
             let text = error.render().to_string();
             let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
             let code = u8::try_from(error.exit_code()).unwrap_or_default();

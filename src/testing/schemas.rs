@@ -41,10 +41,7 @@ impl JsonSchema for ContextEntry {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = Content::json_schema(generator);
-        schema.insert(
-            "description".to_owned(),
-            "A file of the context.".into(),
-        );
+        schema.insert("description".to_owned(), "A file of the context.".into());
         let more = serde_json::json!({
             "path": { "description": "Its path in the context.", "type": "string" },
             "why": { "description": "Why it is there.", "type": "string" },

@@ -15,7 +15,7 @@ use walkdir::WalkDir;
 
 use crate::support::golden::difference;
 use crate::support::program::{PROGRAM, slimbuild};
-use crate::support::schema::{DOCUMENTS, schema};
+use crate::support::schema::{DOCUMENTS as WITH_SCHEMA, schema};
 use crate::support::tree::{Tree, repository};
 
 /// The documents outside of the book.
@@ -29,7 +29,7 @@ const DOCUMENTS: [&str; 4] = [
 const BOOK: &str = "docs/src";
 
 /// The pages of the book, relative to the repository.
-fn pages() -> Vec<PathBuf> {
+pub(crate) fn pages() -> Vec<PathBuf> {
     let walk = WalkDir::new(repository().join(BOOK)).sort_by_file_name();
     let files = walk.into_iter().map(|entry| entry.unwrap().into_path());
     let pages = files.filter(|path| path.extension().is_some_and(|end| end == "md"));
@@ -38,22 +38,22 @@ fn pages() -> Vec<PathBuf> {
         .collect()
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs_err::read_to_string(repository().join(path)).unwrap()
 }
 
 /// A fenced block of a document.
-struct Block {
+pub(crate) struct Block {
     /// The word after the fence.
-    language: String,
+    pub(crate) language: String,
     /// The number of its first line, from zero.
     start: usize,
-    lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// Why it is not run, if the line before it says so.
-    not_run: Option<String>,
+    pub(crate) not_run: Option<String>,
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+pub(crate) fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut open = false;
     let mut before = "";
@@ -350,7 +350,7 @@ fn the_reference_of_json_is_complete() {
     for name in names.iter().filter(|name| **name != "event") {
         assert!(page.contains(&format!("`{name}`")), "json.md lacks {name}");
     }
-    for name in DOCUMENTS {
+    for name in WITH_SCHEMA {
         assert!(page.contains(&format!("](schemas/{name}.json)")), "{name}");
     }
 }
@@ -361,7 +361,11 @@ fn words(schema: &Value, found: &mut BTreeSet<String>) {
         found.extend(properties.keys().cloned());
     }
     found.extend(schema["const"].as_str().map(str::to_owned));
-    for inner in schema.as_object().into_iter().flat_map(|object| object.values()) {
+    for inner in schema
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.values())
+    {
         words(inner, found);
     }
     for inner in schema.as_array().into_iter().flatten() {

@@ -32,6 +32,7 @@ mod identity;
 mod images;
 mod inside;
 mod isolation;
+mod jobs;
 mod layering;
 mod many;
 mod names;

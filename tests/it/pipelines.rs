@@ -62,22 +62,26 @@ fn obeyed(log: &str) -> (Vec<String>, Vec<String>) {
             (Some(command), Some(token)) if command.strip_suffix("::") == Some(token) => {
                 until = None;
             }
-            (Some(command), None) => match command.strip_prefix("stop-commands::") {
-                Some(token) => until = Some(token.to_owned()),
-                None => {
-                    match command.split("::").next().unwrap() {
-                        "group" => inside = true,
-                        "endgroup" => inside = false,
-                        _ => {}
-                    }
-                    commands.push(command.to_owned());
+            (Some(command), None) => {
+                if let Some(token) = command.strip_prefix("stop-commands::") {
+                    until = Some(token.to_owned());
+                    continue;
                 }
-            },
+                inside = match command.split("::").next() {
+                    Some("group") => true,
+                    Some("endgroup") => false,
+                    _ => inside,
+                };
+                commands.push(command.to_owned());
+            }
             _ if inside => folded.push(line.to_owned()),
             _ => {}
         }
     }
-    assert!(until.is_none() && !inside, "the log ends in a section: {log}");
+    assert!(
+        until.is_none() && !inside,
+        "the log ends in a section: {log}"
+    );
     (commands, folded)
 }
 
@@ -100,7 +104,8 @@ fn a_type_error_is_shown_beside_its_file() {
             &format!("export const wrong: number = 'words'; // {}\n", unique()),
         );
         let print = INJECTIONS.map(|line| format!("console.log({line:?});\n"));
-        job.tree.append("apps/server/scripts/generate.mjs", &print.concat());
+        job.tree
+            .append("apps/server/scripts/generate.mjs", &print.concat());
         let outcome = job.run(daemon, &["apps/server"]);
         assert_eq!(outcome.code, 4, "{}", outcome.stderr);
         let (commands, folded) = obeyed(&outcome.stderr);
@@ -108,7 +113,10 @@ fn a_type_error_is_shown_beside_its_file() {
             "error file=apps/server/src/main.ts,line={},col=14,title=apps/server::TS2322: Type 'string' is not assignable to type 'number'.",
             lines + 1
         );
-        assert_eq!(commands, ["group::apps/server: steps", "endgroup::", &place]);
+        assert_eq!(
+            commands,
+            ["group::apps/server: steps", "endgroup::", &place]
+        );
         // They are shown, and the end of the log outside of the section too.
         for line in ["evil.ts", "name=EVIL", "error TS2322"] {
             assert!(folded.iter().any(|said| said.contains(line)), "{line}");
@@ -118,7 +126,10 @@ fn a_type_error_is_shown_beside_its_file() {
         assert_eq!(job.read("outputs"), "");
         let summary = job.read("summary");
         assert!(summary.contains("| `apps/server` | failed |"), "{summary}");
-        assert!(summary.contains("\n- `apps/server`: the task `build` of"), "{summary}");
+        assert!(
+            summary.contains("\n- `apps/server`: the task `build` of"),
+            "{summary}"
+        );
     });
 }
 
@@ -137,7 +148,9 @@ fn github_gets_outputs_and_a_summary() {
             let report = outcome.stderr.rsplit("::endgroup::").next().unwrap();
             assert!(report.contains("  image    slimbuild-it/"), "{report}");
             let summary = job.read("summary");
-            let rows = summary.lines().filter(|line| line.starts_with("| `apps/worker` | verified |"));
+            let rows = summary
+                .lines()
+                .filter(|line| line.starts_with("| `apps/worker` | verified |"));
             let rows: Vec<&str> = rows.collect();
             assert_eq!(rows.len(), run, "{summary}");
             // The first image of this name has none before it.
@@ -159,21 +172,29 @@ fn each_app_of_several_has_a_section() {
     one_daemon("each_app_of_several_has_a_section", |daemon| {
         let job = Job::new(Tree::shop());
         let prefix = format!("slimbuild-it/pipelines-{}", unique());
-        job.tree.write("apps/worker/src/main.js", "import 'left-pad';\n");
+        job.tree
+            .write("apps/worker/src/main.js", "import 'left-pad';\n");
         let name = format!("{prefix}/{{app}}:1");
         let own = ["apps/site", "apps/worker", "-j", "2", "-t", &name];
         let outcome = job.run(daemon, &[&own[..], &["--dotenv", "build.env"]].concat());
         assert_eq!(outcome.code, 4, "{}", outcome.stderr);
         let (mut commands, _) = obeyed(&outcome.stderr);
         commands.sort();
-        let [end, second, error, failed, verified] = &commands[..] else {
+        let [end, second, error, verified, failed] = &commands[..] else {
             panic!("{commands:?}");
         };
         assert_eq!([end, second], ["endgroup::"; 2]);
-        assert!(error.starts_with("error title=apps/worker::the image of apps/worker would not run"), "{error}");
+        assert!(
+            error.starts_with("error title=apps/worker::the image of apps/worker would not run"),
+            "{error}"
+        );
         assert_eq!(failed, "group::apps/worker: failed");
         assert_eq!(verified, "group::apps/site: verified");
-        assert!(outcome.stderr.contains("apps/site   │ verified after "), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("apps/site   │ verified after "),
+            "{}",
+            outcome.stderr
+        );
         let outputs = job.read("outputs");
         let images = outputs.strip_prefix("images=").unwrap();
         let images: Value = serde_json::from_str(images).unwrap();
@@ -182,7 +203,10 @@ fn each_app_of_several_has_a_section() {
         assert_eq!(images[1]["state"], "failed");
         assert_eq!(images[1]["image"], Value::Null);
         let variables = job.tree.read("build.env");
-        assert_eq!(variables, format!("SLIMBUILD_REFERENCE_SITE={prefix}/site:1\n"));
+        assert_eq!(
+            variables,
+            format!("SLIMBUILD_REFERENCE_SITE={prefix}/site:1\n")
+        );
         assert_eq!(job.read("summary").matches("\n| `apps/").count(), 2);
         daemon.remove(&format!("{prefix}/site:1"));
     });
@@ -195,15 +219,25 @@ fn gitlab_gets_sections() {
         let run = |more: &[&str]| {
             let env = [("DOCKER_HOST", &*daemon.address), ("GITLAB_CI", "true")];
             let own = ["apps/worker", "-t", &tag.name];
-            slimbuild_with(tree.root(), &[&own, more].concat(), &env.into_iter().collect())
+            slimbuild_with(
+                tree.root(),
+                &[&own, more].concat(),
+                &env.into_iter().collect(),
+            )
         };
         let outcome = run(&[]);
         assert_eq!(outcome.code, 0, "{}", outcome.stderr);
         let said = &outcome.stderr;
         let (_, begun) = said.split_once("\u{1b}[0Ksection_start:").unwrap();
         let (section, rest) = begun.split_once("\u{1b}[0Ksection_end:").unwrap();
-        assert!(section.contains(":apps_worker__steps[collapsed=true]\r\u{1b}[0Kapps/worker: steps\n#1 "), "{section}");
-        assert!(rest.contains(":apps_worker__steps\r\u{1b}[0K\n  image    "), "{rest}");
+        assert!(
+            section.contains(":apps_worker__steps[collapsed=true]\r\u{1b}[0Kapps/worker: steps\n"),
+            "{section}"
+        );
+        assert!(
+            rest.contains(":apps_worker__steps\r\u{1b}[0K\n  image    "),
+            "{rest}"
+        );
         for more in [&["--ci", "none"][..], &["--progress", "json"], &["-q"]] {
             let said = run(more).stderr;
             assert!(!said.contains("section_"), "{more:?}: {said}");
@@ -222,19 +256,28 @@ fn an_error_without_a_place_is_shown_beside_the_run() {
     assert!(commands[0].starts_with(start), "{commands:?}");
     let outcome = job.refused(&["apps/server", "apps/site"]);
     let (commands, _) = obeyed(&outcome.stderr);
-    let titles = commands.iter().map(|command| command.split("::").next().unwrap());
+    let titles = commands
+        .iter()
+        .map(|command| command.split("::").next().unwrap());
     let titles: Vec<&str> = titles.collect();
     assert_eq!(titles, ["error title=apps/server", "error title=apps/site"]);
     assert_eq!(job.read("summary").matches("| failed |").count(), 3);
     assert!(!job.tree.root().join("build.env").exists());
     let outputs = job.read("outputs");
-    assert_eq!(outputs, "images=[{\"app\":\"apps/server\",\"state\":\"failed\"},{\"app\":\"apps/site\",\"state\":\"failed\"}]\n");
+    assert_eq!(
+        outputs,
+        "images=[{\"app\":\"apps/server\",\"state\":\"failed\"},{\"app\":\"apps/site\",\"state\":\"failed\"}]\n"
+    );
 }
 
 #[test]
 fn a_pipeline_can_be_turned_off_and_on() {
     let job = Job::new(Tree::shop());
-    for more in [&["--ci", "none"][..], &["--progress", "json"], &["--ci", "gitlab"]] {
+    for more in [
+        &["--ci", "none"][..],
+        &["--progress", "json"],
+        &["--ci", "gitlab"],
+    ] {
         let outcome = job.refused(&[&["apps/server"], more].concat());
         assert_eq!(obeyed(&outcome.stderr).0, [""; 0], "{more:?}");
         assert_eq!(job.read("summary"), "", "{more:?}");

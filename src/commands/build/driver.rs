@@ -75,7 +75,9 @@ pub(super) fn daemon(
             } else {
                 "written to a file"
             };
-            let note = format!("no Docker daemon answers: the image is made on this machine and {done} (--engine docker insists)");
+            let note = format!(
+                "no Docker daemon answers: the image is made on this machine and {done} (--engine docker insists)"
+            );
             ui.note(&note)
                 .map_err(Error::io("cannot write to stderr"))?;
             Ok(None)

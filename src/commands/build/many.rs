@@ -60,8 +60,12 @@ pub(super) fn run(mut run: Run<'_>, workspace: &Workspace, ui: &mut Ui) -> Resul
         file.write(|out| out.write_all(text.as_bytes()))?;
     }
     if !run.args.dry_run {
-        let names: Vec<String> = apps.iter().map(|at| workspace.members[*at].label()).collect();
-        run.pipeline.tell_all(&names, &rows(&dirs, &results, &ended))?;
+        let names: Vec<String> = apps
+            .iter()
+            .map(|at| workspace.members[*at].label())
+            .collect();
+        run.pipeline
+            .tell_all(&names, &rows(&dirs, &results, &ended))?;
     }
     for result in results.iter().flatten() {
         ui.data()
@@ -147,22 +151,21 @@ fn rows<'r>(
     ended: &'r [Ended],
 ) -> Vec<SummaryRow<'r>> {
     let all = dirs.iter().zip(results).zip(ended);
-    let row = |((dir, result), ended): ((&'r String, &'r Option<AppResult>), &'r Ended)| SummaryRow {
-        app: dir,
-        state: ended.state.word(),
-        image: result.as_ref().and_then(|result| result.document.as_deref()),
-        took: ended.took,
-        message: ended.fault.as_ref().map(|fault| &*fault.message),
-    };
+    let row =
+        |((dir, result), ended): ((&'r String, &'r Option<AppResult>), &'r Ended)| SummaryRow {
+            app: dir,
+            state: ended.state.word(),
+            image: result
+                .as_ref()
+                .and_then(|result| result.document.as_deref()),
+            took: ended.took,
+            message: ended.fault.as_ref().map(|fault| &*fault.message),
+        };
     all.map(row).collect()
 }
 
 /// Whether all apps ended well.
-fn verdict(
-    dirs: &[String],
-    results: &[Option<AppResult>],
-    ended: &[Ended],
-) -> Result<(), Error> {
+fn verdict(dirs: &[String], results: &[Option<AppResult>], ended: &[Ended]) -> Result<(), Error> {
     let of = |is_it: &dyn Fn(State) -> bool| -> Vec<String> {
         let all = dirs.iter().zip(ended);
         let found = all.filter(|(_, ended)| is_it(ended.state));

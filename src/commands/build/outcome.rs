@@ -245,9 +245,7 @@ impl Done {
             context_files: sent.map(|_| plan.context().len() + 1),
             workspace_size: sent.map(|sent| sent.workspace.bytes),
             workspace_files: sent.map(|sent| sent.workspace.files),
-            left_out: sent
-                .and_then(|sent| sent.left_out)
-                .map(|(_, bytes)| bytes),
+            left_out: sent.and_then(|sent| sent.left_out).map(|(_, bytes)| bytes),
             steps: self.summary.steps,
             cached: self.summary.cached,
             seconds: took.as_secs_f64(),

@@ -72,8 +72,8 @@ impl Pipeline {
                 .each_ref()
                 .map(|(name, value)| format!("{name}={value}\n"));
             append(self.outputs.as_deref(), &lines.concat())?;
-            let lines = facts
-                .map(|(name, value)| format!("SLIMBUILD_{}={value}\n", name.to_uppercase()));
+            let lines =
+                facts.map(|(name, value)| format!("SLIMBUILD_{}={value}\n", name.to_uppercase()));
             self.write_variables(&lines.concat())?;
         }
         append(
@@ -97,7 +97,11 @@ impl Pipeline {
         let variable = |(name, row): (&String, &SummaryRow<'_>)| {
             let name = variable(&image_name(name));
             let [(_, image), (_, _), (_, reference), _] = facts(row.image?);
-            let value = if reference.is_empty() { image } else { reference };
+            let value = if reference.is_empty() {
+                image
+            } else {
+                reference
+            };
             Some(format!("SLIMBUILD_REFERENCE_{name}={value}\n"))
         };
         let lines: String = names.iter().zip(rows).filter_map(variable).collect();

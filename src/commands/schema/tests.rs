@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::ValueEnum as _;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::schema;
 use crate::ask::listing::Listing;
@@ -34,7 +34,7 @@ enum Ls<'l> {
 #[expect(dead_code, reason = "only its schema is wanted")]
 enum MetadataFile {
     /// Of one app.
-    One(Metadata),
+    One(Box<Metadata>),
     /// Of several, by their directories.
     Several(RunMetadata),
 }
@@ -63,7 +63,6 @@ impl JsonSchema for Pipeline {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words = json!({ "type": "string" });
         json_schema!({
             "description": "A child pipeline of GitLab.",
             "type": "object",
@@ -73,7 +72,7 @@ impl JsonSchema for Pipeline {
                     "type": "array",
                     "items": {
                         "type": "object",
-                        "properties": { "local": words },
+                        "properties": { "local": { "description": "Its path.", "type": "string" } },
                         "required": ["local"]
                     }
                 },
@@ -89,9 +88,11 @@ impl JsonSchema for Pipeline {
                     "properties": {
                         "extends": { "const": ".image" },
                         "parallel": {
+                            "description": "What the jobs differ in.",
                             "type": "object",
                             "properties": {
                                 "matrix": {
+                                    "description": "The variables of each job.",
                                     "type": "array",
                                     "items": {
                                         "type": "object",
@@ -118,7 +119,11 @@ fn made<T: JsonSchema>(title: &str) -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let made = settings.into_generator().into_root_schema_for::<T>();
     // Readers of schemas do not know Rust.
-    let text = made.to_value().to_string().replace("`None`", "null");
+    let text = made
+        .to_value()
+        .to_string()
+        .replace("`None`", "null")
+        .replace("\\n", " ");
     let made: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
     let mut schema = serde_json::Map::new();
     schema.insert("$schema".to_owned(), made["$schema"].clone());
@@ -158,7 +163,10 @@ fn schemas_are_those_of_the_types() {
             fs_err::write(directory.join(format!("{word}.json")), &text).unwrap();
         } else {
             let written = schema(*name);
-            let change = written.lines().zip(text.lines()).find(|(old, new)| old != new);
+            let change = written
+                .lines()
+                .zip(text.lines())
+                .find(|(old, new)| old != new);
             assert!(
                 written == text,
                 "the schema `{word}` is stale; `just accept` writes it: {change:?}"

@@ -2,7 +2,10 @@
 
 /// The hint for a file whose name differs from the one that the build looks for only in capital
 /// letters. macOS and Windows take one for the other.
-pub(super) fn cased<'f, F: Iterator<Item = &'f str>>(name: &str, paths: impl Fn() -> F) -> Option<String> {
+pub(super) fn cased<'f, F: Iterator<Item = &'f str>>(
+    name: &str,
+    paths: impl Fn() -> F,
+) -> Option<String> {
     let inside = name.trim_start_matches(['.', '/', '~', '@', '#']);
     let wanted = format!("/{}", stem(inside));
     let lower = wanted.to_lowercase();

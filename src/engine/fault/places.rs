@@ -119,15 +119,23 @@ fn esbuild<'l>(lines: &[&'l str], at: usize) -> Option<(Spot<'l>, &'l str)> {
 fn rollup<'l>(lines: &[&'l str], at: usize) -> Option<(Spot<'l>, &'l str)> {
     let place = lines[at].trim().strip_prefix("file: ")?;
     let spot = spot(place).filter(|spot| spot.rest.is_empty())?;
-    let message = lines[..at].iter().rev().find(|line| !line.trim().is_empty())?;
-    Some((spot, message))
+    let message = lines[..at]
+        .iter()
+        .rev()
+        .find(|line| !line.trim().is_empty())?;
+    Some((spot, *message))
 }
 
 /// `./app/page.tsx:12:5`, and the message below it.
 fn next<'l>(lines: &[&'l str], at: usize) -> Option<(Spot<'l>, &'l str)> {
     let spot = spot(lines[at].trim()).filter(|spot| spot.rest.is_empty())?;
     let message = lines.get(at + 1)?.trim();
-    let told = ["Type error: ", "Error: ", "Syntax Error", "Module not found: "];
+    let told = [
+        "Type error: ",
+        "Error: ",
+        "Syntax Error",
+        "Module not found: ",
+    ];
     let is_told = told.iter().any(|start| message.starts_with(start));
     is_told.then_some((spot, message))
 }
@@ -151,7 +159,7 @@ fn node<'l>(lines: &[&'l str], at: usize) -> Option<(Spot<'l>, &'l str)> {
     Some((spot, message))
 }
 
-/// ESLint's `  12:5  error  'x' is assigned a value but never used  no-unused-vars`, and `12:5  Error: …`
+/// `ESLint`'s `  12:5  error  'x' is assigned a value but never used  no-unused-vars`, and `12:5  Error: …`
 /// of `next lint`.
 fn listed(line: &str) -> Option<(Spot<'_>, &str)> {
     let line = line.trim();
@@ -164,7 +172,7 @@ fn listed(line: &str) -> Option<(Spot<'_>, &str)> {
     let spot = Spot {
         path: "",
         line: number.parse().ok()?,
-        column: column.parse().ok(),
+        column: Some(column.parse().ok()?),
         rest,
     };
     Some((spot, message))

@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn lines_around_a_change_are_shown() {
-        let before = "{\n  \"scripts\": {\n    \"build\": \"tsc\",\n    \"start\": \"node .\"\n  }\n}\n";
+        let before =
+            "{\n  \"scripts\": {\n    \"build\": \"tsc\",\n    \"start\": \"node .\"\n  }\n}\n";
         let after = before.replace(
             "\"node .\"\n",
             "\"node .\",\n    \"image\": \"slimbuild .\"\n",

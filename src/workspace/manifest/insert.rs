@@ -127,7 +127,10 @@ mod tests {
     fn what_is_there_stays() {
         let text = "{\"tasks\": {\"image\": {\"cache\": false}, \"image\": {}}}";
         let inserted = with_image(text);
-        assert_eq!((&*inserted.text, inserted.kept), (text, vec!["image".to_owned()]));
+        assert_eq!(
+            (&*inserted.text, inserted.kept),
+            (text, vec!["image".to_owned()])
+        );
         for (text, problem) in [
             ("{\"tasks\": []}", "`turbo.json`: `tasks` is no object"),
             ("[]", "`turbo.json`: the document is no object"),

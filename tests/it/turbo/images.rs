@@ -125,7 +125,11 @@ fn turbo_builds_what_changed() {
             ("apps/worker/src/main.js", 1),
             (".npmrc", 3),
         ] {
-            let text = if file == ".npmrc" { "; later\n" } else { "// later\n" };
+            let text = if file == ".npmrc" {
+                "; later\n"
+            } else {
+                "// later\n"
+            };
             let path = scene.tree.root().join(file);
             let before = fs_err::read_to_string(&path).unwrap_or_default();
             scene.tree.write(file, &(before + text));
@@ -134,7 +138,10 @@ fn turbo_builds_what_changed() {
         let worker = daemon.image(&format!("{}/worker:1", scene.prefix));
         assert_ne!(worker.id.as_ref(), Some(&ids[2]));
         // The variable arrives, and another daemon lacks the images.
-        let lost = scene.run("unix:///nowhere/docker.sock", &["image", "--env-mode=strict"]);
+        let lost = scene.run(
+            "unix:///nowhere/docker.sock",
+            &["image", "--env-mode=strict"],
+        );
         assert_ne!(lost.code, 0);
         assert!(lost.said.contains("(DOCKER_HOST)"), "{}", lost.said);
         for app in APPS {

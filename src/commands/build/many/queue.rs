@@ -276,10 +276,7 @@ impl<'q, 'w> Queue<'q, 'w> {
         }
         let (hint, code) = (error.hint(), error.exit_code());
         let ended = Ended {
-            fault: Some(ui.fault_at(
-                ui.fault(error, hint.as_deref(), code as u8),
-                error.places(),
-            )),
+            fault: Some(ui.fault_at(ui.fault(error, hint.as_deref(), code as u8), error.places())),
             ..Ended::unfinished(State::Failed, took)
         };
         self.results()[app] = Some(Result {
