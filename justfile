@@ -100,10 +100,10 @@ man:
       target/debug/slimbuild man "$command" > "target/man/slimbuild-$command.1"
     done
 
-# one program for every Linux of this processor, in target/TARGET/release
+# one program for every Linux of this processor, in target/TARGET/release; see npm/release.sh
 [group('release')]
 release-static target='x86_64-unknown-linux-gnu':
-    RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target {{ target }}
+    npm/release.sh build {{ target }}
 
 # the static program starts, finds servers and reaches Docker in an empty file system, and in ROOTS such as debootstrap makes; needs root
 [group('release')]

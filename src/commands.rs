@@ -150,14 +150,16 @@ fn planned_for_docker(
 fn app_at(workspace: &Workspace, place: &AppChoice<'_>, decided: bool) -> Result<MemberId, Error> {
     match &place.app {
         Some(name) => named_app(workspace, name, place.cwd, decided),
-        None => match workspace.find_app(".", place.cwd)? {
-            // The root is around everything. It is meant only if it is the only app.
-            at if at.is_root() && !listing::root_is_the_only_app(workspace)? => {
-                Err(which_app(workspace))
-            }
-            at => Ok(at),
-        },
+        None if is_open(workspace, place.cwd)? => Err(which_app(workspace)),
+        None => Ok(workspace.find_app(".", place.cwd)?),
     }
+}
+
+/// Whether the working directory leaves open which app is meant: the root is around everything, and
+/// is meant only if it is the only app.
+fn is_open(workspace: &Workspace, cwd: &Path) -> Result<bool, Error> {
+    let around = workspace.find_app(".", cwd)?;
+    Ok(around.is_root() && !listing::root_is_the_only_app(workspace)?)
 }
 
 /// The named app. A root that only builds and starts its packages is not an app,

@@ -9,6 +9,7 @@
 
 mod catalogs;
 mod document;
+mod entries;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub(crate) mod importer;

@@ -3,6 +3,7 @@
 //! Input: events, plans and answers. Output: text on the terminal, or JSON.
 
 pub mod board;
+mod choice;
 pub mod ci;
 pub mod events;
 mod looks;

@@ -9,7 +9,7 @@ use crate::ask::selection::is_glob;
 pub struct AppsArg {
     /// The app: its directory (apps/server, or . inside of it) or its package name
     ///
-    /// Several are built in one run. A glob ('apps/*', '@shop/*') names all apps that it matches
+    /// Without one, the app around the working directory; at the root, a terminal is asked. Several are built in one run. A glob ('apps/*', '@shop/*') names all apps that it matches
     #[arg(value_name = "APP")]
     pub apps: Vec<String>,
 

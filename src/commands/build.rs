@@ -16,17 +16,20 @@ mod run;
 mod undeclared;
 mod watch;
 
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
 use super::prepared::Ground;
-use super::{AppChoice, app_at, push};
+use super::{AppChoice, app_at, is_open, push};
+use crate::ask::listing::Listing;
 use crate::cli::{BuildArgs, Named};
 use crate::commands::error::Error;
+use crate::engine::docker::EngineError;
 use crate::model::member::MemberId;
 use crate::show::metadata::Metadata;
 use crate::show::progress::ProgressMode;
-use crate::show::report::SummaryRow;
+use crate::show::report::{self, SummaryRow};
 use crate::show::seat::State;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
@@ -53,13 +56,47 @@ pub fn run(
     let workspace = Workspace::load(&find_root(cwd)?)?;
     let is_app = |word: &str| workspace.find_app(word, cwd).is_ok();
     match run.args.app.named(is_app) {
-        Named::Around => run.one(&workspace, None, began, ui),
+        Named::Around => {
+            let app = run.asked(&workspace, ui)?;
+            // Choosing is no part of the build's time.
+            let began = app.as_ref().map_or(began, |_| Instant::now());
+            run.one(&workspace, app, began, ui)
+        }
         Named::One(app) => run.one(&workspace, Some(app.to_owned()), began, ui),
         Named::Several => many::run(run, &workspace, ui),
     }
 }
 
 impl Run<'_> {
+    /// The app that the user chooses, if the working directory does not tell which one is meant.
+    fn asked(&self, workspace: &Workspace, ui: &mut Ui) -> Result<Option<String>, Error> {
+        let shown = matches!(self.mode, ProgressMode::Auto | ProgressMode::Tty);
+        // Some pipelines have a terminal, and nobody at it.
+        if !shown || self.env.get("CI").is_some() || !is_open(workspace, self.cwd)? {
+            return Ok(None);
+        }
+        let listing = Listing::new(workspace)?;
+        let chosen = ui
+            .choose("Which app?", &report::choices(&listing))
+            .map_err(|error| match error.kind() {
+                // Ctrl-C is a key here.
+                io::ErrorKind::Interrupted => EngineError::Interrupted.into(),
+                _ => Error::io("cannot read the answer")(error),
+            })?;
+        let Some(app) = chosen.and_then(|at| listing.apps.get(at)) else {
+            return Ok(None);
+        };
+        let path = workspace.root.join(app.dir.as_str());
+        let word = path.strip_prefix(self.cwd).unwrap_or(&path);
+        let word = match word.to_string_lossy().into_owned() {
+            root if root.is_empty() => ".".to_owned(),
+            word => word,
+        };
+        ui.report(&format!("slimbuild {word}"))
+            .map_err(Error::io("cannot write to stderr"))?;
+        Ok(Some(word))
+    }
+
     /// Builds one app, reports its image, and tells a pipeline.
     fn one(
         &self,

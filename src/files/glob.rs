@@ -129,6 +129,13 @@ pub fn is_of(pattern: &str, name: &str) -> bool {
 /// without escapes. Interpreting the pattern is faster than compiling it for a few names. No
 /// wildcard matches a slash.
 pub fn fits(pattern: &str, name: &str) -> bool {
+    // Most names differ at the start or the end already.
+    let wild = ['*', '?', '['];
+    let start = pattern.find(wild).unwrap_or(pattern.len());
+    let end = pattern.rfind(['*', '?', ']']).map_or(0, |at| at + 1);
+    if !name.starts_with(&pattern[..start]) || !name.ends_with(&pattern[end..]) {
+        return false;
+    }
     let (mut pattern, mut name) = (pattern, name);
     // Where to continue if the last star matches one more letter.
     let mut again: Option<(&str, &str)> = None;

@@ -164,8 +164,11 @@ fn check(
     // nodes and packages
     let found: BTreeSet<String> = lockfile.node_keys().map(str::to_owned).collect();
     assert_eq!(found, *nodes, "the nodes, {}", place());
-    for entry in lockfile.nodes() {
-        let was = Lockfile::find(original.nodes(), &entry.key).map(|at| &original.nodes()[at]);
+    for entry in lockfile.nodes().iter() {
+        let was = original
+            .nodes()
+            .find(&entry.key)
+            .map(|at| &original.nodes()[at]);
         let was = was.map(|was| lines(original, was, true));
         assert_eq!(Some(lines(&lockfile, entry, true)), was, "{}", place());
     }
@@ -175,8 +178,8 @@ fn check(
     };
     let found: BTreeSet<&str> = lockfile.packages().iter().map(|one| &*one.key).collect();
     assert_eq!(found, needed, "the packages, {}", place());
-    for entry in lockfile.packages() {
-        let was = Lockfile::find(original.packages(), &entry.key);
+    for entry in lockfile.packages().iter() {
+        let was = original.packages().find(&entry.key);
         let was = was.map(|at| lines(original, &original.packages()[at], false));
         assert_eq!(Some(lines(&lockfile, entry, false)), was, "{}", place());
     }

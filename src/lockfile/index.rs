@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::LockfileError;
-use super::document::{Entry, Section, entries, format, refuse_conflicts, sections};
+use super::document::{Section, entries, format, refuse_conflicts, sections};
+use super::entries::Entries;
 use super::importer::{Dependency, Importer};
 use super::keys::{Format, Reference, resolve};
 use super::lines::{indentation, lines, unreadable};
@@ -31,9 +32,9 @@ pub struct Lockfile<'a> {
     pub(super) sections: Vec<Section<'a>>,
     importers: Vec<Importer<'a>>,
     /// The graph's nodes: `snapshots`, or `packages` in the older formats.
-    nodes: Vec<Entry<'a>>,
+    nodes: Entries<'a>,
     /// `packages` of format 9.0.
-    packages: Vec<Entry<'a>>,
+    packages: Entries<'a>,
 }
 
 /// A key and its value, each one line's scalar.
@@ -84,7 +85,10 @@ impl<'a> Lockfile<'a> {
                 .find(|section| section.key == key)
                 .map(|section| section.range.clone())
         };
-        let all = |key: &str| of(key).map_or(Ok(Vec::new()), |range| entries(text, range));
+        let all = |key: &str| match of(key) {
+            Some(range) => entries(text, range).map(Entries::new),
+            None => Ok(Entries::default()),
+        };
         let importers = || match of("importers") {
             Some(range) => {
                 let entries = entries(text, range)?.into_iter();
@@ -101,7 +105,7 @@ impl<'a> Lockfile<'a> {
         };
         let packages = || match format {
             Format::V9 => all("packages"),
-            Format::V5 | Format::V6 => Ok(Vec::new()),
+            Format::V5 | Format::V6 => Ok(Entries::default()),
         };
         let (nodes, (importers, packages)) = if text.len() < WORTH_A_THREAD {
             (nodes(), (importers(), packages()))
@@ -201,7 +205,8 @@ impl<'a> Lockfile<'a> {
         let (entries, local) = match self.format {
             Format::V9 => (
                 &self.packages,
-                key.get(1..).is_some_and(|rest| rest.contains("@file:")),
+                // Few keys have a colon, which is found faster.
+                key.contains(':') && key.get(1..).is_some_and(|rest| rest.contains("@file:")),
             ),
             Format::V5 | Format::V6 => (&self.nodes, key.starts_with("file:")),
         };
@@ -212,7 +217,7 @@ impl<'a> Lockfile<'a> {
         if !local {
             return None;
         }
-        let entry = &entries[Self::find(entries, key)?];
+        let entry = &entries[entries.find(key)?];
         let text = &self.text[entry.body..entry.range.end];
         // The resolution is a flow map. A formatter may have spread it over several lines.
         let field = |name: &str| {
@@ -248,7 +253,7 @@ impl<'a> Lockfile<'a> {
     /// The dependencies of a node as alias and version, for callers that follow edges one by one.
     /// Empty if there is no such node.
     pub fn needs(&self, key: &str) -> Result<Vec<Pair<'a>>, LockfileError> {
-        let Some(at) = Self::find(&self.nodes, key) else {
+        let Some(at) = self.nodes.find(key) else {
             return Ok(Vec::new());
         };
         let edges = self.node(at)?.edges;
@@ -267,18 +272,13 @@ impl<'a> Lockfile<'a> {
     }
 
     /// The graph's nodes, by key.
-    pub(super) fn nodes(&self) -> &[Entry<'a>] {
+    pub(super) fn nodes(&self) -> &Entries<'a> {
         &self.nodes
     }
 
     /// `packages` of format 9.0, by key.
-    pub(super) fn packages(&self) -> &[Entry<'a>] {
+    pub(super) fn packages(&self) -> &Entries<'a> {
         &self.packages
-    }
-
-    /// The position of a key.
-    pub(super) fn find(entries: &[Entry<'a>], key: &str) -> Option<usize> {
-        entries.binary_search_by(|entry| (*entry.key).cmp(key)).ok()
     }
 
     /// The scalar entries of a top-level map: `overrides`, `settings`.

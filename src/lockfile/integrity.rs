@@ -18,7 +18,7 @@ impl Lockfile<'_> {
             return false;
         }
         let entries = self.packages();
-        let Some(at) = Self::find(entries, package_key(key)) else {
+        let Some(at) = entries.find(package_key(key)) else {
             return false;
         };
         let text = &self.text()[entries[at].body..entries[at].range.end];

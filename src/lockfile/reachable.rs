@@ -219,7 +219,7 @@ impl<'l, 'a> Reach<'l, 'a> {
         found: &mut Vec<RepoPath>,
     ) -> Result<Option<usize>, LockfileError> {
         let nodes = self.lockfile.nodes();
-        if let Some(at) = Lockfile::find(nodes, key) {
+        if let Some(at) = nodes.find(key) {
             return Ok(Some(at));
         }
         if let (Format::V5 | Format::V6, Some(path)) =
@@ -283,7 +283,7 @@ impl<'l, 'a> Reach<'l, 'a> {
         let key = &lockfile.nodes()[at].key;
         let from = || format!("`{key}`");
         if lockfile.format() == Format::V9 {
-            let package = Lockfile::find(lockfile.packages(), package_key(key));
+            let package = lockfile.packages().find(package_key(key));
             let missing = || LockfileError::NoPackage(key.to_string());
             self.packages[package.ok_or_else(missing)?] = true;
         }

@@ -44,10 +44,16 @@ fn plain_key(text: &str) -> Result<(Cow<'_, str>, &str), String> {
     if end == 0 {
         return Err(format!("there is no key in `{}`", shorten(text)));
     }
-    if text[..end].contains(" #") {
+    if has(&text[..end], [b' ', b'#']) {
         return Err(format!("there is a comment in `{}`", shorten(text)));
     }
     Ok((Cow::Borrowed(&text[..end]), &text[end + 1..]))
+}
+
+/// Whether the text has these two bytes side by side. The texts are short, and the searcher of
+/// `str::contains` takes longer to prepare than they take to read.
+fn has(text: &str, pair: [u8; 2]) -> bool {
+    text.as_bytes().windows(2).any(|bytes| bytes == pair)
 }
 
 /// The value of a scalar that takes the rest of its line.
@@ -70,9 +76,9 @@ pub(super) fn value(text: &str) -> Result<Cow<'_, str>, String> {
                 shorten(text)
             ))
         }
-        _ if text.contains(" #") => Err(format!("there is a comment in `{}`", shorten(text))),
+        _ if has(text, [b' ', b'#']) => Err(format!("there is a comment in `{}`", shorten(text))),
         // In YAML this would be a map.
-        _ if text.contains(": ") || text.trim_end().ends_with(':') => Err(format!(
+        _ if has(text, [b':', b' ']) || text.trim_end().ends_with(':') => Err(format!(
             "expected one plain or quoted text, found `{}`",
             shorten(text)
         )),
@@ -90,7 +96,7 @@ fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), String> {
                 b'\'' if bytes.get(at + 1) == Some(&b'\'') => at += 2,
                 b'\'' => {
                     let inner = &body[..at];
-                    let value = if inner.contains("''") {
+                    let value = if has(inner, [b'\'', b'\'']) {
                         Cow::Owned(inner.replace("''", "'"))
                     } else {
                         Cow::Borrowed(inner)

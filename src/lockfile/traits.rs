@@ -51,7 +51,7 @@ impl<'a> Lockfile<'a> {
             Format::V5 | Format::V6 => (self.nodes(), key),
         };
         let mut traits = Traits::default();
-        let Some(at) = Self::find(entries, key) else {
+        let Some(at) = entries.find(key) else {
             return traits;
         };
         // The list whose `- linux` lines follow.
@@ -96,7 +96,7 @@ impl<'a> Lockfile<'a> {
 
     /// The optional dependencies of a node, as keys.
     pub fn optional_entries(&self, key: &str) -> Result<Vec<Cow<'a, str>>, LockfileError> {
-        let Some(at) = Self::find(self.nodes(), key) else {
+        let Some(at) = self.nodes().find(key) else {
             return Ok(Vec::new());
         };
         let edges = self.node(at)?.edges.into_iter();

@@ -24,7 +24,7 @@ pub use affected::{affected, affected_summary};
 pub use apps::apps;
 pub use difference::difference;
 pub use graph::{Notation, dot, mermaid, tree};
-pub use listing::listing;
+pub use listing::{choices, listing};
 pub use plan::plan;
 pub use prune::pruned;
 pub use summary::{SummaryRow, summary};

@@ -9,6 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use crate::engine::fault::Place;
+use crate::show::choice;
 use crate::show::ci::Ci;
 use crate::show::events::{self, Line, Told};
 use crate::show::seat::{Fault, Seat, State};
@@ -169,6 +170,16 @@ impl Ui {
     /// From now on, errors are about the app in this directory.
     pub fn set_app(&mut self, dir: String) {
         self.app = Some(dir);
+    }
+
+    /// Lets the user choose one of these rows. `None` if nobody can answer, or if the user does not
+    /// choose.
+    pub fn choose(&self, question: &str, rows: &[String]) -> io::Result<Option<usize>> {
+        let answered = self.terminal && io::IsTerminal::is_terminal(&io::stdin());
+        if !answered || self.quiet || rows.is_empty() {
+            return Ok(None);
+        }
+        choice::choose(question, rows, self.err.colors())
     }
 
     /// Stdout: an answer as text or JSON.

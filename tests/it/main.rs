@@ -11,6 +11,7 @@
 )]
 
 mod affected;
+mod asked;
 mod base;
 mod builders;
 mod cache;

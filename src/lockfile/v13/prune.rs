@@ -33,7 +33,7 @@ pub(in crate::lockfile) fn prune(
     section(text, &origin.packages, &mut cuts, |entry| {
         match &entry.rest {
             Rest::Package { nodes, flag } => package(nodes, flag, is_pruned, |key| {
-                reach.node(Lockfile::find(lockfile.nodes(), key)?)
+                reach.node(lockfile.nodes().find(key)?)
             }),
             Rest::Project { .. } => None,
         }

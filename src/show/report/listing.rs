@@ -1,7 +1,26 @@
 //! The apps of a workspace as text.
 
 use super::lines::Lines;
-use crate::ask::listing::{AppState, Listing};
+use crate::ask::listing::{AppState, Listed, Listing};
+
+/// A line for each app, to choose from.
+pub fn choices(listing: &Listing) -> Vec<String> {
+    let width = width(listing);
+    let row = |app: &Listed| {
+        let dir = app.dir.to_string();
+        match &app.state {
+            AppState::Ready(ready) => format!("{dir:<width$}  {}", ready.detected.label()),
+            AppState::Stuck { .. } => format!("{dir:<width$}  needs a decision"),
+        }
+    };
+    listing.apps.iter().map(row).collect()
+}
+
+/// The width of the longest directory.
+fn width(listing: &Listing) -> usize {
+    let widths = listing.apps.iter().map(|app| app.dir.to_string().len());
+    widths.max().unwrap_or_default()
+}
 
 /// A line and the reason for each app, then the next step for the user.
 pub fn listing(listing: &Listing) -> String {
@@ -14,12 +33,7 @@ pub fn listing(listing: &Listing) -> String {
     let Some(first) = listing.apps.first() else {
         return "no package of this workspace looks like an app: none lies in `apps/`, none has a `start` script, and none is built into a site\n\nslimbuild plan DIR    shows what would be made of a package, or what keeps it from being an image\n".to_owned();
     };
-    let width = listing
-        .apps
-        .iter()
-        .map(|app| app.dir.to_string().len())
-        .max()
-        .unwrap_or_default();
+    let width = width(listing);
     for app in &listing.apps {
         let dir = app.dir.to_string();
         match &app.state {

@@ -63,8 +63,7 @@ impl Credentials {
         for line in &self.0 {
             let key = key(line);
             let name = key.rsplit(':').next().unwrap_or_default().to_lowercase();
-            let value = line.split_once('=').map_or("", |(_, value)| value.trim());
-            let value = value.trim_matches(['"', '\'']);
+            let value = line.split_once('=').map_or("", |(_, text)| value(text));
             let found = in_line(key, line);
             if !found.is_empty() {
                 values.extend(found.iter().map(|found| found.secret.to_owned()));
@@ -186,13 +185,30 @@ impl Npmrc {
         refers(&self.text, variable)
     }
 
-    /// The value of a setting.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.text.lines().rev().find_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            (name.trim() == key).then_some(value.trim())
-        })
+    /// The value of a setting. A key alone is `true`.
+    pub fn get(&self, wanted: &str) -> Option<&str> {
+        let mut lines = self.text.lines().rev();
+        let line = lines.find(|line| key(line) == wanted)?;
+        Some(line.split_once('=').map_or("true", |(_, text)| value(text)))
     }
+}
+
+/// A value as npm's `ini` reads it: without quotes, or up to a comment. Escapes stay.
+fn value(text: &str) -> &str {
+    let text = text.trim();
+    for quote in ['"', '\''] {
+        let inner = text.strip_prefix(quote);
+        if let Some(inner) = inner.and_then(|rest| rest.strip_suffix(quote)) {
+            return inner;
+        }
+    }
+    let mut escaped = false;
+    let end = text.find(|letter| {
+        let ends = !escaped && matches!(letter, ';' | '#');
+        escaped = !escaped && letter == '\\';
+        ends
+    });
+    text[..end.unwrap_or(text.len())].trim_end()
 }
 
 #[cfg(test)]
@@ -221,6 +237,27 @@ mod tests {
     }
 
     #[test]
+    fn values_are_read_as_npm_reads_them() {
+        let npmrc = Npmrc::parse(
+            "auto-install-peers=true             # https://pnpm.io/npmrc#auto-install-peers\n\
+             node-linker = hoisted ; why\nengine-strict\n'shamefully-hoist' = \"true\"\nmodules-dir='a#b'\n\
+             virtual-store-dir=a\\#b # c\nhoist=false\nhoist=true\n",
+        );
+        for (key, value) in [
+            ("auto-install-peers", Some("true")),
+            ("node-linker", Some("hoisted")),
+            ("engine-strict", Some("true")),
+            ("shamefully-hoist", Some("true")),
+            ("modules-dir", Some("a#b")),
+            ("virtual-store-dir", Some("a\\#b")),
+            ("hoist", Some("true")),
+            ("registry", None),
+        ] {
+            assert_eq!(npmrc.get(key), value, "{key}");
+        }
+    }
+
+    #[test]
     fn credentials_are_told_by_their_look_too() {
         let npmrc = Npmrc::parse(
             "//user:s3cret@r/:always=true\nproxy=user:s3cret@proxy:80\nmirror=https://s3cret@m/\nmirror=https://m/?token=s3cret\n\
@@ -235,7 +272,7 @@ mod tests {
     fn values_of_credentials_are_known() {
         let npmrc = Npmrc::parse(
             "//r/:_authToken=t0ken\n//r/:_password=\"cGE1NXdvcmQ=\"\n_auth=bWU6cGE1NXdvcmQ=\n//r/:username=me\n\
-             @s:registry=https://me:p1n@r/\nemail=me@r\n",
+             @s:registry=https://me:p1n@r/\nemail=me@r\n//s/:_authToken=0ther # of CI\n",
         );
         let values = npmrc.credentials.values();
         let expected = [
@@ -245,6 +282,7 @@ mod tests {
             "bWU6cGE1NXdvcmQ=",
             "pa55word",
             "p1n",
+            "0ther",
         ];
         assert_eq!(values, expected);
     }
