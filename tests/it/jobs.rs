@@ -123,7 +123,16 @@ impl<'d> Machine<'d> {
         std::os::unix::fs::symlink(cache(), caches.join("slimbuild")).unwrap();
         env.insert("XDG_CACHE_HOME".to_owned(), caches.display().to_string());
         let env_of_process = slimbuild::Env::of_process();
-        for name in ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+        // The network of this machine, as its runner would have it.
+        let network = [
+            "HTTPS_PROXY",
+            "https_proxy",
+            "NO_PROXY",
+            "no_proxy",
+            "NODE_EXTRA_CA_CERTS",
+            "SSL_CERT_FILE",
+        ];
+        for name in network {
             let value = env_of_process.get(name);
             env.extend(value.map(|value| (name.to_owned(), value.to_owned())));
         }
