@@ -9,4 +9,5 @@ pub mod overview;
 pub mod pruned;
 pub mod selection;
 pub mod starter;
+pub mod turbo_task;
 pub mod why;

@@ -10,10 +10,12 @@ mod engine;
 mod hash;
 mod index;
 mod parse;
+mod pipeline;
 mod plan;
 mod print;
 mod promote;
 mod prune;
+mod schema;
 mod smoke;
 mod values;
 mod workspace;
@@ -31,11 +33,13 @@ pub use completions::{CompletionsArgs, VARIABLE, complete, manual, registration}
 pub use engine::{EngineArg, EngineArgs};
 pub use hash::HashArgs;
 pub use index::IndexArgs;
-pub use parse::{ParseError, color, is_command_name, meant_command};
+pub use parse::{ParseError, color, is_command_name, meant_command, wants_json};
+pub use pipeline::{CiArg, PipelineArgs};
 pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use promote::{PromoteArgs, Target};
 pub use prune::PruneArgs;
+pub use schema::{SchemaArg, SchemaArgs};
 pub use smoke::SmokeArgs;
 use values::tag_template;
 pub use values::{BuildArg, SecretArg, SecretSource, SshArg};
@@ -155,8 +159,8 @@ pub enum Command {
     Promote(PromoteArgs),
     /// Show or clear the cache that builds without Docker use
     Cache(CacheArgs),
-    /// Print the JSON Schema of slimbuild.json
-    Schema,
+    /// Print a JSON Schema: of slimbuild.json, or of a document that slimbuild prints
+    Schema(SchemaArgs),
     /// Print a script that completes commands, options and apps in a shell
     Completions(CompletionsArgs),
     /// Print the version
@@ -239,6 +243,10 @@ pub struct BuildArgs {
     /// Write the image's id, size and names to FILE, as JSON
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub metadata_file: Option<PathBuf>,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
 
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]

@@ -42,6 +42,7 @@ pub use subject::{Subject, WantedStart};
 
 /// The kinds of app that can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum AppKind {
     /// A program that node runs: a server, a worker, a command.
@@ -189,6 +190,7 @@ fn decides(app: &RepoPath, line: &str) -> String {
 
 /// An app's kind and the evidence for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Detected {
     /// The kind.
     pub kind: AppKind,

@@ -68,6 +68,7 @@ pub enum Kind {
 
 /// A path that is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Dropped {
     pub path: RepoPath,
     /// The rule that drops it.

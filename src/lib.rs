@@ -13,7 +13,7 @@
 //! Plan ─► Dockerfile text                                                           render::dockerfile, plan::template, templates/
 //! Plan ─► context tar, streamed                                                     render::context
 //! Plan, contents ─► Identity; two of them ─► is the app affected, and by what?       render::identity, workspace::history, ask::affected
-//! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, report)
+//! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, events, ci, report, metadata)
 //! several apps ─► a queue ─► news of each ─► one view of all                         ask::selection, commands::build, show (seat, board)
 //! the image ─► proof, trial start (templates/verify.mjs, trial.mjs), smoke test      plan::verify, plan::smoke, engine
 //! ```
@@ -46,8 +46,8 @@
 //! From the same closures, [`ask`] gives answers that need no image: a pruned workspace for a
 //! user's own Dockerfile ([`ask::pruned`]), the chains that pull in a package ([`ask::why`]), the
 //! graph of members ([`ask::overview`]), the list of apps ([`ask::listing`]), which of them a user's
-//! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), and an initial
-//! configuration file ([`ask::starter`]). `fuzzing` lists the properties that hold for any input,
+//! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), an initial
+//! configuration file ([`ask::starter`]), and scripts and tasks for turbo ([`ask::turbo_task`]). `fuzzing` lists the properties that hold for any input,
 //! for tests and the fuzzer.
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides;
@@ -143,6 +143,8 @@ pub fn run(
         ui.flush();
         return done.map_or_else(|error| error.exit_code(), |()| ExitCode::Success);
     }
+    // Errors in the arguments are events too.
+    ui.set_json(cli::wants_json(&args));
     match cli::color(&args) {
         ColorArg::Auto => {}
         color => ui.set_color(color == ColorArg::Always),
@@ -157,8 +159,9 @@ pub fn run(
             ended(dispatch(cli, cwd, env, ui), &words, ui)
         }
         Err(ParseError::Wrong { message, hint }) => {
-            ui.error(&Error::usage(message), Some(&hint));
-            ExitCode::Usage
+            let code = ExitCode::Usage;
+            ui.error(&ui.fault(&Error::usage(message), Some(&hint), code as u8));
+            code
         }
         Err(ParseError::Clap(error)) => {
             ui.clap(&error);
@@ -183,17 +186,24 @@ fn ended(done: Result<(), Error>, words: &[String], ui: &mut Ui) -> ExitCode {
             let signal = interrupt::signalled().and_then(ExitCode::of_signal);
             if let Some(code) = signal {
                 // The signal caused the error, so there is nothing else to report.
-                ui.error(&EngineError::Interrupted, None);
+                ui.error(&ui.fault(&EngineError::Interrupted, None, code as u8));
                 return code;
             }
-            let code = error.exit_code();
-            if code != ExitCode::Success && !error.is_told() {
-                let own = error.hint();
-                let hint = match meant(words).filter(|_| error.may_mean_a_command()) {
-                    Some(meant) => Some(meant.hint(own.as_deref())),
-                    None => own,
-                };
-                ui.error(&error, hint.as_deref());
+            let (mut code, mut hint) = (error.exit_code(), error.hint());
+            if let Some(meant) = meant(words).filter(|_| error.may_mean_a_command()) {
+                let similar = similar_apps(hint.as_deref());
+                if meant.is_certain(similar) {
+                    code = ExitCode::Usage;
+                }
+                hint = Some(meant.hint(similar));
+            }
+            if code != ExitCode::Success {
+                let fault = ui.fault(&error, hint.as_deref(), code as u8);
+                let fault = ui.fault_at(fault, error.places());
+                if !matches!(error, Error::Apps { .. }) {
+                    ui.annotate(None, &fault);
+                }
+                ui.error(&fault);
             }
             code
         }
@@ -224,11 +234,20 @@ fn meant(words: &[String]) -> Option<Meant> {
     Some(Meant::Misspelt(line(&command, rest)))
 }
 
+/// The apps that the hint for an app that is not there names, because they are called nearly so.
+fn similar_apps(hint: Option<&str>) -> Option<&str> {
+    hint?.strip_prefix("did you mean ")?.strip_suffix('?')
+}
+
 impl Meant {
-    /// The hint for an app that is not there, from what would be said of the app alone.
-    fn hint(&self, own: Option<&str>) -> String {
-        let similar = own.and_then(|hint| hint.strip_prefix("did you mean "));
-        match (self, similar.and_then(|apps| apps.strip_suffix('?'))) {
+    /// Whether it can only be a command, so that the arguments are wrong and not the workspace.
+    fn is_certain(&self, similar_apps: Option<&str>) -> bool {
+        matches!(self, Self::Late(_)) || similar_apps.is_none()
+    }
+
+    /// The hint for an app that is not there.
+    fn hint(&self, similar_apps: Option<&str>) -> String {
+        match (self, similar_apps) {
             (Self::Late(line), _) => format!("commands come first: `slimbuild {line}`"),
             (Self::Misspelt(line), Some(apps)) => {
                 format!("did you mean {apps}, or the command `slimbuild {line}`?")
@@ -269,12 +288,14 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Ls(args) => commands::ls::run(&args, &cwd, env, ui),
         Command::Hash(args) => commands::hash::run(args, &cwd, env, ui),
         Command::Ci(args) => commands::ci::run(&args, &cwd, env, ui),
-        Command::Init(args) => commands::init::run(&place(args.app.app), args.force, ui),
+        Command::Init(args) => {
+            commands::init::run(&place(args.app.app), args.force, args.turbo, ui)
+        }
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
         Command::Promote(args) => commands::promote::run(&args, &cwd, env, ui),
         Command::Index(args) => commands::index::run(&args, env, ui),
-        Command::Schema => commands::schema::run(ui),
+        Command::Schema(args) => commands::schema::run(args.name, ui),
         Command::Completions(args) => commands::completions::run(&args, ui),
         Command::Version => commands::version(ui),
         Command::Man { command } => commands::completions::manual(command.as_deref(), ui),

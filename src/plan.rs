@@ -69,6 +69,7 @@ pub use step::{BuildStep, Copy, Declared, Gather, LeftOut, MAX_COPIES, TaskPlan}
 
 /// All decisions about the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The engine that makes the image.
@@ -143,6 +144,7 @@ pub struct Plan {
 
 /// What is left out of production modules: declarations, documents, tests, and usually source maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trim {
     /// Whether source maps are kept because something reads them.
     pub maps: bool,
@@ -150,6 +152,7 @@ pub struct Trim {
 
 /// The app that the image is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct App {
     /// The package's name.
     pub name: String,
@@ -162,6 +165,7 @@ pub struct App {
 
 /// The image that the result starts from, and how node is called in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeBase {
     /// The image.
@@ -181,6 +185,7 @@ pub struct RuntimeBase {
 
 /// Where a base comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BaseFrom {
     /// In a registry.
@@ -193,6 +198,7 @@ pub enum BaseFrom {
 
 /// How node is called in a base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeCommand {
     /// The base's entry point is node.
@@ -226,6 +232,7 @@ impl NodeCommand {
 
 /// A closure as shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClosurePlan {
     /// The members, by directory.
     pub members: Vec<MemberPlan>,
@@ -250,6 +257,7 @@ impl ClosurePlan {
 
 /// Directories with their own lockfile and virtual store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InstalledAlone {
     /// Those of the build closure.
     pub build: Vec<RepoPath>,
@@ -265,6 +273,7 @@ impl InstalledAlone {
 
 /// A member of a closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MemberPlan {
     /// Its name, or its directory if it has none.
     pub name: String,
@@ -277,6 +286,7 @@ pub struct MemberPlan {
 
 /// A member in the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ImagePackage {
     /// Its directory.
     pub dir: RepoPath,

@@ -4,7 +4,10 @@
 
 pub mod board;
 mod choice;
+pub mod ci;
+pub mod events;
 mod looks;
+pub mod metadata;
 pub mod progress;
 pub mod report;
 pub mod seat;

@@ -1,5 +1,7 @@
 //! Small workspaces on disk, for tests.
 
+mod schemas;
+
 use crate::model::member::MemberId;
 use crate::workspace::Workspace;
 

@@ -60,6 +60,7 @@ pub enum Before {
 
 /// Why an app is affected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "because")]
 pub enum Cause {
     /// The app was not there before.

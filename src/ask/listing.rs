@@ -26,6 +26,7 @@ use crate::workspace::{Member, Workspace};
 
 /// The apps of a workspace.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Listing {
     /// Sorted by directory.
     pub apps: Vec<Listed>,
@@ -33,6 +34,7 @@ pub struct Listing {
 
 /// An app.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Listed {
     /// Its directory.
     pub dir: RepoPath,
@@ -45,6 +47,7 @@ pub struct Listed {
 
 /// Whether an app can be planned.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum AppState {
     /// It can be planned.
@@ -61,6 +64,7 @@ pub enum AppState {
 
 /// The facts about an app that can be planned.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ready {
     #[serde(flatten)]
     pub detected: Detected,
@@ -74,6 +78,7 @@ pub struct Ready {
 
 /// How large a closure is.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Size {
     /// Packages of the workspace, without the root project.
     pub members: usize,

@@ -18,6 +18,7 @@ use crate::workspace::Workspace;
 
 /// Members and edges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Overview {
     /// The app whose closures these are; `None` for the whole workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,6 +31,7 @@ pub struct Overview {
 
 /// A member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Member {
     /// Its directory.
     pub dir: RepoPath,
@@ -42,6 +44,7 @@ pub struct Member {
 
 /// How a member belongs to an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MemberRole {
     /// Why the build needs it.
     #[serde(flatten)]
@@ -52,6 +55,7 @@ pub struct MemberRole {
 
 /// A dependency of one member on another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DrawnEdge {
     /// The position of the dependent.
     #[serde(skip)]

@@ -29,6 +29,7 @@ const CHAINS: usize = 5;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Why {
     /// The app's directory.
     pub app: RepoPath,
@@ -40,6 +41,7 @@ pub struct Why {
 
 /// One version of a package, or a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AskedPackage {
     /// `name@version`, or the member's directory.
     #[serde(rename = "package")]

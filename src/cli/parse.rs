@@ -71,6 +71,12 @@ pub fn color(args: &[OsString]) -> ColorArg {
     color
 }
 
+/// Whether messages are JSON objects, as far as the arguments say so. Their errors are too.
+pub fn wants_json(args: &[OsString]) -> bool {
+    let json = |pair: &[OsString]| pair[0] == "--progress" && pair[1] == "json";
+    args.windows(2).any(json) || args.iter().any(|arg| arg == "--progress=json")
+}
+
 /// The command that a word looks like.
 pub fn meant_command(word: &str) -> Option<String> {
     meant(&Cli::command(), word)

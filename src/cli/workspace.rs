@@ -45,7 +45,8 @@ pub struct AffectedArgs {
 #[command(after_long_help = "\
 Examples:
   slimbuild init apps/server    apps/server/slimbuild.json
-  slimbuild init                slimbuild.json at the root, for all apps")]
+  slimbuild init                slimbuild.json at the root, for all apps
+  slimbuild init . --turbo      … and `turbo run image` builds the image of the app in this directory")]
 pub struct InitArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
@@ -54,6 +55,13 @@ pub struct InitArgs {
     /// Replace an existing file
     #[arg(long)]
     pub force: bool,
+
+    /// Add the scripts and tasks with which `turbo run image` builds the image
+    ///
+    /// The scripts `image` and `image:prebuilt` go into the app's package.json, the tasks into turbo.json. Comments and layout stay, and so
+    /// does what is there. What is added is shown
+    #[arg(long)]
+    pub turbo: bool,
 }
 
 /// `slimbuild why`

@@ -9,6 +9,7 @@ mod job;
 mod many;
 mod native;
 mod outcome;
+mod pipeline;
 mod proof_hint;
 mod request;
 mod run;
@@ -28,8 +29,11 @@ use crate::cli::{BuildArgs, Named};
 use crate::commands::error::Error;
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
+use crate::model::member::MemberId;
+use crate::show::metadata::Metadata;
 use crate::show::progress::ProgressMode;
-use crate::show::report;
+use crate::show::report::{self, SummaryRow};
+use crate::show::seat::State;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
@@ -51,7 +55,10 @@ pub fn run(
     ui: &mut Ui,
 ) -> Result<(), Error> {
     let began = Instant::now();
+    ui.set_json(args.progress == ProgressMode::Json);
     let run = Run::new(args, quiet, cwd, here, env)?;
+    ui.set_quiet(run.mode == ProgressMode::Quiet);
+    ui.set_ci(run.pipeline.ci.clone());
     let workspace = Workspace::load(&find_root(cwd)?)?;
     let is_app = |word: &str| workspace.find_app(word, cwd).is_ok();
     match run.args.app.named(is_app) {
@@ -96,7 +103,7 @@ impl Run<'_> {
         Ok(Some(word))
     }
 
-    /// Builds one app, and reports its image.
+    /// Builds one app, reports its image, and tells a pipeline.
     fn one(
         &self,
         workspace: &Workspace,
@@ -104,34 +111,60 @@ impl Run<'_> {
         began: Instant,
         ui: &mut Ui,
     ) -> Result<(), Error> {
-        let ground = Ground::new(workspace);
         let place = AppChoice { cwd: self.cwd, app };
         let at = app_at(workspace, &place, self.decided())?;
-        let mut planned = self.plan(&ground, at, self.args.engine.clone())?;
+        let dir = workspace.members[at].dir.to_string();
+        ui.set_app(dir.clone());
+        let made = self.made(&Ground::new(workspace), at, began, ui);
+        if self.args.dry_run {
+            return made.map(drop);
+        }
+        let image = made.as_ref().ok().and_then(Option::as_ref);
+        let fault = made.as_ref().err().map(|error| ui.fault(error, None, 0));
+        let told = self.pipeline.tell_one(&SummaryRow {
+            app: &dir,
+            state: image.map_or(State::Failed.word(), |image| image.state),
+            image,
+            took: Some(began.elapsed()),
+            message: fault.as_ref().map(|fault| &*fault.message),
+        });
+        // What the build says is worse.
+        made.and(told)
+    }
+
+    /// Makes the image of an app; `None` for a dry run.
+    fn made(
+        &self,
+        ground: &Ground<'_>,
+        at: MemberId,
+        began: Instant,
+        ui: &mut Ui,
+    ) -> Result<Option<Metadata>, Error> {
+        let mut planned = self.plan(ground, at, self.args.engine.clone())?;
         if self.args.engine.push {
             push::check(&planned.tags)?;
         }
-        self.warn_all(&self.unmatched(&workspace.root)?, ui)?;
+        self.warn_all(&self.unmatched(&ground.workspace.root)?, ui)?;
         if self.args.dry_run {
             self.warn_all(&planned.plan.warnings, ui)?;
             let (text, summary) = planned.shown(self)?;
             ui.data()
                 .write_all(text.as_bytes())
                 .map_err(Error::io("cannot write to stdout"))?;
-            return ui
-                .report(&summary)
-                .map_err(Error::io("cannot write to stderr"));
+            ui.report(&summary)
+                .map_err(Error::io("cannot write to stderr"))?;
+            return Ok(None);
         }
         // An unwritable file should be reported before a build of minutes.
         let metadata = || self.metadata_file();
         if let Some(done) = self.found(&mut planned, ui)? {
             let about = planned.about(self);
-            return report(&done, about, metadata()?, began, ui);
+            return report(&done, about, metadata()?, began, ui).map(Some);
         }
         let (job, driver) = self.prepare(planned, None, ui)?;
         let metadata = metadata()?;
         let done = self.build(&job, &*driver, ui)?;
-        report(&done, job.about(), metadata, began, ui)
+        report(&done, job.about(), metadata, began, ui).map(Some)
     }
 
     /// The image of one app, if it is there already and only gets its names.
@@ -165,31 +198,31 @@ impl Run<'_> {
     }
 }
 
-/// Reports an image.
+/// Reports an image. Returns its metadata.
 fn report(
     done: &Done,
     about: About<'_>,
     metadata: Option<AtomicFile>,
     began: Instant,
     ui: &mut Ui,
-) -> Result<(), Error> {
+) -> Result<Metadata, Error> {
     let took = began.elapsed();
     let document = done.metadata(&about, took);
     if let Some(file) = metadata {
-        let text = format!("{document:#}\n");
+        let text = super::json(&document)?;
         file.write(|out| out.write_all(text.as_bytes()))?;
     }
-    done.report(&about, took, document, ui)
+    done.report(&about, took, &document, ui)
         .map_err(Error::io("cannot write the report"))?;
     let line = done.printed(&about);
-    writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))
+    writeln!(ui.out(), "{line}").map_err(Error::io("cannot write to stdout"))?;
+    Ok(document)
 }
 
 /// Shows the output of a program that did not come up.
 fn show_log(log: &[String], ui: &mut Ui) {
     for line in log {
-        let line = ui.mask().text(line);
         // The error itself matters more than a closed stream.
-        drop(writeln!(ui.err(), "  │ {line}"));
+        drop(ui.quote(line));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::affected::affected;
@@ -11,6 +12,7 @@ use super::prepared::Ground;
 use crate::ask::listing::{AppState, Listed, Listing};
 use crate::cli::{CiArgs, CiCommand, MatrixArgs};
 use crate::commands::error::Error;
+use crate::model::path::RepoPath;
 use crate::plan::image_name;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
@@ -22,6 +24,24 @@ const GITHUB_LIMIT: usize = 256;
 
 /// How many jobs GitLab takes of one matrix.
 const GITLAB_LIMIT: usize = 200;
+
+/// A matrix for a job of GitHub: `strategy: {matrix: …}`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct GithubMatrix {
+    /// One job for each app.
+    include: Vec<GithubJob>,
+}
+
+/// A job of the matrix.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct GithubJob {
+    /// The app's directory.
+    app: RepoPath,
+    /// The image's default name.
+    name: String,
+}
 
 /// Prints a document.
 pub fn run(args: &CiArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
@@ -78,9 +98,14 @@ fn github(apps: &[&Listed]) -> Result<String, Error> {
             hint: Some("build only what changed, with `--affected`".to_owned()),
         });
     }
-    let entry = |app: &&Listed| json!({"app": app.dir, "name": image_name(&app.name)});
-    let include: Vec<Value> = apps.iter().map(entry).collect();
-    Ok(escape_json(&json!({ "include": include }).to_string()) + "\n")
+    let job = |app: &&Listed| GithubJob {
+        app: app.dir.clone(),
+        name: image_name(&app.name),
+    };
+    let include = apps.iter().map(job).collect();
+    let text = serde_json::to_string(&GithubMatrix { include });
+    let text = text.map_err(|error| Error::io("cannot write to stdout")(error.into()))?;
+    Ok(escape_json(&text) + "\n")
 }
 
 /// A child pipeline, as JSON, which is YAML too. GitLab refuses a pipeline without a job.

@@ -8,7 +8,7 @@ use crate::ask::why::WhyError;
 use crate::detect::DetectError;
 use crate::engine::buildkit::BuildkitError;
 use crate::engine::docker::{EngineError, EngineErrorKind};
-use crate::engine::fault::BuildFault;
+use crate::engine::fault::{BuildFault, Place};
 use crate::engine::host::HostError;
 use crate::engine::native::NativeError;
 use crate::engine::registry::RegistryError;
@@ -116,8 +116,6 @@ pub enum Error {
         all: usize,
         /// The worst of their exit codes.
         code: ExitCode,
-        /// Whether this was told as well.
-        told: bool,
     },
     /// Arguments contradict each other or the workspace.
     #[error("{message}")]
@@ -218,11 +216,6 @@ impl Error {
         )
     }
 
-    /// Whether it was told already, as an event.
-    pub fn is_told(&self) -> bool {
-        matches!(self, Self::Apps { told: true, .. })
-    }
-
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -248,6 +241,15 @@ impl Error {
             Self::OfApp { source, .. } => source.hint(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Apps { .. } | Self::Io { .. } => None,
+        }
+    }
+
+    /// The places in the workspace's files that it is about.
+    pub fn places(&self) -> &[Place] {
+        match self {
+            Self::Step(fault) => fault.places(),
+            Self::OfApp { source, .. } => source.places(),
+            _ => &[],
         }
     }
 

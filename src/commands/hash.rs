@@ -23,16 +23,22 @@ use crate::workspace::{Workspace, find_root};
 
 /// An app's identity for programs.
 #[derive(Serialize)]
-struct Hashed {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Hashed {
+    /// Its directory.
     dir: RepoPath,
+    /// The package's name.
     name: String,
+    /// The digest over all parts.
     identity: Digest,
     /// Every input.
     parts: Identity,
 }
 
 #[derive(Serialize)]
-struct Document {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document {
+    /// In the order of the arguments, or by directory.
     apps: Vec<Hashed>,
 }
 

@@ -21,7 +21,8 @@ use crate::workspace::{Workspace, find_root};
 
 /// An affected app for programs.
 #[derive(Serialize)]
-struct AffectedEntry<'l> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AffectedEntry<'l> {
     #[serde(flatten)]
     app: &'l Listed,
     /// The identity that its image would have.
@@ -32,7 +33,9 @@ struct AffectedEntry<'l> {
 
 /// The affected apps for programs.
 #[derive(Serialize)]
-struct Document<'l> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document<'l> {
+    /// By directory.
     apps: Vec<AffectedEntry<'l>>,
     /// What they were compared with.
     base: &'l Commit,

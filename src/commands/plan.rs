@@ -12,7 +12,8 @@ use crate::system::env::Env;
 
 /// A plan for programs, with values derived from its decisions.
 #[derive(Serialize)]
-struct Document<'p> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Document<'p> {
     #[serde(flatten)]
     plan: &'p Plan,
     /// How the image is run.

@@ -1,10 +1,9 @@
 //! `--push`: which names can be pushed, and the report.
 
-use serde_json::{Value, json};
-
 use crate::commands::error::Error;
 use crate::engine::registry::Pushed;
 use crate::model::image::ImageRef;
+use crate::show::metadata::PushedNames;
 use crate::show::report;
 
 /// Checks that the names have a registry. This should fail before a build of minutes.
@@ -41,15 +40,13 @@ pub(super) fn lines(pushed: &[Pushed]) -> Vec<String> {
 }
 
 /// The same report for programs.
-pub(super) fn as_json(pushed: &[Pushed]) -> Value {
-    let one = |pushed: &Pushed| {
-        json!({
-            "names": pushed.names,
-            "digest": pushed.digest,
-            "layers": pushed.layers.map(|layers| layers.all),
-            "sent": pushed.layers.map(|layers| layers.sent),
-            "bytes": pushed.bytes,
-        })
+pub(super) fn for_programs(pushed: &[Pushed]) -> Vec<PushedNames> {
+    let one = |pushed: &Pushed| PushedNames {
+        names: pushed.names.clone(),
+        digest: pushed.digest.clone(),
+        layers: pushed.layers.map(|layers| layers.all),
+        sent: pushed.layers.map(|layers| layers.sent),
+        bytes: pushed.bytes,
     };
     pushed.iter().map(one).collect()
 }

@@ -11,6 +11,7 @@ pub const WORKSPACE: &str = "/app";
 /// What the image contains, and what runs in it. Paths are relative to the app's directory unless
 /// stated otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "holds")]
 pub enum Delivery {
     /// Production modules and the built packages; node starts a file.
@@ -63,6 +64,7 @@ impl Delivery {
 
 /// A build's output that needs no other modules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Bundle {
     /// How it starts.
@@ -81,6 +83,7 @@ pub struct Bundle {
 
 /// A directory of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Piece {
     /// Its path after the build.
@@ -94,6 +97,7 @@ pub struct Piece {
 
 /// Files for a web server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Site {
     /// The directory that the build writes.
@@ -108,6 +112,7 @@ pub struct Site {
 
 /// What a site answers if no file matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Fallback {
     /// The page of a single-page app; `None` for other sites, which answer 404.

@@ -8,6 +8,7 @@ use super::subject::Subject;
 
 /// A framework of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "they are names")]
 pub enum Framework {

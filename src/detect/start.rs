@@ -25,6 +25,7 @@ pub use shell::{Shell, ShellLine};
 
 /// How the app starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Start {
     /// The file that node runs, relative to the app's directory.

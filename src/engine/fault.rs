@@ -4,16 +4,20 @@
 //! run build`), its exit code, and the end of its log. Output: a [`BuildFault`]. It is pure and never
 //! prints a line of the log, only names found in it.
 
+mod cased;
 mod certificate;
 mod log;
+mod places;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::plan::{BuildStep, Plan, Reason, TaskPlan};
+use crate::plan::{BuildStep, Content, Plan, Reason, TaskPlan};
+use cased::cased;
 use certificate::{NOT_THAT_AUTHORITY, UNTRUSTED, certificate};
 use log::{Log, Module};
+pub use places::Place;
 
 /// How many bytes of a log are read. Tools report errors at the end.
 pub const LOG: usize = 64 * 1024;
@@ -28,12 +32,16 @@ pub struct BuildFault {
     sought: Option<String>,
     /// Whether a certificate was not trusted, and no authority was given.
     untrusted: bool,
+    /// The places in files that the log names.
+    places: Vec<Place>,
 }
 
 impl BuildFault {
     /// Explains a failed step.
     pub fn judge(plan: &Plan, step: &str, code: i64, log: &str) -> Self {
-        let mut fault = Self::of(&Failed::find(plan, step), code, log);
+        let failed = Failed::find(plan, step);
+        let mut fault = Self::of(&failed, code, log);
+        fault.places = failed.places(plan, &Log::new(log));
         if plan.secrets().authority && fault.untrusted {
             fault.hint = Some(NOT_THAT_AUTHORITY.to_owned());
             fault.untrusted = false;
@@ -67,6 +75,7 @@ impl BuildFault {
                 hint: Some(UNWRITTEN.to_owned()),
                 sought: None,
                 untrusted: false,
+                places: Vec::new(),
             };
         }
         Self {
@@ -77,12 +86,18 @@ impl BuildFault {
                 Module::Package(_) => None,
             }),
             untrusted: certificate(&log).is_some(),
+            places: Vec::new(),
         }
     }
 
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         self.hint.clone()
+    }
+
+    /// The places in the workspace's files that the log names.
+    pub fn places(&self) -> &[Place] {
+        &self.places
     }
 }
 
@@ -118,6 +133,22 @@ impl<'p> Failed<'p> {
             Self::Task(_, task) => task.declared.how(&task.script, &[name]),
             _ => None,
         }
+    }
+
+    /// The places in the workspace's files that the log names.
+    fn places(&self, plan: &Plan, log: &Log) -> Vec<Place> {
+        let files = plan
+            .context()
+            .iter()
+            .filter_map(|entry| match &entry.content {
+                Content::Source { path, .. } => Some(path.as_str()),
+                _ => None,
+            });
+        let dir = match self {
+            Self::Task(step, _) => step.dir.as_str(),
+            _ => ".",
+        };
+        places::places(log.text(), dir, &files.collect::<Vec<_>>())
     }
 
     /// The package that the user should look at.
@@ -343,43 +374,6 @@ fn module(failed: &Failed<'_>, log: &Log) -> Option<String> {
         )),
     }
 }
-
-/// The hint for a file whose name differs from the one that the build looks for only in capital
-/// letters. macOS and Windows take one for the other.
-fn cased<'f, F: Iterator<Item = &'f str>>(name: &str, paths: impl Fn() -> F) -> Option<String> {
-    let inside = name.trim_start_matches(['.', '/', '~', '@', '#']);
-    let wanted = format!("/{}", stem(inside));
-    let lower = wanted.to_lowercase();
-    let fits = |path: &str, wanted: &str| format!("/{}", stem(path)).ends_with(wanted);
-    if inside.is_empty() || paths().any(|path| fits(path, &wanted)) {
-        return None;
-    }
-    let found = paths().find(|path| fits(&path.to_lowercase(), &lower))?;
-    Some(format!(
-        "`{name}` is not there, but {found} is: Linux tells capital letters from small ones, unlike macOS and Windows. Write the import as the file is named; `git mv` renames a file whose name git keeps in the old case."
-    ))
-}
-
-/// A path without what an import may leave out: the ending, and `/index`.
-fn stem(path: &str) -> &str {
-    let (above, file) = path.rsplit_once('/').unwrap_or(("", path));
-    let ending = file.rfind('.').filter(|at| *at > 0);
-    match ending.map(|at| file.split_at(at)) {
-        Some((stem, ending)) if CODE.contains(&ending) => {
-            if stem == "index" {
-                above
-            } else {
-                &path[..path.len() - ending.len()]
-            }
-        }
-        _ => path,
-    }
-}
-
-/// Endings that an import may leave out.
-const CODE: [&str; 8] = [
-    ".ts", ".tsx", ".js", ".jsx", ".mts", ".mjs", ".vue", ".json",
-];
 
 fn program(failed: &Failed<'_>, code: i64, log: &Log) -> Option<String> {
     let name = log.program().filter(|_| code == 127 || code == 1)?;

@@ -72,6 +72,7 @@ pub enum Verdict {
 
 /// Why a path is dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "rule", rename_all = "kebab-case")]
 pub enum Reason {
     /// Its name never enters a context.

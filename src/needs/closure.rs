@@ -19,6 +19,7 @@ use crate::workspace::Workspace;
 
 /// Why a member is in a closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "because")]
 pub enum Because {
     /// It is the app.

@@ -121,6 +121,7 @@ impl TaskError {
 
 /// Why a task runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "because")]
 pub enum Because {
     /// It builds the app.

@@ -35,6 +35,7 @@ const MAX_WARNINGS: usize = 8;
 
 /// A directory that another package's build writes and the image gets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Brought {
     /// The directory.
     pub path: RepoPath,

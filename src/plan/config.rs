@@ -113,6 +113,7 @@ pub struct PlanOptions {
 
 /// The engines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
     /// A Docker daemon, with a Dockerfile.
@@ -220,6 +221,7 @@ pub struct Healthcheck {
 
 /// When a health check runs, and how many failures count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Timing {
     /// How often.

@@ -21,6 +21,7 @@ pub(super) const SITE_PORT: u16 = 8080;
 
 /// What the user adds to an image, each value with its source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Configured {
     /// The image's names.
@@ -60,6 +61,7 @@ pub struct Configured {
 
 /// A health check as the Dockerfile has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HealthcheckPlan {
     /// The command; `None` disables the base's health check.
@@ -72,6 +74,7 @@ pub struct HealthcheckPlan {
 
 /// Packages of a base's distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SystemPackages {
     /// The package manager.
     pub manager: PackageManager,
@@ -83,6 +86,7 @@ pub struct SystemPackages {
 
 /// A distribution's package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PackageManager {
     /// Debian's.
@@ -93,7 +97,9 @@ pub enum PackageManager {
 
 /// A user's template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Template {
+    /// Its path.
     pub path: RepoPath,
     /// What names it.
     pub reason: String,

@@ -11,6 +11,7 @@ use crate::model::path::RepoPath;
 
 /// Where the files of an image come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "contents")]
 pub enum Contents {
     /// Steps install and build.
@@ -21,6 +22,7 @@ pub enum Contents {
 
 /// The input of steps, and what they run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Recipe {
     /// Whether builds read files at the root.
@@ -53,6 +55,7 @@ pub struct Recipe {
 
 /// Files of a workspace that is installed and built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finished {
     /// Every file that the image gets, each in the directory of its layer; sorted.
     pub context: Vec<ContextEntry>,

@@ -25,6 +25,7 @@ const OPENSSL: &str = "openssl";
 
 /// What the stages get for registry packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Native {
     /// Packages of the system that installs and builds need.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,6 +15,7 @@ const SITE_PORT: u16 = super::configured::SITE_PORT;
 
 /// How an image is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Runs {
     /// Variables, in the order in which they are set.
@@ -33,7 +34,9 @@ pub struct Runs {
     pub user: String,
     /// The signal that stops the container, if not SIGTERM.
     pub stop_signal: Option<&'static str>,
+    /// Labels of the image.
     pub labels: BTreeMap<String, String>,
+    /// Docker's health check.
     pub healthcheck: Option<HealthcheckPlan>,
 }
 

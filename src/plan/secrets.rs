@@ -25,6 +25,7 @@ pub const AUTHORITY: &str = "slimbuild-ca";
     reason = "plans in JSON have the list under this name"
 )]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Secrets {
     /// All of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -42,6 +43,7 @@ pub struct Secrets {
 
 /// A secret that steps of the build may read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SecretPlan {
     /// Its name, which is the id of its mount.
     pub id: String,

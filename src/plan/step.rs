@@ -14,6 +14,7 @@ pub const MAX_COPIES: usize = 25;
 /// Tasks of one package that run one after the other: a stage of the Dockerfile. A package has
 /// several if another package's task must run between two of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BuildStep {
     /// The package's directory.
@@ -54,6 +55,7 @@ pub struct BuildStep {
 /// A stage that gathers what several steps need. If each step listed all it needs, a plan would
 /// grow with the square of its packages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gather {
     /// The stage's name.
     pub stage: String,
@@ -67,6 +69,7 @@ pub struct Gather {
 
 /// A task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskPlan {
     /// The script.
     pub script: String,
@@ -117,6 +120,7 @@ impl Declared {
 
 /// A script that pnpm would run at install time and that the build does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LeftOut {
     /// The package's directory.
     pub dir: RepoPath,
@@ -128,6 +132,7 @@ pub struct LeftOut {
 
 /// `COPY` from the context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Copy {
     /// Directories of the context.
     pub from: Vec<String>,

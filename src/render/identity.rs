@@ -65,6 +65,7 @@ pub struct Given {
 
 /// A kind of input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// Files of the workspace.
@@ -91,6 +92,7 @@ pub enum Part {
 
 /// Everything that reaches an image, as digests and short texts by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Identity {
     /// The inputs of each kind, by name.

@@ -53,6 +53,8 @@ pub struct Board<'u> {
 enum View {
     Rows(Box<Rows>),
     Plain,
+    /// What each app has said so far; where sections fold, it is shown when the app has ended.
+    Sections(Vec<Vec<String>>),
     Json,
     Quiet,
 }
@@ -64,6 +66,9 @@ impl<'u> Board<'u> {
             ProgressMode::Tty => {
                 let target = ProgressDrawTarget::stderr();
                 View::Rows(Box::new(Rows::new(target, &names, ui.color())))
+            }
+            ProgressMode::Auto | ProgressMode::Plain if ui.has_sections() => {
+                View::Sections(vec![Vec::new(); names.len()])
             }
             ProgressMode::Auto | ProgressMode::Plain => View::Plain,
             ProgressMode::Json => View::Json,
@@ -92,10 +97,23 @@ impl<'u> Board<'u> {
                 }
                 None => Ok(()),
             },
-            View::Json => match json::line(&self.names[app], &news) {
+            View::Sections(said) => {
+                match &news {
+                    News::Line(line) => said[app].push(line.clone()),
+                    News::Ended(ended) => {
+                        let lines = std::mem::take(&mut said[app]);
+                        section(&self.names[app], ended, &lines, self.ui);
+                    }
+                    _ => {}
+                }
+                let state = plain(&news).filter(|_| !matches!(news, News::Line(_)));
+                let prefix = prefix(&self.names, app, self.ui.color());
+                state.map_or(Ok(()), |text| writeln!(self.ui.err(), "{prefix}{text}"))
+            }
+            View::Json => json::line(&self.names[app], &news).and_then(|line| match line {
                 Some(line) => writeln!(self.ui.err(), "{line}"),
                 None => Ok(()),
-            },
+            }),
             View::Quiet => Ok(()),
         };
         drop(shown.and_then(|()| self.ui.err().flush()));
@@ -135,7 +153,7 @@ impl<'u> Board<'u> {
             rows.clear();
         }
         if matches!(view, View::Json) {
-            writeln!(ui.err(), "{}", json::all(&names, &ended))?;
+            writeln!(ui.err(), "{}", json::all(&names, &ended)?)?;
             return Ok(ended);
         }
         if with_table {
@@ -154,8 +172,27 @@ impl<'u> Board<'u> {
         if !errors.is_empty() {
             writeln!(ui.err())?;
         }
+        for (name, ended) in names.iter().zip(&ended) {
+            if let Some(fault) = &ended.fault {
+                ui.annotate(Some(name), fault);
+            }
+        }
         Ok(ended)
     }
+}
+
+/// The log of an app that has ended, folded.
+fn section(name: &str, ended: &Ended, lines: &[String], ui: &mut Ui) {
+    if lines.is_empty() {
+        return;
+    }
+    let title = format!("{name}: {}", ended.state);
+    ui.begin_section(&title);
+    for line in lines {
+        // Errors in writing are no reason to end a build.
+        drop(writeln!(ui.err(), "{line}"));
+    }
+    ui.end_section(&title);
 }
 
 /// Each error once, with the apps that it is about.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use anstyle::AnsiColor;
 
 use crate::engine::Event;
+use crate::show::events::{self, Told};
 use crate::show::ui::Ui;
 
 use masked::Masked;
@@ -35,7 +36,7 @@ pub enum ProgressMode {
     Tty,
     /// A line for each event, including logs.
     Plain,
-    /// A JSON object for each event; see `progress/json.rs`.
+    /// A JSON object for each event; see [`Told`].
     Json,
     /// Only the log of a failed step.
     Quiet,
@@ -106,6 +107,8 @@ pub struct Progress<'a> {
     masked: Masked,
     steps: Steps,
     began: Instant,
+    /// The title of the folded part of the log that this is.
+    section: Option<String>,
 }
 
 enum View {
@@ -134,7 +137,15 @@ impl<'a> Progress<'a> {
             (ProgressMode::Quiet, None) => View::Quiet,
         };
         let mask = ui.mask().clone();
+        let section = match (&view, ui.app()) {
+            (View::Plain(_), Some(app)) if ui.has_sections() => Some(format!("{app}: steps")),
+            _ => None,
+        };
+        if let Some(title) = &section {
+            ui.begin_section(title);
+        }
         Self {
+            section,
             view,
             masked: Masked::new(&mask),
             steps: steps.hiding(&mask),
@@ -149,7 +160,7 @@ impl<'a> Progress<'a> {
         match &self.view {
             View::Tty(tty) => tty.note(&lines::clean(message, false)),
             View::Plain(_) => self.print(|err| writeln!(err, "{message}")),
-            View::Json => self.print(|err| json::note(err, message)),
+            View::Json => self.print(|err| events::write(err, Told::Note { message })),
             View::Seated(_) | View::Quiet => {}
         }
     }
@@ -191,6 +202,9 @@ impl<'a> Progress<'a> {
     pub fn finish(mut self) -> Summary {
         if let View::Tty(tty) = &self.view {
             tty.finish();
+        }
+        if let Some(title) = &self.section {
+            self.ui.end_section(title);
         }
         let failed = self.steps.failed();
         if let Some(failed) = &failed {

@@ -2,11 +2,13 @@
 
 mod affected;
 mod apps;
+mod difference;
 mod graph;
 mod lines;
 mod listing;
 mod plan;
 mod prune;
+mod summary;
 mod why;
 
 use std::fmt::Write as _;
@@ -20,10 +22,12 @@ use crate::plan::{Engine, Plan};
 
 pub use affected::{affected, affected_summary};
 pub use apps::apps;
+pub use difference::difference;
 pub use graph::{Notation, dot, mermaid, tree};
 pub use listing::{choices, listing};
 pub use plan::plan;
 pub use prune::pruned;
+pub use summary::{SummaryRow, summary};
 pub use why::why;
 
 /// The result of a build.

@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use crate::engine::fault::Place;
+
 /// How far an app is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -43,6 +45,23 @@ pub enum State {
 }
 
 impl State {
+    /// One of each, in the order in which an app can come to them.
+    #[cfg(test)]
+    pub const ALL: [Self; 12] = [
+        Self::Waiting,
+        Self::Planning,
+        Self::Building,
+        Self::Retrying { number: 1, of: 3 },
+        Self::Planned,
+        Self::Built,
+        Self::Verified,
+        Self::Pushed,
+        Self::Unchanged,
+        Self::Failed,
+        Self::Stopped,
+        Self::Skipped,
+    ];
+
     /// The word for it, without numbers.
     pub fn word(self) -> &'static str {
         match self {
@@ -127,6 +146,10 @@ pub struct Fault {
     pub hint: Option<String>,
     /// All of it, as it stands after `error: `.
     pub text: String,
+    /// The exit code that it alone leads to.
+    pub code: u8,
+    /// The places in files that it is about.
+    pub places: Vec<Place>,
 }
 
 /// What happened to an app.

@@ -8,11 +8,34 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
+use crate::engine::fault::Place;
 use crate::show::choice;
+use crate::show::ci::Ci;
+use crate::show::events::{self, Line, Told};
 use crate::show::seat::{Fault, Seat, State};
 use crate::system::credential;
 use crate::system::mask::Mask;
 use crate::system::terminal::Screen;
+
+/// How messages on stderr look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manner {
+    /// Whether they have colours.
+    pub color: bool,
+    /// Whether only errors are printed.
+    pub quiet: bool,
+    /// Whether each is a JSON object on a line of its own.
+    pub json: bool,
+}
+
+/// What messages on stderr are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Text for people.
+    Text,
+    /// A JSON object on each line.
+    Json,
+}
 
 /// A command's output streams, and the abilities of the terminal.
 pub struct Ui {
@@ -24,7 +47,12 @@ pub struct Ui {
     pub terminal: bool,
     /// Whether only errors are printed on stderr.
     quiet: bool,
+    form: Form,
+    /// The pipeline that stderr is the log of.
+    ci: Ci,
     mask: Mask,
+    /// The directory of the app that messages are about, if one is known.
+    app: Option<String>,
     /// The place of the app, if several are built at once.
     seat: Option<Seat>,
 }
@@ -44,7 +72,10 @@ impl Ui {
             watched: io::IsTerminal::is_terminal(&io::stdout()),
             terminal,
             quiet: false,
+            form: Form::Text,
+            ci: Ci::None,
             mask: Mask::default(),
+            app: None,
             seat: None,
         }
     }
@@ -57,18 +88,31 @@ impl Ui {
             watched: false,
             terminal: false,
             quiet: false,
+            form: Form::Text,
+            ci: Ci::None,
             mask: Mask::default(),
+            app: None,
             seat: None,
         }
     }
 
     /// The streams of one of several apps: messages are told to its seat, and data is dropped.
-    pub fn seated(seat: Seat, color: bool, quiet: bool) -> Self {
+    pub fn seated(seat: Seat, manner: Manner) -> Self {
         let mut ui = Self::plain(Box::new(io::sink()), Box::new(seat.lines()));
-        ui.err.set_colors(color);
-        ui.quiet = quiet;
+        ui.err.set_colors(manner.color);
+        ui.quiet = manner.quiet;
+        ui.set_json(manner.json);
         ui.seat = Some(seat);
         ui
+    }
+
+    /// How messages look.
+    pub fn manner(&self) -> Manner {
+        Manner {
+            color: self.color(),
+            quiet: self.quiet,
+            json: self.is_json(),
+        }
     }
 
     /// The place of the app, if several are built at once.
@@ -97,6 +141,35 @@ impl Ui {
     /// Whether only errors are printed on stderr.
     pub fn set_quiet(&mut self, quiet: bool) {
         self.quiet = quiet;
+    }
+
+    /// Whether each message is a JSON object, on a line of its own.
+    pub fn set_json(&mut self, json: bool) {
+        self.form = if json { Form::Json } else { Form::Text };
+    }
+
+    fn is_json(&self) -> bool {
+        self.form == Form::Json
+    }
+
+    /// Writes for the log of a pipeline.
+    pub fn set_ci(&mut self, ci: Ci) {
+        self.ci = ci;
+    }
+
+    /// Whether the log has sections.
+    pub fn has_sections(&self) -> bool {
+        self.ci != Ci::None && !self.quiet && !self.is_json()
+    }
+
+    /// The directory of the app that messages are about, if one is known.
+    pub fn app(&self) -> Option<&str> {
+        self.app.as_deref()
+    }
+
+    /// From now on, errors are about the app in this directory.
+    pub fn set_app(&mut self, dir: String) {
+        self.app = Some(dir);
     }
 
     /// Lets the user choose one of these rows. `None` if nobody can answer, or if the user does not
@@ -155,10 +228,32 @@ impl Ui {
 
     /// Prints a report for people on stderr, unless only errors are wanted.
     pub fn report(&mut self, text: &str) -> io::Result<()> {
-        if self.quiet {
-            return Ok(());
+        match text.trim() {
+            _ if self.quiet => Ok(()),
+            "" if self.is_json() => Ok(()),
+            message if self.is_json() => self.event(Told::Note { message }),
+            _ => self.err.write_all(text.as_bytes()),
         }
-        self.err.write_all(text.as_bytes())
+    }
+
+    /// Prints a line about what happens now, unless only errors are wanted.
+    pub fn note(&mut self, message: &str) -> io::Result<()> {
+        let message = self.safe(message);
+        self.report(&(message + "\n"))
+    }
+
+    /// Prints a line that a program wrote which did not come up.
+    pub fn quote(&mut self, line: &str) -> io::Result<()> {
+        let line = &self.mask.text(line);
+        if self.is_json() {
+            return self.event(Told::ProgramLog { line });
+        }
+        writeln!(self.err, "  │ {line}")
+    }
+
+    /// Prints an event, where messages are JSON objects.
+    pub fn event(&mut self, event: Told<'_>) -> io::Result<()> {
+        events::write(&mut self.err, event)
     }
 
     /// Prints `warning: …` on stderr, unless only errors are wanted.
@@ -166,8 +261,12 @@ impl Ui {
         if self.quiet {
             return Ok(());
         }
+        let message = &self.safe(message);
+        if self.is_json() {
+            return self.event(Told::Warning { message });
+        }
         let label = self.label("warning:", AnsiColor::Yellow);
-        writeln!(self.err, "{label} {}", self.safe(message))
+        writeln!(self.err, "{label} {message}")
     }
 
     /// A word in bold and colour, or plain if colours are off.
@@ -179,16 +278,51 @@ impl Ui {
         format!("{style}{word}{style:#}")
     }
 
-    /// Prints an error, one line for each cause, and the hint after a blank line.
-    pub fn error(&mut self, error: &dyn Error, hint: Option<&str>) {
-        let label = self.label("error:", AnsiColor::Red);
-        let text = format!("{label} {}", self.fault(error, hint).text);
+    /// Prints the error that ends the command: one line for each cause, and the hint after a blank
+    /// line.
+    pub fn error(&mut self, fault: &Fault) {
+        let shown = if self.is_json() {
+            let (app, event) = (self.app.as_deref(), Told::error(fault));
+            events::line(&Line { app, event }).and_then(|line| writeln!(self.err, "{line}"))
+        } else {
+            let label = self.label("error:", AnsiColor::Red);
+            self.err
+                .write_all(format!("{label} {}", fault.text).as_bytes())
+        };
         // If this fails, there is nowhere to report it.
-        drop(self.err.write_all(text.as_bytes()));
+        drop(shown);
     }
 
-    /// An error as it is shown.
-    pub fn fault(&self, error: &dyn Error, hint: Option<&str>) -> Fault {
+    /// Shows an error beside the files that it is about, where a pipeline can do that. `app` is the
+    /// app of several; of one, it is known.
+    pub fn annotate(&mut self, app: Option<&str>, fault: &Fault) {
+        let text = self.ci.annotations(app.or(self.app.as_deref()), fault);
+        self.command(&text);
+    }
+
+    /// Begins a part of the log that a pipeline folds.
+    pub fn begin_section(&mut self, title: &str) {
+        let text = self.ci.begin(title);
+        self.command(&text);
+    }
+
+    /// Ends it.
+    pub fn end_section(&mut self, title: &str) {
+        let text = self.ci.end(title);
+        self.command(&text);
+    }
+
+    /// Writes for a pipeline, which no other text on this stream may do.
+    fn command(&mut self, text: &str) {
+        if !text.is_empty() {
+            let raw = self.err.raw();
+            // If this fails, there is nowhere to report it.
+            drop(raw.write_all(text.as_bytes()).and_then(|()| raw.flush()));
+        }
+    }
+
+    /// An error as it is shown. `code` is its exit code.
+    pub fn fault(&self, error: &dyn Error, hint: Option<&str>, code: u8) -> Fault {
         let first = printable(&error.to_string());
         let mut text = format!("{first}\n");
         let mut message = first;
@@ -207,7 +341,19 @@ impl Ui {
             message: self.safe(&message.replace('\n', " ")),
             hint: hint.map(|hint| self.safe(hint)),
             text: self.safe(&text),
+            code,
+            places: Vec::new(),
         }
+    }
+
+    /// The same with the places in files that it is about.
+    pub fn fault_at(&self, fault: Fault, places: &[Place]) -> Fault {
+        let places = places.iter().map(|place| Place {
+            message: self.safe(&place.message),
+            ..place.clone()
+        });
+        let places = places.collect();
+        Fault { places, ..fault }
     }
 
     /// Writes a pending partial line.
@@ -218,6 +364,19 @@ impl Ui {
 
     /// Prints clap's output: help and version on stdout, errors on stderr.
     pub fn clap(&mut self, error: &clap::Error) {
+        if self.is_json() && error.use_stderr() {
+            let text = error.render().to_string();
+            let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+            let code = u8::try_from(error.exit_code()).unwrap_or_default();
+            // If this fails, there is nowhere to report it.
+            drop(self.event(Told::Error {
+                message,
+                hint: None,
+                code,
+                places: &[],
+            }));
+            return;
+        }
         let screen = if error.use_stderr() {
             &mut self.err
         } else {

@@ -114,6 +114,7 @@ pub struct BaseName {
 
 /// The commit that changes are counted from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Commit {
     /// The name that led to it.
     pub name: String,

@@ -7,6 +7,7 @@
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod include;
+pub mod insert;
 pub mod npmrc;
 pub mod package;
 pub mod tsconfig;

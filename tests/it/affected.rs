@@ -42,7 +42,7 @@ pub(crate) fn commit(dir: &Path, message: &str) {
 }
 
 /// The sample workspace as a repository with one commit on `main`.
-fn repository() -> Tree {
+pub(crate) fn repository() -> Tree {
     let tree = Tree::shop();
     git(tree.root(), &["init", "--quiet"]);
     commit(tree.root(), "first");

@@ -9,11 +9,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use slimbuild::Env;
 use walkdir::WalkDir;
 
 use crate::support::golden::difference;
 use crate::support::program::{PROGRAM, slimbuild};
+use crate::support::schema::{DOCUMENTS as WITH_SCHEMA, schema};
 use crate::support::tree::{Tree, repository};
 
 /// The documents outside of the book.
@@ -27,7 +29,7 @@ const DOCUMENTS: [&str; 4] = [
 const BOOK: &str = "docs/src";
 
 /// The pages of the book, relative to the repository.
-fn pages() -> Vec<PathBuf> {
+pub(crate) fn pages() -> Vec<PathBuf> {
     let walk = WalkDir::new(repository().join(BOOK)).sort_by_file_name();
     let files = walk.into_iter().map(|entry| entry.unwrap().into_path());
     let pages = files.filter(|path| path.extension().is_some_and(|end| end == "md"));
@@ -36,22 +38,22 @@ fn pages() -> Vec<PathBuf> {
         .collect()
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs_err::read_to_string(repository().join(path)).unwrap()
 }
 
 /// A fenced block of a document.
-struct Block {
+pub(crate) struct Block {
     /// The word after the fence.
-    language: String,
+    pub(crate) language: String,
     /// The number of its first line, from zero.
     start: usize,
-    lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// Why it is not run, if the line before it says so.
-    not_run: Option<String>,
+    pub(crate) not_run: Option<String>,
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+pub(crate) fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut open = false;
     let mut before = "";
@@ -336,30 +338,37 @@ fn reports_of_faults_bring_the_plan() {
     assert_eq!(asked, 3);
 }
 
-/// The keys of the metadata file and the events of the JSON stream, as the sources have them.
+/// All keys of the metadata file, and all events of the stream with their keys.
 #[test]
 fn the_reference_of_json_is_complete() {
     let page = read(&Path::new(BOOK).join("reference/json.md"));
-    let outcome = read(Path::new("src/commands/build/outcome.rs"));
-    let body = outcome.split("fn metadata").nth(1).unwrap();
-    let body = body.split("\n    }\n").next().unwrap();
-    let lines = body
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix('"'));
-    let keys = lines
-        .filter_map(|line| line.split_once("\": "))
-        .map(|(key, _)| key);
-    let keys: Vec<&str> = keys.collect();
-    assert!(keys.len() > 20, "{keys:?}");
-    let streams = ["src/show/progress/json.rs", "src/show/board/json.rs"];
-    let stream = streams.map(|path| read(Path::new(path))).concat();
-    let rows = stream
-        .lines()
-        .filter_map(|line| line.strip_prefix("//! | `"));
-    let events = rows.flat_map(|row| row.split('|').next().unwrap_or_default().split(", "));
-    let events: Vec<&str> = events.map(|event| event.trim().trim_matches('`')).collect();
-    assert!(events.len() > 8, "{events:?}");
-    for name in keys.iter().chain(&events).filter(|name| **name != "event") {
+    let mut names = BTreeSet::new();
+    for name in ["metadata", "events"] {
+        words(&schema(name), &mut names);
+    }
+    assert!(names.len() > 40, "{names:?}");
+    for name in names.iter().filter(|name| **name != "event") {
         assert!(page.contains(&format!("`{name}`")), "json.md lacks {name}");
+    }
+    for name in WITH_SCHEMA {
+        assert!(page.contains(&format!("](schemas/{name}.json)")), "{name}");
+    }
+}
+
+/// The keys of a schema's objects, and the values that tell variants apart.
+fn words(schema: &Value, found: &mut BTreeSet<String>) {
+    if let Some(properties) = schema["properties"].as_object() {
+        found.extend(properties.keys().cloned());
+    }
+    found.extend(schema["const"].as_str().map(str::to_owned));
+    for inner in schema
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.values())
+    {
+        words(inner, found);
+    }
+    for inner in schema.as_array().into_iter().flatten() {
+        words(inner, found);
     }
 }

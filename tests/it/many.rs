@@ -10,6 +10,7 @@ use slimbuild::Env;
 
 use crate::support::golden::{assert_golden, assert_same};
 use crate::support::program::{Outcome, slimbuild, slimbuild_with};
+use crate::support::schema::assert_valid;
 use crate::support::tree::{Tree, shop};
 use crate::support::unique;
 
@@ -242,12 +243,16 @@ fn the_json_stream_names_the_app_of_each_event() {
     let mut states: Vec<String> = Vec::new();
     for line in outcome.stderr.lines() {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        assert_valid("events", &event);
         if event["event"] == "state" {
             let (app, state) = (
                 event["app"].as_str().unwrap(),
                 event["state"].as_str().unwrap(),
             );
             states.push(format!("{app} {state}"));
+        } else if event["event"] == "error" {
+            assert_eq!(last["event"], "apps", "{line}");
+            assert_eq!((&event["code"], &event["app"]), (&1.into(), &Value::Null));
         } else {
             assert!(last.is_null(), "{line}");
             last = event;
@@ -302,6 +307,7 @@ fn the_metadata_has_all_apps_even_those_that_failed() {
     let outcome = slimbuild_with(tree.root(), &arguments, &without_docker());
     assert_eq!(outcome.code, 3, "{}", outcome.stderr);
     let document: Value = serde_json::from_str(&tree.read("images.json")).unwrap();
+    assert_valid("metadata", &document);
     let apps: Vec<&String> = document.as_object().unwrap().keys().collect();
     assert_eq!(apps, ["apps/site", "apps/worker"]);
     for app in apps {

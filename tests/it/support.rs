@@ -8,6 +8,7 @@ pub(crate) mod line;
 pub(crate) mod pnpm;
 pub(crate) mod program;
 pub(crate) mod pruned;
+pub(crate) mod schema;
 pub(crate) mod steps;
 pub(crate) mod tree;
 

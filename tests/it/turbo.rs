@@ -4,6 +4,8 @@
 //! turbo comes from npm: 2.11, and 1.13 for workspaces whose turbo.json has `pipeline`. If turbo or
 //! the corpus is missing, the test says so, and fails with `SLIMBUILD_NO_SKIPS=1`.
 
+mod images;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

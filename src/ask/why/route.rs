@@ -13,6 +13,7 @@ use crate::lockfile::Field;
 
 /// The chains to a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Route {
     /// The shortest chains, up to a limit.
@@ -23,6 +24,7 @@ pub struct Route {
 
 /// A chain of dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Chain {
     /// The directory of the member that it starts from.
     pub from: String,
@@ -32,6 +34,7 @@ pub struct Chain {
 
 /// A dependency in a chain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RouteStep {
     /// The manifest's map, if a member depends.

@@ -114,6 +114,7 @@ mod tests {
     ) -> (Result<u8, Error>, String, usize) {
         let err = Shared::default();
         let mut ui = Ui::plain(Box::new(std::io::sink()), Box::new(err.clone()));
+        ui.set_json(mode == ProgressMode::Json);
         let mut attempts = attempts.into_iter();
         let mut made = 0;
         let done = Patience { mode, interrupt }.retry(&mut ui, |_| {

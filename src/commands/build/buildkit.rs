@@ -120,6 +120,7 @@ impl Driver for BuildkitDriver {
         let written = outputs.iter().map(Output::path);
         Ok(Done {
             engine: Some("buildkit"),
+            before: None,
             image,
             trial: seen.heard.trial,
             answered,

@@ -15,7 +15,7 @@ use crate::engine::{Answered, SmokeRequest};
 use crate::image::oci::{self, Output};
 use crate::model::image::{ImageSize, Platform};
 use crate::render::dockerfile;
-use crate::show::progress::{Progress, ProgressMode};
+use crate::show::progress::Progress;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::system::workdir::WorkDir;
@@ -65,6 +65,7 @@ impl Driver for DockerDriver {
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let docker = &self.docker;
+        let before = size_before(docker, job);
         let request = request(job, &self.buildkit);
         let outputs = job.named_outputs();
         // BuildKit writes them, where the daemon has containerd's image store.
@@ -125,6 +126,7 @@ impl Driver for DockerDriver {
         }
         Ok(Done {
             engine: Some("docker"),
+            before,
             image: Made {
                 manifest: built.in_containerd.then(|| built.id.clone()),
                 configuration,
@@ -190,6 +192,12 @@ impl DockerDriver {
     }
 }
 
+/// The bytes of the image that has the first name now.
+pub(super) fn size_before(docker: &Docker, job: &Job<'_>) -> Option<u64> {
+    let name = job.tags.first()?.to_string();
+    Some(docker.inspect(&name).ok()?.unpacked)
+}
+
 /// Starts the image in a daemon that has it. If it does not come up, its log is shown.
 pub(super) fn try_out(
     docker: &Docker,
@@ -198,13 +206,8 @@ pub(super) fn try_out(
     trial: &SmokeRequest,
     ui: &mut Ui,
 ) -> Result<Answered, Error> {
-    let words = matches!(
-        job.mode,
-        ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain
-    );
-    if words {
-        writeln!(ui.err(), "starting the image").map_err(Error::io("cannot write to stderr"))?;
-    }
+    ui.note("starting the image")
+        .map_err(Error::io("cannot write to stderr"))?;
     let answered = docker.smoke(&image.id, trial, &job.interrupt);
     answered.map_err(|error| {
         if let EngineError::NotUp { log, .. } = &error {

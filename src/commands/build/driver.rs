@@ -16,7 +16,6 @@ use crate::engine::host::{self, Host};
 use crate::model::image::Platform;
 use crate::plan::config::Base;
 use crate::plan::{Engine, PlanOptions};
-use crate::show::progress::ProgressMode;
 use crate::show::ui::Ui;
 use crate::system::env::Env;
 
@@ -69,14 +68,16 @@ pub(super) fn daemon(
         // A daemon that exists but refuses to work is for the user to fix: another engine would
         // hide that.
         Err(Error::Engine(error)) if is_dispensable(&error, arg, args, &host) => {
-            if patience.mode != ProgressMode::Quiet {
-                let done = if args.push {
-                    "pushed"
-                } else {
-                    "written to a file"
-                };
-                writeln!(ui.err(), "no Docker daemon answers: the image is made on this machine and {done} (--engine docker insists)").map_err(Error::io("cannot write to stderr"))?;
-            }
+            let done = if args.push {
+                "pushed"
+            } else {
+                "written to a file"
+            };
+            let note = format!(
+                "no Docker daemon answers: the image is made on this machine and {done} (--engine docker insists)"
+            );
+            ui.note(&note)
+                .map_err(Error::io("cannot write to stderr"))?;
             Ok(None)
         }
         reached => Ok(Some(reached?)),

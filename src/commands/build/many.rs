@@ -13,8 +13,6 @@ mod unchanged;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 
-use serde_json::{Map, Value};
-
 use super::run::Run;
 use crate::commands::error::Error;
 use crate::commands::prepared::Ground;
@@ -22,6 +20,8 @@ use crate::commands::selected;
 use crate::engine::Interrupt;
 use crate::engine::docker::EngineError;
 use crate::show::board::{self, Board, FRAME};
+use crate::show::metadata::{AppMetadata, RunMetadata};
+use crate::show::report::SummaryRow;
 use crate::show::seat::{Ended, State};
 use crate::show::ui::Ui;
 use crate::system::threads::STACK;
@@ -55,11 +55,19 @@ pub(super) fn run(mut run: Run<'_>, workspace: &Workspace, ui: &mut Ui) -> Resul
     let dirs = apps.iter().map(|at| workspace.members[*at].dir.to_string());
     let dirs: Vec<String> = dirs.collect();
     let listen = Interrupt::listen().map_err(Error::io("cannot listen for Ctrl-C"))?;
-    let queue = Queue::new(&run, &ground, &apps, &dirs, ui.color());
+    let queue = Queue::new(&run, &ground, &apps, &dirs, ui.manner());
     let (results, ended) = worked(&queue, &listen, ui)?;
     if let Some(file) = metadata {
-        let text = format!("{:#}\n", document(&dirs, &results, &ended));
+        let text = super::super::json(&document(&dirs, &results, &ended))?;
         file.write(|out| out.write_all(text.as_bytes()))?;
+    }
+    if !run.args.dry_run {
+        let names: Vec<String> = apps
+            .iter()
+            .map(|at| workspace.members[*at].label())
+            .collect();
+        run.pipeline
+            .tell_all(&names, &rows(&dirs, &results, &ended))?;
     }
     for result in results.iter().flatten() {
         ui.data()
@@ -71,7 +79,7 @@ pub(super) fn run(mut run: Run<'_>, workspace: &Workspace, ui: &mut Ui) -> Resul
     if listen.is_raised() {
         return Err(EngineError::Interrupted.into());
     }
-    verdict(&dirs, &results, &ended, &run)
+    verdict(&dirs, &results, &ended)
 }
 
 /// Lets the queue work, and shows it meanwhile.
@@ -119,31 +127,47 @@ fn worked(
 }
 
 /// The metadata of all apps, by their directories.
-fn document(dirs: &[String], results: &[Option<AppResult>], ended: &[Ended]) -> Value {
-    let mut all = Map::new();
-    for ((dir, result), ended) in dirs.iter().zip(results).zip(ended) {
-        let document = result.as_ref().and_then(|result| result.document.clone());
-        let mut document = document.unwrap_or_else(|| {
-            let fault = ended.fault.as_ref().map(|fault| fault.message.clone());
-            serde_json::json!({
-                "slimbuild.app": dir,
-                "slimbuild.error": fault,
-                "slimbuild.seconds": ended.took.map(|took| took.as_secs_f64()),
-            })
-        });
-        document["slimbuild.state"] = ended.state.word().into();
-        all.insert(dir.clone(), document);
-    }
-    Value::Object(all)
+fn document(dirs: &[String], results: &[Option<AppResult>], ended: &[Ended]) -> RunMetadata {
+    let all = dirs.iter().zip(results).zip(ended);
+    let of_app = |((dir, result), ended): ((&String, &Option<AppResult>), &Ended)| {
+        let state = ended.state.word();
+        let image = result.as_ref().and_then(|result| result.document.clone());
+        let document = match image {
+            Some(image) => AppMetadata::Made(image),
+            None => AppMetadata::NotMade {
+                app: dir.clone(),
+                error: ended.fault.as_ref().map(|fault| fault.message.clone()),
+                seconds: ended.took.map(|took| took.as_secs_f64()),
+                state,
+            },
+        };
+        (dir.clone(), document)
+    };
+    RunMetadata(all.map(of_app).collect())
+}
+
+/// How each app ended, for a pipeline.
+fn rows<'r>(
+    dirs: &'r [String],
+    results: &'r [Option<AppResult>],
+    ended: &'r [Ended],
+) -> Vec<SummaryRow<'r>> {
+    let all = dirs.iter().zip(results).zip(ended);
+    let row =
+        |((dir, result), ended): ((&'r String, &'r Option<AppResult>), &'r Ended)| SummaryRow {
+            app: dir,
+            state: ended.state.word(),
+            image: result
+                .as_ref()
+                .and_then(|result| result.document.as_deref()),
+            took: ended.took,
+            message: ended.fault.as_ref().map(|fault| &*fault.message),
+        };
+    all.map(row).collect()
 }
 
 /// Whether all apps ended well.
-fn verdict(
-    dirs: &[String],
-    results: &[Option<AppResult>],
-    ended: &[Ended],
-    run: &Run<'_>,
-) -> Result<(), Error> {
+fn verdict(dirs: &[String], results: &[Option<AppResult>], ended: &[Ended]) -> Result<(), Error> {
     let of = |is_it: &dyn Fn(State) -> bool| -> Vec<String> {
         let all = dirs.iter().zip(ended);
         let found = all.filter(|(_, ended)| is_it(ended.state));
@@ -159,6 +183,5 @@ fn verdict(
         stopped: of(&|state| matches!(state, State::Stopped | State::Skipped)).len(),
         all: dirs.len(),
         code,
-        told: run.mode == crate::show::progress::ProgressMode::Json,
     })
 }

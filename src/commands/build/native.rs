@@ -13,6 +13,7 @@ use base::{Below, Terms};
 use checks::Checked;
 use targets::Targets;
 
+use super::docker::size_before;
 use super::driver::Driver;
 use super::job::Job;
 use super::outcome::{Done, Heard, Made, shown_path};
@@ -32,11 +33,10 @@ use crate::finished::prebuilt::{Built, finished};
 use crate::image::oci::{Elsewhere, Image, Output, Packing};
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, ImageSize, Platform};
-use crate::show::progress::{Progress, ProgressMode};
+use crate::show::progress::Progress;
 use crate::show::ui::Ui;
 use crate::store::cache::Cache;
 use crate::store::fetch::{Listener, Patience, Proxies};
-use crate::system::credential;
 use crate::system::workdir::WorkDir;
 
 /// Variables of this machine that a build may see. None changes the result, except proxies,
@@ -102,6 +102,7 @@ impl NativeDriver {
     /// Makes and delivers the image.
     fn once(&self, job: &Job<'_>, cache: &Cache, ui: &mut Ui) -> Result<Done, Error> {
         let Job { engine, env, .. } = job;
+        let before = (self.load.as_ref()).and_then(|docker| size_before(docker, job));
         let platform = job.platforms.first().cloned();
         let platform = platform.unwrap_or_else(Platform::host);
         let terms = Terms {
@@ -172,8 +173,7 @@ impl NativeDriver {
             warn(&warning, job.mode, ui)?;
         }
         let loaded = self.load.as_ref().zip(sent.loaded);
-        let (configuration, manifest) = (image.config_json(), image.manifest_json());
-        let described = configuration.len() + manifest.len();
+        let configuration = image.config_json();
         let mut id = None;
         if let (Some((docker, _)), Some(name)) = (loaded, job.tags.first()) {
             id = Some(docker.inspect(&name.to_string())?.id);
@@ -181,14 +181,11 @@ impl NativeDriver {
         let written = outputs.iter().map(Output::path);
         Ok(Done {
             engine: Some("native"),
+            before,
             image: Made {
                 manifest: Some(image.digest().to_string()),
                 configuration: Some(Digest::of(&configuration).to_string()),
-                sizes: vec![ImageSize {
-                    platform: None,
-                    unpacked: Some(image.layers.iter().map(|layer| layer.unpacked).sum()),
-                    packed: Some(image.size() + described as u64),
-                }],
+                sizes: vec![size(&image)],
                 id,
             },
             trial: heard.trial,
@@ -200,6 +197,16 @@ impl NativeDriver {
             loaded: loaded.map(|(docker, loaded)| (loaded, docker.version().to_owned())),
             unchanged: None,
         })
+    }
+}
+
+/// The sizes of an image: a pull transfers its descriptions too.
+fn size(image: &Image) -> ImageSize {
+    let described = image.config_json().len() + image.manifest_json().len();
+    ImageSize {
+        platform: None,
+        unpacked: Some(image.layers.iter().map(|layer| layer.unpacked).sum()),
+        packed: Some(image.size() + described as u64),
     }
 }
 
@@ -257,13 +264,10 @@ fn downloaded(
     work: &Path,
     ui: &mut Ui,
 ) -> Result<Fetched, Error> {
-    let err = RefCell::new(ui.err());
+    let ui = RefCell::new(ui);
     let begins = |url: &str| {
-        if job.mode != ProgressMode::Quiet {
-            // A closed stderr is no reason to fail.
-            let url = credential::redacted(url);
-            drop(writeln!(err.borrow_mut(), "downloading {url}"));
-        }
+        // A closed stderr is no reason to fail.
+        drop(ui.borrow_mut().note(&format!("downloading {url}")));
     };
     let stop = || job.interrupt.is_raised();
     let to = Listener {

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::cli::PrintArg;
 use crate::commands::push;
 use crate::engine::docker::Loaded;
@@ -15,11 +13,12 @@ use crate::files::Measure;
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, ImageSize};
 use crate::plan::Plan;
+use crate::show::events::Told;
+use crate::show::metadata::{Metadata, PlatformSize};
 use crate::show::progress::{ProgressMode, Summary};
 use crate::show::report::{self, Outcome};
 use crate::show::seat::State;
 use crate::show::ui::Ui;
-use crate::system::terminal::escape_json;
 
 /// What an image is, whoever made it.
 #[derive(Clone, Copy)]
@@ -39,6 +38,8 @@ pub(super) struct Done {
     /// Who made it: `docker`, `buildkit` or `native`; `None` if it was there.
     pub(super) engine: Option<&'static str>,
     pub(super) image: Made,
+    /// The bytes of the image that had its first name in the daemon before, where it runs.
+    pub(super) before: Option<u64>,
     /// The result of the trial start, if this run had one.
     pub(super) trial: Option<String>,
     /// How its program came up, if it was started.
@@ -185,16 +186,13 @@ impl Done {
         &self,
         about: &About<'_>,
         took: Duration,
-        mut document: Value,
+        document: &Metadata,
         ui: &mut Ui,
     ) -> std::io::Result<()> {
         let names = about.tags.iter().map(ToString::to_string);
         match about.mode {
             ProgressMode::Quiet => Ok(()),
-            ProgressMode::Json => {
-                document["event"] = "image".into();
-                writeln!(ui.err(), "{}", escape_json(&document.to_string()))
-            }
+            ProgressMode::Json => ui.event(Told::Image(document)),
             ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
                 let text = report::outcome(&Outcome {
                     plan: about.plan,
@@ -222,58 +220,56 @@ impl Done {
     }
 
     /// The sizes of each platform's image, if there are several.
-    fn platforms(&self) -> Option<Value> {
+    fn platforms(&self) -> Option<Vec<PlatformSize>> {
         let sizes = self.image.sizes.iter();
         if sizes.len() == 0 {
             return None;
         }
         let one = |size: &ImageSize| {
-            let platform = size.platform.as_ref()?;
-            Some(json!({
-                "platform": platform,
-                "size": size.unpacked,
-                "compressed": size.packed,
-            }))
+            Some(PlatformSize {
+                platform: size.platform.clone()?,
+                size: size.unpacked,
+                compressed: size.packed,
+            })
         };
         sizes.map(one).collect()
     }
 
-    /// The keys that `docker buildx build --metadata-file` writes too, and our own. Unknown values
-    /// are null.
-    pub(super) fn metadata(&self, about: &About<'_>, took: Duration) -> Value {
+    /// What programs are told of it.
+    pub(super) fn metadata(&self, about: &About<'_>, took: Duration) -> Metadata {
         let names: Vec<String> = about.tags.iter().map(ToString::to_string).collect();
-        let reference = about.tags.first().and_then(|name| self.reference(name));
         let plan = about.plan;
         let sent = self.sent.as_ref();
         let one = self.image.sizes.first();
         let one = one.filter(|size| size.platform.is_none());
         let built = self.unchanged.is_none();
-        json!({
-            "image.name": names.join(","),
-            "containerimage.config.digest": self.image.configuration,
-            "containerimage.digest": self.digest(),
-            "slimbuild.app": plan.app.dir,
-            "slimbuild.engine": self.engine,
-            "slimbuild.identity": about.identity,
-            "slimbuild.image.reference": reference,
-            "slimbuild.image.size": one.and_then(|size| size.unpacked),
-            "slimbuild.image.compressed": one.and_then(|size| size.packed),
-            "slimbuild.image.platforms": self.platforms(),
-            "slimbuild.outputs": self.outputs,
-            "slimbuild.loaded": self.loaded.as_ref().map(|(loaded, _)| loaded),
-            "slimbuild.pushed": push::as_json(&self.pushed),
-            "slimbuild.trial": self.trial,
-            "slimbuild.smoke": self.answered.as_ref().map(|answered| &answered.how),
-            "slimbuild.context.size": sent.map(|_| plan.context_size()),
-            "slimbuild.context.files": sent.map(|_| plan.context().len() + 1),
-            "slimbuild.workspace.size": sent.map(|sent| sent.workspace.bytes),
-            "slimbuild.workspace.files": sent.map(|sent| sent.workspace.files),
-            "slimbuild.modules.left-out": sent.and_then(|sent| sent.left_out).map(|(_, bytes)| bytes),
-            "slimbuild.state": self.state(plan).word(),
-            "slimbuild.steps": built.then_some(self.summary.steps),
-            "slimbuild.steps.cached": built.then_some(self.summary.cached),
-            "slimbuild.seconds": took.as_secs_f64(),
-        })
+        Metadata {
+            names: names.join(","),
+            configuration: self.image.configuration.clone(),
+            digest: self.digest(),
+            app: plan.app.dir.clone(),
+            engine: self.engine,
+            identity: about.identity.cloned(),
+            reference: about.tags.first().and_then(|name| self.reference(name)),
+            size: one.and_then(|size| size.unpacked),
+            before: self.before,
+            compressed: one.and_then(|size| size.packed),
+            platforms: self.platforms(),
+            outputs: self.outputs.clone(),
+            loaded: self.loaded.as_ref().map(|(loaded, _)| *loaded),
+            pushed: push::for_programs(&self.pushed),
+            trial: self.trial.clone(),
+            smoke: self.answered.as_ref().map(|answered| answered.how.clone()),
+            context_size: sent.map(|_| plan.context_size()),
+            context_files: sent.map(|_| plan.context().len() + 1),
+            workspace_size: sent.map(|sent| sent.workspace.bytes),
+            workspace_files: sent.map(|sent| sent.workspace.files),
+            left_out: sent.and_then(|sent| sent.left_out).map(|(_, bytes)| bytes),
+            state: self.state(plan).word(),
+            steps: built.then_some(self.summary.steps),
+            cached: built.then_some(self.summary.cached),
+            seconds: took.as_secs_f64(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::again::Patience;
 use super::driver::{self, Driver, Worker};
 use super::job::{self, Caches, Job};
 use super::outcome::{About, Done};
+use super::pipeline::Pipeline;
 use super::unchanged::{self, Builds, Key, Sought};
 use super::undeclared;
 use crate::cli::{BuildArgs, EngineArgs};
@@ -43,6 +44,7 @@ pub(super) struct Run<'r> {
     /// Printed paths are relative to it.
     pub(super) here: &'r Path,
     pub(super) env: &'r Env,
+    pub(super) pipeline: Pipeline,
     flags: PlanOptions,
     pub(super) pins: Option<Pins>,
     /// Who builds, if that was asked: it is the same for all apps.
@@ -84,6 +86,7 @@ impl<'r> Run<'r> {
         };
         Ok(Self {
             flags: PlanOptions::from(args.plan.clone()),
+            pipeline: Pipeline::new(&args, cwd, env),
             args,
             mode,
             cwd,
@@ -262,7 +265,9 @@ impl<'r> Run<'r> {
     /// The files and directories that a build writes to, as the workspace names them.
     fn written(&self, outputs: &[Output], caches: &Caches) -> Vec<String> {
         let files = outputs.iter().map(Output::path);
-        let files = files.chain(self.args.metadata_file.as_deref());
+        let files = files
+            .chain(self.args.metadata_file.as_deref())
+            .chain(self.args.pipeline.dotenv.as_deref());
         let files = files.map(Path::to_owned).chain(caches.paths());
         let files: Vec<PathBuf> = files.collect();
         let own = files

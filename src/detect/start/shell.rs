@@ -30,6 +30,7 @@ use render::Renderer;
 
 /// Why and how a start uses a shell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Shell {
     /// Why.
@@ -47,6 +48,7 @@ pub struct Shell {
 
 /// A line for `sh -c` in two parts. The last command replaces the shell, so that it gets signals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ShellLine {
     /// What runs before the last command.

@@ -24,6 +24,7 @@ const MAX_CONCURRENT: usize = 8;
 
 /// What was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Loaded {
     /// The number of layers that the daemon lacked.
     pub layers: usize,

@@ -55,6 +55,11 @@ impl Log {
         }
     }
 
+    /// All of it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn has(&self, parts: &[&str]) -> bool {
         parts.iter().any(|part| self.text.contains(part))
     }

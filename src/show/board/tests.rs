@@ -50,6 +50,8 @@ fn failed() -> News {
             message: "the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above".to_owned(),
             hint: Some("look at it".to_owned()),
             text: "the build failed\n\nhint: look at it\n".to_owned(),
+            code: 4,
+            places: Vec::new(),
         }),
         ..Ended::unfinished(State::Failed, took)
     }))
@@ -139,10 +141,10 @@ fn each_line_of_the_json_stream_is_an_object_with_the_app() {
     {"app":"apps/web","event":"warning","message":"\"quoted\""}
     {"app":"apps/api","event":"state","state":"retrying","number":2,"of":3}
     {"app":"apps/api","event":"note","message":""}
-    {"app":"apps/web","event":"state","state":"failed","image":null,"size":null,"seconds":3.1,"message":"the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above","hint":"look at it"}
-    {"app":"apps/api","event":"state","state":"verified","image":"api:latest","size":148210000,"seconds":12.34,"message":null,"hint":null}
-    {"app":"apps/background-worker","event":"state","state":"skipped","image":null,"size":null,"seconds":null,"message":null,"hint":null}
-    {"event":"apps","apps":[{"app":"apps/api","state":"verified","image":"api:latest","size":148210000,"seconds":12.34,"message":null,"hint":null},{"app":"apps/web","state":"failed","image":null,"size":null,"seconds":3.1,"message":"the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above","hint":"look at it"},{"app":"apps/background-worker","state":"skipped","image":null,"size":null,"seconds":null,"message":null,"hint":null}]}
+    {"app":"apps/web","event":"state","state":"failed","image":null,"size":null,"seconds":3.1,"message":"the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above","hint":"look at it","code":4}
+    {"app":"apps/api","event":"state","state":"verified","image":"api:latest","size":148210000,"seconds":12.34,"message":null,"hint":null,"code":null}
+    {"app":"apps/background-worker","event":"state","state":"skipped","image":null,"size":null,"seconds":null,"message":null,"hint":null,"code":null}
+    {"event":"apps","apps":[{"app":"apps/api","state":"verified","image":"api:latest","size":148210000,"seconds":12.34,"message":null,"hint":null,"code":null},{"app":"apps/web","state":"failed","image":null,"size":null,"seconds":3.1,"message":"the build failed: `node build.js` in apps/web ended with exit code 7, and what it said is above","hint":"look at it","code":4},{"app":"apps/background-worker","state":"skipped","image":null,"size":null,"seconds":null,"message":null,"hint":null,"code":null}]}
     "#);
 }
 

@@ -1,125 +1,51 @@
-//! Events as JSON, one object per line, for programs that show a build themselves.
-//!
-//! | `event` | other fields |
-//! |---|---|
-//! | `note` | `message` |
-//! | `context-sent` | `bytes`, `done` |
-//! | `step-known` | `step` (a number), `name`, `instruction` (whether it is in the Dockerfile) |
-//! | `step-started`, `step-cached`, `step-cancelled` | `step` |
-//! | `step-done` | `step`, `seconds` |
-//! | `step-failed` | `step`, `message` |
-//! | `log` | `step`, `stream` (`stdout` or `stderr`), `seconds` (since the step's start), `line` |
-//! | `transfer` | `step`, `what`, `current`, `total` (bytes, or null), `done` |
-//! | `warning` | `message` |
+//! An engine's events as events of the JSON stream.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::engine::{Event, LogStream, StepId, StepKind};
-use crate::system::terminal::escape_json;
+use crate::show::events::{Stream, Told, write};
 
 use super::steps::LogLine;
-
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Object<'a> {
-    Note {
-        message: &'a str,
-    },
-    ContextSent {
-        bytes: u64,
-        done: bool,
-    },
-    StepKnown {
-        step: u32,
-        name: &'a str,
-        instruction: bool,
-    },
-    StepStarted {
-        step: u32,
-    },
-    StepCached {
-        step: u32,
-    },
-    StepDone {
-        step: u32,
-        seconds: f64,
-    },
-    StepCancelled {
-        step: u32,
-    },
-    StepFailed {
-        step: u32,
-        message: &'a str,
-    },
-    Log {
-        step: u32,
-        stream: &'static str,
-        seconds: f64,
-        line: &'a str,
-    },
-    Transfer {
-        step: u32,
-        what: &'a str,
-        current: u64,
-        total: Option<u64>,
-        done: bool,
-    },
-    Warning {
-        message: &'a str,
-    },
-}
-
-/// Writes a note of our own.
-pub(super) fn note(err: &mut dyn Write, message: &str) -> io::Result<()> {
-    write(err, &Object::Note { message })
-}
 
 /// Writes an event, after the log lines that it completes.
 pub(super) fn event(err: &mut dyn Write, event: &Event, lines: &[LogLine]) -> io::Result<()> {
     if let Some(StepId(step)) = logged(event) {
         for line in lines {
-            let stream = match line.stream {
-                LogStream::Stdout => "stdout",
-                LogStream::Stderr => "stderr",
-            };
-            let seconds = seconds(line.at);
-            let line = line.text.as_str();
-            write(
-                err,
-                &Object::Log {
-                    step,
-                    stream,
-                    seconds,
-                    line,
+            let told = Told::Log {
+                step,
+                stream: match line.stream {
+                    LogStream::Stdout => Stream::Stdout,
+                    LogStream::Stderr => Stream::Stderr,
                 },
-            )?;
+                seconds: seconds(line.at),
+                line: &line.text,
+            };
+            write(err, told)?;
         }
     }
-    object(event).map_or(Ok(()), |object| write(err, &object))
+    told(event).map_or(Ok(()), |told| write(err, told))
 }
 
-fn object(event: &Event) -> Option<Object<'_>> {
+fn told(event: &Event) -> Option<Told<'_>> {
     Some(match event {
-        Event::ContextSent { bytes, done } => Object::ContextSent {
+        Event::ContextSent { bytes, done } => Told::ContextSent {
             bytes: *bytes,
             done: *done,
         },
-        Event::StepKnown { step, name, kind } => Object::StepKnown {
+        Event::StepKnown { step, name, kind } => Told::StepKnown {
             step: step.0,
             name,
             instruction: *kind == StepKind::Instruction,
         },
-        Event::StepStarted { step } => Object::StepStarted { step: step.0 },
-        Event::StepCached { step } => Object::StepCached { step: step.0 },
-        Event::StepDone { step, took } => Object::StepDone {
+        Event::StepStarted { step } => Told::StepStarted { step: step.0 },
+        Event::StepCached { step } => Told::StepCached { step: step.0 },
+        Event::StepDone { step, took } => Told::StepDone {
             step: step.0,
             seconds: seconds(*took),
         },
-        Event::StepCancelled { step } => Object::StepCancelled { step: step.0 },
-        Event::StepFailed { step, message } => Object::StepFailed {
+        Event::StepCancelled { step } => Told::StepCancelled { step: step.0 },
+        Event::StepFailed { step, message } => Told::StepFailed {
             step: step.0,
             message,
         },
@@ -129,14 +55,14 @@ fn object(event: &Event) -> Option<Object<'_>> {
             current,
             total,
             done,
-        } => Object::Transfer {
+        } => Told::Transfer {
             step: step.0,
             what,
             current: *current,
             total: *total,
             done: *done,
         },
-        Event::Warning { message } => Object::Warning { message },
+        Event::Warning { message } => Told::Warning { message },
         Event::Log { .. } => return None,
     })
 }
@@ -155,9 +81,4 @@ fn logged(event: &Event) -> Option<StepId> {
 /// With a precision of milliseconds.
 fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
-}
-
-fn write(err: &mut dyn Write, object: &Object<'_>) -> io::Result<()> {
-    let json = serde_json::to_string(object)?;
-    writeln!(err, "{}", escape_json(&json))
 }

@@ -13,6 +13,11 @@ use super::steps::{LogLine, Steps};
 /// How often a running transfer gets a line.
 const TRANSFER_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Whether a line only counts further: pnpm writes many such lines where there is no terminal.
+pub(super) fn is_noise(line: &str) -> bool {
+    line.starts_with("Progress: resolved ") && !line.ends_with(", done")
+}
+
 /// What has been shown.
 #[derive(Default)]
 pub(super) struct Plain {
@@ -64,7 +69,7 @@ impl Plain {
         {
             said.push(step.name.clone());
         }
-        let logged = lines.iter();
+        let logged = lines.iter().filter(|line| !is_noise(&line.text));
         said.extend(logged.map(|line| format!("{:.3} {}", line.at.as_secs_f64(), line.text)));
         said.extend(word);
         said.iter()

@@ -7,6 +7,7 @@ use crate::engine::{Event, LogStream, StepId, StepKind};
 use crate::system::mask::Mask;
 
 use super::lines::{Lines, clean};
+use super::plain::is_noise;
 use super::{FailedStep, Summary};
 
 /// The steps known so far.
@@ -143,7 +144,9 @@ impl Steps {
         };
         // Escape sequences may have split a secret. They are removed now, so mask again.
         let texts: Vec<String> = texts.iter().map(|text| self.mask.text(text)).collect();
-        step.log.extend(texts.iter().cloned());
+        // Of a step that fails, the end of the log is repeated.
+        let told = texts.iter().filter(|text| !is_noise(text));
+        step.log.extend(told.cloned());
         let line = |text| LogLine { stream, at, text };
         texts.into_iter().map(line).collect()
     }

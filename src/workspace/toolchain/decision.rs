@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// A value, and what decided it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decision<T> {
     /// What was decided.
     pub value: T,

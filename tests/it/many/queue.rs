@@ -8,6 +8,7 @@ use crate::faults::has_base;
 use crate::support::daemon::{Daemon, one_daemon};
 use crate::support::golden::assert_golden;
 use crate::support::program::{Outcome, PROGRAM, slimbuild};
+use crate::support::schema::assert_valid;
 use crate::support::tree::Tree;
 use crate::support::unique;
 
@@ -58,6 +59,7 @@ fn one_app_fails_and_the_others_are_built() {
         );
         assert_golden("many/plain.txt", &own_lines(&outcome.stderr, &prefix));
         let document: Value = serde_json::from_str(&tree.read("images.json")).unwrap();
+        assert_valid("metadata", &document);
         assert_eq!(document["apps/server"]["slimbuild.state"], "failed");
         for app in ["apps/site", "apps/worker"] {
             assert_eq!(document[app]["slimbuild.state"], "verified");
@@ -74,9 +76,11 @@ fn one_app_fails_and_the_others_are_built() {
         let mut told = String::new();
         for line in outcome.stderr.lines() {
             let mut event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+            assert_valid("events", &event);
             let kind = event["event"].as_str().unwrap().to_owned();
-            assert_eq!(event["app"].is_string(), kind != "apps", "{line}");
-            if !["state", "apps"].contains(&&*kind) {
+            let of_all = ["apps", "error"].contains(&&*kind);
+            assert_eq!(event["app"].is_string(), !of_all, "{line}");
+            if !of_all && kind != "state" {
                 continue;
             }
             forget_numbers(&mut event);

@@ -40,7 +40,7 @@ fn bad_modes() {
 
     For more information, try '--help'.
     ");
-    assert_snapshot!(refusal(&["apps/server", "--progress", "json", "-q"]), @"
+    assert_snapshot!(refusal(&["apps/server", "--progress", "plain", "-q"]), @"
     exit code 2
     error: the argument '--progress <MODE>' cannot be used with '--quiet'
 

@@ -60,6 +60,11 @@ impl Pnpm {
         Ok(Self { path })
     }
 
+    /// The variable `PATH` with both in front.
+    pub(crate) fn path(&self) -> &OsString {
+        &self.path
+    }
+
     /// Installs frozen and without scripts. What is there of an earlier install goes, since pnpm would spare itself the checks.
     pub(crate) fn install(&self, dir: &Path, scope: Scope, store: &Path) -> Result<(), String> {
         let lockfile = fs_err::read(dir.join("pnpm-lock.yaml")).unwrap();

@@ -6,8 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use serde_json::Value;
-
 use super::refused;
 use crate::commands::build::outcome::{About, Done};
 use crate::commands::build::run::{Planned, Run};
@@ -19,9 +17,10 @@ use crate::engine::interrupt::Trigger;
 use crate::model::image::{ImageRef, ImageSize};
 use crate::model::member::MemberId;
 use crate::plan::Plan;
+use crate::show::metadata::Metadata;
 use crate::show::progress::ProgressMode;
 use crate::show::seat::{Ended, News, Seat, State};
-use crate::show::ui::Ui;
+use crate::show::ui::{Manner, Ui};
 use crate::system::threads::{self, STACK};
 
 /// The most apps that are built at once here by default: each takes memory too.
@@ -37,7 +36,7 @@ pub(super) type Teller = SyncSender<(usize, News)>;
 #[derive(Default)]
 pub(super) struct Result {
     /// The metadata of its image.
-    pub(super) document: Option<Value>,
+    pub(super) document: Option<Box<Metadata>>,
     /// What stdout gets.
     pub(super) printed: String,
     /// What a dry run says.
@@ -53,7 +52,7 @@ pub(super) struct Queue<'q, 'w> {
     apps: &'q [MemberId],
     /// The directories of the apps.
     pub(super) dirs: &'q [String],
-    color: bool,
+    manner: Manner,
     /// Raised by a signal, and by the first failure with `--fail-fast`.
     pub(super) interrupt: Interrupt,
     trigger: Trigger,
@@ -66,7 +65,7 @@ impl<'q, 'w> Queue<'q, 'w> {
         ground: &'q Ground<'w>,
         apps: &'q [MemberId],
         dirs: &'q [String],
-        color: bool,
+        manner: Manner,
     ) -> Self {
         let (trigger, interrupt) = Interrupt::by_hand();
         Self {
@@ -74,7 +73,7 @@ impl<'q, 'w> Queue<'q, 'w> {
             ground,
             apps,
             dirs,
-            color,
+            manner,
             interrupt,
             trigger,
             results: Mutex::new(apps.iter().map(|_| None).collect()),
@@ -134,8 +133,7 @@ impl<'q, 'w> Queue<'q, 'w> {
 
     /// The streams of an app.
     pub(super) fn ui(&self, app: usize, to: &Teller) -> Ui {
-        let quiet = self.run.mode == ProgressMode::Quiet;
-        Ui::seated(Seat::new(app, to.clone()), self.color, quiet)
+        Ui::seated(Seat::new(app, to.clone()), self.manner)
     }
 
     /// The plans of all apps, and what is there already of their images.
@@ -308,7 +306,7 @@ impl<'q, 'w> Queue<'q, 'w> {
         let took = began.elapsed();
         let document = done.metadata(&about, took);
         if self.run.mode != ProgressMode::Tty {
-            done.report(&about, took, document.clone(), ui)
+            done.report(&about, took, &document, ui)
                 .map_err(Error::io("cannot write the report"))?;
         }
         let ended = Ended {
@@ -319,7 +317,7 @@ impl<'q, 'w> Queue<'q, 'w> {
             fault: None,
         };
         let result = Result {
-            document: Some(document),
+            document: Some(Box::new(document)),
             printed: done.printed(&about) + "\n",
             ..Result::default()
         };
@@ -336,13 +334,13 @@ impl<'q, 'w> Queue<'q, 'w> {
             tell(app, ended, to);
             return;
         }
-        let hint = error.hint();
+        let (hint, code) = (error.hint(), error.exit_code());
         let ended = Ended {
-            fault: Some(ui.fault(error, hint.as_deref())),
+            fault: Some(ui.fault_at(ui.fault(error, hint.as_deref(), code as u8), error.places())),
             ..Ended::unfinished(State::Failed, took)
         };
         self.results()[app] = Some(Result {
-            code: Some(error.exit_code()),
+            code: Some(code),
             ..Result::default()
         });
         ui.flush();

@@ -171,6 +171,7 @@ impl Done {
         Self {
             engine: None,
             image,
+            before: None,
             trial: None,
             answered: None,
             pushed: Vec::new(),

@@ -1,0 +1,151 @@
+//! Pipelines of GitLab.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Engine, LOGIN, Machine, Origin, of_page, pairs, with_both};
+
+/// The pipelines that tests here run.
+pub(super) const RUN: [&str; 4] = [
+    "gitlab.md: .gitlab-ci.yml",
+    "gitlab.md: .gitlab-ci.yml",
+    "only-what-changed.md: .gitlab-ci.yml",
+    "only-what-changed.md: .gitlab/slimbuild.yml",
+];
+
+/// What installs slimbuild in a job, once a version is on npm.
+const INSTALL: &str = "npm install --global slimbuild@0";
+
+/// A text with GitLab's variables replaced, as in the values of variables.
+fn expanded(text: &str, env: &BTreeMap<String, String>) -> String {
+    let mut text = text.to_owned();
+    for (name, value) in env {
+        text = text.replace(&format!("${name}"), value);
+    }
+    assert!(!text.contains('$'), "{text}");
+    text
+}
+
+/// Runs a job with these variables, and gives what it printed.
+fn job(
+    machine: &mut Machine<'_>,
+    job: &Value,
+    more: &BTreeMap<String, String>,
+    origin: &Origin,
+) -> String {
+    let mut env: BTreeMap<String, String> = [
+        ("GITLAB_CI", "true"),
+        ("CI_REGISTRY", &machine.registry),
+        ("CI_REGISTRY_IMAGE", &format!("{}/shop", machine.registry)),
+        ("CI_REGISTRY_USER", LOGIN),
+        ("CI_REGISTRY_PASSWORD", LOGIN),
+        ("CI_COMMIT_SHA", &origin.head),
+        ("CI_COMMIT_BEFORE_SHA", &origin.before),
+        ("CI_COMMIT_REF_NAME", "main"),
+        ("CI_PROJECT_DIR", machine.clone.root().to_str().unwrap()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    env.extend(more.clone());
+    for (name, value) in pairs(&job["variables"]) {
+        let value = match &*name {
+            // The service is the daemon, if there is one.
+            "DOCKER_HOST" => match machine.engine {
+                Engine::Docker(daemon) => daemon.address.clone(),
+                Engine::Native => continue,
+            },
+            _ => expanded(&value, &env),
+        };
+        env.insert(name, value);
+    }
+    let lines = |key: &str| {
+        let lines = job[key].as_array().into_iter().flatten();
+        lines.map(|line| line.as_str().unwrap().to_owned())
+    };
+    let script: Vec<String> = lines("before_script").chain(lines("script")).collect();
+    let installs = script.iter().any(|line| line == INSTALL);
+    if installs {
+        machine.install();
+    }
+    let script: Vec<String> = script.into_iter().filter(|line| line != INSTALL).collect();
+    machine.run(&script.join("\n"), &env)
+}
+
+/// The variables of a job's report.
+fn report(machine: &Machine<'_>, job: &Value) -> BTreeMap<String, String> {
+    let file = job["artifacts"]["reports"]["dotenv"].as_str().unwrap();
+    let text = machine.clone.read(file);
+    let pairs = text.lines().map(|line| line.split_once('=').expect(line));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_pipelines_for_one_app_are_run_as_written() {
+    let test = "the_pipelines_for_one_app_are_run_as_written";
+    with_both(test, |engine, registry| {
+        let origin = Origin::new();
+        let pipelines = of_page("gitlab.md", ".gitlab-ci.yml");
+        let [docker, native] = &pipelines[..] else {
+            panic!("two pipelines");
+        };
+        let name = format!("{registry}/shop/server:{}\n", origin.head);
+        let docker = docker.document(registry);
+        let mut machine = Machine::new(&origin, engine, registry);
+        let image = &docker["image-server"];
+        assert_eq!(job(&mut machine, image, &BTreeMap::new(), &origin), name);
+        let variables = report(&machine, image);
+        let reference = &variables["SLIMBUILD_REFERENCE"];
+        assert!(reference.starts_with(&format!("{registry}/shop/server@sha256:")));
+        let mut machine = Machine::new(&origin, engine, registry);
+        let deployed = job(&mut machine, &docker["deploy"], &variables, &origin);
+        assert_eq!(deployed, format!("deploy {reference}\n"));
+        if let Engine::Native = engine {
+            let native = native.document(registry);
+            let mut machine = Machine::new(&origin, engine, registry);
+            // What the cache kept of an earlier job.
+            let kept = machine.clone.root().join(".slimbuild-cache");
+            fs_err::create_dir(&kept).unwrap();
+            std::os::unix::fs::symlink(super::cache(), kept.join("slimbuild")).unwrap();
+            let image = &native["image-server"];
+            assert_eq!(image["cache"]["paths"][0], ".slimbuild-cache");
+            assert_eq!(job(&mut machine, image, &BTreeMap::new(), &origin), name);
+        }
+    });
+}
+
+#[test]
+fn the_pipeline_for_what_changed_is_run_as_written() {
+    let test = "the_pipeline_for_what_changed_is_run_as_written";
+    with_both(test, |engine, registry| {
+        let origin = Origin::new();
+        let page = "only-what-changed.md";
+        let [parent] = &of_page(page, ".gitlab-ci.yml")[..] else {
+            panic!("one pipeline");
+        };
+        let [template] = &of_page(page, ".gitlab/slimbuild.yml")[..] else {
+            panic!("one template");
+        };
+        let parent = parent.document(registry);
+        let mut machine = Machine::new(&origin, engine, registry);
+        let affected = &parent["affected"];
+        job(&mut machine, affected, &BTreeMap::new(), &origin);
+        let artifact = parent["images"]["trigger"]["include"][0]["artifact"].as_str();
+        let artifact = artifact.unwrap();
+        assert_eq!(affected["artifacts"]["paths"][0], artifact);
+        let child: Value = serde_saphyr::from_str(&machine.clone.read(artifact)).unwrap();
+        assert_eq!(child["include"][0]["local"], template.file);
+        let template = template.document(registry);
+        let image = &template[child["image"]["extends"].as_str().unwrap()];
+        let matrix = child["image"]["parallel"]["matrix"].as_array().unwrap();
+        assert_eq!(matrix.len(), 1, "{child}");
+        for entry in matrix {
+            let mut machine = Machine::new(&origin, engine, registry);
+            let printed = job(&mut machine, image, &pairs(entry), &origin);
+            assert_eq!(printed, format!("{registry}/shop/worker:{}\n", origin.head));
+        }
+    });
+}
