@@ -95,10 +95,14 @@ fn the_proof_leaves_nothing_in_the_image() {
                 daemon.slimbuild(&shop(), &arguments).bytes();
                 daemon.image(name)
             };
-            let (with, without) = (
+            let (with, mut without) = (
                 build(&with.name, &[]),
                 build(&without.name, &["--no-verify"]),
             );
+            // Only a label tells that there was no proof.
+            let labels = without.config.as_mut().and_then(|it| it.labels.as_mut());
+            let said = labels.and_then(|labels| labels.remove("dev.slimbuild.proof"));
+            assert_eq!(said.as_deref(), Some("none"));
             assert_eq!(with.config, without.config);
             assert_eq!(with.size, without.size);
             let layers = |image: bollard::models::ImageInspect| image.root_fs.unwrap().layers;
