@@ -38,6 +38,8 @@ pub struct Outcome<'o> {
     pub tags: &'o [String],
     /// The image's size, or those of its platforms.
     pub sizes: &'o [ImageSize],
+    /// The unpacked bytes of the image that had the first name before, if they are known.
+    pub before: Option<u64>,
     /// `shop/server@sha256:…`, if the image has a digest.
     pub reference: Option<String>,
     /// The files that it was written to.
@@ -75,6 +77,7 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
     match outcome.sizes {
         [size] if size.platform.is_none() => {
             image.push_str(&sizes(size));
+            image.push_str(&change(size.unpacked, outcome.before));
             line("image", image);
         }
         several => {
@@ -104,19 +107,7 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
         line("smoke", format!("{how}, after {}", duration(took)));
     }
     if let Some(workspace) = outcome.workspace {
-        line(
-            "context",
-            format!(
-                "{} in {}, of the workspace's {} in {}",
-                size(plan.context_size()),
-                count(plan.context().len() + 1, "file"),
-                size(workspace.bytes),
-                count(
-                    usize::try_from(workspace.files).unwrap_or(usize::MAX),
-                    "file"
-                ),
-            ),
-        );
+        line("context", context(plan, workspace));
         if let Some((packages, all)) = packages(plan) {
             line("packages", format!("{packages} of {all} from registries"));
         }
@@ -164,6 +155,36 @@ fn packages(plan: &Plan) -> Option<(usize, usize)> {
 }
 
 /// `, 148.21 MB, 55.32 MB to pull`, as far as it is known.
+/// What was sent to the builder. It is compared with the workspace only if it is smaller: the context of
+/// a small one is larger, for it has the lockfile twice.
+fn context(plan: &Plan, workspace: Measure) -> String {
+    let bytes = plan.context_size();
+    let files = count(plan.context().len() + 1, "file");
+    let mut text = format!("{} in {files}", size(bytes));
+    if bytes < workspace.bytes {
+        let files = usize::try_from(workspace.files).unwrap_or(usize::MAX);
+        let files = count(files, "file");
+        let _ = write!(
+            text,
+            ", of the workspace's {} in {files}",
+            size(workspace.bytes)
+        );
+    }
+    text
+}
+
+/// How the size differs from that of the image before, if somebody would notice.
+fn change(now: Option<u64>, before: Option<u64>) -> String {
+    const NOTICED: u64 = 100_000;
+    match now.zip(before) {
+        Some((now, before)) if now.abs_diff(before) >= NOTICED => {
+            let word = if now < before { "less" } else { "more" };
+            format!(" ({} {word} than before)", size(now.abs_diff(before)))
+        }
+        _ => String::new(),
+    }
+}
+
 fn sizes(size: &ImageSize) -> String {
     let mut text = String::new();
     if let Some(unpacked) = size.unpacked {
@@ -192,5 +213,20 @@ fn duration(took: Duration) -> String {
         format!("{seconds:.1} s")
     } else {
         format!("{} min {} s", took.as_secs() / 60, took.as_secs() % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_is_compared_with_that_of_the_image_before() {
+        let mb = |mb: u64| Some(mb * 1_000_000);
+        assert_eq!(change(mb(160), mb(172)), " (12.00 MB less than before)");
+        assert_eq!(change(mb(160), mb(159)), " (1.00 MB more than before)");
+        for (now, before) in [(mb(160), Some(160_000_999)), (mb(160), None), (None, mb(1))] {
+            assert_eq!(change(now, before), "");
+        }
     }
 }

@@ -198,6 +198,7 @@ impl Done {
                     plan: about.plan,
                     tags: &names.collect::<Vec<_>>(),
                     sizes: &self.image.sizes,
+                    before: self.before,
                     reference: about.tags.first().and_then(|name| self.reference(name)),
                     outputs: &self.outputs,
                     loaded: self.loaded.as_ref().map(loaded_text),
