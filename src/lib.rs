@@ -14,6 +14,7 @@
 //! Plan ─► context tar, streamed                                                     render::context
 //! Plan, contents ─► Identity; two of them ─► is the app affected, and by what?       render::identity, workspace::history, ask::affected
 //! both ─► driver of an engine ─► events ─► progress, then the report                 commands::build, engine, show (progress, events, ci, report, metadata)
+//! Identity ─► an image that is there already, which only gets its names              commands::build (unchanged), commands::promote, engine::registry
 //! several apps ─► a queue ─► news of each ─► one view of all                         ask::selection, commands::build, show (seat, board)
 //! the image ─► proof, trial start (templates/verify.mjs, trial.mjs), smoke test      plan::verify, plan::smoke, engine
 //! ```
@@ -46,8 +47,9 @@
 //! From the same closures, [`ask`] gives answers that need no image: a pruned workspace for a
 //! user's own Dockerfile ([`ask::pruned`]), the chains that pull in a package ([`ask::why`]), the
 //! graph of members ([`ask::overview`]), the list of apps ([`ask::listing`]), which of them a user's
-//! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), an initial
-//! configuration file ([`ask::starter`]), and scripts and tasks for turbo ([`ask::turbo_task`]). `fuzzing` lists the properties that hold for any input,
+//! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), an initial configuration
+//! file ([`ask::starter`]), and scripts and tasks for turbo ([`ask::turbo_task`]). `fuzzing` lists
+//! the properties that hold for any input,
 //! for tests and the fuzzer.
 //!
 //! **The [`Plan`](plan::Plan) is the product.** Everything before it is pure and decides;
