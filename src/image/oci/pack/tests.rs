@@ -2,7 +2,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 
 use super::*;
 use crate::image::layer::{LayerEntry, LayerNode, Owner};
@@ -64,7 +64,7 @@ fn tar_of(layer: &ImageLayer, cache: &Cache) -> Vec<u8> {
         .unwrap();
     let bytes = fs_err::read(path).unwrap();
     let mut tar = Vec::new();
-    GzDecoder::new(&*bytes).read_to_end(&mut tar).unwrap();
+    MultiGzDecoder::new(&*bytes).read_to_end(&mut tar).unwrap();
     tar
 }
 
