@@ -8,6 +8,7 @@ mod driver;
 mod job;
 mod many;
 mod native;
+mod nodes;
 mod outcome;
 mod pipeline;
 mod proof_hint;

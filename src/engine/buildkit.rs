@@ -7,7 +7,7 @@
 //! Everything passes over one HTTP/2 connection on which this process calls BuildKit's
 //! `moby.buildkit.v1.Control`. Each part has a file: [`address`] and [`buildx`] name the builder,
 //! [`dial`], [`tls`], [`upgrade`] and [`stdio`] make the connection, [`abilities`] asks what the
-//! builder can do, [`session`] answers BuildKit's questions and sends the context, [`request`] and
+//! builder can do, [`nodes`] shares the platforms out, [`session`] answers BuildKit's questions and sends the context, [`request`] and
 //! [`solve`] run the build, [`trace`] reads its progress, [`export`] takes the image, [`size`] asks
 //! for its sizes ([`content`]), [`cache`] and [`layout`] keep what the next build may use, [`attest`]
 //! asks for statements about the image.
@@ -23,6 +23,7 @@ mod dial;
 mod error;
 mod export;
 mod layout;
+mod nodes;
 mod request;
 mod session;
 mod size;
@@ -46,6 +47,7 @@ pub use cache::{CacheFrom, CacheTo};
 pub use error::{BuildkitError, Side};
 use export::Written;
 pub use export::{Archive, Export, Format};
+pub use nodes::{Nodes, Share};
 pub use request::{BuildRequest, CachePolicy, Epoch, PullPolicy};
 pub use solve::Made;
 
@@ -147,6 +149,11 @@ impl Buildkit {
             problem,
             hint: hint.to_owned(),
         }
+    }
+
+    /// Where it is.
+    pub fn builder(&self) -> &Builder {
+        &self.builder
     }
 
     /// What it can do.

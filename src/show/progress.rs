@@ -90,6 +90,20 @@ pub struct Summary {
     pub failed: Option<FailedStep>,
 }
 
+impl Summary {
+    /// The numbers of this build and of one after it.
+    #[must_use]
+    pub fn and(self, next: Self) -> Self {
+        Self {
+            steps: self.steps + next.steps,
+            cached: self.cached + next.cached,
+            context: self.context + next.context,
+            took: self.took + next.took,
+            failed: self.failed.or(next.failed),
+        }
+    }
+}
+
 /// A step that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedStep {

@@ -5,6 +5,7 @@ mod buildx;
 mod caches;
 mod claims;
 mod ends;
+mod nodes;
 mod outputs;
 mod platforms;
 mod refused;

@@ -7,10 +7,11 @@ use super::buildkit::BuildkitDriver;
 use super::docker::DockerDriver;
 use super::job::Job;
 use super::native::NativeDriver;
+use super::nodes::NodesDriver;
 use super::outcome::Done;
 use crate::cli::{EngineArg, EngineArgs};
 use crate::commands::error::Error;
-use crate::engine::buildkit::{Builder, Buildkit};
+use crate::engine::buildkit::{Builder, Buildkit, Nodes, Share};
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::host::{self, Host};
 use crate::model::image::Platform;
@@ -98,8 +99,8 @@ pub(super) fn is_dispensable(
 pub(super) enum Worker {
     /// A Docker daemon that answers.
     Daemon(Docker),
-    /// A builder that answers.
-    Builder(Buildkit),
+    /// A builder, of which the nodes that are needed answer. There is at least one.
+    Builder(Vec<Share>),
     /// This process.
     Here,
 }
@@ -107,22 +108,27 @@ pub(super) enum Worker {
 impl Worker {
     /// A builder, once it answers.
     pub(super) fn builder(
-        builder: &Builder,
+        nodes: &Nodes,
+        platforms: &[Platform],
+        is_bound: bool,
         patience: Patience<'_>,
         ui: &mut Ui,
     ) -> Result<Self, Error> {
-        let reached = patience.retry(ui, |_| Ok(Buildkit::connect(builder)?));
-        reached.map(Self::Builder)
+        let connect = |builder: &Builder| patience.retry(ui, |_| Ok(Buildkit::connect(builder)?));
+        nodes
+            .shares(platforms, is_bound, connect)
+            .map(Self::Builder)
     }
 
     /// Why the plan's trial start cannot be a step there.
     pub(super) fn without_trial(&self) -> Option<String> {
+        let runs = |share: &Share| share.buildkit.abilities().runs_steps_without_a_network();
         let (who, also) = match self {
             Self::Daemon(docker) if !docker.runs_steps_without_a_network() => (
                 format!("Docker {}", docker.version()),
                 " (`--smoke` starts it)",
             ),
-            Self::Builder(buildkit) if !buildkit.abilities().runs_steps_without_a_network() => {
+            Self::Builder(shares) if !shares.iter().all(runs) => {
                 ("a builder older than BuildKit 0.11".to_owned(), "")
             }
             _ => return None,
@@ -155,10 +161,16 @@ impl Worker {
                 let buildkit = patience.retry(ui, |_| Ok(Buildkit::connect(&builder)?))?;
                 Box::new(DockerDriver { docker, buildkit })
             }
-            Self::Builder(buildkit) => Box::new(BuildkitDriver {
-                load: load(ui)?,
-                buildkit,
-            }),
+            Self::Builder(mut shares) => match shares.pop() {
+                Some(Share { buildkit, .. }) if shares.is_empty() => Box::new(BuildkitDriver {
+                    load: load(ui)?,
+                    buildkit,
+                }),
+                last => {
+                    shares.extend(last);
+                    Box::new(NodesDriver { shares })
+                }
+            },
             Self::Here => {
                 if let Some(flag) = args.builder.first_for_buildkit() {
                     return Err(Error::Usage {
@@ -180,10 +192,9 @@ pub(super) fn builder(
     arg: EngineArg,
     args: &EngineArgs,
     host: Option<&str>,
-    platform: Option<&Platform>,
     cwd: &Path,
     env: &Env,
-) -> Result<Option<Builder>, Error> {
+) -> Result<Option<Nodes>, Error> {
     let usage = |message: String, hint: &str| {
         Err(Error::Usage {
             message,
@@ -215,7 +226,7 @@ pub(super) fn builder(
     let flag = flags.builder.as_deref().map(|text| (text, "--builder"));
     let Some((text, origin)) = flag.or_else(|| variable("BUILDKIT_HOST")) else {
         if let Some((name, _)) = variable("BUILDX_BUILDER") {
-            return Ok(Builder::of_variable(name, platform, env)?);
+            return Ok(Builder::of_variable(name, env)?);
         }
         return match flags.builder_tls {
             Some(_) => usage(
@@ -226,6 +237,6 @@ pub(super) fn builder(
         };
     };
     let certificates = flags.builder_tls.as_ref().map(|files| files.below(cwd));
-    let builder = Builder::named(text, origin, certificates, platform, env)?;
+    let builder = Builder::named(text, origin, certificates, env)?;
     Ok(Some(builder))
 }

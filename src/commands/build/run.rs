@@ -20,7 +20,7 @@ use crate::commands::names::Names;
 use crate::commands::prepared::{Ground, Prepared};
 use crate::commands::warning::warn;
 use crate::commands::{Pins, labels, own_output, resources, secrets, unmatched};
-use crate::engine::buildkit::Builder;
+use crate::engine::buildkit::Nodes;
 use crate::engine::host::{self, Address};
 use crate::engine::registry::Trust;
 use crate::engine::{Interrupt, Logins};
@@ -64,7 +64,7 @@ pub(super) struct Planned<'g, 'w> {
     pub(super) sought: Option<Sought>,
     /// The engine that is wanted.
     wanted: Engine,
-    builder: Option<Builder>,
+    builder: Option<Nodes>,
     engine: EngineArgs,
     caches: Caches,
 }
@@ -113,7 +113,7 @@ impl<'r> Run<'r> {
         if planned.wanted == Engine::Native {
             return Some(Builds::here());
         }
-        let find = || Builds::find(self, planned.builder.as_ref());
+        let find = || Builds::find(self, planned.builder.as_ref().map(Nodes::first));
         self.builds.get_or_init(find).clone()
     }
 
@@ -134,9 +134,8 @@ impl<'r> Run<'r> {
         flags.exclude.extend(self.written(&engine.outputs, &caches));
         let prepared = Prepared::of(ground, app, self.cwd, &flags)?;
         let host = args.plan.host.as_deref();
-        let platform = flags.platforms.first();
         let arg = args.plan.engine;
-        let builder = driver::builder(arg, &engine, host, platform, self.cwd, self.env)?;
+        let builder = driver::builder(arg, &engine, host, self.cwd, self.env)?;
         let wanted = match builder {
             Some(_) => Engine::Docker,
             None => driver::engine(arg, &engine, prepared.options()),
@@ -180,8 +179,9 @@ impl<'r> Run<'r> {
         let pins = self.pins.as_ref();
         let access = Access::new(&args.plan.ssh, args.plan.ca.as_deref(), cwd, env)?;
         let patience = Patience { mode, interrupt };
+        let (platforms, is_bound) = (&self.flags.platforms, plan.bound.is_some());
         let worker = match (&builder, wanted) {
-            (Some(builder), _) => Worker::builder(builder, patience, ui)?,
+            (Some(nodes), _) => Worker::builder(nodes, platforms, is_bound, patience, ui)?,
             (None, Engine::Native) => Worker::Here,
             (None, Engine::Docker) => driver::daemon(arg, &engine, host, env, patience, ui)?
                 .map_or(Worker::Here, Worker::Daemon),

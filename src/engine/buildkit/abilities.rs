@@ -96,6 +96,21 @@ fn misunderstood(builder: &Builder, status: &Status) -> BuildkitError {
     }
 }
 
+#[cfg(test)]
+impl Abilities {
+    /// A builder of today.
+    pub(super) fn with_platforms(platforms: &[&str]) -> Self {
+        Self {
+            version: Some("0.25.1".to_owned()),
+            platforms: platforms
+                .iter()
+                .map(|&platform| platform.to_owned())
+                .collect(),
+            exports: true,
+        }
+    }
+}
+
 impl Abilities {
     /// Whether it can write archives, push, and export caches.
     pub fn exports(&self) -> bool {

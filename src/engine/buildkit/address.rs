@@ -9,9 +9,9 @@ use std::str::FromStr;
 
 use super::BuildkitError;
 use super::buildx::{self, parameter};
+use super::nodes::Nodes;
 use super::stdio::DIAL;
 use crate::engine::host::{self, Address, Host};
-use crate::model::image::Platform;
 use crate::system::env::Env;
 
 /// The port of buildkitd in its documentation.
@@ -177,13 +177,12 @@ impl Builder {
         text: &str,
         origin: &'static str,
         certificates: Option<Certificates>,
-        platform: Option<&Platform>,
         env: &Env,
-    ) -> Result<Self, BuildkitError> {
+    ) -> Result<Nodes, BuildkitError> {
         if text.contains("://") {
-            return Self::parse(text, origin, certificates, env);
+            return Self::parse(text, origin, certificates, env).map(Nodes::from);
         }
-        let stored = buildx::find(text, origin, platform, env)?;
+        let stored = buildx::find(text, origin, env)?;
         let stored = stored.ok_or_else(|| BuildkitError::NotStored {
             name: text.to_owned(),
             origin,
@@ -200,12 +199,8 @@ impl Builder {
 
     /// The builder of buildx's variable `BUILDX_BUILDER`. `None` where that names a Docker context,
     /// which buildx takes for a builder too.
-    pub fn of_variable(
-        name: &str,
-        platform: Option<&Platform>,
-        env: &Env,
-    ) -> Result<Option<Self>, BuildkitError> {
-        match Self::named(name, "BUILDX_BUILDER", None, platform, env) {
+    pub fn of_variable(name: &str, env: &Env) -> Result<Option<Nodes>, BuildkitError> {
+        match Self::named(name, "BUILDX_BUILDER", None, env) {
             Err(BuildkitError::NotStored {
                 is_context: true, ..
             }) => Ok(None),

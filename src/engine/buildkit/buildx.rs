@@ -1,6 +1,6 @@
 //! buildx's own store: the builders that `docker buildx create` made.
 //!
-//! Input: a builder's name. Output: how to connect to one of its nodes. The files are those of
+//! Input: a builder's name. Output: how to connect to its nodes. The files are those of
 //! <https://github.com/docker/buildx/tree/master/store>; a container and a deployment have the names
 //! that buildx's drivers give them.
 
@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::address::Way;
+use super::nodes::{Node, Nodes};
 use super::{Builder, BuildkitError, Certificates};
 use crate::engine::host;
-use crate::model::image::Platform;
 use crate::system::env::Env;
 
 /// A builder as buildx stores it.
@@ -22,12 +22,12 @@ struct Instance {
     #[serde(default)]
     driver: String,
     #[serde(default)]
-    nodes: Vec<Node>,
+    nodes: Vec<StoredNode>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Node {
+struct StoredNode {
     name: String,
     #[serde(default)]
     endpoint: String,
@@ -43,14 +43,8 @@ struct NodePlatform {
     variant: String,
 }
 
-/// The builder of this name, with the node for the platform, if one is named for it. `None` if buildx
-/// has no such builder.
-pub(super) fn find(
-    name: &str,
-    origin: &str,
-    platform: Option<&Platform>,
-    env: &Env,
-) -> Result<Option<Builder>, BuildkitError> {
+/// The nodes of the builder with this name. `None` if buildx has no such builder.
+pub(super) fn find(name: &str, origin: &str, env: &Env) -> Result<Option<Nodes>, BuildkitError> {
     let Some(path) = path(name, env) else {
         return Ok(None);
     };
@@ -61,19 +55,24 @@ pub(super) fn find(
     };
     let instance: Instance = serde_json::from_str(&text)
         .map_err(|error| unusable(name, &format!("`{}`: {error}", path.display())))?;
-    let named = |node: &&Node| {
-        let known = node.platforms.iter().flatten();
-        let mut known = known.map(NodePlatform::shown);
-        platform.is_some_and(|wanted| known.any(|known| known == wanted.to_string()))
+    let node = |stored: &StoredNode| {
+        let platforms = stored.platforms.iter().flatten();
+        Ok(Node {
+            builder: Builder {
+                way: way(name, &instance.driver, stored, env)?,
+                origin: format!("{origin} {name}"),
+            },
+            platforms: platforms.map(NodePlatform::shown).collect(),
+        })
     };
-    let node = instance.nodes.iter().find(named);
-    let node = node
-        .or(instance.nodes.first())
+    let (first, others) = instance
+        .nodes
+        .split_first()
         .ok_or_else(|| unusable(name, "it has no nodes"))?;
-    let way = way(name, &instance.driver, node, env)?;
-    Ok(Some(Builder {
-        way,
-        origin: format!("{origin} {name}"),
+    let others: Result<_, BuildkitError> = others.iter().map(node).collect();
+    Ok(Some(Nodes {
+        first: node(first)?,
+        others: others?,
     }))
 }
 
@@ -95,7 +94,7 @@ fn path(name: &str, env: &Env) -> Option<PathBuf> {
     is_name.then(|| store.join("instances").join(name.to_ascii_lowercase()))
 }
 
-fn way(name: &str, driver: &str, node: &Node, env: &Env) -> Result<Way, BuildkitError> {
+fn way(name: &str, driver: &str, node: &StoredNode, env: &Env) -> Result<Way, BuildkitError> {
     let option = |key: &str| {
         let options = node.driver_opts.as_ref()?;
         options.get(key).filter(|value| !value.is_empty()).cloned()
@@ -204,22 +203,16 @@ mod tests {
     use super::*;
     use crate::engine::host::Address;
 
-    /// The way of a stored builder.
-    fn found(text: &str, platform: Option<&str>) -> Result<Option<Way>, String> {
+    /// The nodes of a stored builder.
+    fn found(text: &str) -> Result<Nodes, String> {
         let store = tempfile::tempdir().unwrap();
         let instances = store.path().join("instances");
         fs_err::create_dir(&instances).unwrap();
         fs_err::write(instances.join("team"), text).unwrap();
         let env = [("BUILDX_CONFIG", store.path().to_str().unwrap())];
-        let platform = platform.map(|platform| platform.parse().unwrap());
-        let found = find(
-            "Team",
-            "--builder",
-            platform.as_ref(),
-            &env.into_iter().collect(),
-        );
+        let found = find("Team", "--builder", &env.into_iter().collect());
         let found = found.map_err(|error| error.to_string())?;
-        Ok(found.map(|builder| builder.way))
+        Ok(found.unwrap())
     }
 
     /// As `docker buildx create` 0.29.1 writes it.
@@ -227,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_remote_builder_has_an_address_and_certificates() {
-        let Some(Way::Tls(authority, certificates)) = found(REMOTE, None).unwrap() else {
+        let Way::Tls(authority, certificates) = found(REMOTE).unwrap().first.builder.way else {
             panic!("it is not over TLS");
         };
         assert_eq!(authority, "127.0.0.1:18372");
@@ -239,7 +232,7 @@ mod tests {
     #[test]
     fn a_container_is_named_as_its_node() {
         let text = r#"{"Name":"team","Driver":"docker-container","Nodes":[{"Name":"team0","Endpoint":"unix:///run/x.sock","Platforms":null,"DriverOpts":null,"Flags":["--allow-insecure-entitlement=network.host"],"Files":null}],"Dynamic":false}"#;
-        let Some(Way::Container { daemon, name }) = found(text, None).unwrap() else {
+        let Way::Container { daemon, name } = found(text).unwrap().first.builder.way else {
             panic!("it is no container");
         };
         assert_eq!(daemon.address(), &Address::Local("/run/x.sock".into()));
@@ -251,20 +244,24 @@ mod tests {
         let text = r#"{"Name":"team","Driver":"kubernetes","Nodes":[
             {"Name":"a","Endpoint":"kubernetes:///team?deployment=team-a&kubeconfig=%2Fk%2Fconfig","Platforms":[{"architecture":"amd64","os":"linux"}],"DriverOpts":{"namespace":"ci"}},
             {"Name":"b","Endpoint":"kubernetes:///team?deployment=team-b&kubeconfig=","Platforms":[{"architecture":"arm64","os":"linux"}],"DriverOpts":{}}]}"#;
-        for (platform, expected) in [
+        let Nodes { first, others } = found(text).unwrap();
+        for (node, platform, expected) in [
             (
-                None,
+                &first,
+                "linux/amd64",
                 "kubectl --kubeconfig=/k/config --namespace=ci exec --stdin --container=buildkitd deployment/team-a -- buildctl dial-stdio",
             ),
             (
-                Some("linux/arm64"),
+                &others[0],
+                "linux/arm64",
                 "kubectl exec --stdin --container=buildkitd deployment/team-b -- buildctl dial-stdio",
             ),
         ] {
-            let Some(Way::Command { words, .. }) = found(text, platform).unwrap() else {
+            let Way::Command { words, .. } = &node.builder.way else {
                 panic!("it is no command");
             };
             assert_eq!(words.join(" "), expected);
+            assert_eq!(node.platforms, [platform]);
         }
     }
 
@@ -282,7 +279,7 @@ mod tests {
                 "no `cacert`",
             ),
         ] {
-            let error = found(text, None).unwrap_err();
+            let error = found(text).unwrap_err();
             assert!(
                 error.contains("`team`") || error.contains("`Team`"),
                 "{error}"
@@ -296,8 +293,8 @@ mod tests {
         let store = tempfile::tempdir().unwrap();
         let env = [("BUILDX_CONFIG", store.path().to_str().unwrap())];
         let env: Env = env.into_iter().collect();
-        assert_eq!(Builder::of_variable("default", None, &env).unwrap(), None);
-        let unknown = Builder::of_variable("nosuch", None, &env).unwrap_err();
+        assert_eq!(Builder::of_variable("default", &env).unwrap(), None);
+        let unknown = Builder::of_variable("nosuch", &env).unwrap_err();
         assert!(
             unknown
                 .to_string()

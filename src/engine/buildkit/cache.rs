@@ -129,6 +129,17 @@ impl CacheFrom {
         self.0.token()
     }
 
+    /// The same for one of several nodes: what it wrote, if it is one of these.
+    #[must_use]
+    pub fn of_node(&self, word: &str, written: &[CacheTo]) -> Self {
+        let name = |entry: &Entry| entry.attributes.get("ref").cloned();
+        let own = |cache: &CacheTo| cache.0.kind == self.0.kind && name(&cache.0) == name(&self.0);
+        if self.0.kind == Kind::Registry && written.iter().any(own) {
+            return Self(self.0.with_tag_end(word));
+        }
+        self.clone()
+    }
+
     /// The path of its directory, if it is in one.
     pub fn path(&self) -> Option<PathBuf> {
         Some(self.directory()?.path)
@@ -180,6 +191,16 @@ impl CacheTo {
     /// Whether it is part of the image.
     pub fn is_inline(&self) -> bool {
         self.0.kind == Kind::Inline
+    }
+
+    /// The same for one of several nodes, each of which writes a cache of its own: in a registry, under
+    /// a tag that ends with this word. `None` where there is room for one cache only.
+    pub fn of_node(&self, word: &str) -> Option<Self> {
+        match self.0.kind {
+            Kind::Inline => Some(self.clone()),
+            Kind::Registry => Some(Self(self.0.with_tag_end(word))),
+            Kind::Local | Kind::GitHub => None,
+        }
     }
 
     /// The path of its directory, if it is in one.
@@ -308,6 +329,16 @@ impl Entry {
             github::complete(&mut entry.attributes, env)?;
         }
         Ok(entry)
+    }
+
+    /// The same with a longer tag.
+    fn with_tag_end(&self, word: &str) -> Self {
+        let mut entry = self.clone();
+        if let Some(name) = entry.attributes.get_mut("ref") {
+            // A name in an entry has a tag.
+            *name = format!("{name}-{word}");
+        }
+        entry
     }
 
     fn token(&self) -> Option<&str> {

@@ -16,6 +16,7 @@ use super::BuildRequest;
 use super::session::Sink;
 use crate::engine::docker::Docker;
 use crate::image::oci::{Compression, OciError, receive};
+use crate::model::image::ImageRef;
 use crate::system::atomic_file::AtomicFile;
 
 /// How many messages of an archive may be queued.
@@ -35,6 +36,8 @@ pub enum Export<'e> {
     Load(&'e Docker),
     /// The registries in the image's names. The builder pushes by itself.
     Push,
+    /// The repository in the image's names, without a tag: an index will name it.
+    PushByDigest,
     /// The images of the Docker daemon that the builder is part of.
     Keep,
 }
@@ -60,6 +63,8 @@ pub enum Format {
 /// The builder's side of the exports.
 pub(super) struct Exports<'e> {
     kinds: Vec<&'static str>,
+    /// Whether a pushed image gets no tag.
+    by_digest: bool,
     /// The archives that will come, by the exporter's place.
     pub(super) sinks: BTreeMap<usize, Sink>,
     /// Tells the writers of files that the build succeeded.
@@ -96,6 +101,7 @@ pub(super) fn split(exports: Vec<Export<'_>>) -> (Exports<'_>, Vec<Writer>) {
     let mut writers = Vec::new();
     let mut all = Exports {
         kinds: Vec::new(),
+        by_digest: false,
         sinks: BTreeMap::new(),
         commits: Vec::new(),
         load: None,
@@ -127,6 +133,10 @@ pub(super) fn split(exports: Vec<Export<'_>>) -> (Exports<'_>, Vec<Writer>) {
                 "docker"
             }
             Export::Push => "image",
+            Export::PushByDigest => {
+                all.by_digest = true;
+                "image"
+            }
             Export::Keep => KEEP,
         });
     }
@@ -141,7 +151,12 @@ impl Exports<'_> {
 
     /// What BuildKit is told.
     pub(super) fn exporters(&self, request: &BuildRequest) -> Vec<Exporter> {
-        let names: Vec<String> = request.tags.iter().map(ToString::to_string).collect();
+        let name = |tag: &ImageRef| match self.by_digest {
+            true => tag.name().to_owned(),
+            false => tag.to_string(),
+        };
+        let mut names: Vec<String> = request.tags.iter().map(name).collect();
+        names.dedup();
         let names = names.join(",");
         let exporter = |kind: &&'static str| {
             // An empty name would be taken for a malformed one.
@@ -163,6 +178,9 @@ impl Exports<'_> {
             }
             if *kind == "image" {
                 attributes.push(("push", "true"));
+                if self.by_digest {
+                    attributes.push(("push-by-digest", "true"));
+                }
                 if request.insecure {
                     attributes.push(("registry.insecure", "true"));
                 }

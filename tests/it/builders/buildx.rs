@@ -19,7 +19,7 @@ use crate::support::tree::shop;
 use crate::support::unique;
 
 /// buildx, alone or in the lab's newest engine.
-fn buildx(test: &str) -> Option<PathBuf> {
+pub(super) fn buildx(test: &str) -> Option<PathBuf> {
     let plugin = "usr/libexec/docker/cli-plugins/docker-buildx";
     let env = Env::of_process();
     let engine = env.get("LAB_DOCKER_28");
@@ -38,28 +38,36 @@ fn buildx(test: &str) -> Option<PathBuf> {
 }
 
 /// buildx's store, with one builder.
-struct Store(tempfile::TempDir);
+pub(super) struct Store(tempfile::TempDir);
 
 impl Store {
-    fn create(buildx: &Path, arguments: &[&str]) -> Self {
+    pub(super) fn create(buildx: &Path, arguments: &[&str]) -> Self {
         let store = Self(crate::support::temporary());
         // The Kubernetes driver wants to know a cluster, and does not ask it yet.
         let cluster = "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:9'}}]\ncontexts: [{name: x, context: {cluster: c, user: u}}]\ncurrent-context: x\n";
-        let configuration = store.0.path().join("kubeconfig");
-        fs_err::write(&configuration, cluster).unwrap();
+        fs_err::write(store.0.path().join("kubeconfig"), cluster).unwrap();
+        store.run(buildx, arguments);
+        store
+    }
+
+    /// Adds a node.
+    pub(super) fn append(&self, buildx: &Path, arguments: &[&str]) {
+        self.run(buildx, &[&["--append"][..], arguments].concat());
+    }
+
+    fn run(&self, buildx: &Path, arguments: &[&str]) {
         let made = Command::new(buildx)
             .args(["create", "--name", "team"])
             .args(arguments)
-            .env("BUILDX_CONFIG", store.0.path())
-            .env("KUBECONFIG", configuration)
+            .env("BUILDX_CONFIG", self.0.path())
+            .env("KUBECONFIG", self.0.path().join("kubeconfig"))
             .output()
             .unwrap();
         let words = String::from_utf8_lossy(&made.stderr);
         assert!(made.status.success(), "{words}");
-        store
     }
 
-    fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         self.0.path().to_str().unwrap()
     }
 }

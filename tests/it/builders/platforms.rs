@@ -16,11 +16,11 @@ use crate::support::tree::Tree;
 use crate::support::unique;
 use slimbuild::Env;
 
-const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
+pub(super) const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
 
 /// The lab has distroless for this machine only. slimbuild's own base stands in for it, for both
 /// platforms, under the name that a mirror has for distroless.
-fn distroless(lab: &Lab, test: &str) -> Option<String> {
+pub(super) fn distroless(lab: &Lab, test: &str) -> Option<String> {
     if let Err(why) = reachable() {
         skipped(&why, test);
         return None;
@@ -252,7 +252,7 @@ fn images_of_two_machines_become_one_index() {
     );
 }
 
-fn skopeo(words: &[&str]) -> Value {
+pub(super) fn skopeo(words: &[&str]) -> Value {
     let shown = Command::new("skopeo")
         .args(["inspect", "--tls-verify=false"])
         .args(words)
