@@ -171,6 +171,14 @@ pub enum Command {
         /// The command
         command: Option<String>,
     },
+    /// Mount the layers of an image: slimbuild starts itself so, in namespaces
+    #[command(name = "__mount", hide = true)]
+    Mount {
+        /// The layers, the highest first, as `0:1:2`
+        layers: String,
+        /// Paths of the image that may be written to
+        writable: Vec<String>,
+    },
     /// Become the program of an image: slimbuild starts itself so, in namespaces
     #[command(name = "__enter", hide = true)]
     Enter {

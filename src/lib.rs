@@ -301,6 +301,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Completions(args) => commands::completions::run(&args, ui),
         Command::Version => commands::version(ui),
         Command::Man { command } => commands::completions::manual(command.as_deref(), ui),
+        Command::Mount { layers, writable } => commands::enter::mount(&cwd, &layers, &writable),
         Command::Enter { start } => commands::enter::run(&cwd.join(start), ui),
         Command::Prune(args) => {
             let apps = [args.scope, args.apps].concat();

@@ -4,37 +4,13 @@
 #   sh -c THIS sh LAYERS USER GROUP WHAT WRITABLE...
 #
 # LAYERS are directories here, `0:1:2`, the highest first. They are mounted on top of each other and are read-only, except /tmp and the WRITABLE
-# paths. `enter` is slimbuild itself: it leaves this machine's files and becomes the program in `program.json`. WHAT is `only` for this program
+# paths. `enter` is slimbuild itself: it mounts them, and then it leaves this machine's files and becomes the program in `program.json`. WHAT is `only` for this program
 # alone, or `tried` for the same with a network; then `enter` prints `ready`. Otherwise the program gets a network too, and this script prints `ready`
 # when everything is in place and `ended CODE` when the program ends. With `asked`, `probe.json` has another program that asks the first one; this
 # script prints `up` or `failed CODE` when that one ends.
 layers=$1 user=$2 group=$3 what=$4
 shift 4
-mount -t overlay -o "ro,lowerdir=$layers" slimbuild root || exit 1
-mount -t proc proc root/proc || exit 1
-# The host's root may write to these from any namespace. Here they are read-only.
-for shown in bus fs irq sys sysrq-trigger; do
-  [ ! -e "root/proc/$shown" ] && continue
-  mount --bind "root/proc/$shown" "root/proc/$shown" && mount -o remount,bind,ro "root/proc/$shown" || exit 1
-done
-# Only the devices that every container has.
-mount -t tmpfs -o nosuid,noexec,mode=755,size=1m dev root/dev || exit 1
-for device in null zero full random urandom; do
-  : > "root/dev/$device" && mount --bind "/dev/$device" "root/dev/$device" || exit 1
-done
-mkdir root/dev/shm || exit 1
-ln -s /proc/self/fd root/dev/fd && ln -s /proc/self/fd/0 root/dev/stdin || exit 1
-ln -s /proc/self/fd/1 root/dev/stdout && ln -s /proc/self/fd/2 root/dev/stderr || exit 1
-mount -t tmpfs -o nosuid,nodev,mode=1777 shm root/dev/shm || exit 1
-mount -t tmpfs -o ro,nosuid,nodev,noexec sys root/sys || exit 1
-mount -t tmpfs -o nosuid,nodev,mode=1777 tmp root/tmp || exit 1
-number=0
-for writable; do
-  number=$((number + 1))
-  if [ -d "root/$writable" ]; then
-    cp -a "root/$writable" "writable$number" && mount --bind "writable$number" "root/$writable" || exit 1
-  fi
-done
+./enter __mount -- "$layers" "$@" || exit 1
 start() {
   exec unshare --user --map-user="$user" --map-group="$group" --mount --keep-caps -- ./enter __enter "$1"
 }

@@ -6,10 +6,15 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** How long an app that does not listen is watched, and one that computes all the time, as an app that loads its code on a slow machine does. */
+/** How long an app that does not listen and still does something is watched, and one that computes all the time, as an app that loads its code
+ * on a slow machine does. */
 const PATIENCE = 5_000;
 const LONGEST = 20_000;
 const GLANCE = 20;
+/** An app that has computed next to nothing for so long has done what it does at its start. */
+const QUIET = 2_000;
+/** The clock ticks that it may have computed meanwhile, of which a second has a hundred: a timer that looks for work takes some. */
+const NEXT_TO_NOTHING = 4;
 const SECOND = 1_000;
 /** How much of what the app wrote is kept. */
 const TAIL = 64 * 1024;
@@ -63,6 +68,7 @@ async function watch(image, file) {
   let listens;
   let onlyHere;
   let until = PATIENCE;
+  let settled = { since: began, computed: 0 };
   let looks = { busy: 0, idle: 0 };
   while (ended === undefined && listens === undefined) {
     await new Promise((resolve) => { setTimeout(resolve, GLANCE); });
@@ -71,10 +77,13 @@ async function watch(image, file) {
     listens = servers.find(({ at }) => !LOOPBACK.test(at))?.listens;
     // The app may open a port for a debugger first. So the trial goes on, in case another server follows.
     onlyHere ??= servers.length > 0 ? { ...servers[0], took: seconds() } : undefined;
+    const { computed, busy } = work(child.pid);
+    if (busy || computed - settled.computed > NEXT_TO_NOTHING) settled = { since: Date.now(), computed };
+    if (Date.now() - settled.since >= QUIET) break;
     const left = until - (Date.now() - began);
     if (left > SECOND) continue;
     // On a slow machine, the first look at the app may be the last.
-    looks[isBusy(child.pid) ? 'busy' : 'idle'] += 1;
+    looks[busy ? 'busy' : 'idle'] += 1;
     if (left > GLANCE) continue;
     if (until >= LONGEST || looks.busy <= looks.idle) break;
     until += SECOND;
@@ -89,7 +98,7 @@ async function watch(image, file) {
   const fault = over?.error ? unstarted(over.error, command) : blame(notes, image);
   if (fault) return { fault, log };
   if (over === undefined && onlyHere) return { said: unreachable(onlyHere) };
-  if (over === undefined) return { said: `started, and ran for ${Math.round(until / 1000)} s without listening` };
+  if (over === undefined) return { said: `started, and ran for ${Math.round((Date.now() - began) / 1000)} s without listening` };
   if (over.code === 0) return { said: `started, and ended by itself after ${took}` };
   const how = over.signal ? `by ${over.signal}` : `with exit code ${over.code}`;
   const missing = notes.map(({ missed }) => missed).filter((missed) => missed && log.some((line) => line.includes(missed.said)));
@@ -129,16 +138,20 @@ function env_file(notes, { root }) {
   return died && `it reads ${relative(root, died.path)}, and an image holds no env file: have the app do without it, or take it along with "publicEnvFiles" if it holds no secret`;
 }
 
-/** Whether a process of a group computes, or would if others left it a processor. */
-function isBusy(group) {
+/** What the processes of a group do: whether one computes, or would if others left it a processor, and the clock ticks that all have computed. */
+function work(group) {
   let ids = [];
   try { ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)); } catch { /* not known here */ }
-  return ids.some((id) => {
+  const found = { busy: ids.length === 0, computed: 0 };
+  for (const id of ids) {
     let fields = [];
     // A program's name is in brackets, and may have spaces.
     try { fields = readFileSync(`/proc/${id}/stat`, 'utf8').replace(/^.*\) /s, '').split(' '); } catch { /* it has ended */ }
-    return Number(fields[2]) === group && ['R', 'D'].includes(fields[0]);
-  });
+    if (Number(fields[2]) !== group) continue;
+    found.busy ||= ['R', 'D'].includes(fields[0]);
+    found.computed += Number(fields[11]) + Number(fields[12]);
+  }
+  return found;
 }
 
 /** The file that a shell or a system program could not write, taken from its log. */

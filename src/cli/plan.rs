@@ -128,7 +128,7 @@ pub struct PlanArgs {
 
     /// Skip the trial start
     ///
-    /// Before the image gets its name, the app runs without a network until it listens, for at most 5 seconds, or 20 while it computes
+    /// Before the image gets its name, the app runs without a network until it listens or has nothing more to do (at most 5 seconds, or 20 while it computes)
     #[arg(long, hide_short_help = true)]
     pub no_trial: bool,
 

@@ -1,8 +1,9 @@
 //! Runs programs in an image's own file system without a container engine, in namespaces that most
 //! systems allow every user to make.
 //!
-//! util-linux makes the namespaces, because our process would need unsafe code for it. Our script
-//! mounts the layers on top of each other read-only, so that the cache stays unchanged. Both run on
+//! util-linux makes the namespaces, because our process would need unsafe code for it. Our script has
+//! [`mounts`](super::mounts) put the layers on top of each other read-only, so that the cache stays
+//! unchanged. Both run on
 //! this machine, so they get only our variables and our file names: the image's variables and this
 //! machine's paths may contain anything. [`enter`](super::enter) starts the image's program. Such a
 //! namespace has a single user id: all files seem to belong to the program, and only the mount

@@ -45,23 +45,41 @@ pub struct Trial<'t> {
     pub interrupt: &'t Interrupt,
 }
 
+/// What a proof did.
+pub struct Proved {
+    /// Why there was no proof.
+    pub missing: Option<String>,
+    /// Whether the app was started along with it.
+    pub started: bool,
+}
+
 /// How a proof ended.
 enum Looked {
-    /// The program ended with this exit code.
-    Ended(i32),
+    /// The program ended.
+    Ended {
+        /// Its exit code.
+        code: i32,
+        /// Whether it started the app, too.
+        started: bool,
+    },
     /// It could not be started.
     No(String),
 }
 
 impl Trial<'_> {
-    /// Proves the image as a `step` of the build. Returns the reason if there was no proof.
+    /// Proves the image as a `step` of the build, and starts the app in the same step if it is to be
+    /// started: one program does both.
     pub fn prove(
         &self,
         step: StepId,
         on_event: &mut dyn FnMut(Event),
-    ) -> Result<Option<String>, NativeError> {
+    ) -> Result<Proved, NativeError> {
+        let alone = |missing| Proved {
+            missing,
+            started: false,
+        };
         if self.plan.delivery.start().is_none() {
-            return self.prove_site(step, on_event);
+            return self.prove_site(step, on_event).map(alone);
         }
         on_event(Event::StepKnown {
             step,
@@ -72,7 +90,7 @@ impl Trial<'_> {
         let key = self.key(&flags);
         if self.cache.note::<bool>(NOTE_KIND, &key) == Some(true) {
             on_event(Event::StepCached { step });
-            return Ok(None);
+            return Ok(alone(None));
         }
         on_event(Event::StepStarted { step });
         let began = Instant::now();
@@ -80,21 +98,27 @@ impl Trial<'_> {
         let ended = self.look(&flags, &mut log)?;
         tell(log, step, on_event);
         match ended {
-            Looked::Ended(0) => {
+            Looked::Ended { code: 0, started } => {
                 // If the cache is not writable, the proof runs again next time.
                 self.cache.write_note(NOTE_KIND, &key, &true);
+                if started {
+                    self.note_start();
+                }
                 let took = began.elapsed();
                 on_event(Event::StepDone { step, took });
-                Ok(None)
+                Ok(Proved {
+                    missing: None,
+                    started,
+                })
             }
-            Looked::Ended(_) => {
+            Looked::Ended { .. } => {
                 let message = "the image would not run".to_owned();
                 on_event(Event::StepFailed { step, message });
                 Err(NativeError::Disproved)
             }
             Looked::No(why) => {
                 on_event(Event::StepCancelled { step });
-                Ok(Some(why))
+                Ok(alone(Some(why)))
             }
         }
     }
@@ -133,21 +157,23 @@ impl Trial<'_> {
     fn look(&self, flags: &[String], log: &mut Log) -> Result<Looked, NativeError> {
         let here = self.image.platform == Platform::host();
         if here && let Some(laid) = self.try_unpack()? {
-            let ended = self.inside(&laid, flags, log)?;
-            match ended {
-                Some(0) => return Ok(Looked::Ended(0)),
-                Some(_) if !laid.fresh => {
-                    log.clear();
-                    let again = |anew: &Rootfs| self.inside(anew, flags, log);
-                    if let Some(code) = self.unpacked_anew(again)? {
-                        return Ok(Looked::Ended(code));
-                    }
-                }
-                Some(code) => return Ok(Looked::Ended(code)),
-                None => {}
+            let started = self.starts_in_the_proof();
+            let mut ended = self.inside(&laid, flags, started, log)?;
+            if !laid.fresh && ended.is_some_and(|code| code != 0) {
+                log.clear();
+                let again = |anew: &Rootfs| self.inside(anew, flags, started, log);
+                ended = self.unpacked_anew(again)?;
+            }
+            if let Some(code) = ended {
+                return Ok(Looked::Ended { code, started });
             }
         }
         self.outside(flags, log)
+    }
+
+    /// Whether the proof's program starts the app, too.
+    fn starts_in_the_proof(&self) -> bool {
+        self.plan.trial && !self.was_started()
     }
 
     /// Runs something in the image, unpacked for this alone. An unpacked tree in the cache may be
@@ -179,6 +205,10 @@ impl Trial<'_> {
     }
 
     pub(super) fn unpack(&self) -> Result<Rootfs, NativeError> {
+        // The trial start needs all files, and the proof uses the same ones.
+        if self.plan.trial && self.plan.runtime_base.value.node.is_some() {
+            return rootfs::rootfs(self.image, self.base, self.cache);
+        }
         rootfs::to_prove(self.image, self.base, self.layers, self.cache, self.scratch)
     }
 
@@ -187,6 +217,7 @@ impl Trial<'_> {
         &self,
         laid: &Rootfs,
         flags: &[String],
+        started: bool,
         log: &mut Log,
     ) -> Result<Option<i32>, NativeError> {
         let Some(node) = self.plan.runtime_base.value.node else {
@@ -195,6 +226,10 @@ impl Trial<'_> {
         let mut program = vec![node.program().to_owned()];
         program.extend(flags.iter().cloned());
         program.extend(["/verify/verify.mjs", "/verify/image.json"].map(str::to_owned));
+        if started {
+            program.push("--start".to_owned());
+            return self.run_inside(laid, &Started::Tried(&program), log);
+        }
         self.run_inside(laid, &Started::Only(&program), log)
     }
 
@@ -281,9 +316,13 @@ impl Trial<'_> {
         let ended = process::run(&task, self.interrupt, &mut |stream, at, bytes| {
             log.push((stream, at, bytes));
         });
+        let looked = |code| Looked::Ended {
+            code,
+            started: false,
+        };
         match ended.map_err(NativeError::Spawn)? {
-            Ended::Well => Ok(Looked::Ended(0)),
-            Ended::Badly(code) => Ok(Looked::Ended(code)),
+            Ended::Well => Ok(looked(0)),
+            Ended::Badly(code) => Ok(looked(code)),
             Ended::Interrupted => Err(NativeError::Interrupted),
         }
     }

@@ -37,6 +37,10 @@ impl Trial<'_> {
             name: "[trial] the app is started".to_owned(),
             kind: StepKind::Instruction,
         });
+        if self.was_started() {
+            on_event(Event::StepCached { step });
+            return Ok(None);
+        }
         let program = [
             node.program(),
             "/verify/verify.mjs",
@@ -44,11 +48,6 @@ impl Trial<'_> {
             "/verify/image.json",
         ];
         let program = program.map(str::to_owned);
-        let key = self.key(&program);
-        if self.cache.note::<bool>(NOTE_KIND, &key) == Some(true) {
-            on_event(Event::StepCached { step });
-            return Ok(None);
-        }
         on_event(Event::StepStarted { step });
         let began = Instant::now();
         let started = Started::Tried(&program);
@@ -71,10 +70,19 @@ impl Trial<'_> {
             on_event(Event::StepFailed { step, message });
             return Err(NativeError::Disproved);
         }
-        // If the cache is not writable, the app is started again next time.
-        self.cache.write_note(NOTE_KIND, &key, &true);
+        self.note_start();
         let took = began.elapsed();
         on_event(Event::StepDone { step, took });
         Ok(None)
+    }
+
+    /// Whether the cache knows that the app came up.
+    pub(super) fn was_started(&self) -> bool {
+        self.cache.note::<bool>(NOTE_KIND, &self.key(&[])) == Some(true)
+    }
+
+    /// Notes that the app came up. If the cache is not writable, it is started again next time.
+    pub(super) fn note_start(&self) {
+        self.cache.write_note(NOTE_KIND, &self.key(&[]), &true);
     }
 }

@@ -252,7 +252,8 @@ impl<'q, 'w> Queue<'q, 'w> {
             {
                 LIGHT
             }
-            None => (threads::cores() / 2).clamp(2, MAX_HERE),
+            // One build uses about two cores. More builds than that take longer than one after the other.
+            None => (threads::cores() / 2).clamp(1, MAX_HERE),
         };
         jobs.min(waiting.len())
     }

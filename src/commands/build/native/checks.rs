@@ -90,13 +90,13 @@ pub(super) fn check(
     mut next: u32,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Checked, Error> {
-    let mut warning = None;
+    let (mut warning, mut started) = (None, false);
     if trial.plan.verify {
-        let not_proved = trial.prove(StepId(next), on_event);
-        warning = not_proved?;
+        let proved = trial.prove(StepId(next), on_event)?;
+        (warning, started) = (proved.missing, proved.started);
         next += 1;
     }
-    if trial.plan.trial {
+    if trial.plan.trial && !started {
         let not_started = trial.start(StepId(next), on_event);
         warning = warning.or(not_started?);
         next += 1;
