@@ -37,6 +37,8 @@ pub struct Docker {
     client: bollard::Docker,
     host: Host,
     version: String,
+    /// Whether it is Podman, which speaks the same language.
+    is_podman: bool,
 }
 
 /// An image that the daemon has.
@@ -88,6 +90,11 @@ impl Docker {
             client,
             host: host.clone(),
             version: version.version.clone().unwrap_or_default(),
+            is_podman: version
+                .components
+                .iter()
+                .flatten()
+                .any(|component| component.name.starts_with(error::PODMAN)),
         };
         Ok((docker, version))
     }
@@ -100,14 +107,9 @@ impl Docker {
             engine,
         };
         let number = &docker.version;
-        let is_podman = version
-            .components
-            .iter()
-            .flatten()
-            .any(|component| component.name.starts_with(error::PODMAN));
-        if is_podman {
+        if docker.is_podman {
             // Podman accepts the request, ignores what it does not know, and builds something else.
-            return Err(unsupported(format!("{} {number}", error::PODMAN)));
+            return Err(unsupported(docker.engine()));
         }
         if version.os.as_deref() == Some("windows") {
             return Err(unsupported(format!(
@@ -158,6 +160,16 @@ impl Docker {
     /// The address of the daemon.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// What it is: `Docker 26.1.5`, or `Podman 4.3.1`.
+    pub fn engine(&self) -> String {
+        let name = if self.is_podman {
+            error::PODMAN
+        } else {
+            "Docker"
+        };
+        format!("{name} {}", self.version)
     }
 
     /// The daemon's version: `26.1.5`.

@@ -43,6 +43,7 @@ mod newcomer;
 mod npm;
 mod outputs;
 mod pipelines;
+mod podman;
 mod prebuilt;
 mod promises;
 mod refusals;

@@ -108,7 +108,7 @@ impl Driver for BuildkitDriver {
                 layers: there.layers,
                 bytes: made.loaded,
             };
-            loaded = Some((sent, docker.version().to_owned()));
+            loaded = Some((sent, docker.engine()));
         }
         let names = job.tags.iter().filter(|_| job.engine.push);
         let pushed = names.map(|name| Pushed {

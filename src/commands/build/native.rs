@@ -194,7 +194,7 @@ impl NativeDriver {
             summary,
             sent: None,
             outputs: written.map(|path| shown_path(path, job.here)).collect(),
-            loaded: loaded.map(|(docker, loaded)| (loaded, docker.version().to_owned())),
+            loaded: loaded.map(|(docker, loaded)| (loaded, docker.engine())),
             unchanged: None,
         })
     }

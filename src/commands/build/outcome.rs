@@ -50,7 +50,7 @@ pub(super) struct Done {
     pub(super) sent: Option<Sent>,
     /// The files that it was written to, relative to the user's directory.
     pub(super) outputs: Vec<String>,
-    /// What was loaded into a daemon, and the daemon's version.
+    /// What was loaded into a daemon, and what that is: `Docker 26.1.5`.
     pub(super) loaded: Option<(Loaded, String)>,
     /// Where it was found, if it only got names.
     pub(super) unchanged: Option<String>,
@@ -275,9 +275,9 @@ impl Done {
 }
 
 /// What was loaded into a daemon, as text.
-fn loaded_text((loaded, version): &(Loaded, String)) -> String {
+fn loaded_text((loaded, engine): &(Loaded, String)) -> String {
     format!(
-        "into Docker {version}, {} sent in {}",
+        "into {engine}, {} sent in {}",
         report::size(loaded.bytes),
         report::count(loaded.layers, "layer")
     )

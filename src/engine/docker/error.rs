@@ -161,7 +161,7 @@ impl EngineError {
         match self {
             Self::NotReached { host, source } => Some(hints::for_unreached(host, source.kind())),
             Self::Unsupported { engine, .. } if engine.starts_with(PODMAN) => Some(
-                "`--engine native` makes the image without a daemon, and `podman load --input FILE` takes the file that it writes."
+                "`--engine native --load` makes the image without Docker and loads it into Podman; without `--load`, it writes a file for `podman load`."
                     .to_owned(),
             ),
             Self::Unsupported { .. } => Some(

@@ -60,7 +60,7 @@ fn an_engine_without_buildkit_is_refused() {
             "{error:?}"
         );
         let hint = error.hint().unwrap();
-        assert!(hint.contains("`--engine native`"), "{hint}");
+        assert!(hint.contains("`--engine native"), "{hint}");
         assert_eq!(
             hint.contains("`podman load"),
             expected.starts_with("Podman")
