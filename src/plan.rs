@@ -18,6 +18,7 @@ mod cycles;
 mod engine;
 mod env_files;
 mod error;
+mod generate;
 mod image_name;
 pub(crate) mod inputs;
 pub(crate) mod install;

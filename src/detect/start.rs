@@ -20,7 +20,7 @@ use crate::files::tree::Limit;
 use crate::workspace::manifest::package::Manifest;
 use candidate::{Candidate, of_command, of_scripts, plain_file};
 use locate::{locate, with_extension};
-use output::{compiled, output_of};
+use output::{compiled, of_developers, output_of};
 pub use shell::{Shell, ShellLine};
 
 /// How the app starts.
@@ -170,7 +170,13 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
             dev: None,
         });
     };
-    if let Some(start) = written_elsewhere(first, &writes) {
+    let elsewhere = written_elsewhere(first, &writes);
+    let near = |start: &&Start| start.entry.split('/').rev().skip(1).all(is_plain);
+    let start = match elsewhere.as_ref().filter(near) {
+        Some(_) => elsewhere,
+        None => of_developers(subject, first, &writes).or(elsewhere),
+    };
+    if let Some(start) = start {
         return Ok(start);
     }
     let (entry, reason) = (first.file.clone(), first.reason.clone());
@@ -294,6 +300,11 @@ fn by_script(subject: &Subject<'_>, writes: &Writes) -> Result<Option<Start>, De
         }
     }
     Ok(None)
+}
+
+/// Whether a directory says nothing about the files in it.
+fn is_plain(directory: &str) -> bool {
+    ["dist", "build", "lib", "out", "src"].contains(&directory)
 }
 
 /// The named file is written elsewhere by the compiler. If there is a single output of that name,

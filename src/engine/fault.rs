@@ -295,12 +295,13 @@ fn prisma(failed: &Failed<'_>, log: &Log) -> Option<String> {
         "@prisma/client\"' has no exported member",
         "@prisma/client did not initialize yet",
         "Cannot find module '.prisma/client",
+        "/.prisma/client/default\".Prisma' has no exported member",
         "/generated/prisma",
     ]);
-    ungenerated.then(|| format!(
-        "Nothing in this build has generated the Prisma client: begin the `build` script of {} with `prisma generate && `, or name the task that generates it in `dependsOn` of turbo.json.",
-        failed.package()
-    ))
+    ungenerated.then(|| {
+        "Nothing in this build has generated the Prisma client: begin the `build` script of the package that has the schema with `prisma generate && `, or name the task that generates it in `dependsOn` of turbo.json."
+            .to_owned()
+    })
 }
 
 fn git(failed: &Failed<'_>, log: &Log) -> Option<String> {
@@ -345,9 +346,13 @@ fn network(log: &Log) -> Option<String> {
 }
 
 fn node(log: &Log) -> Option<String> {
-    log.has(&[
+    // As a warning of pnpm's it ends nothing.
+    let ends = log
+        .text()
+        .lines()
+        .any(|line| line.contains("Unsupported engine") && !line.contains("WARN"));
+    (ends || log.has(&[
         "ERR_PNPM_UNSUPPORTED_ENGINE",
-        "Unsupported engine",
         "Unsupported environment (bad pnpm and/or Node.js version)",
         "The engine \"node\" is incompatible",
         "Node.js version >=",
@@ -356,7 +361,7 @@ fn node(log: &Log) -> Option<String> {
         "Please upgrade Node.js",
         "requires Node.js",
         "requires at least Node.js",
-    ])
+    ]))
     .then(|| {
         "This node is the wrong one for a tool of the build: name the version in `.nvmrc`, in `engines.node`, or with `--node VERSION`."
             .to_owned()

@@ -146,6 +146,8 @@ pub enum Because {
     },
     /// `pnpm install` runs it.
     Lifecycle,
+    /// It generates code that nothing else in the build does.
+    Generates,
 }
 
 /// A task.

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{LeftOut, PlanOptions, install};
+use super::{LeftOut, PlanOptions, generate, install};
 use crate::detect::script::{self, Command};
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
@@ -154,7 +154,8 @@ fn check_names(
                 .or_else(|| workspace.member_in(&dir?)),
         };
         let manifest = &workspace.members[at?].manifest;
-        (LIFECYCLE.contains(&script) && manifest.script(script).is_some()).then_some(())
+        let installs = LIFECYCLE.contains(&script) && manifest.script(script).is_some();
+        (installs || generate::is_script(workspace, at?, script)).then_some(())
     };
     let wrong = wanted
         .iter()
@@ -301,16 +302,28 @@ fn for_developers(command: &Command) -> Option<(bool, String)> {
     }
     let named = |part: &str| rest.iter().any(|word| word.contains(part));
     match program {
-        "node" | "sh" | "bash" if named("husky") || named("only-allow") => Some((
-            true,
-            "for developers: it sets up git hooks or checks their tools".to_owned(),
-        )),
+        "node" | "sh" | "bash" | "tsx" | "bun" | "zx"
+            if named("husky") || named("only-allow") || rest.iter().any(|word| is_hooks(word)) =>
+        {
+            Some((
+                true,
+                "for developers: it sets up git hooks or checks their tools".to_owned(),
+            ))
+        }
         "cp" | "shx" | "copyfiles" | "ncp" if rest.iter().any(|word| is_env_file(word)) => Some((
             true,
             "for developers: it copies a file of variables, and no build gets one".to_owned(),
         )),
         _ => None,
     }
+}
+
+/// Whether a file is named after what it does, such as `scripts/install-git-hooks.mjs`.
+fn is_hooks(word: &str) -> bool {
+    let name = word.rsplit('/').next().unwrap_or(word).to_ascii_lowercase();
+    let does = ["git", "install", "setup", "set-up", "prepare", "init"];
+    name.contains("lefthook")
+        || (name.contains("hook") && does.iter().any(|word| name.contains(word)))
 }
 
 fn is_env_file(word: &str) -> bool {

@@ -139,7 +139,10 @@ impl Steps<'_> {
 
     /// Whether a run gets all sources. Install scripts of the root may concern any package.
     fn takes_all(&self, run: &TaskRun) -> bool {
-        let installs = |task: &usize| self.tasks.nodes[*task].because == Because::Lifecycle;
+        let installs = |task: &usize| {
+            let because = &self.tasks.nodes[*task].because;
+            matches!(because, Because::Lifecycle | Because::Generates)
+        };
         run.member == self.app || (run.member.is_root() && run.tasks.iter().any(installs))
     }
 

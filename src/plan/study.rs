@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LeftOut, PlanOptions, code, inputs, lifecycle};
+use super::{LeftOut, PlanOptions, code, generate, inputs, lifecycle};
 use crate::detect::script::{self, Command};
 use crate::detect::{self, Delivery, DetectError, Detection, Subject, WantedStart, loader};
 use crate::files::ignore::Rules;
@@ -199,6 +199,9 @@ pub(crate) fn tasks(
     let needed = tasks.needed(workspace, graph, &[app]).members;
     let mut lifecycle = lifecycle::decide(workspace, &needed, &tasks, options)?;
     tasks.add_lifecycle(workspace, graph, &lifecycle.run);
+    let missing = generate::missing(workspace, &needed, &tasks, options);
+    tasks.add_generators(workspace, graph, &missing.run);
+    tasks.warnings.extend(missing.warnings);
     if conducts {
         lifecycle.left_out.push(LeftOut {
             dir: workspace.members[app].dir.clone(),

@@ -211,7 +211,7 @@ the host's files: No such file or directory
 the kernel's settings: Read-only file system
 what it may not have: No such file or directory
 devices: 5
-the host's network: Network is unreachable
+the host's network: Connection refused
 what lies above: No such file or directory"
             )
         );

@@ -1,8 +1,8 @@
 //! The build output to start in place of a source that scripts or the manifest name.
 
-use super::candidate::Candidate;
+use super::candidate::{self, Candidate};
 use super::locate::locate;
-use super::{Start, from_candidate};
+use super::{Start, from_candidate, plain_file};
 use crate::detect::loader;
 use crate::detect::script::Command;
 use crate::detect::subject::Subject;
@@ -41,6 +41,38 @@ pub(super) fn output_of(
         source.reason, source.file, start.entry
     ));
     Some(start)
+}
+
+/// Scripts that start an app for those who work on it.
+const DEV_SCRIPTS: [&str; 2] = ["dev", "start:dev"];
+
+/// The build output of the source that developers start. It stands in for a `main` that exists
+/// nowhere, as `npm init` writes one into every manifest.
+pub(super) fn of_developers(
+    subject: &Subject<'_>,
+    missing: &Candidate,
+    writes: &Writes,
+) -> Option<Start> {
+    let (Writes::Known(outputs), false) = (writes, missing.by_script) else {
+        return None;
+    };
+    let watched = candidate::of_watchers(subject, &DEV_SCRIPTS);
+    let sources = watched
+        .into_iter()
+        .chain(candidate::of_scripts(subject, &DEV_SCRIPTS));
+    sources.into_iter().find_map(|source| {
+        let stem = source.file.strip_suffix(".ts")?;
+        let stem = stem.strip_prefix("src/").unwrap_or(stem);
+        let ending = format!("/{stem}.js");
+        let all = outputs.iter().filter(|output| output.ends_with(&ending));
+        let file = all.min_by_key(|output| output.len())?.clone();
+        let mut start = from_candidate(&plain_file(&file, source.reason.clone()), file, true);
+        start.warnings.push(format!(
+            "{} starts `{}`, which the build does not write: `{}` is taken, whose source {} starts (`--entry` names another)",
+            missing.reason, missing.file, start.entry, source.reason
+        ));
+        Some(start)
+    })
 }
 
 /// Whether a command is a bundler that writes to `dist` by default.

@@ -120,6 +120,25 @@ fn a_file_that_the_build_does_not_write_is_not_started() {
 }
 
 #[test]
+fn what_developers_start_says_more_than_a_main_that_is_nowhere() {
+    let files = ["tsconfig.json", "server.ts", "routes/index.ts"];
+    let manifest = r#"{"main": "index.js", "scripts": {"build": "tsc", "dev": "tsx watch server.ts"}, "devDependencies": {"tsx": "^4.0.0"}}"#;
+    assert_eq!(
+        start_of(manifest, &files),
+        "dist/server.js (built, the `dev` script); `main` in package.json starts `index.js`, which the build does \
+             not write: `dist/server.js` is taken, whose source the `dev` script starts (`--entry` names another)"
+    );
+    // The compiler only puts it elsewhere.
+    let files = ["tsconfig.json", "src/index.ts", "src/server.ts"];
+    let manifest = r#"{"main": "index.js", "scripts": {"build": "tsc", "dev": "tsx src/server.ts"}, "devDependencies": {"tsx": "^4.0.0"}}"#;
+    assert_eq!(
+        start_of(manifest, &files),
+        "dist/index.js (built, `main` in package.json); `main` in package.json starts `index.js`, which the build does \
+             not write: it writes `dist/index.js`"
+    );
+}
+
+#[test]
 fn what_the_image_does_not_do_is_said() {
     let manifest = r#"{"scripts": {"start": "dotenvx run -- node --env-file=.env index.js"}}"#;
     assert_eq!(

@@ -225,7 +225,11 @@ fn spellings() {
         ),
         (
             "prisma/seed.ts:20:10 - error TS2305: Module '\"@prisma/client\"' has no exported member 'PrismaClient'.",
-            "`build` script of @f/a with `prisma generate && `",
+            "of the package that has the schema with `prisma generate && `",
+        ),
+        (
+            "src/stock.ts(30,25): error TS2694: Namespace '\"/app/node_modules/.pnpm/@prisma+client@5.22.0_prisma@5.22.0/node_modules/.prisma/client/default\".Prisma' has no exported member 'StockMovementWhereInput'.",
+            "generated the Prisma client",
         ),
         (
             "src/db.ts(1,30): error TS2307: Cannot find module '../generated/prisma/client' or its corresponding type declarations.",

@@ -37,12 +37,35 @@ impl Tasks {
         graph: &Graph,
         scripts: &BTreeMap<MemberId, Vec<&'static str>>,
     ) {
+        let scripts = scripts.iter().map(|(&at, names)| (at, names.clone()));
+        self.add_first(workspace, graph, scripts, &Because::Lifecycle);
+    }
+
+    /// Adds scripts that generate code, by member. They run as install scripts do.
+    pub fn add_generators(
+        &mut self,
+        workspace: &Workspace,
+        graph: &Graph,
+        scripts: &[(MemberId, String)],
+    ) {
+        let scripts = scripts.iter().map(|(at, name)| (*at, vec![name.as_str()]));
+        self.add_first(workspace, graph, scripts, &Because::Generates);
+    }
+
+    /// Adds scripts before the tasks of their package.
+    fn add_first<'s>(
+        &mut self,
+        workspace: &Workspace,
+        graph: &Graph,
+        scripts: impl Iterator<Item = (MemberId, Vec<&'s str>)>,
+        because: &Because,
+    ) {
         let others = self.nodes.len();
         let mut new: Vec<usize> = Vec::new();
-        for (&at, names) in scripts {
+        for (at, names) in scripts {
             let mut before = None;
             for name in names {
-                let (node, added) = self.add(workspace, at, name, Because::Lifecycle);
+                let (node, added) = self.add(workspace, at, name, because.clone());
                 if !added {
                     continue;
                 }

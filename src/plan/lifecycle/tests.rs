@@ -126,6 +126,10 @@ const TABLE: &[(&str, &str)] = &[
         "prepare not: for developers: it sets up git hooks or checks their tools",
     ),
     (
+        r#""prepare": "node scripts/install-git-hooks.mjs""#,
+        "prepare not: for developers: it sets up git hooks or checks their tools",
+    ),
+    (
         r#""prepare": "lefthook install""#,
         "prepare not: for developers: `lefthook` sets up git hooks",
     ),

@@ -320,6 +320,7 @@ fn why_run(because: &Reason) -> String {
             format!("{of} depends on the package, though no `dependsOn` asks for its build")
         }
         Reason::Lifecycle => "pnpm runs it when it installs".to_owned(),
+        Reason::Generates => "nothing else in the build generates this code".to_owned(),
     }
 }
 
