@@ -19,8 +19,8 @@ use super::typescript::{self, Takes};
 use crate::files::tree::Limit;
 use crate::workspace::manifest::package::Manifest;
 use candidate::{Candidate, of_command, of_scripts, plain_file};
-use locate::{locate, with_extension};
-use output::{compiled, of_developers, output_of};
+use locate::locate;
+use output::{compiled, instead, output_of};
 pub use shell::{Shell, ShellLine};
 
 /// How the app starts.
@@ -170,13 +170,7 @@ pub fn start(subject: &Subject<'_>) -> Result<Start, DetectError> {
             dev: None,
         });
     };
-    let elsewhere = written_elsewhere(first, &writes);
-    let near = |start: &&Start| start.entry.split('/').rev().skip(1).all(is_plain);
-    let start = match elsewhere.as_ref().filter(near) {
-        Some(_) => elsewhere,
-        None => of_developers(subject, first, &writes).or(elsewhere),
-    };
-    if let Some(start) = start {
+    if let Some(start) = instead(subject, first, &writes) {
         return Ok(start);
     }
     let (entry, reason) = (first.file.clone(), first.reason.clone());
@@ -300,32 +294,6 @@ fn by_script(subject: &Subject<'_>, writes: &Writes) -> Result<Option<Start>, De
         }
     }
     Ok(None)
-}
-
-/// Whether a directory says nothing about the files in it.
-fn is_plain(directory: &str) -> bool {
-    ["dist", "build", "lib", "out", "src"].contains(&directory)
-}
-
-/// The named file is written elsewhere by the compiler. If there is a single output of that name,
-/// it must be meant.
-fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
-    let Writes::Known(outputs) = writes else {
-        return None;
-    };
-    let file = with_extension(&candidate.file);
-    let name = format!("/{}", file.rsplit('/').next().unwrap_or_default());
-    let alike: Vec<&String> = outputs
-        .iter()
-        .filter(|output| output.ends_with(&name))
-        .collect();
-    let [only] = alike[..] else { return None };
-    let mut start = from_candidate(candidate, only.clone(), true);
-    start.warnings.push(format!(
-        "{} starts `{}`, which the build does not write: it writes `{only}`",
-        candidate.reason, candidate.file
-    ));
-    Some(start)
 }
 
 /// The start of an app whose scripts start it only through a program that watches files: the same

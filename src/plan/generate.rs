@@ -12,6 +12,8 @@ use crate::plan::config::ALL_SCRIPTS;
 use crate::workspace::manifest::package::Manifest;
 use crate::workspace::{Member, Workspace};
 
+/// The package with the client.
+const CLIENT: &str = "@prisma/client";
 /// Where Prisma looks for a schema.
 const SCHEMAS: [&str; 3] = ["prisma/schema.prisma", "schema.prisma", "prisma/schema"];
 
@@ -42,6 +44,7 @@ pub(super) fn missing(
     if generated || options.prebuilt {
         return missing;
     }
+    missing.warnings.extend(elsewhere(workspace, needed));
     for &at in needed {
         let member = &workspace.members[at];
         if !has_client(workspace, member) {
@@ -76,6 +79,28 @@ pub(super) fn missing(
     missing
 }
 
+/// What to say where members use a client whose schema is in a package that the app does not need.
+fn elsewhere(workspace: &Workspace, needed: &[MemberId]) -> Option<String> {
+    let all = || workspace.members.all().iter();
+    let schema = |member: &Member| has_client(workspace, member);
+    if needed.iter().any(|&at| schema(&workspace.members[at])) {
+        return None;
+    }
+    let uses = |member: &&Member| {
+        let uses = member.manifest.dependencies(Field::Prod);
+        uses.contains_key(CLIENT)
+    };
+    let user = needed.iter().map(|&at| &workspace.members[at]).find(uses)?;
+    let mut owners = all().filter(|member| schema(member));
+    let (owner, None) = (owners.next()?, owners.next()) else {
+        return None;
+    };
+    Some(format!(
+        "{} uses `{CLIENT}`, and the schema is in {}, which the app does not depend on: name that package in `dependencies`, so that the build generates the client",
+        user.dir, owner.dir
+    ))
+}
+
 /// Whether a configured name is that of a script which generates a client.
 pub(super) fn is_script(workspace: &Workspace, at: MemberId, script: &str) -> bool {
     let manifest = &workspace.members[at].manifest;
@@ -89,7 +114,7 @@ fn has_client(workspace: &Workspace, member: &Member) -> bool {
         let path = member.dir.join(name);
         path.is_ok_and(|path| workspace.tree.metadata(&path).is_ok())
     };
-    uses.contains_key("@prisma/client") && SCHEMAS.iter().any(there)
+    uses.contains_key(CLIENT) && SCHEMAS.iter().any(there)
 }
 
 /// The script that does nothing but generate the client.

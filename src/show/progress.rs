@@ -11,6 +11,7 @@ mod plain;
 mod seated;
 mod steps;
 mod tty;
+mod words;
 
 use std::fmt;
 use std::io::Write;
@@ -22,6 +23,8 @@ use anstyle::AnsiColor;
 use crate::engine::Event;
 use crate::show::events::{self, Told};
 use crate::show::ui::Ui;
+
+pub use words::Installs;
 
 use masked::Masked;
 use steps::Steps;
@@ -166,6 +169,17 @@ impl<'a> Progress<'a> {
             ui,
             began: Instant::now(),
         }
+    }
+
+    /// The same for a build whose installs are about so many packages.
+    #[must_use]
+    pub fn counting(mut self, installs: Installs) -> Self {
+        match &mut self.view {
+            View::Tty(tty) => tty.counting(installs),
+            View::Seated(seated) => seated.installs = installs,
+            View::Plain(_) | View::Json | View::Quiet => {}
+        }
+        self
     }
 
     /// Shows what happens outside of the engine's steps: `reading the workspace`, `building

@@ -96,6 +96,7 @@ pub(super) fn is_dispensable(
 }
 
 /// Who works.
+#[expect(clippy::large_enum_variant, reason = "a build has one")]
 pub(super) enum Worker {
     /// A Docker daemon that answers.
     Daemon(Docker),

@@ -72,7 +72,7 @@ impl Driver for NodesDriver {
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let mut all = All::default();
         for share in &self.shares {
-            self.part(share, job, &mut all, ui)?;
+            part(share, job, &mut all, ui)?;
         }
         let registries = Registries {
             logins: &job.logins,
@@ -135,44 +135,42 @@ struct All {
     sent: Option<Sent>,
 }
 
-impl NodesDriver {
-    /// Builds the images of one node, and pushes them without a name.
-    fn part(&self, share: &Share, job: &Job<'_>, all: &mut All, ui: &mut Ui) -> Result<(), Error> {
-        let platforms: Vec<String> = share.platforms.iter().map(ToString::to_string).collect();
-        if !matches!(job.mode, ProgressMode::Quiet | ProgressMode::Json) {
-            let at = share.buildkit.builder();
-            ui.note(&format!("for {}, at {at}", platforms.join(" and ")))
-                .map_err(Error::io("cannot write to stderr"))?;
-        }
-        let word = platforms.join("-").replace('/', "-");
-        let to = job.caches.to.iter();
-        let request = BuildRequest {
-            platforms: share.platforms.clone(),
-            cache_from: (job.caches.from.iter())
-                .map(|cache| cache.of_node(&word, &job.caches.to))
-                .collect(),
-            cache_to: to
-                .filter_map(|cache: &CacheTo| cache.of_node(&word))
-                .collect(),
-            ..request(job, &share.buildkit)
-        };
-        let (made, seen) = job.patience().retry(ui, |ui| {
-            watch(job, ui, |context, on_event| {
-                let exports = vec![Export::PushByDigest];
-                let buildkit = &share.buildkit;
-                buildkit.build(&request, context, exports, &job.interrupt, on_event)
-            })
-        })?;
-        all.digests.push(made.digest);
-        all.sizes.extend(sizes(made.sizes, &share.platforms));
-        all.heard = seen.heard;
-        all.sent = Some(seen.sent);
-        all.summary = Some(match all.summary.take() {
-            None => seen.summary,
-            Some(before) => before.and(seen.summary),
-        });
-        Ok(())
+/// Builds the images of one node, and pushes them without a name.
+fn part(share: &Share, job: &Job<'_>, all: &mut All, ui: &mut Ui) -> Result<(), Error> {
+    let platforms: Vec<String> = share.platforms.iter().map(ToString::to_string).collect();
+    if !matches!(job.mode, ProgressMode::Quiet | ProgressMode::Json) {
+        let at = share.buildkit.builder();
+        ui.note(&format!("for {}, at {at}", platforms.join(" and ")))
+            .map_err(Error::io("cannot write to stderr"))?;
     }
+    let word = platforms.join("-").replace('/', "-");
+    let to = job.caches.to.iter();
+    let request = BuildRequest {
+        platforms: share.platforms.clone(),
+        cache_from: (job.caches.from.iter())
+            .map(|cache| cache.of_node(&word, &job.caches.to))
+            .collect(),
+        cache_to: to
+            .filter_map(|cache: &CacheTo| cache.of_node(&word))
+            .collect(),
+        ..request(job, &share.buildkit)
+    };
+    let (made, seen) = job.patience().retry(ui, |ui| {
+        watch(job, ui, |context, on_event| {
+            let exports = vec![Export::PushByDigest];
+            let buildkit = &share.buildkit;
+            buildkit.build(&request, context, exports, &job.interrupt, on_event)
+        })
+    })?;
+    all.digests.push(made.digest);
+    all.sizes.extend(sizes(made.sizes, &share.platforms));
+    all.heard = seen.heard;
+    all.sent = Some(seen.sent);
+    all.summary = Some(match all.summary.take() {
+        None => seen.summary,
+        Some(before) => before.and(seen.summary),
+    });
+    Ok(())
 }
 
 /// The sizes of a node's images. Where it made one, the platform is known from outside.

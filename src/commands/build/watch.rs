@@ -12,7 +12,7 @@ use crate::files;
 use crate::files::ignore::Rules;
 use crate::files::tree::Tree;
 use crate::render::context::write_tar;
-use crate::show::progress::{Progress, Summary};
+use crate::show::progress::{Installs, Progress, Summary};
 use crate::show::ui::Ui;
 
 /// What was seen of a build.
@@ -30,7 +30,11 @@ pub(super) fn watch<T>(
     ui: &mut Ui,
     build: impl FnOnce(ContextWriter<'_>, &mut dyn FnMut(Event)) -> Result<T, BuildkitError>,
 ) -> Result<(T, Seen), Error> {
-    let mut shown = Progress::new(job.mode, ui);
+    let installs = Installs {
+        build: job.plan.build.packages,
+        image: (job.plan.runtime.as_ref()).map_or(0, |runtime| runtime.packages),
+    };
+    let mut shown = Progress::new(job.mode, ui).counting(installs);
     let mut heard = Heard::default();
     let mut last = 0;
     let (built, workspace) = std::thread::scope(|scope| {

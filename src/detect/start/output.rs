@@ -1,7 +1,9 @@
 //! The build output to start in place of a source that scripts or the manifest name.
 
+use std::collections::BTreeSet;
+
 use super::candidate::{self, Candidate};
-use super::locate::locate;
+use super::locate::{locate, with_extension};
 use super::{Start, from_candidate, plain_file};
 use crate::detect::loader;
 use crate::detect::script::Command;
@@ -28,10 +30,7 @@ pub(super) fn output_of(
     }
     let name = stem.rsplit('/').next()?;
     let file = match writes {
-        Writes::Known(outputs) => {
-            let ending = format!("/{stem}.js");
-            outputs.iter().find(|file| file.ends_with(&ending))?.clone()
-        }
+        Writes::Known(outputs) => of_source(stem, outputs)?.clone(),
         Writes::Unknown if subject.build().iter().any(bundles) => format!("dist/{name}.js"),
         Writes::Unknown => return None,
     };
@@ -48,11 +47,7 @@ const DEV_SCRIPTS: [&str; 2] = ["dev", "start:dev"];
 
 /// The build output of the source that developers start. It stands in for a `main` that exists
 /// nowhere, as `npm init` writes one into every manifest.
-pub(super) fn of_developers(
-    subject: &Subject<'_>,
-    missing: &Candidate,
-    writes: &Writes,
-) -> Option<Start> {
+fn of_developers(subject: &Subject<'_>, missing: &Candidate, writes: &Writes) -> Option<Start> {
     let (Writes::Known(outputs), false) = (writes, missing.by_script) else {
         return None;
     };
@@ -61,11 +56,7 @@ pub(super) fn of_developers(
         .into_iter()
         .chain(candidate::of_scripts(subject, &DEV_SCRIPTS));
     sources.into_iter().find_map(|source| {
-        let stem = source.file.strip_suffix(".ts")?;
-        let stem = stem.strip_prefix("src/").unwrap_or(stem);
-        let ending = format!("/{stem}.js");
-        let all = outputs.iter().filter(|output| output.ends_with(&ending));
-        let file = all.min_by_key(|output| output.len())?.clone();
+        let file = of_source(source.file.strip_suffix(".ts")?, outputs)?.clone();
         let mut start = from_candidate(&plain_file(&file, source.reason.clone()), file, true);
         start.warnings.push(format!(
             "{} starts `{}`, which the build does not write: `{}` is taken, whose source {} starts (`--entry` names another)",
@@ -73,6 +64,54 @@ pub(super) fn of_developers(
         ));
         Some(start)
     })
+}
+
+/// What the build writes in place of a file that is nowhere.
+pub(super) fn instead(
+    subject: &Subject<'_>,
+    missing: &Candidate,
+    writes: &Writes,
+) -> Option<Start> {
+    let elsewhere = written_elsewhere(missing, writes);
+    let near = |start: &&Start| start.entry.split('/').rev().skip(1).all(is_plain);
+    match elsewhere.as_ref().filter(near) {
+        Some(_) => elsewhere,
+        None => of_developers(subject, missing, writes).or(elsewhere),
+    }
+}
+
+/// Whether a directory says nothing about the files in it.
+fn is_plain(directory: &str) -> bool {
+    ["dist", "build", "lib", "out", "src"].contains(&directory)
+}
+
+/// The named file is written elsewhere by the compiler. If there is a single output of that name,
+/// it must be meant.
+fn written_elsewhere(candidate: &Candidate, writes: &Writes) -> Option<Start> {
+    let Writes::Known(outputs) = writes else {
+        return None;
+    };
+    let file = with_extension(&candidate.file);
+    let name = format!("/{}", file.rsplit('/').next().unwrap_or_default());
+    let alike: Vec<&String> = outputs
+        .iter()
+        .filter(|output| output.ends_with(&name))
+        .collect();
+    let [only] = alike[..] else { return None };
+    let mut start = from_candidate(candidate, only.clone(), true);
+    start.warnings.push(format!(
+        "{} starts `{}`, which the build does not write: it writes `{only}`",
+        candidate.reason, candidate.file
+    ));
+    Some(start)
+}
+
+/// What a compiler makes of a source, which is named without its ending: below the output's directory,
+/// with or without that of the sources.
+fn of_source<'o>(stem: &str, outputs: &'o BTreeSet<String>) -> Option<&'o String> {
+    let ending = format!("/{}.js", stem.strip_prefix("src/").unwrap_or(stem));
+    let all = outputs.iter().filter(|output| output.ends_with(&ending));
+    all.min_by_key(|output| output.len())
 }
 
 /// Whether a command is a bundler that writes to `dist` by default.

@@ -139,6 +139,14 @@ fn what_developers_start_says_more_than_a_main_that_is_nowhere() {
 }
 
 #[test]
+fn a_source_that_is_named_gives_way_to_what_the_build_makes_of_it() {
+    let manifest = r#"{"main": "./src/main.ts", "scripts": {"build": "tsc"}}"#;
+    let made = start_of(manifest, &["tsconfig.json", "src/main.ts", "src/a.ts"]);
+    assert!(made.starts_with("dist/main.js (built, "), "{made}");
+    assert!(made.contains("names `src/main.ts`, a source"), "{made}");
+}
+
+#[test]
 fn what_the_image_does_not_do_is_said() {
     let manifest = r#"{"scripts": {"start": "dotenvx run -- node --env-file=.env index.js"}}"#;
     assert_eq!(

@@ -151,9 +151,12 @@ impl Exports<'_> {
 
     /// What BuildKit is told.
     pub(super) fn exporters(&self, request: &BuildRequest) -> Vec<Exporter> {
-        let name = |tag: &ImageRef| match self.by_digest {
-            true => tag.name().to_owned(),
-            false => tag.to_string(),
+        let name = |tag: &ImageRef| {
+            if self.by_digest {
+                tag.name().to_owned()
+            } else {
+                tag.to_string()
+            }
         };
         let mut names: Vec<String> = request.tags.iter().map(name).collect();
         names.dedup();

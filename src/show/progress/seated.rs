@@ -8,6 +8,7 @@ use crate::show::seat::{Doing, News, Seat};
 
 use super::steps::{LogLine, Steps};
 use super::tty::without_mounts;
+use super::words::{Installs, said};
 
 /// Tells an app's seat what its build is doing.
 pub(super) struct Seated {
@@ -15,6 +16,7 @@ pub(super) struct Seated {
     /// The steps that run, the last one to start at the end.
     running: Vec<(StepId, String)>,
     told: Doing,
+    pub(super) installs: Installs,
 }
 
 impl Seated {
@@ -25,6 +27,7 @@ impl Seated {
             seat,
             running,
             told,
+            installs: Installs::default(),
         }
     }
 
@@ -69,7 +72,7 @@ impl Seated {
         if let Some((step, detail)) = self.running.last() {
             let known = steps.get(*step);
             doing.step = known
-                .map(|step| without_mounts(&step.name))
+                .map(|step| without_mounts(&said(&step.name, self.installs).words))
                 .unwrap_or_default();
             doing.detail.clone_from(detail);
         }

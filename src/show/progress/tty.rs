@@ -16,6 +16,7 @@ use indicatif::ProgressDrawTarget;
 use crate::engine::Event;
 
 use super::steps::{LogLine, Steps};
+use super::words::Installs;
 
 pub(super) use rows::without_mounts;
 
@@ -53,6 +54,11 @@ impl Tty {
         // Without a thread, the view changes only with events. That is no reason to fail.
         let ticker = thread.ok().map(|thread| Ticker { stop, thread });
         Self { rows, ticker }
+    }
+
+    /// Says how many packages are installed.
+    pub(super) fn counting(&self, installs: Installs) {
+        lock(&self.rows).installs = installs;
     }
 
     /// Changes the heading.

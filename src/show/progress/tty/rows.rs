@@ -10,6 +10,7 @@ use crate::engine::{Event, StepId, StepKind};
 use crate::show::looks::{self, COLUMN};
 use crate::show::progress::human;
 use crate::show::progress::steps::{LogLine, Steps};
+use crate::show::progress::words::{Installs, Said, said};
 
 /// Steps that end sooner never move.
 const SPINNER_DELAY: Duration = Duration::from_millis(250);
@@ -30,6 +31,7 @@ pub(super) struct Rows {
     began: Instant,
     title: String,
     count: (usize, usize),
+    pub(super) installs: Installs,
     /// An empty row above all others, and the heading below them. A terminal shows Ctrl-C as `^C`
     /// on a row of its own, which indicatif does not count. It then clears one row too few, which
     /// is the empty one.
@@ -62,6 +64,7 @@ impl Rows {
             began: Instant::now(),
             title: "building".to_owned(),
             count: (0, 0),
+            installs: Installs::default(),
             frame: None,
             running: BTreeMap::new(),
         }
@@ -78,11 +81,12 @@ impl Rows {
             Event::ContextSent { bytes, done } => self.context(*bytes, *done, now),
             Event::StepStarted { step } => {
                 if let Some(known) = steps.get(*step) {
+                    let Said { words, is_small } = said(&known.name, self.installs);
                     let patience = match known.kind {
-                        StepKind::Instruction => SPINNER_DELAY,
-                        StepKind::Housekeeping => ENGINE_STEP_DELAY,
+                        StepKind::Instruction if !is_small => SPINNER_DELAY,
+                        _ => ENGINE_STEP_DELAY,
                     };
-                    let name = without_mounts(&known.name);
+                    let name = without_mounts(&words);
                     self.running
                         .insert(Some(*step), Row::new(name, patience, now));
                 }
@@ -118,16 +122,21 @@ impl Rows {
                 if let Some(known) = steps.get(*step)
                     && known.kind == StepKind::Instruction
                 {
-                    let line = format!("✓ {:>COLUMN$}  {}", "CACHED", short(&known.name));
-                    self.print(&self.paint(DIM, &line));
+                    let Said { words, is_small } = said(&known.name, self.installs);
+                    if !is_small {
+                        let line = format!("✓ {:>COLUMN$}  {}", "CACHED", short(&words));
+                        self.print(&self.paint(DIM, &line));
+                    }
                 }
             }
             Event::StepDone { step, took } => {
                 self.remove(Some(*step));
-                if let Some(known) = steps.get(*step)
-                    && (known.kind == StepKind::Instruction || *took >= ENGINE_STEP_DELAY)
-                {
-                    self.done(*took, &short(&known.name));
+                if let Some(known) = steps.get(*step) {
+                    let Said { words, is_small } = said(&known.name, self.installs);
+                    let tells = known.kind == StepKind::Instruction && !is_small;
+                    if tells || *took >= ENGINE_STEP_DELAY {
+                        self.done(*took, &short(&words));
+                    }
                 }
             }
             // A failed step's log is shown at the end, when nothing moves any more.

@@ -59,7 +59,6 @@ fn what_runs_stands_below_what_ended() {
     watched.show(&begun(), 0.0);
     assert_snapshot!(watched.at(12.34), @r"
     ✓   0.0s  context sent, 1.23 MB
-    ✓ CACHED  [deps 1/2] COPY json/ .
 
     *  12.3s  [deps 2/2] RUN pnpm install --frozen-lockfile
               Lockfile is up to date
@@ -73,7 +72,6 @@ fn nothing_moves_at_once() {
     watched.show(&begun(), 0.0);
     assert_snapshot!(watched.at(0.2), @r"
     ✓   0.0s  context sent, 1.23 MB
-    ✓ CACHED  [deps 1/2] COPY json/ .
     ");
 }
 
@@ -102,17 +100,15 @@ fn what_ended_stays_and_the_rest_goes() {
     );
     assert_snapshot!(watched.at(14.0), @r"
     ✓   0.0s  context sent, 1.23 MB
-    ✓ CACHED  [deps 1/2] COPY json/ .
     ✓  12.0s  [deps 2/2] RUN pnpm install --frozen-lockfile
 
-    *   2.0s  exporting to image
+    *   2.0s  write the image
               exporting layers
     *  14.0s  building shop/server:latest · 2 of 2 steps
     ");
     watched.rows.clear();
     assert_snapshot!(watched.screen.text(), @r"
     ✓   0.0s  context sent, 1.23 MB
-    ✓ CACHED  [deps 1/2] COPY json/ .
     ✓  12.0s  [deps 2/2] RUN pnpm install --frozen-lockfile
     ");
 }
@@ -132,7 +128,6 @@ fn a_failed_step_leaves_its_log_to_the_end() {
     watched.rows.clear();
     assert_snapshot!(watched.screen.text(), @r"
     ✓   0.0s  context sent, 1.23 MB
-    ✓ CACHED  [deps 1/2] COPY json/ .
     ");
 }
 
