@@ -97,6 +97,10 @@ APPS = [
     {"tree": "pnpm-monorepo-nuxt", "app": "apps/blog", "port": 3000, "page": "/"},  # alvarosabu/pnpm-monorepo-nuxt @ d927489fbe
     {"tree": "turbo-sveltekit-docker-railway", "app": "apps/web", "port": 3000, "page": "/"},  # samliew94/… @ 110e1ad322
     {"tree": "turbo-monorepo", "app": "apps/web", "port": 8080, "page": "/"},  # snowball-tools/turbo-monorepo @ 2067ddac6b
+    # `main` names a source beside a build, and the root's `prepare` sets up git hooks.
+    {"tree": "x", "app": "apps/api", "args": ["--node", "22"], "log": "Missing session secret"},  # 0-sayed/x @ 3f2fe7e0df
+    {"tree": "Hikyaku", "app": "apps/api", "args": ["--node", "22"], "log": "TRUST_PROXY"},  # 0x4Nayan04/Hikyaku @ e25acaf5fe
+    {"tree": "shadow-cloud", "app": "apps/bot", "log": "DISCORD_BOT_TOKEN is not set"},  # 1Solon/shadow-cloud @ bf765df17d
     # Each page wants secrets.
     {"tree": "nanomail", "app": "apps/web", "log": "Listening on"},  # 0916dhkim/nanomail @ 4fe1c73e29
     {"tree": "WikiBot", "app": "apps/bot", "log": "DISCORD_BOT_TOKEN is not set"},  # ADR3N4LYN3/WikiBot @ 45ea279055
