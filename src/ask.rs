@@ -1,13 +1,14 @@
-//! Answers about a workspace that need no image: its apps, why a package is there, the graph of its
-//! members, a pruned copy.
+//! Answers about a workspace: its apps, why a package is there, the graph of its members, a pruned copy;
+//! and about images: what is in one, and what differs between two.
 //!
-//! Input: the workspace. Output: values that [`crate::show`] prints or writes as JSON.
+//! Input: the workspace, the contents of images. Output: values that [`crate::show`] prints or writes as JSON.
 
 pub mod affected;
 pub mod listing;
 pub mod overview;
 pub mod pruned;
 pub mod selection;
+pub mod size;
 pub mod starter;
 pub mod turbo_task;
 pub mod why;

@@ -16,6 +16,7 @@ mod print;
 mod promote;
 mod prune;
 mod schema;
+mod size;
 mod smoke;
 mod values;
 mod workspace;
@@ -40,6 +41,7 @@ pub use print::PrintArg;
 pub use promote::{PromoteArgs, Target};
 pub use prune::PruneArgs;
 pub use schema::{SchemaArg, SchemaArgs};
+pub use size::{DiffArgs, LookArgs, SizeArgs};
 pub use smoke::SmokeArgs;
 use values::tag_template;
 pub use values::{BuildArg, SecretArg, SecretSource, SshArg};
@@ -62,8 +64,9 @@ Examples:
 
 Exit codes: 0 done · 1 the workspace or its configuration is wrong · 2 bad arguments
             3 no engine reached · 4 the image build failed, or the image does not come up
+            5 the image is larger than its budget
             75 a service was unavailable: the same may succeed later · 130 interrupted
-            Of several apps the worst counts: 4, 1, 2, 3, and 75 if no other";
+            Of several apps the worst counts: 4, 1, 2, 3, 5, and 75 if no other";
 
 /// Turns one app of a pnpm/Turborepo monorepo into a slim Docker image that boots.
 #[derive(Debug, Parser)]
@@ -149,6 +152,10 @@ pub enum Command {
     Hash(HashArgs),
     /// Print documents for pipelines
     Ci(CiArgs),
+    /// Show what is in an image: its bytes by layer and by package
+    Size(SizeArgs),
+    /// Show what differs between two images
+    Diff(DiffArgs),
     /// Write a slimbuild.json with what was detected, as comments
     Init(InitArgs),
     /// Make the built-in base image, without a daemon or a registry, and show what is in it

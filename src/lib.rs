@@ -28,6 +28,8 @@
 //! Layer: paths, and where contents come from ──────┴─► blobs ─► Image ─► archive      image (layer, oci), store::cache
 //!                                                                ├───► a registry    engine::registry
 //! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, image::machine
+//!
+//! an image of anybody, read ─► Contents ─► Size; of two: Difference ─► text, a page   image::contents, ask::size, show (report, page)
 //! ```
 //!
 //! The folders of `src/` are rooms. They have a fixed order, and none uses a later one: [`system`],
@@ -293,6 +295,8 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Init(args) => {
             commands::init::run(&place(args.app.app), args.force, args.turbo, ui)
         }
+        Command::Size(args) => commands::size::run(&args, &cwd, env, ui),
+        Command::Diff(args) => commands::diff::run(&args, &cwd, env, ui),
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
         Command::Promote(args) => commands::promote::run(&args, &cwd, env, ui),

@@ -1,8 +1,9 @@
-//! Values that every room uses: a path in the workspace, which member, names of images and modules, tags, a digest, a
+//! Values that every room uses: numbers of bytes, a path in the workspace, which member, names of images and modules, tags, a digest, a
 //! time span, the page of a repository; and which names look alike.
 //!
 //! Plain values and their syntax. This room does no I/O.
 
+pub mod bytes;
 pub mod digest;
 pub mod image;
 pub mod member;

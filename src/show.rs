@@ -8,6 +8,7 @@ pub mod ci;
 pub mod events;
 mod looks;
 pub mod metadata;
+pub mod page;
 pub mod progress;
 pub mod report;
 pub mod seat;

@@ -97,9 +97,29 @@ impl Why {
     /// Searches for `query` (`name` or `name@version`; for a member also its directory) from the
     /// app at `app`.
     pub fn new(workspace: &Workspace, app: MemberId, query: &str) -> Result<Self, WhyError> {
+        let mut found = Self::each(workspace, app, &[query])?;
+        found.pop().unwrap_or_else(|| {
+            Err(WhyError::Unknown {
+                name: query.to_owned(),
+                nearest: Vec::new(),
+            })
+        })
+    }
+
+    /// Searches for several packages: an answer for each query.
+    pub fn each(
+        workspace: &Workspace,
+        app: MemberId,
+        queries: &[&str],
+    ) -> Result<Vec<Result<Self, WhyError>>, WhyError> {
         let survey = Survey::new(workspace).map_err(PlanError::from)?;
         let web = Web::new(workspace, &survey.lockfiles).map_err(PlanError::from)?;
-        let meant = meant(&web, query)?;
+        let meant: Vec<_> = queries.iter().map(|query| meant(&web, query)).collect();
+        // A wrong question needs no study.
+        if meant.iter().all(Result::is_err) {
+            let errors = meant.into_iter().filter_map(Result::err);
+            return Ok(errors.map(Err).collect());
+        }
         let options = config::load(workspace, app).map_err(PlanError::from)?;
         let study = Study::new(&survey, app, &options)?;
         let runtime = study.dependencies()?;
@@ -120,11 +140,11 @@ impl Why {
         // Every build can use the root project's tools, but they say least about the app.
         let starts: Vec<usize> = [app]
             .into_iter()
-            .chain(study.needed.named.into_keys())
+            .chain(study.needed.named.keys().copied())
             .chain(Some(MemberId::ROOT).filter(|root| *root != app))
             .map(Web::member)
             .collect();
-        let packages = meant.into_iter().map(|(package, targets)| {
+        let package = |(package, targets): (String, BTreeSet<usize>)| {
             let build = part(starts.clone(), &all, &targets);
             // The root project is included if it provides the program that starts the app.
             let mut members = runtime.members.keys().copied();
@@ -144,12 +164,15 @@ impl Why {
                 runtime,
                 elsewhere,
             }
-        });
-        Ok(Self {
-            app: workspace.members[app].dir.clone(),
-            query: query.to_owned(),
-            packages: packages.collect(),
-        })
+        };
+        let answer = |(query, meant): (&&str, Result<Vec<_>, WhyError>)| {
+            Ok(Self {
+                app: workspace.members[app].dir.clone(),
+                query: (*query).to_owned(),
+                packages: meant?.into_iter().map(package).collect(),
+            })
+        };
+        Ok(queries.iter().zip(meant).map(answer).collect())
     }
 }
 

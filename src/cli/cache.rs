@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use crate::model::bytes;
+
 /// `slimbuild cache`
 #[derive(Debug, Args)]
 #[command(
@@ -102,24 +104,7 @@ impl FromStr for CacheSize {
         }
         let no =
             || "write a number of bytes with a unit, as in `20GB` or `500MB`, or `none`".to_owned();
-        let (number, unit) = split(text).ok_or_else(no)?;
-        let factor: u64 = match unit.to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
-            "k" | "kb" => 1000,
-            "m" | "mb" => 1_000_000,
-            "g" | "gb" => 1_000_000_000,
-            "t" | "tb" => 1_000_000_000_000,
-            "ki" | "kib" => 1 << 10,
-            "mi" | "mib" => 1 << 20,
-            "gi" | "gib" => 1 << 30,
-            "ti" | "tib" => 1 << 40,
-            _ => return Err(no()),
-        };
-        number
-            .checked_mul(factor)
-            .map(Some)
-            .map(Self)
-            .ok_or_else(no)
+        bytes::parse(text).map(Some).map(Self).ok_or_else(no)
     }
 }
 
@@ -159,7 +144,8 @@ mod tests {
         assert_eq!(size("1GiB"), Some(Some(1 << 30)));
         assert_eq!(size("0"), Some(Some(0)));
         assert_eq!(size("none"), Some(None));
-        for wrong in ["", "GB", "-1", "1.5GB", "10XB", "99999999999TB"] {
+        assert_eq!(size("1.5GB"), Some(Some(1_500_000_000)));
+        for wrong in ["", "GB", "-1", "10XB", "99999999999TB"] {
             assert_eq!(size(wrong), None, "{wrong}");
         }
         assert_eq!(age("7d"), Ok(Duration::from_secs(604_800)));

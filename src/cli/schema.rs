@@ -30,6 +30,10 @@ pub enum SchemaArg {
     Why,
     /// `slimbuild graph --format json`
     Graph,
+    /// `slimbuild size --json`
+    Size,
+    /// `slimbuild diff --json`
+    Diff,
     /// `slimbuild ci matrix`
     Matrix,
     /// What --metadata-file writes

@@ -2,6 +2,7 @@
 
 mod access;
 mod again;
+mod budget;
 mod buildkit;
 mod docker;
 mod driver;
@@ -165,7 +166,9 @@ impl Run<'_> {
         let (job, driver) = self.prepare(planned, None, ui)?;
         let metadata = metadata()?;
         let done = self.build(&job, &*driver, ui)?;
-        report(&done, job.about(), metadata, began, ui).map(Some)
+        let document = report(&done, job.about(), metadata, began, ui)?;
+        budget::check(&job, &done, ui)?;
+        Ok(Some(document))
     }
 
     /// The image of one app, if it is there already and only gets its names.

@@ -17,7 +17,7 @@ use crate::files::ignore::IgnoreError;
 use crate::files::tree::TreeError;
 use crate::finished::prebuilt::PrebuiltError;
 use crate::image::base::BaseError;
-use crate::image::oci::{DiskError, OciError};
+use crate::image::oci::{DiskError, OciError, ReadError};
 use crate::lockfile::LockfileError;
 use crate::model::image::ImageRefError;
 use crate::model::path::RepoPath;
@@ -88,6 +88,22 @@ pub enum Error {
     /// An image on the disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// A layer of an image that is looked at.
+    #[error("cannot read {image}")]
+    Layer {
+        /// The image.
+        image: String,
+        /// What is wrong with it.
+        source: ReadError,
+    },
+    /// An image is larger than its budget.
+    #[error("{message}")]
+    Budget {
+        /// By how much.
+        message: String,
+        /// What makes it large.
+        hint: String,
+    },
     /// A registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -148,6 +164,8 @@ pub enum ExitCode {
     NoEngine = 3,
     /// The image could not be built.
     Build = 4,
+    /// The image is larger than its budget.
+    Budget = 5,
     /// A service did not answer or refused for now, also after retries. The number is `EX_TEMPFAIL` of
     /// `sysexits.h`, which CI systems can retry.
     TryLater = 75,
@@ -166,11 +184,12 @@ impl ExitCode {
         match self {
             Self::Success => 0,
             Self::TryLater => 1,
-            Self::NoEngine => 2,
-            Self::Usage => 3,
-            Self::Workspace => 4,
-            Self::Build => 5,
-            Self::HungUp | Self::Interrupted | Self::Terminated => 6,
+            Self::Budget => 2,
+            Self::NoEngine => 3,
+            Self::Usage => 4,
+            Self::Workspace => 5,
+            Self::Build => 6,
+            Self::HungUp | Self::Interrupted | Self::Terminated => 7,
         }
     }
 
@@ -236,11 +255,11 @@ impl Error {
             Self::Oci(error) => error.hint(),
             Self::Disk(error) => error.hint(),
             Self::Registry(error) => error.hint(),
-            Self::Verify { hint, .. } => Some(hint.clone()),
+            Self::Verify { hint, .. } | Self::Budget { hint, .. } => Some(hint.clone()),
             Self::History(error) => error.hint(),
             Self::OfApp { source, .. } => source.hint(),
             Self::Usage { hint, .. } => hint.clone(),
-            Self::Apps { .. } | Self::Io { .. } => None,
+            Self::Apps { .. } | Self::Io { .. } | Self::Layer { .. } => None,
         }
     }
 
@@ -287,6 +306,7 @@ impl Error {
             }
             Self::OfApp { source, .. } => source.exit_code(),
             Self::Apps { code, .. } => *code,
+            Self::Budget { .. } => ExitCode::Budget,
             Self::Selection(error) if error.is_argument() => ExitCode::Usage,
             Self::Plan(error) if error.is_argument() => ExitCode::Usage,
             Self::Why(WhyError::Plan(error)) if error.is_argument() => ExitCode::Usage,
@@ -307,6 +327,7 @@ impl Error {
             | Self::Fetch(_)
             | Self::Base(_)
             | Self::Oci(_)
+            | Self::Layer { .. }
             | Self::Registry(_)
             | Self::Native(_) => ExitCode::Build,
             Self::Engine(error) => match error.kind() {

@@ -23,6 +23,8 @@ fn schema(name: SchemaArg) -> &'static str {
         SchemaArg::Hash => include_str!("../../docs/src/reference/schemas/hash.json"),
         SchemaArg::Why => include_str!("../../docs/src/reference/schemas/why.json"),
         SchemaArg::Graph => include_str!("../../docs/src/reference/schemas/graph.json"),
+        SchemaArg::Size => include_str!("../../docs/src/reference/schemas/size.json"),
+        SchemaArg::Diff => include_str!("../../docs/src/reference/schemas/diff.json"),
         SchemaArg::Matrix => include_str!("../../docs/src/reference/schemas/matrix.json"),
         SchemaArg::Metadata => include_str!("../../docs/src/reference/schemas/metadata.json"),
         SchemaArg::Events => include_str!("../../docs/src/reference/schemas/events.json"),

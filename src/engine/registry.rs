@@ -11,7 +11,7 @@
 //!
 //! [`reach`] and [`trust`] find the way to a registry, [`home`] keeps it, [`token`] logs in, [`http`] and
 //! [`upload`] make requests, [`words`] reads refusals, [`client`] retries, [`pull`], [`push`], [`layers`],
-//! [`index`] and [`found`] put it together, the last two with [`manifest`].
+//! [`look`], [`index`] and [`found`] put it together, the last two with [`manifest`].
 
 mod client;
 mod error;
@@ -20,6 +20,7 @@ mod home;
 mod http;
 mod index;
 mod layers;
+mod look;
 mod manifest;
 mod pull;
 mod push;
@@ -32,7 +33,7 @@ mod words;
 use std::time::Duration;
 
 use crate::engine::{Event, Interrupt, Logins, StepId};
-use crate::image::oci::Image;
+use crate::image::oci::{Descriptor, Image};
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform};
 use crate::store::cache::Cache;
@@ -41,6 +42,7 @@ use crate::store::fetch::{Patience, Proxies};
 pub use error::RegistryError;
 pub use found::{Answer, Asker, Found, Named, Questions, Retag, questions};
 pub use layers::Layers;
+pub use look::Looked;
 pub use trust::Trust;
 pub(super) use words::without_json;
 
@@ -166,6 +168,28 @@ impl Registries<'_> {
     ) -> Result<Vec<Result<Found, RegistryError>>, RegistryError> {
         let find = async { Ok(found::find(self, names, on_event).await) };
         client::block_on(self.interrupt, find)
+    }
+
+    /// Reads the manifest and the configuration of an image.
+    pub fn describe(
+        &self,
+        image: &ImageRef,
+        platform: Option<&Platform>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Looked, RegistryError> {
+        let look = look::describe(self, image, platform, on_event);
+        client::block_on(self.interrupt, look)
+    }
+
+    /// Brings blobs of an image into the cache. Returns the bytes that were received.
+    pub fn bring(
+        &self,
+        image: &ImageRef,
+        blobs: &[&Descriptor],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<u64, RegistryError> {
+        let bring = look::bring(self, image, blobs, on_event);
+        client::block_on(self.interrupt, bring)
     }
 
     /// Gives images more names in their registries. Nothing of their layers is read or sent.

@@ -7,6 +7,7 @@
 //! compares the two.
 
 mod base;
+mod budget;
 mod keys;
 mod load;
 mod merge;
@@ -26,6 +27,7 @@ use crate::model::tag::TagTemplate;
 use crate::workspace::manifest::ManifestError;
 
 pub use base::{Base, DiskBase, Mirror, insecure_registry};
+pub use budget::Budget;
 pub use load::{inherited, load};
 
 /// The file's name, at the root and beside an app.
@@ -95,6 +97,8 @@ pub struct PlanOptions {
     pub ssh: Vec<String>,
     /// Whether steps of the build trust one more certificate authority.
     pub authority: bool,
+    /// How large the image may be.
+    pub budget: Option<Given<Budget>>,
     /// A template for the Dockerfile.
     pub template: Option<Given<RepoPath>>,
     /// The engine that makes the image.

@@ -4,10 +4,12 @@ mod affected;
 mod apps;
 mod difference;
 mod graph;
+mod images;
 mod lines;
 mod listing;
 mod plan;
 mod prune;
+mod sizes;
 mod summary;
 mod why;
 
@@ -24,9 +26,11 @@ pub use affected::{affected, affected_summary};
 pub use apps::apps;
 pub use difference::difference;
 pub use graph::{Notation, dot, mermaid, tree};
+pub use images::{difference_in_markdown, image_difference};
 pub use listing::{choices, listing};
 pub use plan::plan;
 pub use prune::pruned;
+pub use sizes::{command, image_size, shortened};
 pub use summary::{SummaryRow, summary};
 pub use why::why;
 

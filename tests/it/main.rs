@@ -53,6 +53,7 @@ mod reproducible;
 mod roots;
 mod schemas;
 mod secrets;
+mod sizes;
 mod starts;
 mod storage;
 mod streaming;

@@ -2,7 +2,7 @@
 
 use super::{Cli, ParseError};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The lines of a text that run slimbuild, as words.
 fn command_lines(text: &str) -> Vec<Vec<String>> {
@@ -83,7 +83,8 @@ fn documents_run_commands_that_exist() {
         files.push(entry.unwrap().into_path());
     }
     let mut seen = 0;
-    for file in files.iter().filter(|file| file.is_file()) {
+    let is_text = |file: &&PathBuf| file.extension().is_some_and(|end| end == "md");
+    for file in files.iter().filter(is_text) {
         let text = fs_err::read_to_string(file).unwrap();
         for words in command_lines(&text) {
             let parsed = Cli::from_args(words.iter().map(OsString::from));

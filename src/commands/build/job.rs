@@ -21,6 +21,7 @@ use crate::image::oci::Output;
 use crate::model::digest::Digest;
 use crate::model::image::{ImageRef, Platform};
 use crate::needs::tasks::is_proxy;
+use crate::plan::config::{Budget, Given};
 use crate::plan::smoke::{self, Unset};
 use crate::plan::{Engine, Plan, Proof};
 use crate::show::progress::ProgressMode;
@@ -46,6 +47,12 @@ pub(super) struct Job<'j> {
     pub(super) access: Access,
     /// The smoke test before the image gets its names, if requested.
     pub(super) trial: Option<SmokeRequest>,
+    /// How large the image may be.
+    pub(super) budget: Option<Given<Budget>>,
+    /// The daemon that is asked, if one is named.
+    pub(super) host: Option<String>,
+    /// Registries that are used without a verified connection.
+    pub(super) insecure: Vec<String>,
     /// The logins at registries.
     pub(super) logins: Logins,
     /// The connections to registries.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::schema;
 use crate::ask::listing::Listing;
 use crate::ask::overview::Overview;
+use crate::ask::size::{Difference, Size};
 use crate::ask::why::Why;
 use crate::cli::SchemaArg;
 use crate::commands::{ci, hash, ls, plan};
@@ -142,6 +143,8 @@ fn of_types(name: SchemaArg) -> Option<Value> {
         SchemaArg::Hash => made::<hash::Document>("slimbuild hash --json"),
         SchemaArg::Why => made::<Why>("slimbuild why APP PACKAGE --json"),
         SchemaArg::Graph => made::<Overview>("slimbuild graph --format json"),
+        SchemaArg::Size => made::<Size>("slimbuild size --json"),
+        SchemaArg::Diff => made::<Difference>("slimbuild diff --json"),
         SchemaArg::Matrix => made::<Matrix>("slimbuild ci matrix"),
         SchemaArg::Metadata => made::<MetadataFile>("--metadata-file"),
         SchemaArg::Events => made::<Line<'_>>("--progress json: one line"),

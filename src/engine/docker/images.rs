@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bollard::errors::Error as Bollard;
 use bollard::query_parameters::{ListImagesOptions, TagImageOptions};
 
 use super::error::after_build;
@@ -40,6 +41,18 @@ impl Docker {
             });
             Ok(labelled.collect())
         })
+    }
+
+    /// The id of the image that the daemon has under a name; `None` if there is none.
+    pub fn find(&self, image: &ImageRef) -> Result<Option<String>, EngineError> {
+        let found = runtime()?.block_on(self.client.inspect_image(&image.to_string()));
+        match found {
+            Ok(found) => Ok(found.id),
+            Err(Bollard::DockerResponseServerError {
+                status_code: 404, ..
+            }) => Ok(None),
+            Err(error) => Err(after_build(format!("tell of `{image}`"), &error)),
+        }
     }
 
     /// Tags an image.

@@ -103,6 +103,13 @@ pub enum RegistryError {
         /// The reason.
         source: ForeignError,
     },
+    /// The image cannot be looked at.
+    #[error("cannot read `{image}`")]
+    Unread {
+        image: String,
+        /// The reason.
+        source: ForeignError,
+    },
     /// The image cannot be part of an index.
     #[error("`{image}` cannot be part of an index: {reason}")]
     Unfit { image: String, reason: String },
@@ -253,7 +260,7 @@ impl RegistryError {
                 "nothing of it was kept; try again, and if it stays so, ask who runs that registry"
                     .to_owned()
             }
-            Self::Foreign { source, .. } => return source.hint(),
+            Self::Foreign { source, .. } | Self::Unread { source, .. } => return source.hint(),
             Self::Damaged(_) => "build again: it is made anew".to_owned(),
             Self::NotTakenOver { image, target } => {
                 format!("copy it once: `skopeo copy docker://{image} docker://{target}`")

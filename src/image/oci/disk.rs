@@ -4,6 +4,7 @@
 //! changes them.
 
 mod files;
+mod look;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -11,6 +12,7 @@ use std::io::{self, Read, Write};
 use serde::Deserialize;
 
 pub(super) use files::Files;
+pub use look::{OnDisk, is_layout};
 
 use super::foreign::{
     self, Document, ForeignError, ForeignManifest, IndexEntry, Packed, choose, few,
@@ -61,6 +63,14 @@ pub enum DiskError {
         /// The reason.
         source: ForeignError,
     },
+    /// The image cannot be looked at.
+    #[error("cannot read `{image}`")]
+    Unread {
+        /// As the user named it.
+        image: DiskImage,
+        /// The reason.
+        source: ForeignError,
+    },
 }
 
 fn listed(names: &[String]) -> String {
@@ -86,7 +96,7 @@ impl DiskError {
                 "`oci:` names a directory with an OCI layout, `oci-archive:` a tar of one, `docker-archive:` what `docker save` writes".to_owned()
             }
             Self::Damaged { .. } => "write it anew, as with `skopeo copy` or `docker save`".to_owned(),
-            Self::Foreign { source, .. } => return source.hint(),
+            Self::Foreign { source, .. } | Self::Unread { source, .. } => return source.hint(),
         })
     }
 }
@@ -102,7 +112,7 @@ pub fn open(
     match image.format {
         DiskFormat::DockerArchive => place.save(platform, created, cache),
         DiskFormat::Oci | DiskFormat::OciArchive => {
-            let (manifest, config) = place.layout(platform)?;
+            let (manifest, config) = place.layout(&|entries| choose(entries, platform).cloned())?;
             place.keep_layers(&manifest, cache)?;
             let image = manifest.image(&config, platform, created, cache);
             image.map_err(|error| place.foreign(error))
@@ -122,9 +132,12 @@ pub fn digest(image: &DiskImage, platform: &Platform) -> Result<Digest, DiskErro
     Ok(Digest::of(&Place::new(image)?.config(platform)?))
 }
 
+/// Chooses one of several images.
+type Choose<'c> = &'c dyn Fn(&[IndexEntry]) -> Result<IndexEntry, ForeignError>;
+
 /// An image and its files.
-struct Place<'p> {
-    image: &'p DiskImage,
+struct Place {
+    image: DiskImage,
     files: Files,
 }
 
@@ -138,8 +151,8 @@ struct Saved {
     layers: Vec<String>,
 }
 
-impl<'p> Place<'p> {
-    fn new(image: &'p DiskImage) -> Result<Self, DiskError> {
+impl Place {
+    fn new(image: &DiskImage) -> Result<Self, DiskError> {
         let read = |source| DiskError::Read {
             image: image.clone(),
             source,
@@ -150,7 +163,10 @@ impl<'p> Place<'p> {
                 Files::archive(image.path.clone()).map_err(read)?
             }
         };
-        Ok(Self { image, files })
+        Ok(Self {
+            image: image.clone(),
+            files,
+        })
     }
 
     fn read(&self, source: io::Error) -> DiskError {
@@ -167,16 +183,19 @@ impl<'p> Place<'p> {
         }
     }
 
-    /// The manifest and the configuration of an image in a layout.
     /// The text of the image's configuration.
     fn config(&self, platform: &Platform) -> Result<Vec<u8>, DiskError> {
         Ok(match self.image.format {
             DiskFormat::DockerArchive => self.saved()?.1,
-            DiskFormat::Oci | DiskFormat::OciArchive => self.layout(platform)?.1,
+            DiskFormat::Oci | DiskFormat::OciArchive => {
+                let choose = |entries: &[_]| choose(entries, platform).cloned();
+                self.layout(&choose)?.1
+            }
         })
     }
 
-    fn layout(&self, platform: &Platform) -> Result<(ForeignManifest, Vec<u8>), DiskError> {
+    /// The manifest and the configuration of an image in a layout.
+    fn layout(&self, choose: Choose<'_>) -> Result<(ForeignManifest, Vec<u8>), DiskError> {
         let index = self
             .files
             .json("index.json", limits::MANIFEST)
@@ -192,7 +211,7 @@ impl<'p> Place<'p> {
                     return Ok((manifest, config));
                 }
                 Document::Index(entries) => {
-                    let entry = choose(&entries, platform).map_err(|error| self.foreign(error))?;
+                    let entry = choose(&entries).map_err(|error| self.foreign(error))?;
                     let bytes = self.blob(&entry.descriptor, limits::MANIFEST)?;
                     document = Document::parse(&bytes).map_err(|error| self.foreign(error))?;
                 }

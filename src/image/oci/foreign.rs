@@ -3,6 +3,7 @@
 //! Input: JSON from registries and archives, in OCI's or Docker's format. Output: an [`Image`] to
 //! add layers to. The blobs of its layers are kept as they are.
 
+mod described;
 mod error;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use fs_err::File;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use described::{Described, choose_any};
 pub use error::ForeignError;
 
 use super::limits::{Meter, Metered};

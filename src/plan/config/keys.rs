@@ -1,6 +1,7 @@
 //! The keys of the file: each is read into the options, or refused with its position.
 
 use super::base;
+use super::budget;
 use super::reader::{Entry, Node};
 use super::values;
 use super::{ConfigError, PlanOptions};
@@ -9,7 +10,7 @@ use crate::model::path::RepoPath;
 use crate::model::tag::TagTemplate;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 27] = [
     "kind",
     "node",
     "base",
@@ -35,6 +36,7 @@ pub const KEYS: [&str; 26] = [
     "registry",
     "image",
     "tags",
+    "budget",
     "template",
 ];
 
@@ -143,6 +145,7 @@ fn key(
         "registry" => options.registry = Some(node.given(values::registry(node)?)),
         "image" => options.image = Some(node.given(values::image_pattern(node)?)),
         "tags" => options.tags = Some(node.given(values::tags(node)?)),
+        "budget" => options.budget = Some(node.given(budget::budget(node)?)),
         "template" => options.template = Some(node.given(values::file(node, dir)?)),
         _ => {
             let mut known = KEYS.to_vec();

@@ -66,6 +66,7 @@ impl PlanOptions {
             secrets: joined(below.secrets, self.secrets),
             ssh: joined(below.ssh, self.ssh),
             authority: self.authority || below.authority,
+            budget: self.budget.or(below.budget),
             template: self.template.or(below.template),
             engine: self.engine,
             disk_base: self.disk_base.or(below.disk_base),

@@ -69,12 +69,12 @@ fn short(digest: Option<&str>) -> String {
 }
 
 /// A word in a cell, as it is.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'").replace('|', "\\|"))
 }
 
 /// Text on one line that means nothing in Markdown or HTML.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut told = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::refused;
+use crate::commands::build::budget;
 use crate::commands::build::outcome::{About, Done};
 use crate::commands::build::run::{Planned, Run};
 use crate::commands::build::unchanged::{Looked, Seeker};
@@ -293,7 +294,9 @@ impl<'q, 'w> Queue<'q, 'w> {
     ) -> std::result::Result<(Result, Ended), Error> {
         let (job, driver) = self.run.prepare(planned, Some(&self.interrupt), ui)?;
         let done = self.run.build(&job, &*driver, ui)?;
-        self.reported(&done, job.about(), began, ui)
+        let reported = self.reported(&done, job.about(), began, ui)?;
+        budget::check(&job, &done, ui)?;
+        Ok(reported)
     }
 
     /// Reports an image. Returns what is left of its app.

@@ -27,6 +27,9 @@ pub enum Excess {
     /// A path or a link's target is too long.
     #[error("a path of more than {PATH} bytes")]
     Path,
+    /// All paths together are too long.
+    #[error("paths of more than {0} bytes together")]
+    Paths(u64),
     /// Headers or long names are too large.
     #[error("a file whose headers have more than {HEADERS} bytes")]
     Headers,
@@ -85,6 +88,11 @@ impl Meter {
     /// Fails if a path is too long.
     pub(in crate::image::oci) fn path(&self, bytes: &[u8]) -> Result<(), Excess> {
         self.check(bytes.len() <= PATH, Excess::Path)
+    }
+
+    /// Fails if all paths so far are longer than this together.
+    pub(in crate::image::oci) fn paths(&self, bytes: u64, most: u64) -> Result<(), Excess> {
+        self.check(bytes <= most, Excess::Paths(most))
     }
 
     /// Fails if a file of this size would exceed the limit. A sparse file is larger than its part
