@@ -149,6 +149,11 @@ impl Buildkit {
         }
     }
 
+    /// Where it is.
+    pub fn builder(&self) -> &Builder {
+        &self.builder
+    }
+
     /// What it can do.
     pub fn abilities(&self) -> &Abilities {
         &self.abilities

@@ -13,6 +13,7 @@
 mod affected;
 mod asked;
 mod base;
+mod bill;
 mod builders;
 mod cache;
 mod complaints;
@@ -62,3 +63,4 @@ mod tasks;
 mod trial;
 mod turbo;
 mod unchanged;
+mod verbose;

@@ -115,6 +115,15 @@ impl Worker {
         reached.map(Self::Builder)
     }
 
+    /// Who it is, and what named it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Daemon(docker) => format!("Docker {} at {}", docker.version(), docker.host()),
+            Self::Builder(buildkit) => buildkit.builder().to_string(),
+            Self::Here => "slimbuild on this machine, without Docker".to_owned(),
+        }
+    }
+
     /// Why the plan's trial start cannot be a step there.
     pub(super) fn without_trial(&self) -> Option<String> {
         let (who, also) = match self {
