@@ -31,6 +31,11 @@ test-pnpm:
 test-npm:
     cargo test --test it package_managers_install -- --ignored --nocapture
 
+# documents of `slimbuild sbom` are valid by the libraries of CycloneDX and SPDX, which come from PyPI
+[group('check')]
+test-sbom:
+    cargo test --test it by_the_libraries_of_their_formats -- --ignored --nocapture
+
 # whether an edit makes a lockfile outdated: slimbuild's verdict against that of pnpm 10, 11 and 12; SLIMBUILD_EDIT=WORDS takes rows with these words
 [group('check')]
 test-edits:
@@ -88,6 +93,19 @@ ci:
 book:
     mdbook build docs
 
+# docs/src/run.svg, the picture of a run in README.md: a real one, which needs Docker; `pyte` comes from PyPI
+[group('docs')]
+picture:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --quiet
+    python3 -m venv target/picture/python
+    target/picture/python/bin/pip install --quiet pyte==0.8.2
+    rm -rf target/picture/shop
+    git ls-files -z testdata/shop | xargs -0 cp --parents -t target/picture
+    mv target/picture/testdata/shop target/picture/shop
+    target/picture/python/bin/python docs/picture/record.py target/debug/slimbuild target/picture/shop docs/src/run.svg
+
 # manual pages in target/man: `man -l target/man/slimbuild.1`
 [group('docs')]
 man:
@@ -96,7 +114,7 @@ man:
     cargo build --quiet
     mkdir -p target/man
     target/debug/slimbuild man > target/man/slimbuild.1
-    for command in build plan dockerfile context prune why graph ls hash ci init base index promote cache schema completions; do
+    for command in build plan dockerfile context prune why graph ls hash sbom licenses ci init base index promote cache schema completions; do
       target/debug/slimbuild man "$command" > "target/man/slimbuild-$command.1"
     done
 

@@ -3,6 +3,7 @@
 #
 #   release.sh version TAG               prints `version=…`, and fails unless TAG (if any) and CHANGELOG.md agree with Cargo.toml
 #   release.sh build TARGET              the program, static on Linux
+#   release.sh crate VERSION             packs the crate, and installs the program from what is packed
 #   release.sh pack PROGRAM PLATFORM DIR the program as an archive in DIR, after it was started
 #   release.sh checksums DIR             SHA256SUMS of the archives
 #   release.sh npm DIR [FLAG...]         publishes the npm packages of all archives with `npm publish FLAG...`, the launcher last
@@ -40,6 +41,17 @@ case ${1-} in
     [[ $2 != *windows-msvc ]] || flags+=' -C target-feature=+crt-static'
     rustup target add "$2" 2>/dev/null || true
     RUSTFLAGS=$flags cargo build --release --locked --target "$2"
+    ;;
+  crate)
+    cargo package --locked --no-verify
+    packed=target/package/slimbuild-$2.crate
+    (($(wc -c < "$packed") < 2000000)) || fail "$packed has more than 2 MB"
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    tar -xzf "$packed" -C "$work"
+    # With the dependencies that are compiled already.
+    CARGO_TARGET_DIR=$PWD/target cargo install --locked --path "$work/slimbuild-$2" --root "$work/installed" --debug
+    "$work/installed/bin/slimbuild" version
     ;;
   pack)
     program=$(program "$2")

@@ -2,6 +2,7 @@
 
 mod apps;
 mod base;
+mod bill;
 mod builder;
 mod cache;
 mod ci;
@@ -27,6 +28,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use apps::{AppsArg, Named, QueueArgs};
 pub use base::{BaseArgs, SourceArgs};
+pub use bill::{LicensesArgs, MachineArgs, SbomArgs, SbomFormat};
 pub use builder::BuilderArgs;
 pub use cache::{CacheArgs, CacheCommand, CacheDuArgs, CachePruneArgs, CacheSize};
 pub use ci::{CiArgs, CiCommand, MatrixArgs};
@@ -150,6 +152,10 @@ pub enum Command {
     Ls(LsArgs),
     /// Print the identity of an app's image: a digest over all that reaches it
     Hash(HashArgs),
+    /// Print the list of what an app ships (SBOM)
+    Sbom(SbomArgs),
+    /// List the licences of what an app ships
+    Licenses(LicensesArgs),
     /// Print documents for pipelines
     Ci(CiArgs),
     /// Show what is in an image: its bytes by layer and by package
@@ -226,7 +232,10 @@ pub struct BuildArgs {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Show every decision before the build, as `slimbuild plan` does
+    /// Show every decision before the build, as `slimbuild plan` does, and every request
+    ///
+    /// A request is one to a registry, npm, a mirror, a Docker daemon or a builder: its method, address, status and time. No credential is
+    /// shown. Of several apps, the requests that are made for all of them are left out
     #[arg(short, long, conflicts_with = "quiet", hide_short_help = true)]
     pub verbose: bool,
 

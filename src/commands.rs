@@ -2,6 +2,7 @@
 
 mod affected;
 pub mod base;
+pub mod bill;
 mod budget;
 pub mod build;
 pub mod cache;

@@ -22,6 +22,7 @@ mod step_names;
 mod testing;
 mod unique_id;
 mod upload;
+mod wire;
 
 pub use credentials::Logins;
 pub use event::{Event, LogStream, StepId, StepKind};

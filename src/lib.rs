@@ -48,7 +48,8 @@
 //!
 //! From the same closures, [`ask`] gives answers that need no image: a pruned workspace for a
 //! user's own Dockerfile ([`ask::pruned`]), the chains that pull in a package ([`ask::why`]), the
-//! graph of members ([`ask::overview`]), the list of apps ([`ask::listing`]), which of them a user's
+//! graph of members ([`ask::overview`]), the list of what an app ships ([`ask::sbom`]) and its licences
+//! ([`ask::licences`]), the list of apps ([`ask::listing`]), which of them a user's
 //! words mean ([`ask::selection`]) or a change affects ([`ask::affected`]), an initial configuration
 //! file ([`ask::starter`]), and scripts and tasks for turbo ([`ask::turbo_task`]). `fuzzing` lists
 //! the properties that hold for any input,
@@ -291,6 +292,8 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         }
         Command::Ls(args) => commands::ls::run(&args, &cwd, env, ui),
         Command::Hash(args) => commands::hash::run(args, &cwd, env, ui),
+        Command::Sbom(args) => commands::bill::sbom(args, &cwd, env, ui),
+        Command::Licenses(args) => commands::bill::licenses(args, &cwd, ui),
         Command::Ci(args) => commands::ci::run(&args, &cwd, env, ui),
         Command::Init(args) => {
             commands::init::run(&place(args.app.app), args.force, args.turbo, ui)

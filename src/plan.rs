@@ -62,6 +62,7 @@ pub use contents::{Contents, Finished, Recipe};
 pub use context_entry::{Content, ContextEntry, Place, PlacedFile};
 pub use error::PlanError;
 pub use image_name::image_name;
+pub(crate) use libc::libc_of;
 pub use native::Native;
 pub use outputs::{Locked, Machines, Outputs};
 pub use runs::Runs;

@@ -6,13 +6,13 @@
 
 mod only_way;
 mod route;
-mod web;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use nodejs_semver::Version;
 use serde::Serialize;
 
+use crate::ask::web::{COPIED, Edge, Node, Web};
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::model::similar;
@@ -22,7 +22,6 @@ use crate::plan::{PlanError, config};
 use crate::workspace::Workspace;
 pub use route::{Chain, Route, RouteStep};
 use route::{Counts, Part};
-use web::{COPIED, Edge, Node, Web};
 
 /// How many chains of equal length are shown.
 const CHAINS: usize = 5;

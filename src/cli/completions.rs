@@ -18,7 +18,7 @@ use super::Cli;
 pub const VARIABLE: &str = "SLIMBUILD_COMPLETE";
 
 /// The commands whose first argument is an app.
-const OF_APPS: [&str; 10] = [
+const OF_APPS: [&str; 12] = [
     "build",
     "plan",
     "dockerfile",
@@ -29,6 +29,8 @@ const OF_APPS: [&str; 10] = [
     "hash",
     "init",
     "promote",
+    "sbom",
+    "licenses",
 ];
 
 /// `slimbuild completions`

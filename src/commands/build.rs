@@ -39,6 +39,7 @@ use crate::show::seat::State;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
+use crate::system::requests;
 use crate::workspace::{Workspace, find_root};
 
 pub(super) use job::arguments;
@@ -58,24 +59,33 @@ pub fn run(
 ) -> Result<(), Error> {
     let began = Instant::now();
     ui.set_json(args.progress == ProgressMode::Json);
+    let _kept = args.verbose.then(requests::keep);
     let run = Run::new(args, quiet, cwd, here, env)?;
     ui.set_quiet(run.mode == ProgressMode::Quiet);
     ui.set_ci(run.pipeline.ci.clone());
-    let workspace = Workspace::load(&find_root(cwd)?)?;
-    let is_app = |word: &str| workspace.find_app(word, cwd).is_ok();
-    match run.args.app.named(is_app) {
-        Named::Around => {
-            let app = run.asked(&workspace, ui)?;
-            // Choosing is no part of the build's time.
-            let began = app.as_ref().map_or(began, |_| Instant::now());
-            run.one(&workspace, app, began, ui)
-        }
-        Named::One(app) => run.one(&workspace, Some(app.to_owned()), began, ui),
-        Named::Several => many::run(run, &workspace, ui),
-    }
+    let done = run.apps(began, ui);
+    // What the run asked for last.
+    ui.requests();
+    done
 }
 
 impl Run<'_> {
+    fn apps(self, began: Instant, ui: &mut Ui) -> Result<(), Error> {
+        let cwd = self.cwd;
+        let workspace = Workspace::load(&find_root(cwd)?)?;
+        let is_app = |word: &str| workspace.find_app(word, cwd).is_ok();
+        match self.args.app.named(is_app) {
+            Named::Around => {
+                let app = self.asked(&workspace, ui)?;
+                // Choosing is no part of the build's time.
+                let began = app.as_ref().map_or(began, |_| Instant::now());
+                self.one(&workspace, app, began, ui)
+            }
+            Named::One(app) => self.one(&workspace, Some(app.to_owned()), began, ui),
+            Named::Several => many::run(self, &workspace, ui),
+        }
+    }
+
     /// The app that the user chooses, if the working directory does not tell which one is meant.
     fn asked(&self, workspace: &Workspace, ui: &mut Ui) -> Result<Option<String>, Error> {
         let shown = matches!(self.mode, ProgressMode::Auto | ProgressMode::Tty);

@@ -133,6 +133,15 @@ pub enum Error {
         /// The worst of their exit codes.
         code: ExitCode,
     },
+    /// The workspace has no modules, which state the licences.
+    #[error("no package is installed here, and lockfiles have no licences")]
+    NotInstalled,
+    /// Packages have licences that are not allowed.
+    #[error("not allowed by `--allow`: {}", refused.join(", "))]
+    Licences {
+        /// Each package with its licence.
+        refused: Vec<String>,
+    },
     /// Arguments contradict each other or the workspace.
     #[error("{message}")]
     Usage {
@@ -259,6 +268,11 @@ impl Error {
             Self::History(error) => error.hint(),
             Self::OfApp { source, .. } => source.hint(),
             Self::Usage { hint, .. } => hint.clone(),
+            Self::NotInstalled => Some("run `pnpm install`, then ask again".to_owned()),
+            Self::Licences { .. } => Some(
+                "allow the licence, or remove the package: `slimbuild why APP PACKAGE` shows who needs it"
+                    .to_owned(),
+            ),
             Self::Apps { .. } | Self::Io { .. } | Self::Layer { .. } => None,
         }
     }

@@ -13,7 +13,7 @@ mod load;
 mod push;
 mod save;
 mod smoke;
-mod ssh;
+mod transport;
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use bollard::API_DEFAULT_VERSION;
 use bollard::models::SystemVersion;
 
 use crate::engine::host::{Address, Host};
+use crate::system::requests;
 pub use error::{EngineError, EngineErrorKind};
 pub use images::Labelled;
 pub use load::Loaded;
@@ -78,7 +79,7 @@ impl Docker {
                 source,
             })?;
         }
-        let client = client(host.address()).map_err(not_reached)?;
+        let client = client(host).map_err(not_reached)?;
         let runtime = runtime()?;
         let (client, version) = runtime
             .block_on(async {
@@ -186,15 +187,17 @@ impl Docker {
 }
 
 /// Makes a client. It connects with the first request.
-pub(super) fn client(address: &Address) -> Result<bollard::Docker, bollard::errors::Error> {
+pub(super) fn client(host: &Host) -> Result<bollard::Docker, bollard::errors::Error> {
     let patience = TIMEOUT.as_secs();
-    match address {
+    let requests = requests::own();
+    match host.address() {
+        Address::Ssh(_) => transport::client(host, patience, requests),
+        _ if requests.are_kept() => transport::client(host, patience, requests),
         Address::Local(path) => bollard::Docker::connect_with_local(
             &path.to_string_lossy(),
             patience,
             API_DEFAULT_VERSION,
         ),
-        Address::Ssh(place) => ssh::client(place, patience),
         Address::Tcp(authority) => {
             bollard::Docker::connect_with_http(authority, patience, API_DEFAULT_VERSION)
         }

@@ -8,10 +8,18 @@ mod enter;
 mod error;
 mod image;
 mod injected;
+#[cfg(unix)]
+pub mod keeper;
+#[cfg(not(unix))]
+#[path = "native/unkept.rs"]
 pub mod keeper;
 mod mounts;
 mod namespace;
 mod node;
+#[cfg(unix)]
+mod process;
+#[cfg(not(unix))]
+#[path = "native/elsewhere.rs"]
 mod process;
 mod proof;
 mod proof_tree;

@@ -12,38 +12,60 @@
 //! parent directories. A walk that is always used is also always tested.
 
 mod error;
+#[cfg(unix)]
 mod hide;
+#[cfg(unix)]
 mod pending;
+#[cfg(not(unix))]
+mod portable;
+#[cfg(unix)]
 mod remove;
+#[cfg(unix)]
 mod steps;
+#[cfg(unix)]
 mod tree;
+#[cfg(unix)]
 mod writer;
 
 pub use error::PlaceError;
+#[cfg(unix)]
 pub use pending::Slot;
+#[cfg(not(unix))]
+pub use portable::{ImageTree, Slot, Writer, remove_all};
+#[cfg(unix)]
 pub use remove::remove_all;
+#[cfg(unix)]
 pub use tree::ImageTree;
+#[cfg(unix)]
 pub use writer::Writer;
 
+#[cfg(unix)]
 use std::ffi::OsStr;
+#[cfg(unix)]
 use std::os::fd::{AsFd, OwnedFd};
 
+#[cfg(unix)]
 use rustix::fs::{Mode, OFlags, openat};
+#[cfg(unix)]
 use rustix::io::Errno;
 
 /// How deep directories may be nested. Reading or removing a tree holds one open for each level.
+#[cfg(unix)]
 pub const MAX_DEPTH: usize = 256;
 
 /// Opens a directory by name, without following a link.
+#[cfg(unix)]
 fn open_dir(below: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(below, name, flags, Mode::empty())
 }
 
 /// Whether the error means that something else than a directory is there: a file or a link.
+#[cfg(unix)]
 fn is_no_dir(error: Errno) -> bool {
     matches!(error, Errno::NOTDIR | Errno::LOOP)
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;

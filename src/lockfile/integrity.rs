@@ -1,4 +1,4 @@
-//! Packages that pnpm downloads and cannot verify.
+//! Where packages come from, and which of them pnpm downloads and cannot verify.
 
 use super::Lockfile;
 use super::keys::{Format, package_key};
@@ -25,6 +25,48 @@ impl Lockfile<'_> {
         // Nearly all have one, so that the rest is seldom read.
         !text.contains("{integrity: ") && resolution(text).is_some_and(|text| !is_verified(text))
     }
+}
+
+/// Where a package comes from.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The digests of its archive, as npm writes them.
+    pub integrity: Option<&'a str>,
+    /// The address of its archive, if the registry's usual one is not meant.
+    pub tarball: Option<&'a str>,
+}
+
+impl<'a> Lockfile<'a> {
+    /// Where the package of a node comes from.
+    pub fn origin(&self, key: &str) -> Origin<'a> {
+        let (entries, key) = match self.format() {
+            Format::V9 => (self.packages(), package_key(key)),
+            Format::V5 | Format::V6 => (self.nodes(), key),
+        };
+        let Some(at) = entries.find(key) else {
+            return Origin::default();
+        };
+        let text: &'a str = self.text();
+        let text = resolution(&text[entries[at].body..entries[at].range.end]);
+        match text {
+            // A runtime has an archive for each machine.
+            Some(text) if !text.contains("type: variations") => Origin {
+                integrity: field(text, "integrity:"),
+                tarball: field(text, "tarball:"),
+            },
+            _ => Origin::default(),
+        }
+    }
+}
+
+/// A value of a flow map, or of the lines that a formatter made of one.
+fn field<'a>(resolution: &'a str, name: &str) -> Option<&'a str> {
+    let rest = resolution[resolution.find(name)? + name.len()..].trim_start();
+    let value = match rest.as_bytes().first()? {
+        quote @ (b'\'' | b'"') => rest[1..].split(char::from(*quote)).next()?,
+        _ => &rest[..rest.find([',', '}', '\n']).unwrap_or(rest.len())],
+    };
+    Some(value.trim()).filter(|value| !value.is_empty())
 }
 
 /// The value of `resolution`: the rest of its line, and the lines below it.
@@ -57,6 +99,39 @@ fn is_verified(resolution: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_package_says_where_it_comes_from() {
+        let rows = [
+            ("{integrity: sha512-x}", (Some("sha512-x"), None)),
+            (
+                "{integrity: sha512-x, tarball: https://example.com/a.tgz}",
+                (Some("sha512-x"), Some("https://example.com/a.tgz")),
+            ),
+            (
+                "{tarball: 'https://example.com/a,b.tgz'}",
+                (None, Some("https://example.com/a,b.tgz")),
+            ),
+            ("\n      integrity: sha512-x", (Some("sha512-x"), None)),
+            ("{commit: abc, repo: x, type: git}", (None, None)),
+            (
+                "\n      type: variations\n      variants:\n        - resolution: {integrity: sha256-x}",
+                (None, None),
+            ),
+        ];
+        for (resolution, (integrity, tarball)) in rows {
+            let text = format!(
+                "lockfileVersion: '9.0'\n\npackages:\n\n  a@1.0.0:\n    resolution: {resolution}\n\nsnapshots:\n\n  a@1.0.0(b@2.0.0): {{}}\n"
+            );
+            let lockfile = Lockfile::parse(&text).unwrap();
+            let found = lockfile.origin("a@1.0.0(b@2.0.0)");
+            let expected = Origin { integrity, tarball };
+            assert_eq!(found, expected, "{resolution}");
+        }
+        let older = "lockfileVersion: '6.0'\n\npackages:\n\n  /a@1.0.0:\n    resolution: {integrity: sha512-x}\n    dev: false\n";
+        let lockfile = Lockfile::parse(older).unwrap();
+        assert_eq!(lockfile.origin("/a@1.0.0").integrity, Some("sha512-x"));
+    }
 
     #[test]
     fn downloads_without_an_integrity() {

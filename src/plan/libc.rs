@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::PackageManager;
+use super::config::Base;
 use super::engine::MACHINE;
 
 /// What an image provides for installs.
@@ -67,6 +68,15 @@ pub(super) fn libc(image: &str) -> Option<&'static str> {
     let glibc = ["node", "debian", "ubuntu", "nginx-unprivileged"];
     let known = glibc.contains(&last(repository)) || repository.contains("distroless/");
     known.then_some("glibc")
+}
+
+/// The C library of a base in pnpm's terms. Images whose names do not tell mostly have Debian's.
+pub(crate) fn libc_of(base: Option<&Base>) -> &'static str {
+    match base {
+        Some(Base::Alpine) => "musl",
+        Some(Base::Image(image)) => libc(&image.to_string()).unwrap_or("glibc"),
+        _ => "glibc",
+    }
 }
 
 /// What is in an image.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::engine::fault::Place;
 use crate::show::metadata::Metadata;
 use crate::show::seat::{Ended, Fault, State};
+use crate::system::requests::Request;
 use crate::system::terminal::escape_json;
 
 /// A line of the stream.
@@ -39,6 +40,17 @@ pub enum Told<'a> {
     Warning {
         /// Text for people.
         message: &'a str,
+    },
+    /// With `-v`: a server was asked for something.
+    Request {
+        /// The method of HTTP.
+        method: &'a str,
+        /// Where to, without names, passwords and queries.
+        address: &'a str,
+        /// The status of the answer; `null` without one.
+        status: Option<u16>,
+        /// The time until the answer began.
+        seconds: f64,
     },
     /// The builder has received this much of the context.
     ContextSent {
@@ -251,6 +263,16 @@ impl<'a> Told<'a> {
             number,
             of,
             end,
+        }
+    }
+
+    /// A request. `address` is its address, without secrets.
+    pub fn request(request: &'a Request, address: &'a str) -> Self {
+        Self::Request {
+            method: &request.method,
+            address,
+            status: request.status,
+            seconds: request.took.as_secs_f64(),
         }
     }
 

@@ -23,6 +23,7 @@ use anstyle::AnsiColor;
 use crate::engine::Event;
 use crate::show::events::{self, Told};
 use crate::show::ui::Ui;
+use crate::system::requests;
 
 pub use words::Installs;
 
@@ -185,6 +186,7 @@ impl<'a> Progress<'a> {
     /// Shows what happens outside of the engine's steps: `reading the workspace`, `building
     /// shop/server:latest`.
     pub fn note(&mut self, message: &str) {
+        self.requests();
         match &self.view {
             View::Tty(tty) => tty.note(&lines::clean(message, false)),
             View::Plain(_) => self.print(|err| writeln!(err, "{message}")),
@@ -195,8 +197,20 @@ impl<'a> Progress<'a> {
 
     /// Shows an event.
     pub fn event(&mut self, event: &Event) {
+        self.requests();
         for event in self.masked.apply(event) {
             self.show(&event);
+        }
+    }
+
+    /// Shows the requests of this thread that nobody showed yet.
+    fn requests(&mut self) {
+        for request in requests::take() {
+            match &self.view {
+                View::Tty(tty) => tty.line(&self.ui.request_line(&request)),
+                // Write errors are ignored; see the module's docs.
+                _ => drop(self.ui.request(&request)),
+            }
         }
     }
 
@@ -231,6 +245,7 @@ impl<'a> Progress<'a> {
         if let View::Tty(tty) = &self.view {
             tty.finish();
         }
+        self.ui.requests();
         if let Some(title) = &self.section {
             self.ui.end_section(title);
         }

@@ -15,6 +15,7 @@ use crate::show::events::{self, Line, Told};
 use crate::show::seat::{Fault, Seat, State};
 use crate::system::credential;
 use crate::system::mask::Mask;
+use crate::system::requests::{self, Request};
 use crate::system::terminal::Screen;
 
 /// How messages on stderr look.
@@ -228,6 +229,7 @@ impl Ui {
 
     /// Prints a report for people on stderr, unless only errors are wanted.
     pub fn report(&mut self, text: &str) -> io::Result<()> {
+        self.requests();
         match text.trim() {
             _ if self.quiet => Ok(()),
             "" if self.is_json() => Ok(()),
@@ -256,8 +258,36 @@ impl Ui {
         events::write(&mut self.err, event)
     }
 
+    /// Prints the requests of this thread that nobody printed yet, if they are kept.
+    pub fn requests(&mut self) {
+        for request in requests::take() {
+            // A request that cannot be shown is no reason to end a build.
+            drop(self.request(&request));
+        }
+    }
+
+    /// Prints a request, unless only errors are wanted.
+    pub fn request(&mut self, request: &Request) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        if self.is_json() {
+            let address = &self.safe(&request.address);
+            return self.event(Told::request(request, address));
+        }
+        let line = self.request_line(request);
+        writeln!(self.err, "{line}")
+    }
+
+    /// A request as text.
+    pub fn request_line(&self, request: &Request) -> String {
+        let label = self.label("request:", AnsiColor::Blue);
+        format!("{label} {}", self.safe(&request.to_string()))
+    }
+
     /// Prints `warning: …` on stderr, unless only errors are wanted.
     pub fn warn(&mut self, message: &str) -> io::Result<()> {
+        self.requests();
         if self.quiet {
             return Ok(());
         }
@@ -281,6 +311,7 @@ impl Ui {
     /// Prints the error that ends the command: one line for each cause, and the hint after a blank
     /// line.
     pub fn error(&mut self, fault: &Fault) {
+        self.requests();
         let shown = if self.is_json() {
             let (app, event) = (self.app.as_deref(), Told::error(fault));
             events::line(&Line { app, event }).and_then(|line| writeln!(self.err, "{line}"))
@@ -358,6 +389,7 @@ impl Ui {
 
     /// Writes a pending partial line.
     pub fn flush(&mut self) {
+        self.requests();
         // If this fails, there is nowhere to report it.
         drop(self.out.flush().and(self.err.flush()));
     }

@@ -18,6 +18,7 @@ use reqwest::blocking::{Client, RequestBuilder};
 
 use crate::model::digest::{Digest, Hasher};
 use crate::store::cache::Cache;
+use crate::system::requests::{self, Requests};
 
 pub use proxies::Proxies;
 pub use timeouts::{Pace, Patience, Stall};
@@ -36,6 +37,7 @@ const CLIENT_MARGIN: Duration = Duration::from_secs(5);
 /// A downloader.
 pub struct Net<'n> {
     connections: Connections,
+    requests: Requests,
     patience: Patience,
     to: Listener<'n>,
 }
@@ -216,6 +218,7 @@ impl<'n> Net<'n> {
         let client = client().map_err(|error| FetchError::Setup(error.without_url()))?;
         Ok(Self {
             connections: Connections(Some(client)),
+            requests: requests::own(),
             patience,
             to,
         })
@@ -302,7 +305,11 @@ impl<'n> Net<'n> {
         url: &str,
         request: RequestBuilder,
     ) -> Result<(Head, Transfer<'n>), FetchError> {
-        Transfer::begin(shown(url), request, self.patience, self.to.stop)
+        let began = Instant::now();
+        let answer = Transfer::begin(shown(url), request, self.patience, self.to.stop);
+        let status = answer.as_ref().ok().map(|(head, _)| head.status.as_u16());
+        self.requests.note("GET", url, status, began);
+        answer
     }
 
     fn success(&self, url: &str, request: RequestBuilder) -> Result<Transfer<'n>, FetchError> {

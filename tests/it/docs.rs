@@ -323,6 +323,17 @@ fn the_readme_is_short() {
 }
 
 #[test]
+fn the_picture_of_a_run_is_small() {
+    let picture = read("docs/src/run.svg".as_ref());
+    assert!(picture.len() <= 100_000, "{} bytes", picture.len());
+    // It follows the reader's colours.
+    assert!(picture.contains("prefers-color-scheme:dark"));
+    for page in ["README.md", "docs/src/introduction.md"] {
+        assert!(read(page.as_ref()).contains("run.svg)"), "{page}");
+    }
+}
+
+#[test]
 fn reports_of_faults_bring_the_plan() {
     let forms = repository().join(".github/ISSUE_TEMPLATE");
     let mut asked = 0;

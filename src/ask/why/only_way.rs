@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::route::{Chain, Part, RouteStep};
-use super::web::Edge;
+use crate::ask::web::Edge;
 
 /// How many edges may be visited for steps that one sweep cannot decide. The remaining steps are
 /// not reported as the only way.

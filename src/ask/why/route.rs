@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
-use super::web::{Edge, Web};
+use crate::ask::web::{Edge, Web};
 use crate::lockfile::Field;
 
 /// The chains to a package.

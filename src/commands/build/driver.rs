@@ -121,6 +121,15 @@ impl Worker {
             .map(Self::Builder)
     }
 
+    /// Who it is, and what named it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Daemon(docker) => format!("Docker {} at {}", docker.version(), docker.host()),
+            Self::Builder(buildkit) => buildkit.builder().to_string(),
+            Self::Here => "slimbuild on this machine, without Docker".to_owned(),
+        }
+    }
+
     /// Why the plan's trial start cannot be a step there.
     pub(super) fn without_trial(&self) -> Option<String> {
         let runs = |share: &Share| share.buildkit.abilities().runs_steps_without_a_network();

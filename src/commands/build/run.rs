@@ -194,7 +194,7 @@ impl<'r> Run<'r> {
                 plan.warnings.push(warning);
             }
         }
-        self.tell_decisions(&plan, ui)?;
+        self.tell_decisions(&plan, &worker, ui)?;
         let root = prepared.root();
         undeclared::check(prepared.options(), &plan, root)?;
         self.warn_all(&plan.warnings, ui)?;
@@ -297,11 +297,12 @@ impl<'r> Run<'r> {
     }
 
     /// Prints every decision, if that is asked for.
-    fn tell_decisions(&self, plan: &Plan, ui: &mut Ui) -> Result<(), Error> {
+    fn tell_decisions(&self, plan: &Plan, worker: &Worker, ui: &mut Ui) -> Result<(), Error> {
         if !self.args.verbose {
             return Ok(());
         }
-        ui.report(&(report::plan(plan) + "\n"))
+        let decided = format!("{}\nbuilt by {}\n\n", report::plan(plan), worker.shown());
+        ui.report(&decided)
             .map_err(Error::io("cannot write to stderr"))
     }
 }

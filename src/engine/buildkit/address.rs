@@ -317,20 +317,26 @@ fn authority(rest: &str) -> Option<String> {
     (!host.is_empty() && host.chars().all(plain)).then(|| format!("{host}:{port}"))
 }
 
+impl Builder {
+    /// Its address as it is shown.
+    pub(super) fn address(&self) -> String {
+        match &self.way {
+            Way::Local(path) => format!("unix://{}", path.display()),
+            Way::Tcp(authority) | Way::Tls(authority, _) => format!("tcp://{authority}"),
+            Way::Container { name, .. } => format!("docker-container://{name}"),
+            Way::Command { shown, .. } => shown.clone(),
+            Way::Daemon(address) => address.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = &self.origin;
-        match &self.way {
-            Way::Local(path) => write!(f, "the builder at `unix://{}` ({origin})", path.display()),
-            Way::Tcp(authority) | Way::Tls(authority, _) => {
-                write!(f, "the builder at `tcp://{authority}` ({origin})")
-            }
-            Way::Container { name, .. } => {
-                write!(f, "the builder at `docker-container://{name}` ({origin})")
-            }
-            Way::Command { shown, .. } => write!(f, "the builder at `{shown}` ({origin})"),
-            Way::Daemon(address) => write!(f, "the Docker daemon at `{address}` ({origin})"),
-        }
+        let what = match self.way {
+            Way::Daemon(_) => "the Docker daemon",
+            _ => "the builder",
+        };
+        write!(f, "{what} at `{}` ({})", self.address(), self.origin)
     }
 }
 

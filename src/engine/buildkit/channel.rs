@@ -2,17 +2,21 @@
 
 use std::future::{Ready, ready};
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bollard::moby::buildkit::v1::control_client::ControlClient;
 use hyper_util::rt::TokioIo;
+use tonic::body::Body;
 use tonic::codegen::Service;
-use tonic::codegen::http::Uri;
-use tonic::transport::{Channel, Endpoint};
+use tonic::codegen::http::{Request, Response, Uri};
+use tonic::transport::{self, Endpoint};
 
 use super::dial::{dial, judge};
-use super::upgrade::Connection;
 use super::{Builder, BuildkitError};
+use crate::engine::wire::Connection;
+use crate::system::requests::{self, Requests};
 
 /// How many bytes may be under way. HTTP/2's default of 64 kB would make slow links slower.
 pub(super) const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
@@ -21,16 +25,53 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 pub(super) type Client = ControlClient<Channel>;
 
+/// A connection to a builder, whose calls are noted.
+#[derive(Clone)]
+pub(super) struct Channel {
+    calls: transport::Channel,
+    address: String,
+    requests: Requests,
+}
+
 /// Connects to a builder.
 pub(super) async fn connect(builder: &Builder) -> Result<Channel, BuildkitError> {
     let stream = dial(builder).await?;
     // The address is only a header here: the connection exists.
-    Endpoint::from_static("http://buildkit")
+    let calls = Endpoint::from_static("http://buildkit")
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .connect_with_connector(Once(Some(stream)))
         .await
-        .map_err(|error| judge(builder, &error))
+        .map_err(|error| judge(builder, &error))?;
+    Ok(Channel {
+        calls,
+        address: builder.address(),
+        requests: requests::own(),
+    })
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = transport::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.calls.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let began = Instant::now();
+        let method = request.method().clone();
+        let address = format!("{}{}", self.address, request.uri().path());
+        let requests = self.requests.clone();
+        let answer = self.calls.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            requests.note(method.as_str(), &address, status, began);
+            answer
+        })
+    }
 }
 
 /// The client over a connection.

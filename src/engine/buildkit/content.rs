@@ -8,11 +8,10 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::channel::MAX_MESSAGE_BYTES;
+use super::channel::{Channel, MAX_MESSAGE_BYTES};
 use crate::model::digest::Digest;
 
 /// The service's name.

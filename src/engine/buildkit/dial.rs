@@ -2,20 +2,20 @@
 
 use std::error::Error;
 use std::io;
-use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address::Way;
-use super::upgrade::{Connection, NotUpgraded, upgraded};
+use super::upgrade::{NotUpgraded, upgraded};
 use super::{Builder, BuildkitError, Certificates, stdio, tls};
 use crate::engine::docker;
 use crate::engine::host::Address;
 use crate::engine::piped::{self, Begins};
+use crate::engine::wire::{Connection, HTTP, connect, local};
+use crate::system::requests;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -32,8 +32,16 @@ pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, Build
     Ok(match &builder.way {
         Way::Daemon(address) => {
             let stream = timeout(CONNECT_TIMEOUT, daemon(builder, address)).await;
+            let began = Instant::now();
             let upgraded = upgraded(stream.map_err(late)??);
-            let upgraded = timeout(CONNECT_TIMEOUT, upgraded).await.map_err(late)?;
+            let upgraded = timeout(CONNECT_TIMEOUT, upgraded).await;
+            let status = match &upgraded {
+                Ok(Ok(_)) => Some(101),
+                Ok(Err(NotUpgraded::Refused(status, _))) => Some(status.as_u16()),
+                Ok(Err(NotUpgraded::Broken(_))) | Err(_) => None,
+            };
+            requests::own().note("POST", &format!("{address}/grpc"), status, began);
+            let upgraded = upgraded.map_err(late)?;
             Box::new(upgraded.map_err(|error| match error {
                 NotUpgraded::Broken(error) => failed(error),
                 NotUpgraded::Refused(status, words) => BuildkitError::NotOffered {
@@ -48,7 +56,7 @@ pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, Build
             Box::new(stream.map_err(late)?.map_err(failed)?)
         }
         Way::Container { daemon, name } => {
-            let client = docker::client(daemon.address());
+            let client = docker::client(daemon);
             let client = client.map_err(|error| failed(io::Error::other(error)))?;
             let stream = timeout(CONNECT_TIMEOUT, stdio::in_container(&client, name)).await;
             Box::new(stream.map_err(late)?.map_err(failed)?)
@@ -73,9 +81,6 @@ pub(super) async fn dial(builder: &Builder) -> Result<Box<dyn Connection>, Build
 
 /// What a builder over TLS speaks.
 const H2: &str = "h2";
-/// What a daemon over TLS speaks before it turns to its BuildKit.
-const HTTP: &str = "http/1.1";
-
 async fn secured(
     builder: &Builder,
     authority: &str,
@@ -115,26 +120,6 @@ async fn daemon(
             Ok(Box::new(stream.map_err(|error| judge(builder, &error))?))
         }
     }
-}
-
-#[cfg(unix)]
-async fn local(path: &Path) -> io::Result<tokio::net::UnixStream> {
-    tokio::net::UnixStream::connect(path).await
-}
-
-#[cfg(windows)]
-#[expect(
-    clippy::unused_async,
-    reason = "opening a pipe does not wait, opening a socket does"
-)]
-async fn local(path: &Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
-    tokio::net::windows::named_pipe::ClientOptions::new().open(path)
-}
-
-async fn connect(authority: &str) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(authority).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// The name that the builder's certificate must have.

@@ -1,7 +1,6 @@
 //! How large an image is, as its builder tells by the image's manifest.
 
-use tonic::transport::Channel;
-
+use super::channel::Channel;
 use super::content;
 use crate::image::oci::{Descriptor, Document, ForeignManifest};
 use crate::model::digest::Digest;

@@ -9,14 +9,11 @@ use hyper::header::{CONNECTION, HOST, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::engine::wire::Connection;
 
 /// How much of a refusal is read.
 const MAX_REFUSAL_BYTES: usize = 4096;
-
-/// A connection, of whatever kind.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 /// Why there is no BuildKit behind a connection.
 pub(super) enum NotUpgraded {

@@ -173,11 +173,11 @@ impl Docker {
 
     /// Removes a container when a signal ends the process.
     fn removal(&self, name: String) -> Note {
-        let address = self.host.address().clone();
+        let host = self.host.clone();
         Note::act(move || {
             // Over a new connection: the existing one is tied to a thread that does not return to
             // it.
-            let (Ok(client), Ok(runtime)) = (client(&address), runtime()) else {
+            let (Ok(client), Ok(runtime)) = (client(&host), runtime()) else {
                 return;
             };
             let removed = async {

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,7 +58,18 @@ fn entered(
     }
     let mut command = Command::new(program);
     command.args(words).env_clear().envs(&start.env);
-    Err(cannot(command.exec()))
+    Err(cannot(become_it(&mut command)))
+}
+
+/// Replaces this process by a program. Returns only if that fails.
+#[cfg(unix)]
+fn become_it(command: &mut Command) -> io::Error {
+    std::os::unix::process::CommandExt::exec(command)
+}
+
+#[cfg(not(unix))]
+fn become_it(_: &mut Command) -> io::Error {
+    io::ErrorKind::Unsupported.into()
 }
 
 /// Makes a directory the root, and drops everything outside it and all rights in the namespace.
@@ -94,6 +104,12 @@ fn leave(_root: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+#[cfg(unix)]
 fn go(directory: &str) -> io::Result<()> {
     Ok(rustix::process::chdir(directory)?)
+}
+
+#[cfg(not(unix))]
+fn go(_: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -14,10 +14,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use fs_err::os::unix::fs::symlink;
-
 use super::enter::Start;
 use super::error::NativeError;
+use super::tools::symlink;
 use crate::image::layer::{Layer, LayerNode, Owner};
 use crate::image::oci::Config;
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -172,14 +171,34 @@ fn program(dir: &Path, name: &str) -> Result<PathBuf, NativeError> {
 }
 
 fn link(at: &Path, to: &Path) -> Result<(), NativeError> {
-    fs_err::os::unix::fs::symlink(to, at).map_err(NativeError::Workshop)
+    symlink(to, at).map_err(NativeError::Workshop)
+}
+
+#[cfg(unix)]
+pub(super) use fs_err::os::unix::fs::symlink;
+
+/// Images are made without Docker on Linux only.
+#[cfg(not(unix))]
+pub(super) fn symlink(_: impl AsRef<Path>, _: impl AsRef<Path>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Writes a program of this name that runs a file with node.
 fn script(at: &Path, file: &Path) -> Result<(), NativeError> {
     fs_err::write(at, words_of_script(file))
-        .and_then(|()| fs_err::set_permissions(at, std::fs::Permissions::from_mode(0o755)))
+        .and_then(|()| make_executable(at))
         .map_err(NativeError::Workshop)
+}
+
+#[cfg(unix)]
+fn make_executable(file: &Path) -> io::Result<()> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(file, mode)
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The bytes of the path are kept as they are: it may contain anything.
@@ -231,8 +250,7 @@ mod tests {
         fs_err::create_dir(&bin).unwrap();
         let node = "#!/bin/sh\nprintf '%s|' \"$@\"\n";
         fs_err::write(bin.join("node"), node).unwrap();
-        let mode = std::fs::Permissions::from_mode(0o755);
-        fs_err::set_permissions(bin.join("node"), mode).unwrap();
+        make_executable(&bin.join("node")).unwrap();
         script(&dir.path().join("pnpm"), &file).unwrap();
         let output = Command::new("/bin/sh")
             .arg(dir.path().join("pnpm"))

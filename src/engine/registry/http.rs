@@ -268,8 +268,7 @@ impl Client {
         let send = async || {
             let request = self.reach.client(url)?.request(method.clone(), url.clone());
             let request = self.login.sign(with(request)?, url, root);
-            let answer = request.send().await;
-            answer.map_err(|error| self.reach.fault(url, error))
+            self.reach.send(&method, url, request).await
         };
         let used = self.login.authorization();
         let answer = send().await?;

@@ -2,15 +2,16 @@
 //! certificates.
 
 use std::cell::OnceCell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OnceCell as AsyncCell;
 
 use super::http::{Fault, challenge};
 use super::token::Challenge;
 use super::trust::{Certificates, Trust, is_here};
 use crate::store::fetch::{Cause, Proxies, redirects};
+use crate::system::requests::{self, Requests};
 
 /// What a server without TLS is called.
 pub(super) const NO_TLS: &str = "the registry does not speak TLS";
@@ -34,6 +35,7 @@ pub(super) struct Reach {
     /// needed, since it takes a while to read the system's certificates.
     others: OnceCell<reqwest::Client>,
     first: AsyncCell<First>,
+    requests: Requests,
 }
 
 /// What the registry said first.
@@ -107,6 +109,7 @@ impl Reach {
             own,
             others,
             first: AsyncCell::new(),
+            requests: requests::own(),
         })
     }
 
@@ -138,7 +141,22 @@ impl Reach {
     }
 
     async fn get(&self, url: &Url) -> Result<Response, Fault> {
-        let answer = self.own.get(url.clone()).send().await;
+        self.send(&Method::GET, url, self.own.get(url.clone()))
+            .await
+    }
+
+    /// Sends a request.
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        request: RequestBuilder,
+    ) -> Result<Response, Fault> {
+        let began = Instant::now();
+        let answer = request.send().await;
+        let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        let method = method.as_str();
+        self.requests.note(method, url.as_str(), status, began);
         answer.map_err(|error| self.fault(url, error))
     }
 
@@ -157,7 +175,7 @@ impl Reach {
     }
 
     /// The fault of a request. A proxy on the way is named.
-    pub(super) fn fault(&self, url: &Url, error: reqwest::Error) -> Fault {
+    fn fault(&self, url: &Url, error: reqwest::Error) -> Fault {
         let is_connect = error.is_connect();
         let mut cause = Cause::of(&error.without_url());
         if cause.to_string().contains("InvalidContentType") {

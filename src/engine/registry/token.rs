@@ -10,7 +10,7 @@ use std::cell::RefCell;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 
 use super::http::{Fault, Server, refusal, whole};
@@ -179,9 +179,8 @@ impl Login {
         scopes: &[String],
     ) -> Result<Option<String>, Fault> {
         let client = reach.client(realm)?;
-        let send = async |request: RequestBuilder| {
-            let answer = request.send().await;
-            let answer = answer.map_err(|error| reach.fault(realm, error))?;
+        let send = async |method: Method, request: RequestBuilder| {
+            let answer = reach.send(&method, realm, request).await?;
             self.handed_out(answer).await
         };
         let service = service.map(|service| ("service", service));
@@ -198,7 +197,7 @@ impl Login {
                 .post(realm.clone())
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.query().unwrap_or_default().to_owned());
-            match send(request).await {
+            match send(Method::POST, request).await {
                 // It does not know this way.
                 Err(Fault::Status {
                     status: 401 | 404 | 405,
@@ -214,7 +213,7 @@ impl Login {
         if let Some(basic) = self.basic().transpose()? {
             request = request.header(AUTHORIZATION, basic);
         }
-        send(request).await
+        send(Method::GET, request).await
     }
 
     async fn handed_out(&self, answer: Response) -> Result<Option<String>, Fault> {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+#[cfg(unix)]
 use rustix::io::Errno;
 
 /// Why a file cannot be put into a tree.
@@ -15,6 +16,7 @@ pub enum PlaceError {
     Disk(#[from] io::Error),
 }
 
+#[cfg(unix)]
 impl PlaceError {
     /// Classifies the system's error for a path.
     pub(super) fn of(path: &std::path::Path, error: Errno) -> Self {
@@ -33,6 +35,7 @@ impl PlaceError {
 }
 
 /// The path for messages, shortened if it is long.
+#[cfg(unix)]
 pub(super) fn short(path: &std::path::Path) -> String {
     const SHOWN: usize = 100;
     let text = path.display().to_string();

@@ -38,6 +38,7 @@ pub fn sum(sizes: impl IntoIterator<Item = u64>) -> Option<u64> {
 }
 
 /// Fails if a directory's disk has fewer free bytes than this.
+#[cfg(unix)]
 pub fn room(directory: &Path, bytes: u64) -> io::Result<()> {
     let disk = rustix::fs::statvfs(directory)?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
@@ -51,6 +52,12 @@ pub fn room(directory: &Path, bytes: u64) -> io::Result<()> {
         size(free)
     );
     Err(io::Error::new(io::ErrorKind::StorageFull, words))
+}
+
+/// Other systems are not asked.
+#[cfg(not(unix))]
+pub fn room(_: &Path, _: u64) -> io::Result<()> {
+    Ok(())
 }
 
 /// `4 MiB`

@@ -12,7 +12,6 @@
 
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Read};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -198,8 +197,8 @@ impl Unpacking<'_> {
     fn one(&mut self, entry: &mut tar::Entry<'_, impl Read>) -> Result<(), Fault> {
         let bytes = entry.path_bytes().into_owned();
         self.meter.path(&bytes)?;
-        let path = Path::new(OsStr::from_bytes(&bytes));
-        let name = path.file_name().unwrap_or_default().as_bytes();
+        let path = Path::new(name_of(&bytes)?);
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let parent = path.parent().unwrap_or(Path::new(""));
         if name == OPAQUE {
             return Ok(self.writer.hide_below(parent)?);
@@ -212,7 +211,7 @@ impl Unpacking<'_> {
                 let words = format!("the whiteout `{}` names no file", path.display());
                 return Err(Fault::Entry(words));
             }
-            return Ok(self.writer.hide(&parent.join(OsStr::from_bytes(hidden)))?);
+            return Ok(self.writer.hide(&parent.join(name_of(hidden)?))?);
         }
         let mode = entry.header().mode().map_err(Fault::Read)?;
         let kind = match entry.header().entry_type() {
@@ -259,8 +258,20 @@ impl Unpacking<'_> {
     fn target(&self, entry: &tar::Entry<'_, impl Read>) -> Result<PathBuf, Fault> {
         let target = entry.link_name_bytes().unwrap_or_default();
         self.meter.path(&target)?;
-        Ok(OsStr::from_bytes(&target).into())
+        Ok(name_of(&target)?.into())
     }
+}
+
+/// A name in an archive as a name of this system.
+fn name_of(bytes: &[u8]) -> Result<&OsStr, Fault> {
+    #[cfg(unix)]
+    let name = Ok(std::os::unix::ffi::OsStrExt::from_bytes(bytes));
+    #[cfg(not(unix))]
+    let name = match str::from_utf8(bytes) {
+        Ok(name) => Ok(OsStr::new(name)),
+        Err(_) => Err(Fault::Entry("a name in it is not valid UTF-8".to_owned())),
+    };
+    name
 }
 
 fn write_all(queue: &Mutex<Receiver<Small>>) -> Result<(), Fault> {

@@ -66,6 +66,11 @@ impl Tty {
         lock(&self.rows).title(message);
     }
 
+    /// Prints a line above the moving rows.
+    pub(super) fn line(&self, line: &str) {
+        lock(&self.rows).print(line);
+    }
+
     /// Shows an event.
     pub(super) fn show(&self, event: &Event, lines: &[LogLine], steps: &Steps) {
         lock(&self.rows).show(event, lines, steps, Instant::now());

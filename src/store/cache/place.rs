@@ -2,10 +2,10 @@
 //! it.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The mode of the directory.
+#[cfg(unix)]
 const PRIVATE: u32 = 0o700;
 
 /// Why a cache cannot be used.
@@ -65,16 +65,32 @@ pub(super) fn claim(root: &Path) -> Result<(), CacheError> {
     if let Some(parent) = root.parent() {
         fs_err::create_dir_all(parent).map_err(cannot)?;
     }
-    match std::fs::DirBuilder::new().mode(PRIVATE).create(root) {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, PRIVATE);
+    match builder.create(root) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(cannot(error)),
         _ => {}
     }
     check(root)?;
-    let mode = fs_err::metadata(root).map_err(cannot)?.mode();
+    close(root).map_err(cannot)
+}
+
+/// Takes all rights from others.
+#[cfg(unix)]
+fn close(root: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let mode = fs_err::metadata(root)?.mode();
     if mode & 0o077 != 0 {
         let private = std::fs::Permissions::from_mode(mode & PRIVATE);
-        fs_err::set_permissions(root, private).map_err(cannot)?;
+        fs_err::set_permissions(root, private)?;
     }
+    Ok(())
+}
+
+/// Windows gives what is in a user's profile to that user.
+#[cfg(not(unix))]
+fn close(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -88,11 +104,17 @@ pub(super) fn check(root: &Path) -> Result<(), CacheError> {
     if !metadata.is_dir() {
         return Err(cannot(io::ErrorKind::NotADirectory.into()));
     }
-    let user = rustix::process::geteuid().as_raw();
-    trusted(root, metadata.uid(), metadata.mode(), user)
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let user = rustix::process::geteuid().as_raw();
+        trusted(root, metadata.uid(), metadata.mode(), user)?;
+    }
+    Ok(())
 }
 
 /// Whether this user may trust a directory of this owner and mode.
+#[cfg(unix)]
 fn trusted(root: &Path, owner: u32, mode: u32, user: u32) -> Result<(), CacheError> {
     if owner != user {
         return Err(CacheError::Foreign {
@@ -107,6 +129,7 @@ fn trusted(root: &Path, owner: u32, mode: u32, user: u32) -> Result<(), CacheErr
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

@@ -1,6 +1,5 @@
 //! The entries of the cache with their sizes and times of last use, and their sums.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -98,9 +97,20 @@ pub(super) fn weigh(directory: &Path) -> (u64, bool) {
         if at > MAX_COUNTED {
             return (bytes, false);
         }
-        bytes += entry.metadata().map_or(0, |of| of.blocks() * 512);
+        bytes += entry.metadata().map_or(0, |of| on_disk(&of));
     }
     (bytes, true)
+}
+
+/// The bytes that a file takes.
+#[cfg(unix)]
+fn on_disk(file: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(file) * 512
+}
+
+#[cfg(not(unix))]
+fn on_disk(file: &std::fs::Metadata) -> u64 {
+    file.len()
 }
 
 /// The entries of a cache, without the directories of running builds. `known` looks up sizes
@@ -213,9 +223,19 @@ impl Cache {
     pub fn default_limit(root: &Path) -> u64 {
         const MAX_DEFAULT: u64 = 20_000_000_000;
         let there = root.ancestors().find(|path| path.exists());
-        let disk = there.and_then(|path| rustix::fs::statvfs(path).ok());
-        disk.map_or(MAX_DEFAULT, |disk| {
-            (disk.f_blocks * disk.f_frsize / 10).min(MAX_DEFAULT)
-        })
+        let disk = there.and_then(disk_size);
+        disk.map_or(MAX_DEFAULT, |disk| (disk / 10).min(MAX_DEFAULT))
     }
+}
+
+/// The bytes of the disk that a path is on, if the system tells.
+#[cfg(unix)]
+fn disk_size(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_blocks * disk.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn disk_size(_: &Path) -> Option<u64> {
+    None
 }

@@ -90,7 +90,7 @@ impl Contents {
     }
 
     /// The packages that are really there, as `name@version`, from their manifests.
-    fn packages(&self) -> BTreeSet<String> {
+    pub(crate) fn packages(&self) -> BTreeSet<String> {
         let manifests = self.files.iter().filter(|(path, entry)| {
             let Some(place) = path
                 .strip_prefix("app/node_modules/.pnpm/")

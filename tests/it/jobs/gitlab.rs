@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Engine, LOGIN, Machine, Origin, of_page, pairs, with_both};
+use crate::support::tree::repository;
 
 /// The pipelines that tests here run.
-pub(super) const RUN: [&str; 4] = [
+pub(super) const RUN: [&str; 5] = [
+    "gitlab.md: .gitlab-ci.yml",
     "gitlab.md: .gitlab-ci.yml",
     "gitlab.md: .gitlab-ci.yml",
     "only-what-changed.md: .gitlab-ci.yml",
@@ -89,8 +91,8 @@ fn the_pipelines_for_one_app_are_run_as_written() {
     with_both(test, |engine, registry| {
         let origin = Origin::new();
         let pipelines = of_page("gitlab.md", ".gitlab-ci.yml");
-        let [docker, native] = &pipelines[..] else {
-            panic!("two pipelines");
+        let [docker, native, _] = &pipelines[..] else {
+            panic!("two pipelines, and one that includes the template");
         };
         let name = format!("{registry}/shop/server:{}\n", origin.head);
         let docker = docker.document(registry);
@@ -148,4 +150,88 @@ fn the_pipeline_for_what_changed_is_run_as_written() {
             assert_eq!(printed, format!("{registry}/shop/worker:{}\n", origin.head));
         }
     });
+}
+
+/// The jobs of the template that a pipeline includes, with its inputs.
+fn included(include: &Value) -> Value {
+    let address = include["remote"].as_str().unwrap();
+    let (_, file) = address.split_once("/v0/").expect(address);
+    let template = fs_err::read_to_string(repository().join(file)).unwrap();
+    let (header, jobs) = template.split_once("\n---\n").expect("two documents");
+    let header: Value = serde_saphyr::from_str(header).unwrap();
+    let inputs = header["spec"]["inputs"].as_object().unwrap();
+    let given = include["inputs"].as_object().unwrap();
+    for name in given.keys() {
+        assert!(inputs.contains_key(name), "{name}");
+    }
+    let filled = inputs.iter().fold(jobs.to_owned(), |text, (name, input)| {
+        let value = given.get(name).or(input.get("default")).expect(name);
+        let value = value.as_str().unwrap();
+        if let Some(options) = input["options"].as_array() {
+            assert!(options.iter().any(|option| option == value), "{value}");
+        }
+        text.replace(&format!("$[[ inputs.{name} ]]"), value)
+    });
+    assert!(!filled.contains("$[["), "{filled}");
+    serde_saphyr::from_str(&filled).unwrap()
+}
+
+/// A job with what it extends.
+fn extended(jobs: &Value, name: &str) -> Value {
+    let mut job = jobs[name].clone();
+    let base = jobs[job["extends"].as_str().unwrap()].as_object().unwrap();
+    for (key, value) in base {
+        assert!(job.get(key).is_none(), "{key}");
+        job[key] = value.clone();
+    }
+    job
+}
+
+#[test]
+fn the_template_is_run_as_written() {
+    let test = "the_template_is_run_as_written";
+    with_both(test, |engine, registry| {
+        let origin = Origin::new();
+        let pipelines = of_page("gitlab.md", ".gitlab-ci.yml");
+        let pipeline = pipelines.last().unwrap().document(registry);
+        let mut include = pipeline["include"][0].clone();
+        if let Engine::Native = engine {
+            include["inputs"]["engine"] = "native".into();
+        }
+        let image = extended(&included(&include), "image");
+        assert_eq!(pipeline["deploy"]["needs"][0], "image");
+        let mut machine = Machine::new(&origin, engine, registry);
+        if let Engine::Native = engine {
+            let kept = machine.clone.root().join(".slimbuild-cache");
+            fs_err::create_dir(&kept).unwrap();
+            std::os::unix::fs::symlink(super::cache(), kept.join("slimbuild")).unwrap();
+            assert_eq!(image["cache"]["paths"][0], ".slimbuild-cache");
+        }
+        let name = format!("{registry}/shop/server:{}\n", origin.head);
+        assert_eq!(job(&mut machine, &image, &BTreeMap::new(), &origin), name);
+        let variables = report(&machine, &image);
+        let mut machine = Machine::new(&origin, engine, registry);
+        let deployed = job(&mut machine, &pipeline["deploy"], &variables, &origin);
+        let reference = &variables["SLIMBUILD_REFERENCE"];
+        assert_eq!(deployed, format!("deploy {reference}\n"));
+    });
+}
+
+#[test]
+fn the_book_lists_the_inputs_of_the_template() {
+    let template = fs_err::read_to_string(repository().join("gitlab/image.yml")).unwrap();
+    let (header, _) = template.split_once("\n---\n").expect("two documents");
+    let header: Value = serde_saphyr::from_str(header).unwrap();
+    let rows = header["spec"]["inputs"].as_object().unwrap().iter();
+    let rows = rows.map(|(name, input)| {
+        let default = input["default"].as_str().unwrap_or_default();
+        match default {
+            "" => format!("| `{name}` | |"),
+            default => format!("| `{name}` | `{default}` |"),
+        }
+    });
+    let page = crate::docs::read("docs/src/tutorials/gitlab.md".as_ref());
+    for row in rows {
+        assert!(page.contains(&row), "{row}");
+    }
 }

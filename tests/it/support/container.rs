@@ -27,12 +27,16 @@ impl<'d> Container<'d> {
     }
 
     fn created(daemon: &'d Daemon, image: &str, port: u16, read_only: bool) -> Self {
+        Self::made(daemon, image, Self::body(port, read_only))
+    }
+
+    fn body(port: u16, read_only: bool) -> ContainerCreateBody {
         let published = PortBinding {
             host_ip: Some("127.0.0.1".to_owned()),
             host_port: None,
         };
         let port = format!("{port}/tcp");
-        let body = ContainerCreateBody {
+        ContainerCreateBody {
             exposed_ports: Some(vec![port.clone()]),
             host_config: Some(HostConfig {
                 readonly_rootfs: Some(read_only),
@@ -40,8 +44,7 @@ impl<'d> Container<'d> {
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()
-        };
-        Self::made(daemon, image, body)
+        }
     }
 
     fn made(daemon: &'d Daemon, image: &str, body: ContainerCreateBody) -> Self {
@@ -88,6 +91,44 @@ impl<'d> Container<'d> {
             .wait(daemon.client.start_container(&container.id, None))
             .unwrap();
         container
+    }
+
+    /// Makes one with these variables, and starts it.
+    pub(crate) fn start_with(daemon: &'d Daemon, image: &str, port: u16, env: &[&str]) -> Self {
+        let body = ContainerCreateBody {
+            env: Some(env.iter().map(|&word| word.to_owned()).collect()),
+            ..Self::body(port, true)
+        };
+        let container = Self::made(daemon, image, body);
+        daemon
+            .wait(daemon.client.start_container(&container.id, None))
+            .unwrap();
+        container
+    }
+
+    /// Where other containers of the daemon reach it.
+    pub(crate) fn own_address(&self) -> String {
+        let inspection = self.daemon.client.inspect_container(&self.id, None);
+        let network = self.daemon.wait(inspection).unwrap().network_settings;
+        let networks = network.and_then(|network| network.networks);
+        let mut addresses = networks
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, network)| network.ip_address);
+        addresses
+            .find(|address| !address.is_empty())
+            .expect("an address")
+    }
+
+    /// Waits until it writes this, and stops it. Returns what it ended with.
+    pub(crate) fn said(&self, words: &str) -> i64 {
+        let began = Instant::now();
+        while !self.log().contains(words) {
+            let gone = !self.is_running() || began.elapsed() > PATIENCE;
+            assert!(!gone, "it said:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.stop()
     }
 
     /// The body of the answer to `GET PATH`, as soon as there is one.

@@ -65,6 +65,17 @@ impl Tree {
         tree
     }
 
+    /// A copy of a workspace, as a clone has it.
+    pub(crate) fn copy_of(workspace: &Path) -> Self {
+        let tree = Self::new(&[]);
+        for path in files_of(workspace) {
+            let target = tree.root.join(&path);
+            fs_err::create_dir_all(target.parent().unwrap()).unwrap();
+            fs_err::copy(workspace.join(&path), target).unwrap();
+        }
+        tree
+    }
+
     /// The sample workspace, whose worker has files with names as they come in the wild.
     pub(crate) fn with_odd_names() -> Self {
         let tree = Self::shop();

@@ -22,6 +22,7 @@ use crate::show::metadata::Metadata;
 use crate::show::progress::ProgressMode;
 use crate::show::seat::{Ended, News, Seat, State};
 use crate::show::ui::{Manner, Ui};
+use crate::system::requests;
 use crate::system::threads::{self, STACK};
 
 /// The most apps that are built at once here by default: each takes memory too.
@@ -262,6 +263,7 @@ impl<'q, 'w> Queue<'q, 'w> {
     /// Builds an app as it would be built alone.
     fn build(&self, app: usize, planned: Planned<'_, '_>, to: &Teller) {
         let began = Instant::now();
+        let _kept = self.run.args.verbose.then(requests::keep);
         let mut ui = self.ui(app, to);
         ui.set_state(State::Building);
         let made = self.made(planned, began, &mut ui);

@@ -22,6 +22,7 @@ use crate::model::image::{ImageRef, Platform, parts};
 use crate::plan::{Engine, Plan};
 use crate::store::cache::Cache;
 use crate::store::fetch::Patience;
+use crate::system::requests;
 use crate::system::threads::STACK;
 
 /// How long a run waits for answers, after all apps are planned.
@@ -117,9 +118,13 @@ impl<'s, 'r> Seeker<'s, 'r> {
         scope: &'scope Scope<'scope, 's>,
     ) -> Result<(Self, ScopedJoinHandle<'scope, Result<Looked, Error>>), Error> {
         let (asker, questions) = questions();
+        let requests = requests::own();
         let thread = Thread::new().stack_size(STACK);
         let looking = thread
-            .spawn_scoped(scope, move || look(run, questions, interrupt))
+            .spawn_scoped(scope, move || {
+                let _kept = requests.enter();
+                look(run, questions, interrupt)
+            })
             .map_err(Error::io("cannot start a thread"))?;
         Ok((Self { run, asker }, looking))
     }

@@ -233,7 +233,7 @@ impl Rows {
     }
 
     /// Prints a line above the moving rows.
-    fn print(&self, line: &str) {
+    pub(super) fn print(&self, line: &str) {
         // If the terminal cannot be written to, there is nowhere to report it.
         let _printed = self.screen.println(line);
     }

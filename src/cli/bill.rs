@@ -1,0 +1,88 @@
+//! The commands about what an app ships: a list for programs, and its licences.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::AppArg;
+use super::values::platform;
+use crate::model::image::Platform;
+
+/// `slimbuild sbom`
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The list comes from the lockfile: the packages that the app needs at run time, with their digests and who needs whom.
+It is no scan, and needs no image. Packages of the base image are not in it. Licences are those of the packages that are
+installed in the workspace; the others have none. The same input gives the same bytes on every machine.
+
+Examples:
+  slimbuild sbom apps/server                        CycloneDX, on stdout
+  slimbuild sbom apps/server --format spdx -o FILE")]
+pub struct SbomArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub app: AppArg,
+
+    /// Write it as
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: SbomFormat,
+
+    /// Write it to FILE instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Which image is meant.
+#[derive(Debug, Args)]
+pub struct MachineArgs {
+    /// The platform of the image: packages for others are not in it
+    #[arg(long, value_name = "PLATFORM", value_parser = platform, default_value = "linux/amd64")]
+    pub platform: Platform,
+}
+
+/// The formats of `slimbuild sbom`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum SbomFormat {
+    /// `CycloneDX` 1.6, in JSON
+    #[default]
+    Cyclonedx,
+    /// SPDX 2.3, in JSON
+    Spdx,
+}
+
+/// `slimbuild licenses`
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The packages have to be installed: their licences stand in their own files.
+
+Examples:
+  slimbuild licenses apps/server                           by licence
+  slimbuild licenses apps/server --texts > NOTICE          with all texts
+  slimbuild licenses apps/server --allow MIT,ISC,0BSD      fails if a package has another one")]
+pub struct LicensesArgs {
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub app: AppArg,
+
+    /// Fail if a package has none of these licences
+    ///
+    /// Of alternatives (MIT OR GPL-3.0), one is enough. The names are those of SPDX, or what a package.json says
+    #[arg(long, value_name = "LICENSE[,LICENSE…]", value_delimiter = ',')]
+    pub allow: Vec<String>,
+
+    /// Print the texts too, as a notice for users
+    #[arg(long, conflicts_with = "json")]
+    pub texts: bool,
+
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    #[allow(missing_docs, reason = "clap would show it as help")]
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}

@@ -1,0 +1,155 @@
+//! `slimbuild sbom` and `slimbuild licenses`: what an app ships.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{AppChoice, app_at, json};
+use crate::ask::licences::{Licences, is_allowed};
+use crate::ask::sbom::{Bill, Machine, Part, cyclonedx, spdx};
+use crate::cli::{LicensesArgs, MachineArgs, SbomArgs, SbomFormat};
+use crate::commands::error::Error;
+use crate::commands::resources::named_epoch;
+use crate::files::tree::{Limit, Tree};
+use crate::needs::survey::Survey;
+use crate::plan::{PlanError, config, libc_of};
+use crate::show::report;
+use crate::show::ui::Ui;
+use crate::system::atomic_file::AtomicFile;
+use crate::system::env::Env;
+use crate::workspace::{Workspace, find_root};
+
+/// A package and its licence, for programs.
+#[derive(Serialize)]
+struct Licensed<'p> {
+    package: &'p str,
+    version: Option<&'p str>,
+    license: Option<&'p str>,
+}
+
+/// What an app ships, and the licences of its packages.
+struct Shipped {
+    bill: Bill,
+    licences: Licences,
+    tree: Tree,
+}
+
+impl Shipped {
+    fn new(place: &AppChoice<'_>, machine: &MachineArgs) -> Result<Self, Error> {
+        let workspace = Workspace::load(&find_root(place.cwd)?)?;
+        let app = app_at(&workspace, place, false)?;
+        let survey = Survey::new(&workspace)?;
+        let options = config::load(&workspace, app)?;
+        let tree = Tree::open(&workspace.root).map_err(PlanError::from)?;
+        let dirs = workspace.members.ids().map(|at| &workspace.members[at].dir);
+        let licences = Licences::installed(&tree, dirs).map_err(PlanError::from)?;
+        let machine = Machine {
+            platform: &machine.platform,
+            libc: libc_of(options.base.as_ref().map(|base| &base.value)),
+        };
+        let bill = Bill::new(&survey, app, &options, machine, &licences)?;
+        Ok(Self {
+            bill,
+            licences,
+            tree,
+        })
+    }
+}
+
+/// Prints or writes the list.
+pub fn sbom(args: SbomArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
+    let place = AppChoice {
+        cwd,
+        app: args.app.app,
+    };
+    let shipped = Shipped::new(&place, &args.machine)?;
+    if shipped.licences.is_empty() && shipped.bill.foreign().next().is_some() {
+        ui.warn("the list has no licences: no package is installed here (`pnpm install`)")
+            .map_err(Error::io("cannot write to stderr"))?;
+    }
+    let document = match args.format {
+        SbomFormat::Cyclonedx => cyclonedx::document(&shipped.bill),
+        SbomFormat::Spdx => spdx::document(&shipped.bill, named_epoch(env)?),
+    };
+    let text = json(&document)?;
+    match args.output {
+        Some(path) => {
+            let file = AtomicFile::begin(&cwd.join(path))?;
+            Ok(file.write(|out| out.write_all(text.as_bytes()))?)
+        }
+        None => ui
+            .data()
+            .write_all(text.as_bytes())
+            .map_err(Error::io("cannot write to stdout")),
+    }
+}
+
+/// Prints the licences, and fails if one of them is not allowed.
+pub fn licenses(args: LicensesArgs, cwd: &Path, ui: &mut Ui) -> Result<(), Error> {
+    let place = AppChoice {
+        cwd,
+        app: args.app.app,
+    };
+    let shipped = Shipped::new(&place, &args.machine)?;
+    let foreign: Vec<&Part> = shipped.bill.foreign().collect();
+    if shipped.licences.is_empty() && !foreign.is_empty() {
+        return Err(Error::NotInstalled);
+    }
+    let text = if args.json {
+        let all = foreign.iter().map(|part| Licensed {
+            package: &part.name,
+            version: part.version.as_deref(),
+            license: part.licence.as_deref(),
+        });
+        json(&all.collect::<Vec<_>>())?
+    } else if args.texts {
+        notice(&foreign, &shipped)?
+    } else {
+        report::licences(&foreign)
+    };
+    ui.print(&text)
+        .map_err(Error::io("cannot write to stdout"))?;
+    refused(&foreign, &args.allow)
+}
+
+/// The packages with the texts of their licences.
+fn notice(parts: &[&Part], shipped: &Shipped) -> Result<String, Error> {
+    let mut notices = Vec::new();
+    for part in parts {
+        let version = part.version.as_deref().unwrap_or_default();
+        let found = shipped.licences.of(&part.name, version);
+        let mut texts = Vec::new();
+        for file in found.map_or(&[][..], |found| &found.texts) {
+            let bytes = shipped.tree.read(file, Limit::Settings);
+            let bytes = bytes.map_err(PlanError::from)?;
+            texts.push(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        notices.push((*part, texts));
+    }
+    Ok(report::notice(&notices))
+}
+
+/// Fails if a package has a licence that is not allowed.
+fn refused(parts: &[&Part], allowed: &[String]) -> Result<(), Error> {
+    if allowed.is_empty() {
+        return Ok(());
+    }
+    let is_refused = |part: &&&Part| {
+        let licence = part.licence.as_deref();
+        !licence.is_some_and(|licence| is_allowed(licence, allowed))
+    };
+    let refused: Vec<String> = parts
+        .iter()
+        .filter(is_refused)
+        .map(|part| {
+            let licence = part.licence.as_deref().unwrap_or("none that is known");
+            format!("{} ({licence})", part.label())
+        })
+        .collect();
+    match &refused[..] {
+        [] => Ok(()),
+        refused => Err(Error::Licences {
+            refused: refused.to_vec(),
+        }),
+    }
+}

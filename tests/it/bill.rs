@@ -1,0 +1,156 @@
+//! `slimbuild sbom` and `slimbuild licenses`: against what is in an image, what is installed, and the
+//! formats' own checkers.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+use slimbuild::Env;
+
+use crate::images::contents::Contents;
+use crate::support::daemon::{one_daemon, skipped};
+use crate::support::pnpm::{built_server, reachable};
+use crate::support::program::{slimbuild, slimbuild_with};
+use crate::support::tree::{Tree, shop};
+
+fn document(tree: &std::path::Path, format: &str) -> Value {
+    let text = slimbuild(tree, &["sbom", "apps/server", "--format", format]).text();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The packages of npm that a list has, as `name@version`.
+fn packages(list: &Value) -> BTreeSet<String> {
+    let components = list["components"].as_array().unwrap().iter();
+    let foreign = components.filter(|component| component["purl"].is_string());
+    foreign
+        .map(|component| {
+            let text = |key: &str| component[key].as_str();
+            let scope = text("group").map(|group| format!("{group}/"));
+            let (name, version) = (text("name").unwrap(), text("version").unwrap());
+            format!("{}{name}@{version}", scope.unwrap_or_default())
+        })
+        .collect()
+}
+
+#[test]
+fn the_list_has_the_packages_of_the_image() {
+    one_daemon("the_list_has_the_packages_of_the_image", |daemon| {
+        for app in ["apps/server", "apps/worker"] {
+            let tag = daemon.tag("bill");
+            let arguments = [app, "-q", "-t", &tag.name, "--no-trial"];
+            daemon.slimbuild(&shop(), &arguments).bytes();
+            let text = slimbuild(&shop(), &["sbom", app]).text();
+            let list: Value = serde_json::from_str(&text).unwrap();
+            let inside = Contents::of(daemon, &tag.name).packages();
+            assert_eq!(packages(&list), inside, "{app}");
+        }
+    });
+}
+
+#[test]
+fn a_list_without_installed_packages_says_what_it_lacks() {
+    let tree = Tree::shop();
+    let outcome = slimbuild(tree.root(), &["sbom", "apps/server"]);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("warning: the list has no licences: ")
+    );
+    let file = slimbuild(tree.root(), &["sbom", "apps/server", "-o", "bom.json"]);
+    assert_eq!(
+        (file.code, &file.stdout[..]),
+        (0, &b""[..]),
+        "{}",
+        file.stderr
+    );
+    assert_eq!(tree.read("bom.json").into_bytes(), outcome.bytes());
+    let refused = slimbuild(tree.root(), &["licenses", "apps/server"]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+}
+
+#[test]
+fn licences_come_from_what_is_installed() {
+    if let Err(why) = reachable() {
+        return skipped(&why, "licences_come_from_what_is_installed");
+    }
+    let tree = built_server();
+    let ask = |arguments: &[&str]| slimbuild(tree.root(), arguments);
+    let list = ask(&["sbom", "apps/server"]);
+    assert_eq!(list.stderr, "");
+    let list: Value = serde_json::from_str(&list.text()).unwrap();
+    let components = list["components"].as_array().unwrap().iter();
+    let foreign = components.filter(|component| component["purl"].is_string());
+    let mut named = BTreeSet::new();
+    for component in foreign {
+        let licence = component["licenses"][0]["expression"].as_str();
+        named.insert(licence.unwrap_or_else(|| panic!("{component}")).to_owned());
+    }
+    assert!(named.contains("MIT"), "{named:?}");
+    let all = Vec::from_iter(named).join(",");
+    ask(&["licenses", "apps/server", "--allow", &all]).text();
+    let refused = ask(&["licenses", "apps/server", "--allow", "ISC"]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("(MIT)"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("(ISC)"), "{}", refused.stderr);
+    let notice = ask(&["licenses", "apps/server", "--texts"]).text();
+    assert!(notice.contains("\nLicence: MIT\n"), "{notice}");
+    assert!(notice.contains("Permission is hereby granted"), "{notice}");
+}
+
+/// Prints what is wrong with the two documents, by the libraries of the formats.
+const CHECK: &str = r"
+import sys
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from spdx_tools.spdx.parser.parse_anything import parse_file
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+cyclonedx, spdx = sys.argv[1:]
+wrong = JsonStrictValidator(SchemaVersion.V1_6).validate_str(open(cyclonedx).read())
+if wrong:
+    print(wrong)
+for message in validate_full_spdx_document(parse_file(spdx)):
+    print(message.validation_message, message.context)
+";
+
+#[test]
+#[ignore = "it installs two libraries from PyPI: `just test-sbom`"]
+fn the_documents_are_valid_by_the_libraries_of_their_formats() {
+    let tree = built_server();
+    for format in ["cyclonedx", "spdx"] {
+        let file = tree.root().join(format!("{format}.json"));
+        let document = document(tree.root(), format);
+        fs_err::write(file, document.to_string()).unwrap();
+    }
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(tree.root())
+            .output()
+            .unwrap();
+        let both = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&both).into_owned();
+        assert!(output.status.success(), "{program}: {text}");
+        text
+    };
+    run("python3", &["-m", "venv", "python"]);
+    let libraries = [
+        "cyclonedx-python-lib[json-validation]==11.12.0",
+        "spdx-tools",
+    ];
+    let install = ["-m", "pip", "install", "--quiet"];
+    run("python/bin/python", &[&install[..], &libraries].concat());
+    let said = run(
+        "python/bin/python",
+        &["-c", CHECK, "cyclonedx.json", "spdx.json"],
+    );
+    assert_eq!(said, "");
+}
+
+#[test]
+fn the_time_of_spdx_is_that_of_the_environment() {
+    let env: Env = [("SOURCE_DATE_EPOCH", "1700000000")].into_iter().collect();
+    let arguments = ["sbom", "apps/server", "--format", "spdx"];
+    let text = slimbuild_with(&shop(), &arguments, &env).text();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["creationInfo"]["created"], "2023-11-14T22:13:20Z");
+}
