@@ -125,7 +125,12 @@ impl Worker {
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Daemon(docker) => format!("Docker {} at {}", docker.version(), docker.host()),
-            Self::Builder(buildkit) => buildkit.builder().to_string(),
+            Self::Builder(shares) => {
+                let all = shares
+                    .iter()
+                    .map(|share| share.buildkit.builder().to_string());
+                all.collect::<Vec<_>>().join(", ")
+            }
             Self::Here => "slimbuild on this machine, without Docker".to_owned(),
         }
     }
