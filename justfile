@@ -114,7 +114,7 @@ man:
     cargo build --quiet
     mkdir -p target/man
     target/debug/slimbuild man > target/man/slimbuild.1
-    for command in build plan dockerfile context prune why graph ls hash sbom licenses ci init base index promote cache schema completions; do
+    for command in build plan dockerfile context prune why graph ls hash size diff sbom licenses ci init base index promote cache schema completions; do
       target/debug/slimbuild man "$command" > "target/man/slimbuild-$command.1"
     done
 

@@ -21,7 +21,7 @@ mod read;
 mod tar;
 mod unpack;
 
-pub use compress::Compression;
+pub use compress::{Compression, SIZE_MEMBER, told_size};
 pub use disk::{DiskError, OnDisk, configuration, digest, is_layout, open};
 pub use docker::send;
 pub use elsewhere::{Elsewhere, pack_or_bring};

@@ -41,7 +41,8 @@ impl Podman {
             .stderr(Stdio::null())
             .spawn();
         podman.service = Some(service.unwrap());
-        for _ in 0..300 {
+        // Its first start on a busy machine takes long.
+        for _ in 0..1800 {
             if socket.exists() {
                 return Some(podman);
             }

@@ -2,7 +2,7 @@
 
 use super::channel::Channel;
 use super::content;
-use crate::image::oci::{Descriptor, Document, ForeignManifest};
+use crate::image::oci::{Descriptor, Document, ForeignManifest, SIZE_MEMBER, told_size};
 use crate::model::digest::Digest;
 use crate::model::image::ImageSize;
 
@@ -10,7 +10,7 @@ use crate::model::image::ImageSize;
 /// modulo 4 GiB.
 const MAX_TOLD_BYTES: u64 = 400_000_000;
 /// The size in bytes of the number at the end of a gzip file.
-const TRAILER_BYTES: u64 = 4;
+const TRAILER_BYTES: usize = 4;
 
 /// The sizes of the images under a digest: one, or one for each platform. There are none if the
 /// builder does not tell.
@@ -73,9 +73,15 @@ async fn unpacked_size(channel: &Channel, layer: &Descriptor) -> Option<u64> {
     if !layer.media_type.contains("gzip") || layer.size > MAX_TOLD_BYTES {
         return None;
     }
-    let offset = layer.size.checked_sub(TRAILER_BYTES)?;
-    let last = content::read(channel, &layer.digest, offset, TRAILER_BYTES).await;
-    let told = u32::from_le_bytes(last.ok()?.try_into().ok()?);
+    let length = layer.size.min(SIZE_MEMBER as u64);
+    let last = content::read(channel, &layer.digest, layer.size - length, length).await;
+    let last = last.ok()?;
+    // A layer of slimbuild's consists of several files, and tells the size of all.
+    if let Some(told) = told_size(&last) {
+        return Some(told);
+    }
+    let told = last.last_chunk::<TRAILER_BYTES>()?;
+    let told = u64::from(u32::from_le_bytes(*told));
     // It is smaller only where a file consists of several, of which the last one tells its own size.
-    Some(u64::from(told)).filter(|told| *told >= layer.size)
+    Some(told).filter(|told| *told >= layer.size)
 }

@@ -4,7 +4,8 @@
 //! blocks, and each becomes a member of the file, as in eStargz layers: RFC 1952 makes a file of
 //! members, and what reads layers reads all of them.
 //!
-//! Who writes may end a block early, by flushing.
+//! Who writes may end a block early, by flushing. The last member is empty, and tells the size of the
+//! whole: a member's own end tells only the member's.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -27,6 +28,21 @@ const JOB: u32 = 2 << 20;
 const ZSTD_LEVEL: i32 = 3;
 /// libdeflate's level whose output is smaller than that of gzip's default level, in half the time.
 const GZIP_LEVEL: i32 = 5;
+
+/// The member that tells the size of all: a header with an extra field, no name, no time, an unknown
+/// system. The size follows, then a block without content and its checksum and size, which are zero.
+const SIZE_HEADER: [u8; 16] = [
+    0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 12, 0, b'S', b'B', 8, 0,
+];
+const SIZE_END: [u8; 10] = [3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+/// The length of that member.
+pub const SIZE_MEMBER: usize = 34;
+
+/// The size of what a gzip file holds, if the file's last [`SIZE_MEMBER`] bytes tell it.
+pub fn told_size(end: &[u8]) -> Option<u64> {
+    let told = end.strip_prefix(&SIZE_HEADER)?.strip_suffix(&SIZE_END)?;
+    Some(u64::from_le_bytes(told.try_into().ok()?))
+}
 
 /// How layers are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -94,7 +110,7 @@ fn gzip<S: Write + Send, E: From<io::Error>>(
     let (jobs, queue) = sync_channel::<Job>(threads);
     let (results, ordered) = sync_channel::<Receiver<io::Result<Vec<u8>>>>(threads * 2);
     let queue = Mutex::new(queue);
-    thread::scope(|scope| {
+    let all: Result<(S, u64), E> = thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 let mut compressor = Compressor::new(level());
@@ -117,11 +133,12 @@ fn gzip<S: Write + Send, E: From<io::Error>>(
         });
         let mut blocks = Blocks {
             block: Vec::with_capacity(BLOCK),
-            is_first: true,
+            size: 0,
             jobs,
             results,
         };
         let written = write(&mut blocks).and_then(|()| Ok(blocks.end()?));
+        let size = blocks.size;
         // Dropping these ends the threads.
         drop((blocks.jobs, blocks.results));
         let sink = writer
@@ -130,15 +147,21 @@ fn gzip<S: Write + Send, E: From<io::Error>>(
         match (written, sink) {
             (Err(_), Err(error)) => Err(error.into()),
             (Err(error), Ok(_)) => Err(error),
-            (Ok(()), sink) => Ok(sink?),
+            (Ok(()), sink) => Ok((sink?, size)),
         }
-    })
+    });
+    let (mut sink, size) = all?;
+    for part in [&SIZE_HEADER[..], &size.to_le_bytes(), &SIZE_END] {
+        sink.write_all(part)?;
+    }
+    Ok(sink)
 }
 
 /// Collects bytes into blocks and queues them.
 struct Blocks {
     block: Vec<u8>,
-    is_first: bool,
+    /// The bytes of all blocks.
+    size: u64,
     jobs: SyncSender<Job>,
     results: SyncSender<Receiver<io::Result<Vec<u8>>>>,
 }
@@ -146,7 +169,7 @@ struct Blocks {
 impl Blocks {
     fn send(&mut self) -> io::Result<()> {
         let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
-        self.is_first = false;
+        self.size += block.len() as u64;
         let (result, waiting) = sync_channel(1);
         // The writer stopped and has the real error.
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
@@ -154,9 +177,9 @@ impl Blocks {
         self.jobs.send((block, result)).map_err(|_| gone())
     }
 
-    /// Sends the last block. A file without a member is none.
+    /// Sends the last block.
     fn end(&mut self) -> io::Result<()> {
-        if self.block.is_empty() && !self.is_first {
+        if self.block.is_empty() {
             return Ok(());
         }
         self.send()
@@ -240,6 +263,9 @@ mod tests {
                 }
                 .unwrap();
                 assert!(back == bytes, "{compression:?} of {length}");
+                let told = told_size(&one[one.len() - SIZE_MEMBER.min(one.len())..]);
+                let known = (compression == Compression::Gzip).then_some(length as u64);
+                assert_eq!(told, known, "{compression:?}");
                 for threads in [2, 7] {
                     assert!(compressed(compression, threads, &bytes) == one);
                 }

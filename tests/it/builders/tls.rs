@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use super::{NEW_KEY, SECRETS, app, openssl};
+use super::{NEW_KEY, SECRETS, app, assert_no_secret, openssl};
 use crate::support::container::Container;
 use crate::support::daemon::{every_daemon, skipped};
 use crate::support::program::slimbuild_with;
@@ -108,5 +108,16 @@ fn secrets_reach_a_daemon_behind_tls() {
         assert_eq!(outcome.text(), format!("{}\n", tag.name));
         let container = Container::start(daemon, &tag.name, 3000);
         assert!(container.get(3000, "/").ends_with(" known"));
+        // With `-v`, requests go over a connection that tells of them.
+        let told = [&["apps/api", "-v", "-t", &tag.name][..], &SECRETS].concat();
+        let told = slimbuild_with(tree.root(), &told, &env);
+        assert_eq!(told.code, 0, "{}", told.stderr);
+        assert!(
+            told.stderr.contains(&format!("{address}")),
+            "{}",
+            told.stderr
+        );
+        assert!(told.stderr.contains("request: GET "), "{}", told.stderr);
+        assert_no_secret("-v", told.stderr.as_bytes());
     });
 }
