@@ -58,7 +58,7 @@ pub struct AppsArg {
 pub struct QueueArgs {
     /// How many apps are built at the same time
     ///
-    /// The default is half of the processor's cores, at least 2 and at most 8. It is 8 with --prebuilt, and with a builder or a daemon on
+    /// The default is half of the processor's cores, at most 8. It is 8 with --prebuilt, and with a builder or a daemon on
     /// another machine
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), hide_short_help = true)]
     pub jobs: Option<u16>,
