@@ -13,7 +13,6 @@ use crate::base::cache;
 use crate::support::daemon::skipped;
 use crate::support::pnpm::reachable;
 use crate::support::program::slimbuild_with;
-use crate::support::temporary;
 use crate::support::tree::Tree;
 
 /// A Podman of its own, which ends with the value.
@@ -28,8 +27,11 @@ impl Podman {
             skipped("there is no podman", test);
             return None;
         }
+        // Podman takes no directory with a long name for what runs.
+        let mut directory = tempfile::Builder::new();
+        let directory = directory.prefix("sb-podman-").tempdir_in("/tmp").unwrap();
         let mut podman = Self {
-            directory: temporary(),
+            directory,
             service: None,
         };
         let socket = podman.socket();

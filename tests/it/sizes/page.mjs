@@ -9,7 +9,9 @@ import { pathToFileURL } from 'node:url';
 const [chromium, page, shots] = process.argv.slice(2);
 const profile = mkdtempSync(join(tmpdir(), 'slimbuild-test-page-'));
 const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
-const browser = spawn(chromium, [...flags, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
+// What it does not clear away lies in the profile, which goes.
+const env = { ...process.env, TMPDIR: profile };
+const browser = spawn(chromium, [...flags, 'about:blank'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
 const address = await new Promise((found, failed) => {
   let said = '';
   browser.stderr.on('data', (piece) => { said += piece; const match = /listening on (ws:\S+)/.exec(said); if (match) found(match[1]); });

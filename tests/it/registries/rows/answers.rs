@@ -83,7 +83,8 @@ pub(super) fn rows() -> Vec<Row> {
             scene.wants_token();
             scene.log_in();
             scene.state.expires = true;
-        }).docker(Refused(4, &["unauthorized"])),
+        // The words depend on which request is the first to be refused.
+        }).docker(Refused(4, &["nauthorized"])),
         Row::new("PUT is redirected by 307", "Artifactory", |scene| {
             scene.rule(|asked, _| {
                 let is_first = asked.is("PUT", "/uploads/") && !asked.query.contains("moved");
