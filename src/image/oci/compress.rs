@@ -4,8 +4,8 @@
 //! blocks, and each becomes a member of the file, as in eStargz layers: RFC 1952 makes a file of
 //! members, and what reads layers reads all of them.
 //!
-//! Who writes may end a block early, by flushing. The last member is empty, and tells the size of the
-//! whole: a member's own end tells only the member's.
+//! The last member is empty, and tells the size of the whole: a member's own end tells only the
+//! member's.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -20,8 +20,6 @@ use zstd::zstd_safe::CParameter;
 const MAX_THREADS: usize = 8;
 /// The most bytes of a gzip member.
 const BLOCK: usize = 1 << 20;
-/// A member is not ended before it has as many: each begins without knowledge of the one before.
-const SMALL_BLOCK: usize = 128 << 10;
 /// The bytes in a job for one zstd thread.
 const JOB: u32 = 2 << 20;
 /// The default level of zstd's command line.
@@ -78,24 +76,11 @@ impl Compression {
                 let mut encoder = zstd::Encoder::new(&mut sink, ZSTD_LEVEL)?;
                 encoder.multithread(u32::try_from(threads).unwrap_or(1))?;
                 encoder.set_parameter(CParameter::JobSize(JOB))?;
-                write(&mut Unflushed(&mut encoder))?;
+                write(&mut encoder)?;
                 encoder.finish()?;
                 Ok(sink)
             }
         }
-    }
-}
-
-/// Ignores where blocks of gzip end.
-struct Unflushed<W>(W);
-
-impl<W: Write> Write for Unflushed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -196,12 +181,9 @@ impl Write for Blocks {
         Ok(taken)
     }
 
-    /// Ends the block, unless it is small.
+    /// Blocks end where they are full.
     fn flush(&mut self) -> io::Result<()> {
-        if self.block.len() < SMALL_BLOCK {
-            return Ok(());
-        }
-        self.send()
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::system::threads;
 /// The kind of the cache's notes about layers.
 const NOTE_KIND: &str = "layers";
 /// Raised when the same layer would give different bytes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// How the layers of an image are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

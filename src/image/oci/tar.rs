@@ -18,8 +18,6 @@ use crate::system::threads;
 
 /// How many files a thread takes at a time.
 const BATCH: usize = 256;
-/// About so many entries are in a block of the compressed layer.
-const BLOCK_ENTRIES: u32 = 64;
 /// A file changed this short a time before it was looked at may change again and look the same.
 const TICK: Duration = Duration::from_millis(100);
 /// The same limit if the file system's times are whole seconds.
@@ -148,18 +146,9 @@ impl<'l> Listing<'l> {
                 node => write_small(&mut tar, header, item, node)
                     .map_err(|source| failed(item, source))?,
             }
-            if ends_block(item.path) {
-                tar.get_mut().flush().map_err(OciError::Cache)?;
-            }
         }
         tar.finish().map_err(OciError::Cache)
     }
-}
-
-/// Whether a block of the compressed layer may end behind this entry. Only its path decides, so that
-/// layers which hold the same packages hold the same blocks.
-fn ends_block(path: &str) -> bool {
-    libdeflater::crc32(path.as_bytes()).is_multiple_of(BLOCK_ENTRIES)
 }
 
 fn item<'l>(path: &'l str, entry: Option<&'l LayerEntry>) -> Result<Item<'l>, OciError> {
