@@ -144,7 +144,8 @@ fn part(share: &Share, job: &Job<'_>, all: &mut All, ui: &mut Ui) -> Result<(), 
             .map_err(Error::io("cannot write to stderr"))?;
     }
     let word = platforms.join("-").replace('/', "-");
-    let to = job.caches.to.iter();
+    let whole = request(job, &share.buildkit);
+    let to = whole.cache_to.iter();
     let request = BuildRequest {
         platforms: share.platforms.clone(),
         cache_from: (job.caches.from.iter())
@@ -153,7 +154,7 @@ fn part(share: &Share, job: &Job<'_>, all: &mut All, ui: &mut Ui) -> Result<(), 
         cache_to: to
             .filter_map(|cache: &CacheTo| cache.of_node(&word))
             .collect(),
-        ..request(job, &share.buildkit)
+        ..whole
     };
     let (made, seen) = job.patience().retry(ui, |ui| {
         watch(job, ui, |context, on_event| {

@@ -41,7 +41,9 @@ pub(super) fn request(job: &Job<'_>, buildkit: &Buildkit) -> BuildRequest {
             PullPolicy::Missing
         },
         cache_from: job.caches.from.clone(),
-        cache_to: job.caches.to.clone(),
+        cache_to: (job.caches.to.iter())
+            .map(|cache| cache.for_builder(buildkit.abilities()))
+            .collect(),
         compression: job.engine.compression.into(),
         logins: job.logins.clone(),
         insecure: job.tags.iter().any(|tag| job.trust.covers(tag)),

@@ -132,6 +132,12 @@ impl Abilities {
         self.is_since(13)
     }
 
+    /// Whether it reads and writes layers that are compressed with zstd.
+    pub fn knows_zstd(&self) -> bool {
+        // It does since 0.10, which does not say its version yet.
+        self.is_since(11)
+    }
+
     /// Whether Dockerfiles may use `RUN --network=none`.
     pub fn runs_steps_without_a_network(&self) -> bool {
         self.version.is_some()
@@ -204,6 +210,7 @@ mod tests {
             assert_eq!(able.rewrites_times(), several, "{version:?}");
             assert_eq!(able.attests(), network, "{version:?}");
             assert_eq!(able.runs_steps_without_a_network(), network, "{version:?}");
+            assert_eq!(able.knows_zstd(), network, "{version:?}");
         }
     }
 

@@ -15,8 +15,8 @@ use std::str::FromStr;
 use bollard::moby::buildkit::v1::CacheOptionsEntry;
 use serde_json::{Value, json};
 
-use super::BuildkitError;
 use super::layout::Layout;
+use super::{Abilities, BuildkitError};
 use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
 use crate::system::env::Env;
@@ -181,6 +181,19 @@ impl CacheTo {
     /// The same with what this machine knows, as for [`CacheFrom::here`].
     pub fn here(&self, cwd: &Path, env: &Env) -> Result<Self, String> {
         Ok(Self(self.0.here(cwd, env)?))
+    }
+
+    /// The same for a builder. [`CacheTo::registry`] is compressed with zstd where it can be: a cold
+    /// builder unpacks what a build needs in two thirds of the time. What says more stays as it says.
+    #[must_use]
+    pub fn for_builder(&self, builder: &Abilities) -> Self {
+        let mut cache = self.clone();
+        let attributes = &mut cache.0.attributes;
+        let keys = attributes.keys().map(String::as_str);
+        if builder.knows_zstd() && keys.eq(["ignore-error", "mode", "ref"]) {
+            attributes.insert("compression".to_owned(), "zstd".to_owned());
+        }
+        cache
     }
 
     /// A token in it.
@@ -467,6 +480,14 @@ mod tests {
             text,
             r#"{"ignore-error": "true", "mode": "max", "ref": "reg/c:1"}"#
         );
+        let able = Abilities::with_platforms(&[]);
+        let made = CacheTo::registry(&name).for_builder(&able);
+        let zstd = "type=registry,ref=reg/c:1,mode=max,ignore-error=true,compression=zstd";
+        assert_eq!(made, zstd.parse().unwrap());
+        for other in ["type=registry,ref=reg/c:1,mode=max", "type=inline", zstd] {
+            let cache: CacheTo = other.parse().unwrap();
+            assert_eq!(cache.for_builder(&able), cache, "{other}");
+        }
         let from = CacheFrom::registry(&name);
         assert_eq!(from, "reg/c:1".parse().unwrap());
         let text = from.for_frontend().to_string();
