@@ -89,6 +89,19 @@ impl Word {
         if let Some(image) = on_disk(&cwd.join(text)) {
             return Ok(Self::Disk(image));
         }
+        // No image is named so, though a registry could have one.
+        if [".tar", ".tar.gz", ".tgz"]
+            .iter()
+            .any(|end| text.ends_with(end))
+        {
+            return Err(Error::Usage {
+                message: format!("there is no image in the file `{text}`"),
+                hint: Some(
+                    "a file is written by `slimbuild APP --output FILE.tar` or `docker save`, and is not compressed"
+                        .to_owned(),
+                ),
+            });
+        }
         text.parse().map(Self::Either).map_err(|error| {
             let message = format!("`{text}` names no image: {error}");
             Error::Usage {

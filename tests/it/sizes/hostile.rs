@@ -19,6 +19,12 @@ fn what_names_no_image_is_refused() {
 
     hint: an image is `NAME:TAG`, a file such as `server.oci.tar`, or `oci:DIR`
     ");
+    assert_snapshot!(size(&tree, "nowhere.tar").refusal(tree.root()), @"
+    exit code 2
+    error: there is no image in the file `nowhere.tar`
+
+    hint: a file is written by `slimbuild APP --output FILE.tar` or `docker save`, and is not compressed
+    ");
     assert_snapshot!(size(&tree, "oci:nowhere").refusal(tree.root()), @"
     exit code 1
     error: cannot read `oci:$ROOT/nowhere`
