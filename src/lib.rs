@@ -125,6 +125,7 @@ pub mod internals {
     pub use crate::needs::closure::Closure;
     pub use crate::needs::frozen;
     pub use crate::needs::graph::Graph;
+    pub use crate::needs::spared::Tools;
     pub use crate::needs::tasks::{Because, Tasks};
     pub use crate::plan::{Plan, PlanOptions};
     pub use crate::render::dockerfile;

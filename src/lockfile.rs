@@ -17,6 +17,7 @@ pub mod index;
 mod integrity;
 pub mod keys;
 mod lines;
+mod peers;
 pub mod prune;
 pub mod reachable;
 mod scalar;

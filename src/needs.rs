@@ -9,5 +9,6 @@ pub mod frozen;
 pub mod graph;
 mod local;
 pub mod sets;
+pub mod spared;
 pub mod survey;
 pub mod tasks;

@@ -7,6 +7,7 @@
 mod aliases;
 mod base;
 mod beside;
+pub(crate) mod closures;
 mod code;
 pub mod config;
 mod configured;
@@ -25,7 +26,7 @@ pub(crate) mod install;
 mod kept_out;
 mod libc;
 mod lifecycle;
-pub(crate) mod make;
+mod make;
 mod missing_programs;
 mod native;
 mod nginx;
@@ -44,6 +45,8 @@ pub(crate) mod study;
 pub mod template;
 mod trim;
 mod verify;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -144,12 +147,30 @@ pub struct Plan {
     pub contents: Contents,
 }
 
-/// What is left out of production modules: declarations, documents, tests, and usually source maps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// What is left out of production modules: declarations, documents, tests, and usually source maps and
+/// machine code for other systems.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trim {
     /// Whether source maps are kept because something reads them.
     pub maps: bool,
+    /// Which machine code is kept.
+    pub machine_code: MachineCode,
+    /// The databases for which Prisma's client keeps its compilers of queries; empty means all.
+    pub databases: BTreeSet<String>,
+}
+
+/// Which machine code production modules keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum MachineCode {
+    /// All: nobody knows yet what the image runs on.
+    All,
+    /// That of the system and the processor that the modules are installed on.
+    System,
+    /// The same, but for code that needs another C library than glibc.
+    Glibc,
 }
 
 /// The app that the image is made of.
@@ -183,6 +204,9 @@ pub struct RuntimeBase {
     /// Whether the user named the image or its registry.
     #[serde(skip)]
     pub named: bool,
+    /// Whether its node has no symbols.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stripped: bool,
 }
 
 /// Where a base comes from.
@@ -247,6 +271,20 @@ pub struct ClosurePlan {
     /// `apps/api: tsx`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<String>,
+    /// Developers' tools that are left out: pnpm would bring them only as optional peers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<Spared>,
+}
+
+/// A developer's tool that production leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Spared {
+    /// The tool, with its version: `typescript@5.9.2`.
+    pub package: String,
+    /// The packages whose optional peer it is.
+    pub peer_of: Vec<String>,
 }
 
 impl ClosurePlan {

@@ -3,8 +3,10 @@
 // With --list it removes nothing: it reads directories of packages from standard input and writes the paths to leave out to standard output, both
 // separated by NUL.
 // It removes type declarations, source maps, incremental build states, well-known documents, and the tests and documents of packages. It keeps
-// licences, files that a manifest names for anything but types, and every doubtful file.
-import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+// licences, files that a manifest names for anything but types, and every doubtful file. With --machine it removes machine code for other systems
+// and processors than this one, and with --machine=glibc also code that needs another C library: nothing here can load it, whoever names it. With --databases=a,b it removes what
+// Prisma's client has to compile queries for others.
+import { closeSync, existsSync, lstatSync, openSync, readFileSync, readSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 const DECLARATION = /\.d\.(?:[cm]?ts|[\w-]+\.ts)$/;
@@ -17,6 +19,8 @@ const CODE = /\.(?:[cm]?js|[cm]?ts|jsx|tsx|json|node)$/;
 
 const args = process.argv.slice(2);
 const keepMaps = args.includes('--keep-maps');
+const machine = args.find((arg) => arg === '--machine' || arg.startsWith('--machine='));
+const databases = args.find((arg) => arg.startsWith('--databases='))?.slice('--databases='.length).split(',');
 const listed = args.includes('--list') ? [] : undefined;
 const installed = listed && readFileSync(0, 'utf8').split('\0').filter((dir) => dir !== '');
 const saved = { files: 0, bytes: 0 };
@@ -70,6 +74,57 @@ function mentions(dir, name, skipped) {
   });
 }
 
+/** Files of `@prisma/client`: each is for one database. The generated code loads those of its own. */
+const COMPILER = /^runtime\/query_(?:compiler|engine)(?:_[a-z]+)*_bg\.([a-z]+)\./;
+const LIBRARY = /\.(?:node|dylib|so(?:\.\d+)*)$/;
+/** ELF's numbers of processors, for node's names. */
+const PROCESSORS = { x64: 62, arm64: 183, arm: 40, ia32: 3, ppc64: 21, riscv64: 243, s390x: 22, loong64: 258 };
+
+/** The libraries that an ELF file of 64 bits, little end first, names as needed. */
+function needed(read) {
+  const number = (bytes, at) => Number(bytes.readBigUInt64LE(at));
+  const head = read(0, 64);
+  const parts = read(number(head, 32), head.readUInt16LE(56) * head.readUInt16LE(54));
+  const segments = [];
+  for (let at = 0; at < parts.length; at += head.readUInt16LE(54)) {
+    segments.push({ type: parts.readUInt32LE(at), offset: number(parts, at + 8), address: number(parts, at + 16), size: number(parts, at + 32) });
+  }
+  const dynamic = segments.find(({ type }) => type === 2);
+  if (!dynamic) return [];
+  const table = read(dynamic.offset, Math.min(dynamic.size, 1 << 16));
+  const entries = [];
+  for (let at = 0; at + 16 <= table.length; at += 16) entries.push([number(table, at), number(table, at + 8)]);
+  const value = (tag) => entries.find(([found]) => found === tag)?.[1];
+  const address = value(5);
+  const holder = segments.find(({ type, address: start, size }) => type === 1 && address >= start && address < start + size);
+  const names = read(address - holder.address + holder.offset, Math.min(value(10), 1 << 24));
+  return entries.filter(([tag]) => tag === 1).map(([, at]) => names.toString('latin1', at, names.indexOf(0, at)));
+}
+
+/** Whether a file is machine code that cannot be loaded here. A file that cannot be read as such is not. */
+function foreign(path) {
+  let file;
+  try {
+    file = openSync(path, 'r');
+    const read = (at, length) => {
+      const bytes = Buffer.alloc(length);
+      if (readSync(file, bytes, 0, length, at) < length) throw new Error('it ends early');
+      return bytes;
+    };
+    const head = read(0, 64);
+    const magic = head.readUInt32BE(0);
+    // Windows and macOS, the latter also with code for several processors.
+    if (head.toString('latin1', 0, 2) === 'MZ' || [0xcffaedfe, 0xcefaedfe, 0xfeedfacf, 0xfeedface, 0xcafebabe].includes(magic)) return true;
+    if (magic !== 0x7f454c46) return false;
+    const own = PROCESSORS[process.arch];
+    const processor = head[5] === 1 ? head.readUInt16LE(18) : head.readUInt16BE(18);
+    if (own === undefined || processor !== own) return own !== undefined;
+    if (machine !== '--machine=glibc' || head[4] !== 2 || head[5] !== 1) return false;
+    // musl's own name, what it is called elsewhere, which is Android's too; glibc is `libc.so.6`.
+    return needed(read).some((name) => name.startsWith('libc.musl-') || name === 'libc.so');
+  } catch { return false; } finally { if (file !== undefined) closeSync(file); }
+}
+
 /** What node-gyp leaves beside a compiled binary: objects and generated sources. */
 const INTERMEDIATE = /\/(?:Release|Debug)\/(?:obj|obj\.target|\.deps)$/;
 
@@ -95,6 +150,10 @@ function trim(root, declarationsStay) {
           && ![...names, ...published].some((name) => below(name.replace(/^\//, ''), entry.name))
           && !existsSync(join(path, 'package.json')) && !mentions(root, entry.name, path);
         if (spare) removeAll(path); else walk(path);
+      } else if (machine && entry.isFile() && LIBRARY.test(entry.name) && foreign(path)) {
+        remove(path);
+      } else if (databases && entry.isFile() && own.name === '@prisma/client' && COMPILER.test(inside)) {
+        if (!databases.includes(COMPILER.exec(inside)[1])) remove(path);
       } else if (entry.isFile() && !isNamed(inside)) {
         const spare = (DECLARATION.test(entry.name) && !declarationsStay) || (MAP.test(entry.name) && !keepMaps)
           || entry.name.endsWith('.tsbuildinfo') || entry.name.endsWith('.js.flow') || DOCUMENT.test(entry.name);
@@ -132,12 +191,16 @@ function trimOutputs(out, dir) {
   try { modules = readFileSync('/modules.txt', 'utf8'); } catch { /* there are none */ }
   const here = (name) => installed ? installed.some((one) => one.endsWith(`node_modules/${name}`)) : modules.includes(`/${name.replace('/', '+')}@`) || modules.split('\n').some((line) => line.endsWith(`node_modules/${name}`));
   const root = join(out, dir);
+  // What SvelteKit's compiler leaves for the adapter, which copies what a server needs of it.
+  const kit = join(root, '.svelte-kit');
+  const adapted = list(root).some((entry) => entry.isDirectory() && entry.name !== '.svelte-kit' && existsSync(join(root, entry.name, 'handler.js')));
+  if (adapted && existsSync(kit) && !mentions(root, '.svelte-kit', kit)) removeAll(kit);
   const declarations = ![...COMPILERS].some(here) && !reads(root, '\\.d\\.[cm]?ts');
   const maps = !keepMaps && !reads(root, '\\.map');
   const walk = (at) => {
     for (const entry of list(at)) {
       const path = join(at, entry.name);
-      if (entry.isDirectory()) { if (entry.name !== 'node_modules') walk(path); continue; }
+      if (entry.isDirectory()) { if (entry.name !== 'node_modules' && !(adapted && path === kit)) walk(path); continue; }
       if (!entry.isFile() || isNamed(relative(root, path))) continue;
       const spare = DECLARATION.test(entry.name) || /\.d\.[cm]?ts\.map$/.test(entry.name)
         ? declarations : MAP.test(entry.name) && maps && leadsNowhere(path);

@@ -20,11 +20,12 @@ use crate::lockfile;
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
+use crate::needs::spared::Tools;
 use crate::needs::survey::Survey;
 use crate::needs::tasks::{self, Tasks};
 use crate::plan::PlanError;
 use crate::plan::config;
-use crate::plan::{MemberPlan, PlacedFile, PlanOptions, inputs, install, make, secrets, study};
+use crate::plan::{MemberPlan, PlacedFile, PlanOptions, closures, inputs, install, secrets, study};
 use crate::system::threads;
 use crate::workspace::Workspace;
 use crate::workspace::manifest::package::strip::strip;
@@ -77,7 +78,7 @@ impl Pruned {
             Scope::Build => Closure::build(workspace, lockfiles, apps, &named)?,
             Scope::Production => {
                 let loaders = wanted.loaders(&survey)?;
-                Closure::runtime(workspace, lockfiles, apps, &loaders)?
+                Closure::runtime(workspace, lockfiles, apps, &loaders, Tools::Stay)?
             }
         };
         closure.check_frozen(workspace, toolchain::named_pnpm(workspace))?;
@@ -106,7 +107,7 @@ impl Pruned {
             entries = flat(&entries);
         }
         Ok(Self {
-            members: make::members(workspace, &closure),
+            members: closures::members(workspace, &closure),
             workspace_members: workspace.packages(apps.contains(&MemberId::ROOT)),
             packages: closure.package_count(),
             workspace_packages: lockfiles.package_total(),

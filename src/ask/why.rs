@@ -49,6 +49,10 @@ pub struct AskedPackage {
     pub build: Option<Route>,
     /// How it gets into the runtime closure, if it does.
     pub runtime: Option<Route>,
+    /// The packages whose optional peer it is, if it is left out of production because it is a tool
+    /// that nothing else asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<String>,
     /// Where it occurs in the workspace, if it is in neither closure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<Route>,
@@ -122,9 +126,14 @@ impl Why {
         let options = config::load(workspace, app).map_err(PlanError::from)?;
         let study = Study::new(&survey, app, &options)?;
         let runtime = study.dependencies()?;
+        let place = |home: usize, key: &str| web.position(&Node::Entry(home, key.to_owned()));
+        let spared: BTreeSet<(usize, usize)> = runtime
+            .spared()
+            .filter_map(|one| Some((place(one.home, one.of)?, place(one.home, one.peer)?)))
+            .collect();
         let in_runtime = |from: usize, edge: &Edge| match (&web.nodes[from], edge.field) {
             (Node::Member(at), Some(field)) => runtime.keeps_in(*at, field, &edge.alias),
-            (Node::Entry(..), _) => true,
+            (Node::Entry(..), _) => !spared.contains(&(from, edge.to)),
             _ => false,
         };
         let all = |_: usize, _: &Edge| true;
@@ -157,9 +166,16 @@ impl Why {
             } else {
                 None
             };
+            let of = spared.iter().filter(|(_, peer)| targets.contains(peer));
+            let of: BTreeSet<&String> = of.map(|(of, _)| &web.labels[*of]).collect();
             AskedPackage {
                 label: package,
                 build,
+                spared: of
+                    .into_iter()
+                    .filter(|_| runtime.is_none())
+                    .cloned()
+                    .collect(),
                 runtime,
                 elsewhere,
             }

@@ -23,6 +23,10 @@ Examples:
   slimbuild base --node 22 -o base.oci.tar -t b  write it for docker load, skopeo, umoci
   slimbuild base --nginx                         the one that static sites start from
   slimbuild base --lock base.lock.json           keep the exact versions there from then on")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct BaseArgs {
     /// Add this node: a line (22) or an exact version (22.11.0)
     #[arg(long, value_name = "VERSION")]
@@ -31,6 +35,10 @@ pub struct BaseArgs {
     /// Add nginx, as for a static site
     #[arg(long, conflicts_with = "node")]
     pub nginx: bool,
+
+    /// Take the symbols out of node: smaller by a seventh, but debuggers and profilers miss them
+    #[arg(long, requires = "node")]
+    pub strip: bool,
 
     /// Build it for this platform: linux/amd64 or linux/arm64 [default: this machine's processor]
     #[arg(long, value_name = "OS/ARCH", value_parser = platform)]

@@ -30,6 +30,7 @@ pub fn run(args: BaseArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Err
         node: args.node,
         nginx: args.nginx,
         pull: args.pull,
+        stripped: args.strip,
     };
     let packing = Packing {
         epoch: epoch(env)?,
@@ -126,7 +127,11 @@ fn make(asked: &Asked<'_>, cache: &Cache, ui: &mut Ui) -> Result<(Contents, Imag
 fn locked(maker: &Maker<'_>, request: &Request, path: &Path) -> Result<Contents, Error> {
     let mut lock = Lock::read(path)?;
     if let Some(contents) = lock.find(request, path)? {
-        return Ok(contents.clone());
+        let stripped = request.stripped;
+        return Ok(Contents {
+            stripped,
+            ..contents.clone()
+        });
     }
     let file = AtomicFile::begin(path)?;
     let contents = maker.resolve(request)?;

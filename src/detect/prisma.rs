@@ -68,6 +68,37 @@ pub fn generators(schema: &str) -> Vec<Generator> {
     found
 }
 
+/// The databases of a schema as its client's files are named; `None` if one cannot be told.
+pub fn databases(schema: &str) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    let mut inside = false;
+    for line in schema.lines() {
+        let line = line.split("//").next().unwrap_or_default().trim();
+        if line.starts_with("datasource ") {
+            inside = true;
+            continue;
+        }
+        match line.split_once('=') {
+            Some((key, value)) if inside && key.trim() == "provider" => {
+                let name = value.trim().strip_prefix('"')?.strip_suffix('"')?;
+                if !name.bytes().all(|byte| byte.is_ascii_lowercase()) {
+                    return None;
+                }
+                found.push(
+                    if name == "postgres" {
+                        "postgresql"
+                    } else {
+                        name
+                    }
+                    .to_owned(),
+                );
+            }
+            _ => inside &= !line.starts_with('}'),
+        }
+    }
+    Some(found)
+}
+
 /// The targets for an image with this C library; for both processors if the engine decides.
 pub fn targets(libc: Option<&str>, cpu: Option<&str>) -> Vec<&'static str> {
     let all: [(&str, &str, &str); 4] = [
@@ -91,6 +122,17 @@ mod tests {
         generators(&format!(
             "// the client\ngenerator client {{\n{text}\n}}\n\nmodel A {{\n  id Int @id\n}}\n"
         ))
+    }
+
+    #[test]
+    fn databases_of_a_schema() {
+        let of = |text: &str| databases(text).map(|all| all.join(" "));
+        let schema = "generator client {\n  provider = \"prisma-client\"\n}\n\ndatasource db { // ours\n  provider = \"postgres\" // or mysql\n  url = env(\"URL\")\n}\nmodel A {\n  provider String\n}\n";
+        assert_eq!(of(schema), Some("postgresql".to_owned()));
+        assert_eq!(of("model A {\n}\n"), Some(String::new()));
+        let told = "datasource db {\n  provider = env(\"PROVIDER\")\n}\n";
+        assert_eq!(of(told), None);
+        assert_eq!(of("datasource db {\n  provider = \"a; b\"\n}\n"), None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod keys;
 mod lock;
 mod node;
 mod openpgp;
+mod strip;
 mod system;
 mod version;
 
@@ -93,6 +94,8 @@ pub struct Request {
     pub nginx: bool,
     /// Whether to look up versions again, even if the last answer is fresh.
     pub pull: bool,
+    /// Whether node gets no symbols: a seventh of it. Debuggers and profilers miss them.
+    pub stripped: bool,
 }
 
 /// The contents of a base, pinned to the byte.
@@ -107,6 +110,9 @@ pub struct Contents {
     /// The node program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Node>,
+    /// Whether node has no symbols.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stripped: bool,
 }
 
 /// A cached answer.
@@ -135,6 +141,7 @@ pub fn resolve(
             packages,
             nginx,
             node,
+            stripped: request.stripped,
         })
     })
 }
@@ -214,7 +221,12 @@ pub fn assemble(
     let Some(node) = &contents.node else {
         return Ok(OwnBase { image, node: None });
     };
-    image.push(pack_node(node, npm, sources, packing, net, cache)?);
+    let node = NodeProgram {
+        node,
+        architecture: npm,
+        stripped: contents.stripped,
+    };
+    image.push(node.pack(sources, packing, net, cache)?);
     // For programs that are started by name.
     image.config.set_env("PATH", &format!("{path}:/nodejs/bin"));
     image.config.entrypoint = vec![format!("/{}", node::PROGRAM)];
@@ -238,27 +250,51 @@ pub fn node_layer(
     let node = asked(request.pull, &key, cache, |_| {
         node::resolve(wanted, npm, &sources.npm, net, cache)
     })?;
-    pack_node(&node, npm, sources, packing, net, cache)
+    let node = NodeProgram {
+        node: &node,
+        architecture: npm,
+        stripped: request.stripped,
+    };
+    node.pack(sources, packing, net, cache)
 }
 
-fn pack_node(
-    node: &Node,
-    npm: &str,
-    sources: &Sources,
-    packing: Packing,
-    net: &Net<'_>,
-    cache: &Cache,
-) -> Result<ImageLayer, BaseError> {
-    let title = format!("node {}", node.version);
-    // The unpacked file must exist until the layer is packed.
-    let mut unpacked = None;
-    pack_keyed(&title, &[RECIPE, &node.integrity], packing, cache, || {
-        let file = node::download(node, npm, sources, net, cache)?;
-        Ok::<_, BaseError>(Layer {
-            title: title.clone(),
-            entries: node::unpack(&file, cache, &mut unpacked)?,
+/// The program for a layer.
+struct NodeProgram<'n> {
+    node: &'n Node,
+    /// The processor in npm's terms.
+    architecture: &'n str,
+    stripped: bool,
+}
+
+impl NodeProgram<'_> {
+    fn pack(
+        &self,
+        sources: &Sources,
+        packing: Packing,
+        net: &Net<'_>,
+        cache: &Cache,
+    ) -> Result<ImageLayer, BaseError> {
+        let (node, stripped) = (self.node, self.stripped.then_some("without symbols"));
+        let title = match stripped {
+            Some(words) => format!("node {} {words}", node.version),
+            None => format!("node {}", node.version),
+        };
+        let parts = [RECIPE, &node.integrity].into_iter().chain(stripped);
+        let parts: Vec<&str> = parts.collect();
+        // The unpacked file must exist until the layer is packed.
+        let mut unpacked = None;
+        pack_keyed(&title, &parts, packing, cache, || {
+            let file = node::download(node, self.architecture, sources, net, cache)?;
+            let entries = node::unpack(&file, cache, &mut unpacked)?;
+            if let (Some(unpacked), true) = (&unpacked, self.stripped) {
+                node::strip(unpacked)?;
+            }
+            Ok::<_, BaseError>(Layer {
+                title: title.clone(),
+                entries,
+            })
         })
-    })
+    }
 }
 
 /// The answer noted for this key, if it is less than a day old; else asks, passing the time in

@@ -34,8 +34,8 @@ impl Keep {
 type Dependencies = Vec<(Field, String, String, String)>;
 
 /// Prunes a lockfile to some importers. The result is an error, or a readable lockfile that is
-/// complete, has no other entries, keeps its entries byte for byte, and does not change when it is
-/// pruned again.
+/// complete, has no other entries, keeps its entries byte for byte but for optional peers that are
+/// left out, and does not change when it is pruned again.
 pub fn pruning(text: &str) {
     let Ok(lockfile) = Lockfile::parse(text) else {
         return;
@@ -51,8 +51,18 @@ pub fn pruning(text: &str) {
     }
     for kept in subsets(&lockfile) {
         for keep in [Keep::All, Keep::Production, Keep::Some] {
-            if let Ok((pruned, nodes)) = pruned(&lockfile, &kept, keep) {
+            if let Ok((pruned, nodes)) = pruned(&lockfile, &kept, keep, |_| false) {
                 check(&lockfile, &kept, keep, &pruned, &nodes);
+            }
+            // Optional peers with these names are left out, where nothing else needs them.
+            let spared = |name: &str| name.len().is_multiple_of(2);
+            if let Ok((text, nodes)) = pruned(&lockfile, &kept, keep, spared) {
+                let place = || format!("{kept:?} {keep:?} of:\n{}\nis:\n{text}", lockfile.text());
+                let again = Lockfile::parse(&text);
+                let again = again.unwrap_or_else(|error| panic!("{error}, {}", place()));
+                let whole = pruned(&again, &kept, keep, |_| false);
+                let whole = whole.unwrap_or_else(|error| panic!("{error}, {}", place()));
+                assert_eq!(whole, (text.clone(), nodes), "{}", place());
             }
         }
     }
@@ -104,8 +114,9 @@ fn pruned(
     lockfile: &Lockfile<'_>,
     importers: &BTreeSet<String>,
     keep: Keep,
+    spared: fn(&str) -> bool,
 ) -> Result<(String, BTreeSet<String>), LockfileError> {
-    let mut reach = Reach::new(lockfile);
+    let mut reach = Reach::sparing(lockfile, spared);
     for importer in importers.iter().filter_map(|key| lockfile.importer(key)) {
         for dependency in &importer.dependencies {
             if keep.keeps(dependency.field, &dependency.alias) {
@@ -113,6 +124,7 @@ fn pruned(
             }
         }
     }
+    reach.settle()?;
     let kept = Kept {
         importers,
         dependency: &|_, field, alias| keep.keeps(field, alias),
@@ -188,7 +200,7 @@ fn check(
     assert_eq!(others(&lockfile), others(original), "{}", place());
 
     // pruning again
-    match pruned(&lockfile, kept, keep) {
+    match pruned(&lockfile, kept, keep, |_| false) {
         Err(error) => panic!("a dropped reference: {error}, {}", place()),
         Ok((again, nodes_again)) => {
             assert_eq!(again, text, "pruned again, {}", place());

@@ -54,7 +54,16 @@ pub fn prune(lockfile: &Lockfile<'_>, kept: &Kept<'_>, reach: &Reach<'_, '_>) ->
     if !unpruned {
         for (at, entry) in lockfile.nodes().iter().enumerate() {
             if let Some(reached) = reach.node(at) {
-                set_flags(lockfile, entry, reached, &mut cuts);
+                let mut within = Cuts::default();
+                let spared = reach.spared_of(at);
+                for line in lockfile.lines_of(at, &spared) {
+                    within.leave_out(line);
+                }
+                set_flags(lockfile, entry, reached, &mut within);
+                if !spared.is_empty() {
+                    close_empty(lockfile, entry, &mut within);
+                }
+                cuts.0.append(&mut within.0);
             }
         }
     }
@@ -229,6 +238,20 @@ fn set_flags(lockfile: &Lockfile<'_>, entry: &Entry<'_>, reached: &Reached, cuts
                 format!("{line_break}{}", added.trim_end())
             },
         );
+    }
+}
+
+/// Makes `{}` of an entry that has no line left.
+fn close_empty(lockfile: &Lockfile<'_>, entry: &Entry<'_>, cuts: &mut Cuts) {
+    let text = lockfile.text();
+    let left = |range: &Range<usize>| range.start - entry.body..range.end - entry.body;
+    let below = cuts.0.iter().filter(|(range, _)| range.start >= entry.body);
+    let below = below.map(|(range, text)| (left(range), text.clone()));
+    let body = apply(&text[entry.body..entry.range.end], below.collect());
+    let is_head_set = cuts.0.iter().any(|(range, _)| range.start < entry.body);
+    if body.trim().is_empty() && !is_head_set {
+        let head = entry.head..entry.body;
+        cuts.0.push((head.clone(), as_empty_map(&text[head])));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reachability: which entries of the lockfile, and which local directories, a dependency pulls in.
 //!
-//! Follows the lockfile's edges; version ranges of manifests are never matched.
+//! Follows the lockfile's edges; version ranges of manifests are never matched. Optional peers that
+//! the caller spares are followed last, and only to what something else needs.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -20,6 +21,18 @@ pub struct Reach<'l, 'a> {
     directories: BTreeSet<RepoPath>,
     copied: BTreeSet<RepoPath>,
     tarballs: BTreeSet<RepoPath>,
+    /// Names of packages that are not followed as optional peers.
+    spared: fn(&str) -> bool,
+    /// Edges to these. An edge leaves the list when something else needs its target.
+    waiting: Vec<Waiting>,
+}
+
+/// An edge to an optional peer that is not followed.
+#[derive(Debug)]
+struct Waiting {
+    from: usize,
+    to: usize,
+    alias: String,
 }
 
 /// A node that was reached, with its edges resolved once.
@@ -69,13 +82,15 @@ impl Ways {
         true
     }
 
+    /// The ways that were recorded.
+    fn all(self) -> impl Iterator<Item = Way> {
+        let both = [false, true].into_iter();
+        let ways = both.flat_map(|dev| [false, true].map(|optional| Way { dev, optional }));
+        ways.filter(move |&way| self.0 & Self::bit(way) != 0)
+    }
+
     fn any(self, wanted: impl Fn(Way) -> bool) -> bool {
-        [false, true].into_iter().any(|dev| {
-            [false, true].into_iter().any(|optional| {
-                let way = Way { dev, optional };
-                wanted(way) && self.0 & Self::bit(way) != 0
-            })
-        })
+        self.all().any(wanted)
     }
 }
 
@@ -96,8 +111,14 @@ impl Reached {
 }
 
 impl<'l, 'a> Reach<'l, 'a> {
-    /// Starts with nothing.
+    /// Starts with nothing, and follows every edge.
     pub fn new(lockfile: &'l Lockfile<'a>) -> Self {
+        Self::sparing(lockfile, |_| false)
+    }
+
+    /// Starts with nothing. Packages with a spared name are reached by an optional peer only if
+    /// something else reaches them, too. Call [`settle`](Self::settle) at the end.
+    pub fn sparing(lockfile: &'l Lockfile<'a>, spared: fn(&str) -> bool) -> Self {
         Self {
             lockfile,
             nodes: std::iter::repeat_with(|| None)
@@ -108,7 +129,49 @@ impl<'l, 'a> Reach<'l, 'a> {
             directories: BTreeSet::new(),
             copied: BTreeSet::new(),
             tarballs: BTreeSet::new(),
+            spared,
+            waiting: Vec::new(),
         }
+    }
+
+    /// Follows the optional peers that were spared to those that are reached all the same.
+    pub fn settle(&mut self) -> Result<(), LockfileError> {
+        loop {
+            let nodes = &self.nodes;
+            let needed = |edge: &Waiting| nodes[edge.to].is_some();
+            let Some(at) = self.waiting.iter().position(needed) else {
+                return Ok(());
+            };
+            let edge = self.waiting.swap_remove(at);
+            let Some(from) = &mut self.nodes[edge.from] else {
+                continue;
+            };
+            from.edges.push(Edge {
+                to: edge.to,
+                optional: true,
+            });
+            for way in from.ways.all() {
+                let way = Way {
+                    optional: true,
+                    ..way
+                };
+                // What is below was found when the target was reached.
+                self.visit(edge.to, way, &mut Vec::new())?;
+            }
+        }
+    }
+
+    /// The edges that were not followed: who has the optional peer, and the peer's key.
+    pub fn spared(&self) -> impl Iterator<Item = (&'l str, &'l str)> {
+        let nodes = self.lockfile.nodes();
+        let edges = self.waiting.iter();
+        edges.map(|edge| (&*nodes[edge.from].key, &*nodes[edge.to].key))
+    }
+
+    /// The names of the peers of a node that were not followed.
+    pub(super) fn spared_of(&self, at: usize) -> Vec<&str> {
+        let edges = self.waiting.iter().filter(|edge| edge.from == at);
+        edges.map(|edge| &*edge.alias).collect()
     }
 
     /// Follows one direct dependency to its end. Returns the local directories that were not
@@ -326,7 +389,16 @@ impl<'l, 'a> Reach<'l, 'a> {
                     self.enter(directory, found);
                 }
                 Reference::Entry(key) => {
-                    if let Some(to) = self.locate(&key, from, found)? {
+                    let Some(to) = self.locate(&key, from, found)? else {
+                        continue;
+                    };
+                    if (self.spared)(&alias) && lockfile.is_optional_peer(at, &alias) {
+                        self.waiting.push(Waiting {
+                            from: at,
+                            to,
+                            alias: alias.into_owned(),
+                        });
+                    } else {
                         edges.push(Edge { to, optional });
                     }
                 }

@@ -15,6 +15,7 @@ use crate::lockfile::{Field, Lockfile, LockfileError, Lockfiles};
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::needs::local::{Local, unrecorded};
+use crate::needs::spared::{Tools, is_tool};
 use crate::workspace::Workspace;
 
 /// Why a member is in a closure.
@@ -51,6 +52,17 @@ impl Because {
     pub fn is_dependency(&self) -> bool {
         matches!(self, Self::Dependency { .. })
     }
+}
+
+/// An optional peer that was not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SparedPeer<'l> {
+    /// The lockfile, by position.
+    pub home: usize,
+    /// The key of the entry that has the peer.
+    pub of: &'l str,
+    /// The peer's key.
+    pub peer: &'l str,
 }
 
 /// A closure: members, and everything that they reach in the lockfiles.
@@ -102,13 +114,19 @@ impl<'l, 'a> Closure<'l, 'a> {
     ///
     /// `named` are further dev dependencies to include, by member: packages that load TypeScript
     /// when the app starts. If the root project has them, it joins the closure for these alone.
+    /// `tools` says what becomes of developers' tools that nothing but optional peers asks for.
     pub fn runtime(
         workspace: &Workspace,
         lockfiles: &'l Lockfiles<'a>,
         apps: &[MemberId],
         named: &BTreeSet<(MemberId, String)>,
+        tools: Tools,
     ) -> Result<Self, LockfileError> {
         let mut closure = Self::empty(lockfiles, false);
+        if tools == Tools::Spared {
+            let spare = |one| Reach::sparing(one, is_tool);
+            closure.reaches = lockfiles.all().iter().map(spare).collect();
+        }
         closure.named.clone_from(named);
         let mut queue: Vec<(MemberId, Because)> =
             apps.iter().map(|&app| (app, Because::App)).collect();
@@ -144,6 +162,9 @@ impl<'l, 'a> Closure<'l, 'a> {
                 }
             }
             if found.is_empty() {
+                for reach in &mut closure.reaches {
+                    reach.settle()?;
+                }
                 return Ok(closure);
             }
             fresh.clear();
@@ -289,6 +310,19 @@ impl<'l, 'a> Closure<'l, 'a> {
     /// Dev dependencies needed at run time because the caller named them, as (member, package).
     pub fn named(&self) -> &BTreeSet<(MemberId, String)> {
         &self.named
+    }
+
+    /// Developers' tools that were not followed as optional peers: see [`Tools::Spared`].
+    pub fn spared(&self) -> impl Iterator<Item = SparedPeer<'l>> {
+        self.reaches.iter().enumerate().flat_map(|(home, reach)| {
+            let spared = reach.spared();
+            spared.map(move |(of, peer)| SparedPeer { home, of, peer })
+        })
+    }
+
+    /// A lockfile by its position, which says how its keys are written.
+    pub fn lockfile(&self, home: usize) -> &'l Lockfile<'a> {
+        &self.lockfiles.all()[home]
     }
 
     /// The number of packages from registries that an install unpacks, counted separately for each

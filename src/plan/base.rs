@@ -288,6 +288,7 @@ fn site(options: &PlanOptions) -> Result<Decision<RuntimeBase>, ConfigError> {
             user: WEB.to_owned(),
             from: BaseFrom::Registry,
             named: false,
+            stripped: false,
         }),
     ))
 }
@@ -328,6 +329,7 @@ fn based(image: Decision<String>, node: NodeCommand, user: &str) -> Decision<Run
         user: user.to_owned(),
         from: BaseFrom::Registry,
         named: false,
+        stripped: false,
     })
 }
 

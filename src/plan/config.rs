@@ -111,8 +111,10 @@ pub struct PlanOptions {
     pub platforms: Vec<Platform>,
     /// How the image proves that it can run before it gets a name.
     pub proof: Proof,
-    /// Whether to keep files in packages that are not needed at run time.
-    pub whole_modules: bool,
+    /// Whether node gets no symbols, where slimbuild brings it.
+    pub strip: Option<bool>,
+    /// Whether to keep what production modules need not have at run time; by default it is left out.
+    pub whole_modules: Option<bool>,
 }
 
 /// The engines.

@@ -112,8 +112,8 @@ impl Plan {
     }
 
     /// What is left out of production modules.
-    pub fn trim(&self) -> Option<Trim> {
-        self.recipe()?.trim
+    pub fn trim(&self) -> Option<&Trim> {
+        self.recipe()?.trim.as_ref()
     }
 
     /// Whether the context has anything below a directory, which ends in a slash.

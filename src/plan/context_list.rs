@@ -104,7 +104,7 @@ impl ContextList<'_, '_, '_> {
         }
         entries.extend(install::bin_stubs(self.workspace, self.build, Place::Build));
         entries.extend(self.served()?);
-        if self.runtime.is_some() && !self.options.whole_modules {
+        if self.runtime.is_some() && !self.options.keeps_whole_modules() {
             entries.push(trim::entry());
         }
         if super::configured::is_writable(self.options, self.delivery) {

@@ -33,7 +33,7 @@ impl Bases {
                 };
                 Ok(Self {
                     build: Decision::new(MACHINE.to_owned(), reason),
-                    runtime: native_base(self.runtime, delivery)?,
+                    runtime: native_base(self.runtime, options, delivery)?,
                 })
             }
         }
@@ -55,11 +55,18 @@ impl Bases {
 }
 
 /// Warnings about settings that this engine ignores.
-pub(super) fn warnings(options: &PlanOptions) -> Vec<String> {
-    if options.engine == Engine::Docker {
-        return Vec::new();
-    }
+pub(super) fn warnings(options: &PlanOptions, bases: &Bases) -> Vec<String> {
     let mut warnings = Vec::new();
+    let base = &bases.runtime.value;
+    if options.strip == Some(true) && base.node.is_some() && !base.stripped {
+        warnings.push(format!(
+            "`strip` has no effect: node comes from `{}`, and slimbuild takes symbols out of the node that it brings itself (`--engine native`, without `--base`)",
+            base.image
+        ));
+    }
+    if options.engine == Engine::Docker {
+        return warnings;
+    }
     if let Some(image) = &options.build_base {
         warnings.push(format!(
             "the build image ({}) has no effect: without Docker, steps run on this machine",
@@ -100,6 +107,7 @@ fn check_native(configured: &Configured, native: &Native) -> Result<(), PlanErro
 /// with nginx and the user of its official image.
 fn native_base(
     docker: Decision<RuntimeBase>,
+    options: &PlanOptions,
     delivery: &Delivery,
 ) -> Result<Decision<RuntimeBase>, PlanError> {
     let base = &docker.value;
@@ -149,7 +157,11 @@ fn native_base(
         let reason = "made of Debian's packages, nginx among them, without a registry";
         (None, WEB, reason)
     } else {
-        let reason = "made of Debian's packages and npm's node, without a registry";
+        let reason = if options.strip == Some(true) {
+            "made of Debian's packages and npm's node without its symbols, without a registry"
+        } else {
+            "made of Debian's packages and npm's node, without a registry"
+        };
         (Some(NodeCommand::Entrypoint), NONROOT, reason)
     };
     let base = RuntimeBase {
@@ -158,6 +170,7 @@ fn native_base(
         user: user.to_owned(),
         from: BaseFrom::Own,
         named: false,
+        stripped: node.is_some() && options.strip == Some(true),
     };
     Ok(Decision::new(base, reason))
 }

@@ -312,6 +312,7 @@ pub(crate) fn pin_warning(workspace: &Workspace) -> Option<String> {
 mod tests {
     use super::*;
     use crate::lockfile::Lockfiles;
+    use crate::needs::spared::Tools;
 
     /// The files that this pnpm reads by settings, or what is missing.
     fn files(pnpm: &str, extra: &[(&str, &str)]) -> Result<Vec<String>, String> {
@@ -327,7 +328,8 @@ mod tests {
         all.extend(extra);
         let (_dir, workspace) = crate::testing::workspace(&all);
         let lockfiles = Lockfiles::parse(&workspace.lockfiles).unwrap();
-        let closure = Closure::runtime(&workspace, &lockfiles, &[], &BTreeSet::new()).unwrap();
+        let closure =
+            Closure::runtime(&workspace, &lockfiles, &[], &BTreeSet::new(), Tools::Stay).unwrap();
         match settings_files(&workspace, &closure) {
             Ok(files) => Ok(files.iter().map(|file| file.path.to_string()).collect()),
             Err(error) => Err(error.to_string()),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::{self, Bases};
+use super::closures::closure_plan;
 use super::context_list::{ContextList, Gathered};
 use super::cycles::Circles;
 use super::image_name::image_name;
@@ -13,10 +14,10 @@ use super::native::Asked;
 use super::runnable::Loaded;
 use super::steps::{self, Steps};
 use super::{
-    App, BuildStep, ClosurePlan, Configured, Contents, Engine, ImagePackage, InstalledAlone,
-    Locked, Machines, MemberPlan, NPMRC, Outputs, Place, Plan, PlanOptions, Proof, Recipe, Secrets,
-    configured, context_entry, credentials, engine, env_files, inputs, kept_out, missing_programs,
-    outputs, portable, study::Study, trim,
+    App, BuildStep, Configured, Contents, Engine, ImagePackage, InstalledAlone, Locked, Machines,
+    NPMRC, Outputs, Place, Plan, PlanOptions, Proof, Recipe, Secrets, configured, context_entry,
+    credentials, engine, env_files, inputs, kept_out, missing_programs, outputs, portable,
+    study::Study, trim,
 };
 use crate::detect::{Delivery, DetectError, Detected};
 use crate::files::ignore::{Rules, Verdict};
@@ -24,7 +25,7 @@ use crate::files::{Dropped, File};
 use crate::lockfile::keys::name_and_version;
 use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
-use crate::needs::closure::{Because, Closure};
+use crate::needs::closure::Closure;
 use crate::needs::survey::Survey;
 use crate::needs::tasks::Tasks;
 use crate::plan::PlanError;
@@ -138,20 +139,28 @@ impl Plan {
         let callers = missing_programs::callers(workspace, image_members(app, &in_image), options);
         let bases = Bases::new(options, &node, &delivery, &callers)?;
         let configured = Configured::new(workspace, options, &bases, &delivery, port)?;
+        let workplace = match options.engine {
+            Engine::Docker => Workplace::Image(&bases.build.value),
+            Engine::Native => Workplace::Machine,
+        };
+        let libc = workplace.libc();
         let (native, machine, native_warnings) = Asked {
             list: &list,
             pnpm: &pnpm.value,
-            workplace: match options.engine {
-                Engine::Docker => Workplace::Image(&bases.build.value),
-                Engine::Native => Workplace::Machine,
-            },
+            workplace,
             runtime_base: &bases.runtime.value.image,
             configured: &configured,
         }
         .decide()?;
         let bases = bases.of_engine(options, &delivery, &configured, &native)?;
+        let engine_warnings = engine::warnings(options, &bases);
         let named = !options.platforms.is_empty();
         let on_platform = portable::bound(options, &bases, &configured, &native, machine);
+        let portable = named && on_platform.is_none();
+        let trim = trim::trim(workspace, runtime.as_ref(), &delivery, options)
+            .map(|trim| trim.of_machines(options, portable, libc))
+            .map(|trim| trim.of_databases(workspace, files.values().flatten()))
+            .transpose()?;
         Ok(Self {
             engine: options.engine,
             app: App::new(member, detection.detected),
@@ -162,7 +171,7 @@ impl Plan {
             node,
             pnpm,
             native,
-            portable: named && on_platform.is_none(),
+            portable,
             bound: on_platform.filter(|_| named),
             build: closure_plan(workspace, &build),
             runtime: runtime
@@ -185,7 +194,7 @@ impl Plan {
                 env_files::warnings(workspace, app, &dropped, &rules, options)?,
                 beside_warnings,
                 configured::warnings(options, &delivery),
-                engine::warnings(options),
+                engine_warnings,
                 tasks.warnings,
                 steps::argument_warnings(&steps, &given),
                 native_warnings,
@@ -195,7 +204,7 @@ impl Plan {
             .concat(),
             contents: Contents::Built(Box::new(Recipe {
                 has_root_files: context_entry::holds(&context, Place::Root, &RepoPath::ROOT),
-                trim: trim::trim(workspace, runtime.as_ref(), &delivery, options),
+                trim,
                 locked: runtime.as_ref().map_or_else(BTreeMap::new, locked),
                 bound: runtime.as_ref().map_or_else(BTreeMap::new, bound),
                 secrets: Secrets::new(workspace, &build, options, &steps),
@@ -411,34 +420,4 @@ fn bound(closure: &Closure<'_, '_>) -> BTreeMap<Locked, Machines> {
         })
     });
     bound.collect()
-}
-
-/// The members of a closure as a reader sees them.
-pub(crate) fn members(workspace: &Workspace, closure: &Closure<'_, '_>) -> Vec<MemberPlan> {
-    let member = |(&at, because): (&MemberId, &Because)| {
-        let member = &workspace.members[at];
-        MemberPlan {
-            name: member.label(),
-            dir: member.dir.clone(),
-            because: because.clone(),
-        }
-    };
-    closure.members.iter().map(member).collect()
-}
-
-fn closure_plan(workspace: &Workspace, closure: &Closure<'_, '_>) -> ClosurePlan {
-    ClosurePlan {
-        members: members(workspace, closure),
-        packages: closure.package_count(),
-        peers: closure
-            .peers()
-            .iter()
-            .map(|(at, peer)| format!("{}: {peer}", workspace.members[*at].dir))
-            .collect(),
-        named: closure
-            .named()
-            .iter()
-            .map(|(at, package)| format!("{}: {package}", workspace.members[*at].dir))
-            .collect(),
-    }
 }

@@ -167,7 +167,9 @@ impl Asked<'_, '_, '_> {
             None => {
                 let (workspace, lockfiles) = (self.list.workspace, self.list.lockfiles);
                 let none = BTreeSet::new();
-                let closure = Closure::runtime(workspace, lockfiles, &[self.list.app], &none)?;
+                let apps = [self.list.app];
+                let tools = self.list.options.tools();
+                let closure = Closure::runtime(workspace, lockfiles, &apps, &none, tools)?;
                 Natives::of(&closure, target)?
             }
         };

@@ -89,7 +89,9 @@ impl<'s, 'a> Study<'s, 'a> {
         let workspace = survey.workspace;
         let rules = self.options.rules(&workspace.root)?;
         loop {
-            let closure = Closure::runtime(workspace, &survey.lockfiles, &[self.app], &named)?;
+            let (lockfiles, apps) = (&survey.lockfiles, [self.app]);
+            let closure =
+                Closure::runtime(workspace, lockfiles, &apps, &named, self.options.tools())?;
             let packages = closure.packages();
             let of_root = code::of_root(workspace, &rules, self.app, start, packages)?;
             let known = named.len();

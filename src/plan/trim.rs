@@ -1,7 +1,12 @@
 //! Unneeded files of production modules: whether they are left out, and the program that does it.
 
-use super::{ContextEntry, Place, PlanOptions, Trim};
-use crate::detect::Delivery;
+use std::collections::BTreeSet;
+
+use super::{ContextEntry, MachineCode, Place, PlanError, PlanOptions, Trim};
+use crate::detect::{Delivery, prisma};
+use crate::files::File;
+use crate::files::tree::Limit;
+use crate::model::image::Platform;
 use crate::model::path::RepoPath;
 use crate::needs::closure::Closure;
 use crate::workspace::Workspace;
@@ -11,6 +16,9 @@ const PROGRAM: &str = include_str!("../../templates/trim.mjs");
 /// Packages that read source maps at run time.
 const READERS: [&str; 2] = ["source-map-support", "@cspotcode/source-map-support"];
 
+/// Schemas of Prisma at the workspace's root.
+const AT_ROOT: [&str; 2] = ["prisma/schema.prisma", "schema.prisma"];
+
 /// What is left out.
 pub(super) fn trim(
     workspace: &Workspace,
@@ -18,7 +26,7 @@ pub(super) fn trim(
     delivery: &Delivery,
     options: &PlanOptions,
 ) -> Option<Trim> {
-    let runtime = runtime.filter(|_| !options.whole_modules)?;
+    let runtime = runtime.filter(|_| !options.keeps_whole_modules())?;
     let flag = "--enable-source-maps";
     let by_start = delivery.start().is_some_and(|start| {
         let options = start.env.get("NODE_OPTIONS");
@@ -31,7 +39,65 @@ pub(super) fn trim(
     });
     Some(Trim {
         maps: by_start || by_package,
+        machine_code: MachineCode::All,
+        databases: BTreeSet::new(),
     })
+}
+
+impl Trim {
+    /// Leaves out machine code of others, where the modules are trimmed on a machine like the
+    /// image's. `libc` is that of the place where they are installed.
+    ///
+    /// musl loads some code for glibc, so its images keep that.
+    pub(super) fn of_machines(
+        self,
+        options: &PlanOptions,
+        portable: bool,
+        libc: Option<&str>,
+    ) -> Self {
+        let mut platforms = options.platforms.iter();
+        let elsewhere = platforms.any(|platform| *platform != Platform::host());
+        let machine_code = match libc {
+            _ if portable || (options.prebuilt && elsewhere) => MachineCode::All,
+            Some("glibc") => MachineCode::Glibc,
+            _ => MachineCode::System,
+        };
+        Self {
+            machine_code,
+            ..self
+        }
+    }
+
+    /// Leaves out what Prisma's client has for other databases than those of the schemas among these
+    /// files and at the root, which any package may generate from. If one of them does not tell, or
+    /// there is none, all stays.
+    pub(super) fn of_databases<'f>(
+        self,
+        workspace: &Workspace,
+        files: impl Iterator<Item = &'f File>,
+    ) -> Result<Self, PlanError> {
+        let mut databases = BTreeSet::new();
+        let mut schemas: BTreeSet<RepoPath> = AT_ROOT
+            .into_iter()
+            .filter_map(|path| RepoPath::new(path).ok())
+            .collect();
+        let paths = files.map(|file| &file.path);
+        schemas.extend(
+            paths
+                .filter(|path| path.as_str().ends_with(".prisma"))
+                .cloned(),
+        );
+        for path in schemas {
+            let Some(bytes) = workspace.tree.read_optional(&path, Limit::Source)? else {
+                continue;
+            };
+            match prisma::databases(&String::from_utf8_lossy(&bytes)) {
+                Some(of_schema) => databases.extend(of_schema),
+                None => return Ok(self),
+            }
+        }
+        Ok(Self { databases, ..self })
+    }
 }
 
 /// The program's file in the context.

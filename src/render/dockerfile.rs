@@ -89,7 +89,7 @@ struct View<'p> {
     site: Option<&'p Site>,
     app_stage: Option<&'p str>,
     last: LastView,
-    trim: Option<crate::plan::Trim>,
+    trim: Option<&'p crate::plan::Trim>,
     verify: Option<Syntax>,
     /// Whether steps run on the builder's platform, whatever the image's is.
     portable: bool,

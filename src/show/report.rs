@@ -36,6 +36,9 @@ pub use sizes::{command, image_size, shortened};
 pub use summary::{SummaryRow, summary};
 pub use why::why;
 
+/// How to keep a developer's tool that production modules lack.
+const KEEP_TOOL: &str = "write it into `dependencies` to keep it";
+
 /// The result of a build.
 pub struct Outcome<'o> {
     /// The plan that was executed.

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::PrebuiltError;
 use crate::model::path::RepoPath;
-use crate::plan::Trim;
+use crate::plan::{MachineCode, Trim};
 
 const PROGRAM: &str = include_str!("../../../templates/trim.mjs");
 
@@ -27,7 +27,7 @@ pub(super) fn spare<'p>(
     root: &Path,
     packages: impl Iterator<Item = &'p RepoPath>,
     members: impl Iterator<Item = &'p RepoPath>,
-    wish: Trim,
+    wish: &Trim,
 ) -> Result<Spare, PrebuiltError> {
     let mut node = Command::new("node");
     // With `--eval`, the first word after `--` is the first argument of the program.
@@ -41,6 +41,15 @@ pub(super) fn spare<'p>(
     ]);
     if wish.maps {
         node.arg("--keep-maps");
+    }
+    node.args(match wish.machine_code {
+        MachineCode::All => None,
+        MachineCode::System => Some("--machine"),
+        MachineCode::Glibc => Some("--machine=glibc"),
+    });
+    if !wish.databases.is_empty() {
+        let databases: Vec<&str> = wish.databases.iter().map(String::as_str).collect();
+        node.arg(format!("--databases={}", databases.join(",")));
     }
     node.arg("--outputs=.");
     node.args(members.map(RepoPath::as_str));

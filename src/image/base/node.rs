@@ -9,7 +9,7 @@ use nodejs_semver::{Range, Version};
 use tar::Archive;
 
 use super::deb::Entries;
-use super::{BaseError, Sources};
+use super::{BaseError, Sources, strip};
 use crate::image::layer::{LayerEntry, LayerNode};
 use crate::store::cache::{Cache, Incoming};
 use crate::store::fetch::Net;
@@ -104,6 +104,22 @@ pub(super) fn unpack(
         )));
     }
     Ok(entries)
+}
+
+/// Takes the symbols out of the program.
+pub(super) fn strip(program: &Incoming) -> Result<(), BaseError> {
+    let stripped = || {
+        let mut file = fs_err::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(program.path())?;
+        strip::strip(&mut file, |file, end| file.file().set_len(end))
+    };
+    let failed = |source| BaseError::Read {
+        what: "node, to take its symbols out".to_owned(),
+        source,
+    };
+    stripped().map(drop).map_err(failed)
 }
 
 impl From<NpmError> for BaseError {

@@ -225,6 +225,7 @@ impl Mirror {
         let request = Request {
             node: node.map(str::to_owned),
             pull: true,
+            stripped: false,
             ..request()
         };
         resolve(&request, sources, &net(), &self.cache())
@@ -250,6 +251,7 @@ fn request() -> Request {
         node: None,
         nginx: false,
         pull: false,
+        stripped: false,
     }
 }
 

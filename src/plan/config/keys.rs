@@ -10,7 +10,7 @@ use crate::model::path::RepoPath;
 use crate::model::tag::TagTemplate;
 
 /// The keys that an app may have, in the order in which `slimbuild init` writes them.
-pub const KEYS: [&str; 27] = [
+pub const KEYS: [&str; 29] = [
     "kind",
     "node",
     "base",
@@ -26,6 +26,8 @@ pub const KEYS: [&str; 27] = [
     "exclude",
     "publicEnvFiles",
     "writable",
+    "wholeModules",
+    "strip",
     "systemPackages",
     "tasks",
     "lifecycle",
@@ -141,6 +143,8 @@ fn key(
         "buildArgs" => options.build_args = values::build_args(node)?,
         "secrets" => options.secrets = values::secrets(node)?,
         "labels" => options.labels = values::labels(node)?,
+        "strip" => options.strip = Some(values::truth(node)?),
+        "wholeModules" => options.whole_modules = Some(values::truth(node)?),
         "ociLabels" => options.oci_labels = Some(values::truth(node)?),
         "registry" => options.registry = Some(node.given(values::registry(node)?)),
         "image" => options.image = Some(node.given(values::image_pattern(node)?)),

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Given, PlanOptions};
 use crate::files::ignore::{IgnoreError, Rules};
 use crate::model::tag::TagTemplate;
+use crate::needs::spared::Tools;
 
 impl PlanOptions {
     /// The name of the image, without a tag: `image`, or the default name in `registry`.
@@ -23,6 +24,20 @@ impl PlanOptions {
     pub(crate) fn node(&self) -> Option<(&str, &str)> {
         let node = self.node.as_ref()?;
         Some((node.source.place(), &node.value))
+    }
+
+    /// Whether production modules stay as pnpm installs them.
+    pub(crate) fn keeps_whole_modules(&self) -> bool {
+        self.whole_modules == Some(true)
+    }
+
+    /// What becomes of developers' tools that only optional peers bring into production.
+    pub(crate) fn tools(&self) -> Tools {
+        if self.keeps_whole_modules() {
+            Tools::Stay
+        } else {
+            Tools::Spared
+        }
     }
 
     /// The rules that choose files.
@@ -77,7 +92,8 @@ impl PlanOptions {
                 self.platforms
             },
             proof: self.proof.max(below.proof),
-            whole_modules: self.whole_modules || below.whole_modules,
+            strip: self.strip.or(below.strip),
+            whole_modules: self.whole_modules.or(below.whole_modules),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lines::Lines;
-use super::{count, size};
+use super::{KEEP_TOOL, count, size};
 use crate::detect::Delivery;
 use crate::needs::closure::Because;
 use crate::plan::{ClosurePlan, Place, Plan, Reason};
@@ -180,6 +180,13 @@ impl Words<'_> {
         for named in &closure.named {
             text.line(format_args!(
                 "  {named}: a dev dependency that counts, since the app starts with it"
+            ));
+        }
+        for spared in &closure.spared {
+            text.line(format_args!(
+                "  {:<24} left out: a developer's tool, and only an optional peer of {}; {KEEP_TOOL}",
+                spared.package,
+                spared.peer_of.join(" ")
             ));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::KEEP_TOOL;
 use super::lines::Lines;
 use crate::ask::why::{AskedPackage, Chain, Route, RouteStep, Why};
 
@@ -47,6 +48,12 @@ fn of_package(text: &mut Lines, why: &Why, package: &AskedPackage) {
                     }
                     None if build.is_some() || runtime.is_some() => {
                         text.line(format_args!("  not in the {closure} closure"));
+                        if closure == "runtime" && !package.spared.is_empty() {
+                            text.line(format_args!(
+                                "    a developer's tool, and only an optional peer of {}: {KEEP_TOOL}",
+                                package.spared.join(" ")
+                            ));
+                        }
                     }
                     None => {}
                 }

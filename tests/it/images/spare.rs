@@ -3,7 +3,11 @@
 use std::process::Command;
 
 use super::contents::Contents;
+use crate::base::load;
+use crate::native::native;
+use crate::support::container::Container;
 use crate::support::daemon::{one_daemon, skipped};
+use crate::support::pnpm::reachable;
 use crate::support::tree::{Tree, repository, shop};
 
 /// Runs the program on a tree, and returns the remaining files of its modules.
@@ -112,6 +116,41 @@ fn what_a_manifest_names_stays() {
 }
 
 #[test]
+fn compilers_of_queries_for_other_databases_go() {
+    let files = [
+        (
+            "node_modules/@prisma/client/package.json",
+            r#"{"name": "@prisma/client", "exports": {"./runtime/*": "./runtime/*"}}"#,
+        ),
+        ("node_modules/@prisma/client/runtime/client.js", ""),
+        (
+            "node_modules/@prisma/client/runtime/query_compiler_fast_bg.mysql.js",
+            "",
+        ),
+        (
+            "node_modules/@prisma/client/runtime/query_compiler_fast_bg.sqlite.wasm-base64.mjs",
+            "",
+        ),
+        (
+            "node_modules/@prisma/client/runtime/query_engine_bg.postgresql.wasm",
+            "",
+        ),
+    ];
+    let test = "compilers_of_queries_for_other_databases_go";
+    let Some(text) = left(test, &files, &["--databases=sqlite,postgresql"]) else {
+        return;
+    };
+    insta::assert_snapshot!(text, @"
+    @prisma/client/package.json
+    @prisma/client/runtime/client.js
+    @prisma/client/runtime/query_compiler_fast_bg.sqlite.wasm-base64.mjs
+    @prisma/client/runtime/query_engine_bg.postgresql.wasm
+    ");
+    let all = left(test, &files, &[]).unwrap_or_default();
+    assert_eq!(all.lines().count(), 5, "{all}");
+}
+
+#[test]
 fn a_compiler_among_the_modules_keeps_declarations() {
     let files = [
         (
@@ -162,6 +201,32 @@ fn outputs_lose_declarations_and_maps_that_lead_nowhere() {
     let reader = ("out/a/dist/types.js", "serve(`${dir}/a.d.ts`)");
     let text = of_a(&[&files[..], &[reader]].concat(), &[]).unwrap_or_default();
     assert!(text.contains("a/dist/a.d.ts.map"), "{text}");
+}
+
+#[test]
+fn what_svelte_kit_leaves_for_its_adapter_goes() {
+    let files = [
+        ("web/package.json", "{}"),
+        ("out/web/.svelte-kit/output/server/index.js", ""),
+        ("out/web/build/handler.js", ""),
+        ("out/web/build/index.js", ""),
+    ];
+    let test = "what_svelte_kit_leaves_for_its_adapter_goes";
+    let of_web = |files: &[(&str, &str)]| {
+        let text = left(test, files, &["--outputs=out", "web"])?;
+        let kept = text
+            .lines()
+            .filter_map(|path| path.strip_prefix("out/web/"));
+        Some(kept.collect::<Vec<_>>().join(" "))
+    };
+    let Some(text) = of_web(&files) else { return };
+    assert_eq!(text, "build/handler.js build/index.js");
+    // Without an adapter's server it is all that there is, and code may read it.
+    let text = of_web(&files[..2]).unwrap_or_default();
+    assert_eq!(text, ".svelte-kit/output/server/index.js");
+    let reader = ("out/web/build/own.js", "read('.svelte-kit/output/x')");
+    let text = of_web(&[&files[..], &[reader]].concat()).unwrap_or_default();
+    assert!(text.starts_with(".svelte-kit/output"), "{text}");
 }
 
 #[test]
@@ -217,4 +282,55 @@ fn spare_files_are_left_out_unless_they_are_wanted() {
             assert_eq!(licences, whole.2);
         },
     );
+}
+
+/// An app whose lockfile has a package's machine code for eight machines, and TypeScript as an
+/// optional peer.
+#[test]
+fn twins_for_other_machines_and_peers_of_development_are_left_out() {
+    let test = "twins_for_other_machines_and_peers_of_development_are_left_out";
+    if let Err(why) = reachable() {
+        return skipped(&why, test);
+    }
+    one_daemon(test, |daemon| {
+        let tree = Tree::copy_of(&repository().join("testdata/twins"));
+        let tag = daemon.tag("twins");
+        let line = ["apps/api", "-q", "-t", &tag.name];
+        let of = |more: &[&str]| {
+            daemon
+                .slimbuild(tree.root(), &[&line, more].concat())
+                .bytes();
+            let said = Container::output(daemon, &tag.name, &[]);
+            assert_eq!(said, "907060870 function\n", "{more:?}");
+            let contents = Contents::of(daemon, &tag.name);
+            let machine_code = contents.paths().filter(|path| path.ends_with(".node"));
+            let names: Vec<String> = machine_code
+                .filter_map(|path| Some(path.rsplit_once('/')?.1.to_owned()))
+                .collect();
+            let typescript = contents.paths().any(|path| path.contains("/typescript/"));
+            (names.join(" "), typescript)
+        };
+        let own = match std::env::consts::ARCH {
+            "aarch64" => "crc32.linux-arm64-gnu.node",
+            _ => "crc32.linux-x64-gnu.node",
+        };
+        assert_eq!(of(&[]), (own.to_owned(), false));
+        let (names, typescript) = of(&["--whole-modules"]);
+        assert!(names.split(' ').count() == 8 && typescript, "{names}");
+        tree.write("slimbuild.json", r#"{ "wholeModules": true }"#);
+        assert!(of(&[]).1);
+        tree.remove("slimbuild.json");
+        // Without a daemon it is the same.
+        let archive = tree.root().join("image.tar");
+        native(
+            tree.root(),
+            &["apps/api", "-q", "-t", &tag.name, "-o", "image.tar"],
+        )
+        .bytes();
+        load(daemon, &archive);
+        let contents = Contents::of(daemon, &tag.name);
+        let machine_code = contents.paths().filter(|path| path.ends_with(".node"));
+        assert_eq!(machine_code.count(), 1);
+        assert!(!contents.paths().any(|path| path.contains("/typescript/")));
+    });
 }

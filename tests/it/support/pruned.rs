@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use slimbuild::internals::{
-    Closure, LockfileError, Lockfiles, MemberId, PruneOptions, Pruned, Scope, Workspace,
+    Closure, LockfileError, Lockfiles, MemberId, PruneOptions, Pruned, Scope, Tools, Workspace,
     pruned::output,
 };
 
@@ -17,7 +17,9 @@ pub(crate) fn closure<'l, 'a>(
 ) -> Result<Closure<'l, 'a>, LockfileError> {
     match scope {
         Scope::Build => Closure::build(workspace, lockfiles, apps, &BTreeMap::new()),
-        Scope::Production => Closure::runtime(workspace, lockfiles, apps, &BTreeSet::new()),
+        Scope::Production => {
+            Closure::runtime(workspace, lockfiles, apps, &BTreeSet::new(), Tools::Stay)
+        }
     }
 }
 

@@ -51,6 +51,7 @@ impl Below {
             node: (!is_site).then(|| plan.node.value.clone()),
             nginx: is_site,
             pull: terms.pull,
+            stripped: base.stripped,
         };
         if base.from == BaseFrom::Own {
             let contents = maker.resolve(&request)?;
