@@ -28,6 +28,7 @@ use serde::Serialize;
 use crate::model::digest::Digest;
 use owner::Owners;
 pub use owner::Places;
+use system::System;
 pub(in crate::image) use system::is_list;
 
 /// A number of bytes: unpacked, and as they are sent.
@@ -265,15 +266,43 @@ impl Contents {
         self.layers.iter().map(|layer| layer.weight).sum()
     }
 
-    /// The loader of the C library has a fixed name.
     fn note_libc(&mut self, path: &str) {
-        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-        if name.starts_with("ld-musl-") {
-            self.musl = self.musl.or(Some(true));
-        } else if name.starts_with("ld-linux-") {
-            self.musl = Some(false);
+        match libc_of(path) {
+            Some(Libc::Musl) => self.musl = self.musl.or(Some(true)),
+            Some(Libc::Glibc) => self.musl = Some(false),
+            None => {}
         }
     }
+}
+
+/// A C library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Libc {
+    Glibc,
+    Musl,
+}
+
+/// The C library whose loader a file is: loaders have fixed names.
+pub fn libc_of(path: &str) -> Option<Libc> {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    if name.starts_with("ld-musl-") {
+        Some(Libc::Musl)
+    } else if name.starts_with("ld-linux-") {
+        Some(Libc::Glibc)
+    } else {
+        None
+    }
+}
+
+/// The system's packages by name, with their versions, from the lists at these paths.
+pub fn packages<'l>(
+    lists: impl IntoIterator<Item = (&'l str, &'l str)>,
+) -> BTreeMap<String, Option<String>> {
+    let mut system = System::default();
+    for (path, text) in lists {
+        system.read(path, text);
+    }
+    system.packages().collect()
 }
 
 impl Owner {

@@ -12,6 +12,7 @@ use reqwest::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
+use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::reach::Reach;
@@ -28,6 +29,8 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 /// The header with the digest of the content.
 const DIGEST: &str = "Docker-Content-Digest";
+/// How many tags a registry is asked for at a time.
+const TAGS: &str = "1000";
 /// How many redirects of an upload are followed.
 const REDIRECTS: usize = 5;
 
@@ -159,6 +162,45 @@ impl Client {
             }),
             _ => Err(self.refused(answer).await),
         }
+    }
+
+    /// The digest of a manifest, if the registry tells it without sending it.
+    pub(super) async fn digest(&self, name: &str) -> Result<Option<Digest>, Fault> {
+        let url = self.url(&format!("manifests/{name}")).await?;
+        let answer = self.send(Method::HEAD, &url, |request| {
+            request.header(ACCEPT, ACCEPTED)
+        });
+        let answer = answer.await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => {
+                let told = header(answer.headers(), DIGEST);
+                Ok(told.and_then(|told| told.parse().ok()))
+            }
+            _ => Err(self.refused(answer).await),
+        }
+    }
+
+    /// Tags of the repository, after this one. A registry sends some at a time; none are the end.
+    pub(super) async fn tags(&self, last: Option<&str>) -> Result<Vec<String>, Fault> {
+        #[derive(Deserialize)]
+        struct Tags {
+            #[serde(default)]
+            tags: Option<Vec<String>>,
+        }
+        let mut url = self.url("tags/list").await?;
+        url.query_pairs_mut().append_pair("n", TAGS);
+        if let Some(last) = last {
+            url.query_pairs_mut().append_pair("last", last);
+        }
+        let answer = self.send(Method::GET, &url, |request| request).await?;
+        if !answer.status().is_success() {
+            return Err(self.refused(answer).await);
+        }
+        let bytes = whole(answer, limits::MANIFEST, "its list of tags").await?;
+        let tags: Tags = serde_json::from_slice(&bytes)
+            .map_err(|error| Fault::Answer(format!("its list of tags: {error}")))?;
+        Ok(tags.tags.unwrap_or_default())
     }
 
     /// Whether a blob exists.
