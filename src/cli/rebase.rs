@@ -23,7 +23,7 @@ Nothing changed means that nothing is written. A failed image does not keep othe
 
 Examples:
   slimbuild rebase shop.example.com/server:main                      the base's tag as it is now
-  slimbuild rebase shop.example.com/{server,worker,web}:main         several at once
+  slimbuild rebase shop.example.com/a:main shop.example.com/b:main   several at once
   slimbuild rebase shop.example.com/server:main --dry-run            what would change?
   slimbuild rebase shop.example.com/server:1.4.0 --tag 1.4.0-1       under another tag
   slimbuild rebase shop.example.com/server:main --prove              start it on the new base first")]

@@ -11,8 +11,9 @@
 //!
 //! [`reach`] and [`trust`] find the way to a registry, [`home`] keeps it, [`token`] logs in, [`http`] and
 //! [`upload`] make requests, [`words`] reads refusals, [`client`] retries, [`pull`], [`push`], [`layers`],
-//! [`look`], [`index`], [`whole`] and [`found`] put it together, the last three with [`manifest`].
+//! [`look`], [`index`], [`attach`], [`whole`] and [`found`] put it together, the last three with [`manifest`].
 
+mod attach;
 mod client;
 mod error;
 mod found;
@@ -40,6 +41,7 @@ use crate::model::image::{ImageRef, Platform};
 use crate::store::cache::Cache;
 use crate::store::fetch::{Patience, Proxies};
 
+pub use attach::{Attached, Attachment};
 pub use error::RegistryError;
 pub use found::{Answer, Asker, Found, Named, Questions, Retag, questions};
 pub use layers::Layers;
@@ -233,6 +235,17 @@ impl Registries<'_> {
     ) -> Result<Vec<Result<Written, RegistryError>>, RegistryError> {
         let write = async { Ok(whole::write(self, wanted, on_event).await) };
         client::block_on(self.interrupt, write)
+    }
+
+    /// Attaches documents to images of one repository.
+    pub fn attach(
+        &self,
+        image: &ImageRef,
+        attachments: &[Attachment],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Attached>, RegistryError> {
+        let attach = attach::attach(self, image, attachments, on_event);
+        client::block_on(self.interrupt, attach)
     }
 
     /// The digest that a name stands for, if the registry tells it in time.

@@ -31,6 +31,8 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
 const DIGEST: &str = "Docker-Content-Digest";
 /// How many tags a registry is asked for at a time.
 const TAGS: &str = "1000";
+/// The header with which a registry says that it lists what refers to an image.
+const SUBJECT: &str = "OCI-Subject";
 /// How many redirects of an upload are followed.
 const REDIRECTS: usize = 5;
 
@@ -229,20 +231,20 @@ impl Client {
         Ok(answer.await?.status() == StatusCode::CREATED)
     }
 
-    /// Uploads a manifest under a tag.
+    /// Uploads a manifest under a tag. Returns whether the registry lists it with its subject.
     pub(super) async fn push_manifest(
         &self,
         tag: &str,
         kind: &str,
         manifest: &Bytes,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let url = self.url(&format!("manifests/{tag}")).await?;
         let answer = self.send(Method::PUT, &url, |request| {
             request.header(CONTENT_TYPE, kind).body(manifest.clone())
         });
         let answer = answer.await?;
         if answer.status().is_success() {
-            return Ok(());
+            return Ok(header(answer.headers(), SUBJECT).is_some());
         }
         Err(self.refused(answer).await)
     }

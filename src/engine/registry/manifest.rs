@@ -47,13 +47,14 @@ impl Repository<'_> {
         Ok(bytes)
     }
 
-    /// Writes a manifest under a tag or its digest.
+    /// Writes a manifest under a tag or its digest. Returns whether the registry lists it with its
+    /// subject.
     pub(super) async fn put_manifest(
         &self,
         name: &str,
         kind: &str,
         manifest: &Bytes,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let send = async || {
             let sent = self.client.push_manifest(name, kind, manifest);
             self.soon(sent).await

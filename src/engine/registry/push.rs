@@ -156,7 +156,7 @@ impl Push<'_> {
             let sent = repository.client.push_manifest(tag, MANIFEST, manifest);
             repository.soon(sent).await
         };
-        repository.with_retries(send).await
+        repository.with_retries(send).await.map(|_| ())
     }
 
     /// Uploads a blob if needed. Returns whether it was.

@@ -17,7 +17,7 @@ pub(in crate::image) fn is_list(path: &str) -> bool {
         || is_of_apk(path)
 }
 
-fn is_of_apk(path: &str) -> bool {
+pub(super) fn is_of_apk(path: &str) -> bool {
     matches!(path, "lib/apk/db/installed" | "usr/lib/apk/db/installed")
 }
 

@@ -11,6 +11,8 @@ use crate::model::digest::Digest;
 pub struct Whole {
     /// The digest of the manifest.
     pub digest: Digest,
+    /// The bytes of the manifest.
+    pub size: u64,
     pub manifest: Map<String, Value>,
     pub configuration: Map<String, Value>,
     /// The same, as far as it is understood.
@@ -33,6 +35,7 @@ impl Whole {
         let blobs = parsed.layers.into_iter().map(Some).collect();
         Ok(Self {
             digest: Digest::of(manifest),
+            size: manifest.len() as u64,
             described: Described::parse(configuration, blobs, None)?,
             manifest: serde_json::from_slice(manifest)
                 .map_err(|error| malformed("manifest", error))?,
