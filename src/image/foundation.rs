@@ -25,6 +25,17 @@ const LISTS: [&str; 3] = [
     "usr/lib/apk/db/installed",
 ];
 const LIST_DIRECTORY: &str = "var/lib/dpkg/status.d";
+/// Where programs are looked for.
+const PROGRAMS: [&str; 6] = [
+    "bin",
+    "sbin",
+    "usr/bin",
+    "usr/sbin",
+    "usr/local/bin",
+    "usr/local/sbin",
+];
+/// The authorities that TLS trusts, on Debian and on Alpine.
+const AUTHORITIES: [&str; 2] = ["etc/ssl/certs/ca-certificates.crt", "etc/ssl/cert.pem"];
 /// Where the loader of the C library is.
 const LOADERS: [&str; 4] = ["lib", "lib64", "usr/lib", "usr/lib64"];
 
@@ -34,6 +45,10 @@ pub struct Foundation {
     libc: Option<Libc>,
     node: Option<Node>,
     packages: BTreeMap<String, Option<String>>,
+    /// By their names.
+    programs: BTreeSet<String>,
+    /// Which of the lists of authorities are there.
+    authorities: [bool; 2],
     shared: Shared,
     /// The libraries whose symbol versions tell how old a system is.
     pub libraries: Libraries,
@@ -66,6 +81,12 @@ pub enum Gap {
     NodeMajor { old: String, new: String },
     #[error("which version `/{0}` of a base is cannot be told from the program")]
     NodeUnknown(String),
+    #[error("the image starts `{0}`, which the new base has not")]
+    Program(String),
+    #[error(
+        "the new base has no list of certificate authorities (`/{0}`), without which TLS fails"
+    )]
+    Authorities(&'static str),
     #[error("the user `{0}` of the image is not in the new base")]
     User(String),
     #[error("users or groups of the bases differ, and the image has a list of its own over them")]
@@ -76,7 +97,20 @@ pub enum Gap {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     pub packages: Vec<Change>,
+    /// Programs that are gone.
+    pub programs: Vec<String>,
     pub node: Option<(String, String)>,
+}
+
+/// What an image needs of its base, as far as its configuration tells.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct App<'a> {
+    /// Its user.
+    pub user: &'a str,
+    /// Whether it has its own list of users over the base's.
+    pub has_accounts: bool,
+    /// Words of what it starts: programs may be among them.
+    pub words: &'a [&'a str],
 }
 
 /// A package of the system that changed.
@@ -124,15 +158,16 @@ impl Foundation {
             libc: loader(image)?,
             node: node(image)?,
             packages: packages(lists),
+            programs: programs(image)?,
+            authorities: AUTHORITIES.map(|path| image.file(path).is_ok()),
             shared: Shared::of(image)?,
             libraries: Libraries::of(image)?,
             accounts: accounts.into_iter().collect::<io::Result<_>>()?,
         })
     }
 
-    /// What keeps every app of this base from running on another. `user` is that of the image.
-    /// `has_accounts` says that the image has its own list of users over the base's.
-    pub fn gap(&self, other: &Self, user: &str, has_accounts: bool) -> Option<Gap> {
+    /// What keeps an app of this base from running on another.
+    pub fn gap(&self, other: &Self, app: &App<'_>) -> Option<Gap> {
         if self.libc != other.libc {
             return Some(Gap::Libc {
                 old: self.libc,
@@ -151,10 +186,20 @@ impl Foundation {
                 return Some(Gap::NodeMajor { old, new });
             }
         }
-        if has_accounts {
+        let lost = |word: &&str| self.programs.contains(*word) && !other.programs.contains(*word);
+        if let Some(program) = app.words.iter().copied().find(lost) {
+            return Some(Gap::Program(program.to_owned()));
+        }
+        for (at, path) in AUTHORITIES.into_iter().enumerate() {
+            // The other list may be the one that is read.
+            if self.authorities[at] && !other.authorities[at] {
+                return Some(Gap::Authorities(path));
+            }
+        }
+        if app.has_accounts {
             return (self.accounts != other.accounts).then_some(Gap::Accounts);
         }
-        let name = user.split(':').next().unwrap_or_default();
+        let name = app.user.split(':').next().unwrap_or_default();
         let is_name = !name.is_empty() && name.parse::<u32>().is_err();
         let users = [self, other].map(Self::users);
         let is_lost = is_name && users[0].contains(name) && !users[1].contains(name);
@@ -185,9 +230,11 @@ impl Foundation {
             let name = name.clone();
             (old != new).then_some(Change { name, old, new })
         });
+        let programs = self.programs.difference(&other.programs);
         let node = |of: &Self| of.node.as_ref().and_then(|node| node.version.clone());
         Changes {
             packages: packages.collect(),
+            programs: programs.cloned().collect(),
             node: node(self).zip(node(other)).filter(|(old, new)| old != new),
         }
     }
@@ -220,6 +267,18 @@ fn is_absence(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidInput
     )
+}
+
+fn programs(image: &ImageTree) -> io::Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for place in PROGRAMS {
+        if image.is_dir(place) {
+            let names = image.read_dir(place)?.into_iter();
+            let names = names.filter(|(_, is_dir)| !is_dir);
+            found.extend(names.map(|(name, _)| name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(found)
 }
 
 fn loader(image: &ImageTree) -> io::Result<Option<Libc>> {
@@ -365,12 +424,21 @@ mod tests {
 
     #[test]
     fn what_keeps_apps_from_running() {
-        let old = base(&[NODE_22, GLIBC, USERS]);
+        let (shell, authorities) = (("bin/sh", ""), ("etc/ssl/certs/ca-certificates.crt", "x"));
+        let old = base(&[NODE_22, GLIBC, USERS, shell, authorities]);
         let gap = |files: &[(&str, &str)], user: &str, own: bool| {
-            let gap = old.gap(&base(files), user, own);
+            let app = App {
+                user,
+                has_accounts: own,
+                words: &["sh", "-c", "node main.js"],
+            };
+            let gap = old.gap(&base(files), &app);
             gap.map_or_else(String::new, |gap| gap.to_string())
         };
-        assert_eq!(gap(&[NODE_22, GLIBC, USERS], "web", true), "");
+        assert_eq!(
+            gap(&[NODE_22, GLIBC, USERS, shell, authorities], "web", true),
+            ""
+        );
         insta::assert_snapshot!(
             gap(&[NODE_22, ("lib/ld-musl-x86_64.so.1", "")], "web", false),
             @"the new base has musl, and the old one glibc"
@@ -388,12 +456,23 @@ mod tests {
             @"which version `/nodejs/bin/node` of a base is cannot be told from the program"
         );
         insta::assert_snapshot!(
-            gap(&[NODE_22, GLIBC], "web:web", false),
+            gap(&[NODE_22, GLIBC, USERS, authorities], "web", false),
+            @"the image starts `sh`, which the new base has not"
+        );
+        insta::assert_snapshot!(
+            gap(&[NODE_22, GLIBC, USERS, shell], "web", false),
+            @"the new base has no list of certificate authorities (`/etc/ssl/certs/ca-certificates.crt`), without which TLS fails"
+        );
+        insta::assert_snapshot!(
+            gap(&[NODE_22, GLIBC, shell, authorities], "web:web", false),
             @"the user `web` of the image is not in the new base"
         );
-        assert_eq!(gap(&[NODE_22, GLIBC], "101:101", false), "");
+        assert_eq!(
+            gap(&[NODE_22, GLIBC, shell, authorities], "101:101", false),
+            ""
+        );
         insta::assert_snapshot!(
-            gap(&[NODE_22, GLIBC, ("etc/passwd", "root:x:0:0::/:\n")], "0", true),
+            gap(&[NODE_22, GLIBC, shell, authorities, ("etc/passwd", "root:x:0:0::/:\n")], "0", true),
             @"users or groups of the bases differ, and the image has a list of its own over them"
         );
     }

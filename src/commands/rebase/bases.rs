@@ -45,16 +45,31 @@ pub(super) struct Compared {
     pub(super) lost: Vec<Lost>,
 }
 
+/// How many programs are named.
+const NAMED: usize = 5;
+
 impl Compared {
-    /// A word about a new base with an older node.
-    pub(super) fn older_node(&self) -> Option<String> {
-        let (old, new) = self.old.changes(&self.new).node?;
-        let is_older = is_older(&new, &old);
-        is_older.then(|| {
+    /// What an app may notice that does not say so.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let changes = self.old.changes(&self.new);
+        let older = changes.node.filter(|(old, new)| is_older(new, old));
+        let older = older.map(|(old, new)| {
             format!(
                 "node {new} of the new base is older than {old}: the app may use what came since"
             )
-        })
+        });
+        let programs = changes.programs;
+        let gone = (!programs.is_empty()).then(|| {
+            let named = programs.iter().take(NAMED).cloned();
+            let more = programs.len().saturating_sub(NAMED);
+            let more = (more > 0).then(|| format!("{more} more"));
+            let named: Vec<String> = named.chain(more).collect();
+            format!(
+                "programs of the old base that the new one has not: {}",
+                named.join(", ")
+            )
+        });
+        older.into_iter().chain(gone).collect()
     }
 }
 

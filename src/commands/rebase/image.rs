@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::bases::{Bases, Pair};
 use super::failed::Failed;
 use super::{Run, Target};
 use crate::commands::error::{Error, ExitCode};
 use crate::engine::Event;
 use crate::engine::registry::{Wholes, is_same_platform};
+use crate::image::foundation::App;
 use crate::image::oci::{Descriptor, Rewritten, Whole};
 use crate::image::rebase::{self, BaseName, Exchange, Said, Unfit, has_accounts, is_on};
 use crate::model::digest::Digest;
@@ -223,14 +226,28 @@ impl Run<'_> {
         change: &mut Change,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Failed> {
-        let user = &image.described.config.user;
+        let config = &image.described.config;
+        let check = config.other.get("Healthcheck").map(|check| &check["Test"]);
+        let check = check.and_then(Value::as_array).into_iter().flatten();
+        let words = config.entrypoint.iter().chain(&config.cmd);
+        let words = words
+            .map(String::as_str)
+            .chain(check.filter_map(Value::as_str));
+        // A shell's line has several programs.
+        let words = words.flat_map(|word| word.split([' ', ';', '&', '|', '(', ')']));
+        let words: Vec<&str> = words
+            .map(|word| word.rsplit('/').next().unwrap_or(word))
+            .collect();
+        let app = App {
+            user: &config.user,
+            has_accounts: has_accounts(image),
+            words: &words,
+        };
         let found = bases.compared(pair, on_event)?;
-        if let Some(gap) = found.old.gap(&found.new, user, has_accounts(image)) {
+        if let Some(gap) = found.old.gap(&found.new, &app) {
             return Err(gap.into());
         }
-        if let Some(older) = found.older_node() {
-            change.notes.push(older);
-        }
+        change.notes.extend(found.notes());
         let (lost, libraries) = (found.lost.clone(), found.new.libraries.clone());
         if lost.is_empty() {
             return Ok(());
@@ -260,6 +277,12 @@ fn complete(
         let note = "what was attested of the old image (provenance, SBOM) is not kept";
         change.notes.push(note.to_owned());
     }
+    let mut told: Vec<String> = Vec::new();
+    change.notes.retain(|note| {
+        let is_new = !told.contains(note);
+        told.push(note.clone());
+        is_new
+    });
     let mut known: Vec<Digest> = Vec::new();
     for layers in [&mut change.base_layers, &mut change.own_layers] {
         layers.retain(|layer| {

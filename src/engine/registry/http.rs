@@ -166,7 +166,7 @@ impl Client {
         }
     }
 
-    /// The digest of a manifest, if the registry tells it without sending it.
+    /// The digest of a manifest; `None` if it is not there.
     pub(super) async fn digest(&self, name: &str) -> Result<Option<Digest>, Fault> {
         let url = self.url(&format!("manifests/{name}")).await?;
         let answer = self.send(Method::HEAD, &url, |request| {
@@ -177,7 +177,11 @@ impl Client {
             StatusCode::NOT_FOUND => Ok(None),
             status if status.is_success() => {
                 let told = header(answer.headers(), DIGEST);
-                Ok(told.and_then(|told| told.parse().ok()))
+                match told.and_then(|told| told.parse().ok()) {
+                    Some(digest) => Ok(Some(digest)),
+                    // Some registries tell it with the manifest alone.
+                    None => Ok(Some(Digest::of(&self.manifest(name, None).await?))),
+                }
             }
             _ => Err(self.refused(answer).await),
         }

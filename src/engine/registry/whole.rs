@@ -282,6 +282,17 @@ async fn write_one<'e>(
         }
     };
     let top = Bytes::from(top.clone());
+    // Somebody may have pushed meanwhile. That image must not get lost.
+    if !is_elsewhere && to.tag() == wanted.from.tag() {
+        let tag = to.tag().unwrap_or("latest");
+        let head = async || repository.soon(repository.client.digest(tag)).await;
+        let now = repository.with_retries(head).await?;
+        if now.is_some_and(|now| now != wanted.old) {
+            return Err(RegistryError::Moved {
+                image: to.to_string(),
+            });
+        }
+    }
     let mut tags = vec![to.tag().unwrap_or("latest").to_owned()];
     if let Some(is_one) = wanted.following
         && !is_elsewhere

@@ -223,3 +223,33 @@ fn each_platform_gets_its_own_base() {
     let again = stand.rebase(&[&name]);
     assert_eq!(again["images"][0]["state"], "unchanged");
 }
+
+#[test]
+fn another_registry_gets_the_layers_of_the_base() {
+    let test = "another_registry_gets_the_layers_of_the_base";
+    let Some(stand) = Stand::new(test) else {
+        return;
+    };
+    let Some(name) = stand.elsewhere(test, "a:1") else {
+        return;
+    };
+    let code = code();
+    let tree = servers(&[("a", "")]);
+    stand.push_base(&base("amd64", "22.1.0", &code.libc, "3.0.1"), "nonroot");
+    stand.log_in(&name);
+    build(&stand, &tree, None, &name, &[]);
+    let newer = base("amd64", "22.2.0", &code.newer, "3.0.2");
+    stand.push_base(&newer, "nonroot");
+    let done = stand.rebase(&[&name]);
+    assert_eq!(done["images"][0]["state"], "rebased");
+    let layer = newer.layers[0].0.len() as u64;
+    assert!(done["sent"].as_u64().unwrap() > layer, "{done:#}");
+    assert_eq!(stand.rebase(&[&name])["images"][0]["state"], "unchanged");
+    // One who may not write changes nothing.
+    stand.log_in("elsewhere.example.com/");
+    let refused = stand.refused(&[&name]);
+    assert!(
+        refused.contains("answers 401") && refused.contains("docker login"),
+        "{refused}"
+    );
+}

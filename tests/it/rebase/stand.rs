@@ -124,18 +124,32 @@ impl Stand {
         self.name(&format!("{BASE}:{tag}"))
     }
 
-    fn env() -> Env {
+    /// The name of an image in the lab's registry with a password.
+    pub(super) fn elsewhere(&self, test: &str, of: &str) -> Option<String> {
+        let closed = registry("LAB_REGISTRY_AUTH", "127.0.0.1:5001", test)?;
+        Some(format!("{closed}/{}/{of}", self.path))
+    }
+
+    /// Has a login for the registry of an image from now on.
+    pub(super) fn log_in(&self, name: &str) {
+        let registry = name.split('/').next().unwrap();
+        // `lab:lab`
+        let logins = format!(r#"{{"auths":{{"{registry}":{{"auth":"bGFiOmxhYg=="}}}}}}"#);
+        fs_err::write(self.cache.path().join("config.json"), logins).unwrap();
+    }
+
+    fn env(&self) -> Env {
         let env = Env::of_process();
-        [("PATH", env.get("PATH").unwrap_or_default())]
-            .into_iter()
-            .collect()
+        let path = ("PATH", env.get("PATH").unwrap_or_default());
+        let logins = ("DOCKER_CONFIG", self.cache.path().to_str().unwrap());
+        [path, logins].into_iter().collect()
     }
 
     /// A command with a cache of its own.
     pub(super) fn slimbuild(&self, tree: &Tree, words: &[&str]) -> Outcome {
         let cache = self.cache.path().join("builds");
         let own = ["--cache-dir", cache.to_str().unwrap()];
-        slimbuild_with(tree.root(), &[words, &own].concat(), &Self::env())
+        slimbuild_with(tree.root(), &[words, &own].concat(), &self.env())
     }
 
     fn cache(&self) -> PathBuf {
@@ -148,7 +162,7 @@ impl Stand {
         slimbuild_with(
             self.cache.path(),
             &[&own, words, more].concat(),
-            &Self::env(),
+            &self.env(),
         )
     }
 

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::fake::Fake;
 use super::*;
-use crate::engine::registry::{Attached, Attachment};
-use crate::image::oci::{Descriptor, MANIFEST};
+use crate::engine::registry::{Attached, Attachment, Rewrite};
+use crate::image::oci::{Descriptor, MANIFEST, Rewritten};
 
 #[test]
 fn documents_are_listed_by_the_registry_or_by_a_tag() {
@@ -70,4 +70,41 @@ fn documents_are_listed_by_the_registry_or_by_a_tag() {
         error.ends_with("it is no list of what refers to an image"),
         "{error}"
     );
+}
+
+#[test]
+fn an_image_that_was_pushed_meanwhile_is_not_lost() {
+    let (fake, machine) = (Fake::start(), Machine::new());
+    let [first, second] = ["first", "second"].map(|name| machine.image(&[name]));
+    fake.serve("app", "1", &first, &machine.cache);
+    let name: ImageRef = format!("{}/app:1", fake.address).parse().unwrap();
+    let rewrite = || Rewrite {
+        from: name.clone(),
+        old: first.digest(),
+        to: name.clone(),
+        trust: Trust::default(),
+        images: vec![Rewritten {
+            configuration: second.config_json(),
+            manifest: second.manifest_json(),
+        }],
+        index: None,
+        base: name.clone(),
+        base_layers: Vec::new(),
+        own_layers: Vec::new(),
+        following: None,
+    };
+    let write = || {
+        machine
+            .with(|all| all.rewrite(&[rewrite()], &mut |_| {}))
+            .unwrap()
+    };
+    let third = machine.image(&["third"]);
+    fake.serve("app", "1", &third, &machine.cache);
+    let error = write().pop().unwrap().unwrap_err();
+    assert!(matches!(error, RegistryError::Moved { .. }), "{error}");
+    assert_eq!(fake.there("app/1"), Some(third.manifest_json()));
+    fake.serve("app", "1", &first, &machine.cache);
+    let written = write().pop().unwrap().unwrap();
+    assert_eq!(written.digest, second.digest());
+    assert_eq!(fake.there("app/1"), Some(second.manifest_json()));
 }
