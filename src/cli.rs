@@ -16,6 +16,7 @@ mod plan;
 mod print;
 mod promote;
 mod prune;
+mod rebase;
 mod schema;
 mod size;
 mod smoke;
@@ -42,6 +43,7 @@ pub use plan::PlanArgs;
 pub use print::PrintArg;
 pub use promote::{PromoteArgs, Target};
 pub use prune::PruneArgs;
+pub use rebase::RebaseArgs;
 pub use schema::{SchemaArg, SchemaArgs};
 pub use size::{DiffArgs, LookArgs, SizeArgs};
 pub use smoke::SmokeArgs;
@@ -170,6 +172,8 @@ pub enum Command {
     Index(IndexArgs),
     /// Give images in a registry another tag, for a release or a rollback; nothing is built or sent
     Promote(PromoteArgs),
+    /// Put images in a registry on a new base, without a build, for security fixes
+    Rebase(RebaseArgs),
     /// Show or clear the cache that builds without Docker use
     Cache(CacheArgs),
     /// Print a JSON Schema: of slimbuild.json, or of a document that slimbuild prints

@@ -27,6 +27,7 @@ mod prepared;
 pub mod promote;
 pub mod prune;
 mod push;
+pub mod rebase;
 mod resources;
 pub mod schema;
 mod secrets;

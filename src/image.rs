@@ -5,6 +5,8 @@
 
 pub mod base;
 pub mod contents;
+pub mod foundation;
 pub mod layer;
 pub mod machine;
 pub mod oci;
+pub mod rebase;

@@ -29,6 +29,7 @@
 //!                                                                ├───► a registry    engine::registry
 //! Image, unpacked ─► does it run? can it load its machine code? ─┘                    engine::native, image::machine
 //!
+//! an image, its base, another base ─► the same app on that base                        image (rebase, foundation), commands::rebase
 //! an image of anybody, read ─► Contents ─► Size; of two: Difference ─► text, a page   image::contents, ask::size, show (report, page)
 //! ```
 //!
@@ -304,6 +305,7 @@ fn dispatch(cli: Cli, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
         Command::Base(args) => commands::base::run(args, &cwd, env, ui),
         Command::Cache(args) => commands::cache::run(args, &cwd, env, ui),
         Command::Promote(args) => commands::promote::run(&args, &cwd, env, ui),
+        Command::Rebase(args) => commands::rebase::run(&args, &cwd, env, ui),
         Command::Index(args) => commands::index::run(&args, env, ui),
         Command::Schema(args) => commands::schema::run(args.name, ui),
         Command::Completions(args) => commands::completions::run(&args, ui),

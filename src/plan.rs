@@ -71,6 +71,7 @@ pub use outputs::{Locked, Machines, Outputs};
 pub use runs::Runs;
 pub use secrets::{AUTHORITY, NPMRC, SecretPlan, Secrets};
 pub use step::{BuildStep, Copy, Declared, Gather, LeftOut, MAX_COPIES, TaskPlan};
+pub use verify::{PROOF_FLAGS, PROOF_PROGRAMS};
 
 /// All decisions about the image of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

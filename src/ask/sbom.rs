@@ -4,7 +4,7 @@
 //! Input: the workspace, the app, its options, a platform, and the licences of packages. Output: a
 //! [`Bill`], and from it a document of `CycloneDX` ([`cyclonedx`]) or SPDX ([`spdx`]). It comes from
 //! the lockfile and is no scan. The same lockfile and licences give the same bytes on every machine.
-//! Packages of the base image are not in it.
+//! Packages of the system are in it if the image is known.
 
 pub mod cyclonedx;
 mod purl;
@@ -20,6 +20,7 @@ use nodejs_semver::Version;
 
 use crate::ask::licences::Licences;
 use crate::ask::web::{COPIED, Edge, Node, Web};
+use crate::image::contents::SystemList;
 use crate::lockfile::keys::name_and_version;
 use crate::lockfile::{Field, Lockfile};
 use crate::model::image::Platform;
@@ -101,6 +102,23 @@ impl Bill {
             licences,
         };
         Ok(lister.list(app))
+    }
+
+    /// Adds the packages of the system that the image has.
+    pub fn add_system(&mut self, list: &SystemList) {
+        for package in &list.packages {
+            let purl = purl::of_system(package, list);
+            let part = Part {
+                name: package.name.clone(),
+                version: Some(package.version.clone()),
+                purl: Some(purl.clone()),
+                is_member: false,
+                hashes: Vec::new(),
+                archive: None,
+                licence: None,
+            };
+            self.parts.insert(purl, part);
+        }
     }
 
     /// The packages that are not of the workspace.

@@ -4,20 +4,23 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::AppArg;
 use super::values::platform;
+use super::{AppArg, LookArgs};
 use crate::model::image::Platform;
+use crate::plan::config::insecure_registry;
 
 /// `slimbuild sbom`
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 The list comes from the lockfile: the packages that the app needs at run time, with their digests and who needs whom.
-It is no scan, and needs no image. Packages of the base image are not in it. Licences are those of the packages that are
+It is no scan, and needs no image. With --image, the packages of the system that this image has are in it too. Licences are those of the packages that are
 installed in the workspace; the others have none. The same input gives the same bytes on every machine.
 
 Examples:
   slimbuild sbom apps/server                        CycloneDX, on stdout
-  slimbuild sbom apps/server --format spdx -o FILE")]
+  slimbuild sbom apps/server --format spdx -o FILE
+  slimbuild sbom apps/server --image shop.example.com/server:1             with Debian's packages
+  slimbuild sbom apps/server --image shop.example.com/server:1 --attach    beside the image, in its registry")]
 pub struct SbomArgs {
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
@@ -31,9 +34,49 @@ pub struct SbomArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Add the packages of the system (Debian's, Alpine's) that this image of the app has
+    ///
+    /// The image is looked for as for `slimbuild size`, and its layers are read
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+
+    /// Attach the list to --image in its registry, as a referrer: one for each of its platforms
+    #[arg(long, requires = "image", conflicts_with = "output")]
+    pub attach: bool,
+
+    /// Ask this Docker daemon for --image
+    #[arg(
+        short = 'H',
+        long,
+        value_name = "URL",
+        requires = "image",
+        hide_short_help = true
+    )]
+    pub host: Option<String>,
+
+    /// Use this registry without a verified connection: with any certificate, or without TLS; may be repeated
+    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]", value_parser = insecure_registry, requires = "image", hide_short_help = true)]
+    pub insecure_registries: Vec<String>,
+
+    /// Keep layers of registries in DIR [default: ~/.cache/slimbuild]
+    #[arg(long, value_name = "DIR", requires = "image", hide_short_help = true)]
+    pub cache_dir: Option<PathBuf>,
+
     #[allow(missing_docs, reason = "clap would show it as help")]
     #[command(flatten)]
     pub machine: MachineArgs,
+}
+
+impl SbomArgs {
+    /// Where the image is looked for.
+    pub fn look(&self) -> LookArgs {
+        LookArgs {
+            platform: (!self.attach).then(|| self.machine.platform.clone()),
+            host: self.host.clone(),
+            insecure_registries: self.insecure_registries.clone(),
+            cache_dir: self.cache_dir.clone(),
+        }
+    }
 }
 
 /// Which image is meant.

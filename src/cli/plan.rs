@@ -147,7 +147,7 @@ pub struct PlanArgs {
 
     /// Leave out the labels that tell where the image comes from
     ///
-    /// org.opencontainers.image.source, revision, version, created, title and base.name, of git and package.json; a label of your own wins
+    /// org.opencontainers.image.source, revision, version, created, title, base.name and base.digest, of git and package.json; a label of your own wins
     #[arg(long, hide_short_help = true)]
     pub no_oci_labels: bool,
 

@@ -34,6 +34,8 @@ pub enum SchemaArg {
     Size,
     /// `slimbuild diff --json`
     Diff,
+    /// `slimbuild rebase --json`
+    Rebase,
     /// `slimbuild ci matrix`
     Matrix,
     /// What --metadata-file writes

@@ -1,9 +1,12 @@
 //! `slimbuild sbom` and `slimbuild licenses`: what an app ships.
 
+mod attach;
+
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::look::{Found, Looker};
 use super::{AppChoice, app_at, json};
 use crate::ask::licences::{Licences, is_allowed};
 use crate::ask::sbom::{Bill, Machine, Part, cyclonedx, spdx};
@@ -11,6 +14,7 @@ use crate::cli::{LicensesArgs, MachineArgs, SbomArgs, SbomFormat};
 use crate::commands::error::Error;
 use crate::commands::resources::named_epoch;
 use crate::files::tree::{Limit, Tree};
+use crate::image::contents::{SystemList, system_list};
 use crate::needs::survey::Survey;
 use crate::plan::{PlanError, config, libc_of};
 use crate::show::report;
@@ -32,6 +36,8 @@ struct Shipped {
     bill: Bill,
     licences: Licences,
     tree: Tree,
+    /// Registries that slimbuild.json does not want to be verified.
+    insecure: Vec<String>,
 }
 
 impl Shipped {
@@ -52,6 +58,7 @@ impl Shipped {
             bill,
             licences,
             tree,
+            insecure: options.insecure_registries,
         })
     }
 }
@@ -60,18 +67,34 @@ impl Shipped {
 pub fn sbom(args: SbomArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Error> {
     let place = AppChoice {
         cwd,
-        app: args.app.app,
+        app: args.app.app.clone(),
     };
-    let shipped = Shipped::new(&place, &args.machine)?;
+    let mut shipped = Shipped::new(&place, &args.machine)?;
     if shipped.licences.is_empty() && shipped.bill.foreign().next().is_some() {
         ui.warn("the list has no licences: no package is installed here (`pnpm install`)")
             .map_err(Error::io("cannot write to stderr"))?;
     }
-    let document = match args.format {
-        SbomFormat::Cyclonedx => cyclonedx::document(&shipped.bill),
-        SbomFormat::Spdx => spdx::document(&shipped.bill, named_epoch(env)?),
-    };
-    let text = json(&document)?;
+    if let Some(word) = &args.image {
+        let (look, insecure) = (args.look(), shipped.insecure.clone());
+        let mut looker = Looker::new(&look, &insecure, cwd, env, None, ui)?;
+        looker.hide_passwords();
+        if args.attach {
+            let to = attach::To {
+                word,
+                place: &place,
+                format: args.format,
+                epoch: named_epoch(env)?,
+            };
+            let attached = attach::attach(&to, &mut looker);
+            looker.end()?;
+            return attach::tell(&attached?, ui);
+        }
+        let found = looker.find(word);
+        let system = found.and_then(|found| system_of(&found, &mut looker));
+        looker.end()?;
+        shipped.bill.add_system(&system?);
+    }
+    let text = text(&shipped.bill, args.format, named_epoch(env)?)?;
     match args.output {
         Some(path) => {
             let file = AtomicFile::begin(&cwd.join(path))?;
@@ -82,6 +105,20 @@ pub fn sbom(args: SbomArgs, cwd: &Path, env: &Env, ui: &mut Ui) -> Result<(), Er
             .write_all(text.as_bytes())
             .map_err(Error::io("cannot write to stdout")),
     }
+}
+
+/// The document.
+fn text(bill: &Bill, format: SbomFormat, epoch: Option<u64>) -> Result<String, Error> {
+    json(&match format {
+        SbomFormat::Cyclonedx => cyclonedx::document(bill),
+        SbomFormat::Spdx => spdx::document(bill, epoch),
+    })
+}
+
+/// The packages of the system in an image.
+fn system_of(image: &Found, looker: &mut Looker<'_>) -> Result<SystemList, Error> {
+    let (layers, _) = looker.read(image, &image.all())?;
+    Ok(system_list(&layers))
 }
 
 /// Prints the licences, and fails if one of them is not allowed.

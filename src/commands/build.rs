@@ -45,6 +45,7 @@ use crate::workspace::{Workspace, find_root};
 pub(super) use job::arguments;
 use outcome::{About, Done};
 use run::{Planned, Run};
+pub(super) use unchanged::is_key;
 use unchanged::{Delivered, Seeker};
 
 /// Builds the images, or shows what would be built. Relative paths in `args` start at `cwd`; printed

@@ -104,6 +104,15 @@ pub enum Error {
         /// What makes it large.
         hint: String,
     },
+    /// Images of a registry did not get a new base.
+    #[error("{message}")]
+    Rebase {
+        /// Which, and why.
+        message: String,
+        hint: Option<String>,
+        /// The worst of their exit codes.
+        code: ExitCode,
+    },
     /// A registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -267,7 +276,7 @@ impl Error {
             Self::Verify { hint, .. } | Self::Budget { hint, .. } => Some(hint.clone()),
             Self::History(error) => error.hint(),
             Self::OfApp { source, .. } => source.hint(),
-            Self::Usage { hint, .. } => hint.clone(),
+            Self::Usage { hint, .. } | Self::Rebase { hint, .. } => hint.clone(),
             Self::NotInstalled => Some("run `pnpm install`, then ask again".to_owned()),
             Self::Licences { .. } => Some(
                 "allow the licence, or remove the package: `slimbuild why APP PACKAGE` shows who needs it"
@@ -319,7 +328,7 @@ impl Error {
                 ExitCode::Usage
             }
             Self::OfApp { source, .. } => source.exit_code(),
-            Self::Apps { code, .. } => *code,
+            Self::Apps { code, .. } | Self::Rebase { code, .. } => *code,
             Self::Budget { .. } => ExitCode::Budget,
             Self::Selection(error) if error.is_argument() => ExitCode::Usage,
             Self::Plan(error) if error.is_argument() => ExitCode::Usage,

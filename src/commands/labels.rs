@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::names;
 use super::prepared::Prepared;
 use crate::image::oci::timestamp;
+use crate::image::rebase::{BY_DIGEST, BY_TAG, NAMED_BY};
 use crate::model::image::ImageRef;
 use crate::model::web_address;
 use crate::plan::{BaseFrom, NodeCommand, Plan};
@@ -18,6 +19,9 @@ use crate::workspace::{git, history};
 
 /// What stands before all of their names.
 const PREFIX: &str = "org.opencontainers.image.";
+
+/// The name of the base's digest, behind the prefix.
+const BASE_DIGEST: &str = "base.digest";
 
 /// The labels of an image. Those that the user sets are left out. `epoch` is the time that
 /// `SOURCE_DATE_EPOCH` names.
@@ -43,18 +47,42 @@ pub(super) fn of(
             epoch.or_else(|| history::committed(root)).map(timestamp),
         ),
         ("base.name", base.as_ref().map(ImageRef::qualified)),
-        ("base.digest", digest),
+        (BASE_DIGEST, digest),
     ];
-    let template = plan.configured.template.as_ref();
-    let is_the_users = |name: &str| {
-        let labels = &plan.configured.labels;
-        labels.contains_key(name) || template.is_some_and(|own| own.text.contains(name))
-    };
     let known = known.into_iter().filter_map(|(name, value)| {
         let value = value.filter(|value| !value.is_empty())?;
         Some((format!("{PREFIX}{name}"), value))
     });
-    known.filter(|(name, _)| !is_the_users(name)).collect()
+    let named_by = base.as_ref().map(|base| match base.digest() {
+        Some(_) => BY_DIGEST,
+        None => BY_TAG,
+    });
+    let named_by = named_by.map(|word| (NAMED_BY.to_owned(), word.to_owned()));
+    let known = known.chain(named_by);
+    known
+        .filter(|(name, _)| !is_the_users(plan, name))
+        .collect()
+}
+
+fn is_the_users(plan: &Plan, name: &str) -> bool {
+    let labels = &plan.configured.labels;
+    let template = plan.configured.template.as_ref();
+    labels.contains_key(name) || template.is_some_and(|own| own.text.contains(name))
+}
+
+/// The base whose digest a build finds out; `None` if it is known or no label tells of the base.
+pub(super) fn unknown_base(labels: &BTreeMap<String, String>, plan: &Plan) -> Option<ImageRef> {
+    let digest = format!("{PREFIX}{BASE_DIGEST}");
+    let is_open = labels.contains_key(NAMED_BY) && !labels.contains_key(&digest);
+    let open = base(plan).filter(|_| is_open && !is_the_users(plan, &digest));
+    open.filter(|base| base.digest().is_none())
+}
+
+/// Tells the digest of the base, where labels tell of the base at all.
+pub(super) fn name_base(labels: &mut BTreeMap<String, String>, plan: &Plan, digest: &str) {
+    if unknown_base(labels, plan).is_some() {
+        labels.insert(format!("{PREFIX}{BASE_DIGEST}"), digest.to_owned());
+    }
 }
 
 /// The base, if it is in a registry and the image has its layers.

@@ -252,7 +252,8 @@ impl<'l> Looker<'l> {
         })
     }
 
-    fn at_registries<T>(
+    /// Does something at registries.
+    pub(super) fn at_registries<T>(
         &mut self,
         work: impl FnOnce(&Registries<'_>, &mut dyn FnMut(Event)) -> Result<T, Error>,
     ) -> Result<T, Error> {

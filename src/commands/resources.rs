@@ -2,6 +2,7 @@
 
 use crate::cli::SourceArgs;
 use crate::commands::error::Error;
+use crate::engine::native::Outside;
 use crate::image::base::{self, BaseError, Contents, OwnBase, Request, Sources};
 use crate::image::oci::{ImageLayer, Packing};
 use crate::model::image::Platform;
@@ -83,6 +84,14 @@ pub(super) fn proxies(env: &Env) -> Proxies {
         http: either("HTTP_PROXY").or_else(|| all.clone()),
         https: either("HTTPS_PROXY").or(all),
         none: either("NO_PROXY"),
+    }
+}
+
+/// What is used of this machine to start images.
+pub(super) fn outside(env: &Env) -> Outside<'_> {
+    Outside {
+        path: env.get("PATH").unwrap_or_default(),
+        program: env.program(),
     }
 }
 

@@ -25,6 +25,7 @@ fn schema(name: SchemaArg) -> &'static str {
         SchemaArg::Graph => include_str!("../../docs/src/reference/schemas/graph.json"),
         SchemaArg::Size => include_str!("../../docs/src/reference/schemas/size.json"),
         SchemaArg::Diff => include_str!("../../docs/src/reference/schemas/diff.json"),
+        SchemaArg::Rebase => include_str!("../../docs/src/reference/schemas/rebase.json"),
         SchemaArg::Matrix => include_str!("../../docs/src/reference/schemas/matrix.json"),
         SchemaArg::Metadata => include_str!("../../docs/src/reference/schemas/metadata.json"),
         SchemaArg::Events => include_str!("../../docs/src/reference/schemas/events.json"),

@@ -11,8 +11,9 @@
 //!
 //! [`reach`] and [`trust`] find the way to a registry, [`home`] keeps it, [`token`] logs in, [`http`] and
 //! [`upload`] make requests, [`words`] reads refusals, [`client`] retries, [`pull`], [`push`], [`layers`],
-//! [`look`], [`index`] and [`found`] put it together, the last two with [`manifest`].
+//! [`look`], [`index`], [`attach`], [`whole`] and [`found`] put it together, the last three with [`manifest`].
 
+mod attach;
 mod client;
 mod error;
 mod found;
@@ -28,6 +29,7 @@ mod reach;
 mod token;
 mod trust;
 mod upload;
+mod whole;
 mod words;
 
 use std::time::Duration;
@@ -39,11 +41,13 @@ use crate::model::image::{ImageRef, Platform};
 use crate::store::cache::Cache;
 use crate::store::fetch::{Patience, Proxies};
 
+pub use attach::{Attached, Attachment};
 pub use error::RegistryError;
 pub use found::{Answer, Asker, Found, Named, Questions, Retag, questions};
 pub use layers::Layers;
 pub use look::Looked;
 pub use trust::Trust;
+pub use whole::{Rewrite, Wanted, Wholes, Written, is_same_platform};
 pub(super) use words::without_json;
 
 /// How many blobs are transferred at a time, as in Docker.
@@ -135,6 +139,16 @@ impl Registries<'_> {
         step: StepId,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Image, RegistryError> {
+        Ok(self.pull_by_name(wanted, step, on_event)?.0)
+    }
+
+    /// The same. Also returns the digest that the name stands for.
+    pub fn pull_by_name(
+        &self,
+        wanted: &WantedImage<'_>,
+        step: StepId,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(Image, Digest), RegistryError> {
         client::block_on(self.interrupt, pull::pull(self, wanted, step, on_event))
     }
 
@@ -200,6 +214,44 @@ impl Registries<'_> {
     ) -> Result<Vec<Result<Pushed, RegistryError>>, RegistryError> {
         let retag = async { Ok(found::retag(self, wanted, on_event).await) };
         client::block_on(self.interrupt, retag)
+    }
+
+    /// Reads all that describes images, in the order of their names.
+    pub fn read(
+        &self,
+        wanted: &[Wanted],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Result<Wholes, RegistryError>>, RegistryError> {
+        let read = async { Ok(whole::read(self, wanted, on_event).await) };
+        client::block_on(self.interrupt, read)
+    }
+
+    /// Writes descriptions of images, several at a time. Layers of their bases are taken over from
+    /// another repository of the registry, or sent from the cache.
+    pub fn rewrite(
+        &self,
+        wanted: &[Rewrite],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Result<Written, RegistryError>>, RegistryError> {
+        let write = async { Ok(whole::write(self, wanted, on_event).await) };
+        client::block_on(self.interrupt, write)
+    }
+
+    /// Attaches documents to images of one repository.
+    pub fn attach(
+        &self,
+        image: &ImageRef,
+        attachments: &[Attachment],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Attached>, RegistryError> {
+        let attach = attach::attach(self, image, attachments, on_event);
+        client::block_on(self.interrupt, attach)
+    }
+
+    /// The digest that a name stands for, if the registry tells it in time.
+    pub fn digest(&self, image: &ImageRef, limit: Duration) -> Option<Digest> {
+        let digest = async { Ok(whole::digest(self, image, limit).await) };
+        client::block_on(self.interrupt, digest).ok().flatten()
     }
 
     /// Pushes an image to the repositories of its names, except for blobs that they have. `below`

@@ -28,6 +28,7 @@ use serde::Serialize;
 use crate::model::digest::Digest;
 use owner::Owners;
 pub use owner::Places;
+use system::System;
 pub(in crate::image) use system::is_list;
 
 /// A number of bytes: unpacked, and as they are sent.
@@ -265,15 +266,122 @@ impl Contents {
         self.layers.iter().map(|layer| layer.weight).sum()
     }
 
-    /// The loader of the C library has a fixed name.
     fn note_libc(&mut self, path: &str) {
-        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-        if name.starts_with("ld-musl-") {
-            self.musl = self.musl.or(Some(true));
-        } else if name.starts_with("ld-linux-") {
-            self.musl = Some(false);
+        match libc_of(path) {
+            Some(Libc::Musl) => self.musl = self.musl.or(Some(true)),
+            Some(Libc::Glibc) => self.musl = Some(false),
+            None => {}
         }
     }
+}
+
+/// A C library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Libc {
+    Glibc,
+    Musl,
+}
+
+/// The C library whose loader a file is: loaders have fixed names.
+pub fn libc_of(path: &str) -> Option<Libc> {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    if name.starts_with("ld-musl-") {
+        Some(Libc::Musl)
+    } else if name.starts_with("ld-linux-") {
+        Some(Libc::Glibc)
+    } else {
+        None
+    }
+}
+
+/// The packages of the system that a container sees, from all layers of an image.
+pub fn system_list(layers: &[ReadLayer]) -> SystemList {
+    let seen = stack::seen(layers);
+    let mut lists = SystemList::default();
+    let (mut debian, mut alpine) = (System::default(), System::default());
+    for (layer, seen) in layers.iter().zip(&seen) {
+        let entries = layer.entries.iter().zip(seen);
+        for (entry, _) in entries.filter(|(_, seen)| **seen) {
+            match &entry.said {
+                Some(Said::Text(text)) if is_release(&entry.path) => lists.release(text),
+                Some(Said::Text(text)) if system::is_of_apk(&entry.path) => {
+                    alpine.read(&entry.path, text);
+                }
+                Some(Said::Text(text)) => debian.read(&entry.path, text),
+                _ => {}
+            }
+        }
+    }
+    for (manager, system) in [(Manager::Dpkg, debian), (Manager::Apk, alpine)] {
+        let known = system
+            .packages()
+            .filter_map(|(name, version)| Some((name, version?)));
+        lists
+            .packages
+            .extend(known.map(|(name, version)| SystemPackage {
+                name,
+                version,
+                manager,
+            }));
+    }
+    lists.packages.sort();
+    lists
+}
+
+/// Whether a file names the distribution.
+pub(in crate::image) fn is_release(path: &str) -> bool {
+    matches!(path, "etc/os-release" | "usr/lib/os-release")
+}
+
+/// The packages of the system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SystemList {
+    /// `debian`, if a file tells.
+    pub distribution: Option<String>,
+    /// Its version: `12`
+    pub release: Option<String>,
+    /// By name.
+    pub packages: Vec<SystemPackage>,
+}
+
+/// A package of the system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SystemPackage {
+    pub name: String,
+    pub version: String,
+    pub manager: Manager,
+}
+
+/// Who has installed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Manager {
+    Dpkg,
+    Apk,
+}
+
+impl SystemList {
+    /// Takes in a file with lines such as `ID=debian`.
+    fn release(&mut self, text: &str) {
+        let value = |key: &str| {
+            let mut lines = text.lines();
+            let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+            let value = value.trim().trim_matches(['"', '\'']);
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        self.distribution = value("ID").or(self.distribution.take());
+        self.release = value("VERSION_ID").or(self.release.take());
+    }
+}
+
+/// The system's packages by name, with their versions, from the lists at these paths.
+pub fn packages<'l>(
+    lists: impl IntoIterator<Item = (&'l str, &'l str)>,
+) -> BTreeMap<String, Option<String>> {
+    let mut system = System::default();
+    for (path, text) in lists {
+        system.read(path, text);
+    }
+    system.packages().collect()
 }
 
 impl Owner {

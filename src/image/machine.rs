@@ -5,7 +5,6 @@
 //! be loaded there, by package. Symbol versions decide: a library linked against glibc 2.38
 //! requires `GLIBC_2.38` from `libc.so.6`, and the base's `libc.so.6` lists the versions it
 //! provides.
-//! it has.
 //! `templates/verify.mjs` also checks binaries, in images of every engine, for missing libraries of
 //! packages and of the build. This module checks only against the base: a build on this machine may
 //! use newer libraries than the base has, a build in the base's own system cannot.
@@ -18,12 +17,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use walkdir::WalkDir;
 
 pub use elf::Elf;
-pub use libraries::Libraries;
+pub use libraries::{Libraries, Lost, LostPart, Shared};
 
 use crate::image::layer::{Layer, LayerNode};
 use crate::model::image::Platform;
+
+/// Where node is in the images that it comes from.
+pub const NODES: [&str; 3] = ["nodejs/bin/node", "usr/local/bin/node", "usr/bin/node"];
+
+/// Bytes of a package.json that is read.
+const MANIFEST: u64 = 1 << 20;
 
 /// A program or library in a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +45,9 @@ pub struct Code {
 }
 
 impl Code {
-    /// Whether node loads it directly.
+    /// Whether node loads it directly, or whether it is node.
     fn is_module(&self) -> bool {
-        self.path.ends_with(".node")
+        self.path.ends_with(".node") || NODES.contains(&&*self.path)
     }
 
     fn file(&self) -> &str {
@@ -130,6 +136,31 @@ pub fn code(layers: &[Layer]) -> Vec<Code> {
     found
 }
 
+/// All machine code in these unpacked layers, by path. Links in them are not followed: the image may
+/// come from elsewhere.
+pub fn code_in(directories: &[PathBuf]) -> Vec<Code> {
+    let mut found = Vec::new();
+    for directory in directories {
+        let files = WalkDir::new(directory).sort_by_file_name().into_iter();
+        for file in files.filter_map(Result::ok) {
+            let from = file.path();
+            let path = from.strip_prefix(directory).ok().and_then(Path::to_str);
+            let Some(path) = path.filter(|_| file.file_type().is_file()) else {
+                continue;
+            };
+            if let Some(elf) = Elf::head(from) {
+                found.push(Code {
+                    package: package(path, from),
+                    path: path.to_owned(),
+                    from: from.to_owned(),
+                    elf,
+                });
+            }
+        }
+    }
+    found
+}
+
 /// The packages that have machine code, but none for this platform.
 pub fn foreign(code: &[Code], platform: &Platform) -> BTreeSet<String> {
     let wanted = elf::machine(platform);
@@ -190,6 +221,33 @@ pub fn misfits(code: &[Code], platform: &Platform, base: &Libraries) -> Vec<Misf
         lack: lack.clone(),
     })
     .collect()
+}
+
+/// The modules that need something of these libraries, which are on one base and not, or not
+/// wholly, on another. What the layers bring along themselves counts as there.
+pub fn needing(code: &[Code], platform: &Platform, lost: &[Lost]) -> Vec<(String, String)> {
+    let wanted = elf::machine(platform);
+    let here = code.iter().filter(|code| Some(code.elf.machine) == wanted);
+    let here: Vec<&Code> = here.collect();
+    let gone = lost.iter().filter(|lost| match lost.what {
+        LostPart::All | LostPart::Symbols(_) => {
+            !here.iter().any(|code| code.file() == lost.library)
+        }
+        // The symbol versions are compared one by one.
+        LostPart::Versions(_) => false,
+    });
+    let gone: BTreeSet<&str> = gone.map(|lost| &*lost.library).collect();
+    let mut found = BTreeSet::new();
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    for code in here {
+        let needs = Elf::needs(&code.from).libraries;
+        if let Some(library) = needs.iter().find(|name| gone.contains(&***name)) {
+            found.insert((code.owner().to_owned(), library.clone()));
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// Why modules, and the libraries they ship with, cannot be loaded.
@@ -280,7 +338,12 @@ fn package(path: &str, from: &Path) -> Option<(String, String)> {
 fn manifest(path: &str, from: &Path) -> Option<(String, Value)> {
     let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
     for (above, end) in from.ancestors().skip(1).zip(ends.into_iter().rev()) {
-        let Ok(text) = fs_err::read(above.join("package.json")) else {
+        let file = above.join("package.json");
+        let is_small = |of: std::fs::Metadata| of.is_file() && of.len() <= MANIFEST;
+        if !fs_err::symlink_metadata(&file).is_ok_and(is_small) {
+            continue;
+        }
+        let Ok(text) = fs_err::read(file) else {
             continue;
         };
         let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();

@@ -10,8 +10,15 @@ use crate::model::member::MemberId;
 use crate::model::path::RepoPath;
 use crate::workspace::Workspace;
 
+/// What node is given to run any proof.
+pub const PROOF_FLAGS: [&str; 3] = [
+    "--no-warnings",
+    "--experimental-vm-modules",
+    "--experimental-import-meta-resolve",
+];
+
 /// The programs of the proof, and the module that is loaded into the started app.
-const PROGRAMS: [(&str, &str); 3] = [
+pub const PROOF_PROGRAMS: [(&str, &str); 3] = [
     ("verify.mjs", include_str!("../../templates/verify.mjs")),
     ("trial.mjs", include_str!("../../templates/trial.mjs")),
     ("hook.cjs", include_str!("../../templates/hook.cjs")),
@@ -20,14 +27,9 @@ const PROGRAMS: [(&str, &str); 3] = [
 impl Plan {
     /// What node is given to run the proof: it walks modules as the app's own node would resolve them.
     pub fn proof_flags(&self) -> impl Iterator<Item = &str> {
-        let flags = [
-            "--no-warnings",
-            "--experimental-vm-modules",
-            "--experimental-import-meta-resolve",
-        ];
         let start = self.delivery.start();
         let conditions = start.into_iter().flat_map(Start::conditions);
-        flags.into_iter().chain(conditions)
+        PROOF_FLAGS.into_iter().chain(conditions)
     }
 }
 
@@ -54,7 +56,7 @@ pub(super) fn entries(proved: &Proved<'_>) -> Result<Vec<ContextEntry>, Lockfile
     };
     let why = "proves that the image can run, and is not in it";
     let program = |(name, text): (&str, &str)| entry(name, text.to_owned(), why);
-    let mut entries: Vec<ContextEntry> = PROGRAMS.into_iter().map(program).collect();
+    let mut entries: Vec<ContextEntry> = PROOF_PROGRAMS.into_iter().map(program).collect();
     if let Some(start) = proved.delivery.start() {
         let holds = if proved.delivery.has_modules() {
             "modules"

@@ -8,10 +8,13 @@ use serde_json::Value;
 use slimbuild::Env;
 
 use crate::images::contents::Contents;
+use crate::native::native;
+use crate::registry::registry;
 use crate::support::daemon::{one_daemon, skipped};
 use crate::support::pnpm::{built_server, reachable};
 use crate::support::program::{slimbuild, slimbuild_with};
 use crate::support::tree::{Tree, shop};
+use crate::support::unique;
 
 fn document(tree: &std::path::Path, format: &str) -> Value {
     let text = slimbuild(tree, &["sbom", "apps/server", "--format", format]).text();
@@ -95,6 +98,110 @@ fn licences_come_from_what_is_installed() {
     let notice = ask(&["licenses", "apps/server", "--texts"]).text();
     assert!(notice.contains("\nLicence: MIT\n"), "{notice}");
     assert!(notice.contains("Permission is hereby granted"), "{notice}");
+}
+
+/// The server's image, made without Docker, in a registry and in a file.
+#[test]
+fn the_list_stands_beside_the_image_with_the_systems_packages() {
+    let test = "the_list_stands_beside_the_image_with_the_systems_packages";
+    if let Err(why) = reachable() {
+        return skipped(&why, test);
+    }
+    let Some(registry) = registry("LAB_REGISTRY", "127.0.0.1:5000", test) else {
+        return;
+    };
+    let tree = Tree::shop();
+    let repository = format!("slimbuild-it/bill-{}", unique());
+    let name = format!("{registry}/{repository}:1");
+    let line = ["apps/server", "--no-verify", "-q", "-t", &name];
+    native(
+        tree.root(),
+        &[&line[..], &["-o", "x.tar", "--push"]].concat(),
+    )
+    .bytes();
+    let cache = tree.root().join("cache");
+    let sbom = |more: &[&str]| {
+        let own = [
+            "sbom",
+            "apps/server",
+            "--cache-dir",
+            cache.to_str().unwrap(),
+        ];
+        slimbuild_with(tree.root(), &[&own, more].concat(), &Env::of_process())
+    };
+    let place = format!("docker://{name}");
+    let text = sbom(&["--image", &place]).text();
+    // The same image elsewhere, and the same image again.
+    assert_eq!(sbom(&["--image", "x.tar"]).text(), text);
+    let list: Value = serde_json::from_str(&text).unwrap();
+    let purls: Vec<&str> = list["components"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|component| component["purl"].as_str())
+        .collect();
+    for start in ["pkg:deb/debian/libc6@2.", "pkg:npm/fastify@"] {
+        let found = purls.iter().filter(|purl| purl.starts_with(start)).count();
+        assert_eq!(found, 1, "{start}: {purls:?}");
+    }
+    assert!(
+        purls
+            .iter()
+            .all(|purl| !purl.starts_with("pkg:deb/") || purl.ends_with("?distro=debian-12"))
+    );
+    let spdx = sbom(&["--image", "x.tar", "--format", "spdx"]).text();
+    assert!(spdx.contains("pkg:deb/debian/libc6@2."));
+
+    let skopeo = |place: &str| -> Value {
+        let words = ["inspect", "--raw", "--tls-verify=false", place];
+        let output = Command::new("skopeo").args(words).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{place}: {error}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let of_image = |what: &str| {
+        let words = ["inspect", "--tls-verify=false", "--format", what, &place];
+        let output = Command::new("skopeo").args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let image = of_image("{{.Digest}}");
+    let reference = sbom(&["--image", &place, "--attach"]).text();
+    assert_eq!(sbom(&["--image", &place, "--attach"]).text(), reference);
+    let attached = skopeo(&format!("docker://{}", reference.trim()));
+    let kind = "application/vnd.cyclonedx+json";
+    assert_eq!(attached["artifactType"], kind);
+    assert_eq!(attached["subject"]["digest"], image.as_str());
+    let curl = |path: &str| {
+        let url = format!("http://{registry}/v2/{repository}/{path}");
+        let output = Command::new("curl").args(["-sfL", &url]).output().unwrap();
+        output.status.success().then_some(output.stdout)
+    };
+    let blob = attached["layers"][0]["digest"].as_str().unwrap();
+    let document = curl(&format!("blobs/{blob}")).unwrap();
+    assert_eq!(String::from_utf8(document).unwrap(), text);
+    // A registry that lists no referrers has a tag with the list.
+    let list = match curl(&format!("referrers/{image}")) {
+        Some(list) => serde_json::from_slice(&list).unwrap(),
+        None => skopeo(&format!(
+            "docker://{registry}/{repository}:{}",
+            image.replace(':', "-")
+        )),
+    };
+    let entries = list["manifests"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{list:#}");
+    assert_eq!(entries[0]["artifactType"], kind);
+    assert!(
+        reference
+            .trim()
+            .ends_with(entries[0]["digest"].as_str().unwrap())
+    );
+    // A list of another format stands beside it.
+    sbom(&["--image", &place, "--attach", "--format", "spdx"]).text();
+    if curl(&format!("referrers/{image}")).is_none() {
+        let tag = image.replace(':', "-");
+        let list = skopeo(&format!("docker://{registry}/{repository}:{tag}"));
+        assert_eq!(list["manifests"].as_array().unwrap().len(), 2);
+    }
 }
 
 /// Prints what is wrong with the two documents, by the libraries of the formats.

@@ -49,6 +49,7 @@ mod pipelines;
 mod podman;
 mod prebuilt;
 mod promises;
+mod rebase;
 mod refusals;
 mod registries;
 mod registry;

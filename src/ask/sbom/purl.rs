@@ -4,6 +4,7 @@
 
 use nodejs_semver::Version;
 
+use crate::image::contents::{Manager, SystemList, SystemPackage};
 use crate::system::credential::redacted;
 
 /// The package URL; `None` for what only this workspace has.
@@ -31,6 +32,27 @@ pub(super) fn of(name: &str, version: &str) -> Option<String> {
     ))
 }
 
+/// The package URL of a package of the system: `pkg:deb/debian/libc6@2.36-9?distro=debian-12`.
+pub(super) fn of_system(package: &SystemPackage, list: &SystemList) -> String {
+    let (kind, usual) = match package.manager {
+        Manager::Dpkg => ("deb", "debian"),
+        Manager::Apk => ("apk", "alpine"),
+    };
+    let distribution = list.distribution.as_deref().unwrap_or(usual).to_lowercase();
+    let release = list.release.as_ref();
+    let release = release.map(|release| {
+        let name = format!("{distribution}-{release}");
+        format!("?distro={}", encoded(&name, ""))
+    });
+    format!(
+        "pkg:{kind}/{}/{}@{}{}",
+        encoded(&distribution, ""),
+        encoded(&package.name, ""),
+        encoded(&package.version, ""),
+        release.unwrap_or_default()
+    )
+}
+
 /// The scope and the name.
 fn path(name: &str) -> String {
     encoded(name, "/")
@@ -50,7 +72,29 @@ fn encoded(text: &str, plain: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::*;
+
+    #[test]
+    fn packages_of_the_system_have_addresses() {
+        let package = |manager, name: &str, version: &str| SystemPackage {
+            manager,
+            name: name.to_owned(),
+            version: version.to_owned(),
+        };
+        let debian = SystemList {
+            distribution: Some("debian".to_owned()),
+            release: Some("12".to_owned()),
+            packages: Vec::new(),
+        };
+        let libc = package(Manager::Dpkg, "libstdc++6", "12.2.0-14+deb12u1");
+        assert_eq!(
+            of_system(&libc, &debian),
+            "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?distro=debian-12"
+        );
+        let musl = package(Manager::Apk, "musl", "1.2.5-r0");
+        let unknown = SystemList::default();
+        assert_eq!(of_system(&musl, &unknown), "pkg:apk/alpine/musl@1.2.5-r0");
+    }
 
     #[test]
     fn packages_have_addresses() {

@@ -12,7 +12,7 @@ use crate::engine::buildkit::{self, Archive, BuildRequest, Buildkit, Export, For
 use crate::engine::docker::{Docker, EngineError, Loaded, StoredImage};
 use crate::engine::registry::Pushed;
 use crate::image::oci::Output;
-use crate::model::image::{ImageSize, Platform};
+use crate::model::image::{ImageRef, ImageSize, Platform};
 use crate::render::dockerfile;
 use crate::show::ui::Ui;
 use crate::system::atomic_file::AtomicFile;
@@ -51,6 +51,10 @@ impl Driver for BuildkitDriver {
 
     fn platform(&self) -> Option<Platform> {
         self.buildkit.abilities().platform()
+    }
+
+    fn base_digest(&self, job: &Job<'_>, base: &ImageRef) -> Option<String> {
+        job.digest_in_registry(base)
     }
 
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {

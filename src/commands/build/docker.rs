@@ -2,7 +2,7 @@
 
 use super::buildkit::{files, takes_index};
 use super::driver::Driver;
-use super::job::Job;
+use super::job::{Job, LABEL_LIMIT};
 use super::outcome::{Done, Made, shown_path};
 use super::request::request;
 use super::show_log;
@@ -13,7 +13,7 @@ use crate::engine::buildkit::{self, BuildRequest, Buildkit, Export};
 use crate::engine::docker::{Docker, EngineError, StoredImage};
 use crate::engine::{Answered, SmokeRequest};
 use crate::image::oci::{self, Output};
-use crate::model::image::{ImageSize, Platform};
+use crate::model::image::{ImageRef, ImageSize, Platform};
 use crate::render::dockerfile;
 use crate::show::progress::Progress;
 use crate::show::ui::Ui;
@@ -57,6 +57,11 @@ impl Driver for DockerDriver {
             }
         }
         Ok(())
+    }
+
+    fn base_digest(&self, job: &Job<'_>, base: &ImageRef) -> Option<String> {
+        let (pull, logins) = (job.engine.pull, &job.logins);
+        self.docker.digest_soon(base, pull, logins, LABEL_LIMIT)
     }
 
     fn platform(&self) -> Option<Platform> {

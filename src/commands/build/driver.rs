@@ -14,7 +14,7 @@ use crate::commands::error::Error;
 use crate::engine::buildkit::{Builder, Buildkit, Nodes, Share};
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::host::{self, Host};
-use crate::model::image::Platform;
+use crate::model::image::{ImageRef, Platform};
 use crate::plan::config::Base;
 use crate::plan::{Engine, PlanOptions};
 use crate::show::ui::Ui;
@@ -27,6 +27,13 @@ pub(super) trait Driver {
 
     /// The platform of an image for which none is named, if it is not this machine's.
     fn platform(&self) -> Option<Platform> {
+        None
+    }
+
+    /// The digest that the build will take for a base; `None` if it is not told in time, or by the
+    /// build itself.
+    fn base_digest(&self, job: &Job<'_>, base: &ImageRef) -> Option<String> {
+        _ = (job, base);
         None
     }
 

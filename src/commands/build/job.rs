@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::access::Access;
@@ -12,10 +12,11 @@ use super::outcome::About;
 use super::unchanged::{PROOF, proof_word};
 use crate::cli::{BuildArg, BuilderArgs, EngineArgs, PrintArg, SmokeArgs};
 use crate::commands::error::Error;
-use crate::commands::identity;
 use crate::commands::prepared::Prepared;
+use crate::commands::resources::proxies;
+use crate::commands::{identity, labels};
 use crate::engine::buildkit::{Buildkit, CacheFrom, CacheTo};
-use crate::engine::registry::Trust;
+use crate::engine::registry::{Registries, Trust};
 use crate::engine::{Interrupt, Logins, Secret, SmokeRequest};
 use crate::image::oci::Output;
 use crate::model::digest::Digest;
@@ -25,7 +26,12 @@ use crate::plan::config::{Budget, Given};
 use crate::plan::smoke::{self, Unset};
 use crate::plan::{Engine, Plan, Proof};
 use crate::show::progress::ProgressMode;
+use crate::store::cache::Cache;
+use crate::store::fetch as store;
 use crate::system::env::Env;
+
+/// How long a build waits for the digest of its base, which only a label needs.
+pub(super) const LABEL_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a driver should make.
 pub(super) struct Job<'j> {
@@ -101,6 +107,39 @@ impl Job<'_> {
     pub(super) fn check_platforms(&self, buildkit: &Buildkit) -> Result<(), Error> {
         let steps = self.plan.bound.as_deref();
         Ok(buildkit.check_platforms(&self.platforms, steps)?)
+    }
+
+    /// Adds the digest of the base to the labels, if the engine knows it soon. `known` has the answers
+    /// about bases of other apps.
+    pub(super) fn name_base(
+        &mut self,
+        driver: &dyn Driver,
+        known: &Mutex<BTreeMap<String, Option<String>>>,
+    ) {
+        let Some(base) = labels::unknown_base(&self.origin, &self.plan) else {
+            return;
+        };
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = || driver.base_digest(self, &base);
+        let digest = known.entry(base.to_string()).or_insert_with(asked).clone();
+        if let Some(digest) = digest {
+            labels::name_base(&mut self.origin, &self.plan, &digest);
+        }
+    }
+
+    /// What a base's tag stands for in its registry, if that answers soon.
+    pub(super) fn digest_in_registry(&self, base: &ImageRef) -> Option<String> {
+        let registries = Registries {
+            logins: &self.logins,
+            trust: &self.trust,
+            proxies: &proxies(self.env),
+            // Nothing is kept.
+            cache: &Cache::private().ok()?,
+            patience: store::Patience::default(),
+            interrupt: &self.interrupt,
+        };
+        let digest = registries.digest(base, LABEL_LIMIT)?;
+        Some(digest.to_string())
     }
 
     /// Where the image comes from, the labels of the command line, and the identity. They are only in the image's configuration,

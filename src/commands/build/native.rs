@@ -19,13 +19,14 @@ use super::job::Job;
 use super::outcome::{Done, Heard, Made, shown_path};
 use super::proof_hint;
 use crate::commands::error::Error;
-use crate::commands::resources::{Maker, epoch};
+use crate::commands::labels;
+use crate::commands::resources::{Maker, epoch, outside};
 use crate::commands::warning::warn;
 use crate::engine::Event;
 use crate::engine::docker::Docker;
 use crate::engine::fault::BuildFault;
 use crate::engine::native::{
-    self, NativeError, Request, Source, Tools, Trial, TrustedNode, Workshop,
+    self, NativeError, Request, Source, Subject, Tools, Trial, TrustedNode, Workshop,
 };
 use crate::engine::registry::{Layers, Pushed, Registries, RegistryError};
 use crate::finished::assemble;
@@ -360,6 +361,11 @@ impl Making<'_> {
         } = self;
         let own_base = self.below.own();
         let (base, below) = self.below.image(self.registries, terms, on_event)?;
+        let mut labels = job.labels();
+        if let Some((_, digest)) = &below {
+            labels::name_base(&mut labels, &job.plan, &digest.to_string());
+        }
+        let below = below.map(|(name, _)| name);
         let mut root = job.root.to_path_buf();
         let mut next = 1;
         let mut built = Built::Once;
@@ -392,21 +398,22 @@ impl Making<'_> {
             base,
             layers: &layers,
             runs: &job.plan.runs(),
-            labels: &job.labels(),
+            labels: &labels,
             packing: terms.packing,
             elsewhere: self.layers.map(|layers| layers as &dyn Elsewhere),
             first: next,
         };
         let image = native::image(request, cache, &job.interrupt, on_event)?;
         let next = next + u32::try_from(layers.len()).unwrap_or_default();
+        let subject = Subject::of(&job.plan, &layers);
         let trial = Trial {
-            plan: &job.plan,
+            subject: &subject,
             base: image.layers.len() - layers.len(),
             image: &image,
             layers: &layers,
             cache,
             scratch: work,
-            outside: checks::outside(job.env),
+            outside: outside(job.env),
             node: self.tools.map(TrustedNode::of_build),
             own_base: own_base.as_ref(),
             interrupt: &job.interrupt,

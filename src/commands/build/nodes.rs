@@ -69,6 +69,10 @@ impl Driver for NodesDriver {
         Ok(())
     }
 
+    fn base_digest(&self, job: &Job<'_>, base: &ImageRef) -> Option<String> {
+        job.digest_in_registry(base)
+    }
+
     fn build(&self, job: &Job<'_>, ui: &mut Ui) -> Result<Done, Error> {
         let mut all = All::default();
         for share in &self.shares {

@@ -3,6 +3,7 @@
 //! An app is [planned](Run::plan), which only reads, then [prepared](Run::prepare): somebody who
 //! builds is found, and everything that can be refused is. Then a driver builds it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -51,6 +52,8 @@ pub(super) struct Run<'r> {
     builds: OnceLock<Option<Builds>>,
     /// Held by the app that downloads what the others need too.
     fetching: Mutex<()>,
+    /// The digests of bases that apps have in common.
+    bases: Mutex<BTreeMap<String, Option<String>>>,
 }
 
 /// An app and its plan, before anything was reached.
@@ -95,6 +98,7 @@ impl<'r> Run<'r> {
             pins,
             builds: OnceLock::new(),
             fetching: Mutex::new(()),
+            bases: Mutex::default(),
         })
     }
 
@@ -217,7 +221,7 @@ impl<'r> Run<'r> {
             args.metadata_file.is_some() || names.have_the_identity() || args.engine.skip_unchanged;
         let identity = job::identity(&prepared, &plan, &*driver, &arguments, wanted)?;
         let epoch = resources::named_epoch(env)?;
-        let job = Job {
+        let mut job = Job {
             origin: labels::of(&prepared, &plan, epoch, env),
             tags: names.fill(identity.as_ref())?,
             identity,
@@ -246,6 +250,7 @@ impl<'r> Run<'r> {
             interrupt: interrupt.cloned().map_or_else(listen, Ok)?,
         };
         driver.check(&job)?;
+        job.name_base(&*driver, &self.bases);
         Ok((job, driver))
     }
 

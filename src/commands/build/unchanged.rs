@@ -19,6 +19,7 @@ use crate::cli::{BuildArgs, EngineArg};
 use crate::commands::error::Error;
 
 pub(super) use deliver::{Delivered, deliver};
+pub(in crate::commands) use key::is_key;
 pub(super) use key::{Key, PROOF, proof_word};
 pub(super) use mark::mark;
 pub(super) use seek::{Builds, Looked, Seeker, Sought, would_look};

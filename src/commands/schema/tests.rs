@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::schema;
 use crate::ask::listing::Listing;
 use crate::ask::overview::Overview;
+use crate::ask::rebase::Rebase;
 use crate::ask::size::{Difference, Size};
 use crate::ask::why::Why;
 use crate::cli::SchemaArg;
@@ -145,6 +146,7 @@ fn of_types(name: SchemaArg) -> Option<Value> {
         SchemaArg::Graph => made::<Overview>("slimbuild graph --format json"),
         SchemaArg::Size => made::<Size>("slimbuild size --json"),
         SchemaArg::Diff => made::<Difference>("slimbuild diff --json"),
+        SchemaArg::Rebase => made::<Rebase>("slimbuild rebase --json"),
         SchemaArg::Matrix => made::<Matrix>("slimbuild ci matrix"),
         SchemaArg::Metadata => made::<MetadataFile>("--metadata-file"),
         SchemaArg::Events => made::<Line<'_>>("--progress json: one line"),

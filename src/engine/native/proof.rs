@@ -6,18 +6,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::NativeError;
-use super::namespace::{self, Namespace, Outside, READY, Started};
+use super::namespace::{Namespace, Outside, READY, Started};
 use super::node::TrustedNode;
 use super::process::{self, Ended, Task};
 use super::proof_tree;
 use super::rootfs::{self, Rootfs};
+use super::subject::Subject;
 use crate::engine::{Event, Interrupt, LogStream, StepId, StepKind};
 use crate::image::base::OwnBase;
 use crate::image::layer::Layer;
 use crate::image::oci::Image;
 use crate::model::digest::{Algorithm, Digest, Hasher};
 use crate::model::image::Platform;
-use crate::plan::{Content, Place, Plan};
 use crate::store::cache::Cache;
 
 /// The kind of the cache's notes about proved images.
@@ -25,8 +25,8 @@ const NOTE_KIND: &str = "proofs";
 
 /// An image to try before it is written.
 pub struct Trial<'t> {
-    /// The plan that it was made from.
-    pub plan: &'t Plan,
+    /// What is tried of it, and how.
+    pub subject: &'t Subject,
     /// Its layers are in the cache.
     pub image: &'t Image,
     /// The number of layers that belong to the base.
@@ -78,7 +78,7 @@ impl Trial<'_> {
             missing,
             started: false,
         };
-        if self.plan.delivery.start().is_none() {
+        if self.subject.node.is_none() {
             return self.prove_site(step, on_event).map(alone);
         }
         on_event(Event::StepKnown {
@@ -86,7 +86,7 @@ impl Trial<'_> {
             name: "[verify] all that the app loads is there".to_owned(),
             kind: StepKind::Instruction,
         });
-        let flags: Vec<String> = self.plan.proof_flags().map(str::to_owned).collect();
+        let flags = self.subject.flags.clone();
         let key = self.key(&flags);
         if self.cache.note::<bool>(NOTE_KIND, &key) == Some(true) {
             on_event(Event::StepCached { step });
@@ -143,15 +143,8 @@ impl Trial<'_> {
 
     /// The proof's program and its configuration.
     fn programs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.plan
-            .context()
-            .iter()
-            .filter_map(|entry| match &entry.content {
-                Content::Made { text, .. } if entry.place == Place::Verify => {
-                    Some((entry.path.as_str(), text.as_str()))
-                }
-                _ => None,
-            })
+        let programs = self.subject.programs.iter();
+        programs.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     fn look(&self, flags: &[String], log: &mut Log) -> Result<Looked, NativeError> {
@@ -173,7 +166,7 @@ impl Trial<'_> {
 
     /// Whether the proof's program starts the app, too.
     fn starts_in_the_proof(&self) -> bool {
-        self.plan.trial && !self.was_started()
+        self.subject.trial && !self.was_started()
     }
 
     /// Runs something in the image, unpacked for this alone. An unpacked tree in the cache may be
@@ -206,7 +199,7 @@ impl Trial<'_> {
 
     pub(super) fn unpack(&self) -> Result<Rootfs, NativeError> {
         // The trial start needs all files, and the proof uses the same ones.
-        if self.plan.trial && self.plan.runtime_base.value.node.is_some() {
+        if self.subject.trial && self.subject.node.is_some() {
             return rootfs::rootfs(self.image, self.base, self.cache);
         }
         rootfs::to_prove(self.image, self.base, self.layers, self.cache, self.scratch)
@@ -220,10 +213,10 @@ impl Trial<'_> {
         started: bool,
         log: &mut Log,
     ) -> Result<Option<i32>, NativeError> {
-        let Some(node) = self.plan.runtime_base.value.node else {
+        let Some(node) = &self.subject.node else {
             return Ok(None);
         };
-        let mut program = vec![node.program().to_owned()];
+        let mut program = vec![node.clone()];
         program.extend(flags.iter().cloned());
         program.extend(["/verify/verify.mjs", "/verify/image.json"].map(str::to_owned));
         if started {
@@ -243,7 +236,7 @@ impl Trial<'_> {
     ) -> Result<Option<i32>, NativeError> {
         let writable = match started {
             Started::Only(_) => Vec::new(),
-            Started::Served(..) | Started::Tried(_) => namespace::writable(self.layers),
+            Started::Served(..) | Started::Tried(_) => self.subject.writable.clone(),
         };
         let scratch = self.scratch("proof")?;
         self.write_programs(&scratch.path().join("top/verify"))?;
@@ -256,8 +249,8 @@ impl Trial<'_> {
         };
         // The proof reads the modules that the app's node preloads, but does not load them. A
         // base's own options are kept.
-        let node_options = self.plan.node_options().map(|_| String::new());
-        let own = node_options.map(|none| ("NODE_OPTIONS".to_owned(), none));
+        let own = self.subject.has_node_options;
+        let own = own.then(|| ("NODE_OPTIONS".to_owned(), String::new()));
         let own = own.into_iter().collect();
         let words = match namespace.words(started, &own) {
             Ok(words) => words,

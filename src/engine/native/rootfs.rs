@@ -90,6 +90,13 @@ pub fn base(image: &Image, base: usize, cache: &Cache) -> Result<Option<PathBuf>
         .map(|(path, _)| path))
 }
 
+/// The layers above the base, each as a directory of the cache, the lowest first.
+pub fn apart(image: &Image, base: usize, cache: &Cache) -> Result<Vec<PathBuf>, NativeError> {
+    let own = &image.layers[base.min(image.layers.len())..];
+    let trees = own.chunks(1).map(|layer| Ok(tree(layer, cache)?.0));
+    trees.collect()
+}
+
 /// These layers as a directory, and whether it was just made.
 fn tree(layers: &[ImageLayer], cache: &Cache) -> Result<(PathBuf, bool), NativeError> {
     let key = key(layers);

@@ -27,11 +27,10 @@ impl Trial<'_> {
     pub fn smoke(&self, request: &SmokeRequest) -> Result<Answered, NativeError> {
         let laid = rootfs::rootfs(self.image, self.base, self.cache)?;
         let scratch = self.scratch("smoke")?;
-        let writable = namespace::writable(self.layers);
         let namespace = Namespace {
             layers: &laid.layers,
             config: &self.image.config,
-            writable: &writable,
+            writable: &self.subject.writable,
             scratch: scratch.path(),
             outside: self.outside,
         };

@@ -20,7 +20,7 @@ impl Trial<'_> {
         step: StepId,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Option<String>, NativeError> {
-        let Some(node) = self.plan.runtime_base.value.node else {
+        let Some(node) = &self.subject.node else {
             return Ok(None);
         };
         if self.image.platform != Platform::host() {
@@ -41,12 +41,7 @@ impl Trial<'_> {
             on_event(Event::StepCached { step });
             return Ok(None);
         }
-        let program = [
-            node.program(),
-            "/verify/verify.mjs",
-            "--start",
-            "/verify/image.json",
-        ];
+        let program = [node, "/verify/verify.mjs", "--start", "/verify/image.json"];
         let program = program.map(str::to_owned);
         on_event(Event::StepStarted { step });
         let began = Instant::now();

@@ -116,6 +116,9 @@ pub enum RegistryError {
     /// There is something else under the name.
     #[error("`{image}` is no image: {reason}")]
     NoImage { image: String, reason: String },
+    /// A name stands for another image than before.
+    #[error("`{image}` stands for another image than a moment ago")]
+    Moved { image: String },
     /// The registry does not let an image into another repository without its layers.
     #[error("the registry does not take over the layers of `{image}` into `{target}`")]
     NotTakenOver { image: String, target: String },
@@ -262,6 +265,7 @@ impl RegistryError {
             }
             Self::Foreign { source, .. } | Self::Unread { source, .. } => return source.hint(),
             Self::Damaged(_) => "build again: it is made anew".to_owned(),
+            Self::Moved { .. } => "somebody has pushed it meanwhile: run the command again".to_owned(),
             Self::NotTakenOver { image, target } => {
                 format!("copy it once: `skopeo copy docker://{image} docker://{target}`")
             }

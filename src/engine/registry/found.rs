@@ -348,7 +348,7 @@ async fn take_over<'e>(
 
 impl Registries<'_> {
     /// The same with other settings for the connection.
-    fn with<'r>(&'r self, trust: &'r Trust) -> Registries<'r> {
+    pub(super) fn with<'r>(&'r self, trust: &'r Trust) -> Registries<'r> {
         Registries { trust, ..*self }
     }
 }

@@ -12,6 +12,7 @@ use reqwest::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
+use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::reach::Reach;
@@ -28,6 +29,10 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 /// The header with the digest of the content.
 const DIGEST: &str = "Docker-Content-Digest";
+/// How many tags a registry is asked for at a time.
+const TAGS: &str = "1000";
+/// The header with which a registry says that it lists what refers to an image.
+const SUBJECT: &str = "OCI-Subject";
 /// How many redirects of an upload are followed.
 const REDIRECTS: usize = 5;
 
@@ -161,6 +166,49 @@ impl Client {
         }
     }
 
+    /// The digest of a manifest; `None` if it is not there.
+    pub(super) async fn digest(&self, name: &str) -> Result<Option<Digest>, Fault> {
+        let url = self.url(&format!("manifests/{name}")).await?;
+        let answer = self.send(Method::HEAD, &url, |request| {
+            request.header(ACCEPT, ACCEPTED)
+        });
+        let answer = answer.await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => {
+                let told = header(answer.headers(), DIGEST);
+                match told.and_then(|told| told.parse().ok()) {
+                    Some(digest) => Ok(Some(digest)),
+                    // Some registries tell it with the manifest alone.
+                    None => Ok(Some(Digest::of(&self.manifest(name, None).await?))),
+                }
+            }
+            _ => Err(self.refused(answer).await),
+        }
+    }
+
+    /// Tags of the repository, after this one. A registry sends some at a time; none are the end.
+    pub(super) async fn tags(&self, last: Option<&str>) -> Result<Vec<String>, Fault> {
+        #[derive(Deserialize)]
+        struct Tags {
+            #[serde(default)]
+            tags: Option<Vec<String>>,
+        }
+        let mut url = self.url("tags/list").await?;
+        url.query_pairs_mut().append_pair("n", TAGS);
+        if let Some(last) = last {
+            url.query_pairs_mut().append_pair("last", last);
+        }
+        let answer = self.send(Method::GET, &url, |request| request).await?;
+        if !answer.status().is_success() {
+            return Err(self.refused(answer).await);
+        }
+        let bytes = whole(answer, limits::MANIFEST, "its list of tags").await?;
+        let tags: Tags = serde_json::from_slice(&bytes)
+            .map_err(|error| Fault::Answer(format!("its list of tags: {error}")))?;
+        Ok(tags.tags.unwrap_or_default())
+    }
+
     /// Whether a blob exists.
     pub(super) async fn blob_exists(&self, digest: &str) -> Result<bool, Fault> {
         let url = self.url(&format!("blobs/{digest}")).await?;
@@ -187,20 +235,20 @@ impl Client {
         Ok(answer.await?.status() == StatusCode::CREATED)
     }
 
-    /// Uploads a manifest under a tag.
+    /// Uploads a manifest under a tag. Returns whether the registry lists it with its subject.
     pub(super) async fn push_manifest(
         &self,
         tag: &str,
         kind: &str,
         manifest: &Bytes,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let url = self.url(&format!("manifests/{tag}")).await?;
         let answer = self.send(Method::PUT, &url, |request| {
             request.header(CONTENT_TYPE, kind).body(manifest.clone())
         });
         let answer = answer.await?;
         if answer.status().is_success() {
-            return Ok(());
+            return Ok(header(answer.headers(), SUBJECT).is_some());
         }
         Err(self.refused(answer).await)
     }

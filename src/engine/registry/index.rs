@@ -9,11 +9,9 @@ use super::error::Action;
 use super::manifest::{bring, kind};
 use super::{Joined, JoinedImage, Registries, RegistryError};
 use crate::engine::Event;
-use crate::image::oci::{Document, ForeignError, ForeignManifest, limits};
+use crate::image::oci::{Document, ForeignError, ForeignManifest, INDEX};
 use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
-
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// What a builder attests stands beside an image, for a platform of this name.
 const UNKNOWN: &str = "unknown/unknown";
@@ -145,29 +143,10 @@ impl Part<'_> {
         &self,
         manifest: &ForeignManifest,
     ) -> Result<Configuration, RegistryError> {
-        let (source, wanted) = (&self.source, &manifest.config);
-        let digest = wanted.digest.to_string();
-        let read = async || {
-            let mut bytes = Vec::new();
-            let mut answer = source.soon(source.client.blob(&digest, 0)).await?;
-            while let Some(piece) = source.soon(answer.next()).await? {
-                bytes.extend_from_slice(&piece);
-                if bytes.len() as u64 > wanted.size.min(limits::CONFIG) {
-                    return Err(source
-                        .asked
-                        .answer(format!("{digest} is longer than it says")));
-                }
-            }
-            Ok(bytes)
-        };
-        let bytes = source.with_retries(read).await?;
-        if Digest::of(&bytes) != wanted.digest {
-            return Err(RegistryError::Digest {
-                image: self.image.to_string(),
-                expected: digest,
-                found: Digest::of(&bytes).to_string(),
-            });
-        }
+        let bytes = self
+            .source
+            .configuration(self.image, &manifest.config)
+            .await?;
         let parsed = serde_json::from_slice(&bytes);
         parsed.map_err(|error| self.unfit(format!("its configuration names no platform: {error}")))
     }

@@ -5,12 +5,9 @@ use serde_json::Value;
 
 use super::RegistryError;
 use super::client::{Repository, place};
-use crate::image::oci::Document;
+use crate::image::oci::{Descriptor, Document, MANIFEST, limits};
 use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
-
-/// The type of a manifest that tells none.
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 impl Repository<'_> {
     /// A manifest by tag or digest.
@@ -19,13 +16,45 @@ impl Repository<'_> {
         self.with_retries(get).await
     }
 
-    /// Writes a manifest under a tag or its digest.
+    /// A configuration.
+    pub(super) async fn configuration(
+        &self,
+        image: &ImageRef,
+        wanted: &Descriptor,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let digest = wanted.digest.to_string();
+        let read = async || {
+            let mut bytes = Vec::new();
+            let mut answer = self.soon(self.client.blob(&digest, 0)).await?;
+            while let Some(piece) = self.soon(answer.next()).await? {
+                bytes.extend_from_slice(&piece);
+                if bytes.len() as u64 > wanted.size.min(limits::CONFIG) {
+                    return Err(self
+                        .asked
+                        .answer(format!("{digest} is longer than it says")));
+                }
+            }
+            Ok(bytes)
+        };
+        let bytes = self.with_retries(read).await?;
+        if Digest::of(&bytes) != wanted.digest {
+            return Err(RegistryError::Digest {
+                image: image.to_string(),
+                expected: digest,
+                found: Digest::of(&bytes).to_string(),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Writes a manifest under a tag or its digest. Returns whether the registry lists it with its
+    /// subject.
     pub(super) async fn put_manifest(
         &self,
         name: &str,
         kind: &str,
         manifest: &Bytes,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let send = async || {
             let sent = self.client.push_manifest(name, kind, manifest);
             self.soon(sent).await
@@ -74,7 +103,7 @@ fn unfit(image: &ImageRef, reason: String) -> RegistryError {
     }
 }
 
-/// The media type of a manifest.
+/// The media type of a manifest; that of an image if it tells none.
 pub(super) fn kind(manifest: &Value) -> &str {
     manifest["mediaType"].as_str().unwrap_or(MANIFEST)
 }

@@ -46,7 +46,7 @@ pub(super) async fn pull(
     wanted: &WantedImage<'_>,
     step: StepId,
     on_event: &mut dyn FnMut(Event),
-) -> Result<Image, RegistryError> {
+) -> Result<(Image, Digest), RegistryError> {
     let events = Events::new(on_event);
     events.say(Event::StepKnown {
         step,
@@ -91,9 +91,10 @@ impl<'p> Pull<'p> {
         RegistryError::Foreign { image, source }
     }
 
-    async fn image(&self, wanted: &WantedImage<'_>) -> Result<Image, RegistryError> {
+    /// The image, and the digest that its name stands for.
+    async fn image(&self, wanted: &WantedImage<'_>) -> Result<(Image, Digest), RegistryError> {
         let foreign = |error| self.foreign(error);
-        let mut document = self.first(wanted).await?;
+        let (top, mut document) = self.first(wanted).await?;
         let mut depth = 0;
         let manifest = loop {
             match document {
@@ -125,21 +126,22 @@ impl<'p> Pull<'p> {
         let config = self.cache.path(&manifest.config.digest);
         let config = fs_err::read(config).map_err(cannot)?;
         let image = manifest.image(&config, wanted.platform, wanted.created, self.cache);
-        image.map_err(|error| match error {
+        let image = image.map_err(|error| match error {
             ForeignError::Cache(error) => RegistryError::Cache(error),
             other => foreign(other),
-        })
+        })?;
+        Ok((image, top))
     }
 
     /// The manifest or index of the name. For a tag, an answer from the last day is reused.
-    async fn first(&self, wanted: &WantedImage<'_>) -> Result<Document, RegistryError> {
-        if let Some(digest) = wanted.image.digest() {
-            let known = digest.parse::<Digest>().ok();
-            let known = known.map(|digest| self.kept(&digest)).transpose()?;
-            return match known.flatten() {
-                Some(document) => Ok(document),
-                None => Ok(self.manifest(digest, None).await?.1),
-            };
+    async fn first(&self, wanted: &WantedImage<'_>) -> Result<(Digest, Document), RegistryError> {
+        if let Some(text) = wanted.image.digest() {
+            if let Ok(digest) = text.parse::<Digest>()
+                && let Some(document) = self.kept(&digest)?
+            {
+                return Ok((digest, document));
+            }
+            return self.manifest(text, None).await;
         }
         let key = key(wanted.image);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -149,13 +151,16 @@ impl<'p> Pull<'p> {
             && at.saturating_sub(tag.at) < REUSED_FOR.as_secs()
             && let Some(document) = self.kept(&tag.digest)?
         {
-            return Ok(document);
+            return Ok((tag.digest, document));
         }
         let tag = wanted.image.tag().unwrap_or("latest");
         let (digest, document) = self.manifest(tag, None).await?;
-        let note = Tag { at, digest };
+        let note = Tag {
+            at,
+            digest: digest.clone(),
+        };
         self.cache.write_note(NOTE_KIND, &key, &note);
-        Ok(document)
+        Ok((digest, document))
     }
 
     /// A manifest from the cache.

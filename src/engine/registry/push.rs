@@ -19,7 +19,7 @@ use super::upload::Outgoing;
 use super::{MAX_CONCURRENT, Pushed, PushedLayers, Registries, RegistryError, pushed_before};
 use crate::engine::credentials::registry;
 use crate::engine::{Event, StepId, StepKind};
-use crate::image::oci::{Descriptor, Image};
+use crate::image::oci::{Descriptor, Image, MANIFEST};
 use crate::model::digest::Digest;
 use crate::model::image::ImageRef;
 use crate::store::cache::Cache;
@@ -31,20 +31,20 @@ const PIECE: usize = 1 << 17;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Where a blob's bytes come from.
-enum Source {
+pub(super) enum Source {
     Bytes(Bytes),
     /// A blob in the cache.
     Cached,
 }
 
 /// The state of one push.
-struct Push<'p> {
-    repository: Repository<'p>,
+pub(super) struct Push<'p> {
+    pub(super) repository: Repository<'p>,
     /// Repositories of the same registry that have some of the blobs.
-    neighbours: Vec<String>,
-    cache: &'p Cache,
-    events: &'p Events<'p>,
-    step: StepId,
+    pub(super) neighbours: Vec<String>,
+    pub(super) cache: &'p Cache,
+    pub(super) events: &'p Events<'p>,
+    pub(super) step: StepId,
 }
 
 pub(super) async fn push(
@@ -152,16 +152,19 @@ impl Push<'_> {
     async fn manifest(&self, name: &ImageRef, manifest: &Bytes) -> Result<(), RegistryError> {
         let repository = &self.repository;
         let tag = name.tag().unwrap_or("latest");
-        let kind = "application/vnd.oci.image.manifest.v1+json";
         let send = async || {
-            let sent = repository.client.push_manifest(tag, kind, manifest);
+            let sent = repository.client.push_manifest(tag, MANIFEST, manifest);
             repository.soon(sent).await
         };
-        repository.with_retries(send).await
+        repository.with_retries(send).await.map(|_| ())
     }
 
     /// Uploads a blob if needed. Returns whether it was.
-    async fn blob(&self, blob: &Descriptor, source: &Source) -> Result<bool, RegistryError> {
+    pub(super) async fn blob(
+        &self,
+        blob: &Descriptor,
+        source: &Source,
+    ) -> Result<bool, RegistryError> {
         let repository = &self.repository;
         let client = &repository.client;
         let digest = blob.digest.to_string();

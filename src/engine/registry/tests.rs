@@ -1,5 +1,6 @@
 //! Pulls and pushes against a registry of the tests that fails when it is told to.
 
+mod attached;
 mod fake;
 mod limits;
 

@@ -17,7 +17,7 @@ pub(in crate::image) fn is_list(path: &str) -> bool {
         || is_of_apk(path)
 }
 
-fn is_of_apk(path: &str) -> bool {
+pub(super) fn is_of_apk(path: &str) -> bool {
     matches!(path, "lib/apk/db/installed" | "usr/lib/apk/db/installed")
 }
 
@@ -77,6 +77,11 @@ impl System {
         Some((name, version.as_deref()))
     }
 
+    /// All packages that are named by a list, with their versions.
+    pub(super) fn packages(self) -> impl Iterator<Item = (String, Option<String>)> {
+        self.packages.into_iter()
+    }
+
     fn lines<'t>(&mut self, at: usize, paths: impl Iterator<Item = &'t str>) {
         for path in paths {
             let path = path.trim_start_matches("./").trim_matches('/');
@@ -108,7 +113,9 @@ impl System {
                     .find_map(|line| line.strip_prefix(name))
                     .map(str::trim)
             };
-            if let Some(name) = field("Package:") {
+            // Of a package that was removed, the list keeps the name.
+            let is_there = field("Status:").is_none_or(|status| status.ends_with(" installed"));
+            if let Some(name) = field("Package:").filter(|_| is_there) {
                 self.package(name, field("Version:"));
             }
         }
@@ -170,6 +177,8 @@ mod tests {
             Some(("tzdata", Some("2024a")))
         );
         assert_eq!(system.of("bin/dash"), None);
+        let removed = "Package: perl\nStatus: deinstall ok config-files\nVersion: 5.36\n";
+        system.read("var/lib/dpkg/status", removed);
         for own in [
             "status.d/tzdata",
             "status.d/tzdata.md5sums",
@@ -178,6 +187,8 @@ mod tests {
             let path = format!("var/lib/dpkg/{own}");
             assert_eq!(system.of_own_list(&path), Some(("tzdata", Some("2024a"))));
         }
+        let names: Vec<String> = system.packages().map(|(name, _)| name).collect();
+        assert_eq!(names, ["libc6", "dash", "tzdata"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fs_err::File;
 use object::elf::{self, FileHeader64};
-use object::read::elf::{Dyn as _, FileHeader as _, SectionTable};
+use object::read::elf::{Dyn as _, FileHeader as _, SectionTable, Sym as _};
 use object::{Endianness, ReadCache, ReadRef};
 
 use crate::model::image::Platform;
@@ -25,6 +25,17 @@ pub struct Needs {
     pub libraries: BTreeSet<String>,
     /// The symbol versions that it uses of each library.
     pub versions: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What a library gives to the binaries that need it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gives {
+    /// The name by which others need it.
+    pub name: Option<String>,
+    /// The symbol versions that it defines.
+    pub versions: BTreeSet<String>,
+    /// The symbols of a library that defines no versions.
+    pub symbols: BTreeSet<String>,
 }
 
 impl Elf {
@@ -82,30 +93,66 @@ impl Elf {
 
     /// The symbol versions that a library defines.
     pub fn defines(file: std::fs::File) -> BTreeSet<String> {
+        with_sections(file, versions).unwrap_or_default()
+    }
+
+    /// What a library gives. An unreadable library gives nothing.
+    pub fn gives(file: std::fs::File) -> Gives {
         with_sections(file, |endian, data, sections| {
-            let mut versions = BTreeSet::new();
-            if let Some((mut definitions, link)) = sections.gnu_verdef(endian, data).ok()? {
+            let mut gives = Gives::default();
+            if let Some((entries, link)) = sections.dynamic(endian, data).ok()? {
                 let strings = sections.strings(endian, data, link).ok()?;
-                for _ in 0..VERSIONS {
-                    let Some((_, mut names)) = definitions.next().ok()? else {
-                        break;
-                    };
-                    // The first name is the version itself; the others are its predecessors.
-                    if let Some(name) = names.next().ok()? {
-                        versions.insert(text(name.name(endian, strings).ok()?));
-                    }
+                let mut named = entries.iter();
+                if let Some(entry) = named.find(|entry| entry.tag(endian) == elf::DT_SONAME) {
+                    gives.name = Some(text(entry.string(endian, strings).ok()?));
                 }
             }
-            Some(versions)
+            gives.versions = versions(endian, data, sections)?;
+            if !gives.versions.is_empty() {
+                return Some(gives);
+            }
+            let table = sections.symbols(endian, data, elf::SHT_DYNSYM).ok()?;
+            for symbol in table.iter().take(SYMBOLS) {
+                if !symbol.is_undefined(endian) && !symbol.is_local() {
+                    gives
+                        .symbols
+                        .insert(text(symbol.name(endian, table.strings()).ok()?));
+                }
+            }
+            Some(gives)
         })
         .unwrap_or_default()
     }
+}
+
+/// The symbol versions that a library defines.
+fn versions<'d>(
+    endian: Endianness,
+    data: &'d Cache,
+    sections: &SectionTable<'d, FileHeader64<Endianness>, &'d Cache>,
+) -> Option<BTreeSet<String>> {
+    let mut versions = BTreeSet::new();
+    if let Some((mut definitions, link)) = sections.gnu_verdef(endian, data).ok()? {
+        let strings = sections.strings(endian, data, link).ok()?;
+        for _ in 0..VERSIONS {
+            let Some((_, mut names)) = definitions.next().ok()? else {
+                break;
+            };
+            // The first name is the version itself; the others are its predecessors.
+            if let Some(name) = names.next().ok()? {
+                versions.insert(text(name.name(endian, strings).ok()?));
+            }
+        }
+    }
+    Some(versions)
 }
 
 /// The size limit in bytes for reading sections. No system library or node module is this large.
 const MAX_SIZE: u64 = 512 << 20;
 /// More versions than any library has. Limits the work on a malformed file.
 const VERSIONS: usize = 10_000;
+/// More symbols than any system library has.
+const SYMBOLS: usize = 200_000;
 
 type Cache = ReadCache<std::fs::File>;
 

@@ -13,7 +13,9 @@ use crate::model::digest::Digest;
 use crate::model::image::Platform;
 
 /// The media type of a manifest.
-pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of an index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The media type of a configuration.
 pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 

@@ -16,7 +16,9 @@ use tar::{Archive, EntryType};
 
 use super::foreign::Packed;
 use super::limits::{Excess, Meter, Metered};
-use crate::image::contents::{Entry, EntryKind, Manifest, ReadLayer, Said, Weight, is_list};
+use crate::image::contents::{
+    Entry, EntryKind, Manifest, ReadLayer, Said, Weight, is_list, is_release,
+};
 use crate::model::digest::{Algorithm, Digest, Hasher};
 use share::Share;
 
@@ -288,7 +290,8 @@ fn look_into(
     let name = made.path.rsplit_once('/').map_or(&*made.path, |(_, it)| it);
     let is_manifest = name == "package.json" && entry.size() <= MANIFEST;
     let is_module = made.path.split('/').any(|part| part == "node_modules");
-    if is_list(&made.path) && entry.size() <= LIST && *lists + entry.size() <= LISTS {
+    let is_told = is_list(&made.path) || is_release(&made.path);
+    if is_told && entry.size() <= LIST && *lists + entry.size() <= LISTS {
         *lists += entry.size();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes)?;

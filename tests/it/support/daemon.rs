@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use bollard::body_full;
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{BuildImageOptions, BuilderVersion, RemoveImageOptions};
-use futures_util::StreamExt;
+use bollard::query_parameters::{
+    BuildImageOptions, BuilderVersion, CreateImageOptions, RemoveImageOptions,
+};
+use futures_util::{StreamExt, TryStreamExt};
 use slimbuild::Env;
 use slimbuild::internals::host;
 
@@ -180,6 +182,17 @@ impl Daemon {
             daemon: self,
             name: format!("slimbuild-it/{name}:{}", unique()),
         }
+    }
+
+    /// Has it pull an image of an open registry.
+    pub(crate) fn pull(&self, name: &str) {
+        let options = CreateImageOptions {
+            from_image: Some(name.to_owned()),
+            ..CreateImageOptions::default()
+        };
+        let answers = self.client.create_image(Some(options), None, None);
+        let answers: Vec<_> = self.wait(answers.try_collect()).unwrap();
+        assert!(!answers.is_empty());
     }
 
     /// Removes an image that has no tag of a test.

@@ -11,6 +11,7 @@ use crate::engine::registry::{Registries, WantedImage};
 use crate::engine::{Event, StepId, StepKind};
 use crate::image::base::{OwnBase, Request};
 use crate::image::oci::{self, Image, ImageLayer, Packing};
+use crate::model::digest::Digest;
 use crate::model::image::{DiskImage, ImageRef, Platform};
 use crate::plan::{BaseFrom, NodeCommand, Plan};
 use crate::store::cache::Cache;
@@ -76,13 +77,13 @@ impl Below {
         }
     }
 
-    /// The image, and its name if it is in a registry.
+    /// The image, and its name and digest if it is in a registry.
     pub(super) fn image(
         self,
         registries: &Registries<'_>,
         terms: &Terms<'_>,
         on_event: &mut dyn FnMut(Event),
-    ) -> Result<(Image, Option<ImageRef>), Error> {
+    ) -> Result<(Image, Option<(ImageRef, Digest)>), Error> {
         match self {
             Self::Own(base) => Ok((base.into_image(), None)),
             Self::Registry(name, node) => {
@@ -92,11 +93,11 @@ impl Below {
                     created: terms.packing.epoch,
                     fresh: terms.pull,
                 };
-                let mut image = registries.pull(&wanted, STEP, on_event)?;
+                let (mut image, digest) = registries.pull_by_name(&wanted, STEP, on_event)?;
                 if let Some(node) = node {
                     image.push(node);
                 }
-                Ok((image, Some(name)))
+                Ok((image, Some((name, digest))))
             }
             Self::Disk(name, shown) => {
                 let image = opened(&name, &shown, terms, registries.cache, on_event)?;

@@ -1,7 +1,8 @@
 //! Checks an image that is made without a daemon, before it is delivered.
 
 use crate::commands::error::Error;
-use crate::engine::native::{self, NativeError, Outside, Trial};
+use crate::commands::resources::outside;
+use crate::engine::native::{self, NativeError, Trial};
 use crate::engine::{Answered, Event, SmokeRequest, StepId, StepKind};
 use crate::files::rooted::ImageTree;
 use crate::image::layer::Layer;
@@ -29,14 +30,6 @@ pub(super) fn startable(plan: &Plan, env: &Env) -> Result<(), Error> {
         return Err(NativeError::NoNamespace(why.to_owned()).into());
     }
     native::available(outside(env)).map_err(|why| NativeError::NoNamespace(why).into())
-}
-
-/// What is used of this machine to start images.
-pub(super) fn outside(env: &Env) -> Outside<'_> {
-    Outside {
-        path: env.get("PATH").unwrap_or_default(),
-        program: env.program(),
-    }
 }
 
 /// Fails for machine code that cannot run: for another processor, or built on a newer system than
@@ -91,12 +84,12 @@ pub(super) fn check(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Checked, Error> {
     let (mut warning, mut started) = (None, false);
-    if trial.plan.verify {
+    if trial.subject.verify {
         let proved = trial.prove(StepId(next), on_event)?;
         (warning, started) = (proved.missing, proved.started);
         next += 1;
     }
-    if trial.plan.trial && !started {
+    if trial.subject.trial && !started {
         let not_started = trial.start(StepId(next), on_event);
         warning = warning.or(not_started?);
         next += 1;

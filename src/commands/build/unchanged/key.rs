@@ -52,6 +52,12 @@ impl Key {
     }
 }
 
+/// Whether a tag is a key.
+pub(in crate::commands) fn is_key(tag: &str) -> bool {
+    let digits = tag.strip_prefix(PREFIX).unwrap_or_default();
+    digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The value of the label; `None` where all of the proof was asked for.
 pub(in crate::commands::build) fn proof_word(proof: Proof) -> Option<&'static str> {
     match proof {

@@ -42,6 +42,8 @@ struct State {
     ranges: Vec<(String, String)>,
     password: Option<String>,
     no_mounts: bool,
+    /// Whether it lists what refers to an image.
+    lists: bool,
     /// Where tokens are handed out, which tell what they are for.
     realm: Option<String>,
     /// How much was sent without an end.
@@ -104,6 +106,16 @@ impl Fake {
     /// Fails once where a request begins like this.
     pub(super) fn fail(&self, request: &str, fault: Fault) {
         self.state(|state| state.faults.push((request.to_owned(), fault)));
+    }
+
+    /// Lists what refers to an image from now on.
+    pub(super) fn list_referrers(&self) {
+        self.state(|state| state.lists = true);
+    }
+
+    /// What is there under a tag.
+    pub(super) fn there(&self, name: &str) -> Option<Vec<u8>> {
+        self.state(|state| state.manifests.get(name).cloned())
     }
 
     /// Wants `user:password` from now on.
@@ -401,7 +413,13 @@ impl State {
                     self.manifests
                         .insert(format!("{repository}/{name}"), body.clone());
                 }
-                Reply::new(201).with(&format!("Location: /v2/{repository}/manifests/{digest}"))
+                let reply = Reply::new(201);
+                let reply = reply.with(&format!("Location: /v2/{repository}/manifests/{digest}"));
+                let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+                match value["subject"]["digest"].as_str() {
+                    Some(subject) if self.lists => reply.with(&format!("OCI-Subject: {subject}")),
+                    _ => reply,
+                }
             }
             _ => Reply::new(405),
         }
