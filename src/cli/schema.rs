@@ -34,6 +34,12 @@ pub enum SchemaArg {
     Size,
     /// `slimbuild diff --json`
     Diff,
+    /// `slimbuild licenses --json`
+    Licenses,
+    /// `slimbuild base --json`
+    Base,
+    /// `slimbuild cache du --json`, also of cache prune
+    Cache,
     /// `slimbuild ci matrix`
     Matrix,
     /// What --metadata-file writes

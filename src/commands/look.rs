@@ -27,6 +27,7 @@ use crate::store::fetch::Patience;
 use crate::system::atomic_file::AtomicFile;
 use crate::system::env::Env;
 use crate::system::mask::Mask;
+use crate::system::trail;
 use crate::system::workdir::WorkDir;
 
 pub(super) use app::{App, app_of};
@@ -88,6 +89,13 @@ impl Word {
         }
         if let Some(image) = on_disk(&cwd.join(text)) {
             return Ok(Self::Disk(image));
+        }
+        if text.ends_with(".tar") {
+            // A name may end so, but nobody's does.
+            return Err(Error::Usage {
+                message: format!("there is no file `{text}`"),
+                hint: Some("a build without Docker writes `APP.oci.tar` where it runs".to_owned()),
+            });
         }
         text.parse().map(Self::Either).map_err(|error| {
             let message = format!("`{text}` names no image: {error}");
@@ -177,10 +185,13 @@ impl<'l> Looker<'l> {
                     hint: Some("`docker image ls` lists those that it has".to_owned()),
                 }),
             },
-            Word::Either(name) => match self.of_daemon_if_any(&name)? {
-                Some(found) => Ok(found),
-                None => self.of_registry(&name),
-            },
+            Word::Either(name) => {
+                if let Some(found) = self.of_daemon_if_any(&name)? {
+                    return Ok(found);
+                }
+                trail::decided(|| format!("no daemon has `{name}`: its registry is asked"));
+                self.of_registry(&name)
+            }
         }
     }
 

@@ -34,7 +34,7 @@ pub use plan::plan;
 pub use prune::pruned;
 pub use sizes::{command, image_size, shortened};
 pub use summary::{SummaryRow, summary};
-pub use why::why;
+pub use why::{chain, why};
 
 /// The result of a build.
 pub struct Outcome<'o> {

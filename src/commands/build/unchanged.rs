@@ -19,9 +19,9 @@ use crate::cli::{BuildArgs, EngineArg};
 use crate::commands::error::Error;
 
 pub(super) use deliver::{Delivered, deliver};
-pub(super) use key::{Key, PROOF, proof_word};
+pub(super) use key::{Key, PROOF, limits, proof_word};
 pub(super) use mark::mark;
-pub(super) use seek::{Builds, Looked, Seeker, Sought, would_look};
+pub(super) use seek::{Builds, Looked, Seeker, Sought, repositories, would_look};
 
 /// Refuses arguments with which an image cannot be left out.
 pub(super) fn check(args: &BuildArgs) -> Result<(), Error> {
